@@ -1,0 +1,49 @@
+"""The promise of a stage: one named step of a recipe, with a folder of its own."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import StringConstraints
+
+from danlu.recipe.part import Part
+
+Reference = Annotated[str, StringConstraints(pattern=r"^@[^@:\s]+(:[a-z]+)?$")]
+"""`@stage`, or `@stage:split` for one split of a prepared data set."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage runs.
+
+    - `folder`: its own folder, `runs/<recipe>/<stage>`; it may hold what an interrupted run left.
+    - `inputs`: the folder of each stage it refers to, by that stage's name.
+    - `fingerprint`: hash of the section, its inputs and danlu's version; the same one may resume.
+    - `say`: prints one line for the person who watches.
+    """
+
+    folder: Path
+    inputs: dict[str, Path]
+    fingerprint: str
+    seed: int
+    language: str
+    say: Callable[[str], None]
+
+    def path(self, reference: str) -> Path:
+        """The folder that an `@stage` or `@stage:split` points to, without the split."""
+        return self.inputs[reference.removeprefix("@").partition(":")[0]]
+
+
+class Stage(Part):
+    """One step of a recipe."""
+
+    folder: ClassVar[str] = "danlu.stages.kinds"
+
+    @abstractmethod
+    def run(self, place: Place) -> None:
+        """Do the work and leave the results in `place.folder`; raises `Refusal` for what the user can mend.
+
+        Called again after an interruption with the same fingerprint, it goes on from what it finds there.
+        """

@@ -1,0 +1,95 @@
+"""The promise of a task: what the model must do, from the columns of a record to a prediction."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from danlu.data.record import Record
+from danlu.recipe.part import Part
+from danlu.text.batch import Batch
+from danlu.text.encoded import Encoded
+from danlu.text.tokenizer import Tokenizer
+
+Prediction = dict[str, Any]
+"""Plain values, ready for a line of json: `{"label": ..., "scores": {...}}`, `{"entities": [...]}` ..."""
+
+Output = NDArray[np.float32]
+
+
+class Task(Part):
+    """What the model must do. Pretraining objectives are tasks too.
+
+    Shapes: B rows, T tokens, C classes.
+    """
+
+    folder: ClassVar[str] = "danlu.task.tasks"
+
+    auto_class: ClassVar[str]
+    """The Hugging Face class that opens the saved bundle, such as `AutoModelForTokenClassification`."""
+
+    columns: ClassVar[dict[str, str]]
+    """Columns a record must have for training, each with its type in words."""
+
+    metrics: ClassVar[tuple[str, ...]]
+    """Names in `danlu.evaluate.metrics`; the first one chooses the best model."""
+
+    baseline: ClassVar[str | None] = None
+    """Name in `danlu.evaluate.baselines` of the classical method to be compared with."""
+
+    sample: ClassVar[tuple[Record, ...]]
+    """Three records that the contract suite and the documentation use."""
+
+    max_length: int | None = Field(default=None, ge=8, description="tokens a text may have; None: as the model allows")
+    too_long: Literal["stop", "truncate", "split"] = "stop"
+
+    def fitted(self, records: Sequence[Record]) -> Self:
+        """This task with what it learns from the training records, such as its labels.
+
+        Raises `Refusal` naming the record and the column for what does not fit.
+        """
+        return self
+
+    def config(self) -> dict[str, Any]:
+        """Fields of the model's configuration that depend on the task, such as `id2label`."""
+        return {}
+
+    @abstractmethod
+    def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
+        """Encode records in order; a record may give several windows, none is dropped silently.
+
+        `limit` is the longest row the model allows, in tokens. Without `labelled`, labels are not looked at.
+        Raises `Refusal` for a wrong column, an unknown label, or a text that is too long under `stop`.
+        """
+
+    @abstractmethod
+    def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
+        """Pad rows to `width` tokens; what is random (masking) comes from `rng` alone."""
+
+    @abstractmethod
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Sum of the loss over the labels that count, float32; the caller divides by the count of the step."""
+
+    @abstractmethod
+    def outputs(self, model: nn.Module, batch: Batch) -> list[Output]:
+        """What `decode` needs of each row, padding cut off: (C,), (T, C) or whatever the task has agreed."""
+
+    @abstractmethod
+    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        """The prediction for one record from the outputs of all its windows."""
+
+    @abstractmethod
+    def gold(self, record: Record) -> Any:
+        """The truth of a record in the form in which metrics compare it."""
+
+    @abstractmethod
+    def answer(self, prediction: Prediction) -> Any:
+        """A prediction in the form in which metrics compare it."""
+
+    def label_names(self) -> tuple[str, ...]:
+        """The labels that metrics report one by one, in a fixed order."""
+        return ()

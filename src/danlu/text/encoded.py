@@ -1,0 +1,30 @@
+"""What becomes of a record before it meets the model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int32]
+
+
+@dataclass(slots=True)
+class Encoded:
+    """Ids, labels and offsets of one record, or of one window of a record that is longer than the model allows.
+
+    - `record`: position of the record among those that were encoded together.
+    - `input_ids`: (T,), special tokens included.
+    - `offsets`: (T, 2), the characters each token stands for, end exclusive; (0, 0) for special tokens.
+    - `labels`: what the task says: a label's number, a (T,) array with -100 where nothing counts, or None.
+    - `segments`: (T,), which of several packed documents a token belongs to, from 0; None if there is one.
+    """
+
+    record: int
+    input_ids: Ids
+    offsets: Ids | None = None
+    labels: Any = None
+    segments: Ids | None = None
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
