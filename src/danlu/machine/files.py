@@ -1,0 +1,134 @@
+"""Files that are either whole or not there: written beside, synced, and renamed into place."""
+
+import errno
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from danlu.refusal import Refusal
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def full_disk_refused(path: Path) -> Iterator[None]:
+    """Turn what goes wrong for want of space while `path` is written into one sentence.
+
+    Libraries report a full disk in their own ways (`OSError`, Rust's text, torch's stream writer), so their
+    words and the space that is left are looked at as well as the error's number.
+
+    Raises:
+        Refusal: the disk that holds `path` is full.
+    """
+    try:
+        yield
+    except Refusal:
+        raise
+    except Exception as error:
+        if _means_full_disk(error, path):
+            raise Refusal(
+                f"{path}: the disk is full, so this was not written; free some space or choose another folder, "
+                "then run the same command again"
+            ) from error
+        raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file as a whole: readers see the old one or the new one, also after a crash.
+
+    Raises:
+        Refusal: the disk is full; the old file is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _beside(path)
+    try:
+        with full_disk_refused(path):
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8 as a whole, as `write_bytes` does.
+
+    Raises:
+        Refusal: the disk is full; the old file is untouched.
+    """
+    write_bytes(path, text.encode("utf-8"))
+
+
+@contextmanager
+def folder_in_place(final: Path) -> Iterator[Path]:
+    """A new folder beside `final` that becomes `final` once all is written, and is removed if that fails.
+
+    A `final` that is there already is replaced only when the new folder is whole.
+
+    Raises:
+        Refusal: the disk is full; what was there before is untouched.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _beside(final)
+    replaced = _beside(final)
+    try:
+        with full_disk_refused(final):
+            temporary.mkdir()
+            yield temporary
+            _sync_tree(temporary)
+        if final.exists():
+            final.rename(replaced)
+        temporary.rename(final)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if replaced.exists() and not final.exists():
+            replaced.rename(final)
+        raise
+    _sync_folder(final.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+
+
+def _means_full_disk(error: Exception, path: Path) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    if any(words in str(error) for words in ("No space left", "os error 28", "StorageFull")):
+        return True
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    return shutil.disk_usage(folder).free < 2**16  # bytes: less than any file that we write
+
+
+def _sync_tree(folder: Path) -> None:
+    for root, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(root) / name)
+        _sync_folder(Path(root))
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "nt":  # Windows has no handle of a folder to sync
+        _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

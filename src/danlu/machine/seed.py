@@ -1,0 +1,14 @@
+"""Random numbers that depend on names alone: the same keys give the same stream on every machine."""
+
+import hashlib
+
+import numpy as np
+
+
+def generator(*keys: int | str) -> np.random.Generator:
+    """A PCG64 generator (O'Neill, 2014) seeded by a hash of the keys, such as `generator(seed, "split")`.
+
+    `1` and `"1"` are different keys, and `("ab", "c")` differs from `("a", "bc")`.
+    """
+    digest = hashlib.sha256(repr(keys).encode("utf-8")).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
