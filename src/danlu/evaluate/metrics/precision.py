@@ -1,0 +1,23 @@
+"""Precision: of the examples given a label, how many have it; the mean over labels."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from danlu.evaluate import counting
+from danlu.evaluate.metric import Floats, Metric
+
+
+class Precision(Metric):
+    """Mean precision over all labels of the task; 0 for a label that was never given."""
+
+    def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
+        """(N, 3L): true positives, false positives, false negatives."""
+        return counting.of_labels(gold, predicted, labels)
+
+    def value(self, totals: Floats) -> Floats:
+        """Mean of the labels' precision: (..., 3L) to (...)."""
+        return counting.mean(counting.precision(totals))
+
+    def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
+        """Precision of each label."""
+        return counting.named(counting.precision(totals), labels)
