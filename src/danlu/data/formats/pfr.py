@@ -1,0 +1,125 @@
+"""The People's Daily corpus of January 1998: words and tags as `word/tag  word/tag`, entities in brackets.
+
+Yu Shiwen et al., "Specification for corpus processing at Peking University", Journal of Chinese Language and
+Computing 13 (2003). A family name and a given name are two words tagged `nr`; `[中央/n 电视台/n]nt` encloses an
+entity of several words; a paragraph may begin with its number, `19980101-01-001-001/m`.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+
+from pydantic import Field
+
+from danlu.data.record import Record
+from danlu.data.source_file import SourceFile
+from danlu.data.text_format import TextFormat
+from danlu.refusal import Refusal
+
+_TAGGED = re.compile(r"(?P<word>.+?)/(?P<tag>[A-Za-z]+)(?P<closed>(?:\][A-Za-z]+)*)")
+_CLOSED = re.compile(r"(?:\][A-Za-z]+)+")
+_PARAGRAPH_NUMBER = re.compile(r"\d{8}-\d{2}-\d{3}-\d{3}(?:/m)?")
+_ENDS = frozenset("。！？；")
+_CLOSING = frozenset("”’》〉）」』】！？。")
+_PERSON = "nr"
+
+_FAMILY_NAME = re.compile(
+    ".|欧阳|司马|诸葛|司徒|令狐|上官|夏侯|皇甫|东方|尉迟|公孙|慕容|长孙|宇文|端木|南宫|轩辕|百里|呼延|东郭|司空|闻人"
+)
+"""One character, for the corpus splits every Chinese name, or one of the names of two."""
+
+Word = tuple[str, str]
+"""A word and its tag; the tag is empty where the file gives none."""
+
+
+class Pfr(TextFormat):
+    """The People's Daily corpus: one record a sentence, with its persons, places and organisations."""
+
+    labels: dict[str, str] = Field(
+        default={"nr": "PER", "ns": "LOC", "nt": "ORG"}, description="label of an entity, by its tag in the file"
+    )
+
+    def rows(self, source: SourceFile) -> Iterator[tuple[int, Record]]:
+        """Yield `{"text", "entities"}` a sentence, with the line of its paragraph; see `Format.rows`."""
+        words, tagged = 0, 0
+        for number, line in enumerate(self.lines(source), 1):
+            paragraph = _words(line, self.labels)
+            words += len(paragraph)
+            tagged += sum(1 for _, tag in paragraph if tag)
+            if tagged < words / 2:
+                raise Refusal(
+                    f"{source.name}, line {number}: {words - tagged} of the {words} words so far have no tag; "
+                    "expected 'word/tag  word/tag', or use kind text for plain text"
+                )
+            for sentence in _sentences(_names_joined(paragraph)):
+                yield number, self._record(sentence)
+
+    def _record(self, sentence: list[Word]) -> Record:
+        text, entities = "", []
+        for word, tag in sentence:
+            if tag in self.labels:
+                entities.append({"start": len(text), "end": len(text) + len(word), "label": self.labels[tag]})
+            text += word
+        return {"text": text, "entities": entities}
+
+
+def _words(line: str, entity_tags: Collection[str]) -> list[Word]:
+    """The words of a paragraph; what brackets enclose is one word if its tag is that of an entity."""
+    words: list[Word] = []
+    opened: list[int] = []
+    for position, token in enumerate(line.split()):
+        if position == 0 and _PARAGRAPH_NUMBER.fullmatch(token):
+            continue
+        bare = token.lstrip("[") if not token.startswith("[/") else token
+        opened += [len(words)] * (len(token) - len(bare))
+        if match := _TAGGED.fullmatch(bare):
+            words.append((match["word"], match["tag"]))
+            closed = match["closed"]
+        elif _CLOSED.fullmatch(bare):
+            closed = bare
+        else:
+            words += [(bare, "")] if bare else []
+            closed = ""
+        for tag in closed.split("]")[1:]:
+            start = opened.pop() if opened else len(words)
+            if tag in entity_tags and start < len(words):
+                words[start:] = [("".join(word for word, _ in words[start:]), tag)]
+    return words
+
+
+def _names_joined(words: list[Word]) -> Iterator[Word]:
+    """Join each family name to the given name after it; a run of names may list several persons."""
+    position = 0
+    while position < len(words):
+        end = position
+        while end < len(words) and words[end][1] == _PERSON:
+            end += 1
+        run = [word for word, _ in words[position:end]]
+        if not run:
+            yield words[position]
+            position += 1
+            continue
+        position = end
+        if [len(name) for name in run] == [1, 1, 2]:  # a wife's name behind her husband's, 陈 方 安生
+            run = ["".join(run)]
+        while run:
+            size = 2 if len(run) > 1 and _FAMILY_NAME.fullmatch(run[0]) and _is_given_name(run[1]) else 1
+            yield "".join(run[:size]), _PERSON
+            run = run[size:]
+
+
+def _is_given_name(name: str) -> bool:
+    return len(name) <= 2 or "（" in name or "〈" in name  # rare characters are described in brackets: 惠（君音）
+
+
+def _sentences(words: Iterator[Word]) -> Iterator[list[Word]]:
+    """Split after 。！？； and the closing quotes and brackets that follow."""
+    sentence: list[Word] = []
+    ended = False
+    for word in words:
+        if ended and word[0] not in _CLOSING:
+            yield sentence
+            sentence, ended = [], False
+        sentence.append(word)
+        ended = ended or word[0] in _ENDS
+    if sentence:
+        yield sentence

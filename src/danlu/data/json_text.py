@@ -1,0 +1,26 @@
+"""Values in JSON, checked to be text that can be written again."""
+
+import json
+from typing import Any
+
+from danlu.refusal import Refusal
+
+
+def parse(text: str, where: str) -> Any:
+    """The value of a JSON text (RFC 8259, 2017).
+
+    Raises:
+        Refusal: it is no JSON, or holds half of a character pair; names `where` and the column.
+    """
+    try:
+        value = json.loads(text)
+        if "\\u" in text:  # the only way to half of a pair, which no encoding can write
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except json.JSONDecodeError as error:
+        place = f"{where}, column {error.colno}" if error.lineno == 1 else f"{where}, its line {error.lineno}"
+        raise Refusal(f"{place}: is no JSON ({error.msg}); mend it, or write it anew with a JSON library") from error
+    except UnicodeEncodeError as error:
+        raise Refusal(f"{where}: holds half of a surrogate pair, which is no text; remove it") from error
+    except RecursionError as error:
+        raise Refusal(f"{where}: is nested too deeply; give one flat object a record") from error
+    return value
