@@ -13,7 +13,7 @@ class Full(Method):
 
     def apply(self, model: PreTrainedModel) -> nn.Module:
         """The model itself, every parameter marked as trained."""
-        return model.requires_grad_(True)
+        return model.requires_grad_()
 
     def merge(self, model: nn.Module) -> PreTrainedModel:
         """The model itself: nothing was added."""

@@ -1,0 +1,153 @@
+"""Predictions for records in the order in which they come, each core at work on batches of its own."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from danlu.data.record import Record
+from danlu.machine.crew import Crew
+from danlu.machine.seed import generator
+from danlu.model.replica import replica
+from danlu.refusal import Refusal
+from danlu.task.task import Output, Prediction, Task
+from danlu.text.batch import Batch, Slice, plan
+from danlu.text.encoded import Encoded
+from danlu.text.tokenizer import Tokenizer
+
+_POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "roberta-prelayernorm"}
+"""Families that count positions from the padding token's number + 1."""
+
+BLOCK = 4096  # records that are encoded and sorted together: all that is held in memory at once
+
+
+class Predictor:
+    """A model, its task and its tokenizer, ready to answer.
+
+    The weights are shared with `model`, not copied: what trains `model` in place is seen here. Its own mode
+    and gradients stay as they are.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        tokenizer: Tokenizer,
+        *,
+        threads: int | None = None,
+        batch_tokens: int = 4096,
+    ) -> None:
+        """Predict with `threads` cores (None: as many as torch may use) in batches of `batch_tokens` tokens."""
+        self.task = task
+        self.tokenizer = tokenizer
+        self.batch_tokens = batch_tokens
+        self.limit = longest_row(model)
+        self.device = next(model.parameters()).device
+        size = (threads or torch.get_num_threads()) if self.device.type == "cpu" else 1
+        self._replicas: list[nn.Module] = [replica(model).train(mode=False) for _ in range(size)]
+        self._crew = Crew(size)
+
+    def predict(self, records: Sequence[Record]) -> list[Prediction]:
+        """One prediction a record, in order; labels are not looked at.
+
+        Raises `Refusal` for a record that the task cannot encode, and for outputs that are not numbers.
+        """
+        return list(self.stream(records))
+
+    def stream(self, records: Iterable[Record], block: int = BLOCK) -> Iterator[Prediction]:
+        """One prediction a record, in order, holding no more than `block` records at once."""
+        source = iter(records)
+        start = 0
+        while chunk := list(islice(source, block)):
+            yield from self._block(chunk, start)
+            start += len(chunk)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._crew.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _block(self, records: list[Record], start: int) -> list[Prediction]:
+        try:
+            encoded = self.task.encode(records, self.tokenizer, self.limit, labelled=False)
+        except Refusal as refusal:
+            raise (Refusal(f"{refusal} (counted from record {start + 1:,})") if start else refusal) from None
+        outputs = self._outputs(encoded)
+        windows: defaultdict[int, list[int]] = defaultdict(list)
+        for row, item in enumerate(encoded):
+            windows[item.record].append(row)
+            if not np.isfinite(outputs[row]).all():
+                raise Refusal(
+                    f"record {start + item.record + 1:,}: the model's outputs are not finite numbers; "
+                    "predict in float32, and if that fails too, train again at a lower rate"
+                )
+        return [
+            self.task.decode([outputs[row] for row in windows[n]], [encoded[row] for row in windows[n]], record)
+            for n, record in enumerate(records)
+        ]
+
+    def _outputs(self, encoded: list[Encoded]) -> list[Output]:
+        """The task's output of every row; longest rows first, so that the threads end together."""
+        queue: SimpleQueue[tuple[int, Slice]] = SimpleQueue()
+        for job in enumerate(plan([len(item) for item in encoded], tokens=self.batch_tokens)):
+            queue.put(job)
+        results: dict[int, Output] = {}
+        stop = threading.Event()
+
+        def work(model: nn.Module) -> None:
+            try:
+                with torch.inference_mode():
+                    while not stop.is_set():
+                        number, piece = queue.get_nowait()
+                        rows = [encoded[row] for row in piece.rows]
+                        rng = generator("predict", number)  # the same masks, whichever thread takes the batch
+                        batch = self.task.collate(rows, piece.width, self.tokenizer, rng)
+                        found = self.task.outputs(model, self._on_device(batch))
+                        results.update(zip(piece.rows.tolist(), found, strict=True))
+            except Empty:
+                return
+            except BaseException:
+                stop.set()
+                raise
+
+        try:
+            self._crew.run([lambda model=model: work(model) for model in self._replicas])  # type: ignore[misc]
+        finally:
+            stop.set()  # after Ctrl-C in the waiting thread, the others end with the batch they are at
+        return [results[row] for row in range(len(encoded))]
+
+    def _on_device(self, batch: Batch) -> Batch:
+        if self.device.type == "cpu":
+            return batch
+        inputs = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.inputs.items()}
+        return replace(batch, inputs=inputs, labels=batch.labels.to(self.device, non_blocking=True))
+
+
+def longest_row(model: PreTrainedModel) -> int:
+    """How many tokens a row of this model may have, special tokens included.
+
+    Models without a table of positions (T5, XLNet) are given 2**20.
+    """
+    config = model.config
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    if positions is None:
+        return 2**20
+    if config.model_type in _POSITIONS_AFTER_PADDING:
+        return int(positions) - int(config.pad_token_id) - 1
+    return int(positions)

@@ -1,0 +1,26 @@
+"""Which modules of a model are its head: what stands above the trunk, and the trunk's pooler."""
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from danlu.refusal import Refusal
+
+
+def above_trunk(model: PreTrainedModel) -> list[str]:
+    """Names of the head's modules; a pooler belongs to it, since only the head reads it.
+
+    Raises:
+        Refusal: the architecture has no trunk of its own.
+    """
+    trunk = model.base_model
+    if trunk is model or model.config.is_encoder_decoder:
+        raise Refusal(f"{type(model).__name__} does not tell its trunk from its head; use tuning: full")
+    names = [name for name, child in model.named_children() if child is not trunk and _has_parameters(child)]
+    pooler = getattr(trunk, "pooler", None)
+    if isinstance(pooler, nn.Module) and _has_parameters(pooler):
+        names.append(f"{model.base_model_prefix}.pooler")
+    return names
+
+
+def _has_parameters(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is not None

@@ -1,0 +1,78 @@
+"""Low-rank updates beside frozen weights (Hu et al. 2021), scaled by the root of the rank (Kalajdzievski 2023)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+from pydantic import Field
+from torch import nn
+from transformers import PreTrainedModel
+
+from danlu.refusal import Refusal
+from danlu.tuning.head import above_trunk
+from danlu.tuning.method import Method
+
+
+class Lora(Method):
+    """Train a low-rank update of each chosen linear layer, and the head where it is a fresh one."""
+
+    rank: int = Field(default=8, ge=1, description="rank of each update")
+    alpha: float = Field(default=16, gt=0, description="scale: alpha / sqrt(rank), or alpha / rank without rslora")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before each update")
+    rslora: bool = Field(default=True, description="scale by the root of the rank, so that large ranks learn as well")
+    targets: Literal["auto", "all-linear"] | list[str] = Field(
+        default="all-linear",
+        description="layers: all-linear for every one of the trunk, auto for peft's choice, or ends of their names",
+    )
+
+    def apply(self, model: PreTrainedModel) -> nn.Module:
+        """The model inside peft's wrapper; the updates begin at zero and have the model's number format.
+
+        Raises:
+            Refusal: no layer is called as `targets` says.
+        """
+        from peft import LoraConfig, get_peft_model
+
+        targets = self._layers(model)
+        # a language model's head is no fresh one, and shares its weights with the embeddings
+        heads = above_trunk(model) if model.get_output_embeddings() is None else []  # type: ignore[no-untyped-call]
+        config = LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,  # type: ignore[arg-type]
+            lora_dropout=self.dropout,
+            use_rslora=self.rslora,
+            target_modules=targets,
+            modules_to_save=heads or None,
+            fan_in_fan_out=not isinstance(model.get_submodule(targets[0]), nn.Linear),  # GPT-2 keeps them transposed
+        )
+        return cast(nn.Module, get_peft_model(model, config, autocast_adapter_dtype=False))
+
+    def merge(self, model: nn.Module) -> PreTrainedModel:
+        """The plain model with the updates added to its weights; in float32, since sums round in bfloat16."""
+        wrapper: Any = model.float()
+        return cast(PreTrainedModel, wrapper.merge_and_unload().requires_grad_(requires_grad=True))
+
+    def _layers(self, model: PreTrainedModel) -> list[str]:
+        """Whole names of the layers to update."""
+        from peft.utils import constants
+        from transformers.pytorch_utils import Conv1D
+
+        usual: Mapping[str, Sequence[str]] = constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+        trunk = model.base_model
+        prefix = model.base_model_prefix
+        layers = [
+            f"{prefix}.{name}"
+            for name, module in trunk.named_modules()
+            if isinstance(module, nn.Linear | Conv1D) and not name.startswith("pooler.")
+        ]
+        if self.targets == "all-linear":
+            return layers
+        kind = model.config.model_type
+        if self.targets == "auto" and kind not in usual:
+            raise Refusal(f"tuning.targets: 'auto' knows no layers for the family '{kind}'; use all-linear")
+        wanted = usual[kind] if self.targets == "auto" else self.targets
+        found = [name for name in layers if any(f".{name}".endswith(f".{end}") for end in wanted)]
+        missing = [end for end in wanted if not any(f".{name}".endswith(f".{end}") for name in layers)]
+        if missing:
+            known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
+            raise Refusal(f"tuning.targets: no linear layer is called '{missing[0]}'; there are: {known}")
+        return found
