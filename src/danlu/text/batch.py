@@ -1,8 +1,10 @@
 """Tensors of one step, and how examples of like lengths come together in few distinct shapes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,3 +25,73 @@ class Batch:
     count: int
     examples: NDArray[np.int64]
     tokens: int
+
+
+@dataclass(slots=True)
+class Slice:
+    """The rows of one batch, (B,) positions among the examples, and the width they are padded to, in tokens."""
+
+    rows: NDArray[np.int64]
+    width: int
+
+
+def plan(
+    lengths: Sequence[int],
+    *,
+    tokens: int,
+    examples: int | None = None,
+    rng: np.random.Generator | None = None,
+    multiple: int = 8,
+) -> list[Slice]:
+    """Batches of like lengths in few distinct widths; every row is in exactly one.
+
+    A batch holds `tokens` tokens, padding included, its number of rows a multiple of 4; or `examples` rows.
+    Widths climb a ladder of steps from `multiple` tokens on, and none exceeds the longest row, so that a model
+    whose limit is no multiple of 8 can take it. The slots that are left in a batch go to the next shorter
+    rows, so only the batch with the shortest rows may be small. With `rng`, rows of like widths are shuffled
+    and so are the batches; without, the longest rows come first and the order is always the same.
+    """
+    lengths_N = np.asarray(lengths, np.int64)
+    if not len(lengths_N):
+        return []
+    ladder = _ladder(int(lengths_N.max()), multiple)
+    widths_N = ladder[np.searchsorted(ladder, lengths_N)]
+    if rng is None:
+        order = np.argsort(-lengths_N, kind="stable")
+    else:
+        shuffled = rng.permutation(len(lengths_N))
+        order = shuffled[np.argsort(-widths_N[shuffled], kind="stable")]
+    slices = []
+    start = 0
+    while start < len(order):
+        width = int(widths_N[order[start]])
+        rows = examples or _rows(tokens, width)
+        slices.append(Slice(order[start : start + rows], width))
+        start += rows
+    if rng is not None:
+        slices = [slices[number] for number in rng.permutation(len(slices))]
+    return slices
+
+
+def pad(rows: Sequence[NDArray[np.integer]], width: int, value: int) -> Tensor:
+    """Rows of different lengths as one int64 tensor (B, width), `value` to the right of each."""
+    padded = np.full((len(rows), width), value, np.int64)
+    for number, row in enumerate(rows):
+        padded[number, : len(row)] = row
+    return torch.from_numpy(padded)
+
+
+def _rows(tokens: int, width: int) -> int:
+    """A multiple of 4 where there is room: with 4 distinct shapes, memory stayed flat (60 steps, 2026-11)."""
+    rows = tokens // width
+    return rows - rows % 4 if rows >= 4 else max(rows, 1)
+
+
+def _ladder(longest: int, multiple: int) -> NDArray[np.int64]:
+    """Widths up to the longest row: steps of 8 to 64, of 16 to 128, of 32 to 256, then of 64 (`multiple` = 8)."""
+    steps = [multiple * factor for factor in range(1, 8)]
+    steps += [multiple * factor for factor in range(8, 16, 2)]
+    steps += [multiple * factor for factor in range(16, 32, 4)]
+    steps += list(range(32 * multiple, longest + 8 * multiple, 8 * multiple))
+    ladder = np.minimum(np.array(steps, np.int64), longest)
+    return np.unique(np.maximum(ladder, 1))

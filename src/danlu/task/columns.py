@@ -1,0 +1,46 @@
+"""What a record must hold, checked where a task reads it."""
+
+from danlu.data.record import Record
+from danlu.refusal import Refusal
+
+
+def text_in(record: Record, number: int, column: str = "text") -> str:
+    """The text in a column; `number` counts records from 0.
+
+    Raises `Refusal` naming the record and the column where it is missing or no text.
+    """
+    value = record.get(column)
+    if isinstance(value, str):
+        return value
+    if column in record:
+        raise Refusal(f"record {number + 1:,}: column '{column}' must be text, and it is {_named(value)}")
+    raise Refusal(missing(record, number, column, "text"))
+
+
+def label_in(record: Record, number: int, column: str = "label") -> str:
+    """The label in a column, whole numbers and true/false as their text; `number` counts records from 0.
+
+    Raises `Refusal` naming the record and the column where it is missing, empty or no label.
+    """
+    value = record.get(column)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str) and value.strip():
+        return value
+    if column in record:
+        what = "empty" if isinstance(value, str) else _named(value)
+        raise Refusal(f"record {number + 1:,}: column '{column}' must be a label (text), and it is {what}")
+    raise Refusal(missing(record, number, column, "a label (text)"))
+
+
+def missing(record: Record, number: int, column: str, expected: str) -> str:
+    """The sentence for a column that is not there."""
+    there = ", ".join(f"'{name}'" for name in record) or "no column at all"
+    return (
+        f"record {number + 1:,}: there is no column '{column}' ({expected}), only {there}; "
+        f"name the right one under 'columns' of the data"
+    )
+
+
+def _named(value: object) -> str:
+    return "empty" if value is None else f"of type {type(value).__name__}"

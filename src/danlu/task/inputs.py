@@ -1,0 +1,27 @@
+"""What a model is called with."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from danlu.text.batch import pad
+from danlu.text.encoded import Encoded
+from danlu.text.tokenizer import Tokenizer
+
+
+def model_inputs(encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer) -> dict[str, Tensor]:
+    """`input_ids` (B, T) padded to the right, and `attention_mask` (B, T) if any row is padded.
+
+    Without a mask the kernels skip a pass over the scores. Token types stay out: zeros are every model's default.
+    """
+    inputs = {"input_ids": pad([item.input_ids for item in encoded], width, padding_id(tokenizer))}
+    lengths_B = torch.tensor([len(item) for item in encoded])
+    if int(lengths_B.min()) < width:
+        inputs["attention_mask"] = (torch.arange(width) < lengths_B[:, None]).long()
+    return inputs
+
+
+def padding_id(tokenizer: Tokenizer) -> int:
+    """The number that fills rows; masked or unlabelled everywhere, so any will do for a tokenizer without one."""
+    return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)

@@ -1,0 +1,188 @@
+"""Masked language modelling: guess the tokens that were hidden (Devlin et al., 2018)."""
+
+import math
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from danlu.data.record import Record
+from danlu.model.heads import cross_entropy_sum, kept_logits
+from danlu.refusal import Refusal
+from danlu.task.columns import text_in
+from danlu.task.inputs import model_inputs
+from danlu.task.task import Output, Prediction, Task
+from danlu.text.batch import Batch, pad
+from danlu.text.encoded import Encoded
+from danlu.text.tokenizer import Tokenizer
+from danlu.text.windows import windows
+
+BLANK = -101  # label of a place to be filled whose truth nobody knows; it never counts
+GUESSES = 5  # words offered for each blank
+
+
+@dataclass(slots=True)
+class Blanks:
+    """Places that the text itself leaves open, by their position in the row, and how a token number reads."""
+
+    positions: NDArray[np.int64]
+    read: Callable[[int], str]
+
+
+class MaskedLm(Task):
+    """Hide some tokens and guess them from both sides; at prediction also fill the masks that a text brings along.
+
+    Legend: K places that count or are to be filled, V vocabulary. Output of a row: (1 + blanks, 2 * guesses),
+    first the negative log-likelihood (nats) and the number of hidden tokens, then a line a blank with the
+    numbers of the likeliest tokens and their log-probabilities.
+    """
+
+    auto_class: ClassVar[str] = "AutoModelForMaskedLM"
+    columns: ClassVar[dict[str, str]] = {"text": "text"}
+    metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
+    sample: ClassVar[tuple[Record, ...]] = (
+        {"text": "今天的天气很好，我们去公园散步。"},
+        {"text": "The train leaves at nine in the morning."},
+        {"text": "北京是中国的首都。"},
+    )
+
+    share: float = Field(default=0.15, gt=0, lt=1, description="share of the tokens that are hidden")
+    masked: float = Field(default=0.8, ge=0, le=1, description="of these, the share that becomes the mask token")
+    replaced: float = Field(default=0.1, ge=0, le=1, description="and the share that becomes a random token")
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if self.masked + self.replaced > 1:
+            raise ValueError("'masked' and 'replaced' are shares of the hidden tokens; together they may be 1 at most")
+        return self
+
+    def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
+        """One row a text, or one a window without overlap, so that every token is counted once.
+
+        `labels` are the token numbers, with -100 for special tokens; or, unlabelled, `Blanks` where the text has
+        mask tokens of its own, and None elsewhere.
+        """
+        if tokenizer.mask_token_id is None:
+            raise Refusal("the tokenizer has no mask token; train a 'wordpiece' one, or choose the task 'causal_lm'")
+        texts = [text_in(record, number) for number, record in enumerate(records)]
+        encoded = windows(texts, tokenizer, min(limit, self.max_length or limit), self.too_long)
+        special = np.array(tokenizer.all_special_ids, np.int32)
+        for item in encoded:
+            if labelled:
+                item.labels = np.where(np.isin(item.input_ids, special), -100, item.input_ids)
+            elif tokenizer.mask_token_id in item.input_ids:
+                blanks = np.flatnonzero(item.input_ids == tokenizer.mask_token_id)
+                item.labels = Blanks(blanks, lambda token: str(tokenizer.decode([token])).strip())
+        return encoded
+
+    def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
+        """Labels (B, T): the hidden tokens, -100 elsewhere.
+
+        Labelled rows: a fixed share of the whole batch, chosen by `rng`, its number rounded so that the head sees
+        few shapes. Unlabelled ones: the same places of a text every time, whatever is beside it in the batch.
+        """
+        inputs = model_inputs(encoded, width, tokenizer)
+        ids_BT = inputs["input_ids"].numpy()
+        training = all(isinstance(item.labels, np.ndarray) for item in encoded)
+        labels_BT = np.full(ids_BT.shape, -100, np.int64)
+        if training:
+            maskable = np.flatnonzero(pad([item.labels for item in encoded], width, -100).numpy() >= 0)
+            hidden = rng.choice(maskable, self._how_many(len(maskable)), replace=False, shuffle=False)
+            labels_BT.flat[hidden] = ids_BT.flat[hidden]
+            ids_BT.flat[hidden] = self._corrupted(labels_BT.flat[hidden], tokenizer, rng)
+        else:
+            for row, item in enumerate(encoded):
+                self._hide_in_row(item, ids_BT[row], labels_BT[row], tokenizer)
+        return Batch(
+            inputs=inputs,
+            labels=torch.from_numpy(labels_BT),
+            count=int((labels_BT >= 0).sum()),
+            examples=np.arange(len(encoded)),
+            tokens=sum(len(item) for item in encoded),
+        )
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Cross-entropy of the hidden tokens, summed; the head runs at their places alone."""
+        keep_BT = batch.labels >= 0
+        return cross_entropy_sum(kept_logits(model, batch.inputs, keep_BT), batch.labels[keep_BT])
+
+    def outputs(self, model: nn.Module, batch: Batch) -> list[Output]:
+        """A (1 + blanks, 2 * guesses) array of each row, as the class says."""
+        keep_BT = (batch.labels >= 0) | (batch.labels == BLANK)
+        log_KV = torch.log_softmax(kept_logits(model, batch.inputs, keep_BT).float(), -1)
+        labels_K = batch.labels[keep_BT]
+        row_K = keep_BT.nonzero()[:, 0].cpu().numpy()
+        counts_K = (labels_K >= 0).cpu().numpy()
+        likelihood_K = log_KV.gather(1, labels_K.clamp(min=0)[:, None])[:, 0].cpu().numpy()
+        best = log_KV[labels_K == BLANK].topk(GUESSES)
+        guesses = torch.cat([best.indices.float(), best.values], 1).cpu().numpy()
+        found = []
+        for row in range(len(keep_BT)):
+            counted = counts_K & (row_K == row)
+            head = np.zeros((1, 2 * GUESSES), np.float32)
+            head[0, :2] = -likelihood_K[counted].sum(), counted.sum()
+            found.append(np.concatenate([head, guesses[(row_K == row)[~counts_K]]]))
+        return found
+
+    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        """`{"negative_log_likelihood", "tokens", "perplexity", "fills": [[{"text", "score"}, ...] a blank]}`.
+
+        A text with blanks of its own is filled, not measured: its tokens are 0 and its perplexity is None.
+        """
+        total = float(sum(float(output[0, 0]) for output in outputs))
+        tokens = int(sum(int(output[0, 1]) for output in outputs))
+        fills = []
+        for output, item in zip(outputs, encoded, strict=True):
+            for line in output[1:]:
+                words = [item.labels.read(int(token)) for token in line[:GUESSES]]
+                scores = [math.exp(value) for value in line[GUESSES:]]
+                fills.append([{"text": word, "score": score} for word, score in zip(words, scores, strict=True)])
+        perplexity = math.exp(min(total / tokens, 700)) if tokens else None  # exp(710) is no float64
+        return {"negative_log_likelihood": total, "tokens": tokens, "perplexity": perplexity, "fills": fills}
+
+    def gold(self, record: Record) -> tuple[float, int]:
+        """What a perfect model would say: nothing to regret."""
+        return 0.0, 0
+
+    def answer(self, prediction: Prediction) -> tuple[float, int]:
+        """Negative log-likelihood (nats) and the number of tokens it is summed over."""
+        return float(prediction["negative_log_likelihood"]), int(prediction["tokens"])
+
+    def _how_many(self, tokens: int) -> int:
+        """How many of so many tokens are hidden; from 128 on a multiple of 16, which is 6 % off at most."""
+        count = max(1, round(self.share * tokens))
+        return min(count if count < 128 else round(count / 16) * 16, tokens)
+
+    def _corrupted(self, truth_K: NDArray[np.int64], tokenizer: Tokenizer, rng: np.random.Generator) -> NDArray[Any]:
+        fate_K = rng.random(len(truth_K))
+        random_K = _random_tokens(len(truth_K), tokenizer, rng)
+        shown_K = np.where(fate_K < self.masked + self.replaced, random_K, truth_K)
+        return np.where(fate_K < self.masked, tokenizer.mask_token_id, shown_K)
+
+    def _hide_in_row(
+        self, item: Encoded, ids_T: NDArray[np.int64], labels_T: NDArray[np.int64], tokenizer: Tokenizer
+    ) -> None:
+        """Hide tokens as the row's own content decides, all behind the mask token; leave rows with blanks alone."""
+        if isinstance(item.labels, Blanks):
+            labels_T[item.labels.positions] = BLANK
+            return
+        maskable = np.flatnonzero(~np.isin(item.input_ids, tokenizer.all_special_ids))
+        rng = np.random.default_rng(zlib.crc32(item.input_ids.tobytes()))
+        hidden = rng.choice(maskable, self._how_many(len(maskable)), replace=False)
+        labels_T[hidden] = ids_T[hidden]
+        ids_T[hidden] = tokenizer.mask_token_id
+
+
+def _random_tokens(count: int, tokenizer: Tokenizer, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Numbers of ordinary tokens, each as likely as the other."""
+    special = tokenizer.all_special_ids
+    drawn = rng.integers(0, len(tokenizer), count)
+    while (wrong := np.isin(drawn, special)).any():
+        drawn[wrong] = rng.integers(0, len(tokenizer), int(wrong.sum()))
+    return drawn

@@ -1,0 +1,81 @@
+"""WordPiece: words in pieces, Chinese characters one by one (Schuster and Nakajima, 2012; Devlin et al., 2018)."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from pydantic import Field
+
+from danlu.refusal import Refusal
+from danlu.text.tokenizer import Tokenizer, TokenizerSource
+
+SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+
+
+class WordPiece(TokenizerSource):
+    """A BERT tokenizer learnt from the training text.
+
+    Characters come in first, the frequent ones before the rare; the rest of the vocabulary is pieces of words.
+    """
+
+    size: int = Field(default=8000, ge=32, description="tokens in the vocabulary, special ones included")
+    lowercase: bool = Field(default=True, description="fold capitals and accents")
+    min_frequency: int = Field(default=2, ge=1, description="how often a character or piece must occur")
+
+    def build(self, texts: Callable[[], Iterator[str]]) -> Tokenizer:
+        """Learn the vocabulary; the text is read twice.
+
+        Raises `Refusal` for text without a single character to learn from.
+        """
+        from tokenizers import Tokenizer as Backend
+        from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+        backend = Backend(models.WordPiece(unk_token=SPECIAL["unk"]))
+        normalizer = normalizers.BertNormalizer(lowercase=self.lowercase, handle_chinese_chars=True)
+        backend.normalizer = normalizer
+        backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        backend.decoder = decoders.WordPiece(prefix="##")
+        alphabet = self._alphabet(normalizer.normalize_str(text) for text in texts())
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=self.size,
+            min_frequency=self.min_frequency,
+            special_tokens=list(SPECIAL.values()),
+            initial_alphabet=alphabet,
+            limit_alphabet=len(alphabet),
+            continuing_subword_prefix="##",
+            show_progress=False,
+        )
+        backend.train_from_iterator(texts(), trainer)
+        ends = [(SPECIAL[name], backend.token_to_id(SPECIAL[name])) for name in ("cls", "sep")]
+        backend.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
+        )
+        names = {f"{name}_token": token for name, token in SPECIAL.items()}
+        return Tokenizer(  # type: ignore[no-untyped-call]
+            tokenizer_object=backend, model_input_names=["input_ids", "attention_mask"], **names
+        )
+
+    def _alphabet(self, texts: Iterator[str]) -> list[str]:
+        """Characters by frequency, as many as fit: one that can stand inside a word needs a second entry (##)."""
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(text)
+        room = self.size - len(SPECIAL)
+        alphabet = []
+        for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+            if character.isspace() or count < self.min_frequency:
+                continue
+            room -= 2 if character.isalnum() and not _ideograph(character) else 1
+            if room < 0:
+                break
+            alphabet.append(character)
+        if not alphabet:
+            raise Refusal(
+                f"no character occurs {self.min_frequency} times in the training text; "
+                "give the tokenizer more text, or set its 'min_frequency' to 1"
+            )
+        return alphabet
+
+
+def _ideograph(character: str) -> bool:
+    """Whether BERT's rules set the character apart as Chinese; the rare blocks are left to stand in words."""
+    return "\u4e00" <= character <= "\u9fff" or "\u3400" <= character <= "\u4dbf"

@@ -1,0 +1,79 @@
+"""Texts to rows of tokens, with what becomes of a text that is longer than a row may be."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding
+
+from danlu.refusal import Refusal
+from danlu.text.encoded import Encoded
+from danlu.text.tokenizer import Tokenizer
+
+TooLong = Literal["stop", "truncate", "split"]
+
+BLOCK = 4096  # texts that are tokenized together: enough for all cores, little enough for memory
+
+
+def tokenized(texts: Sequence[str], tokenizer: Tokenizer) -> Iterator[Encoding]:
+    """The texts as the tokenizer's own post-processor leaves them, special tokens included, never cut or padded."""
+    backend = tokenizer.backend_tokenizer
+    if backend.truncation is not None:  # some tokenizer files switch these on
+        backend.no_truncation()
+    if backend.padding is not None:
+        backend.no_padding()
+    for start in range(0, len(texts), BLOCK):
+        yield from backend.encode_batch(list(texts[start : start + BLOCK]))
+
+
+def windows(
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
+    limit: int,
+    too_long: TooLong,
+    *,
+    overlap: int = 0,
+    offsets: bool = False,
+) -> list[Encoded]:
+    """Rows of at most `limit` tokens, each with its special tokens; one a text, several where a long one is split.
+
+    `overlap` is how many tokens two neighbouring windows of a text share; `offsets` asks for the characters of
+    each token. Raises `Refusal` naming the record for a text that is too long under "stop".
+    """
+    found = []
+    for record, encoding in enumerate(tokenized(texts, tokenizer)):
+        ids = np.array(encoding.ids, np.int32)
+        spans = np.array(encoding.offsets, np.int32).reshape(-1, 2) if offsets else None
+        if len(ids) <= limit:
+            found.append(Encoded(record, ids, spans))
+            continue
+        special = np.array(encoding.special_tokens_mask, bool)
+        found += _cut(Encoded(record, ids, spans), special, limit, too_long, overlap)
+    return found
+
+
+def too_long_refusal(record: int, length: int, limit: int) -> Refusal:
+    """What is said of a text that has more tokens than a row may have; `record` counts from 0."""
+    return Refusal(
+        f"record {record + 1:,}: the text has {length:,} tokens and a row takes {limit:,}; "
+        "shorten it, or set the task's 'too_long' to 'split' or 'truncate'"
+    )
+
+
+def _cut(whole: Encoded, special: NDArray[np.bool_], limit: int, too_long: TooLong, overlap: int) -> list[Encoded]:
+    if too_long == "stop":
+        raise too_long_refusal(whole.record, len(whole), limit)
+    content = np.flatnonzero(~special)
+    first, last = int(content[0]), int(content[-1]) + 1  # special tokens stand before and after
+    room = limit - (len(whole) - (last - first))
+    assert room > overlap, f"a row of {limit} tokens has no room for text"
+    starts = [first] if too_long == "truncate" else range(first, last - overlap, room - overlap)
+    found = []
+    for start in starts:
+        kept = np.r_[0:first, start : min(start + room, last), last : len(whole)]
+        offsets = None if whole.offsets is None else whole.offsets[kept]
+        found.append(Encoded(whole.record, whole.input_ids[kept], offsets, start=start - first))
+    if too_long == "truncate":
+        found[0].cut = last - first - room
+    return found
