@@ -1,0 +1,60 @@
+"""danlu (丹炉): from raw text to a language model that serves.
+
+`danlu.run("recipe.yaml")` trains what a recipe says, `danlu.load("runs/.../bundle").predict(["..."])` uses it.
+Importing this package imports neither torch nor transformers; what needs them does so when it is called.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from danlu.refusal import Refusal
+
+if TYPE_CHECKING:
+    from danlu.bundle.bundle import Bundle
+    from danlu.stages.run import Run
+
+    __version__: str
+
+__all__ = ["Refusal", "__version__", "load", "run"]
+
+
+def load(path: str | Path, precision: str | None = None) -> "Bundle":
+    """Open a bundle for prediction; `precision` is 'auto', 'float32' or 'bfloat16', None as the bundle says.
+
+    Raises:
+        Refusal: the folder is no bundle, or one of its files is not what was saved.
+    """
+    from danlu.bundle.bundle import load as load_bundle
+
+    return load_bundle(path, precision)
+
+
+def run(
+    recipe: str | Path | Mapping[str, Any],
+    *,
+    root: str | Path = "runs",
+    only: Sequence[str] | None = None,
+    say: Callable[[str], None] = print,
+    **overrides: Any,
+) -> "Run":
+    """Run a recipe (a YAML file, the name of one that comes with the package, or a dict) in `root/<its name>`.
+
+    Overrides are values by address: `run("reviews.yaml", seed=1, **{"finetune.train.rate": 1e-4})`. `only`
+    names the stages to run, `say` gets each line that is meant for the person who watches.
+
+    Raises:
+        Refusal: the recipe, the data or the machine cannot do what is asked; the message says what to change.
+    """
+    from danlu.stages.recipe import read
+    from danlu.stages.run import run as run_stages
+
+    return run_stages(read(recipe, overrides), Path(root), only, say)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # read only when asked for: it takes a fifth of `danlu --help`
+        from importlib.metadata import version
+
+        return version("danlu")
+    raise AttributeError(f"module 'danlu' has no attribute '{name}'")

@@ -31,7 +31,7 @@ PartType = TypeVar("PartType", bound="Part")
 class Part(BaseModel):
     """A section of a recipe: frozen, typed fields; unknown keys are errors with the nearest spelling."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     folder: ClassVar[str]
 
@@ -68,8 +68,18 @@ class Part(BaseModel):
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         if not cls.is_promise():
-            return handler(core_schema)
-        return {"oneOf": [_schema_of(cls, kind) for kind in kinds(cls)]}
+            schema = handler(core_schema)
+            if hasattr(cls, "folder"):
+                resolved = handler.resolve_ref_schema(schema)
+                resolved["properties"] = {"kind": {"const": kind_of(cls)}} | resolved.get("properties", {})
+            return schema
+        sections = [handler(find(cls, kind).__pydantic_core_schema__) | {"required": ["kind"]} for kind in kinds(cls)]
+        return {"anyOf": [{"enum": kinds(cls)}, *sections]}
+
+    def inputs(self) -> list[str]:
+        """Files and folders whose content the section depends on: what its field `path` says, as a rule."""
+        path = getattr(self, "path", None)
+        return [path] if isinstance(path, str) else []
 
     def to_plain(self) -> dict[str, Any]:
         """The section as plain data that reads back into an equal part."""
@@ -156,10 +166,3 @@ def _refuse_unknown_keys(part: type[Part], fields: dict[str, Any]) -> None:
                 "unknown key '{key}'{hint}; the keys are: {known}",
                 {"key": key, "hint": nearest(str(key), known), "known": ", ".join(known)},
             )
-
-
-def _schema_of(promise: type[Part], kind: str) -> JsonSchemaValue:
-    schema = find(promise, kind).model_json_schema()
-    schema["properties"] = {"kind": {"const": kind}} | schema.get("properties", {})
-    schema["required"] = ["kind", *schema.get("required", [])]
-    return schema

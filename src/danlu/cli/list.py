@@ -1,0 +1,121 @@
+"""`danlu list [KIND]`."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from danlu.recipe.part import Part
+    from danlu.recipe.schema import Key
+
+PROMISES = {
+    "stage": "danlu.stages.stage",
+    "format": "danlu.data.format",
+    "tokenizer": "danlu.text.tokenizer",
+    "source": "danlu.model.source",
+    "task": "danlu.task.task",
+    "method": "danlu.tuning.method",
+    "metric": "danlu.evaluate.metric",
+    "baseline": "danlu.evaluate.baseline",
+}
+"""Each sort of part, and the module whose promise it keeps."""
+
+
+def command(
+    kind: Annotated[str | None, typer.Argument(help=f"one of: {', '.join(PROMISES)}; or the name of a part")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print json instead of tables")] = False,
+) -> None:
+    """Show the parts that recipes are made of, with their keys and defaults."""
+    import json
+
+    found = parts(kind)
+    if as_json:
+        typer.echo(json.dumps(_as_plain(found), indent=2, ensure_ascii=False))
+    else:
+        _show(found, short=kind is None)
+
+
+def parts(kind: str | None = None) -> "dict[str, list[type[Part]]]":
+    """The parts of each sort: all of them, those of one sort, or those of one name.
+
+    Raises:
+        Refusal: there is no sort and no part of this name.
+    """
+    from danlu.recipe.part import find, kinds, nearest
+    from danlu.refusal import Refusal
+
+    sorts = [kind] if kind in PROMISES else list(PROMISES)
+    all_of = {sort: kinds(_promise(sort)) for sort in sorts}
+    if kind is not None and kind not in PROMISES:
+        words = [*PROMISES, *(name for names in all_of.values() for name in names)]
+        all_of = {sort: [kind] for sort, names in all_of.items() if kind in names}
+        if not all_of:
+            raise Refusal(f"there is no part '{kind}'{nearest(kind, words)}; the sorts are: {', '.join(PROMISES)}")
+    return {sort: [find(_promise(sort), name) for name in names] for sort, names in all_of.items()}
+
+
+def _promise(sort: str) -> "type[Part]":
+    import importlib
+    import inspect
+
+    from danlu.recipe.part import Part
+
+    module = importlib.import_module(PROMISES[sort])
+    members = [member for _, member in inspect.getmembers(module, inspect.isclass) if issubclass(member, Part)]
+    return next(member for member in members if member.__module__ == module.__name__ and member.is_promise())
+
+
+def _summary(part: "type[Part]") -> str:
+    return (part.__doc__ or "").strip().partition("\n")[0]
+
+
+def _as_plain(found: "dict[str, list[type[Part]]]") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from danlu.recipe.part import kind_of
+    from danlu.recipe.schema import keys
+
+    return {
+        sort: {
+            kind_of(part): {"summary": _summary(part), "keys": [asdict(key) for key in keys(part)]} for part in members
+        }
+        for sort, members in found.items()
+    }
+
+
+def _show(found: "dict[str, list[type[Part]]]", *, short: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from danlu.recipe.part import kind_of
+    from danlu.recipe.schema import keys
+
+    console = Console()
+    for sort, members in found.items():
+        if short:
+            console.print(f"\n[bold]{sort}[/bold]")
+            rows = Table(box=None, pad_edge=False, show_header=False)
+            for part in members:
+                rows.add_row(f"  {kind_of(part)}", _plainly(_summary(part)))
+            console.print(rows)
+            continue
+        for part in members:
+            console.print(f"\n[bold]{sort} {kind_of(part)}[/bold]  {_plainly(_summary(part))}")
+            table = Table("  key", "holds", "default", "meaning", box=None, pad_edge=False, header_style="dim")
+            for key in keys(part):
+                table.add_row(*map(_plainly, (f"  {key.name}", key.holds, _default(key), key.description)))
+            console.print(table if part.model_fields else "  no keys", highlight=False)
+    if short:
+        console.print("\n`danlu list KIND` shows the keys, for example `danlu list task` or `danlu list lora`.")
+
+
+def _default(key: "Key") -> str:
+    import json
+
+    return "needed" if key.needed else json.dumps(key.default, ensure_ascii=False, default=str)
+
+
+def _plainly(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

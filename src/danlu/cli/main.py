@@ -1,0 +1,118 @@
+"""The command line: finds the command, imports its file alone, and turns errors into sentences.
+
+A command `x` is the function `command` in `danlu/cli/x.py`, and a line in the table below.
+"""
+
+import functools
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from danlu.refusal import Refusal
+
+COMMANDS = {
+    "check": "Read a recipe and show what a run would do, without doing it.",
+    "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
+    "list": "Show the parts that recipes are made of, with their keys and defaults.",
+    "schema": "Print the JSON Schema of recipes, for editors.",
+}
+"""Name of each command, and the line that `danlu --help` shows of it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 1 a mistake of ours or a check that failed, 2 refused, 130 interrupted."""
+    words = [*(sys.argv[1:] if arguments is None else arguments)]
+    own = words[: words.index("--")] if "--" in words else words
+    debug = "--debug" in own
+    if debug:
+        words.remove("--debug")
+    if words and words[0] in COMMANDS:
+        module = importlib.import_module(f"danlu.cli.{words[0]}")
+        _call(module.command, f"danlu {words[0]}", words[1:], debug)
+    elif words and words[0] == "--version":
+        import danlu
+
+        print(danlu.__version__)  # noqa: T201
+    elif words and not words[0].startswith("-"):
+        close = get_close_matches(words[0], COMMANDS, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"the commands are: {', '.join(COMMANDS)}"
+        print(f"danlu: there is no command '{words[0]}'; {hint}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    else:
+        _overview(words)
+
+
+def _call(command: Callable[..., Any], name: str, words: list[str], debug: bool) -> None:
+    import typer
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(_told_in_words(command, debug))
+    app(words, prog_name=name)
+
+
+def _told_in_words(command: Callable[..., Any], debug: bool) -> Callable[..., Any]:
+    """The command with what stops it told in a sentence; typer still sees its arguments."""
+
+    @functools.wraps(command)
+    def told(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt:
+            print("danlu: interrupted", file=sys.stderr)  # noqa: T201
+            sys.exit(130)
+        except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
+            sys.stdout = None  # Python would try to flush it at exit
+            sys.exit(0)
+        except Exception as error:
+            sentence = _sentence(error)
+            if sentence is None:
+                raise
+            if debug:
+                traceback.print_exc()
+            print(f"danlu: {sentence}", file=sys.stderr)  # noqa: T201
+            sys.exit(2)
+
+    return told
+
+
+def _sentence(error: Exception) -> str | None:
+    """What to tell of an error that the user can mend; None for a mistake of ours."""
+    if isinstance(error, Refusal):
+        return str(error)
+    if "pydantic" in sys.modules:
+        from pydantic import ValidationError
+
+        if isinstance(error, ValidationError):
+            from danlu.recipe.read import Written, sentences
+
+            return sentences(error, Written(error.title, {}))
+    return None
+
+
+def _overview(words: list[str]) -> None:
+    import typer
+
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="danlu (丹炉): from raw text to a language model that serves.",
+        epilog="`danlu COMMAND --help` explains a command; `--debug` with any command shows where an error arose.",
+    )
+    for name, line in COMMANDS.items():
+        app.command(name, help=line)(_shown_only)
+
+    @app.callback()
+    def options(
+        version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+        debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error as well."),
+    ) -> None:
+        """Options that stand before every command."""
+
+    app(words or ["--help"], prog_name="danlu")
+
+
+def _shown_only() -> None:
+    """Stands in the overview for a command whose file is not imported."""

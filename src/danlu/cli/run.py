@@ -1,0 +1,25 @@
+"""`danlu run RECIPE [stage.key=value ...]`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    recipe: Annotated[str, typer.Argument(help="YAML file, or the name of a recipe that comes with danlu")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[STAGE.KEY=VALUE]...", help="values that replace the recipe's")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="run this stage alone; may be given again")] = None,
+    root: Annotated[Path, typer.Option(help="folder of all runs")] = Path("runs"),
+) -> None:
+    """Run a recipe: prepare data, train, evaluate; what is done already is skipped.
+
+    Results go to runs/RECIPE/STAGE. After an interruption, the same command goes on where it stopped.
+    """
+    from danlu.stages.recipe import read
+    from danlu.stages.run import run
+
+    ran = run(read(recipe, overrides or []), root, only, typer.echo)
+    typer.echo(f"done: {ran.folder}")

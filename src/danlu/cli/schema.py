@@ -1,0 +1,17 @@
+"""`danlu schema`."""
+
+import typer
+
+
+def command() -> None:
+    """Print the JSON Schema of recipes, for editors.
+
+    With the YAML extension of VS Code, write it to a file and begin a recipe with the line
+    `# yaml-language-server: $schema=recipe.schema.json`.
+    """
+    import json
+
+    from danlu.recipe.schema import schema
+    from danlu.stages.recipe import Recipe
+
+    typer.echo(json.dumps(schema(Recipe), indent=2, ensure_ascii=False))

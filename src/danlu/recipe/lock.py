@@ -1,0 +1,127 @@
+"""What a stage was run with: the resolved section, hashes of all that it reads, and the versions.
+
+Two runs whose fingerprints agree would do the same work, so the second is not done.
+"""
+
+import glob
+import hashlib
+import importlib.util
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from danlu.machine.files import sha256, write_text
+from danlu.recipe.part import Part
+from danlu.recipe.yaml_text import dump, parse
+from danlu.refusal import Refusal
+
+NAME = "recipe.lock.yaml"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What stands in `recipe.lock.yaml`.
+
+    - `section`: the stage's section with every default filled in.
+    - `inputs`: SHA-256 of each file or folder that the section names and that is there.
+    - `stages`: fingerprint of each stage that the section refers to.
+    - `fingerprint`: SHA-256 of all of the above and danlu's version.
+    - `seconds`: how long the call that finished the stage took.
+    """
+
+    stage: str
+    state: Literal["running", "done"]
+    fingerprint: str
+    seed: int
+    section: dict[str, Any]
+    inputs: dict[str, str]
+    stages: dict[str, str]
+    versions: dict[str, str]
+    seconds: float | None = None
+
+    def done(self, seconds: float) -> "Lock":
+        """This lock for a stage that has finished."""
+        return replace(self, state="done", seconds=round(seconds, 1))
+
+
+def lock(stage: str, section: Part, seed: int, stages: Mapping[str, str]) -> Lock:
+    """The lock of a stage that begins now; `stages` maps the stages it refers to to their fingerprints."""
+    plain, inputs = section.to_plain(), input_hashes(section)
+    versions = {"danlu": version("danlu"), "python": platform.python_version()}
+    for package in ("torch", "transformers"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    depends = {"section": plain, "seed": seed, "inputs": inputs, "stages": dict(stages), "danlu": versions["danlu"]}
+    text = json.dumps(depends, sort_keys=True, ensure_ascii=False)
+    fingerprint = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return Lock(stage, "running", fingerprint, seed, plain, inputs, dict(stages), versions)
+
+
+def save(folder: Path, value: Lock) -> None:
+    """Write the lock into a stage's folder, as a whole."""
+    write_text(folder / NAME, dump(asdict(value)))
+
+
+def load(folder: Path) -> Lock | None:
+    """The lock in a stage's folder; None where there is none.
+
+    Raises:
+        Refusal: the file is damaged.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    plain, _ = parse(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    if not isinstance(plain, dict) or set(plain) != {item.name for item in fields(Lock)}:
+        raise Refusal(f"{path}: this is not a lock that danlu wrote; move the folder away to run the stage anew")
+    return Lock(**plain)
+
+
+def input_hashes(section: Part) -> dict[str, str]:
+    """SHA-256 of every file and folder that a section and the parts in it name, where they are there.
+
+    A folder's is that of its files' names and hashes; what is not found (a model's name on the hub) is left out.
+    """
+    names = sorted({name for part in _parts(section) for name in part.inputs() if not name.startswith("@")})
+    found = {name: _located(name) for name in names}
+    return {name: _hash(paths) for name, paths in found.items() if paths}
+
+
+def _parts(value: Any) -> Iterator[Part]:
+    if isinstance(value, Part):
+        yield value
+        for name in type(value).model_fields:
+            yield from _parts(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _parts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _parts(item)
+
+
+def _located(name: str) -> list[Path]:
+    if name.startswith("package:"):
+        package, _, inside = name.removeprefix("package:").partition("/")
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+        folders = (spec.submodule_search_locations if spec else None) or []
+        return [Path(folder) / inside for folder in folders if (Path(folder) / inside).exists()]
+    if Path(name).exists():
+        return [Path(name)]
+    return [Path(path) for path in sorted(glob.glob(name, recursive=True))] if "*" in name else []  # noqa: PTH207
+
+
+def _hash(paths: list[Path]) -> str:
+    if len(paths) == 1 and paths[0].is_file():
+        return sha256(paths[0])
+    lines = []
+    for path in paths:
+        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        lines += [f"{item.relative_to(path).as_posix()} {sha256(item)}\n" for item in inside if item.is_file()]
+    return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()

@@ -1,0 +1,193 @@
+"""Recipes as plain data: files and overrides in, and sentences that say which key is wrong and where.
+
+What the sections mean is not known here: parts check themselves (`part.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from danlu.recipe.part import nearest
+from danlu.recipe.yaml_text import Keys, parse
+from danlu.refusal import Refusal
+
+_REFERENCE = re.compile(r"@[^@:\s]+(:[a-z]+)?")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A recipe as it was written.
+
+    - `name`: how messages call it, its path as a rule.
+    - `data`: plain values.
+    - `lines`: line of each key, where it came from a file.
+    """
+
+    name: str
+    data: dict[str, Any]
+    lines: dict[Keys, int] = field(default_factory=dict)
+
+    def place(self, keys: Keys) -> str:
+        """`file line 3: stages.clean.split`, as exactly as is known."""
+        known = next((keys[:end] for end in range(len(keys), 0, -1) if keys[:end] in self.lines), None)
+        line = f" line {self.lines[known]}" if known else ""
+        return f"{self.name}{line}: {'.'.join(map(str, keys))}" if keys else f"{self.name}{line}"
+
+
+def written(source: str | Path | Mapping[str, Any]) -> Written:
+    """Read a recipe from a YAML file, from the package by its bare name, or from a dict.
+
+    Raises:
+        Refusal: no such file, no YAML, or no mapping at the top.
+    """
+    if isinstance(source, Mapping):
+        return Written("the recipe", dict(source))
+    path = Path(source)
+    if path.is_file():
+        name, data = str(path), path.read_bytes()
+    elif str(source) in packaged():
+        name, data = str(source), (files("danlu") / "recipes" / f"{source}.yaml").read_bytes()
+    else:
+        raise Refusal(_no_such_recipe(path))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise Refusal(f"{name} line {line}: this is not UTF-8 text; save the recipe as UTF-8") from error
+    values, lines = parse(text, name)
+    if not isinstance(values, dict):
+        raise Refusal(f"{name}: a recipe is a mapping with the keys 'name' and 'stages', not {_short(values)}")
+    return Written(name, values, lines)
+
+
+def packaged() -> list[str]:
+    """The names of the recipes that come with the package."""
+    folder = files("danlu") / "recipes"
+    found = folder.iterdir() if folder.is_dir() else iter(())
+    return sorted(item.name.removesuffix(".yaml") for item in found if item.name.endswith(".yaml"))
+
+
+def overridden(recipe: Written, overrides: Sequence[str] | Mapping[str, Any], top: Sequence[str]) -> Written:
+    """The recipe with single values replaced, each by `stage.key=value`, or a mapping of `stage.key` to values.
+
+    `top` are the keys that stand beside the stages, such as `seed`; any other first word names a stage.
+
+    Raises:
+        Refusal: an override without '=', of an unknown stage, or into something that has no keys.
+    """
+    pairs = overrides.items() if isinstance(overrides, Mapping) else map(_split, overrides)
+    for address, value in pairs:
+        keys = _address(recipe, address, top)
+        data: dict[str, Any] = _replaced(recipe.data, keys, value, f"the override {address}=")
+        lines = {place: line for place, line in recipe.lines.items() if place[: len(keys)] != keys}
+        recipe = Written(recipe.name, data, lines)
+    return recipe
+
+
+def references(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, str]]:
+    """Every `@stage` or `@stage:split` within plain values: where it stands, and the stage's name."""
+    if isinstance(value, str) and _REFERENCE.fullmatch(value):
+        yield keys, value[1:].partition(":")[0]
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from references(item, (*keys, key))
+    elif isinstance(value, list | tuple):
+        for position, item in enumerate(value):
+            yield from references(item, (*keys, position))
+
+
+def sentences(error: ValidationError, recipe: Written) -> str:
+    """What a validation error means, one line for each mistake: file, line, key, what was expected."""
+    found: dict[Keys, dict[str, bool]] = {}
+    for item in error.errors(include_url=False):
+        keys = _existing(item["loc"], recipe.data)
+        shape = item["type"].endswith("_type")  # the value has another shape than one branch of a union wants
+        if item["type"] in ("missing", "unknown_key"):
+            keys = (*keys, item["loc"][-1] if item["type"] == "missing" else item["ctx"]["key"])
+        found.setdefault(keys, {})[_words(item)] = shape
+    for keys, words in list(found.items()):
+        deeper = any(other != keys and other[: len(keys)] == keys for other in found)
+        fitting = [word for word, shape in words.items() if not shape]
+        found[keys] = {} if deeper and not fitting else dict.fromkeys(fitting or words, False)
+    return "\n".join(f"{recipe.place(keys)}: {', or: '.join(words)}" for keys, words in found.items() if words)
+
+
+def _no_such_recipe(path: Path) -> str:
+    if path.is_dir():
+        return f"{path}: this is a folder; name the recipe file in it"
+    beside = [str(other) for suffix in ("*.yaml", "*.yml") for other in sorted(path.parent.glob(suffix))]
+    hint = nearest(str(path), [*beside, *packaged()]) if path.parent.is_dir() else ""
+    return f"{path}: there is no such recipe{hint or '; give the path of a YAML file'}"
+
+
+def _split(override: str) -> tuple[str, Any]:
+    address, sign, text = override.partition("=")
+    if not sign or not address.strip():
+        raise Refusal(f"the override '{override}' is no 'stage.key=value'; write for example seed=1")
+    return address.strip(), parse(text, f"the override '{override}'")[0]
+
+
+def _address(recipe: Written, address: str, top: Sequence[str]) -> Keys:
+    words = address.split(".")
+    if words[0] in top or (words[0] == "stages" and len(words) > 1):
+        return tuple(words)
+    stages = list(recipe.data["stages"]) if isinstance(recipe.data.get("stages"), dict) else []
+    if words[0] not in stages:
+        known = ", ".join([*map(str, stages), *top])
+        raise Refusal(
+            f"the override {address}= names no stage of {recipe.name}{nearest(words[0], [*map(str, stages), *top])}; "
+            f"it may begin with: {known}"
+        )
+    return ("stages", *words)
+
+
+def _replaced(value: Any, keys: Keys, new: Any, override: str) -> Any:
+    """A copy of `value` with `new` at `keys`; what aliases share elsewhere stays as it is."""
+    if not keys:
+        return new
+    key, rest = keys[0], keys[1:]
+    if isinstance(value, list):
+        position = int(key) if str(key).isdigit() else len(value)
+        if position >= len(value):
+            raise Refusal(f"{override} has '{key}' where a position from 0 to {len(value) - 1} of a list is meant")
+        return [_replaced(item, rest, new, override) if at == position else item for at, item in enumerate(value)]
+    if isinstance(value, str) and not value.startswith("@"):
+        value = {"kind": value}  # `tuning: lora` is short for `tuning: {kind: lora}`
+    if value is not None and not isinstance(value, dict):
+        raise Refusal(f"{override} goes into {_short(value)}, which has no key '{key}'; replace the whole value")
+    return {**(value or {}), key: _replaced((value or {}).get(key), rest, new, override)}
+
+
+def _existing(location: tuple[int | str, ...], data: Any) -> Keys:
+    """The keys of an error's location that stand in the data, without the branches of unions."""
+    keys: Keys = ()
+    for word in location:
+        inside = range(len(data)) if isinstance(data, list) else data if isinstance(data, dict) else ()
+        if word in inside:
+            keys, data = (*keys, word), data[word]
+    return keys
+
+
+def _words(item: Any) -> str:
+    kind, text = item["type"], str(item["msg"])
+    if kind == "missing":
+        return "this key is needed; add it"
+    if kind in ("unknown_key", "kind"):
+        return text
+    if kind == "value_error":
+        return text.removeprefix("Value error, ")
+    if kind == "string_pattern_mismatch" and "@" in text:
+        text = "Input should be a stage such as '@clean' or '@clean:test'"
+    return f"{text.replace('Input should', 'this should', 1)}, not {_short(item['input'])}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

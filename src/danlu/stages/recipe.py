@@ -1,0 +1,76 @@
+"""The recipe: all that a run depends on, with the data."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, StringConstraints, ValidationError
+
+from danlu.recipe.part import nearest
+from danlu.recipe.read import Written, overridden, references, sentences, written
+from danlu.refusal import Refusal
+from danlu.stages.stage import Stage
+
+Name = Annotated[str, StringConstraints(pattern=r"^\w[\w-]*$", max_length=64)]
+"""Letters of any script, digits, '-' and '_': what may name a folder everywhere, and stand in an override."""
+
+
+class Recipe(BaseModel):
+    """Named stages, run in the order in which they are written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name = Field(description="names the folder of the run, runs/<name>")
+    seed: int = Field(default=0, ge=0, description="all that is random follows from it")
+    language: Literal["en", "zh"] = Field(default="en", description="of reports and cards")
+    stages: dict[Name, SerializeAsAny[Stage]] = Field(
+        min_length=1, description="stages by name; '@name' is an earlier one"
+    )
+
+
+def read(source: str | Path | Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recipe:
+    """Read and check a recipe: a YAML file, the bare name of one that comes with the package, or a dict.
+
+    `overrides` are `["finetune.train.rate=1e-4", "seed=1"]`, or a mapping `{"finetune.train.rate": 1e-4}`.
+
+    Raises:
+        Refusal: one line for each mistake, with the file, the line and the key.
+    """
+    plain = overridden(written(source), overrides, [key for key in Recipe.model_fields if key != "stages"])
+    _refuse_unknown_keys(plain)
+    try:
+        recipe = Recipe.model_validate(plain.data)
+    except ValidationError as error:
+        raise Refusal(sentences(error, plain)) from error
+    _check_references(plain)
+    return recipe
+
+
+def referenced(stage: Stage) -> list[str]:
+    """The names of the stages that a stage refers to, each once, in the order of the section."""
+    return list(dict.fromkeys(name for _, name in references(stage.to_plain())))
+
+
+def _refuse_unknown_keys(plain: Written) -> None:
+    known = list(Recipe.model_fields)
+    for key in plain.data:
+        if key not in known:
+            hint = nearest(str(key), known)
+            raise Refusal(f"{plain.place((key,))}: unknown key '{key}'{hint}; the keys are: {', '.join(known)}")
+
+
+def _check_references(plain: Written) -> None:
+    stages = plain.data["stages"]
+    earlier: list[str] = []
+    for name, section in stages.items():
+        for keys, wanted in references(section, ("stages", name)):
+            if wanted in earlier:
+                continue
+            place = plain.place(keys)
+            if wanted == name:
+                raise Refusal(f"{place}: '@{wanted}' is this stage itself; name an earlier one")
+            if wanted in stages:
+                raise Refusal(f"{place}: the stage '{wanted}' comes later; write it above '{name}'")
+            there = f"the earlier stages are: {', '.join(earlier)}" if earlier else "there is no earlier stage"
+            raise Refusal(f"{place}: there is no stage '{wanted}'{nearest(wanted, earlier)}; {there}")
+        earlier.append(name)

@@ -1,0 +1,158 @@
+"""Runs the stages of a recipe: what is done already is skipped, what was interrupted goes on."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from danlu.machine.alone import alone_in
+from danlu.recipe import lock as locks
+from danlu.recipe.part import nearest
+from danlu.refusal import Refusal
+from danlu.stages.recipe import Recipe, referenced
+from danlu.stages.stage import Place, Stage
+
+Outlook = Literal["run", "resume", "skip", "replace"]
+"""What a run would do with a stage; `replace` moves the results of another section or input aside first."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A stage and what would become of it."""
+
+    name: str
+    stage: Stage
+    folder: Path
+    outlook: Outlook
+    lock: locks.Lock
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A stage that is done: its folder, and how long it took in this run (0 where it was skipped)."""
+
+    name: str
+    folder: Path
+    seconds: float
+    skipped: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a recipe has left on disk."""
+
+    folder: Path
+    stages: tuple[Ran, ...]
+
+    def __getitem__(self, stage: str) -> Path:
+        """The folder of a stage.
+
+        Raises:
+            KeyError: no stage of this name was asked for.
+        """
+        return {ran.name: ran.folder for ran in self.stages}[stage]
+
+
+def plan(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Planned]:
+    """Tell for each stage, in order, what a run would do with it; nothing is changed.
+
+    The inputs of a stage are hashed when it is its turn.
+
+    Raises:
+        Refusal: a lock that cannot be read.
+    """
+    fingerprints: dict[str, str] = {}
+    for name, stage in recipe.stages.items():
+        folder = root / recipe.name / name
+        needed = {other: fingerprints[other] for other in referenced(stage)}
+        lock = locks.lock(name, stage, recipe.seed, needed)
+        fingerprints[name] = lock.fingerprint
+        yield Planned(name, stage, folder, _outlook(folder, lock), lock)
+
+
+def run(
+    recipe: Recipe,
+    root: Path = Path("runs"),
+    only: Sequence[str] | None = None,
+    say: Callable[[str], None] = print,
+) -> Run:
+    """Run a recipe's stages in order, each in `root/<recipe>/<stage>`, and return where everything is.
+
+    `only` names the stages to run; what they refer to must then be done. A stage that was done with the same
+    section, inputs, seed and version is skipped; an interrupted one goes on; results of other settings are
+    moved aside to `<stage>.older-1`, never removed.
+
+    Raises:
+        Refusal: another process runs here, or what the stages themselves refuse.
+    """
+    _check_names(recipe, only)
+    folder, done = root / recipe.name, list[Ran]()
+    states: dict[str, Outlook] = {}
+    with alone_in(folder):
+        for planned in plan(recipe, root):
+            states[planned.name] = planned.outlook
+            if only and planned.name not in only:
+                continue
+            missing = [name for name in planned.lock.stages if states[name] != "skip"]
+            if missing:
+                raise Refusal(
+                    f"the stage '{planned.name}' needs '{missing[0]}', which is not done with these settings; "
+                    f"add '{missing[0]}' to the stages to run"
+                )
+            done.append(_done(planned, recipe, say))
+            states[planned.name] = "skip"
+    return Run(folder, tuple(done))
+
+
+def _check_names(recipe: Recipe, only: Sequence[str] | None) -> None:
+    for name in only or ():
+        if name not in recipe.stages:
+            known = list(recipe.stages)
+            raise Refusal(f"there is no stage '{name}'{nearest(name, known)}; the stages are: {', '.join(known)}")
+
+
+def _outlook(folder: Path, lock: locks.Lock) -> Outlook:
+    found = locks.load(folder)
+    if found is not None and found.fingerprint == lock.fingerprint:
+        return "skip" if found.state == "done" else "resume"
+    left = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return "replace" if set(left) - {locks.NAME} else "run"
+
+
+def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
+    name, folder = planned.name, planned.folder
+    if planned.outlook == "skip":
+        say(f"{name}: done before with the same settings and data, skipped")
+        return Ran(name, folder, 0.0, skipped=True)
+    if planned.outlook == "replace":
+        aside = _move_aside(folder)
+        say(f"{name}: the results of other settings or data are kept in {aside}")
+    say(f"{name}: goes on where it was interrupted" if planned.outlook == "resume" else f"{name}: {planned.stage.kind}")
+    locks.save(folder, planned.lock)
+    place = Place(
+        folder=folder,
+        inputs={other: folder.with_name(other) for other in planned.lock.stages},
+        fingerprint=planned.lock.fingerprint,
+        seed=recipe.seed,
+        language=recipe.language,
+        say=say,
+    )
+    begun = time.monotonic()
+    try:
+        planned.stage.run(place)
+    except KeyboardInterrupt:
+        say(f"{name}: stopped; run the same command again and it goes on from here")
+        raise
+    seconds = time.monotonic() - begun
+    locks.save(folder, planned.lock.done(seconds))
+    return Ran(name, folder, seconds, skipped=False)
+
+
+def _move_aside(folder: Path) -> Path:
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.older-{number}")).exists():
+        number += 1
+    shutil.move(folder, aside)
+    return aside
