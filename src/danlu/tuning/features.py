@@ -37,7 +37,7 @@ class Features:
         self.places: dict[bytes, tuple[int, int]] = {}
         width, total, dtype = 0, 0, torch.float32
         trunk.eval()
-        with full_disk_refused(file), file.open("wb") as out, torch.inference_mode():
+        with full_disk_refused(file), file.open("wb") as out, torch.no_grad():
             for batch in batches:
                 kept_BT, keys = _kept(batch.inputs), _keys(batch.inputs)
                 hidden_BTD = trunk(**batch.inputs).last_hidden_state

@@ -1,5 +1,6 @@
 """Low-rank updates beside frozen weights (Hu et al. 2021), scaled by the root of the rank (Kalajdzievski 2023)."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -44,7 +45,9 @@ class Lora(Method):
             modules_to_save=heads or None,
             fan_in_fan_out=not isinstance(model.get_submodule(targets[0]), nn.Linear),  # GPT-2 keeps them transposed
         )
-        return cast(nn.Module, get_peft_model(model, config, autocast_adapter_dtype=False))
+        with warnings.catch_warnings():  # peft reads a name that transformers has renamed
+            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+            return cast(nn.Module, get_peft_model(model, config, autocast_adapter_dtype=False))
 
     def merge(self, model: nn.Module) -> PreTrainedModel:
         """The plain model with the updates added to its weights; in float32, since sums round in bfloat16."""

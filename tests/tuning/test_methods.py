@@ -1,0 +1,95 @@
+"""What single methods do beyond the contract."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from pydantic import ValidationError
+from transformers import AutoModelForCausalLM, GPT2Config
+
+from danlu.model.replica import replica
+from danlu.refusal import Refusal
+from danlu.tuning.method import Method
+
+
+def trained(model: torch.nn.Module) -> set[str]:
+    return {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def test_head_trains_the_classifier_and_the_pooler(tiny: SimpleNamespace) -> None:
+    model = Method.model_validate("head").apply(tiny.build("classify-bert"))
+    assert trained(model) == {
+        "classifier.weight",
+        "classifier.bias",
+        "bert.pooler.dense.weight",
+        "bert.pooler.dense.bias",
+    }
+
+
+def test_head_leaves_the_embeddings_alone_that_a_language_model_shares(tiny: SimpleNamespace) -> None:
+    model = Method.model_validate("head").apply(tiny.build("masked-bert"))
+    assert "bert.embeddings.word_embeddings.weight" not in trained(model)
+    assert "cls.predictions.transform.dense.weight" in trained(model)
+
+
+def test_head_refuses_where_nothing_is_left_to_train() -> None:
+    config = GPT2Config(vocab_size=60, n_embd=32, n_layer=1, n_head=2, bos_token_id=1, eos_token_id=2)
+    model = AutoModelForCausalLM.from_config(config)
+    with pytest.raises(Refusal, match="use full or lora"):
+        Method.model_validate("head").apply(model)
+
+
+def test_lora_adds_as_many_numbers_as_the_formula_says(tiny: SimpleNamespace) -> None:
+    model = Method.model_validate({"kind": "lora", "rank": 4, "targets": ["query"]}).apply(tiny.build("tag-bert"))
+    added = sum(p.numel() for name, p in model.named_parameters() if "lora_" in name)
+    assert added == 2 * 4 * (32 + 32)  # layers * rank * (inputs + outputs)
+
+
+@pytest.mark.parametrize(("rslora", "scale"), [(True, 16 / 16**0.5), (False, 16 / 16)])
+def test_lora_scales_by_its_rank(tiny: SimpleNamespace, rslora: bool, scale: float) -> None:
+    method = Method.model_validate({"kind": "lora", "rank": 16, "targets": ["key"], "rslora": rslora})
+    model = method.apply(tiny.build("tag-bert")).eval()
+    layer = model.base_model.model.bert.encoder.layer[0].attention.self.key
+    torch.nn.init.normal_(layer.lora_B["default"].weight)
+    update = scale * layer.lora_B["default"].weight @ layer.lora_A["default"].weight
+    before = layer.base_layer.weight.detach().clone()
+    merged = method.merge(model)
+    after = merged.bert.encoder.layer[0].attention.self.key.weight
+    torch.testing.assert_close(after, before + update, atol=1e-6, rtol=1e-5)
+
+
+def test_lora_reaches_every_linear_layer_of_the_trunk_by_default(tiny: SimpleNamespace) -> None:
+    model = Method.model_validate("lora").apply(tiny.build("causal-llama"))
+    names = {name.split(".lora_A")[0].rpartition(".")[2] for name in trained(model) if "lora_A" in name}
+    assert names == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+    assert not [name for name in trained(model) if "lm_head" in name]
+
+
+def test_lora_auto_takes_the_usual_layers_of_the_family(tiny: SimpleNamespace) -> None:
+    model = Method.model_validate({"kind": "lora", "targets": "auto"}).apply(tiny.build("classify-bert"))
+    names = {name.split(".lora_A")[0].rpartition(".")[2] for name in trained(model) if "lora_A" in name}
+    assert names == {"query", "value"}
+
+
+def test_lora_names_the_layers_there_are_when_a_target_is_misspelt(tiny: SimpleNamespace) -> None:
+    with pytest.raises(Refusal, match="'querry'; there are: dense, key, query, value"):
+        Method.model_validate({"kind": "lora", "targets": ["querry"]}).apply(tiny.build("classify-bert"))
+
+
+def test_a_misspelt_key_is_refused_with_the_nearest_spelling() -> None:
+    with pytest.raises(ValidationError, match="did you mean 'rank'"):
+        Method.model_validate({"kind": "lora", "rnak": 8})
+
+
+def test_lora_trains_the_fresh_classifier_and_the_pooler_too(tiny: SimpleNamespace) -> None:
+    names = trained(Method.model_validate("lora").apply(tiny.build("classify-bert")))
+    whole = {name.split(".modules_to_save")[0].rpartition(".")[2] for name in names if "lora_" not in name}
+    assert whole == {"classifier", "pooler"}
+
+
+def test_replicas_of_a_lora_model_share_its_weights(tiny: SimpleNamespace) -> None:
+    model = Method.model_validate("lora").apply(tiny.build("classify-bert")).eval()
+    second = replica(model)
+    tiny.steps(model, 3)
+    with torch.inference_mode():
+        assert torch.equal(second(**tiny.inputs()).logits, model(**tiny.inputs()).logits)
