@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from typing import ClassVar
 
@@ -52,7 +52,7 @@ class Format(Part):
         """
         return find_source(self.path, self.member)
 
-    def read(self, needed: Sequence[str] = ()) -> Iterator[Record]:
+    def read(self, needed: Sequence[str] = ()) -> Generator[Record, None, None]:
         """Yield the records in the order of the file, columns renamed and constants added.
 
         Columns that are not named in `columns` keep their names; empty values (null) are left out. Every

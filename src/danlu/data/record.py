@@ -1,6 +1,23 @@
 """One example, as a dict of plain values: `{"text": ..., "label": ...}`."""
 
+import json
 from typing import Any
 
 Record = dict[str, Any]
 """Plain values only (text, numbers, lists and dicts of them); columns are named as the task names them."""
+
+
+def text_of(record: Record, column: str = "text") -> str:
+    """The text by which records are compared: that of `column`, or the `tokens` with spaces between them."""
+    if column in record:
+        return str(record[column])
+    return " ".join(map(str, record.get("tokens", ())))
+
+
+def truth_of(record: Record) -> str | None:
+    """What a record says of its text, its label, entities or tags, as one comparable text; None without any."""
+    for column in ("label", "entities", "tags"):
+        if column in record:
+            value = record[column]
+            return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return None

@@ -1,0 +1,132 @@
+"""Texts that are the same, or nearly: found, and dropped."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from danlu.data.minhash import alike, jaccard, shingles
+from danlu.data.record import Record, text_of, truth_of
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Which of N texts belong together: for each, the position of the first text of its cluster.
+
+    - `exact`: texts that are equal but for white space at the ends, (N,).
+    - `near`: these, and texts that are alike, through others if need be, (N,).
+    """
+
+    exact: Rows
+    near: Rows
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is left of N records.
+
+    - `rows`: positions of the records that stay, in order.
+    - `duplicates`: records dropped because an earlier one of their cluster stays.
+    - `conflicts`: records dropped because the same text comes with different labels.
+    """
+
+    rows: Rows
+    duplicates: int
+    conflicts: int
+
+
+def find_clusters(texts: Sequence[str], similarity: float = 0.8) -> Clusters:
+    """Cluster texts by equality, and by the Jaccard similarity of their shingles of three characters.
+
+    Near clusters are told without regard to case, width of characters and white space.
+    """
+    exact = exact_clusters([text.strip() for text in texts])
+    firsts = np.flatnonzero(exact == np.arange(len(texts)))
+    near_of_first = np.empty(len(texts), np.int64)
+    near_of_first[firsts] = firsts[near_clusters([texts[row] for row in firsts.tolist()], similarity)]
+    return Clusters(exact, near_of_first[exact])
+
+
+def exact_clusters(texts: Sequence[str]) -> Rows:
+    """For each text the position of the first one that equals it, (N,)."""
+    first: dict[str, int] = {}
+    return np.fromiter((first.setdefault(text, row) for row, text in enumerate(texts)), np.int64, len(texts))
+
+
+def near_clusters(texts: Sequence[str], similarity: float = 0.8) -> Rows:
+    """For each text the position of the first one that it is alike to, itself or through others, (N,).
+
+    Two texts are alike if the Jaccard similarity of their shingles, case, width of characters and white space
+    aside, is at least `similarity`; of the pairs just at it, one in a thousand is missed (see `minhash`).
+    """
+    bare = [normalised(text) for text in texts]
+    same = exact_clusters(bare)
+    firsts = np.flatnonzero(same == np.arange(len(bare)))
+    parents = same.copy()
+    if len(firsts) > 1:
+        _join_alike(parents, bare, firsts, similarity)
+    return np.fromiter((_root(parents, row) for row in range(len(bare))), np.int64, len(bare))
+
+
+def normalised(text: str) -> str:
+    """The text without white space, in one case and one width (NFKC, Unicode annex 15)."""
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def drop_duplicates(
+    records: Sequence[Record],
+    clusters: Clusters,
+    *,
+    how: Literal["none", "exact", "near"] = "near",
+    conflicts: Literal["drop", "keep"] = "drop",
+) -> Kept:
+    """Keep the first record of each cluster, and none whose text comes with different labels under `drop`.
+
+    Records are compared as they come; `clusters` are those of their texts.
+    """
+    contested = conflicting(records, clusters.exact) if conflicts == "drop" else np.zeros(len(records), bool)
+    rows = np.flatnonzero(~contested)
+    if how != "none":
+        ids = clusters.exact if how == "exact" else clusters.near
+        rows = np.sort(rows[np.unique(ids[rows], return_index=True)[1]])
+    dropped = int(contested.sum())
+    return Kept(rows, len(records) - dropped - len(rows), dropped)
+
+
+def conflicting(records: Sequence[Record], exact: Rows) -> NDArray[np.bool_]:
+    """Whether each record's text comes with more than one label, or set of entities, (N,)."""
+    truths: dict[int, set[str | None]] = {}
+    for record, cluster in zip(records, exact.tolist(), strict=True):
+        truths.setdefault(cluster, set()).add(truth_of(record))
+    return np.fromiter((len(truths[cluster]) > 1 for cluster in exact.tolist()), np.bool_, len(records))
+
+
+def texts_of(records: Sequence[Record], column: str = "text") -> list[str]:
+    """The texts by which records are compared."""
+    return [text_of(record, column) for record in records]
+
+
+def _join_alike(parents: Rows, texts: Sequence[str], firsts: Rows, similarity: float) -> None:
+    """Union-find (Tarjan, 1975) over the pairs whose true similarity reaches the threshold."""
+    sets: dict[int, frozenset[str]] = {}
+    for first, second in firsts[alike([texts[row] for row in firsts.tolist()], similarity)].tolist():
+        one, other = _root(parents, first), _root(parents, second)
+        if one == other:
+            continue
+        for row in (first, second):
+            if row not in sets:
+                sets[row] = shingles(texts[row])
+        if jaccard(sets[first], sets[second]) >= similarity:
+            parents[max(one, other)] = min(one, other)
+
+
+def _root(parents: Rows, row: int) -> int:
+    while parents[row] != row:
+        parents[row] = parents[parents[row]]
+        row = int(parents[row])
+    return row
