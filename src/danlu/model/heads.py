@@ -4,6 +4,7 @@ A vocabulary of thousands makes the head dearer than the trunk; with 15 % masked
 alone make the whole step 1.7 to 3.5 times as fast (2 cores, 2026-11).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ def trunk(model: nn.Module) -> nn.Module:
     return inner.get_decoder() if inner.config.is_encoder_decoder else inner.base_model  # type: ignore[no-any-return]
 
 
-def kept_logits(model: nn.Module, inputs: dict[str, Tensor], keep_BT: Tensor) -> Tensor:
+def kept_logits(model: nn.Module, inputs: Mapping[str, Any], keep_BT: Tensor) -> Tensor:
     """Logits (K, vocabulary) at the K positions where `keep_BT` is true, in row order.
 
     The model runs its own head on an empty slice, so wrappers around it stay in force; the head is then

@@ -25,3 +25,12 @@ def model_inputs(encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer) -
 def padding_id(tokenizer: Tokenizer) -> int:
     """The number that fills rows; masked or unlabelled everywhere, so any will do for a tokenizer without one."""
     return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+
+
+def lengths_of(inputs: dict[str, Tensor]) -> list[int]:
+    """How many tokens of each row are not padding, (B,)."""
+    mask_BT = inputs.get("attention_mask")
+    if mask_BT is None:
+        rows, width = inputs["input_ids"].shape
+        return [width] * rows
+    return mask_BT.sum(1).tolist()

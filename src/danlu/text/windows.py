@@ -43,29 +43,28 @@ def windows(
     """
     found = []
     for record, encoding in enumerate(tokenized(texts, tokenizer)):
-        ids = np.array(encoding.ids, np.int32)
-        spans = np.array(encoding.offsets, np.int32).reshape(-1, 2) if offsets else None
+        ids = np.array(encoding.ids or [_stand_in(tokenizer)], np.int32)
+        spans = np.array(encoding.offsets or [(0, 0)], np.int32) if offsets else None
         if len(ids) <= limit:
             found.append(Encoded(record, ids, spans))
             continue
         special = np.array(encoding.special_tokens_mask, bool)
-        found += _cut(Encoded(record, ids, spans), special, limit, too_long, overlap)
+        found += cut(Encoded(record, ids, spans), special, limit, too_long, overlap)
     return found
 
 
-def too_long_refusal(record: int, length: int, limit: int) -> Refusal:
-    """What is said of a text that has more tokens than a row may have; `record` counts from 0."""
-    return Refusal(
-        f"record {record + 1:,}: the text has {length:,} tokens and a row takes {limit:,}; "
-        "shorten it, or set the task's 'too_long' to 'split' or 'truncate'"
-    )
+def cut(whole: Encoded, special_T: NDArray[np.bool_], limit: int, too_long: TooLong, overlap: int) -> list[Encoded]:
+    """A row that is longer than `limit` tokens as windows, or as its first window alone under "truncate".
 
-
-def _cut(whole: Encoded, special: NDArray[np.bool_], limit: int, too_long: TooLong, overlap: int) -> list[Encoded]:
+    The special tokens, which stand before and after the others, are in every window. Raises `Refusal` under "stop".
+    """
     if too_long == "stop":
-        raise too_long_refusal(whole.record, len(whole), limit)
-    content = np.flatnonzero(~special)
-    first, last = int(content[0]), int(content[-1]) + 1  # special tokens stand before and after
+        raise Refusal(
+            f"record {whole.record + 1:,}: the text has {len(whole):,} tokens and a row takes {limit:,}; "
+            "shorten it, or set the task's 'too_long' to 'split' or 'truncate'"
+        )
+    content = np.flatnonzero(~special_T)
+    first, last = int(content[0]), int(content[-1]) + 1
     room = limit - (len(whole) - (last - first))
     assert room > overlap, f"a row of {limit} tokens has no room for text"
     starts = [first] if too_long == "truncate" else range(first, last - overlap, room - overlap)
@@ -77,3 +76,8 @@ def _cut(whole: Encoded, special: NDArray[np.bool_], limit: int, too_long: TooLo
     if too_long == "truncate":
         found[0].cut = last - first - room
     return found
+
+
+def _stand_in(tokenizer: Tokenizer) -> int:
+    """What a text without tokens is given, since a row needs one: the end token, or number 0."""
+    return 0 if tokenizer.eos_token_id is None else int(tokenizer.eos_token_id)

@@ -1,0 +1,101 @@
+"""Records with marked spans, in either of their forms: text with entities, or tokens with BIO tags."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from danlu.data.record import Record
+from danlu.refusal import Refusal
+from danlu.task.columns import missing, text_in
+from danlu.text.align import joined
+from danlu.text.bio import split_tag
+
+Entity = tuple[int, int, str]
+
+
+@dataclass(slots=True)
+class Marked:
+    """A text and its entities as (start, end, type), in order."""
+
+    text: str
+    spans: list[Entity]
+
+
+def in_tokens(record: Record) -> bool:
+    """Whether the record comes as tokens; a text of its own goes first."""
+    return "tokens" in record and "text" not in record
+
+
+def read_text(record: Record, number: int) -> str:
+    """The text of a record, joined from its tokens where it comes as tokens; `number` counts records from 0.
+
+    Raises `Refusal` naming the record and the column.
+    """
+    return joined(_tokens(record, number))[0] if in_tokens(record) else text_in(record, number)
+
+
+def read_marked(record: Record, number: int) -> Marked:
+    """The text and the entities of a record; `number` counts records from 0.
+
+    Raises `Refusal` naming the record and what is wrong: a missing column, tags that do not match the tokens or
+    are no BIO, entities outside the text or over one another.
+    """
+    if in_tokens(record):
+        return _from_tags(record, number)
+    text = text_in(record, number)
+    if "entities" not in record:
+        raise Refusal(missing(record, number, "entities", "a list of {start, end, label}"))
+    entities = record["entities"]
+    if not isinstance(entities, list):
+        raise Refusal(f"record {number + 1:,}: column 'entities' must be a list of {{start, end, label}}")
+    spans = sorted(_entity(item, text, number) for item in entities)
+    for (_, end, label), (start, _, other) in pairwise(spans):
+        if start < end:
+            raise Refusal(
+                f"record {number + 1:,}: a '{label}' and a '{other}' overlap at character {start}; "
+                "the task 'tag' takes spans side by side, so keep one of them"
+            )
+    return Marked(text, spans)
+
+
+def _entity(item: Any, text: str, number: int) -> Entity:
+    fields = [item.get(key) for key in ("start", "end", "label")] if isinstance(item, dict) else []
+    match fields:
+        case [int(start), int(end), str(label)] if 0 <= start < end <= len(text) and label:
+            return start, end, label
+    raise Refusal(
+        f"record {number + 1:,}: the entity {item} must have a 'start' before its 'end', both within the "
+        f"{len(text):,} characters of the text, and a 'label'"
+    )
+
+
+def _tokens(record: Record, number: int) -> list[str]:
+    tokens = record["tokens"]
+    if isinstance(tokens, list) and all(isinstance(token, str) and token for token in tokens):
+        return tokens
+    raise Refusal(f"record {number + 1:,}: column 'tokens' must be a list of words, none of them empty")
+
+
+def _from_tags(record: Record, number: int) -> Marked:
+    tokens = _tokens(record, number)
+    if "tags" not in record:
+        raise Refusal(missing(record, number, "tags", "a list of BIO tags"))
+    tags = record["tags"]
+    if not isinstance(tags, list) or len(tags) != len(tokens):
+        raise Refusal(
+            f"record {number + 1:,}: column 'tags' must be a list with one tag for each of the {len(tokens)} tokens"
+        )
+    text, borders = joined(tokens)
+    spans: list[Entity] = []
+    open_kind = ""
+    for tag, (start, end) in zip(tags, borders.tolist(), strict=True):
+        try:
+            what, kind = split_tag(tag)
+        except (ValueError, AttributeError) as error:
+            raise Refusal(f"record {number + 1:,}: '{tag}' is no BIO tag such as B-place, I-place or O") from error
+        if what == 2 and kind == open_kind:
+            spans[-1] = (spans[-1][0], end, kind)
+        elif what:
+            spans.append((start, end, kind))
+        open_kind = kind
+    return Marked(text, spans)

@@ -1,0 +1,150 @@
+"""Causal language modelling: each token from those before it (Bengio et al., 2003; Radford et al., 2018)."""
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from danlu.data.record import Record
+from danlu.model.heads import cross_entropy_sum, kept_logits
+from danlu.task.columns import text_in
+from danlu.task.inputs import padding_id
+from danlu.task.task import Output, Prediction, Task
+from danlu.text.batch import Batch, pad
+from danlu.text.encoded import Encoded, Ids
+from danlu.text.pack import packed
+from danlu.text.tokenizer import Tokenizer
+from danlu.text.windows import TooLong, cut, tokenized
+
+CHUNK = 1024  # positions whose float32 logits are in memory at once
+
+
+class CausalLm(Task):
+    """Predict the next token.
+
+    Every document begins with the tokenizer's begin token and ends with its end token, where it has these. A
+    window of a longer document repeats one token of the last, so that every token is predicted exactly once.
+    Packed documents share a row but never see each other: `segments` tell them apart, positions begin anew.
+    Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
+    """
+
+    auto_class: ClassVar[str] = "AutoModelForCausalLM"
+    columns: ClassVar[dict[str, str]] = {"text": "text"}
+    metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
+    sample: ClassVar[tuple[Record, ...]] = (
+        {"text": "床前明月光，疑是地上霜。"},
+        {"text": "All that glisters is not gold."},
+        {"text": "举头望明月，低头思故乡。"},
+    )
+
+    too_long: TooLong = "split"
+    pack: bool = Field(default=True, description="fill the rows of training with several documents each")
+
+    def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
+        """Packed rows of up to `limit` tokens where `labelled` and `pack`, else one row a window.
+
+        `labels` (T,) are the next tokens, -100 at the end of a document; a packed row has the number of its
+        first record.
+        """
+        limit = min(limit, self.max_length or limit)
+        texts = [text_in(record, number) for number, record in enumerate(records)]
+        windows = []
+        for record, encoding in enumerate(tokenized(texts, tokenizer)):
+            whole = Encoded(record, _with_ends(encoding.ids, tokenizer))
+            special_T = np.zeros(len(whole), bool)  # the ends are part of what is predicted
+            windows += [whole] if len(whole) <= limit else cut(whole, special_T, limit, self.too_long, overlap=1)
+        for item in windows:
+            item.labels = np.append(item.input_ids[1:], np.int32(-100))
+        return _packed_rows(windows, limit) if labelled and self.pack else windows
+
+    def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
+        """Labels (B, T): the next token of each. Nothing looks ahead, so padding to the right needs no mask."""
+        inputs = {"input_ids": pad([item.input_ids for item in encoded], width, padding_id(tokenizer))}
+        if any(item.segments is not None and item.segments[-1] > 0 for item in encoded):
+            segments = [np.zeros(len(item), np.int32) if item.segments is None else item.segments for item in encoded]
+            inputs["segments"] = pad(segments, width, -1)
+            inputs["position_ids"] = pad([_positions(row) for row in segments], width, 0)
+        labels_BT = pad([item.labels for item in encoded], width, -100)
+        return Batch(
+            inputs=inputs,
+            labels=labels_BT,
+            count=int((labels_BT >= 0).sum()),
+            examples=np.arange(len(encoded)),
+            tokens=sum(len(item) for item in encoded),
+        )
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Cross-entropy of the next tokens, summed."""
+        keep_BT = batch.labels >= 0
+        return cross_entropy_sum(_next_token_logits(model, batch, keep_BT), batch.labels[keep_BT])
+
+    def outputs(self, model: nn.Module, batch: Batch) -> list[Output]:
+        """Negative log-likelihood and number of predicted tokens of each row."""
+        keep_BT = batch.labels >= 0
+        logits_KV = _next_token_logits(model, batch, keep_BT)
+        losses = [
+            nn.functional.cross_entropy(part.float(), labels, reduction="none")
+            for part, labels in zip(
+                torch.split(logits_KV, CHUNK), torch.split(batch.labels[keep_BT], CHUNK), strict=True
+            )
+        ]
+        loss_BT = torch.zeros(keep_BT.shape, device=keep_BT.device)
+        loss_BT[keep_BT] = torch.cat(losses)
+        return list(torch.stack([loss_BT.sum(1), keep_BT.sum(1)], 1).cpu().numpy())
+
+    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        """`{"negative_log_likelihood", "tokens", "perplexity"}`; the perplexity of no token is None."""
+        total, tokens = (float(value) for value in np.stack(outputs).astype(np.float64).sum(0))
+        perplexity = math.exp(min(total / tokens, 700)) if tokens else None  # exp(710) is no float64
+        return {"negative_log_likelihood": total, "tokens": int(tokens), "perplexity": perplexity}
+
+    def gold(self, record: Record) -> tuple[float, int]:
+        """What a perfect model would say: nothing to regret."""
+        return 0.0, 0
+
+    def answer(self, prediction: Prediction) -> tuple[float, int]:
+        """Negative log-likelihood (nats) and the number of tokens it is summed over."""
+        return float(prediction["negative_log_likelihood"]), int(prediction["tokens"])
+
+
+def _with_ends(ids: list[int], tokenizer: Tokenizer) -> Ids:
+    """The document between its begin and end tokens, where the tokenizer has them and has not put them there."""
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    if begin is not None and ids[:1] != [begin]:
+        ids = [begin, *ids]
+    if end is not None and (len(ids) < 2 or ids[-1] != end):
+        ids = [*ids, end]
+    return np.array(ids or [0], np.int32)
+
+
+def _packed_rows(windows: list[Encoded], size: int) -> list[Encoded]:
+    """Windows side by side in rows of up to `size` tokens, in the order of their first documents."""
+    found = []
+    for together in packed([len(item) for item in windows], size):
+        items = [windows[number] for number in together]
+        found.append(
+            Encoded(
+                record=items[0].record,
+                input_ids=np.concatenate([item.input_ids for item in items]),
+                labels=np.concatenate([item.labels for item in items]),
+                segments=np.repeat(np.arange(len(items), dtype=np.int32), [len(item) for item in items]),
+                cut=sum(item.cut for item in items),
+            )
+        )
+    return sorted(found, key=lambda item: item.record)
+
+
+def _positions(segments_T: Ids) -> Ids:
+    """Position of each token in its own document, (T,)."""
+    starts = np.flatnonzero(np.diff(segments_T, prepend=-1))
+    lengths = np.diff(starts, append=len(segments_T))
+    return (np.arange(len(segments_T)) - np.repeat(starts, lengths)).astype(np.int32)
+
+
+def _next_token_logits(model: nn.Module, batch: Batch, keep_BT: Tensor) -> Tensor:
+    """Logits (K, V) where a next token counts; no cache is kept, which would make packed documents see each other."""
+    return kept_logits(model, {**batch.inputs, "use_cache": False}, keep_BT)

@@ -1,0 +1,175 @@
+"""Entities in a text: a BIO class for every token (Ramshaw and Marcus, 1995), labels living on characters."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from danlu.data.record import Record
+from danlu.refusal import Refusal
+from danlu.task.entities import Marked, in_tokens, read_marked, read_text
+from danlu.task.inputs import lengths_of, model_inputs
+from danlu.task.task import Output, Prediction, Task
+from danlu.text.align import Offsets, Span, joined, label_tokens, spans_of, trimmed
+from danlu.text.batch import Batch, pad
+from danlu.text.bio import best_path, class_names
+from danlu.text.encoded import Encoded
+from danlu.text.tokenizer import Tokenizer
+from danlu.text.windows import TooLong, windows
+
+Entity = tuple[int, int, str]
+
+
+class Tag(Task):
+    """Find spans of characters and say what each of them is; spans do not overlap.
+
+    A text that is split gives windows that share a quarter of their tokens; each token is read where it has the
+    most text around it. Output of a row: log-probabilities (T, C).
+    """
+
+    auto_class: ClassVar[str] = "AutoModelForTokenClassification"
+    columns: ClassVar[dict[str, str]] = {
+        "text": "text",
+        "entities": "list of {start, end, label}; or 'tokens' and 'tags' (BIO) instead of both",
+    }
+    metrics: ClassVar[tuple[str, ...]] = ("entity_f1", "entity_precision", "entity_recall")
+    baseline: ClassVar[str | None] = "hmm"
+    sample: ClassVar[tuple[Record, ...]] = (
+        {
+            "text": "李白生于碎叶城。",
+            "entities": [{"start": 0, "end": 2, "label": "person"}, {"start": 4, "end": 7, "label": "place"}],
+        },
+        {"tokens": ["Ada", "Lovelace", "lived", "in", "London"], "tags": ["B-person", "I-person", "O", "O", "B-place"]},
+        {"text": "今天没有新闻。", "entities": []},
+    )
+
+    labels: tuple[str, ...] = Field(default=(), description="types of entities; empty: those of the training data")
+    too_long: TooLong = "split"
+
+    def fitted(self, records: Sequence[Record]) -> Self:
+        """This task with the types of entities of the training records, sorted.
+
+        Raises `Refusal` for a wrong entity or tag, an unknown type where `labels` were given, and no entity at all.
+        """
+        found = {label for number, record in enumerate(records) for _, _, label in read_marked(record, number).spans}
+        if self.labels:
+            for number, record in enumerate(records):
+                self._spans(read_marked(record, number), number)
+            return self
+        if not found:
+            raise Refusal("column 'entities': there is no entity in the training data; check the column's name")
+        return self.model_copy(update={"labels": tuple(sorted(found))})
+
+    def config(self) -> dict[str, Any]:
+        """Names and number of the classes: `O`, then `B-` and `I-` of each type."""
+        names = class_names(self.labels)
+        return {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
+
+    def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
+        """One row a text, or one a window; `labels` (T,) are the classes, -100 for tokens without characters."""
+        marked = [read_marked(record, number) for number, record in enumerate(records)] if labelled else None
+        texts = [item.text for item in marked] if marked else [read_text(r, n) for n, r in enumerate(records)]
+        limit = min(limit, self.max_length or limit)
+        encoded = windows(texts, tokenizer, limit, self.too_long, overlap=limit // 4, offsets=True)
+        spans = [self._spans(item, number) for number, item in enumerate(marked)] if marked else []
+        several = {item.record for item in encoded if item.start or item.cut}
+        for item in encoded:
+            assert item.offsets is not None
+            item.offsets = trimmed(item.offsets, texts[item.record])
+            if marked:
+                window = item.record in several
+                item.labels, item.widened = label_tokens(spans[item.record], item.offsets, window=window)
+        return encoded
+
+    def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
+        """Labels (B, T), -100 for padding and for tokens without characters."""
+        without = np.zeros(0, np.int32)
+        labels_BT = pad([without if item.labels is None else item.labels for item in encoded], width, -100)
+        return Batch(
+            inputs=model_inputs(encoded, width, tokenizer),
+            labels=labels_BT,
+            count=int((labels_BT >= 0).sum()),
+            examples=np.arange(len(encoded)),
+            tokens=sum(len(item) for item in encoded),
+        )
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Cross-entropy, summed over the labelled tokens."""
+        keep_BT = batch.labels >= 0
+        logits_KC = model(**batch.inputs).logits[keep_BT].float()
+        return nn.functional.cross_entropy(logits_KC, batch.labels[keep_BT], reduction="sum")
+
+    def outputs(self, model: nn.Module, batch: Batch) -> list[Output]:
+        """Log-probabilities (T, C) of each row."""
+        log_BTC = torch.log_softmax(model(**batch.inputs).logits.float(), -1).cpu().numpy()
+        return [log_TC[:length] for log_TC, length in zip(log_BTC, lengths_of(batch.inputs), strict=True)]
+
+    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        """`{"entities": [{"start", "end", "label", "text", "score"}, ...]}`, and `tags` where `tokens` were given.
+
+        The score is the geometric mean of the tokens' probabilities.
+        """
+        text = read_text(record, 0)
+        log_TC, offsets_T2 = _merged(outputs, encoded)
+        classes_T = best_path(log_TC) if len(log_TC) else np.zeros(0, np.int32)
+        chosen_T = log_TC[np.arange(len(classes_T)), classes_T]
+        found = spans_of(classes_T, offsets_T2)
+        entities = [
+            {
+                "start": start,
+                "end": end,
+                "label": self.labels[kind],
+                "text": text[start:end],
+                "score": float(np.exp(chosen_T[tokens].mean())),
+            }
+            for (start, end, kind), tokens in found
+        ]
+        if not in_tokens(record):
+            return {"entities": entities}
+        return {"entities": entities, "tags": self._tags([span for span, _ in found], record)}
+
+    def gold(self, record: Record) -> frozenset[Entity]:
+        """The entities as (start, end, type)."""
+        return frozenset(read_marked(record, 0).spans)
+
+    def answer(self, prediction: Prediction) -> frozenset[Entity]:
+        """The predicted entities as (start, end, type)."""
+        return frozenset((item["start"], item["end"], item["label"]) for item in prediction["entities"])
+
+    def label_names(self) -> tuple[str, ...]:
+        """The types of entities."""
+        return self.labels
+
+    def _spans(self, marked: Marked, number: int) -> list[Span]:
+        for _, _, label in marked.spans:
+            if label not in self.labels:
+                raise Refusal(
+                    f"record {number + 1:,}: the entity type '{label}' is not among those of the training data "
+                    f"({', '.join(self.labels)}); mend the record, or train again with records of that type"
+                )
+        return [(start, end, self.labels.index(label)) for start, end, label in marked.spans]
+
+    def _tags(self, spans: list[Span], record: Record) -> list[str]:
+        names = class_names(self.labels)
+        classes, _ = label_tokens(spans, joined(record["tokens"])[1])
+        return [names[value] for value in classes]
+
+
+def _merged(outputs: Sequence[Output], encoded: Sequence[Encoded]) -> tuple[Output, Offsets]:
+    """Log-probabilities and offsets of the tokens that have characters, each from the window around it."""
+    numbers, edges = [], []
+    for item in encoded:
+        place_T = np.arange(len(item))
+        numbers.append(item.start + place_T)
+        edges.append(np.minimum(place_T, len(item) - 1 - place_T))
+    offsets = np.concatenate([item.offsets for item in encoded if item.offsets is not None])
+    log = np.concatenate(outputs)
+    kept = np.flatnonzero(offsets[:, 0] < offsets[:, 1])
+    number, edge = np.concatenate(numbers)[kept], np.concatenate(edges)[kept]
+    order = np.lexsort((-edge, number))
+    first = np.unique(number[order], return_index=True)[1]
+    chosen = kept[order[first]]
+    return log[chosen], offsets[chosen]

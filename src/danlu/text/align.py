@@ -1,0 +1,107 @@
+"""Characters to tokens and back.
+
+Classes of tokens under the BIO scheme (Ramshaw and Marcus, 1995): 0 is outside, 1 + 2k begins and 2 + 2k goes on
+with a span of type k. A span is (start, end, type), end exclusive. T tokens.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Span = tuple[int, int, int]
+Classes = NDArray[np.int32]
+Offsets = NDArray[np.int32]
+
+UNLABELLED = -100
+
+
+def trimmed(offsets_T2: Offsets, text: str) -> Offsets:
+    """Offsets without the white space at either end that byte-level tokenizers count in; (T, 2) to (T, 2).
+
+    A token that is nothing but white space keeps its own.
+    """
+    starts, ends = offsets_T2[:, 0], offsets_T2[:, 1]
+    space = np.fromiter((character.isspace() for character in text), bool, len(text))
+    some = ends > starts
+    if not (space[starts[some]] | space[ends[some] - 1]).any():
+        return offsets_T2
+    place = np.arange(len(text), dtype=np.int32)
+    next_ink = np.minimum.accumulate(np.where(space, len(text), place)[::-1])[::-1]
+    last_ink = np.maximum.accumulate(np.where(space, -1, place))
+    found = offsets_T2.copy()
+    inked = np.flatnonzero(some)
+    inked = inked[next_ink[starts[inked]] < ends[inked]]
+    found[inked, 0] = next_ink[starts[inked]]
+    found[inked, 1] = last_ink[ends[inked] - 1] + 1
+    return found
+
+
+def label_tokens(spans: Sequence[Span], offsets_T2: Offsets, *, window: bool = False) -> tuple[Classes, int]:
+    """The class of each token (T,), and how many spans are not labelled exactly.
+
+    A token that touches a span belongs to it, so a border inside a token widens the span to the whole token; of
+    two spans in one token, the earlier one has it. Tokens without characters are -100. In a `window` of a longer
+    text a span may begin before the first token, and goes on then; one that lies outside is no loss.
+    """
+    classes_T = np.where(offsets_T2[:, 0] < offsets_T2[:, 1], 0, UNLABELLED).astype(np.int32)
+    real = np.flatnonzero(classes_T == 0)
+    starts, ends = offsets_T2[real, 0], offsets_T2[real, 1]
+    inexact, taken = 0, 0
+    for start, end, kind in sorted(spans):
+        touched = int(np.searchsorted(ends, start, "right"))
+        stop = int(np.searchsorted(starts, end, "left"))
+        first = max(touched, taken)
+        if first >= stop:
+            inexact += not window or touched < stop
+            continue
+        goes_on = window and first == 0 and start < starts[0]
+        cut_off = window and stop == len(real) and end > ends[-1]
+        classes_T[real[first:stop]] = 2 + 2 * kind
+        if not goes_on:
+            classes_T[real[first]] = 1 + 2 * kind
+        fits = (goes_on or starts[first] == start) and (cut_off or ends[stop - 1] == end)
+        inexact += not fits
+        taken = stop
+    return classes_T, inexact
+
+
+def spans_of(classes_T: Classes, offsets_T2: Offsets) -> list[tuple[Span, slice]]:
+    """The spans that classes (T,) spell, each with the tokens it is made of; the inverse of `label_tokens`.
+
+    A class that goes on with nothing begins a span of its own, as in the CoNLL-2000 evaluation.
+    """
+    found: list[tuple[Span, slice]] = []
+    first, kind = 0, -1
+    for token, value in enumerate([*classes_T.tolist(), 0]):
+        if value < 0 or (kind >= 0 and value == 2 + 2 * kind):
+            continue  # without characters, or one more token of the span that is open
+        if kind >= 0:
+            inside = first + np.flatnonzero(classes_T[first:token] >= 0)
+            start, end = offsets_T2[inside, 0].min(), offsets_T2[inside, 1].max()
+            found.append(((int(start), int(end), kind), slice(first, int(inside[-1]) + 1)))
+        first, kind = token, (value - 1) // 2 if value > 0 else -1
+    return found
+
+
+def joined(tokens: Sequence[str]) -> tuple[str, Offsets]:
+    """Text that is made of tokens, with the characters of each, (N, 2).
+
+    A space stands between two tokens unless one of them is Chinese, Japanese or Korean at the seam.
+    """
+    pieces: list[str] = []
+    offsets = np.zeros((len(tokens), 2), np.int32)
+    length = 0
+    for number, token in enumerate(tokens):
+        if number and not (_wide(tokens[number - 1][-1:]) or _wide(token[:1])):
+            pieces.append(" ")
+            length += 1
+        pieces.append(token)
+        offsets[number] = length, length + len(token)
+        length += len(token)
+    return "".join(pieces), offsets
+
+
+def _wide(character: str) -> bool:
+    """Whether a character belongs to a script without spaces between words, or to its punctuation."""
+    return "\u2e80" <= character <= "\ud7ff" or "\uf900" <= character <= "\ufaff" or "\ufe30" <= character <= "\uffef"

@@ -1,0 +1,216 @@
+"""What every task must keep, whatever it is."""
+
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from transformers import BertConfig, LlamaConfig
+
+from danlu.recipe.part import find, kinds
+from danlu.refusal import Refusal
+from danlu.task.predict import Predictor
+from danlu.task.task import Task
+from danlu.text.batch import plan
+from danlu.text.tokenizers.bpe import Bpe
+from danlu.text.tokenizers.wordpiece import WordPiece
+
+KINDS = kinds(Task)
+LIMIT = 64
+
+TEXTS = [
+    "床前明月光，疑是地上霜。举头望明月，低头思故乡。",
+    "The train leaves at nine in the morning, and nobody waits.",
+    "物流太慢，包装也破了。这本书写得很好，值得再读一遍。",
+]
+
+
+def test_there_are_tasks_to_keep_the_contract():
+    assert len(KINDS) >= 4
+
+
+@cache
+def tokenizer_for(kind):
+    if find(Task, kind).auto_class == "AutoModelForCausalLM":
+        return Bpe(size=300).build(lambda: iter(TEXTS))
+    return WordPiece(size=200, min_frequency=1).build(lambda: iter(TEXTS))
+
+
+@cache
+def task_for(kind):
+    task = find(Task, kind)()
+    return task.fitted(task.sample)
+
+
+@cache
+def model_for(kind):
+    torch.manual_seed(0)
+    task, tokenizer = task_for(kind), tokenizer_for(kind)
+    sizes = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": LIMIT,
+    }
+    causal = task.auto_class == "AutoModelForCausalLM"
+    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id} if causal else {}
+    config = (LlamaConfig if causal else BertConfig)(**sizes, **ends, **task.config())
+    return getattr(transformers, task.auto_class).from_config(config, attn_implementation="sdpa").eval()
+
+
+def encode(kind, records, *, labelled=True):
+    return task_for(kind).encode(records, tokenizer_for(kind), LIMIT, labelled=labelled)
+
+
+def collate(kind, rows, width=None):
+    width = width or max(map(len, rows))
+    return task_for(kind).collate(rows, width, tokenizer_for(kind), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sample_of_three_records_has_the_columns_that_the_task_names(kind):
+    task = find(Task, kind)
+    assert len(task.sample) == 3
+    assert all(set(record) == set(task.columns) or set(record) == {"tokens", "tags"} for record in task.sample)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_task_reads_back_from_its_plain_section(kind):
+    task = task_for(kind)
+    assert Task.model_validate(json.loads(json.dumps(task.to_plain()))) == task
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_row_fits_and_its_parts_are_of_one_length(kind):
+    rows = encode(kind, task_for(kind).sample)
+    for row in rows:
+        assert 0 < len(row) <= LIMIT
+        assert row.input_ids.dtype == np.int32
+        for part in (row.offsets, row.segments, row.labels):
+            assert not isinstance(part, np.ndarray) or len(part) == len(row)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_counts_its_labels_and_tokens(kind):
+    rows = encode(kind, task_for(kind).sample)
+    batch = collate(kind, rows, LIMIT)
+    assert batch.count == int((batch.labels >= 0).sum()) > 0
+    assert batch.tokens == sum(map(len, rows))
+    for tensor in batch.inputs.values():
+        assert tensor.shape == (len(rows), LIMIT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_of_a_padded_batch_is_the_sum_of_its_rows(kind):
+    task, model = task_for(kind), model_for(kind)
+    batch = collate(kind, encode(kind, task.sample), LIMIT)
+    whole = task.loss(model, batch)
+    assert whole.dtype == torch.float32
+    assert torch.isfinite(whole)
+    alone = 0.0
+    for row, item in enumerate(encode(kind, task.sample)):
+        inputs = {name: tensor[row : row + 1, : len(item)] for name, tensor in batch.inputs.items()}
+        labels = batch.labels[row : row + 1] if batch.labels.dim() == 1 else batch.labels[row : row + 1, : len(item)]
+        one = type(batch)(inputs, labels, int((labels >= 0).sum()), batch.examples[row : row + 1], len(item))
+        alone += task.loss(model, one)
+    torch.testing.assert_close(whole, alone, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_reaches_the_parameters(kind):
+    task, model = task_for(kind), model_for(kind)
+    model.zero_grad()
+    task.loss(model, collate(kind, encode(kind, task.sample))).backward()
+    with_gradient = [p for p in model.parameters() if p.grad is not None and p.grad.abs().sum() > 0]
+    assert len(with_gradient) > 10
+    assert all(torch.isfinite(parameter.grad).all() for parameter in with_gradient)
+    model.zero_grad()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_predictions_are_plain_and_do_not_depend_on_company(kind):
+    records = [{name: value for name, value in r.items() if name in {"text", "tokens"}} for r in task_for(kind).sample]
+    predictor = Predictor(model_for(kind), task_for(kind), tokenizer_for(kind), threads=1)
+    together = predictor.predict(records)
+    alone = [predictor.predict([record])[0] for record in records]
+    for one, other in zip(json.loads(json.dumps(together)), json.loads(json.dumps(alone)), strict=True):
+        assert one.keys() == other.keys()
+        assert close(one, other)
+
+
+def close(one, other):
+    if isinstance(one, float):
+        return one == pytest.approx(other, rel=1e-3, abs=1e-4)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(close(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(close, one, other))
+    return one == other
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_perfect_outputs_give_the_perfect_answer(kind):
+    task = task_for(kind)
+    rows = encode(kind, task.sample, labelled=task.label_names() != ())
+    for number, record in enumerate(task.sample):
+        mine = [row for row in rows if row.record == number]
+        prediction = task.decode([perfect(task, row) for row in mine], mine, record)
+        assert task.answer(prediction) == task.gold(record)
+        json.dumps(prediction)
+
+
+def perfect(task, row):
+    if not task.label_names():
+        return np.zeros((1, 10) if task.kind == "masked_lm" else (2,), np.float32)
+    classes = len(task.config()["id2label"])
+    sure = np.where(np.eye(classes, dtype=bool), 0.0, -30.0).astype(np.float32)
+    return sure[np.maximum(row.labels, 0)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_without_its_column_is_refused_by_name(kind):
+    task = task_for(kind)
+    with pytest.raises(Refusal, match=r"record 2: there is no column 'text' \(text\), only 'body'"):
+        task.encode([{"text": "好"}, {"body": "好"}], tokenizer_for(kind), LIMIT, labelled=False)
+    with pytest.raises(Refusal, match="record 1: column 'text' must be text, and it is of type int"):
+        task.encode([{"text": 5}], tokenizer_for(kind), LIMIT, labelled=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_that_is_too_long_is_refused_cut_or_split(kind):
+    records = [{"text": "好"}, {"text": "明月 " * 60}]
+    tokenizer = tokenizer_for(kind)
+    with pytest.raises(Refusal, match=r"record 2: the text has \d+ tokens and a row takes 32; .*'too_long'"):
+        changed(kind, too_long="stop").encode(records, tokenizer, 32, labelled=False)
+    first, cut = changed(kind, too_long="truncate").encode(records, tokenizer, 32, labelled=False)
+    assert (first.cut, len(cut)) == (0, 32)
+    assert cut.cut > 0
+    split = changed(kind, too_long="split").encode(records, tokenizer, LIMIT, labelled=False)
+    assert len(split) > 3
+    assert all(len(row) <= 32 for row in split)
+
+
+def changed(kind, **fields):
+    return task_for(kind).model_copy(update={"max_length": 32, **fields})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_without_any_token_is_predicted_all_the_same(kind):
+    predictor = Predictor(model_for(kind), task_for(kind), tokenizer_for(kind), threads=1)
+    assert len(predictor.predict([{"text": ""}, {"text": "  "}])) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_of_a_plan_hold_every_label_once(kind):
+    task = task_for(kind)
+    rows = encode(kind, task.sample * 20)
+    slices = plan([len(row) for row in rows], tokens=512, rng=np.random.default_rng(0))
+    batches = [collate(kind, [rows[row] for row in piece.rows], piece.width) for piece in slices]
+    assert sum(batch.tokens for batch in batches) == sum(map(len, rows))
+    assert all(("attention_mask" in b.inputs) == (b.tokens < b.inputs["input_ids"].numel()) for b in batches) or (
+        task.auto_class == "AutoModelForCausalLM"
+    )
