@@ -16,6 +16,8 @@ from danlu.refusal import Refusal
 COMMANDS = {
     "check": "Read a recipe and show what a run would do, without doing it.",
     "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
+    "predict": "Answer for the texts of a file, of standard input or of --text.",
+    "verify": "Check that a bundle is whole and answers as it did when it was saved.",
     "list": "Show the parts that recipes are made of, with their keys and defaults.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
