@@ -1,0 +1,172 @@
+"""Our attention for CPUs: softmax(Q K^T / sqrt(d)) V as batched products in one autograd function.
+
+Registered with transformers as "danlu". Forward and backward of 16 x 128 tokens with 12 heads of 32, in
+bfloat16 on 2 cores: sdpa 26.2 ms, transformers' eager 11.1 ms, this 5.3 ms (2026-11). It keeps only the
+probabilities and the reshaped inputs for the backward pass.
+
+Legend: B rows, H heads, G key-value heads, L queries, S keys, D width of a head, N = B * H.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
+
+from danlu.model.dropout import keep_mask
+
+NAME = "danlu"
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, query_NLD: Tensor, key_NSD: Tensor, value_NSD: Tensor, bias: Tensor | None, scale: float, drop: float
+    ) -> Tensor:
+        if bias is None:
+            scores_NLS = torch.bmm(query_NLD, key_NSD.mT).mul_(scale)
+        else:
+            scores_NLS = torch.baddbmm(bias, query_NLD, key_NSD.mT, alpha=scale)
+        probabilities_NLS = torch.softmax(scores_NLS, -1)
+        mask, ctx.keep_scale = (None, 1.0)
+        dropped_NLS = probabilities_NLS
+        if drop > 0:
+            mask, ctx.keep_scale = keep_mask(probabilities_NLS.shape, drop, probabilities_NLS.dtype)
+            dropped_NLS = probabilities_NLS * mask
+        context_NLD = torch.bmm(dropped_NLS, value_NSD)
+        ctx.save_for_backward(query_NLD, key_NSD, value_NSD, probabilities_NLS, mask)
+        ctx.scale = scale
+        return context_NLD if mask is None else context_NLD.mul_(ctx.keep_scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query_NLD, key_NSD, value_NSD, probabilities_NLS, mask = ctx.saved_tensors
+        gradient_NLD = gradients[0] if mask is None else gradients[0] * ctx.keep_scale
+        dropped_NLS = probabilities_NLS if mask is None else probabilities_NLS * mask
+        value_gradient = torch.bmm(dropped_NLS.mT, gradient_NLD)
+        probability_gradient = torch.bmm(gradient_NLD, value_NSD.mT)
+        if mask is not None:
+            probability_gradient *= mask
+        score_gradient = torch._softmax_backward_data(
+            probability_gradient, probabilities_NLS, -1, probabilities_NLS.dtype
+        ).mul_(ctx.scale)
+        query_gradient = torch.bmm(score_gradient, key_NSD)
+        key_gradient = torch.bmm(score_gradient.mT, query_NLD)
+        return query_gradient, key_gradient, value_gradient, None, None, None
+
+
+def attend(
+    query_BHLD: Tensor,
+    key_BHSD: Tensor,
+    value_BHSD: Tensor,
+    *,
+    bias: Tensor | None = None,
+    scale: float | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Attention values (B, H, L, D); `bias` is added to the scores and broadcasts to (B, H, L, S).
+
+    Source: Vaswani et al., 2017, formula 1.
+    """
+    rows, heads, queries, width = query_BHLD.shape
+    keys = key_BHSD.shape[2]
+    scale = width**-0.5 if scale is None else scale
+    merged = rows * heads
+    bias_N = None if bias is None else _merge_heads(bias.to(query_BHLD.dtype), rows, heads)
+    context_NLD = _Attention.apply(
+        query_BHLD.reshape(merged, queries, width),
+        key_BHSD.reshape(merged, keys, width),
+        value_BHSD.reshape(merged, keys, value_BHSD.shape[-1]),
+        bias_N,
+        scale,
+        dropout,
+    )  # type: ignore[no-untyped-call]
+    return context_NLD.view(rows, heads, queries, -1)  # type: ignore[no-any-return]
+
+
+def _merge_heads(bias: Tensor, rows: int, heads: int) -> Tensor:
+    """A bias (1|B, 1|H, 1|L, S) as one that broadcasts against (B * H, L, S)."""
+    if bias.shape[:2] == (1, 1):
+        return bias[0]
+    return bias.expand(rows, heads, *bias.shape[2:]).reshape(rows * heads, *bias.shape[2:])
+
+
+def _attention_forward(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    is_causal: bool | None = None,
+    segments: Tensor | None = None,
+    position_bias: Tensor | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """What transformers calls; see `AttentionInterface`."""
+    groups = getattr(module, "num_key_value_groups", 1)
+    if groups > 1:
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    causal = getattr(module, "is_causal", False) if is_causal is None else is_causal
+    allowed = allowed_pairs(attention_mask, segments, bool(causal), query.shape[2], key.shape[2], query.device)
+    bias = None if allowed is None else as_bias(allowed, query.dtype)
+    drop = dropout if module.training else 0.0
+    if position_bias is not None:
+        context = _composite(query, key, value, bias, position_bias, scaling, drop)
+    else:
+        context = attend(query, key, value, bias=bias, scale=scaling, dropout=drop)
+    return context.transpose(1, 2).contiguous(), None
+
+
+def allowed_pairs(
+    mask: Tensor | None, segments_BT: Tensor | None, causal: bool, queries: int, keys: int, device: torch.device
+) -> Tensor | None:
+    """Which query may see which key, as a bool that broadcasts to (B, 1, L, S); None if all may see all."""
+    if mask is not None and mask.dtype != torch.bool:
+        mask = mask >= 0  # an additive mask: 0 where allowed
+    if mask is not None:
+        mask = mask[..., :keys]
+    if causal and mask is None and queries > 1:
+        mask = torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)[None, None]
+    if segments_BT is not None:
+        same = (segments_BT[:, None, :, None] == segments_BT[:, None, None, :]).to(device)
+        mask = same if mask is None else mask & same
+    return mask
+
+
+def as_bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where allowed and a very negative number elsewhere; rows that see nothing stay finite."""
+    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill_(~allowed, -30000.0)
+
+
+def _composite(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | None,
+    position_bias: Tensor,
+    scaling: float | None,
+    drop: float,
+) -> Tensor:
+    """The plain formula, for position biases that are learnt and so need a gradient (T5)."""
+    scores = query @ key.mT * (query.shape[-1] ** -0.5 if scaling is None else scaling) + position_bias
+    probabilities = torch.softmax(scores if bias is None else scores + bias, -1)
+    return nn.functional.dropout(probabilities, drop) @ value
+
+
+def _mask(
+    *, kv_length: int, mask_function: Callable[..., Any], attention_mask: Tensor | None = None, **keywords: Any
+) -> Tensor | None:
+    """Padding alone stays (B, 1, 1, S): a full (B, 1, L, S) costs a copy for every head."""
+    if mask_function is bidirectional_mask_function and keywords.get("allow_is_bidirectional_skip"):
+        if attention_mask is None or bool(attention_mask.all()):
+            return None
+        return attention_mask[:, None, None, :kv_length].bool()
+    return sdpa_mask(kv_length=kv_length, mask_function=mask_function, attention_mask=attention_mask, **keywords)
+
+
+AttentionInterface.register(NAME, _attention_forward)
+AttentionMaskInterface.register(NAME, _mask)

@@ -1,0 +1,57 @@
+"""Put our kernels into a model of transformers: attention, dropout, number format."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from danlu.machine.device import best_dtype, device
+from danlu.model.attention import NAME
+from danlu.model.dropout import ByteDropout
+from danlu.model.heads import plain
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def resolve_precision(precision: str) -> str:
+    """`auto` as the name of the number format that is measured to be fastest here."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if best_dtype() == torch.bfloat16 else "float32"
+
+
+def use_our_attention(model: nn.Module) -> None:
+    """Switch to `danlu.model.attention` on a CPU, where the family allows it (XLNet keeps its own)."""
+    inner = plain(model)
+    if device().type == "cpu" and inner.config.model_type != "xlnet":
+        inner.set_attn_implementation(NAME)
+
+
+def use_our_dropout(model: nn.Module) -> None:
+    """Replace every `nn.Dropout` by `ByteDropout` on a CPU."""
+    if device().type != "cpu":
+        return
+    for module in model.modules():
+        for name, child in module.named_children():
+            if type(child) is nn.Dropout:
+                setattr(module, name, ByteDropout(child.p))
+
+
+def prepare_for_training(model: nn.Module, precision: str) -> nn.Module:
+    """The model on its device, with our kernels, in the number format of its matrix products.
+
+    float16 keeps its weights in float32: pure float16 weights give NaN within 8 steps.
+    """
+    use_our_attention(model)
+    use_our_dropout(model)
+    dtype = torch.float32 if precision == "float16" else DTYPES[precision]
+    return model.to(device(), dtype).train()
+
+
+def prepare_for_inference(model: PreTrainedModel, precision: str) -> PreTrainedModel:
+    """The model on its device, with our attention, in `precision` (`auto` measures), in evaluation mode."""
+    use_our_attention(model)
+    moved: Any = model.to(device(), DTYPES[resolve_precision(precision)])  # type: ignore[arg-type]
+    ready: PreTrainedModel = moved.train(mode=False)
+    return ready

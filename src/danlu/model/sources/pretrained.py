@@ -1,0 +1,90 @@
+"""Weights that are there already: in a local folder, or on the Hugging Face hub."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from transformers import PreTrainedModel
+
+from danlu.machine.hub import first_line, local_folder
+from danlu.model.source import Source
+from danlu.refusal import Refusal
+from danlu.text.tokenizer import Tokenizer
+
+FILES = ["*.json", "*.safetensors", "vocab*", "merges.txt", "*.model"]
+
+
+class Pretrained(Source):
+    """A network with weights from a folder, a hub name, or an earlier stage."""
+
+    path: str = Field(description="local folder, '@stage', or a name on the hub such as google-bert/bert-base-chinese")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="None: as the weights' configuration says")
+
+    def build(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
+        """Load the weights in float32; a head that the folder does not hold starts fresh.
+
+        Raises:
+            Refusal: there is no such folder or name, it holds no safetensors, it needs code of its own, or it
+                lacks weights of the trunk.
+        """
+        import transformers
+
+        folder = local_folder(self.path, FILES)
+        _refuse_pickles(folder)
+        try:
+            settings = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, **config)
+            _set_dropout(settings, self.dropout)
+            network, report = getattr(transformers, auto_class).from_pretrained(
+                folder,
+                config=settings,
+                dtype="float32",
+                use_safetensors=True,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise Refusal(
+                f"{self.path}: no model could be read there ({first_line(error)}); "
+                "give a folder with config.json and model.safetensors, such as save_pretrained writes"
+            ) from error
+        _refuse_missing(self.path, network, report)
+        if len(tokenizer) > network.get_input_embeddings().num_embeddings:
+            known = network.get_input_embeddings().num_embeddings
+            raise Refusal(
+                f"{self.path}: the tokenizer has {len(tokenizer):,} tokens but the model only {known:,} embeddings; "
+                "leave out 'tokenizer' to use the model's own"
+            )
+        return network  # type: ignore[no-any-return]
+
+    def tokenizer_path(self) -> str | None:
+        """The tokenizer lies beside the weights."""
+        return self.path
+
+
+def _set_dropout(settings: Any, dropout: float | None) -> None:
+    names = ("hidden_dropout_prob", "attention_probs_dropout_prob", "resid_pdrop", "embd_pdrop", "attn_pdrop")
+    for name in (*names, "attention_dropout", "dropout", "dropout_rate"):
+        if dropout is not None and hasattr(settings, name):
+            setattr(settings, name, dropout)
+
+
+def _refuse_pickles(folder: Path) -> None:
+    if list(folder.glob("*.safetensors")):
+        return
+    pickles = [file.name for file in folder.iterdir() if file.suffix in {".bin", ".pt", ".pth", ".pkl", ".ckpt"}]
+    if pickles:
+        raise Refusal(
+            f"{folder / pickles[0]}: weights in a pickle can run code and are not loaded; "
+            "convert them to model.safetensors with save_pretrained on a machine that you trust them on"
+        )
+
+
+def _refuse_missing(path: str, network: PreTrainedModel, report: dict[str, Any]) -> None:
+    prefix = f"{network.base_model_prefix}."
+    missing = [key for key in report["missing_keys"] if key.startswith(prefix) and ".pooler." not in key]
+    if missing:
+        raise Refusal(
+            f"{path}: the weights lack {len(missing)} tensors of the trunk, the first being {missing[0]}; "
+            "the folder is damaged or of another architecture"
+        )

@@ -1,0 +1,205 @@
+"""Train a model: any source, any task, any tuning method. Pretraining and fine-tuning are this one stage."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import nn
+
+from danlu.bundle.bundle import save
+from danlu.data.record import Record
+from danlu.evaluate.metric import Metric
+from danlu.evaluate.score import score
+from danlu.machine.device import device
+from danlu.machine.seed import generator
+from danlu.model.fast import prepare_for_training, resolve_precision
+from danlu.model.source import Source
+from danlu.recipe.part import find
+from danlu.refusal import Refusal
+from danlu.stages.sources import Data, bundle_folder, has_split, records_of, tokenizer_of
+from danlu.stages.stage import Place, Reference, Stage
+from danlu.task.predict import Predictor, longest_row
+from danlu.task.task import Task
+from danlu.text.batch import Batch
+from danlu.text.encoded import Encoded
+from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.train.batches import Batches
+from danlu.train.run import Best, Run, Validation, replicas_for
+from danlu.train.settings import Training
+from danlu.tuning.features import cached_trunk
+from danlu.tuning.method import Method
+from danlu.tuning.methods.full import Full
+
+
+class Train(Stage):
+    """Records to a bundle."""
+
+    data: Data | list[Data] = Field(description="prepared data ('@stage') or files; several are joined")
+    validation: Data | None = Field(default=None, description="None: the validation split of the data, if it has one")
+    tokenizer: Reference | TokenizerSource | None = Field(default=None, description="None: the model's own")
+    model: Source
+    task: Task
+    tuning: Method = Full()
+    train: Training = Training()
+
+    def run(self, place: Place) -> None:
+        """Train, or go on with an interrupted training, and leave `log.jsonl` and `bundle`."""
+        torch.manual_seed(place.seed)
+        records = records_of(self.data, "train", place)
+        validation = self._validation_records(place)
+        source = self._source(place)
+        if self.tokenizer is None and source.tokenizer_path() is None:
+            raise Refusal("a model from scratch needs a tokenizer; add 'tokenizer: \"@stage\"' or a tokenizer section")
+        tokenizer = tokenizer_of(self.tokenizer, source.tokenizer_path(), place)
+        prepared = _Prepared(self, source, tokenizer, self.task.fitted(records), place.seed)
+        precision = resolve_precision(self.train.precision)
+        model = prepare_for_training(prepared.tuned_model(), precision)
+        encoded = prepared.task.encode(records, tokenizer, longest_row(prepared.bare(model)), labelled=True)
+        if not encoded:
+            raise Refusal("the data gives nothing to train on; look at the survey of the stage that prepared it")
+        run = Run(
+            model,
+            self._batches(encoded, prepared, place.seed),
+            prepared.task.loss,
+            self.train,
+            precision=precision,
+            folder=place.folder,
+            fingerprint=place.fingerprint,
+            seed=place.seed,
+        )
+        _say_plan(place, run, model, precision)
+        with ExitStack() as stack:
+            if self.tuning.freezes_trunk:
+                batches = _once(run.batches, device())
+                stack.enter_context(cached_trunk(model, batches, place.folder))
+            measure = _measure(stack, model, prepared, validation) if validation else None
+            best = run.train(place.folder.name, measure)
+        counts = {"train": len(records), "validation": len(validation)}
+        self._save(place, prepared, best, precision, counts, (validation or records)[:8])
+
+    def _source(self, place: Place) -> Source:
+        path = self.model.tokenizer_path()
+        if path is None or not path.startswith("@"):
+            return self.model
+        return self.model.model_copy(update={"path": str(bundle_folder(path, place))})
+
+    def _validation_records(self, place: Place) -> list[Record]:
+        if self.validation is not None:
+            records = records_of(
+                self.validation, "train" if not isinstance(self.validation, str) else "validation", place
+            )
+        elif has_split(self.data, "validation", place):
+            records = records_of(self.data, "validation", place)
+        else:
+            return []
+        if len(records) <= self.train.validation_records:
+            return records
+        chosen = generator(place.seed, "validation").permutation(len(records))[: self.train.validation_records]
+        return [records[row] for row in sorted(chosen.tolist())]
+
+    def _batches(self, encoded: list[Encoded], prepared: "_Prepared", seed: int) -> Batches:
+        def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
+            return prepared.task.collate(rows, width, prepared.tokenizer, rng)
+
+        return Batches(
+            encoded,
+            collate,
+            seed,
+            tokens=self.train.batch_tokens,
+            examples=self.train.batch_examples,
+            accumulate=self.train.accumulate,
+            parts=replicas_for(self.train, device()),
+        )
+
+    def _save(
+        self,
+        place: Place,
+        prepared: "_Prepared",
+        best: Best,
+        precision: str,
+        counts: dict[str, int],
+        examples: list[Record],
+    ) -> None:
+        """Put the best weights into a fresh float32 model, so that what was frozen is exactly what it was."""
+        model = prepared.tuned_model()
+        parameters = dict(model.named_parameters())
+        with torch.no_grad():
+            for name, weight in best.weights.items():
+                parameters[name].copy_(weight)
+        provenance = {
+            "recipe": place.folder.parent.name,
+            "stage": place.folder.name,
+            "fingerprint": place.fingerprint,
+            "records": counts,
+            "best_step": best.step,
+            "validation": best.score,
+        }
+        save(
+            place.folder / "bundle",
+            self.tuning.merge(model),
+            prepared.tokenizer,
+            prepared.task,
+            precision="float32" if precision == "float16" else precision,
+            provenance=provenance,
+            examples=examples,
+            language=place.language,
+        )
+        place.say(f"{place.folder.name}: bundle in {place.folder / 'bundle'}")
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What a model is built from; building twice gives the same weights."""
+
+    stage: Train
+    source: Source
+    tokenizer: Tokenizer
+    task: Task
+    seed: int
+
+    def tuned_model(self) -> nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            model = self.source.build(self.task.auto_class, self.tokenizer, self.task.config())
+            return self.stage.tuning.apply(model)
+
+    @staticmethod
+    def bare(model: nn.Module) -> Any:
+        from danlu.model.heads import plain
+
+        return plain(model)
+
+
+def _measure(stack: ExitStack, model: nn.Module, prepared: _Prepared, records: list[Record]) -> Validation:
+    """Look at the model through the very path that serves: encode, predict, decode, score."""
+    predictor: Predictor | None = None
+
+    def measure() -> dict[str, float]:
+        nonlocal predictor
+        if predictor is None:  # after the parameters have moved into flat storage
+            predictor = stack.enter_context(Predictor(model, prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
+        found = score(prepared.task, records, predictor.predict(records), resamples=0)
+        return {name: measured.interval.value for name, measured in found.metrics.items()}
+
+    name = prepared.task.metrics[0]
+    return Validation(measure, name, find(Metric, name).higher_is_better)  # type: ignore[type-abstract]
+
+
+def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:
+    """Every row once, for features that are computed once."""
+    for group in batches.groups(0, batches.an_epoch(), where):
+        yield from group
+
+
+def _say_plan(place: Place, run: Run, model: nn.Module, precision: str) -> None:
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    everything = sum(p.numel() for p in model.parameters())
+    begun = f", from step {run.state.step:,}" if run.state.step else ""
+    place.say(
+        f"{place.folder.name}: {everything / 1e6:.1f} M parameters, {trained / 1e6:.2f} M trained, {precision}, "
+        f"{run.total:,} steps of which {run.steps_an_epoch:,} an epoch{begun}"
+    )

@@ -1,0 +1,108 @@
+"""The groups of micro-batches that the loop takes, made in a thread of their own while the device works."""
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from queue import Empty, Full, Queue
+
+import numpy as np
+import torch
+
+from danlu.machine.seed import generator
+from danlu.text.batch import Batch, Slice, plan
+from danlu.text.encoded import Encoded
+
+Collate = Callable[[list[Encoded], int, np.random.Generator], Batch]
+
+AHEAD = 4  # groups that wait ready
+
+
+@dataclass(frozen=True)
+class Batches:
+    """All that the order and content of the groups depend on; a group is a pure function of this and its number.
+
+    - `parts`: how many replicas share a batch.
+    """
+
+    encoded: list[Encoded]
+    collate: Collate
+    seed: int
+    tokens: int
+    examples: int | None
+    accumulate: int
+    parts: int
+
+    def an_epoch(self) -> int:
+        """Groups in one pass over the data."""
+        return -(-len(self._plan(0)) // self.accumulate)
+
+    def groups(self, start: int, stop: int, device: torch.device) -> Generator[list[Batch]]:
+        """Groups number `start` to `stop`, each ready before it is asked for."""
+        ready: Queue[list[Batch] | BaseException] = Queue(AHEAD)
+        done = threading.Event()
+
+        def put(item: list[Batch] | BaseException) -> None:
+            while not done.is_set():
+                with suppress(Full):
+                    ready.put(item, timeout=0.1)
+                    return
+
+        def prepare() -> None:
+            try:
+                torch.set_num_threads(1)
+                for group in self._made(start, stop):
+                    put([_moved(batch, device) for batch in group])
+                    if done.is_set():
+                        return
+            except BaseException as error:
+                put(error)
+
+        thread = threading.Thread(target=prepare, daemon=True)
+        thread.start()
+        try:
+            for _ in range(start, stop):
+                item = _next(ready, thread)
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            done.set()
+            thread.join()
+
+    def _made(self, start: int, stop: int) -> Iterator[list[Batch]]:
+        size = self.an_epoch()
+        epoch, slices = -1, list[Slice]()
+        for number in range(start, stop):
+            if number // size != epoch:
+                epoch = number // size
+                slices = self._plan(epoch)
+            first = number % size * self.accumulate
+            pieces = slices[first : first + self.accumulate]
+            yield [batch for i, piece in enumerate(pieces) for batch in self._micro_batches(piece, (number, i))]
+
+    def _plan(self, epoch: int) -> list[Slice]:
+        lengths = [len(item) for item in self.encoded]
+        return plan(lengths, tokens=self.tokens, examples=self.examples, rng=generator(self.seed, "order", epoch))
+
+    def _micro_batches(self, piece: Slice, keys: tuple[int, int]) -> Iterator[Batch]:
+        for part, rows in enumerate(np.array_split(piece.rows, self.parts)):
+            if len(rows):
+                rng = generator(self.seed, "collate", *keys, part)
+                batch = self.collate([self.encoded[row] for row in rows], piece.width, rng)
+                yield replace(batch, examples=rows)
+
+
+def _next(ready: Queue[list[Batch] | BaseException], thread: threading.Thread) -> list[Batch] | BaseException:
+    while True:
+        try:
+            return ready.get(timeout=1.0)
+        except Empty:
+            assert thread.is_alive() or not ready.empty(), "the thread that prepares batches has ended"
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    if device.type == "cpu":
+        return batch
+    inputs = {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in batch.inputs.items()}
+    return replace(batch, inputs=inputs, labels=batch.labels.to(device))

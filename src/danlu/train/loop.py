@@ -1,0 +1,145 @@
+"""The loop: a generator of optimizer steps. Whoever consumes it records, evaluates, saves and stops."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from danlu.machine.crew import Crew
+from danlu.model.dropout import seed_dropout
+from danlu.refusal import Refusal
+from danlu.text.batch import Batch
+from danlu.train.parameters import FlatParameters
+
+Loss = Callable[[nn.Module, Batch], Tensor]
+"""Sum of the loss over the labels that count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one optimizer step reports.
+
+    - `loss`: mean over the labels that count, of all micro-batches together.
+    - `rate`: learning rate that was used.
+    - `gradient_norm`: before clipping.
+    - `tokens`: tokens that are not padding.
+    - `seconds`: from the batch being ready to the weights being new.
+    """
+
+    number: int
+    loss: float
+    rate: float
+    gradient_norm: float
+    tokens: int
+    seconds: float
+
+
+class Scaler:
+    """Loss scaling for float16 (Micikevicius et al., 2018): halved on overflow, doubled after 2,000 good steps."""
+
+    def __init__(self, scale: float = 65536.0, good: int = 0) -> None:
+        """Start from `scale`, a power of two so that it keeps every digit, and `good` good steps in a row."""
+        self.scale, self.good = scale, good
+
+    def update(self, finite: bool) -> None:
+        """Learn from whether the gradients of a step were finite."""
+        self.good = self.good + 1 if finite else 0
+        if not finite:
+            self.scale /= 2
+        elif self.good == 2000:
+            self.scale, self.good = self.scale * 2, 0
+
+
+def steps(
+    replicas: Sequence[nn.Module],
+    groups: Iterable[list[Batch]],
+    loss: Loss,
+    optimizer: Optimizer,
+    parameters: FlatParameters,
+    *,
+    rate: Callable[[int], float],
+    clip: float,
+    start: int = 0,
+    seed: int = 0,
+    scaler: Scaler | None = None,
+) -> Iterator[Step]:
+    """Train one optimizer step for each group of micro-batches and yield what happened.
+
+    Micro-batches go to the replicas in turn, which compute side by side; their gradients are summed in
+    float32 in a fixed order and divided once by the number of labels in the whole group, so that splitting a
+    batch changes nothing. Raises `Refusal` for a loss or gradient that is not finite, before the weights move.
+    """
+    crew = Crew(len(replicas))
+    trained = [[p for p in replica.parameters() if p.requires_grad] for replica in replicas]
+    try:
+        for number, group in enumerate(groups, start):
+            begin = time.perf_counter()
+            count = sum(batch.count for batch in group)
+            divisor = max(1, count) / (scaler.scale if scaler else 1.0)
+            total = 0.0
+            for first in range(0, len(group), len(replicas)):
+                jobs = [
+                    partial(_gradients, replica, batch, loss, divisor, own, (seed, number, first + i), scaler)
+                    for i, (replica, own, batch) in enumerate(
+                        zip(replicas, trained, group[first : first + len(replicas)], strict=False)
+                    )
+                ]
+                for i, (value, gradients) in enumerate(crew.run(jobs)):
+                    total += value
+                    parameters.add(gradients, first=first + i == 0)
+            norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
+            finite = norm < float("inf")
+            if not finite and (scaler is None or scaler.scale < 1.0):
+                raise Refusal(_not_finite(number, total / max(1, count), norm))
+            used = rate(number)
+            if finite:
+                _update(parameters, optimizer, norm, clip, used, scaler)
+            if scaler:
+                scaler.update(finite)
+            tokens = sum(batch.tokens for batch in group)
+            yield Step(number, total / max(1, count), used, norm, tokens, time.perf_counter() - begin)
+    finally:
+        crew.close()
+
+
+def _gradients(
+    replica: nn.Module,
+    batch: Batch,
+    loss: Loss,
+    divisor: float,
+    trained: list[nn.Parameter],
+    keys: tuple[int, int, int],
+    scaler: Scaler | None,
+) -> tuple[float, tuple[Tensor | None, ...]]:
+    """Loss sum and gradients of one micro-batch; randomness is a function of the keys alone."""
+    seed_dropout(*keys)
+    with torch.autocast(batch.labels.device.type, torch.float16, enabled=scaler is not None):
+        value = loss(replica, batch)
+    if not value.requires_grad:
+        return float(value), (None,) * len(trained)
+    return float(value), torch.autograd.grad(value / divisor, trained, allow_unused=True)
+
+
+def _update(
+    parameters: FlatParameters, optimizer: Optimizer, norm: float, clip: float, rate: float, scaler: Scaler | None
+) -> None:
+    factor = min(1.0, clip / (norm + 1e-6)) if clip > 0 else 1.0
+    if scaler:
+        factor /= scaler.scale
+    if factor != 1.0:
+        parameters.scale(factor)
+    for settings in optimizer.param_groups:
+        settings["lr"] = rate
+    optimizer.step()
+    parameters.publish()
+
+
+def _not_finite(step: int, loss: float, norm: float) -> str:
+    return (
+        f"step {step}: the loss is {loss:.4g} and the gradient norm {norm:.4g}, which no step can be taken with; "
+        "lower train.rate, raise train.warmup, or set train.precision to float32"
+    )

@@ -1,0 +1,54 @@
+"""The bar that a person watches while a model trains."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+QUIET_SECONDS = 30.0
+"""Where nobody watches (no terminal), a line this often."""
+
+
+class TrainingBar:
+    """Loss, rate, tokens a second, share of the machine's measured limit, and time left."""
+
+    def __init__(self, name: str, total: int, start: int) -> None:
+        """A bar of `total` steps that stands at `start`."""
+        self.name, self.total, self.start = name, total, start
+        self._begun = self._said = time.monotonic()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(),
+            console=Console(file=sys.stderr),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task = self._progress.add_task(name, total=total, completed=start, numbers="")
+
+    def show(self, step: int, numbers: dict[str, float]) -> None:
+        """Move to `step` done steps and show the newest numbers."""
+        words = (
+            f"loss {numbers['loss']:.3f}  rate {numbers['rate']:.1e}  "
+            f"{numbers['tokens_per_second']:,.0f} tokens/s  {numbers['share_of_limit']:.0%} of limit"
+        )
+        self._progress.update(self._task, completed=step, numbers=words)
+        now = time.monotonic()
+        if self._progress.disable and now - self._said >= QUIET_SECONDS:
+            self._said = now
+            left = (now - self._begun) / max(1, step - self.start) * (self.total - step)
+            print(f"  {self.name} {step}/{self.total}  {words}  {left:.0f} s left", file=sys.stderr, flush=True)  # noqa: T201
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()

@@ -1,0 +1,44 @@
+"""`log.jsonl`: a line of json for every few steps and every validation."""
+
+import json
+from pathlib import Path
+
+from danlu.machine.files import write_text
+from danlu.train.recorder import Line, Recorder
+
+NAME = "log.jsonl"
+
+
+class Jsonl(Recorder):
+    """Write `log.jsonl`."""
+
+    def open(self, folder: Path, step: int) -> "JsonlWriter":
+        """Keep the lines before `step` and go on after them."""
+        return JsonlWriter(folder / NAME, step)
+
+
+class JsonlWriter:
+    """An open `log.jsonl`."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        """Keep the lines before `step`, leaving out a last one that was cut off."""
+        kept = [line for line in read(path) if line["step"] < step]
+        write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept))
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, line: Line) -> None:
+        """Add one line, visible to readers at once."""
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read(path: Path) -> list[Line]:
+    """The lines of a log; one that an interruption has cut off is left out."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1] if line]

@@ -1,0 +1,191 @@
+"""One training from its first step, or from where it was interrupted, to its best weights."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from danlu.machine.device import cores, matmul_rate
+from danlu.model.fast import DTYPES
+from danlu.model.replica import replica
+from danlu.recipe.part import find
+from danlu.train import checkpoint
+from danlu.train.average import Average
+from danlu.train.batches import Batches
+from danlu.train.checkpoint import State
+from danlu.train.flops import flops_a_token
+from danlu.train.loop import Loss, Scaler, Step, steps
+from danlu.train.optimizer import build_optimizer
+from danlu.train.parameters import FlatParameters
+from danlu.train.progress import TrainingBar
+from danlu.train.recorder import Recorder
+from danlu.train.schedule import rate_factor
+from danlu.train.settings import Training
+
+RECORDED = ("jsonl",)
+"""Recorders that are always there: the report and resuming need `log.jsonl`."""
+
+EVERY = 10  # steps between two lines of the log
+
+
+@dataclass(frozen=True)
+class Best:
+    """What a training ends with: weights by name, float32, and where they were reached."""
+
+    weights: dict[str, Tensor]
+    step: int
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How the model is looked at while it trains: `measure` gives metrics, `metric` chooses the best."""
+
+    measure: Callable[[], dict[str, float]]
+    metric: str
+    higher_is_better: bool
+
+
+class Run:
+    """One training of a prepared model.
+
+    `precision` is resolved (not `auto`). A run with the same fingerprint goes on from its checkpoints.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: Batches,
+        loss: Loss,
+        settings: Training,
+        *,
+        precision: str,
+        folder: Path,
+        fingerprint: str,
+        seed: int,
+    ) -> None:
+        """Lay out the parameters and take over the newest checkpoint."""
+        self.model, self.batches, self.loss, self.settings = model, batches, loss, settings
+        self.folder, self.precision, self.seed = folder, precision, seed
+        self.parameters = FlatParameters(model)
+        self.optimizer = build_optimizer(
+            settings.optimizer,
+            self.parameters,
+            rate=settings.rate,
+            weight_decay=settings.weight_decay,
+            betas=settings.betas,
+            momentum=settings.momentum,
+        )
+        self.average = Average(self.parameters, settings.average)
+        fresh = State(fingerprint, threads=torch.get_num_threads(), replicas=batches.parts)
+        self.state = checkpoint.restore(folder / "checkpoints", fresh, self.parameters, self.optimizer, self.average)
+        self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None
+        self.steps_an_epoch = batches.an_epoch()
+        self.total = settings.total_steps(self.steps_an_epoch)
+        self.limit = matmul_rate(DTYPES[precision])  # measured before the threads are at work
+
+    def train(self, name: str, validation: Validation | None) -> Best:
+        """Train to the end, or until `patience` runs out; the best validated weights, or the last ones."""
+        every = self.settings.evaluate or self.steps_an_epoch
+        recorders = [*(find(Recorder, kind)() for kind in RECORDED), *self.settings.recorders]  # type: ignore[type-abstract]
+        writers = [recorder.open(self.folder, self.state.step) for recorder in recorders]
+        replicas = [self.model, *(replica(self.model) for _ in range(self.batches.parts - 1))]
+        device = next(self.model.parameters()).device
+        group = self.batches.groups(self.state.step, self.total, device)
+        saved = time.monotonic()
+        recent: list[Step] = []
+        try:
+            with TrainingBar(name, self.total, self.state.step) as bar:
+                for step in steps(
+                    replicas,
+                    group,
+                    self.loss,
+                    self.optimizer,
+                    self.parameters,
+                    rate=self._rate,
+                    clip=self.settings.clip,
+                    start=self.state.step,
+                    seed=self.seed,
+                    scaler=self.scaler,
+                ):
+                    recent.append(step)
+                    self.average.update(step.number)
+                    self.state.step = step.number + 1
+                    last = self.state.step == self.total
+                    if len(recent) == EVERY or last:
+                        line = self._line(recent)
+                        bar.show(self.state.step, line)
+                        for writer in writers:
+                            writer.write(line)
+                        recent = []
+                    if validation and (self.state.step % every == 0 or last):
+                        validated = self._validate(validation)
+                        for writer in writers:
+                            writer.write(validated)
+                        if self.settings.patience and self.state.stale >= self.settings.patience:
+                            break
+                    if time.monotonic() - saved > self.settings.checkpoint_seconds:
+                        self._save()
+                        saved = time.monotonic()
+        finally:
+            group.close()
+            for writer in writers:
+                writer.close()
+        return self._best()
+
+    def _rate(self, step: int) -> float:
+        warmup = int(self.settings.warmup * self.total)
+        return self.settings.rate * rate_factor(self.settings.schedule, step, self.total, warmup)
+
+    def _line(self, recent: Sequence[Step]) -> dict[str, float]:
+        seconds = sum(step.seconds for step in recent)
+        tokens = sum(step.tokens for step in recent)
+        width = sum(len(item) for item in self.batches.encoded[:1000]) / max(1, len(self.batches.encoded[:1000]))
+        speed = tokens / max(seconds, 1e-9)
+        return {
+            "step": self.state.step,
+            "epoch": round(self.state.step / self.steps_an_epoch, 4),
+            "loss": sum(step.loss for step in recent) / len(recent),
+            "rate": recent[-1].rate,
+            "gradient_norm": sum(step.gradient_norm for step in recent) / len(recent),
+            "tokens_per_second": round(speed, 1),
+            "share_of_limit": round(speed * flops_a_token(self.model, width) / self.limit, 4),
+            "seconds": round(seconds, 4),
+        }
+
+    def _validate(self, validation: Validation) -> dict[str, object]:
+        with self.average.in_force() as masters:
+            measured = validation.measure()
+            score = measured[validation.metric]
+            best = self.state.best
+            if best is None or ((score > best) == validation.higher_is_better and score != best):
+                self.state.best, self.state.best_step, self.state.stale = score, self.state.step, 0
+                self.state.best_masters = [master.clone() for master in masters]
+            else:
+                self.state.stale += 1
+        return {
+            "step": self.state.step,
+            "epoch": round(self.state.step / self.steps_an_epoch, 4),
+            "validation": measured,
+        }
+
+    def _save(self) -> None:
+        if self.scaler:
+            self.state.scale, self.state.good = self.scaler.scale, self.scaler.good
+        checkpoint.save(self.folder / "checkpoints", self.state, self.parameters, self.optimizer, self.average)
+
+    def _best(self) -> Best:
+        with self.average.in_force() as masters:
+            chosen = self.state.best_masters or masters
+            step = self.state.best_step if self.state.best_masters else self.state.step
+            return Best(self.parameters.by_name(chosen), step, self.state.best)
+
+
+def replicas_for(settings: Training, device: torch.device) -> int:
+    """How many replicas compute side by side: one a core on a CPU, of which there are at most 8."""
+    if device.type != "cpu":
+        return 1
+    return settings.threads or min(8, cores())

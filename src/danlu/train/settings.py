@@ -1,0 +1,50 @@
+"""The `train:` section of a recipe: how long, how fast, how careful."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from danlu.recipe.part import Part
+from danlu.train.optimizer import OptimizerName
+from danlu.train.recorder import Recorder
+from danlu.train.schedule import Schedule
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Training(Part):
+    """How a model is trained."""
+
+    epochs: float | None = Field(default=None, gt=0, description="passes over the data; default 3")
+    steps: int | None = Field(default=None, ge=1, description="optimizer steps, instead of epochs")
+    rate: float = Field(default=2e-4, gt=0, description="peak learning rate")
+    schedule: Schedule = "linear"
+    warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
+    optimizer: OptimizerName = "adamw"
+    weight_decay: float = Field(default=0.01, ge=0)
+    betas: tuple[float, float] = Field(default=(0.9, 0.98), description="of adamw")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd")
+    clip: float = Field(default=1.0, ge=0, description="largest gradient norm; 0: no clipping")
+    batch_tokens: int = Field(default=2048, ge=8, description="tokens a batch, padding included")
+    batch_examples: int | None = Field(default=None, ge=1, description="examples a batch, instead of tokens")
+    accumulate: int = Field(default=1, ge=1, description="batches an optimizer step")
+    precision: Precision = Field(default="auto", description="auto: what is measured to be fastest here")
+    threads: int | None = Field(default=None, ge=1, description="replicas side by side on a CPU; None: one a core")
+    average: float = Field(default=0.0, ge=0, lt=1, description="decay of averaged weights; 0: no averaging")
+    evaluate: int | None = Field(default=None, ge=1, description="steps between validations; None: once an epoch")
+    patience: int | None = Field(default=None, ge=1, description="validations without a new best before stopping")
+    validation_records: int = Field(default=2000, ge=1, description="at most so many are looked at each time")
+    checkpoint_seconds: float = Field(default=120, gt=0, description="time between checkpoints")
+    recorders: tuple[Recorder, ...] = Field(default=(), description="beside log.jsonl, which is always written")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("'epochs' and 'steps' both say how long to train; give one of them")
+        return self
+
+    def total_steps(self, steps_an_epoch: int) -> int:
+        """How many optimizer steps the whole training takes."""
+        if self.steps is not None:
+            return self.steps
+        return max(1, round((3.0 if self.epochs is None else self.epochs) * steps_an_epoch))
