@@ -17,7 +17,7 @@ from danlu.model.heads import cross_entropy_sum, kept_logits
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.inputs import model_inputs
-from danlu.task.task import Output, Prediction, Task
+from danlu.task.task import Output, Prediction, Task, TooLong
 from danlu.text.batch import Batch, pad
 from danlu.text.encoded import Encoded
 from danlu.text.tokenizer import Tokenizer
@@ -52,6 +52,7 @@ class MaskedLm(Task):
         {"text": "北京是中国的首都。"},
     )
 
+    too_long: TooLong = "split"
     share: float = Field(default=0.15, gt=0, lt=1, description="share of the tokens that are hidden")
     masked: float = Field(default=0.8, ge=0, le=1, description="of these, the share that becomes the mask token")
     replaced: float = Field(default=0.1, ge=0, le=1, description="and the share that becomes a random token")
