@@ -17,11 +17,11 @@ from danlu.model.heads import cross_entropy_sum, kept_logits
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.inputs import model_inputs
-from danlu.task.task import Output, Prediction, Task, TooLong
+from danlu.task.task import Output, Prediction, Task
 from danlu.text.batch import Batch, pad
 from danlu.text.encoded import Encoded
 from danlu.text.tokenizer import Tokenizer
-from danlu.text.windows import windows
+from danlu.text.windows import TooLong, windows
 
 BLANK = -101  # label of a place to be filled whose truth nobody knows; it never counts
 GUESSES = 5  # words offered for each blank
