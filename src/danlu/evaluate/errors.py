@@ -1,6 +1,6 @@
 """The worst errors: what the model got wrong while it was surest, or got wrong in most places."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from danlu.data.record import Record
@@ -46,6 +46,11 @@ def _how_wrong(truth: Any, answer: Any, prediction: Prediction) -> tuple[int, fl
     if isinstance(truth, str):
         return int(truth != answer), float(prediction.get("scores", {}).get(answer, 0.0))
     if isinstance(truth, (set, frozenset)):
-        return len(truth ^ set(answer)), float(prediction.get("confidence", 0.0))
+        return len(truth ^ set(answer)), _surest_wrong(truth, prediction)
     likelihood, tokens = answer
     return int(tokens > 0), likelihood / tokens if tokens else 0.0
+
+
+def _surest_wrong(truth: Set[Any], prediction: Prediction) -> float:
+    wrong = [each for each in prediction["entities"] if (each["start"], each["end"], each["label"]) not in truth]
+    return max((float(each.get("score", 0.0)) for each in wrong), default=0.0)

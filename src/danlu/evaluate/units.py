@@ -1,0 +1,76 @@
+"""What the classical taggers tag: single characters, but runs of Latin letters or digits as one unit.
+
+A mark is what a unit is in an entity: `(label, joined)`, joined where it goes on with the entity of the unit
+before; `(None, False)` outside.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from danlu.data.record import Record
+from danlu.refusal import Refusal
+from danlu.task.entities import read_text
+from danlu.task.task import Prediction, Task
+
+Mark = tuple[str | None, bool]
+Place = tuple[int, int]
+Span = tuple[int, int, str]
+
+_UNIT = re.compile(r"[A-Za-z\u00c0-\u024f]+|[0-9]+|\S")
+_SHAPES = (
+    ("digits", re.compile(r"[0-9０-９]+")),
+    ("initial", re.compile(r"[A-Z][a-z]+")),
+    ("capitals", re.compile(r"[A-Z]+")),
+    ("letters", re.compile(r"[^\W\d_\u2e80-\uffff]+")),
+    ("numeral", re.compile(r"[〇零一二三四五六七八九十百千万亿]")),
+    ("han", re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")),
+    ("script", re.compile(r"\w+")),
+)
+
+
+def units(text: str) -> list[Place]:
+    """Start and end of each unit; white space belongs to none."""
+    return [match.span() for match in _UNIT.finditer(text)]
+
+
+def shape(unit: str) -> str:
+    """The class of a unit's characters: what is known of a unit that training has never shown."""
+    return next((name for name, pattern in _SHAPES if pattern.fullmatch(unit)), "sign")
+
+
+def marks(places: Sequence[Place], spans: Iterable[Span]) -> list[Mark]:
+    """The mark of each unit; a unit belongs to the span that it overlaps."""
+    found: list[Mark] = [(None, False)] * len(places)
+    for start, end, label in spans:
+        inside = [row for row, (left, right) in enumerate(places) if left < end and right > start]
+        for row in inside:
+            found[row] = (label, row > inside[0])
+    return found
+
+
+def prediction(text: str, places: Sequence[Place], found: Sequence[Mark]) -> Prediction:
+    """The entities that marks stand for, as the task `tag` predicts them."""
+    entities: list[dict[str, Any]] = []
+    for (start, end), (label, joined) in zip(places, found, strict=True):
+        if label is None:
+            continue
+        if joined and entities:
+            entities[-1] |= {"end": end}
+        else:
+            entities.append({"start": start, "end": end, "label": label})
+    return {"entities": [each | {"text": text[each["start"] : each["end"]]} for each in entities]}
+
+
+def marked(task: Task, records: Sequence[Record], name: str) -> list[list[Mark]]:
+    """The marks of the truth of each training record.
+
+    Raises `Refusal` if the truth is no spans, or if there are no records; `name` is the baseline's.
+    """
+    truths = [task.gold(record) for record in records]
+    if not truths:
+        raise Refusal(f"There are no training records, and the baseline '{name}' learns from them; look at the split.")
+    if not all(isinstance(truth, (set, frozenset)) for truth in truths):
+        raise Refusal(f"The baseline '{name}' finds entities, and this task has none; for labels choose 'tfidf'.")
+    texts = [read_text(record, row) for row, record in enumerate(records)]
+    return [marks(units(text), truth) for text, truth in zip(texts, truths, strict=True)]
