@@ -29,22 +29,27 @@ class WordPiece(TokenizerSource):
         from tokenizers import Tokenizer as Backend
         from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-        backend = Backend(models.WordPiece(unk_token=SPECIAL["unk"]))
         normalizer = normalizers.BertNormalizer(lowercase=self.lowercase, handle_chinese_chars=True)
-        backend.normalizer = normalizer
-        backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        backend.decoder = decoders.WordPiece(prefix="##")
-        alphabet = self._alphabet(normalizer.normalize_str(text) for text in texts())
+        words = pre_tokenizers.BertPreTokenizer()
+        counts: Counter[str] = Counter()
+        for text in texts():
+            counts.update(normalizer.normalize_str(text))
+        alphabet, inner = self._alphabet(counts, lambda character: len(words.pre_tokenize_str(character * 2)) == 1)
         trainer = trainers.WordPieceTrainer(
             vocab_size=self.size,
             min_frequency=self.min_frequency,
-            special_tokens=list(SPECIAL.values()),
+            special_tokens=[*SPECIAL.values(), *alphabet, *inner],  # left to itself, it numbers these by hash order
             initial_alphabet=alphabet,
             limit_alphabet=len(alphabet),
             continuing_subword_prefix="##",
             show_progress=False,
         )
-        backend.train_from_iterator(texts(), trainer)
+        learner = Backend(models.WordPiece(unk_token=SPECIAL["unk"]))
+        learner.normalizer, learner.pre_tokenizer = normalizer, words
+        learner.train_from_iterator(texts(), trainer)
+        backend = Backend(models.WordPiece(learner.get_vocab(), unk_token=SPECIAL["unk"]))
+        backend.normalizer, backend.pre_tokenizer = normalizer, words
+        backend.decoder = decoders.WordPiece(prefix="##")
         ends = [(SPECIAL[name], backend.token_to_id(SPECIAL[name])) for name in ("cls", "sep")]
         backend.post_processor = processors.TemplateProcessing(
             single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
@@ -54,28 +59,23 @@ class WordPiece(TokenizerSource):
             tokenizer_object=backend, model_input_names=["input_ids", "attention_mask"], **names
         )
 
-    def _alphabet(self, texts: Iterator[str]) -> list[str]:
-        """Characters by frequency, as many as fit: one that can stand inside a word needs a second entry (##)."""
-        counts: Counter[str] = Counter()
-        for text in texts:
-            counts.update(text)
+    def _alphabet(self, counts: Counter[str], joins: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+        """Characters by frequency, as many as fit, and the inner forms (##) of those that join others in a word."""
         room = self.size - len(SPECIAL)
-        alphabet = []
+        alphabet: list[str] = []
+        inner: list[str] = []
         for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             if character.isspace() or count < self.min_frequency:
                 continue
-            room -= 2 if character.isalnum() and not _ideograph(character) else 1
-            if room < 0:
+            forms = 2 if joins(character) else 1
+            if forms > room:
                 break
+            room -= forms
             alphabet.append(character)
+            inner += [f"##{character}"] * (forms - 1)
         if not alphabet:
             raise Refusal(
                 f"no character occurs {self.min_frequency} times in the training text; "
                 "give the tokenizer more text, or set its 'min_frequency' to 1"
             )
-        return alphabet
-
-
-def _ideograph(character: str) -> bool:
-    """Whether BERT's rules set the character apart as Chinese; the rare blocks are left to stand in words."""
-    return "\u4e00" <= character <= "\u9fff" or "\u3400" <= character <= "\u4dbf"
+        return alphabet, inner
