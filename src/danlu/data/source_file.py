@@ -7,12 +7,14 @@ import io
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from danlu.refusal import Refusal
 
@@ -52,6 +54,11 @@ class SourceFile:
         name = Path(self.member or self.file).name
         return name[:-3] if name.lower().endswith(".gz") else name
 
+    @property
+    def packed(self) -> bool:
+        """Whether the data lies in a zip or gzip."""
+        return self.member is not None or self.file.name.lower().endswith(".gz")
+
     def open(self) -> BinaryIO:
         """The unpacked bytes, as a buffered stream.
 
@@ -59,29 +66,31 @@ class SourceFile:
             Refusal: the file cannot be read, or unpacks to more than the limit; also while reading, where a
                 zip or gzip is damaged.
         """
-        try:
-            stream: BinaryIO = self.file.open("rb")
-            packed = self.file.stat().st_size
-            if self.member is not None:
-                archive = zipfile.ZipFile(stream)
-                packed = archive.getinfo(self.member).compress_size
-                stream = cast(BinaryIO, archive.open(self.member))
-            if (self.member or self.file.name).lower().endswith(".gz"):
-                stream = cast(BinaryIO, gzip.GzipFile(fileobj=stream))
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            raise Refusal(f"{self.name}: cannot be opened ({error}); give a file that can be read") from error
-        if stream.__class__ is io.BufferedReader:
-            return stream
-        return io.BufferedReader(_Unpacked(stream, self.name, packed), 2**17)
+        with ExitStack() as opened:
+            try:
+                if not self.packed:
+                    return self.file.open("rb")
+                stream: IO[bytes] = opened.enter_context(self.file.open("rb"))
+                packed = self.file.stat().st_size
+                if self.member is not None:
+                    archive = opened.enter_context(zipfile.ZipFile(stream))
+                    packed = archive.getinfo(self.member).compress_size
+                    stream = opened.enter_context(archive.open(self.member))
+                if (self.member or self.file.name).lower().endswith(".gz"):
+                    stream = cast(IO[bytes], opened.enter_context(gzip.open(stream)))
+            except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: encrypted, or unknown packing
+                raise Refusal(f"{self.name}: cannot be opened ({error}); give a file that can be read") from error
+            return io.BufferedReader(_Unpacked(stream, self.name, packed, opened.pop_all()), 2**17)
 
 
 class _Unpacked(io.RawIOBase):
-    """An unpacking stream that refuses what is damaged or far too large."""
+    """Bytes of a packed file; what is damaged or unpacks to far too much is refused."""
 
-    def __init__(self, stream: BinaryIO, name: str, packed: int) -> None:
+    def __init__(self, stream: IO[bytes], name: str, packed: int, opened: ExitStack) -> None:
         self._stream = stream
+        self._opened = opened
         self._name = name
-        self._limit = min(_UNPACKED_LIMIT, max(2**26, _RATIO_LIMIT * packed))
+        self._limit = min(_UNPACKED_LIMIT, max(2**26, _RATIO_LIMIT * packed))  # bytes
         self._read = 0
 
     def readable(self) -> bool:
@@ -105,7 +114,7 @@ class _Unpacked(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        self._stream.close()
+        self._opened.close()
         super().close()
 
 
@@ -248,16 +257,17 @@ def _in_package(path: str) -> Path:
 
 
 def _requirement(package: str) -> str:
-    """What to ask pip for: the extra of danlu that brings the package, or the package itself."""
+    """What to ask pip for: the smallest extra of danlu that brings the package, or the package itself."""
     try:
-        stated = requires("danlu") or []
+        stated = [requirement.partition(";") for requirement in requires("danlu") or []]
     except PackageNotFoundError:
         stated = []
-    for requirement in stated:
-        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
-        if extra and re.match(rf"{re.escape(package)}\b", requirement):
-            return f"'danlu[{extra[1]}]'"
-    return package
+    sizes = Counter(condition for _, _, condition in stated)
+    bringing = [condition for name, _, condition in stated if re.match(rf"{re.escape(package)}\b", name)]
+    extras = re.findall(
+        r"extra == ['\"]([\w-]+)['\"]", min(bringing, key=lambda condition: sizes[condition], default="")
+    )
+    return f"'danlu[{extras[0]}]'" if extras else package
 
 
 def _holds_data(name: str) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from danlu.data.dedup import Clusters, Rows, conflicting
 from danlu.data.record import Record, text_of
+from danlu.language import translator
 
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99, 100)
 _BINS = 30
@@ -82,7 +83,7 @@ def survey(
 ) -> Survey:
     """Survey the filled rows, whose texts have these clusters, beside `empty_rows` that were left out before."""
     contested = conflicting(records, clusters.exact)
-    labels = Counter(str(record["label"]) for record in records if "label" in record)
+    labels = Counter(label for record in records for label in _labels(record))
     entities = Counter(label for record in records for label in _entity_labels(record))
     return Survey(
         rows=len(records) + empty_rows,
@@ -123,25 +124,44 @@ def naive_leak(clusters: Clusters, rng: np.random.Generator, test_share: float) 
     return Leak(size, _share_within(clusters.exact, test, train), _share_within(clusters.near, test, train))
 
 
-def in_words(found: Survey) -> list[str]:
-    """The survey in a few lines for a terminal."""
-    empty = found.rows - found.nonempty_rows
-    median, longest = found.characters.percentiles["50"], found.characters.percentiles["100"]
+def in_words(found: Survey, language: str = "en") -> list[str]:
+    """The survey in a few lines for a terminal, in English or Chinese."""
+    _ = translator(language)
     told = [
-        f"{found.nonempty_rows:,} rows with text{f' and {empty:,} without' if empty else ''}, "
-        f"{found.different_texts:,} different texts; "
-        f"{found.near_duplicates:,} rows repeat another ({found.exact_duplicates:,} exactly)",
-        f"length in characters: median {median:,.0f}, mean {found.characters.mean:,.1f}, longest {longest:,.0f}",
-        f"a naive random split would leak {found.naive_leak.near:.1%} of its test rows into training "
-        f"({found.naive_leak.exact:.1%} exactly)",
+        _("{rows:,} rows with text, {different:,} different texts").format(
+            rows=found.nonempty_rows, different=found.different_texts
+        ),
+        _("{near:,} rows repeat another, {exact:,} of them exactly").format(
+            near=found.near_duplicates, exact=found.exact_duplicates
+        ),
+        _("length in characters: median {median:,.0f}, mean {mean:,.1f}, longest {longest:,.0f}").format(
+            median=found.characters.percentiles["50"],
+            mean=found.characters.mean,
+            longest=found.characters.percentiles["100"],
+        ),
+        _("a naive random split would leak {near:.1%} of its test rows into training, {exact:.1%} exactly").format(
+            near=found.naive_leak.near, exact=found.naive_leak.exact
+        ),
     ]
+    if found.rows > found.nonempty_rows:
+        told.append(_("{rows:,} rows without text").format(rows=found.rows - found.nonempty_rows))
     if found.labels:
-        told.append(f"labels: {_counted(found.labels)}")
+        told.append(_("labels: {counts}").format(counts=_counted(found.labels)))
     if found.entities:
-        told.append(f"entities: {_counted(found.entities)}")
+        told.append(_("entities: {counts}").format(counts=_counted(found.entities)))
     if found.conflicting_texts:
-        told.append(f"{found.conflicting_texts:,} texts come with different labels ({found.conflicting_rows:,} rows)")
+        told.append(
+            _("{texts:,} texts come with different labels, in {rows:,} rows").format(
+                texts=found.conflicting_texts, rows=found.conflicting_rows
+            )
+        )
     return told
+
+
+def _labels(record: Record) -> Iterable[str]:
+    """Its label, or each of several; numbers to be predicted are no labels."""
+    label = record.get("label")
+    return [label] if isinstance(label, str) else map(str, label) if isinstance(label, list) else ()
 
 
 def _entity_labels(record: Record) -> Iterable[str]:
@@ -154,5 +174,5 @@ def _share_within(clusters: Rows, test: NDArray[np.int64], train: NDArray[np.int
 
 
 def _counted(counts: dict[str, int]) -> str:
-    shown = ", ".join(f"{label} {count:,}" for label, count in list(counts.items())[:12])
-    return shown + (f" and {len(counts) - 12} more" if len(counts) > 12 else "")
+    shown = [f"{label} {count:,}" for label, count in counts.items()]
+    return ", ".join([*shown[:12], "…"] if len(shown) > 12 else shown)

@@ -18,7 +18,7 @@ class JsonLines(TextFormat):
             if not line.strip():
                 continue
             where = f"{source.name}, line {number}"
-            value = parse(line, where)
+            value = parse(line.rstrip("\r\n"), where)
             if not isinstance(value, dict):
                 raise Refusal(
                     f'{where}: expected an object such as {{"text": ...}}, not a {type(value).__name__}; '

@@ -21,11 +21,10 @@ class Parquet(Format):
         from pyarrow.parquet import ParquetFile
 
         number = 0
-        packed = source.member is not None or source.file.suffix.lower() == ".gz"
         with source.open() as stream:
             try:
                 # Parquet is read from its end, so what is packed is unpacked into memory first.
-                with ParquetFile(io.BytesIO(stream.read()) if packed else stream) as file:
+                with ParquetFile(io.BytesIO(stream.read()) if source.packed else stream) as file:
                     for batch in file.iter_batches(1024):
                         for row in batch.to_pylist():
                             number += 1

@@ -16,6 +16,7 @@ from danlu.data.prepared import SPLITS, save
 from danlu.data.record import Record, text_of
 from danlu.data.split import split
 from danlu.data.survey import in_words, survey
+from danlu.language import translator
 from danlu.machine.seed import generator
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
@@ -72,7 +73,7 @@ class Prepare(Stage):
             raise Refusal(f"the column '{self.text}' is empty in all {empty} records; name the right one in 'text'")
         clusters = find_clusters(texts_of(records, self.text), self.similarity)
         found = survey(records, clusters, generator(place.seed, "survey"), empty_rows=empty, column=self.text)
-        for line in in_words(found):
+        for line in in_words(found, place.language):
             place.say(line)
         rows = self._kept(records, clusters, np.array(origins), place)
         dealt = self._split([records[row] for row in rows.tolist()], clusters.near[rows], place)
@@ -83,7 +84,8 @@ class Prepare(Stage):
         _refuse_unseen_labels(splits)
         place.folder.mkdir(parents=True, exist_ok=True)
         save(place.folder, splits, found)
-        place.say(", ".join(f"{name} {len(splits[name]):,}" for name in SPLITS if splits.get(name)) + " records")
+        told = ", ".join(f"{name} {len(splits[name]):,}" for name in SPLITS if splits.get(name))
+        place.say(translator(place.language)("records: {counts}").format(counts=told))
 
     def _kept(self, records: Sequence[Record], clusters: Clusters, origins: NDArray[np.str_], place: Place) -> Rows:
         """Positions of the records to split: not those of given sets, nor what repeats, is short, or rare."""
@@ -97,18 +99,20 @@ class Prepare(Stage):
             conflicts=self.conflicts,
         )
         rows = rows[kept.rows]
-        labels = [records[row].get("label") for row in rows.tolist()]
+        labels = [_label(records[row]) for row in rows.tolist()]
         counts = Counter(labels)
         common = [label is None or counts[label] >= self.minimum_label_count for label in labels]
+        _ = translator(place.language)
         dropped = {
-            "that stand in a given set": int((held & (origins == "train")).sum()),
-            f"shorter than {self.minimum_characters} characters": int((~held & ~long).sum()),
-            "whose text has different labels": kept.conflicts,
-            "that repeat another": kept.duplicates,
-            f"with labels rarer than {self.minimum_label_count}": len(common) - sum(common),
+            _("in a given set as well"): int((held & (origins == "train")).sum()),
+            _("too short"): int((~held & ~long).sum()),
+            _("same text with different labels"): kept.conflicts,
+            _("repeat another"): kept.duplicates,
+            _("label too rare"): len(common) - sum(common),
         }
-        if any(dropped.values()):
-            place.say("dropped: " + ", ".join(f"{count:,} {why}" for why, count in dropped.items() if count))
+        told = ", ".join(f"{why} {count:,}" for why, count in dropped.items() if count)
+        if told:
+            place.say(_("dropped rows: {reasons}").format(reasons=told))
         if not any(common):
             raise Refusal("no record is left to train with; loosen 'minimum_characters' or 'minimum_label_count'")
         left: Rows = rows[np.array(common)]
@@ -125,12 +129,13 @@ class Prepare(Stage):
     def _strata(self, records: Sequence[Record]) -> list[str] | None:
         if self.stratify == "none":
             return None
-        column = "label" if self.stratify == "auto" else self.stratify
+        if self.stratify == "auto":
+            labels = [label for record in records if (label := _label(record)) is not None]
+            return labels if len(labels) == len(records) else None
+        column = self.stratify
         lacking = next((number for number, record in enumerate(records, 1) if column not in record), None)
         if lacking is None:
             return [str(record[column]) for record in records]
-        if self.stratify == "auto":
-            return None
         raise Refusal(f"record {lacking} has no column '{column}' to stratify by; name another in 'stratify'")
 
 
@@ -145,12 +150,18 @@ def _read(sources: Sources | None, column: str) -> list[Record]:
     return records
 
 
+def _label(record: Record) -> str | None:
+    """Its label, if it has one that is a name; not a number to be predicted, nor several labels."""
+    label = record.get("label")
+    return label if isinstance(label, str) else None
+
+
 def _refuse_unseen_labels(splits: dict[str, list[Record]]) -> None:
-    known = {str(record["label"]) for record in splits["train"] if "label" in record}
-    for name in ("validation", "test"):
-        for record in splits.get(name, []) if known else []:
-            if str(record.get("label", next(iter(known)))) not in known:
-                raise Refusal(
-                    f"label '{record['label']}' occurs in the {name} records but in none for training; "
-                    "add examples of it to 'data', or correct the label"
-                )
+    known = {_label(record) for record in splits["train"]} - {None}
+    for name in ("validation", "test") if known else ():
+        unseen = {_label(record) for record in splits.get(name, [])} - known - {None}
+        if unseen:
+            raise Refusal(
+                f"label '{min(filter(None, unseen))}' occurs in the {name} records but in none for training; "
+                "add examples of it to 'data', or correct the label"
+            )

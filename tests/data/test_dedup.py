@@ -1,0 +1,121 @@
+import time
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from danlu.data.dedup import conflicting, drop_duplicates, exact_clusters, find_clusters, near_clusters, normalised
+from danlu.data.minhash import bands_for, jaccard, shingles, signatures
+from danlu.machine.seed import generator
+
+
+def written_anew(text: str, changes: int, rng: np.random.Generator) -> str:
+    """The text with some characters replaced by others."""
+    characters = list(text)
+    for place in rng.choice(len(text), changes, replace=False):
+        characters[place] = chr(int(rng.integers(0x4E00, 0x9FA5)))
+    return "".join(characters)
+
+
+def families(count: int, rng: np.random.Generator) -> list[str]:
+    """Texts of 60 characters, each followed by three that differ in one to six of them."""
+    texts = []
+    for _ in range(count):
+        first = "".join(map(chr, rng.integers(0x4E00, 0x4E00 + 800, 60)))
+        texts += [first, *(written_anew(first, changes, rng) for changes in (1, 3, 6))]
+    return texts
+
+
+def compared_with_every_other(texts: list[str], similarity: float) -> list[int]:
+    """The clusters by the definition: every pair, and the least member of each connected part."""
+    sets = [{text[i : i + 3] for i in range(max(1, len(text) - 2))} for text in map(normalised, texts)]
+    cluster = list(range(len(texts)))
+    for a, b in combinations(range(len(texts)), 2):
+        if len(sets[a] & sets[b]) / len(sets[a] | sets[b]) >= similarity and cluster[a] != cluster[b]:
+            low, high = sorted((cluster[a], cluster[b]))
+            cluster = [low if name == high else name for name in cluster]
+    return cluster
+
+
+@pytest.mark.parametrize("similarity", [0.5, 0.7, 0.8, 0.9])
+def test_near_clusters_are_those_of_comparing_every_pair(similarity: float) -> None:
+    texts = families(150, generator("dedup"))
+    assert near_clusters(texts, similarity).tolist() == compared_with_every_other(texts, similarity)
+
+
+@given(st.lists(st.text("ab好，Ａ ", max_size=6), max_size=12))
+@settings(deadline=None)
+def test_short_and_empty_texts_are_clustered_by_the_definition_too(texts: list[str]) -> None:
+    found = near_clusters(texts)
+    assert found.tolist() == compared_with_every_other(texts, 0.8)
+    assert (found <= np.arange(len(texts))).all()
+    assert (found[found] == found).all()
+
+
+def test_case_width_and_white_space_make_near_but_not_exact_duplicates() -> None:
+    clusters = find_clusters(["Good ＡＢＣ 好", " Good ＡＢＣ 好\n", "good abc好", "other"])
+    assert clusters.exact.tolist() == [0, 0, 2, 3]
+    assert clusters.near.tolist() == [0, 0, 0, 3]
+
+
+def test_equal_minima_estimate_the_similarity() -> None:
+    rng = generator("minhash")
+    first = "".join(map(chr, rng.integers(0x4E00, 0x9FA5, 400)))
+    for changes in (10, 30, 80):
+        second = written_anew(first, changes, rng)
+        true = jaccard(shingles(first), shingles(second))
+        minima = signatures([first, second], 4000)
+        # Standard deviation of the mean of 4000 draws: at most 0.008.
+        assert abs(float((minima[:, 0] == minima[:, 1]).mean()) - true) < 0.03
+
+
+@pytest.mark.parametrize("similarity", [0.3, 0.5, 0.8, 0.95, 1.0])
+def test_bands_miss_few_pairs_at_the_threshold(similarity: float) -> None:
+    bands, rows = bands_for(similarity)
+    assert bands * rows <= 128
+    assert (1 - similarity**rows) ** bands < (0.003 if similarity == 0.3 else 0.001001)
+
+
+def test_crowded_bands_are_still_joined() -> None:
+    texts = [f"这家酒店的位置很好，早餐也很丰富，服务员态度热情，下次还会再来住的，房间号是{n}" for n in range(500)]
+    assert set(near_clusters(texts, 0.75).tolist()) == {0}
+
+
+def test_sixty_thousand_short_texts_take_seconds() -> None:
+    rng = generator("speed")
+    characters = rng.integers(0x4E00, 0x4E00 + 3000, (60_000, 40)).astype("<u4")
+    texts = [row.tobytes().decode("utf-32-le") for row in characters]
+    began = time.process_time()
+    assert len(set(near_clusters(texts).tolist())) == 60_000
+    assert time.process_time() - began < 10  # 1 second alone on a core; more where others compute
+
+
+def test_the_first_of_a_cluster_stays_and_contested_texts_go() -> None:
+    long = "这家酒店的位置很好，早餐也很丰富，服务员态度热情，下次还会再来住的"
+    records = [
+        {"text": "好", "label": "pos"},
+        {"text": "差", "label": "neg"},
+        {"text": "好 ", "label": "neg"},
+        {"text": "差", "label": "neg"},
+        {"text": long, "label": "pos"},
+        {"text": long + "！", "label": "pos"},
+    ]
+    clusters = find_clusters([record["text"] for record in records])
+    assert conflicting(records, clusters.exact).tolist() == [True, False, True, False, False, False]
+    kept = drop_duplicates(records, clusters)
+    assert (kept.rows.tolist(), kept.duplicates, kept.conflicts) == ([1, 4], 2, 2)
+    assert drop_duplicates(records, clusters, conflicts="keep").rows.tolist() == [0, 1, 4]
+    assert drop_duplicates(records, clusters, how="exact").rows.tolist() == [1, 4, 5]
+    assert drop_duplicates(records, clusters, how="none").rows.tolist() == [1, 3, 4, 5]
+
+
+def test_entities_may_conflict_too() -> None:
+    place = [{"start": 0, "end": 2, "label": "LOC"}]
+    records = [
+        {"text": "北京", "entities": place},
+        {"text": "北京", "entities": []},
+        {"text": "上海", "entities": place},
+    ]
+    assert conflicting(records, exact_clusters(["北京", "北京", "上海"])).tolist() == [True, True, False]
