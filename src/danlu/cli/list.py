@@ -45,16 +45,17 @@ def parts(kind: str | None = None) -> "dict[str, list[type[Part]]]":
     from danlu.refusal import Refusal
 
     sorts = [kind] if kind in PROMISES else list(PROMISES)
-    all_of = {sort: kinds(_promise(sort)) for sort in sorts}
+    all_of = {sort: kinds(promise(sort)) for sort in sorts}
     if kind is not None and kind not in PROMISES:
         words = [*PROMISES, *(name for names in all_of.values() for name in names)]
         all_of = {sort: [kind] for sort, names in all_of.items() if kind in names}
         if not all_of:
             raise Refusal(f"there is no part '{kind}'{nearest(kind, words)}; the sorts are: {', '.join(PROMISES)}")
-    return {sort: [find(_promise(sort), name) for name in names] for sort, names in all_of.items()}
+    return {sort: [find(promise(sort), name) for name in names] for sort, names in all_of.items()}
 
 
-def _promise(sort: str) -> "type[Part]":
+def promise(sort: str) -> "type[Part]":
+    """The class whose promise the parts of a sort keep."""
     import importlib
     import inspect
 

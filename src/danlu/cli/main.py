@@ -118,3 +118,7 @@ def _overview(words: list[str]) -> None:
 
 def _shown_only() -> None:
     """Stands in the overview for a command whose file is not imported."""
+
+
+if __name__ == "__main__":
+    main()

@@ -68,13 +68,8 @@ class Part(BaseModel):
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         if not cls.is_promise():
-            schema = handler(core_schema)
-            if hasattr(cls, "folder"):
-                resolved = handler.resolve_ref_schema(schema)
-                resolved["properties"] = {"kind": {"const": kind_of(cls)}} | resolved.get("properties", {})
-            return schema
-        sections = [handler(find(cls, kind).__pydantic_core_schema__) | {"required": ["kind"]} for kind in kinds(cls)]
-        return {"anyOf": [{"enum": kinds(cls)}, *sections]}
+            return handler(core_schema)
+        return {"anyOf": [{"enum": kinds(cls)}, *(_schema_of(find(cls, kind), handler) for kind in kinds(cls))]}
 
     def inputs(self) -> list[str]:
         """Files and folders whose content the section depends on: what its field `path` says, as a rule."""
@@ -166,3 +161,11 @@ def _refuse_unknown_keys(part: type[Part], fields: dict[str, Any]) -> None:
                 "unknown key '{key}'{hint}; the keys are: {known}",
                 {"key": key, "hint": nearest(str(key), known), "known": ", ".join(known)},
             )
+
+
+def _schema_of(part: type[Part], handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    schema = handler(part.__pydantic_core_schema__)
+    fields = handler.resolve_ref_schema(schema)  # pydantic writes a part out in place, or refers to it
+    fields["properties"] = {"kind": {"const": kind_of(part)}} | fields.get("properties", {})
+    needed = [] if schema is not fields else fields.get("required", [])
+    return schema | {"required": ["kind", *needed]}

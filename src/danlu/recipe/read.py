@@ -131,12 +131,14 @@ def _split(override: str) -> tuple[str, Any]:
     address, sign, text = override.partition("=")
     if not sign or not address.strip():
         raise Refusal(f"the override '{override}' is no 'stage.key=value'; write for example seed=1")
+    if _REFERENCE.fullmatch(text):  # YAML wants quotes around it, which a shell would take away
+        return address.strip(), text
     return address.strip(), parse(text, f"the override '{override}'")[0]
 
 
 def _address(recipe: Written, address: str, top: Sequence[str]) -> Keys:
     words = address.split(".")
-    if words[0] in top or (words[0] == "stages" and len(words) > 1):
+    if words[0] in top or words[0] == "stages":
         return tuple(words)
     stages = list(recipe.data["stages"]) if isinstance(recipe.data.get("stages"), dict) else []
     if words[0] not in stages:
@@ -185,7 +187,8 @@ def _words(item: Any) -> str:
         return text.removeprefix("Value error, ")
     if kind == "string_pattern_mismatch" and "@" in text:
         text = "Input should be a stage such as '@clean' or '@clean:test'"
-    return f"{text.replace('Input should', 'this should', 1)}, not {_short(item['input'])}"
+    text = text.replace("Input should", "this should").replace("String should", "this should")
+    return f"{text}, not {_short(item['input'])}"
 
 
 def _short(value: Any) -> str:

@@ -43,9 +43,19 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = '"' if "\x85" in value else None  # PyYAML takes that character for an end of line in other styles
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def dump(value: Any) -> str:
     """Plain values as YAML that `parse` reads back the same."""
-    return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)
+    return yaml.dump(
+        value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10**9
+    )  # folded lines lose blanks
 
 
 def parse(text: str, name: str) -> tuple[Any, dict[Keys, int]]:
@@ -54,8 +64,8 @@ def parse(text: str, name: str) -> tuple[Any, dict[Keys, int]]:
     Raises:
         Refusal: no YAML, a key that stands twice, or a tag that is not plain data; names `name` and the line.
     """
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         lines: dict[Keys, int] = {}
         if node is not None:
@@ -64,13 +74,13 @@ def parse(text: str, name: str) -> tuple[Any, dict[Keys, int]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name} line {mark.line + 1}" if mark else name
-        raise Refusal(f"{where}: this is no valid YAML: {error.problem or error.context}; mend the line") from error
+        problem = error.problem or error.context or ""
+        remedy = 'write a reference in quotes, "@stage"' if "'@'" in problem else "mend the line"
+        raise Refusal(f"{where}: this is no valid YAML: {problem}; {remedy}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, Refusal):
             raise
         raise Refusal(f"{name}: this is no valid YAML: {' '.join(str(error).split())}; mend the file") from error
-    finally:
-        loader.dispose()
 
 
 def _walk(node: yaml.Node, keys: Keys, lines: dict[Keys, int], seen: set[int], name: str) -> None:

@@ -1,17 +1,25 @@
 """The recipe: all that a run depends on, with the data."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from danlu.recipe.part import nearest
 from danlu.recipe.read import Written, overridden, references, sentences, written
 from danlu.refusal import Refusal
 from danlu.stages.stage import Stage
 
-Name = Annotated[str, StringConstraints(pattern=r"^\w[\w-]*$", max_length=64)]
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"\w[\w-]{0,63}", name):
+        raise ValueError(f"a name is made of letters, digits, '-' and '_', at most 64 of them, unlike '{name}'")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_checked)]
 """Letters of any script, digits, '-' and '_': what may name a folder everywhere, and stand in an override."""
 
 

@@ -1,0 +1,80 @@
+# Every target makes .venv and installs what it needs, once. Only Python 3.11 or 3.12 has to be there.
+# Where PyPI's torch is too large for a machine without a GPU:
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make quickstart
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+MINUTES ?=
+
+extras_install := quickstart
+extras_quickstart := quickstart
+extras_test := test
+extras_check := check
+extras_bench := bench
+# `make check test` installs both sets in one go
+goals := $(if $(MAKECMDGOALS),$(MAKECMDGOALS),help)
+extras := $(sort $(foreach goal,$(goals),$(extras_$(goal))))
+
+.PHONY: help install quickstart test check bench environment
+
+help:
+	@echo "make quickstart   train and try two models on real Chinese text (MINUTES=3 for a smaller one)"
+	@echo "make install      make .venv with danlu in it"
+	@echo "make test         run the tests"
+	@echo "make check        style, types, the order of the floors"
+	@echo "make bench        compare the speed with other libraries; takes long"
+
+install: environment
+	@echo "danlu is installed: $(BIN)/danlu --help"
+
+quickstart: environment
+	@$(BIN)/danlu quickstart $(if $(MINUTES),--minutes $(MINUTES))
+
+test: environment
+	$(BIN)/python -m pytest
+
+check: environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/test_house.py
+
+bench: environment
+	$(BIN)/python benchmarks/finetune.py
+	$(BIN)/python benchmarks/predict.py
+
+# One pip call for all that the goals need and that is not there yet. Modules are compiled when they are first
+# imported, which saves half a minute for those that never are.
+environment: $(BIN)/python
+	@missing=; \
+	for extra in $(extras); do \
+	    stamp=.venv/installed/$$extra; \
+	    if [ ! -e $$stamp ] || [ pyproject.toml -nt $$stamp ] || [ constraints.txt -nt $$stamp ]; then \
+	        missing="$${missing:+$$missing,}$$extra"; \
+	    fi; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    echo "installing danlu[$$missing] into .venv, which takes a minute or more"; \
+	    $(BIN)/python -m pip install --no-compile --disable-pip-version-check --progress-bar off \
+	        -c constraints.txt -e ".[$$missing]" \
+	        | awk '/^Collecting/ {printf "."; fflush()} /^Installing collected/ {print " writing"; fflush()} \
+	               /^Successfully installed/ {print "installed"}'; \
+	    mkdir -p .venv/installed; \
+	    for extra in $${missing//,/ }; do touch .venv/installed/$$extra; done; \
+	fi
+
+$(BIN)/python:
+	@for python in python3.11 python3.12 python3 python; do \
+	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	        2> /dev/null; then \
+	        echo "making .venv with $$("$$python" --version)"; \
+	        exec "$$python" -m venv .venv; \
+	    fi; \
+	done; \
+	echo "danlu needs Python 3.11 or 3.12 with venv, and none was found; install one, for example with" \
+	     "'apt install python3.12-venv', 'brew install python@3.12' or 'uv python install 3.12'" >&2; \
+	exit 1

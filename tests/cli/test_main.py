@@ -1,0 +1,159 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import danlu
+from danlu.cli.main import COMMANDS, main
+
+RECIPE = """
+name: letters
+stages:
+  clean:
+    kind: prepare
+    data: {kind: text, path: DATA}
+    split: {validation: 0.2, test: 0.2}
+"""
+
+
+def _run(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "danlu.cli.main", *words], capture_output=True, text=True, check=False)
+
+
+def _main(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = 0
+    try:
+        main(words)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    (tmp_path / "data.txt").write_text("".join(f"{n} {n * n} and {n**3} are numbers\n" for n in range(40)))
+    path = tmp_path / "letters.yaml"
+    path.write_text(RECIPE.replace("DATA", str(tmp_path / "data.txt")))
+    return path
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, time\nfrom danlu.cli.main import main\n"
+        "try: main(['--help'])\nexcept SystemExit as ended: assert not ended.code\n"
+        "heavy = {'torch', 'transformers', 'pydantic', 'numpy', 'sklearn', 'yaml'} & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy), 'SECONDS', time.process_time())"  # not of the clock: others use the machine
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "HEAVY []" in ran.stdout
+    assert float(ran.stdout.rpartition("SECONDS")[2]) < 0.5
+    for name, line in COMMANDS.items():
+        assert name in ran.stdout
+        assert line.split()[0] in ran.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = _main(capsys, name, "--help")
+    assert code == 0
+    assert f"Usage: danlu {name}" in out
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _main(capsys, "--version") == (0, f"{danlu.__version__}\n", "")
+
+
+def test_without_words_the_overview_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = _main(capsys)
+    assert code == 0
+    assert "Usage: danlu" in out
+
+
+def test_an_unknown_command_is_refused_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _main(capsys, "rnu") == (2, "", "danlu: there is no command 'rnu'; did you mean 'run'?\n")
+    code, _, err = _main(capsys, "xyzzy")
+    assert code == 2
+    assert "the commands are: " in err
+
+
+def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = _main(capsys, "run", "--onyl", "a", "b")
+    assert code == 2
+    assert "--only" in err
+
+
+def test_a_refusal_is_one_line_and_two() -> None:
+    ran = _run("run", "missing.yaml")
+    assert ran.returncode == 2
+    assert ran.stdout == ""
+    assert ran.stderr == "danlu: missing.yaml: there is no such recipe; give the path of a YAML file\n"
+
+
+def test_debug_shows_where_an_error_arose(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = _main(capsys, "run", "missing.yaml", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+    assert "danlu: missing.yaml: there is no such recipe" in err
+
+
+def test_a_recipe_is_checked_run_and_skipped(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    root = ["--root", str(tmp_path / "runs")]
+    code, out, err = _main(capsys, "check", str(recipe), *root)
+    assert (code, err) == (0, "")
+    assert "would run" in out
+    assert not (tmp_path / "runs").exists()
+    code, out, err = _main(capsys, "run", str(recipe), *root)
+    assert (code, err) == (0, "")
+    assert (tmp_path / "runs" / "letters" / "clean" / "train.parquet").is_file()
+    assert "done, would be skipped" in _main(capsys, "check", str(recipe), *root)[1]
+    assert "skipped" in _main(capsys, "run", str(recipe), *root)[1]
+    assert "moved aside" in _main(capsys, "check", str(recipe), "seed=1", *root)[1]
+
+
+def test_a_wrong_override_names_the_key(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = _main(capsys, "check", str(recipe), "clean.splt=1")
+    assert (code, out) == (2, "")
+    assert "stages.clean.splt: unknown key 'splt'; did you mean 'split'?" in err
+    assert err.count("\n") == 1
+
+
+def test_list_shows_every_part_or_one(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = _main(capsys, "list")
+    assert code == 0
+    assert {"classify", "masked_lm", "lora", "wordpiece", "csv", "accuracy", "prepare"} <= set(out.split())
+    assert "rank" in _main(capsys, "list", "lora")[1]
+    code, _, err = _main(capsys, "list", "lroa")
+    assert code == 2
+    assert "did you mean 'lora'?" in err
+
+
+def test_list_as_json_tells_types_defaults_and_meanings(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(_main(capsys, "list", "--json")[1])
+    keys = {key["name"]: key for key in found["method"]["lora"]["keys"]}
+    assert keys["rank"]["holds"] == "whole number"
+    assert keys["rank"]["default"] == 8
+    path = next(key for key in found["format"]["csv"]["keys"] if key["name"] == "path")
+    assert path["needed"]
+    assert found["task"]["classify"]["summary"]
+
+
+def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    schema = json.loads(_main(capsys, "schema")[1])
+    assert {"name", "seed", "language", "stages"} == set(schema["properties"])
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    ran = subprocess.run(
+        f"{sys.executable} -m danlu.cli.main list format --json | head -c 10",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stderr == ""

@@ -1,0 +1,114 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from danlu.recipe.read import overridden, references, written
+from danlu.refusal import Refusal
+
+TOP = ["name", "seed"]
+
+
+def _after(data: dict[str, Any], *overrides: str) -> dict[str, Any]:
+    return overridden(written(data), overrides, TOP).data
+
+
+def _recipe() -> dict[str, Any]:
+    return {"name": "r", "stages": {"fit": {"kind": "train", "tuning": "full", "steps": [{"n": 1}, {"n": 2}]}}}
+
+
+def test_an_override_addresses_a_stage_directly_or_through_stages() -> None:
+    assert _after(_recipe(), "fit.train.rate=1e-4")["stages"]["fit"]["train"] == {"rate": 1e-4}
+    assert _after(_recipe(), "stages.fit.kind=prepare")["stages"]["fit"]["kind"] == "prepare"
+
+
+def test_an_override_reaches_the_keys_beside_the_stages() -> None:
+    assert _after(_recipe(), "seed=7", "name=other") | {"stages": 0} == {"name": "other", "seed": 7, "stages": 0}
+
+
+def test_later_overrides_win_and_values_are_yaml() -> None:
+    after = _after(_recipe(), "fit.a=1", "fit.a={b: [1, x], c: 2e-5}", "fit.a.d=", "fit.e=k=v")
+    assert after["stages"]["fit"]["a"] == {"b": [1, "x"], "c": 2e-5, "d": None}
+    assert after["stages"]["fit"]["e"] == "k=v"
+
+
+def test_an_override_goes_into_lists_and_into_the_short_form_of_a_part() -> None:
+    after = _after(_recipe(), "fit.steps.1.n=5", "fit.tuning.rank=8")["stages"]["fit"]
+    assert after["steps"] == [{"n": 1}, {"n": 5}]
+    assert after["tuning"] == {"kind": "full", "rank": 8}
+
+
+def test_an_override_leaves_the_original_and_what_aliases_share_alone(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("name: r\nstages:\n  a: &a {x: {y: 1}}\n  b: *a\n")
+    recipe = written(tmp_path / "r.yaml")
+    assert overridden(recipe, ["a.x.y=2"], TOP).data["stages"] == {"a": {"x": {"y": 2}}, "b": {"x": {"y": 1}}}
+    assert recipe.data["stages"]["a"] == {"x": {"y": 1}}
+
+
+def test_python_values_are_taken_as_they_are() -> None:
+    after = overridden(written(_recipe()), {"fit.rate": "1e-4", "seed": 3}, TOP).data
+    assert after["stages"]["fit"]["rate"] == "1e-4"
+    assert after["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("fti.rate=1", "names no stage of the recipe; did you mean 'fit'?"),
+        ("fit.rate", "is no 'stage.key=value'"),
+        ("=1", "is no 'stage.key=value'"),
+        ("fit.steps.2.n=1", "a position from 0 to 1"),
+        ("fit.steps.x=1", "a position from 0 to 1"),
+        ("name.x.y=1", "name.x.y"),
+        ("fit.a=[1", "the override 'fit.a=[1' line 1: this is no valid YAML"),
+    ],
+)
+def test_an_override_that_cannot_be_is_refused(override: str, words: str) -> None:
+    data = _recipe() | {"name": 5}
+    with pytest.raises(Refusal) as caught:
+        _after(data, override)
+    assert words in str(caught.value)
+
+
+def test_references_are_found_wherever_they_stand() -> None:
+    section = {
+        "data": "@clean",
+        "more": [{"bundle": "@fit"}, "@clean:test"],
+        "text": "@ home",
+        "mail": "a@b",
+        "at": "@",
+    }
+    assert list(references(section)) == [
+        (("data",), "clean"),
+        (("more", 0, "bundle"), "fit"),
+        (("more", 1), "clean"),
+    ]
+
+
+def test_a_recipe_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_bytes(b"\xef\xbb\xbfname: r\n")
+    assert written(tmp_path / "r.yaml").data == {"name": "r"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "a recipe is a mapping with the keys 'name' and 'stages', not None"),
+        (b"- a\n", "not ['a']"),
+        ("name: r\nlabel: 好\n".encode("gb18030"), "line 2: this is not UTF-8 text"),
+    ],
+)
+def test_what_is_no_recipe_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "r.yaml").write_bytes(content)
+    with pytest.raises(Refusal) as caught:
+        written(tmp_path / "r.yaml")
+    assert str(caught.value).startswith(str(tmp_path / "r.yaml"))
+    assert words in str(caught.value)
+
+
+def test_a_missing_file_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "reviews.yaml").write_text("name: r\n")
+    with pytest.raises(Refusal, match=r"there is no such recipe; did you mean '.*reviews\.yaml'\?"):
+        written(tmp_path / "review.yaml")
+    with pytest.raises(Refusal, match="this is a folder"):
+        written(tmp_path)

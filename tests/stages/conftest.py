@@ -1,0 +1,89 @@
+"""Two stages of a package from outside, joined through its entry points: real files, and quick."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+COUNT = '''
+import json
+from pathlib import Path
+from pydantic import Field
+from danlu.recipe.part import Part
+from danlu.refusal import Refusal
+from danlu.stages.stage import Place, Reference, Stage
+
+
+class Lines(Part):
+    path: str
+    most: int | None = Field(default=None, ge=1)
+
+
+class Count(Stage):
+    """Counts lines."""
+
+    data: Lines | list[Lines]
+    rate: float = 1.0
+    stop_at: str = ""
+
+    def run(self, place: Place) -> None:
+        done = place.folder / "calls.txt"
+        calls = int(done.read_text()) + 1 if done.exists() else 1
+        done.write_text(str(calls))
+        if self.stop_at == "refuse":
+            raise Refusal("lines.txt line 1: no")
+        if self.stop_at == "interrupt" and calls == 1:
+            raise KeyboardInterrupt
+        if self.stop_at == "break" and calls == 1:
+            raise RuntimeError("half way")
+        data = self.data if isinstance(self.data, list) else [self.data]
+        lines = sum(len(Path(item.path).read_text(encoding="utf-8").splitlines()) for item in data)
+        (place.folder / "count.json").write_text(json.dumps({"lines": lines, "seed": place.seed}))
+'''
+DOUBLE = '''
+import json
+from pathlib import Path
+from danlu.stages.stage import Place, Reference, Stage
+
+
+class Double(Stage):
+    """Doubles a count."""
+
+    of: Reference
+    times: int = 2
+
+    def run(self, place: Place) -> None:
+        count = json.loads((place.path(self.of) / "count.json").read_text())["lines"]
+        (place.folder / "count.json").write_text(json.dumps({"lines": count * self.times}))
+'''
+
+
+@pytest.fixture(scope="session", autouse=True)
+def outside_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("outside")
+    (folder / "outside_stages").mkdir()
+    (folder / "outside_stages" / "__init__.py").write_text("")
+    (folder / "outside_stages" / "count.py").write_text(COUNT)
+    (folder / "outside_stages" / "double.py").write_text(DOUBLE)
+    (folder / "outside_stages-1.0.dist-info").mkdir()
+    (folder / "outside_stages-1.0.dist-info" / "METADATA").write_text("Name: outside-stages\nVersion: 1.0\n")
+    (folder / "outside_stages-1.0.dist-info" / "entry_points.txt").write_text(
+        "[danlu.kinds]\ncount = outside_stages.count\ndouble = outside_stages.double\n"
+    )
+    sys.path.insert(0, str(folder))
+    yield
+    sys.path.remove(str(folder))
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> dict[str, object]:
+    (tmp_path / "lines.txt").write_text("a\nb\nc\n")
+    return {
+        "name": "lines",
+        "stages": {
+            "count": {"kind": "count", "data": {"path": str(tmp_path / "lines.txt")}},
+            "double": {"kind": "double", "of": "@count"},
+            "again": {"kind": "double", "of": "@double", "times": 3},
+        },
+    }

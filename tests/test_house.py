@@ -1,0 +1,120 @@
+"""The rules of the house that a machine can hold; import-linter holds the order of the floors."""
+
+import ast
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from danlu.cli.list import PROMISES
+from danlu.cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "danlu"
+FILES = sorted(SOURCE.rglob("*.py"))
+CODE = [path for folder in ("src", "tests", "benchmarks", "examples") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "factory", "registry", "base"}
+LONG_FILES: dict[str, str] = {}
+"""Path from the root: why it may have more than 320 lines."""
+LONG_FUNCTIONS: dict[str, str] = {}
+"""Path and function, as in "src/danlu/train/loop.py:steps": why it may have more than 65 lines."""
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_the_code_is_seen() -> None:
+    assert len(FILES) > 60
+    assert len(CODE) > len(FILES)
+
+
+@pytest.mark.parametrize("path", CODE, ids=_name)
+def test_files_and_functions_are_short(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 320 or _name(path) in LONG_FILES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+            name, lines = f"{_name(path)}:{node.name}", node.end_lineno - node.lineno + 1
+            assert lines <= 65 or name in LONG_FUNCTIONS, f"{name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_names_say_what_is_inside(path: Path) -> None:
+    words = {word for part in path.relative_to(SOURCE).with_suffix("").parts for word in part.split("_")}
+    assert not words & FORBIDDEN_NAMES
+
+
+def test_only_the_face_of_the_package_has_an_init_with_content() -> None:
+    filled = [_name(path) for path in SOURCE.rglob("__init__.py") if path.read_text().strip()]
+    assert filled == ["src/danlu/__init__.py"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_nothing_is_left_open_and_nothing_unsafe_is_called(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    raised = {ast.unparse(node.exc) for node in ast.walk(tree) if isinstance(node, ast.Raise) and node.exc}
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    keywords = [node for node in ast.walk(tree) if isinstance(node, ast.keyword)]
+    given = {node.arg: node.value.value for node in keywords if isinstance(node.value, ast.Constant)}
+    assert not [error for error in raised if error.startswith("NotImplementedError")]
+    assert not imported & {"pickle", "dill", "joblib", "shelve"}
+    assert not given.get("trust_remote_code")
+    assert given.get("weights_only", True) is True
+
+
+@pytest.mark.parametrize("module", PROMISES.values())
+def test_each_implementation_is_one_class_found_under_the_name_of_its_file(module: str) -> None:
+    from danlu.cli.list import promise
+    from danlu.recipe.part import find, kind_of, kinds
+
+    kept = promise({module: sort for sort, module in PROMISES.items()}[module])
+    files = {path.stem for path in Path(*importlib.import_module(kept.folder).__path__).glob("[!_]*.py")}
+    assert files
+    assert set(kinds(kept)) >= files
+    for kind in files:
+        assert kind_of(find(kept, kind)) == kind
+        assert find(kept, kind).__doc__ != kept.__doc__
+
+
+def test_every_promise_with_a_folder_of_implementations_is_listed() -> None:
+    stated = [re.findall(r'^    folder: ClassVar\[str\] = "(.+)"', path.read_text(), re.MULTILINE) for path in FILES]
+    promises = {_name(path)[4:-3].replace("/", ".") for path, folders in zip(FILES, stated, strict=True) if folders}
+    assert promises == set(PROMISES.values())
+    assert len(promises) >= 8
+
+
+def test_every_command_has_a_file_and_every_file_a_line_in_the_table() -> None:
+    files = {path.stem for path in (SOURCE / "cli").glob("[!_]*.py")} - {"main"}
+    assert set(COMMANDS) == files
+    for name in COMMANDS:
+        tree = ast.parse((SOURCE / "cli" / f"{name}.py").read_text(encoding="utf-8"))
+        assert "command" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_the_commands_that_the_readme_shows_exist(page: str) -> None:
+    if not (ROOT / page).is_file() or not (ROOT / page).read_text(encoding="utf-8").strip():
+        pytest.skip(f"{page} is not written yet")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"```(?:bash|sh|console|shell)?\n(.*?)```", text, re.DOTALL)
+    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    makes = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("make ")]
+    calls = [shlex.split(line, comments=True)[1:] for line in lines if re.match(r"(\.venv/bin/)?danlu ", line)]
+    assert ["quickstart"] in makes
+    assert ["test"] in makes
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {target for make in makes for target in make if "=" not in target} <= targets
+    assert {call[0] for call in calls if not call[0].startswith("-")} <= set(COMMANDS)
+
+
+def test_the_recipe_floor_imports_no_torch() -> None:
+    modules = ["danlu", *(f"danlu.recipe.{path.stem}" for path in (SOURCE / "recipe").glob("[!_]*.py"))]
+    script = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
