@@ -83,7 +83,7 @@ def save(
     with folder_in_place(Path(folder)) as temporary:
         with _quiet():
             _in_float32(model).save_pretrained(temporary)
-            tokenizer.save_pretrained(temporary)
+            _with_limit(tokenizer, longest_row(model)).save_pretrained(temporary)
         facts = {
             "danlu": version("danlu"),
             "task": task.to_plain(),
@@ -157,6 +157,13 @@ def _in_float32(model: PreTrainedModel) -> PreTrainedModel:
         return model
     plain: PreTrainedModel = copy.deepcopy(model).to(dtype=torch.float32)  # type: ignore[call-arg]
     return plain
+
+
+def _with_limit(tokenizer: Tokenizer, limit: int) -> Tokenizer:
+    """The tokenizer told how long a row may be, so that pipelines of transformers can truncate."""
+    told = copy.deepcopy(tokenizer)
+    told.model_max_length = min(told.model_max_length, limit)
+    return told
 
 
 @contextmanager

@@ -1,0 +1,82 @@
+"""Tiny bundles of every task and architecture, made once."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import transformers
+from transformers import BertConfig, GPT2Config, LlamaConfig, PreTrainedConfig, PreTrainedModel
+
+from danlu.bundle.bundle import save
+from danlu.task.task import Task
+from danlu.text.tokenizer import Tokenizer, TokenizerSource
+
+TASKS = {
+    "classify": {"kind": "classify", "labels": ["negative", "positive"]},
+    "tag": {"kind": "tag", "labels": ["person", "place"]},
+    "masked_lm": {"kind": "masked_lm"},
+    "causal_lm": {"kind": "causal_lm"},
+}
+TEXTS = ["这本书写得很好，值得再读一遍。", "物流太慢", "The screen broke after two days.", "江泽民在北京", "好"]
+PROVENANCE = {
+    "recipe": "reviews",
+    "stage": "finetune",
+    "fingerprint": "1f2e3d",
+    "records": {"train": 12000, "validation": 1500},
+    "scores": {"macro_f1": {"value": 0.8312, "low": 0.81, "high": 0.85}},
+}
+
+
+def config_of(architecture: str, tokenizer: Tokenizer) -> PreTrainedConfig:
+    words = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+    if architecture == "gpt2":
+        return GPT2Config(**words, **ends, n_embd=32, n_layer=2, n_head=2, n_positions=48)
+    if architecture == "llama":
+        return LlamaConfig(**words, **ends, **sizes, num_key_value_heads=1, max_position_embeddings=48)
+    return BertConfig(**words, **sizes, max_position_embeddings=48)
+
+
+def parts(architecture: str, kind: str) -> tuple[PreTrainedModel, Tokenizer, Task]:
+    """A model with weights far from zero, so that answers differ from text to text."""
+    source = {"kind": "wordpiece" if architecture == "bert" else "bpe", "size": 300, "min_frequency": 1}
+    tokenizer = TokenizerSource.model_validate(source).build(lambda: iter(TEXTS))
+    task = Task.model_validate(TASKS[kind])
+    config = config_of(architecture, tokenizer)
+    config.update(task.config())
+    torch.manual_seed(5)
+    model = getattr(transformers, task.auto_class).from_config(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3)
+    return model, tokenizer, task
+
+
+def write(folder: Path, architecture: str = "bert", kind: str = "classify", **changes: object) -> Path:
+    model, tokenizer, task = parts(architecture, kind)
+    given = {"precision": "float32", "provenance": PROVENANCE, "examples": [{"text": text} for text in TEXTS]}
+    save(folder, model, tokenizer, task, **given | changes)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """The folder of a bundle by architecture and task; only to be read."""
+    folders: dict[tuple[str, str], Path] = {}
+
+    def get(architecture: str, kind: str) -> Path:
+        key = (architecture, kind)
+        if key not in folders:
+            folders[key] = write(tmp_path_factory.mktemp("bundles") / f"{architecture}-{kind}", architecture, kind)
+        return folders[key]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def tiny() -> SimpleNamespace:
+    """The functions above, for test files, which cannot import this one."""
+    return SimpleNamespace(parts=parts, write=write, texts=TEXTS, provenance=PROVENANCE)
