@@ -13,7 +13,7 @@ from torch import nn
 from danlu.bundle.bundle import save
 from danlu.data.record import Record
 from danlu.evaluate.metric import Metric
-from danlu.evaluate.score import score
+from danlu.evaluate.score import values
 from danlu.machine.device import device
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training, resolve_precision
@@ -182,8 +182,7 @@ def _measure(stack: ExitStack, model: nn.Module, prepared: _Prepared, records: l
         nonlocal predictor
         if predictor is None:  # after the parameters have moved into flat storage
             predictor = stack.enter_context(Predictor(model, prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
-        found = score(prepared.task, records, predictor.predict(records), resamples=0)
-        return {name: measured.interval.value for name, measured in found.metrics.items()}
+        return values(prepared.task, records, predictor.predict(records))
 
     name = prepared.task.metrics[0]
     return Validation(measure, name, find(Metric, name).higher_is_better)  # type: ignore[type-abstract]
