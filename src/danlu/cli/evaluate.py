@@ -1,0 +1,42 @@
+"""`danlu evaluate BUNDLE DATA`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from danlu.language import default, translator
+
+
+def command(
+    bundle: Annotated[str, typer.Argument(help="folder of a bundle")],
+    data: Annotated[Path, typer.Argument(help="a file with the truth in it, or the folder of a prepare stage")],
+    split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "test",
+    output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
+    baseline: Annotated[str, typer.Option(help="its kind; auto: what the task names, given a training split")] = "auto",
+    resamples: Annotated[int, typer.Option(min=100, help="draws of the bootstrap behind the intervals")] = 1000,
+) -> None:
+    """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
+    from danlu.bundle.bundle import load
+    from danlu.data.format import open_records
+    from danlu.data.prepared import load as load_prepared
+    from danlu.evaluate.baseline import Baseline
+    from danlu.evaluate.examine import examine, write
+    from danlu.evaluate.words import scores_in_words
+    from danlu.refusal import Refusal
+
+    loaded = load(bundle, precision)
+    prepared = data.is_dir()
+    records = load_prepared(data, split) if prepared else list(open_records(str(data)))
+    kind = loaded.task.baseline if baseline == "auto" else baseline
+    train = load_prepared(data, "train") if prepared and kind and (data / "train.parquet").is_file() else []
+    if baseline not in ("auto", "none") and not train:
+        raise Refusal(f"{data}: a baseline learns from a training split, and there is none; leave out --baseline")
+    rival = Baseline.model_validate(kind) if kind and kind != "none" and train else None
+    found = examine(loaded.task, loaded.predict, records, baseline=rival, train=train, resamples=resamples)
+    for line in scores_in_words(found.scores.to_plain(), default()):
+        typer.echo(line)
+    if output:
+        write(output, found)
+        typer.echo(translator(default())("written to {folder}").format(folder=output))

@@ -1,0 +1,80 @@
+"""Score a bundle on a test split, beside a classical baseline that learns from the training split."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from danlu.bundle.bundle import Bundle, load
+from danlu.data.prepared import load as load_prepared
+from danlu.data.record import Record
+from danlu.evaluate.baseline import Baseline
+from danlu.evaluate.examine import examine, write
+from danlu.evaluate.words import scores_in_words
+from danlu.language import translator
+from danlu.recipe.part import find
+from danlu.refusal import Refusal
+from danlu.stages.sources import Data, bundle_folder
+from danlu.stages.stage import Place, Stage
+
+
+class Evaluate(Stage):
+    """A bundle and records to `scores.json`, `errors.jsonl` and `answers.jsonl`."""
+
+    bundle: str = Field(description="'@stage' that trained it, or the folder of a bundle")
+    data: Data = Field(description="'@stage:split', or files; '@stage' alone is its test split")
+    baseline: Literal["auto", "none"] | Baseline = Field(
+        default="auto", description="what to compare with; auto: what the task names, learnt from the training split"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] | None = Field(
+        default=None, description="what to compute in; None: as the bundle says"
+    )
+    resamples: int = Field(default=1000, ge=100, description="draws of the bootstrap behind the intervals")
+    errors: int = Field(default=200, ge=0, description="how many of the worst errors to keep")
+
+    def inputs(self) -> list[str]:
+        """The bundle's folder, where it is no stage's; see `Part.inputs`."""
+        return [] if self.bundle.startswith("@") else [self.bundle]
+
+    def run(self, place: Place) -> None:
+        """Predict, score and write; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
+        records = self._records("test", place)
+        bundle = load(bundle_folder(self.bundle, place), self.precision)
+        baseline, train = self._rival(bundle, place)
+        found = examine(
+            bundle.task,
+            bundle.predict,
+            records,
+            baseline=baseline,
+            train=train,
+            resamples=self.resamples,
+            seed=place.seed,
+            errors=self.errors,
+        )
+        write(place.folder, found)
+        for line in scores_in_words(found.scores.to_plain(), place.language):
+            place.say(line)
+
+    def _records(self, split: str, place: Place) -> list[Record]:
+        if not isinstance(self.data, str):
+            return list(self.data.read())
+        return load_prepared(place.path(self.data), self.data.partition(":")[2] or split)
+
+    def _rival(self, bundle: Bundle, place: Place) -> tuple[Baseline | None, list[Record]]:
+        """The baseline and the records that it learns from, where there are both."""
+        kind = bundle.task.baseline
+        if self.baseline == "none" or (self.baseline == "auto" and kind is None):
+            return None, []
+        folder = place.path(self.data) if isinstance(self.data, str) else Path()
+        if not isinstance(self.data, str) or not (folder / "train.parquet").is_file():
+            if isinstance(self.baseline, Baseline):
+                raise Refusal(
+                    f"The baseline '{self.baseline.kind}' learns from the training split, and 'data' has none; "
+                    "write data: '@stage:test' with a stage that prepares data, or baseline: none."
+                )
+            place.say(translator(place.language)("no baseline: there is no training split beside the data"))
+            return None, []
+        if isinstance(self.baseline, Baseline):
+            return self.baseline, load_prepared(folder, "train")
+        assert kind is not None
+        return find(Baseline, kind)(), load_prepared(folder, "train")  # type: ignore[type-abstract]

@@ -1,0 +1,212 @@
+"""The stage that evaluates, and its commands, on tiny bundles."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score
+from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
+
+from danlu.bundle.bundle import load, save
+from danlu.cli.main import main
+from danlu.data.dedup import find_clusters
+from danlu.data.prepared import save as save_prepared
+from danlu.data.survey import survey
+from danlu.evaluate.compare import compare
+from danlu.evaluate.examine import examine, read_lines, read_scores, write
+from danlu.refusal import Refusal
+from danlu.stages.kinds.evaluate import Evaluate
+from danlu.stages.stage import Place
+from danlu.task.task import Task
+from danlu.text.tokenizer import TokenizerSource
+
+WORDS = {"good": ["很好", "喜欢", "满意"], "bad": ["很差", "失望", "破损"]}
+
+
+def opinions(number: int, seed: int) -> list[dict[str, str]]:
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(["bad", "good"], number).tolist()
+    return [{"text": f"第{rng.integers(999)}本书{rng.choice(WORDS[label])}", "label": label} for label in labels]
+
+
+def bundle_in(folder: Path, kind: str = "classify") -> Path:
+    tokenizer = TokenizerSource.model_validate({"kind": "wordpiece", "size": 300, "min_frequency": 1}).build(
+        lambda: iter(row["text"] for row in opinions(50, 0))
+    )
+    task = Task.model_validate({"kind": kind, **({"labels": ["bad", "good"]} if kind == "classify" else {})})
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    config.update(task.config())
+    torch.manual_seed(3)
+    model = (BertForSequenceClassification if kind == "classify" else BertForMaskedLM)(config)
+    save(folder, model, tokenizer, task, precision="float32", provenance={}, examples=opinions(2, 0))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with prepared data and a bundle."""
+    folder = tmp_path_factory.mktemp("runs") / "books"
+    train, test = opinions(300, 1), opinions(80, 2)
+    clusters = find_clusters([row["text"] for row in train], 0.8)
+    found = survey(train, clusters, np.random.default_rng(0))
+    save_prepared(folder / "clean", {"train": train, "test": test, "validation": []}, found)
+    bundle_in(folder / "finetune" / "bundle")
+    bundle_in(folder / "pretrain" / "bundle", "masked_lm")
+    return folder
+
+
+def place(run: Path, folder: Path, said: list[str] | None = None, language: str = "en") -> Place:
+    inputs = {name: run / name for name in ("clean", "finetune", "pretrain")}
+    return Place(folder, inputs, "f" * 64, 0, language, (said if said is not None else []).append)
+
+
+def test_scores_errors_and_answers_are_written_and_told(run, tmp_path):
+    said = []
+    Evaluate(bundle="@finetune", data="@clean:test").run(place(run, tmp_path, said))
+    scores, errors = read_scores(tmp_path), read_lines(tmp_path / "errors.jsonl")
+    test = opinions(80, 2)
+    answers = [each["label"] for each in load(run / "finetune").predict(test)]
+    assert scores["records"] == 80
+    assert scores["task"] == "classify"
+    assert scores["metrics"]["accuracy"]["value"] == pytest.approx(
+        accuracy_score([row["label"] for row in test], answers)
+    )
+    assert scores["baseline"]["kind"] == "tfidf"
+    assert scores["baseline"]["metrics"]["accuracy"]["value"] == 1.0
+    assert np.sum(scores["confusion"]["matrix"]) == 80
+    wrong = sum(row["label"] != answer for row, answer in zip(test, answers, strict=True))
+    assert len(errors) == wrong > 0
+    sure = [error["confidence"] for error in errors]
+    assert sure == sorted(sure, reverse=True)
+    assert sure[0] == pytest.approx(errors[0]["prediction"]["scores"][errors[0]["prediction"]["label"]])
+    assert {"record", "gold", "prediction", "confidence"} <= errors[0].keys()
+    assert len(read_lines(tmp_path / "answers.jsonl")) == 80
+    assert said[0] == "80 records"
+    assert any("F1 (macro)" in line and " … " in line for line in said)
+
+
+def test_a_stage_alone_means_its_test_split_and_the_same_work_gives_the_same_scores(run, tmp_path):
+    for name, data in (("a", "@clean"), ("b", "@clean:test")):
+        Evaluate(bundle=str(run / "finetune"), data=data).run(place(run, tmp_path / name))
+    assert (tmp_path / "a/scores.json").read_bytes() == (tmp_path / "b/scores.json").read_bytes()
+    assert Evaluate(bundle="@finetune", data="@clean").inputs() == []
+    assert Evaluate(bundle="some/bundle", data="@clean").inputs() == ["some/bundle"]
+
+
+def test_a_file_has_no_training_split_so_there_is_no_baseline(run, tmp_path):
+    file = tmp_path / "test.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in opinions(20, 3)), encoding="utf-8")
+    said = []
+    section = {"bundle": "@finetune", "data": {"kind": "jsonl", "path": str(file)}}
+    Evaluate.model_validate(section).run(place(run, tmp_path / "out", said))
+    assert read_scores(tmp_path / "out")["baseline"] is None
+    assert said[0].startswith("no baseline")
+    with pytest.raises(Refusal, match="'tfidf' learns from the training split, and 'data' has none"):
+        Evaluate.model_validate({**section, "baseline": {"kind": "tfidf"}}).run(place(run, tmp_path / "no"))
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_chosen_baseline_with_settings_is_used(run, tmp_path):
+    section = {"bundle": "@finetune", "data": "@clean", "baseline": {"kind": "tfidf", "longest": 1}}
+    stage = Evaluate.model_validate(section)
+    assert Evaluate.model_validate(stage.to_plain()) == stage
+    stage.run(place(run, tmp_path))
+    assert read_scores(tmp_path)["baseline"]["kind"] == "tfidf"
+
+
+def test_language_models_are_scored_by_perplexity(run, tmp_path):
+    Evaluate(bundle="@pretrain", data="@clean").run(place(run, tmp_path))
+    perplexity = read_scores(tmp_path)["metrics"]["perplexity"]
+    assert (
+        100 < perplexity["low"] < perplexity["value"] < perplexity["high"] < 1000
+    )  # an untrained model of 100+ pieces
+    assert read_scores(tmp_path)["confusion"] is None
+
+
+def test_an_unknown_label_in_the_test_data_leaves_nothing_behind(run, tmp_path):
+    file = tmp_path / "test.jsonl"
+    file.write_text('{"text": "很好", "label": "good"}\n{"text": "还行", "label": "so-so"}\n', encoding="utf-8")
+    stage = Evaluate.model_validate({"bundle": "@finetune", "data": {"kind": "jsonl", "path": str(file)}})
+    with pytest.raises(Refusal, match=r"Record 2 has the gold label 'so-so'.* knows: bad, good"):
+        stage.run(place(run, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_split_is_refused(run, tmp_path):
+    with pytest.raises(Refusal, match="validation"):
+        Evaluate(bundle="@finetune", data="@clean:validation").run(place(run, tmp_path))
+
+
+def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_the_commands_evaluate_and_compare(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("DANLU_LANGUAGE", "en")
+    for name in ("one", "two"):
+        with pytest.raises(SystemExit) as ended:
+            main(["evaluate", str(run / "finetune"), str(run / "clean"), "--output", str(tmp_path / name)])
+        assert ended.value.code == 0
+    assert "tfidf" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", str(tmp_path / "one"), str(tmp_path / "two")])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert "same records" in out
+    assert "may be chance" in out
+    assert "there are no scores here" in refused(["compare", str(tmp_path), str(tmp_path / "two")], capsys)
+    assert "holds no scores" in refused(["compare", str(run / "finetune/bundle"), str(tmp_path / "two")], capsys)
+
+
+def test_comparison_is_paired_on_equal_records_and_wide_on_others(run, tmp_path):
+    task, records = Task.model_validate({"kind": "classify", "labels": ["bad", "good"]}), opinions(200, 5)
+
+    def guesses(wrong_every):
+        def predict(rows):
+            flip = {"good": "bad", "bad": "good"}
+            return [
+                {"label": flip[row["label"]] if place % wrong_every == 0 else row["label"], "scores": {}}
+                for place, row in enumerate(rows)
+            ]
+
+        return predict
+
+    write(tmp_path / "worse", examine(task, guesses(3), records))
+    write(tmp_path / "better", examine(task, guesses(6), records))
+    write(tmp_path / "other", examine(task, guesses(6), opinions(200, 6)))
+    same, apart = compare(tmp_path / "worse", tmp_path / "better"), compare(tmp_path / "worse", tmp_path / "other")
+    assert (same.paired, apart.paired) == (True, False)
+    one, two = same.metrics[-1].difference, apart.metrics[-1].difference
+    assert one.value == pytest.approx(two.value) == pytest.approx(33 / 200, abs=0.01)
+    assert one.high - one.low < two.high - two.low
+    assert same.metrics[-1].better is True
+    assert compare(tmp_path / "better", tmp_path / "worse").metrics[-1].better is False
+    assert compare(tmp_path / "worse", tmp_path / "worse" / "scores.json").metrics[-1].better is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"metrics": 3}', '{"metrics": {'])
+def test_broken_scores_are_refused_in_a_sentence(tmp_path, text):
+    (tmp_path / "scores.json").write_text(text, encoding="utf-8")
+    with pytest.raises(Refusal, match="evaluate again"):
+        read_scores(tmp_path)
+
+
+def test_scores_without_a_common_metric_are_refused(tmp_path):
+    for name, metric in (("a", "accuracy"), ("b", "perplexity")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scores.json").write_text(json.dumps({"metrics": {metric: {}}}), encoding="utf-8")
+    with pytest.raises(Refusal, match="no metric in common"):
+        compare(tmp_path / "a", tmp_path / "b")
