@@ -2,9 +2,7 @@
 
 import copy
 import json
-import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -20,6 +18,7 @@ from danlu.data.record import Record
 from danlu.machine.device import device
 from danlu.machine.files import folder_in_place, write_text
 from danlu.model.fast import prepare_for_inference
+from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
 from danlu.task.predict import Predictor, longest_row
 from danlu.task.task import Prediction, Task
@@ -81,7 +80,7 @@ def save(
     The golden outputs are the predictions for the first 8 `examples`, made through the saved folder.
     """
     with folder_in_place(Path(folder)) as temporary:
-        with _quiet():
+        with quiet():
             _in_float32(model).save_pretrained(temporary)
             _with_limit(tokenizer, longest_row(model)).save_pretrained(temporary)
         facts = {
@@ -129,7 +128,7 @@ def _open(folder: Path, facts: dict[str, Any], precision: str, threads: int | No
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise Refusal(f"{folder / manifest.NAME}: 'task' cannot be read ({reason}); upgrade danlu") from None
-    with _quiet():
+    with quiet():
         model, told = getattr(transformers, task.auto_class).from_pretrained(
             folder,
             dtype=torch.float32,
@@ -164,23 +163,3 @@ def _with_limit(tokenizer: Tokenizer, limit: int) -> Tokenizer:
     told = copy.deepcopy(tokenizer)
     told.model_max_length = min(told.model_max_length, limit)
     return told
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars of transformers, and no notes of torchao when a model class is imported."""
-    from transformers.utils import logging as words
-
-    shown = words.is_progress_bar_enabled()
-    words.disable_progress_bar()  # type: ignore[no-untyped-call]
-    loggers = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        if shown:
-            words.enable_progress_bar()  # type: ignore[no-untyped-call]
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -7,6 +7,7 @@ from pydantic import Field
 from transformers import PreTrainedModel
 
 from danlu.machine.hub import first_line, local_folder
+from danlu.model.quiet import quiet
 from danlu.model.source import Source
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer
@@ -34,15 +35,16 @@ class Pretrained(Source):
         try:
             settings = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, **config)
             _set_dropout(settings, self.dropout)
-            network, report = getattr(transformers, auto_class).from_pretrained(
-                folder,
-                config=settings,
-                dtype="float32",
-                use_safetensors=True,
-                trust_remote_code=False,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-            )
+            with quiet():
+                network, report = getattr(transformers, auto_class).from_pretrained(
+                    folder,
+                    config=settings,
+                    dtype="float32",
+                    use_safetensors=True,
+                    trust_remote_code=False,
+                    ignore_mismatched_sizes=True,
+                    output_loading_info=True,
+                )
         except (OSError, ValueError, KeyError) as error:
             raise Refusal(
                 f"{self.path}: no model could be read there ({first_line(error)}); "
