@@ -13,7 +13,10 @@ from danlu.data.survey import Survey, survey
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal
 
-entity = st.fixed_dictionaries({"start": st.integers(0, 9), "end": st.integers(0, 9), "label": st.sampled_from("ab")})
+entity = st.fixed_dictionaries(
+    {"start": st.integers(0, 9), "end": st.integers(0, 9), "label": st.sampled_from("ab")},
+    optional={"score": st.floats(0, 1)},
+)
 record = st.fixed_dictionaries({"text": st.text(st.characters(codec="utf-8"))}, optional={"entities": st.lists(entity)})
 
 

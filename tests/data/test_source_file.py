@@ -95,7 +95,7 @@ def test_cut_packings_are_refused(tmp_path: Path) -> None:
 
 
 def test_bombs_and_endless_lines_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "bomb.txt.gz").write_bytes(gzip.compress(b"a\n" * (2**25 + 2**20), compresslevel=1))
+    (tmp_path / "bomb.txt.gz").write_bytes(gzip.compress(b"a\n" * (2**25 + 2**20)))
     with pytest.raises(Refusal, match=r"unpacks to more than \d+ bytes"):
         encoding_of(find_source(str(tmp_path / "bomb.txt.gz")))
     (tmp_path / "long.txt").write_bytes(b"first\n" + b"a" * (source_file.LINE_LIMIT + 1))

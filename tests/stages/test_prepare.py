@@ -134,6 +134,11 @@ def test_bad_data_is_refused_and_leaves_nothing(section: dict[str, object], mess
     assert not (tmp_path / "out").exists()
 
 
+def test_an_empty_label_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"data\.tsv: record 2 has an empty label"):
+        prepare(tmp_path, data=table(tmp_path, [("好", "a"), ("差", "")]))
+
+
 def test_shares_that_leave_nothing_for_training_are_refused() -> None:
     with pytest.raises(ValueError, match="leave a share for training"):
         Stage.model_validate({"kind": "prepare", "data": {"kind": "csv", "path": "a"}, "split": {"test": 0.95}})

@@ -42,7 +42,7 @@ def load(folder: Path, split: str) -> list[Record]:
         there = [name for name in SPLITS if (folder / f"{name}.parquet").is_file()]
         remedy = f"use one of: {', '.join(there)}" if there else "run the stage that prepares the data first"
         raise Refusal(f"{folder}: holds no split '{split}'{nearest(split, there)}; {remedy}")
-    return [_filled(record) for record in Format.model_validate({"kind": "parquet", "path": str(file)}).read()]
+    return list(Format.model_validate({"kind": "parquet", "path": str(file)}).read())
 
 
 def load_survey(folder: Path) -> dict[str, Any]:
@@ -75,10 +75,3 @@ def _parquet(records: Sequence[Record]) -> bytes:
     target = io.BytesIO()
     write_table(pa.table(arrays), target, compression="zstd")
     return target.getvalue()
-
-
-def _filled(value: Any) -> Any:
-    """The value without the nulls that a column of objects with different keys brings."""
-    if isinstance(value, dict):
-        return {key: _filled(item) for key, item in value.items() if item is not None}
-    return [_filled(item) for item in value] if isinstance(value, list) else value

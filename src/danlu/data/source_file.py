@@ -124,7 +124,7 @@ def locate(path: str) -> Path:
     Raises:
         Refusal: there is no such file or package.
     """
-    file = _in_package(path) if path.startswith("package:") else Path(path).expanduser()
+    file = _in_package(path) if path.startswith("package:") else Path(path)
     if file.is_dir():
         raise Refusal(f"{path}: is a folder; name a file in it")
     if not file.is_file():

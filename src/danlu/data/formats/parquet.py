@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from danlu.data.format import Format
 from danlu.data.record import Record
@@ -28,9 +28,16 @@ class Parquet(Format):
                     for batch in file.iter_batches(1024):
                         for row in batch.to_pylist():
                             number += 1
-                            yield number, row
+                            yield number, _filled(row)
             except (ArrowException, OSError) as error:
                 raise Refusal(
                     f"{source.name}: cannot be read as Parquet ({str(error).splitlines()[0]}); "
                     "write it anew, or name the kind that it is"
                 ) from error
+
+
+def _filled(value: Any) -> Any:
+    """The value without the nulls that a column of objects with different keys brings."""
+    if isinstance(value, dict):
+        return {key: _filled(item) for key, item in value.items() if item is not None}
+    return [_filled(item) for item in value] if isinstance(value, list) else value

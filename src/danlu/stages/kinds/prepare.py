@@ -144,8 +144,10 @@ def _read(sources: Sources | None, column: str) -> list[Record]:
     for source in [] if sources is None else sources if isinstance(sources, list) else [sources]:
         with closing(source.read()) as first:
             needed = () if "tokens" in next(first) else (column,)
-        for record in source.read(needed):
+        for number, record in enumerate(source.read(needed), 1):
             label = record.get("label")
+            if isinstance(label, str) and not label.strip():
+                raise Refusal(f"{source.path}: record {number} has an empty label; fill it in, or remove the record")
             records.append(record | {"label": str(label)} if isinstance(label, int) else record)
     return records
 
