@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of transformers, no report of fresh heads, no notes of torchao when a model class is imported."""
+    """No progress bars of transformers, no report of fresh heads, no notes of torchao at the import of a model."""
     from transformers.utils import logging as words
 
     shown = words.is_progress_bar_enabled()
