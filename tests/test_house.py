@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from danlu.cli.list import PROMISES
+from danlu.cli.list import PROMISES, promise
 from danlu.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -18,6 +18,7 @@ SOURCE = ROOT / "src" / "danlu"
 FILES = sorted(SOURCE.rglob("*.py"))
 CODE = [path for folder in ("src", "tests", "benchmarks", "examples") for path in sorted((ROOT / folder).rglob("*.py"))]
 
+FOLDERS = ["danlu.cli", *sorted(promise(sort).folder for sort in PROMISES)]
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "factory", "registry", "base"}
 LONG_FILES: dict[str, str] = {}
 """Path from the root: why it may have more than 320 lines."""
@@ -71,7 +72,6 @@ def test_nothing_is_left_open_and_nothing_unsafe_is_called(path: Path) -> None:
 
 @pytest.mark.parametrize("module", PROMISES.values())
 def test_each_implementation_is_one_class_found_under_the_name_of_its_file(module: str) -> None:
-    from danlu.cli.list import promise
     from danlu.recipe.part import find, kind_of, kinds
 
     kept = promise({module: sort for sort, module in PROMISES.items()}[module])
@@ -81,6 +81,15 @@ def test_each_implementation_is_one_class_found_under_the_name_of_its_file(modul
     for kind in files:
         assert kind_of(find(kept, kind)) == kind
         assert find(kept, kind).__doc__ != kept.__doc__
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_siblings_do_not_know_each_other(folder: str) -> None:
+    (path,) = importlib.import_module(folder).__path__
+    for file in Path(path).glob("[!_]*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert not f"{node.module}.".startswith(f"{folder}."), f"{file.stem} imports {node.module}"
 
 
 def test_every_promise_with_a_folder_of_implementations_is_listed() -> None:

@@ -15,6 +15,7 @@ PROMISES = {
     "source": "danlu.model.source",
     "task": "danlu.task.task",
     "method": "danlu.tuning.method",
+    "recorder": "danlu.train.recorder",
     "metric": "danlu.evaluate.metric",
     "baseline": "danlu.evaluate.baseline",
 }

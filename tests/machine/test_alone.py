@@ -1,0 +1,85 @@
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from danlu.machine.alone import NAME, alone_in
+from danlu.refusal import Refusal
+
+CONTEST = """
+import os, sys, time
+from pathlib import Path
+from danlu.machine.alone import alone_in
+from danlu.refusal import Refusal
+folder = Path(sys.argv[1])
+(folder / f"ready-{os.getpid()}").touch()
+while not (folder / "go").exists():
+    time.sleep(0.001)
+try:
+    with alone_in(folder):
+        (folder / "inside").touch(exist_ok=False)
+        time.sleep(0.3)
+        (folder / "inside").unlink()
+        print("held")
+except Refusal:
+    print("refused")
+"""
+
+
+def test_the_folder_is_free_before_and_after(tmp_path: Path) -> None:
+    for _ in range(2):
+        with alone_in(tmp_path / "deep" / "run"):
+            assert (tmp_path / "deep" / "run" / NAME).exists()
+    assert list((tmp_path / "deep" / "run").iterdir()) == []
+
+
+def test_a_holder_that_lives_is_named(tmp_path: Path) -> None:
+    with alone_in(tmp_path), pytest.raises(Refusal, match=f"process {os.getpid()} on"), alone_in(tmp_path):
+        pass
+
+
+def test_an_error_inside_frees_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), alone_in(tmp_path):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        f"4194304 {socket.gethostname()} 1",  # no process has this number
+        f"{os.getpid()} {socket.gethostname()} 1",  # this number was given again to a younger process
+        "not what we write",
+        "",
+    ],
+)
+def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, left: str) -> None:
+    if left.startswith(str(os.getpid())) and not Path("/proc/self/stat").exists():
+        pytest.skip("this system does not tell when a process began")
+    (tmp_path / NAME).write_text(left)
+    with alone_in(tmp_path):
+        assert (tmp_path / NAME).read_text().startswith(f"{os.getpid()} ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_on_another_machine_is_taken_at_its_word(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text("1 elsewhere 5")
+    with pytest.raises(Refusal, match="process 1 on elsewhere"), alone_in(tmp_path):
+        pass
+    assert (tmp_path / NAME).read_text() == "1 elsewhere 5"
+
+
+def test_of_several_that_take_over_at_once_one_holds(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text(f"4194304 {socket.gethostname()} 1")
+    command = [sys.executable, "-c", CONTEST, str(tmp_path)]
+    racers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    while len(list(tmp_path.glob("ready-*"))) < 4:
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    said = [racer.communicate()[0].strip() for racer in racers]
+    assert "held" in said
+    assert set(said) <= {"held", "refused"}
