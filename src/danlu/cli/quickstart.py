@@ -1,0 +1,74 @@
+"""`danlu quickstart`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from danlu.apps.quickstart import Outcome
+
+
+def command(
+    *,
+    minutes: Annotated[float, typer.Option(help="about how long the training may take on two cores")] = 8.0,
+    ablate: Annotated[bool, typer.Option(help="also train both models without the pretraining")] = False,
+    root: Annotated[Path, typer.Option(help="folder of all runs")] = Path("runs"),
+    language: Annotated[str | None, typer.Option(help="en or zh; as the terminal's")] = None,
+) -> None:
+    """Train and try two models on real Chinese text: entities in the news, sentiment of reviews.
+
+    Everything is done here, without a download: survey, tokenizer, pretraining, fine-tuning, evaluation beside
+    classical baselines, predictions, report. Run again, it goes on where it was interrupted.
+    """
+    from rich.console import Console
+
+    from danlu.apps.quickstart import quickstart
+    from danlu.language import LANGUAGES, default
+    from danlu.refusal import Refusal
+
+    chosen = language or default()
+    if chosen not in LANGUAGES:
+        raise Refusal(f"--language is '{chosen}'; there are: {', '.join(LANGUAGES)}")
+    console = Console(highlight=False)
+    outcome = quickstart(minutes=minutes, ablate=ablate, root=root, language=chosen, say=typer.echo)
+    _show(console, outcome, chosen)
+
+
+def _show(console: "Console", outcome: "Outcome", language: str) -> None:
+    from rich.table import Table
+
+    from danlu.apps.quickstart import verdict
+    from danlu.language import translator
+
+    _ = translator(language)
+    table = Table(title=_("On texts that no model has seen"), title_justify="left", caption_justify="left")
+    table.caption = _("In brackets: 95 % bootstrap intervals.")
+    for heading in (_("model"), _("metric"), _("danlu"), _("baseline"), _("verdict")):
+        table.add_column(heading)
+    for row in outcome.rows:
+        baseline = f"{_interval(row.baseline)} {row.kind}"
+        table.add_row(row.name, row.metric, _interval(row.model), baseline, verdict(row, language))
+    console.print(table)
+    console.print(_("New sentences:"))
+    for text, prediction in outcome.predictions["entities"]:
+        found = "  ".join(f"{item['text']}/{item['label']}" for item in prediction["entities"]) or "-"
+        console.print(f"  {text}\n    -> {found}", markup=False)
+    for text, prediction in outcome.predictions["sentiment"]:
+        label = prediction["label"]
+        console.print(f"  {text}\n    -> {label} {prediction['scores'][label]:.2f}", markup=False)
+    folder = outcome.folder
+    console.print(_("{minutes:.1f} minutes. Next:").format(minutes=outcome.seconds / 60))
+    for line, why in (
+        (str(outcome.report), _("open it in a browser: curves, errors, data")),
+        (f"danlu predict {folder / 'sentiment' / 'bundle'} --text 很喜欢", _("ask the model")),
+        (f"danlu verify {folder / 'entities' / 'bundle'}", _("check that a bundle answers as it did")),
+        ("danlu list", _("everything that a recipe can be made of")),
+    ):
+        console.print(f"  {line}   # {why}", markup=False, soft_wrap=True)
+
+
+def _interval(value: dict[str, float]) -> str:
+    return f"{value['value']:.3f} ({value['low']:.3f}-{value['high']:.3f})"
