@@ -1,6 +1,9 @@
 """Predictions: in order, the same for any number of threads, clear about what is wrong."""
 
 import math
+import os
+import signal
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -163,6 +166,28 @@ def test_an_error_in_one_thread_ends_the_others_and_reaches_the_caller(tokenizer
         with pytest.raises(OSError, match="device lost"):
             predictor.predict(texts(60))
         assert len(calls) < 10
+
+
+def test_ctrl_c_stops_the_threads(tokenizer: Tokenizer) -> None:
+    task = Task.model_validate(TASKS["classify"])
+    model = build(task, tokenizer)
+    calls: list[float] = []
+
+    def interrupt(module: torch.nn.Module, given: object, output: object) -> None:
+        calls.append(time.perf_counter())
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)  # as a terminal does: the waiting thread gets it
+        time.sleep(0.005)
+
+    model.bert.register_forward_hook(interrupt)
+    predictor = Predictor(model, task, tokenizer, threads=2, batch_tokens=40)
+    with pytest.raises(KeyboardInterrupt):
+        predictor.predict(texts(200))
+    predictor.close()
+    assert len(calls) < 150
+    counted = len(calls)
+    time.sleep(0.05)
+    assert len(calls) == counted
 
 
 def test_the_longest_row_leaves_out_the_positions_that_roberta_never_uses() -> None:

@@ -1,0 +1,169 @@
+"""`danlu predict`: files, standard input and --text in; json lines or readable lines out."""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from danlu.cli.main import main
+
+Made = Callable[[str, str], Path]
+
+
+class StandardInput:
+    """Bytes that come through a pipe."""
+
+    def __init__(self, data: bytes) -> None:
+        self.buffer = io.BytesIO(data)
+
+    def isatty(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def predict(made: Made, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """Run the command; gives its exit code, what it wrote and what it complained about."""
+
+    def call(*words: str, given: bytes = b"", kind: str = "classify") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", StandardInput(given))
+        with pytest.raises(SystemExit) as ended:
+            main(["predict", str(made("bert", kind)), *words])
+        written = capsys.readouterr()
+        return ended.value.code, written.out, written.err
+
+    return call
+
+
+def test_texts_from_the_command_line_come_back_as_json_in_order(predict) -> None:
+    code, out, _ = predict("--text", "物流太慢", "--text", "好")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [line["text"] for line in lines] == ["物流太慢", "好"]
+    assert "物流太慢" in out  # Chinese as Chinese, not as \u7269
+    assert lines[0]["prediction"]["scores"].keys() == {"negative", "positive"}
+
+
+def test_standard_input_is_a_text_a_line_and_a_blank_line_keeps_its_place(predict) -> None:
+    code, out, _ = predict(given="\ufeff好\r\n\n物流太慢".encode())
+    assert code == 0
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["好", "", "物流太慢"]
+
+
+def test_columns_of_a_file_are_kept_beside_the_prediction(predict, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("id,review\n7,好\n8,物流太慢\n", "utf-8")
+    code, out, _ = predict(str(tmp_path / "new.csv"), "--column", "review")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [(line["id"], line["text"]) for line in lines] == [("7", "好"), ("8", "物流太慢")]
+
+
+def test_words_of_a_tagger_come_back_with_tags(predict, tmp_path: Path) -> None:
+    (tmp_path / "new.jsonl").write_text('{"tokens": ["The", "screen", "broke"]}\n')
+    code, out, _ = predict(str(tmp_path / "new.jsonl"), kind="tag")
+    assert code == 0
+    assert len(json.loads(out)["prediction"]["tags"]) == 3
+
+
+def test_lines_to_read_mark_what_was_found_in_the_text(predict) -> None:
+    _, plain, _ = predict("--text", "江泽民在北京", kind="tag")
+    entities = json.loads(plain)["prediction"]["entities"]
+    _, marked, _ = predict("--text", "江泽民在北京", "--format", "table", kind="tag")
+    expected = "江泽民在北京"
+    for entity in reversed(entities):
+        start, end = entity["start"], entity["end"]
+        expected = f"{expected[:start]}[{expected[start:end]} {entity['label']}]{expected[end:]}"
+    assert entities
+    assert marked == expected + "\n"
+
+
+def test_lines_to_read_begin_with_the_label_and_its_probability(predict) -> None:
+    _, out, _ = predict("--text", "好", "--format", "table")
+    label, probability, text = out.rstrip("\n").split("\t")
+    assert label in ("negative", "positive")
+    assert 0.5 <= float(probability) <= 1
+    assert text == "好"
+
+
+def test_a_file_of_answers_appears_whole(predict, tmp_path: Path) -> None:
+    code, out, _ = predict("--text", "好", "--output", str(tmp_path / "answers.jsonl"))
+    assert (code, out) == (0, "")
+    assert json.loads((tmp_path / "answers.jsonl").read_text("utf-8"))["text"] == "好"
+    (tmp_path / "bad.jsonl").write_text('{"text": "好"}\n{"text": 3}\n')
+    before = (tmp_path / "answers.jsonl").read_bytes()
+    code, _, _ = predict(str(tmp_path / "bad.jsonl"), "--output", str(tmp_path / "answers.jsonl"))
+    assert code == 2
+    assert (tmp_path / "answers.jsonl").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.jsonl", "bad.jsonl"]
+
+
+def test_a_long_text_is_refused_or_split_as_asked(predict) -> None:
+    code, _, error = predict("--text", "好" * 100)
+    assert code == 2
+    assert "102 tokens and a row takes 48" in error
+    code, out, _ = predict("--text", "好" * 100, "--too-long", "split")
+    assert code == 0
+    assert "label" in json.loads(out)["prediction"]
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "sentence"),
+    [
+        (["nothing.csv"], b"", "nothing.csv: there is no such file"),
+        (["--text", "a", "x.csv"], b"", "not both"),
+        ([], b"ok\n\xff\xfe\n", "standard input, line 2: expected UTF-8"),
+        (["--text", "a", "--output", "no/such/folder.jsonl"], b"", "there is no folder"),
+        (["--text", "a", "--precision", "int3"], b"", "expected auto, float32 or bfloat16"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(predict, words: list[str], given: bytes, sentence: str) -> None:
+    code, out, error = predict(*words, given=given)
+    assert code == 2
+    assert sentence in error
+    assert len(error.splitlines()) == 1
+    assert out == ""
+
+
+def test_a_file_without_the_column_is_told_how_to_name_it(predict, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("id,review\n7,好\n", "utf-8")
+    code, _, error = predict(str(tmp_path / "new.csv"))
+    assert code == 2
+    assert "no column 'text', but id, review; name the one that is meant: --column NAME" in error
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(
+    made: Made, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    broken = os.fdopen(writer, "w")
+    monkeypatch.setattr(sys, "stdout", broken)
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", str(made("bert", "classify")), "--text", "好"])
+    with contextlib.suppress(BrokenPipeError):
+        broken.close()
+    assert ended.value.code == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_is_told_in_one_line(
+    made: Made, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(StandardInput):
+        def __init__(self) -> None:
+            self.buffer = self
+
+        def __iter__(self):
+            yield "好\n".encode()
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(sys, "stdin", Interrupted())
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", str(made("bert", "classify"))])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "danlu: interrupted\n"
