@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
 
-from danlu.model.dropout import keep_mask
+from danlu.model.dropout import dropped, keep_mask
 
 NAME = "danlu"
 
@@ -154,7 +154,7 @@ def _composite(
     """The plain formula, for position biases that are learnt and so need a gradient (T5)."""
     scores = query @ key.mT * (query.shape[-1] ** -0.5 if scaling is None else scaling) + position_bias
     probabilities = torch.softmax(scores if bias is None else scores + bias, -1)
-    return nn.functional.dropout(probabilities, drop) @ value
+    return dropped(probabilities, drop) @ value
 
 
 def _mask(

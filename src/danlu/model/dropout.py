@@ -22,9 +22,9 @@ def seed_dropout(*keys: int) -> None:
 def keep_mask(shape: torch.Size, probability: float, dtype: torch.dtype) -> tuple[Tensor, float]:
     """A mask of 0 and 1 in `dtype`, and the exact scale that keeps the expectation.
 
-    Probabilities are multiples of 1/256: 0.1 becomes 26/256, and the scale follows.
+    Probabilities are multiples of 1/256, 255/256 at most: 0.1 becomes 26/256, and the scale follows.
     """
-    threshold = round(256 * probability)
+    threshold = min(255, round(256 * probability))
     if not hasattr(_local, "generator"):
         seed_dropout(torch.initial_seed() % 2**63)
     words = _local.generator.integers(0, 2**64 - 1, size=-(-shape.numel() // 8), dtype=np.uint64, endpoint=True)
@@ -46,6 +46,13 @@ class _Dropout(torch.autograd.Function):
         return (gradients[0] * mask).mul_(ctx.scale), None
 
 
+def dropped(hidden: Tensor, probability: float) -> Tensor:
+    """The hidden states, of any shape, with some values zeroed and the others scaled up."""
+    if round(256 * probability) == 0:
+        return hidden
+    return _Dropout.apply(hidden, probability)  # type: ignore[no-any-return, no-untyped-call]
+
+
 class ByteDropout(nn.Module):
     """Stands in for `nn.Dropout` on the CPU (Srivastava et al. 2014)."""
 
@@ -56,6 +63,4 @@ class ByteDropout(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """The hidden states, of any shape, with some values zeroed and the others scaled up."""
-        if not self.training or round(256 * self.p) == 0:
-            return hidden
-        return _Dropout.apply(hidden, self.p)  # type: ignore[no-any-return, no-untyped-call]
+        return dropped(hidden, self.p) if self.training else hidden

@@ -27,40 +27,19 @@ def trunk(model: nn.Module) -> nn.Module:
 def kept_logits(model: nn.Module, inputs: Mapping[str, Any], keep_BT: Tensor) -> Tensor:
     """Logits (K, vocabulary) at the K positions where `keep_BT` is true, in row order.
 
-    The model runs its own head on an empty slice, so wrappers around it stay in force; the head is then
-    applied to the kept positions alone.
+    The kept hidden states leave the trunk as one row, and the model's own head makes logits of that row: what
+    a family does there (transforms, scales, soft caps, biases) and wrappers around the model stay in force.
     """
-    box: dict[str, Tensor] = {}
 
     def keep_hidden(_module: nn.Module, _arguments: Any, output: Any) -> Any:
-        hidden_BTD = output.last_hidden_state
-        box["kept_KD"] = hidden_BTD[keep_BT]
-        output.last_hidden_state = hidden_BTD[:1, :0]
+        output.last_hidden_state = output.last_hidden_state[keep_BT][None]
         return output
 
     handle = trunk(model).register_forward_hook(keep_hidden)
     try:
-        model(**inputs)
+        return model(**inputs).logits[0]  # type: ignore[no-any-return]
     finally:
         handle.remove()
-    return _language_head(plain(model), box["kept_KD"])
-
-
-def _language_head(model: PreTrainedModel, hidden_KD: Tensor) -> Tensor:
-    head: Any = model
-    kind = model.config.model_type
-    if kind == "bert":
-        return head.cls(hidden_KD)  # type: ignore[no-any-return]
-    if kind == "electra":
-        return head.generator_lm_head(head.generator_predictions(hidden_KD))  # type: ignore[no-any-return]
-    if kind == "xlnet":
-        return head.lm_loss(hidden_KD)  # type: ignore[no-any-return]
-    if kind == "t5" and getattr(model.config, "scale_decoder_outputs", False):
-        hidden_KD = hidden_KD * model.config.d_model**-0.5
-    if hasattr(head, "final_logits_bias"):
-        return head.lm_head(hidden_KD) + head.final_logits_bias  # type: ignore[no-any-return]
-    whole = getattr(head, "lm_head", None) or head.get_output_embeddings()
-    return whole(hidden_KD)  # type: ignore[no-any-return]
 
 
 def cross_entropy_sum(logits_KV: Tensor, labels_K: Tensor, chunk: int = 4096) -> Tensor:

@@ -6,6 +6,7 @@ from pathlib import Path
 from danlu.data.format import Format
 from danlu.data.prepared import load
 from danlu.data.record import Record
+from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.tokenizers.pretrained import Pretrained
@@ -42,8 +43,17 @@ def has_split(data: Data | Sequence[Data], split: str, place: Place) -> bool:
 
 
 def tokenizer_of(tokenizer: Reference | TokenizerSource | None, model_path: str | None, place: Place) -> Tokenizer:
-    """The tokenizer of a stage, of a part that needs no training text, or the one beside the model's weights."""
+    """The tokenizer of a stage, of a part that needs no training text, or the one beside the model's weights.
+
+    Raises:
+        Refusal: the part learns from text, which is the work of a stage of its own.
+    """
     if isinstance(tokenizer, TokenizerSource):
+        if not tokenizer.inputs():
+            raise Refusal(
+                f"a tokenizer of kind '{tokenizer.kind}' is learnt from text; add a stage of kind 'tokenizer' with it "
+                "and write 'tokenizer: \"@NAME\"' with that stage's name here"
+            )
         return tokenizer.build(lambda: iter(()))
     path = str(place.path(tokenizer) / "tokenizer") if tokenizer else model_path
     assert path is not None

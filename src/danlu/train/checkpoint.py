@@ -9,6 +9,7 @@ import json
 import shutil
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from danlu.machine.files import folder_in_place
+from danlu.machine.hub import first_line
 from danlu.refusal import Refusal
 from danlu.train.average import Average
 from danlu.train.parameters import FlatParameters
@@ -32,11 +34,13 @@ class State:
     - `best`: the best validation score, and `best_step` where it was reached; `stale`: validations since.
     - `scale`, `good`: of the float16 loss scaler.
     - `threads`, `replicas`: sums depend on them in their last bits.
+    - `precision`: what `auto` was measured to be; another measurement may say otherwise.
     """
 
     fingerprint: str
     threads: int
     replicas: int
+    precision: str
     step: int = 0
     best: float | None = None
     best_step: int = 0
@@ -67,15 +71,10 @@ def restore(folder: Path, state: State, parameters: FlatParameters, optimizer: O
     Raises:
         Refusal: it belongs to another recipe or data, was made with another number of threads, or is damaged.
     """
-    found = sorted(path for path in folder.glob("step-*") if path.is_dir())
-    if not found:
+    path = _newest(folder)
+    if path is None:
         return state
-    path = found[-1]
-    try:
-        plain = json.loads((path / STATE).read_text(encoding="utf-8"))
-        tensors = load_file(path / TENSORS)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise Refusal(f"{path}: this checkpoint is damaged ({error}); remove the folder to start anew") from error
+    plain = _plain(path)
     if plain["fingerprint"] != state.fingerprint:
         raise Refusal(
             f"{path}: this checkpoint belongs to a run with another recipe, other data or another version; "
@@ -84,12 +83,39 @@ def restore(folder: Path, state: State, parameters: FlatParameters, optimizer: O
     if (plain["threads"], plain["replicas"]) != (state.threads, state.replicas):
         raise Refusal(
             f"{path}: this checkpoint was made with {plain['threads']} threads in {plain['replicas']} replicas and "
-            f"this machine has {state.threads} in {state.replicas}, which gives other last digits; "
-            f"set train.threads to {plain['replicas']} and OMP_NUM_THREADS to {plain['threads']}, or remove the folder"
+            f"this machine has {state.threads} in {state.replicas}, which gives other last digits; set OMP_NUM_THREADS "
+            f"to {plain['threads']} and give the process {plain['replicas']} cores (taskset), or remove the folder"
         )
-    _take(tensors, parameters, optimizer, average)
+    try:
+        tensors = load_file(path / TENSORS)
+        _take(tensors, parameters, optimizer, average)
+    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+        raise _damaged(path, error) from error
     best = [tensors[f"best.{i}"] for i in range(len(parameters.flats)) if f"best.{i}" in tensors]
     return State(**plain, best_masters=best)
+
+
+def precision_of(folder: Path) -> str | None:
+    """The number format of the newest checkpoint in `folder`; None without one. Raises `Refusal` if it is damaged."""
+    path = _newest(folder)
+    return None if path is None else str(_plain(path)["precision"])
+
+
+def _newest(folder: Path) -> Path | None:
+    return max((path for path in folder.glob("step-*") if path.is_dir()), default=None)
+
+
+def _plain(path: Path) -> dict[str, Any]:
+    try:
+        plain: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
+        State(**plain)
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(path, error) from error
+    return plain
+
+
+def _damaged(path: Path, error: Exception) -> Refusal:
+    return Refusal(f"{path}: this checkpoint is damaged ({first_line(error)}); remove the folder to start anew")
 
 
 def _tensors(state: State, parameters: FlatParameters, optimizer: Optimizer, average: Average) -> dict[str, Tensor]:
@@ -108,7 +134,7 @@ def _take(tensors: dict[str, Tensor], parameters: FlatParameters, optimizer: Opt
     for i, flat in enumerate(parameters.flats):
         prefix = f"optimizer.{i}."
         optimizer.state[flat.master] = {
-            name.removeprefix(prefix): value if value.dim() == 0 else value.to(flat.master.device)
+            name.removeprefix(prefix): value.to(flat.master.device)
             for name, value in tensors.items()
             if name.startswith(prefix)
         }

@@ -1,10 +1,12 @@
 """The loop: a generator of optimizer steps. Whoever consumes it records, evaluates, saves and stops."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -73,7 +75,7 @@ def steps(
     float32 in a fixed order and divided once by the number of labels in the whole group, so that splitting a
     batch changes nothing. Raises `Refusal` for a loss or gradient that is not finite, before the weights move.
     """
-    crew = Crew(len(replicas))
+    crew, alone = Crew(len(replicas)), len(replicas) == 1
     trained = [[p for p in replica.parameters() if p.requires_grad] for replica in replicas]
     try:
         for number, group in enumerate(groups, start):
@@ -83,7 +85,7 @@ def steps(
             total = 0.0
             for first in range(0, len(group), len(replicas)):
                 jobs = [
-                    partial(_gradients, replica, batch, loss, divisor, own, (seed, number, first + i), scaler)
+                    partial(_gradients, replica, batch, loss, divisor, own, (seed, number, first + i), scaler, alone)
                     for i, (replica, own, batch) in enumerate(
                         zip(replicas, trained, group[first : first + len(replicas)], strict=False)
                     )
@@ -92,7 +94,7 @@ def steps(
                     total += value
                     parameters.add(gradients, first=first + i == 0)
             norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
-            finite = norm < float("inf")
+            finite = math.isfinite(norm) and math.isfinite(total)
             if not finite and (scaler is None or scaler.scale < 1.0):
                 raise Refusal(_not_finite(number, total / max(1, count), norm))
             used = rate(number)
@@ -114,9 +116,12 @@ def _gradients(
     trained: list[nn.Parameter],
     keys: tuple[int, int, int],
     scaler: Scaler | None,
+    alone: bool,
 ) -> tuple[float, tuple[Tensor | None, ...]]:
     """Loss sum and gradients of one micro-batch; randomness is a function of the keys alone."""
     seed_dropout(*keys)
+    if alone:  # torch's own dropout, on a GPU and in some families, draws from a generator that all threads share
+        torch.manual_seed(int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0]))
     with torch.autocast(batch.labels.device.type, torch.float16, enabled=scaler is not None):
         value = loss(replica, batch)
     if not value.requires_grad:

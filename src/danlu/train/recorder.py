@@ -27,4 +27,4 @@ class Recorder(Part):
 
     @abstractmethod
     def open(self, folder: Path, step: int) -> Writer:
-        """Begin a record in `folder`, or go on with it from `step`; later lines of an interrupted run are dropped."""
+        """Begin a record in `folder`, or go on with it after `step`; later lines of an interrupted run are dropped."""

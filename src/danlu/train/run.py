@@ -1,5 +1,6 @@
 """One training from its first step, or from where it was interrupted, to its best weights."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class Run:
             momentum=settings.momentum,
         )
         self.average = Average(self.parameters, settings.average)
-        fresh = State(fingerprint, threads=torch.get_num_threads(), replicas=batches.parts)
+        fresh = State(fingerprint, torch.get_num_threads(), batches.parts, precision)
         self.state = checkpoint.restore(folder / "checkpoints", fresh, self.parameters, self.optimizer, self.average)
         self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None
         self.steps_an_epoch = batches.an_epoch()
@@ -115,7 +116,7 @@ class Run:
                     self.average.update(step.number)
                     self.state.step = step.number + 1
                     last = self.state.step == self.total
-                    if len(recent) == EVERY or last:
+                    if self.state.step % EVERY == 0 or last:
                         line = self._line(recent)
                         bar.show(self.state.step, line)
                         for writer in writers:
@@ -148,9 +149,9 @@ class Run:
         return {
             "step": self.state.step,
             "epoch": round(self.state.step / self.steps_an_epoch, 4),
-            "loss": sum(step.loss for step in recent) / len(recent),
+            "loss": _mean([step.loss for step in recent]),
             "rate": recent[-1].rate,
-            "gradient_norm": sum(step.gradient_norm for step in recent) / len(recent),
+            "gradient_norm": _mean([step.gradient_norm for step in recent]),
             "tokens_per_second": round(speed, 1),
             "share_of_limit": round(speed * flops_a_token(self.model, width) / self.limit, 4),
             "seconds": round(seconds, 4),
@@ -161,7 +162,8 @@ class Run:
             measured = validation.measure()
             score = measured[validation.metric]
             best = self.state.best
-            if best is None or ((score > best) == validation.higher_is_better and score != best):
+            better = best is None or (score > best if validation.higher_is_better else score < best)
+            if better and not math.isnan(score):
                 self.state.best, self.state.best_step, self.state.stale = score, self.state.step, 0
                 self.state.best_masters = [master.clone() for master in masters]
             else:
@@ -182,6 +184,12 @@ class Run:
             chosen = self.state.best_masters or masters
             step = self.state.best_step if self.state.best_masters else self.state.step
             return Best(self.parameters.by_name(chosen), step, self.state.best)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of those that are finite: float16 skips a step that overflows, and json has no infinity."""
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / max(1, len(finite))
 
 
 def replicas_for(settings: Training, device: torch.device) -> int:

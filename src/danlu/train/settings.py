@@ -1,6 +1,6 @@
 """The `train:` section of a recipe: how long, how fast, how careful."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,9 @@ from danlu.train.recorder import Recorder
 from danlu.train.schedule import Schedule
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Training(Part):
@@ -22,7 +25,7 @@ class Training(Part):
     warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
     optimizer: OptimizerName = "adamw"
     weight_decay: float = Field(default=0.01, ge=0)
-    betas: tuple[float, float] = Field(default=(0.9, 0.98), description="of adamw")
+    betas: tuple[Share, Share] = Field(default=(0.9, 0.98), description="of adamw")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd")
     clip: float = Field(default=1.0, ge=0, description="largest gradient norm; 0: no clipping")
     batch_tokens: int = Field(default=2048, ge=8, description="tokens a batch, padding included")

@@ -8,6 +8,7 @@ from danlu.machine.files import folder_in_place
 from danlu.refusal import Refusal
 from danlu.stages.sources import Data, records_of
 from danlu.stages.stage import Place, Stage
+from danlu.text.align import joined
 from danlu.text.tokenizer import TokenizerSource
 
 
@@ -25,7 +26,7 @@ class Tokenizer(Stage):
 
         def texts() -> Iterator[str]:
             for record in records:
-                yield str(record["text"]) if "text" in record else "".join(record.get("tokens", ()))
+                yield str(record["text"]) if "text" in record else joined(record.get("tokens", ()))[0]
 
         made = self.tokenizer.build(texts)
         with folder_in_place(place.folder / "tokenizer") as temporary:

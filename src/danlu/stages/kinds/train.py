@@ -1,9 +1,10 @@
 """Train a model: any source, any task, any tuning method. Pretraining and fine-tuning are this one stage."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from danlu.evaluate.score import values
 from danlu.machine.device import device
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training, resolve_precision
+from danlu.model.heads import plain
 from danlu.model.source import Source
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
@@ -28,6 +30,7 @@ from danlu.text.batch import Batch
 from danlu.text.encoded import Encoded
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.train.batches import Batches
+from danlu.train.checkpoint import precision_of
 from danlu.train.run import Best, Run, Validation, replicas_for
 from danlu.train.settings import Training
 from danlu.tuning.features import cached_trunk
@@ -56,11 +59,17 @@ class Train(Stage):
             raise Refusal("a model from scratch needs a tokenizer; add 'tokenizer: \"@stage\"' or a tokenizer section")
         tokenizer = tokenizer_of(self.tokenizer, source.tokenizer_path(), place)
         prepared = _Prepared(self, source, tokenizer, self.task.fitted(records), place.seed)
-        precision = resolve_precision(self.train.precision)
+        _remove_leftovers(place.folder)
+        precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model = prepare_for_training(prepared.tuned_model(), precision)
-        encoded = prepared.task.encode(records, tokenizer, longest_row(prepared.bare(model)), labelled=True)
+        limit = longest_row(plain(model))
+        encoded = prepared.task.encode(records, tokenizer, limit, labelled=True)
         if not encoded:
             raise Refusal("the data gives nothing to train on; look at the survey of the stage that prepared it")
+        try:  # what cannot be validated is told now, not after an epoch
+            prepared.task.encode(validation, tokenizer, limit, labelled=True)
+        except Refusal as refusal:
+            raise Refusal(f"validation data, {refusal}") from None
         run = Run(
             model,
             self._batches(encoded, prepared, place.seed),
@@ -167,11 +176,11 @@ class _Prepared:
             model = self.source.build(self.task.auto_class, self.tokenizer, self.task.config())
             return self.stage.tuning.apply(model)
 
-    @staticmethod
-    def bare(model: nn.Module) -> Any:
-        from danlu.model.heads import plain
 
-        return plain(model)
+def _remove_leftovers(folder: Path) -> None:
+    """What a killed process was writing."""
+    for path in (*folder.glob("features-*"), *folder.glob(".*.partial")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _measure(stack: ExitStack, model: nn.Module, prepared: _Prepared, records: list[Record]) -> Validation:

@@ -13,7 +13,7 @@ class Jsonl(Recorder):
     """Write `log.jsonl`."""
 
     def open(self, folder: Path, step: int) -> "JsonlWriter":
-        """Keep the lines before `step` and go on after them."""
+        """Keep the lines up to `step` and go on after them."""
         return JsonlWriter(folder / NAME, step)
 
 
@@ -21,8 +21,8 @@ class JsonlWriter:
     """An open `log.jsonl`."""
 
     def __init__(self, path: Path, step: int) -> None:
-        """Keep the lines before `step`, leaving out a last one that was cut off."""
-        kept = [line for line in read(path) if line["step"] < step]
+        """Keep the lines up to `step`, leaving out a last one that was cut off."""
+        kept = [line for line in read(path) if line["step"] <= step]
         write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
 

@@ -11,7 +11,7 @@ class Tensorboard(Recorder):
     """Write event files; look at them with `tensorboard --logdir runs`."""
 
     def open(self, folder: Path, step: int) -> "TensorboardWriter":
-        """Begin an event file; TensorBoard hides what an interrupted run wrote from `step` on.
+        """Begin an event file; TensorBoard hides what an interrupted run wrote after `step`.
 
         Raises:
             Refusal: the package `tensorboard` is not installed.
@@ -23,7 +23,7 @@ class Tensorboard(Recorder):
                 "train.recorders: 'tensorboard' needs a package that is not installed; "
                 "run: pip install 'danlu[tensorboard]'"
             ) from error
-        return TensorboardWriter(SummaryWriter(str(folder / "tensorboard"), purge_step=step))
+        return TensorboardWriter(SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1))
 
 
 class TensorboardWriter:
