@@ -35,3 +35,13 @@ def test_it_does_without_what_is_not_known(tiny: SimpleNamespace, kind: str) -> 
     assert "\n# mine\n" in text
     assert "None" not in text
     assert "Scores" not in text
+
+
+def test_it_speaks_chinese_where_the_recipe_does(tiny: SimpleNamespace) -> None:
+    _, _, task = tiny.parts("bert", "classify")
+    text = card.write("bundle", FACTS | {"provenance": tiny.provenance | {"validation": 0.5}}, task, "zh")
+    assert "用 danlu 训练的模型，任务为 `classify`。" in text
+    english = card.write("bundle", FACTS | {"provenance": {}}, task, "en")
+    headings = [line for line in english.splitlines() if line.startswith("## ")]
+    assert len(headings) == 4
+    assert not [line for line in headings if line in text.splitlines()]

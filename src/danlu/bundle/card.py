@@ -48,6 +48,10 @@ def _what(facts: dict[str, Any], task: Task, language: str) -> str:
         lines.append(f"- {_('Records')}: {counts}")
     lines.append(f"- {_('Longest text')}: " + _("{count} tokens").format(count=task.max_length or facts["max_length"]))
     lines.append(f"- {_('Weights')}: float32; " + _("predicts in {precision}").format(precision=facts["precision"]))
+    validation = facts["provenance"].get("validation")
+    if isinstance(validation, float):
+        name = _("{metric} on the validation records").format(metric=task.metrics[0])
+        lines.append(f"- {name}: {validation:.4g}")
     if fingerprint := facts["provenance"].get("fingerprint"):
         lines.append(f"- {_('Fingerprint of the training')}: `{fingerprint}`")
     return f"## {_('What it is')}\n\n" + "\n".join(lines)
