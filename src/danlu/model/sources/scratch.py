@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from danlu.model.neighbours import look_at_neighbours
 from danlu.model.source import Source
 from danlu.text.tokenizer import Tokenizer
 
@@ -28,12 +29,17 @@ class Scratch(Source):
     positions: int = Field(default=512, ge=8, description="longest row, in tokens")
     dropout: float = Field(default=0.1, ge=0, lt=1)
     seed: int = Field(default=0, description="of the first weights")
+    attention: Literal["random", "neighbours"] = Field(
+        default="random", description="where the first layer looks at first; 'neighbours' is for bert"
+    )
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
         _, width, heads = self._shape()
         if width % heads or (width // heads) % 2:
             raise ValueError(f"width {width} must be an even multiple of heads {heads}")
+        if self.attention == "neighbours" and self.architecture != "bert":
+            raise ValueError("attention 'neighbours' is for the architecture bert; leave it out for others")
         return self
 
     def build(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
@@ -44,6 +50,8 @@ class Scratch(Source):
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             network: PreTrainedModel = getattr(transformers, auto_class).from_config(self._config(tokenizer, config))
+            if self.attention == "neighbours":
+                look_at_neighbours(network.base_model)  # type: ignore[arg-type]
             return network
 
     def _shape(self) -> tuple[int, int, int]:
