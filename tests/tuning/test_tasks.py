@@ -1,0 +1,72 @@
+"""Every method trains every task's own loss, packed rows and kept positions included."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from transformers import BertConfig, LlamaConfig
+
+from danlu.model.attention import NAME
+from danlu.model.heads import plain
+from danlu.recipe.part import kinds
+from danlu.task.task import Task
+from danlu.text.batch import Batch
+from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.tuning.features import cached_trunk
+from danlu.tuning.method import Method
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    source = TokenizerSource.model_validate({"kind": "wordpiece", "size": 200, "min_frequency": 1})
+    tasks = [Task.model_validate(kind) for kind in kinds(Task)]
+    texts = [record.get("text", " ".join(record.get("tokens", []))) for task in tasks for record in task.sample]
+    return source.build(lambda: iter(texts))
+
+
+def tuned(kind: str, method: str, tokenizer: Tokenizer) -> tuple[Task, torch.nn.Module, Batch]:
+    task = Task.model_validate(kind)
+    task = task.fitted(task.sample)
+    family = LlamaConfig if "Causal" in task.auto_class else BertConfig
+    words = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "bos_token_id": 2, "eos_token_id": 3}
+    config = family(**SIZES, **words, tie_word_embeddings=family is BertConfig, **task.config())
+    torch.manual_seed(3)
+    network = getattr(transformers, task.auto_class).from_config(config)
+    model = Method.model_validate(method).apply(network).eval()
+    plain(model).set_attn_implementation(NAME)
+    encoded = task.encode(task.sample, tokenizer, 64, labelled=True)
+    batch = task.collate(encoded, max(map(len, encoded)), tokenizer, np.random.default_rng(0))
+    return task, model, batch
+
+
+@pytest.mark.parametrize("kind", kinds(Task))
+@pytest.mark.parametrize("method", kinds(Method))
+def test_the_loss_of_a_task_falls_and_reaches_what_is_trained(kind: str, method: str, tokenizer: Tokenizer) -> None:
+    task, model, batch = tuned(kind, method, tokenizer)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-2)
+    losses = []
+    for _ in range(8):
+        value = task.loss(model, batch) / batch.count
+        value.backward()
+        reached = [name for name, p in model.named_parameters() if p.grad is not None]
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(value.item())
+    assert losses[-1] < losses[0] - 0.02
+    idle = {name for name, p in model.named_parameters() if p.requires_grad} - set(reached)
+    assert not idle
+
+
+@pytest.mark.parametrize("kind", kinds(Task))
+def test_cached_features_give_the_loss_of_the_whole_model(kind: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    task, model, batch = tuned(kind, "head", tokenizer)
+    expected = task.loss(model, batch)
+    passes = []
+    plain(model).base_model.register_forward_hook(lambda *_: passes.append(1))
+    with cached_trunk(model, [batch], tmp_path):
+        torch.testing.assert_close(task.loss(model, batch), expected, atol=1e-5, rtol=1e-5)
+    assert len(passes) == 1
