@@ -69,6 +69,9 @@ def test_wordpiece_sets_chinese_characters_apart_and_keeps_words_in_pieces():
     assert tokenizer.tokenize("今天Park") == ["今", "天", *tokenizer.tokenize("park")]
     ids = tokenizer("今天")["input_ids"]
     assert tokenizer.convert_ids_to_tokens(ids) == ["[CLS]", "今", "天", "[SEP]"]
+    inner = {token[2:] for token in tokenizer.get_vocab() if token.startswith("##")}
+    assert not any(character in "".join(inner) for character in "今天气很好，。！")
+    assert {"a", "e"} < inner
     assert tokenizer.convert_ids_to_tokens([0, 1, 2, 3, 4]) == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from danlu.data.record import Record
 from danlu.refusal import Refusal
@@ -11,6 +11,7 @@ from danlu.text.align import joined
 from danlu.text.bio import split_tag
 
 Entity = tuple[int, int, str]
+Nested = Literal["stop", "longest"]
 
 
 @dataclass(slots=True)
@@ -34,11 +35,12 @@ def read_text(record: Record, number: int) -> str:
     return joined(_tokens(record, number))[0] if in_tokens(record) else text_in(record, number)
 
 
-def read_marked(record: Record, number: int) -> Marked:
+def read_marked(record: Record, number: int, nested: Nested = "stop") -> Marked:
     """The text and the entities of a record; `number` counts records from 0.
 
-    Raises `Refusal` naming the record and what is wrong: a missing column, tags that do not match the tokens or
-    are no BIO, entities outside the text or over one another.
+    Of entities over one another, "longest" keeps the longest. Raises `Refusal` naming the record and what is
+    wrong: a missing column, tags that do not match the tokens or are no BIO, entities outside the text or over
+    one another.
     """
     if in_tokens(record):
         return _from_tags(record, number)
@@ -49,13 +51,24 @@ def read_marked(record: Record, number: int) -> Marked:
     if not isinstance(entities, list):
         raise Refusal(f"record {number + 1:,}: column 'entities' must be a list of {{start, end, label}}")
     spans = sorted(_entity(item, text, number) for item in entities)
+    if nested == "longest":
+        spans = _longest(spans)
     for (_, end, label), (start, _, other) in pairwise(spans):
         if start < end:
             raise Refusal(
                 f"record {number + 1:,}: a '{label}' and a '{other}' overlap at character {start}; "
-                "the task 'tag' takes spans side by side, so keep one of them"
+                "keep one of them, or set the task's 'nested' to 'longest'"
             )
     return Marked(text, spans)
+
+
+def _longest(spans: list[Entity]) -> list[Entity]:
+    """Spans that do not overlap: the longest first, the earlier of equals, then what still fits beside them."""
+    kept: list[Entity] = []
+    for start, end, label in sorted(spans, key=lambda span: (span[0] - span[1], span[0])):
+        if all(end <= other_start or other_end <= start for other_start, other_end, _ in kept):
+            kept.append((start, end, label))
+    return sorted(kept)
 
 
 def _entity(item: Any, text: str, number: int) -> Entity:

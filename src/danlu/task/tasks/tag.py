@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu.data.record import Record
 from danlu.refusal import Refusal
-from danlu.task.entities import Marked, in_tokens, read_marked, read_text
+from danlu.task.entities import Marked, Nested, in_tokens, read_marked, read_text
 from danlu.task.inputs import lengths_of, model_inputs
 from danlu.task.task import Output, Prediction, Task
 from danlu.text.align import Offsets, Span, joined, label_tokens, spans_of, trimmed
@@ -47,6 +47,7 @@ class Tag(Task):
     )
 
     labels: tuple[str, ...] = Field(default=(), description="types of entities; empty: those of the training data")
+    nested: Nested = Field(default="stop", description="of entities over one another: stop, or keep the longest")
     too_long: TooLong = "split"
 
     def fitted(self, records: Sequence[Record]) -> Self:
@@ -54,10 +55,14 @@ class Tag(Task):
 
         Raises `Refusal` for a wrong entity or tag, an unknown type where `labels` were given, and no entity at all.
         """
-        found = {label for number, record in enumerate(records) for _, _, label in read_marked(record, number).spans}
+        found = {
+            label
+            for number, record in enumerate(records)
+            for _, _, label in read_marked(record, number, self.nested).spans
+        }
         if self.labels:
             for number, record in enumerate(records):
-                self._spans(read_marked(record, number), number)
+                self._spans(read_marked(record, number, self.nested), number)
             return self
         if not found:
             raise Refusal("column 'entities': there is no entity in the training data; check the column's name")
@@ -70,7 +75,9 @@ class Tag(Task):
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a text, or one a window; `labels` (T,) are the classes, -100 for tokens without characters."""
-        marked = [read_marked(record, number) for number, record in enumerate(records)] if labelled else None
+        marked = (
+            [read_marked(record, number, self.nested) for number, record in enumerate(records)] if labelled else None
+        )
         texts = [item.text for item in marked] if marked else [read_text(r, n) for n, r in enumerate(records)]
         limit = min(limit, self.max_length or limit)
         encoded = windows(texts, tokenizer, limit, self.too_long, overlap=limit // 4, offsets=True)
@@ -133,7 +140,7 @@ class Tag(Task):
 
     def gold(self, record: Record) -> frozenset[Entity]:
         """The entities as (start, end, type)."""
-        return frozenset(read_marked(record, 0).spans)
+        return frozenset(read_marked(record, 0, self.nested).spans)
 
     def answer(self, prediction: Prediction) -> frozenset[Entity]:
         """The predicted entities as (start, end, type)."""

@@ -34,7 +34,11 @@ class WordPiece(TokenizerSource):
         counts: Counter[str] = Counter()
         for text in texts():
             counts.update(normalizer.normalize_str(text))
-        alphabet, inner = self._alphabet(counts, lambda character: len(words.pre_tokenize_str(character * 2)) == 1)
+
+        def joins(character: str) -> bool:
+            return len(words.pre_tokenize_str(normalizer.normalize_str(character * 2))) == 1
+
+        alphabet, inner = self._alphabet(counts, joins)
         trainer = trainers.WordPieceTrainer(
             vocab_size=self.size,
             min_frequency=self.min_frequency,

@@ -1,0 +1,117 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+from danlu.model.attention import NAME
+from danlu.task.predict import Predictor
+from danlu.task.tasks.causal_lm import CausalLm
+from danlu.text.tokenizers.bpe import Bpe
+
+TEXTS = ["床前明月光，疑是地上霜。", "a b", "All that glisters is not gold.", "", "举头望明月"]
+RECORDS = [{"text": text} for text in TEXTS]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Bpe(size=300).build(lambda: iter(TEXTS))
+
+
+@pytest.fixture(scope="module", params=["gpt2", "llama"])
+def model(request, tokenizer):
+    torch.manual_seed(0)
+    ends = {"bos_token_id": 0, "eos_token_id": 0}
+    if request.param == "gpt2":
+        config = GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=128, **ends)
+        return GPT2LMHeadModel(config).eval()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        **ends,
+    )
+    return LlamaForCausalLM(config).eval()
+
+
+def collate(task, rows, tokenizer, width):
+    return task.collate(rows, width, tokenizer, np.random.default_rng(0))
+
+
+def one_by_one(model, tokenizer, texts):
+    """The plain loss of transformers, each document in a row of its own between its end tokens."""
+    total = 0.0
+    for text in texts:
+        ids = torch.tensor([[0, *tokenizer(text)["input_ids"], 0]])
+        total += cross_entropy(model(input_ids=ids).logits[0, :-1], ids[0, 1:], reduction="sum")
+    return total
+
+
+@pytest.mark.parametrize("attention", [NAME, "sdpa", "eager"])
+def test_packed_documents_have_the_loss_and_gradients_that_they_have_alone(model, tokenizer, attention):
+    model.set_attn_implementation("sdpa")
+    alone = one_by_one(model, tokenizer, TEXTS)
+    expected = torch.autograd.grad(alone, list(model.parameters()))
+    task = CausalLm(max_length=64)
+    rows = task.encode(RECORDS, tokenizer, 128, labelled=True)
+    assert len(rows) < len(TEXTS)
+    model.set_attn_implementation(attention)
+    together = task.loss(model, collate(task, rows, tokenizer, 72))
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-4)
+    for one, other in zip(torch.autograd.grad(together, list(model.parameters())), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_predicted_perplexity_is_that_of_plain_transformers(model, tokenizer):
+    predictions = Predictor(model, CausalLm(), tokenizer, threads=2).predict(RECORDS)
+    for text, prediction in zip(TEXTS, predictions, strict=True):
+        total = one_by_one(model, tokenizer, [text]).item()
+        tokens = len(tokenizer(text)["input_ids"]) + 1
+        assert prediction["tokens"] == tokens
+        assert prediction["negative_log_likelihood"] == pytest.approx(total, rel=1e-3)
+        assert prediction["perplexity"] == pytest.approx(math.exp(total / tokens), rel=1e-2)
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_every_token_of_a_long_text_is_predicted_once(tokenizer, pack):
+    text = TEXTS[0] * 30
+    ids = [0, *tokenizer(text)["input_ids"], 0]
+    rows = CausalLm(pack=pack).encode([{"text": text}], tokenizer, 32, labelled=True)
+    predicted = [token for row in sorted(rows, key=lambda row: row.start) for token in row.labels if token >= 0]
+    assert all(len(row) <= 32 for row in rows)
+    assert sorted(predicted) == sorted(ids[1:])
+    if not pack:
+        assert predicted == ids[1:]
+
+
+def test_labels_are_the_next_tokens_within_a_document(tokenizer):
+    [row] = CausalLm().encode([{"text": "a b"}, {"text": "c"}], tokenizer, 64, labelled=True)
+    ids, segments = row.input_ids, row.segments
+    for place, label in enumerate(row.labels):
+        last = place + 1 == len(ids) or segments[place + 1] != segments[place]
+        assert label == (-100 if last else ids[place + 1])
+    batch = collate(CausalLm(), [row], tokenizer, 16)
+    lengths = np.bincount(segments)
+    expected = [*range(lengths[0]), *range(lengths[1])]
+    assert batch.inputs["position_ids"][0, : len(row)].tolist() == expected
+
+
+def test_rows_with_one_document_need_neither_positions_nor_segments(tokenizer):
+    rows = CausalLm(pack=False).encode(RECORDS, tokenizer, 64, labelled=True)
+    assert list(collate(CausalLm(), rows, tokenizer, 64).inputs) == ["input_ids"]
+
+
+def test_a_tokenizer_that_puts_its_own_begin_token_is_not_given_a_second(tokenizer):
+    from tokenizers.processors import TemplateProcessing
+
+    again = Bpe(size=300, begin="<s>").build(lambda: iter(TEXTS))
+    begin = again.bos_token_id
+    again.backend_tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", begin)])
+    [row] = CausalLm(pack=False).encode([{"text": "a"}], again, 64, labelled=True)
+    assert row.input_ids.tolist() == [begin, *again("a", add_special_tokens=False)["input_ids"], again.eos_token_id]

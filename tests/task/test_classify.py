@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from danlu.refusal import Refusal
+from danlu.task.tasks.classify import Classify
+from danlu.text.tokenizers.wordpiece import WordPiece
+
+RECORDS = [{"text": "好", "label": "good"}, {"text": "坏", "label": "bad"}, {"text": "好好", "label": "good"}]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return WordPiece(size=64, min_frequency=1).build(lambda: iter(["好坏一二三四"]))
+
+
+def test_labels_are_those_of_the_training_data_in_order():
+    task = Classify().fitted(RECORDS)
+    assert task.labels == task.label_names() == ("bad", "good")
+    assert task.config() == {
+        "id2label": {0: "bad", 1: "good"},
+        "label2id": {"bad": 0, "good": 1},
+        "problem_type": "single_label_classification",
+    }
+
+
+def test_labels_that_were_given_keep_their_order_and_refuse_others():
+    assert Classify(labels=("good", "bad", "ugly")).fitted(RECORDS).labels == ("good", "bad", "ugly")
+    with pytest.raises(Refusal, match=r"record 2: the label 'bad' is not among those of the training data \(good\)"):
+        Classify(labels=("good",)).fitted(RECORDS)
+
+
+def test_whole_numbers_are_labels_by_their_text(tokenizer):
+    task = Classify().fitted([{"text": "好", "label": 1}, {"text": "坏", "label": 0}])
+    assert task.labels == ("0", "1")
+    assert task.gold({"text": "好", "label": 1}) == "1"
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ({"text": "好"}, "there is no column 'label'"),
+        ({"text": "好", "label": ""}, "'label' must be a label .text., and it is empty"),
+        ({"text": "好", "label": None}, "'label' must be a label .text., and it is empty"),
+        ({"text": "好", "label": 0.5}, "and it is of type float"),
+        ({"text": "好", "label": "ugly"}, "the label 'ugly' is not among"),
+    ],
+)
+def test_a_wrong_label_is_refused_with_its_record(tokenizer, record, says):
+    task = Classify().fitted(RECORDS)
+    with pytest.raises(Refusal, match=f"record 4: .*{says}"):
+        task.encode([*RECORDS, record], tokenizer, 64, labelled=True)
+    assert len(task.encode([*RECORDS, record], tokenizer, 64, labelled=False)) == 4
+
+
+@pytest.mark.parametrize("records", [[], RECORDS[:1]])
+def test_a_classifier_needs_two_labels(records):
+    with pytest.raises(Refusal, match="needs two labels or more"):
+        Classify().fitted(records)
+
+
+def test_windows_of_a_text_are_averaged(tokenizer):
+    task = Classify(too_long="split").fitted(RECORDS)
+    rows = task.encode([{"text": "一二三四" * 5, "label": "good"}], tokenizer, 12, labelled=True)
+    assert [row.labels for row in rows] == [1, 1]
+    outputs = [np.log(np.array(pair, np.float32)) for pair in ([0.9, 0.1], [0.2, 0.8])]
+    prediction = task.decode(outputs, rows, {"text": ""})
+    assert prediction["label"] == "bad"
+    assert prediction["scores"] == {"bad": pytest.approx(0.55), "good": pytest.approx(0.45)}

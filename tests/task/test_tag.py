@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from danlu.refusal import Refusal
+from danlu.task.tasks.tag import Tag
+from danlu.text.tokenizers.bpe import Bpe
+from danlu.text.tokenizers.wordpiece import WordPiece
+
+TEXT = "李白生于碎叶城，later he went to Chang an。"
+
+
+def entity(start, end, label):
+    return {"start": start, "end": end, "label": label}
+
+
+RECORD = {"text": TEXT, "entities": [entity(0, 2, "person"), entity(4, 7, "place"), entity(25, 33, "place")]}
+TOKENS = {
+    "tokens": ["Ada", "met", "李", "白", "in", "New", "York"],
+    "tags": ["B-p", "O", "B-p", "I-p", "O", "B-q", "I-q"],
+}
+
+
+@pytest.fixture(scope="module", params=["wordpiece", "bpe"])
+def tokenizer(request):
+    source = WordPiece(size=90, min_frequency=1) if request.param == "wordpiece" else Bpe(min_frequency=99)
+    return source.build(lambda: iter([TEXT, "Ada met New York"]))
+
+
+def sure_of(task, rows):
+    classes = len(task.config()["id2label"])
+    sure = np.where(np.eye(classes, dtype=bool), 0.0, -30.0).astype(np.float32)
+    return [sure[np.maximum(row.labels, 0)] for row in rows]
+
+
+def test_types_are_learnt_and_classes_follow_bio():
+    task = Tag().fitted([RECORD])
+    assert task.label_names() == ("person", "place")
+    assert list(task.config()["id2label"].values()) == ["O", "B-person", "I-person", "B-place", "I-place"]
+
+
+def test_every_character_of_an_entity_is_labelled_whatever_the_tokenizer(tokenizer):
+    task = Tag().fitted([RECORD])
+    [row] = task.encode([RECORD], tokenizer, 128, labelled=True)
+    assert row.widened == 0
+    for (start, end), value in zip(row.offsets, row.labels, strict=True):
+        inside = [e for e in RECORD["entities"] if e["start"] <= start and end <= e["end"]]
+        assert value == -100 if start == end else (value > 0) == bool(inside)
+
+
+@pytest.mark.parametrize("limit", [10, 16, 23, 128])
+def test_windows_are_merged_into_the_entities_of_the_whole(tokenizer, limit):
+    task = Tag().fitted([RECORD])
+    rows = task.encode([RECORD], tokenizer, limit, labelled=True)
+    assert len(rows) > 1 or limit > 16
+    prediction = task.decode(sure_of(task, rows), rows, RECORD)
+    assert task.answer(prediction) == task.gold(RECORD)
+    assert [item["text"] for item in prediction["entities"]] == ["李白", "碎叶城", "Chang an"]
+    assert sum(row.widened for row in rows) == 0
+
+
+def test_a_token_is_read_where_it_has_the_most_text_around_it():
+    tokenizer = WordPiece(size=90, min_frequency=1).build(lambda: iter([TEXT]))
+    task = Tag(labels=("x",))
+    record = {"text": "李白生于碎叶城", "entities": []}
+    rows = task.encode([record], tokenizer, 8, labelled=True)
+    assert [row.start for row in rows] == [0, 4]
+    outside = np.array([0.0, -30.0, -30.0], np.float32)
+    outputs = [np.tile(outside, (len(row), 1)) for row in rows]
+    outputs[0][6] = outside[::-1]  # the last token of the first window: the second sees it from inside
+    assert task.decode(outputs, rows, record)["entities"] == []
+
+
+def test_tokens_with_tags_come_back_as_tags_and_entities(tokenizer):
+    task = Tag().fitted([TOKENS])
+    rows = task.encode([TOKENS], tokenizer, 128, labelled=True)
+    prediction = task.decode(sure_of(task, rows), rows, {"tokens": TOKENS["tokens"]})
+    assert prediction["tags"] == TOKENS["tags"]
+    assert [item["text"] for item in prediction["entities"]] == ["Ada", "李白", "New York"]
+    assert task.answer(prediction) == task.gold(TOKENS) == {(0, 3, "p"), (7, 9, "p"), (12, 20, "q")}
+
+
+def test_broken_tags_are_mended_as_in_the_conll_evaluation():
+    record = {"tokens": ["a", "b", "c", "d"], "tags": ["I-x", "I-y", "O", "I-y"]}
+    assert Tag().gold(record) == {(0, 1, "x"), (2, 3, "y"), (6, 7, "y")}
+
+
+def test_a_border_inside_a_token_is_widened_and_counted():
+    tokenizer = WordPiece(size=90, min_frequency=1).build(lambda: iter(["Ada met New York"] * 3))
+    record = {"text": "met York", "entities": [entity(5, 8, "x")]}
+    [row] = Tag(labels=("x",)).encode([record], tokenizer, 64, labelled=True)
+    assert row.widened == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ({"text": "李白"}, "there is no column 'entities'"),
+        ({"text": "李白", "entities": "李白"}, "must be a list"),
+        ({"text": "李白", "entities": [entity(0, 3, "x")]}, "both within the 2 characters"),
+        ({"text": "李白", "entities": [entity(1, 1, "x")]}, "'start' before its 'end'"),
+        ({"text": "李白", "entities": [{"start": 0, "end": 1}]}, "and a 'label'"),
+        ({"text": "李白", "entities": [entity(0, 2, "x"), entity(1, 2, "y")]}, "overlap at character 1"),
+        ({"text": "李白", "entities": [entity(0, 2, "z")]}, "the entity type 'z' is not among"),
+        ({"tokens": ["a", "b"], "tags": ["O"]}, "one tag for each of the 2 tokens"),
+        ({"tokens": ["a"], "tags": ["PER"]}, "'PER' is no BIO tag"),
+        ({"tokens": ["a"], "tags": [3]}, "'3' is no BIO tag"),
+        ({"tokens": ["a", ""], "tags": ["O", "O"]}, "none of them empty"),
+        ({"tokens": ["a"]}, "there is no column 'tags'"),
+    ],
+)
+def test_wrong_marks_are_refused_with_their_record(record, says):
+    tokenizer = Bpe(size=264).build(lambda: iter(["abc"]))
+    with pytest.raises(Refusal, match=f"record 2: .*{says}"):
+        Tag(labels=("x", "y")).encode([{"text": "b", "entities": []}, record], tokenizer, 64, labelled=True)
+
+
+def test_of_nested_entities_the_longest_is_kept_where_that_is_wished():
+    record = {
+        "text": "北京大学东门",
+        "entities": [entity(0, 2, "x"), entity(0, 4, "y"), entity(3, 5, "x"), entity(5, 6, "x")],
+    }
+    assert Tag(nested="longest").gold(record) == {(0, 4, "y"), (5, 6, "x")}
+
+
+def test_training_data_without_any_entity_is_refused():
+    with pytest.raises(Refusal, match="there is no entity in the training data"):
+        Tag().fitted([{"text": "b", "entities": []}])
