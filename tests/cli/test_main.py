@@ -111,6 +111,7 @@ def test_a_recipe_is_checked_run_and_skipped(
     code, out, err = _main(capsys, "run", str(recipe), *root)
     assert (code, err) == (0, "")
     assert (tmp_path / "runs" / "letters" / "clean" / "train.parquet").is_file()
+    assert "clean" in (tmp_path / "runs" / "letters" / "report.html").read_text(encoding="utf-8")
     assert "done, would be skipped" in _main(capsys, "check", str(recipe), *root)[1]
     assert "skipped" in _main(capsys, "run", str(recipe), *root)[1]
     assert "moved aside" in _main(capsys, "check", str(recipe), "seed=1", *root)[1]

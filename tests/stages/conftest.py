@@ -60,7 +60,7 @@ class Double(Stage):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def outside_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def outside_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("outside")
     (folder / "outside_stages").mkdir()
     (folder / "outside_stages" / "__init__.py").write_text("")
@@ -72,7 +72,7 @@ def outside_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         "[danlu.kinds]\ncount = outside_stages.count\ndouble = outside_stages.double\n"
     )
     sys.path.insert(0, str(folder))
-    yield
+    yield folder
     sys.path.remove(str(folder))
 
 

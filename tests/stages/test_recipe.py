@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from danlu.recipe.read import packaged
 from danlu.recipe.schema import schema
 from danlu.refusal import Refusal
 from danlu.stages.recipe import Recipe, read, referenced
@@ -80,6 +81,12 @@ def test_an_unknown_key_beside_the_stages_is_refused(recipe: dict[str, Any]) -> 
     assert "seeed: unknown key 'seeed'; did you mean 'seed'?" in _message(recipe | {"seeed": 1})
     assert "stages: this key is needed" in _message({"name": "r"})
     assert "there is no earlier stage" in _message({"name": "r", "stages": {"d": {"kind": "double", "of": "@c"}}})
+
+
+def test_every_recipe_that_comes_with_the_package_is_sound() -> None:
+    assert packaged()
+    for name in packaged():
+        assert read(name).name == name
 
 
 def test_the_schema_describes_every_stage_and_resolves() -> None:

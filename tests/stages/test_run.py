@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import danlu
 from danlu.machine.alone import alone_in
 from danlu.recipe import lock as locks
+from danlu.recipe.yaml_text import dump
 from danlu.refusal import Refusal
 from danlu.stages.recipe import read
 from danlu.stages.run import Run, plan, run
@@ -175,3 +176,22 @@ def test_a_killed_run_is_taken_over(recipe: dict[str, Any], tmp_path: Path) -> N
     assert (tmp_path / "lines" / ".running").exists()
     _run(recipe, tmp_path)
     assert not (tmp_path / "lines" / ".running").exists()
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "words"), [("interrupt", 130, "danlu: interrupted\n"), ("break", 1, "half way")]
+)
+def test_the_command_line_tells_an_interruption_from_a_mistake_of_ours(
+    recipe: dict[str, Any], tmp_path: Path, outside_package: Path, how: str, code: int, words: str
+) -> None:
+    (tmp_path / "lines.yaml").write_text(dump(recipe))
+    command = [sys.executable, "-m", "danlu.cli.main", "run", "lines.yaml", f"count.stop_at={how}"]
+    environment = os.environ | {"PYTHONPATH": str(outside_package)}
+    first = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert first.returncode == code
+    assert words in first.stderr
+    assert ("Traceback" in first.stderr) == (how == "break")
+    assert ("run the same command again" in first.stdout) == (how == "interrupt")
+    second = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert second.returncode == 0
+    assert "goes on where it was interrupted" in second.stdout

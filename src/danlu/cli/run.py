@@ -16,10 +16,15 @@ def command(
 ) -> None:
     """Run a recipe: prepare data, train, evaluate; what is done already is skipped.
 
-    Results go to runs/RECIPE/STAGE. After an interruption, the same command goes on where it stopped.
+    Results go to runs/RECIPE/STAGE, and a report of them to runs/RECIPE/report.html. After an interruption,
+    the same command goes on where it stopped.
     """
     from danlu.stages.recipe import read
     from danlu.stages.run import run
 
-    ran = run(read(recipe, overrides or []), root, only, typer.echo)
-    typer.echo(f"done: {ran.folder}")
+    sound = read(recipe, overrides or [])
+    ran = run(sound, root, only, typer.echo)
+
+    from danlu.evaluate.report import write_report
+
+    typer.echo(f"done: {ran.folder}; the report: {write_report(ran.folder, sound.language)}")
