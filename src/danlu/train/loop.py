@@ -124,9 +124,10 @@ def _gradients(
         torch.manual_seed(int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0]))
     with torch.autocast(batch.labels.device.type, torch.float16, enabled=scaler is not None):
         value = loss(replica, batch)
+    total = float(value.detach())
     if not value.requires_grad:
-        return float(value), (None,) * len(trained)
-    return float(value), torch.autograd.grad(value / divisor, trained, allow_unused=True)
+        return total, (None,) * len(trained)
+    return total, torch.autograd.grad(value / divisor, trained, allow_unused=True)
 
 
 def _update(
