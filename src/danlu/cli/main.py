@@ -15,7 +15,6 @@ from danlu.refusal import Refusal
 
 COMMANDS = {
     "quickstart": "Train and try two models on real Chinese text; nothing is downloaded.",
-    "quickstart": "Train and try two models on real Chinese text, in minutes and without a download.",
     "check": "Read a recipe and show what a run would do, without doing it.",
     "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
     "predict": "Answer for the texts of a file, of standard input or of --text.",
