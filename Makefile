@@ -10,9 +10,9 @@ MINUTES ?=
 extras_install := quickstart
 extras_quickstart := quickstart
 extras_test := test
-extras_check := check
+extras_check := check test
 extras_bench := bench
-# `make check test` installs both sets in one go
+# all that the goals need is installed in one go
 goals := $(if $(MAKECMDGOALS),$(MAKECMDGOALS),help)
 extras := $(sort $(foreach goal,$(goals),$(extras_$(goal))))
 
