@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from danlu.bundle.bundle import load
+from danlu.evaluate.baseline import Baseline
 from danlu.evaluate.report import write_report
 from danlu.language import translator
 from danlu.machine.device import best_dtype, matmul_rate
 from danlu.recipe.read import written
 from danlu.refusal import Refusal
+from danlu.stages.kinds.evaluate import Evaluate
 from danlu.stages.recipe import Recipe, read
 from danlu.stages.run import run
 
@@ -77,7 +79,7 @@ def quickstart(
     done = run(recipe, root, say=say)
     predictions = {name: _predicted(done[name] / "bundle", SENTENCES[name]) for name in SENTENCES}
     report = write_report(done.folder, language)
-    rows = tuple(_row(stage, done[stage]) for stage in recipe.stages if stage.endswith("_test"))
+    rows = tuple(_row(stage, done[name]) for name, stage in recipe.stages.items() if isinstance(stage, Evaluate))
     return Outcome(done.folder, rows, predictions, report, time.monotonic() - begun)
 
 
@@ -112,18 +114,27 @@ def _predicted(bundle: Path, sentences: tuple[str, ...]) -> list[tuple[str, dict
         loaded.predictor.close()
 
 
-def _row(stage: str, folder: Path) -> Row:
+def _row(stage: Evaluate, folder: Path) -> Row:
     scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     metric = next(iter(scores["metrics"]))
     baseline = scores["baseline"]
     return Row(
-        stage.removesuffix("_test"),
+        stage.bundle.removeprefix("@"),
         metric,
         scores["metrics"][metric],
         baseline["metrics"][metric],
         baseline["difference"][metric],
-        baseline["kind"],
+        _described(stage, baseline["kind"]),
     )
+
+
+def _described(stage: Evaluate, kind: str) -> str:
+    """The baseline's kind, and the fields that the recipe sets."""
+    if not isinstance(stage.baseline, Baseline):
+        return kind
+    fields = stage.baseline.model_dump(include=stage.baseline.model_fields_set)
+    fields.pop("kind", None)
+    return " ".join([kind, *(f"{name}={value}" for name, value in fields.items())])
 
 
 def verdict(row: Row, language: str) -> str:
