@@ -1,0 +1,38 @@
+"""The examples: each recipe runs, and its bundle answers."""
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import danlu
+
+FOLDERS = sorted(path.parent for path in (Path(__file__).parents[1] / "examples").glob("*/recipe.yaml"))
+ASKED = {
+    "classify": ("这本书写得真好。", {"label", "scores"}),
+    "tag": ("李雷去了上海。", {"entities"}),
+    "pretrain": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
+}
+
+
+def test_all_examples_are_known_here() -> None:
+    assert {folder.name for folder in FOLDERS} == set(ASKED)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_an_example_runs_and_its_bundle_answers(folder: Path, tmp_path: Path) -> None:
+    place = shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("runs"))
+    said: list[str] = []
+    with contextlib.chdir(place):
+        run = danlu.run("recipe.yaml", say=said.append, **{"model.train.epochs": 2})
+        bundle = danlu.load(run["model"], "float32")
+    text, keys = ASKED[folder.name]
+    (prediction,) = bundle.predict([text])
+    bundle.predictor.close()
+    assert prediction.keys() == keys
+    scores = json.loads((place / run["test"] / "scores.json").read_text(encoding="utf-8"))
+    assert scores["metrics"].keys() == set(bundle.task.metrics)
+    assert (scores["baseline"] is None) == (bundle.task.baseline is None)
+    assert scores["records"] >= 4
