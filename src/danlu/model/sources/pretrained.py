@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field
+from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from danlu.machine.hub import first_line, local_folder
@@ -45,7 +46,7 @@ class Pretrained(Source):
                     ignore_mismatched_sizes=True,
                     output_loading_info=True,
                 )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise Refusal(
                 f"{self.path}: no model could be read there ({first_line(error)}); "
                 "give a folder with config.json and model.safetensors, such as save_pretrained writes"
@@ -83,10 +84,18 @@ def _refuse_pickles(folder: Path) -> None:
 
 
 def _refuse_missing(path: str, network: PreTrainedModel, report: dict[str, Any]) -> None:
+    """Weights above the trunk, its pooler included, may start fresh; those of the trunk may not."""
+    trunk: Any = network.base_model
+    names = {key for key, _ in network.named_parameters()} if trunk is network else None
     prefix = f"{network.base_model_prefix}."
-    missing = [key for key in report["missing_keys"] if key.startswith(prefix) and ".pooler." not in key]
-    if missing:
+    other_shapes = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
+    lacking = [
+        key
+        for key in sorted({*report["missing_keys"], *other_shapes})
+        if (key in names if names is not None else key.startswith(prefix)) and ".pooler." not in key
+    ]
+    if lacking:
         raise Refusal(
-            f"{path}: the weights lack {len(missing)} tensors of the trunk, the first being {missing[0]}; "
-            "the folder is damaged or of another architecture"
+            f"{path}: {len(lacking)} tensors of the trunk are missing or of another shape than config.json says, "
+            f"the first being {lacking[0]}; the folder is damaged or of another architecture"
         )
