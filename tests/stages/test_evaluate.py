@@ -92,7 +92,7 @@ def test_scores_errors_and_answers_are_written_and_told(run, tmp_path):
     assert {"record", "gold", "prediction", "confidence"} <= errors[0].keys()
     assert len(read_lines(tmp_path / "answers.jsonl")) == 80
     assert said[0] == "80 records"
-    assert any("F1 (macro)" in line and " … " in line for line in said)
+    assert any("F1 (macro)" in line and " – " in line for line in said)
 
 
 def test_a_stage_alone_means_its_test_split_and_the_same_work_gives_the_same_scores(run, tmp_path):

@@ -62,7 +62,7 @@ def _scores(provenance: dict[str, Any], language: str) -> str:
     scores = provenance.get("scores")
     if not scores:
         return ""
-    rows = [f"| {_('Metric')} | {_('Value')} | {_('95 % interval')} |", "|---|---|---|"]
+    rows = [f"| {_('Metric')} | {_('Value')} | {_('interval (95 %)')} |", "|---|---|---|"]
     for name, score in scores.items():
         plain = score if isinstance(score, dict) else {"value": score}
         interval = f"{plain['low']:.4g} – {plain['high']:.4g}" if {"low", "high"} <= plain.keys() else "–"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import ceil, floor, isfinite, log10
 
 from danlu.evaluate.markup import Html, element
@@ -75,6 +75,7 @@ def intervals(rows: Sequence[tuple[float, float, float, str]], low: float, high:
     pieces: list[Html] = [element("title", title)]
     for place, (value, left, right, class_) in enumerate(rows):
         y = 8 + 12 * place
+        pieces.append(element("line", x1=6, x2=wide - 6, y1=y, y2=y, class_="grid"))
         pieces.append(element("line", x1=f"{across(left):.1f}", x2=f"{across(right):.1f}", y1=y, y2=y, class_=class_))
         pieces.append(element("circle", cx=f"{across(value):.1f}", cy=y, r=3.4, class_=class_))
     return element("svg", *pieces, viewBox=f"0 0 {wide} {tall}", class_="intervals", role="img", width=wide)
@@ -101,13 +102,14 @@ def thinned(points: Sequence[Point], most: int = POINTS) -> list[Point]:
 
 
 def smoothed(points: Sequence[Point], share: float = 0.05) -> list[Point]:
-    """Exponential mean over about `share` of the points, corrected for its beginning (Kingma and Ba 2015)."""
-    keep = 1 - 1 / max(1.0, share * len(points))
-    mean, weight, found = 0.0, 0.0, []
-    for x, y in points:
-        if isfinite(y):
-            mean, weight = keep * mean + (1 - keep) * y, keep * weight + (1 - keep)
-            found.append((x, mean / weight))
+    """Mean over about `share` of the points around each, as many before as after, so that it does not lag."""
+    kept = [point for point in points if isfinite(point[1])]
+    sums = [0.0, *accumulate(y for _, y in kept)]
+    reach = round(share * len(kept) / 2)
+    found = []
+    for place, (x, _) in enumerate(kept):
+        near = min(reach, place, len(kept) - 1 - place)
+        found.append((x, (sums[place + near + 1] - sums[place - near]) / (2 * near + 1)))
     return found
 
 

@@ -6,6 +6,7 @@ digest, its truth and the answer, by which two models are compared record by rec
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from danlu.machine.files import write_text
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 SCORES, ERRORS, ANSWERS = "scores.json", "errors.jsonl", "answers.jsonl"
 
 
@@ -75,7 +77,7 @@ def write(folder: Path, found: Examination) -> None:
     write_text(folder / ERRORS, _lines(found.errors))
     write_text(folder / ANSWERS, _lines(found.answers))
     plain = {"task": found.task, **found.scores.to_plain()}
-    write_text(folder / SCORES, json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
+    write_text(folder / SCORES, _json(plain, indent=1) + "\n")
 
 
 def read_scores(path: Path) -> dict[str, Any]:
@@ -128,4 +130,10 @@ def _spans_as_rows(truth: Any) -> Any:
 
 
 def _lines(rows: Iterable[dict[str, Any]]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+    return "".join(_json(row) + "\n" for row in rows)
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """JSON that shows Chinese as it is; halves of surrogate pairs, which UTF-8 cannot hold, stay escaped."""
+    text = json.dumps(value, ensure_ascii=False, default=str, indent=indent)
+    return _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)

@@ -40,9 +40,9 @@ def scores_in_words(scores: dict[str, Any], language: str) -> list[str]:
     """What a `scores.json` holds as lines of a small table."""
     _ = translator(language)
     baseline = scores.get("baseline")
-    head = ["", _("value"), _("95 % interval")]
+    head = ["", _("value"), _("interval (95 %)")]
     if baseline:
-        head += [baseline["kind"], _("difference"), _("95 % interval")]
+        head += [baseline["kind"], _("difference"), _("interval (95 %)")]
     rows = [head]
     for kind, measured in scores["metrics"].items():
         row = [metric_name(kind, _), number(measured["value"]), between(measured)]
@@ -56,7 +56,7 @@ def scores_in_words(scores: dict[str, Any], language: str) -> list[str]:
 def comparison_in_words(compared: Compared, names: tuple[str, str], language: str) -> list[str]:
     """A comparison as lines of a small table, and what it means."""
     _ = translator(language)
-    rows = [["", *names, _("difference"), _("95 % interval"), ""]]
+    rows = [["", *names, _("difference"), _("interval (95 %)"), ""]]
     verdicts = {True: _("better"), False: _("worse"), None: _("may be chance")}
     for row in compared.metrics:
         gap = row.difference.to_plain()
@@ -69,7 +69,7 @@ def comparison_in_words(compared: Compared, names: tuple[str, str], language: st
 
 def between(measured: dict[str, Any], write: Callable[[float | None], str] = number) -> str:
     """The interval of a measured value."""
-    return f"{write(measured['low'])} … {write(measured['high'])}"
+    return f"{write(measured['low'])} – {write(measured['high'])}"
 
 
 def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -7,7 +7,7 @@ from danlu.data.record import Record
 from danlu.evaluate.markup import Html, cell, element, figure, table, together
 from danlu.task.entities import read_text
 
-SHOWN = 30  # errors
+SHOWN = 20  # errors
 LONGEST = 400  # characters of a text
 
 Spans = Sequence[dict[str, Any]]

@@ -28,7 +28,7 @@ def metrics(scores: dict[str, Any], _: Callable[[str], str]) -> Html:
             row.append(_value(baseline["metrics"][kind], "theirs"))
             row.append(_gap(gap) if gap else cell("–"))
         rows.append([*row, cell(_drawing(measured, baseline, kind, _), None)])
-    said = _("{records:,} records; after each value its 95 % interval").format(records=scores["records"])
+    said = _("{records:,} records; under each value its interval (95 %)").format(records=scores["records"])
     return figure(said, table([*head, ""], rows, class_="scores"))
 
 

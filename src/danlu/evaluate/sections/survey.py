@@ -9,6 +9,7 @@ from danlu.evaluate.charts import histogram
 from danlu.evaluate.markup import Html, cell, element, facts, figure, table
 
 LABELS = 30  # bars
+WORRYING = 0.05  # share of leaked test rows from which scores mislead
 
 
 def survey(found: dict[str, Any], folder: Path, _: Callable[[str], str]) -> Html:
@@ -28,9 +29,9 @@ def survey(found: dict[str, Any], folder: Path, _: Callable[[str], str]) -> Html
     lengths = found.get("characters") or {}
     drawn = histogram(lengths.get("edges", []), lengths.get("counts", []), _("characters"), _("length of the texts"))
     if drawn:
-        middle = _("length of the texts; half of them have {median:,.0f} characters or fewer").format(
-            median=lengths.get("percentiles", {}).get("50", 0)
-        )
+        middle = _(
+            "length of the texts; half have {median:,.0f} or fewer, the last bar holds all that are longer"
+        ).format(median=lengths.get("percentiles", {}).get("50", 0))
         drawings.append(figure(middle, drawn))
     return element("div", facts(told), *_warnings(found, _), element("div", *drawings, class_="charts"))
 
@@ -39,12 +40,10 @@ def _warnings(found: dict[str, Any], _: Callable[[str], str]) -> list[Html]:
     told = []
     leak = found.get("naive_leak") or {}
     if leak.get("near", 0) > 0:
-        told.append(
-            _(
-                "A naive random split would have put {near:.1%} of its test rows, or a text like them, into training "
-                "as well ({exact:.1%} word for word); scores on it would be too good to be true."
-            ).format(near=leak["near"], exact=leak.get("exact", 0))
-        )
+        split = _("A naive random split would have put {near:.1%} of its test rows, or a text like them, into training")
+        exact = _(" as well ({exact:.1%} word for word).").format(exact=leak.get("exact", 0))
+        high = _(" Scores on it would be too good to be true.") if leak["near"] >= WORRYING else ""
+        told.append(split.format(near=leak["near"]) + exact + high)
     if found.get("conflicting_texts"):
         told.append(
             _("{texts:,} texts come with different labels, in {rows:,} rows").format(
