@@ -129,12 +129,12 @@ def _row(stage: Evaluate, folder: Path) -> Row:
 
 
 def _described(stage: Evaluate, kind: str) -> str:
-    """The baseline's kind, and the fields that the recipe sets."""
+    """The baseline's kind, and the words that the recipe sets for it: `hmm (bio)`."""
     if not isinstance(stage.baseline, Baseline):
         return kind
     fields = stage.baseline.model_dump(include=stage.baseline.model_fields_set)
-    fields.pop("kind", None)
-    return " ".join([kind, *(f"{name}={value}" for name, value in fields.items())])
+    words = [value for name, value in fields.items() if isinstance(value, str) and name != "kind"]
+    return f"{kind} ({', '.join(words)})" if words else kind
 
 
 def verdict(row: Row, language: str) -> str:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from danlu.apps.quickstart import Outcome
 
 
+WIDTH = 110
+"""Columns of the table where no terminal says how many there are."""
+
+
 def command(
     *,
     minutes: Annotated[float, typer.Option(help="about how long the training may take on two cores")] = 8.0,
@@ -33,6 +37,7 @@ def command(
     if chosen not in LANGUAGES:
         raise Refusal(f"--language is '{chosen}'; there are: {', '.join(LANGUAGES)}")
     console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=WIDTH)
     outcome = quickstart(minutes=minutes, ablate=ablate, root=root, language=chosen, say=typer.echo)
     _show(console, outcome, chosen)
 
@@ -41,16 +46,19 @@ def _show(console: "Console", outcome: "Outcome", language: str) -> None:
     from rich.table import Table
 
     from danlu.apps.quickstart import verdict
+    from danlu.evaluate.words import between, metric_name, signed
     from danlu.language import translator
 
     _ = translator(language)
     table = Table(title=_("On texts that no model has seen"), title_justify="left", caption_justify="left")
     table.caption = _("In brackets: 95 % bootstrap intervals.")
-    for heading in (_("model"), _("metric"), _("danlu"), _("baseline"), _("verdict")):
-        table.add_column(heading)
+    for heading in (_("model"), _("metric"), "danlu", _("baseline"), _("difference"), _("verdict")):
+        table.add_column(heading, no_wrap=True)
     for row in outcome.rows:
-        baseline = f"{_interval(row.baseline)} {row.kind}"
-        table.add_row(row.name, row.metric, _interval(row.model), baseline, verdict(row, language))
+        baseline = f"{row.baseline['value']:.3f} {row.kind}"
+        gap = f"{signed(row.difference['value'])} ({between(row.difference, signed)})"
+        name = metric_name(row.metric, _)
+        table.add_row(row.name, name, f"{row.model['value']:.3f}", baseline, gap, verdict(row, language))
     console.print(table)
     console.print(_("New sentences:"))
     for text, prediction in outcome.predictions["entities"]:
@@ -68,7 +76,3 @@ def _show(console: "Console", outcome: "Outcome", language: str) -> None:
         ("danlu list", _("everything that a recipe can be made of")),
     ):
         console.print(f"  {line}   # {why}", markup=False, soft_wrap=True)
-
-
-def _interval(value: dict[str, float]) -> str:
-    return f"{value['value']:.3f} ({value['low']:.3f}-{value['high']:.3f})"
