@@ -9,23 +9,22 @@ import statistics
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
-from measuring import Watch, machine, say_progress, spread, table
-from texts import SETS, why_absent
+from measuring import Watch, machine, say, spread, table
+from texts import QUICK, SETS, job_for, why_absent
 
-QUICK = 600  # rows
 PROBED_SHARE = 0.16  # of the rows, on which the trainer's settings are chosen
 
 
-def sides_of(watch: Watch, texts: str, name: str, rows: int) -> dict[str, dict[str, Any]]:
+def sides_of(watch: Watch, texts: str, name: str, rows: int, epochs: int) -> dict[str, dict[str, Any]]:
     """What is compared, by its name in the table; the trainer's best settings are looked for first."""
-    chosen = SETS[name]
-    common = {"texts": texts, "rate": chosen.rate, "epochs": chosen.epochs}
+    common = {"texts": texts, "rate": SETS[name].rate, "epochs": epochs}
     probe = {"name": "the probe", "probe": True, "side": "trainer", "grouped": True, "seed": 0}
     found = watch.fresh("training.py", common | probe | {"epochs": 1, "rows": round(rows * PROBED_SHARE)})
     for speed, settings in found["tried"]:
-        say_progress(0, 0, f"probe: {' '.join(map(str, settings.values()))}: {speed:.0f} samples/s")
+        say(f"probe: {' '.join(map(str, settings.values()))}: {speed:.0f} samples/s")
     best = found["best"]
     books = {"side": "trainer", "batch": 16, "precision": "float32", "attention": "sdpa", "grouped": False}
     kind = "bf16" if best["precision"] == "bfloat16" else "float32"
@@ -39,13 +38,12 @@ def sides_of(watch: Watch, texts: str, name: str, rows: int) -> dict[str, dict[s
     }
 
 
-def compare(watch: Watch, name: str, *, rows: int, seeds: int, repeats: int) -> str:
+def compare(watch: Watch, name: str, *, quick: bool, seeds: int, repeats: int, epochs: int) -> str:
     """Measure all sides on one text set and write the section."""
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as texts:
-        job = {"set": name, "folder": texts, "train": rows, "test": SETS[name].rows[1], "name": "the texts"}
-        counts = watch.fresh("texts.py", job)
-        sides = sides_of(watch, texts, name, rows)
+        counts = watch.fresh("texts.py", job_for(name, Path(texts), quick=quick))
+        sides = sides_of(watch, texts, name, counts["train"], epochs)
         results: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
         rounds = [{"seed": seed} for seed in range(seeds)] + [{"seed": 0, "epochs": 1}] * repeats
         for turn, change in enumerate(rounds):
@@ -53,16 +51,15 @@ def compare(watch: Watch, name: str, *, rows: int, seeds: int, repeats: int) -> 
                 found = watch.fresh("training.py", settings | change | {"name": side})
                 results[side].append(found)
                 told = f"{found['samples_per_second']:.0f} samples/s, accuracy {found['accuracy']:.4f}"
-                say_progress(turn * len(sides) + place + 1, len(rounds) * len(sides), f"{side}: {told}")
-    chosen = SETS[name]
+                say(f"[{turn * len(sides) + place + 1}/{len(rounds) * len(sides)}] {side}: {told}")
     seconds = time.monotonic() - begin
     words = (
-        f"{counts['train']:,} rows to train and {counts['test']:,} to test, {chosen.epochs} epochs, "
-        f"rate {chosen.rate}, dropout 0.1, at most 128 tokens. Accuracy over {seeds} seeds; speed is the median of "
-        f"{len(rounds)} trainings ({seconds:.0f} s in all). Share: of the measured limit of bfloat16 matrix "
-        "products, tokens without padding."
+        f"{counts['train']:,} rows to train and {counts['test']:,} to test, epochs {epochs}, rate {SETS[name].rate}, "
+        f"dropout 0.1, at most 128 tokens. Accuracy over {seeds} seed(s); speed is the median of {len(rounds)} "
+        f"training(s) ({seconds:.0f} s in all). Share: of the measured limit of bfloat16 matrix products, tokens "
+        "without padding."
     )
-    return f"### {chosen.title}\n\n{words}\n\n{_table(results, seeds)}\n"
+    return f"### {SETS[name].title}\n\n{words}\n\n{_table(results, seeds)}\n"
 
 
 def _table(results: dict[str, list[dict[str, Any]]], seeds: int) -> str:
@@ -90,6 +87,7 @@ def main() -> None:
     reader.add_argument("--data", choices=[*SETS, "all"], default="all")
     reader.add_argument("--seeds", type=int, default=3, help="trainings with which accuracy is measured, a side")
     reader.add_argument("--repeats", type=int, default=0, help="further trainings of one epoch, for speed alone")
+    reader.add_argument("--epochs", type=int, help="of each training; default: what the texts need")
     reader.add_argument("--quick", action="store_true", help=f"{QUICK} rows and one seed: to see that it works")
     asked = reader.parse_args()
     seeds = 1 if asked.quick else max(1, asked.seeds)
@@ -100,8 +98,9 @@ def main() -> None:
         if absent := why_absent(name):
             print(absent, file=sys.stderr)
             continue
-        rows = QUICK if asked.quick else SETS[name].rows[0]
-        sections.append(compare(watch, name, rows=rows, seeds=seeds, repeats=asked.repeats))
+        epochs = asked.epochs or SETS[name].epochs
+        found = compare(watch, name, quick=asked.quick, seeds=seeds, repeats=asked.repeats, epochs=epochs)
+        sections.append(found)
     if sections:
         print(f"## Fine-tuning\n\n{machine()}. {watch.verdict()}\n")
         print("\n".join(sections))

@@ -30,7 +30,7 @@ class Watch:
         """Look at the machine while nothing of ours runs, and warn if it is not idle."""
         self._saw(psutil.cpu_percent(interval=seconds) / 100 * _cores(), "before the measurements")
         if threads := os.environ.get("OMP_NUM_THREADS"):
-            _say(f"warning: OMP_NUM_THREADS={threads} is set and limits what the others compute with; unset it")
+            say(f"warning: OMP_NUM_THREADS={threads} is set and limits what the others compute with; unset it")
 
     def fresh(self, script: str, job: dict[str, Any]) -> dict[str, Any]:
         """Run a script beside this file in a process of its own; the last line it prints is its result."""
@@ -58,7 +58,7 @@ class Watch:
     def _saw(self, used: float, when: str) -> None:
         self.most = max(self.most, used)
         if used > QUIET_CORES:
-            _say(f"warning: other processes used {used:.2f} cores {when}")
+            say(f"warning: other processes used {used:.2f} cores {when}")
 
 
 def machine() -> str:
@@ -82,9 +82,9 @@ def spread(values: Sequence[float], scale: float = 100, digits: int = 2) -> str:
     return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values) * scale:.{digits}f}"
 
 
-def say_progress(done: int, total: int, words: str) -> None:
-    """A line for the person who watches; the table alone goes to standard output."""
-    _say(f"[{done}/{total}] {words}")
+def say(words: str) -> None:
+    """A line for the person who watches; the tables alone go to standard output."""
+    print(words, file=sys.stderr, flush=True)
 
 
 def peak_memory() -> float:
@@ -122,7 +122,3 @@ def _busy_seconds() -> float:
 def _seconds_of_children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)

@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from measuring import Watch, machine, say_progress, table
-from texts import SETS, read, why_absent
+from measuring import Watch, machine, say, table
+from texts import SETS, job_for, read, why_absent
 
 ENGINES = {
     "pipeline-1": "transformers.pipeline, float32, one by one",
@@ -24,13 +24,14 @@ ENGINES = {
     "danlu-bfloat16": "danlu, bfloat16",
 }
 REFERENCE = "danlu-float32"
-QUICK = 600  # rows that the model is trained on
+SENTENCES = 1024  # at most
+QUICK_SENTENCES = 128
 
 
-def prepare(watch: Watch, folder: Path, name: str, rows: int, sentences: int) -> dict[str, Any]:
+def prepare(watch: Watch, folder: Path, name: str, *, quick: bool) -> dict[str, Any]:
     """Texts, a trained bundle, and its ONNX files; the job that all engines get."""
     job = {"texts": str(folder), "bundle": str(folder / "bundle"), "onnx": str(folder)}
-    watch.fresh("texts.py", {"name": "the texts", "set": name, "folder": str(folder), "train": rows, "test": sentences})
+    watch.fresh("texts.py", job_for(name, folder, quick=quick, test=QUICK_SENTENCES if quick else SENTENCES))
     chosen = SETS[name]
     settings = {"side": "danlu", "batch": 32, "rate": chosen.rate, "epochs": chosen.epochs, "seed": 0}
     watch.fresh("training.py", job | settings | {"name": "training", "precision": "auto", "keep": job["bundle"]})
@@ -38,20 +39,19 @@ def prepare(watch: Watch, folder: Path, name: str, rows: int, sentences: int) ->
     return job
 
 
-def compare(watch: Watch, name: str, *, rows: int, sentences: int, repeats: int, passes: int) -> str:
+def compare(watch: Watch, name: str, *, quick: bool, repeats: int, passes: int) -> str:
     """Measure all engines on one text set and write the section."""
     results: dict[str, list[dict[str, Any]]] = {engine: [] for engine in ENGINES}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        job = prepare(watch, folder, name, rows, sentences)
+        job = prepare(watch, folder, name, quick=quick)
         records = read(folder / "test.jsonl")
         for turn in range(repeats):
             for place, (engine, title) in enumerate(ENGINES.items()):
                 found = watch.fresh("prediction.py", job | {"name": title, "engine": engine, "passes": passes})
                 results[engine].append(found)
-                number = turn * len(ENGINES) + place + 1
                 told = f"{title}: {found['samples_per_second']:.0f} samples/s"
-                say_progress(number, repeats * len(ENGINES), told)
+                say(f"[{turn * len(ENGINES) + place + 1}/{repeats * len(ENGINES)}] {told}")
     words = (
         f"{len(records):,} texts; medians of {repeats} processes, each the median of {passes} passes; from text to "
         "label, tokenizing included."
@@ -98,13 +98,8 @@ def main() -> None:
         return
     watch = Watch()
     watch.look()
-    if asked.quick:
-        section = compare(watch, asked.data, rows=QUICK, sentences=128, repeats=1, passes=1)
-    else:
-        rows, test = SETS[asked.data].rows
-        section = compare(
-            watch, asked.data, rows=rows, sentences=min(test, 1024), repeats=asked.repeats, passes=asked.passes
-        )
+    repeats, passes = (1, 1) if asked.quick else (asked.repeats, asked.passes)
+    section = compare(watch, asked.data, quick=asked.quick, repeats=repeats, passes=passes)
     print(f"## Prediction\n\n{machine()}. {watch.verdict()}\n\n{section}")
 
 

@@ -90,6 +90,7 @@ def _onnx_labeller(job: dict[str, Any], file: str, sessions: int, threads: int) 
 def export(job: dict[str, Any]) -> dict[str, Any]:
     """Write the bundle for ONNX Runtime: its operations fused by its own optimizer, in float32 and in int8."""
     import transformers
+    from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.transformers.optimizer import optimize_model
 
@@ -130,7 +131,12 @@ def export(job: dict[str, Any]) -> dict[str, Any]:
         hidden_size=config.hidden_size,
     )
     fused.save_model_to_file(str(folder / EXPORTED["onnx-float32"]))
-    quantize_dynamic(folder / EXPORTED["onnx-float32"], folder / EXPORTED["onnx-int8"], weight_type=QuantType.QInt8)
+    quantize_dynamic(
+        folder / EXPORTED["onnx-float32"],
+        folder / EXPORTED["onnx-int8"],
+        weight_type=QuantType.QInt8,
+        extra_options={"DefaultTensorType": TensorProto.FLOAT},  # shapes behind fused operations are not inferred
+    )
     return {"fused": fused.get_fused_operator_statistics()}
 
 

