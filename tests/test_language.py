@@ -37,7 +37,7 @@ def written() -> dict[str, str]:
     message = {"msgid": "", "msgstr": ""}
     for line in [*CATALOGUE.read_text(encoding="utf-8").splitlines(), ""]:
         if line.startswith(("msgid ", "msgstr ")):
-            part, _, line = line.partition(" ")
+            part, _, line = line.partition(" ")  # noqa: PLW2901  the rest of the line is what is read on
             message[part] = ""
         if line.startswith('"'):
             message[part] += ast.literal_eval(line)
