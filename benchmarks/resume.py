@@ -51,9 +51,8 @@ def main() -> int:
         code = _started(recipe, killed).wait()
         assert code == 0, f"the last call ended with {code}"
         same = _left(unbroken) == _left(killed)
-    print(
-        f"{done} kills of {options.kills} hit; the killed training ends {'as' if same else 'UNLIKE'} the unbroken one"
-    )
+    verdict = "the same bits as the unbroken one" if same else "OTHER BITS THAN THE UNBROKEN ONE"
+    print(f"{done} of {options.kills} kills hit; the killed training ends with {verdict}")
     return 0 if same else 1
 
 

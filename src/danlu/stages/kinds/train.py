@@ -56,7 +56,15 @@ class Train(Stage):
         validation = self._validation_records(place)
         source = self._source(place)
         if self.tokenizer is None and source.tokenizer_path() is None:
-            raise Refusal("a model from scratch needs a tokenizer; add 'tokenizer: \"@stage\"' or a tokenizer section")
+            raise Refusal(
+                "a model from scratch needs a tokenizer; write 'tokenizer: \"@NAME\"' with the name of a stage of "
+                "kind 'tokenizer'"
+            )
+        if self.train.patience and not validation:
+            raise Refusal(
+                "train.patience waits for better validations, and there is no validation data; "
+                "add 'validation' to the stage, or leave out 'patience'"
+            )
         tokenizer = tokenizer_of(self.tokenizer, source.tokenizer_path(), place)
         prepared = _Prepared(self, source, tokenizer, self.task.fitted(records), place.seed)
         _remove_leftovers(place.folder)

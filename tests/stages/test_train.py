@@ -1,0 +1,230 @@
+"""The stages that make tokenizers and train, from prepared data to bundles that answer."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import danlu
+from danlu.data.prepared import load as load_split
+from danlu.evaluate.score import score
+from danlu.refusal import Refusal
+from danlu.stages.run import Run
+from danlu.stages.stage import Place, Stage
+from danlu.train.recorders.jsonl import read
+
+SCRATCH = {"kind": "scratch", "layers": 1, "width": 32, "heads": 2, "positions": 48, "dropout": 0.1}
+TRAIN = {"steps": 40, "rate": 1e-2, "batch_tokens": 256, "threads": 2, "precision": "float32", "evaluate": 10}
+GOOD, BAD = "喜欢满意精彩推荐", "失望糟糕退货难看"
+
+
+def write_reviews(path: Path, rows: int = 160) -> Path:
+    """Every text has four characters that tell its label."""
+    dice = random.Random(4)
+    with path.open("w", encoding="utf-8") as file:
+        file.write("text\tlabel\n")
+        for _ in range(rows):
+            label = dice.choice(["good", "bad"])
+            letters = dice.choices("这家店的东西我昨天收到看了一下觉得真是", k=dice.randint(4, 10))
+            letters += dice.choices(GOOD if label == "good" else BAD, k=4)
+            dice.shuffle(letters)
+            file.write(f"{''.join(letters)}\t{label}\n")
+    return path
+
+
+def train_section(**fields: Any) -> dict[str, Any]:
+    section = {"kind": "train", "data": "@clean", "tokenizer": "@vocab", "model": SCRATCH, "task": {"kind": "classify"}}
+    return section | {"train": TRAIN} | fields
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Everything once: data, tokenizer, pretraining, and fine-tuning in three ways."""
+    root = tmp_path_factory.mktemp("whole")
+    data = {"kind": "tsv", "path": str(write_reviews(root / "reviews.tsv"))}
+    finetune = {
+        name: train_section(tokenizer=None, model={"kind": "pretrained", "path": path}, tuning={"kind": name})
+        for name, path in (("full", "@pretrain"), ("head", "@full"), ("lora", "@full"))
+    }
+    stages = {
+        "clean": {"kind": "prepare", "data": data, "dedup": "exact", "split": {"validation": 0.2, "test": 0.2}},
+        "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "wordpiece", "size": 80}},
+        "pretrain": train_section(task={"kind": "masked_lm"}),
+    }
+    return danlu.run({"name": "reviews", "stages": stages | finetune}, root=root, say=lambda line: None)
+
+
+def run_stage(whole: Run, folder: Path, fingerprint: str = "one", **fields: Any) -> list[str]:
+    """One train stage beside the prepared data of the whole run."""
+    said: list[str] = []
+    inputs = {name: whole[name] for name in ("clean", "vocab", "pretrain")}
+    stage = Stage.model_validate(train_section(**fields))
+    stage.run(Place(folder / "stage", inputs, fingerprint, 0, "en", said.append))
+    return said
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "bundle" / "model.safetensors")
+
+
+@pytest.mark.parametrize("name", ["full", "head", "lora"])
+def test_a_recipe_goes_from_text_to_a_bundle_that_answers(whole: Run, name: str) -> None:
+    bundle = danlu.load(whole[name])
+    test = load_split(whole["clean"], "test")
+    answers = bundle.predict(test)
+    right = sum(answer["label"] == record["label"] for answer, record in zip(answers, test, strict=True))
+    assert right / len(test) > 0.9
+    assert bundle.predict(["满意 满意 推荐"])[0]["scores"].keys() == {"good", "bad"}
+
+
+def test_logs_hold_every_number_that_is_promised(whole: Run) -> None:
+    lines = read(whole["full"] / "log.jsonl")
+    steps, validations = ([line for line in lines if ("validation" in line) is kind] for kind in (False, True))
+    keys = {"step", "epoch", "loss", "rate", "gradient_norm", "tokens_per_second", "share_of_limit", "seconds"}
+    assert all(line.keys() == keys for line in steps)
+    assert [line["step"] for line in steps] == [line["step"] for line in validations] == [10, 20, 30, 40]
+    assert steps[-1]["loss"] < 0.7 * steps[0]["loss"]
+    assert all(line["share_of_limit"] > 0 and line["tokens_per_second"] > 0 for line in steps)
+    assert read(whole["pretrain"] / "log.jsonl")[-1]["validation"]["perplexity"] < 45
+
+
+def test_what_was_frozen_is_bit_by_bit_what_it_was(whole: Run) -> None:
+    before, full, head = (weights(whole[name]) for name in ("pretrain", "full", "head"))
+    trunk = [name for name in before if name.startswith("bert.")]
+    assert len(trunk) > 15
+    assert all(torch.equal(head[name], full[name]) for name in trunk)
+    assert not any(torch.equal(full[name], before[name]) for name in trunk if "weight" in name)
+    assert not any(torch.equal(head[name], full[name]) for name in ("classifier.weight", "bert.pooler.dense.weight"))
+
+
+def test_pretrained_weights_arrive_and_a_tokenizer_comes_with_them(whole: Run) -> None:
+    vocabularies = [danlu.load(whole[name]).tokenizer.get_vocab() for name in ("pretrain", "full")]
+    assert vocabularies[0] == vocabularies[1]
+    assert (whole["vocab"] / "tokenizer" / "tokenizer.json").is_file()
+
+
+def test_nothing_of_the_work_is_left_beside_the_results(whole: Run) -> None:
+    for name in ("pretrain", "full", "head", "lora"):
+        assert {path.name for path in whole[name].iterdir()} <= {"log.jsonl", "bundle", "recipe.lock.yaml"}
+
+
+def test_the_bundle_holds_the_best_weights_and_not_the_last(whole: Run, tmp_path: Path) -> None:
+    """The rate is so high that validations jump about; its best one is measured again through the bundle."""
+    settings = TRAIN | {"rate": 0.05, "evaluate": 2, "schedule": "constant", "average": 0.5}
+    run_stage(whole, tmp_path, train=settings)
+    lines = [line for line in read(tmp_path / "stage" / "log.jsonl") if "validation" in line]
+    found = {line["step"]: line["validation"]["macro_f1"] for line in lines}
+    assert len(found) == 20
+    bundle = danlu.load(tmp_path / "stage")
+    provenance = bundle.facts["provenance"]
+    assert provenance["validation"] == max(found.values())
+    assert provenance["best_step"] == min(step for step, value in found.items() if value == max(found.values()))
+    records = load_split(whole["clean"], "validation")
+    again = score(bundle.task, records, bundle.predict(records), resamples=2).metrics["macro_f1"].interval.value
+    assert again == pytest.approx(max(found.values()), abs=1e-9)
+
+
+def test_training_stops_when_patience_runs_out(whole: Run, tmp_path: Path) -> None:
+    run_stage(whole, tmp_path, train=TRAIN | {"rate": 1e-12, "patience": 2, "steps": 1000, "evaluate": 3})
+    lines = [line for line in read(tmp_path / "stage" / "log.jsonl") if "validation" in line]
+    assert [line["step"] for line in lines] == [3, 6, 9]
+    assert danlu.load(tmp_path / "stage").facts["provenance"]["best_step"] == 3
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_every_precision_learns(whole: Run, tmp_path: Path, precision: str) -> None:
+    model = {"kind": "pretrained", "path": "@pretrain"}
+    said = run_stage(whole, tmp_path, model=model, train=TRAIN | {"precision": precision, "threads": 1})
+    assert precision in said[0]
+    losses = [line["loss"] for line in read(tmp_path / "stage" / "log.jsonl") if "loss" in line]
+    assert losses[-1] < 0.8 * losses[0]
+    assert all(value.dtype == torch.float32 for value in weights(tmp_path / "stage").values())
+
+
+def test_a_call_after_the_last_checkpoint_only_writes_the_bundle_again(whole: Run, tmp_path: Path) -> None:
+    settings = TRAIN | {"checkpoint_seconds": 1e-6, "steps": 12, "recorders": [{"kind": "tensorboard"}]}
+    run_stage(whole, tmp_path, train=settings)
+    first, log = weights(tmp_path / "stage"), read(tmp_path / "stage" / "log.jsonl")
+    shutil.rmtree(tmp_path / "stage" / "bundle")
+    for left in ("features-killed", ".bundle.killed.partial"):
+        (tmp_path / "stage" / left).mkdir()
+    said = run_stage(whole, tmp_path, train=settings)
+    assert "from step 12" in said[0]
+    assert all(torch.equal(value, first[name]) for name, value in weights(tmp_path / "stage").items())
+    assert read(tmp_path / "stage" / "log.jsonl") == log
+    left = {path.name for path in (tmp_path / "stage").iterdir()}
+    assert left == {"log.jsonl", "bundle", "checkpoints", "tensorboard"}
+
+    checkpoint = tmp_path / "stage" / "checkpoints" / "step-00000012"
+    with pytest.raises(Refusal, match="step-00000012: this checkpoint belongs to a run with another recipe"):
+        run_stage(whole, tmp_path, fingerprint="another", train=settings)
+    assert checkpoint.is_dir()
+    state = json.loads((checkpoint / "state.json").read_text())
+    (checkpoint / "state.json").write_text(json.dumps(state | {"threads": 99}))
+    with pytest.raises(Refusal, match="was made with 99 threads in 2 replicas and this machine has"):
+        run_stage(whole, tmp_path, train=settings)
+
+
+def test_a_loss_that_is_no_number_is_one_sentence_and_no_bundle(whole: Run, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"step \d+: the loss is .* lower train\.rate, raise train\.warmup") as told:
+        run_stage(whole, tmp_path, train=TRAIN | {"rate": 1e9, "clip": 0, "warmup": 0, "weight_decay": 1.0})
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "stage" / "bundle").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "sentence"),
+    [
+        ("东西收到了", "soso", "validation data, record 2: the label 'soso' is not among those of the training data"),
+        ("东西" * 40, "good", "validation data, record 2"),
+    ],
+)
+def test_what_cannot_be_validated_is_told_before_the_first_step(
+    whole: Run, tmp_path: Path, text: str, label: str, sentence: str
+) -> None:
+    (tmp_path / "valid.tsv").write_text(f"text\tlabel\n我喜欢\tgood\n{text}\t{label}\n", encoding="utf-8")
+    with pytest.raises(Refusal, match=sentence):
+        run_stage(whole, tmp_path, validation={"kind": "tsv", "path": str(tmp_path / "valid.tsv")})
+    assert not (tmp_path / "stage").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"tokenizer": None}, "a model from scratch needs a tokenizer; write 'tokenizer: \"@NAME\"'"),
+        ({"tokenizer": {"kind": "wordpiece"}}, "a tokenizer of kind 'wordpiece' is learnt from text; add a stage"),
+        ({"data": "@clean:test", "train": TRAIN | {"patience": 1}}, "train.patience waits for better validations"),
+        ({"task": {"kind": "tag"}}, "record 1: there is no column 'entities'"),
+        ({"task": {"kind": "classify", "labels": ["good", "so-so"]}}, "the label 'bad' is not among"),
+    ],
+)
+def test_sections_that_do_not_fit_are_one_sentence(
+    whole: Run, tmp_path: Path, fields: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(Refusal, match=sentence):
+        run_stage(whole, tmp_path, **fields)
+
+
+def test_a_tokenizer_reads_records_of_tokens_word_by_word(tmp_path: Path) -> None:
+    rows = [{"tokens": ["Ada", "met", "Bob"], "tags": ["O", "O", "O"]}] * 3
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    section = {"kind": "tokenizer", "data": {"kind": "jsonl", "path": str(tmp_path / "rows.jsonl")}}
+    stage = Stage.model_validate(section | {"tokenizer": {"kind": "wordpiece", "size": 60}})
+    stage.run(Place(tmp_path / "vocab", {}, "one", 0, "en", lambda line: None))
+    known = json.loads((tmp_path / "vocab" / "tokenizer" / "tokenizer.json").read_text())["model"]["vocab"]
+    assert {"ada", "met", "bob"} <= set(known)
+
+
+def test_a_training_killed_at_random_instants_ends_with_the_same_bits() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "resume.py"
+    command = [sys.executable, str(script), "--kills", "3", "--steps", "60"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 of 3 kills hit; the killed training ends with the same bits" in done.stdout
