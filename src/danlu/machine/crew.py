@@ -1,7 +1,7 @@
 """Threads of Python that each compute with one core.
 
-Two threads of one core beat one thread of two on small models by 11 to 33 % (2 cores, 2026-11): the cores
-do not wait for each other after every small operation.
+The cores then do not wait for each other after every small operation; in training, where Python itself takes
+more of the time, that may cost more than it gives (see `danlu.train.run.replicas_for`).
 """
 
 from collections.abc import Callable, Sequence

@@ -57,7 +57,7 @@ class FlatParameters:
                 if first:
                     part.zero_() if gradient is None else part.copy_(gradient)
                 elif gradient is not None:
-                    part.add_(gradient)
+                    part.add_(gradient.float())  # adding bfloat16 as it is takes twice as long
 
     def norm(self) -> Tensor:
         """Euclidean norm of all gradients."""

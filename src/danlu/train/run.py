@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from danlu.machine.device import cores, matmul_rate
+from danlu.machine.device import matmul_rate
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
 from danlu.recipe.part import find
@@ -193,7 +193,9 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def replicas_for(settings: Training, device: torch.device) -> int:
-    """How many replicas compute side by side: one a core on a CPU, of which there are at most 8."""
-    if device.type != "cpu":
-        return 1
-    return settings.threads or min(8, cores())
+    """How many replicas share a batch: on a CPU as many as the settings say, on an accelerator one.
+
+    One replica on two cores was faster than two of one core each: 22,900 tokens/s against 21,500 with 2,048
+    tokens a step, 21,800 against 16,000 with 1,024 (2 layers of 256, 2026-11).
+    """
+    return settings.threads if device.type == "cpu" else 1

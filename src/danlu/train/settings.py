@@ -32,7 +32,7 @@ class Training(Part):
     batch_examples: int | None = Field(default=None, ge=1, description="examples a batch, instead of tokens")
     accumulate: int = Field(default=1, ge=1, description="batches an optimizer step")
     precision: Precision = Field(default="auto", description="auto: what is measured to be fastest here")
-    threads: int | None = Field(default=None, ge=1, description="replicas side by side on a CPU; None: one a core")
+    threads: int = Field(default=1, ge=1, description="replicas that share each batch side by side on a CPU")
     average: float = Field(default=0.0, ge=0, lt=1, description="decay of averaged weights; 0: no averaging")
     evaluate: int | None = Field(default=None, ge=1, description="steps between validations; None: once an epoch")
     patience: int | None = Field(default=None, ge=1, description="validations without a new best before stopping")

@@ -1,9 +1,10 @@
 """`log.jsonl`: a line of json for every few steps and every validation."""
 
+import errno
 import json
 from pathlib import Path
 
-from danlu.machine.files import write_text
+from danlu.machine.files import full_disk_refused, write_text
 from danlu.train.recorder import Line, Recorder
 
 NAME = "log.jsonl"
@@ -24,12 +25,15 @@ class JsonlWriter:
         """Keep the lines up to `step`, leaving out a last one that was cut off."""
         kept = [line for line in read(path) if line["step"] <= step]
         write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept))
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
+        self._file = path.open("ab", buffering=0)  # a buffer that a full disk does not take would fail again in close
 
     def write(self, line: Line) -> None:
-        """Add one line, visible to readers at once."""
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._file.flush()
+        """Add one line, visible to readers at once; raises `Refusal` when the disk is full."""
+        data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8")
+        with full_disk_refused(self._path):
+            if self._file.write(data) < len(data):
+                raise OSError(errno.ENOSPC, "no room for the whole line")
 
     def close(self) -> None:
         """Close the file."""
