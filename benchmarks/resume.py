@@ -78,19 +78,25 @@ def _started(recipe: Path, root: Path) -> "subprocess.Popen[bytes]":
 
 
 def _kill(recipe: Path, root: Path, number: int, options: argparse.Namespace, dice: random.Random) -> bool:
-    """Let the training come some steps further, wait for some milliseconds, and kill it."""
-    share = number / options.kills
-    target = round(options.steps * share * dice.uniform(0.7, 1.0)) if number < options.kills else options.steps
+    """Let the training come some steps further, wait for some milliseconds, and kill it.
+
+    Every other time the wait goes on until a checkpoint is being written, which takes a small part of a step.
+    """
+    nearest = _step(root) + 1
+    target = dice.randint(nearest, max(nearest, options.steps * number // options.kills - 1))
+    target = min(target, options.steps) if number < options.kills else options.steps
     begun = time.monotonic()
     process = _started(recipe, root)
     while process.poll() is None and _step(root) < target:
         time.sleep(0.002)
     # a step and its checkpoint take some 30 ms, and after the last one the bundle some 500 ms
     time.sleep(dice.uniform(0.0, 0.5 if target == options.steps else 0.06))
+    while number % 2 and target < options.steps and process.poll() is None and not _partial(root):
+        pass
     process.kill()
     hit = process.wait() < 0
-    seconds, writing = time.monotonic() - begun, [path.name for path in (root / "resume").rglob("*.partial")]
-    doing = f"while {writing[0]} was being written" if writing else "between two writings"
+    seconds, writing = time.monotonic() - begun, _partial(root)
+    doing = f"while {writing[0].name} was being written" if writing else "between two writings"
     verdict = f"killed {doing}" if hit else "it had ended before"
     print(f"kill {number:2d}: after {seconds:6.2f} s, checkpoint of step {_step(root):3d}, {verdict}", flush=True)
     return hit
@@ -100,6 +106,12 @@ def _step(root: Path) -> int:
     """The step of the newest checkpoint."""
     found = (root / "resume" / "pretrain" / "checkpoints").glob("step-*")
     return max((int(path.name.removeprefix("step-")) for path in found), default=0)
+
+
+def _partial(root: Path) -> list[Path]:
+    """What is being written: a checkpoint, the bundle, a file."""
+    folder = root / "resume" / "pretrain"
+    return [*folder.glob("checkpoints/.*.partial"), *folder.glob(".*.partial")]
 
 
 def _left(root: Path) -> tuple[str, list[object]]:

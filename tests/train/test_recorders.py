@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from danlu.refusal import Refusal
 from danlu.train.recorders.jsonl import Jsonl, read
 from danlu.train.recorders.tensorboard import Tensorboard
 
@@ -34,6 +35,22 @@ def test_a_line_that_a_kill_has_cut_off_is_left_out(tmp_path: Path) -> None:
     assert read(path) == [line(10)]
     Jsonl().open(tmp_path, 50).close()
     assert path.read_text() == json.dumps(line(10)) + "\n"
+
+
+@pytest.mark.parametrize("room", [0, 7])
+def test_a_full_disk_is_refused_and_the_log_stays_readable(tmp_path: Path, room: int) -> None:
+    resource = pytest.importorskip("resource", reason="needs limits on the size of files")
+    writer = Jsonl().open(tmp_path, 0)
+    writer.write(line(10))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "log.jsonl").stat().st_size + room, limits[1]))
+    try:
+        with pytest.raises(Refusal, match=r"log\.jsonl: the disk is full"):
+            writer.write(line(20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    writer.close()
+    assert read(tmp_path / "log.jsonl") == [line(10)]
 
 
 def test_no_log_has_no_lines(tmp_path: Path) -> None:
