@@ -59,7 +59,7 @@ class Double(Stage):
 '''
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def outside_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("outside")
     (folder / "outside_stages").mkdir()
