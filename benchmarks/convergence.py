@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from measuring import Watch, machine, say, spread, table
-from texts import QUICK, SETS, job_for, why_absent
+from texts import QUICK, SETS, job_for, rate_for, why_absent
 
 PRECISIONS = ("float32", "bfloat16")
 BATCH = 32
@@ -23,7 +23,7 @@ def compare(watch: Watch, name: str, *, quick: bool, seeds: int, epochs: int) ->
     results: dict[str, list[dict[str, Any]]] = {precision: [] for precision in PRECISIONS}
     with tempfile.TemporaryDirectory() as texts:
         counts = watch.fresh("texts.py", job_for(name, Path(texts), quick=quick))
-        job = {"side": "danlu", "texts": texts, "batch": BATCH, "rate": SETS[name].rate, "epochs": epochs}
+        job = {"side": "danlu", "texts": texts, "batch": BATCH, "rate": rate_for(name, BATCH), "epochs": epochs}
         for seed in range(seeds):
             for place, precision in enumerate(PRECISIONS):
                 settings = {"precision": precision, "seed": seed, "name": precision}
@@ -49,7 +49,9 @@ def compare(watch: Watch, name: str, *, quick: bool, seeds: int, epochs: int) ->
         rows_told.append(
             [f"{title}, bfloat16 - float32, by seed", ", ".join(f"{value:+.3f}" for value in apart), "", ""]
         )
-    words = f"{counts['train']:,} rows, epochs {epochs}, batch {BATCH}, rate {SETS[name].rate}, {seeds} seed(s)."
+    words = (
+        f"{counts['train']:,} rows, epochs {epochs}, batch {BATCH}, rate {rate_for(name, BATCH):.1e}, {seeds} seed(s)."
+    )
     header = ["precision", "loss of the last fifth", "accuracy %", "samples/s"]
     return f"### {SETS[name].title}\n\n{words}\n\n{table(header, rows_told)}\n"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from measuring import Watch, machine, say, table
-from texts import SETS, job_for, read, why_absent
+from texts import SETS, job_for, rate_for, read, why_absent
 
 ENGINES = {
     "pipeline-1": "transformers.pipeline, float32, one by one",
@@ -32,8 +32,7 @@ def prepare(watch: Watch, folder: Path, name: str, *, quick: bool) -> dict[str, 
     """Texts, a trained bundle, and its ONNX files; the job that all engines get."""
     job = {"texts": str(folder), "bundle": str(folder / "bundle"), "onnx": str(folder)}
     watch.fresh("texts.py", job_for(name, folder, quick=quick, test=QUICK_SENTENCES if quick else SENTENCES))
-    chosen = SETS[name]
-    settings = {"side": "danlu", "batch": 32, "rate": chosen.rate, "epochs": chosen.epochs, "seed": 0}
+    settings = {"side": "danlu", "batch": 32, "rate": rate_for(name, 32), "epochs": SETS[name].epochs, "seed": 0}
     watch.fresh("training.py", job | settings | {"name": "training", "precision": "auto", "keep": job["bundle"]})
     watch.fresh("prediction.py", job | {"name": "the export", "engine": "export"})
     return job
@@ -77,7 +76,7 @@ def _table(results: dict[str, list[dict[str, Any]]], gold: list[str]) -> str:
         ]
         for engine, title in ENGINES.items()
     ]
-    header = ["", "samples/s", "danlu, bfloat16, is", "peak MiB", "accuracy %", "agrees with float32 %"]
+    header = ["", "samples/s", "danlu, bfloat16, against it", "peak MiB", "accuracy %", "agrees with float32 %"]
     return table(header, rows)
 
 
