@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from danlu.apps.quickstart import Outcome
 
 
-WIDTH = 110
+WIDTH = 124
 """Columns of the table where no terminal says how many there are."""
 
 
