@@ -31,7 +31,7 @@ stages:
     tokenizer: "@vocab"
     model: {{kind: scratch, layers: 2, width: 32, heads: 2, positions: 64, dropout: 0.1}}
     task: {{kind: masked_lm}}
-    train: {{steps: {steps}, rate: 3.0e-3, batch_tokens: 128, accumulate: 2, threads: 2, precision: bfloat16,
+    train: {{steps: {steps}, rate: 3.0e-3, batch_tokens: 128, accumulate: 2, threads: {threads}, precision: bfloat16,
              average: 0.9, evaluate: 10, checkpoint_seconds: 0.000001}}
 """
 WORDS = [*"炉火纯青日积月累读书破万卷下笔如有神学而时习之", "fire ", "iron ", "turns ", "gold "]
@@ -41,7 +41,7 @@ def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="danlu-resume-") as folder:
         recipe, unbroken, killed = (Path(folder) / name for name in ("recipe.yaml", "unbroken", "killed"))
-        _write_recipe(recipe, options.seed, options.steps)
+        _write_recipe(recipe, options.seed, options.steps, options.threads)
         assert _started(recipe, unbroken).wait() == 0, "the uninterrupted training failed"
         for stage in ("clean", "vocab"):  # as they are: a run would skip them too
             shutil.copytree(unbroken / "resume" / stage, killed / "resume" / stage)
@@ -60,16 +60,17 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--threads", type=int, default=1, help="replicas that share each batch")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 
-def _write_recipe(path: Path, seed: int, steps: int) -> None:
+def _write_recipe(path: Path, seed: int, steps: int, threads: int) -> None:
     dice = random.Random(seed)
     lines = ["".join(dice.choices(WORDS, k=dice.randint(4, 40))) + str(number) for number in range(300)]
     text = path.with_name("text.txt")
     text.write_text("\n".join(lines), encoding="utf-8")
-    path.write_text(RECIPE.format(seed=seed, steps=steps, text=text), encoding="utf-8")
+    path.write_text(RECIPE.format(seed=seed, steps=steps, threads=threads, text=text), encoding="utf-8")
 
 
 def _started(recipe: Path, root: Path) -> "subprocess.Popen[bytes]":

@@ -83,8 +83,8 @@ def restore(folder: Path, state: State, parameters: FlatParameters, optimizer: O
     if (plain["threads"], plain["replicas"]) != (state.threads, state.replicas):
         raise Refusal(
             f"{path}: this checkpoint was made with {plain['threads']} threads in {plain['replicas']} replicas and "
-            f"this machine has {state.threads} in {state.replicas}, which gives other last digits; set OMP_NUM_THREADS "
-            f"to {plain['threads']} and give the process {plain['replicas']} cores (taskset), or remove the folder"
+            f"this machine has {state.threads} in {state.replicas}, which gives other last digits; "
+            f"set OMP_NUM_THREADS={plain['threads']}, or remove the folder to start anew"
         )
     try:
         tensors = load_file(path / TENSORS)
