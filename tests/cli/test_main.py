@@ -40,16 +40,15 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def test_help_is_quick_and_imports_nothing_heavy() -> None:
+def test_help_imports_nothing_heavy() -> None:
     script = (
-        "import sys, time\nfrom danlu.cli.main import main\n"
+        "import sys\nfrom danlu.cli.main import main\n"
         "try: main(['--help'])\nexcept SystemExit as ended: assert not ended.code\n"
         "heavy = {'torch', 'transformers', 'pydantic', 'numpy', 'sklearn', 'yaml'} & set(sys.modules)\n"
-        "print('HEAVY', sorted(heavy), 'SECONDS', time.process_time())"  # not of the clock: others use the machine
+        "print('HEAVY', sorted(heavy))"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "HEAVY []" in ran.stdout
-    assert float(ran.stdout.rpartition("SECONDS")[2]) < 0.5
     for name, line in COMMANDS.items():
         assert name in ran.stdout
         assert line.split()[0] in ran.stdout

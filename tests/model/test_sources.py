@@ -238,7 +238,7 @@ def test_a_name_that_cannot_be_had_is_one_sentence_within_seconds(
     begun = time.monotonic()
     with pytest.raises(Refusal, match=sentence) as told:
         Pretrained(path="nobody/nothing").build("AutoModelForSequenceClassification", tokenizer, LABELS)
-    assert time.monotonic() - begun < 15  # the hub's client by itself: 48 s
+    assert time.monotonic() - begun < 30  # the hub's client by itself: 48 s
     assert "\n" not in str(told.value)
 
 

@@ -124,7 +124,7 @@ def test_what_is_not_there_is_said_at_once(path, says, monkeypatch):
     start = time.monotonic()
     with pytest.raises(Refusal, match=f"{path}: .*{says}"):
         Pretrained(path=path).build(texts)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30  # the hub's client by itself: 48 s
 
 
 def test_a_folder_or_file_without_tokenizer_is_refused(tmp_path):
