@@ -46,7 +46,7 @@ class Bundle:
     @cached_property
     def predictor(self) -> Predictor:
         """The threads that answer; made at first use."""
-        return Predictor(self.model, self.task, self.tokenizer, threads=self.threads)
+        return Predictor(self.model, self.task, self.tokenizer, threads=self.threads, frozen=True)
 
     def predict(self, items: Sequence[str | Record]) -> list[Prediction]:
         """One prediction a text or record, in order.

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from danlu.data.record import Record
 from danlu.machine.crew import Crew
 from danlu.machine.seed import generator
+from danlu.model.packed import packed
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.task.task import Output, Prediction, Task
@@ -26,6 +27,10 @@ from danlu.text.tokenizer import Tokenizer
 
 _POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "roberta-prelayernorm"}
 """Families that count positions from the padding token's number + 1."""
+
+BATCH_TOKENS = {True: 1024, False: 16384}
+"""By whether the device is a CPU, whose cache larger batches leave: MiniLM in bfloat16, 872 phrases on 2 cores:
+435 a second with 1,024, 383 with 4,096, 306 with 8,192 (2026-11)."""
 
 BLOCK = 4096  # records that are encoded and sorted together: all that is held in memory at once
 
@@ -44,16 +49,21 @@ class Predictor:
         tokenizer: Tokenizer,
         *,
         threads: int | None = None,
-        batch_tokens: int = 4096,
+        batch_tokens: int | None = None,
+        frozen: bool = False,
     ) -> None:
-        """Predict with `threads` cores (None: as many as torch may use) in batches of `batch_tokens` tokens."""
+        """Predict with `threads` cores (None: as many as torch may use) in batches of `batch_tokens` tokens.
+
+        `frozen` promises that nobody trains `model` any more; its weights are then laid out for speed.
+        """
         self.task = task
         self.tokenizer = tokenizer
-        self.batch_tokens = batch_tokens
         self.limit = longest_row(model)
         self.device = next(model.parameters()).device
+        self.batch_tokens = batch_tokens or BATCH_TOKENS[self.device.type == "cpu"]
         size = (threads or torch.get_num_threads()) if self.device.type == "cpu" else 1
-        self._replicas: list[nn.Module] = [replica(model).train(mode=False) for _ in range(size)]
+        first = packed(model) if frozen else replica(model)
+        self._replicas = [each.train(mode=False) for each in (first, *(replica(first) for _ in range(size - 1)))]
         self._crew = Crew(size)
 
     def predict(self, records: Sequence[Record]) -> list[Prediction]:

@@ -58,6 +58,8 @@ class Pretrained(Source):
                 f"{self.path}: the tokenizer has {len(tokenizer):,} tokens but the model only {known:,} embeddings; "
                 "leave out 'tokenizer' to use the model's own"
             )
+        if network.config.pad_token_id is None:  # a decoder that classifies looks for the last token before padding
+            network.config.pad_token_id = tokenizer.pad_token_id
         return network  # type: ignore[no-any-return]
 
     def tokenizer_path(self) -> str | None:

@@ -1,7 +1,7 @@
 """Train a model: any source, any task, any tuning method. Pretraining and fine-tuning are this one stage."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +74,7 @@ class Train(Stage):
         encoded = prepared.task.encode(records, tokenizer, limit, labelled=True)
         if not encoded:
             raise Refusal("the data gives nothing to train on; look at the survey of the stage that prepared it")
+        _say_losses(place, encoded)
         try:  # what cannot be validated is told now, not after an epoch
             prepared.task.encode(validation, tokenizer, limit, labelled=True)
         except Refusal as refusal:
@@ -209,6 +210,21 @@ def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:
     """Every row once, for features that are computed once."""
     for group in batches.groups(0, batches.an_epoch(), where):
         yield from group
+
+
+def _say_losses(place: Place, encoded: Sequence[Encoded]) -> None:
+    """What of the data the model will not see as it is."""
+    cut = [item.cut for item in encoded if item.cut]
+    if cut:
+        place.say(
+            f"{place.folder.name}: {len(cut):,} of {len(encoded):,} texts are too long and lose {sum(cut):,} tokens; "
+            "raise the task's 'max_length', or set its 'too_long' to split"
+        )
+    if widened := sum(item.widened for item in encoded):
+        place.say(
+            f"{place.folder.name}: {widened:,} spans have borders inside a token and are labelled inexactly; "
+            "a tokenizer with smaller pieces labels them exactly"
+        )
 
 
 def _say_plan(place: Place, run: Run, model: nn.Module, precision: str) -> None:
