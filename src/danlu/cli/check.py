@@ -9,6 +9,7 @@ MEANS = {
     "run": "would run",
     "resume": "would go on where it was interrupted",
     "skip": "done, would be skipped",
+    "restore": "was done before; its results, which were moved aside, would be taken back",
     "replace": "would run; older results would be moved aside",
 }
 
