@@ -15,7 +15,6 @@ from danlu.data.source_file import SourceFile, find_source, locate
 from danlu.refusal import Refusal
 
 
-
 def lines(source: SourceFile, encoding: str = "auto") -> list[str]:
     return [line for _, line in numbered_lines(source, encoding)]
 

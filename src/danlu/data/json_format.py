@@ -57,7 +57,7 @@ class JsonFormat(TextFormat):
                 bad_rows.reject(source.name, f"record {number}", f"{reason}; write every record as an object", record)
 
     def _list(self, source: SourceFile, under: str) -> list[Any]:
-        value = parse(self.text(source), source.name)
+        value = parse(self.whole_text(source), source.name)
         for key in under.split(".") if under else ():
             if not isinstance(value, dict) or key not in value:
                 raise Refusal(f"{source.name}: there is no key '{key}' of '{under}'{_hint(value)}")

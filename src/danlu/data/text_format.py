@@ -30,7 +30,7 @@ class TextFormat(FileFormat):
         """The lines of the file with their numbers; see `danlu.data.lines.lines`."""
         return lines(source, self.encoding, bad_rows)
 
-    def text(self, source: SourceFile) -> str:
+    def whole_text(self, source: SourceFile) -> str:
         """The file as one text, for formats that are read as a whole.
 
         Raises:

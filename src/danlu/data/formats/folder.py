@@ -43,7 +43,7 @@ class Folder(TextFormat):
     def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the one document of a file; see `FileFormat.rows`."""
         name = source.inner_name.lower()
-        text = _page(source, self.encoding) if name.endswith((".html", ".htm")) else self.text(source)
+        text = _page(source, self.encoding) if name.endswith((".html", ".htm")) else self.whole_text(source)
         text = text.replace("\r\n", "\n")
         if text.strip():
             yield 1, {"text": text, "file": self._within(source)}

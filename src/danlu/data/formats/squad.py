@@ -39,7 +39,7 @@ class Squad(JsonFormat):
         if holds_json_lines(source, self.encoding):
             items: list[Any] = [row for _, row in self.lines_of_json(source, bad_rows)]
         else:
-            value = parse(self.text(source), source.name)
+            value = parse(self.whole_text(source), source.name)
             items = value.get("data") if isinstance(value, dict) else value
             if not isinstance(items, list):
                 raise Refusal(f"{source.name}: expected a list of articles under 'data', or of questions; {_FORM}")

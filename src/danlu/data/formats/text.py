@@ -19,7 +19,7 @@ class Text(TextFormat):
     def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the texts; see `FileFormat.rows`."""
         if self.whole_file:
-            text = self.text(source)
+            text = self.whole_text(source)
             if text.strip():
                 yield 1, {self.column: text}
             return
