@@ -71,10 +71,18 @@ def test_bad_rows_are_written_aside_with_what_stood_there(tmp_path: Path) -> Non
     assert [(row["place"], row["row"]) for row in written] == [("line 2", "nonsense\n"), ("line 3", {"txt": "c"})]
     assert "there is no column 'text'; did you mean 'txt'?" in written[1]["reason"]
     assert bad_rows.by_file == {str(tmp_path / "a.jsonl"): 2}
-    assert "2 bad rows left out, written to bad_rows.jsonl" in bad_rows.in_words()[-1]
+    assert bad_rows.in_words()[0].startswith(f"2 bad rows left out; the first: {tmp_path / 'a.jsonl'}, line 2")
+    assert bad_rows.in_words()[1] == f"all of them are in {aside}"
     with BadRows(aside):
         pass
     assert not aside.exists()  # nothing stale beside a clean run
+
+
+def test_a_warning_tells_of_bad_rows_that_nobody_takes(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n3\n")
+    source = Format.model_validate({"kind": "csv", "path": str(tmp_path / "a.csv"), "on_bad_row": "skip"})
+    with pytest.warns(UserWarning, match=r"1 bad rows left out; the first: .*a\.csv, line 3"):
+        assert list(source.read()) == [{"a": "1", "b": "2"}]
 
 
 def test_nothing_is_left_of_an_aside_file_when_reading_fails(tmp_path: Path) -> None:
@@ -123,14 +131,14 @@ def test_lists_and_objects_are_refused_where_a_text_is_needed(tmp_path: Path) ->
 
 
 def test_a_damaged_shard_among_others_stops_or_is_told(tmp_path: Path) -> None:
-    whole = gzip.compress(b"".join(b'{"text": "%d"}\n' % number for number in range(50_000)))
+    whole = gzip.compress(b"".join(b'{"text": "%d"}\n' % number for number in range(150_000)))
     (tmp_path / "1.jsonl.gz").write_bytes(whole)
     (tmp_path / "2.jsonl.gz").write_bytes(b"")
     (tmp_path / "3.jsonl.gz").write_bytes(whole[:-1000])
     pattern = str(tmp_path / "*.gz")
     assert stopped("jsonl", pattern).startswith(f"{tmp_path / '2.jsonl.gz'}: the file is empty")
     found, bad_rows = skipped("jsonl", pattern)
-    assert 50_000 < len(found) < 100_000
+    assert 150_000 < len(found) < 300_000
     assert [name.rpartition("/")[2] for name in bad_rows.by_file] == ["2.jsonl.gz", "3.jsonl.gz"]
     assert "damaged or cut short" in bad_rows.first[1]
 

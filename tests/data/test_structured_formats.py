@@ -88,6 +88,7 @@ def test_squad_moves_answers_to_where_their_text_stands_and_leaves_out_others(tm
         assert record["context"].startswith(answer["text"], answer["start"])
     assert bad_rows.mended == {"answers moved to where their text stands": 2}
     assert "question 4: no answer stands in the context, such as '杜甫'" in bad_rows.first[0]
+    assert bad_rows.count == 1
     with pytest.raises(Refusal, match=r"a\.json, question 4: no answer stands"):
         read("squad", path)
 

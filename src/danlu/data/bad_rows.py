@@ -60,6 +60,12 @@ class BadRows:
         if self.aside is not None:
             self._write(self.aside, {"file": file, "place": place, "reason": reason, "row": _cut(row)})
 
+    def stopping(self) -> "BadRows":
+        """One that stops at the first bad row, and counts what is mended here."""
+        found = BadRows(stop=True)
+        found.mended = self.mended
+        return found
+
     def mend(self, what: str) -> None:
         """Count a row that was kept, with what was corrected in it."""
         self.mended[what] += 1
@@ -69,12 +75,11 @@ class BadRows:
         _ = translator(language)
         told = [_("mended: {what}, {count:,} times").format(what=w, count=n) for w, n in sorted(self.mended.items())]
         if self.count:
-            aside = self.aside.name if self.aside else "-"
             told.append(
-                _("{count:,} bad rows left out, written to {file}; the first: {first}").format(
-                    count=self.count, file=aside, first=self.first[0]
-                )
+                _("{count:,} bad rows left out; the first: {first}").format(count=self.count, first=self.first[0])
             )
+            if self.aside is not None:
+                told.append(_("all of them are in {file}").format(file=self.aside))
         return told
 
     def __enter__(self) -> Self:

@@ -1,5 +1,6 @@
 """The promise of a format: how records are read from files."""
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from typing import ClassVar, Literal
@@ -47,12 +48,15 @@ class Format(Part):
 
         Columns that are not named in `columns` keep their names; empty values (null) are left out. Every record
         has the `needed` columns. Rows that cannot be read stop, or go to `bad_rows` under `on_bad_row: skip`; so
-        does the rest of a file that is damaged. Without `bad_rows` they are only counted.
+        does the rest of a file that is damaged. Without `bad_rows` a warning tells of them at the end.
 
         Raises:
             Refusal: a row or file cannot be read and `on_bad_row` is stop, or there are no records that can be.
         """
-        bad_rows = (bad_rows or BadRows()) if self.on_bad_row == "skip" else BadRows(stop=True)
+        unwatched = bad_rows is None
+        bad_rows = bad_rows or BadRows()
+        if self.on_bad_row == "stop":
+            bad_rows = bad_rows.stopping()
         wanted = tuple(dict.fromkeys((*self.columns, *self.join, *needed)))
         plain = not (self.columns or self.constants or self.join)
         empty = True
@@ -75,6 +79,8 @@ class Format(Part):
         if empty:
             first = f" that can be read, the first bad row being: {bad_rows.first[0]}" if bad_rows.first else ""
             raise Refusal(f"{shown(self.path)}: holds no records{first or '; give a file with at least one'}")
+        if unwatched and bad_rows.count:
+            warnings.warn("; ".join(bad_rows.in_words()), stacklevel=2)
 
     def _named(self, row: Record) -> Record:
         if not self.columns:

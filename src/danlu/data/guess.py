@@ -2,7 +2,6 @@
 
 import codecs
 import json
-from itertools import islice
 
 from danlu.data.lines import lines
 from danlu.data.source_file import SourceFile, find_paths, find_source
@@ -50,8 +49,8 @@ def holds_json_lines(source: SourceFile, encoding: str = "auto") -> bool:
         start = stream.peek(8).replace(b"\0", b"").lstrip(codecs.BOM_UTF8 + codecs.BOM_UTF16 + b" \t\r\n")
     if start[:1] == b"[":  # a list, which may be one line of hundreds of megabytes
         return False
-    first = "".join(islice((line for _, line in lines(source, encoding) if line.strip()), 1))
     try:
+        first = next((line for _, line in lines(source, encoding) if line.strip()), "")
         return isinstance(json.loads(first), dict)
-    except ValueError:
+    except ValueError:  # a Refusal as well, of a first line that is too long
         return False

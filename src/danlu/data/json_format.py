@@ -33,7 +33,7 @@ class JsonFormat(TextFormat):
             if line.isspace():
                 continue
             try:
-                value = parse(line, f"{name}, line {number}")
+                value = parse(line.rstrip("\r\n"), f"{name}, line {number}")
             except Refusal as refusal:
                 if bad_rows.stop:
                     raise

@@ -74,9 +74,9 @@ def _marked(start: bytes) -> str | None:
     return next((name for mark, name in _BYTE_ORDER_MARKS if start.startswith(mark)), None)
 
 
-def _whole_lines(stream: io.BufferedIOBase, name: str, bad_rows: BadRows) -> Blocks:
+def _whole_lines(stream: io.BufferedReader, name: str, bad_rows: BadRows) -> Blocks:
     number, pieces, waiting = 1, [b""], 0  # pieces: the beginning of a line that no block has ended yet
-    while block := stream.read(_BLOCK):
+    while block := stream.read1(_BLOCK):
         end = block.rfind(b"\n") + 1
         if not end:
             pieces.append(block)
@@ -99,9 +99,9 @@ def _whole_lines(stream: io.BufferedIOBase, name: str, bad_rows: BadRows) -> Blo
         yield number, rest
 
 
-def _after_line_end(stream: io.BufferedIOBase) -> bytes:
+def _after_line_end(stream: io.BufferedReader) -> bytes:
     """Read on to the end of the line, and give what was read of the next."""
-    while block := stream.read(_BLOCK):
+    while block := stream.read1(_BLOCK):
         if (end := block.find(b"\n")) >= 0:
             return block[end + 1 :]
     return b""
@@ -203,7 +203,7 @@ def _read_as(line: bytes, encoding: str) -> str | None:
         return None
 
 
-def _wide_lines(stream: io.BufferedIOBase, name: str, encoding: str) -> Lines:
+def _wide_lines(stream: io.BufferedReader, name: str, encoding: str) -> Lines:
     """Lines of an encoding in which a byte that looks like a line end need not be one, as in UTF-16."""
     number = 0
     with io.TextIOWrapper(stream, encoding, newline="\n") as text:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from danlu.data.bad_rows import BadRows
+from danlu.data.guess import holds_json_lines
 from danlu.data.json_format import JsonFormat
 from danlu.data.json_text import parse
 from danlu.data.record import Record
@@ -34,13 +35,16 @@ class Squad(JsonFormat):
 
     def _questions(self, source: SourceFile, bad_rows: BadRows) -> Iterator[Record]:
         """Flat questions, each with its context."""
-        from danlu.data.guess import holds_json_lines
-
-        if holds_json_lines(source, self.encoding):
-            items: list[Any] = [row for _, row in self.lines_of_json(source, bad_rows)]
-        else:
+        items: Any
+        try:
             value = parse(self.whole_text(source), source.name)
-            items = value.get("data") if isinstance(value, dict) else value
+        except Refusal:
+            if not holds_json_lines(source, self.encoding):
+                raise
+            items = (row for _, row in self.lines_of_json(source, bad_rows))
+        else:
+            flat = isinstance(value, dict) and "data" not in value
+            items = [value] if flat else value["data"] if isinstance(value, dict) else value
             if not isinstance(items, list):
                 raise Refusal(f"{source.name}: expected a list of articles under 'data', or of questions; {_FORM}")
         for item in items:
