@@ -20,7 +20,7 @@ def run(folder: Path, said: list[str]) -> Run:
     rows = [f"第{number}个不同的句子{'甲乙丙丁戊'[number % 5] * number},{'正负'[number % 2]}" for number in range(20)]
     (folder / "a.csv").write_text("\n".join(["text,label", *rows, "太多,了,三"]), encoding="utf-8")
     (folder / "recipe.yaml").write_text(RECIPE.format(path=folder / "a.csv"), encoding="utf-8")
-    return danlu.run(str(folder / "recipe.yaml"), runs=str(folder / "runs"), say=said.append)
+    return danlu.run(str(folder / "recipe.yaml"), root=folder / "runs", say=said.append)
 
 
 def test_prepare_tells_of_bad_rows_and_writes_them_aside(tmp_path: Path) -> None:
