@@ -7,10 +7,20 @@ Record = dict[str, Any]
 """Plain values only (text, numbers, lists and dicts of them); columns are named as the task names them."""
 
 
+STRUCTURED = frozenset({"answers", "entities", "head", "labels", "messages", "tags", "tail", "tokens", "words"})
+"""Columns that are lists or dicts by their nature; every other one that is needed holds a text or a number."""
+
+
 def text_of(record: Record, column: str = "text") -> str:
-    """The text by which records are compared: that of `column`, or the `tokens` with spaces between them."""
+    """The text by which records are compared: that of `column`, or the `tokens` with spaces between them.
+
+    The text of `messages` is what they say, a line each.
+    """
     if column in record:
-        return str(record[column])
+        value = record[column]
+        if isinstance(value, list) and all(isinstance(item, dict) and "content" in item for item in value):
+            return "\n".join(str(item["content"]) for item in value)
+        return str(value)
     return " ".join(map(str, record.get("tokens", ())))
 
 

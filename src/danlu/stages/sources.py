@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from danlu.data.bad_rows import BadRows
 from danlu.data.format import Format
 from danlu.data.prepared import load
 from danlu.data.record import Record
@@ -24,12 +25,15 @@ def records_of(data: Data | Sequence[Data], split: str, place: Place) -> list[Re
         Refusal: a data set that is not there or cannot be read.
     """
     records: list[Record] = []
-    for source in [data] if isinstance(data, str | Format) else data:
-        if isinstance(source, Format):
-            records += source.read() if split == "train" else ()
-        else:
-            named = source.partition(":")[2]
-            records += load(place.path(source), named or split)
+    with BadRows(place.folder / "bad_rows.jsonl") as bad_rows:
+        for source in [data] if isinstance(data, str | Format) else data:
+            if isinstance(source, Format):
+                records += source.read(bad_rows=bad_rows) if split == "train" else ()
+            else:
+                named = source.partition(":")[2]
+                records += load(place.path(source), named or split)
+    for line in bad_rows.in_words(place.language):
+        place.say(line)
     return records
 
 

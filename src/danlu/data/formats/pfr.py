@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 
 from pydantic import Field
 
+from danlu.data.bad_rows import BadRows
 from danlu.data.record import Record
 from danlu.data.source_file import SourceFile
 from danlu.data.text_format import TextFormat
@@ -38,10 +39,10 @@ class Pfr(TextFormat):
         default={"nr": "PER", "ns": "LOC", "nt": "ORG"}, description="label of an entity, by its tag in the file"
     )
 
-    def rows(self, source: SourceFile) -> Iterator[tuple[int, Record]]:
-        """Yield `{"text", "entities"}` a sentence, with the line of its paragraph; see `Format.rows`."""
+    def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
+        """Yield `{"text", "entities"}` a sentence, with the line of its paragraph; see `FileFormat.rows`."""
         words, tagged = 0, 0
-        for number, line in enumerate(self.lines(source), 1):
+        for number, line in self.lines(source, bad_rows):
             paragraph = _words(line, self.labels)
             words += len(paragraph)
             tagged += sum(1 for _, tag in paragraph if tag)

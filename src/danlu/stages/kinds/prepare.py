@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from danlu.data.bad_rows import BadRows
 from danlu.data.dedup import Clusters, Rows, drop_duplicates, find_clusters, texts_of
 from danlu.data.format import Format
 from danlu.data.prepared import SPLITS, save
@@ -63,12 +64,15 @@ class Prepare(Stage):
         records: list[Record] = []
         origins: list[str] = []
         empty = 0
-        for name, sources in [*given.items(), ("train", self.data)]:
-            read = _read(sources, self.text)
-            filled = [record for record in read if text_of(record, self.text).strip()]
-            empty += len(read) - len(filled)
-            records += filled
-            origins += [name] * len(filled)
+        with BadRows(place.folder / "bad_rows.jsonl") as bad_rows:
+            for name, sources in [*given.items(), ("train", self.data)]:
+                read = _read(sources, self.text, bad_rows)
+                filled = [record for record in read if text_of(record, self.text).strip()]
+                empty += len(read) - len(filled)
+                records += filled
+                origins += [name] * len(filled)
+        for line in bad_rows.in_words(place.language):
+            place.say(line)
         if "train" not in origins:
             raise Refusal(f"the column '{self.text}' is empty in all {empty} records; name the right one in 'text'")
         clusters = find_clusters(texts_of(records, self.text), self.similarity)
@@ -139,12 +143,12 @@ class Prepare(Stage):
         raise Refusal(f"record {lacking} has no column '{column}' to stratify by; name another in 'stratify'")
 
 
-def _read(sources: Sources | None, column: str) -> list[Record]:
+def _read(sources: Sources | None, column: str, bad_rows: BadRows) -> list[Record]:
     records: list[Record] = []
     for source in [] if sources is None else sources if isinstance(sources, list) else [sources]:
         with closing(source.read()) as first:
             needed = () if "tokens" in next(first) else (column,)
-        for number, record in enumerate(source.read(needed), 1):
+        for number, record in enumerate(source.read(needed, bad_rows), 1):
             label = record.get("label")
             if isinstance(label, str) and not label.strip():
                 raise Refusal(f"{source.path}: record {number} has an empty label; fill it in, or remove the record")
