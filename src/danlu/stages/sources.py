@@ -1,6 +1,7 @@
 """What a stage's references stand for: records, tokenizers, folders."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from danlu.data.format import Format
@@ -10,6 +11,8 @@ from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.tokenizers.pretrained import Pretrained
+
+CHUNK = 4096  # records that are held at a time while a data set is streamed
 
 Data = Reference | Format
 """A prepared data set (`@stage`, `@stage:split`), or files as they are."""
@@ -31,6 +34,22 @@ def records_of(data: Data | Sequence[Data], split: str, place: Place) -> list[Re
             named = source.partition(":")[2]
             records += load(place.path(source), named or split)
     return records
+
+
+def stream_of(data: Data | Sequence[Data], split: str, place: Place) -> Iterator[list[Record]]:
+    """The records of `records_of`, a chunk at a time, so that memory does not grow with the data.
+
+    Raises:
+        Refusal: a data set that is not there or cannot be read.
+    """
+    for source in [data] if isinstance(data, str | Format) else data:
+        if isinstance(source, Format):
+            records = iter(source.read() if split == "train" else ())
+        else:
+            file = place.path(source) / f"{source.partition(':')[2] or split}.parquet"
+            records = iter(Format.model_validate({"kind": "parquet", "path": str(file)}).read())
+        while chunk := list(islice(records, CHUNK)):
+            yield chunk
 
 
 def has_split(data: Data | Sequence[Data], split: str, place: Place) -> bool:

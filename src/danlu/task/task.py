@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from danlu.data.record import Record
 from danlu.recipe.part import Part
+from danlu.refusal import Refusal
 from danlu.text.batch import Batch
 from danlu.text.encoded import Encoded
+from danlu.text.flat import FlatTokens
 from danlu.text.tokenizer import Tokenizer
 
 Prediction = dict[str, Any]
@@ -65,6 +67,16 @@ class Task(Part):
         `limit` is the longest row the model allows, in tokens. Without `labelled`, labels are not looked at.
         Raises `Refusal` for a wrong column, an unknown label, or a text that is too long under `stop`.
         """
+
+    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int) -> Sequence[Encoded]:
+        """Labelled rows of at most `limit` tokens out of flat token files, looked up as they are asked for.
+
+        Raises `Refusal` for a task that needs more than text.
+        """
+        raise Refusal(
+            f"the task '{self.kind}' cannot learn from flat token files; "
+            f"write 'task: {{kind: {self.kind}}}' in the stage of kind 'shards' as well"
+        )
 
     @abstractmethod
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
