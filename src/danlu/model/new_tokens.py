@@ -6,7 +6,6 @@ Hewitt, 2021, narrowed to the pieces that are replaced).
 """
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,18 +13,19 @@ from transformers import PreTrainedModel
 
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizers.pretrained import Pretrained
 
 
 def make_room(network: PreTrainedModel, tokenizer: Tokenizer, folder: Path, name: str) -> None:
     """Give `network` rows for the tokens that `tokenizer` has beyond the tokenizer beside the weights in `folder`.
 
-    Nothing is done where the two are of one vocabulary, or the network has room and no tokenizer lies there.
+    Nothing is done where the two have the same vocabulary, or are strangers that the network has room for.
 
     Raises:
         Refusal: the tokenizer has more tokens than the network has embeddings, and is not the old one extended.
     """
     known = network.get_input_embeddings().num_embeddings
-    old = _old(folder)
+    old = Pretrained(path=str(folder)).build(lambda: iter(())) if (folder / "tokenizer.json").is_file() else None
     if old is None or not _extends(tokenizer, old):
         if len(tokenizer) > known:
             raise Refusal(
@@ -33,42 +33,34 @@ def make_room(network: PreTrainedModel, tokenizer: Tokenizer, folder: Path, name
                 "leave out 'tokenizer' to use the model's own, or extend that one with a tokenizer of kind 'extended'"
             )
         return
-    pieces = _replaced(tokenizer, old)
-    if not pieces:
-        return
     if len(tokenizer) > known:
         network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    for weights in _tables(network):
-        _fill(weights, pieces)
+    pieces = _replaced(tokenizer, old)
+    for table in _tables(network):
+        _fill(table, pieces)
 
 
-def _old(folder: Path) -> Any:
-    """The tokenizer that belongs to the weights; None where none lies beside them."""
-    from tokenizers import Tokenizer as Backend
-
-    file = folder / "tokenizer.json"
-    return Backend.from_file(str(file)) if file.is_file() else None
-
-
-def _extends(tokenizer: Tokenizer, old: Any) -> bool:
+def _extends(tokenizer: Tokenizer, old: Tokenizer) -> bool:
     """Whether every token of the old tokenizer has the same number in the new one."""
     vocabulary = tokenizer.get_vocab()
-    return all(vocabulary.get(token) == number for token, number in old.get_vocab(with_added_tokens=True).items())
+    return all(vocabulary.get(token) == number for token, number in old.get_vocab().items())
 
 
-def _replaced(tokenizer: Tokenizer, old: Any) -> dict[int, list[int]]:
+def _replaced(tokenizer: Tokenizer, old: Tokenizer) -> dict[int, list[int]]:
     """The pieces that each new token stands for, by number; those that the old tokenizer has no piece for aside."""
-    known = set(old.get_vocab(with_added_tokens=True).values())
-    new = {number: token for token, number in tokenizer.get_vocab().items() if number not in known}
-    found = {number: old.encode(token, add_special_tokens=False).ids for number, token in sorted(new.items())}
+    known = old.get_vocab()
+    new = {number: token for token, number in tokenizer.get_vocab().items() if token not in known}
+    cut = old.backend_tokenizer
+    found = {number: cut.encode(token, add_special_tokens=False).ids for number, token in sorted(new.items())}
     return {number: ids for number, ids in found.items() if ids}
 
 
 def _tables(network: PreTrainedModel) -> list[Tensor]:
     """What has a row a token: input embeddings, output weights if they are not the same, and its bias."""
-    tables: list[Tensor] = [network.get_input_embeddings().weight]  # type: ignore[list-item]
+    tables: list[Tensor] = []
     output = network.get_output_embeddings()
-    for table in (getattr(output, "weight", None), getattr(output, "bias", None)):
+    for module, part in ((network.get_input_embeddings(), "weight"), (output, "weight"), (output, "bias")):
+        table = getattr(module, part, None)
         if isinstance(table, Tensor) and all(table is not other for other in tables):
             tables.append(table)
     return tables

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from danlu.data.format import Format
 from danlu.data.prepared import load
@@ -73,10 +74,26 @@ def tokenizer_of(tokenizer: Reference | TokenizerSource | None, model_path: str 
                 f"a tokenizer of kind '{tokenizer.kind}' is learnt from text; add a stage of kind 'tokenizer' with it "
                 "and write 'tokenizer: \"@NAME\"' with that stage's name here"
             )
-        return tokenizer.build(lambda: iter(()))
+        return resolved(tokenizer, place).build(lambda: iter(()))
     path = str(place.path(tokenizer) / "tokenizer") if tokenizer else model_path
     assert path is not None
     return Pretrained(path=path).build(lambda: iter(()))
+
+
+def resolved(tokenizer: TokenizerSource, place: Place) -> TokenizerSource:
+    """The part with the folder of a tokenizer or bundle in place of each `@stage` that it names as a path."""
+
+    def replaced(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        plain = {key: replaced(item) for key, item in value.items()}
+        path = plain.get("path")
+        if isinstance(path, str) and path.startswith("@"):
+            folders = [place.path(path) / name for name in ("tokenizer", "bundle")]
+            plain["path"] = str(next((folder for folder in folders if folder.is_dir()), folders[0]))
+        return plain
+
+    return TokenizerSource.model_validate(replaced(tokenizer.to_plain()))
 
 
 def bundle_folder(path: str, place: Place) -> Path:

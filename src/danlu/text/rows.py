@@ -143,11 +143,11 @@ def _batch(chunk: Sequence[Encoded]) -> pa.RecordBatch:
     columns["input_ids"] = _lists([row.input_ids for row in chunk])
     columns["segments"] = _lists([row.segments for row in chunk])
     columns["offsets"] = _lists([None if row.offsets is None else row.offsets.reshape(-1) for row in chunk])
-    columns["label"] = columns["label_value"] = pa.nulls(len(chunk), pa.int64())
+    columns["label"] = pa.nulls(len(chunk), pa.int64())
     columns["label_value"] = pa.nulls(len(chunk), pa.float64())
     columns["label_row"] = pa.nulls(len(chunk), pa.list_(pa.int32()))
     labels = [row.labels for row in chunk]
-    if all(label is None or isinstance(label, np.ndarray) and label.ndim == 1 for label in labels):
+    if all(label is None or (isinstance(label, np.ndarray) and label.ndim == 1) for label in labels):
         columns["label_row"] = _lists(labels)
     elif all(isinstance(label, int | np.integer) for label in labels):
         columns["label"] = pa.array(labels, pa.int64())

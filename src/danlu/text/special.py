@@ -11,9 +11,11 @@ Style = Literal["encoder", "decoder"]
 """`encoder`: as BERT, `<cls>` before a text and `<sep>` after it; `decoder`: nothing around it, but begin and end
 tokens that a causal language model puts around documents."""
 
+UNKNOWN = "<unk>"
+
 _ROLES: dict[str, dict[str, str]] = {
-    "encoder": {"pad": "<pad>", "unk": "<unk>", "cls": "<cls>", "sep": "<sep>", "mask": "<mask>"},
-    "decoder": {"pad": "<pad>", "unk": "<unk>", "bos": "<s>", "eos": "</s>", "mask": "<mask>"},
+    "encoder": {"pad": "<pad>", "unk": UNKNOWN, "cls": "<cls>", "sep": "<sep>", "mask": "<mask>"},
+    "decoder": {"pad": "<pad>", "unk": UNKNOWN, "bos": "<s>", "eos": "</s>", "mask": "<mask>"},
 }
 
 

@@ -84,35 +84,29 @@ def count_words(texts: Iterable[str], cut: Cut, *, budget: int = BUDGET) -> Word
 
     `budget` bounds the bytes of the distinct words that are kept.
     """
-    characters = np.zeros(0x110000, np.int64)
+    characters = _Characters()
 
     def words() -> Iterator[pa.Array]:
-        nonlocal characters
         for block in _blocks(texts):
             codes = code_points(block)
-            characters += np.bincount(codes, minlength=len(characters))
+            characters.add(codes)
             yield _words(block, codes, cut)
 
-    counted = _counted(words(), budget)
-    characters[0] = 0
-    return _named(counted, {chr(code): int(characters[code]) for code in np.flatnonzero(characters).tolist()})
+    return _named(_counted(words(), budget), characters)
 
 
 def count_segmented(segmented: Iterable[Sequence[Sequence[str]]], *, budget: int = BUDGET) -> WordCounts:
     """Count words that a segmenter has told apart, a batch of texts at a time; white space is no word."""
-    characters = np.zeros(0x110000, np.int64)
+    characters = _Characters()
 
     def words() -> Iterator[pa.Array]:
-        nonlocal characters
         for batch in segmented:
             inked = [word for text in batch for word in text if word.strip()]
             block = _encodable("\0".join(inked))
-            characters += np.bincount(code_points(block), minlength=len(characters))
+            characters.add(code_points(block))
             yield pa.array(block.split("\0") if block else [], pa.string())
 
-    counted = _counted(words(), budget)
-    characters[0] = 0
-    return _named(counted, {chr(code): int(characters[code]) for code in np.flatnonzero(characters).tolist()})
+    return _named(_counted(words(), budget), characters)
 
 
 def meals(words: Sequence[str], counts: NDArray[np.int64], separator: str = "\0") -> Iterator[str]:
@@ -134,6 +128,22 @@ def meals(words: Sequence[str], counts: NDArray[np.int64], separator: str = "\0"
                 waiting, size = [], 0
     if waiting:
         yield "".join(waiting)
+
+
+class _Characters:
+    """How often each character occurs, the zero that stands between texts aside."""
+
+    def __init__(self) -> None:
+        self._tally = np.zeros(0, np.int64)
+
+    def add(self, codes_N: NDArray[np.uint32]) -> None:
+        found = np.bincount(codes_N)
+        if len(found) > len(self._tally):
+            found, self._tally = self._tally, found
+        self._tally[: len(found)] += found
+
+    def counts(self) -> dict[str, int]:
+        return {chr(code): int(self._tally[code]) for code in np.flatnonzero(self._tally).tolist() if code}
 
 
 def _blocks(texts: Iterable[str]) -> Iterator[str]:
@@ -197,10 +207,11 @@ def _counted(words: Iterable[pa.Array], budget: int) -> pa.Table:
     return table.replace_schema_metadata({"characters": str(total)})
 
 
-def _named(counted: pa.Table, characters: dict[str, int]) -> WordCounts:
+def _named(counted: pa.Table, characters: _Characters) -> WordCounts:
     covered = int(pc.sum(pc.multiply(pc.utf8_length(counted["word"]), counted["count"])).as_py() or 0)
     total = int(counted.schema.metadata[b"characters"])
-    return WordCounts(counted["word"].to_pylist(), counted["count"].to_numpy(), characters, covered / max(1, total))
+    words, counts = counted["word"].to_pylist(), counted["count"].to_numpy()
+    return WordCounts(words, counts, characters.counts(), covered / max(1, total))
 
 
 def _pruned(counted: pa.Table, budget: int, rng: np.random.Generator) -> pa.Table:

@@ -8,7 +8,7 @@ from pydantic import Field
 from danlu.data.record import Record
 from danlu.machine.files import folder_in_place, write_text
 from danlu.refusal import Refusal
-from danlu.stages.sources import Data, stream_of
+from danlu.stages.sources import Data, resolved, stream_of
 from danlu.stages.stage import Place, Stage
 from danlu.text.align import joined
 from danlu.text.coverage import in_words, report
@@ -33,7 +33,7 @@ class Tokenizer(Stage):
 
         if next(texts(), None) is None:
             raise Refusal("the data has no records to learn a tokenizer from; look at the paths in 'data'")
-        made = self.tokenizer.build(texts)
+        made = resolved(self.tokenizer, place).build(texts)
         with folder_in_place(place.folder / "tokenizer") as temporary:
             made.save_pretrained(temporary)
         found = report(texts(), made)

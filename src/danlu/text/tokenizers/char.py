@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pydantic import Field
 
 from danlu.refusal import Refusal
-from danlu.text.special import Style, finished, specials
+from danlu.text.special import UNKNOWN, Style, finished, specials
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.word_counts import Cut, count_words
 
@@ -35,6 +35,6 @@ class Char(TokenizerSource):
         special = specials(self.style)
         kept = characters[: None if self.size is None else self.size - len(special)]
         vocabulary = {token: number for number, token in enumerate([*special, *kept])}
-        backend = Backend(models.BPE(vocabulary, [], unk_token="<unk>"))  # without merges: no word is looked at
+        backend = Backend(models.BPE(vocabulary, [], unk_token=UNKNOWN))  # without merges: no word is looked at
         backend.decoder = decoders.Fuse()
         return finished(backend, self.style)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from danlu.refusal import Refusal
-from danlu.text.special import Style, finished, specials
+from danlu.text.special import UNKNOWN, Style, finished, specials
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.word_counts import SUBWORDS, Cut, WordCounts, count_words
 
@@ -42,7 +42,7 @@ class Unigram(TokenizerSource):
         least = min(score for _, score in pieces)
         spelling = [(f"<0x{byte:02X}>", least) for byte in range(256)]
         vocabulary = [*((token, 0.0) for token in special), *spelling, *pieces]
-        backend = Backend(models.Unigram(vocabulary, unk_id=special.index("<unk>"), byte_fallback=True))
+        backend = Backend(models.Unigram(vocabulary, unk_id=special.index(UNKNOWN), byte_fallback=True))
         backend.pre_tokenizer = pre_tokenizers.Sequence(
             [
                 pre_tokenizers.Split(Regex(SUBWORDS), "isolated"),

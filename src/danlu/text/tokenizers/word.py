@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from danlu.refusal import Refusal
-from danlu.text.special import Style, finished, specials
+from danlu.text.special import UNKNOWN, Style, finished, specials
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.word_counts import WHOLE_WORDS, Cut, WordCounts, count_segmented, count_words
 
@@ -72,7 +72,7 @@ def _by_space(special: list[str], words: list[tuple[str, int]]) -> "Backend":
     from tokenizers import Tokenizer as Backend
 
     vocabulary = {token: number for number, token in enumerate([*special, *(word for word, _ in words)])}
-    backend = Backend(models.WordLevel(vocabulary, unk_token="<unk>"))
+    backend = Backend(models.WordLevel(vocabulary, unk_token=UNKNOWN))
     backend.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(WHOLE_WORDS), "isolated")]
     )
@@ -86,6 +86,6 @@ def _by_likelihood(special: list[str], words: list[tuple[str, int]]) -> "Backend
     total = sum(count for _, count in words)
     scored = [(word, math.log(count / total)) for word, count in words]
     vocabulary = [*((token, 0.0) for token in special), *scored]
-    backend = Backend(models.Unigram(vocabulary, unk_id=special.index("<unk>"), byte_fallback=False))
+    backend = Backend(models.Unigram(vocabulary, unk_id=special.index(UNKNOWN), byte_fallback=False))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return backend
