@@ -83,7 +83,7 @@ def test_what_was_extended_is_saved_and_opens_in_plain_transformers(tmp_path: Pa
 def test_another_tokenizer_with_more_tokens_is_refused(tmp_path: Path) -> None:
     folder = old_model(tmp_path / "old", "bert")
     other = Bpe(size=300).build(texts)
-    with pytest.raises(Refusal, match="embeddings; leave out 'tokenizer' .* of kind 'extended'"):
+    with pytest.raises(Refusal, match=r"embeddings; leave out 'tokenizer' .* of kind 'extended'"):
         Pretrained(path=str(folder)).build("AutoModelForMaskedLM", other, {})
 
 

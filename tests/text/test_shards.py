@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_packed_rows_predict_every_token_but_the_first_of_a_document_once(tmp_pa
     pairs = [
         (int(row.input_ids[at]), int(row.labels[at])) for row in rows for at in range(len(row)) if row.labels[at] >= 0
     ]
-    assert pairs == [pair for d in documents for pair in zip(d, d[1:], strict=False)]
+    assert pairs == [pair for d in documents for pair in pairwise(d)]
     assert all(row.segments[0] == 0 and (np.diff(row.segments) >= 0).all() for row in rows)
     assert all(np.diff(row.segments).max(initial=0) <= 1 for row in rows)
 

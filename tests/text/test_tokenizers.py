@@ -89,7 +89,7 @@ def test_offsets_point_at_the_characters_of_each_token(name):
     for text in [*TEXTS, "  天park\n\n天  ", "龘🙂é天安门Beijing"]:
         found = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
         offsets = [span for span, special in zip(*(found[key] for key in KEYS), strict=True) if not special]
-        assert all(0 <= start < end <= len(text) for start, end in offsets)
+        assert all(0 <= start <= end <= len(text) for start, end in offsets)
         assert [start for start, _ in offsets] == sorted(start for start, _ in offsets)
         covered = {place for start, end in offsets for place in range(start, end)}
         assert all(place in covered for place, character in enumerate(text) if not character.isspace())
@@ -98,10 +98,10 @@ def test_offsets_point_at_the_characters_of_each_token(name):
 @pytest.mark.parametrize("name", ["bpe", "unigram, decoder", "char, decoder", "extended"])
 def test_known_text_is_written_back(name):
     tokenizer = LEARNT[name].build(texts)
+    known = tokenizer.get_vocab()
     for text in ["今天天气很好", "The weather is good today", "去 Beijing 看天安门, then the Park!"]:
-        if name == "char, decoder":
-            text = "".join(letter for letter in text if letter in tokenizer.get_vocab())
-        assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+        told = "".join(letter for letter in text if letter in known) if name == "char, decoder" else text
+        assert tokenizer.decode(tokenizer(told)["input_ids"]) == told
 
 
 def test_unigram_spells_what_it_does_not_know():
@@ -138,9 +138,8 @@ def test_words_are_those_between_spaces_and_rare_ones_are_unknown():
 
 
 def test_characters_are_ranked_by_how_often_they_occur():
-    tokenizer = Char(size=7, style="decoder").build(lambda: iter(["好好好 很"]))
-    assert [*tokenizer.get_vocab()][0] in tokenizer.get_vocab()
-    assert tokenizer.convert_ids_to_tokens(range(7)) == ["<pad>", "<unk>", "<s>", "</s>", "<mask>", "好", " "]
+    tokenizer = Char(size=8, style="decoder").build(lambda: iter(["好好好 天天很地"]))
+    assert tokenizer.convert_ids_to_tokens(range(8)) == ["<pad>", "<unk>", "<s>", "</s>", "<mask>", "好", "天", " "]
     assert tokenizer.tokenize("好很 很很") == ["好", "<unk>", " ", "<unk>", "<unk>"]
 
 
@@ -155,7 +154,7 @@ def test_added_words_are_tokens_chinese_ones_anywhere_latin_ones_as_a_whole():
 
 
 def test_words_are_learnt_by_the_pieces_that_they_save():
-    text = ["metformin weather metformin"] * 4 + ["insulin is good"] * 2 + ["rare"]
+    text = ["metformin weather"] * 3 + ["metformin"] * 30 + ["insulin is good"] * 2 + ["rare"]
     source = Extended(base=Bpe(size=264), tokens=("insulin",), learn=1, min_frequency=2)
     added = source.build(lambda: iter(text)).get_added_vocab()
     assert {"insulin", "metformin"} < set(added)

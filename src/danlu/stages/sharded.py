@@ -40,8 +40,13 @@ class Sharded:
         """The task with the labels that it had when the rows were written; flat tokens leave it as it is.
 
         Raises:
-            Refusal: the rows were encoded for another task, or with other settings.
+            Refusal: the rows were encoded for another task, or with other settings, or text is not enough for it.
         """
+        if self.manifest.form == "tokens" and not asked.reads_tokens:
+            raise Refusal(
+                f"{self.folder}: the task '{asked.kind}' cannot learn from flat token files; "
+                f"write 'task: {{kind: {asked.kind}}}' in the stage of kind 'shards' as well"
+            )
         if self.manifest.form == "tokens":
             return asked
         try:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from danlu.data.record import Record
 from danlu.recipe.part import Part
-from danlu.refusal import Refusal
 from danlu.text.batch import Batch
 from danlu.text.encoded import Encoded
 from danlu.text.flat import FlatTokens
@@ -43,6 +42,9 @@ class Task(Part):
     baseline: ClassVar[str | None] = None
     """Name in `danlu.evaluate.baselines` of the classical method to be compared with."""
 
+    reads_tokens: ClassVar[bool] = False
+    """Whether text alone is enough to learn from, so that `rows` gives rows out of flat token files."""
+
     sample: ClassVar[tuple[Record, ...]]
     """Three records that the contract suite and the documentation use."""
 
@@ -69,14 +71,8 @@ class Task(Part):
         """
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int) -> Sequence[Encoded]:
-        """Labelled rows of at most `limit` tokens out of flat token files, looked up as they are asked for.
-
-        Raises `Refusal` for a task that needs more than text.
-        """
-        raise Refusal(
-            f"the task '{self.kind}' cannot learn from flat token files; "
-            f"write 'task: {{kind: {self.kind}}}' in the stage of kind 'shards' as well"
-        )
+        """Labelled rows of at most `limit` tokens out of flat token files, looked up as they are asked for."""
+        raise AssertionError(f"{self.kind} needs more than text, as reads_tokens says")
 
     @abstractmethod
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:

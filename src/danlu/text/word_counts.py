@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from danlu.machine.seed import generator
 from danlu.text.characters import DIGIT, HAN, LATIN, LETTER, OTHER, SIGN, SPACE, UNSPACED, code_points, kinds_of
 
-BUDGET = 12_000_000  # bytes of distinct words; a trainer needs some 60 times as much memory
+BUDGET = 8_000_000  # bytes of distinct words; a trainer of BPE needs some 120 times as much memory
 RUN = 6  # characters of a script without spaces that are learnt from together
 BLOCK = 1 << 21  # characters that are cut at a time
 MEAL = 1 << 16  # characters of a text that a trainer is fed

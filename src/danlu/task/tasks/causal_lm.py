@@ -36,6 +36,7 @@ class CausalLm(Task):
     auto_class: ClassVar[str] = "AutoModelForCausalLM"
     columns: ClassVar[dict[str, str]] = {"text": "text"}
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
+    reads_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "床前明月光，疑是地上霜。"},
         {"text": "All that glisters is not gold."},

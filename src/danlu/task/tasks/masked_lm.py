@@ -47,6 +47,7 @@ class MaskedLm(Task):
     auto_class: ClassVar[str] = "AutoModelForMaskedLM"
     columns: ClassVar[dict[str, str]] = {"text": "text"}
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
+    reads_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "今天的天气很好，我们去公园散步。"},
         {"text": "The train leaves at nine in the morning."},
