@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",
+    "tokens": "Show how a text is cut into words, pieces and numbers.",
     "verify": "Check that a bundle is whole and answers as it did when it was saved.",
     "list": "Show the parts that recipes are made of, with their keys and defaults.",
     "schema": "Print the JSON Schema of recipes, for editors.",

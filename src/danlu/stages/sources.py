@@ -1,7 +1,9 @@
 """What a stage's references stand for: records, tokenizers, folders."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from danlu.data.bad_rows import BadRows
 from danlu.data.format import Format
@@ -11,6 +13,8 @@ from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.tokenizers.pretrained import Pretrained
+
+CHUNK = 4096  # records that are held at a time while a data set is streamed
 
 Data = Reference | Format
 """A prepared data set (`@stage`, `@stage:split`), or files as they are."""
@@ -37,6 +41,22 @@ def records_of(data: Data | Sequence[Data], split: str, place: Place) -> list[Re
     return records
 
 
+def stream_of(data: Data | Sequence[Data], split: str, place: Place) -> Iterator[list[Record]]:
+    """The records of `records_of`, a chunk at a time, so that memory does not grow with the data.
+
+    Raises:
+        Refusal: a data set that is not there or cannot be read.
+    """
+    for source in [data] if isinstance(data, str | Format) else data:
+        if isinstance(source, Format):
+            records = iter(source.read() if split == "train" else ())
+        else:
+            file = place.path(source) / f"{source.partition(':')[2] or split}.parquet"
+            records = iter(Format.model_validate({"kind": "parquet", "path": str(file)}).read())
+        while chunk := list(islice(records, CHUNK)):
+            yield chunk
+
+
 def has_split(data: Data | Sequence[Data], split: str, place: Place) -> bool:
     """Whether each of the data sets is prepared and has this split."""
     sources = [data] if isinstance(data, str | Format) else data
@@ -58,10 +78,26 @@ def tokenizer_of(tokenizer: Reference | TokenizerSource | None, model_path: str 
                 f"a tokenizer of kind '{tokenizer.kind}' is learnt from text; add a stage of kind 'tokenizer' with it "
                 "and write 'tokenizer: \"@NAME\"' with that stage's name here"
             )
-        return tokenizer.build(lambda: iter(()))
+        return resolved(tokenizer, place).build(lambda: iter(()))
     path = str(place.path(tokenizer) / "tokenizer") if tokenizer else model_path
     assert path is not None
     return Pretrained(path=path).build(lambda: iter(()))
+
+
+def resolved(tokenizer: TokenizerSource, place: Place) -> TokenizerSource:
+    """The part with the folder of a tokenizer or bundle in place of each `@stage` that it names as a path."""
+
+    def replaced(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        plain = {key: replaced(item) for key, item in value.items()}
+        path = plain.get("path")
+        if isinstance(path, str) and path.startswith("@"):
+            folders = [place.path(path) / name for name in ("tokenizer", "bundle")]
+            plain["path"] = str(next((folder for folder in folders if folder.is_dir()), folders[0]))
+        return plain
+
+    return TokenizerSource.model_validate(replaced(tokenizer.to_plain()))
 
 
 def bundle_folder(path: str, place: Place) -> Path:

@@ -36,7 +36,7 @@ class Slice:
 
 
 def plan(
-    lengths: Sequence[int],
+    lengths: Sequence[int] | NDArray[np.integer],
     *,
     tokens: int,
     examples: int | None = None,

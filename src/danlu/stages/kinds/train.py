@@ -22,6 +22,7 @@ from danlu.model.heads import plain
 from danlu.model.source import Source
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.stages.sharded import sharded
 from danlu.stages.sources import Data, bundle_folder, has_split, records_of, tokenizer_of
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.task.predict import Predictor, longest_row
@@ -52,7 +53,8 @@ class Train(Stage):
     def run(self, place: Place) -> None:
         """Train, or go on with an interrupted training, and leave `log.jsonl` and `bundle`."""
         torch.manual_seed(place.seed)
-        records = records_of(self.data, "train", place)
+        shards = sharded(self.data, place)
+        records = [] if shards else records_of(self.data, "train", place)
         validation = self._validation_records(place)
         source = self._source(place)
         if self.tokenizer is None and source.tokenizer_path() is None:
@@ -66,13 +68,16 @@ class Train(Stage):
                 "add 'validation' to the stage, or leave out 'patience'"
             )
         tokenizer = tokenizer_of(self.tokenizer, source.tokenizer_path(), place)
-        prepared = _Prepared(self, source, tokenizer, self.task.fitted(records), place.seed)
+        task = shards.task(self.task) if shards else self.task.fitted(records)
+        prepared = _Prepared(self, source, tokenizer, task, place.seed)
         _remove_leftovers(place.folder)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model = prepare_for_training(prepared.tuned_model(), precision)
         limit = longest_row(plain(model))
-        encoded = prepared.task.encode(records, tokenizer, limit, labelled=True)
-        if not encoded:
+        encoded: Sequence[Encoded] = (
+            shards.rows(task, tokenizer, limit) if shards else task.encode(records, tokenizer, limit, labelled=True)
+        )
+        if not len(encoded):
             raise Refusal("the data gives nothing to train on; look at the survey of the stage that prepared it")
         _say_losses(place, encoded)
         try:  # what cannot be validated is told now, not after an epoch
@@ -96,8 +101,9 @@ class Train(Stage):
                 stack.enter_context(cached_trunk(model, batches, place.folder))
             measure = _measure(stack, model, prepared, validation) if validation else None
             best = run.train(place.folder.name, measure)
-        counts = {"train": len(records), "validation": len(validation)}
-        self._save(place, prepared, best, precision, counts, (validation or records)[:8])
+        counts = {"train": shards.records if shards else len(records), "validation": len(validation)}
+        examples = validation or (shards.examples if shards else records)
+        self._save(place, prepared, best, precision, counts, examples[:8])
 
     def _source(self, place: Place) -> Source:
         path = self.model.tokenizer_path()
@@ -119,7 +125,7 @@ class Train(Stage):
         chosen = generator(place.seed, "validation").permutation(len(records))[: self.train.validation_records]
         return [records[row] for row in sorted(chosen.tolist())]
 
-    def _batches(self, encoded: list[Encoded], prepared: "_Prepared", seed: int) -> Batches:
+    def _batches(self, encoded: Sequence[Encoded], prepared: "_Prepared", seed: int) -> Batches:
         def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
             return prepared.task.collate(rows, width, prepared.tokenizer, rng)
 
