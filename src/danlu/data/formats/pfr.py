@@ -7,6 +7,7 @@ entity of several words; a paragraph may begin with its number, `19980101-01-001
 
 import re
 from collections.abc import Collection, Iterator
+from typing import Literal
 
 from pydantic import Field
 
@@ -32,17 +33,21 @@ Word = tuple[str, str]
 
 
 class Pfr(TextFormat):
-    """The People's Daily corpus: one record a sentence, with its persons, places and organisations."""
+    """The People's Daily corpus: one record a sentence, with its persons, places and organisations, or its words."""
 
+    marks: Literal["entities", "words"] = Field(
+        default="entities", description="what is told of a sentence: its entities, or its words as the file splits them"
+    )
     labels: dict[str, str] = Field(
         default={"nr": "PER", "ns": "LOC", "nt": "ORG"}, description="label of an entity, by its tag in the file"
     )
 
     def rows(self, source: SourceFile) -> Iterator[tuple[int, Record]]:
-        """Yield `{"text", "entities"}` a sentence, with the line of its paragraph; see `Format.rows`."""
+        """Yield `{"text", "entities"}` or `{"text", "words"}` a sentence, with the line; see `Format.rows`."""
         words, tagged = 0, 0
+        enclosing = self.labels if self.marks == "entities" else ()
         for number, line in enumerate(self.lines(source), 1):
-            paragraph = _words(line, self.labels)
+            paragraph = _words(line, enclosing)
             words += len(paragraph)
             tagged += sum(1 for _, tag in paragraph if tag)
             if tagged < words / 2:
@@ -50,6 +55,11 @@ class Pfr(TextFormat):
                     f"{source.name}, line {number}: {words - tagged} of the {words} words so far have no tag; "
                     "expected 'word/tag  word/tag', or use kind text for plain text"
                 )
+            if self.marks == "words":
+                for sentence in _sentences(iter(paragraph)):
+                    split = [word for word, _ in sentence]
+                    yield number, {"text": "".join(split), "words": split}
+                continue
             for sentence in _sentences(_names_joined(paragraph)):
                 yield number, self._record(sentence)
 

@@ -143,7 +143,7 @@ def _read(sources: Sources | None, column: str) -> list[Record]:
     records: list[Record] = []
     for source in [] if sources is None else sources if isinstance(sources, list) else [sources]:
         with closing(source.read()) as first:
-            needed = () if "tokens" in next(first) else (column,)
+            needed = () if {"tokens", "words"} & next(first).keys() else (column,)
         for number, record in enumerate(source.read(needed), 1):
             label = record.get("label")
             if isinstance(label, str) and not label.strip():
