@@ -73,7 +73,7 @@ class CharacterModel:
         """Whether a character is always a word by itself, by its code point."""
         table = np.zeros(len(classes()), np.bool_)
         table[self.alone] = True
-        return table
+        return table[folded()]
 
     def scores(self, codes: Codes, fresh_N: Bools) -> Floats:
         """Log-probability of each character in each step, (N, 8); nothing stands before what is `fresh_N`."""

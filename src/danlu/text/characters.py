@@ -107,8 +107,9 @@ _SCRIPTS = (
 
 @cache
 def folded() -> Codes:
-    """Every code point, all decimal digits as `0` and all Latin letters as `a`, (0x110000,)."""
+    """Every code point, decimal digits as `0`, Latin letters as `a`, full-width marks as narrow ones, (0x110000,)."""
     table = np.arange(_ALL, dtype=np.uint32)
+    table[0xFF01:0xFF5F] -= 0xFEE0
     table[[code for code in range(_LAST_TOLD) if chr(code).isdecimal()]] = ord("0")
     table[classes() == LATIN] = ord("a")
     return table

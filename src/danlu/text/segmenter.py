@@ -104,7 +104,10 @@ def save(folder: Path, segmenter: Segmenter, sentences: Sequence[Sequence[str]])
         if isinstance(segmenter, Learner):
             from safetensors.numpy import save_file
 
-            save_file({name: np.ascontiguousarray(a) for name, a in segmenter.learn(sentences).items()}, temporary / MODEL)
+            if segmenter.path is not None:
+                raise Refusal(f"the segmenter of {segmenter.path} is trained already; leave 'path' out to train another")
+            arrays = segmenter.learn(sentences)
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / MODEL)
             facts["segmenter"].pop("path")
             facts |= {"sentences": len(sentences), "sha256": sha256(temporary / MODEL)}
         write_text(temporary / FACTS, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")

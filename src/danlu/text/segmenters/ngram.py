@@ -80,7 +80,7 @@ class Ngram(Learner):
         alone = np.full(len(folded()), UNKNOWN)
         singles = tree.matches(words.alone, np.arange(1, len(words.alone) + 1))
         alone[words.alone[singles.start]] = singles.word + _FIRST_WORD
-        return _Model(tree, words, WordModel.from_arrays(arrays), alone)
+        return _Model(tree, words, WordModel.from_arrays(arrays), alone[folded()])
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class _Model:
 
 
 def _folded(words: list[str]) -> list[str]:
-    """Words with their digits and Latin letters alike."""
+    """Words as `danlu.text.characters.folded` takes their characters."""
     given = characters(words)
     whole = folded()[given.codes].tobytes().decode("utf-32-le", "surrogatepass")
     borders = given.first.tolist()
