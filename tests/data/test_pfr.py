@@ -66,3 +66,12 @@ def test_the_corpus_of_january_1998_is_read_whole() -> None:
     }
     assert ("江泽民", "PER") in marked(found[1])
     assert max(len(name) for record in found for name, label in marked(record) if label == "PER") <= 16
+
+
+def test_words_are_those_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("19980101-01-001-001/m  江/nr  泽民/nr  在/p  [中央/n  电视台/n]nt  。/w  好/a\n", encoding="utf-8")
+    assert read(str(path), marks="words") == [
+        {"text": "江泽民在中央电视台。", "words": ["江", "泽民", "在", "中央", "电视台", "。"]},
+        {"text": "好", "words": ["好"]},
+    ]

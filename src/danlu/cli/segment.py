@@ -27,14 +27,14 @@ class Shape(Enum):
 
 
 def command(
-    segmenter: Annotated[str, typer.Argument(help="its kind, such as jieba; or the folder of a trained one, or a tagger")],
+    segmenter: Annotated[str, typer.Argument(help="its kind, such as jieba; or the folder of a trained one")],
     file: Annotated[str, typer.Argument(help="csv, tsv, json, jsonl, txt or parquet; '-': a text a line")] = "-",
     *,
     text: Annotated[list[str] | None, typer.Option(help="a text; may be given again")] = None,
     column: Annotated[str, typer.Option(help="column of the file that holds the text")] = "text",
     shape: Annotated[Shape, typer.Option("--format", help="a line with the words of each text, or json")] = Shape.words,
     separator: Annotated[str, typer.Option(help="what is written between two words")] = " ",
-    score: Annotated[bool, typer.Option("--score", help="the file is segmented already: say how much is found")] = False,
+    score: Annotated[bool, typer.Option("--score", help="the file is segmented: say how much is found")] = False,
     known: Annotated[str | None, typer.Option(help="segmented training text, to score words that it lacks")] = None,
 ) -> None:
     """Split every text into words; no character is lost in json, white space between words is in lines."""
@@ -74,9 +74,7 @@ def _chosen(name: str) -> "Segmenter":
     return Segmenter.model_validate({"kind": name})
 
 
-def _segmented(
-    segmenter: "Segmenter", texts: Iterator[str], shape: Shape, separator: str, block: int
-) -> Iterator[str]:
+def _segmented(segmenter: "Segmenter", texts: Iterator[str], shape: Shape, separator: str, block: int) -> Iterator[str]:
     while chunk := list(islice(texts, block)):
         for text, words in zip(chunk, segmenter.segment(chunk), strict=True):
             if shape == Shape.jsonl:

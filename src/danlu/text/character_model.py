@@ -117,7 +117,7 @@ def learn_characters(sentences: Sequence[Sequence[str]], context: int = 2) -> Ch
     step = _steps(np.where(fresh, SINGLE, np.roll(states, 1)), states)
     size = len(alphabet) + _UNSEEN
     one = _single(now, step, size)
-    two = three = _Level.empty(size)
+    two = three = _Level.empty()
     if context >= 1:
         two = _level(before * size + now, size, step, one[now_of(before * size + now, size)], _WEIGHTS[1])
     if context >= 2:
@@ -158,7 +158,8 @@ class _Level:
     left: Reals
 
     @classmethod
-    def empty(cls, size: int) -> "_Level":
+    def empty(cls) -> "_Level":
+        """Without a context."""
         return cls(np.zeros(0, np.int64), np.zeros((0, 8)), np.zeros(0, np.int64), np.zeros((0, 4)))
 
     def left_at(self, contexts: Numbers) -> Reals:

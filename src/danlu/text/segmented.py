@@ -5,6 +5,7 @@ well; or `{"text", "entities"}`, where the entities are the words, as taggers gi
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from danlu.data.record import Record
 from danlu.refusal import Refusal
@@ -84,4 +85,4 @@ def read_words(record: Record, number: int) -> list[str]:
 def in_pieces(text: str, spans: Sequence[Border]) -> list[str]:
     """The words at ascending `spans`, and what stands before, between and after them as words of its own."""
     edges = [0, *(edge for span in spans for edge in span), len(text)]
-    return [text[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True) if start < end]
+    return [text[start:end] for start, end in pairwise(edges) if start < end]

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,9 @@ def save(folder: Path, segmenter: Segmenter, sentences: Sequence[Sequence[str]])
             from safetensors.numpy import save_file
 
             if segmenter.path is not None:
-                raise Refusal(f"the segmenter of {segmenter.path} is trained already; leave 'path' out to train another")
+                raise Refusal(
+                    f"the segmenter of {segmenter.path} is trained already; leave 'path' out to train another"
+                )
             arrays = segmenter.learn(sentences)
             save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / MODEL)
             facts["segmenter"].pop("path")

@@ -4,6 +4,7 @@ It needs bundles, which lie on a higher floor than the other segmenters, and joi
 """
 
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from pydantic import Field
@@ -25,7 +26,7 @@ class Neural(Segmenter):
         space = classes()[given.codes] == SPACE
         found = space != np.roll(space, 1)
         borders = given.first.tolist()
-        spans = list(zip(borders[:-1], borders[1:], strict=True))
+        spans = list(pairwise(borders))
         filled = [(start, end) for start, end in spans if not space[start:end].all()]
         records = ({"text": given.whole[start:end]} for start, end in filled)
         for (start, end), prediction in zip(filled, self._bundle.predictor.stream(records), strict=True):

@@ -5,6 +5,7 @@ https://github.com/fxsjy/jieba
 
 import warnings
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class Jieba(Segmenter):
         borders = given.first.tolist()
         lengths = [
             len(word)
-            for start, end in zip(borders[:-1], borders[1:], strict=True)
+            for start, end in pairwise(borders)
             for word in self._tokenizer.cut(given.whole[start:end], HMM=self.hmm)
         ]
         found = np.zeros(len(given.codes) + 1, np.bool_)

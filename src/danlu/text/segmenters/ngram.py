@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from pydantic import Field
@@ -98,7 +99,7 @@ def _folded(words: list[str]) -> list[str]:
     given = characters(words)
     whole = folded()[given.codes].tobytes().decode("utf-32-le", "surrogatepass")
     borders = given.first.tolist()
-    return [whole[start:end] for start, end in zip(borders[:-1], borders[1:], strict=True)]
+    return [whole[start:end] for start, end in pairwise(borders)]
 
 
 def _lattice(tree: Lexicon, given: Characters, pieces: Pieces, proposed: Bools) -> Lattice:

@@ -66,7 +66,9 @@ class Rules(Segmenter):
         source = find_source(self.dictionary)
         words = {word: None for line in lines(source) for word in line.split()[:1]}
         if not words or len(words) > _LONGEST:
-            raise Refusal(f"{source.name}: holds {len(words):,} words; give a word a line, at most {_LONGEST:,} of them")
+            raise Refusal(
+                f"{source.name}: holds {len(words):,} words; give a word a line, at most {_LONGEST:,} of them"
+            )
         return lexicon(list(words))
 
 
