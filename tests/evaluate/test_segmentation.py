@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ def test_scores_are_those_of_sets_of_spans(data: st.DataObject) -> None:
     def cut(text: str) -> list[str]:
         places = data.draw(st.sets(st.integers(1, len(text))))
         edges = [0, *sorted({place for place in places if place < len(text)}), len(text)]
-        return [text[start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
+        return [text[start:end] for start, end in pairwise(edges)]
 
     truth, found = [cut(text) for text in texts], [cut(text) for text in texts]
     right = sum(len(spans(one) & spans(other)) for one, other in zip(truth, found, strict=True))
