@@ -73,12 +73,14 @@ def test_a_tagger_learns_words_and_is_a_segmenter(corpus: Path, tmp_path: Path) 
     }
     ran, _ = run(stages, tmp_path / "runs")
     assert json.loads((ran["tagger"] / "words.json").read_text())["f1"] > 0.8
-    texts = ["今天 天气很好。", "", "  ", "\n去公园"]
+    texts = ["3、今天天气很好。", "", "  ", "3、我们去 公园\n"]
     for folder in (ran["tagger"], ran["neural"]):
         part = open_segmenter(folder) if folder == ran["tagger"] else _neural(folder)
         found = part.segment(texts)
         assert ["".join(words) for words in found] == texts
-        assert found[0][:3] == ["今天", " ", "天气"]
+        assert found[0][-2:] == ["好", "。"]
+        assert found[3][-1] == "\n"
+        assert " " in found[3]
         assert found[2] == ["  "]
 
 

@@ -18,6 +18,7 @@ from danlu.text.character_model import CharacterModel
 from danlu.text.characters import characters
 from danlu.text.pieces import cut
 from danlu.text.segmenter import Learner, Segmenter, open_segmenter, save
+from danlu.text.segmenters.ngram import Ngram
 from danlu.text.viterbi import word_begins
 
 SENTENCES = [
@@ -271,6 +272,10 @@ def test_a_trained_folder_is_refused_where_it_does_not_fit(tmp_path: Path) -> No
         made("ngram", path=str(folder)).segment(["今天"])
     with pytest.raises(Refusal, match="was trained with 'context: 1', not 2"):
         made("hmm", path=str(folder), context=2).segment(["今天"])
+    save(tmp_path / "ngram", made("ngram", spelling=0.3), SENTENCES[:6])
+    part = made("ngram", path=str(tmp_path / "ngram"))
+    assert isinstance(part, Ngram)
+    assert part.trained.spelling == 0.3
     with pytest.raises(Refusal, match="trained already"):
         save(tmp_path / "again", made("hmm", path=str(folder)), SENTENCES)
     model = folder / "model.safetensors"

@@ -79,11 +79,12 @@ def score_segmenter(
 
 
 def _words(begins_N: Bools, space_N: Bools) -> tuple[Numbers, Numbers]:
-    """Where the words that are not white space begin and end."""
+    """Where the words that are not all white space begin and end."""
     starts = np.flatnonzero(begins_N)
     ends = np.append(starts[1:], len(begins_N)) if len(starts) else starts
-    ink = ~space_N[starts]
-    return starts[ink], ends[ink]
+    inked = np.concatenate([[0], np.cumsum(~space_N)])
+    some = inked[ends] > inked[starts]
+    return starts[some], ends[some]
 
 
 def _ends(begins_N: Bools, ends_W: Numbers) -> Bools:

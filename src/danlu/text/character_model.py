@@ -216,7 +216,8 @@ def _always_alone(codes: Codes, states: Numbers) -> Codes:
     marks = classes()[codes] == PUNCTUATION
     different, place = np.unique(codes[marks], return_inverse=True)
     single = np.bincount(place, states[marks] == SINGLE, len(different))
-    return different[(single >= _ALONE) & (single == np.bincount(place, minlength=len(different)))]
+    always: Codes = different[(single >= _ALONE) & (single == np.bincount(place, minlength=len(different)))]
+    return always
 
 
 def _find(keys: Numbers, wanted: Numbers) -> tuple[Numbers, Bools]:

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +62,11 @@ class Learner(Segmenter):
         """
 
     @cached_property
-    def known(self) -> Arrays:
-        """What was learnt.
+    def trained(self) -> Self:
+        """This segmenter with the settings that it was trained with.
 
         Raises:
-            Refusal: nothing was learnt, by another kind, or with other settings; or a file is missing or damaged.
+            Refusal: nothing was learnt, or by another kind, or with other settings.
         """
         if self.path is None:
             raise Refusal(
@@ -84,10 +84,21 @@ class Learner(Segmenter):
                     f"{folder}: was trained with '{name}: {getattr(stored, name)}', not {getattr(self, name)}; "
                     f"leave '{name}' out, or train another"
                 )
+        return stored.model_copy(update={"path": str(folder)})
+
+    @cached_property
+    def known(self) -> Arrays:
+        """What was learnt.
+
+        Raises:
+            Refusal: as for `trained`; or the file is missing or damaged.
+        """
         from safetensors.numpy import load_file
 
+        assert self.trained.path is not None
+        folder = Path(self.trained.path)
         file = folder / MODEL
-        if not file.is_file() or sha256(file) != facts.get("sha256"):
+        if not file.is_file() or sha256(file) != _facts(folder).get("sha256"):
             raise Refusal(f"{file}: is missing or was changed since the training; copy or train the segmenter again")
         arrays: dict[str, NDArray[np.generic]] = load_file(file)
         return arrays

@@ -54,7 +54,8 @@ def _last_word(final_4P: NDArray[np.float32], scores_N8: NDArray[np.float32], pi
     for state, scores in ((SINGLE, single), (END, end)):
         (step,) = np.flatnonzero((state == FROM) & (SINGLE == TO))
         scores[inside] += after[:, step]
-    return single > end
+    found: Bools = single > end
+    return found
 
 
 def _go_back(begins: Bools, state_P: Numbers, second_T4P: Bools, going: Numbers, first: Numbers) -> None:

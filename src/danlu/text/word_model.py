@@ -88,7 +88,8 @@ def _discounts(counts: Numbers) -> Reals:
     once, twice, thrice, four = (max(int((counts == times).sum()), 1) for times in (1, 2, 3, 4))
     share = once / (once + 2 * twice)
     found = np.array([0, 1 - 2 * share * twice / once, 2 - 3 * share * thrice / twice, 3 - 4 * share * four / thrice])
-    return np.clip(found, [0, 0.1, 0.1, 0.1], [0, 0.9, 1.9, 2.9])  # little text gives counts that mean nothing
+    limited: Reals = np.clip(found, [0, 0.1, 0.1, 0.1], [0, 0.9, 1.9, 2.9])  # little text gives senseless counts
+    return limited
 
 
 def _log(values: Reals) -> Reals:

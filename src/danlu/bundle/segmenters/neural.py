@@ -24,7 +24,7 @@ class Neural(Segmenter):
     def begins(self, given: Characters) -> Bools:
         """Where a word begins; see `Segmenter.begins`."""
         space = classes()[given.codes] == SPACE
-        found = space != np.roll(space, 1)
+        found: Bools = space != np.roll(space, 1)
         borders = given.first.tolist()
         spans = list(pairwise(borders))
         filled = [(start, end) for start, end in spans if not space[start:end].all()]

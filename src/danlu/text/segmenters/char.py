@@ -13,5 +13,5 @@ class Char(Segmenter):
         """Where a word begins; see `Segmenter.begins`."""
         kinds = classes()[given.codes]
         before = np.roll(kinds, 1)
-        stays = (kinds == MARK) | (kinds == JOINER) | (before == JOINER) | ((kinds == SPACE) & (before == SPACE))
+        stays: Bools = (kinds == MARK) | (kinds == JOINER) | (before == JOINER) | ((kinds == SPACE) & (before == SPACE))
         return ~stays

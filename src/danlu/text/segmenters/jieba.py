@@ -4,7 +4,8 @@ https://github.com/fxsjy/jieba
 """
 
 import warnings
-from functools import cached_property
+from copy import copy
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -43,18 +44,27 @@ class Jieba(Segmenter):
 
     @cached_property
     def _tokenizer(self) -> Any:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of the escapes and of pkg_resources in its source
-                import jieba
-        except ImportError as error:
-            raise Refusal("the segmenter 'jieba' needs the package jieba; run: pip install 'danlu[jieba]'") from error
-        made = jieba.Tokenizer()
-        made.FREQ, made.total = made.gen_pfdict(made.get_dict_file())  # not through its cache of marshalled objects
-        made.initialized = True
-        if self.user_dictionary is not None:
-            _add_words(made, self.user_dictionary)
+        if self.user_dictionary is None:
+            return _plain()
+        made = copy(_plain())
+        made.FREQ, made.user_word_tag_tab = dict(made.FREQ), {}
+        _add_words(made, self.user_dictionary)
         return made
+
+
+@cache
+def _plain() -> Any:
+    """Jieba with its own dictionary, which takes a second to read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the escapes and of pkg_resources in its source
+            import jieba
+    except ImportError as error:
+        raise Refusal("the segmenter 'jieba' needs the package jieba; run: pip install 'danlu[jieba]'") from error
+    made = jieba.Tokenizer()
+    made.FREQ, made.total = made.gen_pfdict(made.get_dict_file())  # not through its cache of marshalled objects
+    made.initialized = True
+    return made
 
 
 def _add_words(tokenizer: Any, path: str) -> None:

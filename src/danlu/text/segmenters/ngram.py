@@ -52,7 +52,9 @@ class Ngram(Learner):
         scores_N8 = model.characters.scores(given.codes, pieces.fresh)
         proposed = word_begins(scores_N8, pieces)
         ways = _lattice(model.tree, given, pieces, proposed)
-        edge_E = np.where(ways.word == UNKNOWN, np.float32(self.spelling) * _spelt(ways, scores_N8), np.float32(0))
+        edge_E = np.where(
+            ways.word == UNKNOWN, np.float32(self.trained.spelling) * _spelt(ways, scores_N8), np.float32(0)
+        )
         before_P, after_P = self._around(given, pieces)
         first_E = np.full(len(edge_E), -np.inf, np.float32)
         firsts = np.flatnonzero(ways.place == 0)
@@ -132,4 +134,5 @@ def _spelt(ways: Lattice, scores_N8: Floats) -> Floats:
     second, end = np.minimum(start + 1, last), scores_N8[last]
     inner = scores_N8[second, 4] + middles[last] - middles[np.minimum(start + 2, last)] + end[:, 7]
     rest = np.select([length == 1, length == 2], [0.0, end[:, 5]], inner)
-    return (np.where(length == 1, scores_N8[start, 1], scores_N8[start, 0]) + rest).astype(np.float32)
+    found: Floats = (np.where(length == 1, scores_N8[start, 1], scores_N8[start, 0]) + rest).astype(np.float32)
+    return found

@@ -90,7 +90,8 @@ def _atoms(given: Characters) -> Bools:
 
 
 def _like_before(values: NDArray[np.integer]) -> Bools:
-    return values == np.roll(values, 1)
+    same: Bools = values == np.roll(values, 1)
+    return same
 
 
 def _matched(given: Characters, atoms: Bools, known: Lexicon, direction: Direction) -> Bools:
