@@ -59,7 +59,7 @@ SUFFIXES = {"csv": ".csv", "tsv": ".tsv", "json": ".json", "jsonl": ".jsonl", "t
 
 
 def test_every_format_with_a_suffix_is_covered() -> None:
-    assert set(kinds(Format)) - set(SUFFIXES) == {"pfr"}
+    assert set(kinds(Format)) - set(SUFFIXES) == {"pfr", "words"}
 
 
 @pytest.mark.parametrize("packing", ["", ".gz", ".zip"])

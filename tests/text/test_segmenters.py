@@ -298,6 +298,13 @@ def test_the_same_text_teaches_the_same_bytes(tmp_path: Path) -> None:
         assert one == two
 
 
+def test_white_space_between_words_is_not_learnt(tmp_path: Path) -> None:
+    spaced = [[word for part in zip(words, " " * len(words), strict=False) for word in part] for words in SENTENCES]
+    save(tmp_path / "hmm", made("hmm"), spaced)
+    alone = open_segmenter(tmp_path / "hmm")
+    assert alone.segment(["今天 天气 好"])[0] == ["今天", " ", "天气", " ", "好"]
+
+
 def test_an_empty_dictionary_is_refused(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("\n")
     with pytest.raises(Refusal, match="holds 0 words"):

@@ -119,7 +119,7 @@ def save(folder: Path, segmenter: Segmenter, sentences: Sequence[Sequence[str]])
                 raise Refusal(
                     f"the segmenter of {segmenter.path} is trained already; leave 'path' out to train another"
                 )
-            arrays = segmenter.learn(sentences)
+            arrays = segmenter.learn(_unspaced(sentences))
             save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / MODEL)
             facts["segmenter"].pop("path")
             facts |= {"sentences": len(sentences), "sha256": sha256(temporary / MODEL)}
@@ -146,6 +146,19 @@ def open_segmenter(path: str | Path) -> Segmenter:
 def holds_segmenter(path: str | Path) -> bool:
     """Whether a folder, or that of a stage, holds a segmenter that `save` has written."""
     return any((Path(path).expanduser() / place / FACTS).is_file() for place in ("", "segmenter"))
+
+
+def _unspaced(sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Sentences parted where a word is white space, since texts are looked at between white space."""
+    found: list[list[str]] = []
+    for sentence in sentences:
+        found.append([])
+        for word in sentence:
+            if not word.isspace():
+                found[-1].append(word)
+            elif found[-1]:
+                found.append([])
+    return [words for words in found if words]
 
 
 def _folder(path: str | Path) -> Path:

