@@ -44,7 +44,7 @@ def test_words_are_found_wherever_they_stand(words: set[str], texts: list[str]) 
     known = sorted(words)
     tree = Lexicon.from_arrays(lexicon(known).to_arrays())
     laid = characters(texts)
-    found = tree.matches(laid.codes, np.repeat(laid.first[1:], np.diff(laid.first)))
+    found = tree.matches(laid.codes, np.repeat(laid.first[1:], np.diff(laid.first)), np.arange(len(laid.codes)))
     expected = {
         (first + place, len(word), number)
         for first, text in zip(laid.first.tolist(), texts, strict=False)

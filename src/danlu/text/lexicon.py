@@ -36,10 +36,9 @@ class Lexicon:
     nodes: Numbers
     words: Numbers
 
-    def matches(self, codes: Codes, end_N: Numbers) -> Matches:
-        """All words that begin in each place and end by `end_N`, the end of its text or piece, exclusive."""
-        place = np.arange(len(codes))
-        node = np.zeros(len(codes), np.int64)
+    def matches(self, codes: Codes, end_N: Numbers, place: Numbers) -> Matches:
+        """All words that begin in a `place` and end by `end_N` of it, the end of its text or piece, exclusive."""
+        node = np.zeros(len(place), np.int64)
         wide = codes.astype(np.int64)
         found: list[tuple[Numbers, Numbers, Numbers]] = []
         length = 0

@@ -12,7 +12,7 @@ from pydantic import Field
 from danlu.refusal import Refusal
 from danlu.text.character_model import CharacterModel, learn_characters
 from danlu.text.characters import Bools, Characters
-from danlu.text.pieces import cut, without_split_runs
+from danlu.text.pieces import cut, within_runs
 from danlu.text.segmenter import Arrays, Learner
 from danlu.text.viterbi import word_begins
 
@@ -34,7 +34,7 @@ class Hmm(Learner):
         """Where a word begins; see `Segmenter.begins`."""
         pieces = cut(given, self._model.alone_table)
         scores_N8 = self._model.scores(given.codes, pieces.fresh)
-        return without_split_runs(given, word_begins(scores_N8, pieces))
+        return word_begins(scores_N8, pieces) & ~within_runs(given)
 
     @cached_property
     def _model(self) -> CharacterModel:

@@ -18,7 +18,7 @@ from danlu.text.character_model import CharacterModel, Floats, learn_characters
 from danlu.text.characters import Bools, Characters, Numbers, characters, folded
 from danlu.text.lattice import Lattice, best_begins, lattice
 from danlu.text.lexicon import Lexicon, lexicon
-from danlu.text.pieces import Pieces, cut, without_split_runs
+from danlu.text.pieces import Pieces, cut, within_runs
 from danlu.text.segmenter import Arrays, Learner
 from danlu.text.viterbi import word_begins
 from danlu.text.word_model import BORDER, UNKNOWN, WordModel, learn_words
@@ -50,8 +50,9 @@ class Ngram(Learner):
         model = self._model
         pieces = cut(given, model.characters.alone_table)
         scores_N8 = model.characters.scores(given.codes, pieces.fresh)
-        proposed = word_begins(scores_N8, pieces)
-        ways = _lattice(model.tree, given, pieces, proposed)
+        inside = within_runs(given)
+        proposed = word_begins(scores_N8, pieces) & ~inside
+        ways = _lattice(model.tree, given, pieces, proposed, ~inside)
         edge_E = np.where(
             ways.word == UNKNOWN, np.float32(self.trained.spelling) * _spelt(ways, scores_N8), np.float32(0)
         )
@@ -65,7 +66,7 @@ class Ngram(Learner):
         pair_M = model.words.scores(ways.word[ways.before], ways.word[ways.after])
         found = pieces.begins.copy()
         best_begins(ways, edge_E, first_E, pair_M, last_E, found)
-        return without_split_runs(given, found)
+        return found & ~inside
 
     def _around(self, given: Characters, pieces: Pieces) -> tuple[Numbers, Numbers]:
         """The word before a piece that begins in a place, and after one that ends there, (N + 1,) each."""
@@ -81,7 +82,8 @@ class Ngram(Learner):
         arrays = self.known
         tree, words = Lexicon.from_arrays(arrays), CharacterModel.from_arrays(arrays)
         alone = np.full(len(folded()), UNKNOWN)
-        singles = tree.matches(words.alone, np.arange(1, len(words.alone) + 1))
+        places = np.arange(len(words.alone))
+        singles = tree.matches(words.alone, places + 1, places)
         alone[words.alone[singles.start]] = singles.word + _FIRST_WORD
         return _Model(tree, words, WordModel.from_arrays(arrays), alone[folded()])
 
@@ -104,8 +106,8 @@ def _folded(words: list[str]) -> list[str]:
     return [whole[start:end] for start, end in pairwise(borders)]
 
 
-def _lattice(tree: Lexicon, given: Characters, pieces: Pieces, proposed: Bools) -> Lattice:
-    """Known words, the words that the characters propose, and every character by itself."""
+def _lattice(tree: Lexicon, given: Characters, pieces: Pieces, proposed: Bools, may_begin: Bools) -> Lattice:
+    """Known words, the words that the characters propose, and the smallest ones that there can be."""
     size = len(given.codes)
     end_N = np.zeros(size, np.int64)
     inside = np.zeros(size + 1, np.int64)
@@ -114,16 +116,18 @@ def _lattice(tree: Lexicon, given: Characters, pieces: Pieces, proposed: Bools) 
     np.add.at(inside, pieces.first, 1)
     np.add.at(inside, pieces.end, -1)
     within = np.cumsum(inside[:-1]) > 0
-    known = tree.matches(folded()[given.codes], np.where(within, end_N, np.arange(size)))
-    fits = within[known.start]
-    starts = np.flatnonzero(proposed)
-    lengths = np.diff(np.r_[starts, size])
-    lengths, starts = lengths[within[starts]], starts[within[starts]]
-    single = np.flatnonzero(within)
-    start = np.concatenate([known.start[fits], starts, single])
-    length = np.concatenate([known.length[fits], lengths, np.ones(len(single), np.int64)])
-    unknown = np.full(len(starts) + len(single), UNKNOWN)
-    return lattice(start, length, np.concatenate([known.word[fits] + _FIRST_WORD, unknown]), pieces, size)
+    borders = np.append(may_begin | pieces.begins, True)
+    known = tree.matches(folded()[given.codes], end_N, np.flatnonzero(borders[:-1] & within))
+    fits = borders[known.start + known.length]
+    start, length = [known.start[fits]], [known.length[fits]]
+    for begins in (proposed | pieces.begins, borders[:-1]):
+        places = np.flatnonzero(begins)
+        lengths = np.diff(places, append=size)
+        start.append(places[within[places]])
+        length.append(lengths[within[places]])
+    unknown = np.full(len(start[1]) + len(start[2]), UNKNOWN)
+    words = np.concatenate([known.word[fits] + _FIRST_WORD, unknown])
+    return lattice(np.concatenate(start), np.concatenate(length), words, pieces, size)
 
 
 def _spelt(ways: Lattice, scores_N8: Floats) -> Floats:

@@ -98,10 +98,10 @@ def _matched(given: Characters, atoms: Bools, known: Lexicon, direction: Directi
     """Atoms joined by the longest words of the dictionary, from the front, the back, or the better of both."""
     size = len(given.codes)
     borders = np.r_[atoms, True]
-    found = known.matches(given.codes, np.repeat(given.first[1:], np.diff(given.first)))
-    whole = borders[found.start] & borders[found.start + found.length]
-    first, last = found.start[whole], (found.start + found.length)[whole]
     starts = np.flatnonzero(atoms)
+    found = known.matches(given.codes, np.repeat(given.first[1:], np.diff(given.first)), starts)
+    whole = borders[found.start + found.length]
+    first, last = found.start[whole], (found.start + found.length)[whole]
     stops = np.append(starts[1:], size)
     ahead = np.arange(size + 1)
     ahead[starts] = stops
