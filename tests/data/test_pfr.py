@@ -5,6 +5,7 @@ import pytest
 
 from danlu.data.format import Format
 from danlu.data.record import Record
+from danlu.text.segmented import read_words
 
 
 def read(path: str, **fields: object) -> list[Record]:
@@ -74,4 +75,10 @@ def test_words_are_those_of_the_file(tmp_path: Path) -> None:
     assert read(str(path), marks="words") == [
         {"text": "江泽民在中央电视台。", "words": ["江", "泽民", "在", "中央", "电视台", "。"]},
         {"text": "好", "words": ["好"]},
+    ]
+    tagged = read(str(path), marks="parts_of_speech")
+    names = [("江", "nr"), ("泽民", "nr"), ("在", "p"), ("中央", "n"), ("电视台", "n"), ("。", "w")]
+    assert [marked(record) for record in tagged] == [names, [("好", "a")]]
+    assert [read_words(record, 0) for record in tagged] == [
+        record["words"] for record in read(str(path), marks="words")
     ]
