@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.text import word_counts
-from danlu.text.characters import DIGIT, HAN, LATIN, LETTER, OTHER, SIGN, SPACE, UNSPACED, code_points, kinds_of
+from danlu.text.scripts import DIGIT, HAN, LATIN, LETTER, OTHER, SIGN, SPACE, UNSPACED, code_points, kinds_of
 from danlu.text.word_counts import SUBWORDS, UNSPACED_SCRIPTS, WHOLE_WORDS, Cut, count_segmented, count_words, meals
 
 MIXED = st.lists(st.text("今天气很好かのabéЖ12３ ，.,!\n\t\u0301", max_size=40), max_size=5)

@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Read a recipe and show what a run would do, without doing it.",
     "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
     "predict": "Answer for the texts of a file, of standard input or of --text.",
+    "segment": "Split texts into words, or score how well that is done.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",

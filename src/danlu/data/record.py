@@ -12,21 +12,24 @@ STRUCTURED = frozenset({"answers", "entities", "head", "labels", "messages", "ta
 
 
 def text_of(record: Record, column: str = "text") -> str:
-    """The text by which records are compared: that of `column`, or the `tokens` with spaces between them.
+    """The text by which records are compared: that of `column`, or its `words` or `tokens`.
 
-    The text of `messages` is what they say, a line each.
+    Words stand side by side, as in Chinese; tokens have spaces between them. The text of `messages` is what they
+    say, a line each.
     """
     if column in record:
         value = record[column]
         if isinstance(value, list) and all(isinstance(item, dict) and "content" in item for item in value):
             return "\n".join(str(item["content"]) for item in value)
         return str(value)
+    if "words" in record:
+        return "".join(map(str, record["words"]))
     return " ".join(map(str, record.get("tokens", ())))
 
 
 def truth_of(record: Record) -> str | None:
-    """What a record says of its text, its label, entities or tags, as one comparable text; None without any."""
-    for column in ("label", "entities", "tags"):
+    """What a record says of its text, its label, entities, tags or words, as one comparable text; None without any."""
+    for column in ("label", "entities", "tags", "words"):
         if column in record:
             value = record[column]
             return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)

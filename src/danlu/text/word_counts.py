@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from danlu.machine.seed import generator
-from danlu.text.characters import DIGIT, HAN, LATIN, LETTER, OTHER, SIGN, SPACE, UNSPACED, code_points, kinds_of
+from danlu.text.scripts import DIGIT, HAN, LATIN, LETTER, OTHER, SIGN, SPACE, UNSPACED, code_points, kinds_of
 
 BUDGET = 8_000_000  # bytes of distinct words; a trainer of BPE needs some 120 times as much memory
 RUN = 6  # characters of a script without spaces that are learnt from together
@@ -38,7 +38,7 @@ WHOLE_WORDS = r"[^\s\p{P}\p{S}\p{C}]+|[\p{P}\p{S}\p{C}]+"
 class Cut:
     """Where a text is cut: between kinds of characters, and after so many of one kind.
 
-    - `together`: for each kind of `danlu.text.characters`, the one whose words it stands in.
+    - `together`: for each kind of `danlu.text.scripts`, the one whose words it stands in.
     - `longest`: for each kind, the longest word in characters.
     - `lead`: whether a space before a word of letters or signs belongs to it, as in GPT-2.
     """

@@ -147,7 +147,7 @@ def _read(sources: Sources | None, column: str, bad_rows: BadRows) -> list[Recor
     records: list[Record] = []
     for source in [] if sources is None else sources if isinstance(sources, list) else [sources]:
         with closing(source.read()) as first:
-            needed = () if "tokens" in next(first) else (column,)
+            needed = () if {"tokens", "words"} & next(first).keys() else (column,)
         for number, record in enumerate(source.read(needed, bad_rows), 1):
             label = record.get("label")
             if isinstance(label, str) and not label.strip():
