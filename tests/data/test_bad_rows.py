@@ -176,6 +176,40 @@ def test_damaged_utf8_is_not_taken_for_gb18030(tmp_path: Path) -> None:
     assert "line 4: is n" in bad_rows.first[0]
 
 
+PIECES = [
+    '{"a": 1}',
+    '{"a": [1',
+    "2]}",
+    '2]}, {"b": 3}',
+    '{"text": "x',
+    'y"}',
+    "",
+    " ",
+    "[1]",
+    "{}",
+    '{"a": 1}, {"b": 2}',
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=6), st.booleans())
+def test_json_lines_are_objects_of_their_own_however_they_are_parsed(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[str], ended: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "pieces.jsonl"
+    path.write_text("\n".join(['{"first": 0}', *pieces]) + "\n" * ended, encoding="utf-8")
+    found, bad_rows = skipped("jsonl", path)
+    alone = [value for piece in pieces if piece.strip() and isinstance(value := _value(piece), dict)]
+    assert found == [{"first": 0}, *alone]
+    assert bad_rows.count == sum(1 for piece in pieces if piece.strip()) - len(alone)
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\n")), min_size=1), st.integers(1, 40))
 def test_lines_do_not_depend_on_where_blocks_end(

@@ -7,7 +7,7 @@ from danlu.data.record import Record
 if TYPE_CHECKING:
     from pyarrow import Array, RecordBatch
 
-BATCH = 1024
+BATCH = 4096
 """Rows that are turned into records at a time."""
 
 

@@ -67,7 +67,7 @@ class Format(Part):
                     record = row if plain else self._named(row)
                     if None in record.values():
                         record = {key: value for key, value in record.items() if value is not None}
-                    if lacking := self._lacking(record, row, wanted):
+                    if wanted and (lacking := self._lacking(record, row, wanted)):
                         bad_rows.reject(name, f"{self.counted_in} {number}", lacking, row)
                     else:
                         empty = False

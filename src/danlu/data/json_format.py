@@ -3,13 +3,19 @@
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from danlu.data.bad_rows import BadRows
 from danlu.data.guess import holds_json_lines
 from danlu.data.json_text import parse
+from danlu.data.lines import Block
 from danlu.data.record import Record
 from danlu.data.source_file import SourceFile
 from danlu.data.text_format import TextFormat
 from danlu.refusal import Refusal
+
+_MARK = 7305471909113517
+_BETWEEN = b",%d,\n" % _MARK
 
 
 class JsonFormat(TextFormat):
@@ -28,8 +34,16 @@ class JsonFormat(TextFormat):
 
     def lines_of_json(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the objects of a file with one a line; blank lines are skipped."""
-        name = source.name
-        for number, line in self.lines(source, bad_rows):
+        for block in self.blocks(source, bad_rows):
+            objects = _objects(block.utf8)
+            if objects is None:
+                yield from self._one_by_one(block, source.name, bad_rows)
+            else:
+                yield from enumerate(objects, block.number)
+
+    def _one_by_one(self, block: Block, name: str, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
+        """The objects of a block in which there are blank or bad lines."""
+        for number, line in block.lines():
             if line.isspace():
                 continue
             try:
@@ -37,9 +51,8 @@ class JsonFormat(TextFormat):
             except Refusal as refusal:
                 if bad_rows.stop:
                     raise
-                bad_rows.reject(
-                    name, f"line {number}", str(refusal).removeprefix(f"{name}, line {number}").lstrip(",: "), line
-                )
+                reason = str(refusal).removeprefix(f"{name}, line {number}").lstrip(",: ")
+                bad_rows.reject(name, f"line {number}", reason, line)
                 continue
             if isinstance(value, dict):
                 yield number, value
@@ -66,6 +79,22 @@ class JsonFormat(TextFormat):
             at = f" under '{under}'" if under else ""
             raise Refusal(f"{source.name}: expected a list of objects{at}, not {_named(value)}{_hint(value)}")
         return value
+
+
+def _objects(block: bytes) -> list[Record] | None:
+    """The objects of a block of lines, parsed at one go: twice as fast as a line at a time.
+
+    None if there is a blank line, or one that is no object of its own. A number between the lines shows where each
+    ends, so that half an object is not joined to the half on the next line.
+    """
+    try:
+        values = orjson.loads(b"[" + block.rstrip().replace(b"\n", _BETWEEN) + b"]")
+    except orjson.JSONDecodeError:
+        return None
+    objects = values[::2]
+    count = block.count(b"\n") + (not block.endswith(b"\n"))
+    whole = len(values) == 2 * count - 1 and values[1::2].count(_MARK) == count - 1
+    return objects if whole and all(type(value) is dict for value in objects) else None
 
 
 def _named(value: Any) -> str:

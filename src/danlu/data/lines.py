@@ -3,8 +3,9 @@
 import codecs
 import io
 import re
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
 
 from danlu.data.bad_rows import BadRows
 from danlu.data.source_file import SourceFile
@@ -25,9 +26,6 @@ _BYTE_ORDER_MARKS = (
 Lines = Iterator[tuple[int, str]]
 """Lines with their numbers, from 1, each with its line end `\\n` if it has one."""
 
-Blocks = Iterator[tuple[int, bytes]]
-"""Bytes of whole lines, with the number of the first."""
-
 
 def lines(source: SourceFile, encoding: str = "auto", bad_rows: BadRows | None = None) -> Lines:
     r"""Yield the lines; only `\n` ends one, other line separators of Unicode are text.
@@ -38,16 +36,36 @@ def lines(source: SourceFile, encoding: str = "auto", bad_rows: BadRows | None =
     Raises:
         Refusal: the file cannot be read; or a bad row, unless `bad_rows` takes it.
     """
-    bad_rows = bad_rows or BadRows(stop=True)
+    for block in blocks(source, encoding, bad_rows or BadRows(stop=True)):
+        yield from block.lines()
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole lines of a file, about a megabyte of them.
+
+    - `number`: of the first line.
+    - `utf8`: the bytes where they are meant as UTF-8, for a parser that checks them itself; else empty.
+    - `lines`: the lines with their numbers; a line that cannot be read goes to the bad rows then.
+    """
+
+    number: int
+    utf8: bytes
+    lines: Callable[[], Lines]
+
+
+def blocks(source: SourceFile, encoding: str, bad_rows: BadRows) -> Iterator[Block]:
+    """Yield the file in blocks of whole lines; see `lines`."""
     with source.open() as stream:
         encoding = _marked(stream.peek(4)) or encoding if encoding == "auto" else encoding
         if encoding != "auto" and not _extends_ascii(encoding):
-            yield from _wide_lines(stream, source.name, encoding)
+            yield Block(1, b"", lambda: _wide_lines(stream, source.name, encoding))
             return
-        blocks = _whole_lines(stream, source.name, bad_rows)
         decoder = _Decoder(source.name, encoding, bad_rows)
-        for number, block in blocks:
-            yield from decoder.lines(number, block)
+        for number, content in _whole_lines(stream, source.name, bad_rows):
+            plain = content.removeprefix(codecs.BOM_UTF8) if number == 1 else content
+            meant = decoder.encoding_of(number, plain)
+            yield Block(number, plain if meant == "utf-8" else b"", partial(decoder.lines, number, plain))
 
 
 def decoded(content: bytes, name: str, encoding: str = "auto") -> str:
@@ -67,14 +85,15 @@ def decoded(content: bytes, name: str, encoding: str = "auto") -> str:
                 f"{name}, byte {error.start + 1}: is no {wide} ({error.reason}); save the file as UTF-8"
             ) from error
         decoder = _Decoder(name, encoding, BadRows(stop=True))
-        return "".join(line for _, line in decoder.lines(1, content))
+        return "".join(line for _, line in decoder.lines(1, content.removeprefix(codecs.BOM_UTF8)))
 
 
 def _marked(start: bytes) -> str | None:
     return next((name for mark, name in _BYTE_ORDER_MARKS if start.startswith(mark)), None)
 
 
-def _whole_lines(stream: io.BufferedReader, name: str, bad_rows: BadRows) -> Blocks:
+def _whole_lines(stream: io.BufferedReader, name: str, bad_rows: BadRows) -> Iterator[tuple[int, bytes]]:
+    """Bytes of whole lines, with the number of the first."""
     number, pieces, waiting = 1, [b""], 0  # pieces: the beginning of a line that no block has ended yet
     while block := stream.read1(_BLOCK):
         end = block.rfind(b"\n") + 1
@@ -119,11 +138,7 @@ class _Decoder:
 
     def lines(self, number: int, block: bytes) -> Lines:
         """The lines of a block whose first has this number."""
-        if number == 1:
-            block = block.removeprefix(codecs.BOM_UTF8)
-        if self._encoding is None and not block.isascii():
-            self._decide(number, block)
-        encoding = self._encoding or "utf-8"
+        encoding = self.encoding_of(number, block)
         # A block that is UTF-8 throughout is taken at once; of GB18030 every line is looked at, for what is
         # Chinese in UTF-8 can be read as GB18030 too.
         if b"\0" not in block and (self._stated or encoding == "utf-8"):
@@ -137,6 +152,12 @@ class _Decoder:
         for place, line in enumerate(_split(block), number):
             if (decoded := self._decoded(place, line, encoding)) is not None:
                 yield place, decoded
+
+    def encoding_of(self, number: int, block: bytes) -> str:
+        """What a block is to be read as: the encoding that is stated, or that this or an earlier block shows."""
+        if self._encoding is None and not block.isascii():
+            self._decide(number, block)
+        return self._encoding or "utf-8"
 
     def _decide(self, number: int, block: bytes) -> None:
         seen: dict[str, list[int]] = {"utf-8": [], "gb18030": []}

@@ -1,13 +1,14 @@
 """Formats whose files are text."""
 
 import codecs
+from collections.abc import Iterator
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from danlu.data.bad_rows import BadRows
 from danlu.data.file_format import FileFormat
-from danlu.data.lines import Lines, decoded, lines
+from danlu.data.lines import Block, Lines, blocks, decoded, lines
 from danlu.data.source_file import SourceFile
 
 
@@ -29,6 +30,10 @@ class TextFormat(FileFormat):
     def lines(self, source: SourceFile, bad_rows: BadRows) -> Lines:
         """The lines of the file with their numbers; see `danlu.data.lines.lines`."""
         return lines(source, self.encoding, bad_rows)
+
+    def blocks(self, source: SourceFile, bad_rows: BadRows) -> Iterator[Block]:
+        """The file in blocks of whole lines; see `danlu.data.lines.blocks`."""
+        return blocks(source, self.encoding, bad_rows)
 
     def whole_text(self, source: SourceFile) -> str:
         """The file as one text, for formats that are read as a whole.

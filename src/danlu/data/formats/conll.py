@@ -5,6 +5,7 @@ Tjong Kim Sang and De Meulder, "Introduction to the CoNLL-2003 Shared Task" (200
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -32,13 +33,12 @@ class Conll(TextFormat):
 
     def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the sentences, each with the number of its first line; see `FileFormat.rows`."""
-        sentence: list[tuple[int, list[str]]] = []
+        sentence: list[tuple[int, str]] = []
         for number, line in self.lines(source, bad_rows):
             if self.comment and line.startswith(self.comment):
                 continue
-            fields = self._fields(line.rstrip("\r\n"))
-            if any(field.strip() for field in fields) and fields[0] != "-DOCSTART-":
-                sentence.append((number, fields))
+            if not line.isspace() and not line.startswith("-DOCSTART-"):
+                sentence.append((number, line))
                 continue
             if sentence and (record := self._record(sentence, source.name, bad_rows)):
                 yield sentence[0][0], record
@@ -46,24 +46,21 @@ class Conll(TextFormat):
         if sentence and (record := self._record(sentence, source.name, bad_rows)):
             yield sentence[0][0], record
 
-    def _fields(self, line: str) -> list[str]:
-        if self.separator == "tab" or (self.separator == "auto" and "\t" in line):
-            return line.split("\t")
-        return line.split()
-
-    def _record(self, sentence: list[tuple[int, list[str]]], name: str, bad_rows: BadRows) -> Record | None:
+    def _record(self, sentence: list[tuple[int, str]], name: str, bad_rows: BadRows) -> Record | None:
         tokens, tags = [], []
-        for number, fields in sentence:
+        for number, line in sentence:
+            tabs = self.separator == "tab" or (self.separator == "auto" and "\t" in line)
+            fields = line.split("\t") if tabs else line.split()
             try:
                 token, tag = fields[self.token].strip(), fields[self.tag].strip()
             except IndexError:
                 token = tag = ""
-            if len(fields) < 2 or not tag or (self.entities and not _is_entity_tag(tag)):
+            if len(fields) < 2 or not tag or (self.entities and _parts(tag) is None):
                 what = f"tag '{tag}' is neither O nor BIO or BIOES, such as B-person" if tag else "there is no tag"
                 if len(fields) < 2:
                     what = "one column where a token and its tag are expected"
                 reason = f"{what}; mend the line, or name the columns in 'token' and 'tag'"
-                bad_rows.reject(name, f"line {number}", reason, [fields for _, fields in sentence])
+                bad_rows.reject(name, f"line {number}", reason, "".join(line for _, line in sentence))
                 return None
             if token:
                 tokens.append(token)
@@ -73,9 +70,13 @@ class Conll(TextFormat):
         return {"tokens": tokens, "tags": to_bio(tags) if self.entities else tags} if tokens else None
 
 
-def _is_entity_tag(tag: str) -> bool:
+@lru_cache(4096)
+def _parts(tag: str) -> tuple[str, str] | None:
+    """Prefix and label of a tag, both empty for O; None for what is no tag of an entity."""
     prefix, _, label = tag.partition("-")
-    return tag == "O" or (bool(label) and prefix in _BEGINS | _GOES_ON)
+    if tag == "O":
+        return "", ""
+    return (prefix, label) if label and prefix in _BEGINS | _GOES_ON else None
 
 
 def to_bio(tags: Sequence[str]) -> list[str]:
@@ -83,8 +84,12 @@ def to_bio(tags: Sequence[str]) -> list[str]:
     found = []
     open_label = ""
     for tag in tags:
-        prefix, _, label = tag.partition("-")
+        prefix, label = _parts(tag) or ("", "")
+        if not label:
+            found.append("O")
+            open_label = ""
+            continue
         goes_on = prefix in _GOES_ON and label == open_label
-        found.append("O" if tag == "O" else f"{'I' if goes_on else 'B'}-{label}")
-        open_label = "" if tag == "O" or prefix in _ENDS else label
+        found.append(f"{'I' if goes_on else 'B'}-{label}")
+        open_label = "" if prefix in _ENDS else label
     return found
