@@ -89,20 +89,33 @@ def drop_duplicates(
     Records are compared as they come; `clusters` are those of their texts.
     """
     contested = conflicting(records, clusters.exact) if conflicts == "drop" else np.zeros(len(records), bool)
-    rows = np.flatnonzero(~contested)
-    if how != "none":
-        ids = clusters.exact if how == "exact" else clusters.near
-        rows = np.sort(rows[np.unique(ids[rows], return_index=True)[1]])
+    rows = first_of_each(np.flatnonzero(~contested), clusters, how)
     dropped = int(contested.sum())
     return Kept(rows, len(records) - dropped - len(rows), dropped)
 
 
+def first_of_each(rows: Rows, clusters: Clusters, how: Literal["none", "exact", "near"]) -> Rows:
+    """Of some rows, ascending, the first of each cluster that has any."""
+    if how == "none":
+        return rows
+    names = (clusters.exact if how == "exact" else clusters.near)[rows]
+    first = np.full(len(clusters.near), len(clusters.near), clusters.near.dtype)
+    np.minimum.at(first, names, rows.astype(first.dtype))
+    return rows[first[names] == rows]
+
+
 def conflicting(records: Sequence[Record], exact: Rows) -> NDArray[np.bool_]:
     """Whether each record's text comes with more than one label, or set of entities, (N,)."""
-    truths: dict[int, set[str | None]] = {}
-    for record, cluster in zip(records, exact.tolist(), strict=True):
-        truths.setdefault(cluster, set()).add(truth_of(record))
-    return np.fromiter((len(truths[cluster]) > 1 for cluster in exact.tolist()), np.bool_, len(records))
+    known: dict[str | None, int] = {}
+    truths = [known.setdefault(truth_of(record), len(known)) for record in records]
+    return contested(np.array(truths, np.int64), exact)
+
+
+def contested(truths: NDArray[np.integer], exact: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Whether the cluster of each row holds several truths, (N,); a row's cluster is named by its first row."""
+    crossed = np.zeros(len(exact), bool)
+    crossed[exact[truths != truths[exact]]] = True
+    return crossed[exact]
 
 
 def texts_of(records: Sequence[Record], column: str = "text") -> list[str]:

@@ -17,7 +17,8 @@ Starts = NDArray[np.int64]
 _DROPPED, _UNKNOWN = 0xFFFFFFFE, 0xFFFFFFFF
 _FIRST_DIACRITIC, _LAST_DIACRITIC = 0x300, 0x36F
 _table = np.full(0x110000, _UNKNOWN, np.uint32)
-"""What each code point becomes; a code point is looked at when it first occurs, as a corpus holds some thousands."""
+_letters = np.zeros(0x110000, bool)
+"""What each code point becomes, and whether it is a letter or digit; a code point is looked at when it first occurs, as a corpus holds some thousands."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ def folded(texts: Sequence[str]) -> Folded:
     return Folded(plain[kept], before[starts])
 
 
+def folded_in_place(codes: Codes) -> tuple[Codes, NDArray[np.bool_]]:
+    """Each code point folded, none dropped, (C,), and whether it is a letter or digit, (C,)."""
+    plain = _looked_up(codes)
+    return plain, _letters[codes]
+
+
 def coded(texts: Sequence[str]) -> tuple[Codes, Starts]:
     """The code points of all texts, (C,), and where each text begins and the last one ends, (N + 1,)."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), "<u4")
@@ -73,6 +80,7 @@ def _looked_up(codes: Codes) -> Codes:
     if unknown.any():
         for code in np.unique(codes[unknown]).tolist():
             _table[code] = _fold(chr(code))
+            _letters[code] = chr(code).isalnum()
         found = _table[codes]
     return found
 

@@ -24,7 +24,7 @@ SHINGLE = 3
 LETTERS = 6
 """Characters of a shingle that begins with another one; unrelated English texts share most of three letters."""
 
-_FIRST_WIDE = 0x2E80
+FIRST_WIDE = 0x2E80
 """From here on code points are Chinese, Japanese and Korean, but for a few."""
 
 _MISSED = 1e-3
@@ -37,14 +37,14 @@ _BLOCK = 2**16
 
 Words = NDArray[np.uint64]
 
-_FACTORS = np.random.Generator(np.random.PCG64(1997)).integers(0, 2**63, 256, np.uint64) * np.uint64(2) + np.uint64(1)
+FACTORS = np.random.Generator(np.random.PCG64(1997)).integers(0, 2**63, 256, np.uint64) * np.uint64(2) + np.uint64(1)
 """Fixed, so that the same texts give the same keys everywhere."""
 
 
 def shingles(text: str) -> frozenset[str]:
     """The different shingles of a text; they are cut at its end, and a shorter text is one itself."""
     return frozenset(
-        text[start : start + (SHINGLE if ord(text[start]) >= _FIRST_WIDE else LETTERS)] if text else ""
+        text[start : start + (SHINGLE if ord(text[start]) >= FIRST_WIDE else LETTERS)] if text else ""
         for start in range(max(1, len(text) - SHINGLE + 1))
     )
 
@@ -103,7 +103,7 @@ def band_keys(texts: Folded, similarity: float) -> Words:
         last = min(max(first + 1, last), count, first + 1024)
         part = starts[first : last + 1]
         minima = _densified(_binned(hashes[part[0] : part[-1]], part - part[0], bands * rows))
-        factors = _FACTORS[: bands * rows].reshape(bands, rows)
+        factors = FACTORS[: bands * rows].reshape(bands, rows)
         keys[:, first:last] = mixed(np.einsum("brn,br->bn", minima.reshape(bands, rows, -1), factors))
         first = last
     return keys
@@ -130,15 +130,15 @@ def _hashes(codes: NDArray[np.uint32], begins: Starts, lengths: Starts, offset: 
     packed |= wide[1:-1] << np.uint64(21)
     packed |= wide[2:]
     second = packed[SHINGLE : SHINGLE + size].copy()
-    second[codes[:size] >= _FIRST_WIDE] = 0
+    second[codes[:size] >= FIRST_WIDE] = 0
     _cut(second, begins + lengths - offset, size)
-    hashes = packed[:size] * _FACTORS[0]
-    second *= _FACTORS[1]
+    hashes = packed[:size] * FACTORS[0]
+    second *= FACTORS[1]
     hashes += second
     hashes ^= hashes >> np.uint64(32)
-    hashes *= _FACTORS[2]
+    hashes *= FACTORS[2]
     hashes ^= hashes >> np.uint64(29)
-    hashes *= _FACTORS[3]
+    hashes *= FACTORS[3]
     return hashes
 
 
