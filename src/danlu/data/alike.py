@@ -178,4 +178,5 @@ def _holds(known: NDArray[np.int64], codes: NDArray[np.int64]) -> NDArray[np.boo
     """Which codes are among the known, which are ascending."""
     if not len(known):
         return np.zeros(len(codes), bool)
-    return known[np.minimum(np.searchsorted(known, codes), len(known) - 1)] == codes
+    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, codes), len(known) - 1)] == codes
+    return found

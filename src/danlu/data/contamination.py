@@ -7,7 +7,7 @@ the run is longer. Case, width, white space between words, and punctuation count
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 
@@ -86,9 +86,10 @@ class Decontaminate(Part):
             Refusal: a file of `against` cannot be read, or no test text is as long as a run.
         """
         runs, reader = Runs(self.words, self.characters), spool.reader()
+        more = [self.against] if isinstance(self.against, Format) else self.against
         texts = chain(
             (reader.of(tested[start : start + _ROWS]) for start in range(0, len(tested), _ROWS)),
-            *(_texts(source, spool.column) for source in ([self.against] if isinstance(self.against, Format) else self.against)),
+            *(_texts(source, spool.column) for source in more),
         )
         hashes = [np.unique(run_hashes(part, runs)[0]) for part in texts]
         known = np.unique(np.concatenate(hashes)) if hashes else np.empty(0, np.uint64)
@@ -106,7 +107,7 @@ class Decontaminate(Part):
         return found
 
 
-@cache
+@lru_cache(1)
 def _forbidden(file: Path, runs: Runs) -> Forbidden:
     return Forbidden(np.load(file, allow_pickle=False), runs)
 

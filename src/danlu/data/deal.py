@@ -38,7 +38,12 @@ class Deal:
 
 
 def deal(
-    spool: Spool, splits: Sequence[str], split_of: NDArray[np.int8], copies: NDArray[np.uint16], engine: Engine, to: Path
+    spool: Spool,
+    splits: Sequence[str],
+    split_of: NDArray[np.int8],
+    copies: NDArray[np.uint16],
+    engine: Engine,
+    to: Path,
 ) -> Writers:
     """Write the rows of each split to its file in the folder `to`; gives the writers, for their counts.
 

@@ -1,6 +1,6 @@
 """Texts that are the same, or nearly: found, and dropped."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,9 +50,9 @@ def find_clusters(texts: Sequence[str], similarity: float = 0.8) -> Clusters:
     return Clusters(exact, near_of_first[exact])
 
 
-def exact_clusters(texts: Sequence[str]) -> Rows:
+def exact_clusters(texts: Sequence[Hashable]) -> Rows:
     """For each text the position of the first one that equals it, (N,)."""
-    first: dict[str, int] = {}
+    first: dict[Hashable, int] = {}
     return np.fromiter((first.setdefault(text, row) for row, text in enumerate(texts)), np.int64, len(texts))
 
 
@@ -101,7 +101,8 @@ def first_of_each(rows: Rows, clusters: Clusters, how: Literal["none", "exact", 
     names = (clusters.exact if how == "exact" else clusters.near)[rows]
     first = np.full(len(clusters.near), len(clusters.near), clusters.near.dtype)
     np.minimum.at(first, names, rows.astype(first.dtype))
-    return rows[first[names] == rows]
+    kept: Rows = rows[first[names] == rows]
+    return kept
 
 
 def conflicting(records: Sequence[Record], exact: Rows) -> NDArray[np.bool_]:
@@ -115,7 +116,8 @@ def contested(truths: NDArray[np.integer], exact: NDArray[np.integer]) -> NDArra
     """Whether the cluster of each row holds several truths, (N,); a row's cluster is named by its first row."""
     crossed = np.zeros(len(exact), bool)
     crossed[exact[truths != truths[exact]]] = True
-    return crossed[exact]
+    found: NDArray[np.bool_] = crossed[exact]
+    return found
 
 
 def texts_of(records: Sequence[Record], column: str = "text") -> list[str]:

@@ -17,8 +17,9 @@ Starts = NDArray[np.int64]
 _DROPPED, _UNKNOWN = 0xFFFFFFFE, 0xFFFFFFFF
 _FIRST_DIACRITIC, _LAST_DIACRITIC = 0x300, 0x36F
 _table = np.full(0x110000, _UNKNOWN, np.uint32)
+"""What each code point becomes; it is looked at when it first occurs, as a corpus holds some thousands."""
 _letters = np.zeros(0x110000, bool)
-"""What each code point becomes, and whether it is a letter or digit; a code point is looked at when it first occurs, as a corpus holds some thousands."""
+"""Which of these are letters or digits."""
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def _hashes(codes: NDArray[np.uint32], begins: Starts, lengths: Starts, offset: 
     second = packed[SHINGLE : SHINGLE + size].copy()
     second[codes[:size] >= FIRST_WIDE] = 0
     _cut(second, begins + lengths - offset, size)
-    hashes = packed[:size] * FACTORS[0]
+    hashes: Words = packed[:size] * FACTORS[0]
     second *= FACTORS[1]
     hashes += second
     hashes ^= hashes >> np.uint64(32)

@@ -41,7 +41,9 @@ class Mix(Part):
             Refusal: the weights are not one of each source, or a source has no rows or would be repeated endlessly.
         """
         if self.weights is not None and len(self.weights) != count:
-            raise Refusal(f"'mix.weights' has {len(self.weights)} weights for {count} sources of data; give one of each")
+            raise Refusal(
+                f"'mix.weights' has {len(self.weights)} weights for {count} sources of data; give one of each"
+            )
         sizes = np.bincount(sources, minlength=count)
         if (sizes == 0).any():
             raise Refusal(

@@ -6,7 +6,7 @@ one of what repeats; so is it done here, where a paragraph is a line.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ def without_repeated_paragraphs(
     return [written.get(chunk.number, chunk) for chunk in chunks]
 
 
-@cache
+@lru_cache(1)
 def _repeated(file: Path) -> dict[int, int]:
     with np.load(file, allow_pickle=False) as known:
         return dict(zip(known["keys"].tolist(), known["firsts"].tolist(), strict=True))

@@ -105,7 +105,8 @@ def _label_of_cluster(owner: Integers, codes: Integers, count: int) -> Integers:
     cluster, label = np.divmod(pairs, width)
     order = np.lexsort((first, -counts, cluster))
     leading = np.searchsorted(cluster[order], np.arange(count))
-    return label[order[leading]]
+    found: Integers = label[order[leading]]
+    return found
 
 
 def _dealt(sizes: Integers, lacking: NDArray[np.float64]) -> NDArray[np.int8]:
@@ -139,7 +140,7 @@ def _filled(lacking: NDArray[np.float64], count: int) -> Integers:
         if number == len(level) or line >= level[number]:
             break
     wanted = np.maximum(lacking - line, 0.0)
-    whole = np.floor(wanted + 1e-9).astype(np.int64)
+    whole: Integers = np.floor(wanted + 1e-9).astype(np.int64)
     rest = count - int(whole.sum())
     whole[np.argsort(-(wanted - whole), kind="stable")[:rest]] += 1
     return whole

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
 from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -106,7 +107,7 @@ class _Workers:
         address = self._listener.address
         assert isinstance(address, str)
         key = self._listener._authkey  # type: ignore[attr-defined]
-        process = subprocess.Popen([sys.executable, "-c", _SERVE], stdin=subprocess.PIPE, env=_environment())
+        process = subprocess.Popen([sys.executable, "-c", _SERVE], stdin=subprocess.PIPE, env=_environment())  # noqa: S603 - our own words
         assert process.stdin is not None
         process.stdin.write(key + address.encode())
         process.stdin.close()
@@ -125,9 +126,10 @@ def serve(hello: bytes) -> None:
             function, item = connection.recv()
         except EOFError:
             return
+        answer: tuple[object, Exception | None]
         try:
             answer = function(item), None
-        except Exception as error:  # noqa: BLE001 - it is raised again by the one who asked
+        except Exception as error:
             answer = None, error
         del item
         connection.send(answer)
@@ -136,7 +138,7 @@ def serve(hello: bytes) -> None:
 def _environment() -> dict[str, str]:
     """This process's, with its module path, and one thread for each library."""
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return os.environ | threads | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+    return os.environ | threads | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
 
 
 def _cores() -> int:

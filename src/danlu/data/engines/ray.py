@@ -1,5 +1,6 @@
 """A Ray cluster (Moritz et al., "Ray: A Distributed Framework for Emerging AI Applications", 2018)."""
 
+import importlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
@@ -28,7 +29,7 @@ class Ray(Engine):
         """
         if find_spec("ray") is None:
             raise Refusal("the engine 'ray' needs the package ray; run: pip install 'danlu[ray]'")
-        import ray
+        ray: Any = importlib.import_module("ray")  # has types for half of its functions
 
         ours = not ray.is_initialized()
         if ours:
@@ -51,10 +52,9 @@ def _join(ray: Any, address: str | None, processes: int | None) -> None:
         ) from error
 
 
-def _mapped(
-    ray: Any, function: Callable[[Item], Result], items: Iterable[Item], processes: int
-) -> Iterator[Result]:
-    call = ray.remote(function if hasattr(function, "__name__") else function.__call__).options(max_retries=3)
+def _mapped(ray: Any, function: Callable[[Item], Result], items: Iterable[Item], processes: int) -> Iterator[Result]:
+    call = ray.remote(_called).options(max_retries=3)
+    shared = ray.put(function)
     waiting: deque[Any] = deque()
 
     def next_result() -> Result:
@@ -64,8 +64,12 @@ def _mapped(
             raise error.cause from error
 
     for item in items:
-        waiting.append(call.remote(item))
+        waiting.append(call.remote(shared, item))
         if len(waiting) > 2 * processes:
             yield next_result()
     while waiting:
         yield next_result()
+
+
+def _called(function: Callable[[Item], Result], item: Item) -> Result:
+    return function(item)

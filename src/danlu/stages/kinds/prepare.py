@@ -78,7 +78,9 @@ class Prepare(Stage):
     stratify: str = Field(
         default="auto", description="column to split each value of by itself; auto: 'label', if all have one; none"
     )
-    mix: Mix | None = Field(default=None, description="how much to train on each of several sources; None: all there is")
+    mix: Mix | None = Field(
+        default=None, description="how much to train on each of several sources; None: all there is"
+    )
     engine: Engine = Field(default=Local(), description="where the work is done")
 
     def run(self, place: Place) -> None:
@@ -184,7 +186,7 @@ class _Preparation:
             self.dropped.add(reason, len(lost), [f"{self.spool.where(row)}: {text}" for row, text in texts])
         return rows[~gone[rows]]
 
-    def _split(self, rows: Rows, near: NDArray[np.integer]) -> NDArray[np.int8]:
+    def _split(self, rows: Rows, near: NDArray[np.signedinteger]) -> NDArray[np.int8]:
         """The position in `SPLITS` of each row's split, -1 for those that are dropped, (N,)."""
         stage, spool = self.stage, self.spool
         split_of = np.full(spool.rows, -1, np.int8)
@@ -206,7 +208,7 @@ class _Preparation:
             split_of[rows[positions]] = SPLITS.index(name)
         return split_of
 
-    def _together(self, rows: Rows, near: NDArray[np.integer]) -> NDArray[np.integer]:
+    def _together(self, rows: Rows, near: NDArray[np.signedinteger]) -> NDArray[np.signedinteger]:
         """A number for each of some rows that is equal for those that stay in one split."""
         if self.stage.split.group is None:
             return near[rows]
