@@ -124,9 +124,9 @@ def similarities(texts: Sequence[str], pairs: Pairs) -> NDArray[np.float64]:
     sizes = np.diff(starts)
     begin = 0
     while begin < len(pairs):
-        # Some million shingles at a time; one number holds the pair in its 20 upper bits and a hash in the others.
+        # What stays in the cache at a time; one number holds the pair in its 20 upper bits and a hash in the others.
         totals = np.cumsum(sizes[pairs[begin : begin + 2**20]].sum(axis=1))
-        end = begin + max(1, int(np.searchsorted(totals, 2**21)))
+        end = begin + max(1, int(np.searchsorted(totals, 2**17)))
         end = min(end, len(pairs))
         found[begin:end] = _similarities(hashes, starts, pairs[begin:end])
         begin = end

@@ -172,13 +172,28 @@ def keys_of(texts: Sequence[str], similarity: float) -> dict[str, NDArray[np.uin
     from xxhash import xxh3_128_digest
 
     exact = b"".join([xxh3_128_digest(text.strip().encode("utf-8", "surrogatepass")) for text in texts])
-    bare = folded(texts)
-    same = b"".join([xxh3_128_digest(bare.bytes_of(row)) for row in range(len(texts))])
+    same: list[bytes] = []
+    bands = []
+    for part in _cached(texts):
+        bare = folded(part)
+        same += [xxh3_128_digest(bare.bytes_of(row)) for row in range(len(part))]
+        bands.append(band_keys(bare, similarity))
     keys = {
         "exact": np.frombuffer(exact, np.uint64).reshape(-1, 2),
-        "folded": np.frombuffer(same, np.uint64).reshape(-1, 2),
+        "folded": np.frombuffer(b"".join(same), np.uint64).reshape(-1, 2),
     }
-    return keys | {f"band{number}": band for number, band in enumerate(band_keys(bare, similarity))}
+    return keys | {f"band{number}": band for number, band in enumerate(np.concatenate(bands, axis=1))}
+
+
+def _cached(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The texts in parts of some 2^17 characters, whose arrays stay in the cache; an empty part if there are none."""
+    ends = np.cumsum([len(text) for text in texts])
+    begin = 0
+    while begin < len(texts) or begin == 0:
+        before = int(ends[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, before + 2**17, side="right")))
+        yield texts[begin:end]
+        begin = end
 
 
 def hashed(values: Sequence[str | None]) -> NDArray[np.uint64]:
