@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 PROMISES = {
     "stage": "danlu.stages.stage",
     "format": "danlu.data.format",
+    "engine": "danlu.data.engine",
     "segmenter": "danlu.text.segmenter",
     "tokenizer": "danlu.text.tokenizer",
     "source": "danlu.model.source",

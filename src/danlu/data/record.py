@@ -29,8 +29,20 @@ def text_of(record: Record, column: str = "text") -> str:
 
 def truth_of(record: Record) -> str | None:
     """What a record says of its text, its label, entities, tags or words, as one comparable text; None without any."""
-    for column in ("label", "entities", "tags", "words"):
+    for column in ("label", "labels", "entities", "tags", "words"):
         if column in record:
             value = record[column]
             return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     return None
+
+
+def labels_of(record: Record) -> list[str]:
+    """Its label, or each of several; numbers to be predicted are no labels."""
+    label = record.get("label", record.get("labels"))
+    return [label] if isinstance(label, str) else list(map(str, label)) if isinstance(label, list) else []
+
+
+def entity_labels(record: Record) -> list[str]:
+    """The label of each of its entities, of spans and tags alike."""
+    found = [str(entity["label"]) for entity in record.get("entities", ())]
+    return found + [tag[2:] for tag in record.get("tags", ()) if tag.startswith("B-")]
