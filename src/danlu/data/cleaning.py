@@ -1,0 +1,124 @@
+"""Records through cleaners, one after the other; what marks characters moves with them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from danlu.data.cleaner import Cleaner, Filter, Rewriter
+from danlu.data.record import Record
+from danlu.data.rewriting import TOKENS, rewrite_messages, rewrite_texts, rewrite_tokens
+
+SAMPLES = 20
+"""Dropped texts that are kept for each reason, to be looked at."""
+
+_SAMPLE_CHARACTERS = 500
+
+
+@dataclass
+class Cleaned:
+    """What cleaners leave of records.
+
+    - `dropped`: how many were dropped, by `kind: reason`; `samples`: the first of these texts.
+    - `changed`: how many were rewritten, by the kind of the cleaner.
+    - `lost_spans`: marked spans of which nothing was left, by the kind of the cleaner.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    lost_spans: Counter[str] = field(default_factory=Counter)
+    samples: dict[str, list[str]] = field(default_factory=dict)
+
+    def count(self, later: Self) -> None:
+        """Add the counts and samples of what comes later in the data; its records are not taken."""
+        self.dropped += later.dropped
+        self.changed += later.changed
+        self.lost_spans += later.lost_spans
+        for reason, texts in later.samples.items():
+            kept = self.samples.setdefault(reason, [])
+            kept += texts[: SAMPLES - len(kept)]
+
+    def counts(self) -> dict[str, Any]:
+        """Counts and samples as plain data, for `dropped.json`."""
+        return {
+            "dropped": dict(self.dropped.most_common()),
+            "changed": dict(self.changed.most_common()),
+            "lost_spans": dict(self.lost_spans.most_common()),
+            "samples": self.samples,
+        }
+
+
+def fitted(cleaners: Sequence[Cleaner], texts: Sequence[str]) -> list[Cleaner]:
+    """The cleaners with what they learn from the first texts of the data."""
+    return [cleaner.fitted(texts) for cleaner in cleaners]
+
+
+def rewriters(cleaners: Iterable[Cleaner]) -> list[Rewriter]:
+    """Those that give texts another form: what a bundle must do to the texts it is asked about."""
+    return [cleaner for cleaner in cleaners if isinstance(cleaner, Rewriter)]
+
+
+def clean_records(records: Sequence[Record], cleaners: Sequence[Cleaner], column: str = "text") -> Cleaned:
+    """Rewrite and filter records, in order; those that are given are left as they are.
+
+    `column` holds the text that filters judge (where it is missing: the tokens, the context, or the messages).
+    Spans in `entities`, `answers`, `head` and `tail` move with their text; one of which nothing is left goes. A
+    record whose text, or whose head or tail, has gone is dropped.
+    """
+    cleaned = Cleaned(list(records))
+    for cleaner in cleaners:
+        before = cleaned.records
+        if isinstance(cleaner, Rewriter):
+            reasons = _rewrite(cleaned, cleaner, column)
+        else:
+            assert isinstance(cleaner, Filter), f"{cleaner.kind} is neither a Rewriter nor a Filter"
+            reasons = cleaner.reasons([judged_text(record, column) for record in before])
+        if any(reasons):
+            _drop(cleaned, cleaner.kind, reasons, before, column)
+    return cleaned
+
+
+def judged_text(record: Record, column: str = "text") -> str:
+    """The text by which a record is judged."""
+    for name in (column, "context", "source"):
+        if isinstance(record.get(name), str):
+            return str(record[name])
+    for name in TOKENS:
+        if isinstance(record.get(name), list):
+            return " ".join(map(str, record[name]))
+    contents = [message.get("content") for message in record.get("messages", ()) if isinstance(message, dict)]
+    return "\n".join(content for content in contents if isinstance(content, str))
+
+
+def _rewrite(cleaned: Cleaned, rewriter: Rewriter, column: str) -> list[str | None]:
+    """Put the rewritten records in place, and give for each the reason to drop it, or None."""
+    kind = rewriter.kind
+    old, new = cleaned.records, list(cleaned.records)
+    names = set[str]().union(*old)
+    cleaned.lost_spans[kind] += rewrite_texts(new, rewriter, names, column)
+    rewrite_tokens(new, rewriter, names)
+    rewrite_messages(new, rewriter, names)
+    cleaned.records = new
+    reasons: list[str | None] = [None] * len(new)
+    for row, (before, after) in enumerate(zip(old, new, strict=True)):
+        if after is before:
+            continue
+        cleaned.changed[kind] += 1
+        if not judged_text(after, column).strip() and judged_text(before, column).strip():
+            reasons[row] = "nothing left"
+        elif any(name in before and name not in after for name in ("head", "tail")):
+            reasons[row] = "head or tail gone"
+    cleaned.lost_spans += Counter()  # without those that are zero
+    return reasons
+
+
+def _drop(cleaned: Cleaned, kind: str, reasons: list[str | None], before: list[Record], column: str) -> None:
+    for reason, record in zip(reasons, before, strict=True):
+        if reason is not None:
+            name = f"{kind}: {reason}"
+            cleaned.dropped[name] += 1
+            kept = cleaned.samples.setdefault(name, [])
+            if len(kept) < SAMPLES:
+                kept.append(judged_text(record, column)[:_SAMPLE_CHARACTERS])
+    cleaned.records = [record for record, reason in zip(cleaned.records, reasons, strict=True) if reason is None]
