@@ -74,7 +74,9 @@ def differences(old: str, new: str) -> list[Edit]:
         return [(first, first + len(inner), inner_new)]
     return [
         (first + start, first + end, inner_new[new_start:new_end])
-        for what, start, end, new_start, new_end in SequenceMatcher(None, inner, inner_new, autojunk=False).get_opcodes()
+        for what, start, end, new_start, new_end in SequenceMatcher(
+            None, inner, inner_new, autojunk=False
+        ).get_opcodes()
         if what != "equal"
     ]
 

@@ -5,9 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from pydantic import ValidationError
+
 from danlu.data.cleaner import Cleaner, Filter, Rewriter
 from danlu.data.record import Record
 from danlu.data.rewriting import TOKENS, rewrite_messages, rewrite_texts, rewrite_tokens
+from danlu.language import translator
+from danlu.refusal import Refusal
 
 SAMPLES = 20
 """Dropped texts that are kept for each reason, to be looked at."""
@@ -39,6 +43,20 @@ class Cleaned:
             kept = self.samples.setdefault(reason, [])
             kept += texts[: SAMPLES - len(kept)]
 
+    def in_words(self, language: str = "en") -> list[str]:
+        """What was done, in a few lines for a terminal, in English or Chinese."""
+        _ = translator(language)
+        told = []
+        if self.changed:
+            told.append(_("rewritten records: {counts}").format(counts=_counted(self.changed)))
+        if self.dropped:
+            told.append(
+                _("dropped by cleaners: {counts}; samples in dropped.json").format(counts=_counted(self.dropped))
+            )
+        if self.lost_spans:
+            told.append(_("marked spans of which nothing was left: {counts}").format(counts=_counted(self.lost_spans)))
+        return told
+
     def counts(self) -> dict[str, Any]:
         """Counts and samples as plain data, for `dropped.json`."""
         return {
@@ -57,6 +75,31 @@ def fitted(cleaners: Sequence[Cleaner], texts: Sequence[str]) -> list[Cleaner]:
 def rewriters(cleaners: Iterable[Cleaner]) -> list[Rewriter]:
     """Those that give texts another form: what a bundle must do to the texts it is asked about."""
     return [cleaner for cleaner in cleaners if isinstance(cleaner, Rewriter)]
+
+
+def rewriters_of(plain: Any, where: str) -> list[Rewriter]:
+    """Rewriters from plain data that was written down with `to_plain`.
+
+    Raises:
+        Refusal: a part is not known here, or is no rewriter; names `where` it is written.
+    """
+    try:
+        found = [Cleaner.model_validate(item) for item in plain]
+    except (ValidationError, TypeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise Refusal(f"{where}: a cleaner cannot be read ({reason}); upgrade danlu") from None
+    wrong = [cleaner.kind for cleaner in found if not isinstance(cleaner, Rewriter)]
+    if wrong:
+        raise Refusal(f"{where}: the cleaner '{wrong[0]}' rewrites nothing; remove it from the list")
+    return rewriters(found)
+
+
+def samples_rewritten(parts: Sequence[Rewriter]) -> list[str]:
+    """What rewriters, one after the other, make of the samples of all of them: it tells their versions apart."""
+    texts = [text for part in parts for text in part.sample]
+    for part in parts:
+        texts = part.rewrite(texts)
+    return texts
 
 
 def clean_records(records: Sequence[Record], cleaners: Sequence[Cleaner], column: str = "text") -> Cleaned:
@@ -89,6 +132,10 @@ def judged_text(record: Record, column: str = "text") -> str:
             return " ".join(map(str, record[name]))
     contents = [message.get("content") for message in record.get("messages", ()) if isinstance(message, dict)]
     return "\n".join(content for content in contents if isinstance(content, str))
+
+
+def _counted(counts: "Counter[str]") -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
 
 
 def _rewrite(cleaned: Cleaned, rewriter: Rewriter, column: str) -> list[str | None]:

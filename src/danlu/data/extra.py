@@ -15,4 +15,6 @@ def needed(module: str, extra: str, what: str) -> Any:
     try:
         return import_module(module)
     except ImportError:
-        raise Refusal(f"{what} needs the package '{module.partition('.')[0]}'; run: pip install 'danlu[{extra}]'") from None
+        raise Refusal(
+            f"{what} needs the package '{module.partition('.')[0]}'; run: pip install 'danlu[{extra}]'"
+        ) from None

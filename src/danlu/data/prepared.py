@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from danlu.data.cleaner import Cleaner, Rewriter
+from danlu.data.cleaning import Cleaned, rewriters, rewriters_of
 from danlu.data.format import Format
 from danlu.data.record import Record
 from danlu.data.survey import Survey
@@ -14,6 +16,8 @@ from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
 
 SPLITS = ("train", "validation", "test")
+
+_CLEANERS = "cleaners.json"
 
 
 def save(folder: Path, splits: dict[str, list[Record]], survey: Survey) -> None:
@@ -56,6 +60,33 @@ def load_survey(folder: Path) -> dict[str, Any]:
         raise Refusal(f"{folder}: holds no survey.json; run the stage that prepares the data first")
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
+
+
+def save_cleaning(folder: Path, cleaners: Sequence[Cleaner], cleaned: Cleaned) -> None:
+    """Write `dropped.json`, and in `cleaners.json` what gave the texts their form, for bundles that learn from them."""
+    for name, plain in (
+        ("dropped.json", cleaned.counts()),
+        (_CLEANERS, [part.to_plain() for part in rewriters(cleaners)]),
+    ):
+        if cleaners:
+            write_text(folder / name, json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
+        else:
+            (folder / name).unlink(missing_ok=True)
+
+
+def load_cleaners(folder: Path) -> list[Rewriter]:
+    """What gave the texts of a prepared folder their form, in order; none where nothing is written down.
+
+    Raises:
+        Refusal: the file cannot be read.
+    """
+    file = folder / _CLEANERS
+    if not file.is_file():
+        return []
+    try:
+        return rewriters_of(json.loads(file.read_text(encoding="utf-8")), str(file))
+    except ValueError as error:
+        raise Refusal(f"{file}: cannot be read ({error}); run the stage that prepares the data again") from None
 
 
 def _parquet(records: Sequence[Record]) -> bytes:

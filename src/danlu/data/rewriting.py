@@ -64,7 +64,9 @@ def rewrite_tokens(records: list[Record], rewriter: Rewriter, names: Collection[
 def rewrite_messages(records: list[Record], rewriter: Rewriter, names: Collection[str]) -> None:
     """Rewrite what is said in conversations."""
     for name in MESSAGES:
-        rows = [row for row, record in enumerate(records) if isinstance(record.get(name), list)] if name in names else []
+        rows = (
+            [row for row, record in enumerate(records) if isinstance(record.get(name), list)] if name in names else []
+        )
         new = iter(rewriter.rewrite([text for row in rows for text in _said(records[row][name])]))
         for row in rows:
             old = records[row][name]

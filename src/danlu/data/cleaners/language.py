@@ -4,6 +4,7 @@ py3langid (Barbaresi, 2021, after Lui and Baldwin, langid.py, 2012) walks a text
 0.5 MB/s. Here its automaton walks thousands of texts at once, and gives the same answers.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,8 +18,6 @@ from danlu.data.characters import characters_of
 from danlu.data.cleaner import Filter
 from danlu.data.extra import needed
 
-_CODE = r"^[a-z]{2,3}$"
-
 _BLOCK = 2048  # texts that are walked together: their states stay in the cache of a core
 
 _NO_LETTER, _HAN, _KANA, _HANGUL, _OTHER = range(5)
@@ -31,6 +30,7 @@ class Language(Filter):
     """
 
     keep: tuple[str, ...] = Field(min_length=1, description="codes such as 'zh' or 'en'")
+    sure: float = Field(default=0.8, ge=0, lt=1, description="drop a text that is another's with this probability")
     sample: int = Field(default=300, ge=20, description="characters at the beginning of a text that are looked at")
 
     @model_validator(mode="after")
@@ -42,23 +42,16 @@ class Language(Filter):
 
     def reasons(self, texts: Sequence[str]) -> list[str | None]:
         """The code of a language that is not kept, or None; see `Filter`."""
-        return [
-            None if language is None or language in self.keep else language
-            for language in languages([text[: self.sample] for text in texts])
-        ]
+        texts = [text[: self.sample] for text in texts]
+        found = by_script(texts)
+        rest = [row for row, language in enumerate(found) if language == ""]
+        for row, language in zip(rest, by_model([texts[row] for row in rest], self.keep, self.sure), strict=True):
+            found[row] = language
+        return [None if language in self.keep else language for language in found]
 
 
-def languages(texts: Sequence[str]) -> list[str | None]:
-    """The code of each text's language; None for one without letters."""
-    found = _by_script(texts)
-    rest = [row for row, language in enumerate(found) if language == ""]
-    for row, language in zip(rest, _by_model([texts[row] for row in rest]), strict=True):
-        found[row] = language
-    return found
-
-
-def _by_script(texts: Sequence[str]) -> list[str | None]:
-    """`zh`, `ja` or `ko` where at least half of the letters are theirs, None without letters, else nothing."""
+def by_script(texts: Sequence[str]) -> list[str | None]:
+    """`zh`, `ja` or `ko` where at least half of the letters are theirs, None without letters, else an empty text."""
     characters = characters_of(texts)
     kinds = _scripts()[np.minimum(characters.codes, 0x1FFFF)]
     han, kana, hangul, other = (characters.sums(kinds == kind) for kind in (_HAN, _KANA, _HANGUL, _OTHER))
@@ -113,10 +106,8 @@ def _model() -> _Model:
     )
 
 
-def _by_model(texts: Sequence[str]) -> list[str]:
-    """What py3langid says of each text."""
-    import unicodedata
-
+def by_model(texts: Sequence[str], keep: Sequence[str] = (), sure: float = 0.0) -> list[str | None]:
+    """What py3langid says of each text; None where others than `keep` are together less probable than `sure`."""
     if not texts:
         return []
     encoded = [
@@ -124,13 +115,18 @@ def _by_model(texts: Sequence[str]) -> list[str]:
         for text in texts
     ]
     order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
-    found = [""] * len(encoded)
+    found: list[str | None] = [None] * len(encoded)
     model = _model()
+    kept = np.array([name in keep for name in model.names])
     for start in range(0, len(order), _BLOCK):
         rows = order[start : start + _BLOCK]
-        best = _scores([encoded[row] for row in rows], model).argmax(1)
-        for row, number in zip(rows, best.tolist(), strict=True):
-            found[row] = model.names[number]
+        scores_NC = _scores([encoded[row] for row in rows], model)
+        # py3langid divides by the root of the length, so that its probabilities are neither 0 nor 1
+        scores_NC /= np.sqrt([[max(len(encoded[row]), 1)] for row in rows])
+        shares_NC = np.exp(scores_NC - scores_NC.max(1, keepdims=True))
+        others = 1 - (shares_NC[:, kept].sum(1) / shares_NC.sum(1))
+        for row, number, other in zip(rows, scores_NC.argmax(1).tolist(), others.tolist(), strict=True):
+            found[row] = model.names[number] if other >= sure else None
     return found
 
 

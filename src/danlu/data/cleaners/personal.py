@@ -28,7 +28,8 @@ _PATTERNS: dict[Kind, str] = {
     "phone": (
         r"(?:(?<![0-9A-Za-z+])|(?=\+))(?:"
         r"(?:\+?86[ -]?)?1[3-9][0-9](?:[ -]?[0-9]{4}){2}"  # Chinese mobile telephones
-        r"|(?:\+?86[ -]?)?(?:0[0-9]{2,3}[ -]?|\(0[0-9]{2,3}\) ?|（0[0-9]{2,3}）)[2-8][0-9]{2,3}[ -]?[0-9]{4}(?:-[0-9]{1,5})?"
+        r"|(?:\+?86[ -]?)?(?:0[0-9]{2,3}[ -]?|\(0[0-9]{2,3}\) ?|（0[0-9]{2,3}）)"  # Chinese area codes
+        r"[2-8][0-9]{2,3}[ -]?[0-9]{4}(?:-[0-9]{1,5})?"
         r"|[48]00[ -]?[0-9]{3}[ -]?[0-9]{4}"
         r"|\+[1-9][0-9]{0,2}(?:[ .-]?\(?[0-9]{2,4}\)?){2,5}"  # E.164
         r"|(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[.-])[2-9][0-9]{2}[.-][0-9]{4}"  # North America
@@ -40,7 +41,8 @@ _PATTERNS: dict[Kind, str] = {
     ),
 }
 
-_QUICK = re.compile("[0-9@:]")
+_DIGIT = re.compile("[0-9]")
+_COLON = re.compile(":(?:[0-9A-Fa-f]{0,4}:|//)")
 
 
 class Personal(Editor):
@@ -62,7 +64,7 @@ class Personal(Editor):
 
     def suspects(self, text: str) -> bool:
         """Whether there is a digit or a sign of an address; see `Editor`."""
-        return _QUICK.search(text) is not None
+        return bool(_DIGIT.search(text)) or "@" in text or (":" in text and bool(_COLON.search(text)))
 
     def edits(self, text: str) -> list[Edit]:
         """What is masked; of two that overlap, the one whose kind is named first in the table; see `Editor`."""
@@ -70,7 +72,9 @@ class Personal(Editor):
         for kind, pattern in _COMPILED.items():
             if kind in self.kinds and _SIGNS[kind](text):
                 mask = self.mask.replace("{kind}", kind)
-                spans = [match.span() for match in pattern.finditer(text) if _CHECKS[kind](match)]
+                spans = [
+                    match.span() for match in pattern.finditer(text) if kind not in _CHECKS or _CHECKS[kind](match)
+                ]
                 found += [(start, end, mask) for start, end in _free(spans, found)]
                 found.sort()
         return found
@@ -114,10 +118,6 @@ def _is_address(match: re.Match[str]) -> bool:
     return sum(character.isalnum() for character in match["ip6"]) >= 3  # `::` and `1::` are more often code
 
 
-def _is_any(match: re.Match[str]) -> bool:
-    return True
-
-
 _LONG_NUMBER = re.compile("[0-9](?:[0-9() （）.-]{0,2}[0-9]){6}")
 
 _SIGNS: dict[Kind, Callable[[str], object]] = {
@@ -126,11 +126,9 @@ _SIGNS: dict[Kind, Callable[[str], object]] = {
     "identity": _LONG_NUMBER.search,
     "bank": _LONG_NUMBER.search,
     "phone": _LONG_NUMBER.search,
-    "ip": lambda text: text.count(".") >= 3 or text.count(":") >= 2,
+    "ip": lambda text: text.count(".") >= 3 or (":" in text and _COLON.search(text)),
 }
 _CHECKS: dict[Kind, Callable[[re.Match[str]], bool]] = {
-    "url": _is_any,
-    "mail": _is_any,
     "identity": _is_identity,
     "bank": _is_bank_card,
     "phone": _is_phone,

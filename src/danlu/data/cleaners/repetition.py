@@ -1,6 +1,6 @@
 """Texts that repeat themselves or are mostly signs (after Gopher: Rae et al., 2021, table A1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -29,6 +29,9 @@ class Repetition(Filter):
 
     def reasons(self, texts: Sequence[str]) -> list[str | None]:
         """The first that is too much, or None; see `Filter`."""
+        return [reason for block in _blocks(texts) for reason in self._reasons(block)]
+
+    def _reasons(self, texts: Sequence[str]) -> list[str | None]:
         characters = characters_of(texts)
         found = np.full(len(texts), "", dtype=object)
         for reason, too_much in (
@@ -42,19 +45,27 @@ class Repetition(Filter):
         return [reason or None for reason in found.tolist()]
 
     def _lines(self, texts: Sequence[str]) -> NDArray[np.bool_]:
-        return np.array(["\n" in text and _share_of_repeated_lines(text) > self.lines for text in texts], bool)
+        return np.array([text.count("\n") > 1 and _share_of_repeated_lines(text) > self.lines for text in texts], bool)
+
+
+def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The texts, some 100,000 characters at a time: what is computed of them stays in the cache of a core."""
+    start = size = 0
+    for row, text in enumerate(texts):
+        size += len(text)
+        if size > 100_000:
+            yield texts[start : row + 1]
+            start, size = row + 1, 0
+    if start < len(texts):
+        yield texts[start:]
 
 
 def _share_of_repeated_lines(text: str) -> float:
-    seen: set[str] = set()
-    repeated = total = 0
-    for line in text.splitlines():
-        bare = line.strip()
-        total += len(bare)
-        if bare in seen:
-            repeated += len(bare)
-        seen.add(bare)
-    return repeated / max(total, 1)
+    lines = [bare for line in text.splitlines() if (bare := line.strip())]
+    distinct = set(lines)
+    if len(distinct) == len(lines):
+        return 0.0
+    return 1 - sum(map(len, distinct)) / sum(map(len, lines))
 
 
 def _share_of_repeated_pieces(characters: Characters) -> NDArray[np.float64]:

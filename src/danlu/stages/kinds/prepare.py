@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from danlu.data.cleaner import Cleaner
+from danlu.data.cleaning import Cleaned, clean_records, fitted, rewriters
 from danlu.data.dedup import Clusters, Rows, drop_duplicates, find_clusters, texts_of
 from danlu.data.format import Format
-from danlu.data.prepared import SPLITS, save
+from danlu.data.prepared import SPLITS, save, save_cleaning
 from danlu.data.record import Record, text_of
 from danlu.data.split import split
 from danlu.data.survey import in_words, survey
@@ -44,6 +46,7 @@ class Prepare(Stage):
     data: Sources = Field(description="where the records come from")
     validation: Sources | None = Field(default=None, description="a validation set that exists; it is kept as it is")
     test: Sources | None = Field(default=None, description="a test set that exists; it is kept as it is")
+    cleaners: list[Cleaner] = Field(default=[], description="what is done to the texts before anything else, in order")
     text: str = Field(default="text", description="column by which records are compared")
     dedup: Literal["none", "exact", "near"] = Field(default="near", description="which repeated records to drop")
     similarity: float = Field(default=0.8, ge=0.3, le=1, description="Jaccard similarity from which texts are alike")
@@ -63,14 +66,25 @@ class Prepare(Stage):
         records: list[Record] = []
         origins: list[str] = []
         empty = 0
-        for name, sources in [*given.items(), ("train", self.data)]:
+        cleaned = Cleaned()
+        cleaners: list[Cleaner] | None = None
+        for name, sources in [("train", self.data), *given.items()]:
             read = _read(sources, self.text)
             filled = [record for record in read if text_of(record, self.text).strip()]
             empty += len(read) - len(filled)
-            records += filled
-            origins += [name] * len(filled)
+            cleaners = cleaners or fitted(self.cleaners, texts_of(filled, self.text))
+            part = clean_records(filled, cleaners if name == "train" else rewriters(cleaners), self.text)
+            cleaned.count(part)
+            records += part.records
+            origins += [name] * len(part.records)
+        if "train" not in origins and cleaned.dropped:
+            raise Refusal(
+                f"the cleaners dropped all records ({', '.join(cleaned.dropped)}); loosen them, or leave one out"
+            )
         if "train" not in origins:
             raise Refusal(f"the column '{self.text}' is empty in all {empty} records; name the right one in 'text'")
+        for line in cleaned.in_words(place.language):
+            place.say(line)
         clusters = find_clusters(texts_of(records, self.text), self.similarity)
         found = survey(records, clusters, generator(place.seed, "survey"), empty_rows=empty, column=self.text)
         for line in in_words(found, place.language):
@@ -83,6 +97,7 @@ class Prepare(Stage):
                 splits[name] = [record for record, origin in zip(records, origins, strict=True) if origin == name]
         _refuse_unseen_labels(splits)
         place.folder.mkdir(parents=True, exist_ok=True)
+        save_cleaning(place.folder, self.cleaners, cleaned)
         save(place.folder, splits, found)
         told = ", ".join(f"{name} {len(splits[name]):,}" for name in SPLITS if splits.get(name))
         place.say(translator(place.language)("records: {counts}").format(counts=told))

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import nn
 
 from danlu.bundle.bundle import save
+from danlu.data.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.evaluate.metric import Metric
 from danlu.evaluate.score import values
@@ -22,7 +23,7 @@ from danlu.model.heads import plain
 from danlu.model.source import Source
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
-from danlu.stages.sources import Data, bundle_folder, has_split, records_of, tokenizer_of
+from danlu.stages.sources import Data, bundle_folder, has_split, records_of, rewriters_for, tokenizer_of
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.task.predict import Predictor, longest_row
 from danlu.task.task import Task
@@ -53,6 +54,7 @@ class Train(Stage):
         """Train, or go on with an interrupted training, and leave `log.jsonl` and `bundle`."""
         torch.manual_seed(place.seed)
         records = records_of(self.data, "train", place)
+        rewriters = rewriters_for(self.data, place)
         validation = self._validation_records(place)
         source = self._source(place)
         if self.tokenizer is None and source.tokenizer_path() is None:
@@ -66,7 +68,7 @@ class Train(Stage):
                 "add 'validation' to the stage, or leave out 'patience'"
             )
         tokenizer = tokenizer_of(self.tokenizer, source.tokenizer_path(), place)
-        prepared = _Prepared(self, source, tokenizer, self.task.fitted(records), place.seed)
+        prepared = _Prepared(self, source, tokenizer, self.task.fitted(records), rewriters, place.seed)
         _remove_leftovers(place.folder)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model = prepare_for_training(prepared.tuned_model(), precision)
@@ -163,6 +165,7 @@ class Train(Stage):
             precision="float32" if precision == "float16" else precision,
             provenance=provenance,
             examples=examples,
+            rewriters=prepared.rewriters,
             language=place.language,
         )
         place.say(f"{place.folder.name}: bundle in {place.folder / 'bundle'}")
@@ -176,6 +179,7 @@ class _Prepared:
     source: Source
     tokenizer: Tokenizer
     task: Task
+    rewriters: list[Rewriter]
     seed: int
 
     def tuned_model(self) -> nn.Module:
@@ -198,7 +202,9 @@ def _measure(stack: ExitStack, model: nn.Module, prepared: _Prepared, records: l
     def measure() -> dict[str, float]:
         nonlocal predictor
         if predictor is None:  # after the parameters have moved into flat storage
-            predictor = stack.enter_context(Predictor(model, prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
+            predictor = stack.enter_context(
+                Predictor(model, prepared.task, prepared.tokenizer, rewriters=prepared.rewriters)  # type: ignore[arg-type]
+            )
         return values(prepared.task, records, predictor.predict(records))
 
     name = prepared.task.metrics[0]
