@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
     "predict": "Answer for the texts of a file, of standard input or of --text.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
+    "labels": "Rank records by how probably their label is wrong, for review.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",
     "verify": "Check that a bundle is whole and answers as it did when it was saved.",

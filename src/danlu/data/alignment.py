@@ -14,7 +14,7 @@ _DIFF_LIMIT = 5000
 
 @dataclass(frozen=True)
 class Alignment:
-    """One rewriting of a text: what stood at `starts` to `ends` stands at `new_starts` to `new_ends`, the rest shifts."""
+    """One rewriting of a text: what stood at `starts` to `ends` is at `new_starts` to `new_ends`; the rest shifts."""
 
     starts: list[int]
     ends: list[int]

@@ -16,6 +16,9 @@ from danlu.refusal import Refusal
 SAMPLES = 20
 """Dropped texts that are kept for each reason, to be looked at."""
 
+ROUNDS = 4
+"""Times that all rewriters see a text again which they have changed: one may make what another one looks for."""
+
 _SAMPLE_CHARACTERS = 500
 
 
@@ -107,8 +110,37 @@ def clean_records(records: Sequence[Record], cleaners: Sequence[Cleaner], column
 
     `column` holds the text that filters judge (where it is missing: the tokens, the context, or the messages).
     Spans in `entities`, `answers`, `head` and `tail` move with their text; one of which nothing is left goes. A
-    record whose text, or whose head or tail, has gone is dropped.
+    record whose text, or whose head or tail, has gone is dropped. What is rewritten goes through all rewriters again
+    until none changes it, so that rewriting what is left, as a bundle does, changes nothing.
     """
+    cleaned = _clean_once(records, cleaners, column)
+    again = rewriters(cleaners)
+    if len(again) > 1:
+        given = set(map(id, records))
+        for _ in range(ROUNDS):
+            rows = [row for row, record in enumerate(cleaned.records) if id(record) not in given]
+            given |= {id(cleaned.records[row]) for row in rows}
+            if not _settle(cleaned, rows, again, column):
+                break
+    return cleaned
+
+
+def _settle(cleaned: Cleaned, rows: Sequence[int], again: Sequence[Rewriter], column: str) -> bool:
+    """Rewrite these records once more; whether any of them changed, which is rare."""
+    later = _clean_once([cleaned.records[row] for row in rows], again, column)
+    if not later.changed:
+        return False
+    left: dict[int, list[Record]] = {}
+    for row in rows:
+        one = _clean_once([cleaned.records[row]], again, column)
+        left[row] = one.records
+        one.changed.clear()  # it was counted before
+        cleaned.count(one)
+    cleaned.records = [kept for row, record in enumerate(cleaned.records) for kept in left.get(row, [record])]
+    return True
+
+
+def _clean_once(records: Sequence[Record], cleaners: Sequence[Cleaner], column: str) -> Cleaned:
     cleaned = Cleaned(list(records))
     for cleaner in cleaners:
         before = cleaned.records

@@ -35,6 +35,15 @@ def save(folder: Path, splits: dict[str, list[Record]], survey: Survey) -> None:
     write_text(folder / "survey.json", json.dumps(survey.to_plain(), ensure_ascii=False, indent=1) + "\n")
 
 
+def save_split(folder: Path, split: str, records: Sequence[Record]) -> None:
+    """Write one split anew.
+
+    Raises:
+        Refusal: the disk is full, or a column has values of different types; names the column.
+    """
+    write_bytes(folder / f"{split}.parquet", _parquet(records))
+
+
 def load(folder: Path, split: str) -> list[Record]:
     """The records of one split.
 

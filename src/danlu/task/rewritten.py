@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from danlu.data.alignment import Alignment, back
 from danlu.data.cleaner import Rewriter
+from danlu.data.cleaning import ROUNDS
 from danlu.data.record import Record
 from danlu.data.rewriting import rewrite_messages, rewrite_texts
 from danlu.task.task import Prediction
@@ -17,6 +18,18 @@ def rewritten(records: list[Record], rewriters: Sequence[Rewriter]) -> list[Reco
     """
     if not rewriters:
         return records
+    found = _rewritten_once(records, rewriters)
+    for _ in range(ROUNDS if len(rewriters) > 1 else 0):
+        rows = [row for row, (before, after) in enumerate(zip(records, found, strict=True)) if before is not after]
+        again = _rewritten_once([found[row] for row in rows], rewriters)
+        if all(found[row] is record for row, record in zip(rows, again, strict=True)):
+            break
+        for row, record in zip(rows, again, strict=True):
+            found[row] = record
+    return found
+
+
+def _rewritten_once(records: list[Record], rewriters: Sequence[Rewriter]) -> list[Record]:
     found = list(records)
     names = set[str]().union(*records)
     for rewriter in rewriters:
@@ -48,11 +61,17 @@ def as_given(prediction: Prediction, given: Record, record: Record, rewriters: S
 
 
 def traced(text: str, rewriters: Sequence[Rewriter]) -> list[Alignment]:
-    """The alignments of all passes of all rewriters over a text."""
+    """The alignments of all passes of all rewriters over a text, as often as `rewritten` goes through them."""
     alignments: list[Alignment] = []
-    for rewriter in rewriters:
-        alignments += rewriter.trace(text)
-        (text,) = rewriter.rewrite([text])
+    for _ in range(ROUNDS + 1 if len(rewriters) > 1 else 1):
+        before = text
+        for rewriter in rewriters:
+            (new,) = rewriter.rewrite([text])
+            if new != text:
+                alignments += rewriter.trace(text)
+                text = new
+        if text == before:
+            break
     return alignments
 
 

@@ -1,5 +1,6 @@
 """Traditional and simplified Chinese, by phrases (OpenCC)."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar, Literal
@@ -10,6 +11,8 @@ from danlu.data.cleaner import Converter
 from danlu.data.extra import needed
 
 _CONFIGURATIONS = {"simplified": "t2s", "traditional": "s2t", "taiwan": "s2tw", "hongkong": "s2hk"}
+
+_HALVES = re.compile("([\ud800-\udfff]+)")
 
 _TIMES = 5  # conversions until nothing changes; of 35,000 reviews, none needed more than 3
 
@@ -31,11 +34,18 @@ class Chinese(Converter):
 
 def _settled(text: str, convert: Any) -> str:
     for _ in range(_TIMES):
-        wanted: str = convert(text)
+        wanted = _converted(text, convert)
         if wanted == text:
             break
         text = wanted
     return text
+
+
+def _converted(text: str, convert: Any) -> str:
+    try:
+        return str(convert(text))
+    except UnicodeEncodeError:  # halves of surrogate pairs, which json may hold, are no UTF-8
+        return "".join(piece if _HALVES.match(piece) else convert(piece) for piece in _HALVES.split(text))
 
 
 @cache

@@ -7,17 +7,16 @@ from danlu.data.alignment import Edit
 from danlu.data.cleaner import Editor
 
 _UNSEEN = (
-    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # controls (Unicode category Cc) that are no white space
+    "\x00-\x08\x0e-\x1a\x7f-\x84\x86-\x9f"  # controls (Unicode category Cc) that are no white space
     "\xad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"  # soft hyphen, zero width, direction
     "\ufeff\ufff9-\ufffd\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff"  # byte order mark, replacement, no characters
 )
 _JOINERS = "\u200c\u200d"  # they shape Arabic and Indic letters and join emoji, and are left there
 _JOINED = "\u0600-\u0dff\u2190-\u2bff\ufe0f\U0001f000-\U0001faff"
 
-_QUICK = re.compile(f"[{_UNSEEN}{_JOINERS}]")
-_PATTERN = re.compile(
-    f"\x1b\\[[0-9;?]*[A-Za-z]|[{_UNSEEN}]+|(?<![{_JOINED}])[{_JOINERS}]"
-)  # the first: colours of a terminal
+_QUICK = re.compile(f"[\x1b{_UNSEEN}{_JOINERS}]")
+_COLOUR = r"\x1b(?:\[[0-9;?]*[A-Za-z])?"  # of a terminal
+_PATTERN = re.compile(f"{_COLOUR}|[{_UNSEEN}]+|(?<![{_JOINED}])[{_JOINERS}]")
 
 
 class Control(Editor):

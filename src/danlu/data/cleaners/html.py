@@ -9,16 +9,17 @@ from danlu.data.alignment import Edit
 from danlu.data.cleaner import Editor
 
 _BLOCKS = (
-    "address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset figcaption figure "
-    "footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe legend li main menu nav noframes noscript "
-    "ol optgroup option p pre search section select summary table tbody tfoot thead title tr ul"
+    "address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset "
+    "figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe legend li main "
+    "menu nav noframes noscript ol optgroup option p pre search section select summary table tbody tfoot thead "
+    "title tr ul "
 )
 _CELLS = "td th"
 _INLINE = (
-    "a abbr acronym applet area audio b base basefont bdi bdo big button canvas cite code col colgroup data datalist del "
-    "dfn em embed font frame i img input ins kbd label link map mark marquee meta meter nobr object output param picture "
-    "progress q rp rt ruby s samp script slot small source span strike strong style sub sup svg template textarea time "
-    "track tt u var video wbr"
+    "a abbr acronym applet area audio b base basefont bdi bdo big button canvas cite code col colgroup data "
+    "datalist del dfn em embed font frame i img input ins kbd label link map mark marquee meta meter nobr "
+    "object output param picture progress q rp rt ruby s samp script slot small source span strike strong "
+    "style sub sup svg template textarea time track tt u var video wbr "
 )
 _NAMES = "|".join(sorted(f"{_BLOCKS} {_CELLS} {_INLINE}".split(), reverse=True))
 

@@ -107,7 +107,10 @@ def _model() -> _Model:
 
 
 def by_model(texts: Sequence[str], keep: Sequence[str] = (), sure: float = 0.0) -> list[str | None]:
-    """What py3langid says of each text; None where others than `keep` are together less probable than `sure`."""
+    """What py3langid says of each text.
+
+    None where it knows no piece of the text, or where others than `keep` are together less probable than `sure`.
+    """
     if not texts:
         return []
     encoded = [
@@ -121,12 +124,13 @@ def by_model(texts: Sequence[str], keep: Sequence[str] = (), sure: float = 0.0) 
     for start in range(0, len(order), _BLOCK):
         rows = order[start : start + _BLOCK]
         scores_NC = _scores([encoded[row] for row in rows], model)
+        told = (scores_NC != model.prior).any(1)  # else no piece of the text is known
         # py3langid divides by the root of the length, so that its probabilities are neither 0 nor 1
         scores_NC /= np.sqrt([[max(len(encoded[row]), 1)] for row in rows])
         shares_NC = np.exp(scores_NC - scores_NC.max(1, keepdims=True))
-        others = 1 - (shares_NC[:, kept].sum(1) / shares_NC.sum(1))
-        for row, number, other in zip(rows, scores_NC.argmax(1).tolist(), others.tolist(), strict=True):
-            found[row] = model.names[number] if other >= sure else None
+        told &= 1 - shares_NC[:, kept].sum(1) / shares_NC.sum(1) >= sure
+        for row, number in zip(np.array(rows)[told].tolist(), scores_NC[told].argmax(1).tolist(), strict=True):
+            found[row] = model.names[number]
     return found
 
 

@@ -36,8 +36,8 @@ class Repetition(Filter):
         found = np.full(len(texts), "", dtype=object)
         for reason, too_much in (
             ("repeated lines", self._lines(texts)),
-            ("repeated pieces", _share_of_repeated_pieces(characters) > self.pieces),
             ("one character repeated", _longest_runs(characters) > self.run),
+            ("repeated pieces", _share_of_repeated_pieces(characters) > self.pieces),
             ("mostly signs", _share_of_signs(characters) > self.signs),
         ):
             found[too_much & (found == "")] = reason
