@@ -6,6 +6,7 @@ Confident learning (Northcutt, Jiang and Chuang, 2021), as cleanlab computes it.
 import csv
 import io
 import json
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -110,7 +111,9 @@ def suspects(texts: Sequence[str], labels: Sequence[str], shares: Shares) -> lis
     names = sorted(set(labels))
     numbers = np.array([names.index(label) for label in labels])
     scores = rank.get_label_quality_scores(numbers, shares, method="normalized_margin")
-    wrong = find(numbers, shares, filter_by="prune_by_noise_rate", n_jobs=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that labels of five records or fewer are not judged
+        wrong = find(numbers, shares, filter_by="prune_by_noise_rate", n_jobs=1)
     best = shares.argmax(1)
     return [
         Suspect(
