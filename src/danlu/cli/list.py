@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 PROMISES = {
     "stage": "danlu.stages.stage",
     "format": "danlu.data.format",
+    "cleaner": "danlu.data.cleaner",
     "engine": "danlu.data.engine",
     "segmenter": "danlu.text.segmenter",
     "tokenizer": "danlu.text.tokenizer",

@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "Answer for the texts of a file, of standard input or of --text.",
     "segment": "Split texts into words, or score how well that is done.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
+    "labels": "Rank records by how probably their label is wrong, for review.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",
     "tokens": "Show how a text is cut into words, pieces and numbers.",

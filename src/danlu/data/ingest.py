@@ -7,14 +7,15 @@ Memory is that of one chunk; what is known of all rows is read column by column.
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from danlu.data.cleaning import Cleaned
 from danlu.data.folded import folded
 from danlu.data.minhash import band_keys
 from danlu.data.record import Record, entity_labels, labels_of, text_of, truth_of
@@ -28,15 +29,8 @@ _ROWS = 2**17
 """Records in a chunk at most, however short they are."""
 
 
-class Cleaned(Protocol):
-    """What cleaning gives back: the records that are left, and how many were dropped and some of them, by reason."""
-
-    records: list[Record]
-    dropped: dict[str, int]
-    samples: dict[str, list[str]]
-
-
-Clean = Callable[[list[Record]], Cleaned]
+Clean = Callable[[list[Record], bool], Cleaned]
+"""Records cleaned: all cleaners over what is to be learnt from, those that rewrite over the rest."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +55,7 @@ class Chunk:
     """What is kept in memory of a chunk on disk: counts of the rows that have a text, and of those without.
 
     - `coded`: for `label` and `stratum`, the names that their codes stand for.
-    - `dropped`, `samples`: what cleaning dropped, by reason.
+    - `cleaned`: what cleaning did, without the records.
     """
 
     number: int
@@ -75,8 +69,7 @@ class Chunk:
     unlabelled: int
     coded: dict[str, list[str]]
     schema: Any
-    dropped: dict[str, int]
-    samples: dict[str, list[str]]
+    cleaned: Cleaned
 
 
 @dataclass(frozen=True)
@@ -104,10 +97,9 @@ class Ingest:
         """
         records = [_checked(record, piece, place) for place, record in enumerate(piece.records)]
         numbered = list(zip(piece.numbers, records, strict=True))
-        dropped: dict[str, int] = {}
-        samples: dict[str, list[str]] = {}
+        cleaned = Cleaned()
         if self.clean is not None:
-            numbered, dropped, samples = _cleaned(numbered, self.clean)
+            numbered, cleaned = _cleaned(numbered, self.clean, filtered=piece.origin == "train")
         filled = [(number, record) for number, record in numbered if text_of(record, self.column).strip()]
         records = [record for _, record in filled]
         table = arrow_table(records)
@@ -126,8 +118,7 @@ class Ingest:
             unlabelled=sum(1 for record in records if not {"label", "labels", "entities", "tags"} & record.keys()),
             coded=coded,
             schema=table.schema,
-            dropped=dropped,
-            samples=samples,
+            cleaned=cleaned,
         )
 
     def _facts(
@@ -238,15 +229,15 @@ _PLACE = "\0place"
 
 
 def _cleaned(
-    numbered: list[tuple[int, Record]], clean: Clean
-) -> tuple[list[tuple[int, Record]], dict[str, int], dict[str, list[str]]]:
-    """The records that cleaning leaves, each with its number in the file."""
-    done = clean([record | {_PLACE: number} for number, record in numbered])
+    numbered: list[tuple[int, Record]], clean: Clean, *, filtered: bool
+) -> tuple[list[tuple[int, Record]], Cleaned]:
+    """The records that cleaning leaves, each with its number in the file, and what else it did."""
+    done = clean([record | {_PLACE: number} for number, record in numbered], filtered)
     left = []
     for record in done.records:
         number = int(record[_PLACE])
         left.append((number, {name: value for name, value in record.items() if name != _PLACE}))
-    return left, done.dropped, done.samples
+    return left, replace(done, records=[])
 
 
 def _column(records: Sequence[Record], places: Sequence[str], column: str, key: str) -> list[Any]:

@@ -4,6 +4,7 @@ Raffel et al. ("Exploring the Limits of Transfer Learning with a Unified Text-to
 one of what repeats; so is it done here, where a paragraph is a line.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from danlu.data.cleaning import Cleaned
 from danlu.data.engine import Engine
 from danlu.data.ingest import Chunk, Ingest, Piece
 from danlu.data.record import Record
@@ -109,13 +111,11 @@ class Drop:
                 records[place] = record | {column: kept}
         piece = Piece(chunk.number, chunk.source, chunk.origin, chunk.name, numbers, records)
         new = replace(self.ingest, clean=None)(piece)
-        counted = {REASON: len(dropped)} if dropped else {}
-        return replace(
-            new,
-            empty=new.empty + chunk.empty,
-            dropped=chunk.dropped | counted,
-            samples=chunk.samples | ({REASON: dropped[:20]} if dropped else {}),
-        )
+        cleaned = Cleaned()
+        cleaned.count(chunk.cleaned)
+        if dropped:
+            cleaned.count(Cleaned(dropped=Counter({REASON: len(dropped)}), samples={REASON: dropped}))
+        return replace(new, empty=new.empty + chunk.empty, cleaned=cleaned)
 
 
 def without_repeated_paragraphs(

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from danlu.data.cleaner import Rewriter
+from danlu.data.cleaning import rewriters_of
 from danlu.data.record import Record
 from danlu.data.stored import arrow_table, records_of
 from danlu.data.survey import Survey
@@ -13,6 +15,9 @@ from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
 
 SPLITS = ("train", "validation", "test")
+
+CLEANERS = "cleaners.json"
+"""What gave the texts their form, for bundles that learn from them."""
 
 _ROW_GROUP = 2**24
 """Bytes of a group of rows in a file: what a reader holds at a time, packed."""
@@ -107,6 +112,35 @@ def stream(folder: Path, split: str) -> Iterator[list[Record]]:
         remedy = f"use one of: {', '.join(there)}" if there else "run the stage that prepares the data first"
         raise Refusal(f"{folder}: holds no split '{split}'{nearest(split, there)}; {remedy}")
     return _chunks(file)
+
+
+def save_split(folder: Path, split: str, records: Sequence[Record]) -> None:
+    """Write one split anew, or for the first time; it is whole or not there.
+
+    Raises:
+        Refusal: the disk is full, or a column has values of different types; names the column.
+    """
+    table = arrow_table(records)
+    with scratch_folder(folder) as scratch:
+        writers = Writers(scratch, {split: table.schema})
+        writers.add(split, table)
+        writers.close()
+        move_into_place(scratch / f"{split}.parquet", folder / f"{split}.parquet")
+
+
+def load_cleaners(folder: Path) -> list[Rewriter]:
+    """What gave the texts of a prepared folder their form, in order; none where nothing is written down.
+
+    Raises:
+        Refusal: the file cannot be read.
+    """
+    file = folder / CLEANERS
+    if not file.is_file():
+        return []
+    try:
+        return rewriters_of(json.loads(file.read_text(encoding="utf-8")), str(file))
+    except ValueError as error:
+        raise Refusal(f"{file}: cannot be read ({error}); run the stage that prepares the data again") from None
 
 
 def load_survey(folder: Path) -> dict[str, Any]:

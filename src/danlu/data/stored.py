@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from danlu.data.arrow_rows import records_of as rows_of
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 
@@ -85,15 +86,13 @@ def read_arrow(path: Path) -> Any:
         return pa.ipc.open_file(file).read_all()
 
 
-def records_of(table: Any) -> list[Record]:
-    """The rows as records, without the nulls that stand for what a record lacks."""
-    return [{name: _filled(value) for name, value in row.items() if value is not None} for row in table.to_pylist()]
+def records_of(stored: Any) -> list[Record]:
+    """The rows of a table or batch as records, without the nulls that stand for what a record lacks."""
+    import pyarrow as pa
 
-
-def _filled(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _filled(item) for key, item in value.items() if item is not None}
-    return [_filled(item) for item in value] if isinstance(value, list) else value
+    batches = [stored] if isinstance(stored, pa.RecordBatch) else stored.to_batches()
+    rows = [row for batch in batches for row in rows_of(batch)]
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
 def _of_two_types(name: str, error: Exception) -> Refusal:

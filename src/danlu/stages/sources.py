@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from danlu.data.bad_rows import BadRows
+from danlu.data.cleaner import Rewriter
 from danlu.data.format import Format
-from danlu.data.prepared import load
+from danlu.data.prepared import load, load_cleaners, stream
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference
@@ -48,13 +49,34 @@ def stream_of(data: Data | Sequence[Data], split: str, place: Place) -> Iterator
         Refusal: a data set that is not there or cannot be read.
     """
     for source in [data] if isinstance(data, str | Format) else data:
-        if isinstance(source, Format):
-            records = iter(source.read() if split == "train" else ())
-        else:
-            file = place.path(source) / f"{source.partition(':')[2] or split}.parquet"
-            records = iter(Format.model_validate({"kind": "parquet", "path": str(file)}).read())
-        while chunk := list(islice(records, CHUNK)):
-            yield chunk
+        if isinstance(source, str):
+            yield from stream(place.path(source), source.partition(":")[2] or split)
+        elif split == "train":
+            records = source.read()
+            while chunk := list(islice(records, CHUNK)):
+                yield chunk
+
+
+def rewriters_for(data: Data | Sequence[Data], place: Place) -> list[Rewriter]:
+    """What gave the texts of all these data sets their form; files as they are have had none.
+
+    Raises:
+        Refusal: two of them were rewritten differently, so no bundle could treat its questions as both were.
+    """
+    sources = [data] if isinstance(data, str | Format) else data
+    found = [[] if isinstance(source, Format) else load_cleaners(place.path(source)) for source in sources]
+    for source, cleaners in zip(sources, found, strict=True):
+        if cleaners != found[0]:
+            first, other = (", ".join(part.kind for part in parts) or "nothing" for parts in (found[0], cleaners))
+            raise Refusal(
+                f"{_named(sources[0])} was rewritten by {first} and {_named(source)} by {other}, or with other "
+                "settings; prepare both with the same cleaners that rewrite"
+            )
+    return found[0] if found else []
+
+
+def _named(source: Data) -> str:
+    return source if isinstance(source, str) else source.path
 
 
 def has_split(data: Data | Sequence[Data], split: str, place: Place) -> bool:

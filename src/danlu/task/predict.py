@@ -14,12 +14,14 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from danlu.data.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.machine.crew import Crew
 from danlu.machine.seed import generator
 from danlu.model.packed import packed
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
+from danlu.task.rewritten import as_given, rewritten
 from danlu.task.task import Output, Prediction, Task
 from danlu.text.batch import Batch, Slice, plan
 from danlu.text.encoded import Encoded
@@ -51,11 +53,15 @@ class Predictor:
         threads: int | None = None,
         batch_tokens: int | None = None,
         frozen: bool = False,
+        rewriters: Sequence[Rewriter] = (),
     ) -> None:
         """Predict with `threads` cores (None: as many as torch may use) in batches of `batch_tokens` tokens.
 
-        `frozen` promises that nobody trains `model` any more; its weights are then laid out for speed.
+        `frozen` promises that nobody trains `model` any more; its weights are then laid out for speed. Texts go
+        through the `rewriters` first, as the training data did; what is predicted of their characters is said of
+        the characters as they were given.
         """
+        self.rewriters = list(rewriters)
         self.task = task
         self.tokenizer = tokenizer
         self.limit = longest_row(model)
@@ -94,6 +100,8 @@ class Predictor:
         self.close()
 
     def _block(self, records: list[Record], start: int) -> list[Prediction]:
+        given = records
+        records = rewritten(given, self.rewriters)
         try:
             encoded = self.task.encode(records, self.tokenizer, self.limit, labelled=False)
         except Refusal as refusal:
@@ -107,9 +115,13 @@ class Predictor:
                     f"record {start + item.record + 1:,}: the model's outputs are not finite numbers; "
                     "predict in float32, and if that fails too, train again at a lower rate"
                 )
-        return [
+        predictions = [
             self.task.decode([outputs[row] for row in windows[n]], [encoded[row] for row in windows[n]], record)
             for n, record in enumerate(records)
+        ]
+        return [
+            prediction if record is before else as_given(prediction, before, record, self.rewriters)
+            for prediction, before, record in zip(predictions, given, records, strict=True)
         ]
 
     def _outputs(self, encoded: list[Encoded]) -> list[Output]:

@@ -15,6 +15,8 @@ from danlu.data.alike import Forest, join_equal
 from danlu.data.bad_rows import BadRows
 from danlu.data.balance import balance
 from danlu.data.balance import in_words as balance_in_words
+from danlu.data.cleaner import Cleaner
+from danlu.data.cleaning import Cleaned, Cleaning, fitted, rewriters
 from danlu.data.contamination import Decontaminate
 from danlu.data.deal import deal
 from danlu.data.dedup import Clusters, Rows, contested, first_of_each
@@ -25,8 +27,8 @@ from danlu.data.format import Format
 from danlu.data.ingest import Ingest, pieces
 from danlu.data.mix import Mix
 from danlu.data.paragraphs import RepeatedParagraphs, without_repeated_paragraphs
-from danlu.data.prepared import SPLITS, Writers, put_in_place
-from danlu.data.record import Record
+from danlu.data.prepared import CLEANERS, SPLITS, Writers, put_in_place
+from danlu.data.record import Record, text_of
 from danlu.data.split import split_by_time, split_coded
 from danlu.data.spool import Spool, spooled_clusters
 from danlu.data.survey import Counts, Survey, in_words, surveyed
@@ -61,6 +63,7 @@ class Prepare(Stage):
     data: Sources = Field(description="where the records come from")
     validation: Sources | None = Field(default=None, description="a validation set that exists; it is kept as it is")
     test: Sources | None = Field(default=None, description="a test set that exists; it is kept as it is")
+    cleaners: list[Cleaner] = Field(default=[], description="what is done to the texts before anything else, in order")
     text: str = Field(default="text", description="column by which records are compared")
     repeated_paragraphs: RepeatedParagraphs | None = Field(
         default=None, description="drop paragraphs that stand in many texts; None: keep them"
@@ -128,6 +131,7 @@ class _Preparation:
             stratum=None if stage.stratify in {"auto", "none"} else stage.stratify,
             group=stage.split.group,
             time=stage.split.time,
+            clean=self._cleaning(),
         )
         with BadRows(self.place.folder / "bad_rows.jsonl") as bad_rows:
             chunks = list(stage.engine.map(ingest, pieces(self._sources(bad_rows), stage.text)))
@@ -135,13 +139,35 @@ class _Preparation:
             self.place.say(line)
         if stage.repeated_paragraphs is not None:
             chunks = without_repeated_paragraphs(chunks, ingest, stage.repeated_paragraphs, stage.engine)
-        if not any(chunk.rows for chunk in chunks if chunk.origin == "train"):
-            empty = sum(chunk.empty for chunk in chunks)
-            raise Refusal(f"the column '{stage.text}' is empty in all {empty} records; name the right one in 'text'")
+        cleaned = Cleaned()
         for chunk in chunks:
-            for reason, count in chunk.dropped.items():
-                self.dropped.add(reason, count, chunk.samples.get(reason, []))
+            cleaned.count(chunk.cleaned)
+        for reason, count in cleaned.dropped.items():
+            self.dropped.add(reason, count, cleaned.samples.get(reason, []))
+        for line in Cleaned(changed=cleaned.changed, lost_spans=cleaned.lost_spans).in_words(self.place.language):
+            self.place.say(line)
+        if not any(chunk.rows for chunk in chunks if chunk.origin == "train"):
+            self._refuse_empty(sum(chunk.empty for chunk in chunks), cleaned)
         return Spool(self.scratch, chunks, stage.text)
+
+    def _refuse_empty(self, empty: int, cleaned: Cleaned) -> None:
+        if cleaned.dropped:
+            raise Refusal(
+                f"the cleaners dropped all records ({', '.join(cleaned.dropped)}); loosen them, or leave one out"
+            )
+        column = self.stage.text
+        raise Refusal(f"the column '{column}' is empty in all {empty} records; name the right one in 'text'")
+
+    def _cleaning(self) -> Cleaning | None:
+        """The cleaners, with what they learn from the head of the data that is to be trained on."""
+        stage = self.stage
+        if not stage.cleaners:
+            return None
+        train = (source for source in self._sources(BadRows()) if source[0] == "train")
+        with closing(pieces(train, stage.text)) as found:
+            head = next(found, None)
+        texts = [text_of(record, stage.text) for record in head.records] if head else []
+        return Cleaning(tuple(fitted(stage.cleaners, texts)), stage.text)
 
     def _sources(self, bad_rows: BadRows) -> Iterator[tuple[str, str, Iterator[Record]]]:
         stage = self.stage
@@ -265,6 +291,8 @@ class _Preparation:
             "splits.json": {name: side.to_plain() for name, side in compared.items()},
             "survey.json": found.to_plain(),
         }
+        if self.stage.cleaners:
+            notes[CLEANERS] = [part.to_plain() for part in rewriters(self.stage.cleaners)]
         put_in_place(self.scratch, self.place.folder, written, notes)
         for line in balance_in_words({name: writers.rows[name] for name in written}, compared, self.place.language):
             self.place.say(line)

@@ -7,6 +7,7 @@ from typing import Any, overload
 
 from pydantic import Field
 
+from danlu.data.prepared import CLEANERS
 from danlu.data.record import Record, text_of
 from danlu.language import translator
 from danlu.machine.files import folder_in_place
@@ -72,10 +73,10 @@ class Shards(Stage):
             yield rows
 
     def _copy_splits(self, place: Place) -> None:
-        """The other splits of prepared data, as they are."""
-        for split in ("validation", "test"):
+        """The other splits of prepared data, and what gave its texts their form, as they are."""
+        for name in ("validation.parquet", "test.parquet", CLEANERS):
             if isinstance(self.data, str) and ":" not in self.data:
-                file = place.path(self.data) / f"{split}.parquet"
+                file = place.path(self.data) / name
                 if file.is_file():
                     shutil.copyfile(file, place.folder / file.name)
 

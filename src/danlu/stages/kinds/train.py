@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import nn
 
 from danlu.bundle.bundle import save
+from danlu.data.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.evaluate.metric import Metric
 from danlu.evaluate.score import values
@@ -23,7 +24,7 @@ from danlu.model.source import Source
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.sharded import sharded
-from danlu.stages.sources import Data, bundle_folder, has_split, records_of, tokenizer_of
+from danlu.stages.sources import Data, bundle_folder, has_split, records_of, rewriters_for, tokenizer_of
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.task.predict import Predictor, longest_row
 from danlu.task.task import Task
@@ -55,6 +56,7 @@ class Train(Stage):
         torch.manual_seed(place.seed)
         shards = sharded(self.data, place)
         records = [] if shards else records_of(self.data, "train", place)
+        rewriters = rewriters_for(self.data, place)
         validation = self._validation_records(place)
         source = self._source(place)
         if self.tokenizer is None and source.tokenizer_path() is None:
@@ -69,7 +71,7 @@ class Train(Stage):
             )
         tokenizer = tokenizer_of(self.tokenizer, source.tokenizer_path(), place)
         task = shards.task(self.task) if shards else self.task.fitted(records)
-        prepared = _Prepared(self, source, tokenizer, task, place.seed)
+        prepared = _Prepared(self, source, tokenizer, task, rewriters, place.seed)
         _remove_leftovers(place.folder)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model = prepare_for_training(prepared.tuned_model(), precision)
@@ -170,6 +172,7 @@ class Train(Stage):
             precision="float32" if precision == "float16" else precision,
             provenance=provenance,
             examples=examples,
+            rewriters=prepared.rewriters,
             language=place.language,
         )
         place.say(f"{place.folder.name}: bundle in {place.folder / 'bundle'}")
@@ -183,6 +186,7 @@ class _Prepared:
     source: Source
     tokenizer: Tokenizer
     task: Task
+    rewriters: list[Rewriter]
     seed: int
 
     def tuned_model(self) -> nn.Module:
@@ -205,7 +209,9 @@ def _measure(stack: ExitStack, model: nn.Module, prepared: _Prepared, records: l
     def measure() -> dict[str, float]:
         nonlocal predictor
         if predictor is None:  # after the parameters have moved into flat storage
-            predictor = stack.enter_context(Predictor(model, prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
+            predictor = stack.enter_context(
+                Predictor(model, prepared.task, prepared.tokenizer, rewriters=prepared.rewriters)  # type: ignore[arg-type]
+            )
         return values(prepared.task, records, predictor.predict(records))
 
     name = prepared.task.metrics[0]

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from danlu.data.source_file import find_source, lines
+from danlu.data.lines import lines
+from danlu.data.source_file import find_source
 from danlu.refusal import Refusal
 from danlu.text.characters import Bools, Characters
 from danlu.text.segmenter import Segmenter
@@ -69,7 +70,7 @@ def _plain() -> Any:
 
 def _add_words(tokenizer: Any, path: str) -> None:
     source = find_source(path)
-    for number, line in enumerate(lines(source), 1):
+    for number, line in lines(source):
         fields = line.split()
         if not fields:
             continue

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from danlu.data.source_file import find_source, lines
+from danlu.data.lines import lines
+from danlu.data.source_file import find_source
 from danlu.refusal import Refusal
 from danlu.text.characters import (
     DIGIT,
@@ -64,7 +65,7 @@ class Rules(Segmenter):
     def _lexicon(self) -> Lexicon:
         assert self.dictionary is not None
         source = find_source(self.dictionary)
-        words = {word: None for line in lines(source) for word in line.split()[:1]}
+        words = {word: None for _, line in lines(source) for word in line.split()[:1]}
         if not words or len(words) > _LONGEST:
             raise Refusal(
                 f"{source.name}: holds {len(words):,} words; give a word a line, at most {_LONGEST:,} of them"
