@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 PROMISES = {
     "stage": "danlu.stages.stage",
     "format": "danlu.data.format",
+    "augmenter": "danlu.data.augmenter",
     "tokenizer": "danlu.text.tokenizer",
     "source": "danlu.model.source",
     "task": "danlu.task.task",

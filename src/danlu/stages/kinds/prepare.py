@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from danlu.data.augmentation import augmented, refuse_augmented
+from danlu.data.augmenter import Augmenter
 from danlu.data.dedup import Clusters, Rows, drop_duplicates, find_clusters, texts_of
 from danlu.data.format import Format
 from danlu.data.prepared import SPLITS, save
@@ -20,6 +22,7 @@ from danlu.language import translator
 from danlu.machine.seed import generator
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
+from danlu.stages.sources import at_place
 from danlu.stages.stage import Place, Stage
 
 Sources = Format | list[Format]
@@ -57,6 +60,8 @@ class Prepare(Stage):
         default="auto", description="column to split each value of by itself; auto: 'label', if all have one; none"
     )
 
+    augment: list[Augmenter] = Field(default=[], description="makes more rows, for training alone, after the split")
+
     def run(self, place: Place) -> None:
         """Prepare the data anew; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
         given = {"test": self.test, "validation": self.validation}
@@ -65,6 +70,8 @@ class Prepare(Stage):
         empty = 0
         for name, sources in [*given.items(), ("train", self.data)]:
             read = _read(sources, self.text)
+            if name != "train" or self.split.validation or self.split.test:
+                refuse_augmented(read, "data" if name == "train" else name)
             filled = [record for record in read if text_of(record, self.text).strip()]
             empty += len(read) - len(filled)
             records += filled
@@ -82,6 +89,8 @@ class Prepare(Stage):
             if sources is not None:
                 splits[name] = [record for record, origin in zip(records, origins, strict=True) if origin == name]
         _refuse_unseen_labels(splits)
+        if self.augment:
+            splits["train"] = augmented(splits["train"], [at_place(part, place) for part in self.augment], place.seed)
         place.folder.mkdir(parents=True, exist_ok=True)
         save(place.folder, splits, found)
         told = ", ".join(f"{name} {len(splits[name]):,}" for name in SPLITS if splits.get(name))
