@@ -66,7 +66,7 @@ def seam(before: str, after: str) -> str:
 
 @cache
 def _by_dictionary() -> Callable[[str], Iterator[str]]:
-    """The cut of jieba, its dictionary read anew (0.6 s): the copy in the folder for temporary files is anyone's.""""""
+    """The cut of jieba, its dictionary read anew (0.6 s): the copy in the folder for temporary files is anyone's."""
     try:
         import jieba
     except ImportError as error:
