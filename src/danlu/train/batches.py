@@ -35,7 +35,7 @@ class Batches:
 
     def an_epoch(self) -> int:
         """Groups in one pass over the data."""
-        return -(-len(self._plan(0)) // self.accumulate)
+        return -(-len(self.plan(0)) // self.accumulate)
 
     def groups(self, start: int, stop: int, device: torch.device) -> Generator[list[Batch]]:
         """Groups number `start` to `stop`, each ready before it is asked for."""
@@ -51,8 +51,8 @@ class Batches:
         def prepare() -> None:
             try:
                 torch.set_num_threads(1)
-                for group in self._made(start, stop):
-                    put([_moved(batch, device) for batch in group])
+                for group in self._made(start, stop, device):
+                    put(group)
                     if done.is_set():
                         return
             except BaseException as error:
@@ -70,27 +70,29 @@ class Batches:
             done.set()
             thread.join()
 
-    def _made(self, start: int, stop: int) -> Iterator[list[Batch]]:
+    def _made(self, start: int, stop: int, device: torch.device) -> Iterator[list[Batch]]:
         size = self.an_epoch()
         epoch, slices = -1, list[Slice]()
         for number in range(start, stop):
             if number // size != epoch:
                 epoch = number // size
-                slices = self._plan(epoch)
+                slices = self.plan(epoch)
             first = number % size * self.accumulate
             pieces = slices[first : first + self.accumulate]
-            yield [batch for i, piece in enumerate(pieces) for batch in self._micro_batches(piece, (number, i))]
+            yield [batch for i, piece in enumerate(pieces) for batch in self.micro_batches(piece, (number, i), device)]
 
-    def _plan(self, epoch: int) -> list[Slice]:
+    def plan(self, epoch: int) -> list[Slice]:
+        """The batches of an epoch, in order."""
         lengths = [len(item) for item in self.encoded]
         return plan(lengths, tokens=self.tokens, examples=self.examples, rng=generator(self.seed, "order", epoch))
 
-    def _micro_batches(self, piece: Slice, keys: tuple[int, int]) -> Iterator[Batch]:
+    def micro_batches(self, piece: Slice, keys: tuple[int, int], device: torch.device) -> Iterator[Batch]:
+        """A planned batch in as many parts as there are replicas; `keys` are the numbers of its group and within it."""
         for part, rows in enumerate(np.array_split(piece.rows, self.parts)):
             if len(rows):
                 rng = generator(self.seed, "collate", *keys, part)
                 batch = self.collate([self.encoded[row] for row in rows], piece.width, rng)
-                yield replace(batch, examples=rows)
+                yield _moved(replace(batch, examples=rows), device)
 
 
 def _next(ready: Queue[list[Batch] | BaseException], thread: threading.Thread) -> list[Batch] | BaseException:
