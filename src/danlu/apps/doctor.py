@@ -177,9 +177,7 @@ def _data(stage: Prepare, folder: Path) -> Data:
         rows={name: len(records) for name, records in splits.items()},
         augmented=sum(SOURCE_ROW in record for record in splits["train"]),
         labels={name: _labels(records) for name, records in splits.items()},
-        leaked={
-            name: (shared(clusters.exact, name), shared(clusters.near, name)) for name in splits if name != "train"
-        },
+        leaked=shared(clusters, origins),
     )
 
 

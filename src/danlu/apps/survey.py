@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from danlu.data.dedup import Clusters, Rows, find_clusters
 from danlu.data.format import open_records
@@ -80,7 +81,7 @@ def look(
     )
 
 
-def shared(clusters: Clusters, origins: np.ndarray) -> dict[str, tuple[float, float]]:
+def shared(clusters: Clusters, origins: NDArray[np.str_]) -> dict[str, tuple[float, float]]:
     """By split but train, the shares of rows whose text stands in train too: equal, and equal or alike."""
 
     def share(ids: Rows, name: str) -> float:
