@@ -63,7 +63,7 @@ def spelled(ids: Sequence[int], tokenizer: Tokenizer) -> Iterator[tuple[int, str
     start, before = 0, ""
     for end in range(1, len(ids) + 1):
         text = str(tokenizer.decode(list(ids[start:end]), skip_special_tokens=False))
-        if text.endswith("\ufffd") and end - start < 4 and end < len(ids):  # a character has 4 bytes at most
+        if text.endswith("\ufffd") and end - start < 16 and end < len(ids):  # bytes of the next character
             continue
         first = tokens[start] or ""
         if wordpiece:
@@ -96,7 +96,7 @@ def _told(batch: Batch, row: int, task: Task, tokenizer: Tokenizer) -> tuple[str
     if task.auto_class == "AutoModelForCausalLM":  # labels are the next tokens: what is predicted stands one further
         return "", [None, *("" if value >= 0 else None for value in values[:-1])]
     if not names:
-        return "", [str(tokenizer.decode([value])).strip() if value >= 0 else None for value in values]
+        return "", [_word(value, tokenizer) if value >= 0 else None for value in values]
     begun = accumulate(names.get(value, "").startswith("B-") for value in values)
     told = [f"{number} {names[value][2:]}" if value > 0 else "" for number, value in zip(begun, values, strict=True)]
     return "", [truth if value >= 0 else None for truth, value in zip(told, values, strict=True)]
@@ -117,3 +117,7 @@ def _pieces(
     for (role, truth, document, _), group in groupby(told, key=lambda item: item[:4]):
         text = "".join(item[4] for item in group)
         yield Piece(text, role, truth.partition(" ")[2] if entities else truth, document)
+
+
+def _word(token: int, tokenizer: Tokenizer) -> str:
+    return str(tokenizer.decode([token])).strip().removeprefix("##")

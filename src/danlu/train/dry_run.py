@@ -18,6 +18,7 @@ from danlu.train.parameters import FlatParameters
 from danlu.train.settings import Training
 
 SHAPES = 4  # batches that are timed beside the largest one
+OUTLIER = 3  # times the median cost of a token: beyond it something else held the machine up
 LONGEST = 30.0  # seconds: then no further batch is timed
 
 
@@ -61,6 +62,7 @@ def dry_run(
         seconds = np.array(list(timed))
     measured = chosen[1 : len(seconds)]
     a_token = seconds[1:] / [len(piece.rows) * piece.width for piece in measured]
+    a_token = np.minimum(a_token, OUTLIER * np.median(a_token))
     widths = np.array([piece.width for piece in measured])
     order = np.argsort(widths, kind="stable")
     cost = sum(
