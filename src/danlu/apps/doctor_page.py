@@ -83,7 +83,9 @@ def _labels(found: Data, _: Say) -> Html:
         for name in names[:LABELS]
     ]
     said = _("labels in each split")
-    return figure(said if len(names) <= LABELS else f"{said} ({LABELS}/{len(names)})", table(["", *splits], rows))
+    return figure(
+        said if len(names) <= LABELS else f"{said} ({LABELS}/{len(names)})", table(["", *splits], rows, class_="labels")
+    )
 
 
 def _with_share(counts: dict[str, int], name: str) -> str:
@@ -101,7 +103,9 @@ def _training(found: Training, _: Say) -> Html:
         rows: list[list[object]] = [
             [element("th", text, scope="row"), cell(f"{count:,}")] for text, count in found.tokens.unknown.items()
         ]
-        drawings.append(figure(_("what the tokenizer does not know"), table([_("text"), _("times")], rows)))
+        drawings.append(
+            figure(_("what the tokenizer does not know"), table([_("text"), _("times")], rows, class_="labels"))
+        )
     batch = figure(
         _("the first batch as the model sees it; coloured is what the loss counts, behind it the truth"),
         *(_row(row, _) for row in found.batch),

@@ -61,12 +61,6 @@ def warnings_of_data(found: Data, _: Say) -> list[str]:
                     label=absent[0], split=names.get(split, split)
                 )
             )
-    if found.survey.conflicting_texts:
-        told.append(
-            _("{texts:,} texts come with different labels, in {rows:,} rows").format(
-                texts=found.survey.conflicting_texts, rows=found.survey.conflicting_rows
-            )
-        )
     return told
 
 
