@@ -134,12 +134,12 @@ def test_what_would_stop_a_run_is_told_and_the_rest_is_still_looked_at(
     assert (found["after"].found, found["after"].refused) == (None, None)
     import yaml
 
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(plain, allow_unicode=True), encoding="utf-8")
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
         main(
             ["check", str(tmp_path / "tiny.yaml"), "--root", str(tmp_path / "runs"), "--html", str(tmp_path / "a.html")]
         )
-    assert ended.value.code == 1
+    assert ended.value.code == 1, capsys.readouterr().err
     said = capsys.readouterr().out
     assert "A run would stop here: record" in said
     assert "A run would stop here: record" in (tmp_path / "a.html").read_text(encoding="utf-8")
