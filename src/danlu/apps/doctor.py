@@ -162,7 +162,7 @@ def _looked_at(planned: Planned, ward: _Ward, done: bool, *, stands_in: bool) ->
 
 def _stand_in(stage: Train, ready: Ready, folder: Path) -> None:
     """A model of the same shape without training, for the stages that build on this one."""
-    stage.tuning.merge(ready.prepared.tuned_model()).save_pretrained(folder)  # type: ignore[arg-type]
+    stage.tuning.merge(ready.prepared.tuned_model()).save_pretrained(folder)
     ready.prepared.tokenizer.save_pretrained(folder)
 
 

@@ -63,7 +63,7 @@ class BackTranslation(Augmenter):
         short = [row for row, tokens in enumerate(ids) if len(tokens) <= limit]
         found: list[str | None] = [None] * len(texts)
         network: Any = model
-        sampling = {"do_sample": self.temperature > 0, "num_beams": 1}
+        sampling: dict[str, Any] = {"do_sample": self.temperature > 0, "num_beams": 1}
         if self.temperature > 0:
             sampling |= {"temperature": self.temperature, "top_k": 0}
         for piece in plan([len(ids[row]) for row in short], tokens=BATCH_TOKENS):
