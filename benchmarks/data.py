@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
 from corpus import write
 
 HERE = Path(__file__).parent
@@ -51,7 +52,9 @@ def main() -> None:
         print(f"\nduplicates of {given.rivals:g} MB, each in one process; seconds of the processor, wall beside")
         found = {}
         for rival in ("danlu", "datasketch", "datatrove"):
-            result, memory = watched("data_step.py", {"step": rival, "corpus": str(corpus), "folder": str(given.folder)})
+            result, memory = watched(
+                "data_step.py", {"step": rival, "corpus": str(corpus), "folder": str(given.folder)}
+            )
             found[rival] = result
             if "absent" in result:
                 print(f"  {rival:12} {result['absent']}")
@@ -114,8 +117,6 @@ def _tell(result: dict[str, Any], memory: float, size: float) -> None:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 
 
 if __name__ == "__main__":

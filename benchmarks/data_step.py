@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from corpus import sources_of
 
 SIMILARITY = 0.8
@@ -84,7 +85,9 @@ def tokens(corpus: Path, folder: Path) -> dict[str, Any]:
     from danlu.text.tokenizer import TokenizerSource
 
     prepared = folder.with_name("prepared")
-    first = [str(record["text"]) for _, part in zip(range(4), stream(prepared, "train"), strict=False) for record in part]
+    first = [
+        str(record["text"]) for _, part in zip(range(4), stream(prepared, "train"), strict=False) for record in part
+    ]
     source = TokenizerSource.model_validate({"kind": "wordpiece", "size": 8000})
     tokenizer = source.build(lambda: iter(first))
     begin, count = time.perf_counter(), 0

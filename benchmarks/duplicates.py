@@ -7,7 +7,7 @@ import numpy as np
 
 
 def danlu(texts: list[str], similarity: float, folder: Path) -> np.ndarray:
-    """danlu's clusters, in memory."""
+    """Danlu's clusters, in memory."""
     from danlu.data.dedup import find_clusters
 
     return find_clusters(texts, similarity).near

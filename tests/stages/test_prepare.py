@@ -142,3 +142,32 @@ def test_an_empty_label_is_refused(tmp_path: Path) -> None:
 def test_shares_that_leave_nothing_for_training_are_refused() -> None:
     with pytest.raises(ValueError, match="leave a share for training"):
         Stage.model_validate({"kind": "prepare", "data": {"kind": "csv", "path": "a"}, "split": {"test": 0.95}})
+
+
+def test_augmented_rows_stand_behind_the_training_rows_alone(tmp_path: Path) -> None:
+    rows = [(text, "a" if n % 2 else "b") for n, text in enumerate(different(60))]
+    section = {"data": table(tmp_path, rows), "augment": [{"kind": "swap", "words": "character", "copies": 2}]}
+    plain, more = prepare(tmp_path / "1", data=section["data"]), prepare(tmp_path / "2", **section)
+    assert {name: more[name] for name in ("validation", "test")} == {
+        name: plain[name] for name in ("validation", "test")
+    }
+    given, new = more["train"][: len(plain["train"])], more["train"][len(plain["train"]) :]
+    assert given == plain["train"]
+    assert len(new) == 2 * len(given)
+    assert all(sorted(row["text"]) == sorted(given[row["source_row"]]["text"]) for row in new)
+    augmented = {"kind": "parquet", "path": str(tmp_path / "2" / "out" / "train.parquet")}
+    with pytest.raises(Refusal, match="was made by an augmenter"):
+        prepare(tmp_path / "3", data=augmented)
+    whole = prepare(tmp_path / "4", data=augmented, split={"validation": 0, "test": 0}, dedup="none")
+    assert len(whole["train"]) == len(more["train"])
+
+
+def test_an_augmenter_may_use_the_bundle_of_an_earlier_stage(tmp_path: Path) -> None:
+    from danlu.data.augmenter import Augmenter
+    from danlu.stages.sources import at_place
+
+    section = {"kind": "balance", "by": {"kind": "masked_lm", "path": "@pretrain"}}
+    part = Augmenter.model_validate(section)
+    place = Place(tmp_path, {"pretrain": tmp_path / "pretrain"}, "fingerprint", 0, "en", print)
+    assert at_place(part, place).to_plain()["by"]["path"] == str(tmp_path / "pretrain" / "bundle")
+    assert part.to_plain()["by"]["path"] == "@pretrain"

@@ -1,17 +1,18 @@
 """`danlu check RECIPE [stage.key=value ...]`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-MEANS = {
-    "run": "would run",
-    "resume": "would go on where it was interrupted",
-    "skip": "done, would be skipped",
-    "restore": "was done before; its results, which were moved aside, would be taken back",
-    "replace": "would run; older results would be moved aside",
-}
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from danlu.apps.doctor import Checked
+    from danlu.task.readable import Row
+
+SHOWN = 700  # characters of a row
 
 
 def command(
@@ -20,23 +21,60 @@ def command(
         list[str] | None, typer.Argument(metavar="[STAGE.KEY=VALUE]...", help="values that replace the recipe's")
     ] = None,
     root: Annotated[Path, typer.Option(help="folder of all runs")] = Path("runs"),
+    html: Annotated[Path | None, typer.Option(help="write what was found as a page, too")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="only what a run would do with each stage; quick")] = False,
 ) -> None:
-    """Read a recipe and show what a run would do, without doing it."""
+    """Look a recipe over before it runs: its data, what the model will see, time and memory; nothing is changed."""
     from rich.console import Console
     from rich.table import Table
 
+    from danlu.language import default, translator
     from danlu.stages.recipe import read
-    from danlu.stages.run import plan
+    from danlu.stages.run import plan as planned_stages
 
     checked = read(recipe, overrides or [])
+    language = "zh" if checked.language == "zh" else default()
+    _ = translator(language)
     table = Table("stage", "kind", "parts", "fingerprint", "what a run would do", box=None, pad_edge=False)
-    for planned in plan(checked, root):
+    told = outlooks(language)
+    would = {}
+    for planned in planned_stages(checked, root):
         kinds = ", ".join(part_kinds(planned.lock.section)[1:])
-        would = MEANS[planned.outlook]
-        table.add_row(planned.name, planned.stage.kind, kinds, planned.lock.fingerprint[:12], would)
+        would[planned.name] = told[planned.outlook]
+        table.add_row(planned.name, planned.stage.kind, kinds, planned.lock.fingerprint[:12], told[planned.outlook])
     console = Console()
-    console.print(f"{checked.name}: the recipe is sound; its results go to {root / checked.name}", highlight=False)
+    sound = _("{recipe}: the recipe is sound; its results go to {folder}")
+    console.print(sound.format(recipe=checked.name, folder=root / checked.name), highlight=False, markup=False)
     console.print(table)
+    if plan:
+        return
+    from danlu.apps.doctor import examine
+
+    found = []
+    for stage in examine(checked, root):
+        found.append(stage)
+        show(console, stage, language)
+    if html:
+        from danlu.apps.doctor_page import write_page
+
+        write_page(html, checked.name, found, would, language)
+        console.print(_("written to {folder}").format(folder=html), highlight=False, markup=False)
+    if any(stage.refused for stage in found):
+        raise typer.Exit(1)
+
+
+def outlooks(language: str) -> dict[str, str]:
+    """What a run would do with a stage, in words."""
+    from danlu.language import translator
+
+    _ = translator(language)
+    return {
+        "run": _("would run"),
+        "resume": _("would go on where it was interrupted"),
+        "skip": _("done, would be skipped"),
+        "restore": _("done before, would be taken back from where it was moved aside"),
+        "replace": _("would run; older results would be moved aside"),
+    }
 
 
 def part_kinds(section: Any) -> list[str]:
@@ -45,3 +83,66 @@ def part_kinds(section: Any) -> list[str]:
         inner = [kind for value in section.values() for kind in part_kinds(value)]
         return [section["kind"], *inner] if isinstance(section.get("kind"), str) else inner
     return [kind for value in section for kind in part_kinds(value)] if isinstance(section, list) else []
+
+
+def show(console: "Console", stage: "Checked", language: str) -> None:
+    """Print what was found of a stage, where there is something."""
+    from danlu.apps.doctor import Data, Training
+    from danlu.apps.doctor_words import facts_of_data, facts_of_training, warnings_of_data, warnings_of_training
+    from danlu.data.survey import in_words
+    from danlu.evaluate.words import in_columns
+    from danlu.language import translator
+
+    _ = translator(language)
+    if not (stage.found or stage.refused):
+        return
+    console.print(f"\n[bold]{stage.planned.name}[/bold]", highlight=False)
+    lines, warnings = list[str](), list[str]()
+    if isinstance(stage.found, Data):
+        lines = [*in_words(stage.found.survey, language), *in_columns(_counts(stage.found))]
+        lines += [f"{name}: {value}" for name, value in facts_of_data(stage.found, _)]
+        warnings = warnings_of_data(stage.found, _)
+    elif isinstance(stage.found, Training):
+        lines = in_columns([list(pair) for pair in facts_of_training(stage.found, _)])
+        warnings = warnings_of_training(stage.found, _)
+    for line in lines:
+        console.print(f"  {line}", highlight=False, markup=False)
+    if isinstance(stage.found, Training):
+        console.print("  " + _("the first batch as the model sees it; coloured is what the loss counts"), style="dim")
+        for row in stage.found.batch:
+            console.print(in_colour(row, _("+ {count} of padding")))
+    for warning in warnings:
+        console.print(f"  ! {warning}", style="yellow", highlight=False, markup=False)
+    if stage.refused:
+        stops = _("A run would stop here: {why}").format(why=stage.refused)
+        console.print(f"  ! {stops}", style="red", highlight=False, markup=False)
+
+
+def in_colour(row: "Row", padding: str) -> "Text":
+    """One row of a batch: green is what the loss counts, red the truth behind it, dim the rest."""
+    from rich.text import Text
+
+    styles = {"learnt": "green", "context": "dim", "special": "dim cyan"}
+    told = Text("  ")
+    if row.label:
+        told.append(f"{row.label} ", "bold green")
+    left = SHOWN
+    for piece in row.pieces:
+        if left <= 0:
+            told.append(" …", "dim")
+            break
+        told.append(piece.text[:left], styles[piece.role] + (" underline" if piece.document % 2 else ""))
+        if piece.truth:
+            told.append(f"⟨{piece.truth}⟩", "red")
+        left -= len(piece.text)
+    if row.padding:
+        told.append(f" {padding.format(count=row.padding)}", "dim")
+    return told
+
+
+def _counts(found: Any) -> list[list[str]]:
+    """Labels by split, the commonest first, at most twelve."""
+    splits = list(found.rows)
+    labels = list(found.labels.get("train", {}))[:12]
+    rows = [[label, *(f"{found.labels[split].get(label, 0):,}" for split in splits)] for label in labels]
+    return [["", *splits], *rows]

@@ -12,6 +12,7 @@ PROMISES = {
     "stage": "danlu.stages.stage",
     "format": "danlu.data.format",
     "cleaner": "danlu.data.cleaner",
+    "augmenter": "danlu.data.augmenter",
     "engine": "danlu.data.engine",
     "segmenter": "danlu.text.segmenter",
     "tokenizer": "danlu.text.tokenizer",

@@ -15,7 +15,8 @@ from danlu.refusal import Refusal
 
 COMMANDS = {
     "quickstart": "Train and try two models on real Chinese text; nothing is downloaded.",
-    "check": "Read a recipe and show what a run would do, without doing it.",
+    "check": "Look a recipe over before it runs: its data, what the model will see, time and memory.",
+    "survey": "Tell what a data file holds: rows, lengths, labels, duplicates, conflicts, leaks.",
     "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
     "predict": "Answer for the texts of a file, of standard input or of --text.",
     "segment": "Split texts into words, or score how well that is done.",

@@ -13,6 +13,7 @@ from typing import Any
 
 from danlu.evaluate.examine import ERRORS, SCORES, read_lines, read_scores
 from danlu.evaluate.markup import Html, element, section, together
+from danlu.evaluate.page import page
 from danlu.evaluate.sections.confusion import confusion
 from danlu.evaluate.sections.curves import curves
 from danlu.evaluate.sections.errors import errors
@@ -25,7 +26,6 @@ from danlu.refusal import Refusal
 
 NAME = "report.html"
 LOG, SURVEY = "log.jsonl", "survey.json"
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def write_report(run_folder: Path, language: str) -> Path:
         ),
     )
     path = run_folder / NAME
-    write_text(path, _page(run_folder.resolve().name, body, language))
+    write_text(path, page(run_folder.resolve().name, body, language))
     return path
 
 
@@ -114,21 +114,6 @@ def _header(name: str, stages: list[Path], parts: list[_Part], _: Callable[[str]
         version=version("danlu"), stages=" → ".join(folder.name for folder in stages), minutes=seconds / 60
     )
     return element("header", element("h1", name), element("p", told, class_="quiet"), element("nav", *links))
-
-
-def _page(title: str, body: Html, language: str) -> str:
-    style = Html((Path(__file__).parent / "report.css").read_text(encoding="utf-8"))
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{title} · danlu"),
-        element("style", style),
-    )
-    page = element("html", head, element("body", body), lang="zh-CN" if language == "zh" else "en")
-    return f"<!doctype html>\n{page}\n"
 
 
 def _log(file: Path) -> list[dict[str, Any]]:

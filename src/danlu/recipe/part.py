@@ -27,6 +27,8 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 PartType = TypeVar("PartType", bound="Part")
 
+_being_described: set[type] = set()
+
 
 class Part(BaseModel):
     """A section of a recipe: frozen, typed fields; unknown keys are errors with the nearest spelling."""
@@ -69,7 +71,13 @@ class Part(BaseModel):
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         if not cls.is_promise():
             return handler(core_schema)
-        return {"anyOf": [{"enum": kinds(cls)}, *(_schema_of(find(cls, kind), handler) for kind in kinds(cls))]}
+        if cls in _being_described:  # a part may hold another one of its own promise
+            return {"anyOf": [{"enum": kinds(cls)}, {"type": "object", "required": ["kind"]}]}
+        _being_described.add(cls)
+        try:
+            return {"anyOf": [{"enum": kinds(cls)}, *(_schema_of(find(cls, kind), handler) for kind in kinds(cls))]}
+        finally:
+            _being_described.discard(cls)
 
     def inputs(self) -> list[str]:
         """Files and folders whose content the section depends on: what its field `path` says, as a rule."""

@@ -3,19 +3,22 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from danlu.data.bad_rows import BadRows
 from danlu.data.cleaner import Rewriter
 from danlu.data.format import Format
 from danlu.data.prepared import load, load_cleaners, stream
 from danlu.data.record import Record
+from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.tokenizers.pretrained import Pretrained
 
 CHUNK = 4096  # records that are held at a time while a data set is streamed
+
+PartType = TypeVar("PartType", bound=Part)
 
 Data = Reference | Format
 """A prepared data set (`@stage`, `@stage:split`), or files as they are."""
@@ -125,3 +128,14 @@ def resolved(tokenizer: TokenizerSource, place: Place) -> TokenizerSource:
 def bundle_folder(path: str, place: Place) -> Path:
     """Where a bundle lies: of an `@stage`, or a folder as it is."""
     return place.path(path) / "bundle" if path.startswith("@") else Path(path)
+
+
+def at_place(part: PartType, place: Place) -> PartType:
+    """The part with each `@stage` in its fields, and in the parts in it, as the folder of that stage's bundle."""
+    found: dict[str, Any] = {}
+    for name, value in part:
+        if isinstance(value, str) and value.startswith("@"):
+            found[name] = str(bundle_folder(value, place))
+        elif isinstance(value, Part):
+            found[name] = at_place(value, place)
+    return part.model_copy(update=found)

@@ -54,8 +54,8 @@ class Batches:
         def prepare() -> None:
             try:
                 torch.set_num_threads(1)
-                for group in self._made(start, stop):
-                    put([_moved(batch, device) for batch in group])
+                for group in self._made(start, stop, device):
+                    put(group)
                     if done.is_set():
                         return
             except BaseException as error:
@@ -78,17 +78,23 @@ class Batches:
         """Which rows make which batch."""
         return Reader(lengths_of(self.encoded), self.seed, tokens=self.tokens, examples=self.examples)
 
-    def _made(self, start: int, stop: int) -> Iterator[list[Batch]]:
+    def plan(self, epoch: int) -> list[Slice]:
+        """The batches of an epoch, in order."""
+        size = self.reader.an_epoch()
+        return [piece for step in range(epoch * size, (epoch + 1) * size) for piece in self.reader.step(step)]
+
+    def _made(self, start: int, stop: int, device: torch.device) -> Iterator[list[Batch]]:
         for number in range(start, stop):
             pieces = self.reader.step(number, self.accumulate)
-            yield [batch for i, piece in enumerate(pieces) for batch in self._micro_batches(piece, (number, i))]
+            yield [batch for i, piece in enumerate(pieces) for batch in self.micro_batches(piece, (number, i), device)]
 
-    def _micro_batches(self, piece: Slice, keys: tuple[int, int]) -> Iterator[Batch]:
+    def micro_batches(self, piece: Slice, keys: tuple[int, int], device: torch.device) -> Iterator[Batch]:
+        """A planned batch in as many parts as there are replicas; `keys` are the numbers of its group and within it."""
         for part, rows in enumerate(np.array_split(piece.rows, self.parts)):
             if len(rows):
                 rng = generator(self.seed, "collate", *keys, part)
                 batch = self.collate([self.encoded[row] for row in rows], piece.width, rng)
-                yield replace(batch, examples=rows)
+                yield _moved(replace(batch, examples=rows), device)
 
 
 def _next(ready: Queue[list[Batch] | BaseException], thread: threading.Thread) -> list[Batch] | BaseException:

@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from danlu.data.alike import Forest, join_equal
+from danlu.data.augmentation import augmented, without_augmented
+from danlu.data.augmenter import Augmenter
 from danlu.data.bad_rows import BadRows
 from danlu.data.balance import balance
 from danlu.data.balance import in_words as balance_in_words
@@ -27,7 +29,7 @@ from danlu.data.format import Format
 from danlu.data.ingest import Ingest, pieces
 from danlu.data.mix import Mix
 from danlu.data.paragraphs import RepeatedParagraphs, without_repeated_paragraphs
-from danlu.data.prepared import CLEANERS, SPLITS, Writers, put_in_place
+from danlu.data.prepared import CLEANERS, SPLITS, Writers, load, put_in_place, save_split
 from danlu.data.record import Record, text_of
 from danlu.data.split import split_by_time, split_coded
 from danlu.data.spool import Spool, spooled_clusters
@@ -36,6 +38,7 @@ from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
+from danlu.stages.sources import at_place
 from danlu.stages.stage import Place, Stage
 
 Sources = Format | list[Format]
@@ -85,6 +88,7 @@ class Prepare(Stage):
     mix: Mix | None = Field(
         default=None, description="how much to train on each of several sources; None: all there is"
     )
+    augment: list[Augmenter] = Field(default=[], description="makes more rows, for training alone, after the split")
     engine: Engine = Field(default=Local(), description="where the work is done")
 
     def run(self, place: Place) -> None:
@@ -171,11 +175,13 @@ class _Preparation:
 
     def _sources(self, bad_rows: BadRows) -> Iterator[tuple[str, str, Iterator[Record]]]:
         stage = self.stage
+        split = stage.split.validation or stage.split.test or stage.augment
         for name, sources in (("test", stage.test), ("validation", stage.validation), ("train", stage.data)):
             for source in _listed(sources):
                 with closing(source.read()) as first:
                     needed = () if {"tokens", "words"} & next(first).keys() else (stage.text,)
-                yield name, source.path, source.read(needed, bad_rows)
+                read = source.read(needed, bad_rows)
+                yield name, source.path, without_augmented(read, source.path) if split or name != "train" else read
 
     def _counts(self) -> Counts:
         chunks = self.spool.chunks
@@ -284,8 +290,11 @@ class _Preparation:
     def _leave(self, writers: Writers, split_of: NDArray[np.int8], found: Survey) -> None:
         """Put the files of the splits in place, and beside them what was found, dropped and compared."""
         written = writers.close()
-        rows = {name: np.flatnonzero(split_of == SPLITS.index(name)) for name in written}
-        compared = balance(rows, *self.labels, self.characters)
+        rows = dict(writers.rows)
+        if self.stage.augment:
+            rows["train"] = self._augmented()
+        positions = {name: np.flatnonzero(split_of == SPLITS.index(name)) for name in written}
+        compared = balance(positions, *self.labels, self.characters)
         notes = {
             "dropped.json": self.dropped.to_plain(),
             "splits.json": {name: side.to_plain() for name, side in compared.items()},
@@ -294,8 +303,15 @@ class _Preparation:
         if self.stage.cleaners:
             notes[CLEANERS] = [part.to_plain() for part in rewriters(self.stage.cleaners)]
         put_in_place(self.scratch, self.place.folder, written, notes)
-        for line in balance_in_words({name: writers.rows[name] for name in written}, compared, self.place.language):
+        for line in balance_in_words({name: rows[name] for name in written}, compared, self.place.language):
             self.place.say(line)
+
+    def _augmented(self) -> int:
+        """Add rows to the training split before it is put in place; gives how many it then has."""
+        parts = [at_place(part, self.place) for part in self.stage.augment]
+        records = augmented(load(self.scratch, "train"), parts, self.place.seed)
+        save_split(self.scratch, "train", records)
+        return len(records)
 
 
 def _listed(sources: Sources | None) -> list[Format]:

@@ -53,10 +53,34 @@ class Train(Stage):
 
     def run(self, place: Place) -> None:
         """Train, or go on with an interrupted training, and leave `log.jsonl` and `bundle`."""
+        _remove_leftovers(place.folder)
+        ready = self.ready(place)
+        model, prepared, validation = ready.model, ready.prepared, ready.validation
+        run = Run(
+            model,
+            ready.batches(),
+            prepared.task.loss,
+            self.train,
+            precision=ready.precision,
+            folder=place.folder,
+            fingerprint=place.fingerprint,
+            seed=place.seed,
+        )
+        _say_plan(place, run, model, ready.precision)
+        with ExitStack() as stack:
+            if self.tuning.freezes_trunk:
+                batches = _once(run.batches, device())
+                stack.enter_context(cached_trunk(model, batches, place.folder))
+            measure = _measure(stack, model, prepared, validation) if validation else None
+            best = run.train(place.folder.name, measure)
+        counts = {"train": ready.count, "validation": len(validation)}
+        self._save(place, prepared, best, ready.precision, counts, (validation or ready.records)[:8])
+
+    def ready(self, place: Place) -> "Ready":
+        """All up to the first step; raises `Refusal` for what the data, the tokenizer or the model do not allow."""
         torch.manual_seed(place.seed)
         shards = sharded(self.data, place)
-        records = [] if shards else records_of(self.data, "train", place)
-        rewriters = rewriters_for(self.data, place)
+        records = shards.examples if shards else records_of(self.data, "train", place)
         validation = self._validation_records(place)
         source = self._source(place)
         if self.tokenizer is None and source.tokenizer_path() is None:
@@ -71,8 +95,7 @@ class Train(Stage):
             )
         tokenizer = tokenizer_of(self.tokenizer, source.tokenizer_path(), place)
         task = shards.task(self.task) if shards else self.task.fitted(records)
-        prepared = _Prepared(self, source, tokenizer, task, rewriters, place.seed)
-        _remove_leftovers(place.folder)
+        prepared = Prepared(self, source, tokenizer, task, rewriters_for(self.data, place), place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model = prepare_for_training(prepared.tuned_model(), precision)
         limit = longest_row(plain(model))
@@ -81,31 +104,14 @@ class Train(Stage):
         )
         if not len(encoded):
             raise Refusal("the data gives nothing to train on; look at the survey of the stage that prepared it")
-        _say_losses(place, encoded)
+        if not shards:
+            _say_losses(place, encoded)
         try:  # what cannot be validated is told now, not after an epoch
             prepared.task.encode(validation, tokenizer, limit, labelled=True)
         except Refusal as refusal:
             raise Refusal(f"validation data, {refusal}") from None
-        run = Run(
-            model,
-            self._batches(encoded, prepared, place.seed),
-            prepared.task.loss,
-            self.train,
-            precision=precision,
-            folder=place.folder,
-            fingerprint=place.fingerprint,
-            seed=place.seed,
-        )
-        _say_plan(place, run, model, precision)
-        with ExitStack() as stack:
-            if self.tuning.freezes_trunk:
-                batches = _once(run.batches, device())
-                stack.enter_context(cached_trunk(model, batches, place.folder))
-            measure = _measure(stack, model, prepared, validation) if validation else None
-            best = run.train(place.folder.name, measure)
-        counts = {"train": shards.records if shards else len(records), "validation": len(validation)}
-        examples = validation or (shards.examples if shards else records)
-        self._save(place, prepared, best, precision, counts, examples[:8])
+        count = shards.records if shards else len(records)
+        return Ready(records, count, validation, prepared, precision, limit, encoded, model)
 
     def _source(self, place: Place) -> Source:
         path = self.model.tokenizer_path()
@@ -127,24 +133,10 @@ class Train(Stage):
         chosen = generator(place.seed, "validation").permutation(len(records))[: self.train.validation_records]
         return [records[row] for row in sorted(chosen.tolist())]
 
-    def _batches(self, encoded: Sequence[Encoded], prepared: "_Prepared", seed: int) -> Batches:
-        def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
-            return prepared.task.collate(rows, width, prepared.tokenizer, rng)
-
-        return Batches(
-            encoded,
-            collate,
-            seed,
-            tokens=self.train.batch_tokens,
-            examples=self.train.batch_examples,
-            accumulate=self.train.accumulate,
-            parts=replicas_for(self.train, device()),
-        )
-
     def _save(
         self,
         place: Place,
-        prepared: "_Prepared",
+        prepared: "Prepared",
         best: Best,
         precision: str,
         counts: dict[str, int],
@@ -179,7 +171,7 @@ class Train(Stage):
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
     """What a model is built from; building twice gives the same weights."""
 
     stage: Train
@@ -190,10 +182,47 @@ class _Prepared:
     seed: int
 
     def tuned_model(self) -> nn.Module:
+        """The model with its first weights and what the method adds, in float32."""
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             model = self.source.build(self.task.auto_class, self.tokenizer, self.task.config())
             return self.stage.tuning.apply(model)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a training begins with.
+
+    - `records`: what is learnt from, or of shards the first; `count`: of all records.
+    - `limit`: the longest row that the model allows, in tokens; `encoded`: the rows of all records.
+    - `model`: in the number format and with the kernels of the training; `precision`: resolved.
+    """
+
+    records: list[Record]
+    count: int
+    validation: list[Record]
+    prepared: Prepared
+    precision: str
+    limit: int
+    encoded: Sequence[Encoded]
+    model: nn.Module
+
+    def batches(self) -> Batches:
+        """The batches of the training, in their order."""
+        prepared, settings = self.prepared, self.prepared.stage.train
+
+        def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
+            return prepared.task.collate(rows, width, prepared.tokenizer, rng)
+
+        return Batches(
+            self.encoded,
+            collate,
+            prepared.seed,
+            tokens=settings.batch_tokens,
+            examples=settings.batch_examples,
+            accumulate=settings.accumulate,
+            parts=replicas_for(settings, device()),
+        )
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -202,16 +231,14 @@ def _remove_leftovers(folder: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _measure(stack: ExitStack, model: nn.Module, prepared: _Prepared, records: list[Record]) -> Validation:
+def _measure(stack: ExitStack, model: nn.Module, prepared: Prepared, records: list[Record]) -> Validation:
     """Look at the model through the very path that serves: encode, predict, decode, score."""
     predictor: Predictor | None = None
 
     def measure() -> dict[str, float]:
         nonlocal predictor
         if predictor is None:  # after the parameters have moved into flat storage
-            predictor = stack.enter_context(
-                Predictor(model, prepared.task, prepared.tokenizer, rewriters=prepared.rewriters)  # type: ignore[arg-type]
-            )
+            predictor = stack.enter_context(Predictor(model, prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
         return values(prepared.task, records, predictor.predict(records))
 
     name = prepared.task.metrics[0]

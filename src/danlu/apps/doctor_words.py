@@ -1,0 +1,117 @@
+"""What the doctor found, in words: facts, and what should be looked at before a run."""
+
+from collections.abc import Callable
+
+from danlu.apps.doctor import Data, Training
+from danlu.apps.survey import leaks_in_words
+
+Say = Callable[[str], str]
+
+PADDING = 0.3  # share of a batch from which it is worth a word
+UNKNOWN = 0.01  # share of the tokens
+RARE = 20  # times that the commonest label may be as frequent as the rarest
+ROOM = 0.9  # share of the memory
+
+
+def facts_of_data(found: Data, _: Say) -> list[tuple[str, str]]:
+    """Short names with values."""
+    names = {"train": _("for training"), "validation": _("for validation"), "test": _("for testing")}
+    told = [(names[split], f"{rows:,}") for split, rows in found.rows.items()]
+    if found.augmented:
+        told.append((_("of these made by augmenters"), f"{found.augmented:,}"))
+    return told
+
+
+def facts_of_training(found: Training, _: Say) -> list[tuple[str, str]]:
+    """Short names with values: time and memory first."""
+    dry, tokens = found.dry, found.tokens
+    memory = gigabytes(dry.bytes) + (f" / {gigabytes(dry.room)}" if dry.room else "")
+    return [
+        (_("time"), "≈ " + duration(dry.seconds + found.validation_seconds, _)),
+        (_("of it validating"), "≈ " + duration(found.validation_seconds, _)),
+        (_("steps"), f"{dry.steps:,}"),
+        (_("memory, of what there is") if dry.room else _("memory"), memory),
+        (_("largest batch"), _("{rows} rows × {width} tokens").format(rows=dry.largest[0], width=dry.largest[1])),
+        (_("padding"), f"{dry.padding:.1%}"),
+        (_("parameters, trained"), f"{found.parameters / 1e6:,.1f} M, {found.trained / 1e6:,.2f} M"),
+        (_("number format"), found.precision),
+        (_("records, rows"), f"{found.records:,}, {tokens.rows:,}"),
+        (_("tokens"), f"{tokens.total:,}"),
+        (_("tokens a row: half, most, limit"), _row_lengths(found)),
+        (_("unknown tokens"), f"{tokens.unknown_share:.2%}"),
+        (_("records cut off"), f"{tokens.cut_records:,}"),
+        (_("records in several windows"), f"{tokens.split_records:,}"),
+    ]
+
+
+def warnings_of_data(found: Data, _: Say) -> list[str]:
+    """Sentences on what would mislead or fail."""
+    told = leaks_in_words(found.leaked, _)
+    names = {"validation": _("validation"), "test": _("test")}
+    counts = found.labels.get("train", {})
+    if len(counts) > 1 and max(counts.values()) >= RARE * min(counts.values()):
+        common, rare = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+        uneven = _("'{common}' is {times:,.0f} times as frequent as '{rare}' ({count:,}); see the augmenter 'balance'")
+        told.append(uneven.format(common=common, rare=rare, times=counts[common] / counts[rare], count=counts[rare]))
+    for split, there in found.labels.items():
+        absent = sorted(set(there) - set(counts))
+        if absent:
+            told.append(
+                _("'{label}' occurs in {split} but never in training").format(
+                    label=absent[0], split=names.get(split, split)
+                )
+            )
+    return told
+
+
+def warnings_of_training(found: Training, _: Say) -> list[str]:
+    """Sentences on what is lost, or will not fit."""
+    tokens, dry, told = found.tokens, found.dry, []
+    if tokens.cut:
+        share = tokens.cut / (tokens.total + tokens.cut)
+        cut = _("{records:,} records lose their ends, {tokens:,} tokens ({share:.1%}); see 'too_long' and 'max_length'")
+        told.append(cut.format(records=tokens.cut_records, tokens=tokens.cut, share=share))
+    if tokens.widened:
+        told.append(
+            _("{spans:,} entities begin or end inside a token and are not labelled exactly").format(
+                spans=tokens.widened
+            )
+        )
+    if tokens.unlearnt:
+        told.append(_("in {rows:,} rows the loss counts nothing at all").format(rows=tokens.unlearnt))
+    if tokens.unknown_share >= UNKNOWN:
+        shown = " ".join(tokens.unknown)
+        told.append(
+            _("{share:.1%} of the tokens are unknown to the tokenizer, such as {shown}").format(
+                share=tokens.unknown_share, shown=shown
+            )
+        )
+    if dry.padding >= PADDING:
+        told.append(_("{share:.0%} of each batch is padding; see 'batch_tokens'").format(share=dry.padding))
+    if dry.room and dry.bytes > ROOM * dry.room:
+        told.append(
+            _("the largest batch takes {bytes} of {room}; lower 'batch_tokens' or 'max_length'").format(
+                bytes=gigabytes(dry.bytes), room=gigabytes(dry.room)
+            )
+        )
+    return told
+
+
+def duration(seconds: float, _: Say) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return _("{seconds:,.0f} s").format(seconds=seconds)
+    if seconds < 5400:
+        return _("{minutes:,.0f} min").format(minutes=seconds / 60)
+    return _("{hours:,.1f} h").format(hours=seconds / 3600)
+
+
+def gigabytes(count: int) -> str:
+    """Bytes as GB of 10^9."""
+    return f"{count / 1e9:,.1f} GB"
+
+
+def _row_lengths(found: Training) -> str:
+    percentiles = found.tokens.lengths.percentiles
+    limit = "∞" if found.tokens.limit >= 2**20 else f"{found.tokens.limit:,}"
+    return f"{percentiles['50']:,.0f}, {percentiles['100']:,.0f}, {limit}"

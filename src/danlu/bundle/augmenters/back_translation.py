@@ -1,0 +1,82 @@
+"""Texts are translated into another language and back (Sennrich, Haddow and Birch, 2016; Edunov et al., 2018)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from danlu.bundle.network import open_network
+from danlu.data.augmenter import SOURCE_ROW, Augmenter
+from danlu.data.passage import read_passage
+from danlu.data.record import Record
+from danlu.task.predict import longest_row
+from danlu.text.batch import plan
+
+BATCH_TOKENS = 2048
+LONGEST = 512  # tokens of a text; what is longer is not translated, since its end would be lost
+
+
+class BackTranslation(Augmenter):
+    """Replace a text by its translation's translation. Texts with entities or other spans are left out.
+
+    Sampling makes copies differ; a bundle of a translation task opens like any folder.
+    """
+
+    column: str = Field(default="text", description="column whose text is changed")
+    copies: int = Field(default=1, ge=1, le=100, description="new rows that are tried for each row")
+    there: str = Field(description="bundle, '@stage', or Hugging Face folder of a model that translates away")
+    back: str = Field(description="the same of a model that translates back")
+    there_prefix: str = Field(default="", description="put before each text, such as T5's 'translate English to ...: '")
+    back_prefix: str = Field(default="", description="put before each translation")
+    temperature: float = Field(default=1.0, ge=0, le=10, description="of sampling; 0: the likeliest translation")
+
+    def inputs(self) -> list[str]:
+        """Both folders; see `Part.inputs`."""
+        return [self.there, self.back]
+
+    def augment(self, records: Sequence[Record], rng: np.random.Generator) -> list[Record]:
+        """The new rows; see `Augmenter.augment`. A text that comes back as it was, empty or too long gives none."""
+        texts = [self._text(record, row) for row, record in enumerate(records)]
+        rows = [row for row, text in enumerate(texts) if text is not None for _ in range(self.copies)]
+        away = self._translated([texts[row] or "" for row in rows], self.there, self.there_prefix, rng)
+        home = self._translated([text or "" for text in away], self.back, self.back_prefix, rng)
+        made: list[Record] = []
+        seen = {(row, text) for row, text in enumerate(texts)}
+        for row, via, text in zip(rows, away, home, strict=True):
+            if via and text and (row, text) not in seen:
+                seen.add((row, text))
+                made.append(records[row] | {self.column: text, SOURCE_ROW: row})
+        return made
+
+    def _text(self, record: Record, row: int) -> str | None:
+        """The text of a record, if it has no spans that a translation would lose."""
+        passage = read_passage(record, self.column, row, "character")
+        return None if passage.tokens or any(passage.held) or not passage.text.strip() else passage.text
+
+    def _translated(self, texts: list[str], path: str, prefix: str, rng: np.random.Generator) -> list[str | None]:
+        """The translation of each text, None for one that is too long, in batches of like lengths."""
+        model, tokenizer = open_network(path, "AutoModelForSeq2SeqLM")
+        ids = [tokenizer(prefix + text)["input_ids"] for text in texts]
+        limit = min(LONGEST, longest_row(model))
+        short = [row for row, tokens in enumerate(ids) if len(tokens) <= limit]
+        found: list[str | None] = [None] * len(texts)
+        network: Any = model
+        sampling: dict[str, Any] = {"do_sample": self.temperature > 0, "num_beams": 1}
+        if self.temperature > 0:
+            sampling |= {"temperature": self.temperature, "top_k": 0}
+        for piece in plan([len(ids[row]) for row in short], tokens=BATCH_TOKENS):
+            rows = [short[place] for place in piece.rows.tolist()]
+            batch = tokenizer.pad({"input_ids": [ids[row] for row in rows]}, return_tensors="pt").to(model.device)
+            with torch.inference_mode(), torch.random.fork_rng():
+                torch.manual_seed(int(rng.integers(2**63)))
+                written = network.generate(
+                    input_ids=batch["input_ids"],
+                    attention_mask=batch["attention_mask"],
+                    max_new_tokens=min(limit - 1, 2 * piece.width + 16),
+                    **sampling,
+                )
+            for row, text in zip(rows, tokenizer.batch_decode(written, skip_special_tokens=True), strict=True):
+                found[row] = text.strip()
+        return found

@@ -1,0 +1,39 @@
+"""`danlu survey DATA`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    data: Annotated[str, typer.Argument(help="a file that danlu reads, or the folder of a prepare stage")],
+    text: Annotated[str, typer.Option(help="column with the text")] = "text",
+    member: Annotated[str | None, typer.Option(help="name or glob of the one file that is meant in a zip")] = None,
+    similarity: Annotated[
+        float, typer.Option(min=0.3, max=1, help="Jaccard similarity from which texts are alike")
+    ] = 0.8,
+    html: Annotated[Path | None, typer.Option(help="write the survey as a page, too")] = None,
+) -> None:
+    """Tell what data holds: rows, lengths, labels, duplicates, conflicts, and what a naive split would leak."""
+    from danlu.apps.survey import leaks_in_words, look, short, truths_in_words, write_page
+    from danlu.data.survey import in_words
+    from danlu.language import default, translator
+
+    language = default()
+    _ = translator(language)
+    found = look(data, member=member, column=text, similarity=similarity)
+    typer.echo(_("columns: {counts}").format(counts=", ".join(f"{name} {n:,}" for name, n in found.columns.items())))
+    for line in [*in_words(found.survey, language), *leaks_in_words(found.leaked, _)]:
+        typer.echo(line)
+    for title, groups in (
+        (_("texts in most rows"), found.repeated),
+        (_("texts that come with different labels"), found.contested),
+    ):
+        if groups:
+            typer.echo(f"\n{title}")
+        for group in groups:
+            typer.echo(f"  {group.rows:>6,}  {short(group.text)}" + f"  [{truths_in_words(group)}]" * any(group.truths))
+    if html:
+        write_page(html, Path(data).name, found, language)
+        typer.echo(_("written to {folder}").format(folder=html))

@@ -1,0 +1,37 @@
+"""Augmented rows beside the rows that they are made of: for training alone, and never across a split."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from danlu.data.augmenter import SOURCE_ROW, Augmenter
+from danlu.data.record import Record
+from danlu.machine.seed import generator
+from danlu.refusal import Refusal
+
+
+def augmented(records: Sequence[Record], augmenters: Sequence[Augmenter], seed: int) -> list[Record]:
+    """The training records as they are, and behind them the new rows of each augmenter in turn.
+
+    Every augmenter sees the given records alone. `source_row` of a new row is the position of its source here, and
+    so in the file of the training split; given rows have none. The result depends on the records, the augmenters
+    with their order, and the seed alone. Raises `Refusal` for records that an augmenter made, and what the
+    augmenters refuse.
+    """
+    found = list(without_augmented(records, "data to augment"))
+    for place, augmenter in enumerate(augmenters):
+        found += augmenter.augment(records, generator(seed, "augment", place))
+    return found
+
+
+def without_augmented(records: Iterable[Record], name: str) -> Iterator[Record]:
+    """The records, of which none may be augmented where they are split, tested on, or augmented once more.
+
+    Raises:
+        Refusal: at the first such record; names it.
+    """
+    for number, record in enumerate(records, 1):
+        if SOURCE_ROW in record:
+            raise Refusal(
+                f"{name}, record {number:,}: this row was made by an augmenter (column '{SOURCE_ROW}'), and beside its "
+                "source in another split it would leak; give the data as it was before"
+            )
+        yield record

@@ -1,0 +1,131 @@
+"""A few steps of a training before it begins: whether the largest batch fits, and how long all of it will take."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from danlu.machine.peak import Peak, room
+from danlu.model.replica import replica
+from danlu.text.batch import Batch, Slice
+from danlu.train.batches import Batches
+from danlu.train.loop import Loss, Scaler, steps
+from danlu.train.optimizer import build_optimizer
+from danlu.train.parameters import FlatParameters
+from danlu.train.settings import Training
+
+SHAPES = 4  # batches that are timed beside the largest one
+OUTLIER = 3  # times the median cost of a token: beyond it something else held the machine up
+LONGEST = 30.0  # seconds: then no further batch is timed
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a training will take.
+
+    - `seconds`: of all steps, without validation and saving; measured on batches of several widths.
+    - `bytes`: the most that was held at the largest batch, optimizer included; `room`: what there is, if known.
+    - `largest`: rows and width of the largest batch; `padding`: share of the first epoch's tokens that is padding.
+    """
+
+    steps: int
+    steps_an_epoch: int
+    seconds: float
+    bytes: int
+    room: int | None
+    largest: tuple[int, int]
+    padding: float
+
+
+def dry_run(
+    model: nn.Module, batches: Batches, loss: Loss, settings: Training, *, precision: str, features: bool = False
+) -> DryRun:
+    """Take steps of rate 0 with `model`, which is of no use for anything else afterwards; `precision` is resolved.
+
+    With `features` the trunk is frozen and its outputs are computed once, so one forward pass is what counts.
+    Raises `Refusal` for a loss that is not finite.
+    """
+    planned = batches.plan(0)
+    largest = max(planned, key=lambda piece: (len(piece.rows) * piece.width, piece.width))
+    ordered = sorted(planned, key=lambda piece: piece.width)
+    places = np.linspace(0, len(ordered) - 1, SHAPES).round().astype(int)
+    chosen = [largest, largest, *(ordered[place] for place in dict.fromkeys(places.tolist()))]
+    with Peak() as peak:
+        timed = (
+            _forward(model, batches, chosen, loss)
+            if features
+            else _steps(model, batches, chosen, loss, settings, precision)
+        )
+        seconds = np.array(list(timed))
+    measured = chosen[1 : len(seconds)]
+    a_token = seconds[1:] / [len(piece.rows) * piece.width for piece in measured]
+    a_token = np.minimum(a_token, OUTLIER * np.median(a_token))
+    widths = np.array([piece.width for piece in measured])
+    order = np.argsort(widths, kind="stable")
+    cost = sum(
+        len(piece.rows) * piece.width * float(np.interp(piece.width, widths[order], a_token[order]))
+        for piece in planned
+    )
+    total = settings.total_steps(batches.an_epoch())
+    passes = 1.0 if features else total / batches.an_epoch()
+    padded = sum(len(piece.rows) * piece.width for piece in planned)
+    return DryRun(
+        steps=total,
+        steps_an_epoch=batches.an_epoch(),
+        seconds=cost * passes,
+        bytes=peak.bytes,
+        room=room(),
+        largest=(len(largest.rows), largest.width),
+        padding=1 - int(batches.reader.lengths.sum()) / padded,
+    )
+
+
+def _steps(
+    model: nn.Module, batches: Batches, chosen: Sequence[Slice], loss: Loss, settings: Training, precision: str
+) -> Iterator[float]:
+    """Seconds of a whole step on each batch; the first of them also makes the optimizer's state."""
+    parameters = FlatParameters(model)
+    optimizer = build_optimizer(
+        settings.optimizer,
+        parameters,
+        rate=0.0,
+        weight_decay=0.0,
+        betas=settings.betas,
+        momentum=settings.momentum,
+    )
+    replicas = [model, *(replica(model) for _ in range(batches.parts - 1))]
+    begun = time.monotonic()
+    for step in steps(
+        replicas,
+        _groups(model, batches, chosen),
+        loss,
+        optimizer,
+        parameters,
+        rate=lambda _: 0.0,
+        clip=settings.clip,
+        scaler=Scaler() if precision == "float16" else None,
+    ):
+        yield step.seconds
+        if time.monotonic() - begun > LONGEST and step.number:
+            return
+
+
+def _forward(model: nn.Module, batches: Batches, chosen: Sequence[Slice], loss: Loss) -> Iterator[float]:
+    begun = time.monotonic()
+    for number, group in enumerate(_groups(model, batches, chosen)):
+        start = time.perf_counter()
+        with torch.inference_mode():
+            for batch in group:
+                float(loss(model, batch))
+        yield time.perf_counter() - start
+        if time.monotonic() - begun > LONGEST and number:
+            return
+
+
+def _groups(model: nn.Module, batches: Batches, chosen: Sequence[Slice]) -> Iterator[list[Batch]]:
+    where = next(model.parameters()).device
+    for number, piece in enumerate(chosen):
+        yield list(batches.micro_batches(piece, (number, 0), where))
