@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
 from corpus import write
 
 HERE = Path(__file__).parent
@@ -51,16 +52,17 @@ def main() -> None:
         print(f"\nduplicates of {given.rivals:g} MB, each in one process; seconds of the processor, wall beside")
         found = {}
         for rival in ("danlu", "datasketch", "datatrove"):
-            result, memory = watched("data_step.py", {"step": rival, "corpus": str(corpus), "folder": str(given.folder)})
+            result, memory = watched(
+                "data_step.py", {"step": rival, "corpus": str(corpus), "folder": str(given.folder)}
+            )
             found[rival] = result
             if "absent" in result:
                 print(f"  {rival:12} {result['absent']}")
                 continue
-            print(
-                f"  {rival:12} {given.rivals / result['cpu']:8.1f} MB/s  {result['cpu']:7.1f} s ({result['wall']:.1f} wall)"
-                f"  precision {result['precision']:.4f}  recall {result['recall']:.4f}  {memory:,.0f} MB of memory"
-                f"  {result['cpu'] / found['danlu']['cpu']:.1f} times danlu's time"
-            )
+            speed, times = given.rivals / result["cpu"], result["cpu"] / found["danlu"]["cpu"]
+            print(f"  {rival:12} {speed:8.1f} MB/s  {result['cpu']:7.1f} s ({result['wall']:.1f} wall)", end="")
+            print(f"  precision {result['precision']:.4f}  recall {result['recall']:.4f}", end="")
+            print(f"  {memory:,.0f} MB of memory  {times:.1f} times danlu's time", flush=True)
 
 
 def watched(script: str, job: dict[str, Any]) -> tuple[dict[str, Any], float]:
@@ -114,8 +116,6 @@ def _tell(result: dict[str, Any], memory: float, size: float) -> None:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from corpus import sources_of
 
 SIMILARITY = 0.8
@@ -28,7 +29,7 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def clean(corpus: Path, folder: Path) -> dict[str, Any]:
+def clean(corpus: Path, _folder: Path) -> dict[str, Any]:
     """Reading alone, then through the default cleaners on all cores."""
     from danlu.data.engines.local import Local
     from danlu.data.ingest import pieces
@@ -78,13 +79,15 @@ def near(corpus: Path, folder: Path) -> dict[str, Any]:
     return {"seconds": seconds, "rows": spool.rows} | _judged(clusters, corpus)
 
 
-def tokens(corpus: Path, folder: Path) -> dict[str, Any]:
+def tokens(_corpus: Path, folder: Path) -> dict[str, Any]:
     """The training split that the step before has left, through a tokenizer into files of token ids."""
     from danlu.data.prepared import stream
     from danlu.text.tokenizer import TokenizerSource
 
     prepared = folder.with_name("prepared")
-    first = [str(record["text"]) for _, part in zip(range(4), stream(prepared, "train"), strict=False) for record in part]
+    first = [
+        str(record["text"]) for _, part in zip(range(4), stream(prepared, "train"), strict=False) for record in part
+    ]
     source = TokenizerSource.model_validate({"kind": "wordpiece", "size": 8000})
     tokenizer = source.build(lambda: iter(first))
     begin, count = time.perf_counter(), 0

@@ -14,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from danlu.data.dropped import PARAGRAPHS, SAMPLES
 from danlu.data.engine import Engine
 from danlu.data.ingest import Chunk, Ingest, Piece
 from danlu.data.record import Record
 from danlu.data.stored import read_arrow, records_of
 from danlu.recipe.part import Part
-
-REASON = "paragraphs that stand in many texts"
-"""What such paragraphs are counted under, beside the rows that are dropped."""
 
 _TOGETHER = 2**22
 """Paragraphs that are counted at a time: 24 bytes each."""
@@ -109,12 +107,12 @@ class Drop:
                 records[place] = record | {column: kept}
         piece = Piece(chunk.number, chunk.source, chunk.origin, chunk.name, numbers, records)
         new = replace(self.ingest, clean=None)(piece)
-        counted = {REASON: len(dropped)} if dropped else {}
+        counted = {PARAGRAPHS: len(dropped)} if dropped else {}
         return replace(
             new,
             empty=new.empty + chunk.empty,
             dropped=chunk.dropped | counted,
-            samples=chunk.samples | ({REASON: dropped[:20]} if dropped else {}),
+            samples=chunk.samples | ({PARAGRAPHS: dropped[:SAMPLES]} if dropped else {}),
         )
 
 
