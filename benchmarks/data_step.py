@@ -8,6 +8,7 @@ import sys
 import time
 from functools import partial
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,13 @@ def tokens(_corpus: Path, folder: Path) -> dict[str, Any]:
     ]
     source = TokenizerSource.model_validate({"kind": "wordpiece", "size": 8000})
     tokenizer = source.build(lambda: iter(first))
+    backend = tokenizer.backend_tokenizer  # the Rust one, on all cores
     begin, count = time.perf_counter(), 0
     with (folder / "tokens.bin").open("wb") as file:
         for part in stream(prepared, "train"):
-            encoded = tokenizer(
-                [str(record["text"]) for record in part], return_attention_mask=False, add_special_tokens=False
-            )["input_ids"]
-            ids = np.fromiter((token for row in encoded for token in row), np.uint16)
+            texts = [str(record["text"]) for record in part]
+            rows = [encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
+            ids = np.fromiter(chain.from_iterable(rows), np.uint16)
             ids.tofile(file)
             count += len(ids)
     return {"seconds": {"tokens": time.perf_counter() - begin}, "tokens": count}

@@ -18,6 +18,12 @@ ROOT = Path(__file__).parents[2]
 TWO = Local(processes=2)
 
 
+def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a script in a Python of its own says."""
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src"), "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=env, check=False)
+
+
 def test_results_come_in_order_from_other_processes() -> None:
     assert list(TWO.map(abs, range(-50, 0))) == list(range(50, 0, -1))
     assert os.getpid() not in set(TWO.map(eval, ["__import__('os').getpid()"] * 8))
@@ -72,8 +78,7 @@ def test_the_processes_end_with_the_one_that_started_them(tmp_path: Path) -> Non
         "pids = Local(processes=2).map(eval, [\"__import__('os').getpid()\"] * 99)\n"
         "print(next(pids), flush=True)\nos._exit(0)\n"
     )
-    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    pid = int(subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=env).stdout)
+    pid = int(ran(str(script)).stdout)
     for _ in range(100):
         if not Path(f"/proc/{pid}").exists():
             return
@@ -92,8 +97,7 @@ def test_ray_gives_the_same_results() -> None:
         "try:\n    list(engine.map(functools.partial(operator.truediv, 1), [1, 0]))\n"
         "except ZeroDivisionError as error:\n    print(error)\n"
     )
-    env = os.environ | {"PYTHONPATH": str(ROOT / "src"), "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env)
+    done = ran("-c", script)
     assert done.stdout.splitlines() == [str(list(range(9, 0, -1))), "division by zero"], done.stderr[-2000:]
 
 
