@@ -59,11 +59,10 @@ def main() -> None:
             if "absent" in result:
                 print(f"  {rival:12} {result['absent']}")
                 continue
-            print(
-                f"  {rival:12} {given.rivals / result['cpu']:8.1f} MB/s  {result['cpu']:7.1f} s ({result['wall']:.1f} wall)"
-                f"  precision {result['precision']:.4f}  recall {result['recall']:.4f}  {memory:,.0f} MB of memory"
-                f"  {result['cpu'] / found['danlu']['cpu']:.1f} times danlu's time"
-            )
+            speed, times = given.rivals / result["cpu"], result["cpu"] / found["danlu"]["cpu"]
+            print(f"  {rival:12} {speed:8.1f} MB/s  {result['cpu']:7.1f} s ({result['wall']:.1f} wall)", end="")
+            print(f"  precision {result['precision']:.4f}  recall {result['recall']:.4f}", end="")
+            print(f"  {memory:,.0f} MB of memory  {times:.1f} times danlu's time", flush=True)
 
 
 def watched(script: str, job: dict[str, Any]) -> tuple[dict[str, Any], float]:

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 
-def danlu(texts: list[str], similarity: float, folder: Path) -> np.ndarray:
+def danlu(texts: list[str], similarity: float, _folder: Path) -> np.ndarray:
     """Danlu's clusters, in memory."""
     from danlu.data.dedup import find_clusters
 
     return find_clusters(texts, similarity).near
 
 
-def datasketch(texts: list[str], similarity: float, folder: Path) -> np.ndarray:
+def datasketch(texts: list[str], similarity: float, _folder: Path) -> np.ndarray:
     """The index of datasketch with danlu's bands and rows, over danlu's shingles, its estimate deciding."""
     from datasketch import MinHash, MinHashLSH
 
@@ -36,35 +36,44 @@ def datasketch(texts: list[str], similarity: float, folder: Path) -> np.ndarray:
 
 
 def datatrove(texts: list[str], similarity: float, folder: Path) -> np.ndarray:
-    """The four stages of datatrove with danlu's bands and rows, over runs of words of its own tokenizers."""
+    """The four stages of datatrove with danlu's bands and rows, over danlu's shingles.
+
+    Its own are runs of words, for which a tokenizer has to find the Chinese ones first; without, it is faster.
+    """
     from datatrove.data import Document
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline.dedup import MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupBuckets
     from datatrove.utils.hashing import HashConfig
 
-    from danlu.data.minhash import bands_for
+    from danlu.data.folded import normalised
+    from danlu.data.minhash import bands_for, shingles
+
+    class Signature(MinhashDedupSignature):  # type: ignore[misc]
+        def get_shingles(self, text: str) -> np.ndarray:
+            found = [self._hash_func(shingle.encode()) for shingle in shingles(normalised(text))]
+            return np.fromiter(found, np.uint64, len(found)).reshape(-1, 1)
 
     bands, rows = bands_for(similarity)
-    config = MinhashConfig(n_grams=3, num_buckets=bands, hashes_per_bucket=rows, hash_config=HashConfig(precision=64))
+    config = MinhashConfig(num_buckets=bands, hashes_per_bucket=rows, hash_config=HashConfig(precision=64))
     documents = [Document(text=text, id=str(row)) for row, text in enumerate(texts)]
     paths = {name: str(folder / name) for name in ("signatures", "buckets", "removed", "logs")}
 
     def run(*steps: Any) -> None:
         for number, step in enumerate(steps):
-            LocalPipelineExecutor(
-                pipeline=step, tasks=1, logging_dir=f"{paths['logs']}/{number}", skip_completed=False
-            ).run()
+            tasks = bands if isinstance(step[0], MinhashDedupBuckets) else 1
+            logs = f"{paths['logs']}/{number}"
+            LocalPipelineExecutor(pipeline=step, tasks=tasks, workers=1, logging_dir=logs, skip_completed=False).run()
 
     kept: set[int] = set()
 
-    def keep(data: Any, rank: int = 0, world_size: int = 1) -> Any:
+    def keep(data: Any, **_place: int) -> Any:
         for document in data:
             kept.add(int(document.id))
             yield document
 
     run(
-        [documents, MinhashDedupSignature(output_folder=paths["signatures"], config=config, language="zh")],
+        [documents, Signature(output_folder=paths["signatures"], config=config, language="zho_Latn")],
         [MinhashDedupBuckets(input_folder=paths["signatures"], output_folder=paths["buckets"], config=config)],
         [MinhashDedupCluster(input_folder=paths["buckets"], output_folder=paths["removed"], config=config)],
         [documents, MinhashDedupFilter(input_folder=paths["removed"]), keep],

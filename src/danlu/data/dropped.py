@@ -8,6 +8,9 @@ from danlu.language import translator
 SAMPLES = 20
 """Dropped texts that are kept for each reason."""
 
+PARAGRAPHS = "paragraphs that stand in many texts"
+"""A reason that counts paragraphs, not rows."""
+
 _LONGEST = 500
 """Characters of a sample."""
 
@@ -30,7 +33,7 @@ class Dropped:
         return {reason: {"count": count, "samples": self.samples[reason]} for reason, count in self.counts.items()}
 
     def in_words(self, language: str = "en") -> list[str]:
-        """One line, in English or Chinese, if anything was dropped; reasons of cleaners are told as they are."""
+        """What was dropped, in English or Chinese; reasons of cleaners are told as they are."""
         _ = translator(language)
         names = {
             "in a given set as well": _("in a given set as well"),
@@ -39,7 +42,12 @@ class Dropped:
             "same text with different labels": _("same text with different labels"),
             "repeat another": _("repeat another"),
             "label too rare": _("label too rare"),
-            "paragraphs that stand in many texts": _("paragraphs that stand in many texts"),
         }
-        told = ", ".join(f"{names.get(reason, reason)} {count:,}" for reason, count in self.counts.items())
-        return [_("dropped rows: {reasons}").format(reasons=told)] if told else []
+        rows = {reason: count for reason, count in self.counts.items() if reason != PARAGRAPHS}
+        told = ", ".join(f"{names.get(reason, reason)} {count:,}" for reason, count in rows.items())
+        lines = [_("dropped rows: {reasons}").format(reasons=told)] if told else []
+        if PARAGRAPHS in self.counts:
+            lines.append(
+                _("dropped paragraphs that stand in many texts: {count:,}").format(count=self.counts[PARAGRAPHS])
+            )
+        return lines

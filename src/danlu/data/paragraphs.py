@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from danlu.data.cleaning import Cleaned
+from danlu.data.dropped import PARAGRAPHS
 from danlu.data.engine import Engine
 from danlu.data.ingest import Chunk, Ingest, Piece
 from danlu.data.record import Record
 from danlu.data.stored import read_arrow, records_of
 from danlu.recipe.part import Part
-
-REASON = "paragraphs that stand in many texts"
-"""What such paragraphs are counted under, beside the rows that are dropped."""
 
 _TOGETHER = 2**22
 """Paragraphs that are counted at a time: 24 bytes each."""
@@ -114,7 +112,7 @@ class Drop:
         cleaned = Cleaned()
         cleaned.count(chunk.cleaned)
         if dropped:
-            cleaned.count(Cleaned(dropped=Counter({REASON: len(dropped)}), samples={REASON: dropped}))
+            cleaned.count(Cleaned(dropped=Counter({PARAGRAPHS: len(dropped)}), samples={PARAGRAPHS: dropped}))
         return replace(new, empty=new.empty + chunk.empty, cleaned=cleaned)
 
 

@@ -1,16 +1,18 @@
 """Processes of this machine."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field
 
@@ -23,7 +25,7 @@ Result = TypeVar("Result")
 _ALONE = 4
 """Items that are not worth starting processes for: half a second and 60 MB each (2026-11)."""
 
-_SERVE = "import sys; from danlu.data.engines.local import serve; serve(sys.stdin.buffer.read())"
+Worker = tuple["Connection[Any, Any]", "subprocess.Popen[bytes]"]
 
 
 class Local(Engine):
@@ -37,7 +39,7 @@ class Local(Engine):
         Raises:
             Refusal: a process was killed, as happens where memory runs out.
         """
-        processes = self.processes or _cores()
+        processes = 1 if os.name == "nt" else self.processes or _cores()  # pipes are not handed down there
         rest = iter(items)
         first = list(islice(rest, _ALONE + 1)) if processes > 1 else []
         if len(first) <= _ALONE:
@@ -60,27 +62,22 @@ class _Workers:
     """
 
     def __init__(self, count: int) -> None:
-        self._listener = Listener(authkey=os.urandom(32))
-        self._processes = [self._start() for _ in range(count)]
-        self._free: SimpleQueue[tuple[Connection, subprocess.Popen[bytes]]] = SimpleQueue()
+        self._all = [_started() for _ in range(count)]
+        self._free: SimpleQueue[Worker] = SimpleQueue()
+        for worker in self._all:
+            self._free.put(worker)
         self._threads = ThreadPoolExecutor(count)
 
     def __enter__(self) -> "_Workers":
-        by_id = {process.pid: process for process in self._processes}
-        for _ in self._processes:
-            connection = self._listener.accept()
-            self._free.put((connection, by_id[connection.recv()]))
         return self
 
     def __exit__(self, *error: object) -> None:
-        for process in self._processes if error[0] is not None else ():
+        for _, process in self._all if error[0] is not None else ():
             process.kill()
         self._threads.shutdown(cancel_futures=True)
-        while not self._free.empty():
-            self._free.get()[0].close()
-        for process in self._processes:
+        for connection, process in self._all:
+            connection.close()
             process.wait()
-        self._listener.close()
 
     def submit(self, function: Callable[[Item], Result], item: Item) -> Future[Result]:
         """The result of one call, in the future."""
@@ -103,24 +100,20 @@ class _Workers:
             raise error
         return result  # type: ignore[no-any-return]
 
-    def _start(self) -> "subprocess.Popen[bytes]":
-        address = self._listener.address
-        assert isinstance(address, str)
-        key = self._listener._authkey  # type: ignore[attr-defined]
-        process = subprocess.Popen([sys.executable, "-c", _SERVE], stdin=subprocess.PIPE, env=_environment())  # noqa: S603 - our own words
-        assert process.stdin is not None
-        process.stdin.write(key + address.encode())
-        process.stdin.close()
-        return process
+
+def _started() -> Worker:
+    ours, theirs = Pipe()
+    script = f"from danlu.data.engines.local import serve; serve({theirs.fileno()})"
+    command = [sys.executable, "-c", script]
+    process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=_environment())  # noqa: S603 - our own words
+    theirs.close()
+    return ours, process
 
 
-def serve(hello: bytes) -> None:
-    """What a process of its own does: answer calls until nobody asks; `hello` is a key of 32 bytes and an address."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller is interrupted, and closes the connection
-    connection = Client(hello[32:].decode(), authkey=hello[:32])
-    connection.send(os.getpid())
+def serve(descriptor: int) -> None:
+    """What a process of its own does: answer calls that come through a pipe, until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller is interrupted, and closes the pipe
+    connection: Connection[Any, Any] = Connection(descriptor)
     while True:
         try:
             function, item = connection.recv()
