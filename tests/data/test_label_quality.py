@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from danlu.cli.main import main
-from danlu.data.label_quality import export, labels_in, out_of_sample, shares_of, suspects
+from danlu.data.label_quality import export, labels_in, shares_of, suspects, with_equal_texts
+from danlu.data.out_of_sample import out_of_sample
 from danlu.data.prepared import load, load_survey
 from danlu.data.record import Record
 from danlu.machine.seed import generator
@@ -58,6 +59,22 @@ def test_rare_labels_and_equal_texts_are_no_trouble() -> None:
     found = {suspect.row: suspect for suspect in suspects(texts, labels, shares)}
     assert not found[61].wrong  # the only text of its label: nothing speaks for another
     np.testing.assert_array_equal(shares[:4], shares[61:])  # equal texts are held out together
+
+
+def test_many_records_are_judged_by_trees_as_well() -> None:
+    records, wrong = reviews(2400, 60)
+    texts, labels = labels_in(records)
+    found = suspects(texts, labels, out_of_sample(texts, labels))
+    assert len({suspect.row for suspect in found[:60]} & wrong) >= 57
+
+
+def test_equal_texts_testify_to_each_others_labels() -> None:
+    texts, labels = ["x", "x", "x", "y"], ["a", "b", "b", "a"]
+    heard = with_equal_texts(texts, labels, np.full((4, 2), 0.5))
+    np.testing.assert_allclose(heard[0], [1 / 362, 361 / 362])  # two witnesses against: 1 to 19 squared
+    np.testing.assert_allclose(heard[1], [0.5, 0.5])  # one for, one against
+    np.testing.assert_allclose(heard[3], [0.5, 0.5])
+    assert suspects(texts, labels, np.full((4, 2), 0.5))[0].row == 1
 
 
 def test_the_score_is_the_normalised_margin() -> None:

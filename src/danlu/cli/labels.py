@@ -23,7 +23,8 @@ def command(
 ) -> None:
     """Rank records by how probably their label is wrong, for review."""
     from danlu.data.format import open_records
-    from danlu.data.label_quality import export, labels_in, out_of_sample, shares_of, suspects
+    from danlu.data.label_quality import export, labels_in, shares_of, suspects
+    from danlu.data.out_of_sample import out_of_sample
     from danlu.data.prepared import load
 
     records = load(data, split) if data.is_dir() else list(open_records(str(data)))

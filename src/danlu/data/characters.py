@@ -33,7 +33,8 @@ class Characters:
     def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """The sum over each text of one value a character, (M,) to (N,)."""
         running = np.concatenate([[0], np.cumsum(values, dtype=np.float64)])
-        return running[self.borders[1:]] - running[self.borders[:-1]]
+        found: NDArray[np.float64] = running[self.borders[1:]] - running[self.borders[:-1]]
+        return found
 
 
 def characters_of(texts: Sequence[str]) -> Characters:

@@ -97,7 +97,7 @@ def _is_identity(match: re.Match[str]) -> bool:
     except ValueError:
         return False
     total = sum(int(digit) * 2 ** (17 - place) for place, digit in enumerate(number[:17]))
-    return "10X98765432"[total % 11] == number[17]
+    return number.endswith("10X98765432"[total % 11])
 
 
 def _is_bank_card(match: re.Match[str]) -> bool:

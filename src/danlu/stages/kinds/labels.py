@@ -5,7 +5,8 @@ import shutil
 from pydantic import Field
 
 from danlu.bundle.bundle import load as load_bundle
-from danlu.data.label_quality import export, labels_in, out_of_sample, shares_of, suspects
+from danlu.data.label_quality import export, labels_in, shares_of, suspects
+from danlu.data.out_of_sample import out_of_sample
 from danlu.data.prepared import load, save_split
 from danlu.language import translator
 from danlu.stages.sources import bundle_folder
