@@ -84,10 +84,12 @@ def compare(watch: Watch, folder: Path, neural: Path, repeats: int) -> list[list
         say(f"{title}: F1 {scores['f1']:.4f}, {speed:,.0f} characters/s")
         shares = [scores[name] for name in ("precision", "recall", "f1", "unknown_recall")]
         learnt = found[0]["learn_seconds"]
-        rows.append(
-            [title, *(f"{share:.4f}" for share in shares), f"{speed:,.0f}", "" if learnt is None else f"{learnt:.1f}"]
-        )
+        rows.append([title, *map(_digits, shares), f"{speed:,.0f}", "" if learnt is None else f"{learnt:.1f}"])
     return rows
+
+
+def _digits(share: float | None) -> str:
+    return "" if share is None else f"{share:.4f}"
 
 
 def main() -> None:
@@ -106,10 +108,11 @@ def main() -> None:
         size = split(folder, quick=asked.quick)
         neural = asked.neural or train_tagger(folder, quick=asked.quick)
         watch.look()
-        rows = compare(watch, folder, neural, 1 if asked.quick else asked.repeats)
+        repeats = 1 if asked.quick else asked.repeats
+        rows = compare(watch, folder, neural, repeats)
     words = (
         f"People's Daily, January 1998: {size['train']:,} sentences to learn from and {size['test']:,} to test on, "
-        f"after {size['dropped']:,} that stand in both; one core; medians of {asked.repeats} processes."
+        f"after {size['dropped']:,} that stand in both; one core; medians over {repeats} processes."
     )
     header = ["", "precision", "recall", "F1", "recall of unknown words", "characters/s", "seconds to learn"]
     print(f"## Segmentation\n\n{machine()}. {watch.verdict()}\n\n{words}\n\n{table(header, rows)}\n")

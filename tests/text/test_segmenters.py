@@ -115,6 +115,14 @@ def test_a_text_longer_than_a_block_stays_whole(
     assert "".join(segmenters[name].segment([endless])[0]) == endless
 
 
+@given(texts=st.lists(TEXTS, max_size=4), block=st.integers(1, 30))
+def test_blocks_of_any_size_give_the_texts_back(texts: list[str], block: int, segmenters: dict[str, Segmenter]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("danlu.text.segmenter._BLOCK", block)
+        assert ["".join(words) for words in segmenters["ngram"].segment(texts)] == texts
+        assert segmenters["char"].segment(["天" * 50]) == [["天"] * 50]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

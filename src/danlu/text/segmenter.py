@@ -73,18 +73,17 @@ class Learner(Segmenter):
                 f"the segmenter '{self.kind}' has learnt nothing yet; train it by a stage of kind segmenter and write "
                 f"'{{kind: {self.kind}, path: FOLDER}}' with the folder of that stage"
             )
+        stored = open_segmenter(self.path)
         folder = _folder(self.path)
-        facts = _facts(folder)
-        stored = type(self).model_validate(facts["segmenter"]) if facts["segmenter"]["kind"] == self.kind else None
-        if stored is None:
-            raise Refusal(f"{folder}: holds a segmenter of kind '{facts['segmenter']['kind']}', not '{self.kind}'")
+        if not isinstance(stored, type(self)):
+            raise Refusal(f"{folder}: holds a segmenter of kind '{stored.kind}', not '{self.kind}'")
         for name in self.model_fields_set - {"path"}:
             if getattr(self, name) != getattr(stored, name):
                 raise Refusal(
                     f"{folder}: was trained with '{name}: {getattr(stored, name)}', not {getattr(self, name)}; "
                     f"leave '{name}' out, or train another"
                 )
-        return stored.model_copy(update={"path": str(folder)})
+        return stored
 
     @cached_property
     def known(self) -> Arrays:
@@ -187,7 +186,7 @@ def _blocks(texts: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
     for text in texts:
         start = 0
         for end in _cuts(text):
-            if block and size + end - start > _BLOCK:
+            if block and (start or size + end - start > _BLOCK):
                 yield block, goes_on
                 block, size, goes_on = [], 0, start > 0
             block.append(text[start:end])
