@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.text import word_counts
-from danlu.text.characters import DIGIT, HAN, LATIN, LETTER, OTHER, SIGN, SPACE, UNSPACED, code_points, kinds_of
+from danlu.text.scripts import DIGIT, HAN, LATIN, LETTER, OTHER, SIGN, SPACE, UNSPACED, code_points, kinds_of
 from danlu.text.word_counts import SUBWORDS, UNSPACED_SCRIPTS, WHOLE_WORDS, Cut, count_segmented, count_words, meals
 
 MIXED = st.lists(st.text("今天气很好かのabéЖ12３ ，.,!\n\t\u0301", max_size=40), max_size=5)
@@ -103,6 +103,6 @@ def test_meals_hold_each_word_as_often_as_counted(words):
 
 
 def test_huge_counts_are_made_smaller_in_proportion(monkeypatch):
-    monkeypatch.setattr(word_counts, "FED", 3000)
+    monkeypatch.setattr(word_counts, "FED", 1500)
     fed = "".join(meals(["a", "b", "c"], np.array([8000, 4000, 1], np.int64)))
     assert Counter(fed.split("\0")[:-1]) == {"a": 1000, "b": 500, "c": 1}

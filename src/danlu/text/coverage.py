@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.language import translator
-from danlu.text.characters import DIGIT, HAN, LATIN, SPACE, code_points, kinds_of
+from danlu.text.scripts import DIGIT, HAN, LATIN, SPACE, code_points, kinds_of
 from danlu.text.tokenizer import Tokenizer
 from danlu.text.windows import BLOCK, tokenized
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from danlu.machine.seed import generator
-from danlu.text.characters import DIGIT, HAN, LATIN, LETTER, OTHER, SIGN, SPACE, UNSPACED, code_points, kinds_of
+from danlu.text.scripts import DIGIT, HAN, LATIN, LETTER, OTHER, SIGN, SPACE, UNSPACED, code_points, kinds_of
 
 BUDGET = 8_000_000  # bytes of distinct words; a trainer of BPE needs some 120 times as much memory
 RUN = 6  # characters of a script without spaces that are learnt from together
@@ -38,7 +38,7 @@ WHOLE_WORDS = r"[^\s\p{P}\p{S}\p{C}]+|[\p{P}\p{S}\p{C}]+"
 class Cut:
     """Where a text is cut: between kinds of characters, and after so many of one kind.
 
-    - `together`: for each kind of `danlu.text.characters`, the one whose words it stands in.
+    - `together`: for each kind of `danlu.text.scripts`, the one whose words it stands in.
     - `longest`: for each kind, the longest word in characters.
     - `lead`: whether a space before a word of letters or signs belongs to it, as in GPT-2.
     """
@@ -109,11 +109,18 @@ def count_segmented(segmented: Iterable[Sequence[Sequence[str]]], *, budget: int
     return _named(_counted(words(), budget), characters)
 
 
+def reduced(words: Sequence[str], counts: NDArray[np.int64], fed: int) -> NDArray[np.int64]:
+    """Counts in proportion, 1 at least, with which all words together have about `fed` characters at most."""
+    lengths = np.fromiter(map(len, words), np.int64, len(words))
+    share = min(1.0, fed / max(1, int((lengths * counts).sum())))
+    times: NDArray[np.int64] = np.maximum(1, np.rint(counts * share)).astype(np.int64)
+    return times
+
+
 def meals(words: Sequence[str], counts: NDArray[np.int64], separator: str = "\0") -> Iterator[str]:
     """Texts in which each word occurs as often as it is counted, each followed by the separator."""
     lengths = np.fromiter((len(word) + 1 for word in words), np.int64, len(words))
-    share = min(1.0, FED / max(1, int((lengths * counts).sum())))
-    times = np.maximum(1, np.rint(counts * share)).astype(np.int64)
+    times = reduced(words, counts, FED)
     waiting: list[str] = []
     size = 0
     for word, length, number in zip(words, lengths.tolist(), times.tolist(), strict=True):

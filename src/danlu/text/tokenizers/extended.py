@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from danlu.refusal import Refusal
-from danlu.text.characters import HAN, UNSPACED, code_points, kinds_of
+from danlu.text.scripts import HAN, UNSPACED, code_points, kinds_of
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.word_counts import Cut, count_segmented, count_words
 
