@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 
@@ -12,7 +13,8 @@ def nearest_tokens(model: PreTrainedModel, tokens: Sequence[int], count: int) ->
 
     V tokens in the vocabulary, K asked for, D width.
     """
-    table_VD = torch.nn.functional.normalize(model.get_input_embeddings().weight.float(), dim=-1)
+    table: Tensor = model.get_input_embeddings().weight  # type: ignore[assignment]
+    table_VD = torch.nn.functional.normalize(table.float(), dim=-1)
     asked_K = torch.tensor(list(tokens), dtype=torch.long, device=table_VD.device)
     cosine_KV = table_VD[asked_K] @ table_VD.T
     cosine_KV[torch.arange(len(asked_K)), asked_K] = -2.0  # a token is no neighbour of its own

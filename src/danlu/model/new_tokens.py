@@ -8,7 +8,7 @@ Hewitt, 2021, narrowed to the pieces that are replaced).
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from danlu.refusal import Refusal
@@ -24,7 +24,7 @@ def make_room(network: PreTrainedModel, tokenizer: Tokenizer, folder: Path, name
     Raises:
         Refusal: the tokenizer has more tokens than the network has embeddings, and is not the old one extended.
     """
-    known = network.get_input_embeddings().num_embeddings
+    known = len(_tables(network)[0])
     old = Pretrained(path=str(folder)).build(lambda: iter(())) if (folder / "tokenizer.json").is_file() else None
     if old is None or not _extends(tokenizer, old):
         if len(tokenizer) > known:
@@ -58,7 +58,7 @@ def _replaced(tokenizer: Tokenizer, old: Tokenizer) -> dict[int, list[int]]:
 def _tables(network: PreTrainedModel) -> list[Tensor]:
     """What has a row a token: input embeddings, output weights if they are not the same, and its bias."""
     tables: list[Tensor] = []
-    output = network.get_output_embeddings()
+    output: nn.Module | None = network.get_output_embeddings()  # type: ignore[no-untyped-call]
     for module, part in ((network.get_input_embeddings(), "weight"), (output, "weight"), (output, "bias")):
         table = getattr(module, part, None)
         if isinstance(table, Tensor) and all(table is not other for other in tables):

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
 
@@ -62,8 +63,7 @@ class Rows(Sequence[Encoded]):
         for shard in manifest.shards:
             reader = pa.ipc.open_file(pa.memory_map(str(folder / shard.file)))
             self._blocks += [_Block.of(reader.get_batch(number)) for number in range(reader.num_record_batches)]
-        ends = np.cumsum([block.count for block in self._blocks]).tolist()
-        self._starts = [0, *ends]
+        self._starts = [0, *accumulate(block.count for block in self._blocks)]
         self.lengths = np.concatenate([np.diff(block.lists["input_ids"].ends) for block in self._blocks])
 
     def __len__(self) -> int:

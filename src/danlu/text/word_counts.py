@@ -109,11 +109,18 @@ def count_segmented(segmented: Iterable[Sequence[Sequence[str]]], *, budget: int
     return _named(_counted(words(), budget), characters)
 
 
+def reduced(words: Sequence[str], counts: NDArray[np.int64], fed: int) -> NDArray[np.int64]:
+    """Counts in proportion, 1 at least, with which all words together have about `fed` characters at most."""
+    lengths = np.fromiter(map(len, words), np.int64, len(words))
+    share = min(1.0, fed / max(1, int((lengths * counts).sum())))
+    times: NDArray[np.int64] = np.maximum(1, np.rint(counts * share)).astype(np.int64)
+    return times
+
+
 def meals(words: Sequence[str], counts: NDArray[np.int64], separator: str = "\0") -> Iterator[str]:
     """Texts in which each word occurs as often as it is counted, each followed by the separator."""
     lengths = np.fromiter((len(word) + 1 for word in words), np.int64, len(words))
-    share = min(1.0, FED / max(1, int((lengths * counts).sum())))
-    times = np.maximum(1, np.rint(counts * share)).astype(np.int64)
+    times = reduced(words, counts, FED)
     waiting: list[str] = []
     size = 0
     for word, length, number in zip(words, lengths.tolist(), times.tolist(), strict=True):

@@ -6,15 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 from pydantic import Field
 
 from danlu.refusal import Refusal
 from danlu.text.special import UNKNOWN, Style, finished, specials
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.word_counts import SUBWORDS, Cut, WordCounts, count_words
+from danlu.text.word_counts import SUBWORDS, Cut, WordCounts, count_words, reduced
 
 SPACE = "▁"
 THREADS = 4  # sums of likelihoods depend on it in the last digits, so it is the same on every machine
+
+FED = 12_000_000  # characters: SentencePiece writes each word out as often as it is counted, 40 bytes a character
 
 Scored = list[tuple[str, float]]
 
@@ -68,7 +71,8 @@ class Unigram(TokenizerSource):
                 f"no character occurs {self.min_frequency} times in the training text; "
                 "give the tokenizer more text, or set its 'min_frequency' to 1"
             )
-        return found
+        times = reduced([*found], np.array([*found.values()], np.int64), FED)
+        return dict(zip(found, times.tolist(), strict=True))
 
 
 def _learnt(words: dict[str, int], most: int) -> Scored:
