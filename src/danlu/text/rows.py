@@ -67,7 +67,7 @@ class Rows(Sequence[Encoded]):
         self.lengths = np.concatenate([np.diff(block.lists["input_ids"].ends) for block in self._blocks])
 
     def __len__(self) -> int:
-        return self._starts[-1]
+        return int(self._starts[-1])
 
     @overload
     def __getitem__(self, row: int) -> Encoded: ...

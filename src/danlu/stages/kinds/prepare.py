@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from danlu.data.alike import Forest, join_equal
 from danlu.data.augmentation import augmented, without_augmented
@@ -31,33 +30,18 @@ from danlu.data.mix import Mix
 from danlu.data.paragraphs import RepeatedParagraphs, without_repeated_paragraphs
 from danlu.data.prepared import CLEANERS, SPLITS, Writers, load, put_in_place, save_split
 from danlu.data.record import Record, text_of
+from danlu.data.shares import Shares
 from danlu.data.split import split_by_time, split_coded
 from danlu.data.spool import Spool, spooled_clusters
 from danlu.data.survey import Counts, Survey, in_words, surveyed
 from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
-from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.sources import at_place
 from danlu.stages.stage import Place, Stage
 
 Sources = Format | list[Format]
 Marks = NDArray[np.bool_]
-
-
-class Shares(Part):
-    """Shares of the records; what is left is for training."""
-
-    validation: float = Field(default=0.1, ge=0, lt=1)
-    test: float = Field(default=0.1, ge=0, lt=1)
-    group: str | None = Field(default=None, description="column; rows of one value stay in one split")
-    time: str | None = Field(default=None, description="column of numbers or dates; the latest rows are for testing")
-
-    @model_validator(mode="after")
-    def _leave_some(self) -> "Shares":
-        if self.validation + self.test >= 1:
-            raise PydanticCustomError("shares", "validation and test take everything; leave a share for training")
-        return self
 
 
 class Prepare(Stage):
@@ -168,8 +152,7 @@ class _Preparation:
         if not stage.cleaners:
             return None
         train = (source for source in self._sources(BadRows()) if source[0] == "train")
-        with closing(pieces(train, stage.text)) as found:
-            head = next(found, None)
+        head = next(pieces(train, stage.text), None)
         texts = [text_of(record, stage.text) for record in head.records] if head else []
         return Cleaning(tuple(fitted(stage.cleaners, texts)), stage.text)
 
@@ -295,7 +278,7 @@ class _Preparation:
             rows["train"] = self._augmented()
         positions = {name: np.flatnonzero(split_of == SPLITS.index(name)) for name in written}
         compared = balance(positions, *self.labels, self.characters)
-        notes = {
+        notes: dict[str, Any] = {
             "dropped.json": self.dropped.to_plain(),
             "splits.json": {name: side.to_plain() for name, side in compared.items()},
             "survey.json": found.to_plain(),
