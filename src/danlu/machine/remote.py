@@ -17,6 +17,8 @@ def is_remote(path: str) -> bool:
 
 def shown(url: str) -> str:
     """The URL as messages may show it: without user, password and what follows a question mark."""
+    if "://" not in url:
+        return url
     before, scheme, rest = url.rpartition("://")
     place, _, path = rest.partition("/")
     return f"{before}{scheme}{place.rpartition('@')[2]}/{path}".partition("?")[0]
