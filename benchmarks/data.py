@@ -110,6 +110,7 @@ def _tell(result: dict[str, Any], memory: float, size: float) -> None:
     for name, seconds in result["seconds"].items():
         print(f"  {NAMES[name]:45} {size / seconds:8.1f} MB/s {seconds:8.1f} s")
     print(f"  {'most memory of all processes':45} {memory:8,.0f} MB", end="")
+    print(f"  {result.pop('cpu'):,.0f} s of processors", end="")
     found = {name: value for name, value in result.items() if name != "seconds"}
     print("".join(f"  {name} {value:,.4g}" for name, value in found.items()), flush=True)
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import resource
 import shutil
 import sys
 import time
@@ -27,7 +28,7 @@ def main() -> None:
     steps = {"clean": clean, "near": near, "tokens": tokens}
     with contextlib.redirect_stdout(io.StringIO()):
         result = steps[job["step"]](corpus, folder) if job["step"] in steps else rival(job["step"], corpus, folder)
-    print(json.dumps(result))
+    print(json.dumps(result | {"cpu": result.get("cpu", _processor_seconds())}))
 
 
 def clean(corpus: Path, _folder: Path) -> dict[str, Any]:
@@ -121,6 +122,12 @@ def _judged(clusters: np.ndarray, corpus: Path) -> dict[str, float]:
     dropped = clusters != np.arange(len(clusters))
     found = int((planted & dropped).sum())
     return {"precision": found / max(1, int(dropped.sum())), "recall": found / int(planted.sum())}
+
+
+def _processor_seconds() -> float:
+    """Of this process and all that it has started and waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(side.ru_utime + side.ru_stime for side in used)
 
 
 def _records(corpus: Path) -> Any:

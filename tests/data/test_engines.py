@@ -62,13 +62,7 @@ def test_a_script_without_a_guard_may_use_processes(tmp_path: Path) -> None:
     script.write_text(
         "from danlu.data.engines.local import Local\nprint(sum(Local(processes=2).map(abs, range(-10, 0))))\n"
     )
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-    )
+    done = ran(str(script))
     assert (done.stdout, done.stderr) == ("55\n", "")
 
 

@@ -22,7 +22,7 @@ SHINGLE = 3
 """Characters of a shingle that begins with a Chinese, Japanese or Korean one."""
 
 LETTERS = 6
-"""Characters of a shingle that begins with another one; unrelated English texts share most of three letters."""
+"""Characters of a shingle that begins with another one: of three letters, long English texts share most."""
 
 FIRST_WIDE = 0x2E80
 """From here on code points are Chinese, Japanese and Korean, but for a few."""
@@ -42,11 +42,18 @@ FACTORS = np.random.Generator(np.random.PCG64(1997)).integers(0, 2**63, 256, np.
 
 
 def shingles(text: str) -> frozenset[str]:
-    """The different shingles of a text; they are cut at its end, and a shorter text is one itself."""
-    return frozenset(
-        text[start : start + (SHINGLE if ord(text[start]) >= FIRST_WIDE else LETTERS)] if text else ""
-        for start in range(max(1, len(text) - SHINGLE + 1))
-    )
+    """The different shingles of a text.
+
+    None leaves the text, but for the one at its beginning and those at the beginning of letters after Chinese, which
+    are cut at its end; so every character is in one, and a full stop at the end adds one alone.
+    """
+    found = set()
+    for start, character in enumerate(text):
+        wide = ord(character) >= FIRST_WIDE
+        width = SHINGLE if wide else LETTERS
+        if start == 0 or start + width <= len(text) or (not wide and ord(text[start - 1]) >= FIRST_WIDE):
+            found.add(text[start : start + width])
+    return frozenset(found or {""})
 
 
 def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
@@ -68,21 +75,17 @@ def hashed_shingles(texts: Folded) -> tuple[Words, Starts]:
     """Hashes of the shingles of all texts, (S,), and where each text's begin, and the end, (N + 1,)."""
     lengths = np.diff(texts.starts)
     codes, begins = texts.codes, texts.starts[:-1]
-    if (lengths < SHINGLE).any():  # a short text is filled up, so that it has its one shingle
-        wanted = np.maximum(lengths, SHINGLE)
-        begins = np.cumsum(wanted) - wanted
-        filled = np.zeros(int(wanted.sum()), np.uint32)
-        filled[np.arange(len(codes)) + np.repeat(begins - texts.starts[:-1], lengths)] = codes
-        codes, lengths = filled, wanted
+    if not lengths.all():  # an empty text is one zero, so that it has its one shingle
+        codes = np.insert(codes, begins[lengths == 0], 0)
+        lengths = np.maximum(lengths, 1)
+        begins = np.cumsum(lengths) - lengths
+    ends = begins + lengths
     hashes = np.empty(len(codes), np.uint64)
     for start in range(0, len(codes), _BLOCK):
-        hashes[start : start + _BLOCK] = _hashes(codes[start : start + _BLOCK + LETTERS], begins, lengths, start)
-    inside = np.ones(len(codes), bool)
-    ends = begins + lengths
-    for back in range(1, SHINGLE):
-        inside[ends - back] = False
+        hashes[start : start + _BLOCK] = _hashes(codes[start : start + _BLOCK + LETTERS], ends - start)
+    inside = _inside(codes >= FIRST_WIDE, begins, ends)
     starts = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths - SHINGLE + 1, out=starts[1:])
+    np.cumsum(np.add.reduceat(inside, begins, dtype=np.int64) if len(begins) else begins, out=starts[1:])
     return hashes[inside], starts
 
 
@@ -117,10 +120,24 @@ def mixed(words: Words) -> Words:
     return words ^ (words >> np.uint64(31))
 
 
-def _hashes(codes: NDArray[np.uint32], begins: Starts, lengths: Starts, offset: int) -> Words:
-    """Hashes of the shingles that begin at each of a block's code points; of those that leave their text, nothing.
+def _inside(wide: NDArray[np.bool_], begins: Starts, ends: Starts) -> NDArray[np.bool_]:
+    """At which code points a shingle begins: see `shingles`."""
+    inside = np.ones(len(wide), bool)
+    for back in range(1, LETTERS):
+        places = np.maximum(ends - back, begins)
+        inside[places if back < SHINGLE else places[~wide[places]]] = False
+    for back in range(1, LETTERS):
+        places = ends - back
+        places = places[places > begins]
+        inside[places[~wide[places] & wide[places - 1]]] = True
+    inside[begins] = True
+    return inside
 
-    `codes` are those of the block and the few after it; the block begins at `offset` of all.
+
+def _hashes(codes: NDArray[np.uint32], ends: Starts) -> Words:
+    """Hashes of what begins at each of a block's code points, cut at the end of its text.
+
+    `codes` are those of the block and the few after it; `ends` of texts count from the block's beginning.
     """
     size = min(_BLOCK, len(codes))
     wide = np.zeros(size + 2 * LETTERS, np.uint64)
@@ -131,8 +148,9 @@ def _hashes(codes: NDArray[np.uint32], begins: Starts, lengths: Starts, offset: 
     packed |= wide[2:]
     second = packed[SHINGLE : SHINGLE + size].copy()
     second[codes[:size] >= FIRST_WIDE] = 0
-    _cut(second, begins + lengths - offset, size)
-    hashes: Words = packed[:size] * FACTORS[0]
+    first = packed[:size]
+    _cut(first, second, ends)
+    hashes: Words = first * FACTORS[0]
     second *= FACTORS[1]
     hashes += second
     hashes ^= hashes >> np.uint64(32)
@@ -142,14 +160,22 @@ def _hashes(codes: NDArray[np.uint32], begins: Starts, lengths: Starts, offset: 
     return hashes
 
 
-def _cut(second: Words, ends: Starts, size: int) -> None:
-    """Take from the second halves of shingles what lies beyond the end of their text."""
+def _cut(first: Words, second: Words, ends: Starts) -> None:
+    """Take from the halves of shingles what lies beyond the end of their text."""
+    size = len(first)
     ends = ends[np.searchsorted(ends, 0) : np.searchsorted(ends, size + LETTERS, side="right")]
-    for beyond in range(1, SHINGLE + 1):
+    for beyond in range(1, LETTERS):
         # The shingle that begins here has `beyond` characters after the end of the text.
         places = ends - LETTERS + beyond
         places = places[(places >= 0) & (places < size)]
-        second[places] &= np.uint64(((1 << 63) - 1) ^ ((1 << (21 * beyond)) - 1))
+        second[places] &= _without_last(beyond)
+        first[places] &= _without_last(beyond - SHINGLE)
+
+
+def _without_last(count: int) -> np.uint64:
+    """A mask that takes the last few of three packed code points away."""
+    gone = 21 * min(max(count, 0), SHINGLE)
+    return np.uint64((2**63 - 1) >> gone << gone)
 
 
 def _binned(hashes: Words, starts: Starts, minima: int) -> Words:

@@ -36,7 +36,7 @@ def out_of_sample(texts: Sequence[str], labels: Sequence[str], *, folds: int = 5
     long, short = _pieces(texts, 3, few), _pieces(texts, 2, few)
     linear = [cross.shares(long, _logistic(5.0)), cross.shares(short, _logistic(2.0)), cross.shares(long, _bayes())]
     if len(texts) < _STACK_ROWS or len(names) > _STACK_LABELS:
-        return cross.certain_where_alone(sum(linear) / len(linear))
+        return cross.certain_where_alone(np.mean(linear, axis=0))
     features = [np.log(np.clip(shares, 1e-4, 1 - 1e-4)) for shares in linear]
     features += [_forms(texts), _topics(short)]
     return cross.certain_where_alone(cross.shares(np.concatenate(features, axis=1), _trees()))

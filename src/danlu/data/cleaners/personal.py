@@ -118,7 +118,7 @@ def _is_address(match: re.Match[str]) -> bool:
         IPv6Address(match["ip6"])
     except AddressValueError:
         return False
-    return sum(character.isalnum() for character in match["ip6"]) >= 3  # `::` and `1::` are more often code
+    return sum(1 for character in str(match["ip6"]) if character.isalnum()) >= 3  # `::` and `1::` are more often code
 
 
 _LONG_NUMBER = re.compile("[0-9](?:[0-9() （）.-]{0,2}[0-9]){6}")
