@@ -142,11 +142,17 @@ def _settle(cleaned: Cleaned, rows: Sequence[int], again: Sequence[Rewriter], co
     later = _clean_once([cleaned.records[row] for row in rows], again, column)
     if not later.changed:
         return False
+    later.changed.clear()  # they were counted before
+    if len(later.records) == len(rows):
+        for row, record in zip(rows, later.records, strict=True):
+            cleaned.records[row] = record
+        cleaned.count(later)
+        return True
     left: dict[int, list[Record]] = {}
-    for row in rows:
+    for row in rows:  # one by one, to know which of them have gone
         one = _clean_once([cleaned.records[row]], again, column)
+        one.changed.clear()
         left[row] = one.records
-        one.changed.clear()  # it was counted before
         cleaned.count(one)
     cleaned.records = [kept for row, record in enumerate(cleaned.records) for kept in left.get(row, [record])]
     return True
@@ -192,15 +198,17 @@ def _rewrite(cleaned: Cleaned, rewriter: Rewriter, column: str) -> list[str | No
     rewrite_messages(new, rewriter, names)
     cleaned.records = new
     reasons: list[str | None] = [None] * len(new)
-    for row, (before, after) in enumerate(zip(old, new, strict=True)):
-        if after is before:
-            continue
-        cleaned.changed[kind] += 1
+    changed = [row for row, (before, after) in enumerate(zip(old, new, strict=True)) if after is not before]
+    cleaned.changed[kind] += len(changed)
+    for row in changed:
+        before, after = old[row], new[row]
         if not judged_text(after, column).strip() and judged_text(before, column).strip():
             reasons[row] = "nothing left"
         elif any(name in before and name not in after for name in ("head", "tail")):
             reasons[row] = "head or tail gone"
-    cleaned.lost_spans += Counter()  # without those that are zero
+    for counts in (cleaned.lost_spans, cleaned.changed):
+        if not counts[kind]:
+            del counts[kind]
     return reasons
 
 

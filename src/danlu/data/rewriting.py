@@ -30,10 +30,13 @@ def rewrite_texts(records: list[Record], rewriter: Rewriter, names: Collection[s
     for name in dict.fromkeys((column, *TEXTS)):
         if name not in names:
             continue
-        rows = [row for row, record in enumerate(records) if isinstance(record.get(name), str)]
-        texts = [records[row][name] for row in rows]
+        texts = [record.get(name) for record in records]
+        rows: Sequence[int] = range(len(records))
+        if set(map(type, texts)) != {str}:
+            rows = [row for row, text in enumerate(texts) if isinstance(text, str)]
+            texts = [texts[row] for row in rows]
         for row, old, new in zip(rows, texts, rewriter.rewrite(texts), strict=True):
-            if new == old:
+            if new is old or new == old:
                 continue
             record = records[row] | {name: new}
             if name == column and ("entities" in record or "head" in record or "tail" in record):

@@ -82,28 +82,39 @@ def _ftfy() -> Any:
 
 @dataclass(frozen=True)
 class _Signs:
-    """Patterns one of which is found in every text that can be repaired, and in few others."""
+    """Patterns of what is found in every text that can be repaired.
 
+    - `any_sign`: one character of any of them, for a quick look.
+    - `leads`, `punctuation`: what the first byte of a UTF-8 sequence was read as, before what the next one may be.
+    - `controls`: what no text holds.
+    """
+
+    any_sign: re.Pattern[str]
     leads: re.Pattern[str]
     punctuation: re.Pattern[str]
     controls: re.Pattern[str]
 
     def any_in(self, text: str) -> bool:
+        if not self.any_sign.search(text):
+            return False
         return bool(self.leads.search(text) or self.punctuation.search(text) or self.controls.search(text))
 
 
 @cache
 def _signs() -> _Signs:
-    """What the first byte of a UTF-8 sequence is read as, before what the next byte or a space may be."""
+    """The signs for the encodings that are repaired; a space may stand for the second byte 0xA0."""
     encodings = needed("ftfy.chardata", "clean", "the cleaner 'mojibake'").CHARMAP_ENCODINGS
     first, second = bytes(range(0xC2, 0xF5)), bytes(range(0x80, 0xC0))
     leads = {character for encoding in encodings for character in first.decode(encoding, errors="ignore")}
     leads |= {chr(code) for code in range(0xB0, 0xF8)}  # GB 2312 read as Latin-1
     pairs = (bytes([lead, follower]) for lead in range(0xE3, 0xF0) for follower in second)
     leads |= {character for pair in pairs for character in pair.decode("gb18030", errors="ignore")}
+    frequent = re.escape("".join(sorted(leads - set(_PUNCTUATION))))
     macintosh = re.escape(second.decode("macroman"))
+    controls = "\\x80-\\x9f\\ud800-\\udfff"
     return _Signs(
-        re.compile(f"[{re.escape(''.join(sorted(leads - set(_PUNCTUATION))))}](?=[ \x80-\U0010ffff])"),
+        re.compile(f"[{frequent}{macintosh}{controls}]"),
+        re.compile(f"[{frequent}](?=[ \\x80-\\U0010ffff])"),
         re.compile(f"[{_PUNCTUATION}](?=[{macintosh}])"),
-        re.compile("[\x80-\x9f\ud800-\udfff]"),
+        re.compile(f"[{controls}]"),
     )
