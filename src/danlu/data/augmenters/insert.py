@@ -27,13 +27,14 @@ class Insert(WordAugmenter):
             for place in rng.permutation(places)[: self.count(passage)].tolist():
                 word = words[place]
                 marks = _WIDE_MARKS if is_wide(word[-1]) else _MARKS
-                repeated = words[int(rng.choice(passage.free))]
-                changes[place] = [word, repeated if self.what == "words" else marks[int(rng.integers(len(marks)))]]
+                added = [words[free] for free in passage.free] if self.what == "words" else marks
+                changes[place] = [word, added[int(rng.integers(len(added)))]]
             found.append(changes)
         return found
 
 
 def _before_mark(passage: Passage, place: int) -> bool:
     """Whether punctuation stands behind a word already."""
-    following = passage.text[passage.borders[place][1] :][:2].strip()
+    end = passage.borders[place][1]
+    following = passage.text[end : end + 2].strip()
     return bool(following) and not following[0].isalnum()

@@ -1,0 +1,71 @@
+"""The dry run foretells: time that depends on the batch alone, memory that is really held, the largest batch first."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from danlu.machine.peak import Peak, room
+from danlu.text.batch import Batch
+from danlu.text.encoded import Encoded
+from danlu.train.batches import Batches
+from danlu.train.dry_run import dry_run
+from danlu.train.settings import Training
+
+A_TOKEN = 2e-5  # seconds
+
+
+class Slow(nn.Module):
+    """Takes a time for each of its tokens, by a clock of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+        self.seen: list[tuple[int, int]] = []
+        self.clock = 0.0
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        self.seen.append((len(ids_BT), ids_BT.shape[1]))
+        self.clock += A_TOKEN * ids_BT.numel()
+        return self.weight.sum() * ids_BT.shape[0]
+
+
+def batches(lengths: list[int], tokens: int) -> Batches:
+    def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
+        ids_BT = torch.zeros(len(rows), width, dtype=torch.long)
+        return Batch({"ids_BT": ids_BT}, torch.zeros(len(rows)), len(rows), np.arange(len(rows)), 0)
+
+    encoded = [Encoded(row, np.zeros(length, np.int32)) for row, length in enumerate(lengths)]
+    return Batches(encoded, collate, 0, tokens=tokens, examples=None, accumulate=1, parts=1)
+
+
+def loss(model: nn.Module, batch: Batch) -> Tensor:
+    return model(**batch.inputs)
+
+
+@pytest.mark.parametrize("features", [False, True])
+def test_the_time_of_all_steps_is_foretold_from_a_few(features: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = np.random.default_rng(0).integers(8, 120, 400).tolist()
+    made, model = batches(lengths, 1024), Slow()
+    monkeypatch.setattr(time, "perf_counter", lambda: model.clock)
+    found = dry_run(model, made, loss, Training(epochs=5), precision="float32", features=features)
+    padded = sum(len(piece.rows) * piece.width for piece in made.plan(0))
+    assert found.steps == 5 * found.steps_an_epoch == 5 * len(made.plan(0))
+    assert found.seconds == pytest.approx(padded * A_TOKEN * (1 if features else 5))
+    assert found.padding == pytest.approx(1 - sum(lengths) / padded)
+    assert found.largest == model.seen[0] == max(model.seen, key=lambda shape: (shape[0] * shape[1], shape[1]))
+    assert len(model.seen) <= 6
+
+
+def test_a_peak_sees_what_was_held_and_let_go_again() -> None:
+    with Peak() as before:
+        pass
+    with Peak() as peak:
+        held = np.ones(30_000_000)  # 240 MB
+        time.sleep(0.05)
+        del held
+    assert peak.bytes - before.bytes > 200e6
+    most = room()
+    assert most is None or most > peak.bytes
