@@ -30,7 +30,7 @@ def rewrite_texts(records: list[Record], rewriter: Rewriter, names: Collection[s
     for name in dict.fromkeys((column, *TEXTS)):
         if name not in names:
             continue
-        texts = [record.get(name) for record in records]
+        texts: list[Any] = [record.get(name) for record in records]
         rows: Sequence[int] = range(len(records))
         if set(map(type, texts)) != {str}:
             rows = [row for row, text in enumerate(texts) if isinstance(text, str)]
