@@ -12,6 +12,7 @@ import pytest
 
 from danlu.data.engine import Engine
 from danlu.data.engines.local import Local
+from danlu.machine.seed import generator
 from danlu.refusal import Refusal
 
 ROOT = Path(__file__).parents[2]
@@ -81,19 +82,38 @@ def test_the_processes_end_with_the_one_that_started_them(tmp_path: Path) -> Non
     raise AssertionError("a process was left behind")
 
 
-def test_ray_gives_the_same_results() -> None:
+RAY = """
+import functools, operator, sys
+from pathlib import Path
+from danlu.data import ingest
+from danlu.data.engine import Engine
+from danlu.stages.stage import Place, Stage
+
+engine = Engine.model_validate({"kind": "ray", "processes": 1})
+print(list(engine.map(abs, range(-9, 0))))
+try:
+    list(engine.map(functools.partial(operator.truediv, 1), [1, 0]))
+except ZeroDivisionError as error:
+    print(error)
+ingest.CHUNK = 20_000
+folder, said = Path(sys.argv[1]), []
+for kind in ("local", "ray"):
+    data = {"kind": "text", "path": str(folder / "a.txt")}
+    stage = Stage.model_validate({"kind": "prepare", "data": data, "engine": {"kind": kind, "processes": 1}})
+    stage.run(Place(folder / kind, {}, "fingerprint", 0, "en", said.append))
+"""
+
+
+def test_ray_does_the_same_byte_for_byte(tmp_path: Path) -> None:
     if find_spec("ray") is None:
         pytest.skip("the package ray is not installed")
-    script = (
-        "from danlu.data.engine import Engine\n"
-        "engine = Engine.model_validate({'kind': 'ray', 'processes': 1})\n"
-        "print(list(engine.map(abs, range(-9, 0))))\n"
-        "from danlu.refusal import Refusal\nimport functools, operator\n"
-        "try:\n    list(engine.map(functools.partial(operator.truediv, 1), [1, 0]))\n"
-        "except ZeroDivisionError as error:\n    print(error)\n"
-    )
-    done = ran("-c", script)
+    lines = ["".join(map(chr, generator("ray", row).integers(0x4E00, 0x6000, 40).tolist())) for row in range(700)]
+    (tmp_path / "a.txt").write_text("\n".join(lines + lines[::3]), encoding="utf-8")
+    done = ran("-c", RAY, str(tmp_path))
     assert done.stdout.splitlines() == [str(list(range(9, 0, -1))), "division by zero"], done.stderr[-2000:]
+    files = [{path.name: path.read_bytes() for path in (tmp_path / kind).iterdir()} for kind in ("local", "ray")]
+    assert files[0] == files[1]
+    assert len(files[0]) == 6
 
 
 def test_without_ray_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,9 @@ Verify = Callable[[Pairs], NDArray[np.float64]]
 _WINDOW = 32
 """Neighbours that a row of a crowded band is compared with, beside the first row of the band."""
 
+_GATHERED = 2**17
+"""Pairs that are compared together, so that their texts are fetched together."""
+
 _REMEMBERED = 2**24
 """Pairs known to be unlike that are not compared again: 128 MiB of them."""
 
@@ -80,21 +83,39 @@ def join_alike(
     one that is and are passed over. Pairs that are in one cluster already are not compared.
     """
     unlike = np.empty(0, np.int64)
-    for keys, rows in bands:
-        kept = firsts[rows]
-        for pairs in candidates(keys[kept], rows[kept]):
-            roots = forest.roots(pairs[:, 0]), forest.roots(pairs[:, 1])
-            open_pairs = pairs[roots[0] != roots[1]]
-            codes = open_pairs[:, 0] << 32 | open_pairs[:, 1]
-            codes, places = np.unique(codes, return_index=True)
-            new = ~_holds(unlike, codes)
-            open_pairs, codes = open_pairs[places[new]], codes[new]
-            if not len(open_pairs):
-                continue
-            alike = verify(open_pairs) >= similarity
-            forest.join(open_pairs[alike])
-            if len(unlike) < _REMEMBERED:
-                unlike = np.union1d(unlike, codes[~alike])
+    found = (pairs for keys, rows in bands for pairs in candidates(keys[firsts[rows]], rows[firsts[rows]]))
+    for pairs in _gathered(forest, found):
+        codes, places = np.unique(pairs[:, 0] << 32 | pairs[:, 1], return_index=True)
+        new = _apart(forest, pairs[places]) & ~_holds(unlike, codes)
+        codes, compared = codes[new], pairs[places[new]]
+        if not len(compared):
+            continue
+        alike = verify(compared) >= similarity
+        forest.join(compared[alike])
+        if len(unlike) < _REMEMBERED:
+            unlike = np.union1d(unlike, codes[~alike])
+
+
+def _gathered(forest: Forest, found: Iterable[Pairs]) -> Iterator[Pairs]:
+    """Pairs of rows that are not in one cluster yet, some at a time.
+
+    The first come at once: they join most of what is alike, and with it most of the pairs that other bands repeat.
+    """
+    held: list[Pairs] = []
+    size, enough = 0, 1
+    for pairs in found:
+        held.append(pairs[_apart(forest, pairs)])
+        size += len(held[-1])
+        if size >= enough:
+            yield np.concatenate(held)
+            held, size, enough = [], 0, _GATHERED
+    if size:
+        yield np.concatenate(held)
+
+
+def _apart(forest: Forest, pairs: Pairs) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = forest.roots(pairs[:, 0]) != forest.roots(pairs[:, 1])
+    return found
 
 
 def candidates(keys: Words, rows: Rows) -> Iterator[Pairs]:

@@ -1,6 +1,7 @@
 """A chunk of records made ready: cleaned, written to disk, and known by what clusters and splits need of each row.
 
-The chunk lies in two files of a working folder: `N.arrow` with the records, `N.npz` with arrays of one value a row.
+The chunk lies in three files of a working folder: `N.arrow` with the records, `N.npz` with arrays of one value a row,
+`N.bands` with the keys of near-duplicates, one band after the other.
 Memory is that of one chunk; what is known of all rows is read column by column.
 """
 
@@ -144,7 +145,9 @@ class Ingest:
             codes = (-1 if value is None else known.setdefault(str(value), len(known)) for value in values)
             facts[name] = np.fromiter(codes, np.int32, len(texts))
             names[name] = list(known)
-        facts |= keys_of(texts, self.similarity)
+        keys = keys_of(texts, self.similarity)
+        keys.pop("bands").tofile(self.folder / f"{piece.number}.bands")
+        facts |= keys
         places = [f"{piece.name}: record {number}" for number in numbers]
         if self.group is not None:
             facts["group"] = hashed(list(map(str, _column(records, places, self.group, "group"))))
@@ -158,7 +161,7 @@ def keys_of(texts: Sequence[str], similarity: float) -> dict[str, NDArray[np.uin
     """Keys of texts.
 
     - `exact`: of the text without white space at the ends, (N, 2); `folded`: of what is compared of it, (N, 2).
-    - `band0` ...: equal in one at least where texts are alike, (N,).
+    - `bands`: equal in one of them at least where texts are alike, (bands, N).
     """
     from xxhash import xxh3_128_digest
 
@@ -169,11 +172,11 @@ def keys_of(texts: Sequence[str], similarity: float) -> dict[str, NDArray[np.uin
         bare = folded(part)
         same += [xxh3_128_digest(bare.bytes_of(row)) for row in range(len(part))]
         bands.append(band_keys(bare, similarity))
-    keys = {
+    return {
         "exact": np.frombuffer(exact, np.uint64).reshape(-1, 2),
         "folded": np.frombuffer(b"".join(same), np.uint64).reshape(-1, 2),
+        "bands": np.concatenate(bands, axis=1),
     }
-    return keys | {f"band{number}": band for number, band in enumerate(np.concatenate(bands, axis=1))}
 
 
 def _cached(texts: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -3,8 +3,9 @@
 Memory is some 24 bytes a row, for what clusters and splits hold of each, and that of a few chunks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,19 @@ class Spool:
 
     def values(self, name: str) -> NDArray[Any]:
         """One value of each row, (N,) or (N, 2); see `Ingest`."""
-        found = [_loaded(self.folder, chunk.number, name) for chunk in self.chunks]
+        found = [self.of(chunk, name) for chunk in self.chunks]
         return np.concatenate(found)
+
+    def of(self, chunk: Chunk, name: str) -> NDArray[Any]:
+        """One value of each row of a chunk."""
+        with np.load(self.folder / f"{chunk.number}.npz", allow_pickle=False) as file:
+            found: NDArray[Any] = file[name]
+            return found
+
+    def band(self, chunk: Chunk, number: int) -> Words:
+        """The keys of near-duplicates of the rows of a chunk, in one band."""
+        place = number * chunk.rows * 8  # bytes
+        return np.fromfile(self.folder / f"{chunk.number}.bands", np.uint64, chunk.rows, offset=place)
 
     def coded(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
         """Each row's `label` or `stratum` as a position in the names, -1 for none, (N,)."""
@@ -44,7 +56,7 @@ class Spool:
         found = []
         for chunk in self.chunks:
             renamed = [names.setdefault(value, len(names)) for value in chunk.coded[name]]
-            found.append(np.array([*renamed, -1], np.int32)[_loaded(self.folder, chunk.number, name)])
+            found.append(np.array([*renamed, -1], np.int32)[self.of(chunk, name)])
         return np.concatenate(found), list(names)
 
     def of_chunk(self, values: NDArray[Any]) -> Iterator[tuple[Chunk, NDArray[Any]]]:
@@ -64,7 +76,7 @@ class Spool:
         """The file of a row and the number of its record in it."""
         place = int(np.searchsorted(self.starts, row, side="right")) - 1
         chunk = self.chunks[place]
-        return f"{chunk.name}: record {_loaded(self.folder, chunk.number, 'number')[row - self.starts[place]]}"
+        return f"{chunk.name}: record {self.of(chunk, 'number')[row - self.starts[place]]}"
 
     def reader(self) -> "Texts":
         """What reads texts of rows, also in another process."""
@@ -105,10 +117,10 @@ def spooled_clusters(
     The same as `danlu.data.dedup.find_clusters` finds in memory.
     """
     forest = Forest(np.arange(spool.rows, dtype=np.int32 if spool.rows < 2**31 else np.int64))
-    for keys, rows in _parted(spool, "exact"):
+    for keys, rows in _parted(spool, partial(spool.of, name="exact")):
         join_equal(forest, keys, rows)
     exact = forest.clusters().copy()
-    for keys, rows in _parted(spool, "folded"):
+    for keys, rows in _parted(spool, partial(spool.of, name="folded")):
         join_equal(forest, keys, rows)
     firsts = forest.clusters() == np.arange(spool.rows)
     reader = spool.reader()
@@ -118,20 +130,20 @@ def spooled_clusters(
         return np.concatenate(list(engine.map(reader, parts)))
 
     bands, _ = bands_for(similarity)
-    keyed = (part for band in range(bands) for part in _parted(spool, f"band{band}", firsts))
+    keyed = (part for band in range(bands) for part in _parted(spool, partial(spool.band, number=band), firsts))
     join_alike(forest, keyed, similarity, verify, firsts=firsts)
     return exact, forest.clusters()
 
 
 def _parted(
-    spool: Spool, name: str, wanted: NDArray[np.bool_] | None = None
+    spool: Spool, keys_of: Callable[[Chunk], Words], wanted: NDArray[np.bool_] | None = None
 ) -> Iterator[tuple[Words, NDArray[np.int64]]]:
     """Keys and rows, ascending, in parts such that equal keys are in one."""
     parts = -(-spool.rows // _TOGETHER)
     for part in range(parts):
         keys, rows = [], []
         for chunk, start in zip(spool.chunks, spool.starts.tolist(), strict=False):
-            found = _loaded(spool.folder, chunk.number, name)
+            found = keys_of(chunk)
             leading = found if found.ndim == 1 else found[:, 0]
             chosen = np.ones(len(found), bool) if wanted is None else wanted[start : start + chunk.rows]
             if parts > 1:
@@ -140,9 +152,3 @@ def _parted(
             keys.append(found[places])
             rows.append(places + start)
         yield np.concatenate(keys), np.concatenate(rows)
-
-
-def _loaded(folder: Path, number: int, name: str) -> NDArray[Any]:
-    with np.load(folder / f"{number}.npz", allow_pickle=False) as file:
-        found: NDArray[Any] = file[name]
-        return found

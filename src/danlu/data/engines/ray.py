@@ -31,14 +31,10 @@ class Ray(Engine):
             raise Refusal("the engine 'ray' needs the package ray; run: pip install 'danlu[ray]'")
         ray: Any = importlib.import_module("ray")  # has types for half of its functions
 
-        ours = not ray.is_initialized()
-        if ours:
-            _join(ray, self.address, self.processes)
-        try:
-            yield from _mapped(ray, function, items, self.processes or int(ray.cluster_resources().get("CPU", 1)))
-        finally:
-            if ours:
-                ray.shutdown()
+        if not ray.is_initialized():
+            _join(ray, self.address, self.processes)  # until this process ends: joining takes seconds
+        processes = self.processes or int(ray.cluster_resources().get("CPU", 1))
+        yield from _mapped(ray, function, items, processes)
 
 
 def _join(ray: Any, address: str | None, processes: int | None) -> None:
