@@ -27,7 +27,8 @@ class Reader:
     """The order of examples of given lengths.
 
     Examples come together in windows, drawn once; an epoch has its own order of windows, of examples in each, and
-    of batches. Opening looks at every length once; a step is then found in the same time wherever it is.
+    of batches. Opening looks at every length once, where batches are of so many tokens; a step is then found in
+    the same time wherever it is.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Reader:
         self.tokens, self.examples = tokens, examples
         windows = -(-len(lengths) // window)
         # the number of batches depends on the lengths alone, so it is the same in every epoch
-        self._sizes = np.array([len(self._plan(number, None)) for number in range(windows)], np.int64)
+        self._sizes = np.array([self._size(number) for number in range(windows)], np.int64)
         self._total = int(self._sizes.sum())
         self._epoch: tuple[int, Places, Places] | None = None
         self._window: tuple[tuple[int, int], list[Slice]] | None = None
@@ -72,22 +73,14 @@ class Reader:
             self._window = key, self._plan(key[1], generator(self.seed, "order", *named))
         return self._window[1][place - int(ends[at] - self._sizes[key[1]])]
 
+    def _size(self, window: int) -> int:
+        if self.examples is None:
+            return len(self._plan(window, None))
+        return -(-min(self.window, len(self.lengths) - window * self.window) // self.examples)
+
     def _plan(self, window: int, rng: np.random.Generator | None) -> list[Slice]:
         rows = np.arange(window * self.window, min((window + 1) * self.window, len(self.lengths)))
         if len(self.lengths) > self.window:
             rows = permuted(rows, len(self.lengths), self.seed, "rows")
         slices = plan(self.lengths[rows], tokens=self.tokens, examples=self.examples, rng=rng)
         return [Slice(rows[piece.rows], piece.width) for piece in slices]
-
-
-def stream(count: int, seed: int, start: int, stop: int, rank: int = 0, ranks: int = 1) -> Places:
-    """The examples that a rank reads at the places from `start` to `stop` of the endless order of epochs.
-
-    All ranks together read each of `count` examples once an epoch; rank r has the places r, r + R, r + 2 R ...
-    """
-    places = np.arange(start + (rank - start) % ranks, stop, ranks)
-    found = np.empty_like(places)
-    for epoch in np.unique(places // count).tolist():
-        here = places // count == epoch
-        found[here] = permuted(places[here] % count, count, seed, "stream", epoch)
-    return found

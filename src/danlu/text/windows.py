@@ -19,7 +19,8 @@ BLOCK = 4096  # texts that are tokenized together: enough for all cores, little 
 def tokenized(texts: Sequence[str], tokenizer: Tokenizer, *, offsets: bool = True) -> Iterator[Encoding]:
     """The texts as the tokenizer's own post-processor leaves them, special tokens included, never cut or padded.
 
-    Without `offsets`, those of the encodings mean nothing, and it takes less time.
+    Without `offsets`, those of the encodings mean nothing, and it takes less time. Lone surrogates, which json may
+    bring and no tokenizer takes, are read as question marks.
     """
     backend = tokenizer.backend_tokenizer
     if backend.truncation is not None:  # some tokenizer files switch these on
@@ -28,7 +29,11 @@ def tokenized(texts: Sequence[str], tokenizer: Tokenizer, *, offsets: bool = Tru
         backend.no_padding()
     encode = backend.encode_batch if offsets else backend.encode_batch_fast
     for start in range(0, len(texts), BLOCK):
-        yield from encode(list(texts[start : start + BLOCK]))
+        block = list(texts[start : start + BLOCK])
+        try:
+            yield from encode(block)
+        except (TypeError, UnicodeEncodeError):
+            yield from encode([text.encode("utf-8", "replace").decode("utf-8") for text in block])
 
 
 def documents(texts: Sequence[str], tokenizer: Tokenizer) -> list[Ids]:
