@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import danlu
+from danlu.stages.recipe import read
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parents[1] / "examples").glob("*/recipe.yaml"))
 ASKED = {
@@ -20,6 +21,13 @@ ASKED = {
 
 def test_all_examples_are_known_here() -> None:
     assert {folder.name for folder in FOLDERS} == set(ASKED)
+
+
+def test_recipes_of_published_data_sets_are_right_also_where_the_data_is_not() -> None:
+    recipes = sorted((Path(__file__).parents[1] / "examples" / "data").glob("*.yaml"))
+    assert len(recipes) == 17
+    for recipe in recipes:
+        assert list(read(recipe).stages) == ["clean"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
