@@ -118,7 +118,7 @@ def show(console: "Console", stage: "Checked", language: str) -> None:
 
 
 def in_colour(row: "Row", padding: str) -> "Text":
-    """One row of a batch: green is what the loss counts, magenta what has another truth, red that truth, dim the rest."""
+    """One row of a batch: green is what the loss counts, magenta what has a truth beside it in red, dim the rest."""
     from rich.text import Text
 
     styles = {"learnt": "green", "context": "dim", "special": "dim cyan"}
