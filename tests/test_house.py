@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,11 @@ def test_the_commands_that_the_readme_shows_exist(page: str) -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {target for make in makes for target in make if "=" not in target} <= targets
     assert {call[0] for call in calls if not call[0].startswith("-")} <= set(COMMANDS)
+
+
+def test_no_benchmark_hides_a_package_that_scripts_beside_it_import() -> None:
+    known = set(packages_distributions()) | set(sys.stdlib_module_names)
+    assert not {path.stem for path in (ROOT / "benchmarks").glob("*.py")} & known
 
 
 def test_the_recipe_floor_imports_no_torch() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.augmentation import augmented, refuse_augmented
+from danlu.data.augmentation import augmented, without_augmented
 from danlu.data.augmenter import Augmenter
 from danlu.data.augmenters.keyboard import NEIGHBOURS
 from danlu.data.hanzi import common_characters, lookalikes
@@ -240,7 +240,7 @@ def test_augmented_rows_are_not_augmented_or_split_again() -> None:
     with pytest.raises(Refusal, match="record 4: this row was made by an augmenter"):
         augmented(found, [part("delete")], 0)
     with pytest.raises(Refusal, match=r"a\.jsonl, record 1"):
-        refuse_augmented(found[3:], "a.jsonl")
+        list(without_augmented(found[3:], "a.jsonl"))
 
 
 def test_chinese_without_jieba_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.dedup import conflicting, drop_duplicates, exact_clusters, find_clusters, near_clusters, normalised
+from danlu.data.dedup import conflicting, drop_duplicates, exact_clusters, find_clusters, near_clusters
+from danlu.data.folded import normalised
 from danlu.data.minhash import bands_for, jaccard, shingles, signatures
 from danlu.machine.seed import generator
 
@@ -28,9 +29,21 @@ def families(count: int, rng: np.random.Generator) -> list[str]:
     return texts
 
 
+def by_definition(text: str) -> set[str]:
+    """Three characters from each Chinese one, six from each other; cut ones where the text or letters begin."""
+    wide = [char > "\u2e7f" for char in text]
+    whole = {text[i : i + 3] for i in range(len(text) - 2) if wide[i]}
+    whole |= {text[i : i + 6] for i in range(len(text) - 5) if not wide[i]}
+    return (
+        whole
+        | {text[i : i + 6] for i in range(1, len(text)) if wide[i - 1] and not wide[i]}
+        | ({text[: 3 if wide[0] else 6]} if text else {""})
+    )
+
+
 def compared_with_every_other(texts: list[str], similarity: float) -> list[int]:
     """The clusters by the definition: every pair, and the least member of each connected part."""
-    sets = [{text[i : i + 3] for i in range(max(1, len(text) - 2))} for text in map(normalised, texts)]
+    sets = [by_definition(normalised(text)) for text in texts]
     cluster = list(range(len(texts)))
     for a, b in combinations(range(len(texts)), 2):
         if len(sets[a] & sets[b]) / len(sets[a] | sets[b]) >= similarity and cluster[a] != cluster[b]:
@@ -52,6 +65,17 @@ def test_short_and_empty_texts_are_clustered_by_the_definition_too(texts: list[s
     assert found.tolist() == compared_with_every_other(texts, 0.8)
     assert (found <= np.arange(len(texts))).all()
     assert (found[found] == found).all()
+
+
+def test_english_texts_that_differ_at_the_end_are_alike_and_unrelated_ones_are_not() -> None:
+    texts = ["a very good movie", "A very good movie .", "a very bad movie", "型号是12345", "型号是12399"]
+    assert near_clusters(texts).tolist() == [0, 0, 2, 3, 4]
+    rng = generator("english")
+    words = ["".join(map(chr, rng.integers(0x61, 0x6B, int(rng.integers(2, 8))))) for _ in range(500)]
+    long = [" ".join(words[place] for place in rng.integers(0, 500, 2000).tolist()) for _ in range(2)]
+    three = [{text[i : i + 3] for i in range(len(text) - 2)} for text in long]
+    assert len(three[0] & three[1]) / len(three[0] | three[1]) > 0.7
+    assert near_clusters(long, 0.5).tolist() == [0, 1]
 
 
 def test_case_width_and_white_space_make_near_but_not_exact_duplicates() -> None:

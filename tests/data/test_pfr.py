@@ -5,6 +5,7 @@ import pytest
 
 from danlu.data.format import Format
 from danlu.data.record import Record
+from danlu.text.segmented import read_words
 
 
 def read(path: str, **fields: object) -> list[Record]:
@@ -66,3 +67,18 @@ def test_the_corpus_of_january_1998_is_read_whole() -> None:
     }
     assert ("江泽民", "PER") in marked(found[1])
     assert max(len(name) for record in found for name, label in marked(record) if label == "PER") <= 16
+
+
+def test_words_are_those_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("19980101-01-001-001/m  江/nr  泽民/nr  在/p  [中央/n  电视台/n]nt  。/w  好/a\n", encoding="utf-8")
+    assert read(str(path), marks="words") == [
+        {"text": "江泽民在中央电视台。", "words": ["江", "泽民", "在", "中央", "电视台", "。"]},
+        {"text": "好", "words": ["好"]},
+    ]
+    tagged = read(str(path), marks="parts_of_speech")
+    names = [("江", "nr"), ("泽民", "nr"), ("在", "p"), ("中央", "n"), ("电视台", "n"), ("。", "w")]
+    assert [marked(record) for record in tagged] == [names, [("好", "a")]]
+    assert [read_words(record, 0) for record in tagged] == [
+        record["words"] for record in read(str(path), marks="words")
+    ]

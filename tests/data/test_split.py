@@ -1,9 +1,11 @@
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.split import split
+from danlu.data.split import split, split_by_time, split_coded
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal
 
@@ -67,3 +69,32 @@ def test_too_few_texts_are_refused_and_a_share_of_nothing_is_left_out() -> None:
     with pytest.raises(Refusal, match="2 different texts cannot be split into train, validation, test"):
         split(np.array([0, 0, 2]), SHARES, generator(0))
     assert list(split(np.arange(3), {"train": 1.0, "test": 0.0}, generator(0))) == ["train"]
+
+
+@given(clustered, st.integers(0, 5))
+@settings(deadline=None, max_examples=40)
+def test_by_time_no_cluster_crosses_and_later_splits_begin_later(clusters: np.ndarray, seed: int) -> None:
+    if len(set(clusters.tolist())) < 3:
+        return
+    times = generator(seed).integers(0, 50, len(clusters)).astype(float)
+    found = split_by_time(clusters, SHARES, times)
+    assert sorted(np.concatenate(list(found.values())).tolist()) == list(range(len(clusters)))
+    owners = [set(clusters[rows].tolist()) for rows in found.values()]
+    assert all(owners)
+    assert sum(map(len, owners)) == len(set.union(*owners))
+    begins = [sorted(min(times[clusters == name]) for name in names) for names in owners]
+    assert begins[0][-1] <= begins[1][0]
+    assert begins[1][-1] <= begins[2][0]
+
+
+def test_by_time_shares_are_met() -> None:
+    found = split_by_time(np.arange(1000), SHARES, generator(0).permutation(1000).astype(float))
+    assert [len(rows) for rows in found.values()] == [800, 100, 100]
+
+
+def test_millions_of_rows_are_dealt_in_seconds() -> None:
+    clusters = np.arange(2_000_000) // 2 * 2
+    began = time.process_time()
+    found = split_coded(clusters, SHARES, generator(0), np.arange(2_000_000) // 2 % 5, list("abcde"))
+    assert time.process_time() - began < 20  # 1 second alone on a core
+    assert abs(len(found["test"]) - 200_000) < 10

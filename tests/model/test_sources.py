@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForMaskedLM, BertModel, T5Config, T5ForConditionalGeneration
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from danlu.machine import hub
 from danlu.model.source import Source
@@ -18,6 +26,7 @@ from danlu.model.sources.pretrained import Pretrained
 from danlu.model.sources.scratch import SIZES
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizers.bpe import Bpe
 from danlu.text.tokenizers.wordpiece import WordPiece
 
 LABELS = {"id2label": {0: "bad", 1: "good"}, "label2id": {"bad": 0, "good": 1}}
@@ -142,6 +151,17 @@ def test_a_model_that_is_all_trunk_is_checked_as_well(tmp_path: Path, tokenizer:
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(Refusal, match=r"the first being decoder\.block\.0\.layer\.0\.SelfAttention\.q\.weight"):
         Pretrained(path=str(tmp_path)).build("AutoModelForSeq2SeqLM", tokenizer, {})
+
+
+def test_a_decoder_without_a_padding_token_classifies_rows_of_different_lengths(tmp_path: Path) -> None:
+    tokenizer = Bpe(size=264).build(lambda: iter(["the cat sat"]))
+    sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": len(tokenizer), "n_positions": 16}
+    GPT2LMHeadModel(GPT2Config(**sizes)).save_pretrained(tmp_path)
+    model = Pretrained(path=str(tmp_path)).build("AutoModelForSequenceClassification", tokenizer, LABELS).eval()
+    assert model.config.pad_token_id == tokenizer.pad_token_id
+    short = torch.tensor([[5, 6]])
+    padded = torch.tensor([[5, 6, tokenizer.pad_token_id], [7, 8, 9]])
+    torch.testing.assert_close(model(padded).logits[:1], model(short).logits)
 
 
 def test_a_pickle_is_refused_and_never_opened(folder: Path, tokenizer: Tokenizer) -> None:

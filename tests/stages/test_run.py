@@ -106,6 +106,21 @@ def test_an_interrupted_stage_goes_on_in_its_folder(
     assert not list(tmp_path.glob("lines/*.older-*"))
 
 
+def test_results_that_were_moved_aside_are_taken_back_when_their_settings_are(
+    recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    first, _ = _run(recipe, tmp_path)
+    kept = (first["double"] / "count.json").read_text()
+    _run(recipe, tmp_path, "double.times=9")
+    assert (first["double"] / "count.json").read_text() != kept
+    assert [planned.outlook for planned in plan(read(recipe), tmp_path)] == ["skip", "restore", "restore"]
+    again, said = _run(recipe, tmp_path)
+    assert all(_skipped(again).values())
+    assert any("double: done before with the same settings and data, taken back from" in line for line in said)
+    assert (again["double"] / "count.json").read_text() == kept
+    assert [planned.outlook for planned in plan(read(recipe, ["double.times=9"]), tmp_path)][1] == "restore"
+
+
 def test_a_refused_stage_leaves_the_folder_free_for_the_next_run(recipe: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="line 1: no"):
         _run(recipe, tmp_path, "count.stop_at=refuse")

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -129,6 +130,16 @@ def test_the_bundle_holds_the_best_weights_and_not_the_last(whole: Run, tmp_path
     records = load_split(whole["clean"], "validation")
     again = score(bundle.task, records, bundle.predict(records), resamples=2).metrics["macro_f1"].interval.value
     assert again == pytest.approx(max(found.values()), abs=1e-9)
+
+
+def test_texts_that_are_cut_are_counted_before_the_first_step(whole: Run, tmp_path: Path) -> None:
+    task = {"kind": "classify", "max_length": 8, "too_long": "truncate"}
+    said = run_stage(whole, tmp_path, task=task, train=TRAIN | {"steps": 1})
+    assert re.search(
+        r"^stage: \d+ of \d+ texts are too long and lose [\d,]+ tokens; raise the task's 'max_length'", said[0]
+    )
+    longest = run_stage(whole, tmp_path / "whole", train=TRAIN | {"steps": 1})
+    assert not any("too long" in line for line in longest)
 
 
 def test_training_stops_when_patience_runs_out(whole: Run, tmp_path: Path) -> None:

@@ -125,3 +125,16 @@ def test_of_nested_entities_the_longest_is_kept_where_that_is_wished():
 def test_training_data_without_any_entity_is_refused():
     with pytest.raises(Refusal, match="there is no entity in the training data"):
         Tag().fitted([{"text": "b", "entities": []}])
+
+
+def test_the_words_of_a_segmented_text_are_spans(tokenizer):
+    for record in ({"words": ["李白", "生于"]}, {"text": "李白 生于", "words": ["李白", "生于"]}):
+        task = Tag().fitted([record])
+        assert task.label_names() == ("word",)
+        gap = " " in record.get("text", "")
+        assert task.gold(record) == {(0, 2, "word"), (2 + gap, 4 + gap, "word")}
+        rows = task.encode([record], tokenizer, 128, labelled=True)
+        found = task.decode(sure_of(task, rows), rows, record)["entities"]
+        assert [item["text"] for item in found] == ["李白", "生于"]
+    with pytest.raises(Refusal, match="record 1: the words do not spell the text"):
+        Tag().fitted([{"text": "李白", "words": ["杜甫"]}])

@@ -1,3 +1,5 @@
+import json
+import sys
 import time
 
 import pytest
@@ -8,7 +10,11 @@ from danlu.refusal import Refusal
 from danlu.text.coverage import coverage
 from danlu.text.tokenizer import TokenizerSource
 from danlu.text.tokenizers.bpe import Bpe
+from danlu.text.tokenizers.char import Char
+from danlu.text.tokenizers.extended import Extended
 from danlu.text.tokenizers.pretrained import Pretrained
+from danlu.text.tokenizers.unigram import Unigram
+from danlu.text.tokenizers.word import Word
 from danlu.text.tokenizers.wordpiece import WordPiece
 
 TEXTS = [
@@ -17,6 +23,7 @@ TEXTS = [
     "今天去 Beijing 看天安门, then the Park!",
     "Crème brûlée 很甜。",
 ]
+KEYS = ("offset_mapping", "special_tokens_mask")
 TRICKY = ["", " ", "天park 天", "ABC déjà\u3000vu", "龘🙂\x00", "a  b\n\nc", "[MASK]好", "<|endoftext|>x"]
 
 
@@ -29,12 +36,29 @@ LEARNT = {
     "wordpiece, cased": WordPiece(size=150, min_frequency=1, lowercase=False),
     "bpe": Bpe(size=320),
     "bpe with mask": Bpe(size=320, mask="<|mask|>", begin="<|begin|>"),
+    "unigram": Unigram(size=360, min_frequency=1),
+    "unigram, decoder": Unigram(size=360, min_frequency=1, style="decoder"),
+    "char": Char(),
+    "char, decoder": Char(size=40, style="decoder"),
+    "word": Word(),
+    "word, lowercase": Word(size=12, lowercase=True, style="decoder"),
+    "extended": Extended(base=Bpe(size=320), tokens=("天安门", "Beijing")),
 }
-CONFIGS = {"wordpiece": [BertConfig], "wordpiece, cased": [BertConfig], "bpe": [GPT2Config, LlamaConfig]}
+CONFIGS = {
+    "wordpiece": [BertConfig],
+    "wordpiece, cased": [BertConfig],
+    "bpe": [GPT2Config, LlamaConfig],
+    "unigram": [BertConfig],
+    "unigram, decoder": [LlamaConfig, GPT2Config],
+    "char": [BertConfig],
+    "char, decoder": [LlamaConfig, GPT2Config],
+    "word": [BertConfig],
+    "extended": [GPT2Config],
+}
 
 
 def test_every_kind_of_tokenizer_is_tested_here():
-    assert kinds(TokenizerSource) == ["bpe", "pretrained", "wordpiece"]
+    assert kinds(TokenizerSource) == ["bpe", "char", "extended", "pretrained", "unigram", "word", "wordpiece"]
 
 
 @pytest.mark.parametrize("name", LEARNT)
@@ -54,9 +78,100 @@ def test_a_saved_tokenizer_gives_the_same_ids_and_roles_with_ours_and_with_trans
 @pytest.mark.parametrize("name", LEARNT)
 def test_the_vocabulary_keeps_to_its_size_and_learning_repeats(name):
     tokenizer = LEARNT[name].build(texts)
-    assert len(tokenizer) <= LEARNT[name].size
+    assert len(tokenizer) <= (getattr(LEARNT[name], "size", None) or 1000)
     assert LEARNT[name].build(texts).get_vocab() == tokenizer.get_vocab()
     assert sorted(tokenizer.get_vocab().values()) == list(range(len(tokenizer)))
+
+
+@pytest.mark.parametrize("name", LEARNT)
+def test_offsets_point_at_the_characters_of_each_token(name):
+    tokenizer = LEARNT[name].build(texts)
+    for text in [*TEXTS, "  天park\n\n天  ", "龘🙂é天安门Beijing"]:
+        found = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
+        offsets = [span for span, special in zip(*(found[key] for key in KEYS), strict=True) if not special]
+        assert all(0 <= start <= end <= len(text) for start, end in offsets)
+        assert [start for start, _ in offsets] == sorted(start for start, _ in offsets)
+        covered = {place for start, end in offsets for place in range(start, end)}
+        assert all(place in covered for place, character in enumerate(text) if not character.isspace())
+
+
+@pytest.mark.parametrize("name", ["bpe", "unigram, decoder", "char, decoder", "extended"])
+def test_known_text_is_written_back(name):
+    tokenizer = LEARNT[name].build(texts)
+    known = tokenizer.get_vocab()
+    for text in ["今天天气很好", "The weather is good today", "去 Beijing 看天安门, then the Park!"]:
+        told = "".join(letter for letter in text if letter in known) if name == "char, decoder" else text
+        assert tokenizer.decode(tokenizer(told)["input_ids"]) == told
+
+
+def test_unigram_spells_what_it_does_not_know():
+    tokenizer = LEARNT["unigram, decoder"].build(texts)
+    assert tokenizer.decode(tokenizer("龘🙂\n")["input_ids"]) == "龘🙂\n"
+    assert coverage(["龘🙂"], tokenizer).unknown == 0
+
+
+def test_unigram_pieces_are_the_likeliest_of_all_ways_to_cut_a_word():
+    tokenizer = LEARNT["unigram"].build(lambda: iter(TEXTS * 5))
+    scores = dict(json.loads(tokenizer.backend_tokenizer.to_str())["model"]["vocab"])
+
+    def ways(word):
+        return [[]] if not word else [[word[:n], *rest] for n in range(1, len(word) + 1) for rest in ways(word[n:])]
+
+    for word in ["weather", "今天天气", "park"]:
+        known = [way for way in ways(word) if all(piece in scores for piece in way)]
+        best = max(sum(scores[piece] for piece in way) for way in known)
+        assert sum(scores[piece] for piece in tokenizer.tokenize(word)) == pytest.approx(best)
+
+
+def test_unigram_without_sentencepiece_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(Refusal, match=r"pip install 'danlu\[unigram\]'"):
+        LEARNT["unigram"].build(texts)
+
+
+def test_words_are_those_between_spaces_and_rare_ones_are_unknown():
+    tokenizer = Word(min_frequency=2).build(lambda: iter(["很 好 ！ good, good", "很 好 bad"]))
+    assert tokenizer.get_vocab() == {
+        token: number for number, token in enumerate(["<pad>", "<unk>", "<cls>", "<sep>", "<mask>", "good", "好", "很"])
+    }
+    assert tokenizer.tokenize("很 bad 好, goodgood") == ["很", "<unk>", "好", "<unk>", "<unk>"]
+
+
+def test_characters_are_ranked_by_how_often_they_occur():
+    tokenizer = Char(size=8, style="decoder").build(lambda: iter(["好好好 天天很地"]))
+    assert tokenizer.convert_ids_to_tokens(range(8)) == ["<pad>", "<unk>", "<s>", "</s>", "<mask>", "好", "天", " "]
+    assert tokenizer.tokenize("好很 很很") == ["好", "<unk>", " ", "<unk>", "<unk>"]
+
+
+def test_added_words_are_tokens_chinese_ones_anywhere_latin_ones_as_a_whole():
+    tokenizer = LEARNT["extended"].build(texts)
+    plain = LEARNT["bpe"].build(texts)
+    assert len(tokenizer) == len(plain) + 2
+    assert "天安门" in tokenizer.tokenize("今天看天安门去")
+    assert "Beijing" in tokenizer.tokenize("in Beijing, today")
+    assert "Beijing" not in tokenizer.tokenize("Beijingers")
+    assert tokenizer.tokenize("The weather") == plain.tokenize("The weather")
+
+
+def test_words_are_learnt_by_the_pieces_that_they_save():
+    text = ["metformin weather"] * 3 + ["metformin"] * 30 + ["insulin is good"] * 2 + ["rare"]
+    source = Extended(base=Bpe(size=264), tokens=("insulin",), learn=1, min_frequency=2)
+    added = source.build(lambda: iter(text)).get_added_vocab()
+    assert {"insulin", "metformin"} < set(added)
+    assert "weather" not in added
+    assert source.inputs() == []  # learnt from text, so it needs a stage of its own
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (Extended(base=Bpe(size=264)), "adds 'tokens', or as many as 'learn' says"),
+        (Extended(base=Bpe(size=264), tokens=("ok", " ")), "is white space"),
+    ],
+)
+def test_nothing_to_add_is_refused(source, says):
+    with pytest.raises(Refusal, match=says):
+        source.build(texts)
 
 
 @pytest.mark.parametrize("size", [32, 40, 64, 100])
@@ -97,7 +212,7 @@ def test_bpe_writes_every_text_back():
     assert coverage(["龘🙂"], tokenizer).unknown == 0
 
 
-@pytest.mark.parametrize("source", [WordPiece(), Bpe()])
+@pytest.mark.parametrize("source", [WordPiece(), Bpe(), Unigram(), Char(), Word()])
 def test_text_with_nothing_to_learn_from_is_refused(source):
     with pytest.raises(Refusal, match="training text"):
         source.build(lambda: iter(["", "  "]))

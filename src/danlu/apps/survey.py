@@ -72,7 +72,7 @@ def look(
     every = [record for records in splits.values() for record in records]
     filled = [record for record in every if text_of(record, column).strip()]
     if not filled:
-        raise Refusal(f"{path}: the column '{column}' is empty in all {len(every):,} records; name another in --text")
+        raise Refusal(f"{path}: the column '{column}' is empty in all {len(every):,} records; name another in --column")
     origins = np.repeat(list(splits), [len(records) for records in splits.values()])
     kept = np.array([bool(text_of(record, column).strip()) for record in every])
     clusters = find_clusters([text_of(record, column) for record in filled], similarity)
@@ -108,7 +108,7 @@ def _splits(path: str, member: str | None, column: str) -> dict[str, list[Record
         )
         if lacking is not None:
             raise Refusal(
-                f"{path}, record {lacking:,}: there is no column '{column}'; name the one with the text in --text "
+                f"{path}, record {lacking:,}: there is no column '{column}'; name the one with the text in --column "
                 f"(the columns are: {', '.join(records[lacking - 1])})"
             )
         return {"train": records}

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from transformers import PreTrainedModel
 
 from danlu.bundle import card, manifest
+from danlu.data.cleaner import Rewriter
+from danlu.data.cleaning import rewriters_of, samples_rewritten
 from danlu.data.record import Record
 from danlu.machine.device import device
 from danlu.machine.files import folder_in_place, write_text
@@ -34,6 +36,7 @@ class Bundle:
 
     - `facts`: what `danlu.json` says: task, precision, provenance, versions, files.
     - `threads`: cores to predict with; None for as many as torch may use.
+    - `rewriters`: what is done to a text before it is read, as it was to the training data.
     """
 
     folder: Path
@@ -42,11 +45,14 @@ class Bundle:
     tokenizer: Tokenizer
     model: PreTrainedModel
     threads: int | None = field(default=None)
+    rewriters: list[Rewriter] = field(default_factory=list)
 
     @cached_property
     def predictor(self) -> Predictor:
         """The threads that answer; made at first use."""
-        return Predictor(self.model, self.task, self.tokenizer, threads=self.threads)
+        return Predictor(
+            self.model, self.task, self.tokenizer, threads=self.threads, frozen=True, rewriters=self.rewriters
+        )
 
     def predict(self, items: Sequence[str | Record]) -> list[Prediction]:
         """One prediction a text or record, in order.
@@ -71,13 +77,15 @@ def save(
     precision: str,
     provenance: dict[str, Any],
     examples: list[Record],
+    rewriters: Sequence[Rewriter] = (),
     language: str = "en",
 ) -> None:
     """Write a bundle as a whole or not at all; weights are float32 safetensors.
 
     `precision` ('auto', 'float32' or 'bfloat16') is what it predicts in. `provenance` is kept as it is; the card
     shows its keys `recipe`, `stage`, `fingerprint`, `records` (counts by split), `scores` (as in scores.json).
-    The golden outputs are the predictions for the first 8 `examples`, made through the saved folder.
+    The golden outputs are the predictions for the first 8 `examples`, made through the saved folder, and what the
+    `rewriters`, which every text goes through first, make of their own samples.
     """
     with folder_in_place(Path(folder)) as temporary:
         with quiet():
@@ -86,6 +94,7 @@ def save(
         facts = {
             "danlu": version("danlu"),
             "task": task.to_plain(),
+            "cleaners": [part.to_plain() for part in rewriters],
             "precision": precision,
             "max_length": longest_row(model),
             "language": language,
@@ -97,6 +106,7 @@ def save(
             "dtype": str(written.model.dtype).removeprefix("torch."),
             "records": examples[:EXAMPLES],
             "predictions": written.predict(examples[:EXAMPLES]),
+            "rewritten": samples_rewritten(rewriters),
         }
         written.predictor.close()
         write_text(temporary / GOLDEN, json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
@@ -128,6 +138,7 @@ def _open(folder: Path, facts: dict[str, Any], precision: str, threads: int | No
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise Refusal(f"{folder / manifest.NAME}: 'task' cannot be read ({reason}); upgrade danlu") from None
+    rewriters = rewriters_of(facts.get("cleaners", []), str(folder / manifest.NAME))
     with quiet():
         model, told = getattr(transformers, task.auto_class).from_pretrained(
             folder,
@@ -148,7 +159,7 @@ def _open(folder: Path, facts: dict[str, Any], precision: str, threads: int | No
                 "copy or train the bundle again"
             )
     model = prepare_for_inference(model.to(device()), precision)
-    return Bundle(folder, facts, task, tokenizer, model, threads)
+    return Bundle(folder, facts, task, tokenizer, model, threads, rewriters)
 
 
 def _in_float32(model: PreTrainedModel) -> PreTrainedModel:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.bundle.bundle import GOLDEN, load
+from danlu.data.cleaning import samples_rewritten
 
 TOLERANCE = {"float32": 2e-3, "bfloat16": 3e-2, "float16": 1e-2}
 """How far a score may drift between machines, for each precision; above 1 in size, relative to the number."""
@@ -25,6 +26,10 @@ def verify(path: str | Path, precision: str | None = None) -> list[str]:
     differences: list[str] = []
     for number, (before, after) in enumerate(zip(golden["predictions"], predictions, strict=True), 1):
         differences += _differences(before, after, f"example {number}", tolerance)
+    for number, (before, after) in enumerate(
+        zip(golden.get("rewritten", []), samples_rewritten(bundle.rewriters), strict=True), 1
+    ):
+        differences += _differences(before, after, f"rewritten sample {number}", tolerance)
     return differences
 
 

@@ -72,6 +72,7 @@ def outlooks(language: str) -> dict[str, str]:
         "run": _("would run"),
         "resume": _("would go on where it was interrupted"),
         "skip": _("done, would be skipped"),
+        "restore": _("done before, would be taken back from where it was moved aside"),
         "replace": _("would run; older results would be moved aside"),
     }
 

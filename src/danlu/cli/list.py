@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 PROMISES = {
     "stage": "danlu.stages.stage",
     "format": "danlu.data.format",
+    "cleaner": "danlu.data.cleaner",
     "augmenter": "danlu.data.augmenter",
+    "engine": "danlu.data.engine",
+    "segmenter": "danlu.text.segmenter",
     "tokenizer": "danlu.text.tokenizer",
     "source": "danlu.model.source",
     "task": "danlu.task.task",

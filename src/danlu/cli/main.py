@@ -15,8 +15,11 @@ from danlu.refusal import Refusal
 
 COMMANDS = {
     "quickstart": "Train and try two models on real Chinese text; nothing is downloaded.",
-    "check": "Look a recipe over before it runs: its data, what the model will see, time and memory.",
     "survey": "Tell what a data file holds: rows, lengths, labels, duplicates, conflicts, leaks.",
+    "labels": "Rank records by how probably their label is wrong, for review.",
+    "segment": "Split texts into words, or score how well that is done.",
+    "tokens": "Show how a text is cut into words, pieces and numbers.",
+    "check": "Look a recipe over before it runs: its data, what the model will see, time and memory.",
     "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
     "predict": "Answer for the texts of a file, of standard input or of --text.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",

@@ -1,6 +1,6 @@
 """Augmented rows beside the rows that they are made of: for training alone, and never across a split."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from danlu.data.augmenter import SOURCE_ROW, Augmenter
 from danlu.data.record import Record
@@ -16,18 +16,17 @@ def augmented(records: Sequence[Record], augmenters: Sequence[Augmenter], seed: 
     with their order, and the seed alone. Raises `Refusal` for records that an augmenter made, and what the
     augmenters refuse.
     """
-    refuse_augmented(records, "data to augment")
-    found = list(records)
+    found = list(without_augmented(records, "data to augment"))
     for place, augmenter in enumerate(augmenters):
         found += augmenter.augment(records, generator(seed, "augment", place))
     return found
 
 
-def refuse_augmented(records: Sequence[Record], name: str) -> None:
-    """Refuse data with augmented rows where they would be split, tested on, or augmented once more.
+def without_augmented(records: Iterable[Record], name: str) -> Iterator[Record]:
+    """The records, of which none may be augmented where they are split, tested on, or augmented once more.
 
     Raises:
-        Refusal: names the first such record.
+        Refusal: at the first such record; names it.
     """
     for number, record in enumerate(records, 1):
         if SOURCE_ROW in record:
@@ -35,3 +34,4 @@ def refuse_augmented(records: Sequence[Record], name: str) -> None:
                 f"{name}, record {number:,}: this row was made by an augmenter (column '{SOURCE_ROW}'), and beside its "
                 "source in another split it would leak; give the data as it was before"
             )
+        yield record

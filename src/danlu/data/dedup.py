@@ -1,14 +1,15 @@
 """Texts that are the same, or nearly: found, and dropped."""
 
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.minhash import alike, jaccard, shingles
+from danlu.data.alike import Forest, Pairs, join_alike, similarities
+from danlu.data.folded import folded
+from danlu.data.minhash import band_keys
 from danlu.data.record import Record, text_of, truth_of
 
 Rows = NDArray[np.int64]
@@ -41,10 +42,7 @@ class Kept:
 
 
 def find_clusters(texts: Sequence[str], similarity: float = 0.8) -> Clusters:
-    """Cluster texts by equality, and by the Jaccard similarity of their shingles of three characters.
-
-    Near clusters are told without regard to case, width of characters and white space.
-    """
+    """Cluster texts by equality, and by the Jaccard similarity of their shingles (see `near_clusters`)."""
     exact = exact_clusters([text.strip() for text in texts])
     firsts = np.flatnonzero(exact == np.arange(len(texts)))
     near_of_first = np.empty(len(texts), np.int64)
@@ -52,9 +50,9 @@ def find_clusters(texts: Sequence[str], similarity: float = 0.8) -> Clusters:
     return Clusters(exact, near_of_first[exact])
 
 
-def exact_clusters(texts: Sequence[str]) -> Rows:
+def exact_clusters(texts: Sequence[Hashable]) -> Rows:
     """For each text the position of the first one that equals it, (N,)."""
-    first: dict[str, int] = {}
+    first: dict[Hashable, int] = {}
     return np.fromiter((first.setdefault(text, row) for row, text in enumerate(texts)), np.int64, len(texts))
 
 
@@ -64,18 +62,19 @@ def near_clusters(texts: Sequence[str], similarity: float = 0.8) -> Rows:
     Two texts are alike if the Jaccard similarity of their shingles, case, width of characters and white space
     aside, is at least `similarity`; of the pairs just at it, one in a thousand is missed (see `minhash`).
     """
-    bare = [normalised(text) for text in texts]
-    same = exact_clusters(bare)
-    firsts = np.flatnonzero(same == np.arange(len(bare)))
-    parents = same.copy()
-    if len(firsts) > 1:
-        _join_alike(parents, bare, firsts, similarity)
-    return np.fromiter((_root(parents, row) for row in range(len(bare))), np.int64, len(bare))
+    bare = folded(texts)
+    forest = Forest(exact_clusters([bare.bytes_of(row) for row in range(len(texts))]))
+    firsts = forest.parents == np.arange(len(texts))
+    rows = np.flatnonzero(firsts)
+    if len(rows) > 1:
+        keys = band_keys(folded([texts[row] for row in rows.tolist()]), similarity)
 
+        def verify(pairs: Pairs) -> NDArray[np.float64]:
+            there, places = np.unique(pairs, return_inverse=True)
+            return similarities([texts[row] for row in there.tolist()], places.reshape(pairs.shape))
 
-def normalised(text: str) -> str:
-    """The text without white space, in one case and one width (NFKC, Unicode annex 15)."""
-    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+        join_alike(forest, ((band, rows) for band in keys), similarity, verify, firsts=firsts)
+    return forest.clusters().astype(np.int64)
 
 
 def drop_duplicates(
@@ -90,43 +89,37 @@ def drop_duplicates(
     Records are compared as they come; `clusters` are those of their texts.
     """
     contested = conflicting(records, clusters.exact) if conflicts == "drop" else np.zeros(len(records), bool)
-    rows = np.flatnonzero(~contested)
-    if how != "none":
-        ids = clusters.exact if how == "exact" else clusters.near
-        rows = np.sort(rows[np.unique(ids[rows], return_index=True)[1]])
+    rows = first_of_each(np.flatnonzero(~contested), clusters, how)
     dropped = int(contested.sum())
     return Kept(rows, len(records) - dropped - len(rows), dropped)
 
 
+def first_of_each(rows: Rows, clusters: Clusters, how: Literal["none", "exact", "near"]) -> Rows:
+    """Of some rows, ascending, the first of each cluster that has any."""
+    if how == "none":
+        return rows
+    names = (clusters.exact if how == "exact" else clusters.near)[rows]
+    first = np.full(len(clusters.near), len(clusters.near), clusters.near.dtype)
+    np.minimum.at(first, names, rows.astype(first.dtype))
+    kept: Rows = rows[first[names] == rows]
+    return kept
+
+
 def conflicting(records: Sequence[Record], exact: Rows) -> NDArray[np.bool_]:
     """Whether each record's text comes with more than one label, or set of entities, (N,)."""
-    truths: dict[int, set[str | None]] = {}
-    for record, cluster in zip(records, exact.tolist(), strict=True):
-        truths.setdefault(cluster, set()).add(truth_of(record))
-    return np.fromiter((len(truths[cluster]) > 1 for cluster in exact.tolist()), np.bool_, len(records))
+    known: dict[str | None, int] = {}
+    truths = [known.setdefault(truth_of(record), len(known)) for record in records]
+    return contested(np.array(truths, np.int64), exact)
+
+
+def contested(truths: NDArray[np.integer], exact: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Whether the cluster of each row holds several truths, (N,); a row's cluster is named by its first row."""
+    crossed = np.zeros(len(exact), bool)
+    crossed[exact[truths != truths[exact]]] = True
+    found: NDArray[np.bool_] = crossed[exact]
+    return found
 
 
 def texts_of(records: Sequence[Record], column: str = "text") -> list[str]:
     """The texts by which records are compared."""
     return [text_of(record, column) for record in records]
-
-
-def _join_alike(parents: Rows, texts: Sequence[str], firsts: Rows, similarity: float) -> None:
-    """Union-find (Tarjan, 1975) over the pairs whose true similarity reaches the threshold."""
-    sets: dict[int, frozenset[str]] = {}
-    for first, second in firsts[alike([texts[row] for row in firsts.tolist()], similarity)].tolist():
-        one, other = _root(parents, first), _root(parents, second)
-        if one == other:
-            continue
-        for row in (first, second):
-            if row not in sets:
-                sets[row] = shingles(texts[row])
-        if jaccard(sets[first], sets[second]) >= similarity:
-            parents[max(one, other)] = min(one, other)
-
-
-def _root(parents: Rows, row: int) -> int:
-    while parents[row] != row:
-        parents[row] = parents[parents[row]]
-        row = int(parents[row])
-    return row

@@ -1,27 +1,17 @@
 """The promise of a format: how records are read from files."""
 
-import json
+import warnings
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Sequence
-from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from danlu.data.record import Record
-from danlu.data.source_file import SourceFile, find_source, lines
+from danlu.data.bad_rows import BadRows
+from danlu.data.record import STRUCTURED, Record
+from danlu.machine.remote import shown
 from danlu.recipe.part import Part, nearest
 from danlu.refusal import Refusal
-
-_KIND_OF_SUFFIX = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".txt": "text",
-    ".parquet": "parquet",
-}
 
 
 class Format(Part):
@@ -30,53 +20,67 @@ class Format(Part):
     folder: ClassVar[str] = "danlu.data.formats"
 
     counted_in: ClassVar[str] = "line"
-    """What `rows` counts: lines of text, or records."""
+    """What rows are counted in: lines of text, records, pages."""
 
-    path: str = Field(description="file, zip or gzip; 'package:name/inside.txt' reads from an installed package")
-    member: str | None = Field(default=None, description="name or glob of the one file that is meant in a zip")
+    path: str = Field(
+        description="file, pattern such as data/*.jsonl, zip, gzip or URL; 'package:name/inside.txt' reads from an "
+        "installed package"
+    )
     columns: dict[str, str] = Field(default={}, description="column of the record: column in the file")
     constants: dict[str, str] = Field(default={}, description="columns that are the same in every record")
+    join: dict[str, str] = Field(
+        default={}, description="column whose value is a list of texts: what to put between them to make one text"
+    )
+    on_bad_row: Literal["stop", "skip"] = Field(
+        default="stop", description="a row that cannot be read: stop, or leave it out, count it and write it aside"
+    )
 
     @abstractmethod
-    def rows(self, source: SourceFile) -> Iterator[tuple[int, Record]]:
-        """Yield the records as the file has them, each with the number of its line or record, from 1.
+    def shards(self) -> list[str]:
+        """Names of what is read one after the other, as messages call it."""
 
-        Raises `Refusal` naming the file and the line for what cannot be read.
-        """
+    @abstractmethod
+    def rows_of(self, shard: str, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
+        """Yield the records of a shard as they stand there, each with the number of its line or record, from 1."""
 
-    def source(self) -> SourceFile:
-        """The file that the records come from.
+    def read(self, needed: Sequence[str] = (), bad_rows: BadRows | None = None) -> Generator[Record, None, None]:
+        """Yield the records in order, columns renamed and joined, constants added.
 
-        Raises:
-            Refusal: there is no such file, or no such member of a zip.
-        """
-        return find_source(self.path, self.member)
-
-    def read(self, needed: Sequence[str] = ()) -> Generator[Record, None, None]:
-        """Yield the records in the order of the file, columns renamed and constants added.
-
-        Columns that are not named in `columns` keep their names; empty values (null) are left out. Every
-        record has the `needed` columns.
+        Columns that are not named in `columns` keep their names; empty values (null) are left out. Every record
+        has the `needed` columns. Rows that cannot be read stop, or go to `bad_rows` under `on_bad_row: skip`; so
+        does the rest of a file that is damaged. Without `bad_rows` a warning tells of them at the end.
 
         Raises:
-            Refusal: the file cannot be read, holds no records, or lacks a column; names the file and the line.
+            Refusal: a row or file cannot be read and `on_bad_row` is stop, or there are no records that can be.
         """
-        source = self.source()
+        unwatched = bad_rows is None
+        bad_rows = bad_rows or BadRows()
+        if self.on_bad_row == "stop":
+            bad_rows = bad_rows.stopping()
+        wanted = tuple(dict.fromkeys((*self.columns, *self.join, *needed)))
+        plain = not (self.columns or self.constants or self.join)
         empty = True
-        for number, row in self.rows(source):
-            empty = False
-            record = self._named(row)
-            for column in (*self.columns, *needed):
-                if column not in record:
-                    wanted = self.columns.get(column, column)
-                    raise Refusal(
-                        f"{source.name}, {self.counted_in} {number}: there is no column '{wanted}'"
-                        f"{nearest(wanted, list(row))}; the columns are: {', '.join(row) or 'none'}; "
-                        f"write 'columns: {{{column}: NAME}}' with the one that is meant"
-                    )
-            yield record
+        for shard in self.shards():
+            name = shown(shard)
+            try:
+                for number, row in self.rows_of(shard, bad_rows):
+                    record = row if plain else self._named(row)
+                    if None in record.values():
+                        record = {key: value for key, value in record.items() if value is not None}
+                    if wanted and (lacking := self._lacking(record, row, wanted)):
+                        bad_rows.reject(name, f"{self.counted_in} {number}", lacking, row)
+                    else:
+                        empty = False
+                        yield record
+            except Refusal as refusal:
+                if bad_rows.stop:
+                    raise
+                bad_rows.reject(name, "", str(refusal).removeprefix(f"{name}: "))
         if empty:
-            raise Refusal(f"{source.name}: holds no records; give a file with at least one")
+            first = f" that can be read, the first bad row being: {bad_rows.first[0]}" if bad_rows.first else ""
+            raise Refusal(f"{shown(self.path)}: holds no records{first or '; give a file with at least one'}")
+        if unwatched and bad_rows.count:
+            warnings.warn("; ".join(bad_rows.in_words()), stacklevel=2)
 
     def _named(self, row: Record) -> Record:
         if not self.columns:
@@ -85,7 +89,27 @@ class Format(Part):
             taken = set(self.columns.values())
             named = {name: value for name, value in row.items() if name not in taken}
             named |= {name: row[old] for name, old in self.columns.items() if old in row} | self.constants
-        return {name: value for name, value in named.items() if value is not None}
+        for name, between in self.join.items():
+            if isinstance(value := named.get(name), list):
+                named[name] = between.join(map(str, value))
+        return named
+
+    def _lacking(self, record: Record, row: Record, wanted: Sequence[str]) -> str | None:
+        """What is wrong with the columns that are wanted; None if nothing is."""
+        for column in wanted:
+            if column not in record:
+                meant = self.columns.get(column, column)
+                return (
+                    f"there is no column '{meant}'{nearest(meant, list(row))}; the columns are: "
+                    f"{', '.join(row) or 'none'}; write 'columns: {{{column}: NAME}}' with the one that is meant"
+                )
+            if isinstance(record[column], list | dict) and column not in STRUCTURED:
+                what = "a list" if isinstance(record[column], list) else "an object"
+                return (
+                    f"column '{column}' holds {what} where a text is expected; name the column with the text in "
+                    f"'columns', or write 'join: {{{column}: \" \"}}' for a list of texts"
+                )
+        return None
 
 
 def guess(path: str, member: str | None = None) -> Format:
@@ -94,32 +118,16 @@ def guess(path: str, member: str | None = None) -> Format:
     Raises:
         Refusal: there is no such file, or its suffix is not known.
     """
-    source = find_source(path, member)
-    suffix = f".{source.inner_name.rpartition('.')[2].lower()}"
-    if suffix not in _KIND_OF_SUFFIX:
-        raise Refusal(
-            f"{source.name}: the suffix '{suffix}' tells no format{nearest(suffix, list(_KIND_OF_SUFFIX))}; "
-            f"rename the file to one of {', '.join(_KIND_OF_SUFFIX)}, or name its 'kind' in a recipe"
-        )
-    kind = _KIND_OF_SUFFIX[suffix]
-    if kind == "json" and _holds_json_lines(source):
-        kind = "jsonl"
-    return Format.model_validate({"kind": kind, "path": path, "member": member})
+    from danlu.data.guess import kind_of_file
+
+    given = {"path": path} if member is None else {"path": path, "member": member}
+    return Format.model_validate({"kind": kind_of_file(path, member), **given})
 
 
 def open_records(path: str, member: str | None = None, needed: Sequence[str] = ()) -> Iterator[Record]:
-    """Yield the records of a file whose format its suffix tells (.csv, .tsv, .json, .jsonl, .txt, .parquet).
+    """Yield the records of a file whose format its suffix tells.
 
     Raises:
         Refusal: the file is missing or broken, its suffix is not known, or a `needed` column is missing.
     """
     return guess(path, member).read(needed)
-
-
-def _holds_json_lines(source: SourceFile) -> bool:
-    """Whether a file named .json holds one object a line, as many publishers ship them."""
-    first = "".join(islice((line for line in lines(source) if line.strip()), 1))
-    try:
-        return isinstance(json.loads(first), dict)
-    except ValueError:
-        return False

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from danlu.data.source_file import find_source, lines
+from danlu.data.bad_rows import BadRows
+from danlu.data.lines import lines
+from danlu.data.source_file import find_source
 from danlu.data.table import Fields, plain_rows, quoted_rows
 from danlu.refusal import Refusal
 
@@ -19,7 +21,9 @@ def read_lexicon(path: str) -> Lexicon:
     source = find_source(path, None)
     table = source.inner_name.lower().endswith(".csv")
     read = lines(source)
-    rows: Iterator[Fields] = quoted_rows(read, ",", source.name) if table else plain_rows(read, "\t")
+    rows: Iterator[Fields] = (
+        quoted_rows(read, ",", source.name, BadRows(stop=True)) if table else plain_rows(read, "\t")
+    )
     found: dict[str, dict[str, None]] = {}
     for number, fields in rows:
         word = fields[0].strip()

@@ -1,38 +1,32 @@
-"""A data file: found, unpacked within limits, its encoding told apart, and read line by line."""
+"""A data file, here or remote: found by its path or by a pattern, and unpacked within limits."""
 
-import codecs
 import fnmatch
+import glob
 import gzip
 import io
 import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, cast
 
+from danlu.machine.remote import RemoteFile, is_remote, shown
+from danlu.machine.remote import find as find_remote
 from danlu.refusal import Refusal
 
-LINE_LIMIT = 2**24
-"""Characters: what is longer is no line of text, but a file without line ends."""
+WHOLE_LIMIT = 2**29
+"""Bytes of a file that can only be read as a whole, such as one list of json: it takes some five times that."""
 
 _UNPACKED_LIMIT = 2**35
 """Bytes that a zip or gzip may unpack to."""
 
 _RATIO_LIMIT = 250
 """Text packs 3 to 20 times smaller, a zip bomb 1,000 times; looked at beyond 64 MiB only."""
-
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
 @dataclass(frozen=True)
@@ -45,13 +39,13 @@ class SourceFile:
     """
 
     name: str
-    file: Path
+    file: Path | RemoteFile
     member: str | None = None
 
     @property
     def inner_name(self) -> str:
         """The name of the data itself, without the packing: `train.tsv` for `reviews.zip:train.tsv.gz`."""
-        name = Path(self.member or self.file).name
+        name = Path(self.member or self.file.name).name
         return name[:-3] if name.lower().endswith(".gz") else name
 
     @property
@@ -59,19 +53,20 @@ class SourceFile:
         """Whether the data lies in a zip or gzip."""
         return self.member is not None or self.file.name.lower().endswith(".gz")
 
-    def open(self) -> BinaryIO:
+    def open(self) -> io.BufferedReader:
         """The unpacked bytes, as a buffered stream.
 
         Raises:
             Refusal: the file cannot be read, or unpacks to more than the limit; also while reading, where a
-                zip or gzip is damaged.
+                zip or gzip is damaged or a remote file breaks off.
         """
         with ExitStack() as opened:
             try:
-                if not self.packed:
-                    return self.file.open("rb")
-                stream: IO[bytes] = opened.enter_context(self.file.open("rb"))
-                packed = self.file.stat().st_size
+                stream: IO[bytes] = self.file.open("rb")
+                if not self.packed and isinstance(stream, io.BufferedReader):
+                    return stream
+                opened.enter_context(stream)
+                packed = _size(self.file)
                 if self.member is not None:
                     archive = opened.enter_context(zipfile.ZipFile(stream))
                     packed = archive.getinfo(self.member).compress_size
@@ -80,17 +75,43 @@ class SourceFile:
                     stream = cast(IO[bytes], opened.enter_context(gzip.open(stream)))
             except (OSError, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: encrypted, or unknown packing
                 raise Refusal(f"{self.name}: cannot be opened ({error}); give a file that can be read") from error
-            return io.BufferedReader(_Unpacked(stream, self.name, packed, opened.pop_all()), 2**17)
+            limit = min(_UNPACKED_LIMIT, max(2**26, _RATIO_LIMIT * packed)) if self.packed and packed else None
+            return io.BufferedReader(_Unpacked(stream, self.name, limit, opened.pop_all()), 2**17)
+
+    def open_seekable(self) -> IO[bytes]:
+        """The unpacked bytes, for formats that are read from their end; what is packed is unpacked into memory.
+
+        Raises:
+            Refusal: as `open` does; what is packed is larger than `WHOLE_LIMIT`.
+        """
+        if not self.packed:
+            return self.file.open("rb")
+        return io.BytesIO(self.content())
+
+    def content(self) -> bytes:
+        """All unpacked bytes.
+
+        Raises:
+            Refusal: as `open` does; or they are more than `WHOLE_LIMIT`.
+        """
+        with self.open() as stream:
+            found = stream.read(WHOLE_LIMIT + 1)
+        if len(found) > WHOLE_LIMIT:
+            raise Refusal(
+                f"{self.name}: has more than {WHOLE_LIMIT >> 20} MiB, which is too much for a file that is read as a "
+                "whole; split it, unpack it, or write it as json lines or Parquet"
+            )
+        return found
 
 
 class _Unpacked(io.RawIOBase):
-    """Bytes of a packed file; what is damaged or unpacks to far too much is refused."""
+    """Bytes of a packed or remote file; what is damaged, breaks off or unpacks to far too much is refused."""
 
-    def __init__(self, stream: IO[bytes], name: str, packed: int, opened: ExitStack) -> None:
+    def __init__(self, stream: IO[bytes], name: str, limit: int | None, opened: ExitStack) -> None:
         self._stream = stream
         self._opened = opened
         self._name = name
-        self._limit = min(_UNPACKED_LIMIT, max(2**26, _RATIO_LIMIT * packed))  # bytes
+        self._limit = limit  # bytes; None for what is not packed
         self._read = 0
 
     def readable(self) -> bool:
@@ -100,12 +121,12 @@ class _Unpacked(io.RawIOBase):
         try:
             data = self._stream.read(len(buffer))
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            what = "file breaks off" if self._limit is None else "packed file is damaged or cut short"
             raise Refusal(
-                f"{self._name}: the packed file is damaged or cut short after {self._read} bytes ({error}); "
-                "fetch or pack it again"
+                f"{self._name}: the {what} after {self._read} bytes ({error}); fetch or pack it again"
             ) from error
         self._read += len(data)
-        if self._read > self._limit:
+        if self._limit is not None and self._read > self._limit:
             raise Refusal(
                 f"{self._name}: unpacks to more than {self._limit} bytes, as a zip bomb does; "
                 "unpack it yourself if you trust it, and give the unpacked file"
@@ -126,10 +147,34 @@ def locate(path: str) -> Path:
     """
     file = _in_package(path) if path.startswith("package:") else Path(path)
     if file.is_dir():
-        raise Refusal(f"{path}: is a folder; name a file in it")
+        raise Refusal(f"{path}: is a folder; name a file in it, or several by a pattern such as {path}/*.txt")
     if not file.is_file():
         raise Refusal(f"{path}: there is no such file; give the path of a file with data")
     return file
+
+
+def find_paths(path: str) -> list[str]:
+    """The paths that a path with `*`, `?`, `[...]` or `**` means, sorted; a file of that very name is itself.
+
+    Raises:
+        Refusal: no file matches; or a remote place cannot be reached.
+    """
+    if is_remote(path):
+        found = [file.url for file in find_remote(path)]
+    elif not any(sign in path for sign in "*?["):
+        return [path]
+    elif path.startswith("package:"):
+        before, _, pattern = path.rpartition("/")
+        folder = _in_package(before if "/" in before else f"{before}/.")
+        found = [f"{before}/{file.name}" for file in sorted(folder.glob(pattern)) if file.is_file()]
+    elif Path(path).is_file():
+        return [path]
+    else:
+        names = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
+        found = [name for name in names if Path(name).is_file()]
+    if not found:
+        raise Refusal(f"{shown(path)}: no file matches; check the pattern and the folder")
+    return found
 
 
 def find_source(path: str, member: str | None = None) -> SourceFile:
@@ -138,15 +183,16 @@ def find_source(path: str, member: str | None = None) -> SourceFile:
     Raises:
         Refusal: there is no such file or member, several members match, or the file is empty or no zip.
     """
-    file = locate(path)
-    if file.stat().st_size == 0:
+    file = RemoteFile(path) if is_remote(path) else locate(path)
+    path = shown(path) if is_remote(path) else path
+    if _size(file) == 0:
         raise Refusal(f"{path}: the file is empty; give one with data")
     if file.suffix.lower() != ".zip":
         if member is not None:
             raise Refusal(f"{path}: 'member' is {member!r} but this is no zip; leave 'member' out")
         return SourceFile(path, file)
     try:
-        with zipfile.ZipFile(file) as archive:
+        with file.open("rb") as stream, zipfile.ZipFile(stream) as archive:
             members = [name for name in archive.namelist() if _holds_data(name)]
     except (zipfile.BadZipFile, OSError) as error:
         raise Refusal(f"{path}: the zip is damaged or cut short ({error}); fetch or pack it again") from error
@@ -159,90 +205,8 @@ def find_source(path: str, member: str | None = None) -> SourceFile:
     return SourceFile(f"{path}:{found[0]}", file, found[0])
 
 
-def lines(source: SourceFile, encoding: str = "auto") -> Iterator[str]:
-    r"""Yield the lines, each with its line end `\n`; other line separators of Unicode are text.
-
-    Raises:
-        Refusal: the bytes are of no one encoding, or a line is longer than `LINE_LIMIT` characters.
-    """
-    encoding = encoding_of(source) if encoding == "auto" else encoding
-    encoding = "utf-8-sig" if encoding == "utf-8" else encoding  # a mark is no text, stated or not
-    number = 0
-    with io.TextIOWrapper(source.open(), encoding, newline="\n") as stream:
-        try:
-            while line := stream.readline(LINE_LIMIT + 1):
-                number += 1
-                if len(line) > LINE_LIMIT:
-                    raise Refusal(
-                        f"{source.name}, line {number}: is longer than {LINE_LIMIT} characters; break it into lines"
-                    )
-                yield line
-        except UnicodeError as error:
-            raise Refusal(
-                f"{source.name}, near line {number + 1}: is no {encoding} ({error}); save the file as UTF-8"
-            ) from error
-
-
-def encoding_of(source: SourceFile) -> str:
-    """The encoding of the whole file: UTF-8, UTF-16 or UTF-32 by its mark, or GB18030.
-
-    A file is UTF-8 if all of it is; otherwise every line has to be GB18030, and none may be Chinese in UTF-8.
-
-    Raises:
-        Refusal: encodings are mixed, or a line is of neither.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with source.open() as stream:
-        start = stream.read(4)
-        for mark, encoding in _BYTE_ORDER_MARKS:
-            if start.startswith(mark):
-                return encoding
-        block = start
-        try:
-            while block:
-                if b"\0" in block:
-                    raise Refusal(f"{source.name}: holds zero bytes, so it is no text; save it as UTF-8 text")
-                decoder.decode(block)
-                block = stream.read(2**20)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return _encoding_by_line(source)
-    return "utf-8"
-
-
-def _encoding_by_line(source: SourceFile) -> str:
-    seen: dict[str, int] = {}
-    with source.open() as stream:
-        number = 0
-        while line := stream.readline(4 * LINE_LIMIT):
-            number += 1
-            if line.isascii():
-                continue
-            utf8, gb18030 = _decoded(line, "utf-8"), _decoded(line, "gb18030")
-            if utf8 is None and gb18030 is None:
-                raise Refusal(
-                    f"{source.name}, line {number}: is neither UTF-8 nor GB18030; save the file as UTF-8, "
-                    "or name its 'encoding'"
-                )
-            if utf8 is None:
-                seen.setdefault("GB18030", number)
-            elif gb18030 is None or len(re.findall("[\u2e80-\uffef]", utf8)) > 1:
-                # Short GB18030 lines may be valid UTF-8 by chance, but then of Latin or Cyrillic letters.
-                seen.setdefault("UTF-8", number)
-            if len(seen) == 2:
-                first, second = seen
-                raise Refusal(
-                    f"{source.name}, line {number}: is {second}, but line {seen[first]} is {first}; "
-                    "save the whole file as UTF-8"
-                )
-    return "gb18030"
-
-
-def _decoded(line: bytes, encoding: str) -> str | None:
-    try:
-        return line.decode(encoding)
-    except UnicodeDecodeError:
-        return None
+def _size(file: Path | RemoteFile) -> int | None:
+    return file.size() if isinstance(file, RemoteFile) else file.stat().st_size
 
 
 def _in_package(path: str) -> Path:

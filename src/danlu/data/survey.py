@@ -1,7 +1,7 @@
 """What a data set holds, and what would go wrong with it: counts, lengths, duplicates, leaks."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.dedup import Clusters, Rows, conflicting
-from danlu.data.record import Record, text_of
+from danlu.data.record import Record, entity_labels, labels_of, text_of
 from danlu.language import translator
 
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99, 100)
@@ -82,28 +82,61 @@ def survey(
     column: str = "text",
 ) -> Survey:
     """Survey the filled rows, whose texts have these clusters, beside `empty_rows` that were left out before."""
-    contested = conflicting(records, clusters.exact)
-    labels = Counter(label for record in records for label in _labels(record))
-    entities = Counter(label for record in records for label in _entity_labels(record))
+    return surveyed(
+        Counts(
+            rows=len(records) + empty_rows,
+            labels=Counter(label for record in records for label in labels_of(record)),
+            entities=Counter(label for record in records for label in entity_labels(record)),
+            unlabelled=sum(1 for record in records if not {"label", "labels", "entities", "tags"} & record.keys()),
+        ),
+        clusters,
+        conflicting(records, clusters.exact),
+        [len(text_of(record, column)) for record in records],
+        rng,
+        test_share,
+    )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What is counted row by row: all rows, rows by label, entities by label, rows without either."""
+
+    rows: int
+    labels: Counter[str]
+    entities: Counter[str]
+    unlabelled: int
+
+
+def surveyed(
+    counts: Counts,
+    clusters: Clusters,
+    crossed: NDArray[np.bool_],
+    characters: Sequence[int] | NDArray[np.integer],
+    rng: np.random.Generator,
+    test_share: float = 0.1,
+) -> Survey:
+    """The survey of N filled rows from their clusters, contradictions (N,) and lengths (N,)."""
+    rows = len(clusters.exact)
+    exact, near = (int((names == np.arange(rows)).sum()) for names in (clusters.exact, clusters.near))
     return Survey(
-        rows=len(records) + empty_rows,
-        nonempty_rows=len(records),
-        different_texts=len(np.unique(clusters.exact)),
-        exact_duplicates=len(records) - len(np.unique(clusters.exact)),
-        near_duplicates=len(records) - len(np.unique(clusters.near)),
-        labels=dict(labels.most_common()),
-        unlabelled_rows=sum(1 for record in records if not {"label", "entities", "tags"} & record.keys()),
-        entities=dict(entities.most_common()),
-        conflicting_texts=len(np.unique(clusters.exact[contested])),
-        conflicting_rows=int(contested.sum()),
-        characters=lengths([len(text_of(record, column)) for record in records]),
+        rows=counts.rows,
+        nonempty_rows=rows,
+        different_texts=exact,
+        exact_duplicates=rows - exact,
+        near_duplicates=rows - near,
+        labels=dict(counts.labels.most_common()),
+        unlabelled_rows=counts.unlabelled,
+        entities=dict(counts.entities.most_common()),
+        conflicting_texts=int((crossed & (clusters.exact == np.arange(rows))).sum()),
+        conflicting_rows=int(crossed.sum()),
+        characters=lengths(characters),
         naive_leak=naive_leak(clusters, rng, test_share),
     )
 
 
-def lengths(counts: Sequence[int]) -> Lengths:
+def lengths(counts: Sequence[int] | NDArray[np.integer]) -> Lengths:
     """Mean, percentiles and histogram of lengths; the histogram ends at the 99th percentile."""
-    values = np.asarray(counts, np.int64)
+    values = np.asarray(counts)
     percentiles = np.percentile(values, _PERCENTILES)
     last = max(1, int(np.ceil(percentiles[_PERCENTILES.index(99)])))
     edges = np.unique(np.linspace(0, last, _BINS + 1).astype(np.int64))
@@ -158,19 +191,10 @@ def in_words(found: Survey, language: str = "en") -> list[str]:
     return told
 
 
-def _labels(record: Record) -> Iterable[str]:
-    """Its label, or each of several; numbers to be predicted are no labels."""
-    label = record.get("label")
-    return [label] if isinstance(label, str) else map(str, label) if isinstance(label, list) else ()
-
-
-def _entity_labels(record: Record) -> Iterable[str]:
-    yield from (str(entity["label"]) for entity in record.get("entities", ()))
-    yield from (tag[2:] for tag in record.get("tags", ()) if tag.startswith("B-"))
-
-
-def _share_within(clusters: Rows, test: NDArray[np.int64], train: NDArray[np.int64]) -> float:
-    return float(np.isin(clusters[test], clusters[train]).mean())
+def _share_within(clusters: NDArray[np.integer], test: Rows, train: Rows) -> float:
+    seen = np.zeros(len(clusters), bool)
+    seen[clusters[train]] = True
+    return float(seen[clusters[test]].mean())
 
 
 def _counted(counts: dict[str, int]) -> str:

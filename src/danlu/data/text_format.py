@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from danlu.data.format import Format
-from danlu.data.source_file import SourceFile, lines
+from danlu.data.bad_rows import BadRows
+from danlu.data.file_format import FileFormat
+from danlu.data.lines import Block, Lines, blocks, decoded, lines
+from danlu.data.source_file import SourceFile
 
 
-class TextFormat(Format):
+class TextFormat(FileFormat):
     """A format whose files are text, in an encoding that is told apart or stated."""
 
     encoding: str = Field(
@@ -25,6 +27,18 @@ class TextFormat(Format):
         except LookupError as error:
             raise PydanticCustomError("encoding", "unknown encoding '{name}'", {"name": encoding}) from error
 
-    def lines(self, source: SourceFile) -> Iterator[str]:
-        """The lines of the file; see `danlu.data.source_file.lines`."""
-        return lines(source, self.encoding)
+    def lines(self, source: SourceFile, bad_rows: BadRows) -> Lines:
+        """The lines of the file with their numbers; see `danlu.data.lines.lines`."""
+        return lines(source, self.encoding, bad_rows)
+
+    def blocks(self, source: SourceFile, bad_rows: BadRows) -> Iterator[Block]:
+        """The file in blocks of whole lines; see `danlu.data.lines.blocks`."""
+        return blocks(source, self.encoding, bad_rows)
+
+    def whole_text(self, source: SourceFile) -> str:
+        """The file as one text, for formats that are read as a whole.
+
+        Raises:
+            Refusal: it cannot be read, or is larger than `WHOLE_LIMIT`.
+        """
+        return decoded(source.content(), source.name, self.encoding)

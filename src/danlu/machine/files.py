@@ -1,6 +1,7 @@
 """Files that are either whole or not there: written beside, synced, and renamed into place."""
 
 import errno
+import glob
 import hashlib
 import os
 import shutil
@@ -93,6 +94,34 @@ def folder_in_place(final: Path) -> Iterator[Path]:
         raise
     _sync_folder(final.parent)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+@contextmanager
+def scratch_folder(beside: Path) -> Iterator[Path]:
+    """A new folder for work on what will be `beside`, on the same disk; removed at the end, whatever happens.
+
+    What a killed process left of such a folder is removed too: one process at a time works on `beside`.
+
+    Raises:
+        Refusal: the disk is full.
+    """
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    for left in beside.parent.glob(f".{glob.escape(beside.name)}.*.scratch"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = _beside(beside).with_suffix(".scratch")
+    try:
+        with full_disk_refused(beside):
+            folder.mkdir()
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def move_into_place(written: Path, final: Path) -> None:
+    """Rename a file that was written on the same disk, once its bytes are safe."""
+    _sync(written)
+    written.replace(final)
+    _sync_folder(final.parent)
 
 
 def sha256(path: Path) -> str:

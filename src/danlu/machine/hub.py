@@ -1,13 +1,16 @@
 """Files that lie in a local folder or on the Hugging Face hub; a local folder never touches the network."""
 
 from pathlib import Path
+from typing import Literal
 
 from danlu.refusal import Refusal
 
 PATIENCE = 5.0  # seconds that the hub may take to answer; its own client retries for 48 s
 
 
-def local_folder(path: str, patterns: list[str]) -> Path:
+def local_folder(
+    path: str, patterns: list[str], sort: Literal["model", "dataset"] = "model", revision: str | None = None
+) -> Path:
     """The folder itself, or where the files of a hub name that match `patterns` are kept on this machine.
 
     Raises:
@@ -24,21 +27,23 @@ def local_folder(path: str, patterns: list[str]) -> Path:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(path, allow_patterns=patterns, local_files_only=True))
+        return Path(
+            snapshot_download(path, repo_type=sort, revision=revision, allow_patterns=patterns, local_files_only=True)
+        )
     except HFValidationError as error:
         raise Refusal(f"{path}: there is no such folder, and it is no name on the hub either") from error
     except LocalEntryNotFoundError:
-        return _downloaded(path, patterns)
+        return _downloaded(path, patterns, sort, revision)
 
 
-def _downloaded(name: str, patterns: list[str]) -> Path:
+def _downloaded(name: str, patterns: list[str], sort: str, revision: str | None) -> Path:
     """Fetch the files, after one question that tells at once whether the hub answers; it retries for 48 s itself."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        HfApi().model_info(name, timeout=PATIENCE)
-        return Path(snapshot_download(name, allow_patterns=patterns))
+        HfApi().repo_info(name, repo_type=sort, revision=revision, timeout=PATIENCE)
+        return Path(snapshot_download(name, repo_type=sort, revision=revision, allow_patterns=patterns))
     except HfHubHTTPError as error:
         raise Refusal(f"{name}: the hub does not give it ({first_line(error)}); check the spelling") from error
     except Exception as error:  # of which library depends on the hub client's version: httpx, httpx2, OSError

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from danlu.machine.files import sha256, write_text
+from danlu.machine.remote import find, is_remote, shown
 from danlu.recipe.part import Part
 from danlu.recipe.yaml_text import dump, parse
 from danlu.refusal import Refusal
@@ -87,10 +88,12 @@ def input_hashes(section: Part) -> dict[str, str]:
     """SHA-256 of every file and folder that a section and the parts in it name, where they are there.
 
     A folder's is that of its files' names and hashes; what is not found (a model's name on the hub) is left out.
+    Of a remote file it is a hash of its size, time and tag, for reading it twice may take hours.
     """
     names = sorted({name for part in _parts(section) for name in part.inputs() if not name.startswith("@")})
-    found = {name: _located(name) for name in names}
-    return {name: _hash(paths) for name, paths in found.items() if paths}
+    remote = {shown(name): _remote_hash(name) for name in names if is_remote(name)}
+    found = {name: _located(name) for name in names if not is_remote(name)}
+    return remote | {name: _hash(paths) for name, paths in found.items() if paths}
 
 
 def _parts(value: Any) -> Iterator[Part]:
@@ -114,7 +117,12 @@ def _located(name: str) -> list[Path]:
         return [Path(folder) / inside for folder in folders if (Path(folder) / inside).exists()]
     if Path(name).exists():
         return [Path(name)]
-    return [Path(path) for path in sorted(glob.glob(name, recursive=True))] if "*" in name else []  # noqa: PTH207
+    return [Path(path) for path in sorted(glob.glob(name, recursive=True))] if set("*?[") & set(name) else []  # noqa: PTH207
+
+
+def _remote_hash(name: str) -> str:
+    told = [file.fingerprint() for file in find(name)]
+    return hashlib.sha256("".join(told).encode("utf-8")).hexdigest()
 
 
 def _hash(paths: list[Path]) -> str:

@@ -1,5 +1,6 @@
 """Runs the stages of a recipe: what is done already is skipped, what was interrupted goes on."""
 
+import glob
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +15,9 @@ from danlu.refusal import Refusal
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.stage import Place, Stage
 
-Outlook = Literal["run", "resume", "skip", "replace"]
-"""What a run would do with a stage; `replace` moves the results of another section or input aside first."""
+Outlook = Literal["run", "resume", "skip", "replace", "restore"]
+"""What a run would do with a stage; `replace` moves the results of another section or input aside first, `restore`
+takes back results that were moved aside."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def run(
 
     `only` names the stages to run; what they refer to must then be done. A stage that was done with the same
     section, inputs, seed and version is skipped; an interrupted one goes on; results of other settings are
-    moved aside to `<stage>.older-1`, never removed.
+    moved aside to `<stage>.older-1`, never removed, and taken back when these settings are asked for again.
 
     Raises:
         Refusal: another process runs here, or what the stages themselves refuse.
@@ -117,6 +119,8 @@ def _outlook(folder: Path, lock: locks.Lock) -> Outlook:
     found = locks.load(folder)
     if found is not None and found.fingerprint == lock.fingerprint:
         return "skip" if found.state == "done" else "resume"
+    if _aside(folder, lock):
+        return "restore"
     left = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     return "replace" if set(left) - {locks.NAME} else "run"
 
@@ -125,6 +129,10 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
     name, folder = planned.name, planned.folder
     if planned.outlook == "skip":
         say(f"{name}: done before with the same settings and data, skipped")
+        return Ran(name, folder, 0.0, skipped=True)
+    if planned.outlook == "restore":
+        restored = _restore(planned)
+        say(f"{name}: done before with the same settings and data, taken back from {restored}")
         return Ran(name, folder, 0.0, skipped=True)
     if planned.outlook == "replace":
         aside = _move_aside(folder)
@@ -148,6 +156,25 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
     seconds = time.monotonic() - begun
     locks.save(folder, planned.lock.done(seconds))
     return Ran(name, folder, seconds, skipped=False)
+
+
+def _aside(folder: Path, lock: locks.Lock) -> Path | None:
+    """Where the finished results of a stage with this very lock were moved to, if they were."""
+    for path in sorted(folder.parent.glob(f"{glob.escape(folder.name)}.older-*")):
+        found = locks.load(path)
+        if found is not None and (found.fingerprint, found.state) == (lock.fingerprint, "done"):
+            return path
+    return None
+
+
+def _restore(planned: Planned) -> Path:
+    """Put results that were moved aside in place; what is there goes aside instead."""
+    back = _aside(planned.folder, planned.lock)
+    assert back is not None
+    if planned.folder.exists():
+        _move_aside(planned.folder)
+    shutil.move(back, planned.folder)
+    return back
 
 
 def _move_aside(folder: Path) -> Path:

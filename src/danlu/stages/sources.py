@@ -1,17 +1,22 @@
 """What a stage's references stand for: records, tokenizers, folders."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from danlu.data.bad_rows import BadRows
+from danlu.data.cleaner import Rewriter
 from danlu.data.format import Format
-from danlu.data.prepared import load
+from danlu.data.prepared import load, load_cleaners, stream
 from danlu.data.record import Record
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.tokenizers.pretrained import Pretrained
+
+CHUNK = 4096  # records that are held at a time while a data set is streamed
 
 PartType = TypeVar("PartType", bound=Part)
 
@@ -28,13 +33,53 @@ def records_of(data: Data | Sequence[Data], split: str, place: Place) -> list[Re
         Refusal: a data set that is not there or cannot be read.
     """
     records: list[Record] = []
-    for source in [data] if isinstance(data, str | Format) else data:
-        if isinstance(source, Format):
-            records += source.read() if split == "train" else ()
-        else:
-            named = source.partition(":")[2]
-            records += load(place.path(source), named or split)
+    with BadRows(place.folder / "bad_rows.jsonl") as bad_rows:
+        for source in [data] if isinstance(data, str | Format) else data:
+            if isinstance(source, Format):
+                records += source.read(bad_rows=bad_rows) if split == "train" else ()
+            else:
+                named = source.partition(":")[2]
+                records += load(place.path(source), named or split)
+    for line in bad_rows.in_words(place.language):
+        place.say(line)
     return records
+
+
+def stream_of(data: Data | Sequence[Data], split: str, place: Place) -> Iterator[list[Record]]:
+    """The records of `records_of`, a chunk at a time, so that memory does not grow with the data.
+
+    Raises:
+        Refusal: a data set that is not there or cannot be read.
+    """
+    for source in [data] if isinstance(data, str | Format) else data:
+        if isinstance(source, str):
+            yield from stream(place.path(source), source.partition(":")[2] or split)
+        elif split == "train":
+            records = source.read()
+            while chunk := list(islice(records, CHUNK)):
+                yield chunk
+
+
+def rewriters_for(data: Data | Sequence[Data], place: Place) -> list[Rewriter]:
+    """What gave the texts of all these data sets their form; files as they are have had none.
+
+    Raises:
+        Refusal: two of them were rewritten differently, so no bundle could treat its questions as both were.
+    """
+    sources = [data] if isinstance(data, str | Format) else data
+    found = [[] if isinstance(source, Format) else load_cleaners(place.path(source)) for source in sources]
+    for source, cleaners in zip(sources, found, strict=True):
+        if cleaners != found[0]:
+            first, other = (", ".join(part.kind for part in parts) or "nothing" for parts in (found[0], cleaners))
+            raise Refusal(
+                f"{_named(sources[0])} was rewritten by {first} and {_named(source)} by {other}, or with other "
+                "settings; prepare both with the same cleaners that rewrite"
+            )
+    return found[0] if found else []
+
+
+def _named(source: Data) -> str:
+    return source if isinstance(source, str) else source.path
 
 
 def has_split(data: Data | Sequence[Data], split: str, place: Place) -> bool:
@@ -58,10 +103,26 @@ def tokenizer_of(tokenizer: Reference | TokenizerSource | None, model_path: str 
                 f"a tokenizer of kind '{tokenizer.kind}' is learnt from text; add a stage of kind 'tokenizer' with it "
                 "and write 'tokenizer: \"@NAME\"' with that stage's name here"
             )
-        return tokenizer.build(lambda: iter(()))
+        return resolved(tokenizer, place).build(lambda: iter(()))
     path = str(place.path(tokenizer) / "tokenizer") if tokenizer else model_path
     assert path is not None
     return Pretrained(path=path).build(lambda: iter(()))
+
+
+def resolved(tokenizer: TokenizerSource, place: Place) -> TokenizerSource:
+    """The part with the folder of a tokenizer or bundle in place of each `@stage` that it names as a path."""
+
+    def replaced(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        plain = {key: replaced(item) for key, item in value.items()}
+        path = plain.get("path")
+        if isinstance(path, str) and path.startswith("@"):
+            folders = [place.path(path) / name for name in ("tokenizer", "bundle")]
+            plain["path"] = str(next((folder for folder in folders if folder.is_dir()), folders[0]))
+        return plain
+
+    return TokenizerSource.model_validate(replaced(tokenizer.to_plain()))
 
 
 def bundle_folder(path: str, place: Place) -> Path:

@@ -1,4 +1,4 @@
-"""Records with marked spans, in either of their forms: text with entities, or tokens with BIO tags."""
+"""Records with marked spans: text with entities, tokens with BIO tags, or a text that is split into words."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,9 +9,12 @@ from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
 from danlu.text.align import joined
 from danlu.text.bio import split_tag
+from danlu.text.segmented import borders, text_in_words
 
 Entity = tuple[int, int, str]
 Nested = Literal["stop", "longest"]
+WORD = "word"
+"""The label of the words of a segmented text."""
 
 
 @dataclass(slots=True)
@@ -32,7 +35,12 @@ def read_text(record: Record, number: int) -> str:
 
     Raises `Refusal` naming the record and the column.
     """
-    return joined(_tokens(record, number))[0] if in_tokens(record) else text_in(record, number)
+    if in_tokens(record):
+        return joined(_tokens(record, number))[0]
+    if "words" in record and "text" not in record:
+        borders(record, number)
+        return text_in_words(record)
+    return text_in(record, number)
 
 
 def read_marked(record: Record, number: int, nested: Nested = "stop") -> Marked:
@@ -44,6 +52,9 @@ def read_marked(record: Record, number: int, nested: Nested = "stop") -> Marked:
     """
     if in_tokens(record):
         return _from_tags(record, number)
+    if _in_words(record):
+        spans = [(start, end, WORD) for start, end in borders(record, number)]
+        return Marked(text_in_words(record), spans)
     text = text_in(record, number)
     if "entities" not in record:
         raise Refusal(missing(record, number, "entities", "a list of {start, end, label}"))
@@ -60,6 +71,11 @@ def read_marked(record: Record, number: int, nested: Nested = "stop") -> Marked:
                 "keep one of them, or set the task's 'nested' to 'longest'"
             )
     return Marked(text, spans)
+
+
+def _in_words(record: Record) -> bool:
+    """Whether the words of a segmented text are what is marked; entities of its own go first."""
+    return "words" in record and "entities" not in record
 
 
 def _longest(spans: list[Entity]) -> list[Entity]:

@@ -13,6 +13,7 @@ from danlu.data.record import Record
 from danlu.recipe.part import Part
 from danlu.text.batch import Batch
 from danlu.text.encoded import Encoded
+from danlu.text.flat import FlatTokens
 from danlu.text.tokenizer import Tokenizer
 
 Prediction = dict[str, Any]
@@ -41,6 +42,9 @@ class Task(Part):
     baseline: ClassVar[str | None] = None
     """Name in `danlu.evaluate.baselines` of the classical method to be compared with."""
 
+    reads_tokens: ClassVar[bool] = False
+    """Whether text alone is enough to learn from, so that `rows` gives rows out of flat token files."""
+
     sample: ClassVar[tuple[Record, ...]]
     """Three records that the contract suite and the documentation use."""
 
@@ -65,6 +69,10 @@ class Task(Part):
         `limit` is the longest row the model allows, in tokens. Without `labelled`, labels are not looked at.
         Raises `Refusal` for a wrong column, an unknown label, or a text that is too long under `stop`.
         """
+
+    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int) -> Sequence[Encoded]:
+        """Labelled rows of at most `limit` tokens out of flat token files, looked up as they are asked for."""
+        raise AssertionError(f"{self.kind} needs more than text, as reads_tokens says")
 
     @abstractmethod
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:

@@ -1,17 +1,19 @@
 """The groups of micro-batches that the loop takes, made in a thread of their own while the device works."""
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from queue import Empty, Full, Queue
 
 import numpy as np
 import torch
 
 from danlu.machine.seed import generator
-from danlu.text.batch import Batch, Slice, plan
+from danlu.text.batch import Batch, Slice
 from danlu.text.encoded import Encoded
+from danlu.text.reader import Reader, lengths_of
 
 Collate = Callable[[list[Encoded], int, np.random.Generator], Batch]
 
@@ -22,10 +24,11 @@ AHEAD = 4  # groups that wait ready
 class Batches:
     """All that the order and content of the groups depend on; a group is a pure function of this and its number.
 
+    - `encoded`: a list, or rows that are read from shards as they are asked for.
     - `parts`: how many replicas share a batch.
     """
 
-    encoded: list[Encoded]
+    encoded: Sequence[Encoded]
     collate: Collate
     seed: int
     tokens: int
@@ -35,7 +38,7 @@ class Batches:
 
     def an_epoch(self) -> int:
         """Groups in one pass over the data."""
-        return -(-len(self.plan(0)) // self.accumulate)
+        return self.reader.an_epoch(self.accumulate)
 
     def groups(self, start: int, stop: int, device: torch.device) -> Generator[list[Batch]]:
         """Groups number `start` to `stop`, each ready before it is asked for."""
@@ -70,21 +73,20 @@ class Batches:
             done.set()
             thread.join()
 
-    def _made(self, start: int, stop: int, device: torch.device) -> Iterator[list[Batch]]:
-        size = self.an_epoch()
-        epoch, slices = -1, list[Slice]()
-        for number in range(start, stop):
-            if number // size != epoch:
-                epoch = number // size
-                slices = self.plan(epoch)
-            first = number % size * self.accumulate
-            pieces = slices[first : first + self.accumulate]
-            yield [batch for i, piece in enumerate(pieces) for batch in self.micro_batches(piece, (number, i), device)]
+    @cached_property
+    def reader(self) -> Reader:
+        """Which rows make which batch."""
+        return Reader(lengths_of(self.encoded), self.seed, tokens=self.tokens, examples=self.examples)
 
     def plan(self, epoch: int) -> list[Slice]:
         """The batches of an epoch, in order."""
-        lengths = [len(item) for item in self.encoded]
-        return plan(lengths, tokens=self.tokens, examples=self.examples, rng=generator(self.seed, "order", epoch))
+        size = self.reader.an_epoch()
+        return [piece for step in range(epoch * size, (epoch + 1) * size) for piece in self.reader.step(step)]
+
+    def _made(self, start: int, stop: int, device: torch.device) -> Iterator[list[Batch]]:
+        for number in range(start, stop):
+            pieces = self.reader.step(number, self.accumulate)
+            yield [batch for i, piece in enumerate(pieces) for batch in self.micro_batches(piece, (number, i), device)]
 
     def micro_batches(self, piece: Slice, keys: tuple[int, int], device: torch.device) -> Iterator[Batch]:
         """A planned batch in as many parts as there are replicas; `keys` are the numbers of its group and within it."""

@@ -79,7 +79,7 @@ def dry_run(
         bytes=peak.bytes,
         room=room(),
         largest=(len(largest.rows), largest.width),
-        padding=1 - sum(len(item) for item in batches.encoded) / padded,
+        padding=1 - int(batches.reader.lengths.sum()) / padded,
     )
 
 

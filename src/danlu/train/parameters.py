@@ -36,6 +36,7 @@ class FlatParameters:
         matrices = [i for i, (_, p) in enumerate(self.named) if p.dim() >= 2]
         vectors = [i for i, (_, p) in enumerate(self.named) if p.dim() < 2]
         self.flats = [self._flatten(positions) for positions in (matrices, vectors) if positions]
+        self._filled_rows: dict[int, Tensor] = {}
         self.decays = [bool(positions is matrices) for positions in (matrices, vectors) if positions]
 
     def _flatten(self, positions: list[int]) -> Flat:
@@ -54,10 +55,23 @@ class FlatParameters:
         for flat in self.flats:
             for part, i in zip(flat.slices, flat.positions, strict=True):
                 gradient = gradients[i]
-                if first:
+                if gradient is not None and gradient.is_sparse:
+                    self._add_rows(part, i, gradient, first)
+                elif first:
                     part.zero_() if gradient is None else part.copy_(gradient)
                 elif gradient is not None:
                     part.add_(gradient.float())  # adding bfloat16 as it is takes twice as long
+
+    def _add_rows(self, part: Tensor, position: int, gradient: Tensor, first: bool) -> None:
+        """Add a gradient of some rows of an embedding; the rows of the step before are zero again if `first`."""
+        rows, values = gradient._indices()[0], gradient._values().float()
+        if first:
+            filled = self._filled_rows.get(position)
+            part.zero_() if filled is None else part.index_fill_(0, filled, 0.0)
+            self._filled_rows[position] = rows
+        else:
+            self._filled_rows[position] = torch.cat([self._filled_rows[position], rows])
+        part.index_add_(0, rows, values)
 
     def norm(self) -> Tensor:
         """Euclidean norm of all gradients."""

@@ -144,7 +144,7 @@ class Run:
     def _line(self, recent: Sequence[Step]) -> dict[str, float]:
         seconds = sum(step.seconds for step in recent)
         tokens = sum(step.tokens for step in recent)
-        width = sum(len(item) for item in self.batches.encoded[:1000]) / max(1, len(self.batches.encoded[:1000]))
+        width = float(self.batches.reader.lengths[:1000].mean())
         speed = tokens / max(seconds, 1e-9)
         return {
             "step": self.state.step,

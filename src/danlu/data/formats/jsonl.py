@@ -2,26 +2,15 @@
 
 from collections.abc import Iterator
 
-from danlu.data.json_text import parse
+from danlu.data.bad_rows import BadRows
+from danlu.data.json_format import JsonFormat
 from danlu.data.record import Record
 from danlu.data.source_file import SourceFile
-from danlu.data.text_format import TextFormat
-from danlu.refusal import Refusal
 
 
-class JsonLines(TextFormat):
+class JsonLines(JsonFormat):
     """One JSON object a line; blank lines are skipped."""
 
-    def rows(self, source: SourceFile) -> Iterator[tuple[int, Record]]:
-        """Yield the objects; see `Format.rows`."""
-        for number, line in enumerate(self.lines(source), 1):
-            if not line.strip():
-                continue
-            where = f"{source.name}, line {number}"
-            value = parse(line.rstrip("\r\n"), where)
-            if not isinstance(value, dict):
-                raise Refusal(
-                    f'{where}: expected an object such as {{"text": ...}}, not a {type(value).__name__}; '
-                    "use kind json for one list of objects"
-                )
-            yield number, value
+    def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
+        """Yield the objects; see `FileFormat.rows`."""
+        return self.lines_of_json(source, bad_rows)

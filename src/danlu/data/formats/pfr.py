@@ -7,9 +7,11 @@ entity of several words; a paragraph may begin with its number, `19980101-01-001
 
 import re
 from collections.abc import Collection, Iterator
+from typing import Literal
 
 from pydantic import Field
 
+from danlu.data.bad_rows import BadRows
 from danlu.data.record import Record
 from danlu.data.source_file import SourceFile
 from danlu.data.text_format import TextFormat
@@ -27,22 +29,30 @@ _FAMILY_NAME = re.compile(
 )
 """One character, for the corpus splits every Chinese name, or one of the names of two."""
 
+UNTAGGED = "x"  # the tag of what is no word of Chinese
+
 Word = tuple[str, str]
 """A word and its tag; the tag is empty where the file gives none."""
 
 
 class Pfr(TextFormat):
-    """The People's Daily corpus: one record a sentence, with its persons, places and organisations."""
+    """The People's Daily corpus: one record a sentence, with its names, its words, or its words with their tags."""
 
+    marks: Literal["entities", "words", "parts_of_speech"] = Field(
+        default="entities",
+        description="what is told of a sentence: its entities, its words as the file splits them, or each word as an "
+        "entity whose label is its tag",
+    )
     labels: dict[str, str] = Field(
         default={"nr": "PER", "ns": "LOC", "nt": "ORG"}, description="label of an entity, by its tag in the file"
     )
 
-    def rows(self, source: SourceFile) -> Iterator[tuple[int, Record]]:
-        """Yield `{"text", "entities"}` a sentence, with the line of its paragraph; see `Format.rows`."""
+    def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
+        """Yield `{"text", "entities"}` or `{"text", "words"}` a sentence, with the line; see `FileFormat.rows`."""
         words, tagged = 0, 0
-        for number, line in enumerate(self.lines(source), 1):
-            paragraph = _words(line, self.labels)
+        enclosing = self.labels if self.marks == "entities" else ()
+        for number, line in self.lines(source, bad_rows):
+            paragraph = _words(line, enclosing)
             words += len(paragraph)
             tagged += sum(1 for _, tag in paragraph if tag)
             if tagged < words / 2:
@@ -50,16 +60,27 @@ class Pfr(TextFormat):
                     f"{source.name}, line {number}: {words - tagged} of the {words} words so far have no tag; "
                     "expected 'word/tag  word/tag', or use kind text for plain text"
                 )
-            for sentence in _sentences(_names_joined(paragraph)):
+            joined = _names_joined(paragraph) if self.marks == "entities" else iter(paragraph)
+            for sentence in _sentences(joined):
                 yield number, self._record(sentence)
 
     def _record(self, sentence: list[Word]) -> Record:
-        text, entities = "", []
-        for word, tag in sentence:
-            if tag in self.labels:
-                entities.append({"start": len(text), "end": len(text) + len(word), "label": self.labels[tag]})
-            text += word
-        return {"text": text, "entities": entities}
+        if self.marks == "words":
+            words = [word for word, _ in sentence]
+            return {"text": "".join(words), "words": words}
+        if self.marks == "parts_of_speech":
+            return _marked([(word, tag or UNTAGGED) for word, tag in sentence])
+        return _marked([(word, self.labels.get(tag, "")) for word, tag in sentence])
+
+
+def _marked(sentence: list[Word]) -> Record:
+    """The text of a sentence, and each word that has a label as an entity."""
+    text, entities = "", []
+    for word, label in sentence:
+        if label:
+            entities.append({"start": len(text), "end": len(text) + len(word), "label": label})
+        text += word
+    return {"text": text, "entities": entities}
 
 
 def _words(line: str, entity_tags: Collection[str]) -> list[Word]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+from danlu.data.bad_rows import BadRows
 from danlu.data.record import Record
 from danlu.data.source_file import SourceFile
 from danlu.data.text_format import TextFormat
@@ -15,13 +16,14 @@ class Text(TextFormat):
     column: str = Field(default="text", description="column of the record that the text goes to")
     whole_file: bool = Field(default=False, description="make one record of the whole file")
 
-    def rows(self, source: SourceFile) -> Iterator[tuple[int, Record]]:
-        """Yield the texts; see `Format.rows`."""
+    def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
+        """Yield the texts; see `FileFormat.rows`."""
         if self.whole_file:
-            text = "".join(self.lines(source))
+            text = self.whole_text(source)
             if text.strip():
                 yield 1, {self.column: text}
             return
-        for number, line in enumerate(self.lines(source), 1):
-            if line.strip():
-                yield number, {self.column: line.rstrip("\r\n")}
+        column = self.column
+        for number, line in self.lines(source, bad_rows):
+            if not line.isspace():
+                yield number, {column: line.rstrip("\r\n")}

@@ -5,23 +5,24 @@ from typing import Literal
 
 from pydantic import Field
 
+from danlu.data.bad_rows import BadRows
 from danlu.data.record import Record
 from danlu.data.source_file import SourceFile
 from danlu.data.table import named_rows, plain_rows, quoted_rows
-from danlu.data.text_format import TextFormat
+from danlu.data.table_format import TableFormat
 
 
-class Tsv(TextFormat):
+class Tsv(TableFormat):
     """A table with a header and a tab between fields."""
 
     quoting: bool = Field(default=False, description="whether quotes enclose fields, as in csv")
-    header: list[str] | None = Field(default=None, description="names of the columns, for a file without a header")
     surplus: Literal["stop", "join"] = Field(
-        default="stop", description="a row with more tabs than columns: stop, or join the rest to the last column"
+        default="stop", description="a row with more tabs than columns: a bad row, or join the rest to the last column"
     )
 
-    def rows(self, source: SourceFile) -> Iterator[tuple[int, Record]]:
-        """Yield the rows; see `Format.rows`."""
-        lines = self.lines(source)
-        rows = quoted_rows(lines, "\t", source.name) if self.quoting else plain_rows(lines, "\t")
-        return named_rows(rows, self.header, source.name, join_with="\t" if self.surplus == "join" else None)
+    def table_rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
+        """Yield the rows; see `TableFormat.table_rows`."""
+        lines = self.lines(source, bad_rows)
+        rows = quoted_rows(lines, "\t", source.name, bad_rows) if self.quoting else plain_rows(lines, "\t")
+        join_with = "\t" if self.surplus == "join" else None
+        return named_rows(rows, self.header, source.name, bad_rows, join_with=join_with)

@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from danlu.machine.hub import first_line, local_folder
+from danlu.model.new_tokens import make_room
 from danlu.model.quiet import quiet
 from danlu.model.source import Source
 from danlu.refusal import Refusal
@@ -24,6 +25,8 @@ class Pretrained(Source):
 
     def build(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
         """Load the weights in float32; a head that the folder does not hold starts fresh.
+
+        Tokens that the tokenizer has beyond the one in the folder begin as the mean of the pieces they replace.
 
         Raises:
             Refusal: there is no such folder or name, it holds no safetensors, it needs code of its own, or it
@@ -52,12 +55,9 @@ class Pretrained(Source):
                 "give a folder with config.json and model.safetensors, such as save_pretrained writes"
             ) from error
         _refuse_missing(self.path, network, report)
-        if len(tokenizer) > network.get_input_embeddings().num_embeddings:
-            known = network.get_input_embeddings().num_embeddings
-            raise Refusal(
-                f"{self.path}: the tokenizer has {len(tokenizer):,} tokens but the model only {known:,} embeddings; "
-                "leave out 'tokenizer' to use the model's own"
-            )
+        make_room(network, tokenizer, folder, self.path)
+        if network.config.pad_token_id is None:  # a decoder that classifies looks for the last token before padding
+            network.config.pad_token_id = tokenizer.pad_token_id
         return network  # type: ignore[no-any-return]
 
     def tokenizer_path(self) -> str | None:

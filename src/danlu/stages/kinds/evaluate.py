@@ -14,7 +14,7 @@ from danlu.evaluate.words import scores_in_words
 from danlu.language import translator
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
-from danlu.stages.sources import Data, bundle_folder
+from danlu.stages.sources import Data, bundle_folder, records_of
 from danlu.stages.stage import Place, Stage
 
 
@@ -57,7 +57,7 @@ class Evaluate(Stage):
 
     def _records(self, split: str, place: Place) -> list[Record]:
         if not isinstance(self.data, str):
-            return list(self.data.read())
+            return records_of(self.data, "train", place)  # files as they are have no other split
         return load_prepared(place.path(self.data), self.data.partition(":")[2] or split)
 
     def _rival(self, bundle: Bundle, place: Place) -> tuple[Baseline | None, list[Record]]:

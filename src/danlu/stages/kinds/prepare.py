@@ -1,44 +1,47 @@
 """Read data, survey it, drop what repeats, and split it so that nothing alike stands on both sides."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from danlu.data.augmentation import augmented, refuse_augmented
+from danlu.data.alike import Forest, join_equal
+from danlu.data.augmentation import augmented, without_augmented
 from danlu.data.augmenter import Augmenter
-from danlu.data.dedup import Clusters, Rows, drop_duplicates, find_clusters, texts_of
+from danlu.data.bad_rows import BadRows
+from danlu.data.balance import balance
+from danlu.data.balance import in_words as balance_in_words
+from danlu.data.cleaner import Cleaner
+from danlu.data.cleaning import Cleaned, Cleaning, fitted, rewriters
+from danlu.data.contamination import Decontaminate
+from danlu.data.deal import deal
+from danlu.data.dedup import Clusters, Rows, contested, first_of_each
+from danlu.data.dropped import SAMPLES, Dropped
+from danlu.data.engine import Engine
+from danlu.data.engines.local import Local
 from danlu.data.format import Format
-from danlu.data.prepared import SPLITS, save
+from danlu.data.ingest import Ingest, pieces
+from danlu.data.mix import Mix
+from danlu.data.paragraphs import RepeatedParagraphs, without_repeated_paragraphs
+from danlu.data.prepared import CLEANERS, SPLITS, Writers, load, put_in_place, save_split
 from danlu.data.record import Record, text_of
-from danlu.data.split import split
-from danlu.data.survey import in_words, survey
-from danlu.language import translator
+from danlu.data.shares import Shares
+from danlu.data.split import split_by_time, split_coded
+from danlu.data.spool import Spool, spooled_clusters
+from danlu.data.survey import Counts, Survey, in_words, surveyed
+from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
-from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.sources import at_place
 from danlu.stages.stage import Place, Stage
 
 Sources = Format | list[Format]
-
-
-class Shares(Part):
-    """Shares of the records; what is left is for training."""
-
-    validation: float = Field(default=0.1, ge=0, lt=1)
-    test: float = Field(default=0.1, ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _leave_some(self) -> "Shares":
-        if self.validation + self.test >= 1:
-            raise PydanticCustomError("shares", "validation and test take everything; leave a share for training")
-        return self
+Marks = NDArray[np.bool_]
 
 
 class Prepare(Stage):
@@ -47,11 +50,18 @@ class Prepare(Stage):
     data: Sources = Field(description="where the records come from")
     validation: Sources | None = Field(default=None, description="a validation set that exists; it is kept as it is")
     test: Sources | None = Field(default=None, description="a test set that exists; it is kept as it is")
+    cleaners: list[Cleaner] = Field(default=[], description="what is done to the texts before anything else, in order")
     text: str = Field(default="text", description="column by which records are compared")
+    repeated_paragraphs: RepeatedParagraphs | None = Field(
+        default=None, description="drop paragraphs that stand in many texts; None: keep them"
+    )
     dedup: Literal["none", "exact", "near"] = Field(default="near", description="which repeated records to drop")
     similarity: float = Field(default=0.8, ge=0.3, le=1, description="Jaccard similarity from which texts are alike")
     conflicts: Literal["drop", "keep"] = Field(
         default="drop", description="what to do with equal texts that have different labels"
+    )
+    decontaminate: Decontaminate | None = Field(
+        default=None, description="drop training rows that hold a piece of a test text; None: only those like one"
     )
     minimum_characters: int = Field(default=1, ge=0, description="drop shorter texts")
     minimum_label_count: int = Field(default=1, ge=1, description="drop records whose label is rarer")
@@ -59,120 +69,233 @@ class Prepare(Stage):
     stratify: str = Field(
         default="auto", description="column to split each value of by itself; auto: 'label', if all have one; none"
     )
-
+    mix: Mix | None = Field(
+        default=None, description="how much to train on each of several sources; None: all there is"
+    )
     augment: list[Augmenter] = Field(default=[], description="makes more rows, for training alone, after the split")
+    engine: Engine = Field(default=Local(), description="where the work is done")
 
     def run(self, place: Place) -> None:
         """Prepare the data anew; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
-        given = {"test": self.test, "validation": self.validation}
-        records: list[Record] = []
-        origins: list[str] = []
-        empty = 0
-        for name, sources in [*given.items(), ("train", self.data)]:
-            read = _read(sources, self.text)
-            if name != "train" or self.split.validation or self.split.test:
-                refuse_augmented(read, "data" if name == "train" else name)
-            filled = [record for record in read if text_of(record, self.text).strip()]
-            empty += len(read) - len(filled)
-            records += filled
-            origins += [name] * len(filled)
-        if "train" not in origins:
-            raise Refusal(f"the column '{self.text}' is empty in all {empty} records; name the right one in 'text'")
-        clusters = find_clusters(texts_of(records, self.text), self.similarity)
-        found = survey(records, clusters, generator(place.seed, "survey"), empty_rows=empty, column=self.text)
+        with scratch_folder(place.folder) as scratch:
+            _Preparation(self, place, scratch).run()
+
+
+class _Preparation:
+    """One run of the stage: rows on disk, and what is known of each in memory."""
+
+    def __init__(self, stage: Prepare, place: Place, scratch: Path) -> None:
+        self.stage, self.place, self.scratch = stage, place, scratch
+        self.dropped = Dropped()
+        self.spool = self._spooled()
+        self.characters = self.spool.values("characters")
+        self.labels = self.spool.coded("label")
+
+    def run(self) -> None:
+        stage, place, spool = self.stage, self.place, self.spool
+        clusters = Clusters(*spooled_clusters(spool, stage.similarity, stage.engine))
+        crossed = contested(spool.values("truth"), clusters.exact)
+        rng = generator(place.seed, "survey")
+        found = surveyed(self._counts(), clusters, crossed, self.characters, rng)
         for line in in_words(found, place.language):
             place.say(line)
-        rows = self._kept(records, clusters, np.array(origins), place)
-        dealt = self._split([records[row] for row in rows.tolist()], clusters.near[rows], place)
-        splits = {name: [records[row] for row in rows[positions].tolist()] for name, positions in dealt.items()}
-        for name, sources in given.items():
-            if sources is not None:
-                splits[name] = [record for record, origin in zip(records, origins, strict=True) if origin == name]
-        _refuse_unseen_labels(splits)
-        if self.augment:
-            splits["train"] = augmented(splits["train"], [at_place(part, place) for part in self.augment], place.seed)
-        place.folder.mkdir(parents=True, exist_ok=True)
-        save(place.folder, splits, found)
-        told = ", ".join(f"{name} {len(splits[name]):,}" for name in SPLITS if splits.get(name))
-        place.say(translator(place.language)("records: {counts}").format(counts=told))
-
-    def _kept(self, records: Sequence[Record], clusters: Clusters, origins: NDArray[np.str_], place: Place) -> Rows:
-        """Positions of the records to split: not those of given sets, nor what repeats, is short, or rare."""
-        held = np.isin(clusters.near, clusters.near[origins != "train"])
-        long = np.array([len(text_of(record, self.text)) >= self.minimum_characters for record in records])
-        rows = np.flatnonzero(~held & long)
-        kept = drop_duplicates(
-            [records[row] for row in rows.tolist()],
-            Clusters(clusters.exact[rows], clusters.near[rows]),
-            how=self.dedup,
-            conflicts=self.conflicts,
-        )
-        rows = rows[kept.rows]
-        labels = [_label(records[row]) for row in rows.tolist()]
-        counts = Counter(labels)
-        common = [label is None or counts[label] >= self.minimum_label_count for label in labels]
-        _ = translator(place.language)
-        dropped = {
-            _("in a given set as well"): int((held & (origins == "train")).sum()),
-            _("too short"): int((~held & ~long).sum()),
-            _("same text with different labels"): kept.conflicts,
-            _("repeat another"): kept.duplicates,
-            _("label too rare"): len(common) - sum(common),
-        }
-        told = ", ".join(f"{why} {count:,}" for why, count in dropped.items() if count)
-        if told:
-            place.say(_("dropped rows: {reasons}").format(reasons=told))
-        if not any(common):
+        rows = self._kept(clusters, crossed)
+        for line in self.dropped.in_words(place.language):
+            place.say(line)
+        if not len(rows):
             raise Refusal("no record is left to train with; loosen 'minimum_characters' or 'minimum_label_count'")
-        left: Rows = rows[np.array(common)]
-        return left
+        split_of = self._split(rows, clusters.near)
+        self._refuse_unseen_labels(split_of)
+        writers = deal(spool, SPLITS, split_of, self._copies(split_of), stage.engine, self.scratch)
+        self._leave(writers, split_of, found)
 
-    def _split(self, records: Sequence[Record], clusters: Rows, place: Place) -> dict[str, Rows]:
+    def _spooled(self) -> Spool:
+        """All sources, chunk by chunk on disk, given sets first: what is like them is dropped from the rest."""
+        stage = self.stage
+        ingest = Ingest(
+            self.scratch,
+            stage.text,
+            stage.similarity,
+            stratum=None if stage.stratify in {"auto", "none"} else stage.stratify,
+            group=stage.split.group,
+            time=stage.split.time,
+            clean=self._cleaning(),
+        )
+        with BadRows(self.place.folder / "bad_rows.jsonl") as bad_rows:
+            chunks = list(stage.engine.map(ingest, pieces(self._sources(bad_rows), stage.text)))
+        for line in bad_rows.in_words(self.place.language):
+            self.place.say(line)
+        if stage.repeated_paragraphs is not None:
+            chunks = without_repeated_paragraphs(chunks, ingest, stage.repeated_paragraphs, stage.engine)
+        cleaned = Cleaned()
+        for chunk in chunks:
+            cleaned.count(chunk.cleaned)
+        for reason, count in cleaned.dropped.items():
+            self.dropped.add(reason, count, cleaned.samples.get(reason, []))
+        for line in Cleaned(changed=cleaned.changed, lost_spans=cleaned.lost_spans).in_words(self.place.language):
+            self.place.say(line)
+        if not any(chunk.rows for chunk in chunks if chunk.origin == "train"):
+            self._refuse_empty(sum(chunk.empty for chunk in chunks), cleaned)
+        return Spool(self.scratch, chunks, stage.text)
+
+    def _refuse_empty(self, empty: int, cleaned: Cleaned) -> None:
+        if cleaned.dropped:
+            raise Refusal(
+                f"the cleaners dropped all records ({', '.join(cleaned.dropped)}); loosen them, or leave one out"
+            )
+        column = self.stage.text
+        raise Refusal(f"the column '{column}' is empty in all {empty} records; name the right one in 'text'")
+
+    def _cleaning(self) -> Cleaning | None:
+        """The cleaners, with what they learn from the head of the data that is to be trained on."""
+        stage = self.stage
+        if not stage.cleaners:
+            return None
+        train = (source for source in self._sources(BadRows()) if source[0] == "train")
+        head = next(pieces(train, stage.text), None)
+        texts = [text_of(record, stage.text) for record in head.records] if head else []
+        return Cleaning(tuple(fitted(stage.cleaners, texts)), stage.text)
+
+    def _sources(self, bad_rows: BadRows) -> Iterator[tuple[str, str, Iterator[Record]]]:
+        stage = self.stage
+        split = stage.split.validation or stage.split.test or stage.augment
+        for name, sources in (("test", stage.test), ("validation", stage.validation), ("train", stage.data)):
+            for source in _listed(sources):
+                with closing(source.read()) as first:
+                    needed = () if {"tokens", "words"} & next(first).keys() else (stage.text,)
+                read = source.read(needed, bad_rows)
+                yield name, source.path, without_augmented(read, source.path) if split or name != "train" else read
+
+    def _counts(self) -> Counts:
+        chunks = self.spool.chunks
+        return Counts(
+            rows=sum(chunk.rows + chunk.empty for chunk in chunks),
+            labels=sum((chunk.labels for chunk in chunks), Counter()),
+            entities=sum((chunk.entities for chunk in chunks), Counter()),
+            unlabelled=sum(chunk.unlabelled for chunk in chunks),
+        )
+
+    def _kept(self, clusters: Clusters, crossed: Marks) -> Rows:
+        """The rows to split: not those of given sets, nor what repeats, is short, contaminated, or rare."""
+        stage, spool = self.stage, self.spool
+        train = spool.origins("train")
+        held = np.zeros(spool.rows, bool)
+        held[clusters.near[~train]] = True
+        rows = self._without(held[clusters.near], np.flatnonzero(train), "in a given set as well")
+        rows = self._without(self.characters < stage.minimum_characters, rows, "too short")
+        if stage.decontaminate is not None:
+            gone = stage.decontaminate.found_in(spool, np.flatnonzero(~train), stage.engine)
+            rows = self._without(gone, rows, "hold a piece of a test text")
+        if stage.conflicts == "drop":
+            rows = self._without(crossed, rows, "same text with different labels")
+        repeats = np.ones(spool.rows, bool)
+        repeats[first_of_each(rows, clusters, stage.dedup)] = False
+        rows = self._without(repeats, rows, "repeat another")
+        codes, names = self.labels
+        rare = np.bincount(codes[rows] + 1, minlength=len(names) + 1) < stage.minimum_label_count
+        rare[0] = False  # rows without a label
+        return self._without(rare[codes + 1], rows, "label too rare")
+
+    def _without(self, gone: Marks, rows: Rows, reason: str) -> Rows:
+        """The rows that are not marked, (N,); the others are counted, and some of them kept to be looked at."""
+        lost = rows[gone[rows]]
+        if len(lost):
+            some = lost[:SAMPLES]
+            texts = zip(some.tolist(), self.spool.reader().of(some), strict=True)
+            self.dropped.add(reason, len(lost), [f"{self.spool.where(row)}: {text}" for row, text in texts])
+        return rows[~gone[rows]]
+
+    def _split(self, rows: Rows, near: NDArray[np.signedinteger]) -> NDArray[np.int8]:
+        """The position in `SPLITS` of each row's split, -1 for those that are dropped, (N,)."""
+        stage, spool = self.stage, self.spool
+        split_of = np.full(spool.rows, -1, np.int8)
+        for number, (name, sources) in enumerate(zip(SPLITS, (None, stage.validation, stage.test), strict=True)):
+            if sources is not None:
+                split_of[spool.origins(name)] = number
         shares = {
-            "validation": 0.0 if self.validation else self.split.validation,
-            "test": 0.0 if self.test else self.split.test,
+            "validation": 0.0 if stage.validation else stage.split.validation,
+            "test": 0.0 if stage.test else stage.split.test,
         }
         shares = {"train": 1 - sum(shares.values())} | shares
-        return split(clusters, shares, generator(place.seed, "split"), self._strata(records))
+        together = self._together(rows, near)
+        if stage.split.time is not None:
+            dealt = split_by_time(together, shares, spool.values("time")[rows])
+        else:
+            rng = generator(self.place.seed, "split")
+            dealt = split_coded(together, shares, rng, *(self._strata(rows) or (None, ())))
+        for name, positions in dealt.items():
+            split_of[rows[positions]] = SPLITS.index(name)
+        return split_of
 
-    def _strata(self, records: Sequence[Record]) -> list[str] | None:
-        if self.stratify == "none":
+    def _together(self, rows: Rows, near: NDArray[np.signedinteger]) -> NDArray[np.signedinteger]:
+        """A number for each of some rows that is equal for those that stay in one split."""
+        if self.stage.split.group is None:
+            return near[rows]
+        forest = Forest(near.copy())
+        join_equal(forest, self.spool.values("group")[rows], rows)
+        return forest.clusters()[rows]
+
+    def _strata(self, rows: Rows) -> tuple[NDArray[np.int32], list[str]] | None:
+        if self.stage.stratify == "none":
             return None
-        if self.stratify == "auto":
-            labels = [label for record in records if (label := _label(record)) is not None]
-            return labels if len(labels) == len(records) else None
-        column = self.stratify
-        lacking = next((number for number, record in enumerate(records, 1) if column not in record), None)
-        if lacking is None:
-            return [str(record[column]) for record in records]
-        raise Refusal(f"record {lacking} has no column '{column}' to stratify by; name another in 'stratify'")
+        if self.stage.stratify == "auto":
+            codes, names = self.labels
+            return (codes[rows], names) if (codes[rows] >= 0).all() else None
+        codes, names = self.spool.coded("stratum")
+        lacking = rows[codes[rows] < 0]
+        if len(lacking):
+            column = self.stage.stratify
+            where = self.spool.where(int(lacking[0]))
+            raise Refusal(f"{where} has no column '{column}' to stratify by; name another in 'stratify'")
+        return codes[rows], names
+
+    def _refuse_unseen_labels(self, split_of: NDArray[np.int8]) -> None:
+        codes, names = self.labels
+        known = np.unique(codes[split_of == 0])
+        for name in ("validation", "test") if (known >= 0).any() else ():
+            unseen = np.setdiff1d(codes[split_of == SPLITS.index(name)], [*known.tolist(), -1])
+            if len(unseen):
+                raise Refusal(
+                    f"label '{min(names[code] for code in unseen)}' occurs in the {name} records but in none for "
+                    "training; add examples of it to 'data', or correct the label"
+                )
+
+    def _copies(self, split_of: NDArray[np.int8]) -> NDArray[np.uint16]:
+        """How often each row is written, (N,)."""
+        copies = np.ones(self.spool.rows, np.uint16)
+        if self.stage.mix is not None:
+            train, sources = np.flatnonzero(split_of == 0), self.spool.sources()
+            count = len(_listed(self.stage.data))
+            first = sum(len(_listed(given)) for given in (self.stage.test, self.stage.validation))
+            copies[train] = self.stage.mix.copies(sources[train] - first, count, self.place.seed)
+        return copies
+
+    def _leave(self, writers: Writers, split_of: NDArray[np.int8], found: Survey) -> None:
+        """Put the files of the splits in place, and beside them what was found, dropped and compared."""
+        written = writers.close()
+        rows = dict(writers.rows)
+        if self.stage.augment:
+            rows["train"] = self._augmented()
+        positions = {name: np.flatnonzero(split_of == SPLITS.index(name)) for name in written}
+        compared = balance(positions, *self.labels, self.characters)
+        notes: dict[str, Any] = {
+            "dropped.json": self.dropped.to_plain(),
+            "splits.json": {name: side.to_plain() for name, side in compared.items()},
+            "survey.json": found.to_plain(),
+        }
+        if self.stage.cleaners:
+            notes[CLEANERS] = [part.to_plain() for part in rewriters(self.stage.cleaners)]
+        put_in_place(self.scratch, self.place.folder, written, notes)
+        for line in balance_in_words({name: rows[name] for name in written}, compared, self.place.language):
+            self.place.say(line)
+
+    def _augmented(self) -> int:
+        """Add rows to the training split before it is put in place; gives how many it then has."""
+        parts = [at_place(part, self.place) for part in self.stage.augment]
+        records = augmented(load(self.scratch, "train"), parts, self.place.seed)
+        save_split(self.scratch, "train", records)
+        return len(records)
 
 
-def _read(sources: Sources | None, column: str) -> list[Record]:
-    records: list[Record] = []
-    for source in [] if sources is None else sources if isinstance(sources, list) else [sources]:
-        with closing(source.read()) as first:
-            needed = () if "tokens" in next(first) else (column,)
-        for number, record in enumerate(source.read(needed), 1):
-            label = record.get("label")
-            if isinstance(label, str) and not label.strip():
-                raise Refusal(f"{source.path}: record {number} has an empty label; fill it in, or remove the record")
-            records.append(record | {"label": str(label)} if isinstance(label, int) else record)
-    return records
-
-
-def _label(record: Record) -> str | None:
-    """Its label, if it has one that is a name; not a number to be predicted, nor several labels."""
-    label = record.get("label")
-    return label if isinstance(label, str) else None
-
-
-def _refuse_unseen_labels(splits: dict[str, list[Record]]) -> None:
-    known = {_label(record) for record in splits["train"]} - {None}
-    for name in ("validation", "test") if known else ():
-        unseen = {_label(record) for record in splits.get(name, [])} - known - {None}
-        if unseen:
-            raise Refusal(
-                f"label '{min(filter(None, unseen))}' occurs in the {name} records but in none for training; "
-                "add examples of it to 'data', or correct the label"
-            )
+def _listed(sources: Sources | None) -> list[Format]:
+    return [] if sources is None else sources if isinstance(sources, list) else [sources]

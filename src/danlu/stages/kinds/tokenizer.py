@@ -1,34 +1,52 @@
 """Make a tokenizer from the training split of prepared data."""
 
+import json
 from collections.abc import Iterator
 
 from pydantic import Field
 
-from danlu.machine.files import folder_in_place
+from danlu.data.record import Record
+from danlu.machine.files import folder_in_place, write_text
 from danlu.refusal import Refusal
-from danlu.stages.sources import Data, records_of
+from danlu.stages.sources import Data, resolved, stream_of
 from danlu.stages.stage import Place, Stage
 from danlu.text.align import joined
+from danlu.text.coverage import in_words, report
 from danlu.text.tokenizer import TokenizerSource
 
 
 class Tokenizer(Stage):
-    """Text to a folder `tokenizer` that transformers opens."""
+    """Text to a folder `tokenizer` that transformers opens, and `tokenizer_report.json` about it."""
 
     data: Data | list[Data] = Field(description="where the text comes from; of prepared data the training split")
     tokenizer: TokenizerSource
 
     def run(self, place: Place) -> None:
-        """Train and save the tokenizer; see `Stage.run`. It is saved as a whole, so nothing is resumed."""
-        records = records_of(self.data, "train", place)
-        if not records:
-            raise Refusal("the data has no records to learn a tokenizer from; look at the paths in 'data'")
+        """Train and save the tokenizer; see `Stage.run`. It is saved as a whole, so nothing is resumed.
+
+        The text is read as it is needed, and never held.
+        """
 
         def texts() -> Iterator[str]:
-            for record in records:
-                yield str(record["text"]) if "text" in record else joined(record.get("tokens", ()))[0]
+            for chunk in stream_of(self.data, "train", place):
+                yield from map(_text, chunk)
 
-        made = self.tokenizer.build(texts)
+        if next(texts(), None) is None:
+            raise Refusal("the data has no records to learn a tokenizer from; look at the paths in 'data'")
+        made = resolved(self.tokenizer, place).build(texts)
         with folder_in_place(place.folder / "tokenizer") as temporary:
             made.save_pretrained(temporary)
-        place.say(f"tokenizer: {len(made):,} tokens from {len(records):,} texts")
+        found = report(texts(), made)
+        write_text(
+            place.folder / "tokenizer_report.json", json.dumps(found.to_plain(), ensure_ascii=False, indent=1) + "\n"
+        )
+        place.say(f"tokenizer: {len(made):,} tokens")
+        for line in in_words(found, place.language):
+            place.say(line)
+
+
+def _text(record: Record) -> str:
+    """The text of a record, or what its words or tokens make."""
+    if "text" in record:
+        return str(record["text"])
+    return joined(record.get("words") or record.get("tokens") or ())[0]

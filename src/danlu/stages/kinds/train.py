@@ -1,7 +1,7 @@
 """Train a model: any source, any task, any tuning method. Pretraining and fine-tuning are this one stage."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import nn
 
 from danlu.bundle.bundle import save
+from danlu.data.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.evaluate.metric import Metric
 from danlu.evaluate.score import values
@@ -22,7 +23,8 @@ from danlu.model.heads import plain
 from danlu.model.source import Source
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
-from danlu.stages.sources import Data, bundle_folder, has_split, records_of, tokenizer_of
+from danlu.stages.sharded import sharded
+from danlu.stages.sources import Data, bundle_folder, has_split, records_of, rewriters_for, tokenizer_of
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.task.predict import Predictor, longest_row
 from danlu.task.task import Task
@@ -71,13 +73,14 @@ class Train(Stage):
                 stack.enter_context(cached_trunk(model, batches, place.folder))
             measure = _measure(stack, model, prepared, validation) if validation else None
             best = run.train(place.folder.name, measure)
-        counts = {"train": len(ready.records), "validation": len(validation)}
+        counts = {"train": ready.count, "validation": len(validation)}
         self._save(place, prepared, best, ready.precision, counts, (validation or ready.records)[:8])
 
     def ready(self, place: Place) -> "Ready":
         """All up to the first step; raises `Refusal` for what the data, the tokenizer or the model do not allow."""
         torch.manual_seed(place.seed)
-        records = records_of(self.data, "train", place)
+        shards = sharded(self.data, place)
+        records = shards.examples if shards else records_of(self.data, "train", place)
         validation = self._validation_records(place)
         source = self._source(place)
         if self.tokenizer is None and source.tokenizer_path() is None:
@@ -91,18 +94,24 @@ class Train(Stage):
                 "add 'validation' to the stage, or leave out 'patience'"
             )
         tokenizer = tokenizer_of(self.tokenizer, source.tokenizer_path(), place)
-        prepared = Prepared(self, source, tokenizer, self.task.fitted(records), place.seed)
+        task = shards.task(self.task) if shards else self.task.fitted(records)
+        prepared = Prepared(self, source, tokenizer, task, rewriters_for(self.data, place), place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model = prepare_for_training(prepared.tuned_model(), precision)
         limit = longest_row(plain(model))
-        encoded = prepared.task.encode(records, tokenizer, limit, labelled=True)
-        if not encoded:
+        encoded: Sequence[Encoded] = (
+            shards.rows(task, tokenizer, limit) if shards else task.encode(records, tokenizer, limit, labelled=True)
+        )
+        if not len(encoded):
             raise Refusal("the data gives nothing to train on; look at the survey of the stage that prepared it")
+        if not shards:
+            _say_losses(place, encoded)
         try:  # what cannot be validated is told now, not after an epoch
             prepared.task.encode(validation, tokenizer, limit, labelled=True)
         except Refusal as refusal:
             raise Refusal(f"validation data, {refusal}") from None
-        return Ready(records, validation, prepared, precision, limit, encoded, model)
+        count = shards.records if shards else len(records)
+        return Ready(records, count, validation, prepared, precision, limit, encoded, model)
 
     def _source(self, place: Place) -> Source:
         path = self.model.tokenizer_path()
@@ -155,6 +164,7 @@ class Train(Stage):
             precision="float32" if precision == "float16" else precision,
             provenance=provenance,
             examples=examples,
+            rewriters=prepared.rewriters,
             language=place.language,
         )
         place.say(f"{place.folder.name}: bundle in {place.folder / 'bundle'}")
@@ -168,6 +178,7 @@ class Prepared:
     source: Source
     tokenizer: Tokenizer
     task: Task
+    rewriters: list[Rewriter]
     seed: int
 
     def tuned_model(self) -> nn.Module:
@@ -182,16 +193,18 @@ class Prepared:
 class Ready:
     """What a training begins with.
 
+    - `records`: what is learnt from, or of shards the first; `count`: of all records.
     - `limit`: the longest row that the model allows, in tokens; `encoded`: the rows of all records.
     - `model`: in the number format and with the kernels of the training; `precision`: resolved.
     """
 
     records: list[Record]
+    count: int
     validation: list[Record]
     prepared: Prepared
     precision: str
     limit: int
-    encoded: list[Encoded]
+    encoded: Sequence[Encoded]
     model: nn.Module
 
     def batches(self) -> Batches:
@@ -236,6 +249,21 @@ def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:
     """Every row once, for features that are computed once."""
     for group in batches.groups(0, batches.an_epoch(), where):
         yield from group
+
+
+def _say_losses(place: Place, encoded: Sequence[Encoded]) -> None:
+    """What of the data the model will not see as it is."""
+    cut = [item.cut for item in encoded if item.cut]
+    if cut:
+        place.say(
+            f"{place.folder.name}: {len(cut):,} of {len(encoded):,} texts are too long and lose {sum(cut):,} tokens; "
+            "raise the task's 'max_length', or set its 'too_long' to split"
+        )
+    if widened := sum(item.widened for item in encoded):
+        place.say(
+            f"{place.folder.name}: {widened:,} spans have borders inside a token and are labelled inexactly; "
+            "a tokenizer with smaller pieces labels them exactly"
+        )
 
 
 def _say_plan(place: Place, run: Run, model: nn.Module, precision: str) -> None:

@@ -16,9 +16,10 @@ from danlu.task.inputs import padding_id
 from danlu.task.task import Output, Prediction, Task
 from danlu.text.batch import Batch, pad
 from danlu.text.encoded import Encoded, Ids
+from danlu.text.flat import DocumentRows, FlatTokens, PackedRows
 from danlu.text.pack import packed
 from danlu.text.tokenizer import Tokenizer
-from danlu.text.windows import TooLong, cut, tokenized
+from danlu.text.windows import TooLong, cut, documents
 
 CHUNK = 1024  # positions whose float32 logits are in memory at once
 
@@ -35,6 +36,7 @@ class CausalLm(Task):
     auto_class: ClassVar[str] = "AutoModelForCausalLM"
     columns: ClassVar[dict[str, str]] = {"text": "text"}
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
+    reads_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "床前明月光，疑是地上霜。"},
         {"text": "All that glisters is not gold."},
@@ -53,13 +55,20 @@ class CausalLm(Task):
         limit = min(limit, self.max_length or limit)
         texts = [text_in(record, number) for number, record in enumerate(records)]
         windows = []
-        for record, encoding in enumerate(tokenized(texts, tokenizer)):
-            whole = Encoded(record, _with_ends(encoding.ids, tokenizer))
+        for record, ids in enumerate(documents(texts, tokenizer)):
+            whole = Encoded(record, ids)
             special_T = np.zeros(len(whole), bool)  # the ends are part of what is predicted
             windows += [whole] if len(whole) <= limit else cut(whole, special_T, limit, self.too_long, overlap=1)
         for item in windows:
             item.labels = np.append(item.input_ids[1:], np.int32(-100))
         return _packed_rows(windows, limit) if labelled and self.pack else windows
+
+    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int) -> Sequence[Encoded]:
+        """Rows of `limit` tokens that go on from document to document; without `pack`, a row a window."""
+        limit = min(limit, self.max_length or limit)
+        if self.pack:
+            return PackedRows(tokens, limit, _next_tokens)
+        return DocumentRows(tokens, limit, lambda row: np.append(row.input_ids[1:], np.int32(-100)), overlap=1)
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """Labels (B, T): the next token of each. Nothing looks ahead, so padding to the right needs no mask."""
@@ -111,14 +120,12 @@ class CausalLm(Task):
         return float(prediction["negative_log_likelihood"]), int(prediction["tokens"])
 
 
-def _with_ends(ids: list[int], tokenizer: Tokenizer) -> Ids:
-    """The document between its begin and end tokens, where the tokenizer has them and has not put them there."""
-    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
-    if begin is not None and ids[:1] != [begin]:
-        ids = [begin, *ids]
-    if end is not None and (len(ids) < 2 or ids[-1] != end):
-        ids = [*ids, end]
-    return np.array(ids or [0], np.int32)
+def _next_tokens(row: Encoded) -> Ids:
+    """The token after each, -100 at the end of a document, (T,)."""
+    assert row.segments is not None
+    labels_T = np.append(row.input_ids[1:], np.int32(-100))
+    labels_T[:-1][np.diff(row.segments) > 0] = -100
+    return labels_T
 
 
 def _packed_rows(windows: list[Encoded], size: int) -> list[Encoded]:

@@ -20,8 +20,9 @@ from danlu.task.inputs import model_inputs
 from danlu.task.task import Output, Prediction, Task
 from danlu.text.batch import Batch, pad
 from danlu.text.encoded import Encoded
+from danlu.text.flat import DocumentRows, FlatTokens
 from danlu.text.tokenizer import Tokenizer
-from danlu.text.windows import TooLong, windows
+from danlu.text.windows import TooLong, around, windows
 
 BLANK = -101  # label of a place to be filled whose truth nobody knows; it never counts
 GUESSES = 5  # words offered for each blank
@@ -46,6 +47,7 @@ class MaskedLm(Task):
     auto_class: ClassVar[str] = "AutoModelForMaskedLM"
     columns: ClassVar[dict[str, str]] = {"text": "text"}
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
+    reads_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "今天的天气很好，我们去公园散步。"},
         {"text": "The train leaves at nine in the morning."},
@@ -69,8 +71,7 @@ class MaskedLm(Task):
         `labels` are the token numbers, with -100 for special tokens; or, unlabelled, `Blanks` where the text has
         mask tokens of its own, and None elsewhere.
         """
-        if tokenizer.mask_token_id is None:
-            raise Refusal("the tokenizer has no mask token; train a 'wordpiece' one, or choose the task 'causal_lm'")
+        self._need_mask(tokenizer)
         texts = [text_in(record, number) for number, record in enumerate(records)]
         encoded = windows(texts, tokenizer, min(limit, self.max_length or limit), self.too_long)
         special = np.array(tokenizer.all_special_ids, np.int32)
@@ -81,6 +82,17 @@ class MaskedLm(Task):
                 blanks = np.flatnonzero(item.input_ids == tokenizer.mask_token_id)
                 item.labels = Blanks(blanks, lambda token: str(tokenizer.decode([token])).strip())
         return encoded
+
+    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int) -> Sequence[Encoded]:
+        """One row a document, or one a window without overlap, each with the document's special tokens."""
+        self._need_mask(tokenizer)
+        special = np.array(tokenizer.all_special_ids, np.int32)
+        return DocumentRows(
+            tokens,
+            min(limit, self.max_length or limit),
+            lambda row: np.where(np.isin(row.input_ids, special), -100, row.input_ids),
+            around=around(tokenizer),
+        )
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """Labels (B, T): the hidden tokens, -100 elsewhere.
@@ -154,6 +166,10 @@ class MaskedLm(Task):
     def answer(self, prediction: Prediction) -> tuple[float, int]:
         """Negative log-likelihood (nats) and the number of tokens it is summed over."""
         return float(prediction["negative_log_likelihood"]), int(prediction["tokens"])
+
+    def _need_mask(self, tokenizer: Tokenizer) -> None:
+        if tokenizer.mask_token_id is None:
+            raise Refusal("the tokenizer has no mask token; train a 'wordpiece' one, or choose the task 'causal_lm'")
 
     def _how_many(self, tokens: int) -> int:
         """How many of so many tokens are hidden; from 128 on a multiple of 16, which is 6 % off at most."""

@@ -33,7 +33,7 @@ class Tag(Task):
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
     columns: ClassVar[dict[str, str]] = {
         "text": "text",
-        "entities": "list of {start, end, label}; or 'tokens' and 'tags' (BIO) instead of both",
+        "entities": "list of {start, end, label}; or 'tokens' and 'tags' (BIO) instead of both; or 'words'",
     }
     metrics: ClassVar[tuple[str, ...]] = ("entity_f1", "entity_precision", "entity_recall")
     baseline: ClassVar[str | None] = "hmm"

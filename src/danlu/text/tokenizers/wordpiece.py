@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+import numpy as np
 from pydantic import Field
 
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.word_counts import Cut, count_words, meals
 
 SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 
@@ -22,7 +24,7 @@ class WordPiece(TokenizerSource):
     min_frequency: int = Field(default=2, ge=1, description="how often a character or piece must occur")
 
     def build(self, texts: Callable[[], Iterator[str]]) -> Tokenizer:
-        """Learn the vocabulary; the text is read twice.
+        """Learn the vocabulary; the text is read once.
 
         Raises `Refusal` for text without a single character to learn from.
         """
@@ -30,15 +32,21 @@ class WordPiece(TokenizerSource):
         from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
         normalizer = normalizers.BertNormalizer(lowercase=self.lowercase, handle_chinese_chars=True)
-        words = pre_tokenizers.BertPreTokenizer()
-        counts: Counter[str] = Counter()
-        for text in texts():
-            counts.update(normalizer.normalize_str(text))
+        splitter = pre_tokenizers.BertPreTokenizer()
+        counted = count_words(texts(), Cut.bert())
+        characters: Counter[str] = Counter()
+        for character, count in counted.characters.items():
+            for form in normalizer.normalize_str(character):
+                characters[form] += count
+        words: Counter[str] = Counter()
+        for word, count in zip(counted.words, counted.counts.tolist(), strict=True):
+            for part, _ in splitter.pre_tokenize_str(normalizer.normalize_str(word)):
+                words[part] += count
 
         def joins(character: str) -> bool:
-            return len(words.pre_tokenize_str(normalizer.normalize_str(character * 2))) == 1
+            return len(splitter.pre_tokenize_str(normalizer.normalize_str(character * 2))) == 1
 
-        alphabet, inner = self._alphabet(counts, joins)
+        alphabet, inner = self._alphabet(characters, joins)
         trainer = trainers.WordPieceTrainer(
             vocab_size=self.size,
             min_frequency=self.min_frequency,
@@ -49,10 +57,10 @@ class WordPiece(TokenizerSource):
             show_progress=False,
         )
         learner = Backend(models.WordPiece(unk_token=SPECIAL["unk"]))
-        learner.normalizer, learner.pre_tokenizer = normalizer, words
-        learner.train_from_iterator(texts(), trainer)
+        learner.pre_tokenizer = pre_tokenizers.CharDelimiterSplit("\0")
+        learner.train_from_iterator(meals([*words], np.array([*words.values()], np.int64)), trainer)
         backend = Backend(models.WordPiece(learner.get_vocab(), unk_token=SPECIAL["unk"]))
-        backend.normalizer, backend.pre_tokenizer = normalizer, words
+        backend.normalizer, backend.pre_tokenizer = normalizer, splitter
         backend.decoder = decoders.WordPiece(prefix="##")
         ends = [(SPECIAL[name], backend.token_to_id(SPECIAL[name])) for name in ("cls", "sep")]
         backend.post_processor = processors.TemplateProcessing(

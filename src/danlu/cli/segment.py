@@ -1,0 +1,138 @@
+"""`danlu segment SEGMENTER [FILE|-]`."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from danlu.refusal import Refusal
+
+if TYPE_CHECKING:
+    from danlu.evaluate.segmentation import WordScores
+    from danlu.text.segmenter import Segmenter
+
+_BLOCK = 4096  # records that are segmented together
+
+
+class Shape(Enum):
+    """How words are written."""
+
+    words = "words"
+    jsonl = "jsonl"
+
+
+def command(
+    segmenter: Annotated[str, typer.Argument(help="its kind, such as jieba; or the folder of a trained one")],
+    file: Annotated[str, typer.Argument(help="csv, tsv, json, jsonl, txt or parquet; '-': a text a line")] = "-",
+    *,
+    text: Annotated[list[str] | None, typer.Option(help="a text; may be given again")] = None,
+    column: Annotated[str, typer.Option(help="column of the file that holds the text")] = "text",
+    shape: Annotated[Shape, typer.Option("--format", help="a line with the words of each text, or json")] = Shape.words,
+    separator: Annotated[str, typer.Option(help="what is written between two words")] = " ",
+    score: Annotated[bool, typer.Option("--score", help="the file is segmented: say how much is found")] = False,
+    known: Annotated[str | None, typer.Option(help="segmented training text, to score words that it lacks")] = None,
+) -> None:
+    """Split every text into words; no character is lost in json, white space between words is in lines."""
+    from danlu.language import default
+
+    if text and file != "-":
+        raise Refusal(f"give either --text or the file {file}, not both")
+    if (known is not None and not score) or (score and file == "-"):
+        raise Refusal("--score takes a file of segmented text, and --known goes with it; leave them out to segment")
+    chosen = _chosen(segmenter)
+    if score:
+        for line in _in_words(_scored(chosen, file, known), default()):
+            typer.echo(line)
+        return
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+    typed = file == "-" and not text
+    texts = iter(text) if text else _lines() if typed else _texts(file, column)
+    for line in _segmented(chosen, texts, shape, separator, 1 if typed and sys.stdin.isatty() else _BLOCK):
+        typer.echo(line)
+
+
+def _chosen(name: str) -> "Segmenter":
+    from danlu.recipe.part import kinds, nearest
+    from danlu.text.segmenter import Segmenter, holds_segmenter, open_segmenter
+
+    if holds_segmenter(name):
+        return open_segmenter(name)
+    folder = Path(name).expanduser()
+    if any((folder / place / "danlu.json").is_file() for place in ("", "bundle")):
+        return Segmenter.model_validate({"kind": "neural", "path": name})
+    if name not in kinds(Segmenter):
+        raise Refusal(
+            f"'{name}' is neither a folder with a segmenter or a tagger, nor a kind of segmenter"
+            f"{nearest(name, kinds(Segmenter))}; the kinds are: {', '.join(kinds(Segmenter))}"
+        )
+    return Segmenter.model_validate({"kind": name})
+
+
+def _segmented(segmenter: "Segmenter", texts: Iterator[str], shape: Shape, separator: str, block: int) -> Iterator[str]:
+    while chunk := list(islice(texts, block)):
+        for text, words in zip(chunk, segmenter.segment(chunk), strict=True):
+            if shape == Shape.jsonl:
+                yield json.dumps({"text": text, "words": words}, ensure_ascii=False)
+            else:
+                yield separator.join(word for word in words if not word.isspace())
+
+
+def _scored(segmenter: "Segmenter", file: str, known: str | None) -> "WordScores":
+    from danlu.evaluate.segmentation import score_segmenter
+
+    words = None if known is None else {word for sentence in _sentences(known) for word in sentence}
+    return score_segmenter(segmenter, list(_sentences(file)), words)
+
+
+def _sentences(file: str) -> Iterator[list[str]]:
+    """Segmented sentences: records with words, or lines of words where the file is plain text."""
+    from danlu.data.format import Format, guess
+    from danlu.text.segmented import read_words
+
+    source = guess(file)
+    if source.kind == "text":
+        source = Format.model_validate({"kind": "words", "path": file})
+    for number, record in enumerate(source.read()):
+        yield read_words(record, number)
+
+
+def _texts(file: str, column: str) -> Iterator[str]:
+    from danlu.data.format import guess
+
+    for number, record in enumerate(guess(file).read([column]), 1):
+        text = record[column]
+        if not isinstance(text, str):
+            raise Refusal(f"{file}: record {number:,} has no text in column '{column}'; name another with --column")
+        yield text
+
+
+def _lines() -> Iterator[str]:
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise Refusal(f"standard input, line {number}: expected UTF-8; convert it with: iconv -t UTF-8") from None
+
+
+def _in_words(scores: "WordScores", language: str) -> Iterable[str]:
+    from danlu.evaluate.words import in_columns
+    from danlu.language import translator
+
+    _ = translator(language)
+    rows: list[tuple[str, Any]] = [
+        (_("words"), f"{scores.words:,}"),
+        (_("precision"), f"{scores.precision:.4f}"),
+        (_("recall"), f"{scores.recall:.4f}"),
+        ("F1", f"{scores.f1:.4f}"),
+    ]
+    if scores.unknown_share is not None:
+        rows.append((_("unknown words, of all"), f"{scores.unknown_share:.4f}"))
+    if scores.unknown_recall is not None:
+        rows.append((_("recall of unknown words"), f"{scores.unknown_recall:.4f}"))
+    return in_columns(rows)

@@ -1,0 +1,98 @@
+"""How alike the splits are: labels and lengths of each, and how far they are from those of training."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from danlu.language import translator
+
+Integers = NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """One split beside the training split.
+
+    - `labels`: rows by label; `median`, `mean`, `longest`: lengths in characters.
+    - `label_distance`: total variation between the shares of labels, 0 to 1: the share of rows that would have to
+      carry another label; None without labels. `label_chance`: the probability of a chi-square (Pearson, 1900) as
+      large by chance; below 0.01 a split is another population. None for training.
+    - `length_distance`: largest difference between the distributions of lengths (Kolmogorov, 1933), 0 to 1.
+    """
+
+    rows: int
+    labels: dict[str, int]
+    median: float
+    mean: float
+    longest: int
+    label_distance: float | None
+    label_chance: float | None
+    length_distance: float
+
+    def to_plain(self) -> dict[str, Any]:
+        """The figures as plain data."""
+        return asdict(self)
+
+
+def balance(
+    splits: Mapping[str, Integers], codes: Integers, names: Sequence[str], characters: Integers
+) -> dict[str, Balance]:
+    """Compare splits, `train` among them, of which each gives its rows.
+
+    - `codes`: each row's label as a position in `names`, -1 for none, (N,); `characters`: its length, (N,).
+    """
+    counts = {split: np.bincount(codes[rows] + 1, minlength=len(names) + 1)[1:] for split, rows in splits.items()}
+    lengths = {split: np.sort(characters[rows]) for split, rows in splits.items()}
+    found = {}
+    for split in splits:
+        distance, chance = _labels_apart(counts["train"], counts[split])
+        found[split] = Balance(
+            rows=len(splits[split]),
+            labels={name: int(count) for name, count in zip(names, counts[split], strict=True) if count},
+            median=float(np.median(lengths[split])),
+            mean=float(lengths[split].mean()),
+            longest=int(lengths[split][-1]),
+            label_distance=distance,
+            label_chance=None if split == "train" else chance,
+            length_distance=_lengths_apart(lengths["train"], lengths[split]),
+        )
+    return found
+
+
+def _labels_apart(first: Integers, second: Integers) -> tuple[float | None, float | None]:
+    from scipy.special import chdtrc
+
+    sums = first.sum(), second.sum()
+    if not all(sums):
+        return None, None
+    distance = float(np.abs(first / sums[0] - second / sums[1]).sum() / 2)
+    seen = (first + second) > 0
+    table = np.stack([first[seen], second[seen]]).astype(np.float64)
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
+    freedom = table.shape[1] - 1
+    chance = float(chdtrc(freedom, ((table - expected) ** 2 / expected).sum())) if freedom else 1.0
+    return distance, chance
+
+
+def _lengths_apart(first: Integers, second: Integers) -> float:
+    values = np.union1d(first, second)
+    shares = [np.searchsorted(side, values, side="right") / len(side) for side in (first, second)]
+    return float(np.abs(shares[0] - shares[1]).max())
+
+
+def in_words(rows: Mapping[str, int], splits: Mapping[str, Balance], language: str = "en") -> list[str]:
+    """The sizes of the splits, and how far they are from training, in one line, in English or Chinese."""
+    _ = translator(language)
+    told = _("records: {counts}").format(counts=", ".join(f"{name} {count:,}" for name, count in rows.items()))
+    others = [side for name, side in splits.items() if name != "train"]
+    if not others:
+        return [told]
+    lengths = max(side.length_distance for side in others)
+    labels = [side.label_distance for side in others if side.label_distance is not None]
+    if labels:
+        apart = _("; labels differ by up to {labels:.1%} from training, lengths by up to {lengths:.1%}")
+        return [told + apart.format(labels=max(labels), lengths=lengths)]
+    return [told + _("; lengths differ by up to {lengths:.1%} from training").format(lengths=lengths)]

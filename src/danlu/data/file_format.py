@@ -1,0 +1,33 @@
+"""Formats whose records lie in files: one path, a pattern of several, a zip, a gzip, or a URL."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from danlu.data.bad_rows import BadRows
+from danlu.data.format import Format
+from danlu.data.record import Record
+from danlu.data.source_file import SourceFile, find_paths, find_source
+
+
+class FileFormat(Format):
+    """A format that reads one file after the other."""
+
+    member: str | None = Field(default=None, description="name or glob of the one file that is meant in a zip")
+
+    @abstractmethod
+    def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
+        """Yield the records as the file has them, each with the number of its line or record, from 1.
+
+        What cannot be read goes to `bad_rows.reject`, which raises or counts it. Raises `Refusal` naming the file
+        if no more of it can be read.
+        """
+
+    def shards(self) -> list[str]:
+        """Paths of the files, in order; see `Format.shards`."""
+        return find_paths(self.path)
+
+    def rows_of(self, shard: str, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
+        """Yield the records of one file; see `Format.rows_of`."""
+        return self.rows(find_source(shard, self.member), bad_rows)

@@ -1,0 +1,94 @@
+"""Texts as folded code points: without white space, in one case and one width, for comparison alone.
+
+What is folded is compatibility forms (NFKC, Unicode annex 15), case (Unicode 3.13) and white space, each code point by
+itself: one look into a table. Only texts whose diacritics stand apart from their letters are composed (NFC) before.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.uint32]
+Starts = NDArray[np.int64]
+
+_DROPPED, _UNKNOWN = 0xFFFFFFFE, 0xFFFFFFFF
+_FIRST_DIACRITIC, _LAST_DIACRITIC = 0x300, 0x36F
+_table = np.full(0x110000, _UNKNOWN, np.uint32)
+"""What each code point becomes; it is looked at when it first occurs, as a corpus holds some thousands."""
+_letters = np.zeros(0x110000, bool)
+"""Which of these are letters or digits."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """N texts, one after the other.
+
+    - `codes`: code points, (C,).
+    - `starts`: where each text begins in them, and the end, (N + 1,).
+    """
+
+    codes: Codes
+    starts: Starts
+
+    def bytes_of(self, row: int) -> bytes:
+        """One text, as UTF-32."""
+        return self.codes[self.starts[row] : self.starts[row + 1]].tobytes()
+
+
+def normalised(text: str) -> str:
+    """One text folded, as text."""
+    return folded([text]).bytes_of(0).decode("utf-32-le", "surrogatepass")
+
+
+def folded(texts: Sequence[str]) -> Folded:
+    """The texts without white space, in one case and one width; a character that becomes several stays."""
+    codes, starts = coded(texts)
+    apart = (codes >= _FIRST_DIACRITIC) & (codes <= _LAST_DIACRITIC)
+    if apart.any():
+        composed = list(texts)
+        for row in np.unique(np.searchsorted(starts, np.flatnonzero(apart), side="right") - 1).tolist():
+            composed[row] = unicodedata.normalize("NFC", composed[row])
+        codes, starts = coded(composed)
+    plain = _looked_up(codes)
+    kept = plain != _DROPPED
+    if kept.all():
+        return Folded(plain, starts)
+    before = np.zeros(len(kept) + 1, np.int64)
+    np.cumsum(kept, out=before[1:])
+    return Folded(plain[kept], before[starts])
+
+
+def folded_in_place(codes: Codes) -> tuple[Codes, NDArray[np.bool_]]:
+    """Each code point folded, none dropped, (C,), and whether it is a letter or digit, (C,)."""
+    plain = _looked_up(codes)
+    return plain, _letters[codes]
+
+
+def coded(texts: Sequence[str]) -> tuple[Codes, Starts]:
+    """The code points of all texts, (C,), and where each text begins and the last one ends, (N + 1,)."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), "<u4")
+    starts = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=starts[1:])
+    return codes, starts
+
+
+def _looked_up(codes: Codes) -> Codes:
+    found: Codes = _table[codes]
+    unknown = found == _UNKNOWN
+    if unknown.any():
+        for code in np.unique(codes[unknown]).tolist():
+            _table[code] = _fold(chr(code))
+            _letters[code] = chr(code).isalnum()
+        found = _table[codes]
+    return found
+
+
+def _fold(character: str) -> int:
+    """The code point that a character becomes, or that it is dropped."""
+    text = unicodedata.normalize("NFKC", character).casefold()
+    if not text.strip():
+        return _DROPPED
+    return ord(text) if len(text) == 1 else ord(character)

@@ -1,0 +1,149 @@
+"""Labels that are probably wrong, by the probabilities of a model that has not seen them.
+
+Confident learning (Northcutt, Jiang and Chuang, 2021), as cleanlab computes it.
+"""
+
+import csv
+import io
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from danlu.data.dedup import exact_clusters
+from danlu.data.extra import needed
+from danlu.data.record import Record
+from danlu.machine.files import write_text
+from danlu.refusal import Refusal
+
+Shares = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A record and how much its label is to be doubted.
+
+    - `row`: its number, from 1, as in messages about files.
+    - `label`, `suggested`: the label that it has, and the most probable one.
+    - `score`: from 0 for a label that is surely wrong to 1; (p(label) - p(the best other) + 1) / 2.
+    - `wrong`: whether it is among those that confident learning takes to be wrong.
+    """
+
+    row: int
+    label: str
+    suggested: str
+    score: float
+    wrong: bool
+    text: str
+
+
+def labels_in(records: Sequence[Record], column: str = "text") -> tuple[list[str], list[str]]:
+    """The text and the label of each record.
+
+    Raises:
+        Refusal: a record has no text, or not exactly one label, or all have the same; names the record.
+    """
+    for number, record in enumerate(records, 1):
+        if not isinstance(record.get(column), str):
+            raise Refusal(f"record {number:,}: there is no text in the column '{column}'; name the one that is meant")
+        if not isinstance(record.get("label"), str | int):
+            raise Refusal(
+                f"record {number:,}: labels are examined where each record has one, in the column 'label'; "
+                "give data of that kind"
+            )
+    labels = [str(record["label"]) for record in records]
+    if len(set(labels)) < 2:
+        raise Refusal(f"the records have {len(set(labels))} different labels, and two are needed to doubt one")
+    return [record[column] for record in records], labels
+
+
+def with_equal_texts(texts: Sequence[str], labels: Sequence[str], shares: Shares) -> Shares:
+    """The probabilities after the labels of equal texts have been heard, (N, C).
+
+    Each witness is taken to be right nineteen times in twenty.
+    """
+    names = sorted(set(labels))
+    numbers = np.array([names.index(label) for label in labels])
+    firsts = exact_clusters([text.strip() for text in texts])
+    votes = np.zeros((len(texts), len(names)))
+    np.add.at(votes, (firsts, numbers), 1.0)
+    heard = votes[firsts]
+    heard[np.arange(len(texts)), numbers] -= 1  # a label is no witness of its own
+    logarithms = np.log(np.maximum(shares, 1e-9)) + heard * np.log(19 * max(len(names) - 1, 1))
+    found = np.exp(logarithms - logarithms.max(1, keepdims=True))
+    shares_found: Shares = found / found.sum(1, keepdims=True)
+    return shares_found
+
+
+def shares_of(predictions: Sequence[dict[str, Any]], names: Sequence[str]) -> Shares:
+    """The probabilities that a classifier's predictions hold, by label, (N, C).
+
+    Raises:
+        Refusal: the predictions hold no probabilities, or lack those of a label.
+    """
+    if not all(isinstance(prediction.get("scores"), dict) for prediction in predictions):
+        raise Refusal("labels are examined with the probabilities of a 'classify' bundle; this one gives none")
+    known = set(predictions[0]["scores"]) if predictions else set(names)
+    missing = sorted(set(names) - known)
+    if missing:
+        raise Refusal(f"the bundle does not know the label '{missing[0]}'; it knows: {', '.join(sorted(known))}")
+    found = np.array([[prediction["scores"][name] for name in names] for prediction in predictions], np.float64)
+    shares: Shares = found / np.maximum(found.sum(1, keepdims=True), 1e-12)
+    return shares
+
+
+def suspects(texts: Sequence[str], labels: Sequence[str], shares: Shares) -> list[Suspect]:
+    """All records, the most doubtful label first; `shares` (N, C) are the probabilities of the labels, sorted.
+
+    Equal texts are heard as witnesses of one another's labels.
+
+    Raises:
+        Refusal: cleanlab is not installed.
+    """
+    rank = needed("cleanlab.rank", "labels", "the search for wrong labels")
+    find = needed("cleanlab.filter", "labels", "the search for wrong labels").find_label_issues
+    names = sorted(set(labels))
+    numbers = np.array([names.index(label) for label in labels])
+    shares = with_equal_texts(texts, labels, shares)
+    scores = rank.get_label_quality_scores(numbers, shares, method="normalized_margin")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that labels of five records or fewer are not judged
+        wrong = find(numbers, shares, filter_by="prune_by_noise_rate", n_jobs=1)
+    best = shares.argmax(1)
+    return [
+        Suspect(
+            row=row + 1,
+            label=labels[row],
+            suggested=names[best[row]],
+            score=round(float(scores[row]), 6),
+            wrong=bool(wrong[row]),
+            text=texts[row],
+        )
+        for row in np.argsort(scores, kind="stable").tolist()
+    ]
+
+
+def export(path: Path, found: Sequence[Suspect]) -> None:
+    """Write suspects for review, in order: `.csv` for a table, `.jsonl` for lines of json.
+
+    Raises:
+        Refusal: another suffix, no such folder, or a full disk.
+    """
+    rows = [asdict(suspect) for suspect in found]
+    if not path.absolute().parent.is_dir():
+        raise Refusal(f"{path}: there is no folder {path.parent}; make it first")
+    if path.suffix == ".jsonl":
+        write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    elif path.suffix == ".csv":
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(Suspect.__dataclass_fields__), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(path, "\ufeff" + table.getvalue())  # the mark tells a spreadsheet that it is UTF-8
+    else:
+        raise Refusal(f"{path}: expected a name that ends in .csv or .jsonl")

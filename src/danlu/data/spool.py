@@ -1,0 +1,148 @@
+"""Chunks on disk as one table of N rows: columns read whole, texts by row, clusters found out of core.
+
+Memory is some 24 bytes a row, for what clusters and splits hold of each, and that of a few chunks.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from danlu.data.alike import Forest, Pairs, join_alike, join_equal, similarities
+from danlu.data.engine import Engine
+from danlu.data.ingest import Chunk
+from danlu.data.minhash import Words, bands_for
+from danlu.data.record import text_of
+from danlu.data.stored import read_arrow, records_of
+
+_TOGETHER = 2**22
+"""Rows whose keys are sorted at a time: 24 bytes each."""
+
+_PAIRS = 2**13
+"""Pairs that are compared in one call: some MB of text."""
+
+
+class Spool:
+    """Chunks in a folder, in the order of their numbers."""
+
+    def __init__(self, folder: Path, chunks: Sequence[Chunk], column: str) -> None:
+        self.folder, self.chunks, self.column = folder, chunks, column
+        self.starts = np.cumsum([0, *(chunk.rows for chunk in chunks)])
+        self.rows = int(self.starts[-1])
+
+    def values(self, name: str) -> NDArray[Any]:
+        """One value of each row, (N,) or (N, 2); see `Ingest`."""
+        found = [_loaded(self.folder, chunk.number, name) for chunk in self.chunks]
+        return np.concatenate(found)
+
+    def coded(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
+        """Each row's `label` or `stratum` as a position in the names, -1 for none, (N,)."""
+        names: dict[str, int] = {}
+        found = []
+        for chunk in self.chunks:
+            renamed = [names.setdefault(value, len(names)) for value in chunk.coded[name]]
+            found.append(np.array([*renamed, -1], np.int32)[_loaded(self.folder, chunk.number, name)])
+        return np.concatenate(found), list(names)
+
+    def of_chunk(self, values: NDArray[Any]) -> Iterator[tuple[Chunk, NDArray[Any]]]:
+        """Each chunk with its part of a column of N rows."""
+        for chunk, start in zip(self.chunks, self.starts, strict=False):
+            yield chunk, values[start : start + chunk.rows]
+
+    def origins(self, origin: str) -> NDArray[np.bool_]:
+        """Which rows were read for a set, (N,)."""
+        return np.repeat([chunk.origin == origin for chunk in self.chunks], [chunk.rows for chunk in self.chunks])
+
+    def sources(self) -> NDArray[np.int64]:
+        """The number of each row's source, (N,)."""
+        return np.repeat([chunk.source for chunk in self.chunks], [chunk.rows for chunk in self.chunks])
+
+    def where(self, row: int) -> str:
+        """The file of a row and the number of its record in it."""
+        place = int(np.searchsorted(self.starts, row, side="right")) - 1
+        chunk = self.chunks[place]
+        return f"{chunk.name}: record {_loaded(self.folder, chunk.number, 'number')[row - self.starts[place]]}"
+
+    def reader(self) -> "Texts":
+        """What reads texts of rows, also in another process."""
+        return Texts(self.folder, [chunk.number for chunk in self.chunks], self.starts, self.column)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts of rows of a spool, and how alike they are."""
+
+    folder: Path
+    numbers: list[int]
+    starts: NDArray[np.int64]
+    column: str
+
+    def of(self, rows: NDArray[np.int64]) -> list[str]:
+        """The texts of rows, ascending, each once."""
+        texts: list[str] = []
+        owners = np.searchsorted(self.starts, rows, side="right") - 1
+        for owner in np.unique(owners).tolist():
+            table = read_arrow(self.folder / f"{self.numbers[owner]}.arrow")
+            names = [name for name in (self.column, "tokens") if name in table.column_names][:2]
+            taken = table.select(names).take(rows[owners == owner] - self.starts[owner])
+            texts += [text_of(record, self.column) for record in records_of(taken)]
+        return texts
+
+    def __call__(self, pairs: Pairs) -> NDArray[np.float64]:
+        """The Jaccard similarity of pairs of rows, (P,)."""
+        rows, places = np.unique(pairs, return_inverse=True)
+        return similarities(self.of(rows), places.reshape(pairs.shape))
+
+
+def spooled_clusters(
+    spool: Spool, similarity: float, engine: Engine
+) -> tuple[NDArray[np.signedinteger], NDArray[np.signedinteger]]:
+    """The first row of each row's cluster of equal texts, and of texts that are alike: (N,) twice.
+
+    The same as `danlu.data.dedup.find_clusters` finds in memory.
+    """
+    forest = Forest(np.arange(spool.rows, dtype=np.int32 if spool.rows < 2**31 else np.int64))
+    for keys, rows in _parted(spool, "exact"):
+        join_equal(forest, keys, rows)
+    exact = forest.clusters().copy()
+    for keys, rows in _parted(spool, "folded"):
+        join_equal(forest, keys, rows)
+    firsts = forest.clusters() == np.arange(spool.rows)
+    reader = spool.reader()
+
+    def verify(pairs: Pairs) -> NDArray[np.float64]:
+        parts = [pairs[start : start + _PAIRS] for start in range(0, len(pairs), _PAIRS)]
+        return np.concatenate(list(engine.map(reader, parts)))
+
+    bands, _ = bands_for(similarity)
+    keyed = (part for band in range(bands) for part in _parted(spool, f"band{band}", firsts))
+    join_alike(forest, keyed, similarity, verify, firsts=firsts)
+    return exact, forest.clusters()
+
+
+def _parted(
+    spool: Spool, name: str, wanted: NDArray[np.bool_] | None = None
+) -> Iterator[tuple[Words, NDArray[np.int64]]]:
+    """Keys and rows, ascending, in parts such that equal keys are in one."""
+    parts = -(-spool.rows // _TOGETHER)
+    for part in range(parts):
+        keys, rows = [], []
+        for chunk, start in zip(spool.chunks, spool.starts.tolist(), strict=False):
+            found = _loaded(spool.folder, chunk.number, name)
+            leading = found if found.ndim == 1 else found[:, 0]
+            chosen = np.ones(len(found), bool) if wanted is None else wanted[start : start + chunk.rows]
+            if parts > 1:
+                chosen = chosen & (leading % np.uint64(parts) == part)
+            places = np.flatnonzero(chosen)
+            keys.append(found[places])
+            rows.append(places + start)
+        yield np.concatenate(keys), np.concatenate(rows)
+
+
+def _loaded(folder: Path, number: int, name: str) -> NDArray[Any]:
+    with np.load(folder / f"{number}.npz", allow_pickle=False) as file:
+        found: NDArray[Any] = file[name]
+        return found

@@ -1,0 +1,112 @@
+"""Encode the training split once, into shards that trainings read without holding them in memory."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, overload
+
+from pydantic import Field
+
+from danlu.data.prepared import CLEANERS
+from danlu.data.record import Record, text_of
+from danlu.language import translator
+from danlu.machine.files import folder_in_place
+from danlu.refusal import Refusal
+from danlu.stages.sources import Data, stream_of, tokenizer_of
+from danlu.stages.stage import Place, Reference, Stage
+from danlu.task.task import Task
+from danlu.text import shards
+from danlu.text.flat import write_tokens
+from danlu.text.rows import write_rows
+from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.windows import documents
+
+EXAMPLES = 8  # records that are kept, for the golden outputs of a bundle
+
+
+class Shards(Stage):
+    """Records to a folder `shards`: flat token files, or rows that a task has encoded.
+
+    The tokenizer and the other splits lie beside it, so that '@NAME' stands for all of them.
+    """
+
+    data: Data | list[Data] = Field(description="prepared data ('@stage') or files; several are joined")
+    tokenizer: Reference | TokenizerSource
+    task: Task | None = Field(default=None, description="None: flat files of tokens, for language models alone")
+    longest: int = Field(default=512, ge=8, description="tokens of a row; flat files are cut when they are read")
+
+    def run(self, place: Place) -> None:
+        """Write the shards as a whole; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
+        tokenizer = tokenizer_of(self.tokenizer, None, place)
+        records = _Streamed(self.data, place)
+        place.folder.mkdir(parents=True, exist_ok=True)
+        with folder_in_place(place.folder / "tokenizer") as temporary:
+            tokenizer.save_pretrained(temporary)
+        self._copy_splits(place)
+        with folder_in_place(place.folder / "shards") as temporary:
+            about: dict[str, Any] = {"vocabulary": len(tokenizer), "examples": records.first, "records": len(records)}
+            if self.task is None:
+                chunks = (documents([text_of(record) for record in chunk], tokenizer) for chunk in records.chunks())
+                written = write_tokens(temporary, chunks, len(tokenizer))
+            else:
+                task = self.task.fitted(records)
+                about |= {"task": task.to_plain(), "longest": self.longest}
+                written = write_rows(temporary, self._encoded(records, task, tokenizer))
+            form: shards.Form = "rows" if self.task else "tokens"
+            manifest = shards.Manifest(form, shards.tokenizer_hash(tokenizer), tuple(written), about)
+            if not manifest.count:
+                raise Refusal("the data gives no tokens; look at the survey of the stage that prepared it")
+            shards.write(temporary, manifest)
+        said = translator(place.language)("shards: {tokens:,} tokens of {records:,} records in {files} files")
+        place.say(said.format(tokens=manifest.tokens, records=len(records), files=len(written)))
+
+    def _encoded(self, records: "_Streamed", task: Task, tokenizer: Tokenizer) -> Iterator[Sequence[Any]]:
+        begun = 0
+        for chunk in records.chunks():
+            try:
+                rows = task.encode(chunk, tokenizer, self.longest, labelled=True)
+            except Refusal as refusal:
+                raise (Refusal(f"{refusal} (counted from record {begun + 1:,})") if begun else refusal) from None
+            for row in rows:
+                row.record += begun
+            begun += len(chunk)
+            yield rows
+
+    def _copy_splits(self, place: Place) -> None:
+        """The other splits of prepared data, and what gave its texts their form, as they are."""
+        for name in ("validation.parquet", "test.parquet", CLEANERS):
+            if isinstance(self.data, str) and ":" not in self.data:
+                file = place.path(self.data) / name
+                if file.is_file():
+                    shutil.copyfile(file, place.folder / file.name)
+
+
+class _Streamed(Sequence[Record]):
+    """The records of the training split, read anew each time they are gone through."""
+
+    def __init__(self, data: Data | list[Data], place: Place) -> None:
+        self._data, self._place = data, place
+        self.first = next(self.chunks(), [])[:EXAMPLES]
+        if not self.first:
+            raise Refusal("the data has no records to write shards from; look at the paths in 'data'")
+
+    def chunks(self) -> Iterator[list[Record]]:
+        return stream_of(self._data, "train", self._place)
+
+    @cached_property
+    def _length(self) -> int:
+        return sum(map(len, self.chunks()))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Record]:
+        for chunk in self.chunks():
+            yield from chunk
+
+    @overload
+    def __getitem__(self, row: int) -> Record: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Record]: ...
+    def __getitem__(self, row: int | slice) -> Record | list[Record]:
+        return list(self)[row]

@@ -1,0 +1,206 @@
+"""The promise of a segmenter: how a text falls into words."""
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from danlu.machine.files import folder_in_place, sha256, write_text
+from danlu.recipe.part import Part
+from danlu.refusal import Refusal
+from danlu.text.characters import Bools, Characters, characters, words_at
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+FACTS, MODEL = "segmenter.json", "model.safetensors"
+_BLOCK = 2**18  # characters that are looked at together; it bounds the memory, to some 100 MiB
+_CUTS = "\n。！？；，、 "  # where a text that is longer is cut, the best first
+
+
+class Segmenter(Part):
+    """How a text falls into words."""
+
+    folder: ClassVar[str] = "danlu.text.segmenters"
+
+    @abstractmethod
+    def begins(self, given: Characters) -> Bools:
+        """Where a word begins in texts side by side, (N,); every text begins with one anyway."""
+
+    def segment(self, texts: Sequence[str]) -> list[list[str]]:
+        """The words of each text; joined they are that text again, white space included.
+
+        Raises:
+            Refusal: what the segmenter needs is not there, or is damaged.
+        """
+        words: list[list[str]] = []
+        for block, goes_on in _blocks(texts):
+            given = characters(block)
+            found = words_at(given, self.begins(given)) if len(given.codes) else [[] for _ in block]
+            if goes_on:
+                words[-1] += found.pop(0)
+            words += found
+        return words
+
+
+class Learner(Segmenter):
+    """A segmenter that learns from segmented text; without `path` it has learnt nothing yet."""
+
+    path: str | None = Field(default=None, description="folder that a stage of kind segmenter has left")
+
+    @abstractmethod
+    def learn(self, sentences: Sequence[Sequence[str]]) -> Arrays:
+        """What these sentences of words teach, as arrays by name; `known` gives them back.
+
+        Raises:
+            Refusal: there is too little to learn from.
+        """
+
+    @cached_property
+    def trained(self) -> Self:
+        """This segmenter with the settings that it was trained with.
+
+        Raises:
+            Refusal: nothing was learnt, or by another kind, or with other settings.
+        """
+        if self.path is None:
+            raise Refusal(
+                f"the segmenter '{self.kind}' has learnt nothing yet; train it by a stage of kind segmenter and write "
+                f"'{{kind: {self.kind}, path: FOLDER}}' with the folder of that stage"
+            )
+        stored = open_segmenter(self.path)
+        folder = _folder(self.path)
+        if not isinstance(stored, type(self)):
+            raise Refusal(f"{folder}: holds a segmenter of kind '{stored.kind}', not '{self.kind}'")
+        for name in self.model_fields_set - {"path"}:
+            if getattr(self, name) != getattr(stored, name):
+                raise Refusal(
+                    f"{folder}: was trained with '{name}: {getattr(stored, name)}', not {getattr(self, name)}; "
+                    f"leave '{name}' out, or train another"
+                )
+        return stored
+
+    @cached_property
+    def known(self) -> Arrays:
+        """What was learnt.
+
+        Raises:
+            Refusal: as for `trained`; or the file is missing or damaged.
+        """
+        from safetensors.numpy import load_file
+
+        assert self.trained.path is not None
+        folder = Path(self.trained.path)
+        file = folder / MODEL
+        if not file.is_file() or sha256(file) != _facts(folder).get("sha256"):
+            raise Refusal(f"{file}: is missing or was changed since the training; copy or train the segmenter again")
+        arrays: dict[str, NDArray[np.generic]] = load_file(file)
+        return arrays
+
+
+def save(folder: Path, segmenter: Segmenter, sentences: Sequence[Sequence[str]]) -> None:
+    """Write a segmenter as a folder, as a whole or not at all; one that learns, learns from `sentences` first.
+
+    Raises:
+        Refusal: there is too little to learn from, or the disk is full.
+    """
+    facts: dict[str, Any] = {"segmenter": segmenter.to_plain()}
+    with folder_in_place(folder) as temporary:
+        if isinstance(segmenter, Learner):
+            from safetensors.numpy import save_file
+
+            if segmenter.path is not None:
+                raise Refusal(
+                    f"the segmenter of {segmenter.path} is trained already; leave 'path' out to train another"
+                )
+            arrays = segmenter.learn(_unspaced(sentences))
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / MODEL)
+            facts["segmenter"].pop("path")
+            facts |= {"sentences": len(sentences), "sha256": sha256(temporary / MODEL)}
+        write_text(temporary / FACTS, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
+
+
+def open_segmenter(path: str | Path) -> Segmenter:
+    """The segmenter of a folder that `save` has written, or of the stage that has.
+
+    Raises:
+        Refusal: there is no such folder, or it holds no segmenter.
+    """
+    folder = _folder(path)
+    plain = _facts(folder)["segmenter"]
+    try:
+        part = Segmenter.model_validate(plain)
+        return part.model_copy(update={"path": str(folder)}) if isinstance(part, Learner) else part
+    except ValidationError as error:
+        raise Refusal(
+            f"{folder / FACTS}: 'segmenter' cannot be read ({error.errors()[0]['msg']}); upgrade danlu"
+        ) from None
+
+
+def holds_segmenter(path: str | Path) -> bool:
+    """Whether a folder, or that of a stage, holds a segmenter that `save` has written."""
+    return any((Path(path).expanduser() / place / FACTS).is_file() for place in ("", "segmenter"))
+
+
+def _unspaced(sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Sentences parted where a word is white space, since texts are looked at between white space."""
+    found: list[list[str]] = []
+    for sentence in sentences:
+        found.append([])
+        for word in sentence:
+            if not word.isspace():
+                found[-1].append(word)
+            elif found[-1]:
+                found.append([])
+    return [words for words in found if words]
+
+
+def _folder(path: str | Path) -> Path:
+    folder = Path(path).expanduser()
+    inner = folder / "segmenter"
+    return inner if not (folder / FACTS).exists() and (inner / FACTS).is_file() else folder
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    file = folder / FACTS
+    if not file.is_file():
+        raise Refusal(f"{folder}: holds no {FACTS}; give the folder that a stage of kind segmenter has left")
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(facts["segmenter"]["kind"], str):
+            return dict(facts)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise Refusal(f"{file}: is no segmenter's description; copy or train the segmenter again")
+
+
+def _blocks(texts: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
+    """Texts in blocks of some 2**18 characters, and whether the first of a block goes on with the last before it."""
+    block: list[str] = []
+    goes_on, size = False, 0
+    for text in texts:
+        start = 0
+        for end in _cuts(text):
+            if block and (start or size + end - start > _BLOCK):
+                yield block, goes_on
+                block, size, goes_on = [], 0, start > 0
+            block.append(text[start:end])
+            size += end - start
+            start = end
+    if block:
+        yield block, goes_on
+
+
+def _cuts(text: str) -> Iterator[int]:
+    """Where a text is cut so that no part is longer than a block: behind the best mark in its second half."""
+    start = 0
+    while len(text) - start > _BLOCK:
+        middle, limit = start + _BLOCK // 2, start + _BLOCK
+        start = next((found + 1 for mark in _CUTS if (found := text.rfind(mark, middle, limit)) >= 0), limit)
+        yield start
+    yield len(text)

@@ -1,0 +1,17 @@
+"""Every character a word, as the first Chinese models took them."""
+
+import numpy as np
+
+from danlu.text.characters import JOINER, MARK, SPACE, Bools, Characters, classes
+from danlu.text.segmenter import Segmenter
+
+
+class Char(Segmenter):
+    """Every character a word; marks stay with the letter that they stand on, and white space is one word."""
+
+    def begins(self, given: Characters) -> Bools:
+        """Where a word begins; see `Segmenter.begins`."""
+        kinds = classes()[given.codes]
+        before = np.roll(kinds, 1)
+        stays: Bools = (kinds == MARK) | (kinds == JOINER) | (before == JOINER) | ((kinds == SPACE) & (before == SPACE))
+        return ~stays

@@ -1,0 +1,98 @@
+"""New tokens begin as the mean of what they replace, by value, and are saved like all others."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM, LlamaConfig, LlamaForCausalLM
+
+from danlu.model.nearest import nearest_tokens
+from danlu.model.sources.pretrained import Pretrained
+from danlu.refusal import Refusal
+from danlu.text.tokenizers.bpe import Bpe
+from danlu.text.tokenizers.extended import Extended
+from danlu.text.tokenizers.pretrained import Pretrained as PretrainedTokenizer
+from danlu.text.tokenizers.wordpiece import WordPiece
+
+TEXTS = ["今天天气很好，我们去公园散步。", "The weather is good today; we walk in the park."]
+SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+
+
+def texts():
+    return iter(TEXTS)
+
+
+def old_model(folder: Path, kind: str, spare: int = 0) -> Path:
+    torch.manual_seed(0)
+    if kind == "bert":
+        tokenizer = WordPiece(size=120, min_frequency=1).build(texts)
+        model = BertForMaskedLM(BertConfig(vocab_size=len(tokenizer) + spare, **SMALL))
+        torch.nn.init.normal_(model.cls.predictions.bias)
+    else:
+        tokenizer = Bpe(size=300).build(texts)
+        config = LlamaConfig(vocab_size=len(tokenizer) + spare, tie_word_embeddings=kind == "tied", **SMALL)
+        model = LlamaForCausalLM(config)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+AUTO = {"bert": "AutoModelForMaskedLM", "tied": "AutoModelForCausalLM", "untied": "AutoModelForCausalLM"}
+
+
+@pytest.mark.parametrize("kind", AUTO)
+@pytest.mark.parametrize("spare", [0, 40])
+def test_new_rows_are_the_mean_of_the_pieces_that_they_replace(tmp_path: Path, kind: str, spare: int) -> None:
+    folder = old_model(tmp_path / "old", kind, spare)
+    old = PretrainedTokenizer(path=str(folder)).build(texts)
+    source = Pretrained(path=str(folder))
+    before = source.build(AUTO[kind], old, {})
+    new = Extended(base=PretrainedTokenizer(path=str(folder)), tokens=("公园散步", "weather park")).build(texts)
+    after = source.build(AUTO[kind], new, {})
+    size = max(len(new), before.config.vocab_size)
+    assert after.config.vocab_size == after.get_input_embeddings().num_embeddings == size
+    assert (after.get_output_embeddings().weight is after.get_input_embeddings().weight) == (kind != "untied")
+    for part in ("get_input_embeddings", "get_output_embeddings"):
+        table, was = getattr(after, part)().weight, getattr(before, part)().weight
+        assert torch.equal(table[: len(old)], was[: len(old)])
+        for word in ("公园散步", "weather park"):
+            pieces = old(word, add_special_tokens=False)["input_ids"]
+            assert len(pieces) > 1
+            torch.testing.assert_close(table[new.convert_tokens_to_ids(word)], was[pieces].mean(0))
+    if kind == "bert":
+        pieces = old("公园散步", add_special_tokens=False)["input_ids"]
+        bias, was = after.get_output_embeddings().bias, before.get_output_embeddings().bias
+        torch.testing.assert_close(bias[new.convert_tokens_to_ids("公园散步")], was[pieces].mean())
+
+
+def test_what_was_extended_is_saved_and_opens_in_plain_transformers(tmp_path: Path) -> None:
+    folder = old_model(tmp_path / "old", "bert")
+    new = Extended(base=PretrainedTokenizer(path=str(folder)), tokens=("公园散步",)).build(texts)
+    model = Pretrained(path=str(folder)).build("AutoModelForMaskedLM", new, {})
+    model.save_pretrained(tmp_path / "new")
+    new.save_pretrained(tmp_path / "new")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "new")
+    again = AutoModelForMaskedLM.from_pretrained(tmp_path / "new")
+    assert tokenizer.tokenize("去公园散步。") == ["去", "公园散步", "。"]
+    inputs = tokenizer("去公园散步。", return_tensors="pt")
+    torch.testing.assert_close(again(**inputs).logits, model(**inputs).logits)
+    same = Pretrained(path=str(tmp_path / "new")).build("AutoModelForMaskedLM", tokenizer, {})
+    assert all(torch.equal(a, b) for a, b in zip(same.parameters(), again.parameters(), strict=True))
+
+
+def test_another_tokenizer_with_more_tokens_is_refused(tmp_path: Path) -> None:
+    folder = old_model(tmp_path / "old", "bert")
+    other = Bpe(size=300).build(texts)
+    with pytest.raises(Refusal, match=r"embeddings; leave out 'tokenizer' .* of kind 'extended'"):
+        Pretrained(path=str(folder)).build("AutoModelForMaskedLM", other, {})
+
+
+def test_nearest_tokens_are_those_of_the_largest_cosine() -> None:
+    model = BertForMaskedLM(BertConfig(vocab_size=4, **SMALL))
+    table = torch.zeros(4, 16)
+    table[0, 0], table[1, :2], table[2, 1], table[3, 0] = 1.0, torch.tensor([3.0, 1.0]), 1.0, -2.0
+    model.get_input_embeddings().weight.data.copy_(table)
+    (first,) = nearest_tokens(model, [0], 2)
+    assert [token for token, _ in first] == [1, 2]
+    assert first[0][1] == pytest.approx(3 / 10**0.5, rel=1e-5)
+    assert first[1][1] == pytest.approx(0.0, abs=1e-6)

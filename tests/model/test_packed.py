@@ -1,0 +1,50 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from danlu.model.packed import PackedLinear, packed
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(48, 96), nn.GELU(), nn.Sequential(nn.Linear(96, 32, bias=False)))
+
+
+def test_packed_layers_compute_what_plain_ones_do_to_the_precision_of_bfloat16() -> None:
+    model = network().bfloat16()
+    hidden = torch.randn(3, 5, 48)
+    with torch.inference_mode():
+        expected = copy.deepcopy(model).double()(hidden.bfloat16().double())
+        found = packed(model)(hidden.bfloat16())
+    assert found.shape == (3, 5, 32)
+    torch.testing.assert_close(found.double(), expected, atol=0.02, rtol=0.02)
+
+
+def test_the_model_itself_stays_as_it_was_and_shares_its_weights() -> None:
+    model = network().bfloat16()
+    copied = packed(model)
+    assert [type(module) for module in model.modules() if isinstance(module, nn.Linear)] == [nn.Linear, nn.Linear]
+    shared = {parameter.data_ptr() for parameter in model.parameters()}
+    assert {parameter.data_ptr() for parameter in copied.parameters()} == shared
+    assert copied.state_dict().keys() == model.state_dict().keys()
+
+
+def test_float32_keeps_its_layers_and_its_exact_values() -> None:
+    model = network()
+    copied = packed(model)
+    hidden = torch.randn(2, 48)
+    assert not any(isinstance(module, PackedLinear) for module in copied.modules())
+    assert torch.equal(copied(hidden), model(hidden))
+
+
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no bfloat16 in this processor")
+def test_bfloat16_layers_are_packed_once_for_all_replicas() -> None:
+    from danlu.model.replica import replica
+
+    first = packed(network().bfloat16())
+    layers = [module for module in first.modules() if isinstance(module, PackedLinear)]
+    again = [module for module in replica(first).modules() if isinstance(module, PackedLinear)]
+    assert len(layers) == len(again) == 2
+    assert all(one.packed is other.packed for one, other in zip(layers, again, strict=True))

@@ -1,0 +1,169 @@
+"""What a recipe may ask of the stage prepare beside reading, repeats and shares."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from danlu.data.prepared import SPLITS, load, stream
+from danlu.data.record import Record
+from danlu.refusal import Refusal
+from danlu.stages.stage import Place, Stage
+
+
+def prepare(folder: Path, said: list[str] | None = None, seed: int = 0, **section: object) -> dict[str, list[Record]]:
+    stage = Stage.model_validate({"kind": "prepare", **section})
+    stage.run(Place(folder / "out", {}, "fingerprint", seed, "en", (said if said is not None else []).append))
+    return {name: load(folder / "out", name) for name in SPLITS if (folder / "out" / f"{name}.parquet").exists()}
+
+
+def lines(folder: Path, records: list[Record], name: str = "data.jsonl") -> dict[str, str]:
+    path = folder / name
+    path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+    return {"kind": "jsonl", "path": str(path)}
+
+
+def different(count: int, salt: int = 0, length: int = 30) -> list[str]:
+    """Texts of which no two are alike."""
+    rng = np.random.default_rng(salt)
+    return ["".join(map(chr, rng.integers(0x4E00, 0x9FA5, length))) for _ in range(count)]
+
+
+def note(folder: Path, name: str) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = json.loads((folder / "out" / name).read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("danlu.data.ingest.CHUNK", 2000)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
+    texts = different(300)
+    records = [{"text": text + end, "label": "ab"[n % 2]} for n, text in enumerate(texts) for end in ("", "！")]
+    records[7]["score"] = 1
+    records[500]["score"] = 0.5
+    data, files = lines(tmp_path, records), []
+    for processes in (1, 2):
+        prepare(tmp_path, data=data, engine={"kind": "local", "processes": processes})
+        files.append({path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()})
+    assert files[0] == files[1]
+    assert len(files[0]) == 6
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_chunks_change_nothing_but_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = lines(tmp_path, [{"text": text + end} for text in different(200) for end in ("", "！")])
+    many = prepare(tmp_path, data=data)
+    monkeypatch.setattr("danlu.data.ingest.CHUNK", 2**22)
+    assert prepare(tmp_path, data=data) == many
+    assert [record for part in stream(tmp_path / "out", "train") for record in part] == many["train"]
+
+
+def test_rows_of_one_group_stay_in_one_split(tmp_path: Path) -> None:
+    records = [{"text": text, "label": "ab"[n % 2], "user": f"u{n % 37}"} for n, text in enumerate(different(400))]
+    splits = prepare(tmp_path, data=lines(tmp_path, records), split={"group": "user"})
+    users = [{record["user"] for record in rows} for rows in splits.values()]
+    assert sum(map(len, users)) == 37
+    with pytest.raises(Refusal, match=r"data\.jsonl: record 1 has no column 'writer'"):
+        prepare(tmp_path, data=lines(tmp_path, records), split={"group": "writer"})
+
+
+def test_the_latest_rows_are_for_testing(tmp_path: Path) -> None:
+    days = np.random.default_rng(0).permutation(100).tolist()
+    records = [
+        {"text": text, "day": f"2024-0{1 + day // 28}-{1 + day % 28:02}"}
+        for text, day in zip(different(100), days, strict=True)
+    ]
+    splits = prepare(tmp_path, data=lines(tmp_path, records), split={"time": "day"})
+    bounds = [(min(row["day"] for row in rows), max(row["day"] for row in rows)) for rows in splits.values()]
+    assert bounds == sorted(bounds)
+    assert [len(rows) for rows in splits.values()] == [80, 10, 10]
+
+
+def test_training_rows_that_hold_a_piece_of_a_test_text_are_dropped_and_shown(tmp_path: Path) -> None:
+    tests = different(5, 1, 60)
+    texts = [*different(60), *(f"{extra}{text[20:45]}" for extra, text in zip(different(5, 2), tests, strict=True))]
+    data = lines(tmp_path, [{"text": text} for text in texts])
+    test = lines(tmp_path, [{"text": text} for text in tests], "test.jsonl")
+    said: list[str] = []
+    splits = prepare(tmp_path, said, data=data, test=test, decontaminate={})
+    assert sum(len(splits[name]) for name in ("train", "validation")) == 60
+    assert "dropped rows: hold a piece of a test text 5" in said
+    found = note(tmp_path, "dropped.json")["hold a piece of a test text"]
+    assert found["count"] == 5
+    assert found["samples"][0] == f"{data['path']}: record 61: {texts[60]}"  # type: ignore[index]
+    assert len(prepare(tmp_path, data=data, test=test)["train"]) > len(splits["train"])
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_paragraphs_that_stand_in_many_texts_stay_in_the_first_alone(tmp_path: Path) -> None:
+    notice = "本站使用缓存文件，继续浏览即表示您同意我们的隐私政策。"
+    records: list[Record] = [{"text": f"{notice}\n{text}\n短句"} for text in different(50)]
+    records.append({"text": f"{notice}\n{notice}", "entities": [{"start": 0, "end": 2, "label": "X"}]})
+    said: list[str] = []
+    splits = prepare(
+        tmp_path, said, data=lines(tmp_path, records), repeated_paragraphs={}, split={"validation": 0, "test": 0.1}
+    )
+    texts = [record["text"] for rows in splits.values() for record in rows if "entities" not in record]
+    assert sum(notice in text for text in texts) == 1
+    assert all(text.endswith("\n短句") for text in texts)
+    assert len(texts) == 50
+    assert "dropped paragraphs that stand in many texts: 49" in said
+    kept = prepare(tmp_path, data=lines(tmp_path, records), repeated_paragraphs={"rows": 100})
+    assert sum(notice in record["text"] for rows in kept.values() for record in rows) == 51
+
+
+def test_sources_are_mixed_by_weight_in_training_alone(tmp_path: Path) -> None:
+    sources = [
+        lines(tmp_path, [{"text": text, "from": name} for text in different(count, salt)], f"{name}.jsonl")
+        for salt, (name, count) in enumerate((("big", 300), ("small", 30)))
+    ]
+    test = lines(tmp_path, [{"text": text, "from": "test"} for text in different(9, 9)], "test.jsonl")
+    splits = prepare(tmp_path, data=sources, test=test, mix={"weights": [1, 1], "rows": 200})
+    assert Counter(record["from"] for record in splits["train"]) == {"big": 100, "small": 100}
+    copies = Counter(record["text"] for record in splits["train"] if record["from"] == "small")
+    assert max(copies.values()) - min(copies.values()) <= 1
+    assert max(Counter(record["text"] for record in splits["validation"]).values()) == 1
+    assert not copies.keys() & {record["text"] for record in splits["validation"]}
+
+
+def test_splits_are_compared(tmp_path: Path) -> None:
+    records = [{"text": text, "label": "ab"[n % 2]} for n, text in enumerate(different(200))]
+    said: list[str] = []
+    prepare(tmp_path, said, data=lines(tmp_path, records))
+    assert said[-1].startswith("records: train 160, validation 20, test 20; labels differ by up to 0.0% from training")
+    assert note(tmp_path, "splits.json")["test"]["labels"] == {"a": 10, "b": 10}
+
+
+def test_columns_of_two_types_in_two_files_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    data = [
+        lines(tmp_path, [{"text": text, "year": year} for text in different(30, salt)], f"{salt}.jsonl")
+        for salt, year in enumerate((2024, "MMXXIV"))
+    ]
+    with pytest.raises(Refusal, match="column 'year' cannot be stored"):
+        prepare(tmp_path, data=data)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.jsonl", "1.jsonl"]
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("danlu.data.ingest.write_arrow", full)
+    with pytest.raises(Refusal, match="the disk is full"):
+        prepare(tmp_path, data=lines(tmp_path, [{"text": text} for text in different(30)]))
+    assert [path.name for path in tmp_path.iterdir()] == ["data.jsonl"]
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / ".out.1234abcd.scratch"
+    left.mkdir()
+    (left / "0.arrow").write_bytes(b"x")
+    prepare(tmp_path, data=lines(tmp_path, [{"text": text} for text in different(30)]))
+    assert not left.exists()

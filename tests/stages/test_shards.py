@@ -1,0 +1,150 @@
+"""Shards as a stage, and trainings from them: the same bits as from the records themselves."""
+
+import json
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import danlu
+from danlu.refusal import Refusal
+from danlu.stages.run import Run
+from danlu.stages.stage import Place, Stage
+
+BERT = {"kind": "scratch", "layers": 1, "width": 32, "heads": 2, "positions": 48, "dropout": 0.1}
+GPT = BERT | {"architecture": "gpt2"}
+TRAIN = {"steps": 12, "rate": 1e-2, "batch_tokens": 256, "precision": "float32", "evaluate": 6}
+
+
+def write_reviews(path: Path) -> Path:
+    dice = random.Random(4)
+    rows = ["text\tlabel"]
+    for _ in range(120):
+        label = dice.choice(["good", "bad"])
+        letters = dice.choices("这家店的东西我昨天收到看了一下觉得真是", k=dice.randint(4, 30))
+        rows.append("".join([*letters, *("喜欢满意" if label == "good" else "失望退货")]) + f"\t{label}")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def section(data: str, **fields: Any) -> dict[str, Any]:
+    return {"kind": "train", "data": data, "tokenizer": "@vocab", "model": BERT, "train": TRAIN} | fields
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    root = tmp_path_factory.mktemp("shards")
+    data = {"kind": "tsv", "path": str(write_reviews(root / "reviews.tsv"))}
+    classify = {"kind": "classify"}
+    stages = {
+        "clean": {"kind": "prepare", "data": data, "dedup": "exact", "split": {"validation": 0.2, "test": 0.2}},
+        "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "char"}},
+        "letters": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "char", "style": "decoder"}},
+        "rows": {"kind": "shards", "data": "@clean", "tokenizer": "@vocab", "task": classify, "longest": 48},
+        "flat": {"kind": "shards", "data": "@clean", "tokenizer": "@vocab"},
+        "stream": {"kind": "shards", "data": "@clean", "tokenizer": "@letters"},
+        "plain": section("@clean", task=classify),
+        "sharded": section("@rows", task=classify, tokenizer="@rows"),
+        "masked": section("@flat", task={"kind": "masked_lm"}),
+        "causal": section("@stream", task={"kind": "causal_lm"}, tokenizer="@letters", model=GPT),
+        "loose": section("@stream", task={"kind": "causal_lm", "pack": False}, tokenizer="@letters", model=GPT),
+    }
+    return danlu.run({"name": "tiny", "seed": 1, "stages": stages}, root=root / "runs")
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "bundle" / "model.safetensors")
+
+
+def test_rows_from_shards_train_to_the_same_bits_as_records(whole: Run) -> None:
+    plain, sharded = weights(whole["plain"]), weights(whole["sharded"])
+    assert plain.keys() == sharded.keys()
+    assert all(torch.equal(value, sharded[name]) for name, value in plain.items())
+    ours, theirs = (danlu.load(whole[name]) for name in ("sharded", "plain"))
+    assert ours.task == theirs.task
+    assert ours.facts["provenance"]["records"] == theirs.facts["provenance"]["records"]
+
+
+@pytest.mark.parametrize("name", ["masked", "causal", "loose"])
+def test_language_models_train_from_flat_files(whole: Run, name: str) -> None:
+    lines = [json.loads(line) for line in (whole[name] / "log.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert losses[-1] < losses[0]
+    assert all(math.isfinite(line["validation"]["perplexity"]) for line in lines if "validation" in line)
+    assert danlu.load(whole[name]).predict(["东西很好"])[0]
+
+
+def test_a_manifest_counts_what_was_written(whole: Run) -> None:
+    train = json.loads((whole["rows"] / "shards" / "manifest.json").read_text(encoding="utf-8"))
+    flat = json.loads((whole["flat"] / "shards" / "manifest.json").read_text(encoding="utf-8"))
+    assert train["about"]["records"] == train["count"] == flat["count"]
+    assert train["tokens"] == flat["tokens"]
+    assert train["about"]["task"]["labels"] == ["bad", "good"]
+    assert len(train["about"]["examples"]) == 8
+    assert {path.name for path in whole["flat"].glob("*.parquet")} == {"validation.parquet", "test.parquet"}
+
+
+def test_a_tokenizer_reports_on_itself(whole: Run) -> None:
+    found = json.loads((whole["vocab"] / "tokenizer_report.json").read_text(encoding="utf-8"))
+    assert found["unknown"] == 0
+    assert found["scripts"]["han"]["tokens_per_character"] == 1.0
+
+
+def run_stage(whole: Run, root: Path, **fields: Any) -> None:
+    stage = Stage.model_validate(section("@rows", task={"kind": "classify"}) | fields)
+    inputs = {ran.name: ran.folder for ran in whole.stages}
+    stage.run(Place(root / "again", inputs, "one", 1, "en", lambda line: None))
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"tokenizer": "@letters"}, "the shards were written with another tokenizer"),
+        ({"task": {"kind": "masked_lm"}}, "the rows were encoded for the task"),
+        ({"task": {"kind": "classify", "max_length": 9}}, "the rows were encoded for the task"),
+        ({"data": "@flat"}, "the task 'classify' cannot learn from flat token files"),
+        ({"data": ["@rows", "@clean"]}, "name one '@stage' in 'data'"),
+        ({"model": BERT | {"positions": 16}}, r"a row has 3\d tokens and the model takes 16; set 'longest: 16'"),
+    ],
+)
+def test_shards_that_do_not_fit_are_one_sentence(whole: Run, tmp_path: Path, fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(Refusal, match=says) as told:
+        run_stage(whole, tmp_path, **fields)
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "again" / "bundle").exists()
+
+
+def test_shards_that_have_changed_are_refused(whole: Run, tmp_path: Path) -> None:
+    copy = tmp_path / "rows"
+    (copy / "shards").mkdir(parents=True)
+    for file in (whole["rows"] / "shards").iterdir():
+        (copy / "shards" / file.name).write_bytes(file.read_bytes())
+    (data,) = (copy / "shards").glob("*.arrow")
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 255
+    data.write_bytes(content)
+    stage = Stage.model_validate(section("@rows", task={"kind": "classify"}))
+    inputs = {ran.name: ran.folder for ran in whole.stages} | {"rows": copy}
+    with pytest.raises(Refusal, match=r"rows-00000\.arrow: the shard has changed"):
+        stage.run(Place(tmp_path / "again", inputs, "one", 1, "en", lambda line: None))
+
+
+def test_data_without_records_gives_no_shards(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": ""}\n')
+    stage = Stage.model_validate(
+        {
+            "kind": "shards",
+            "data": {"kind": "jsonl", "path": str(tmp_path / "rows.jsonl")},
+            "tokenizer": "@letters",
+        }
+    )
+    from danlu.text.tokenizers.wordpiece import WordPiece
+
+    WordPiece(size=40, min_frequency=1).build(lambda: iter(["abc"])).save_pretrained(tmp_path / "letters/tokenizer")
+    stage.run(Place(tmp_path / "out", {"letters": tmp_path / "letters"}, "one", 0, "en", lambda line: None))
+    manifest = json.loads((tmp_path / "out" / "shards" / "manifest.json").read_text())
+    assert (manifest["count"], manifest["tokens"]) == (1, 2)  # [CLS] [SEP]
