@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     AutoModelForSeq2SeqLM,
     BertConfig,
@@ -19,8 +21,6 @@ from danlu.data.augmentation import augmented
 from danlu.data.augmenter import Augmenter
 from danlu.data.record import Record
 from danlu.refusal import Refusal
-from tokenizers import Tokenizer as Backend
-from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 WORDS = [
     "[PAD]",

@@ -5,11 +5,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Encoding
 
 from danlu.refusal import Refusal
 from danlu.text.encoded import Encoded, Ids
 from danlu.text.tokenizer import Tokenizer
-from tokenizers import Encoding
 
 TooLong = Literal["stop", "truncate", "split"]
 
