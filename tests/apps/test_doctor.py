@@ -155,7 +155,7 @@ def test_the_page_stands_alone_in_both_languages_and_escapes_what_data_holds(
         assert "&lt;tiny&gt;" in text
         assert not re.search(r"<script|https?://(?!www\.w3\.org)", text)
         assert "[MASK]" in text
-        assert 'class="learnt"' in text
+        assert 'class="learnt told"' in text
 
 
 def test_uneven_and_unseen_labels_and_leaks_are_warned_of(found: dict[str, Checked]) -> None:
@@ -173,10 +173,11 @@ def test_uneven_and_unseen_labels_and_leaks_are_warned_of(found: dict[str, Check
 
 
 def test_rows_in_colour_keep_every_character() -> None:
-    row = Row((Piece("[CLS]", "special"), Piece("北", "learnt", "京"), Piece("海", "context")), "城", 2)
+    row = Row((Piece("[CLS]", "special"), Piece("北", "learnt", "京"), Piece("海", "learnt")), "城", 2)
     text = in_colour(row, "+ {count} of padding")
     assert text.plain == "  城 [CLS]北⟨京⟩海 + 2 of padding"
-    assert any("green" in str(span.style) for span in text.spans)
+    styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}
+    assert (styles["北"], styles["⟨京⟩"], styles["海"]) == ("bold magenta", "red", "green")
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (120, "2 min"), (9000, "2.5 h")])

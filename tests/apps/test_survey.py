@@ -76,6 +76,15 @@ def test_a_wrong_column_is_refused(data: Path, column: str, words: str | None) -
         look(str(data), column=column)
 
 
+def test_the_label_may_have_another_name(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("content,subject\n价格太贵,价格\n动力很足,动力\n动力很足,操控\n", encoding="utf-8")
+    found = look(str(tmp_path / "a.csv"), column="content", label="subject")
+    assert found.survey.labels == {"价格": 1, "动力": 1, "操控": 1}
+    assert found.survey.conflicting_texts == 1
+    with pytest.raises(Refusal, match="there is no column 'sbject'"):
+        look(str(tmp_path / "a.csv"), column="content", label="sbject")
+
+
 def test_a_folder_without_data_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="holds no prepared data"):
         look(str(tmp_path))

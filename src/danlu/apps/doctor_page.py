@@ -134,8 +134,8 @@ def _row(row: Row, _: Say) -> Html:
 
 def _piece(piece: Piece, left: int) -> Html:
     truth = [element("small", piece.truth)] if piece.truth else []
-    border = " document" if piece.document % 2 else ""
-    return element("span", piece.text[: max(0, left)], *truth, class_=f"{piece.role}{border}")
+    classes = [piece.role, *(["told"] if piece.truth else []), *(["document"] if piece.document % 2 else [])]
+    return element("span", piece.text[: max(0, left)], *truth, class_=" ".join(classes))
 
 
 def _warnings(sentences: Sequence[str]) -> list[Html]:

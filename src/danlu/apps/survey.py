@@ -54,13 +54,21 @@ class Surveyed:
 
 
 def look(
-    path: str, *, member: str | None = None, column: str = "text", similarity: float = 0.8, seed: int = 0
+    path: str,
+    *,
+    member: str | None = None,
+    column: str = "text",
+    label: str = "label",
+    similarity: float = 0.8,
+    seed: int = 0,
 ) -> Surveyed:
     """Read everything and survey it; texts are alike from a Jaccard similarity of `similarity` on.
 
     Raises `Refusal` for a file that cannot be read, a column that is not there, and a folder without prepared data.
     """
     splits = _splits(path, member, column)
+    if label != "label":
+        splits = {name: [_labelled(record, label, path) for record in records] for name, records in splits.items()}
     every = [record for records in splits.values() for record in records]
     filled = [record for record in every if text_of(record, column).strip()]
     if not filled:
@@ -108,6 +116,15 @@ def _splits(path: str, member: str | None, column: str) -> dict[str, list[Record
     if not names:
         raise Refusal(f"{path}: holds no prepared data; give a file, or the folder that a prepare stage has left")
     return {name: load(folder, name) for name in names}
+
+
+def _labelled(record: Record, label: str, path: str) -> Record:
+    """The record with its label under the name that surveys look for."""
+    if label not in record:
+        raise Refusal(
+            f"{path}: there is no column '{label}' (the columns are: {', '.join(record)}); name it in --label"
+        )
+    return record | {"label": str(record[label])}
 
 
 def _groups(records: Sequence[Record], exact: Rows, column: str) -> list[Repeated]:

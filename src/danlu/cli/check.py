@@ -119,7 +119,7 @@ def show(console: "Console", stage: "Checked", language: str) -> None:
 
 
 def in_colour(row: "Row", padding: str) -> "Text":
-    """One row of a batch: green is what the loss counts, red the truth behind it, dim the rest."""
+    """One row of a batch: green is what the loss counts, magenta what has a truth beside it in red, dim the rest."""
     from rich.text import Text
 
     styles = {"learnt": "green", "context": "dim", "special": "dim cyan"}
@@ -131,7 +131,8 @@ def in_colour(row: "Row", padding: str) -> "Text":
         if left <= 0:
             told.append(" …", "dim")
             break
-        told.append(piece.text[:left], styles[piece.role] + (" underline" if piece.document % 2 else ""))
+        style = "bold magenta" if piece.truth else styles[piece.role]
+        told.append(piece.text[:left], style + (" underline" if piece.document % 2 else ""))
         if piece.truth:
             told.append(f"⟨{piece.truth}⟩", "red")
         left -= len(piece.text)

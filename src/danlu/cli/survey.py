@@ -9,6 +9,7 @@ import typer
 def command(
     data: Annotated[str, typer.Argument(help="a file that danlu reads, or the folder of a prepare stage")],
     column: Annotated[str, typer.Option(help="column with the text")] = "text",
+    label: Annotated[str, typer.Option(help="column with the label")] = "label",
     member: Annotated[str | None, typer.Option(help="name or glob of the one file that is meant in a zip")] = None,
     similarity: Annotated[
         float, typer.Option(min=0.3, max=1, help="Jaccard similarity from which texts are alike")
@@ -22,7 +23,7 @@ def command(
 
     language = default()
     _ = translator(language)
-    found = look(data, member=member, column=column, similarity=similarity)
+    found = look(data, member=member, column=column, label=label, similarity=similarity)
     typer.echo(_("columns: {counts}").format(counts=", ".join(f"{name} {n:,}" for name, n in found.columns.items())))
     for line in [*in_words(found.survey, language), *leaks_in_words(found.leaked, _)]:
         typer.echo(line)
