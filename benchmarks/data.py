@@ -1,9 +1,10 @@
 """Raw text to shards, out of core: MB/s of each step, memory, what is found of planted duplicates, and the rivals.
 
-    python benchmarks/data.py --megabytes 2048           # two sizes: this one, and half of it
+    python benchmarks/data.py --megabytes 4096           # two sizes: this one, and half of it
     python benchmarks/data.py --megabytes 40 --quick     # to see that it works
 
-Every step runs in a fresh process with its own tree of workers, whose memory is watched five times a second.
+The whole is a recipe as a user would run it; its parts are measured by themselves at the smaller size. Each runs in a
+fresh process with its own tree of workers, whose memory is watched five times a second.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import psutil
 from corpus import write
 
 HERE = Path(__file__).parent
-STEPS = ("clean", "near", "tokens")
+PARTS = ("clean", "near")
 NAMES = {
     "read": "reading alone (json lines, one process)",
     "clean": "cleaning",
@@ -29,13 +30,16 @@ NAMES = {
     "clusters": "clusters of equal and like texts",
     "deal": "what stays, split and written as Parquet",
     "near": "near-duplicate removal in all",
-    "tokens": "tokenisation and shards",
+    "prepare": "stage: cleaning, near-duplicates, splits",
+    "vocab": "stage: a tokenizer, from the first 20 MB",
+    "shards": "stage: tokenisation and shards",
+    "whole": "the whole recipe",
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=float, default=2048, help="size of the larger corpus")
+    parser.add_argument("--megabytes", type=float, default=4096, help="size of the larger corpus")
     parser.add_argument("--rivals", type=float, default=40, help="megabytes that the rivals are given; 0: none")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "danlu-data-benchmark")
     parser.add_argument("--quick", action="store_true", help="the one size only")
@@ -44,7 +48,7 @@ def main() -> None:
     for size in sizes:
         corpus = write(given.folder, size)
         print(f"\n{corpus.stat().st_size / 1e6:,.0f} MB of json lines ({size:g} MB of text), {_cores()} cores")
-        for step in STEPS:
+        for step in (*(PARTS if size == sizes[0] else ()), "whole"):
             result, memory = watched("data_step.py", {"step": step, "corpus": str(corpus), "folder": str(given.folder)})
             _tell(result, memory, size)
     if given.rivals:

@@ -9,7 +9,7 @@ import sys
 import time
 from functools import partial
 from importlib.util import find_spec
-from itertools import chain
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ import numpy as np
 from corpus import sources_of
 
 SIMILARITY = 0.8
+CLEANERS = ("control", "normalise", "whitespace")
+SAMPLE = 15_000  # documents, some 20 MB
 
 
 def main() -> None:
@@ -25,7 +27,7 @@ def main() -> None:
     corpus, folder = Path(job["corpus"]), Path(job["folder"]) / "work"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    steps = {"clean": clean, "near": near, "tokens": tokens}
+    steps = {"clean": clean, "near": near, "whole": whole}
     with contextlib.redirect_stdout(io.StringIO()):
         result = steps[job["step"]](corpus, folder) if job["step"] in steps else rival(job["step"], corpus, folder)
     print(json.dumps(result | {"cpu": result.get("cpu", _processor_seconds())}))
@@ -33,6 +35,7 @@ def main() -> None:
 
 def clean(corpus: Path, _folder: Path) -> dict[str, Any]:
     """Reading alone, then through the default cleaners on all cores."""
+    from danlu.data.cleaning import clean_records
     from danlu.data.engines.local import Local
     from danlu.data.ingest import pieces
 
@@ -40,15 +43,11 @@ def clean(corpus: Path, _folder: Path) -> dict[str, Any]:
     for _ in pieces([("train", "corpus", _records(corpus))], "text"):
         pass
     seconds = {"read": time.perf_counter() - begin}
-    if find_spec("danlu.data.cleaning") is not None:
-        from danlu.data.cleaning import clean_records
-
-        work = partial(_cleaned, partial(clean_records, cleaners=_cleaners(), column="text"))
-        begin = time.perf_counter()
-        left = sum(Local().map(work, pieces([("train", "corpus", _records(corpus))], "text")))
-        seconds["clean"] = time.perf_counter() - begin
-        return {"seconds": seconds, "rows": left}
-    return {"seconds": seconds}
+    work = partial(_cleaned, partial(clean_records, cleaners=_cleaners(), column="text"))
+    begin = time.perf_counter()
+    left = sum(Local().map(work, pieces([("train", "corpus", _records(corpus))], "text")))
+    seconds["clean"] = time.perf_counter() - begin
+    return {"seconds": seconds, "rows": left}
 
 
 def near(corpus: Path, folder: Path) -> dict[str, Any]:
@@ -78,30 +77,35 @@ def near(corpus: Path, folder: Path) -> dict[str, Any]:
     deal(spool, SPLITS, split_of, np.ones(spool.rows, np.uint16), engine, target).close()
     end = time.perf_counter()
     seconds = {"keys": keyed - begin, "clusters": clustered - keyed, "deal": end - clustered, "near": end - begin}
-    return {"seconds": seconds, "rows": spool.rows} | _judged(clusters, corpus)
+    return {"seconds": seconds, "rows": spool.rows} | _judged(clusters != np.arange(spool.rows), corpus)
 
 
-def tokens(_corpus: Path, folder: Path) -> dict[str, Any]:
-    """The training split that the step before has left, through a tokenizer into files of token ids."""
-    from danlu.data.prepared import stream
-    from danlu.text.tokenizer import TokenizerSource
+def whole(corpus: Path, folder: Path) -> dict[str, Any]:
+    """A recipe of three stages as a user would run it, and what it leaves out of the planted duplicates."""
+    import danlu
+    from danlu.data.prepared import SPLITS, stream
 
-    prepared = folder.with_name("prepared")
-    first = [
-        str(record["text"]) for _, part in zip(range(4), stream(prepared, "train"), strict=False) for record in part
-    ]
-    source = TokenizerSource.model_validate({"kind": "wordpiece", "size": 8000})
-    tokenizer = source.build(lambda: iter(first))
-    backend = tokenizer.backend_tokenizer  # the Rust one, on all cores
-    begin, count = time.perf_counter(), 0
-    with (folder / "tokens.bin").open("wb") as file:
-        for part in stream(prepared, "train"):
-            texts = [str(record["text"]) for record in part]
-            rows = [encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
-            ids = np.fromiter(chain.from_iterable(rows), np.uint16)
-            ids.tofile(file)
-            count += len(ids)
-    return {"seconds": {"tokens": time.perf_counter() - begin}, "tokens": count}
+    sample = folder / "sample.jsonl"
+    with corpus.open("rb") as source, sample.open("wb") as file:
+        file.writelines(islice(source, SAMPLE))
+    prepare: dict[str, Any] = {"kind": "prepare", "data": {"kind": "jsonl", "path": str(corpus)}, "cleaners": CLEANERS}
+    prepare |= {"dedup": "near", "similarity": SIMILARITY, "split": {"validation": 0.01, "test": 0.01}}
+    vocab = {"kind": "tokenizer", "data": {"kind": "jsonl", "path": str(sample)}}
+    stages = {
+        "prepare": prepare,
+        "vocab": vocab | {"tokenizer": {"kind": "wordpiece", "size": 8000}},
+        "shards": {"kind": "shards", "data": "@prepare", "tokenizer": "@vocab"},
+    }
+    ran = danlu.run({"name": "data", "stages": stages}, root=folder)
+    seconds = {stage.name: stage.seconds for stage in ran.stages}
+    used = _processor_seconds()
+    dropped = np.ones(len(np.load(sources_of(corpus), mmap_mode="r")), np.bool_)
+    for name in SPLITS:
+        for part in stream(ran["prepare"], name):
+            dropped[[record["row"] for record in part]] = False
+    manifest = json.loads((ran["shards"] / "shards" / "manifest.json").read_text(encoding="utf-8"))
+    counts = {"tokens": manifest["tokens"], "cpu": used}
+    return {"seconds": seconds | {"whole": sum(seconds.values())}} | counts | _judged(dropped, corpus)
 
 
 def rival(name: str, corpus: Path, folder: Path) -> dict[str, Any]:
@@ -113,13 +117,14 @@ def rival(name: str, corpus: Path, folder: Path) -> dict[str, Any]:
     texts = [str(record["text"]) for record in _records(corpus)]
     begin, cpu = time.perf_counter(), time.process_time()
     clusters = getattr(duplicates, name)(texts, SIMILARITY, folder)
-    return {"wall": time.perf_counter() - begin, "cpu": time.process_time() - cpu} | _judged(clusters, corpus)
+    return {"wall": time.perf_counter() - begin, "cpu": time.process_time() - cpu} | _judged(
+        clusters != np.arange(len(clusters)), corpus
+    )
 
 
-def _judged(clusters: np.ndarray, corpus: Path) -> dict[str, float]:
-    """Precision and recall of the rows that would be dropped, against those that were planted."""
+def _judged(dropped: np.ndarray, corpus: Path) -> dict[str, float]:
+    """Precision and recall of the rows that are dropped, against those that were planted."""
     planted = np.load(sources_of(corpus)) >= 0
-    dropped = clusters != np.arange(len(clusters))
     found = int((planted & dropped).sum())
     return {"precision": found / max(1, int(dropped.sum())), "recall": found / int(planted.sum())}
 
@@ -143,8 +148,7 @@ def _cleaned(work: Any, piece: Any) -> int:
 def _cleaners() -> list[Any]:
     from danlu.data.cleaner import Cleaner
 
-    names = ("control", "normalise", "whitespace")
-    return [Cleaner.model_validate({"kind": name}) for name in names]
+    return [Cleaner.model_validate(name) for name in CLEANERS]
 
 
 if __name__ == "__main__":

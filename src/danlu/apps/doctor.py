@@ -168,7 +168,7 @@ def _stand_in(stage: Train, ready: Ready, folder: Path) -> None:
 
 def _data(stage: Prepare, folder: Path) -> Data:
     splits = {name: load(folder, name) for name in SPLITS if (folder / f"{name}.parquet").is_file()}
-    texts = [text for records in splits.values() for text in texts_of(records, stage.text)]
+    texts = [text for records in splits.values() for text in texts_of(records, stage.compared)]
     origins = np.repeat(list(splits), [len(records) for records in splits.values()])
     clusters = find_clusters(texts, stage.similarity)
 

@@ -1,4 +1,4 @@
-"""Many texts as one array of characters, for what is counted in all of them at once."""
+"""Many texts as one row of code points, for what is looked at in all of them at once. N characters of all texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,45 +7,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 Codes = NDArray[np.uint32]
-Places = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Characters:
-    """N texts of M characters in all.
+    """Texts side by side.
 
-    - `codes`: (M,), the code points of the texts, one text after the other.
-    - `borders`: (N + 1,), where each text begins, and the end.
+    - `whole`: all of them in one.
+    - `codes`: (N,) code points.
+    - `first`: (texts + 1,) where each text begins, and N.
     """
 
+    whole: str
     codes: Codes
-    borders: Places
+    first: Numbers
 
     @property
-    def lengths(self) -> Places:
-        """Characters of each text, (N,)."""
-        return np.diff(self.borders)
+    def lengths(self) -> Numbers:
+        """Characters of each text, (texts,)."""
+        return np.diff(self.first)
 
-    def owners(self) -> Places:
-        """The text of each character, (M,)."""
-        return np.repeat(np.arange(len(self.borders) - 1), self.lengths)
+    def begins(self) -> Bools:
+        """Where a text begins, (N,)."""
+        found = np.zeros(len(self.codes), np.bool_)
+        found[self.first[:-1][self.first[:-1] < len(self.codes)]] = True
+        return found
+
+    def owners(self) -> Numbers:
+        """The text of each character, (N,)."""
+        return np.repeat(np.arange(len(self.first) - 1), self.lengths)
 
     def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
-        """The sum over each text of one value a character, (M,) to (N,)."""
+        """The sum over each text of one value a character, (N,) to (texts,)."""
         running = np.concatenate([[0], np.cumsum(values, dtype=np.float64)])
-        found: NDArray[np.float64] = running[self.borders[1:]] - running[self.borders[:-1]]
+        found: NDArray[np.float64] = running[self.first[1:]] - running[self.first[:-1]]
         return found
 
 
-def characters_of(texts: Sequence[str]) -> Characters:
-    """The texts as one array; halves of surrogate pairs stay as they are."""
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), "<u4")
+def characters(texts: Sequence[str]) -> Characters:
+    """Lay texts side by side; lone surrogates stay what they are."""
+    whole = "".join(texts)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    return Characters(codes, np.concatenate([[0], np.cumsum(lengths)]))
+    return Characters(whole, code_points(whole), np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def code_points(text: str) -> Codes:
+    """The characters of a text as numbers, (N,); lone surrogates keep theirs."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def hashed_pieces(codes: NDArray[np.generic], length: int) -> NDArray[np.uint64]:
-    """A hash of the `length` characters from each place on, (M,) to (M - length + 1,).
+    """A hash of the `length` characters from each place on, (N,) to (N - length + 1,).
 
     Polynomial (Karp and Rabin, 1987) modulo 2**64, in about log2(length) multiplications a place, and mixed at the
     end (splitmix64: Steele, Lea and Flood, 2014).

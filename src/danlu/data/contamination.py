@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from danlu.data.characters import characters
 from danlu.data.engine import Engine
-from danlu.data.folded import coded, folded_in_place
+from danlu.data.folded import folded_in_place
 from danlu.data.format import Format
 from danlu.data.minhash import FACTORS, FIRST_WIDE, Words, mixed
-from danlu.data.record import text_of
+from danlu.data.record import Columns, text_of
 from danlu.data.spool import Spool, Texts
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
@@ -112,7 +113,7 @@ def _forbidden(file: Path, runs: Runs) -> Forbidden:
     return Forbidden(np.load(file, allow_pickle=False), runs)
 
 
-def _texts(source: Format, column: str) -> Iterator[list[str]]:
+def _texts(source: Format, column: Columns) -> Iterator[list[str]]:
     records = source.read()
     while part := [text_of(record, column) for record in islice(records, _ROWS)]:
         yield part
@@ -135,13 +136,14 @@ def run_hashes(texts: Sequence[str], runs: Runs) -> tuple[Words, NDArray[np.int6
 
 def _words(texts: Sequence[str]) -> tuple[Words, NDArray[np.bool_], NDArray[np.int64]]:
     """Hashes of the words and wide characters of all texts, whether each is wide, and the text that it is of."""
-    codes, starts = coded(texts)
-    codes, letter = folded_in_place(codes)
+    given = characters(texts)
+    starts = given.first
+    codes, letter = folded_in_place(given.codes)
     wide = letter & (codes >= FIRST_WIDE)
     narrow = letter & ~wide
     begins = narrow.copy()
     begins[1:] &= ~narrow[:-1]
-    begins[starts[:-1][starts[:-1] < len(codes)]] |= narrow[starts[:-1][starts[:-1] < len(codes)]]
+    begins |= narrow & given.begins()
     begins |= wide
     first = np.flatnonzero(begins)
     if not len(first):

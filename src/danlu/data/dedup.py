@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from danlu.data.alike import Forest, Pairs, join_alike, similarities
 from danlu.data.folded import folded
 from danlu.data.minhash import band_keys
-from danlu.data.record import Record, text_of, truth_of
+from danlu.data.record import Columns, Record, text_of, truth_of
 
 Rows = NDArray[np.int64]
 
@@ -120,6 +120,6 @@ def contested(truths: NDArray[np.integer], exact: NDArray[np.integer]) -> NDArra
     return found
 
 
-def texts_of(records: Sequence[Record], column: str = "text") -> list[str]:
+def texts_of(records: Sequence[Record], column: Columns = "text") -> list[str]:
     """The texts by which records are compared."""
     return [text_of(record, column) for record in records]

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from danlu.data.characters import characters
+
 Codes = NDArray[np.uint32]
 Starts = NDArray[np.int64]
 
@@ -45,13 +47,15 @@ def normalised(text: str) -> str:
 
 def folded(texts: Sequence[str]) -> Folded:
     """The texts without white space, in one case and one width; a character that becomes several stays."""
-    codes, starts = coded(texts)
+    given = characters(texts)
+    codes, starts = given.codes, given.first
     apart = (codes >= _FIRST_DIACRITIC) & (codes <= _LAST_DIACRITIC)
     if apart.any():
         composed = list(texts)
         for row in np.unique(np.searchsorted(starts, np.flatnonzero(apart), side="right") - 1).tolist():
             composed[row] = unicodedata.normalize("NFC", composed[row])
-        codes, starts = coded(composed)
+        given = characters(composed)
+        codes, starts = given.codes, given.first
     plain = _looked_up(codes)
     kept = plain != _DROPPED
     if kept.all():
@@ -65,14 +69,6 @@ def folded_in_place(codes: Codes) -> tuple[Codes, NDArray[np.bool_]]:
     """Each code point folded, none dropped, (C,), and whether it is a letter or digit, (C,)."""
     plain = _looked_up(codes)
     return plain, _letters[codes]
-
-
-def coded(texts: Sequence[str]) -> tuple[Codes, Starts]:
-    """The code points of all texts, (C,), and where each text begins and the last one ends, (N + 1,)."""
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), "<u4")
-    starts = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=starts[1:])
-    return codes, starts
 
 
 def _looked_up(codes: Codes) -> Codes:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from danlu.data.cleaning import Cleaned
 from danlu.data.folded import folded
 from danlu.data.minhash import band_keys
-from danlu.data.record import Record, entity_labels, labels_of, text_of, truth_of
+from danlu.data.record import Columns, Record, entity_labels, labels_of, text_of, truth_of
 from danlu.data.stored import arrow_table, write_arrow
 from danlu.refusal import Refusal
 
@@ -77,13 +77,13 @@ class Chunk:
 class Ingest:
     """How a piece becomes a chunk in `folder`.
 
-    - `column`: of the text by which records are compared.
+    - `column`: of the text by which records are compared, or several.
     - `similarity`: of the keys for near-duplicates.
     - `stratum`, `group`, `time`: columns whose values a split looks at, if any.
     """
 
     folder: Path
-    column: str
+    column: Columns
     similarity: float
     stratum: str | None = None
     group: str | None = None
@@ -201,7 +201,7 @@ def hashed(values: Sequence[str | None]) -> NDArray[np.uint64]:
     return np.fromiter((known[value] for value in values), np.uint64, len(values))
 
 
-def pieces(sources: Iterable[tuple[str, str, Iterable[Record]]], column: str) -> Iterator[Piece]:
+def pieces(sources: Iterable[tuple[str, str, Iterable[Record]]], column: Columns) -> Iterator[Piece]:
     """Cut sources, each with the set it is meant for and its name, into pieces of about `CHUNK` bytes of text."""
     number = 0
     for source, (origin, name, records) in enumerate(sources):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import characters_of, hashed_pieces
+from danlu.data.characters import characters, hashed_pieces
 
 _PLACES = 2**21
 _ALPHABET = 2**14  # characters among which the shortest order takes an unseen one to be
@@ -76,7 +76,7 @@ class _Padded:
 def _padded(texts: Sequence[str], order: int) -> _Padded:
     before = order - 1
     owners = np.repeat(np.arange(len(texts)), np.fromiter(map(len, texts), np.int64, len(texts)))
-    codes = characters_of(["\0" * before + text for text in texts]).codes
+    codes = characters(["\0" * before + text for text in texts]).codes
     return _Padded(codes, np.arange(len(owners)) + before * (owners + 1), owners)
 
 

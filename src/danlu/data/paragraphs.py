@@ -89,13 +89,14 @@ class Drop:
 
     file: Path
     ingest: Ingest
+    column: str
     characters: int
 
     def __call__(self, part: tuple[Chunk, int]) -> Chunk:
         """The chunk as it then is; `part` is the one before, and the number of its first row."""
         chunk, start = part
         known = _repeated(self.file)
-        folder, column = self.ingest.folder, self.ingest.column
+        folder, column = self.ingest.folder, self.column
         records = records_of(read_arrow(folder / f"{chunk.number}.arrow"))
         with np.load(folder / f"{chunk.number}.npz", allow_pickle=False) as facts:
             numbers = facts["number"].tolist()
@@ -117,20 +118,20 @@ class Drop:
 
 
 def without_repeated_paragraphs(
-    chunks: Sequence[Chunk], ingest: Ingest, repeats: RepeatedParagraphs, engine: Engine
+    chunks: Sequence[Chunk], ingest: Ingest, column: str, repeats: RepeatedParagraphs, engine: Engine
 ) -> list[Chunk]:
     """The chunks, written anew without the paragraphs of training rows that repeat too often."""
     starts = np.cumsum([0, *(chunk.rows for chunk in chunks)]).tolist()
     parts = list(zip(chunks, starts, strict=False))
     train = [(chunk.number, start) for chunk, start in parts if chunk.origin == "train"]
-    find = Find(ingest.folder, ingest.column, repeats.characters)
+    find = Find(ingest.folder, column, repeats.characters)
     total = sum(engine.map(find, train))
     keys, firsts = repeated(ingest.folder, [number for number, _ in train], total, repeats.rows)
     if not len(keys):
         return list(chunks)
     file = ingest.folder / "repeated.npz"
     np.savez(file, keys=keys, firsts=firsts)
-    drop = Drop(file, ingest, repeats.characters)
+    drop = Drop(file, ingest, column, repeats.characters)
     written = {chunk.number: chunk for chunk in engine.map(drop, (part for part in parts if part[0].origin == "train"))}
     return [written.get(chunk.number, chunk) for chunk in chunks]
 

@@ -11,12 +11,19 @@ STRUCTURED = frozenset({"answers", "entities", "head", "labels", "messages", "ta
 """Columns that are lists or dicts by their nature; every other one that is needed holds a text or a number."""
 
 
-def text_of(record: Record, column: str = "text") -> str:
+Columns = str | tuple[str, ...]
+"""A column with a text, or several whose texts count together."""
+
+
+def text_of(record: Record, column: Columns = "text") -> str:
     """The text by which records are compared: that of `column`, or its `words` or `tokens`.
 
-    Words stand side by side, as in Chinese; tokens have spaces between them. The text of `messages` is what they
-    say, a line each.
+    Of several columns it is a line of each that the record has. Words stand side by side, as in Chinese; tokens have
+    spaces between them. The text of `messages` is what they say, a line each.
     """
+    if isinstance(column, tuple):
+        found = [text_of(record, name) for name in column if name in record]
+        return "\n".join(found) if found else text_of(record, column[0])
     if column in record:
         value = record[column]
         if isinstance(value, list) and all(isinstance(item, dict) and "content" in item for item in value):

@@ -1,20 +1,16 @@
 """A data file, here or remote: found by its path or by a pattern, and unpacked within limits."""
 
 import fnmatch
-import glob
 import gzip
 import io
-import re
 import zipfile
 import zlib
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, cast
 
+from danlu.machine.located import located, matching
 from danlu.machine.remote import RemoteFile, is_remote, shown
 from danlu.machine.remote import find as find_remote
 from danlu.refusal import Refusal
@@ -145,7 +141,7 @@ def locate(path: str) -> Path:
     Raises:
         Refusal: there is no such file or package.
     """
-    file = _in_package(path) if path.startswith("package:") else Path(path)
+    file = located(path)
     if file.is_dir():
         raise Refusal(f"{path}: is a folder; name a file in it, or several by a pattern such as {path}/*.txt")
     if not file.is_file():
@@ -163,15 +159,8 @@ def find_paths(path: str) -> list[str]:
         found = [file.url for file in find_remote(path)]
     elif not any(sign in path for sign in "*?["):
         return [path]
-    elif path.startswith("package:"):
-        before, _, pattern = path.rpartition("/")
-        folder = _in_package(before if "/" in before else f"{before}/.")
-        found = [f"{before}/{file.name}" for file in sorted(folder.glob(pattern)) if file.is_file()]
-    elif Path(path).is_file():
-        return [path]
     else:
-        names = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
-        found = [name for name in names if Path(name).is_file()]
+        found = [name for name in matching(path) if located(name).is_file()]
     if not found:
         raise Refusal(f"{shown(path)}: no file matches; check the pattern and the folder")
     return found
@@ -207,31 +196,6 @@ def find_source(path: str, member: str | None = None) -> SourceFile:
 
 def _size(file: Path | RemoteFile) -> int | None:
     return file.size() if isinstance(file, RemoteFile) else file.stat().st_size
-
-
-def _in_package(path: str) -> Path:
-    package, _, inside = path.removeprefix("package:").partition("/")
-    if not package.isidentifier() or not inside or ".." in Path(inside).parts or Path(inside).is_absolute():
-        raise Refusal(f"{path}: expected 'package:name/file', a file inside an installed package")
-    spec = find_spec(package)
-    if spec is None:
-        raise Refusal(f"{path}: the package '{package}' is not installed; run: pip install {_requirement(package)}")
-    folders = list(spec.submodule_search_locations or [])
-    return next((Path(f) / inside for f in folders if (Path(f) / inside).exists()), Path(*folders[:1], inside))
-
-
-def _requirement(package: str) -> str:
-    """What to ask pip for: the smallest extra of danlu that brings the package, or the package itself."""
-    try:
-        stated = [requirement.partition(";") for requirement in requires("danlu") or []]
-    except PackageNotFoundError:
-        stated = []
-    sizes = Counter(condition for _, _, condition in stated)
-    bringing = [condition for name, _, condition in stated if re.match(rf"{re.escape(package)}\b", name)]
-    extras = re.findall(
-        r"extra == ['\"]([\w-]+)['\"]", min(bringing, key=lambda condition: sizes[condition], default="")
-    )
-    return f"'danlu[{extras[0]}]'" if extras else package
 
 
 def _holds_data(name: str) -> bool:

@@ -16,7 +16,7 @@ from danlu.data.alike import Forest, Pairs, join_alike, join_equal, similarities
 from danlu.data.engine import Engine
 from danlu.data.ingest import Chunk
 from danlu.data.minhash import Words, bands_for
-from danlu.data.record import text_of
+from danlu.data.record import Columns, text_of
 from danlu.data.stored import read_arrow, records_of
 
 _TOGETHER = 2**22
@@ -29,7 +29,7 @@ _PAIRS = 2**13
 class Spool:
     """Chunks in a folder, in the order of their numbers."""
 
-    def __init__(self, folder: Path, chunks: Sequence[Chunk], column: str) -> None:
+    def __init__(self, folder: Path, chunks: Sequence[Chunk], column: Columns) -> None:
         self.folder, self.chunks, self.column = folder, chunks, column
         self.starts = np.cumsum([0, *(chunk.rows for chunk in chunks)])
         self.rows = int(self.starts[-1])
@@ -90,7 +90,7 @@ class Texts:
     folder: Path
     numbers: list[int]
     starts: NDArray[np.int64]
-    column: str
+    column: Columns
 
     def of(self, rows: NDArray[np.int64]) -> list[str]:
         """The texts of rows, ascending, each once."""
@@ -98,7 +98,8 @@ class Texts:
         owners = np.searchsorted(self.starts, rows, side="right") - 1
         for owner in np.unique(owners).tolist():
             table = read_arrow(self.folder / f"{self.numbers[owner]}.arrow")
-            names = [name for name in (self.column, "tokens") if name in table.column_names][:2]
+            columns = self.column if isinstance(self.column, tuple) else (self.column,)
+            names = [name for name in (*columns, "words", "tokens") if name in table.column_names]
             taken = table.select(names).take(rows[owners == owner] - self.starts[owner])
             texts += [text_of(record, self.column) for record in records_of(taken)]
         return texts

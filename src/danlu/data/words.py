@@ -3,13 +3,11 @@
 This rule serves what changes words in data. To segment for its own sake, take a segmenter.
 """
 
-import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Literal
 
-from danlu.refusal import Refusal
+from danlu.data.jieba_cutter import jieba_cutter
 
 Cut = Literal["jieba", "character"]
 """How Chinese is cut into words."""
@@ -20,6 +18,8 @@ UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _LETTERS = rf"[^\W_{UNSPACED}]+"
 _PIECES = re.compile(rf"([{UNSPACED}]+)|{_LETTERS}(?:['’\-]{_LETTERS})*")
 _WIDE = re.compile(rf"[{UNSPACED}\u3000-\u303f\uff00-\uffef]")
+
+_NEEDING = "cutting Chinese into words ('words: character' takes each character for one)"
 
 Borders = list[tuple[int, int]]
 """Characters of each word, end exclusive, in order."""
@@ -36,7 +36,7 @@ def word_borders(text: str, cut: Cut = "jieba") -> Borders:
             found.append(piece.span())
             continue
         start = piece.start()
-        for word in _by_dictionary()(piece[1]) if cut == "jieba" else piece[1]:
+        for word in jieba_cutter("augment", _NEEDING).cut(piece[1]) if cut == "jieba" else piece[1]:
             found.append((start, start + len(word)))
             start += len(word)
     return found
@@ -62,20 +62,3 @@ def seam(before: str, after: str) -> str:
     if not before or not after or is_wide(before[-1]) or is_wide(after[0]) or not after[0].isalnum():
         return ""
     return " "
-
-
-@cache
-def _by_dictionary() -> Callable[[str], Iterator[str]]:
-    """The cut of jieba, its dictionary read anew (0.6 s): the copy in the folder for temporary files is anyone's."""
-    try:
-        import jieba
-    except ImportError as error:
-        raise Refusal(
-            "Chinese words are cut by jieba, which is not installed; run: pip install 'danlu[augment]', "
-            "or write 'words: character'"
-        ) from error
-    logging.getLogger("jieba").setLevel(logging.WARNING)
-    tokenizer = jieba.Tokenizer()
-    tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
-    tokenizer.initialized = True
-    return tokenizer.cut  # type: ignore[no-any-return]

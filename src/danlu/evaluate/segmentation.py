@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from danlu.data.characters import Bools, Numbers, characters
+from danlu.data.scripts import SPACE, kinds_of
 from danlu.refusal import Refusal
-from danlu.text.characters import SPACE, Bools, Numbers, begins_of, characters, classes
 from danlu.text.segmenter import Segmenter
+from danlu.text.word_borders import begins_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def score_words(
         if text != "".join(sentence):
             raise Refusal(f"sentence {number:,}: the words found do not spell the text; segment the same text again")
     given = characters(texts)
-    space = classes()[given.codes] == SPACE
+    space = kinds_of(given.codes) == SPACE
     true_N, found_N = begins_of(truth), begins_of(found)
     starts, ends = _words(true_N, space)
     right_W = found_N[starts] & _ends(found_N, ends) & (_inside(found_N, starts, ends) == 0)

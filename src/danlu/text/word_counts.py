@@ -14,14 +14,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from danlu.data.characters import code_points
+from danlu.data.scripts import (
+    DIGIT,
+    HAN,
+    HANGUL,
+    JOINER,
+    KANA,
+    KINDS,
+    LATIN,
+    LETTER,
+    MARK,
+    OTHER,
+    PUNCTUATION,
+    SPACE,
+    SYMBOL,
+    UNSPACED,
+    kinds_of,
+)
 from danlu.machine.seed import generator
-from danlu.text.scripts import DIGIT, HAN, LATIN, LETTER, OTHER, SIGN, SPACE, UNSPACED, code_points, kinds_of
 
 BUDGET = 8_000_000  # bytes of distinct words; a trainer of BPE needs some 120 times as much memory
 RUN = 6  # characters of a script without spaces that are learnt from together
 BLOCK = 1 << 21  # characters that are cut at a time
 MEAL = 1 << 16  # characters of a text that a trainer is fed
 FED = 256_000_000  # characters that a trainer is fed in all; beyond, the counts are made smaller in proportion
+
+_LETTERS = (LATIN, HANGUL, MARK, OTHER, JOINER)  # with LETTER itself
+_WITHOUT_SPACES = (HAN, KANA, UNSPACED)
 
 UNSPACED_SCRIPTS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 SUBWORDS = (
@@ -38,7 +58,7 @@ WHOLE_WORDS = r"[^\s\p{P}\p{S}\p{C}]+|[\p{P}\p{S}\p{C}]+"
 class Cut:
     """Where a text is cut: between kinds of characters, and after so many of one kind.
 
-    - `together`: for each kind of `danlu.text.scripts`, the one whose words it stands in.
+    - `together`: for each kind of `danlu.data.scripts`, the one whose words it stands in.
     - `longest`: for each kind, the longest word in characters.
     - `lead`: whether a space before a word of letters or signs belongs to it, as in GPT-2.
     """
@@ -50,20 +70,22 @@ class Cut:
     @classmethod
     def subwords(cls, run: int = RUN) -> "Cut":
         """As byte-pair encoding and unigram models take texts, at most three digits together (as GPT-4)."""
-        longest = {SPACE: 16, HAN: run, LETTER: 32, DIGIT: 3, SIGN: 16}
-        return cls({UNSPACED: HAN, LATIN: LETTER, OTHER: LETTER}, longest, lead=True)
+        longest = {SPACE: 16, HAN: run, LETTER: 32, DIGIT: 3, SYMBOL: 16}
+        kinds = dict.fromkeys(_LETTERS, LETTER) | dict.fromkeys(_WITHOUT_SPACES, HAN) | {PUNCTUATION: SYMBOL}
+        return cls(kinds, longest, lead=True)
 
     @classmethod
     def whole_words(cls) -> "Cut":
         """At white space, and between letters with digits and signs."""
-        kinds = dict.fromkeys((HAN, UNSPACED, LATIN, DIGIT), LETTER) | {OTHER: SIGN}
-        return cls(kinds, {SPACE: 16, LETTER: 64, SIGN: 64}, lead=False)
+        kinds = dict.fromkeys((*_LETTERS, *_WITHOUT_SPACES, DIGIT), LETTER)
+        kinds |= dict.fromkeys((PUNCTUATION, OTHER, JOINER), SYMBOL)
+        return cls(kinds, {SPACE: 16, LETTER: 64, SYMBOL: 64}, lead=False)
 
     @classmethod
     def bert(cls) -> "Cut":
         """Chinese characters one by one, words and signs otherwise."""
-        kinds = dict.fromkeys((UNSPACED, LATIN, DIGIT, OTHER), LETTER)
-        return cls(kinds, {SPACE: 16, HAN: 1, LETTER: 32, SIGN: 1}, lead=False)
+        kinds = dict.fromkeys((*_LETTERS, KANA, UNSPACED, DIGIT), LETTER) | {PUNCTUATION: SYMBOL}
+        return cls(kinds, {SPACE: 16, HAN: 1, LETTER: 32, SYMBOL: 1}, lead=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +200,8 @@ def _encodable(text: str) -> str:
 
 def _words(block: str, codes_N: NDArray[np.uint32], cut: Cut) -> pa.Array:
     """The words of a block, zero characters aside, as an Arrow array over the bytes of the block."""
-    together = np.array([cut.together.get(kind, kind) for kind in range(8)], np.uint8)
-    longest = np.array([cut.longest.get(kind, 1) for kind in range(8)], np.int32)
+    together = np.array([cut.together.get(kind, kind) for kind in range(KINDS)], np.uint8)
+    longest = np.array([cut.longest.get(kind, 1) for kind in range(KINDS)], np.int32)
     kinds_N = together[kinds_of(codes_N)]
     zero_N = codes_N == 0
     first_N = np.ones(len(codes_N), bool)
@@ -188,7 +210,7 @@ def _words(block: str, codes_N: NDArray[np.uint32], cut: Cut) -> pa.Array:
     run_N = np.maximum.accumulate(np.where(first_N, place_N, 0))
     begin_N = (place_N - run_N) % longest[kinds_N] == 0
     if cut.lead:
-        led_N = first_N[1:] & (codes_N[:-1] == 32) & ~zero_N[1:] & ((kinds_N[1:] == LETTER) | (kinds_N[1:] == SIGN))
+        led_N = first_N[1:] & (codes_N[:-1] == 32) & ~zero_N[1:] & ((kinds_N[1:] == LETTER) | (kinds_N[1:] == SYMBOL))
         begin_N[:-1] |= led_N
         begin_N[1:] &= ~led_N
     starts = np.flatnonzero(begin_N)

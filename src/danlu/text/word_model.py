@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.text.characters import Numbers
+from danlu.data.characters import Numbers
 
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]

@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from danlu.bundle.bundle import Bundle, load
+from danlu.data.characters import Bools, Characters
+from danlu.data.scripts import SPACE, kinds_of
 from danlu.refusal import Refusal
-from danlu.text.characters import SPACE, Bools, Characters, classes
 from danlu.text.segmenter import Segmenter
 
 
@@ -23,7 +24,7 @@ class Neural(Segmenter):
 
     def begins(self, given: Characters) -> Bools:
         """Where a word begins; see `Segmenter.begins`."""
-        space = classes()[given.codes] == SPACE
+        space = kinds_of(given.codes) == SPACE
         found: Bools = space != np.roll(space, 1)
         borders = given.first.tolist()
         spans = list(pairwise(borders))

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from danlu.data.characters import characters_of
+from danlu.data.characters import characters
 from danlu.data.cleaner import Filter
 from danlu.data.extra import needed
+from danlu.data.scripts import HAN, HANGUL, KANA, LATIN, LETTER, UNSPACED, kinds_of
 
 _BLOCK = 2048  # texts that are walked together: their states stay in the cache of a core
-
-_NO_LETTER, _HAN, _KANA, _HANGUL, _OTHER = range(5)
 
 
 class Language(Filter):
@@ -52,10 +51,10 @@ class Language(Filter):
 
 def by_script(texts: Sequence[str]) -> list[str | None]:
     """`zh`, `ja` or `ko` where at least half of the letters are theirs, None without letters, else an empty text."""
-    characters = characters_of(texts)
-    kinds = _scripts()[np.minimum(characters.codes, 0x1FFFF)]
-    han, kana, hangul, other = (characters.sums(kinds == kind) for kind in (_HAN, _KANA, _HANGUL, _OTHER))
-    letters = han + kana + hangul + other
+    given = characters(texts)
+    kinds = kinds_of(given.codes)
+    han, kana, hangul = (given.sums(kinds == kind) for kind in (HAN, KANA, HANGUL))
+    letters = han + kana + hangul + given.sums(np.isin(kinds, (LATIN, UNSPACED, LETTER)))
     found = np.full(len(texts), "", dtype=object)
     found[2 * han >= letters] = "zh"  # a Chinese character says as much as a word
     found[(2 * (han + kana) >= letters) & (20 * kana > han)] = "ja"
@@ -63,16 +62,6 @@ def by_script(texts: Sequence[str]) -> list[str | None]:
     found[letters == 0] = None
     found_list: list[str | None] = found.tolist()
     return found_list
-
-
-@cache
-def _scripts() -> NDArray[np.uint8]:
-    codes = range(0x1FFFF)
-    table = np.array([_OTHER if chr(code).isalpha() else _NO_LETTER for code in codes] + [_HAN], np.uint8)
-    table[[*range(0x2E80, 0x2FE0), *range(0x3400, 0xA000), *range(0xF900, 0xFB00)]] = _HAN
-    table[[*range(0x3041, 0x3097), *range(0x30A1, 0x30FB), *range(0xFF66, 0xFF9E)]] = _KANA
-    table[[*range(0x1100, 0x1200), *range(0x3131, 0x318F), *range(0xAC00, 0xD7A4)]] = _HANGUL
-    return table
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 """Texts that repeat themselves or are mostly signs (after Gopher: Rae et al., 2021, table A1)."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from danlu.data.characters import Characters, characters_of, hashed_pieces
+from danlu.data.characters import Characters, characters, hashed_pieces
 from danlu.data.cleaner import Filter
+from danlu.data.scripts import OTHER, PUNCTUATION, SPACE, SYMBOL, kinds_of
 
 _PIECE = 16
 """Characters: 4 English words, or a Chinese clause."""
@@ -32,16 +32,16 @@ class Repetition(Filter):
         return [reason for block in _blocks(texts) for reason in self._reasons(block)]
 
     def _reasons(self, texts: Sequence[str]) -> list[str | None]:
-        characters = characters_of(texts)
+        given = characters(texts)
         found = np.full(len(texts), "", dtype=object)
         for reason, too_much in (
             ("repeated lines", self._lines(texts)),
-            ("one character repeated", _longest_runs(characters) > self.run),
-            ("repeated pieces", _share_of_repeated_pieces(characters) > self.pieces),
-            ("mostly signs", _share_of_signs(characters) > self.signs),
+            ("one character repeated", _longest_runs(given) > self.run),
+            ("repeated pieces", _share_of_repeated_pieces(given) > self.pieces),
+            ("mostly signs", _share_of_signs(given) > self.signs),
         ):
             found[too_much & (found == "")] = reason
-        found[characters.lengths < self.minimum] = ""
+        found[given.lengths < self.minimum] = ""
         return [reason or None for reason in found.tolist()]
 
     def _lines(self, texts: Sequence[str]) -> NDArray[np.bool_]:
@@ -68,44 +68,33 @@ def _share_of_repeated_lines(text: str) -> float:
     return 1 - sum(map(len, distinct)) / sum(map(len, lines))
 
 
-def _share_of_repeated_pieces(characters: Characters) -> NDArray[np.float64]:
+def _share_of_repeated_pieces(given: Characters) -> NDArray[np.float64]:
     """Of the pieces of each text, the share that stood in it before, (N,)."""
-    counts = np.maximum(characters.lengths - _PIECE + 1, 0)
-    hashes = hashed_pieces(characters.codes, _PIECE)
-    owners = characters.owners()[: len(hashes)]
-    inside = np.arange(len(hashes)) + _PIECE <= characters.borders[owners + 1]
+    counts = np.maximum(given.lengths - _PIECE + 1, 0)
+    hashes = hashed_pieces(given.codes, _PIECE)
+    owners = given.owners()[: len(hashes)]
+    inside = np.arange(len(hashes)) + _PIECE <= given.first[owners + 1]
     keys = (owners[inside].astype(np.uint64) << np.uint64(40)) | (hashes[inside] >> np.uint64(24))
     keys.sort()
     repeated = keys[1:][keys[1:] == keys[:-1]] >> np.uint64(40)
     return np.bincount(repeated.astype(np.int64), minlength=len(counts)) / np.maximum(counts, 1)
 
 
-def _longest_runs(characters: Characters) -> NDArray[np.int64]:
+def _longest_runs(given: Characters) -> NDArray[np.int64]:
     """The longest stretch of one character in each text, white space aside, (N,)."""
-    codes, longest = characters.codes, np.zeros(len(characters.lengths), np.int64)
-    begins = np.ones(len(codes), bool)
-    begins[1:] = codes[1:] != codes[:-1]
-    begins[characters.borders[:-1][characters.lengths > 0]] = True
+    codes, longest = given.codes, np.zeros(len(given.lengths), np.int64)
+    begins = given.begins()
+    begins[1:] |= codes[1:] != codes[:-1]
     firsts = np.flatnonzero(begins)
     lengths = np.diff(np.append(firsts, len(codes)))
-    lengths[_classes()[np.minimum(codes[firsts], 0x1FFFF)] == _SPACE] = 0
+    lengths[kinds_of(codes[firsts]) == SPACE] = 0
     long = np.flatnonzero(lengths > 1)
-    np.maximum.at(longest, np.searchsorted(characters.borders, firsts[long], "right") - 1, lengths[long])
+    np.maximum.at(longest, np.searchsorted(given.first, firsts[long], "right") - 1, lengths[long])
     return longest
 
 
-def _share_of_signs(characters: Characters) -> NDArray[np.float64]:
+def _share_of_signs(given: Characters) -> NDArray[np.float64]:
     """Of the characters of each text that are no white space, the share that are neither letter nor digit, (N,)."""
-    classes = _classes()[np.minimum(characters.codes, 0x1FFFF)]
-    return characters.sums(classes == _SIGN) / np.maximum(characters.sums(classes != _SPACE), 1)
-
-
-_LETTER, _SPACE, _SIGN = 0, 1, 2
-
-
-@cache
-def _classes() -> NDArray[np.uint8]:
-    """Letter or digit, white space, or sign, by code point; Chinese from the planes beyond is a letter."""
-    characters = map(chr, range(0x1FFFF))
-    kinds = [_LETTER if sign.isalnum() else _SPACE if sign.isspace() else _SIGN for sign in characters]
-    return np.array([*kinds, _LETTER], np.uint8)
+    kinds = kinds_of(given.codes)
+    signs = (kinds == PUNCTUATION) | (kinds == SYMBOL) | (kinds == OTHER)
+    return given.sums(signs) / np.maximum(given.sums(kinds != SPACE), 1)

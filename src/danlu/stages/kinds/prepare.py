@@ -51,7 +51,11 @@ class Prepare(Stage):
     validation: Sources | None = Field(default=None, description="a validation set that exists; it is kept as it is")
     test: Sources | None = Field(default=None, description="a test set that exists; it is kept as it is")
     cleaners: list[Cleaner] = Field(default=[], description="what is done to the texts before anything else, in order")
-    text: str = Field(default="text", description="column by which records are compared")
+    text: str | tuple[str, ...] = Field(
+        default="text",
+        min_length=1,
+        description="column by which records are compared (with 'text_pair' where there is one), or several together",
+    )
     repeated_paragraphs: RepeatedParagraphs | None = Field(
         default=None, description="drop paragraphs that stand in many texts; None: keep them"
     )
@@ -74,6 +78,16 @@ class Prepare(Stage):
     )
     augment: list[Augmenter] = Field(default=[], description="makes more rows, for training alone, after the split")
     engine: Engine = Field(default=Local(), description="where the work is done")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that `text` names; the first is the one that is cleaned by."""
+        return (self.text,) if isinstance(self.text, str) else self.text
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The columns by which records are compared."""
+        return (self.text, "text_pair") if isinstance(self.text, str) else self.text
 
     def run(self, place: Place) -> None:
         """Prepare the data anew; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
@@ -114,7 +128,7 @@ class _Preparation:
         stage = self.stage
         ingest = Ingest(
             self.scratch,
-            stage.text,
+            stage.compared,
             stage.similarity,
             stratum=None if stage.stratify in {"auto", "none"} else stage.stratify,
             group=stage.split.group,
@@ -122,11 +136,13 @@ class _Preparation:
             clean=self._cleaning(),
         )
         with BadRows(self.place.folder / "bad_rows.jsonl") as bad_rows:
-            chunks = list(stage.engine.map(ingest, pieces(self._sources(bad_rows), stage.text)))
+            chunks = list(stage.engine.map(ingest, pieces(self._sources(bad_rows), stage.compared)))
         for line in bad_rows.in_words(self.place.language):
             self.place.say(line)
         if stage.repeated_paragraphs is not None:
-            chunks = without_repeated_paragraphs(chunks, ingest, stage.repeated_paragraphs, stage.engine)
+            chunks = without_repeated_paragraphs(
+                chunks, ingest, stage.columns[0], stage.repeated_paragraphs, stage.engine
+            )
         cleaned = Cleaned()
         for chunk in chunks:
             cleaned.count(chunk.cleaned)
@@ -136,14 +152,14 @@ class _Preparation:
             self.place.say(line)
         if not any(chunk.rows for chunk in chunks if chunk.origin == "train"):
             self._refuse_empty(sum(chunk.empty for chunk in chunks), cleaned)
-        return Spool(self.scratch, chunks, stage.text)
+        return Spool(self.scratch, chunks, stage.compared)
 
     def _refuse_empty(self, empty: int, cleaned: Cleaned) -> None:
         if cleaned.dropped:
             raise Refusal(
                 f"the cleaners dropped all records ({', '.join(cleaned.dropped)}); loosen them, or leave one out"
             )
-        column = self.stage.text
+        column = "', '".join(self.stage.columns)
         raise Refusal(f"the column '{column}' is empty in all {empty} records; name the right one in 'text'")
 
     def _cleaning(self) -> Cleaning | None:
@@ -152,9 +168,9 @@ class _Preparation:
         if not stage.cleaners:
             return None
         train = (source for source in self._sources(BadRows()) if source[0] == "train")
-        head = next(pieces(train, stage.text), None)
-        texts = [text_of(record, stage.text) for record in head.records] if head else []
-        return Cleaning(tuple(fitted(stage.cleaners, texts)), stage.text)
+        head = next(pieces(train, stage.compared), None)
+        texts = [text_of(record, stage.columns[0]) for record in head.records] if head else []
+        return Cleaning(tuple(fitted(stage.cleaners, texts)), stage.columns[0])
 
     def _sources(self, bad_rows: BadRows) -> Iterator[tuple[str, str, Iterator[Record]]]:
         stage = self.stage
@@ -162,7 +178,7 @@ class _Preparation:
         for name, sources in (("test", stage.test), ("validation", stage.validation), ("train", stage.data)):
             for source in _listed(sources):
                 with closing(source.read()) as first:
-                    needed = () if {"tokens", "words"} & next(first).keys() else (stage.text,)
+                    needed = () if {"tokens", "words"} & next(first).keys() else stage.columns
                 read = source.read(needed, bad_rows)
                 yield name, source.path, without_augmented(read, source.path) if split or name != "train" else read
 

@@ -1,8 +1,8 @@
 """Encode the training split once, into shards that trainings read without holding them in memory."""
 
 import shutil
+from collections import deque
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any, overload
 
 from pydantic import Field
@@ -44,7 +44,7 @@ class Shards(Stage):
             tokenizer.save_pretrained(temporary)
         self._copy_splits(place)
         with folder_in_place(place.folder / "shards") as temporary:
-            about: dict[str, Any] = {"vocabulary": len(tokenizer), "examples": records.first, "records": len(records)}
+            about: dict[str, Any] = {"vocabulary": len(tokenizer), "examples": records.first}
             if self.task is None:
                 chunks = (documents([text_of(record) for record in chunk], tokenizer) for chunk in records.chunks())
                 written = write_tokens(temporary, chunks, len(tokenizer))
@@ -52,6 +52,7 @@ class Shards(Stage):
                 task = self.task.fitted(records)
                 about |= {"task": task.to_plain(), "longest": self.longest}
                 written = write_rows(temporary, self._encoded(records, task, tokenizer))
+            about["records"] = len(records)
             form: shards.Form = "rows" if self.task else "tokens"
             manifest = shards.Manifest(form, shards.tokenizer_hash(tokenizer), tuple(written), about)
             if not manifest.count:
@@ -86,18 +87,22 @@ class _Streamed(Sequence[Record]):
 
     def __init__(self, data: Data | list[Data], place: Place) -> None:
         self._data, self._place = data, place
+        self._length: int | None = None  # known when all have been read
         self.first = next(self.chunks(), [])[:EXAMPLES]
         if not self.first:
             raise Refusal("the data has no records to write shards from; look at the paths in 'data'")
 
     def chunks(self) -> Iterator[list[Record]]:
-        return stream_of(self._data, "train", self._place)
-
-    @cached_property
-    def _length(self) -> int:
-        return sum(map(len, self.chunks()))
+        length = 0
+        for chunk in stream_of(self._data, "train", self._place):
+            length += len(chunk)
+            yield chunk
+        self._length = length
 
     def __len__(self) -> int:
+        if self._length is None:
+            deque(self.chunks(), maxlen=0)
+        assert self._length is not None
         return self._length
 
     def __iter__(self) -> Iterator[Record]:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from danlu.text.characters import JOINER, MARK, SPACE, Bools, Characters, classes
+from danlu.data.characters import Bools, Characters
+from danlu.data.scripts import JOINER, MARK, SPACE, kinds_of
 from danlu.text.segmenter import Segmenter
 
 
@@ -11,7 +12,7 @@ class Char(Segmenter):
 
     def begins(self, given: Characters) -> Bools:
         """Where a word begins; see `Segmenter.begins`."""
-        kinds = classes()[given.codes]
+        kinds = kinds_of(given.codes)
         before = np.roll(kinds, 1)
         stays: Bools = (kinds == MARK) | (kinds == JOINER) | (before == JOINER) | ((kinds == SPACE) & (before == SPACE))
         return ~stays

@@ -9,9 +9,9 @@ from functools import cached_property
 
 from pydantic import Field
 
+from danlu.data.characters import Bools, Characters
 from danlu.refusal import Refusal
 from danlu.text.character_model import CharacterModel, learn_characters
-from danlu.text.characters import Bools, Characters
 from danlu.text.pieces import cut, within_runs
 from danlu.text.segmenter import Arrays, Learner
 from danlu.text.viterbi import word_begins

@@ -3,19 +3,19 @@
 https://github.com/fxsjy/jieba
 """
 
-import warnings
 from copy import copy
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
+from danlu.data.characters import Bools, Characters
+from danlu.data.jieba_cutter import jieba_cutter
 from danlu.data.lines import lines
 from danlu.data.source_file import find_source
 from danlu.refusal import Refusal
-from danlu.text.characters import Bools, Characters
 from danlu.text.segmenter import Segmenter
 
 
@@ -45,27 +45,13 @@ class Jieba(Segmenter):
 
     @cached_property
     def _tokenizer(self) -> Any:
+        plain = jieba_cutter("jieba", "the segmenter 'jieba'")
         if self.user_dictionary is None:
-            return _plain()
-        made = copy(_plain())
+            return plain
+        made = copy(plain)
         made.FREQ, made.user_word_tag_tab = dict(made.FREQ), {}
         _add_words(made, self.user_dictionary)
         return made
-
-
-@cache
-def _plain() -> Any:
-    """Jieba with its own dictionary, which takes a second to read."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the escapes and of pkg_resources in its source
-            import jieba
-    except ImportError as error:
-        raise Refusal("the segmenter 'jieba' needs the package jieba; run: pip install 'danlu[jieba]'") from error
-    made = jieba.Tokenizer()
-    made.FREQ, made.total = made.gen_pfdict(made.get_dict_file())  # not through its cache of marshalled objects
-    made.initialized = True
-    return made
 
 
 def _add_words(tokenizer: Any, path: str) -> None:

@@ -13,9 +13,10 @@ from itertools import pairwise
 import numpy as np
 from pydantic import Field
 
+from danlu.data.characters import Bools, Characters, Numbers, characters
+from danlu.data.scripts import plain_forms
 from danlu.refusal import Refusal
 from danlu.text.character_model import CharacterModel, Floats, learn_characters
-from danlu.text.characters import Bools, Characters, Numbers, characters, folded
 from danlu.text.lattice import Lattice, best_begins, lattice
 from danlu.text.lexicon import Lexicon, lexicon
 from danlu.text.pieces import Pieces, cut, within_runs
@@ -81,11 +82,11 @@ class Ngram(Learner):
     def _model(self) -> "_Model":
         arrays = self.known
         tree, words = Lexicon.from_arrays(arrays), CharacterModel.from_arrays(arrays)
-        alone = np.full(len(folded()), UNKNOWN)
+        alone = np.full(len(plain_forms()), UNKNOWN)
         places = np.arange(len(words.alone))
         singles = tree.matches(words.alone, places + 1, places)
         alone[words.alone[singles.start]] = singles.word + _FIRST_WORD
-        return _Model(tree, words, WordModel.from_arrays(arrays), alone[folded()])
+        return _Model(tree, words, WordModel.from_arrays(arrays), alone[plain_forms()])
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,9 @@ class _Model:
 
 
 def _folded(words: list[str]) -> list[str]:
-    """Words as `danlu.text.characters.folded` takes their characters."""
+    """Words as `danlu.data.scripts.plain_forms` takes their characters."""
     given = characters(words)
-    whole = folded()[given.codes].tobytes().decode("utf-32-le", "surrogatepass")
+    whole = plain_forms()[given.codes].tobytes().decode("utf-32-le", "surrogatepass")
     borders = given.first.tolist()
     return [whole[start:end] for start, end in pairwise(borders)]
 
@@ -117,7 +118,7 @@ def _lattice(tree: Lexicon, given: Characters, pieces: Pieces, proposed: Bools, 
     np.add.at(inside, pieces.end, -1)
     within = np.cumsum(inside[:-1]) > 0
     borders = np.append(may_begin | pieces.begins, True)
-    known = tree.matches(folded()[given.codes], end_N, np.flatnonzero(borders[:-1] & within))
+    known = tree.matches(plain_forms()[given.codes], end_N, np.flatnonzero(borders[:-1] & within))
     fits = borders[known.start + known.length]
     start, length = [known.start[fits]], [known.length[fits]]
     for begins in (proposed | pieces.begins, borders[:-1]):

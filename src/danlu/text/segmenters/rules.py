@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from danlu.data.characters import Bools, Characters, Numbers
 from danlu.data.lines import lines
-from danlu.data.source_file import find_source
-from danlu.refusal import Refusal
-from danlu.text.characters import (
+from danlu.data.scripts import (
     DIGIT,
     HANGUL,
     JOINER,
@@ -25,17 +24,26 @@ from danlu.text.characters import (
     PUNCTUATION,
     SPACE,
     SYMBOL,
-    Bools,
-    Characters,
-    Numbers,
-    classes,
+    UNSPACED,
+    kinds_of,
 )
+from danlu.data.source_file import find_source
+from danlu.refusal import Refusal
 from danlu.text.lexicon import Lexicon, lexicon
 from danlu.text.segmenter import Segmenter
 
 Direction = Literal["forward", "backward", "both"]
 
-_RUNS = {LATIN: 1, DIGIT: 1, KANA: 2, HANGUL: 3, LETTER: 4, SPACE: 5}  # classes that make one word together
+# kinds of characters that make one word together
+_RUNS = {
+    LATIN: 1,
+    DIGIT: 1,
+    KANA: 2,
+    HANGUL: 3,
+    LETTER: 4,
+    UNSPACED: 4,
+    SPACE: 5,
+}
 _WITHIN_NUMBERS = [ord(mark) for mark in ".,．"]  # 3.14, 1,000
 _WITHIN_LATIN = [ord(mark) for mark in "'’-_"]  # don't, state-of-the-art
 _LONGEST = 2**20  # words in a dictionary
@@ -75,7 +83,7 @@ class Rules(Segmenter):
 
 def _atoms(given: Characters) -> Bools:
     """Where a word begins by the classes of characters alone, (N,)."""
-    kinds = classes()[given.codes]
+    kinds = kinds_of(given.codes)
     run = np.zeros(256, np.int64)
     run[[*_RUNS]] = [*_RUNS.values()]
     stays = _like_before(run[kinds]) & (run[kinds] > 0)

@@ -7,10 +7,12 @@ The model's source gives each new token the mean embedding of the pieces that it
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
+from danlu.data.characters import code_points
+from danlu.data.scripts import HAN, KANA, UNSPACED, kinds_of
 from danlu.refusal import Refusal
-from danlu.text.scripts import HAN, UNSPACED, code_points, kinds_of
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.word_counts import Cut, count_segmented, count_words
 
@@ -74,7 +76,7 @@ class Extended(TokenizerSource):
 
 
 def _unspaced(token: str) -> bool:
-    return bool(((kinds := kinds_of(code_points(token))) == HAN).any() or (kinds == UNSPACED).any())
+    return bool(np.isin(kinds_of(code_points(token)), (HAN, KANA, UNSPACED)).any())
 
 
 def _is_word(word: str) -> bool:

@@ -1,0 +1,59 @@
+"""Where the files lie that a path or a pattern of this machine means, also inside installed packages."""
+
+import glob
+import re
+from collections import Counter
+from importlib.metadata import PackageNotFoundError, requires
+from importlib.util import find_spec
+from pathlib import Path
+
+from danlu.refusal import Refusal
+
+_PACKAGE = "package:"
+
+
+def located(name: str) -> Path:
+    """The place of a path; `package:name/inside.txt` is found in an installed package without importing it.
+
+    Raises:
+        Refusal: the package is not installed, or the path leads out of it.
+    """
+    if not name.startswith(_PACKAGE):
+        return Path(name)
+    package, _, inside = name.removeprefix(_PACKAGE).partition("/")
+    if not package.isidentifier() or not inside or ".." in Path(inside).parts or Path(inside).is_absolute():
+        raise Refusal(f"{name}: expected 'package:name/file', a file inside an installed package")
+    spec = find_spec(package)
+    if spec is None:
+        raise Refusal(f"{name}: the package '{package}' is not installed; run: pip install {_requirement(package)}")
+    folders = list(spec.submodule_search_locations or [])
+    return next((Path(f) / inside for f in folders if (Path(f) / inside).exists()), Path(*folders[:1], inside))
+
+
+def matching(name: str) -> list[str]:
+    """The names, sorted, that a name with `*`, `?`, `[...]` or `**` means; without them, or where it is there, itself.
+
+    Raises:
+        Refusal: as `located` does.
+    """
+    if not any(sign in name for sign in "*?["):
+        return [name]
+    if name.startswith(_PACKAGE):
+        before, _, pattern = name.rpartition("/")
+        folder = located(before if "/" in before else f"{before}/.")
+        return [f"{before}/{file.name}" for file in sorted(folder.glob(pattern))]
+    return [name] if Path(name).exists() else sorted(glob.glob(name, recursive=True))  # noqa: PTH207  (absolute ones)
+
+
+def _requirement(package: str) -> str:
+    """What to ask pip for: the smallest extra of danlu that brings the package, or the package itself."""
+    try:
+        stated = [requirement.partition(";") for requirement in requires("danlu") or []]
+    except PackageNotFoundError:
+        stated = []
+    sizes = Counter(condition for _, _, condition in stated)
+    bringing = [condition for name, _, condition in stated if re.match(rf"{re.escape(package)}\b", name)]
+    extras = re.findall(
+        r"extra == ['\"]([\w-]+)['\"]", min(bringing, key=lambda condition: sizes[condition], default="")
+    )
+    return f"'danlu[{extras[0]}]'" if extras else package

