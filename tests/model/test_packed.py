@@ -3,6 +3,8 @@ import copy
 import pytest
 import torch
 from torch import nn
+from transformers import BertConfig
+from transformers.models.bert.modeling_bert import BertIntermediate
 
 from danlu.model.packed import PackedLinear, packed
 
@@ -48,3 +50,19 @@ def test_bfloat16_layers_are_packed_once_for_all_replicas() -> None:
     again = [module for module in replica(first).modules() if isinstance(module, PackedLinear)]
     assert len(layers) == len(again) == 2
     assert all(one.packed is other.packed for one, other in zip(layers, again, strict=True))
+
+
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no bfloat16 in this processor")
+@pytest.mark.parametrize(("activation", "fused"), [("gelu", True), ("gelu_new", False), ("relu", False)])
+def test_gelu_is_computed_within_the_product_and_other_activations_after_it(activation: str, fused: bool) -> None:
+    torch.manual_seed(0)
+    config = BertConfig(hidden_size=64, intermediate_size=256, hidden_act=activation)
+    model = BertIntermediate(config).bfloat16()
+    hidden = 2 * torch.randn(3, 5, 64).bfloat16()
+    ready = packed(model)
+    with torch.inference_mode():
+        expected = copy.deepcopy(model).double()(hidden.double())
+        found = ready(hidden)
+    torch.testing.assert_close(found.double(), expected, atol=0.02, rtol=0.02)
+    assert isinstance(ready.intermediate_act_fn, nn.Identity) == fused
+    assert not isinstance(model.intermediate_act_fn, nn.Identity)

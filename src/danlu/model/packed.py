@@ -1,11 +1,14 @@
 """Linear layers whose weights lie as the processor's kernel wants them: packed once, not at every call.
 
 MiniLM in bfloat16, batches of 1,024 tokens, 2 cores: 105 % of the speed of a large product where the plain layer
-has 90 % (2026-11). For weights that do not change any more; they are held twice, as they are and packed.
+has 90 %, and 7 % more sentences a second with gelu inside the product (2026-11). For weights that do not change any
+more; they are held twice, as they are and packed.
 """
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from transformers.activations import GELUActivation
 
 from danlu.model.replica import replica
 
@@ -13,22 +16,30 @@ _LARGEST = 2**31
 """Bytes of linear weights up to which a second copy is a fair price."""
 
 
+_AFTER_DENSE = "intermediate_act_fn"
+"""What the feed-forward layers of BERT and its kin apply to the result of their `dense`."""
+
+
 class PackedLinear(nn.Module):
     """Stands in for `nn.Linear` while nobody trains."""
 
     packed: Tensor
 
-    def __init__(self, plain: nn.Linear) -> None:
-        """Pack the weights that `plain` has now; later changes of them go unseen."""
+    def __init__(self, plain: nn.Linear, *, gelu: bool = False) -> None:
+        """Pack the weights that `plain` has now; later changes of them go unseen.
+
+        With `gelu`, that of the result is given (Hendrycks and Gimpel, 2016; by the error function).
+        """
         super().__init__()
         self.weight, self.bias = plain.weight, plain.bias
         self.in_features, self.out_features = plain.in_features, plain.out_features
+        self._after = "gelu" if gelu else "none"
         reordered = torch.ops.mkldnn._reorder_linear_weight(plain.weight.detach(), None)
         self.register_buffer("packed", reordered, persistent=False)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(..., in_features) to (..., out_features)."""
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, self.packed, self.bias, "none", [], "")
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, self.packed, self.bias, self._after, [], "none")
         return result
 
 
@@ -46,8 +57,15 @@ def packed(model: nn.Module) -> nn.Module:
     for module in list(copy.modules()):
         for name, child in module.named_children():
             if type(child) is nn.Linear and child.weight.dtype == torch.bfloat16:
-                setattr(module, name, PackedLinear(child))
+                gelu = name == "dense" and _is_gelu(getattr(module, _AFTER_DENSE, None))
+                setattr(module, name, PackedLinear(child, gelu=gelu))
+                if gelu:
+                    setattr(module, _AFTER_DENSE, nn.Identity())
     return copy
+
+
+def _is_gelu(activation: object) -> bool:
+    return isinstance(activation, GELUActivation) and activation.act is functional.gelu
 
 
 def _pays(weight: Tensor) -> bool:
