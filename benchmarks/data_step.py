@@ -43,7 +43,9 @@ def clean(corpus: Path, _folder: Path) -> dict[str, Any]:
     for _ in pieces([("train", "corpus", _records(corpus))], "text"):
         pass
     seconds = {"read": time.perf_counter() - begin}
-    work = partial(_cleaned, partial(clean_records, cleaners=_cleaners(), column="text"))
+    import data_step  # other processes find this script by its name
+
+    work = partial(data_step.rows_left, partial(clean_records, cleaners=_cleaners(), column="text"))
     begin = time.perf_counter()
     left = sum(Local().map(work, pieces([("train", "corpus", _records(corpus))], "text")))
     seconds["clean"] = time.perf_counter() - begin
@@ -141,7 +143,8 @@ def _records(corpus: Path) -> Any:
     return Format.model_validate({"kind": "jsonl", "path": str(corpus)}).read(["text"])
 
 
-def _cleaned(work: Any, piece: Any) -> int:
+def rows_left(work: Any, piece: Any) -> int:
+    """How many rows of a piece the cleaners leave."""
     return len(work(piece.records).records)
 
 

@@ -67,7 +67,7 @@ def datatrove(texts: list[str], similarity: float, folder: Path) -> np.ndarray:
 
     kept: set[int] = set()
 
-    def keep(data: Any, **_place: int) -> Any:
+    def keep(data: Any, _rank: int, _world_size: int) -> Any:
         for document in data:
             kept.add(int(document.id))
             yield document
