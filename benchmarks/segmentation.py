@@ -2,8 +2,8 @@
 
 The corpus is cut in the order of the document, and a sentence of the last tenth that stands in the rest as well is
 left out. What learns, learns from the first nine tenths. Each segmenter is a fresh process on one core. Prints a
-markdown table. Training the tagger takes the machine for some minutes; `--neural FOLDER` takes a bundle that is
-trained already.
+markdown table. Training the tagger takes the machine for some minutes; `--trained FOLDER` takes a run that is
+done already.
 """
 
 import argparse
@@ -30,6 +30,7 @@ SEGMENTERS: dict[str, dict[str, Any]] = {
     "hmm": {"kind": "hmm"},
     "ngram": {"kind": "ngram"},
     "neural": {"kind": "neural"},
+    "neural, with the words of ngram": {"kind": "neural", "words": "WORDS"},
 }
 QUICK = 2000  # sentences, to see that it works
 
@@ -53,28 +54,30 @@ def split(folder: Path, *, quick: bool) -> dict[str, int]:
     return {"train": len(train), "test": len(test), "dropped": len(held_out) - len(test)}
 
 
-def train_tagger(folder: Path, *, quick: bool) -> Path:
-    """The recipe `segment` on the training part; the folder of the bundle."""
+def train_taggers(folder: Path, *, quick: bool) -> Path:
+    """The recipe `segment` on the training part; the folder of its run."""
     import danlu
     from danlu.recipe.read import written
 
     stages = copy.deepcopy(written("segment").data["stages"])
     news = {"kind": "prepare", "data": {"kind": "jsonl", "path": str(folder / "train.jsonl")}, "dedup": "exact"}
-    chosen = {name: stages[name] for name in ("vocab", "neural")}
+    chosen = {name: stages[name] for name in ("vocab", "words", "pretrain", "neural")}
     if quick:
-        chosen["neural"]["train"]["epochs"] = 1
+        chosen["pretrain"]["train"]["epochs"] = chosen["neural"]["train"]["epochs"] = 1
     split_off = {"conflicts": "keep", "split": {"validation": 0.02, "test": 0.0}}
     recipe = {"name": "segment", "stages": {"news": news | split_off, **chosen}}
-    return Path(danlu.run(recipe, root=folder / "runs", say=say)["neural"]) / "bundle"
+    return Path(danlu.run(recipe, root=folder / "runs", say=say).folder)
 
 
-def compare(watch: Watch, folder: Path, neural: Path, repeats: int) -> list[list[str]]:
+def compare(watch: Watch, folder: Path, trained: Path, repeats: int) -> list[list[str]]:
     """The rows of the table."""
     rows = []
     for title, plain in SEGMENTERS.items():
         part = dict(plain)
         if part["kind"] == "neural":
-            part["path"] = str(neural)
+            part["path"] = str(trained / "neural" / "bundle")
+        if "words" in part:
+            part["words"] = str(trained / "words")
         if "dictionary" in part:
             part["dictionary"] = str(folder / "words.txt")
         job = {"name": title, "folder": str(folder), "segmenter": part}
@@ -95,7 +98,7 @@ def _digits(share: float | None) -> str:
 def main() -> None:
     """Measure what the command line asks for and print the table."""
     reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    reader.add_argument("--neural", type=Path, help="bundle of a tagger that was trained on the first nine tenths")
+    reader.add_argument("--trained", type=Path, help="run of the recipe on the first nine tenths, such as runs/segment")
     reader.add_argument("--repeats", type=int, default=3, help="processes a segmenter")
     reader.add_argument("--quick", action="store_true", help="2,000 sentences, one epoch: to see that it works")
     asked = reader.parse_args()
@@ -106,10 +109,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         size = split(folder, quick=asked.quick)
-        neural = asked.neural or train_tagger(folder, quick=asked.quick)
+        trained = asked.trained or train_taggers(folder, quick=asked.quick)
         watch.look()
         repeats = 1 if asked.quick else asked.repeats
-        rows = compare(watch, folder, neural, repeats)
+        rows = compare(watch, folder, trained, repeats)
     words = (
         f"People's Daily, January 1998: {size['train']:,} sentences to learn from and {size['test']:,} to test on, "
         f"after {size['dropped']:,} that stand in both; one core; medians over {repeats} processes."

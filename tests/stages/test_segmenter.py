@@ -70,12 +70,18 @@ def test_a_tagger_learns_words_and_is_a_segmenter(corpus: Path, tmp_path: Path) 
             "train": {"steps": 40, "rate": 5e-3, "batch_tokens": 256, "precision": "float32"},
         },
         "tagger": {"kind": "segmenter", "data": "@clean", "segmenter": {"kind": "neural", "path": "@neural"}},
+        "words": {"kind": "segmenter", "data": "@clean", "segmenter": "ngram"},
+        "both": {
+            "kind": "segmenter",
+            "data": "@clean",
+            "segmenter": {"kind": "neural", "path": "@neural", "words": "@words"},
+        },
     }
     ran, _ = run(stages, tmp_path / "runs")
-    assert json.loads((ran["tagger"] / "words.json").read_text())["f1"] > 0.8
+    for name in ("tagger", "both"):
+        assert json.loads((ran[name] / "words.json").read_text())["f1"] > 0.8
     texts = ["3、今天天气很好。", "", "  ", "3、我们去 公园\n"]
-    for folder in (ran["tagger"], ran["neural"]):
-        part = open_segmenter(folder) if folder == ran["tagger"] else _neural(folder)
+    for part in (open_segmenter(ran["tagger"]), open_segmenter(ran["both"]), _neural(ran["neural"])):
         found = part.segment(texts)
         assert ["".join(words) for words in found] == texts
         assert found[0][-2:] == ["好", "。"]
@@ -83,11 +89,15 @@ def test_a_tagger_learns_words_and_is_a_segmenter(corpus: Path, tmp_path: Path) 
         assert " " in found[3]
         assert found[2] == ["  "]
 
+    for words, told in ((ran["clean"], "holds no segmenter.json"), (ran["tagger"], "is a segmenter of kind 'neural'")):
+        with pytest.raises(Refusal, match=told):
+            _neural(ran["neural"], words=str(words)).segment(texts)
 
-def _neural(folder: Path) -> Any:
+
+def _neural(folder: Path, **settings: str) -> Any:
     from danlu.text.segmenter import Segmenter
 
-    return Segmenter.model_validate({"kind": "neural", "path": str(folder)})
+    return Segmenter.model_validate({"kind": "neural", "path": str(folder), **settings})
 
 
 def test_test_text_may_be_given(corpus: Path, tmp_path: Path) -> None:

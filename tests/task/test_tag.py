@@ -3,6 +3,7 @@ import pytest
 
 from danlu.refusal import Refusal
 from danlu.task.tasks.tag import Tag
+from danlu.text.encoded import Encoded
 from danlu.text.tokenizers.bpe import Bpe
 from danlu.text.tokenizers.wordpiece import WordPiece
 
@@ -138,3 +139,16 @@ def test_the_words_of_a_segmented_text_are_spans(tokenizer):
         assert [item["text"] for item in found] == ["李白", "生于"]
     with pytest.raises(Refusal, match="record 1: the words do not spell the text"):
         Tag().fitted([{"text": "李白", "words": ["杜甫"]}])
+
+
+def test_the_probability_of_a_beginning_counts_all_types_and_what_lies_between_two_spans() -> None:
+    task = Tag(labels=("a", "b"))
+    shares = np.array(
+        [[0.2, 0.3, 0.1, 0.3, 0.1], [0.1, 0.1, 0.5, 0.2, 0.1], [0.8, 0.05, 0.05, 0.05, 0.05], [1, 0, 0, 0, 0]]
+    )
+    windows = Encoded(0, np.arange(6, dtype=np.int32), np.array([[0, 0], [0, 1], [1, 2], [2, 4], [4, 5], [0, 0]]))
+    log = np.log(np.vstack([np.full(5, 0.2), shares, np.full(5, 0.2)]) + 1e-12)
+    expected = [0.2 + 0.6, 0.3 + 0.1 * (1 - 0.2), 0.1 + 0.8 * (1 - 0.1), 0, 1 - 0.8]
+    assert task.beginnings([log], [windows], 5) == pytest.approx(expected)
+    empty = Encoded(0, np.zeros(0, np.int32), np.zeros((0, 2), np.int32))
+    assert task.beginnings([log[:0]], [empty], 2).tolist() == [0, 0]

@@ -161,7 +161,7 @@ def _chunks(file: Path) -> Iterator[list[Record]]:
     from pyarrow.parquet import ParquetFile
 
     try:
-        with ParquetFile(file) as opened:
+        with ParquetFile(file, pre_buffer=False) as opened:  # else all that was read stays in memory
             for batch in opened.iter_batches(_READ):
                 yield records_of(batch)
     except (ArrowException, OSError) as error:

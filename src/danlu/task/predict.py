@@ -87,6 +87,14 @@ class Predictor:
             yield from self._block(chunk, start)
             start += len(chunk)
 
+    def outputs(self, records: Iterable[Record], block: int = BLOCK) -> Iterator[tuple[list[Output], list[Encoded]]]:
+        """What the model gives for the windows of each record, in order, and these windows; texts are not rewritten."""
+        source = iter(records)
+        start = 0
+        while chunk := list(islice(source, block)):
+            yield from self._read(chunk, start)
+            start += len(chunk)
+
     def close(self) -> None:
         """End the threads."""
         self._crew.close()
@@ -102,6 +110,17 @@ class Predictor:
     def _block(self, records: list[Record], start: int) -> list[Prediction]:
         given = records
         records = rewritten(given, self.rewriters)
+        predictions = [
+            self.task.decode(outputs, windows, record)
+            for (outputs, windows), record in zip(self._read(records, start), records, strict=True)
+        ]
+        return [
+            prediction if record is before else as_given(prediction, before, record, self.rewriters)
+            for prediction, before, record in zip(predictions, given, records, strict=True)
+        ]
+
+    def _read(self, records: list[Record], start: int) -> list[tuple[list[Output], list[Encoded]]]:
+        """The outputs and the windows of each record."""
         try:
             encoded = self.task.encode(records, self.tokenizer, self.limit, labelled=False)
         except Refusal as refusal:
@@ -115,13 +134,9 @@ class Predictor:
                     f"record {start + item.record + 1:,}: the model's outputs are not finite numbers; "
                     "predict in float32, and if that fails too, train again at a lower rate"
                 )
-        predictions = [
-            self.task.decode([outputs[row] for row in windows[n]], [encoded[row] for row in windows[n]], record)
-            for n, record in enumerate(records)
-        ]
         return [
-            prediction if record is before else as_given(prediction, before, record, self.rewriters)
-            for prediction, before, record in zip(predictions, given, records, strict=True)
+            ([outputs[row] for row in windows[number]], [encoded[row] for row in windows[number]])
+            for number in range(len(records))
         ]
 
     def _outputs(self, encoded: list[Encoded]) -> list[Output]:

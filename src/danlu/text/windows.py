@@ -13,6 +13,7 @@ from danlu.text.tokenizer import Tokenizer
 
 TooLong = Literal["stop", "truncate", "split"]
 
+BLOCK_CHARACTERS = 2**20  # of a block: encodings take some 100 bytes a token
 BLOCK = 4096  # texts that are tokenized together: enough for all cores, little enough for memory
 
 
@@ -28,12 +29,24 @@ def tokenized(texts: Sequence[str], tokenizer: Tokenizer, *, offsets: bool = Tru
     if backend.padding is not None:
         backend.no_padding()
     encode = backend.encode_batch if offsets else backend.encode_batch_fast
-    for start in range(0, len(texts), BLOCK):
-        block = list(texts[start : start + BLOCK])
+    for block in _blocks(texts):
         try:
             yield from encode(block)
         except (TypeError, UnicodeEncodeError):
             yield from encode([text.encode("utf-8", "replace").decode("utf-8") for text in block])
+
+
+def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
+    block: list[str] = []
+    size = 0
+    for text in texts:
+        block.append(text)
+        size += len(text)
+        if len(block) == BLOCK or size >= BLOCK_CHARACTERS:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def documents(texts: Sequence[str], tokenizer: Tokenizer) -> list[Ids]:

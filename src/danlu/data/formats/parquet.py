@@ -24,7 +24,7 @@ class Parquet(FileFormat):
         number = 0
         with source.open_seekable() as stream:
             try:
-                with ParquetFile(stream) as file:
+                with ParquetFile(stream, pre_buffer=False) as file:  # else all that was read stays in memory
                     for batch in file.iter_batches(BATCH):
                         yield from enumerate(records_of(batch), number + 1)
                         number += len(batch)

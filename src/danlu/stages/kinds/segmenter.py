@@ -46,11 +46,14 @@ class Segmenter(Stage):
         place.say(_("words found: F1 {f1:.4f} of {words:,}").format(f1=scores.f1, words=scores.words))
 
     def _resolved(self, place: Place) -> segmenters.Segmenter:
-        """The segmenter with its path, where that is an earlier stage, as a folder."""
-        path = getattr(self.segmenter, "path", None)
-        if not isinstance(path, str) or not path.startswith("@"):
-            return self.segmenter
-        return self.segmenter.model_copy(update={"path": str(bundle_folder(path, place).absolute())})
+        """The segmenter with its folders, where those are earlier stages, as paths."""
+        folders = {}
+        for name in ("path", "words"):
+            value = getattr(self.segmenter, name, None)
+            if isinstance(value, str) and value.startswith("@"):
+                folder = bundle_folder(value, place) if name == "path" else place.path(value)
+                folders[name] = str(folder.absolute())
+        return self.segmenter.model_copy(update=folders)
 
     def _held_out(self, place: Place) -> list[list[str]]:
         if self.test is not None:

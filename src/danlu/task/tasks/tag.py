@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -137,6 +138,18 @@ class Tag(Task):
         if not in_tokens(record):
             return {"entities": entities}
         return {"entities": entities, "tags": self._tags([span for span, _ in found], record)}
+
+    def beginnings(self, outputs: Sequence[Output], encoded: Sequence[Encoded], length: int) -> NDArray[np.float64]:
+        """The probability that a span begins at each of `length` characters, or what lies between two, (N,)."""
+        log_TC, offsets_T2 = _merged(outputs, encoded)
+        shares_TC = np.exp(log_TC.astype(np.float64))
+        outside_T, begins_T = shares_TC[:, 0], shares_TC[:, 1::2].sum(1)
+        goes_on_T = outside_T.copy()
+        goes_on_T[:1] = 0  # nothing goes on at the beginning
+        goes_on_T[1:] *= outside_T[:-1]
+        found = np.zeros(length)
+        found[offsets_T2[:, 0]] = begins_T + outside_T - goes_on_T
+        return found
 
     def gold(self, record: Record) -> frozenset[Entity]:
         """The entities as (start, end, type)."""

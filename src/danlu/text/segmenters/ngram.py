@@ -16,7 +16,7 @@ from pydantic import Field
 from danlu.data.characters import Bools, Characters, Numbers, characters
 from danlu.data.scripts import plain_forms
 from danlu.refusal import Refusal
-from danlu.text.character_model import CharacterModel, Floats, learn_characters
+from danlu.text.character_model import CharacterModel, Floats, Reals, learn_characters
 from danlu.text.lattice import Lattice, best_begins, lattice
 from danlu.text.lexicon import Lexicon, lexicon
 from danlu.text.pieces import Pieces, cut, within_runs
@@ -25,6 +25,7 @@ from danlu.text.viterbi import word_begins
 from danlu.text.word_model import BORDER, UNKNOWN, WordModel, learn_words
 
 _FIRST_WORD = UNKNOWN + 1
+_DOUBT = 1e-4  # no other model is surer than that: it may never have seen the word that is meant
 
 
 class Ngram(Learner):
@@ -48,15 +49,25 @@ class Ngram(Learner):
 
     def begins(self, given: Characters) -> Bools:
         """Where a word begins; see `Segmenter.begins`."""
+        return self.begins_with(given, None)
+
+    def begins_with(self, given: Characters, shares_N: Reals | None) -> Bools:
+        """Where a word begins, if another model gives each character the probability `shares_N` to begin one.
+
+        Both models count alike, their log-probabilities added (products of experts: Hinton, 2002).
+        """
         model = self._model
         pieces = cut(given, model.characters.alone_table)
         scores_N8 = model.characters.scores(given.codes, pieces.fresh)
         inside = within_runs(given)
         proposed = word_begins(scores_N8, pieces) & ~inside
-        ways = _lattice(model.tree, given, pieces, proposed, ~inside)
+        proposals = [proposed] if shares_N is None else [proposed, (shares_N > 0.5) & ~inside]
+        ways = _lattice(model.tree, given, pieces, proposals, ~inside)
         edge_E = np.where(
             ways.word == UNKNOWN, np.float32(self.trained.spelling) * _spelt(ways, scores_N8), np.float32(0)
         )
+        if shares_N is not None:
+            edge_E += _shared(ways, shares_N)
         before_P, after_P = self._around(given, pieces)
         first_E = np.full(len(edge_E), -np.inf, np.float32)
         firsts = np.flatnonzero(ways.place == 0)
@@ -107,8 +118,8 @@ def _folded(words: list[str]) -> list[str]:
     return [whole[start:end] for start, end in pairwise(borders)]
 
 
-def _lattice(tree: Lexicon, given: Characters, pieces: Pieces, proposed: Bools, may_begin: Bools) -> Lattice:
-    """Known words, the words that the characters propose, and the smallest ones that there can be."""
+def _lattice(tree: Lexicon, given: Characters, pieces: Pieces, proposals: Sequence[Bools], may_begin: Bools) -> Lattice:
+    """Known words, those of proposals where words begin, and the smallest ones that there can be."""
     size = len(given.codes)
     end_N = np.zeros(size, np.int64)
     inside = np.zeros(size + 1, np.int64)
@@ -121,14 +132,22 @@ def _lattice(tree: Lexicon, given: Characters, pieces: Pieces, proposed: Bools, 
     known = tree.matches(plain_forms()[given.codes], end_N, np.flatnonzero(borders[:-1] & within))
     fits = borders[known.start + known.length]
     start, length = [known.start[fits]], [known.length[fits]]
-    for begins in (proposed | pieces.begins, borders[:-1]):
+    for begins in (*(proposed | pieces.begins for proposed in proposals), borders[:-1]):
         places = np.flatnonzero(begins)
         lengths = np.diff(places, append=size)
         start.append(places[within[places]])
         length.append(lengths[within[places]])
-    unknown = np.full(len(start[1]) + len(start[2]), UNKNOWN)
+    unknown = np.full(sum(map(len, start[1:])), UNKNOWN)
     words = np.concatenate([known.word[fits] + _FIRST_WORD, unknown])
     return lattice(np.concatenate(start), np.concatenate(length), words, pieces, size)
+
+
+def _shared(ways: Lattice, shares_N: Reals) -> Floats:
+    """Log-probability that each edge's first character begins a word and none after it does, (E,)."""
+    sure_N = np.clip(shares_N, _DOUBT, 1 - _DOUBT)
+    goes_on = np.concatenate([[0.0], np.cumsum(np.log1p(-sure_N))])
+    found: Floats = (np.log(sure_N)[ways.start] + goes_on[ways.end] - goes_on[ways.start + 1]).astype(np.float32)
+    return found
 
 
 def _spelt(ways: Lattice, scores_N8: Floats) -> Floats:
