@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from danlu.cli.main import main
-from danlu.data.label_quality import export, labels_in, shares_of, suspects, with_equal_texts
+from danlu.data.label_quality import export, labels_in, shares_of, suspects, warnings_of, with_equal_texts
 from danlu.data.out_of_sample import out_of_sample
 from danlu.data.prepared import load, load_survey
 from danlu.data.record import Record
@@ -98,10 +98,20 @@ def test_predictions_of_a_bundle_are_read_by_label() -> None:
 def test_what_cannot_be_examined_is_refused() -> None:
     with pytest.raises(Refusal, match=r"record 2: there is no text in the column 'text'"):
         labels_in([{"text": "a", "label": "x"}, {"label": "y"}])
-    with pytest.raises(Refusal, match=r"record 1: labels are examined where each record has one"):
+    with pytest.raises(Refusal, match=r"in the column 'label', .* \(the columns are: text, labels\)"):
         labels_in([{"text": "a", "labels": ["x", "y"]}])
     with pytest.raises(Refusal, match="1 different labels, and two are needed"):
         labels_in([{"text": "a", "label": "x"}])
+
+
+def test_a_judge_that_does_not_know_better_than_a_guess_is_warned_of() -> None:
+    texts, labels = list("abcdef"), ["x", "x", "x", "x", "y", "y"]
+    shares = np.array([[0.9, 0.1]] * 6)
+    assert warnings_of(suspects(texts, labels, shares), "en") == [
+        "the model that doubts them agrees with 67% of the labels, as a guess would"
+    ]
+    shares[4] = (0.1, 0.9)
+    assert warnings_of(suspects(texts, labels, shares), "en") == []
 
 
 def test_suspects_are_exported_for_review(tmp_path: Path) -> None:
@@ -130,13 +140,15 @@ def test_suspects_are_exported_for_review(tmp_path: Path) -> None:
 def test_the_command_shows_the_worst_and_writes_them_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     records, wrong = reviews()
     data, out = tmp_path / "data.jsonl", tmp_path / "out.csv"
-    data.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+    named = [{"text": record["text"], "opinion": record["label"]} for record in records]
+    data.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in named), encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
-        main(["labels", str(data), "--out", str(out), "--show", "3"])
+        main(["labels", str(data), "--label", "opinion", "--output", str(out), "--show", "3"])
     assert not ended.value.code
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "200 records; about 10 of their labels are wrong"
-    assert all(int(line.split("\t")[0]) in wrong for line in told[1:4])
+    assert told[1] == "row\tscore\tlabel → more likely\ttext"
+    assert all(int(line.split("\t")[0]) in wrong for line in told[2:5])
     assert len(out.read_text(encoding="utf-8-sig").splitlines()) == 201
 
 

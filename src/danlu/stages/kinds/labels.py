@@ -5,7 +5,7 @@ import shutil
 from pydantic import Field
 
 from danlu.bundle.bundle import load as load_bundle
-from danlu.data.label_quality import export, labels_in, shares_of, suspects
+from danlu.data.label_quality import export, labels_in, shares_of, suspects, warnings_of
 from danlu.data.out_of_sample import out_of_sample
 from danlu.data.prepared import load, save_split
 from danlu.language import translator
@@ -52,3 +52,5 @@ class Labels(Stage):
                 rows=len(found), wrong=sum(suspect.wrong for suspect in found), dropped=len(left_out)
             )
         )
+        for warning in warnings_of(found, place.language):
+            place.say(f"! {warning}")
