@@ -90,7 +90,7 @@ def test_the_same_steps_stand_in_a_run(tmp_path: Path) -> None:
     run(checked, tmp_path / "runs", say=said.append)
     finetune = told["finetune"]
     assert isinstance(finetune, Training)
-    assert any(f"{finetune.dry.steps} steps of which {finetune.dry.steps_an_epoch} an epoch" in line for line in said)
+    assert any(f"{finetune.dry.steps} steps, {finetune.dry.steps_an_epoch} in an epoch" in line for line in said)
     again = {item.planned.name: item for item in examine(checked, tmp_path / "runs")}
     assert again["clean"].found == told["clean"]
     assert again["finetune"].found is None  # it is done; there is nothing to foretell

@@ -39,7 +39,7 @@ def facts_of_training(found: Training, _: Say) -> list[tuple[str, str]]:
         (_("memory, of what there is") if dry.room else _("memory"), memory),
         (_("largest batch"), _("{rows} rows × {width} tokens").format(rows=dry.largest[0], width=dry.largest[1])),
         (_("padding"), f"{dry.padding:.1%}"),
-        (_("parameters, trained"), f"{found.parameters / 1e6:,.1f} M, {found.trained / 1e6:,.2f} M"),
+        (_("parameters, trained"), f"{found.parameters / 1e6:,.2f} M, {found.trained / 1e6:,.2f} M"),
         (_("number format"), found.precision),
         (_("records, rows"), f"{found.records:,}, {tokens.rows:,}"),
         (_("tokens"), f"{tokens.total:,}"),
