@@ -179,6 +179,27 @@ def test_a_stage_leaves_out_the_worst_training_records(tmp_path: Path) -> None:
     assert (done["checked"] / "cleaners.json").read_bytes() == (done["clean"] / "cleaners.json").read_bytes()
 
 
+def test_augmented_rows_neither_vouch_for_their_sources_nor_outlive_them(tmp_path: Path) -> None:
+    records, _ = reviews(120, 6)
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+    clean = {"kind": "prepare", "data": {"kind": "jsonl", "path": str(data)}, "dedup": "exact"}
+    doubted = {"kind": "labels", "data": "@clean", "drop": 0.05}
+    plain = {"name": "plain", "stages": {"clean": clean, "checked": doubted}}
+    swapped = {"name": "swapped", "stages": {"clean": {**clean, "augment": [{"kind": "swap"}]}, "checked": doubted}}
+    one, other = (run(read(recipe), tmp_path / "runs", say=lambda line: None)["checked"] for recipe in (plain, swapped))
+    assert (one / "suspects.csv").read_bytes() == (other / "suspects.csv").read_bytes()
+    kept = load(other, "train")
+    rows = [record for record in kept if "source_row" not in record]
+    copies = kept[len(rows) :]
+    assert rows == load(one, "train")
+    assert len(copies) > 60
+    for copy in copies:
+        source = rows[copy["source_row"]]
+        assert sorted(copy["text"]) == sorted(source["text"])
+        assert copy["label"] == source["label"]
+
+
 def test_cleanlab_is_named_where_it_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

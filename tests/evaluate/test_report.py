@@ -252,6 +252,8 @@ def test_charts_draw_what_is_finite_and_nothing_of_nothing():
     assert re.findall(r'middle">([^<]*)<', steps) == ["1", "2", "3"]  # no half steps
     bars = histogram([0, 10, 20], [3, 1], "characters", "lengths")
     assert "<title>0–10: 3</title>" in bars
+    counted = histogram([0, 10, 20], [12, 1], "characters", "lengths")
+    assert re.findall(r'end">([0-9.]+)<', counted) == ["0", "5", "10"]  # texts are whole
 
 
 def test_long_lines_are_thinned_to_means_and_smoothing_does_not_lag():

@@ -35,8 +35,9 @@ def command(
     checked = read(recipe, overrides or [])
     language = "zh" if checked.language == "zh" else default()
     _ = translator(language)
-    head = (_("stage"), _("kind"), _("parts"), _("fingerprint"), _("what a run would do"))
-    table = Table(*head, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for head in (_("stage"), _("kind"), _("parts"), _("fingerprint"), _("what a run would do")):
+        table.add_column(head, overflow="fold")  # Chinese has no spaces to break at, and would be cut off
     told = outlooks(language)
     would = {}
     for planned in planned_stages(checked, root):

@@ -54,7 +54,8 @@ def histogram(edges: Sequence[float], counts: Sequence[int], x_name: str, title:
     across = _scale(edges[0], edges[-1], LEFT, WIDTH - RIGHT)
     y_ticks = ticks(0, max(counts))
     up = _scale(0, y_ticks[-1], HEIGHT - BOTTOM, TOP)
-    pieces = _axes([tick for tick in ticks(edges[0], edges[-1]) if tick <= edges[-1]], y_ticks, across, up, x_name)
+    x_ticks = [tick for tick in ticks(edges[0], edges[-1]) if tick <= edges[-1]]
+    pieces = _axes(x_ticks, [tick for tick in y_ticks if tick == round(tick)], across, up, x_name)
     for (low, high), count in zip(pairwise(edges), counts, strict=True):
         pieces.append(
             element(
