@@ -226,7 +226,7 @@ def _training(stage: Train, ready: Ready) -> Training:
     every = stage.train.evaluate or measured.steps_an_epoch
     return Training(
         task=prepared.task.kind,
-        records=len(ready.records),
+        records=ready.count,
         validation=len(ready.validation),
         precision=ready.precision,
         parameters=sum(counts),
@@ -275,7 +275,17 @@ def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
         for place in np.flatnonzero(ids == tokenizer.unk_token_id).tolist():
             start, end = encoding.offsets[place]
             counts[text[start:end]] += 1
-    return dict(counts.most_common(12)), counts.total() / max(1, total)
+    share = counts.total() / max(1, total) if len(ready.records) == ready.count else _unknown_in_rows(ready)
+    return dict(counts.most_common(12)), share
+
+
+def _unknown_in_rows(ready: Ready) -> float:
+    """Share of unknown tokens in up to `TEXTS` rows of shards, which hold numbers and the texts of a few records."""
+    tokenizer, rows = ready.prepared.tokenizer, len(ready.encoded)
+    drawn = generator(ready.prepared.seed, "check").permutation(rows)[:TEXTS]
+    ids = np.concatenate([ready.encoded[row].input_ids for row in sorted(drawn.tolist())])
+    unknown = ids == tokenizer.unk_token_id
+    return float(unknown.sum() / max(1, (unknown | ~np.isin(ids, tokenizer.all_special_ids)).sum()))
 
 
 def _text(record: Record) -> str:
