@@ -8,9 +8,10 @@ import pytest
 
 from danlu.apps.doctor import Checked, Data, Training, examine
 from danlu.apps.doctor_page import write_page
-from danlu.apps.doctor_words import duration, warnings_of_data, warnings_of_training
+from danlu.apps.doctor_words import warnings_of_data, warnings_of_training
 from danlu.cli.check import in_colour, outlooks
 from danlu.cli.main import main
+from danlu.evaluate.words import duration
 from danlu.language import translator
 from danlu.stages.recipe import read
 from danlu.stages.run import run
@@ -89,7 +90,7 @@ def test_the_same_steps_stand_in_a_run(tmp_path: Path) -> None:
     run(checked, tmp_path / "runs", say=said.append)
     finetune = told["finetune"]
     assert isinstance(finetune, Training)
-    assert any(f"{finetune.dry.steps} steps of which {finetune.dry.steps_an_epoch} an epoch" in line for line in said)
+    assert any(f"{finetune.dry.steps} steps, {finetune.dry.steps_an_epoch} in an epoch" in line for line in said)
     again = {item.planned.name: item for item in examine(checked, tmp_path / "runs")}
     assert again["clean"].found == told["clean"]
     assert again["finetune"].found is None  # it is done; there is nothing to foretell
@@ -145,6 +146,33 @@ def test_what_would_stop_a_run_is_told_and_the_rest_is_still_looked_at(
     assert "A run would stop here: record" in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 
+def test_shards_and_checked_labels_are_made_for_the_trainings_that_read_them(tmp_path: Path) -> None:
+    plain = recipe(
+        tmp_path,
+        shards={"kind": "shards", "data": "@clean", "tokenizer": "@vocab", "task": {"kind": "masked_lm"}},
+        pretrain={**PRETRAIN, "data": "@shards", "task": {"kind": "masked_lm"}},
+        kept={"kind": "labels", "data": "@clean", "drop": 0.1},
+        finetune={**FINETUNE, "data": "@kept"},
+        doubted={"kind": "labels", "data": "@clean", "bundle": "@finetune"},
+    )
+    found = {item.planned.name: item for item in examine(read(plain), tmp_path / "runs")}
+    assert [item.refused for item in found.values()] == [None] * 7
+    pretrain, finetune, clean = (found[name].found for name in ("pretrain", "finetune", "clean"))
+    assert isinstance(pretrain, Training)
+    assert isinstance(finetune, Training)
+    assert isinstance(clean, Data)
+    assert pretrain.records == clean.rows["train"]
+    assert finetune.records == clean.rows["train"] - round(0.1 * clean.rows["train"])
+    assert found["doubted"].needs == "finetune"
+    direct = recipe(tmp_path, pretrain=PRETRAIN)
+    (read_at_once,) = (
+        item.found for item in examine(read(direct), tmp_path / "runs") if item.planned.name == "pretrain"
+    )
+    assert isinstance(read_at_once, Training)
+    assert pretrain.tokens.unknown_share == pytest.approx(read_at_once.tokens.unknown_share)
+    assert pretrain.tokens.total == read_at_once.tokens.total
+
+
 def test_the_page_stands_alone_in_both_languages_and_escapes_what_data_holds(
     found: dict[str, Checked], tmp_path: Path
 ) -> None:
@@ -156,6 +184,8 @@ def test_the_page_stands_alone_in_both_languages_and_escapes_what_data_holds(
         assert not re.search(r"<script|https?://(?!www\.w3\.org)", text)
         assert "[MASK]" in text
         assert 'class="learnt told"' in text
+        assert 'scope="col">train<' not in text
+        assert translator(language)("for validation") in text
 
 
 def test_uneven_and_unseen_labels_and_leaks_are_warned_of(found: dict[str, Checked]) -> None:
@@ -180,6 +210,8 @@ def test_rows_in_colour_keep_every_character() -> None:
     assert (styles["北"], styles["⟨京⟩"], styles["海"]) == ("bold magenta", "red", "green")
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (120, "2 min"), (9000, "2.5 h")])
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (0.42, "0.4 s"), (12, "12 s"), (120, "2 min"), (9000, "2.5 h")]
+)
 def test_times_are_told_as_people_say_them(seconds: float, words: str) -> None:
     assert duration(seconds, translator("en")) == words

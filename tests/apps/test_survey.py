@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from danlu.apps.survey import look
+from danlu.apps.survey import look, write_page
 from danlu.cli.main import main
 from danlu.refusal import Refusal
 
@@ -62,6 +62,10 @@ def test_it_is_told_in_the_terminal_and_as_a_page(
     page = (tmp_path / "survey.html").read_text(encoding="utf-8")
     assert "酒店很好，下次再来住一晚。" in page
     assert "<script" not in page
+    assert ">labels</th>" in page
+    data.write_text('{"text": "没有标签"}\n' * 2, encoding="utf-8")
+    write_page(tmp_path / "plain.html", "plain", look(str(data)), "en")
+    assert ">labels</th>" not in (tmp_path / "plain.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +85,7 @@ def test_the_label_may_have_another_name(tmp_path: Path) -> None:
     found = look(str(tmp_path / "a.csv"), column="content", label="subject")
     assert found.survey.labels == {"价格": 1, "动力": 1, "操控": 1}
     assert found.survey.conflicting_texts == 1
+    assert found.columns == {"content": 3, "subject": 3}
     with pytest.raises(Refusal, match="there is no column 'sbject'"):
         look(str(tmp_path / "a.csv"), column="content", label="sbject")
 

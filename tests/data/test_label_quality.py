@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from danlu.cli.main import main
-from danlu.data.label_quality import export, labels_in, shares_of, suspects, with_equal_texts
+from danlu.data.label_quality import export, labels_in, shares_of, suspects, warnings_of, with_equal_texts
 from danlu.data.out_of_sample import out_of_sample
 from danlu.data.prepared import load, load_survey
 from danlu.data.record import Record
@@ -98,10 +98,20 @@ def test_predictions_of_a_bundle_are_read_by_label() -> None:
 def test_what_cannot_be_examined_is_refused() -> None:
     with pytest.raises(Refusal, match=r"record 2: there is no text in the column 'text'"):
         labels_in([{"text": "a", "label": "x"}, {"label": "y"}])
-    with pytest.raises(Refusal, match=r"record 1: labels are examined where each record has one"):
+    with pytest.raises(Refusal, match=r"in the column 'label', .* \(the columns are: text, labels\)"):
         labels_in([{"text": "a", "labels": ["x", "y"]}])
     with pytest.raises(Refusal, match="1 different labels, and two are needed"):
         labels_in([{"text": "a", "label": "x"}])
+
+
+def test_a_judge_that_does_not_know_better_than_a_guess_is_warned_of() -> None:
+    texts, labels = list("abcdef"), ["x", "x", "x", "x", "y", "y"]
+    shares = np.array([[0.9, 0.1]] * 6)
+    assert warnings_of(suspects(texts, labels, shares), "en") == [
+        "the model that doubts them agrees with 67% of the labels, as a guess would"
+    ]
+    shares[4] = (0.1, 0.9)
+    assert warnings_of(suspects(texts, labels, shares), "en") == []
 
 
 def test_suspects_are_exported_for_review(tmp_path: Path) -> None:
@@ -130,13 +140,15 @@ def test_suspects_are_exported_for_review(tmp_path: Path) -> None:
 def test_the_command_shows_the_worst_and_writes_them_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     records, wrong = reviews()
     data, out = tmp_path / "data.jsonl", tmp_path / "out.csv"
-    data.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+    named = [{"text": record["text"], "opinion": record["label"]} for record in records]
+    data.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in named), encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
-        main(["labels", str(data), "--out", str(out), "--show", "3"])
+        main(["labels", str(data), "--label", "opinion", "--output", str(out), "--show", "3"])
     assert not ended.value.code
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "200 records; about 10 of their labels are wrong"
-    assert all(int(line.split("\t")[0]) in wrong for line in told[1:4])
+    assert told[1] == "row\tscore\tlabel → more likely\ttext"
+    assert all(int(line.split("\t")[0]) in wrong for line in told[2:5])
     assert len(out.read_text(encoding="utf-8-sig").splitlines()) == 201
 
 
@@ -165,6 +177,27 @@ def test_a_stage_leaves_out_the_worst_training_records(tmp_path: Path) -> None:
     assert load(done["checked"], "test") == load(done["clean"], "test")
     assert load_survey(done["checked"]) == load_survey(done["clean"])
     assert (done["checked"] / "cleaners.json").read_bytes() == (done["clean"] / "cleaners.json").read_bytes()
+
+
+def test_augmented_rows_neither_vouch_for_their_sources_nor_outlive_them(tmp_path: Path) -> None:
+    records, _ = reviews(120, 6)
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+    clean = {"kind": "prepare", "data": {"kind": "jsonl", "path": str(data)}, "dedup": "exact"}
+    doubted = {"kind": "labels", "data": "@clean", "drop": 0.05}
+    plain = {"name": "plain", "stages": {"clean": clean, "checked": doubted}}
+    swapped = {"name": "swapped", "stages": {"clean": {**clean, "augment": [{"kind": "swap"}]}, "checked": doubted}}
+    one, other = (run(read(recipe), tmp_path / "runs", say=lambda line: None)["checked"] for recipe in (plain, swapped))
+    assert (one / "suspects.csv").read_bytes() == (other / "suspects.csv").read_bytes()
+    kept = load(other, "train")
+    rows = [record for record in kept if "source_row" not in record]
+    copies = kept[len(rows) :]
+    assert rows == load(one, "train")
+    assert len(copies) > 60
+    for copy in copies:
+        source = rows[copy["source_row"]]
+        assert sorted(copy["text"]) == sorted(source["text"])
+        assert copy["label"] == source["label"]
 
 
 def test_cleanlab_is_named_where_it_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:

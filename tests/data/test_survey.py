@@ -62,6 +62,14 @@ def test_lengths_are_those_of_numpy_and_the_histogram_counts_every_text() -> Non
     assert lengths([7]).counts[-1] == 1
 
 
+@pytest.mark.parametrize("longest", [1, 29, 30, 54, 1000])
+def test_the_bars_of_the_histogram_are_equally_wide(longest: int) -> None:
+    found = lengths(np.arange(longest + 1))
+    assert len(set(np.diff(found.edges))) == 1
+    assert len(found.counts) <= 30
+    assert sum(found.counts) == longest + 1
+
+
 def test_entities_tags_and_plain_text_are_surveyed() -> None:
     tagged = surveyed(
         [

@@ -94,6 +94,9 @@ def test_the_report_holds_results_curves_data_and_recipe(run):
     page = Page(path.read_text(encoding="utf-8"))
     text = " ".join(page.text)
     assert "a_clean → z_train → test" in text
+    assert "3.0 minutes" not in text
+    assert "time: 3 min" in text
+    assert "2 min" in page.text  # 20 lines of 7 s
     assert "0.833" in text  # accuracy, 20 of 24
     assert "0.812" in text  # best on the validation records
     assert "第0本书很好" not in text  # was right
@@ -101,6 +104,10 @@ def test_the_report_holds_results_curves_data_and_recipe(run):
     assert "75%" in text
     assert "A naive random split would have put" in text
     assert "kind: prepare" in text
+    assert "F1 (macro)" in page.text
+    assert "F1" in page.text  # of each label by itself
+    assert "half have 6 or fewer" in text
+    assert "the last bar holds" not in text  # none is longer
     assert page.elements.count("details") == 3
     assert page.elements.count("svg") >= 4
     assert [dict([pair]) for pair in page.attributes if pair == ("lang", "en")]
@@ -112,6 +119,7 @@ def test_the_report_speaks_chinese(run):
     words = Page(text).text
     for word in ("准确率", "混淆矩阵：数目，底色深浅为占该行的比例", "损失", "学习率", "配方"):
         assert word in words
+    assert "数据：a_clean" in words
     assert "PingFang SC" in text
     assert "Noto Sans CJK SC" in text
 
@@ -237,8 +245,15 @@ def test_charts_draw_what_is_finite_and_nothing_of_nothing():
     assert histogram([0, 1], [], "x", "y") is None
     drawn = line_chart([Line([(1, 2.0), (2, float("inf")), (3, 4.0)], "ours")], "step", "loss")
     assert len(re.search(r'points="([^"]*)"', drawn)[1].split()) == 2
+    single = line_chart([Line([(10, 0.5)], "ours")], "step", "loss")
+    assert single.count(">10</text>") == 1
+    assert len(re.findall(r'<circle cx="250.0"', single)) == 1  # the middle of the axis
+    steps = line_chart([Line([(1, 0.0), (3, 8.0)], "ours")], "step", "loss")
+    assert re.findall(r'middle">([^<]*)<', steps) == ["1", "2", "3"]  # no half steps
     bars = histogram([0, 10, 20], [3, 1], "characters", "lengths")
     assert "<title>0–10: 3</title>" in bars
+    counted = histogram([0, 10, 20], [12, 1], "characters", "lengths")
+    assert re.findall(r'end">([0-9.]+)<', counted) == ["0", "5", "10"]  # texts are whole
 
 
 def test_long_lines_are_thinned_to_means_and_smoothing_does_not_lag():
@@ -251,6 +266,7 @@ def test_long_lines_are_thinned_to_means_and_smoothing_does_not_lag():
 
 def test_numbers_are_written_short():
     assert [short(value) for value in (0, 0.25, 1500, 25_000, 3e6, 2e-4)] == ["0", "0.25", "1,500", "25k", "3M", "2e-4"]
+    assert [short(value) for value in (1.05e-4, 1.025e-4, 5e-7)] == ["1.05e-4", "1.025e-4", "5e-7"]
     assert [number(value) for value in (0.8125, 1234.56, None)] == ["0.812", "1,234.6", "–"]
     assert [signed(value) for value in (0.01, -0.01)] == ["+0.010", "−0.010"]
     assert in_columns([["指标", "a"], ["x", "bb"]]) == ["指标   a", "x     bb"]

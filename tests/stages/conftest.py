@@ -28,6 +28,8 @@ class Count(Stage):
     stop_at: str = ""
 
     def run(self, place: Place) -> None:
+        if self.stop_at == "refuse at once":
+            raise Refusal("lines.txt line 1: no")
         done = place.folder / "calls.txt"
         calls = int(done.read_text()) + 1 if done.exists() else 1
         done.write_text(str(calls))

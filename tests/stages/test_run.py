@@ -121,6 +121,20 @@ def test_results_that_were_moved_aside_are_taken_back_when_their_settings_are(
     assert [planned.outlook for planned in plan(read(recipe, ["double.times=9"]), tmp_path)][1] == "restore"
 
 
+def test_results_are_put_back_when_the_run_that_replaces_them_is_refused(
+    recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    first, _ = _run(recipe, tmp_path)
+    kept = (first["count"] / "count.json").read_text()
+    said: list[str] = []
+    with pytest.raises(Refusal, match="line 1: no"):
+        run(read(recipe, ["count.stop_at=refuse at once"]), tmp_path, say=said.append)
+    assert said[-1] == "count: nothing was made, so the earlier results are back in place"
+    assert (first["count"] / "count.json").read_text() == kept
+    assert not list(tmp_path.glob("lines/*.older-*"))
+    assert all(_skipped(_run(recipe, tmp_path)[0]).values())
+
+
 def test_a_refused_stage_leaves_the_folder_free_for_the_next_run(recipe: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="line 1: no"):
         _run(recipe, tmp_path, "count.stop_at=refuse")

@@ -1,7 +1,8 @@
 """The doctor: what a recipe would do, looked at before its first step.
 
-Data and tokenizers that are missing or changed are made in a temporary folder, by the very stages of the recipe, and
-training goes up to a few steps of rate 0; so what is told is what a run does. Nothing in `runs` is touched.
+What a training reads (data, tokenizers, shards) is made in a temporary folder where it is missing or changed, by the
+very stages of the recipe, and training goes up to a few steps of rate 0; so what is told is what a run does. Nothing in
+`runs` is touched.
 """
 
 import time
@@ -23,7 +24,10 @@ from danlu.data.survey import Lengths, Survey, lengths
 from danlu.machine.seed import generator
 from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
+from danlu.stages.kinds.evaluate import Evaluate
+from danlu.stages.kinds.labels import Labels
 from danlu.stages.kinds.prepare import Prepare
+from danlu.stages.kinds.segmenter import Segmenter
 from danlu.stages.kinds.tokenizer import Tokenizer as TokenizerStage
 from danlu.stages.kinds.train import Ready, Train
 from danlu.stages.recipe import Recipe, referenced
@@ -98,11 +102,15 @@ class Training:
 
 @dataclass(frozen=True)
 class Checked:
-    """A stage of the recipe: what a run would do with it, what was found, or why a run would stop there."""
+    """A stage of the recipe: what a run would do with it, what was found, or why a run would stop there.
+
+    - `needs`: the model that has to be trained before this stage can be looked at.
+    """
 
     planned: Planned
     found: Data | Training | None = None
     refused: str | None = None
+    needs: str | None = None
 
 
 @dataclass
@@ -112,6 +120,7 @@ class _Ward:
     recipe: Recipe
     temporary: Path
     folders: dict[str, Path] = field(default_factory=dict)
+    untrained: list[str] = field(default_factory=list)
 
     def place(self, planned: Planned) -> Place:
         inputs = {name: self.folders[name] for name in referenced(planned.stage)}
@@ -132,8 +141,14 @@ def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
             if any(name not in ward.folders for name in referenced(planned.stage)):
                 yield Checked(planned)
                 continue
+            untrained = [name for name in referenced(planned.stage) if name in ward.untrained]
+            if untrained and isinstance(planned.stage, Labels | Segmenter):
+                yield Checked(planned, needs=untrained[0])
+                continue
             done = planned.outlook == "skip"
             ward.folders[planned.name] = planned.folder if done else ward.temporary / planned.name
+            if isinstance(planned.stage, Train) and not done:
+                ward.untrained.append(planned.name)
             try:
                 found = _looked_at(planned, ward, done, stands_in=planned.name in needed)
             except Refusal as refusal:
@@ -145,7 +160,8 @@ def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
 
 def _looked_at(planned: Planned, ward: _Ward, done: bool, *, stands_in: bool) -> Data | Training | None:
     stage, place = planned.stage, ward.place(planned)
-    if isinstance(stage, Prepare | TokenizerStage) and not done:
+    read_later = stands_in and not isinstance(stage, Train | Evaluate)
+    if (isinstance(stage, Prepare | TokenizerStage) or read_later) and not done:
         place.folder.mkdir(parents=True, exist_ok=True)
         stage.run(place)
     if isinstance(stage, Prepare):
@@ -210,7 +226,7 @@ def _training(stage: Train, ready: Ready) -> Training:
     every = stage.train.evaluate or measured.steps_an_epoch
     return Training(
         task=prepared.task.kind,
-        records=len(ready.records),
+        records=ready.count,
         validation=len(ready.validation),
         precision=ready.precision,
         parameters=sum(counts),
@@ -259,7 +275,17 @@ def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
         for place in np.flatnonzero(ids == tokenizer.unk_token_id).tolist():
             start, end = encoding.offsets[place]
             counts[text[start:end]] += 1
-    return dict(counts.most_common(12)), counts.total() / max(1, total)
+    share = counts.total() / max(1, total) if len(ready.records) == ready.count else _unknown_in_rows(ready)
+    return dict(counts.most_common(12)), share
+
+
+def _unknown_in_rows(ready: Ready) -> float:
+    """Share of unknown tokens in up to `TEXTS` rows of shards, which hold numbers and the texts of a few records."""
+    tokenizer, rows = ready.prepared.tokenizer, len(ready.encoded)
+    drawn = generator(ready.prepared.seed, "check").permutation(rows)[:TEXTS]
+    ids = np.concatenate([ready.encoded[row].input_ids for row in sorted(drawn.tolist())])
+    unknown = ids == tokenizer.unk_token_id
+    return float(unknown.sum() / max(1, (unknown | ~np.isin(ids, tokenizer.all_special_ids)).sum()))
 
 
 def _text(record: Record) -> str:

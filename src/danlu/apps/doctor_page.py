@@ -9,6 +9,7 @@ from danlu.apps.doctor import Checked, Data, Training
 from danlu.apps.doctor_words import (
     facts_of_data,
     facts_of_training,
+    split_names,
     warnings_of_data,
     warnings_of_training,
 )
@@ -32,7 +33,7 @@ def write_page(path: Path, name: str, checked: Sequence[Checked], outlooks: dict
     Raises `Refusal` for a full disk.
     """
     _ = translator(language)
-    sections = [_section(item, place, _) for place, item in enumerate(checked) if item.found or item.refused]
+    sections = [_section(item, place, _) for place, item in enumerate(checked) if _shown(item)]
     rows: list[list[object]] = [
         [element("th", item.planned.name, scope="row"), item.planned.stage.kind, outlooks[item.planned.name]]
         for item in checked
@@ -40,13 +41,15 @@ def write_page(path: Path, name: str, checked: Sequence[Checked], outlooks: dict
     overview = table([_("stage"), _("kind"), _("what a run would do")], rows)
     told = _("danlu {version}; looked at before a run, nothing was trained").format(version=version("danlu"))
     links = [
-        element("a", item.planned.name, href=f"#stage-{place}")
-        for place, item in enumerate(checked)
-        if item.found or item.refused
+        element("a", item.planned.name, href=f"#stage-{place}") for place, item in enumerate(checked) if _shown(item)
     ]
     header = element("header", element("h1", name), element("p", told, class_="quiet"), element("nav", *links))
     body = together(header, element("main", section(_("What a run would do"), overview), *sections))
     write_text(path, page(f"{name} · check", body, language))
+
+
+def _shown(item: Checked) -> bool:
+    return bool(item.found or item.refused or item.needs)
 
 
 def _section(item: Checked, place: int, _: Say) -> Html:
@@ -58,6 +61,8 @@ def _section(item: Checked, place: int, _: Say) -> Html:
             body, kind = _training(found, _), _("Training")
         case None:
             body, kind = Html(), item.planned.stage.kind
+    if item.needs:
+        body = element("p", _("looked at once the model '{stage}' is trained").format(stage=item.needs))
     stops = [element("p", _("A run would stop here: {why}").format(why=item.refused), class_="warning")]
     return section(together(kind, " ", title), *(stops if item.refused else []), body, identity=f"stage-{place}")
 
@@ -82,9 +87,10 @@ def _labels(found: Data, _: Say) -> Html:
         ]
         for name in names[:LABELS]
     ]
-    said = _("labels in each split")
+    said, named = _("labels in each split"), split_names(_)
     return figure(
-        said if len(names) <= LABELS else f"{said} ({LABELS}/{len(names)})", table(["", *splits], rows, class_="labels")
+        said if len(names) <= LABELS else f"{said} ({LABELS}/{len(names)})",
+        table(["", *(named[split] for split in splits)], rows, class_="labels"),
     )
 
 
@@ -95,10 +101,10 @@ def _with_share(counts: dict[str, int], name: str) -> str:
 
 def _training(found: Training, _: Say) -> Html:
     drawings = []
-    if drawn := histogram(
-        found.tokens.lengths.edges, found.tokens.lengths.counts, _("tokens"), _("length of the rows")
-    ):
-        drawings.append(figure(_("length of the rows in tokens"), drawn))
+    lengths = found.tokens.lengths
+    if drawn := histogram(lengths.edges, lengths.counts, _("tokens"), _("length of the rows")):
+        longer = _(", the last bar holds all that are longer") * (lengths.percentiles["100"] >= lengths.edges[-1])
+        drawings.append(figure(_("length of the rows in tokens") + longer, drawn))
     if found.tokens.unknown:
         rows: list[list[object]] = [
             [element("th", text, scope="row"), cell(f"{count:,}")] for text, count in found.tokens.unknown.items()

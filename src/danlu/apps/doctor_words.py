@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from danlu.apps.doctor import Data, Training
 from danlu.apps.survey import leaks_in_words
+from danlu.evaluate.words import duration
 
 Say = Callable[[str], str]
 
@@ -13,9 +14,14 @@ RARE = 20  # times that the commonest label may be as frequent as the rarest
 ROOM = 0.9  # share of the memory
 
 
+def split_names(_: Say) -> dict[str, str]:
+    """The splits as tables name them."""
+    return {"train": _("for training"), "validation": _("for validation"), "test": _("for testing")}
+
+
 def facts_of_data(found: Data, _: Say) -> list[tuple[str, str]]:
     """Short names with values."""
-    names = {"train": _("for training"), "validation": _("for validation"), "test": _("for testing")}
+    names = split_names(_)
     told = [(names[split], f"{rows:,}") for split, rows in found.rows.items()]
     if found.augmented:
         told.append((_("of these made by augmenters"), f"{found.augmented:,}"))
@@ -33,7 +39,7 @@ def facts_of_training(found: Training, _: Say) -> list[tuple[str, str]]:
         (_("memory, of what there is") if dry.room else _("memory"), memory),
         (_("largest batch"), _("{rows} rows × {width} tokens").format(rows=dry.largest[0], width=dry.largest[1])),
         (_("padding"), f"{dry.padding:.1%}"),
-        (_("parameters, trained"), f"{found.parameters / 1e6:,.1f} M, {found.trained / 1e6:,.2f} M"),
+        (_("parameters, trained"), f"{found.parameters / 1e6:,.2f} M, {found.trained / 1e6:,.2f} M"),
         (_("number format"), found.precision),
         (_("records, rows"), f"{found.records:,}, {tokens.rows:,}"),
         (_("tokens"), f"{tokens.total:,}"),
@@ -95,15 +101,6 @@ def warnings_of_training(found: Training, _: Say) -> list[str]:
             )
         )
     return told
-
-
-def duration(seconds: float, _: Say) -> str:
-    """A time as people say it."""
-    if seconds < 90:
-        return _("{seconds:,.0f} s").format(seconds=seconds)
-    if seconds < 5400:
-        return _("{minutes:,.0f} min").format(minutes=seconds / 60)
-    return _("{hours:,.1f} h").format(hours=seconds / 3600)
 
 
 def gigabytes(count: int) -> str:

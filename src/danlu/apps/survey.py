@@ -1,5 +1,6 @@
 """What a data file, or a folder of prepared data, holds: counted, with examples of what is wrong with it."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -67,6 +68,7 @@ def look(
     Raises `Refusal` for a file that cannot be read, a column that is not there, and a folder without prepared data.
     """
     splits = _splits(path, member, column)
+    columns = Counter(name for records in splits.values() for record in records for name in record)
     if label != "label":
         splits = {name: [_labelled(record, label, path) for record in records] for name, records in splits.items()}
     every = [record for records in splits.values() for record in records]
@@ -78,10 +80,9 @@ def look(
     clusters = find_clusters([text_of(record, column) for record in filled], similarity)
     found = survey(filled, clusters, generator(seed, "survey"), empty_rows=len(every) - len(filled), column=column)
     groups = _groups(filled, clusters.exact, column)
-    names = dict.fromkeys(name for record in every for name in record)
     return Surveyed(
         survey=found,
-        columns={name: sum(name in record for record in every) for name in names},
+        columns=dict(columns),
         rows={name: len(records) for name, records in splits.items()},
         leaked=shared(clusters, origins[kept]),
         repeated=[group for group in groups if group.rows > 1][:EXAMPLES],
@@ -165,7 +166,7 @@ def write_page(path: Path, name: str, found: Surveyed, language: str) -> None:
         element(
             "main",
             section(_("Data"), *leaks, survey_section(asdict(found.survey), path.parent / "nowhere", _)),
-            section(_("Columns"), columns),
+            section(_("Columns"), figure(_("rows that have the column"), columns)),
             *([section(_("Examples"), *examples)] if examples else []),
         ),
     )
@@ -180,15 +181,17 @@ def leaks_in_words(leaked: dict[str, tuple[float, float]], _: Say) -> list[str]:
 
 
 def _examples(title: str, groups: list[Repeated], _: Say) -> Html:
+    labelled = any(truths_in_words(group) for group in groups)
     rows: list[list[object]] = [
         [
             element("td", short(group.text), class_="text", dir="auto"),
             cell(f"{group.rows:,}"),
-            cell(truths_in_words(group), None),
+            *([cell(truths_in_words(group), None)] if labelled else []),
         ]
         for group in groups
     ]
-    return figure(title, table([_("text"), _("rows"), _("labels")], rows, class_="errors"))
+    head: list[object] = [_("text"), _("rows"), *([_("labels")] if labelled else [])]
+    return figure(title, table(head, rows, class_="errors"))
 
 
 def truths_in_words(group: Repeated) -> str:

@@ -35,7 +35,9 @@ def command(
     checked = read(recipe, overrides or [])
     language = "zh" if checked.language == "zh" else default()
     _ = translator(language)
-    table = Table("stage", "kind", "parts", "fingerprint", "what a run would do", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for head in (_("stage"), _("kind"), _("parts"), _("fingerprint"), _("what a run would do")):
+        table.add_column(head, overflow="fold")  # Chinese has no spaces to break at, and would be cut off
     told = outlooks(language)
     would = {}
     for planned in planned_stages(checked, root):
@@ -88,19 +90,27 @@ def part_kinds(section: Any) -> list[str]:
 def show(console: "Console", stage: "Checked", language: str) -> None:
     """Print what was found of a stage, where there is something."""
     from danlu.apps.doctor import Data, Training
-    from danlu.apps.doctor_words import facts_of_data, facts_of_training, warnings_of_data, warnings_of_training
+    from danlu.apps.doctor_words import (
+        facts_of_data,
+        facts_of_training,
+        split_names,
+        warnings_of_data,
+        warnings_of_training,
+    )
     from danlu.data.survey import in_words
     from danlu.evaluate.words import in_columns
     from danlu.language import translator
 
     _ = translator(language)
-    if not (stage.found or stage.refused):
+    if not (stage.found or stage.refused or stage.needs):
         return
     console.print(f"\n[bold]{stage.planned.name}[/bold]", highlight=False)
     lines, warnings = list[str](), list[str]()
+    if stage.needs:
+        lines = [_("looked at once the model '{stage}' is trained").format(stage=stage.needs)]
     if isinstance(stage.found, Data):
-        lines = [*in_words(stage.found.survey, language), *in_columns(_counts(stage.found))]
-        lines += [f"{name}: {value}" for name, value in facts_of_data(stage.found, _)]
+        lines = [*in_words(stage.found.survey, language), *in_columns(_counts(stage.found, split_names(_)))]
+        lines += [_("{name}: {value}").format(name=name, value=value) for name, value in facts_of_data(stage.found, _)]
         warnings = warnings_of_data(stage.found, _)
     elif isinstance(stage.found, Training):
         lines = in_columns([list(pair) for pair in facts_of_training(stage.found, _)])
@@ -141,9 +151,9 @@ def in_colour(row: "Row", padding: str) -> "Text":
     return told
 
 
-def _counts(found: Any) -> list[list[str]]:
+def _counts(found: Any, names: dict[str, str]) -> list[list[str]]:
     """Labels by split, the commonest first, at most twelve."""
     splits = list(found.rows)
     labels = list(found.labels.get("train", {}))[:12]
     rows = [[label, *(f"{found.labels[split].get(label, 0):,}" for split in splits)] for label in labels]
-    return [["", *splits], *rows]
+    return [["", *(names[split] for split in splits)], *rows]

@@ -15,20 +15,24 @@ def command(
     data: Annotated[Path, typer.Argument(help="a file with labels, or the folder of a prepare stage")],
     split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "train",
     column: Annotated[str, typer.Option(help="column that holds the text")] = "text",
+    label: Annotated[str, typer.Option(help="column that holds the label")] = "label",
     bundle: Annotated[str | None, typer.Option(help="a classifier that has not learnt from these rows")] = None,
-    output: Annotated[Path | None, typer.Option("--out", help="file to write, .csv or .jsonl, the worst first")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "--out", help="file to write, .csv or .jsonl, the worst first")
+    ] = None,
     show: Annotated[int, typer.Option(min=0, help="how many to show")] = 10,
     folds: Annotated[int, typer.Option(min=2, max=20, help="parts that are held out in turn, without a bundle")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="which rows are held out together follows from it")] = 0,
 ) -> None:
     """Rank records by how probably their label is wrong, for review."""
+    from danlu.data.augmentation import given
     from danlu.data.format import open_records
-    from danlu.data.label_quality import export, labels_in, shares_of, suspects
+    from danlu.data.label_quality import export, labels_in, shares_of, suspects, warnings_of
     from danlu.data.out_of_sample import out_of_sample
     from danlu.data.prepared import load
 
     records = load(data, split) if data.is_dir() else list(open_records(str(data)))
-    texts, labels = labels_in(records, column)
+    texts, labels = labels_in(given(records), column, label)
     if bundle is None:
         shares = out_of_sample(texts, labels, folds=folds, seed=seed)
     else:
@@ -36,9 +40,14 @@ def command(
 
         shares = shares_of(load_bundle(bundle).predict(texts), sorted(set(labels)))
     found = suspects(texts, labels, shares)
-    _ = translator(default())
+    language = default()
+    _ = translator(language)
     wrong = sum(suspect.wrong for suspect in found)
     typer.echo(_("{rows:,} records; about {wrong:,} of their labels are wrong").format(rows=len(found), wrong=wrong))
+    for warning in warnings_of(found, language):
+        typer.echo(f"! {warning}")
+    if found[:show]:
+        typer.echo("\t".join((_("row"), _("score"), _("label → more likely"), _("text"))))
     _show(found[:show])
     if output:
         export(output, found)

@@ -1,6 +1,6 @@
 """Augmented rows beside the rows that they are made of: for training alone, and never across a split."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from danlu.data.augmenter import SOURCE_ROW, Augmenter
 from danlu.data.record import Record
@@ -35,3 +35,19 @@ def without_augmented(records: Iterable[Record], name: str) -> Iterator[Record]:
                 "source in another split it would leak; give the data as it was before"
             )
         yield record
+
+
+def given(records: Iterable[Record]) -> list[Record]:
+    """The records that no augmenter made, at the places that they have in the training split."""
+    return [record for record in records if SOURCE_ROW not in record]
+
+
+def without_rows(records: Sequence[Record], left_out: Set[int]) -> list[Record]:
+    """The records of a training split without the given ones at these places, from 0, and without their copies."""
+    kept = [place for place in range(len(given(records))) if place not in left_out]
+    moved = {old: new for new, old in enumerate(kept)}
+    copies = [record for record in records if record.get(SOURCE_ROW) in moved]
+    return [
+        *(records[place] for place in kept),
+        *(record | {SOURCE_ROW: moved[record[SOURCE_ROW]]} for record in copies),
+    ]

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from danlu.data.dedup import exact_clusters
 from danlu.data.extra import needed
 from danlu.data.record import Record
+from danlu.language import translator
 from danlu.machine.files import write_text
 from danlu.refusal import Refusal
 
@@ -42,7 +44,7 @@ class Suspect:
     text: str
 
 
-def labels_in(records: Sequence[Record], column: str = "text") -> tuple[list[str], list[str]]:
+def labels_in(records: Sequence[Record], column: str = "text", label: str = "label") -> tuple[list[str], list[str]]:
     """The text and the label of each record.
 
     Raises:
@@ -51,12 +53,12 @@ def labels_in(records: Sequence[Record], column: str = "text") -> tuple[list[str
     for number, record in enumerate(records, 1):
         if not isinstance(record.get(column), str):
             raise Refusal(f"record {number:,}: there is no text in the column '{column}'; name the one that is meant")
-        if not isinstance(record.get("label"), str | int):
+        if not isinstance(record.get(label), str | int):
             raise Refusal(
-                f"record {number:,}: labels are examined where each record has one, in the column 'label'; "
-                "give data of that kind"
+                f"record {number:,}: there is no label in the column '{label}', and each record needs one; "
+                f"name the column that is meant (the columns are: {', '.join(record)})"
             )
-    labels = [str(record["label"]) for record in records]
+    labels = [str(record[label]) for record in records]
     if len(set(labels)) < 2:
         raise Refusal(f"the records have {len(set(labels))} different labels, and two are needed to doubt one")
     return [record[column] for record in records], labels
@@ -126,6 +128,15 @@ def suspects(texts: Sequence[str], labels: Sequence[str], shares: Shares) -> lis
         )
         for row in np.argsort(scores, kind="stable").tolist()
     ]
+
+
+def warnings_of(found: Sequence[Suspect], language: str) -> list[str]:
+    """A sentence where what judged the labels agrees with no more of them than the commonest label would."""
+    agreed = sum(suspect.suggested == suspect.label for suspect in found)
+    if agreed > max(Counter(suspect.label for suspect in found).values()):
+        return []
+    told = translator(language)("the model that doubts them agrees with {share:.0%} of the labels, as a guess would")
+    return [told.format(share=agreed / len(found))]
 
 
 def export(path: Path, found: Sequence[Suspect]) -> None:

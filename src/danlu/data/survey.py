@@ -135,11 +135,12 @@ def surveyed(
 
 
 def lengths(counts: Sequence[int] | NDArray[np.integer]) -> Lengths:
-    """Mean, percentiles and histogram of lengths; the histogram ends at the 99th percentile."""
+    """Mean, percentiles and histogram of lengths: at most 30 bins of one width, up to the 99th percentile."""
     values = np.asarray(counts)
     percentiles = np.percentile(values, _PERCENTILES)
     last = max(1, int(np.ceil(percentiles[_PERCENTILES.index(99)])))
-    edges = np.unique(np.linspace(0, last, _BINS + 1).astype(np.int64))
+    width = last // _BINS + 1  # whole characters, so that all bars are equally wide
+    edges = width * np.arange(last // width + 2)
     bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     return Lengths(
         mean=float(values.mean()),

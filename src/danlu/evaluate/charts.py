@@ -25,16 +25,18 @@ class Line:
 
 
 def line_chart(lines: Sequence[Line], x_name: str, title: str) -> Html | None:
-    """Lines over a common axis; None if there is nothing finite to draw."""
+    """Lines over a common axis of whole numbers; None if there is nothing finite to draw."""
     drawn = [(line, [point for point in line.points if isfinite(point[0]) and isfinite(point[1])]) for line in lines]
     every = [point for _, points in drawn for point in points]
     if not every:
         return None
-    x_ticks = ticks(min(x for x, _ in every), max(x for x, _ in every))
+    low, high = min(x for x, _ in every), max(x for x, _ in every)
+    x_ticks = [tick for tick in ticks(low, high) if low <= tick <= high and tick == round(tick)]
     y_ticks = ticks(min(y for _, y in every), max(y for _, y in every))
-    across = _scale(min(x for x, _ in every), max(x for x, _ in every), LEFT, WIDTH - RIGHT)
+    alone = float(low == high)  # a single step stands in the middle
+    across = _scale(low - alone, high + alone, LEFT, WIDTH - RIGHT)
     up = _scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
-    pieces = _axes([tick for tick in x_ticks if LEFT <= across(tick) <= WIDTH - RIGHT], y_ticks, across, up, x_name)
+    pieces = _axes([low] if alone else x_ticks, y_ticks, across, up, x_name)
     for line, points in drawn:
         placed = [(across(x), up(y)) for x, y in thinned(points)]
         pieces.append(element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in placed), class_=line.class_))
@@ -52,7 +54,8 @@ def histogram(edges: Sequence[float], counts: Sequence[int], x_name: str, title:
     across = _scale(edges[0], edges[-1], LEFT, WIDTH - RIGHT)
     y_ticks = ticks(0, max(counts))
     up = _scale(0, y_ticks[-1], HEIGHT - BOTTOM, TOP)
-    pieces = _axes([tick for tick in ticks(edges[0], edges[-1]) if tick <= edges[-1]], y_ticks, across, up, x_name)
+    x_ticks = [tick for tick in ticks(edges[0], edges[-1]) if tick <= edges[-1]]
+    pieces = _axes(x_ticks, [tick for tick in y_ticks if tick == round(tick)], across, up, x_name)
     for (low, high), count in zip(pairwise(edges), counts, strict=True):
         pieces.append(
             element(
@@ -120,8 +123,8 @@ def short(value: float) -> str:
     if abs(value) >= 10_000:
         return f"{value / 1000:,.4g}k" if abs(value) < 1e6 else f"{value / 1e6:,.4g}M"
     if abs(value) < 0.001:
-        mantissa, _, power = f"{value:.1e}".partition("e")
-        return f"{mantissa.removesuffix('.0')}e{int(power)}"
+        mantissa, _, power = f"{value:.3e}".partition("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(power)}"
     return f"{value:,.4g}"
 
 

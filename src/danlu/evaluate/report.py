@@ -19,6 +19,7 @@ from danlu.evaluate.sections.curves import curves
 from danlu.evaluate.sections.errors import errors
 from danlu.evaluate.sections.results import results
 from danlu.evaluate.sections.survey import survey
+from danlu.evaluate.words import duration
 from danlu.language import translator
 from danlu.machine.files import write_text
 from danlu.recipe import lock
@@ -71,16 +72,17 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
     if (folder / SCORES).is_file():
         scores = read_scores(folder)
         worst = errors(read_lines(folder / ERRORS), _)
-        found.append(_part(0, name, _("Results"), together(results(scores, _), confusion(scores, _), worst)))
+        found.append(_part(0, name, _("Results"), _, together(results(scores, _), confusion(scores, _), worst)))
     if (folder / LOG).is_file():
-        found.append(_part(1, name, _("Training"), curves(_log(folder / LOG), _)))
+        found.append(_part(1, name, _("Training"), _, curves(_log(folder / LOG), _)))
     if (folder / SURVEY).is_file():
-        found.append(_part(2, name, _("Data"), survey(_survey(folder / SURVEY), folder, _)))
+        found.append(_part(2, name, _("Data"), _, survey(_survey(folder / SURVEY), folder, _)))
     return [part for part in found if part.body]
 
 
-def _part(rank: int, name: str, kind: str, body: Html) -> _Part:
-    return _Part(rank, f"{kind}: {name}", together(kind, " ", element("span", name, class_="stage")), body)
+def _part(rank: int, name: str, kind: str, _: Callable[[str], str], body: Html) -> _Part:
+    told = _("{name}: {value}").format(name=kind, value=name)
+    return _Part(rank, told, together(kind, " ", element("span", name, class_="stage")), body)
 
 
 def _stages(run_folder: Path) -> list[Path]:
@@ -110,8 +112,8 @@ def _header(name: str, stages: list[Path], parts: list[_Part], _: Callable[[str]
     links = [element("a", part.name, href=f"#part-{place}") for place, part in enumerate(parts)]
     links.append(element("a", _("Recipe"), href="#recipe"))
     seconds = sum((found.seconds or 0.0) for folder in stages if (found := lock.load(folder)))
-    told = _("danlu {version}; stages: {stages}; {minutes:,.1f} minutes").format(
-        version=version("danlu"), stages=" → ".join(folder.name for folder in stages), minutes=seconds / 60
+    told = _("danlu {version}; stages: {stages}; time: {time}").format(
+        version=version("danlu"), stages=" → ".join(folder.name for folder in stages), time=duration(seconds, _)
     )
     return element("header", element("h1", name), element("p", told, class_="quiet"), element("nav", *links))
 

@@ -24,6 +24,29 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
     return names.get(kind, kind)
 
 
+def label_metric_name(kind: str, _: Callable[[str], str]) -> str:
+    """The name of a metric where it is told of one label, so that nothing is averaged over labels."""
+    names = {
+        "precision": _("Precision"),
+        "recall": _("Recall"),
+        "macro_f1": "F1",
+        "micro_f1": "F1",
+        "entity_f1": "F1",
+        "entity_precision": _("Precision"),
+        "entity_recall": _("Recall"),
+    }
+    return names.get(kind, metric_name(kind, _))
+
+
+def duration(seconds: float, _: Callable[[str], str]) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return _("{seconds} s").format(seconds=f"{seconds:.1f}" if 0 < seconds < 9.95 else f"{seconds:.0f}")
+    if seconds < 5400:
+        return _("{minutes:,.0f} min").format(minutes=seconds / 60)
+    return _("{hours:,.1f} h").format(hours=seconds / 3600)
+
+
 def number(value: float | None) -> str:
     """A score with three digits after the point, fewer where it is large."""
     if value is None:

@@ -121,8 +121,12 @@ def _outlook(folder: Path, lock: locks.Lock) -> Outlook:
         return "skip" if found.state == "done" else "resume"
     if _aside(folder, lock):
         return "restore"
-    left = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return "replace" if set(left) - {locks.NAME} else "run"
+    return "replace" if _results(folder) else "run"
+
+
+def _results(folder: Path) -> bool:
+    """Whether a stage has left more there than the lock that it began with."""
+    return folder.is_dir() and bool({path.name for path in folder.iterdir()} - {locks.NAME})
 
 
 def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
@@ -134,6 +138,7 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
         restored = _restore(planned)
         say(f"{name}: done before with the same settings and data, taken back from {restored}")
         return Ran(name, folder, 0.0, skipped=True)
+    aside = None
     if planned.outlook == "replace":
         aside = _move_aside(folder)
         say(f"{name}: the results of other settings or data are kept in {aside}")
@@ -153,6 +158,12 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
     except KeyboardInterrupt:
         say(f"{name}: stopped; run the same command again and it goes on from here")
         raise
+    except Refusal:
+        if aside and not _results(folder):
+            shutil.rmtree(folder)
+            shutil.move(aside, folder)
+            say(f"{name}: nothing was made, so the earlier results are back in place")
+        raise
     seconds = time.monotonic() - begun
     locks.save(folder, planned.lock.done(seconds))
     return Ran(name, folder, seconds, skipped=False)
@@ -171,8 +182,9 @@ def _restore(planned: Planned) -> Path:
     """Put results that were moved aside in place; what is there goes aside instead."""
     back = _aside(planned.folder, planned.lock)
     assert back is not None
-    if planned.folder.exists():
+    if _results(planned.folder):
         _move_aside(planned.folder)
+    shutil.rmtree(planned.folder, ignore_errors=True)
     shutil.move(back, planned.folder)
     return back
 

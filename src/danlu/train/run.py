@@ -29,7 +29,7 @@ from danlu.train.settings import Training
 RECORDED = ("jsonl",)
 """Recorders that are always there: the report and resuming need `log.jsonl`."""
 
-EVERY = 10  # steps between two lines of the log
+EVERY, LINES = 10, 20  # steps between two lines of the log; a short training has about so many lines
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ class Run:
     def train(self, name: str, validation: Validation | None) -> Best:
         """Train to the end, or until `patience` runs out; the best validated weights, or the last ones."""
         every = self.settings.evaluate or self.steps_an_epoch
+        told_every = min(EVERY, max(1, self.total // LINES))
         recorders = [*(find(Recorder, kind)() for kind in RECORDED), *self.settings.recorders]  # type: ignore[type-abstract]
         writers = [recorder.open(self.folder, self.state.step) for recorder in recorders]
         replicas = [self.model, *(replica(self.model) for _ in range(self.batches.parts - 1))]
@@ -116,7 +117,7 @@ class Run:
                     self.average.update(step.number)
                     self.state.step = step.number + 1
                     last = self.state.step == self.total
-                    if self.state.step % EVERY == 0 or last:
+                    if self.state.step % told_every == 0 or last:
                         line = self._line(recent)
                         bar.show(self.state.step, line)
                         for writer in writers:

@@ -7,7 +7,7 @@ from typing import Any
 from danlu.evaluate.charts import Line, Point, line_chart, smoothed
 from danlu.evaluate.markup import Html, element, facts, figure
 from danlu.evaluate.metric import Metric
-from danlu.evaluate.words import metric_name, number
+from danlu.evaluate.words import duration, metric_name, number
 from danlu.recipe.part import find, kinds
 
 
@@ -45,7 +45,7 @@ def _facts(
     if _is_number(last.get("epoch")):
         told.append((_("epochs"), f"{last['epoch']:.3g}"))
     if seconds := [line["seconds"] for line in steps if _is_number(line.get("seconds"))]:
-        told.append((_("time"), _clock(max(seconds))))
+        told.append((_("time"), duration(sum(seconds), _)))
     if speeds := [line["tokens_per_second"] for line in steps if _is_number(line.get("tokens_per_second"))]:
         told.append((_("tokens a second"), f"{median(speeds):,.0f}"))
     if shares := [line["share_of_limit"] for line in steps if _is_number(line.get("share_of_limit"))]:
@@ -67,9 +67,3 @@ def _points(lines: Sequence[dict[str, Any]], key: str) -> list[Point]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and value == value and abs(value) != float("inf")  # noqa: PLR0124  (NaN)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

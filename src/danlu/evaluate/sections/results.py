@@ -5,7 +5,7 @@ from typing import Any
 
 from danlu.evaluate.charts import intervals
 from danlu.evaluate.markup import Html, cell, element, figure, table, together
-from danlu.evaluate.words import between, metric_name, number, signed
+from danlu.evaluate.words import between, label_metric_name, metric_name, number, signed
 
 LABELS = 40  # rows of labels that are shown at once
 
@@ -43,7 +43,7 @@ def labels(scores: dict[str, Any], _: Callable[[str], str]) -> Html:
     names = sorted(next(iter(told.values())), key=lambda name: -support.get(name, 0))
     head: list[object] = [_("label"), _("in the truth")]
     for kind in told:
-        head += [metric_name(kind, _), *([_("baseline")] if kind in theirs else [])]
+        head += [label_metric_name(kind, _), *([_("baseline")] if kind in theirs else [])]
     rows: list[list[object]] = []
     for name in names:
         row: list[object] = [element("th", name, scope="row", dir="auto"), cell(f"{support.get(name, 0):,}")]

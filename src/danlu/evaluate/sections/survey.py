@@ -29,10 +29,10 @@ def survey(found: dict[str, Any], folder: Path, _: Callable[[str], str]) -> Html
     lengths = found.get("characters") or {}
     drawn = histogram(lengths.get("edges", []), lengths.get("counts", []), _("characters"), _("length of the texts"))
     if drawn:
-        middle = _(
-            "length of the texts; half have {median:,.0f} or fewer, the last bar holds all that are longer"
-        ).format(median=lengths.get("percentiles", {}).get("50", 0))
-        drawings.append(figure(middle, drawn))
+        percentiles = lengths.get("percentiles", {})
+        middle = _("length of the texts; half have {median:,.0f} or fewer").format(median=percentiles.get("50", 0))
+        longer = _(", the last bar holds all that are longer")
+        drawings.append(figure(middle + longer * (percentiles.get("100", 0) >= lengths["edges"][-1]), drawn))
     return element("div", facts(told), *_warnings(found, _), element("div", *drawings, class_="charts"))
 
 

@@ -5,7 +5,8 @@ import shutil
 from pydantic import Field
 
 from danlu.bundle.bundle import load as load_bundle
-from danlu.data.label_quality import export, labels_in, shares_of, suspects
+from danlu.data.augmentation import given, without_rows
+from danlu.data.label_quality import export, labels_in, shares_of, suspects, warnings_of
 from danlu.data.out_of_sample import out_of_sample
 from danlu.data.prepared import load, save_split
 from danlu.language import translator
@@ -32,7 +33,7 @@ class Labels(Stage):
         """Rank and write; validation and test records stay as they are; see `Stage.run`."""
         folder = place.path(self.data)
         records = load(folder, "train")
-        texts, labels = labels_in(records, self.text)
+        texts, labels = labels_in(given(records), self.text)  # a copy of a row would vouch for its label
         if self.bundle is None:
             shares = out_of_sample(texts, labels, folds=self.folds, seed=place.seed)
         else:
@@ -45,10 +46,12 @@ class Labels(Stage):
         for file in sorted(folder.iterdir()):
             if file.suffix in (".parquet", ".json") and file.name != "train.parquet":
                 shutil.copyfile(file, place.folder / file.name)
-        save_split(place.folder, "train", [record for row, record in enumerate(records) if row not in left_out])
+        save_split(place.folder, "train", without_rows(records, left_out))
         _ = translator(place.language)
         place.say(
             _("{rows:,} labels: about {wrong:,} wrong, {dropped:,} left out; suspects.csv has the worst first").format(
                 rows=len(found), wrong=sum(suspect.wrong for suspect in found), dropped=len(left_out)
             )
         )
+        for warning in warnings_of(found, place.language):
+            place.say(f"! {warning}")

@@ -58,7 +58,7 @@ class Shards(Stage):
             if not manifest.count:
                 raise Refusal("the data gives no tokens; look at the survey of the stage that prepared it")
             shards.write(temporary, manifest)
-        said = translator(place.language)("shards: {tokens:,} tokens of {records:,} records in {files} files")
+        said = translator(place.language)("shards: {tokens:,} tokens of {records:,} records; files: {files}")
         place.say(said.format(tokens=manifest.tokens, records=len(records), files=len(written)))
 
     def _encoded(self, records: "_Streamed", task: Task, tokenizer: Tokenizer) -> Iterator[Sequence[Any]]:

@@ -271,6 +271,6 @@ def _say_plan(place: Place, run: Run, model: nn.Module, precision: str) -> None:
     everything = sum(p.numel() for p in model.parameters())
     begun = f", from step {run.state.step:,}" if run.state.step else ""
     place.say(
-        f"{place.folder.name}: {everything / 1e6:.1f} M parameters, {trained / 1e6:.2f} M trained, {precision}, "
-        f"{run.total:,} steps of which {run.steps_an_epoch:,} an epoch{begun}"
+        f"{place.folder.name}: {everything / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained, {precision}, "
+        f"{run.total:,} steps, {run.steps_an_epoch:,} in an epoch{begun}"
     )
