@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -157,3 +158,56 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         check=False,
     )
     assert ran.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["survey", "很长的文字" * 200], "file name too long; give the path of a file"),
+        (["run", "RECIPE", "--root", "RECIPE"], "letters.yaml"),
+        (["survey", "DATA", "--html", "FOLDER"], "is a directory; name a file in it"),
+    ],
+)
+def test_what_the_system_refuses_is_told_in_a_sentence(
+    words: list[str], says: str, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"RECIPE": str(recipe), "DATA": str(tmp_path / "data.txt"), "FOLDER": str(tmp_path)}
+    code, _, err = _main(capsys, *(places.get(word, word) for word in words))
+    assert code == 2
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_a_sentence_is_cut_and_written_so_that_a_terminal_can_show_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("\x1b[31mred," + "x" * 100_000 + ",label\n1,2,3\n")
+    code, _, err = _main(capsys, "survey", str(tmp_path / "a.csv"))
+    assert code == 2
+    assert r"\x1b[31mred" in err
+    assert "\x1b" not in err
+    assert len(err) < 5000
+    assert "; name the one with the text in --column" in err or "(the columns are" in err
+
+
+def test_a_console_without_room_for_a_character_shows_its_number(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("good \U0001f600\n" * 3, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "danlu.cli.main", "survey", str(tmp_path / "a.txt")],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "gbk"},
+        check=False,
+    )
+    assert ran.returncode == 0
+    assert b"good \\U0001f600" in ran.stdout
+
+
+def test_an_interruption_while_a_command_is_imported_is_told_in_a_word() -> None:
+    script = (
+        "import importlib, danlu.cli.main as cli\n"
+        "def stopped(name): raise KeyboardInterrupt\n"
+        "cli.importlib.import_module = stopped\n"
+        "cli.main(['survey', 'x'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (130, "danlu: interrupted\n")

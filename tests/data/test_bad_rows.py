@@ -130,6 +130,17 @@ def test_lists_and_objects_are_refused_where_a_text_is_needed(tmp_path: Path) ->
     assert "holds a list where a text is expected" in bad_rows.first[1]
 
 
+def test_numbers_are_refused_where_a_text_is_needed(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": 5, "label": 1}\n{"text": "b", "label": 2}\n')
+    source = Format.model_validate({"kind": "jsonl", "path": str(path)})
+    with pytest.raises(Refusal, match=r"line 1: column 'text' holds 5 where a text is expected"):
+        list(source.read(["text"]))
+    skipping, bad_rows = source.model_copy(update={"on_bad_row": "skip"}), BadRows()
+    assert list(skipping.read(["text"], bad_rows)) == [{"text": "b", "label": 2}]
+    assert bad_rows.count == 1
+
+
 def test_a_damaged_shard_among_others_stops_or_is_told(tmp_path: Path) -> None:
     whole = gzip.compress(b"".join(b'{"text": "%d"}\n' % number for number in range(150_000)))
     (tmp_path / "1.jsonl.gz").write_bytes(whole)

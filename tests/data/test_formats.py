@@ -214,3 +214,13 @@ def test_one_table_of_a_zip_of_several_is_read_by_its_name() -> None:
     assert len(read("tsv", path, member="train.tsv")) == 9600
     with pytest.raises(Refusal, match=r"the zip holds 3 files \(there are: dev\.tsv, test\.tsv, train\.tsv\)"):
         read("tsv", path)
+
+
+def test_a_header_of_very_many_columns_is_read(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(100_000)]  # quadratic work on them would take minutes
+    (tmp_path / "wide.csv").write_text(",".join(names) + "\n" + ",".join("1" * len(names)) + "\n")
+    (record,) = Format.model_validate({"kind": "csv", "path": str(tmp_path / "wide.csv")}).read()
+    assert record == dict.fromkeys(names, "1")
+    (tmp_path / "twice.csv").write_text("a,b,a\n1,2,3\n")
+    with pytest.raises(Refusal, match="two columns are named 'a'"):
+        list(Format.model_validate({"kind": "csv", "path": str(tmp_path / "twice.csv")}).read())

@@ -146,9 +146,15 @@ def test_columns_of_two_types_in_two_files_are_refused_and_leave_nothing(tmp_pat
         lines(tmp_path, [{"text": text, "year": year} for text in different(30, salt)], f"{salt}.jsonl")
         for salt, year in enumerate((2024, "MMXXIV"))
     ]
-    with pytest.raises(Refusal, match="column 'year' cannot be stored"):
+    with pytest.raises(Refusal, match=r"1\.jsonl: column 'year' cannot be stored"):
         prepare(tmp_path, data=data)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.jsonl", "1.jsonl"]
+
+
+def test_a_value_of_another_type_is_refused_by_its_record(tmp_path: Path) -> None:
+    records = [{"text": text, "year": 2024 if n != 17 else "MMXXIV"} for n, text in enumerate(different(30))]
+    with pytest.raises(Refusal, match=r"data\.jsonl: record 18: column 'year' cannot be stored"):
+        prepare(tmp_path, data=lines(tmp_path, records))
 
 
 def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

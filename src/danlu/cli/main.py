@@ -3,6 +3,7 @@
 A command `x` is the function `command` in `danlu/cli/x.py`, and a line in the table below.
 """
 
+import errno
 import functools
 import importlib
 import sys
@@ -32,9 +33,34 @@ COMMANDS = {
 """Name of each command, and the line that `danlu --help` shows of it."""
 
 
+_LONGEST = 4000  # characters of a sentence; names of columns come from data
+
+_REMEDIES = {
+    errno.EACCES: "change its rights, or choose another place",
+    errno.EPERM: "change its rights, or choose another place",
+    errno.EROFS: "choose a place that can be written to",
+    errno.ENAMETOOLONG: "give the path of a file",
+    errno.EISDIR: "name a file in it",
+    errno.ENOTDIR: "name a place inside of folders alone",
+    errno.EEXIST: "move it away, or choose another name",
+    errno.ELOOP: "mend the links",
+    errno.ENOSPC: "free some space or choose another folder, then run the same command again",
+    errno.EDQUOT: "free some space or choose another folder, then run the same command again",
+    errno.EFBIG: "allow larger files or choose another folder, then run the same command again",
+}
+"""What to do where the system refuses a file; what else it says would be a mistake of ours."""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 a mistake of ours or a check that failed, 2 refused, 130 interrupted."""
-    words = [*(sys.argv[1:] if arguments is None else arguments)]
+    try:
+        _run([*(sys.argv[1:] if arguments is None else arguments)])
+    except KeyboardInterrupt:  # while a command was still being imported
+        _say("interrupted")
+        sys.exit(130)
+
+
+def _run(words: list[str]) -> None:
     own = words[: words.index("--")] if "--" in words else words
     debug = "--debug" in own
     if debug:
@@ -49,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif words and not words[0].startswith("-"):
         close = get_close_matches(words[0], COMMANDS, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"the commands are: {', '.join(COMMANDS)}"
-        print(f"danlu: there is no command '{words[0]}'; {hint}", file=sys.stderr)  # noqa: T201
+        _say(f"there is no command '{words[0]}'; {hint}")
         sys.exit(2)
     else:
         _overview(words)
@@ -58,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _call(command: Callable[..., Any], name: str, words: list[str], debug: bool) -> None:
     import typer
 
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a console of GBK has no place for every character
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(_told_in_words(command, debug))
     app(words, prog_name=name)
@@ -71,7 +99,7 @@ def _told_in_words(command: Callable[..., Any], debug: bool) -> Callable[..., An
         try:
             return command(*arguments, **options)
         except KeyboardInterrupt:
-            print("danlu: interrupted", file=sys.stderr)  # noqa: T201
+            _say("interrupted")
             sys.exit(130)
         except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
             sys.stdout = None  # Python would try to flush it at exit
@@ -82,16 +110,26 @@ def _told_in_words(command: Callable[..., Any], debug: bool) -> Callable[..., An
                 raise
             if debug:
                 traceback.print_exc()
-            print(f"danlu: {sentence}", file=sys.stderr)  # noqa: T201
+            _say(sentence)
             sys.exit(2)
 
     return told
+
+
+def _say(sentence: str) -> None:
+    """Print what stopped the command; what cannot be seen is written out, and what data made endless is cut."""
+    seen = "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in sentence)
+    if len(seen) > _LONGEST:
+        seen = f"{seen[: _LONGEST // 2]} … {seen[-_LONGEST // 2 :]}"
+    print(f"danlu: {seen}", file=sys.stderr)  # noqa: T201
 
 
 def _sentence(error: Exception) -> str | None:
     """What to tell of an error that the user can mend; None for a mistake of ours."""
     if isinstance(error, Refusal):
         return str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.errno in _REMEDIES:
+        return f"{error.filename}: {str(error.strerror).lower()}; {_REMEDIES[error.errno]}"
     if "pydantic" in sys.modules:
         from pydantic import ValidationError
 

@@ -55,9 +55,9 @@ def deal(
     schemas = {}
     held = [(chunk, np.unique(part)) for chunk, part in spool.of_chunk(split_of)]
     for place, split in enumerate(splits):
-        of_split = [chunk.schema for chunk, places in held if place in places]
+        of_split = [chunk for chunk, places in held if place in places]
         if of_split:
-            schemas[split] = one_schema(of_split)
+            schemas[split] = one_schema([chunk.schema for chunk in of_split], [chunk.name for chunk in of_split])
     places = np.full(len(splits) + 1, -1, np.int8)
     for place, split in enumerate(schemas):
         places[list(splits).index(split)] = place

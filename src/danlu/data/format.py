@@ -47,8 +47,9 @@ class Format(Part):
         """Yield the records in order, columns renamed and joined, constants added.
 
         Columns that are not named in `columns` keep their names; empty values (null) are left out. Every record
-        has the `needed` columns. Rows that cannot be read stop, or go to `bad_rows` under `on_bad_row: skip`; so
-        does the rest of a file that is damaged. Without `bad_rows` a warning tells of them at the end.
+        has the `needed` columns, and texts in them unless they are structured by their nature. Rows that cannot be
+        read stop, or go to `bad_rows` under `on_bad_row: skip`; so does the rest of a file that is damaged. Without
+        `bad_rows` a warning tells of them at the end.
 
         Raises:
             Refusal: a row or file cannot be read and `on_bad_row` is stop, or there are no records that can be.
@@ -67,7 +68,7 @@ class Format(Part):
                     record = row if plain else self._named(row)
                     if None in record.values():
                         record = {key: value for key, value in record.items() if value is not None}
-                    if wanted and (lacking := self._lacking(record, row, wanted)):
+                    if wanted and (lacking := self._lacking(record, row, wanted, needed)):
                         bad_rows.reject(name, f"{self.counted_in} {number}", lacking, row)
                     else:
                         empty = False
@@ -94,8 +95,8 @@ class Format(Part):
                 named[name] = between.join(map(str, value))
         return named
 
-    def _lacking(self, record: Record, row: Record, wanted: Sequence[str]) -> str | None:
-        """What is wrong with the columns that are wanted; None if nothing is."""
+    def _lacking(self, record: Record, row: Record, wanted: Sequence[str], texts: Sequence[str]) -> str | None:
+        """What is wrong with the columns that are wanted, of which some hold texts; None if nothing is."""
         for column in wanted:
             if column not in record:
                 meant = self.columns.get(column, column)
@@ -103,11 +104,20 @@ class Format(Part):
                     f"there is no column '{meant}'{nearest(meant, list(row))}; the columns are: "
                     f"{', '.join(row) or 'none'}; write 'columns: {{{column}: NAME}}' with the one that is meant"
                 )
-            if isinstance(record[column], list | dict) and column not in STRUCTURED:
-                what = "a list" if isinstance(record[column], list) else "an object"
+            value = record[column]
+            if column in STRUCTURED or isinstance(value, str):
+                continue
+            if isinstance(value, list | dict):
+                what = "a list" if isinstance(value, list) else "an object"
                 return (
                     f"column '{column}' holds {what} where a text is expected; name the column with the text in "
                     f"'columns', or write 'join: {{{column}: \" \"}}' for a list of texts"
+                )
+            if column in texts:
+                what = "bytes" if isinstance(value, bytes) else f"{value!r:.20}"
+                return (
+                    f"column '{column}' holds {what} where a text is expected; name the column with the text in "
+                    "'columns', or write it as a text, in quotes"
                 )
         return None
 

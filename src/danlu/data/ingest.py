@@ -103,7 +103,7 @@ class Ingest:
             numbered, cleaned = _cleaned(numbered, self.clean, filtered=piece.origin == "train")
         filled = [(number, record) for number, record in numbered if text_of(record, self.column).strip()]
         records = [record for _, record in filled]
-        table = arrow_table(records)
+        table = arrow_table(records, where=lambda row: f"{piece.name}: record {filled[row][0]}")
         write_arrow(self.folder / f"{piece.number}.arrow", table)
         facts, coded = self._facts(records, [number for number, _ in filled], piece)
         np.savez(self.folder / f"{piece.number}.npz", **facts)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Records as Arrow tables: made, kept in files, and brought to one schema."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 
 
-def arrow_table(records: Sequence[Record], schema: Any = None) -> Any:
+def arrow_table(records: Sequence[Record], schema: Any = None, where: Callable[[int], str] | None = None) -> Any:
     """The records as a table; a column that a record lacks is null there.
 
+    `where` tells for messages where the record at a position comes from.
+
     Raises:
-        Refusal: a column has values of different types; names it.
+        Refusal: a column has values of different types; names it, and the first record that does not fit.
     """
     import pyarrow as pa
 
@@ -21,15 +24,29 @@ def arrow_table(records: Sequence[Record], schema: Any = None) -> Any:
     arrays = {}
     for name in columns if schema is None else schema.names:
         wanted = None if schema is None else schema.field(name).type
+        values = [record.get(name) for record in records]
         try:
-            arrays[name] = pa.array([record.get(name) for record in records], wanted)
+            arrays[name] = pa.array(values, wanted)
         except (pa.ArrowException, UnicodeEncodeError) as error:
-            raise _of_two_types(name, error) from error
+            unfit = bisect_left(range(1, len(values)), True, key=lambda count: not _stores(values[:count], wanted))
+            raise _of_two_types(name, error, where and where(unfit)) from error
     return pa.table(arrays)
 
 
-def one_schema(schemas: Sequence[Any]) -> Any:
+def _stores(values: list[Any], wanted: Any) -> bool:
+    import pyarrow as pa
+
+    try:
+        pa.array(values, wanted)
+    except (pa.ArrowException, UnicodeEncodeError):
+        return False
+    return True
+
+
+def one_schema(schemas: Sequence[Any], names: Sequence[str] = ()) -> Any:
     """The schema that all tables can be brought to: the columns of all, whole numbers and fractions as fractions.
+
+    `names` says for messages where each table comes from.
 
     Raises:
         Refusal: a column has values of different types; names it.
@@ -37,6 +54,7 @@ def one_schema(schemas: Sequence[Any]) -> Any:
     import pyarrow as pa
 
     fields: dict[str, Any] = {}
+    named = dict(zip(reversed(schemas), reversed(names), strict=True)) if names else {}
     for schema in dict.fromkeys(schemas):
         for item in schema:
             try:
@@ -44,7 +62,7 @@ def one_schema(schemas: Sequence[Any]) -> Any:
                 merged = pa.unify_schemas([pa.schema([known]), pa.schema([item])], promote_options="permissive")
                 fields[item.name] = merged.field(0)
             except pa.ArrowException as error:
-                raise _of_two_types(item.name, error) from error
+                raise _of_two_types(item.name, error, named.get(schema)) from error
     return pa.schema(list(fields.values()))
 
 
@@ -95,8 +113,8 @@ def records_of(stored: Any) -> list[Record]:
     return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
-def _of_two_types(name: str, error: Exception) -> Refusal:
+def _of_two_types(name: str, error: Exception, where: str | None = None) -> Refusal:
     return Refusal(
-        f"column '{name}' cannot be stored ({str(error).splitlines()[0]}); "
+        f"{where + ': ' if where else ''}column '{name}' cannot be stored ({str(error).splitlines()[0]}); "
         "give it values of one type in all files, or leave it out"
     )

@@ -1,7 +1,7 @@
 """Rows of a table in text: fields separated by a character, with or without quotes."""
 
 import csv
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from danlu.data.bad_rows import BadRows
@@ -96,7 +96,7 @@ def named_rows(
     if header is None:
         _, header = next(rows, (0, []))
     names = [column.strip() for column in header]
-    twice = next((column for column in names if names.count(column) > 1), None)
+    twice = next((column for column, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise Refusal(f"{name}, line 1: two columns are named '{twice}'; name each column once")
     count = len(names)
