@@ -20,7 +20,6 @@ from danlu.text.pieces import cut
 from danlu.text.segmenter import Learner, Segmenter, open_segmenter, save
 from danlu.text.segmenters.ngram import Ngram
 from danlu.text.viterbi import word_begins
-from danlu.text.word_borders import begins_of, words_at
 
 SENTENCES = [
     ["今天", "天气", "很", "好", "，"],
@@ -318,25 +317,3 @@ def test_an_empty_dictionary_is_refused(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("\n")
     with pytest.raises(Refusal, match="holds 0 words"):
         made("rules", dictionary=str(tmp_path / "words.txt")).segment(["好"])
-
-
-def test_a_second_opinion_finds_words_that_were_never_seen_and_a_doubt_does_not_part_known_ones(
-    segmenters: dict[str, Segmenter],
-) -> None:
-    words = ["我们", "去", "囧犇垚", "公园", "。"]
-    part, given = segmenters["ngram"], characters(["".join(words)])
-    assert isinstance(part, Ngram)
-    truth = begins_of([words])
-    assert (part.begins(given) != truth).any()
-    assert (part.begins_with(given, np.where(truth, 0.999, 0.001)) == truth).all()
-    wrong = np.where(begins_of([["我", "们去", "囧犇垚", "公园", "。"]]), 0.7, 0.3)
-    assert part.begins_with(given, wrong)[:3].tolist() == [True, False, True]  # its own words weigh more than a doubt
-
-
-@settings(max_examples=50, deadline=None)
-@given(texts=st.lists(TEXTS, max_size=4), seed=st.integers(0, 99))
-def test_no_second_opinion_loses_a_character(segmenters: dict[str, Segmenter], texts: list[str], seed: int) -> None:
-    part, given = segmenters["ngram"], characters(texts)
-    assert isinstance(part, Ngram)
-    shares = np.random.default_rng(seed).random(len(given.codes))
-    assert ["".join(words) for words in words_at(given, part.begins_with(given, shares))] == texts

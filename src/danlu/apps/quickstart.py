@@ -110,7 +110,7 @@ def recipe_for(factor: float, *, ablate: bool, language: str) -> Recipe:
     plain = copy.deepcopy(written("quickstart").data)
     stages = plain["stages"]
     for name in TRAINED:
-        stages[name]["train"]["epochs"] = round(stages[name]["train"]["epochs"] * factor, 3)
+        stages[name]["train"]["epochs"] = max(0.001, round(stages[name]["train"]["epochs"] * factor, 3))
     if ablate:
         for name in ("entities", "sentiment"):
             dropout = {key: value for key, value in stages[name]["model"].items() if key == "dropout"}
