@@ -24,6 +24,8 @@ from danlu.machine.seed import generator
 from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
 from danlu.stages.kinds.prepare import Prepare
+from danlu.stages.kinds.segmenter import Segmenter as SegmenterStage
+from danlu.stages.kinds.shards import Shards
 from danlu.stages.kinds.tokenizer import Tokenizer as TokenizerStage
 from danlu.stages.kinds.train import Ready, Train
 from danlu.stages.recipe import Recipe, referenced
@@ -145,7 +147,9 @@ def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
 
 def _looked_at(planned: Planned, ward: _Ward, done: bool, *, stands_in: bool) -> Data | Training | None:
     stage, place = planned.stage, ward.place(planned)
-    if isinstance(stage, Prepare | TokenizerStage) and not done:
+    made = isinstance(stage, Prepare | TokenizerStage)
+    made |= stands_in and isinstance(stage, Shards | SegmenterStage)
+    if made and not done:
         place.folder.mkdir(parents=True, exist_ok=True)
         stage.run(place)
     if isinstance(stage, Prepare):

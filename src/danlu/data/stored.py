@@ -28,7 +28,7 @@ def arrow_table(records: Sequence[Record], schema: Any = None, where: Callable[[
         try:
             arrays[name] = pa.array(values, wanted)
         except (pa.ArrowException, UnicodeEncodeError) as error:
-            unfit = bisect_left(range(1, len(values)), True, key=lambda count: not _stores(values[:count], wanted))
+            unfit = bisect_left(range(1, len(values)), 1, key=lambda count: not _stores(values[:count], wanted))
             raise _of_two_types(name, error, where and where(unfit)) from error
     return pa.table(arrays)
 
