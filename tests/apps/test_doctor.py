@@ -215,3 +215,11 @@ def test_rows_in_colour_keep_every_character() -> None:
 )
 def test_times_are_told_as_people_say_them(seconds: float, words: str) -> None:
     assert duration(seconds, translator("en")) == words
+
+
+def test_shards_that_are_not_written_yet_stop_no_training(tmp_path: Path) -> None:
+    shards = {"kind": "shards", "data": "@clean", "tokenizer": "@vocab", "longest": 32}
+    later = train({"kind": "masked_lm", "max_length": 16}, data="@shards")
+    found = {item.planned.name: item for item in examine(read(recipe(tmp_path, shards=shards, lm=later)), tmp_path)}
+    assert [item.refused for item in found.values()] == [None] * 4
+    assert isinstance(found["lm"].found, Training)

@@ -223,3 +223,11 @@ def test_nothing_is_left_when_saving_fails_and_the_older_bundle_stays(tiny: Simp
         tiny.write(folder, examples=[{"txt": "no such column"}])
     assert {path.name: files.sha256(path) for path in folder.iterdir()} == before
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_precision_that_nothing_knows_is_refused(folder: Path) -> None:
+    rewrite(folder, precision=["float32"])
+    with pytest.raises(Refusal, match=r"danlu\.json: 'precision' is \['float32'\]"):
+        load(folder)
+    with pytest.raises(Refusal, match="expected auto, float32 or bfloat16"):
+        load(folder, "float7")

@@ -167,3 +167,25 @@ def test_ctrl_c_is_told_in_one_line(
         main(["predict", str(made("bert", "classify"))])
     assert ended.value.code == 130
     assert capsys.readouterr().err == "danlu: interrupted\n"
+
+
+@pytest.mark.parametrize("output", [".", "FOLDER"])
+def test_a_folder_as_output_is_refused(predict, tmp_path: Path, output: str) -> None:
+    code, out, err = predict("--text", "好", "--output", output.replace("FOLDER", str(tmp_path)))
+    assert (code, out) == (2, "")
+    assert "is a folder; name a file in it" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_record_that_cannot_be_answered_is_named_with_its_file(predict, tmp_path: Path) -> None:
+    (tmp_path / "new.jsonl").write_text('{"text": "good"}\n{"text": 5}\n')
+    code, out, err = predict(str(tmp_path / "new.jsonl"))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"danlu: {tmp_path / 'new.jsonl'}, record 2: column 'text' must be text")
+
+
+def test_a_column_that_is_not_there_is_refused_though_text_is(predict, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("text,label\nx,y\n")
+    code, _, err = predict(str(tmp_path / "new.csv"), "--column", "review")
+    assert code == 2
+    assert "there is no column 'review'" in err

@@ -165,7 +165,10 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     [
         (["survey", "很长的文字" * 200], "file name too long; give the path of a file"),
         (["run", "RECIPE", "--root", "RECIPE"], "letters.yaml"),
-        (["survey", "DATA", "--html", "FOLDER"], "is a directory; name a file in it"),
+        (["survey", "DATA", "--html", "FOLDER"], "is a folder; name a file in it"),
+        (["check", "RECIPE", "--html", "FOLDER"], "is a folder; name a file in it"),
+        (["survey", ""], "the path is empty; give that of a file with data"),
+        (["segment", "rules", ""], "the path is empty; give that of a file with data"),
     ],
 )
 def test_what_the_system_refuses_is_told_in_a_sentence(

@@ -61,3 +61,15 @@ def test_what_is_missing_is_one_sentence(words: list[str], says: str, capsys: py
     assert (code, out) == (2, "")
     assert says in err
     assert err.count("\n") == 1
+
+
+def test_words_are_told_by_a_kind_and_what_must_be_trained_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "walk in", "--segmenter", "rules", "--json")
+    assert (code, json.loads(out)["segments"]) == (0, ["walk", " ", "in"])
+    for name, says in (
+        ("rulse", "did you mean 'rules'?"),
+        ("ngram", "has learnt nothing yet; train it by a stage of kind segmenter"),
+        ("neural", "is a tagger that was trained; give the folder of its bundle instead"),
+    ):
+        code, _, err = run(capsys, "walk in", "--segmenter", name)
+        assert (code, says in err) == (2, True), err

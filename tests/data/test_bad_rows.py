@@ -1,5 +1,6 @@
 import gzip
 import json
+import resource
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -235,3 +236,14 @@ def test_lines_do_not_depend_on_where_blocks_end(
     given_lines = (content.removeprefix(b"\xef\xbb\xbf") or b"\n" * (not content)).decode().split("\n")
     assert [line.removesuffix("\n") for _, line in found] == (given_lines if given_lines[-1] else given_lines[:-1])
     assert [number for number, _ in found] == list(range(1, len(found) + 1))
+
+
+def test_a_disk_that_fills_while_bad_rows_are_written_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+    try:
+        with pytest.raises(Refusal, match="the disk is full"), BadRows(tmp_path / "bad_rows.jsonl") as bad_rows:
+            bad_rows.reject("a.csv", "line 1", "is bad", "x" * 3000)  # held in memory until the file is closed
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not list(tmp_path.iterdir())

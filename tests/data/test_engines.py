@@ -82,6 +82,36 @@ def test_the_processes_end_with_the_one_that_started_them(tmp_path: Path) -> Non
     raise AssertionError("a process was left behind")
 
 
+def test_a_process_at_work_says_nothing_when_its_caller_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "dies.py"
+    script.write_text(
+        "import os\nfrom danlu.data.engines.local import Local\n"
+        "slow = \"__import__('time').sleep(0.5), 'x' * 10**7, __import__('os').getpid()\"\n"
+        "pids = Local(processes=2).map(eval, [slow] * 99)\n"
+        "next(pids)\nos.kill(os.getpid(), 9)\n"
+    )
+    killed = ran(str(script))  # waits until all that hold its standard error have ended
+    assert (killed.returncode, killed.stderr) == (-9, "")
+
+
+def test_an_interruption_reaches_the_caller_alone_and_leaves_no_process(tmp_path: Path) -> None:
+    script = tmp_path / "stopped.py"
+    script.write_text(
+        "import os, signal\nfrom danlu.data.engines.local import Local\n"
+        "def items():\n"
+        "    yield from range(5)\n"
+        "    os.killpg(0, signal.SIGINT)  # as Ctrl-C does, while the others still start\n"
+        "    yield from range(99)\n"
+        "try:\n    list(Local(processes=2).map(abs, items()))\n"
+        "except KeyboardInterrupt:\n    print('interrupted')\n"
+    )
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=env, check=False, process_group=0
+    )
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+
+
 RAY = """
 import functools, operator, sys
 from pathlib import Path

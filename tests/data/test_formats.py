@@ -224,3 +224,17 @@ def test_a_header_of_very_many_columns_is_read(tmp_path: Path) -> None:
     (tmp_path / "twice.csv").write_text("a,b,a\n1,2,3\n")
     with pytest.raises(Refusal, match="two columns are named 'a'"):
         list(Format.model_validate({"kind": "csv", "path": str(tmp_path / "twice.csv")}).read())
+
+
+def test_a_column_that_is_renamed_must_be_there_even_where_its_new_name_is(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,review\na,b\n")
+    source = {"kind": "csv", "path": str(tmp_path / "a.csv")}
+    (record,) = Format.model_validate(source | {"columns": {"text": "review"}}).read()
+    assert record == {"text": "b"}
+    with pytest.raises(Refusal, match="line 2: there is no column 'reviw'; did you mean 'review'"):
+        list(Format.model_validate(source | {"columns": {"text": "reviw"}}).read())
+
+
+def test_an_empty_path_is_refused() -> None:
+    with pytest.raises(Refusal, match="the path is empty"):
+        list(open_records(""))

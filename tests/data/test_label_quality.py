@@ -209,3 +209,21 @@ def test_cleanlab_is_named_where_it_is_absent(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "cleanlab.rank", None)
     with pytest.raises(Refusal, match=r"pip install 'danlu\[labels\]'"):
         suspects(["a", "b"], ["x", "y"], np.eye(2))
+
+
+@pytest.mark.parametrize("name", ["suspects.pdf", "nowhere/suspects.csv", "folder.csv"])
+def test_a_place_that_cannot_take_the_suspects_is_refused_before_the_work(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        main(["labels", str(tmp_path / "not_even_read.csv"), "--out", str(tmp_path / name)])
+    assert ended.value.code == 2
+    assert name in capsys.readouterr().err
+
+
+def test_a_record_without_label_is_named_with_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text("one\ntwo\n")
+    with pytest.raises(SystemExit):
+        main(["labels", str(tmp_path / "a.txt")])
+    assert f"{tmp_path / 'a.txt'}, record 1: there is no label in the column" in capsys.readouterr().err

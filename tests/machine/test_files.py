@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from danlu.machine.files import folder_in_place, full_disk_refused, sha256, write_bytes, write_text
+from danlu.machine.files import folder_in_place, full_disk_refused, refuse_unwritable, sha256, write_bytes, write_text
 from danlu.refusal import Refusal
 
 
@@ -103,3 +103,14 @@ def test_a_full_disk_reported_by_other_libraries_is_recognised(tmp_path: Path) -
 def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
     with pytest.raises(PermissionError), full_disk_refused(tmp_path / "a"):
         raise PermissionError(errno.EACCES, "no")
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    refuse_unwritable(tmp_path / "new" / "page.html")
+    refuse_unwritable(tmp_path / "file")
+    with pytest.raises(Refusal, match="is a folder; name a file in it"):
+        refuse_unwritable(tmp_path)
+    with pytest.raises(Refusal, match="file is no folder that may be written to"):
+        refuse_unwritable(tmp_path / "file" / "page.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -106,6 +106,20 @@ def test_an_interrupted_stage_goes_on_in_its_folder(
     assert not list(tmp_path.glob("lines/*.older-*"))
 
 
+def test_what_a_killed_process_was_writing_is_removed_when_its_stage_goes_on(
+    recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(RuntimeError):
+        run(read(recipe, ["count.stop_at=break"]), tmp_path, say=lambda _: None)
+    folder = tmp_path / "lines" / "count"
+    (folder / "deep" / ".shards.12345678.partial").mkdir(parents=True)
+    (folder / "deep" / ".shards.12345678.partial" / "rows-00000.arrow").write_text("half")
+    (folder / ".survey.json.12345678.partial").write_text("half")
+    _run(recipe, tmp_path, "count.stop_at=break")
+    assert not list(folder.rglob("*.partial"))
+    assert (folder / "calls.txt").read_text() == "2"
+
+
 def test_results_that_were_moved_aside_are_taken_back_when_their_settings_are(
     recipe: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -102,7 +102,7 @@ def shared(clusters: Clusters, origins: NDArray[np.str_]) -> dict[str, tuple[flo
 
 def _splits(path: str, member: str | None, column: str) -> dict[str, list[Record]]:
     folder = Path(path)
-    if not folder.is_dir():
+    if not (path and folder.is_dir()):
         records = list(open_records(path, member))
         lacking = next(
             (n for n, record in enumerate(records, 1) if column not in record and "tokens" not in record), None

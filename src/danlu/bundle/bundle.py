@@ -124,10 +124,14 @@ def load(path: str | Path, precision: str | None = None, *, threads: int | None 
         raise Refusal(f"{folder}: there is no such folder; give the bundle/ folder that a train stage has left")
     if not (folder / manifest.NAME).exists() and (folder / "bundle" / manifest.NAME).is_file():
         folder = folder / "bundle"
-    if precision not in (None, "auto", "float32", "bfloat16"):
-        raise Refusal(f"precision '{precision}': expected auto, float32 or bfloat16")
+    known = ("auto", "float32", "bfloat16")
+    if precision is not None and precision not in known:
+        raise Refusal(f"precision '{precision}': expected {', '.join(known[:-1])} or {known[-1]}")
     facts = manifest.read(folder)
-    return _open(folder, facts, precision or facts.get("precision", "auto"), threads)
+    stored = facts.get("precision", "auto")
+    if stored not in known:
+        raise Refusal(f"{folder / manifest.NAME}: 'precision' is {stored!r:.40}; copy or train the bundle again")
+    return _open(folder, facts, precision or stored, threads)
 
 
 def _open(folder: Path, facts: dict[str, Any], precision: str, threads: int | None) -> Bundle:

@@ -29,9 +29,12 @@ def command(
     from rich.table import Table
 
     from danlu.language import default, translator
+    from danlu.machine.files import refuse_unwritable
     from danlu.stages.recipe import read
     from danlu.stages.run import plan as planned_stages
 
+    if html:
+        refuse_unwritable(html)
     checked = read(recipe, overrides or [])
     language = "zh" if checked.language == "zh" else default()
     _ = translator(language)

@@ -24,8 +24,11 @@ def command(
     from danlu.evaluate.baseline import Baseline
     from danlu.evaluate.examine import examine, write
     from danlu.evaluate.words import scores_in_words
-    from danlu.refusal import Refusal
+    from danlu.machine.files import refuse_unwritable
+    from danlu.refusal import Refusal, of_file
 
+    if output:
+        refuse_unwritable(output / "scores.json")
     loaded = load(bundle, precision)
     prepared = data.is_dir()
     records = load_prepared(data, split) if prepared else list(open_records(str(data)))
@@ -34,7 +37,8 @@ def command(
     if baseline not in ("auto", "none") and not train:
         raise Refusal(f"{data}: a baseline learns from a training split, and there is none; leave out --baseline")
     rival = Baseline.model_validate(kind) if kind and kind != "none" and train else None
-    found = examine(loaded.task, loaded.predict, records, baseline=rival, train=train, resamples=resamples)
+    with of_file(data):
+        found = examine(loaded.task, loaded.predict, records, baseline=rival, train=train, resamples=resamples)
     for line in scores_in_words(found.scores.to_plain(), default()):
         typer.echo(line)
     if output:

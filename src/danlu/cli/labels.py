@@ -27,12 +27,16 @@ def command(
     """Rank records by how probably their label is wrong, for review."""
     from danlu.data.augmentation import given
     from danlu.data.format import open_records
-    from danlu.data.label_quality import export, labels_in, shares_of, suspects, warnings_of
+    from danlu.data.label_quality import export, labels_in, refuse_export, shares_of, suspects, warnings_of
     from danlu.data.out_of_sample import out_of_sample
     from danlu.data.prepared import load
+    from danlu.refusal import of_file
 
+    if output:
+        refuse_export(output)
     records = load(data, split) if data.is_dir() else list(open_records(str(data)))
-    texts, labels = labels_in(given(records), column, label)
+    with of_file(data):
+        texts, labels = labels_in(given(records), column, label)
     if bundle is None:
         shares = out_of_sample(texts, labels, folds=folds, seed=seed)
     else:

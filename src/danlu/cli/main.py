@@ -33,6 +33,7 @@ COMMANDS = {
 """Name of each command, and the line that `danlu --help` shows of it."""
 
 
+_LONGEST_PLACE = 300  # characters of the name of a file, which may be a text that was meant for --text
 _LONGEST = 4000  # characters of a sentence; names of columns come from data
 
 _REMEDIES = {
@@ -128,8 +129,14 @@ def _sentence(error: Exception) -> str | None:
     """What to tell of an error that the user can mend; None for a mistake of ours."""
     if isinstance(error, Refusal):
         return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; close other programs, or give smaller files, batches or models"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+        return f"the disk is full; {_REMEDIES[error.errno]}"
     if isinstance(error, OSError) and error.filename is not None and error.errno in _REMEDIES:
-        return f"{error.filename}: {str(error.strerror).lower()}; {_REMEDIES[error.errno]}"
+        place = str(error.filename2 or error.filename)
+        place = place if len(place) <= _LONGEST_PLACE else f"{place[:_LONGEST_PLACE]}…"
+        return f"{place}: {str(error.strerror).lower()}; {_REMEDIES[error.errno]}"
     if "pydantic" in sys.modules:
         from pydantic import ValidationError
 

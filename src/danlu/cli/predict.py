@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from danlu.refusal import Refusal
+from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
@@ -48,6 +48,8 @@ def command(
     """Answer for every text, in order: one line a text, with the columns of the file and the prediction."""
     from danlu.bundle.bundle import load
 
+    if output is not None:
+        _refuse_output(output)
     if text and file != "-":
         raise Refusal(f"give either --text or the file {file}, not both")
     loaded = load(bundle, precision, threads=threads)
@@ -56,7 +58,7 @@ def command(
     typed = file == "-" and not text
     records = ({"text": line} for line in text) if text else _lines() if typed else _records(file, column)
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
-    with _written_to(output) as out:
+    with of_file(file if not typed else "standard input"), _written_to(output) as out:
         for record, prediction in _answers(loaded, records, block):
             out.write((_line(record, prediction) if shape == Shape.table else _json(record, prediction)) + "\n")
             if block == 1:
@@ -129,8 +131,6 @@ def _written_to(path: Path | None) -> Iterator[IO[str]]:
         yield sys.stdout
         sys.stdout.flush()
         return
-    if not path.absolute().parent.is_dir():
-        raise Refusal(f"{path}: there is no folder {path.parent}; make it first")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with full_disk_refused(path), temporary.open("w", encoding="utf-8", newline="\n") as out:
@@ -138,3 +138,11 @@ def _written_to(path: Path | None) -> Iterator[IO[str]]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _refuse_output(path: Path) -> None:
+    from danlu.machine.files import refuse_unwritable
+
+    if not path.absolute().parent.is_dir():
+        raise Refusal(f"{path}: there is no folder {path.parent}; make it first")
+    refuse_unwritable(path)

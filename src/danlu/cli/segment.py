@@ -5,12 +5,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from danlu.refusal import Refusal
+from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
     from danlu.evaluate.segmentation import WordScores
@@ -38,13 +37,14 @@ def command(
     known: Annotated[str | None, typer.Option(help="segmented training text, to score words that it lacks")] = None,
 ) -> None:
     """Split every text into words; no character is lost in json, white space between words is in lines."""
+    from danlu.bundle.named_segmenter import named_segmenter
     from danlu.language import default
 
     if text and file != "-":
         raise Refusal(f"give either --text or the file {file}, not both")
     if (known is not None and not score) or (score and file == "-"):
         raise Refusal("--score takes a file of segmented text, and --known goes with it; leave them out to segment")
-    chosen = _chosen(segmenter)
+    chosen = named_segmenter(segmenter)
     if score:
         for line in _in_words(_scored(chosen, file, known), default()):
             typer.echo(line)
@@ -55,23 +55,6 @@ def command(
     texts = iter(text) if text else _lines() if typed else _texts(file, column)
     for line in _segmented(chosen, texts, shape, separator, 1 if typed and sys.stdin.isatty() else _BLOCK):
         typer.echo(line)
-
-
-def _chosen(name: str) -> "Segmenter":
-    from danlu.recipe.part import kinds, nearest
-    from danlu.text.segmenter import Segmenter, holds_segmenter, open_segmenter
-
-    if holds_segmenter(name):
-        return open_segmenter(name)
-    folder = Path(name).expanduser()
-    if any((folder / place / "danlu.json").is_file() for place in ("", "bundle")):
-        return Segmenter.model_validate({"kind": "neural", "path": name})
-    if name not in kinds(Segmenter):
-        raise Refusal(
-            f"'{name}' is neither a folder with a segmenter or a tagger, nor a kind of segmenter"
-            f"{nearest(name, kinds(Segmenter))}; the kinds are: {', '.join(kinds(Segmenter))}"
-        )
-    return Segmenter.model_validate({"kind": name})
 
 
 def _segmented(segmenter: "Segmenter", texts: Iterator[str], shape: Shape, separator: str, block: int) -> Iterator[str]:
@@ -98,8 +81,9 @@ def _sentences(file: str) -> Iterator[list[str]]:
     source = guess(file)
     if source.kind == "text":
         source = Format.model_validate({"kind": "words", "path": file})
-    for number, record in enumerate(source.read()):
-        yield read_words(record, number)
+    with of_file(file):
+        for number, record in enumerate(source.read()):
+            yield read_words(record, number)
 
 
 def _texts(file: str, column: str) -> Iterator[str]:

@@ -20,7 +20,10 @@ def command(
     from danlu.apps.survey import leaks_in_words, look, short, truths_in_words, write_page
     from danlu.data.survey import in_words
     from danlu.language import default, translator
+    from danlu.machine.files import refuse_unwritable
 
+    if html:
+        refuse_unwritable(html)
     language = default()
     _ = translator(language)
     found = look(data, member=member, column=column, label=label, similarity=similarity)

@@ -17,7 +17,9 @@ def command(
     tokenizer: Annotated[
         str | None, typer.Option(help="folder of a tokenizer, a stage or a bundle, or a name on the hub")
     ] = None,
-    segmenter: Annotated[str | None, typer.Option(help="what tells words apart, such as jieba")] = None,
+    segmenter: Annotated[
+        str | None, typer.Option(help="what tells words apart: a kind such as jieba, or the folder of a trained one")
+    ] = None,
     neighbours: Annotated[int, typer.Option(min=0, help="tokens with like embeddings, with a bundle")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="print json instead of a table")] = False,
 ) -> None:
@@ -50,15 +52,10 @@ def look_at(text: str, tokenizer: str | None, segmenter: str | None, neighbours:
     return found
 
 
-def _segments(text: str, kind: str) -> list[str]:
-    import importlib
+def _segments(text: str, name: str) -> list[str]:
+    from danlu.bundle.named_segmenter import named_segmenter
 
-    try:
-        promise = importlib.import_module("danlu.text.segmenter").Segmenter
-    except ImportError:
-        raise Refusal("this danlu has no segmenters; leave out --segmenter, or upgrade danlu") from None
-    segments: list[str] = promise.model_validate(kind).segment([text])[0]
-    return segments
+    return named_segmenter(name).segment([text])[0]
 
 
 def _opened(path: str, neighbours: int) -> "tuple[Tokenizer, Any]":

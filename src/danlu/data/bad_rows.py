@@ -91,11 +91,13 @@ class BadRows:
         if self.aside is None:
             return
         if self._file is not None:
-            self._file.close()
-            self._file = None
-            if kind is None:
-                self._partial(self.aside).replace(self.aside)
-            else:
+            file, self._file = self._file, None
+            try:
+                with full_disk_refused(self.aside):
+                    file.close()  # writes what is still held in memory
+                if kind is None:
+                    self._partial(self.aside).replace(self.aside)
+            finally:
                 self._partial(self.aside).unlink(missing_ok=True)
         elif kind is None:
             self.aside.unlink(missing_ok=True)  # of an earlier run

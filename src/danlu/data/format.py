@@ -98,7 +98,7 @@ class Format(Part):
     def _lacking(self, record: Record, row: Record, wanted: Sequence[str], texts: Sequence[str]) -> str | None:
         """What is wrong with the columns that are wanted, of which some hold texts; None if nothing is."""
         for column in wanted:
-            if column not in record:
+            if column not in record or (column not in self.constants and self.columns.get(column, column) not in row):
                 meant = self.columns.get(column, column)
                 return (
                     f"there is no column '{meant}'{nearest(meant, list(row))}; the columns are: "

@@ -146,7 +146,8 @@ class Ingest:
             facts[name] = np.fromiter(codes, np.int32, len(texts))
             names[name] = list(known)
         keys = keys_of(texts, self.similarity)
-        keys.pop("bands").tofile(self.folder / f"{piece.number}.bands")
+        bands = keys.pop("bands")
+        (self.folder / f"{piece.number}.bands").write_bytes(np.ascontiguousarray(bands).data)  # tofile hides the errno
         facts |= keys
         places = [f"{piece.name}: record {number}" for number in numbers]
         if self.group is not None:

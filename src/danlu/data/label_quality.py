@@ -20,7 +20,7 @@ from danlu.data.dedup import exact_clusters
 from danlu.data.extra import needed
 from danlu.data.record import Record
 from danlu.language import translator
-from danlu.machine.files import write_text
+from danlu.machine.files import refuse_unwritable, write_text
 from danlu.refusal import Refusal
 
 Shares = NDArray[np.float64]
@@ -143,18 +143,28 @@ def export(path: Path, found: Sequence[Suspect]) -> None:
     """Write suspects for review, in order: `.csv` for a table, `.jsonl` for lines of json.
 
     Raises:
-        Refusal: another suffix, no such folder, or a full disk.
+        Refusal: as `refuse_export` does; or a full disk.
     """
+    refuse_export(path)
     rows = [asdict(suspect) for suspect in found]
-    if not path.absolute().parent.is_dir():
-        raise Refusal(f"{path}: there is no folder {path.parent}; make it first")
     if path.suffix == ".jsonl":
         write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    elif path.suffix == ".csv":
+    else:
         table = io.StringIO()
         writer = csv.DictWriter(table, list(Suspect.__dataclass_fields__), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_text(path, "\ufeff" + table.getvalue())  # the mark tells a spreadsheet that it is UTF-8
-    else:
+
+
+def refuse_export(path: Path) -> None:
+    """Tell before the work that suspects could not be written to a file of this name.
+
+    Raises:
+        Refusal: another suffix than those of `export`, no such folder, or one that may not be written to.
+    """
+    if path.suffix not in (".csv", ".jsonl"):
         raise Refusal(f"{path}: expected a name that ends in .csv or .jsonl")
+    if not path.absolute().parent.is_dir():
+        raise Refusal(f"{path}: there is no folder {path.parent}; make it first")
+    refuse_unwritable(path)

@@ -141,6 +141,8 @@ def locate(path: str) -> Path:
     Raises:
         Refusal: there is no such file or package.
     """
+    if not path:
+        raise Refusal("the path is empty; give that of a file with data")
     file = located(path)
     if file.is_dir():
         raise Refusal(f"{path}: is a folder; name a file in it, or several by a pattern such as {path}/*.txt")

@@ -117,6 +117,19 @@ def scratch_folder(beside: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Tell before the work, and not after it, that its result could not be written to a file of this name.
+
+    Raises:
+        Refusal: the path is a folder, or lies where nothing may be written.
+    """
+    if path.is_dir():
+        raise Refusal(f"{path}: is a folder; name a file in it")
+    there = next(parent for parent in path.absolute().parents if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise Refusal(f"{path}: {there} is no folder that may be written to; choose another place")
+
+
 def move_into_place(written: Path, final: Path) -> None:
     """Rename a file that was written on the same disk, once its bytes are safe."""
     _sync(written)

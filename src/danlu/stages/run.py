@@ -143,6 +143,7 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
         aside = _move_aside(folder)
         say(f"{name}: the results of other settings or data are kept in {aside}")
     say(f"{name}: goes on where it was interrupted" if planned.outlook == "resume" else f"{name}: {planned.stage.kind}")
+    _remove_partial(folder)
     locks.save(folder, planned.lock)
     place = Place(
         folder=folder,
@@ -167,6 +168,15 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
     seconds = time.monotonic() - begun
     locks.save(folder, planned.lock.done(seconds))
     return Ran(name, folder, seconds, skipped=False)
+
+
+def _remove_partial(folder: Path) -> None:
+    """Remove what a killed process was writing here when it ended."""
+    for left in [*folder.rglob(".*.partial")]:
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _aside(folder: Path, lock: locks.Lock) -> Path | None:

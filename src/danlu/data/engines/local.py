@@ -1,7 +1,6 @@
 """Processes of this machine."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections import deque
@@ -105,19 +104,21 @@ def _started() -> Worker:
     ours, theirs = Pipe()
     script = f"from danlu.data.engines.local import serve; serve({theirs.fileno()})"
     command = [sys.executable, "-c", script]
-    process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=_environment())  # noqa: S603 - our own words
+    # A group of its own, so that Ctrl-C reaches the caller alone, also while this one still starts.
+    process = subprocess.Popen(  # noqa: S603 - our own words
+        command, pass_fds=[theirs.fileno()], env=_environment(), process_group=0
+    )
     theirs.close()
     return ours, process
 
 
 def serve(descriptor: int) -> None:
     """What a process of its own does: answer calls that come through a pipe, until it is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller is interrupted, and closes the pipe
     connection: Connection[Any, Any] = Connection(descriptor)
     while True:
         try:
             function, item = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):  # the caller has gone
             return
         answer: tuple[object, Exception | None]
         try:
@@ -125,7 +126,10 @@ def serve(descriptor: int) -> None:
         except Exception as error:
             answer = None, error
         del item
-        connection.send(answer)
+        try:
+            connection.send(answer)
+        except OSError:
+            return
 
 
 def _environment() -> dict[str, str]:
