@@ -1,6 +1,7 @@
 """Files that a URL names, through fsspec: `s3://`, `gs://`, `https://`, `memory://` and whatever else it opens."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,11 +45,11 @@ class RemoteFile:
         """The bytes as a stream that seeks where the protocol can.
 
         Raises:
-            Refusal: the file is not there or cannot be reached.
+            Refusal: the file is not there or cannot be reached; also while reading.
         """
         with _refused(self.url):
             filesystem, path = _filesystem(self.url)
-            return cast(IO[bytes], filesystem.open(path, mode))
+            return cast(IO[bytes], _Stream(filesystem.open(path, mode), self.url))
 
     def size(self) -> int | None:
         """Bytes, or None where the server does not tell."""
@@ -64,6 +65,36 @@ class RemoteFile:
             told = filesystem.info(path)
         kept = {key: str(value) for key, value in told.items() if key.lower() in _TELLING}
         return hashlib.sha256(repr([shown(self.url), sorted(kept.items())]).encode()).hexdigest()
+
+
+class _Stream(io.RawIOBase):
+    """A remote file that is being read; whatever its protocol raises is told in a sentence."""
+
+    def __init__(self, stream: Any, url: str) -> None:
+        self._stream, self._url = stream, url
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self._stream.seekable())
+
+    def readinto(self, buffer: Any) -> int:
+        with _refused(self._url):
+            data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        with _refused(self._url):
+            return int(self._stream.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._stream.tell())
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 _TELLING = {"size", "etag", "mtime", "created", "lastmodified", "last_modified", "updated", "md5hash", "versionid"}
@@ -108,6 +139,8 @@ def _refused(url: str) -> Iterator[None]:
         raise Refusal(f"{shown(url)}: there is no such file; check the address") from error
     except Refusal:
         raise
+    except ValueError as error:  # fsspec's word for a protocol that it does not know, among others
+        raise Refusal(f"{shown(url)}: this is no address that can be opened; check what stands before '://'") from error
     except Exception as error:  # every protocol raises its own; its words may repeat the address with its secrets
         raise Refusal(
             f"{shown(url)}: cannot be reached ({type(error).__name__}); check the address, the network and the rights"

@@ -77,7 +77,10 @@ def load(folder: Path) -> Lock | None:
     path = folder / NAME
     if not path.is_file():
         return None
-    plain, _ = parse(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    try:
+        plain, _ = parse(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    except Refusal:
+        plain = None
     if not isinstance(plain, dict) or set(plain) != {item.name for item in fields(Lock)}:
         raise Refusal(f"{path}: this is not a lock that danlu wrote; move the folder away to run the stage anew")
     return Lock(**plain)
