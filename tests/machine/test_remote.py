@@ -18,7 +18,7 @@ write_table(pa.table({"text": ["好"] * 1000}), BUFFER)
 FILES = {"a.csv": b"text,label\n" + b"good,1\n" * 30_000, "a.parquet": BUFFER.getvalue()}
 
 
-class ConnectionLost(Exception):  # noqa: N818  (no OSError, as aiohttp's are none)
+class ConnectionLost(Exception):
     """What a protocol raises in the middle of a file."""
 
 
@@ -52,6 +52,17 @@ def test_a_file_that_breaks_off_is_told_without_what_the_protocol_says(kind: str
     with pytest.raises(Refusal, match=rf"breaking://place/a\.{kind}: cannot be reached \(ConnectionLost\)") as told:
         list(source.read())
     assert "secret" not in str(told.value)
+
+
+class Forward(Lost):
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        raise ValueError("Cannot seek streaming HTTP file")
+
+
+def test_a_server_that_gives_no_parts_is_told_for_kinds_that_need_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Breaking, "_open", lambda self, path, mode="rb", **_: Forward(FILES["a.parquet"]))
+    with pytest.raises(Refusal, match="its server gives files from their beginning to their end alone"):
+        list(Format.model_validate({"kind": "parquet", "path": "breaking://place/a.parquet"}).read())
 
 
 def test_a_protocol_that_nobody_knows_is_refused() -> None:

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 from danlu.refusal import Refusal
 
+PATIENCE = 30.0
+"""Seconds that a web server may be silent."""
+
 
 def is_remote(path: str) -> bool:
     """Whether a path is a URL."""
@@ -49,7 +52,7 @@ class RemoteFile:
         """
         with _refused(self.url):
             filesystem, path = _filesystem(self.url)
-            return cast(IO[bytes], _Stream(filesystem.open(path, mode), self.url))
+            return cast(IO[bytes], _Stream(filesystem.open(path, mode), filesystem, self.url))
 
     def size(self) -> int | None:
         """Bytes, or None where the server does not tell."""
@@ -70,8 +73,9 @@ class RemoteFile:
 class _Stream(io.RawIOBase):
     """A remote file that is being read; whatever its protocol raises is told in a sentence."""
 
-    def __init__(self, stream: Any, url: str) -> None:
+    def __init__(self, stream: Any, filesystem: Any, url: str) -> None:
         self._stream, self._url = stream, url
+        self._filesystem = filesystem  # some, as that of a zip, close their files when they are let go
 
     def readable(self) -> bool:
         return True
@@ -80,13 +84,13 @@ class _Stream(io.RawIOBase):
         return bool(self._stream.seekable())
 
     def readinto(self, buffer: Any) -> int:
-        with _refused(self._url):
+        with self._refused():
             data = self._stream.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        with _refused(self._url):
+        with self._refused():
             return int(self._stream.seek(offset, whence))
 
     def tell(self) -> int:
@@ -95,6 +99,17 @@ class _Stream(io.RawIOBase):
     def close(self) -> None:
         self._stream.close()
         super().close()
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        with _refused(self._url):
+            try:
+                yield
+            except ValueError as error:  # fsspec's word for a server that knows no ranges
+                raise Refusal(
+                    f"{shown(self._url)}: its server gives files from their beginning to their end alone, and this "
+                    "kind is read in parts; fetch it, and give the path of the file here"
+                ) from error
 
 
 _TELLING = {"size", "etag", "mtime", "created", "lastmodified", "last_modified", "updated", "md5hash", "versionid"}
@@ -122,7 +137,16 @@ def find(pattern: str) -> list[RemoteFile]:
 def _filesystem(url: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
-    filesystem, path = url_to_fs(url)
+    options: dict[str, Any] = {}
+    if url.startswith(("http://", "https://")):
+        from aiohttp import ClientTimeout
+
+        # a file may take hours, as long as something of it comes
+        options["client_kwargs"] = {"timeout": ClientTimeout(total=None, sock_connect=PATIENCE, sock_read=PATIENCE)}
+    try:
+        filesystem, path = url_to_fs(url, **options)
+    except ValueError as error:
+        raise Refusal(f"{shown(url)}: this is no address that can be opened ({error}); check its beginning") from error
     return filesystem, path
 
 
@@ -135,12 +159,11 @@ def _refused(url: str) -> Iterator[None]:
             f"{shown(url)}: this protocol needs a package that is not installed "
             f"({str(error).partition(chr(10))[0]}); run: pip install 'danlu[remote]'"
         ) from error
-    except FileNotFoundError as error:
-        raise Refusal(f"{shown(url)}: there is no such file; check the address") from error
+    except FileNotFoundError as error:  # over http for every error: a server that is not there, too
+        where = " or its server does not answer" if url.startswith("http") else ""
+        raise Refusal(f"{shown(url)}: there is no such file{where}; check the address") from error
     except Refusal:
         raise
-    except ValueError as error:  # fsspec's word for a protocol that it does not know, among others
-        raise Refusal(f"{shown(url)}: this is no address that can be opened; check what stands before '://'") from error
     except Exception as error:  # every protocol raises its own; its words may repeat the address with its secrets
         raise Refusal(
             f"{shown(url)}: cannot be reached ({type(error).__name__}); check the address, the network and the rights"

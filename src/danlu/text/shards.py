@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from operator import index
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,8 +94,8 @@ def read(folder: Path, *, check: bool = True) -> Manifest:
             raise Refusal(f"{path}: format {plain['format']} is not {FORMAT}, which this danlu reads; upgrade danlu")
         shards = tuple(Shard(**shard) for shard in plain["shards"])
         manifest = Manifest(plain["form"], plain["tokenizer"], shards, dict(plain["about"]))
-        if not all(type(number) is int for shard in shards for number in (shard.count, shard.tokens)):
-            raise TypeError("a count is no whole number")
+        for shard in shards:
+            _ = index(shard.count) + index(shard.tokens)  # raises TypeError for what is no whole number
         listed = [(name, dict(wanted)) for shard in shards for name, wanted in shard.files.items()]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refusal(f"{path}: this is no manifest that danlu wrote ({error!r}); write the shards again") from None
