@@ -130,4 +130,5 @@ def _hash(paths: list[Path]) -> str:
     for path in paths:
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
         lines += [f"{item.relative_to(path).as_posix()} {sha256(item)}\n" for item in inside if item.is_file()]
-    return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
+    named = "".join(lines).encode("utf-8", "surrogateescape")  # names of files are bytes, in UTF-8 or not
+    return hashlib.sha256(named).hexdigest()
