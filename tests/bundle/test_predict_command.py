@@ -189,3 +189,9 @@ def test_a_column_that_is_not_there_is_refused_though_text_is(predict, tmp_path:
     code, _, err = predict(str(tmp_path / "new.csv"), "--column", "review")
     assert code == 2
     assert "there is no column 'review'" in err
+
+
+def test_a_closed_standard_input_is_told(predict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.StandardInput", lambda data: None)
+    code, _, err = predict()
+    assert (code, err) == (2, "danlu: standard input is closed; give a file, or --text\n")

@@ -1,6 +1,7 @@
 """Documents (text, Markdown, HTML, PDF), Arrow, data sets of the hub, patterns and remote files."""
 
 import io
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -222,3 +223,12 @@ def test_credentials_are_never_shown() -> None:
             read("csv", path)
         assert secret not in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux alone")
+def test_names_of_files_that_are_not_utf8_are_read_and_hashed(tmp_path: Path) -> None:
+    for name in ("评论.txt".encode("gb18030"), b"\xff\xff.txt"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("good")
+    source = Format.model_validate({"kind": "folder", "path": str(tmp_path)})
+    assert {record["file"] for record in source.read()} == {"评论.txt", r"\xff\xff.txt"}
+    assert len(input_hashes(source)) == 1

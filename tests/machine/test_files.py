@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from danlu.machine.files import folder_in_place, full_disk_refused, refuse_unwritable, sha256, write_bytes, write_text
+from danlu.machine.files import (
+    copy_file,
+    folder_in_place,
+    full_disk_refused,
+    refuse_unwritable,
+    sha256,
+    write_bytes,
+    write_text,
+)
 from danlu.refusal import Refusal
 
 
@@ -113,4 +121,22 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(tmp_path: 
         refuse_unwritable(tmp_path)
     with pytest.raises(Refusal, match="file is no folder that may be written to"):
         refuse_unwritable(tmp_path / "file" / "page.html")
+    with pytest.raises(Refusal, match="/dev/null: is no ordinary file"):
+        refuse_unwritable(Path("/dev/null"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_copy_is_whole_or_not_there(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"long " * 1000)
+    (tmp_path / "b").write_bytes(b"old")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+    try:
+        with pytest.raises(Refusal, match="the disk is full"):
+            copy_file(tmp_path / "a", tmp_path / "b")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert (tmp_path / "b").read_bytes() == b"old"
+    copy_file(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "a").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

@@ -162,6 +162,11 @@ def damaged(folder, name):
         (lambda folder: edited(folder, format=99), "format 99 is not 1"),
         (lambda folder: edited(folder, shards=[]), "the shards hold nothing"),
         (lambda folder: edited_shard(folder, count=0), "the shards hold nothing"),
+        (
+            lambda folder: edited_shard(folder, count="many"),
+            "no manifest that danlu wrote .*cannot be interpreted as an integer",
+        ),
+        (lambda folder: edited(folder, about=None), "no manifest that danlu wrote"),
         (lambda folder: edited_shard(folder, tokens=0), "rows-00000.arrow: this shard is empty"),
         (lambda folder: edited_shard(folder, files={"../x": {}}), "names no file of this folder"),
     ],
@@ -172,6 +177,13 @@ def test_what_is_damaged_is_one_sentence(tmp_path, break_it, says):
     with pytest.raises(Refusal, match=says) as told:
         shards.read(tmp_path)
     assert "\n" not in str(told.value)
+
+
+def test_a_manifest_that_lacks_what_is_asked_of_it_is_refused(tmp_path):
+    tokens(tmp_path, [np.arange(9, dtype=np.int32)])
+    edited(tmp_path, about={})
+    with pytest.raises(Refusal, match=r"manifest\.json of the shards does not tell 'vocabulary'"):
+        FlatTokens(tmp_path, shards.read(tmp_path))
 
 
 def edited(folder, **keys):

@@ -52,6 +52,8 @@ def command(
         _refuse_output(output)
     if text and file != "-":
         raise Refusal(f"give either --text or the file {file}, not both")
+    if file == "-" and not text and sys.stdin is None:  # as in a service, or after <&-
+        raise Refusal("standard input is closed; give a file, or --text")
     loaded = load(bundle, precision, threads=threads)
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})

@@ -42,6 +42,8 @@ def command(
 
     if text and file != "-":
         raise Refusal(f"give either --text or the file {file}, not both")
+    if file == "-" and not text and sys.stdin is None:  # as in a service, or after <&-
+        raise Refusal("standard input is closed; give a file, or --text")
     if (known is not None and not score) or (score and file == "-"):
         raise Refusal("--score takes a file of segmented text, and --known goes with it; leave them out to segment")
     chosen = named_segmenter(segmenter)

@@ -67,6 +67,21 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def copy_file(source: Path, final: Path) -> None:
+    """Copy a file as a whole.
+
+    Raises:
+        Refusal: the disk is full; what was there before is untouched.
+    """
+    temporary = _beside(final)
+    try:
+        with full_disk_refused(final):
+            shutil.copyfile(source, temporary)
+            move_into_place(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 @contextmanager
 def folder_in_place(final: Path) -> Iterator[Path]:
     """A new folder beside `final` that becomes `final` once all is written, and is removed if that fails.
@@ -121,10 +136,12 @@ def refuse_unwritable(path: Path) -> None:
     """Tell before the work, and not after it, that its result could not be written to a file of this name.
 
     Raises:
-        Refusal: the path is a folder, or lies where nothing may be written.
+        Refusal: the path is a folder or a device, or lies where nothing may be written.
     """
     if path.is_dir():
         raise Refusal(f"{path}: is a folder; name a file in it")
+    if path.exists() and not path.is_file():  # a device or pipe would be replaced by a file
+        raise Refusal(f"{path}: is no ordinary file; name another, or leave it out")
     there = next(parent for parent in path.absolute().parents if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise Refusal(f"{path}: {there} is no folder that may be written to; choose another place")

@@ -1,6 +1,7 @@
 """Files that a URL names, through fsspec: `s3://`, `gs://`, `https://`, `memory://` and whatever else it opens."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,9 @@ from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
 from danlu.refusal import Refusal
+
+PATIENCE = 30.0
+"""Seconds that a web server may be silent."""
 
 
 def is_remote(path: str) -> bool:
@@ -44,11 +48,11 @@ class RemoteFile:
         """The bytes as a stream that seeks where the protocol can.
 
         Raises:
-            Refusal: the file is not there or cannot be reached.
+            Refusal: the file is not there or cannot be reached; also while reading.
         """
         with _refused(self.url):
             filesystem, path = _filesystem(self.url)
-            return cast(IO[bytes], filesystem.open(path, mode))
+            return cast(IO[bytes], _Stream(filesystem.open(path, mode), filesystem, self.url))
 
     def size(self) -> int | None:
         """Bytes, or None where the server does not tell."""
@@ -64,6 +68,48 @@ class RemoteFile:
             told = filesystem.info(path)
         kept = {key: str(value) for key, value in told.items() if key.lower() in _TELLING}
         return hashlib.sha256(repr([shown(self.url), sorted(kept.items())]).encode()).hexdigest()
+
+
+class _Stream(io.RawIOBase):
+    """A remote file that is being read; whatever its protocol raises is told in a sentence."""
+
+    def __init__(self, stream: Any, filesystem: Any, url: str) -> None:
+        self._stream, self._url = stream, url
+        self._filesystem = filesystem  # some, as that of a zip, close their files when they are let go
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self._stream.seekable())
+
+    def readinto(self, buffer: Any) -> int:
+        with self._refused():
+            data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        with self._refused():
+            return int(self._stream.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._stream.tell())
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        with _refused(self._url):
+            try:
+                yield
+            except ValueError as error:  # fsspec's word for a server that knows no ranges
+                raise Refusal(
+                    f"{shown(self._url)}: its server gives files from their beginning to their end alone, and this "
+                    "kind is read in parts; fetch it, and give the path of the file here"
+                ) from error
 
 
 _TELLING = {"size", "etag", "mtime", "created", "lastmodified", "last_modified", "updated", "md5hash", "versionid"}
@@ -91,7 +137,16 @@ def find(pattern: str) -> list[RemoteFile]:
 def _filesystem(url: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
-    filesystem, path = url_to_fs(url)
+    options: dict[str, Any] = {}
+    if url.startswith(("http://", "https://")):
+        from aiohttp import ClientTimeout
+
+        # a file may take hours, as long as something of it comes
+        options["client_kwargs"] = {"timeout": ClientTimeout(total=None, sock_connect=PATIENCE, sock_read=PATIENCE)}
+    try:
+        filesystem, path = url_to_fs(url, **options)
+    except ValueError as error:
+        raise Refusal(f"{shown(url)}: this is no address that can be opened ({error}); check its beginning") from error
     return filesystem, path
 
 
@@ -104,8 +159,9 @@ def _refused(url: str) -> Iterator[None]:
             f"{shown(url)}: this protocol needs a package that is not installed "
             f"({str(error).partition(chr(10))[0]}); run: pip install 'danlu[remote]'"
         ) from error
-    except FileNotFoundError as error:
-        raise Refusal(f"{shown(url)}: there is no such file; check the address") from error
+    except FileNotFoundError as error:  # over http for every error: a server that is not there, too
+        where = " or its server does not answer" if url.startswith("http") else ""
+        raise Refusal(f"{shown(url)}: there is no such file{where}; check the address") from error
     except Refusal:
         raise
     except Exception as error:  # every protocol raises its own; its words may repeat the address with its secrets

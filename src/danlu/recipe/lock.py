@@ -77,7 +77,10 @@ def load(folder: Path) -> Lock | None:
     path = folder / NAME
     if not path.is_file():
         return None
-    plain, _ = parse(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    try:
+        plain, _ = parse(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    except Refusal:
+        plain = None
     if not isinstance(plain, dict) or set(plain) != {item.name for item in fields(Lock)}:
         raise Refusal(f"{path}: this is not a lock that danlu wrote; move the folder away to run the stage anew")
     return Lock(**plain)
@@ -127,4 +130,5 @@ def _hash(paths: list[Path]) -> str:
     for path in paths:
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
         lines += [f"{item.relative_to(path).as_posix()} {sha256(item)}\n" for item in inside if item.is_file()]
-    return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
+    named = "".join(lines).encode("utf-8", "surrogateescape")  # names of files are bytes, in UTF-8 or not
+    return hashlib.sha256(named).hexdigest()

@@ -29,12 +29,12 @@ class Sharded:
     @property
     def records(self) -> int:
         """How many records they were written from."""
-        return int(self.manifest.about["records"])
+        return int(self.manifest.told("records"))
 
     @property
     def examples(self) -> list[Record]:
         """The first records."""
-        return list(self.manifest.about["examples"])
+        return list(self.manifest.told("examples"))
 
     def task(self, asked: Task) -> Task:
         """The task with the labels that it had when the rows were written; flat tokens leave it as it is.
@@ -50,7 +50,7 @@ class Sharded:
         if self.manifest.form == "tokens":
             return asked
         try:
-            written = Task.model_validate(self.manifest.about["task"])
+            written = Task.model_validate(self.manifest.told("task"))
         except ValidationError as error:
             raise Refusal(
                 f"{self.folder}: the task of the shards cannot be read ({error.errors()[0]['msg']})"

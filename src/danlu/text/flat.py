@@ -72,7 +72,7 @@ class FlatTokens:
         Raises:
             Refusal: an index does not fit its tokens.
         """
-        dtype = number_type(int(manifest.about["vocabulary"]))
+        dtype = number_type(int(manifest.told("vocabulary")))
         self.parts: list[tuple[NDArray[np.unsignedinteger], NDArray[np.int64]]] = []
         for shard in manifest.shards:
             data, index = (folder / name for name in shard.files)

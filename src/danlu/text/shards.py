@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from operator import index
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,6 +56,16 @@ class Manifest:
         """Tokens of all."""
         return sum(shard.tokens for shard in self.shards)
 
+    def told(self, what: str) -> Any:
+        """What stands in `about` under a name.
+
+        Raises:
+            Refusal: nothing does.
+        """
+        if what not in self.about:
+            raise Refusal(f"the {NAME} of the shards does not tell '{what}'; write the shards again")
+        return self.about[what]
+
 
 def hashed(folder: Path, names: Sequence[str], count: int, tokens: int) -> Shard:
     """The entry of a shard whose files have been written; the first name is the data."""
@@ -82,7 +93,9 @@ def read(folder: Path, *, check: bool = True) -> Manifest:
         if plain["format"] != FORMAT:
             raise Refusal(f"{path}: format {plain['format']} is not {FORMAT}, which this danlu reads; upgrade danlu")
         shards = tuple(Shard(**shard) for shard in plain["shards"])
-        manifest = Manifest(plain["form"], plain["tokenizer"], shards, plain["about"])
+        manifest = Manifest(plain["form"], plain["tokenizer"], shards, dict(plain["about"]))
+        for shard in shards:
+            _ = index(shard.count) + index(shard.tokens)  # raises TypeError for what is no whole number
         listed = [(name, dict(wanted)) for shard in shards for name, wanted in shard.files.items()]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refusal(f"{path}: this is no manifest that danlu wrote ({error!r}); write the shards again") from None

@@ -1,6 +1,7 @@
 """A folder of documents: plain text, Markdown, HTML; one record a file."""
 
 import codecs
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -53,8 +54,19 @@ class Folder(TextFormat):
     def _within(self, source: SourceFile) -> str:
         """The name of a file as seen from the folder, the same wherever that lies."""
         if isinstance(source.file, Path) and source.file.is_relative_to(self.path):
-            return source.file.relative_to(self.path).as_posix() or source.file.name
-        return source.file.name
+            return _readable(source.file.relative_to(self.path).as_posix() or source.file.name)
+        return _readable(source.file.name)
+
+
+def _readable(name: str) -> str:
+    """A name as text, also where it is in GB18030, as Chinese Windows packs it into zips."""
+    raw = os.fsencode(name)
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def _page(source: SourceFile, encoding: str) -> str:

@@ -1,7 +1,5 @@
 """Rank the training records by how probably their label is wrong, and leave out the worst if that is asked."""
 
-import shutil
-
 from pydantic import Field
 
 from danlu.bundle.bundle import load as load_bundle
@@ -10,6 +8,7 @@ from danlu.data.label_quality import export, labels_in, shares_of, suspects, war
 from danlu.data.out_of_sample import out_of_sample
 from danlu.data.prepared import load, save_split
 from danlu.language import translator
+from danlu.machine.files import copy_file
 from danlu.stages.sources import bundle_folder
 from danlu.stages.stage import Place, Reference, Stage
 
@@ -45,7 +44,7 @@ class Labels(Stage):
         left_out = {suspect.row - 1 for suspect in found[: round(self.drop * len(found))]}
         for file in sorted(folder.iterdir()):
             if file.suffix in (".parquet", ".json") and file.name != "train.parquet":
-                shutil.copyfile(file, place.folder / file.name)
+                copy_file(file, place.folder / file.name)
         save_split(place.folder, "train", without_rows(records, left_out))
         _ = translator(place.language)
         place.say(

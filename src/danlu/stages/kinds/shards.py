@@ -1,6 +1,5 @@
 """Encode the training split once, into shards that trainings read without holding them in memory."""
 
-import shutil
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
@@ -10,7 +9,7 @@ from pydantic import Field
 from danlu.data.prepared import CLEANERS
 from danlu.data.record import Record, text_of
 from danlu.language import translator
-from danlu.machine.files import folder_in_place
+from danlu.machine.files import copy_file, folder_in_place
 from danlu.refusal import Refusal
 from danlu.stages.sources import Data, stream_of, tokenizer_of
 from danlu.stages.stage import Place, Reference, Stage
@@ -79,7 +78,7 @@ class Shards(Stage):
             if isinstance(self.data, str) and ":" not in self.data:
                 file = place.path(self.data) / name
                 if file.is_file():
-                    shutil.copyfile(file, place.folder / file.name)
+                    copy_file(file, place.folder / file.name)
 
 
 class _Streamed(Sequence[Record]):
