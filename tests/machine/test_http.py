@@ -83,9 +83,7 @@ def test_connections_that_break_off_are_told_with_the_address(address: str, name
 
 
 def test_files_that_are_not_there_are_told(address: str) -> None:
-    with pytest.raises(
-        Refusal, match=r"b\.csv: there is no such file or its server does not answer"
-    ):
+    with pytest.raises(Refusal, match=r"b\.csv: there is no such file or its server does not answer"):
         read("csv", f"{address}/b.csv")
 
 
