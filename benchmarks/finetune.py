@@ -30,7 +30,8 @@ def sides_of(watch: Watch, texts: str, name: str, rows: int, epochs: int) -> dic
     """What is compared, by its name in the table; the trainer's best settings are looked for first."""
     common = {"texts": texts, "epochs": epochs}
     probe = {"name": "the probe", "probe": True, "grouped": True, "rate": SETS[name].rate, "seed": 0}
-    found = watch.fresh("training.py", common | probe | {"epochs": 1, "rows": round(rows * PROBED_SHARE)})
+    sample = {"epochs": 1, "rows": round(rows * PROBED_SHARE), "batches": SETS[name].batches}
+    found = watch.fresh("training.py", common | probe | sample)
     for speed, settings in found["tried"]:
         say(f"probe: {' '.join(map(str, settings.values()))}: {speed:.0f} samples/s")
     best = found["best"]

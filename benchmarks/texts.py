@@ -23,6 +23,8 @@ class TextSet:
     - `rows`: how many train, and how many test.
     - `pretraining`: steps of masked language modelling on all training texts; 0: the weights are there.
     - `rate`, `epochs`: of the fine-tuning, the rate for batches of 16.
+    - `batches`: sizes that lose no accuracy. SST-2 with 64: danlu 81.6 %, Trainer 78.8 % instead of 84.1 with 16;
+      reviews with 32: 79.1 and 72.5 % instead of 80.4 and 80.1 (2026-11, means of three seeds).
     """
 
     title: str
@@ -30,16 +32,20 @@ class TextSet:
     rate: float
     epochs: int
     pretraining: int
+    batches: tuple[int, ...]
 
 
 SETS = {
-    "sst2": TextSet("SST-2 (English phrases), MiniLM 6 x 384", (6000, 872), rate=5e-5, epochs=1, pretraining=0),
+    "sst2": TextSet(
+        "SST-2 (English phrases), MiniLM 6 x 384", (6000, 872), rate=5e-5, epochs=1, pretraining=0, batches=(16, 32)
+    ),
     "reviews": TextSet(
         "Product reviews (Chinese, deduplicated), BERT 4 x 256, pretrained briefly on them",
         (6000, 2000),
         rate=2e-4,
         epochs=1,
         pretraining=1200,
+        batches=(16,),
     ),
 }
 QUICK = 600  # rows, to see that a benchmark works

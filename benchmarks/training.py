@@ -7,10 +7,12 @@ shall be copied to. `probe: true` asks which settings serve the trainer best.
 
 import json
 import shutil
+import statistics
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ LONGEST = 128  # tokens; longer texts are cut by every side
 WARM_UP = 10  # steps that are not timed: the first ones lay out memory and choose kernels
 WARMUP_SHARE = 0.1  # of the steps, in which the rate rises
 WEIGHT_DECAY = 0.01
+SETTINGS = ("attention", "batch", "precision")
 
 
 @dataclass
@@ -213,22 +216,26 @@ def flops_a_sample(job: dict[str, Any]) -> float:
 
 
 def probe(job: dict[str, Any]) -> dict[str, Any]:
-    """The settings with which the trainer is fastest here, each tried on a sample in this one process."""
-    tried: list[tuple[float, dict[str, Any]]] = []
+    """The settings with which the trainer is fastest here, each tried twice on a sample in this one process."""
+    tried: dict[tuple[str, int, str], list[float]] = {}
 
-    def attempt(**settings: Any) -> None:
+    def attempt(attention: str, batch: int, precision: str) -> None:
         clock = Clock()
+        settings = {"attention": attention, "batch": batch, "precision": precision}
         with tempfile.TemporaryDirectory() as folder:
             train_with_trainer(job | settings, Path(folder), clock)
-        tried.append((clock.rate(job["rows"], warm_up=1), settings))
+        tried.setdefault((attention, batch, precision), []).append(clock.rate(job["rows"], warm_up=1))
 
-    attempt(attention="sdpa", batch=32, precision="bfloat16")  # the first in a process is slow: not counted
+    def best() -> tuple[str, int, str]:
+        return max(tried, key=lambda settings: statistics.mean(tried[settings]))
+
+    attempt("sdpa", 32, "bfloat16")  # the first in a process is slow: not counted
     tried.clear()
-    for attention in ("sdpa", "eager"):
-        for batch in (16, 32, 64):
-            attempt(attention=attention, batch=batch, precision="bfloat16")
-    attempt(**max(tried, key=lambda item: item[0])[1] | {"precision": "float32"})
-    return {"best": max(tried, key=lambda item: item[0])[1], "tried": tried}
+    for attention, batch in [*product(("sdpa", "eager"), job["batches"])] * 2:
+        attempt(attention, batch, "bfloat16")
+    attempt(*best()[:2], "float32")
+    named = [(statistics.mean(speeds), dict(zip(SETTINGS, key, strict=True))) for key, speeds in tried.items()]
+    return {"best": dict(zip(SETTINGS, best(), strict=True)), "tried": named}
 
 
 def _limit() -> float:
