@@ -24,7 +24,8 @@ class TextSet:
     - `pretraining`: steps of masked language modelling on all training texts; 0: the weights are there.
     - `rate`, `epochs`: of the fine-tuning, the rate for batches of 16.
     - `batches`: sizes with which danlu stays level with float32 in batches of 16. SST-2 with 64: danlu 81.6 % and the
-      Trainer in bf16 78.8 %, with 32: 83.6 and 82.5; reviews with 32: 79.1 and 72.5 %, with 16: 80.1 and 77.0 (2026-11).
+      Trainer in bf16 78.8 %, with 32: 83.6 and 82.5; reviews with 32: 79.1 and 72.5 %, with 16: 80.1 and 77.0
+      (2026-11, three seeds, the last two).
     """
 
     title: str
