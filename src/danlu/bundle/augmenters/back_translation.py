@@ -13,6 +13,7 @@ from danlu.data.passage import read_passage
 from danlu.data.record import Record
 from danlu.task.predict import longest_row
 from danlu.text.batch import plan
+from danlu.text.windows import tokenized
 
 BATCH_TOKENS = 2048
 LONGEST = 512  # tokens of a text; what is longer is not translated, since its end would be lost
@@ -58,7 +59,7 @@ class BackTranslation(Augmenter):
     def _translated(self, texts: list[str], path: str, prefix: str, rng: np.random.Generator) -> list[str | None]:
         """The translation of each text, None for one that is too long, in batches of like lengths."""
         model, tokenizer = open_network(path, "AutoModelForSeq2SeqLM")
-        ids = [tokenizer(prefix + text)["input_ids"] for text in texts]
+        ids = [encoding.ids for encoding in tokenized([prefix + text for text in texts], tokenizer, offsets=False)]
         limit = min(LONGEST, longest_row(model))
         short = [row for row, tokens in enumerate(ids) if len(tokens) <= limit]
         found: list[str | None] = [None] * len(texts)

@@ -14,6 +14,7 @@ from danlu.data.characters import code_points
 from danlu.data.scripts import HAN, KANA, UNSPACED, kinds_of
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.windows import tokenized
 from danlu.text.word_counts import Cut, count_segmented, count_words
 
 
@@ -60,7 +61,7 @@ class Extended(TokenizerSource):
         ranked = zip(counted.words, counted.counts.tolist(), strict=True)
         words = [(word, count) for word, count in ranked if count >= self.min_frequency and _is_word(word)]
         words = [(word, count) for word, count in words if word not in known]
-        encoded = tokenizer.backend_tokenizer.encode_batch_fast([word for word, _ in words], add_special_tokens=False)
+        encoded = tokenized([word for word, _ in words], tokenizer, offsets=False, special=False)
         saved = [(count * (len(item.ids) - 1), word) for (word, count), item in zip(words, encoded, strict=True)]
         best = sorted((item for item in saved if item[0] > 0), key=lambda item: (-item[0], item[1]))
         return [word for _, word in best[: self.learn]]

@@ -41,13 +41,17 @@ class Word(TokenizerSource):
 
         counted = self._counted(text.lower() if self.lowercase else text for text in texts())
         ranked = zip(counted.words, counted.counts.tolist(), strict=True)
-        frequent = [(word, count) for word, count in ranked if count >= self.min_frequency and word.strip()]
+        special = specials(self.style)
+        frequent = [
+            (word, count)
+            for word, count in ranked
+            if count >= self.min_frequency and word.strip() and word not in special
+        ]
         if not frequent:
             raise Refusal(
                 f"no word occurs {self.min_frequency} times in the training text; "
                 "give the tokenizer more text, or set its 'min_frequency' to 1"
             )
-        special = specials(self.style)
         kept = frequent[: None if self.size is None else self.size - len(special)]
         backend = _by_space(special, kept) if self.segmenter is None else _by_likelihood(special, kept)
         if self.lowercase:
