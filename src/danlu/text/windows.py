@@ -31,9 +31,7 @@ def tokenized(
         backend = backend_for_text(tokenizer)
         if blanks and any(str(tokenizer.mask_token) in text for text in block):
             backend = backend_with_blanks(tokenizer)
-        encode = partial(
-            backend.encode_batch if offsets else backend.encode_batch_fast, add_special_tokens=special
-        )
+        encode = partial(backend.encode_batch if offsets else backend.encode_batch_fast, add_special_tokens=special)
         try:
             yield from encode(block)
         except (TypeError, UnicodeEncodeError):
