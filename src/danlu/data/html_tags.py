@@ -7,33 +7,36 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-BLOCKS = frozenset(
-    "address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset figcaption figure "
-    "footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe legend li main menu nav noframes "
-    "noscript ol optgroup option p pre search section select summary table tbody tfoot thead title tr ul".split()
+_BLOCK_NAMES = (
+    "address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset figcaption "
+    "figure footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html iframe legend li main menu nav noframes "
+    "noscript ol optgroup option p pre search section select summary table tbody tfoot thead title tr ul"
 )
+BLOCKS = frozenset(_BLOCK_NAMES.split())
 """Where one of these begins or ends, a line ends."""
 
 CELLS = frozenset(("td", "th"))
 
-INLINE = frozenset(
+_INLINE_NAMES = (
     "a abbr acronym applet area audio b base basefont bdi bdo big button canvas cite code col colgroup data datalist "
     "del dfn em embed font frame i img input ins kbd label link map mark marquee meta meter nobr object output param "
     "picture progress q rp rt ruby s samp script slot small source span strike strong style sub sup svg template "
-    "textarea time track tt u var video wbr".split()
+    "textarea time track tt u var video wbr"
 )
+INLINE = frozenset(_INLINE_NAMES.split())
 
 _RAW = frozenset(("script", "style", "iframe", "noembed", "noframes", "xmp", "textarea", "title"))
 """Elements in which nothing is a tag but their own end."""
 
-_BARE_ATTRIBUTES = frozenset(
+_BARE_NAMES = (
     "allowfullscreen async autofocus autoplay checked compact controls default defer disabled download formnovalidate "
     "hidden inert ismap itemscope loop multiple muted nohref nomodule noresize noshade novalidate nowrap open "
-    "playsinline readonly required reversed selected".split()
+    "playsinline readonly required reversed selected"
 )
+_BARE_ATTRIBUTES = frozenset(_BARE_NAMES.split())
 """Attributes that stand without a value."""
 
-_ATTRIBUTES = _BARE_ATTRIBUTES | frozenset(
+_OTHER_NAMES = (
     "abbr accept accept-charset accesskey action align alink allow alt as autocapitalize autocomplete axis background "
     "bgcolor border bordercolor cellpadding cellspacing char charset cite class classid clear code codebase color cols "
     "colspan content contenteditable coords crossorigin data datetime decoding dir dirname draggable enctype "
@@ -43,8 +46,9 @@ _ATTRIBUTES = _BARE_ATTRIBUTES | frozenset(
     "media method min minlength name nonce optimum part pattern ping placeholder popover popovertarget poster preload "
     "profile prompt property referrerpolicy rel rev role rows rowspan rules sandbox scheme scope scrolling shape size "
     "sizes slot span spellcheck src srcdoc srclang srcset start step style summary tabindex target text title "
-    "translate type typemustmatch usemap valign value valuetype version viewbox vlink vspace width wrap xmlns".split()
+    "translate type typemustmatch usemap valign value valuetype version viewbox vlink vspace width wrap xmlns"
 )
+_ATTRIBUTES = _BARE_ATTRIBUTES | frozenset(_OTHER_NAMES.split())
 _OWN = ("data-", "aria-")
 """What names of attributes begin with that pages make up."""
 

@@ -13,10 +13,11 @@ from danlu.data.html_tags import Mark, marks
 _UNSEEN = frozenset(("noscript", "template", "svg"))
 _NO_TEXT = frozenset(("script", "style", "iframe", "noembed", "noframes"))
 _OF_HEAD = frozenset(("html", "head", "base", "link", "meta", "title", "script", "style", "noscript", "template"))
-_BLOCKS = frozenset(
-    "address article aside blockquote br dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr "
-    "li main nav ol p pre section table td th tr ul title caption option".split()
+_BLOCK_NAMES = (
+    "address article aside blockquote br dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header "
+    "hr li main nav ol p pre section table td th tr ul title caption option"
 )
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
 
 _CHARSET = re.compile(rb"""charset=["']?\s*([\w-]+)""", re.IGNORECASE)
 _LONG_NUMBER = re.compile("&#[0-9]{8,}+;?")
@@ -32,7 +33,7 @@ def _blocks(page: str) -> Iterator[list[str]]:
     """The pieces of text of each block."""
     block: list[str] = []
     unseen, depth, in_head, end = "", 0, True, 0
-    for mark in marks(page, lambda mark: True, page=True):
+    for mark in marks(page, lambda _: True, page=True):
         if not unseen:
             block.append(_shown(page[end : mark.start]))
         in_head = in_head and not _ends_head(mark, block)

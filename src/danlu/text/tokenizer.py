@@ -1,4 +1,4 @@
-"""The promise of a tokenizer: how one is made, from text or from a folder; and the door through which text enters it."""
+"""The promise of a tokenizer: how one is made, from text or from a folder; and how text enters it."""
 
 import json
 import re

@@ -88,7 +88,8 @@ def windows(
     """Rows of at most `limit` tokens, each with its special tokens; one a text, several where a long one is split.
 
     `overlap` is how many tokens two neighbouring windows of a text share; `offsets` asks for the characters of
-    each token, and with `blanks` a mask token in a text is the mask. Raises `Refusal` naming the record for a text that is too long under "stop".
+    each token, and with `blanks` a mask token in a text is the mask. Raises `Refusal` naming the record for a text
+    that is too long under "stop".
     """
     found = []
     for record, encoding in enumerate(tokenized(texts, tokenizer, offsets=offsets, blanks=blanks)):
