@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from danlu.machine.module_path import module_path
 from danlu.refusal import Refusal
 
 COMMANDS = {
@@ -54,6 +55,8 @@ _REMEDIES = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 a mistake of ours or a check that failed, 2 refused, 130 interrupted."""
+    if arguments is None:
+        sys.path[:] = module_path()
     try:
         _run([*(sys.argv[1:] if arguments is None else arguments)])
     except KeyboardInterrupt:  # while a command was still being imported
