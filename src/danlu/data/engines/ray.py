@@ -46,7 +46,7 @@ class _Fixed(list[str]):
 
 
 def _join(ray: Any, address: str | None, processes: int | None) -> None:
-    settings = {} if address else {"num_cpus": processes, "include_dashboard": False}
+    settings: dict[str, Any] = {} if address else {"num_cpus": processes, "include_dashboard": False}
     job = importlib.import_module("ray.job_config").JobConfig()
     job._py_driver_sys_path = _Fixed(module_path())
     settings |= {"job_config": job, "log_to_driver": False, "logging_level": "ERROR"}
