@@ -13,7 +13,7 @@ import numpy as np
 
 from danlu.data.characters import Bools, Characters, Numbers, characters
 from danlu.data.clusters import goes_on
-from danlu.data.jieba_cutter import cut_by_jieba, jieba_cutter
+from danlu.data.jieba_cutter import jieba_cutter
 from danlu.data.scripts import (
     DIGIT,
     HAN,
@@ -138,7 +138,7 @@ def seam(before: str, after: str) -> str:
 def _cut_chinese(whole: str, start: int, end: int, inside: Bools, cut: Cut) -> Borders:
     """The words of a stretch of Chinese, none of which parts a cluster."""
     if cut == "jieba":
-        lengths = [len(word) for word in cut_by_jieba(jieba_cutter("augment", _NEEDING), whole[start:end])]
+        lengths = [len(word) for word in jieba_cutter("augment", _NEEDING).cut(whole[start:end])]
         edges = start + np.cumsum([0, *lengths[:-1]])
     else:
         edges = np.arange(start, end)

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from danlu.data.characters import Bools, Characters
-from danlu.data.jieba_cutter import cut_by_jieba, jieba_cutter
+from danlu.data.jieba_cutter import jieba_cutter
 from danlu.data.lines import lines
 from danlu.data.source_file import find_source
 from danlu.refusal import Refusal
@@ -37,7 +37,7 @@ class Jieba(Segmenter):
         lengths = [
             len(word)
             for start, end in pairwise(borders)
-            for word in cut_by_jieba(self._tokenizer, given.whole[start:end], hmm=self.hmm)
+            for word in self._tokenizer.cut(given.whole[start:end], HMM=self.hmm)
         ]
         found = np.zeros(len(given.codes) + 1, np.bool_)
         found[np.cumsum([0, *lengths])] = True
