@@ -119,7 +119,7 @@ def subjects() -> Iterator[Subject]:
     yield Subject("near-duplicates", "templates", lambda _: _of_templates)
 
 
-def _of_cleaner(kind: str, folder: Path) -> Run:
+def _of_cleaner(kind: str, _: Path) -> Run:
     cleaner = Cleaner.model_validate({"kind": kind, **NEEDED.get(kind, {})}).fitted(GOOD)
     if isinstance(cleaner, Filter):
         return lambda text: cleaner.reasons([text])

@@ -3,13 +3,12 @@
 import json
 import subprocess
 import sys
-from itertools import accumulate, product
+from itertools import product
 from pathlib import Path
 
 import jieba
 import numpy as np
 import pytest
-import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,23 +44,6 @@ TRICKY = [
     "あのイーハトーヴォ 한국어 ภาษาไทย",
     "，，，。。。",
     "天" * 700,
-]
-CLUSTERS = [
-    "天",
-    "气",
-    "A",
-    "e\u0301",
-    "\u0301",
-    "👩‍👩‍👧",
-    "👍🏽",
-    "🇨🇳",
-    "か\u3099",
-    "天\U000e0100",
-    "क्ष",
-    "\r\n",
-    " ",
-    "각",
-    "1️⃣",
 ]
 TEXTS = st.text(alphabet=st.characters(exclude_categories=()), max_size=40) | st.text(
     alphabet="今天气很好，我们去公园散步。１９年20 a Z的研究生命\n", max_size=40
@@ -335,18 +317,3 @@ def test_an_empty_dictionary_is_refused(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("\n")
     with pytest.raises(Refusal, match="holds 0 words"):
         made("rules", dictionary=str(tmp_path / "words.txt")).segment(["好"])
-
-
-@pytest.mark.parametrize("name", NAMES)
-@given(text=st.lists(st.sampled_from(CLUSTERS), max_size=8).map("".join), block=st.sampled_from([7, 2**18]))
-@settings(max_examples=40)
-def test_no_segmenter_parts_what_a_reader_takes_for_one_character(
-    name: str, text: str, block: int, segmenters: dict[str, Segmenter]
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("danlu.text.segmenter._BLOCK", block)
-        found = segmenters[name].segment([text])[0]
-    ends = {*accumulate(map(len, regex.findall(r"\X", text)))}
-    assert "".join(found) == text
-    if block > len(text):
-        assert {*accumulate(map(len, found))} <= ends

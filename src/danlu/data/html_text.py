@@ -1,7 +1,7 @@
 """The text of an HTML page, a line a paragraph.
 
-No tree is made: that takes quadratic time on elements nested deeply enough, whoever makes it (2026-11: 9 s for 40,000
-nested `<div>`), and all that a tree would tell is what is not shown.
+No tree is made: that takes quadratic time on elements that are nested deeply, whoever makes it (lexbor 0.05 s for 5,000
+`<div>`, 0.17 s for 10,000; 2026-11), and all that a tree would tell is what is not shown.
 """
 
 import re
