@@ -135,7 +135,8 @@ def _text(data: bytes, rng: random.Random) -> bytes:
 _SCALARS = [
     "!!bool foo", "!!timestamp foo", '!!int ""', "!!float x", "!!binary x", "!!set {a, b}", "!!omap [a]",
     "!!python/name:os.system ''",
-    "!x y", "&a [*a]", "&a {a: *a}", "*nowhere", "<<", "@", "`", "|", ">", "%", "? a", "- -", "{", "[", "[a, b", "{a: b", "'", '"',
+    "!x y", "&a [*a]", "&a {a: *a}", "*nowhere", "<<", "@", "`", "|", ">", "%", "? a", "- -", "{", "[", "[a, b",
+    "{a: b", "'", '"',
     '"\\ud800"', '"\\x1b]0;t\\x07"', "0x", "0xFFFFFFFFFFFFFFFFFFFF", "1_000", "1e999", ".inf", ".nan", "-.inf",
     "9223372036854775808",
     "1" * 5000, "~", "null", "true", "yes", "2024-01-01", "12:30", "[]", "{}", "[[[[]]]]", "{kind: x}",

@@ -16,7 +16,8 @@ def command(
     """Say how much better the second evaluation is, and whether that could be chance."""
     from danlu.evaluate.compare import compare
     from danlu.evaluate.words import comparison_in_words
+    from danlu.machine.terminal import show
 
     names = ("A", "B") if first.name == second.name else (first.name, second.name)
     for line in comparison_in_words(compare(first, second, resamples=resamples), names, default()):
-        typer.echo(line)
+        show(line)

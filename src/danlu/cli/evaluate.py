@@ -25,10 +25,12 @@ def command(
     from danlu.evaluate.examine import examine, write
     from danlu.evaluate.words import scores_in_words
     from danlu.machine.files import refuse_unwritable
+    from danlu.machine.terminal import say, show
     from danlu.refusal import Refusal, of_file
 
     if output:
         refuse_unwritable(output / "scores.json")
+    tell = say if output else show
     loaded = load(bundle, precision)
     prepared = data.is_dir()
     records = load_prepared(data, split) if prepared else list(open_records(str(data)))
@@ -40,7 +42,7 @@ def command(
     with of_file(data):
         found = examine(loaded.task, loaded.predict, records, baseline=rival, train=train, resamples=resamples)
     for line in scores_in_words(found.scores.to_plain(), default()):
-        typer.echo(line)
+        tell(line)
     if output:
         write(output, found)
-        typer.echo(translator(default())("written to {folder}").format(folder=output))
+        tell(translator(default())("written to {folder}").format(folder=output))

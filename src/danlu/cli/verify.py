@@ -14,11 +14,12 @@ def command(
     Exits with 1, and names what differs, if it does not.
     """
     from danlu.bundle.verify import verify
+    from danlu.machine.terminal import say
 
     differences = verify(bundle, precision)
     for difference in differences:
-        typer.echo(difference, err=True)
+        say(difference, err=True)
     if differences:
-        typer.echo(f"danlu: {bundle} no longer answers as it did when it was saved; train it again", err=True)
+        say(f"danlu: {bundle} no longer answers as it did when it was saved; train it again", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{bundle}: every file is as it was saved, and the golden outputs are the same")
+    say(f"{bundle}: every file is as it was saved, and the golden outputs are the same")
