@@ -173,7 +173,9 @@ def test_a_pipe_stays_one_and_its_reader_gets_what_is_written(tmp_path: Path) ->
 
 
 def test_standard_output_is_gone_on_with_where_it_stands(tmp_path: Path) -> None:
-    script = "from pathlib import Path; from danlu.machine.files import write_text; write_text(Path('/dev/stdout'), 'b')"
+    script = (
+        "from pathlib import Path; from danlu.machine.files import write_text; write_text(Path('/dev/stdout'), 'b')"
+    )
     with (tmp_path / "out").open("w") as out:
         out.write("a")
         out.flush()

@@ -67,7 +67,7 @@ def test_a_console_prints_text_and_neither_markup_nor_what_steers(text: str) -> 
         table.add_row(text)
         screen.print(text, Text(text), table)
     assert not steers(captured.get())
-    assert captured.get().count(visible(text)[:5]) >= 4
+    assert captured.get().count(visible(text)[:5]) >= 3
 
 
 def _python(script: str, shell: str) -> "subprocess.CompletedProcess[str]":

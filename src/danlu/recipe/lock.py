@@ -23,6 +23,9 @@ from danlu.refusal import Refusal, without_secrets
 
 NAME = "recipe.lock.yaml"
 
+_LONGEST = 2**22  # characters of a lock
+_MANY = 200  # files of a folder that are named one by one
+
 
 @dataclass(frozen=True)
 class Lock:
@@ -33,7 +36,8 @@ class Lock:
     - `stages`: fingerprint of each stage that the section refers to.
     - `fingerprint`: SHA-256 of all of the above and danlu's version.
     - `seconds`: how long the call that finished the stage took.
-    - `files`: what it had left then, but for checkpoints, which only an unfinished stage needs.
+    - `files`: what it had left then, but for checkpoints, which only an unfinished stage needs; of a folder with
+      very many files its name alone.
 
     Secrets in web addresses are left out, so a signature that was renewed changes nothing.
     """
@@ -51,14 +55,17 @@ class Lock:
 
     def done(self, seconds: float, folder: Path) -> "Lock":
         """This lock for a stage that has finished and left its results in `folder`."""
-        found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-        left = sorted(path.as_posix() for path in found if path.parts[0] != "checkpoints" and path.name != NAME)
-        files = [name for name in left if not any(part.startswith(".") for part in name.split("/"))]
-        return replace(self, state="done", seconds=round(seconds, 1), files=files)
+        left: list[Path] = []
+        for path in folder.iterdir():
+            inside = [item for item in path.rglob("*") if item.is_file()]
+            left += inside if len(inside) in range(1, _MANY) else [path]
+        names = sorted(path.relative_to(folder).as_posix() for path in left)
+        kept = [name for name in names if name.partition("/")[0] not in ("checkpoints", NAME) and name[0] != "."]
+        return replace(self, state="done", seconds=round(seconds, 1), files=kept)
 
     def missing(self, folder: Path) -> list[str]:
         """What the finished stage left and is there no more."""
-        return [name for name in self.files if not (folder / name).is_file()]
+        return [name for name in self.files if not (folder / name).exists()]
 
 
 _LOCK = TypeAdapter(Lock)
@@ -95,7 +102,7 @@ def load(folder: Path) -> Lock | None:
         return None
     try:
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""  # no pipe is waited for
-        return _LOCK.validate_python(parse(text, str(path))[0])
+        return _LOCK.validate_python(parse(text, str(path), _LONGEST)[0])
     except (Refusal, ValidationError) as error:
         raise Refusal(
             f"{path}: this is not a lock that danlu wrote; move the folder away to run the stage anew"
