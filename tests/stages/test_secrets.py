@@ -104,8 +104,11 @@ def test_a_run_over_a_signed_address_leaves_no_secret(
     for words in (["check"], ["check", "--html", str(tmp_path / "check.html")], ["run"], ["run", "clean.splt=1"]):
         with pytest.raises(SystemExit):
             main([words[0], str(tmp_path / "r.yaml"), *words[1:], "--root", str(runs)])
+    with pytest.raises(SystemExit):
+        main(["survey", f"{address}/a.csv?Signature={SECRET}", "--html", str(tmp_path / "survey.html")])
     said = capsys.readouterr()
     assert SECRET not in said.out + said.err
-    left = [path for path in [*runs.rglob("*"), tmp_path / "check.html"] if path.is_file()]
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".yaml"]
+    left += list(runs.rglob("*.yaml"))
     assert len(left) > (8 if bad == "skip" else 1)
     assert [path.name for path in left if SECRET.encode() in path.read_bytes()] == []

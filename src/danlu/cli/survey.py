@@ -22,6 +22,7 @@ def command(
     from danlu.language import default, translator
     from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import say, show
+    from danlu.refusal import without_secrets
 
     if html:
         refuse_unwritable(html)
@@ -41,5 +42,5 @@ def command(
         for group in groups:
             tell(f"  {group.rows:>6,}  {short(group.text)}" + f"  [{truths_in_words(group)}]" * any(group.truths))
     if html:
-        write_page(html, Path(data).name, found, language)
+        write_page(html, Path(without_secrets(data)).name, found, language)
         tell(_("written to {folder}").format(folder=html))
