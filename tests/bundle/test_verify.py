@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from danlu.bundle.manifest import digest
 from danlu.bundle.verify import verify
 from danlu.cli.main import main
 from danlu.machine import files
+from danlu.machine.door import digest
 
 Made = Callable[[str, str], Path]
 

@@ -5,13 +5,12 @@ file can write its new hash. That is what a signature is for (`danlu.bundle.sign
 through it all files.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from danlu.bundle import signature
-from danlu.machine.door import file_inside, opened, parse_json, read_bytes
+from danlu.machine.door import digest, file_inside, opened, parse_json, read_bytes
 from danlu.machine.files import sha256, write_text
 from danlu.refusal import Refusal
 
@@ -76,13 +75,6 @@ def sign(path: str | Path, private: str | Path) -> str:
     folder = find(path)
     read(folder)
     return signature.sign(folder, read_bytes(file_inside(folder, NAME), _AGAIN), private)
-
-
-def digest(facts: dict[str, Any]) -> str:
-    """The SHA-256 of all that `danlu.json` says but the digest, however its json is laid out."""
-    told = {key: value for key, value in facts.items() if key != "digest"}
-    plain = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(plain.encode("utf-8")).hexdigest()
 
 
 def _read_facts(folder: Path, key: str | Path | None) -> dict[str, Any]:

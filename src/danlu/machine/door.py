@@ -6,6 +6,7 @@ damaged input, Rust's panics and `RecursionError` among them, and other ones wit
 place that takes them all. Behind it nothing is checked twice.
 """
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -82,6 +83,13 @@ def parse_json(data: bytes, path: Path, remedy: str) -> dict[str, Any]:
         if not _within(value, DEEPEST_JSON):
             raise Refusal(f"{path}: is nested more than {DEEPEST_JSON} levels deep; {remedy}")
         return value
+
+
+def digest(plain: dict[str, Any]) -> str:
+    """The SHA-256 of all that a mapping says under other keys than 'digest', however its json is laid out."""
+    told = {key: value for key, value in plain.items() if key != "digest"}
+    text = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _within(value: Any, levels: int) -> bool:
