@@ -4,6 +4,8 @@ Transformers never sees the folder itself, but one that is made for it (`danlu.m
 that were looked at, and settings without those that would fetch code, kernels or packages, or lead elsewhere.
 """
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ OVERRULED = {
 }  # fmt: skip
 """Settings that reach code, packages or files other than these, or change what a model gives; ours hold instead."""
 
+_LAYER = re.compile(r"\.(layers?|h|blocks?)\.\d+\.")
 _TROUBLE = "no model could be read there"
 _REMEDY = "give a folder with config.json and model.safetensors, such as save_pretrained writes"
 
@@ -65,7 +68,20 @@ def open_model(
             **how,
         )
         network.name_or_path = network.config.name_or_path = str(folder)
+        _refuse_unused(name, network, report["unexpected_keys"])
     return network, report
+
+
+def _refuse_unused(name: str, network: Any, unused: Iterable[str]) -> None:
+    """Refuse weights of a layer beside which there are others, but which the settings leave no place for."""
+    known = {_LAYER.sub(".", f".{key}") for key in network.state_dict()}
+    for key in sorted(unused):
+        place = _LAYER.sub(".", f".{key}")
+        if _LAYER.search(f".{key}") and any(other.endswith(place) for other in known):
+            raise Refusal(
+                f"{name}: holds the weights '{key:.200}', for which config.json has no layer; the folder is damaged or "
+                "of two models, copy it again"
+            )
 
 
 def overruled(plain: Any) -> Any:
@@ -86,7 +102,7 @@ def _settings(folder: Path, name: str, weights: Weights) -> dict[str, dict[str, 
     if plain.get("quantization_config") and not FLOATS.issuperset(weights.kinds.values()):
         raise Refusal(f"{name}: its weights are quantised ('quantization_config' of {CONFIG}); give those before that")
     read = overruled(plain)
-    refuse_counts(read, len(weights.shapes), name)
+    refuse_counts(read, weights.shapes, name)
     settings = {CONFIG: read}
     if (folder / GENERATION).exists():
         settings[GENERATION] = _numbers(read_json(file_inside(folder, GENERATION), _REMEDY))

@@ -20,28 +20,41 @@ FRESH = 2**26
 """Elements beyond twice the stored ones that a network may have: heads, and tables of positions that are computed."""
 
 FEW = 1000  # layers, heads and the like that cost nothing, whatever the weights are
+LONG = 10_000  # values of a list or mapping that cost nothing
 _MODULES = 200  # modules for each stored tensor: norms, activations and dropouts have none; measured: 7 at most
 
 _COUNTED = re.compile(r"(layer|block|stage|expert|group|label|codebook|head|hashe|depth|repeat|block_size)s?$")
+
+_NEEDED = re.compile(r"^(num_hidden_layers|num_layers|n_layers?|num_attention_heads|num_heads|n_heads?)$")
 
 _counts = threading.local()
 _watched = threading.Lock()
 
 
-def refuse_counts(settings: Mapping[str, Any], tensors: int, name: str) -> None:
-    """Refuse a configuration with more layers, experts, heads, labels than there are tensors, before it is made.
+def refuse_counts(settings: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], name: str) -> None:
+    """Refuse a configuration that cannot belong to tensors of these shapes, before it is made.
+
+    Layers, experts, heads and labels cannot be more than there are tensors, and lists not longer than the longest.
 
     Raises:
-        Refusal: it asks for more; names the setting.
+        Refusal: it asks for more, or for less than none; names the setting.
     """
+    most, longest = max(FEW, len(shapes)), max(LONG, *(length for shape in shapes.values() for length in shape), 0)
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            refuse_counts(value, tensors, name)
+            refuse_counts(value, shapes, name)
         numbers = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, int)]
-        if numbers and max(numbers) > max(FEW, tensors) and _COUNTED.search(key):
+        least = 1 if _NEEDED.search(key) else 0
+        if _COUNTED.search(key) and numbers and not least <= min(numbers) <= max(numbers) <= most:
+            wrong = min(numbers) if min(numbers) < least else max(numbers)
             raise Refusal(
-                f"{name}: config.json asks for {_short(max(numbers))} of '{key}', but the weights hold {tensors:,} "
+                f"{name}: config.json asks for {_short(wrong)} of '{key}', but the weights hold {len(shapes):,} "
                 "tensors; the folder is damaged, copy it again"
+            )
+        if isinstance(value, list | Mapping) and len(value) > longest:
+            raise Refusal(
+                f"{name}: config.json has {len(value):,} values of '{key}', but no tensor of the weights is as long; "
+                "the folder is damaged, copy it again"
             )
 
 
@@ -90,4 +103,4 @@ def _count(owner: nn.Module, key: str, value: Any) -> None:
 
 
 def _short(number: int) -> str:
-    return f"{number:,}" if number < 10**18 else "more than 10^18"
+    return f"{number:,}" if abs(number) < 10**18 else "more than 10^18"

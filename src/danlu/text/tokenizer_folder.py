@@ -18,6 +18,7 @@ FILES = (
 SETTINGS = "tokenizer_config.json"
 
 _REMEDY = "give a folder with tokenizer.json, such as save_pretrained writes"
+_TRIED = "a, 好!"
 _CLASS = re.compile(r"\w*(Tokenizer|TokenizerFast|TokenizersBackend|PythonBackend|MistralCommonBackend)")
 _MOST = 256 * 2**20  # bytes of a file of the vocabulary
 
@@ -37,9 +38,13 @@ def open_tokenizer(folder: Path, name: str) -> Tokenizer:
             most = MOST_JSON if file.endswith(".json") else _MOST
             if (folder / file).stat().st_size > most:
                 raise Refusal(f"{folder / file}: has more than {most:,} bytes, as no such file has; {_REMEDY}")
+        if not any(_holds_tokens(file) for file in files):  # transformers would make one without a single word
+            raise Refusal(f"{name}: {trouble} (it holds no tokenizer.json); {_REMEDY}")
         settings = {SETTINGS: _settings(folder), "config.json": _family(folder)}
         with staged(folder, files, {file: plain for file, plain in settings.items() if plain}) as stage:
             tokenizer: Any = AutoTokenizer.from_pretrained(str(stage), trust_remote_code=False, local_files_only=True)
+            if isinstance(tokenizer, Tokenizer):
+                tokenizer(_TRIED)  # settings of a wrong type are found at first use
     if not isinstance(tokenizer, Tokenizer):
         raise Refusal(
             f"{name}: this tokenizer ({type(tokenizer).__name__}) has no fast form with character offsets; {_REMEDY}"
@@ -51,6 +56,10 @@ def open_tokenizer(folder: Path, name: str) -> Tokenizer:
 
 def _within(value: Any, stage: Path) -> bool:
     return isinstance(value, str) and value.startswith(str(stage))
+
+
+def _holds_tokens(file: str) -> bool:
+    return not file.startswith(("added_tokens", "special_tokens", "chat_template", "dict", "emoji"))
 
 
 def _settings(folder: Path) -> dict[str, Any]:
