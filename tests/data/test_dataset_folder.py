@@ -164,7 +164,7 @@ def test_offsets_that_point_elsewhere_are_a_sentence_and_not_the_end_of_the_proc
     file = saved / "train" / "data-00000-of-00001.arrow"
     data = file.read_bytes()
     ascending, wild = (b"".join(number.to_bytes(4, "little") for number in row) for row in ([0, 1, 2], [0, 2**30, 2]))
-    assert data.count(ascending) == 1
-    file.write_bytes(data.replace(ascending, wild))
+    place = data.rindex(ascending)
+    file.write_bytes(data[:place] + wild + data[place + 12 :])
     with pytest.raises(Refusal, match="cannot be read as Arrow"):
         read(saved)
