@@ -8,7 +8,7 @@ from danlu.evaluate.metric import Floats, Metric
 
 
 class MacroF1(Metric):
-    """Mean F1 over the labels that stand in the truth or in the answers, rare ones counting as much as frequent ones."""
+    """Mean F1 over the labels in the truth or in the answers, rare ones counting as much as frequent ones."""
 
     def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
         """(N, 3L): true positives, false positives, false negatives."""
