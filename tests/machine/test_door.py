@@ -47,7 +47,7 @@ def test_long_words_are_cut_and_empty_ones_are_named() -> None:
 
 
 NOT_JSON = [
-    b"", b"{", b"[]", b"1", b"null", b"\xff\xfe", b'{"a": "\\ud800"}', b"[" * 100_000,
+    b"", b"{", b"[]", b"1", b"null", b"\xff\xfe", b'{"a": "\\ud800"}', b'{"a": "\xed\xa0\x80"}', b"[" * 100_000,
     b'{"a":' * 5000 + b"1" + b"}" * 5000,
     b'{"a": ' + b"9" * 5000 + b"}", b'{"a":' + b"[" * 200 + b"]" * 200 + b"}", b"{} {}",
 ]  # fmt: skip

@@ -75,7 +75,7 @@ def read_bytes(path: Path, remedy: str, most: int = MOST_JSON) -> bytes:
 def parse_json(data: bytes, path: Path, remedy: str) -> dict[str, Any]:
     """The mapping in the bytes of a json file; see `read_json`."""
     with opened(path, "cannot be read as json", remedy):
-        value = json.loads(data)
+        value = json.loads(data.decode("utf-8-sig"))
         if b"\\u" in data:  # the only way to half of a pair, which no encoding can write
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         if not isinstance(value, dict):
