@@ -16,10 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "doors"))
 
-from doors import DOORS
 from watched import Ended, Watched
 
-SHARES = {"recipe": 12, "override": 4, "arguments": 8, "requests": 10, "bundle": 10, "segmenter": 5, "tokenizer": 5}
+from doors import DOORS
+
+SHARES = {"recipe": 12, "override": 4, "arguments": 8, "requests": 10}
 """How often a door is tried; those that are not named, once or twice for every format."""
 
 

@@ -4,6 +4,8 @@ What stands outside of danlu comes in through these: recipes, overrides, argumen
 and the folders that danlu itself has written. `opened` tells how it ended.
 """
 
+import importlib
+import inspect
 import io
 import os
 import random
@@ -12,12 +14,12 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from unicodedata import bidirectional, category
 
 import made
+import model_doors
 import seeds
 from mutations import SIGNS, mutated
 
@@ -106,7 +108,7 @@ def _arguments(folder: Path) -> Door:
 
     (folder / "a.csv").write_bytes(seeds.formats()["csv"][0][2])
     (folder / "r.yaml").write_bytes(b"name: r\nstages: {a: {kind: prepare, data: {kind: csv, path: none.csv}}}\n")
-    places = ["a.csv", "r.yaml", "none", ".", "/", "", "-", "/dev/null", "a.csv/x", "~", "x" * 5000, "https://[", "memory://x",
+    places = ["a.csv", "a.csv", "a.csv", "r.yaml", "none", ".", "/", "", "-", "/dev/null", "a.csv/x", "~", "x" * 5000, "https://[", "memory://x",
               "zip://a::b", "package:x/y", "*", "[", "@a", "../..", "/proc/self/mem", "-1", "--", "\udcff", "ngram", "text"]  # fmt: skip
     values = [
         "0",
@@ -124,14 +126,12 @@ def _arguments(folder: Path) -> Door:
         "[/x]",
         "auto",
     ]
-    options = ["--text", "--column", "--label", "--output", "--format", "--precision", "--threads", "--too-long", "--split",
-               "--bundle", "--show", "--folds", "--seed", "--member", "--similarity", "--html", "--only", "--root", "--resamples",
-               "--baseline", "--tokenizer", "--segmenter", "--neighbours", "--json", "--score", "--known", "--separator",
-               "--language", "--plan", "--help", "--debugx", "--minutes", "--key"]  # fmt: skip
 
     def open_one(rng: random.Random) -> Ended:
         os.chdir(folder)
         name = rng.choice([word for word in COMMANDS if word != "quickstart"])
+        own = inspect.signature(importlib.import_module(f"danlu.cli.{name}").command).parameters
+        options = [f"--{word.replace('_', '-')}" for word in own] + ["--format", "--json", "--help"]
         words = [rng.choice(places) for _ in range(rng.choice((0, 1, 1, 2, 3)))]
         for _ in range(rng.choice((0, 1, 1, 2))):
             words += [rng.choice(options), rng.choice((rng.choice(values), rng.choice(places)))]
@@ -211,7 +211,7 @@ FORMS = {".json": "json", ".jsonl": "jsonl", ".yaml": "yaml", ".txt": "text", ".
 
 
 def _written(make: Callable[[Path], Path], *commands: tuple[str, ...]) -> Callable[[Path], Door]:
-    """A folder that danlu wrote, one file of which is damaged, and its hash mended in half of the inputs."""
+    """A folder that danlu wrote, one file of which is damaged."""
 
     def door(folder: Path) -> Door:
         whole = make(folder / "whole")
@@ -222,13 +222,35 @@ def _written(make: Callable[[Path], Path], *commands: tuple[str, ...]) -> Callab
             shutil.copytree(whole, folder / "copy")
             file = folder / "copy" / rng.choice(files)
             file.write_bytes(mutated(file.read_bytes(), FORMS.get(file.suffix, "bytes"), rng))
-            if rng.random() < 0.5:
-                with suppress(Exception):
-                    made.rehash(folder / "copy")
             words = rng.choice(commands)
             return opened(
                 *(word.replace("FOLDER", str(folder / "copy")).replace("WHOLE", str(whole)) for word in words)
             )
+
+        return open_one
+
+    return door
+
+
+def _folder(name: str) -> Callable[[Path], Door]:
+    """A bundle, model, tokenizer, segmenter or data set that others have made; see `model_doors`."""
+
+    def door(folder: Path) -> Door:
+        from danlu.refusal import Refusal
+
+        folder.joinpath("given").mkdir()
+        sound = model_doors.originals(folder)
+
+        def open_one(rng: random.Random) -> Ended:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    model_doors.attempt(name, rng.randrange(2**31), sound, folder / "given")
+            except Refusal as refusal:
+                return "refused", str(refusal)
+            except BaseException:
+                return "traceback", traceback.format_exc()
+            return "result", ""
 
         return open_one
 
@@ -248,9 +270,7 @@ DOORS: dict[str, Callable[[Path], Door]] = {
     "arguments": _arguments,
     **{f"format:{kind}": _format(kind) for kind in _kinds()},
     "requests": _requests,
-    "segmenter": _written(made.segmenter, ("segment", "FOLDER", "--text", "物流太慢")),
-    "tokenizer": _written(made.tokenizer, ("tokens", "物流 good", "--tokenizer", "FOLDER")),
-    "bundle": _written(made.bundle, ("predict", "FOLDER", "--text", "好"), ("verify", "FOLDER")),
+    **{f"folder:{name}": _folder(name) for name in model_doors.DOORS},
     "evaluation": _written(made.evaluation, ("compare", "FOLDER", "WHOLE", "--resamples", "100")),
     "run": _written(made.run, ("report", "FOLDER"), ("check", "FOLDER/r.yaml", "--plan", "--root", "FOLDER/..")),
 }

@@ -1,6 +1,5 @@
 """Tiny sound folders of every sort that danlu writes and reads again."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,25 +35,6 @@ def bundle(folder: Path, kind: str = "classify") -> Path:
     model = getattr(transformers, task.auto_class).from_config(config)
     given = {"precision": "float32", "provenance": {"recipe": "r"}, "examples": [{"text": text} for text in TEXTS]}
     save(folder, model, opened, task, **given)
-    return folder
-
-
-def tokenizer(folder: Path) -> Path:
-    """A learnt tokenizer."""
-    from danlu.text.tokenizer import TokenizerSource
-
-    TokenizerSource.model_validate({"kind": "bpe", "size": 300, "min_frequency": 1}).build(
-        lambda: iter(TEXTS)
-    ).save_pretrained(folder)
-    return folder
-
-
-def segmenter(folder: Path) -> Path:
-    """A learnt segmenter."""
-    from danlu.text.segmenter import Segmenter, save
-
-    sentences = [["物流", "太", "慢"], ["再", "也", "不", "买", "了"], ["好"]] * 5
-    save(folder, Segmenter.model_validate("ngram"), sentences)
     return folder
 
 
@@ -102,28 +82,3 @@ def _survey(records: list[dict[str, str]]) -> "Survey":
     from danlu.machine.seed import generator
 
     return survey(records, find_clusters([record["text"] for record in records]), generator(0))
-
-
-def rehash(folder: Path) -> None:
-    """Write the sizes and hashes that a folder tells of its files anew, as whoever forges one would."""
-    file = folder / "danlu.json"
-    if file.is_file():
-        facts = json.loads(file.read_text())
-        for name in facts["files"]:
-            content = (folder / name).read_bytes()
-            facts["files"][name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        _digested(facts)
-        file.write_text(json.dumps(facts))
-    described = folder / "segmenter.json"
-    if described.is_file():
-        facts = json.loads(described.read_text())
-        facts["sha256"] = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-        _digested(facts)
-        described.write_text(json.dumps(facts))
-
-
-def _digested(facts: dict[str, object]) -> None:
-    if "digest" in facts:
-        from danlu.machine.door import digest
-
-        facts["digest"] = digest({key: value for key, value in facts.items() if key != "digest"})

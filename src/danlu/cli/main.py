@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",
     "verify": "Check that a bundle is whole and answers as it did when it was saved.",
+    "sign": "Sign a bundle with a private key, or make a pair of keys.",
     "list": "Show the parts that recipes are made of, with their keys and defaults.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }

@@ -24,8 +24,9 @@ class Comparison:
 
     @property
     def better(self) -> bool | None:
-        """Whether the second is better; None if the interval of the difference holds 0."""
-        if self.difference.low <= 0 <= self.difference.high:
+        """Whether the second is better; None if the interval of the difference holds 0, or is none."""
+        apart = self.difference.low > 0 or self.difference.high < 0
+        if not apart:
             return None
         return (self.difference.value > 0) == find(Metric, self.metric).higher_is_better  # type: ignore[type-abstract]
 
