@@ -108,24 +108,11 @@ def _arguments(folder: Path) -> Door:
 
     (folder / "a.csv").write_bytes(seeds.formats()["csv"][0][2])
     (folder / "r.yaml").write_bytes(b"name: r\nstages: {a: {kind: prepare, data: {kind: csv, path: none.csv}}}\n")
-    places = ["a.csv", "a.csv", "a.csv", "r.yaml", "none", ".", "/", "", "-", "/dev/null", "a.csv/x", "~", "x" * 5000, "https://[", "memory://x",
-              "zip://a::b", "package:x/y", "*", "[", "@a", "../..", "/proc/self/mem", "-1", "--", "\udcff", "ngram", "text"]  # fmt: skip
-    values = [
-        "0",
-        "-1",
-        "1e9",
-        "nan",
-        "inf",
-        str(2**63),
-        str(10**30),
-        "9" * 5000,
-        "",
-        "x",
-        "\udcff",
-        "\x1b[31m",
-        "[/x]",
-        "auto",
-    ]
+    places = ["a.csv", "a.csv", "a.csv", "r.yaml", "none", ".", "/", "", "-", "/dev/null", "a.csv/x", "~", "x" * 5000,
+              "https://[", "memory://x", "zip://a::b", "package:x/y", "*", "[", "@a", "../..", "/proc/self/mem", "-1",
+              "--", "\udcff", "ngram", "text", "rules"]  # fmt: skip
+    values = ["0", "-1", "1e9", "nan", "inf", str(2**63), str(10**30), "9" * 5000, "", "x", "\udcff", "\x1b[31m",
+              "[/x]", "auto", "1", "2", "0.5", "text", "label", "jsonl", "zh", "train"]  # fmt: skip
 
     def open_one(rng: random.Random) -> Ended:
         os.chdir(folder)
@@ -264,6 +251,13 @@ def _kinds() -> list[str]:
     return kinds(Format)
 
 
+RUN = (
+    ("report", "FOLDER"),
+    ("check", "FOLDER/r.yaml", "--plan", "--root", "FOLDER/.."),
+    ("survey", "FOLDER/clean"),
+    ("labels", "FOLDER/clean", "--folds", "2"),
+)
+
 DOORS: dict[str, Callable[[Path], Door]] = {
     "recipe": _recipe,
     "override": _override,
@@ -272,6 +266,6 @@ DOORS: dict[str, Callable[[Path], Door]] = {
     "requests": _requests,
     **{f"folder:{name}": _folder(name) for name in model_doors.DOORS},
     "evaluation": _written(made.evaluation, ("compare", "FOLDER", "WHOLE", "--resamples", "100")),
-    "run": _written(made.run, ("report", "FOLDER"), ("check", "FOLDER/r.yaml", "--plan", "--root", "FOLDER/..")),
+    "run": _written(made.run, *RUN),
 }
 """Each door: given a folder of its own, what opens it."""

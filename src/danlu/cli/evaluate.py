@@ -15,7 +15,9 @@ def command(
     output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
     baseline: Annotated[str, typer.Option(help="its kind; auto: what the task names, given a training split")] = "auto",
-    resamples: Annotated[int, typer.Option(min=100, help="draws of the bootstrap behind the intervals")] = 1000,
+    resamples: Annotated[
+        int, typer.Option(min=100, max=1_000_000, help="draws of the bootstrap behind the intervals")
+    ] = 1000,
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load

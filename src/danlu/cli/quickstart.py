@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from danlu.apps.quickstart import Outcome
 
 
+MOST_MINUTES = 10_000
+
 WIDTH = 124
 """Columns of the table where no terminal says how many there are."""
 
@@ -33,6 +35,8 @@ def command(
     from danlu.refusal import Refusal
 
     chosen = language or default()
+    if not 0 < minutes <= MOST_MINUTES:
+        raise Refusal(f"--minutes is {minutes:g}; give a number above 0, at most {MOST_MINUTES:,}")
     if chosen not in LANGUAGES:
         raise Refusal(f"--language is '{chosen}'; there are: {', '.join(LANGUAGES)}")
     screen = console(goes_on=True)

@@ -20,7 +20,7 @@ def command(
     segmenter: Annotated[
         str | None, typer.Option(help="what tells words apart: a kind such as jieba, or the folder of a trained one")
     ] = None,
-    neighbours: Annotated[int, typer.Option(min=0, help="tokens with like embeddings, with a bundle")] = 3,
+    neighbours: Annotated[int, typer.Option(min=0, max=1000, help="tokens with like embeddings, with a bundle")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="print json instead of a table")] = False,
 ) -> None:
     """Show how a text is cut: words, pieces with their numbers and characters, and with a bundle their neighbours."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from danlu.machine.door import opened
 from danlu.recipe.part import nearest
 from danlu.recipe.yaml_text import LONGEST, Keys, parse, place, refuse_strange
 from danlu.refusal import Refusal
@@ -51,7 +52,7 @@ def written(source: str | Path | Mapping[str, Any]) -> Written:
         return given
     path = Path(source)
     if path.is_file():
-        with path.open("rb") as file:
+        with opened(path, "cannot be read", "give the path of a YAML file"), path.open("rb") as file:
             name, data = str(path), file.read(4 * LONGEST + 1)  # what is longer is refused by its characters
     elif str(source) in packaged():
         name, data = str(source), (files("danlu") / "recipes" / f"{source}.yaml").read_bytes()
