@@ -5,6 +5,7 @@ these catalogues (BSD, each language the same weight), the Chinese of the packag
 same in traditional characters (OpenCC), and English. Counts alone are kept, no text.
 """
 
+import itertools
 import json
 import re
 import sys
@@ -21,8 +22,6 @@ TARGET = Path(__file__).parents[1] / "src" / "danlu" / "data" / "likely.npz"
 
 SIZE = 100_000  # characters that a language counts for; Chinese, of many characters, for 12 times that
 PAIRS = 24_000  # that are kept
-
-FROM_GREEK = "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋ"
 
 
 def catalogues(folder: Path) -> dict[str, str]:
@@ -74,7 +73,7 @@ def main() -> None:
         for form, share in ((text, 0.96), (text.upper(), 0.04)):
             for character, count in Counter(form).items():
                 one[character] += weight * share * count  # type: ignore[assignment]
-            for pair, count in Counter(map("".join, zip(form, form[1:], strict=False))).items():
+            for pair, count in Counter(map("".join, itertools.pairwise(form))).items():
                 two[pair] += weight * share * count  # type: ignore[assignment]
     write(one, two)
 
@@ -96,7 +95,7 @@ def write(one: "Counter[str]", two: "Counter[str]") -> None:
         follow[sort[pair[0]], sort[pair[1]]] += count
         total[pair[0]] += count
         followers[pair[0]] += 1
-    follow += 1e-6 * follow.sum(1, keepdims=True) + 3e-5 * follow.sum() * follow.sum(0) / follow.sum() ** 1 * 1e-3
+    follow += 1e-6 * follow.sum(1, keepdims=True) + 3e-8 * follow.sum(0)
     follow /= follow.sum(1, keepdims=True)
     alone = {c: (1 - escape[sort[c]]) * n / of_sort[sort[c]] for c, n in one.items()}
     leave = {c: followers[c] / (total[c] + followers[c]) if total[c] else 1.0 for c in one}

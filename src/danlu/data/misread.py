@@ -56,7 +56,7 @@ _PLAIN = ("western", "mac-roman", "cp437", "cp850")
 _USUAL = "“”‘’–—…·×°«»§"
 """Western characters that stand in rows in many texts."""
 
-_STRANGE, _LIKELIER = 44.0, 18
+_STRANGE, _LIKELIER = 44.0, 24
 """Bits of three neighbours that readings of two bytes know, and by which what they may have been is likelier: a cheap
 look that 1 Chinese text in some 300 does not pass (2026-11)."""
 
@@ -196,11 +196,14 @@ def _bytes_in(reading: str) -> NDArray[np.uint16]:
 
 @dataclass(frozen=True)
 class _Signs:
-    """Bits of each code point, (0x110000,): one for each reading of one byte, as it stands in `_ONE_BYTE`, then western.
+    """Bits of each code point, (0x110000,): one for each of `_ONE_BYTE` in order, and for the western reading.
 
     - `two`, `more`: it begins a character of two bytes, or of more, in UTF-8; `later`: it goes on with one.
-    - `high`: whether it is no ASCII in the western reading; `odd`: the same without `_USUAL`; `spaced`: one after which a space is such a byte.
-    - `strange`: bits where a reading of two bytes knows it, else 0; `accent`: a Latin letter in UTF-8 that was read as GBK.
+    - `marked`: set but where a letter going on says nothing.
+    - `high`: whether it is no ASCII in the western reading; `odd`: the same without `_USUAL`.
+    - `spaced`: one after which a space is such a byte.
+    - `strange`: bits where a reading of two bytes knows it, else 0.
+    - `accent`: a Latin letter in UTF-8 that was read as GBK.
     """
 
     two: NDArray[np.uint16]
