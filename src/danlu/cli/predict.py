@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from danlu.data.settings import SETTINGS
 from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class TooLong(Enum):
 def command(
     bundle: Annotated[str, typer.Argument(help="folder of a bundle")],
     file: Annotated[str, typer.Argument(help="csv, tsv, json, jsonl, txt or parquet; '-': a text a line")] = "-",
+    settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
     *,
     text: Annotated[list[str] | None, typer.Option(help="a text; may be given again")] = None,
     column: Annotated[str, typer.Option(help="column of the file that holds the text")] = "text",
@@ -58,7 +60,9 @@ def command(
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
     typed = file == "-" and not text
-    records = ({"text": line} for line in text) if text else _lines() if typed else _records(file, column)
+    records = (
+        ({"text": line} for line in text) if text else _lines() if typed else _records(file, column, settings or ())
+    )
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
     with of_file(file if not typed else "standard input"), _written_to(output) as out:
         for record, prediction in _answers(loaded, records, block):
@@ -90,12 +94,12 @@ def _lines() -> Iterator[dict[str, Any]]:
             raise Refusal(f"standard input, line {number}: expected UTF-8; convert it with: iconv -t UTF-8") from None
 
 
-def _records(file: str, column: str) -> Iterator[dict[str, Any]]:
+def _records(file: str, column: str, settings: Sequence[str]) -> Iterator[dict[str, Any]]:
     from danlu.data.format import guess
 
-    source = guess(file)
+    source = guess(file, settings=settings)
     if column != "text":  # the format refuses a name that the file does not have
-        source = source.model_copy(update={"columns": {"text": column}})
+        source = source.model_copy(update={"columns": source.columns | {"text": column}})
     first = next(source.read(), {})
     if "text" not in first and "tokens" not in first:  # taggers take words in 'tokens' as well
         columns = ", ".join(first)
