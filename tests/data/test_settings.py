@@ -63,7 +63,7 @@ def test_wrong_settings_are_refused_in_a_sentence(settings: list[str], message: 
 
 
 def test_survey_reads_a_file_as_its_settings_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [f"第{number}個不同的句子{'甲乙丙丁戊'[number % 5] * number}#{'正负'[number % 2]}" for number in range(20)]
+    rows = [f"第{number}個不同的句子{'甲乙丙丁戊'[number % 5] * number}#{'甲乙'[number % 2]}" for number in range(20)]
     (tmp_path / "a.csv").write_bytes("\n".join(rows).encode("big5"))
     with pytest.raises(SystemExit) as ended:
         main(["survey", str(tmp_path / "a.csv"), "delimiter=#", "header=[text, label]", "encoding=big5"])

@@ -2,6 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -9,10 +11,14 @@ from danlu.data.bad_rows import BadRows
 from danlu.data.format import Format
 from danlu.data.record import Record
 from danlu.data.source_file import SourceFile, find_paths, find_source
+from danlu.refusal import Refusal
 
 
 class FileFormat(Format):
     """A format that reads one file after the other."""
+
+    takes_folders: ClassVar[bool] = False
+    """Whether `path` may be a folder."""
 
     member: str | None = Field(default=None, description="name or glob of the one file that is meant in a zip")
 
@@ -23,6 +29,15 @@ class FileFormat(Format):
         What cannot be read goes to `bad_rows.reject`, which raises or counts it. Raises `Refusal` naming the file
         if no more of it can be read.
         """
+
+    def inputs(self) -> list[str]:
+        """The path; a folder is refused at once, before all of it would be read to know whether it has changed."""
+        if self.takes_folders or not Path(self.path).is_dir():
+            return super().inputs()
+        raise Refusal(
+            f"{self.path}: is a folder, where kind {self.kind} reads files; name them by a pattern such as "
+            f"{self.path.rstrip('/')}/*, or use kind folder for a record a file"
+        )
 
     def shards(self) -> list[str]:
         """Paths of the files, in order; see `Format.shards`."""
