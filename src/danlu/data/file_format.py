@@ -10,7 +10,7 @@ from pydantic import Field
 from danlu.data.bad_rows import BadRows
 from danlu.data.format import Format
 from danlu.data.record import Record
-from danlu.data.source_file import SourceFile, find_paths, find_source
+from danlu.data.source_file import SourceFile, find_paths, find_source, refuse_rows
 from danlu.refusal import Refusal
 
 
@@ -45,4 +45,14 @@ class FileFormat(Format):
 
     def rows_of(self, shard: str, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the records of one file; see `Format.rows_of`."""
-        return self.rows(find_source(shard, self.member), bad_rows)
+        source = find_source(shard, self.member)
+        rows = self.rows(source, bad_rows)
+        return rows if source.packed_size is None else _counted(rows, source.name, source.packed_size)
+
+
+def _counted(rows: Iterator[tuple[int, Record]], name: str, packed: int) -> Iterator[tuple[int, Record]]:
+    """The rows, as long as they are not far more than the packed bytes could hold."""
+    for count, row in enumerate(rows, 1):
+        if not count % 2**16:
+            refuse_rows(name, count, packed)
+        yield row

@@ -67,6 +67,8 @@ class Format(Part):
             try:
                 for number, row in self.rows_of(shard, bad_rows):
                     record = row if plain else self._named(row)
+                    if "tags" in record:
+                        record = _with_text_tags(record)
                     if None in record.values():
                         record = {key: value for key, value in record.items() if value is not None}
                     if wanted and (lacking := self._lacking(record, row, wanted, needed)):
@@ -124,6 +126,14 @@ class Format(Part):
                     "'columns', or write it as a text, in quotes"
                 )
         return None
+
+
+def _with_text_tags(record: Record) -> Record:
+    """The record with tags that are numbers, without names beside them, as texts."""
+    tags = record["tags"]
+    if not isinstance(tags, list) or not any(type(tag) is int for tag in tags):
+        return record
+    return record | {"tags": [str(tag) if type(tag) is int else tag for tag in tags]}
 
 
 def lists_in(row: Record) -> str:
