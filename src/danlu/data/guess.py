@@ -19,6 +19,7 @@ _KIND_OF_SUFFIX = {
     ".arrow": "arrow",
     ".feather": "arrow",
     ".conll": "conll",
+    ".ann": "brat",
     ".pdf": "pdf",
     ".md": "folder",
     ".html": "folder",
