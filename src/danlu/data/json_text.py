@@ -25,7 +25,7 @@ def parse(text: str | bytes, where: str) -> Any:
 
 def refuse_deep(value: Any, where: str) -> None:
     """Raises `Refusal` for lists and objects within each other to no end, of which Arrow makes gigabytes."""
-    level = [value]
+    level = [value] if type(value) in (dict, list) else []
     for _ in range(DEPTH + 4):  # a list of records under a key or two
         inside = [each.values() if isinstance(each, dict) else each for each in level]
         level = [item for items in inside for item in items if type(item) in (dict, list)]
@@ -47,4 +47,6 @@ def _parse_slowly(text: str, where: str) -> Any:
         raise Refusal(f"{where}: holds half of a surrogate pair, which is no text; remove it") from error
     except RecursionError as error:
         raise Refusal(f"{where}: is nested too deeply; give one flat object a record") from error
+    except ValueError as error:  # Python refuses to read numbers of more than 4,300 digits
+        raise Refusal(f"{where}: holds a number of thousands of digits; write it as text, or leave it out") from error
     return value
