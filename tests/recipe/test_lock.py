@@ -121,7 +121,7 @@ def _more(folder: Path) -> None:
 def test_a_folder_has_another_hash_when_anything_in_it_changes(tmp_path: Path, change: Callable[[Path], None]) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a").write_text("a")
-    section = _csv(str(tmp_path))
+    section = find(Format, "folder")(path=str(tmp_path))
     before = input_hashes(section)
     assert input_hashes(section) == before
     change(tmp_path)

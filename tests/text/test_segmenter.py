@@ -1,6 +1,7 @@
 """What holds for the words of every segmenter, whatever it is."""
 
 from itertools import accumulate
+from pathlib import Path
 
 import pytest
 import regex
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.recipe.part import kinds
+from danlu.refusal import Refusal
 from danlu.text.segmenter import Learner, Segmenter, open_segmenter, save
 
 KINDS = [kind for kind in kinds(Segmenter) if kind != "neural"]  # that one is tested with the bundles
@@ -45,3 +47,9 @@ def test_no_word_ends_within_what_a_reader_takes_for_one_character(
         found = segmenters[kind].segment([text])[0]
     assert "".join(found) == text
     assert {*accumulate(map(len, found))} <= {*accumulate(map(len, regex.findall(r"\X", text)))}
+
+
+def test_an_empty_dictionary_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("\n")
+    with pytest.raises(Refusal, match="holds 0 words"):
+        Segmenter.model_validate({"kind": "rules", "dictionary": str(tmp_path / "words.txt")}).segment(["好"])

@@ -313,9 +313,3 @@ def test_white_space_between_words_is_not_learnt(tmp_path: Path) -> None:
     save(tmp_path / "hmm", made("hmm"), spaced)
     alone = open_segmenter(tmp_path / "hmm")
     assert alone.segment(["今天 天气 好"])[0] == ["今天", " ", "天气", " ", "好"]
-
-
-def test_an_empty_dictionary_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "words.txt").write_text("\n")
-    with pytest.raises(Refusal, match="holds 0 words"):
-        made("rules", dictionary=str(tmp_path / "words.txt")).segment(["好"])
