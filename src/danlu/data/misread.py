@@ -8,7 +8,7 @@ N characters of all texts.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ WRITTEN: dict[str, re.Pattern[bytes]] = {
     **{name: re.compile(rb"%b{3,}" % _HIGH) for name in _ALPHABETS},
 }
 """What texts were written in, with what its characters beyond ASCII look like."""
+
+_WORD = 48  # bytes: what is shorter comes again, and is kept
 
 _WESTERN = ("latin-1", "cp1252", "cp1254")  # agree on the bytes of all characters that they share
 _ONE_BYTE = ("cp1250", "cp1251", "cp1253", "cp1257", "iso8859-2", "koi8-r", "mac-roman", "cp437", "cp850", "cp866")
@@ -93,7 +95,8 @@ def stretches(codes: Codes, reading: str, written: str, *, whole: bool = False) 
     for match in pattern.finditer(raw.tobytes()):
         if strange is not None and not _any_between(strange, *np.searchsorted(first, match.span())):
             continue
-        for start, new, ends in _decoded(match[0], written):
+        data = match[0]
+        for start, new, ends in _decoded_word(data, written) if len(data) < _WORD else _decoded(data, written):
             offsets = match.start() + start + ends
             both = np.flatnonzero(begins[offsets])  # where a character ends in both readings
             if len(both) > 1:
@@ -147,6 +150,11 @@ def _gains(reading: str, written: str) -> NDArray[np.int8]:
 def _any_between(places: NDArray[np.int64], start: int, end: int) -> bool:
     place = int(np.searchsorted(places, start))
     return place < len(places) and int(places[place]) < end
+
+
+@lru_cache(maxsize=2**14)
+def _decoded_word(data: bytes, written: str) -> list[tuple[int, str, NDArray[np.int64]]]:
+    return list(_decoded(data, written))
 
 
 def _decoded(data: bytes, written: str) -> Iterator[tuple[int, str, NDArray[np.int64]]]:
