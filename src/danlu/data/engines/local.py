@@ -10,13 +10,13 @@ from itertools import chain, islice
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from pydantic import Field
 
 from danlu.data.engine import Engine
+from danlu.machine.module_path import module_path
 from danlu.refusal import Refusal
 
 Item = TypeVar("Item")
@@ -110,7 +110,8 @@ class _Workers:
 def _started() -> Worker:
     ours, theirs = Pipe()
     script = f"from danlu.data.engines.local import serve; serve({theirs.fileno()})"
-    command = [sys.executable, "-c", script]
+    # -P: the folder that this is called in, where data of others may lie, is no place of modules.
+    command = [sys.executable, "-P", "-c", script]
     # A group of its own, so that Ctrl-C reaches the caller alone, also while this one still starts.
     process = subprocess.Popen(  # noqa: S603 - our own words
         command, pass_fds=[theirs.fileno()], env=_environment(), process_group=0
@@ -143,9 +144,9 @@ def serve(descriptor: int) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """This process's, with its module path, and one thread for each library."""
+    """This process's, with its path of modules, and one thread for each library."""
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return os.environ | threads | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    return os.environ | threads | {"PYTHONPATH": os.pathsep.join(module_path())}
 
 
 def _cores() -> int:
