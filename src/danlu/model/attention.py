@@ -37,6 +37,9 @@ WITHOUT_EFFECT = {
 }
 """Keywords that families hand to a registered attention and that change nothing where the mask is complete."""
 
+SAFE_PACKED = {"s_aux", "sinks", "softcap", "deterministic"}
+"""Keywords of a family's own formula that do not choose keys; others may choose them over the borders of documents."""
+
 
 class _Attention(torch.autograd.Function):
     @staticmethod
@@ -130,7 +133,9 @@ def _attention_forward(
     """
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     bias = _bias(attention_mask, segments, bool(causal), query, key.shape[2])
-    if any(given is not None and given is not False and name not in WITHOUT_EFFECT for name, given in others.items()):
+    foreign = {name for name, given in others.items() if given is not None and given is not False} - WITHOUT_EFFECT
+    assert segments is None or foreign <= SAFE_PACKED, f"packed documents with {', '.join(foreign)}"
+    if foreign:
         given = others if position_bias is None else others | {"position_bias": position_bias}
         return own_formula(module)(module, query, key, value, bias, scaling=scaling, dropout=dropout, **given)  # type: ignore[no-any-return]
     groups = query.shape[1] // key.shape[1]

@@ -11,7 +11,7 @@ from danlu.bundle.network import open_network
 from danlu.data.augmenter import SOURCE_ROW, Augmenter
 from danlu.data.passage import read_passage
 from danlu.data.record import Record
-from danlu.task.predict import longest_row
+from danlu.model.positions import longest_row
 from danlu.text.batch import plan
 
 BATCH_TOKENS = 2048

@@ -9,8 +9,9 @@ from transformers import PreTrainedModel
 
 from danlu.machine.hub import first_line, local_folder
 from danlu.model.new_tokens import make_room
+from danlu.model.padding import pad_alike
 from danlu.model.quiet import quiet
-from danlu.model.source import Source
+from danlu.model.source import Source, refuse_without
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer
 
@@ -38,6 +39,7 @@ class Pretrained(Source):
         _refuse_pickles(folder)
         try:
             settings = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, **config)
+            refuse_without(auto_class, settings, self.path)
             _set_dropout(settings, self.dropout)
             with quiet():
                 network, report = getattr(transformers, auto_class).from_pretrained(
@@ -49,6 +51,8 @@ class Pretrained(Source):
                     ignore_mismatched_sizes=True,
                     output_loading_info=True,
                 )
+        except Refusal:
+            raise
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise Refusal(
                 f"{self.path}: no model could be read there ({first_line(error)}); "
@@ -56,8 +60,7 @@ class Pretrained(Source):
             ) from error
         _refuse_missing(self.path, network, report)
         make_room(network, tokenizer, folder, self.path)
-        if network.config.pad_token_id is None:  # a decoder that classifies looks for the last token before padding
-            network.config.pad_token_id = tokenizer.pad_token_id
+        pad_alike(network, tokenizer, self.path)
         return network  # type: ignore[no-any-return]
 
     def tokenizer_path(self) -> str | None:
