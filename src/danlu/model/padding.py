@@ -26,6 +26,9 @@ def pad_alike(network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None
         )
     for each in {id(config): config, id(network.config): network.config}.values():
         each.pad_token_id = number
-    table: nn.Module | None = network.get_input_embeddings()
+    try:
+        table: nn.Module | None = network.get_input_embeddings()
+    except NotImplementedError:  # CANINE hashes characters
+        return
     if isinstance(table, nn.Embedding) and table.padding_idx is not None:
         table.padding_idx = number  # the row of this number gets no gradient

@@ -25,7 +25,8 @@ def longest_row(model: PreTrainedModel) -> int:
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 0
     bounds = [int(positions)] if int(positions) > 0 else []
     bounds += [rows - first for rows, first in _after_padding(model)]
-    return min(bounds, default=UNBOUNDED)
+    ahead = int(getattr(config, "ngram", 1)) - 1  # ProphetNet predicts several tokens at once
+    return min(bounds, default=UNBOUNDED) - ahead
 
 
 def counts_from_padding(model: PreTrainedModel) -> bool:

@@ -16,6 +16,7 @@ from danlu.machine.device import device
 from danlu.machine.hub import first_line
 from danlu.model.fast import use_our_attention
 from danlu.model.heads import plain
+from danlu.model.source import refuse_without
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batch import Slice
@@ -34,6 +35,8 @@ def suited(model: nn.Module, task: Task, tokenizer: Tokenizer, say: Callable[[st
     Raises:
         Refusal: the model cannot learn it.
     """
+    inner = plain(model)
+    refuse_without(task.auto_class, inner.config, type(inner).__name__)  # what is saved has to be opened again
     use_our_attention(model)
     with _in_a_sentence(model, task.kind), torch.random.fork_rng():
         return task.suited(model, tokenizer, say)

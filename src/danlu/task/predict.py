@@ -170,15 +170,17 @@ class Predictor:
         return [results[row] for row in range(len(encoded))]
 
     def _reads_padding(self, encoded: list[Encoded]) -> bool:
-        """Whether padding changes an answer, tried once on a row: so it is where a family mixes neighbours (FNet).
+        """Whether padding changes an answer, tried once on some rows: so it is where a family mixes neighbours (FNet).
 
         Such rows are answered beside rows of their own length alone.
         """
         lengths = sorted({len(item) for item in encoded})
         if self._company_tells is None and len(lengths) > 1:
-            middle = lengths[(len(lengths) - 1) // 2]
-            row = next(item for item in encoded if len(item) == middle)
-            self._company_tells = self._padding_tells(row, min(2 * middle + 8, lengths[-1]))
+            tried = {lengths[0], lengths[(len(lengths) - 1) // 2], lengths[-2]}
+            rows = {len(item): item for item in encoded if len(item) in tried}
+            self._company_tells = any(
+                self._padding_tells(row, min(2 * size + 8, lengths[-1])) for size, row in rows.items()
+            )
         return bool(self._company_tells)
 
     def _padding_tells(self, row: Encoded, width: int) -> bool:

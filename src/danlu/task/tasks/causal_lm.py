@@ -72,7 +72,7 @@ class CausalLm(Task):
             return self
         lengths = [size // 2, size // 3]
         documents = [Encoded(0, row[:length], labels=row[:length]) for length, row in zip(lengths, rows, strict=True)]
-        batch = self.collate(_packed_rows(documents, size), size, tokenizer, generator(0, "probe"))
+        batch = self.collate(_packed_rows(documents, size), sum(lengths), tokenizer, generator(0, "probe"))
         if packs(model, batch.inputs, lengths):
             return self
         if "pack" in self.model_fields_set:
