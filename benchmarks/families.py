@@ -78,15 +78,13 @@ def outcome(family: str, kind: str, method_kind: str, folder: Path) -> str:
     (task.loss(model, batch) / batch.count).backward()
     optimizer.step()
     merged = method.merge(model).eval()
-    inputs: dict[str, object] = {
-        name: value for name, value in batch.inputs.items() if name in {"input_ids", "attention_mask"}
-    }
-    inputs |= {"use_cache": False} if kind == "causal_lm" else {}
+    inputs = {name: value for name, value in batch.inputs.items() if name in {"input_ids", "attention_mask"}}
+    cache = {"use_cache": False} if kind == "causal_lm" else {}
     merged.save_pretrained(folder)
     again, told = getattr(transformers, HEADS[kind][0]).from_pretrained(folder, output_loading_info=True)
     assert not told["missing_keys"], f"{family}: {told['missing_keys']}"
     with torch.inference_mode():
-        ours, theirs = (each(**inputs).logits for each in (merged, again.eval()))
+        ours, theirs = (each(**inputs, **cache).logits for each in (merged, again.eval()))
     keep = inputs["attention_mask"].bool() if "attention_mask" in inputs and ours.shape[1] == everything.width else ...
     assert (ours[keep] - theirs[keep]).abs().max() < 1e-3 * theirs[keep].std(), f"{family} {kind}: plain logits differ"
     return ""
@@ -104,16 +102,11 @@ def written(table: dict[str, dict[str, dict[str, str]]]) -> str:
         numbers = sorted({reasons.setdefault(_general(why), len(reasons) + 1) for why in notes})
         return " ".join([", ".join(runs), *(f"[{number}]" for number in numbers)]).strip()
 
-    lines = [
-        f"| {family} | " + " | ".join(cell(table[family].get(kind)) for kind in HEADS) + " |"
-        for family in sorted(table)
-    ]
-    packing = ", ".join(sorted(SEPARATE))
+    lines = [" | ".join([f"| {family}", *(cell(table[family].get(kind)) for kind in HEADS)]) + " |" for family in table]
     told = [f"{number}. {why}" for why, number in reasons.items()]
-    return "\n".join(
-        [HEADER.format(version=transformers.__version__), *lines, "", "## Packing", ""]
-        + [*_wrapped(PACKING + packing + "."), "", "## Why not", "", *told, ""]
-    )
+    packing = _wrapped(PACKING + ", ".join(sorted(SEPARATE)) + ".")
+    head = HEADER.format(version=transformers.__version__)
+    return "\n".join([head, *lines, "", "## Packing", "", *packing, "", "## Why not", "", *told, ""])
 
 
 def main(families: list[str]) -> None:

@@ -49,14 +49,12 @@ _SIZES: dict[str, float] = {
     r"sliding_window|attention_window_size|window_size|local_attention": 4,
     r".*soft_?cap.*": 0.5,
 }
+_LATENT = ("axk2", "deepseek_v3", "deepseek_v32", "dots3_note_text", "glm4_moe_lite", "glm_moe_dsa", "longcat_flash")
+_LATENT += ("minicpm3", "mistral4", "youtu")
 _MLA = {"num_key_value_heads": 4}
 _HEAD = {"head_dim": 8}
 OTHERWISE: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(
-        ("axk2", "deepseek_v3", "deepseek_v32", "dots3_note_text", "esmc", "glm4_moe_lite", "glm_moe_dsa")
-        + ("longcat_flash", "minicpm3", "mistral4", "youtu"),
-        _MLA,
-    ),
+    **dict.fromkeys(_LATENT, _MLA),
     **dict.fromkeys(("hunyuan_v1_dense", "hunyuan_v1_moe", "ministral"), _HEAD),
     "axk1": _MLA | {"n_group": 1, "topk_group": 1},
     "bailing_hybrid": _MLA | {"layer_types": ["linear_attention", "full_attention"]},
@@ -64,6 +62,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     "deepseek_v2": _MLA | {"num_experts_per_tok": 2},
     "dots1": {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1, "n_shared_experts": 1},
     "esm": {"vocab_size": VOCABULARY},
+    "esmc": _MLA | {"vocab_size": VOCABULARY},
     "gpt_neo": {"num_layers": 2, "attention_types": [[["global", "local"], 1]]},
     "granitemoehybrid": {"mamba_d_head": 16, "layer_types": ["mamba", "attention"]},
     "hrm_text": {"num_layers_per_stack": 2, "num_hidden_layers": 32},

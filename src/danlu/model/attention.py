@@ -137,7 +137,7 @@ def _attention_forward(
     assert segments is None or foreign <= SAFE_PACKED, f"packed documents with {', '.join(foreign)}"
     if foreign:
         given = others if position_bias is None else others | {"position_bias": position_bias}
-        return own_formula(module)(module, query, key, value, bias, scaling=scaling, dropout=dropout, **given)  # type: ignore[no-any-return]
+        return own_formula(module)(module, query, key, value, bias, scaling=scaling, dropout=dropout, **given)
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)

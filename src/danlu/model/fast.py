@@ -2,7 +2,6 @@
 
 import inspect
 from collections import Counter
-from functools import cache
 from typing import Any
 
 import torch
@@ -35,11 +34,11 @@ def use_our_attention(model: nn.Module) -> None:
     inner = plain(model)
     if device().type != "cpu" or not inner._supports_sdpa or not inner._can_set_attn_implementation():
         return
-    if not any(_works_it_out(type(module)) for module in inner.modules() if "Attention" in type(module).__name__):
+    kinds = {type(module) for module in inner.modules() if "Attention" in type(module).__name__}
+    if not any(map(_works_it_out, kinds)):
         inner.set_attn_implementation(NAME)
 
 
-@cache
 def _works_it_out(kind: type[nn.Module]) -> bool:
     try:
         code = inspect.getsource(kind.forward)

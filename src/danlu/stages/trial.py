@@ -56,7 +56,7 @@ def try_a_step(batches: Batches, model: nn.Module, task: Task, method: Method, f
         (batch,) = batches.micro_batches(piece, (0, 0), device())
         if method.freezes_trunk:
             stack.enter_context(cached_trunk(model, [batch], folder))
-        task.loss(model, batch).backward()
+        task.loss(model, batch).backward()  # type: ignore[no-untyped-call]
     model.zero_grad(set_to_none=True)
 
 

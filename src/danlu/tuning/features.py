@@ -95,10 +95,12 @@ class CachedTrunk(nn.Module):
         given = {"input_ids": input_ids, MASK: attention_mask, **keywords}
         inputs = {name: value for name, value in given.items() if isinstance(value, Tensor) and value.dim() > 1}
         hidden_BTD = self.features.hidden(inputs)
-        if self.pooler_activation is not None:  # ALBERT's pooler is in two parts
+        if self.pooler is None:
+            pooled = None
+        elif self.pooler_activation is None:
+            pooled = self.pooler(hidden_BTD)
+        else:  # ALBERT's pooler is in two parts
             pooled = self.pooler_activation(self.pooler(hidden_BTD[:, 0]))
-        else:
-            pooled = None if self.pooler is None else self.pooler(hidden_BTD)
         return _Answer(last_hidden_state=hidden_BTD, pooler_output=pooled)
 
 
