@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
+from danlu.data.settings import SETTINGS
 from danlu.language import default, translator
 
 
 def command(
     bundle: Annotated[str, typer.Argument(help="folder of a bundle")],
     data: Annotated[Path, typer.Argument(help="a file with the truth in it, or the folder of a prepare stage")],
+    settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
+    *,
     split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "test",
     output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
@@ -34,8 +37,8 @@ def command(
         refuse_unwritable(output / "scores.json")
     tell = say if output else show
     loaded = load(bundle, precision)
-    prepared = data.is_dir()
-    records = load_prepared(data, split) if prepared else list(open_records(str(data)))
+    prepared = data.is_dir() and not settings
+    records = load_prepared(data, split) if prepared else list(open_records(str(data), settings=settings or ()))
     kind = loaded.task.baseline if baseline == "auto" else baseline
     train = load_prepared(data, "train") if prepared and kind and (data / "train.parquet").is_file() else []
     if baseline not in ("auto", "none") and not train:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from danlu.data.settings import SETTINGS
 from danlu.language import default, translator
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 def command(
     data: Annotated[Path, typer.Argument(help="a file with labels, or the folder of a prepare stage")],
+    settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
+    *,
     split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "train",
     column: Annotated[str, typer.Option(help="column that holds the text")] = "text",
     label: Annotated[str, typer.Option(help="column that holds the label")] = "label",
@@ -37,7 +40,8 @@ def command(
     tell = say if output else show_line
     if output:
         refuse_export(output)
-    records = load(data, split) if data.is_dir() else list(open_records(str(data)))
+    prepared = data.is_dir() and not settings
+    records = load(data, split) if prepared else list(open_records(str(data), settings=settings or ()))
     with of_file(data):
         texts, labels = labels_in(given(records), column, label)
     if bundle is None:

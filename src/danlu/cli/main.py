@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
+from danlu.machine.module_path import module_path
 from danlu.machine.terminal import leave_streams, open_streams, say, show
 from danlu.refusal import Refusal, without_secrets
 
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     141 means that the reader of what it printed went away before the end.
     """
+    if arguments is None:
+        sys.path[:] = module_path()
     open_streams()
     try:
         Path.cwd()

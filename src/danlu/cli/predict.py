@@ -3,13 +3,14 @@
 import json
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from danlu.data.settings import SETTINGS
 from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class TooLong(Enum):
 def command(
     bundle: Annotated[str, typer.Argument(help="folder of a bundle")],
     file: Annotated[str, typer.Argument(help="csv, tsv, json, jsonl, txt or parquet; '-': a text a line")] = "-",
+    settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
     *,
     text: Annotated[list[str] | None, typer.Option(help="a text; may be given again")] = None,
     column: Annotated[str, typer.Option(help="column of the file that holds the text")] = "text",
@@ -57,7 +59,7 @@ def command(
     loaded = load(bundle, precision, threads=threads)
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
-    records = _records(file, column) if asked is None else ({"text": line} for line in asked)
+    records = _records(file, column, settings or ()) if asked is None else ({"text": line} for line in asked)
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
     line_of = _line if shape == Shape.table else _json
     with of_file(file if not typed else "standard input"):
@@ -85,12 +87,12 @@ def _answers(
         yield waiting.popleft(), prediction
 
 
-def _records(file: str, column: str) -> Iterator[dict[str, Any]]:
+def _records(file: str, column: str, settings: Sequence[str]) -> Iterator[dict[str, Any]]:
     from danlu.data.format import guess
 
-    source = guess(file)
+    source = guess(file, settings=settings)
     if column != "text":  # the format refuses a name that the file does not have
-        source = source.model_copy(update={"columns": {"text": column}})
+        source = source.model_copy(update={"columns": source.columns | {"text": column}})
     first = next(source.read(), {})
     if "text" not in first and "tokens" not in first:  # taggers take words in 'tokens' as well
         columns = ", ".join(first)

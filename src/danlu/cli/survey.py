@@ -5,9 +5,13 @@ from typing import Annotated
 
 import typer
 
+from danlu.data.settings import SETTINGS
+
 
 def command(
     data: Annotated[str, typer.Argument(help="a file that danlu reads, or the folder of a prepare stage")],
+    settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
+    *,
     column: Annotated[str, typer.Option(help="column with the text")] = "text",
     label: Annotated[str, typer.Option(help="column with the label")] = "label",
     member: Annotated[str | None, typer.Option(help="name or glob of the one file that is meant in a zip")] = None,
@@ -29,7 +33,7 @@ def command(
     tell = say if html else show
     language = default()
     _ = translator(language)
-    found = look(data, member=member, column=column, label=label, similarity=similarity)
+    found = look(data, settings=settings or (), member=member, column=column, label=label, similarity=similarity)
     tell(_("columns: {counts}").format(counts=", ".join(f"{name} {n:,}" for name, n in found.columns.items())))
     for line in [*in_words(found.survey, language), *leaks_in_words(found.leaked, _)]:
         tell(line)

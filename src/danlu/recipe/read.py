@@ -95,6 +95,19 @@ def overridden(recipe: Written, overrides: Sequence[str] | Mapping[str, Any], to
     return recipe
 
 
+def keyed(settings: Sequence[str]) -> dict[str, Any]:
+    """What `key=value` and `key.key=value` say, as nested plain values.
+
+    Raises:
+        Refusal: one of them has no '=', is no YAML, or goes into a value that has no keys.
+    """
+    found: dict[str, Any] = {}
+    for setting in settings:
+        address, value = _split(setting, "setting")
+        found = _replaced(found, tuple(address.split(".")), value, f"the setting {address}=")
+    return found
+
+
 def references(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, str]]:
     """Every `@stage` or `@stage:split` within plain values: where it stands, and the stage's name."""
     if isinstance(value, str) and _REFERENCE.fullmatch(value):
@@ -131,13 +144,19 @@ def _no_such_recipe(path: Path) -> str:
     return f"{path}: there is no such recipe{hint or '; give the path of a YAML file'}"
 
 
-def _split(override: str) -> tuple[str, Any]:
+def _split(override: str, what: str = "override") -> tuple[str, Any]:
     address, sign, text = override.partition("=")
     if not sign or not address.strip():
-        raise Refusal(f"the override '{override}' is no 'stage.key=value'; write for example seed=1")
+        example = (
+            "stage.key=value'; write for example seed=1" if what == "override" else "key=value'; write for example "
+        )
+        example += "" if what == "override" else "delimiter=';', or give only one file"
+        raise Refusal(f"the {what} '{override}' is no '{example}")
+    if what == "setting" and len(text) == 1:  # a delimiter: quotes and signs of YAML mean themselves
+        return address.strip(), text if not text.isdigit() else int(text)
     if _REFERENCE.fullmatch(text):  # YAML wants quotes around it, which a shell would take away
         return address.strip(), text
-    return address.strip(), parse(text, f"the override '{override}'")[0]
+    return address.strip(), parse(text, f"the {what} '{override}'")[0]
 
 
 def _address(recipe: Written, address: str, top: Sequence[str]) -> Keys:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from danlu.data.characters import Bools, Characters, characters
+from danlu.data.clusters import goes_on
 from danlu.machine.door import digest, file_inside, opened, read_json
 from danlu.machine.files import folder_in_place, sha256, write_text
 from danlu.recipe.part import Part
@@ -39,14 +40,16 @@ class Segmenter(Part):
     def segment(self, texts: Sequence[str]) -> list[list[str]]:
         """The words of each text; joined they are that text again, white space included.
 
+        No word ends within what a reader takes for one character (`danlu.data.clusters`).
+
         Raises:
             Refusal: what the segmenter needs is not there, or is damaged.
         """
         words: list[list[str]] = []
-        for block, goes_on in _blocks(texts):
+        for block, continued in _blocks(texts):
             given = characters(block)
-            found = words_at(given, self.begins(given)) if len(given.codes) else [[] for _ in block]
-            if goes_on:
+            found = words_at(given, self.begins(given) & ~goes_on(given)) if len(given.codes) else [[] for _ in block]
+            if continued:
                 words[-1] += found.pop(0)
             words += found
         return words
@@ -202,18 +205,18 @@ def _facts(folder: Path) -> dict[str, Any]:
 def _blocks(texts: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
     """Texts in blocks of some 2**18 characters, and whether the first of a block goes on with the last before it."""
     block: list[str] = []
-    goes_on, size = False, 0
+    continued, size = False, 0
     for text in texts:
         start = 0
         for end in _cuts(text):
             if block and (start or size + end - start > _BLOCK):
-                yield block, goes_on
-                block, size, goes_on = [], 0, start > 0
+                yield block, continued
+                block, size, continued = [], 0, start > 0
             block.append(text[start:end])
             size += end - start
             start = end
     if block:
-        yield block, goes_on
+        yield block, continued
 
 
 def _cuts(text: str) -> Iterator[int]:
@@ -221,6 +224,8 @@ def _cuts(text: str) -> Iterator[int]:
     start = 0
     while len(text) - start > _BLOCK:
         middle, limit = start + _BLOCK // 2, start + _BLOCK
-        start = next((found + 1 for mark in _CUTS if (found := text.rfind(mark, middle, limit)) >= 0), limit)
+        end = next((found + 1 for mark in _CUTS if (found := text.rfind(mark, middle, limit)) >= 0), limit)
+        whole = np.flatnonzero(~goes_on(characters([text[start : end + 1]]))[1:])
+        start += int(whole[-1]) + 1 if len(whole) else end - start
         yield start
     yield len(text)
