@@ -22,7 +22,7 @@ stages:
       - {kind: csv, path: a.csv, columns: {text: review}, encoding: auto}
       - {kind: jsonl, path: "b*.jsonl", on_bad_row: skip}
     test: {kind: text, path: c.txt}
-    cleaners: [whitespace, {kind: length, least: 2, most: 4000}, {kind: language, keep: [zh]}]
+    cleaners: [whitespace, {kind: length, minimum: 2, maximum: 4000}, {kind: language, keep: [zh]}]
     split: {validation: 0.1, test: 0.1}
     augment: [{kind: swap, share: 0.1}]
   vocabulary:
@@ -33,7 +33,7 @@ stages:
     kind: train
     data: "@clean"
     tokenizer: "@vocabulary"
-    model: {kind: scratch, architecture: bert, size: {hidden_size: 64}}
+    model: {kind: scratch, architecture: bert, size: tiny}
     task: {kind: masked_lm, masked: 0.3}
     train: {epochs: 2, rate: 5e-4, batch_tokens: 4096}
   finetune:

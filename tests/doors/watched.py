@@ -46,7 +46,7 @@ class Watched:
     """The process; started when the first input is asked for."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._prepared = set[str]()
 
     def open(self, door: str, seed: int) -> Ended:
@@ -57,8 +57,7 @@ class Watched:
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps([door, seed]) + "\n")
-        process.stdin.flush()
+        process.stdin.write(json.dumps([door, seed]).encode() + b"\n")
         if door not in self._prepared:
             self._prepared.add(door)
             process.stdout.readline()  # the door is made, in whatever time that takes
@@ -89,7 +88,7 @@ class Watched:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            bufsize=0,  # a line that lay in a buffer would be waited for
             env=environment,
             start_new_session=True,
         )
@@ -135,7 +134,7 @@ def _held(pid: int) -> int:
         return 0
 
 
-def _where(process: "subprocess.Popen[str]") -> str:
+def _where(process: "subprocess.Popen[bytes]") -> str:
     """What a hanging process was doing: it writes that into a file when it is asked to."""
     told = Path(f"/tmp/danlu-door-{process.pid}")
     process.send_signal(signal.SIGUSR1)

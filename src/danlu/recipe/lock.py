@@ -9,6 +9,7 @@ import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ NAME = "recipe.lock.yaml"
 
 _LONGEST = 2**22  # characters of a lock
 _MANY = 200  # files of a folder that are named one by one
+_MOST = 200_000  # files of a folder that is an input
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,10 @@ def _hash(paths: list[Path]) -> str:
         return sha256(paths[0])
     lines = []
     for path in paths:
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        inside = list(islice(path.rglob("*"), _MOST + 1)) if path.is_dir() else [path]
+        if len(inside) > _MOST:
+            raise Refusal(f"{path}: holds more than {_MOST:,} files, all of which would be read; name a smaller folder")
+        inside.sort()
         lines += [f"{item.relative_to(path).as_posix()} {sha256(item)}\n" for item in inside if item.is_file()]
     named = "".join(lines).encode("utf-8", "surrogateescape")  # names of files are bytes, in UTF-8 or not
     return hashlib.sha256(named).hexdigest()
