@@ -37,7 +37,7 @@ from danlu.data.stored import mixed_in_words
 from danlu.data.survey import Counts, Survey, in_words, surveyed
 from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
-from danlu.refusal import Refusal
+from danlu.refusal import Refusal, without_secrets
 from danlu.stages.sources import at_place
 from danlu.stages.stage import Place, Stage
 
@@ -183,7 +183,8 @@ class _Preparation:
                 with closing(source.read()) as first:
                     needed = () if {"tokens", "words"} & next(first).keys() else stage.columns
                 read = source.read(needed, bad_rows)
-                yield name, source.path, without_augmented(read, source.path) if split or name != "train" else read
+                told = without_secrets(source.path)
+                yield name, told, without_augmented(read, told) if split or name != "train" else read
 
     def _counts(self) -> Counts:
         chunks = self.spool.chunks
