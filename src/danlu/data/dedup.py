@@ -12,7 +12,7 @@ from danlu.data.folded import folded
 from danlu.data.minhash import band_keys
 from danlu.data.record import Columns, Record, text_of, truth_of
 
-Rows = NDArray[np.int64]
+Rows = NDArray[np.signedinteger]
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,12 @@ class Clusters:
 
     - `exact`: texts that are equal but for white space at the ends, (N,).
     - `near`: these, and texts that are alike, through others if need be, (N,).
+    - `uncompared`: texts that share a template with more others than they were compared with.
     """
 
     exact: Rows
     near: Rows
+    uncompared: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ def find_clusters(texts: Sequence[str], similarity: float = 0.8) -> Clusters:
     exact = exact_clusters([text.strip() for text in texts])
     firsts = np.flatnonzero(exact == np.arange(len(texts)))
     near_of_first = np.empty(len(texts), np.int64)
-    near_of_first[firsts] = firsts[near_clusters([texts[row] for row in firsts.tolist()], similarity)]
-    return Clusters(exact, near_of_first[exact])
+    near, uncompared = _near([texts[row] for row in firsts.tolist()], similarity)
+    near_of_first[firsts] = firsts[near]
+    return Clusters(exact, near_of_first[exact], uncompared)
 
 
 def exact_clusters(texts: Sequence[Hashable]) -> Rows:
@@ -60,12 +63,19 @@ def near_clusters(texts: Sequence[str], similarity: float = 0.8) -> Rows:
     """For each text the position of the first one that it is alike to, itself or through others, (N,).
 
     Two texts are alike if the Jaccard similarity of their shingles, case, width of characters and white space
-    aside, is at least `similarity`; of the pairs just at it, one in a thousand is missed (see `minhash`).
+    aside, is at least `similarity`; of the pairs just at it, one in a thousand is missed (see `minhash`), and of texts
+    from one template more, as not all of them are compared (see `join_alike`).
     """
+    return _near(texts, similarity)[0]
+
+
+def _near(texts: Sequence[str], similarity: float) -> tuple[Rows, int]:
+    """The clusters, and how many texts were not compared with all that may be alike."""
     bare = folded(texts)
     forest = Forest(exact_clusters([bare.bytes_of(row) for row in range(len(texts))]))
     firsts = forest.parents == np.arange(len(texts))
     rows = np.flatnonzero(firsts)
+    uncompared = 0
     if len(rows) > 1:
         keys = band_keys(folded([texts[row] for row in rows.tolist()]), similarity)
 
@@ -73,8 +83,8 @@ def near_clusters(texts: Sequence[str], similarity: float = 0.8) -> Rows:
             there, places = np.unique(pairs, return_inverse=True)
             return similarities([texts[row] for row in there.tolist()], places.reshape(pairs.shape))
 
-        join_alike(forest, ((band, rows) for band in keys), similarity, verify, firsts=firsts)
-    return forest.clusters().astype(np.int64)
+        uncompared = join_alike(forest, ((band, rows) for band in keys), similarity, verify, firsts=firsts)
+    return forest.clusters().astype(np.int64), uncompared
 
 
 def drop_duplicates(

@@ -1,7 +1,12 @@
 """One example, as a dict of plain values: `{"text": ..., "label": ...}`."""
 
 import json
+from base64 import b64encode
+from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import Any
+
+from danlu.data.labels import label_of
 
 Record = dict[str, Any]
 """Plain values only (text, numbers, lists and dicts of them); columns are named as the task names them."""
@@ -10,6 +15,8 @@ Record = dict[str, Any]
 STRUCTURED = frozenset({"answers", "entities", "head", "labels", "messages", "tags", "tail", "tokens", "words"})
 """Columns that are lists or dicts by their nature; every other one that is needed holds a text or a number."""
 
+
+_PLAIN = {str, bool, type(None)}
 
 Columns = str | tuple[str, ...]
 """A column with a text, or several whose texts count together."""
@@ -30,26 +37,86 @@ def text_of(record: Record, column: Columns = "text") -> str:
             return "\n".join(str(item["content"]) for item in value)
         return str(value)
     if "words" in record:
-        return "".join(map(str, record["words"]))
-    return " ".join(map(str, record.get("tokens", ())))
+        return "".join(map(str, _listed(record["words"]))) or str(record["words"] or "")
+    return " ".join(map(str, _listed(record.get("tokens")))) or str(record.get("tokens") or "")
+
+
+def plain_record(record: Record) -> Record:
+    """The record with plain JSON values alone, as `plain` makes them; columns that are empty (null) are left out."""
+    if set(map(type, record.values())) <= _PLAIN:
+        return record
+    values = ((name, plain(value)) for name, value in record.items())
+    return {name: value for name, value in values if value is not None}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it, which everything behind the reading of data relies on.
+
+    Dates and times become texts by ISO 8601, decimals and whole numbers beyond 64 bits texts with all their digits,
+    bytes base64, no number (NaN) nothing; what is not known becomes its text.
+    """
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is int:
+        return value if -(2**63) <= value < 2**63 else _digits(value)
+    if kind is float:
+        return None if value != value else value
+    if kind is dict:
+        return {str(key): plain(item) for key, item in value.items()}
+    if kind in (list, tuple):
+        return value if set(map(type, value)) <= _PLAIN and kind is list else [plain(item) for item in value]
+    if isinstance(value, date | time):  # a datetime is a date as well
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, bytes):
+        return b64encode(value).decode("ascii")
+    if isinstance(value, timedelta):
+        return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
+    if hasattr(value, "tolist"):  # of numpy
+        return plain(value.tolist())
+    return str(value)
 
 
 def truth_of(record: Record) -> str | None:
     """What a record says of its text, its label, entities, tags or words, as one comparable text; None without any."""
-    for column in ("label", "labels", "entities", "tags", "words"):
-        if column in record:
+    label = record.get("label")
+    if label is not None and not isinstance(label, list):
+        return label_of(label) or json.dumps(label, ensure_ascii=False, sort_keys=True, default=str)
+    if labels := labels_of(record):
+        return json.dumps(sorted(labels), ensure_ascii=False)
+    for column in ("labels", "entities", "tags", "words"):
+        if record.get(column) is not None:
             value = record[column]
             return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     return None
 
 
 def labels_of(record: Record) -> list[str]:
-    """Its label, or each of several; numbers to be predicted are no labels."""
-    label = record.get("label", record.get("labels"))
-    return [label] if isinstance(label, str) else list(map(str, label)) if isinstance(label, list) else []
+    """Its label, or each of several; fractions, which are to be measured, are no labels."""
+    value = record.get("label", record.get("labels"))
+    found = map(label_of, value if isinstance(value, list) else [value])
+    return [label for label in found if label is not None]
 
 
 def entity_labels(record: Record) -> list[str]:
-    """The label of each of its entities, of spans and tags alike."""
-    found = [str(entity["label"]) for entity in record.get("entities", ())]
-    return found + [tag[2:] for tag in record.get("tags", ()) if tag.startswith("B-")]
+    """The label of each of its entities, of spans and tags alike; what is neither is not counted."""
+    entities, tags = record.get("entities"), record.get("tags")
+    found = [label_of(entity.get("label")) for entity in _listed(entities) if isinstance(entity, dict)]
+    found += [label_of(tag[2:]) for tag in _listed(tags) if isinstance(tag, str) and tag.startswith("B-")]
+    return [label for label in found if label is not None]
+
+
+def is_labelled(record: Record) -> bool:
+    """Whether a record says something of its text."""
+    return any(record.get(column) is not None for column in ("label", "labels", "entities", "tags"))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _digits(number: int) -> str:
+    """All digits of a whole number, of which Python's own text stops at 4,300."""
+    return format(Decimal(number), "f")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.alike import Forest, Pairs, join_alike, join_equal, similarities
+from danlu.data.dedup import Clusters
 from danlu.data.engine import Engine
 from danlu.data.ingest import Chunk
 from danlu.data.minhash import Words, bands_for
@@ -110,10 +111,8 @@ class Texts:
         return similarities(self.of(rows), places.reshape(pairs.shape))
 
 
-def spooled_clusters(
-    spool: Spool, similarity: float, engine: Engine
-) -> tuple[NDArray[np.signedinteger], NDArray[np.signedinteger]]:
-    """The first row of each row's cluster of equal texts, and of texts that are alike: (N,) twice.
+def spooled_clusters(spool: Spool, similarity: float, engine: Engine) -> Clusters:
+    """Which rows have equal texts, and which are alike.
 
     The same as `danlu.data.dedup.find_clusters` finds in memory.
     """
@@ -132,8 +131,8 @@ def spooled_clusters(
 
     bands, _ = bands_for(similarity)
     keyed = (part for band in range(bands) for part in _parted(spool, partial(spool.band, number=band), firsts))
-    join_alike(forest, keyed, similarity, verify, firsts=firsts)
-    return exact, forest.clusters()
+    uncompared = join_alike(forest, keyed, similarity, verify, firsts=firsts)
+    return Clusters(exact, forest.clusters(), uncompared)
 
 
 def _parted(
