@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from danlu.data.cleaning import Cleaned
 from danlu.data.folded import folded
+from danlu.data.labels import is_fraction, label_of
 from danlu.data.minhash import band_keys
-from danlu.data.record import Columns, Record, entity_labels, labels_of, text_of, truth_of
+from danlu.data.record import Columns, Record, entity_labels, is_labelled, opinion_of, text_of, truth_of
 from danlu.data.stored import arrow_table, write_arrow
+from danlu.data.survey import counted_labels
 from danlu.refusal import Refusal
 
 CHUNK = 2**22
@@ -56,6 +58,7 @@ class Chunk:
     """What is kept in memory of a chunk on disk: counts of the rows that have a text, and of those without.
 
     - `coded`: for `label` and `stratum`, the names that their codes stand for.
+    - `measured`: whether labels are fractions, so that its numbers are no labels.
     - `cleaned`: what cleaning did, without the records.
     """
 
@@ -68,6 +71,7 @@ class Chunk:
     labels: Counter[str]
     entities: Counter[str]
     unlabelled: int
+    measured: bool
     coded: dict[str, list[str]]
     schema: Any
     cleaned: Cleaned
@@ -94,9 +98,10 @@ class Ingest:
         """Write the chunk.
 
         Raises:
-            Refusal: a label is empty, a column that the split needs is missing, or a column holds several types.
+            Refusal: a column that the split needs is missing, or a column holds several types.
         """
-        records = [_checked(record, piece, place) for place, record in enumerate(piece.records)]
+        measured = any(is_fraction(record.get("label")) for record in piece.records)
+        records = piece.records if measured else [_named(record) for record in piece.records]
         numbered = list(zip(piece.numbers, records, strict=True))
         cleaned = Cleaned()
         if self.clean is not None:
@@ -114,9 +119,10 @@ class Ingest:
             name=piece.name,
             rows=len(records),
             empty=len(numbered) - len(records),
-            labels=Counter(label for record in records for label in labels_of(record)),
+            labels=counted_labels(records),
             entities=Counter(label for record in records for label in entity_labels(record)),
-            unlabelled=sum(1 for record in records if not {"label", "labels", "entities", "tags"} & record.keys()),
+            unlabelled=sum(not is_labelled(record) for record in records),
+            measured=measured,
             coded=coded,
             schema=table.schema,
             cleaned=cleaned,
@@ -125,7 +131,7 @@ class Ingest:
     def _facts(
         self, records: Sequence[Record], numbers: Sequence[int], piece: Piece
     ) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
-        """One value a row: keys of its text, length, truth, label, stratum, group, time, number in its file.
+        """One value a row: keys of its text, length, truth, opinion, label, stratum, group, time, number in its file.
 
         Labels and strata are codes, -1 for none, whose names come with them.
         """
@@ -135,6 +141,7 @@ class Ingest:
             "number": np.asarray(numbers, np.int32),
             "characters": np.fromiter(map(len, texts), np.int32, len(texts)),
             "truth": hashed([truth_of(record) for record in records]),
+            "opinion": hashed([opinion_of(record) for record in records]),
         }
         coded = {"label": [label if isinstance(label, str) else None for label in labels]}
         if self.stratum is not None:
@@ -220,13 +227,11 @@ def pieces(sources: Iterable[tuple[str, str, Iterable[Record]]], column: Columns
             number += 1
 
 
-def _checked(record: Record, piece: Piece, place: int) -> Record:
+def _named(record: Record) -> Record:
+    """The record with its label as a text."""
     label = record.get("label")
-    if isinstance(label, str) and not label.strip():
-        raise Refusal(
-            f"{piece.name}: record {piece.numbers[place]} has an empty label; fill it in, or remove the record"
-        )
-    return record | {"label": str(label)} if isinstance(label, int) else record
+    name = label if type(label) is str else label_of(label)
+    return record if name is None or name is label else record | {"label": name}
 
 
 _PLACE = "\0place"

@@ -84,8 +84,8 @@ class JsonFormat(TextFormat):
 def _objects(block: bytes) -> list[Record] | None:
     """The objects of a block of lines, parsed at one go: twice as fast as a line at a time.
 
-    None if there is a blank line, one that is no object of its own, or a number beyond 64 bits. A number between the lines shows where each
-    ends, so that half an object is not joined to the half on the next line.
+    None if there is a blank line, one that is no object of its own, or a number beyond 64 bits. A number between the
+    lines shows where each ends, so that half an object is not joined to the half on the next line.
     """
     if holds_long_numbers(block):
         return None

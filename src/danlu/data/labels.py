@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import isfinite, isnan
 from numbers import Integral
 from typing import Annotated, Any
 
@@ -52,12 +53,14 @@ def label_of(value: Any) -> str | None:
 
 def is_empty(value: Any) -> bool:
     """Whether nothing stands where a label should: null, no number (NaN), or white space."""
-    return value is None or value != value or (isinstance(value, str) and not trimmed(value))
+    if isinstance(value, float):
+        return isnan(value)
+    return value is None or (isinstance(value, str) and not trimmed(value))
 
 
 def is_fraction(value: Any) -> bool:
     """Whether a value is a number that is no whole one: where such stand among labels, they are to be measured."""
-    return isinstance(value, float) and value - value == 0 and not value.is_integer()
+    return isinstance(value, float) and isfinite(value) and not value.is_integer()
 
 
 @lru_cache(2**16)
@@ -120,7 +123,7 @@ class Spellings:
         if self.apart:
             groups = ", ".join(" / ".join(map(repr, group)) for group in self.apart[:12])
             told.append(
-                _("! short labels that differ in case alone stay apart: {groups}; mend the data if they are one").format(
+                _("! short labels that differ in case alone stay apart, mend them if they are one: {groups}").format(
                     groups=groups
                 )
             )
@@ -161,7 +164,7 @@ def _given(value: Any) -> Any:
     labels = [label_of(item) for item in value]
     for item, label in zip(value, labels, strict=True):
         if label is None:
-            raise PydanticCustomError("label", "{item} is no label; write a text or a whole number", {"item": repr(item)})
+            raise PydanticCustomError("label", "{item} is no label; write a text, or a number", {"item": repr(item)})
     twice = next((label for label, count in Counter(labels).items() if count > 1), None)
     if twice is not None:
         raise PydanticCustomError("label", "the label '{label}' stands there twice; write it once", {"label": twice})

@@ -2,8 +2,10 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import date, time, timedelta
 from decimal import Decimal
+from math import isnan
 from typing import Any
 
 from danlu.data.labels import label_of
@@ -55,28 +57,12 @@ def plain(value: Any) -> Any:
     Dates and times become texts by ISO 8601, decimals and whole numbers beyond 64 bits texts with all their digits,
     bytes base64, no number (NaN) nothing; what is not known becomes its text.
     """
-    kind = type(value)
-    if kind in _PLAIN:
+    if type(value) in _PLAIN:
         return value
-    if kind is int:
-        return value if -(2**63) <= value < 2**63 else _digits(value)
-    if kind is float:
-        return None if value != value else value
-    if kind is dict:
-        return {str(key): plain(item) for key, item in value.items()}
-    if kind in (list, tuple):
-        return value if set(map(type, value)) <= _PLAIN and kind is list else [plain(item) for item in value]
-    if isinstance(value, date | time):  # a datetime is a date as well
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, bytes):
-        return b64encode(value).decode("ascii")
-    if isinstance(value, timedelta):
-        return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
-    if hasattr(value, "tolist"):  # of numpy
-        return plain(value.tolist())
-    return str(value)
+    for kind, made in _MADE_PLAIN:
+        if isinstance(value, kind):
+            return made(value)
+    return plain(value.tolist()) if hasattr(value, "tolist") else str(value)  # numbers and arrays of numpy
 
 
 def truth_of(record: Record) -> str | None:
@@ -91,6 +77,12 @@ def truth_of(record: Record) -> str | None:
             value = record[column]
             return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     return None
+
+
+def opinion_of(record: Record) -> str | None:
+    """Its label, or its labels, as one comparable text; None without any. Like texts may differ in it alone."""
+    labels = labels_of(record)
+    return json.dumps(sorted(labels), ensure_ascii=False) if labels else None
 
 
 def labels_of(record: Record) -> list[str]:
@@ -117,6 +109,26 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _digits(number: int) -> str:
-    """All digits of a whole number, of which Python's own text stops at 4,300."""
-    return format(Decimal(number), "f")
+def _whole(number: int) -> int | str:
+    """A whole number, or all its digits, of which Python's own text stops at 4,300."""
+    return number if -(2**63) <= number < 2**63 else format(Decimal(number), "f")
+
+
+def _all_plain(values: Any) -> list[Any]:
+    return values if type(values) is list and set(map(type, values)) <= _PLAIN else [plain(item) for item in values]
+
+
+def _seconds(span: timedelta) -> str:
+    return f"PT{span.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
+
+
+_MADE_PLAIN: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
+    (dict, lambda value: {str(key): plain(item) for key, item in value.items()}),
+    ((list, tuple), _all_plain),
+    (int, _whole),
+    (float, lambda value: None if isnan(value) else float(value)),
+    ((date, time), lambda value: value.isoformat()),  # a datetime is a date as well
+    (timedelta, _seconds),
+    (Decimal, lambda value: format(value, "f")),
+    (bytes, lambda value: b64encode(value).decode("ascii")),
+)

@@ -3,6 +3,7 @@
 Memory is some 24 bytes a row, for what clusters and splits hold of each, and that of a few chunks.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,9 +17,11 @@ from danlu.data.alike import Forest, Pairs, join_alike, join_equal, similarities
 from danlu.data.dedup import Clusters
 from danlu.data.engine import Engine
 from danlu.data.ingest import Chunk
+from danlu.data.labels import Spellings, spellings
 from danlu.data.minhash import Words, bands_for
 from danlu.data.record import Columns, text_of
 from danlu.data.stored import read_arrow, records_of
+from danlu.data.survey import Said
 
 _TOGETHER = 2**22
 """Rows whose keys are sorted at a time: 24 bytes each."""
@@ -51,14 +54,36 @@ class Spool:
         place = number * chunk.rows * 8  # bytes
         return np.fromfile(self.folder / f"{chunk.number}.bands", np.uint64, chunk.rows, offset=place)
 
-    def coded(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
-        """Each row's `label` or `stratum` as a position in the names, -1 for none, (N,)."""
+    def coded(self, name: str, spelled: Callable[[str], str] = str) -> tuple[NDArray[np.int32], list[str]]:
+        """Each row's `label` or `stratum`, as it is spelled, as a position in the names, -1 for none, (N,)."""
         names: dict[str, int] = {}
         found = []
         for chunk in self.chunks:
-            renamed = [names.setdefault(value, len(names)) for value in chunk.coded[name]]
+            renamed = [names.setdefault(spelled(value), len(names)) for value in chunk.coded[name]]
             found.append(np.array([*renamed, -1], np.int32)[self.of(chunk, name)])
         return np.concatenate(found), list(names)
+
+    def spellings(self) -> Spellings:
+        """Which labels of all rows are one; nothing where the numbers are to be measured."""
+        return spellings(self.labels())
+
+    def labels(self) -> Counter[str]:
+        """Rows by label as it is written; none where the numbers are to be measured."""
+        found: Counter[str] = Counter()
+        for chunk in self.chunks if not self.measured else ():
+            found += chunk.labels
+        return found
+
+    @property
+    def measured(self) -> bool:
+        """Whether the column `label` holds fractions anywhere, so that its numbers are no labels."""
+        return any(chunk.measured for chunk in self.chunks)
+
+    def said(self, codes: NDArray[np.int32]) -> Said:
+        """What each row says of its text, its label being one of `codes`, -1 for none, (N,)."""
+        named, labels = codes >= 0, codes.astype(np.uint64) + np.uint64(1)
+        opinions = np.zeros(self.rows, np.uint64) if self.measured else self.values("opinion")
+        return Said(np.where(named, labels, self.values("truth")), np.where(named, labels, opinions))
 
     def of_chunk(self, values: NDArray[Any]) -> Iterator[tuple[Chunk, NDArray[Any]]]:
         """Each chunk with its part of a column of N rows."""
