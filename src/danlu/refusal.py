@@ -21,3 +21,12 @@ def of_file(name: str | Path) -> Iterator[None]:
         if not str(refusal).lower().startswith("record "):
             raise
         raise Refusal(f"{name}, {str(refusal)[0].lower()}{str(refusal)[1:]}") from refusal
+
+
+@contextmanager
+def of_record(name: str, number: int) -> Iterator[None]:
+    """Name the file and the record in a refusal of what looks at one record alone."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise Refusal(f"{name}: record {number}: {refusal}") from refusal

@@ -30,7 +30,7 @@ class Words(SimpleNamespace):
     def label_names(self):
         return LABELS
 
-    def gold(self, record):
+    def gold(self, record, number=0):
         return record["label"]
 
     def answer(self, prediction):

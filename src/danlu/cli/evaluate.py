@@ -12,6 +12,8 @@ def command(
     bundle: Annotated[str, typer.Argument(help="folder of a bundle")],
     data: Annotated[Path, typer.Argument(help="a file with the truth in it, or the folder of a prepare stage")],
     split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "test",
+    column: Annotated[str | None, typer.Option(help="column of the file that holds the text")] = None,
+    label: Annotated[str | None, typer.Option(help="column of the file that holds the label")] = None,
     output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
     baseline: Annotated[str, typer.Option(help="its kind; auto: what the task names, given a training split")] = "auto",
@@ -19,7 +21,7 @@ def command(
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
-    from danlu.data.format import open_records
+    from danlu.data.format import guess
     from danlu.data.prepared import load as load_prepared
     from danlu.evaluate.baseline import Baseline
     from danlu.evaluate.examine import examine, write
@@ -31,7 +33,14 @@ def command(
         refuse_unwritable(output / "scores.json")
     loaded = load(bundle, precision)
     prepared = data.is_dir()
-    records = load_prepared(data, split) if prepared else list(open_records(str(data)))
+    if prepared and (column or label):
+        raise Refusal(f"{data}: the columns of prepared data have their names; leave out --column and --label")
+    if prepared:
+        records = load_prepared(data, split)
+    else:
+        named = {name: given for name, given in (("text", column), ("label", label)) if given}
+        source = guess(str(data)).model_copy(update={"columns": named})
+        records = list(source.read(labelled="label" in loaded.task.columns))
     kind = loaded.task.baseline if baseline == "auto" else baseline
     train = load_prepared(data, "train") if prepared and kind and (data / "train.parquet").is_file() else []
     if baseline not in ("auto", "none") and not train:

@@ -26,7 +26,7 @@ def command(
 ) -> None:
     """Rank records by how probably their label is wrong, for review."""
     from danlu.data.augmentation import given
-    from danlu.data.format import open_records
+    from danlu.data.format import guess
     from danlu.data.label_quality import export, labels_in, refuse_export, shares_of, suspects, warnings_of
     from danlu.data.out_of_sample import out_of_sample
     from danlu.data.prepared import load
@@ -34,7 +34,7 @@ def command(
 
     if output:
         refuse_export(output)
-    records = load(data, split) if data.is_dir() else list(open_records(str(data)))
+    records = load(data, split) if data.is_dir() else list(guess(str(data)).read(labelled=label == "label"))
     with of_file(data):
         texts, labels = labels_in(given(records), column, label)
     if bundle is None:

@@ -58,25 +58,27 @@ def command(
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
     typed = file == "-" and not text
+    if typed or text:
+        column = "text"
     records = ({"text": line} for line in text) if text else _lines() if typed else _records(file, column)
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
     with of_file(file if not typed else "standard input"), _written_to(output) as out:
-        for record, prediction in _answers(loaded, records, block):
-            out.write((_line(record, prediction) if shape == Shape.table else _json(record, prediction)) + "\n")
+        for record, prediction in _answers(loaded, records, block, column):
+            out.write((_line(record, prediction, column) if shape == Shape.table else _json(record, prediction)) + "\n")
             if block == 1:
                 out.flush()
 
 
 def _answers(
-    bundle: "Bundle", records: Iterable[dict[str, Any]], block: int
+    bundle: "Bundle", records: Iterable[dict[str, Any]], block: int, column: str
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each record with its prediction; no more than a block of records is held."""
+    """Each record as the file has it, with the prediction for `column`; no more than a block of records is held."""
     waiting: deque[dict[str, Any]] = deque()
 
     def remembered() -> Iterator[dict[str, Any]]:
         for record in records:
             waiting.append(record)
-            yield record
+            yield record if column == "text" else record | {"text": record[column]}
 
     for prediction in bundle.predictor.stream(remembered(), block):
         yield waiting.popleft(), prediction
@@ -95,7 +97,7 @@ def _records(file: str, column: str) -> Iterator[dict[str, Any]]:
 
     source = guess(file)
     if column != "text":  # the format refuses a name that the file does not have
-        source = source.model_copy(update={"columns": {"text": column}})
+        return source.read([column])
     first = next(source.read(), {})
     if "text" not in first and "tokens" not in first:  # taggers take words in 'tokens' as well
         columns = ", ".join(first)
@@ -107,9 +109,9 @@ def _json(record: dict[str, Any], prediction: dict[str, Any]) -> str:
     return json.dumps({**record, "prediction": prediction}, ensure_ascii=False, default=str)
 
 
-def _line(record: dict[str, Any], prediction: dict[str, Any]) -> str:
+def _line(record: dict[str, Any], prediction: dict[str, Any], column: str) -> str:
     """One line to read: the label and its probability, or the text with what was found in brackets."""
-    text = record["text"] if "text" in record else " ".join(record.get("tokens", []))
+    text = record[column] if column in record else " ".join(record.get("tokens", []))
     if "label" in prediction:
         scores = prediction.get("scores", {})
         return "\t".join([prediction["label"], f"{scores.get(prediction['label'], 1.0):.3f}", text])

@@ -23,7 +23,7 @@ from danlu.data.minhash import band_keys
 from danlu.data.record import Columns, Record, entity_labels, is_labelled, opinion_of, text_of, truth_of
 from danlu.data.stored import arrow_table, write_arrow
 from danlu.data.survey import counted_labels
-from danlu.refusal import Refusal
+from danlu.refusal import Refusal, of_record
 
 CHUNK = 2**22
 """Bytes of text in a chunk, about."""
@@ -105,7 +105,7 @@ class Ingest:
         numbered = list(zip(piece.numbers, records, strict=True))
         cleaned = Cleaned()
         if self.clean is not None:
-            numbered, cleaned = _cleaned(numbered, self.clean, filtered=piece.origin == "train")
+            numbered, cleaned = _cleaned(numbered, self.clean, piece.name, filtered=piece.origin == "train")
         filled = [(number, record) for number, record in numbered if text_of(record, self.column).strip()]
         records = [record for _, record in filled]
         table = arrow_table(records, where=lambda row: f"{piece.name}: record {filled[row][0]}")
@@ -238,10 +238,17 @@ _PLACE = "\0place"
 
 
 def _cleaned(
-    numbered: list[tuple[int, Record]], clean: Clean, *, filtered: bool
+    numbered: list[tuple[int, Record]], clean: Clean, name: str, *, filtered: bool
 ) -> tuple[list[tuple[int, Record]], Cleaned]:
     """The records that cleaning leaves, each with its number in the file, and what else it did."""
-    done = clean([record | {_PLACE: number} for number, record in numbered], filtered)
+    placed = [record | {_PLACE: number} for number, record in numbered]
+    try:
+        done = clean(placed, filtered)
+    except Refusal:
+        for record in placed:  # one by one, to name the record
+            with of_record(name, record[_PLACE]):
+                clean([record], filtered)
+        raise
     left = []
     for record in done.records:
         number = int(record[_PLACE])

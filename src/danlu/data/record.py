@@ -100,6 +100,29 @@ def entity_labels(record: Record) -> list[str]:
     return [label for label in found if label is not None]
 
 
+def answers_of(record: Record) -> list[dict[str, Any]] | None:
+    """The answers of a question as `{"text", "start"}`, also from the forms of SQuAD; None where they are no such."""
+    given = record.get("answers")
+    if isinstance(given, dict):  # as the datasets library has it: texts beside starts
+        texts, starts = given.get("text"), given.get("answer_start", given.get("start"))
+        if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):
+            return None
+        given = [{"text": text, "start": start} for text, start in zip(texts, starts, strict=True)]
+    found = []
+    for answer in given if isinstance(given, list) else [None]:
+        start = answer.get("start", answer.get("answer_start")) if isinstance(answer, dict) else None
+        if type(start) is not int or not isinstance(answer.get("text"), str):
+            return None
+        others = {name: value for name, value in answer.items() if name not in ("text", "start", "answer_start")}
+        found.append({"text": answer["text"], "start": start, **others})
+    return found
+
+
+def is_mark(mark: Any) -> bool:
+    """Whether a value marks characters of a text: an object with whole numbers in `start` and `end`."""
+    return isinstance(mark, dict) and type(mark.get("start")) is int and type(mark.get("end")) is int
+
+
 def is_labelled(record: Record) -> bool:
     """Whether a record says something of its text."""
     return any(record.get(column) is not None for column in ("label", "labels", "entities", "tags"))

@@ -26,7 +26,7 @@ class Parquet(FileFormat):
             try:
                 with ParquetFile(stream, pre_buffer=False) as file:  # else all that was read stays in memory
                     for batch in file.iter_batches(BATCH):
-                        yield from enumerate(records_of(batch), number + 1)
+                        yield from enumerate(records_of(batch, file.schema_arrow.metadata), number + 1)
                         number += len(batch)
             except (ArrowException, OSError, UnicodeDecodeError) as error:
                 raise Refusal(
