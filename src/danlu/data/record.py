@@ -110,8 +110,10 @@ def answers_of(record: Record) -> list[dict[str, Any]] | None:
         given = [{"text": text, "start": start} for text, start in zip(texts, starts, strict=True)]
     found = []
     for answer in given if isinstance(given, list) else [None]:
-        start = answer.get("start", answer.get("answer_start")) if isinstance(answer, dict) else None
-        if type(start) is not int or not isinstance(answer.get("text"), str):
+        if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
+            return None
+        start = answer.get("start", answer.get("answer_start"))
+        if type(start) is not int:
             return None
         others = {name: value for name, value in answer.items() if name not in ("text", "start", "answer_start")}
         found.append({"text": answer["text"], "start": start, **others})
