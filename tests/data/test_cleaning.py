@@ -157,9 +157,9 @@ def test_rewriters_are_told_from_filters_and_read_back() -> None:
 
 
 ANSWERS: dict[str, Any] = {
-    "ours": [{"text": "北京 市", "start": 6}],
-    "squad": [{"text": "北京 市", "answer_start": 6}],
-    "datasets": {"text": ["北京 市"], "answer_start": [6]},
+    "ours": [{"text": "北京 市", "start": 7}],
+    "squad": [{"text": "北京 市", "answer_start": 7}],
+    "datasets": {"text": ["北京 市"], "answer_start": [7]},
 }
 
 
