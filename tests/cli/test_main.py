@@ -187,7 +187,7 @@ def test_a_sentence_is_cut_and_written_so_that_a_terminal_can_show_it(
     (tmp_path / "a.csv").write_text("\x1b[31mred," + "x" * 100_000 + ",label\n1,2,3\n")
     code, _, err = _main(capsys, "survey", str(tmp_path / "a.csv"))
     assert code == 2
-    assert r"\x1b[31mred" in err
+    assert r"\u001b[31mred" in err
     assert "\x1b" not in err
     assert len(err) < 5000
     assert "; name the one with the text in --column" in err or "(the columns are" in err

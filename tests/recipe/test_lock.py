@@ -90,7 +90,7 @@ def test_a_fingerprint_depends_on_section_seed_inputs_and_stages(tmp_path: Path)
 
 
 def test_a_lock_is_read_back_equal(tmp_path: Path) -> None:
-    written = lock("s", _csv("丹炉.csv"), 3, {"clean": "f"}).done(1.26)
+    written = lock("s", _csv("丹炉.csv"), 3, {"clean": "f"}).done(1.26, tmp_path)
     save(tmp_path, written)
     assert load(tmp_path) == written
     assert written.seconds == 1.3

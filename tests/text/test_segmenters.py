@@ -293,7 +293,7 @@ def test_a_trained_folder_is_refused_where_it_does_not_fit(tmp_path: Path) -> No
     (folder / "segmenter.json").write_text(json.dumps({"segmenter": {"kind": "from the future"}}))
     with pytest.raises(Refusal, match="upgrade danlu"):
         open_segmenter(folder)
-    (folder / "segmenter.json").write_text("[]")
+    (folder / "segmenter.json").write_text("{}")
     with pytest.raises(Refusal, match="is no segmenter's description"):
         open_segmenter(folder)
 

@@ -17,7 +17,9 @@ def command(
     output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
     baseline: Annotated[str, typer.Option(help="its kind; auto: what the task names, given a training split")] = "auto",
-    resamples: Annotated[int, typer.Option(min=100, help="draws of the bootstrap behind the intervals")] = 1000,
+    resamples: Annotated[
+        int, typer.Option(min=100, max=1_000_000, help="draws of the bootstrap behind the intervals")
+    ] = 1000,
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
@@ -27,10 +29,12 @@ def command(
     from danlu.evaluate.examine import examine, write
     from danlu.evaluate.words import scores_in_words
     from danlu.machine.files import refuse_unwritable
+    from danlu.machine.terminal import say, show
     from danlu.refusal import Refusal, of_file
 
     if output:
         refuse_unwritable(output / "scores.json")
+    tell = say if output else show
     loaded = load(bundle, precision)
     prepared = data.is_dir()
     if prepared and (column or label):
@@ -49,7 +53,7 @@ def command(
     with of_file(data):
         found = examine(loaded.task, loaded.predict, records, baseline=rival, train=train, resamples=resamples)
     for line in scores_in_words(found.scores.to_plain(), default()):
-        typer.echo(line)
+        tell(line)
     if output:
         write(output, found)
-        typer.echo(translator(default())("written to {folder}").format(folder=output))
+        tell(translator(default())("written to {folder}").format(folder=output))

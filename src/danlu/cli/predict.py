@@ -1,14 +1,13 @@
 """`danlu predict BUNDLE [FILE|-]`."""
 
 import json
-import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,31 +41,35 @@ def command(
     output: Annotated[Path | None, typer.Option(help="file to write instead of the screen")] = None,
     shape: Annotated[Shape, typer.Option("--format", help="json lines, or lines to read")] = Shape.jsonl,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="cores to use; all")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="cores to use; all")] = None,
     too_long: Annotated[TooLong | None, typer.Option(help="what becomes of texts longer than the model takes")] = None,
 ) -> None:
     """Answer for every text, in order: one line a text, with the columns of the file and the prediction."""
     from danlu.bundle.bundle import load
+    from danlu.machine.files import bytes_in_place
+    from danlu.machine.terminal import as_text, show_all, typed_lines, visible
 
     if output is not None:
         _refuse_output(output)
     if text and file != "-":
         raise Refusal(f"give either --text or the file {file}, not both")
-    if file == "-" and not text and sys.stdin is None:  # as in a service, or after <&-
-        raise Refusal("standard input is closed; give a file, or --text")
+    typed = file == "-" and not text
+    asked = [as_text(line, "--text") for line in text or ()] or (typed_lines() if typed else None)
     loaded = load(bundle, precision, threads=threads)
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
-    typed = file == "-" and not text
-    if typed or text:
-        column = "text"
-    records = ({"text": line} for line in text) if text else _lines() if typed else _records(file, column)
+    column = column if asked is None else "text"
+    records = _records(file, column) if asked is None else ({"text": line} for line in asked)
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
-    with of_file(file if not typed else "standard input"), _written_to(output) as out:
-        for record, prediction in _answers(loaded, records, block, column):
-            out.write((_line(record, prediction, column) if shape == Shape.table else _json(record, prediction)) + "\n")
-            if block == 1:
-                out.flush()
+    line_of = partial(_line, column=column) if shape == Shape.table else _json
+    with of_file(file if not typed else "standard input"):
+        lines = (line_of(record, prediction) for record, prediction in _answers(loaded, records, block, column))
+        if output is None:
+            show_all(lines, every=block)
+        else:
+            with bytes_in_place(output) as out:
+                for line in lines:
+                    out.write(f"{visible(line)}\n".encode())
 
 
 def _answers(
@@ -82,14 +85,6 @@ def _answers(
 
     for prediction in bundle.predictor.stream(remembered(), block):
         yield waiting.popleft(), prediction
-
-
-def _lines() -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        try:
-            yield {"text": line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")}
-        except UnicodeDecodeError:
-            raise Refusal(f"standard input, line {number}: expected UTF-8; convert it with: iconv -t UTF-8") from None
 
 
 def _records(file: str, column: str) -> Iterator[dict[str, Any]]:
@@ -111,37 +106,20 @@ def _json(record: dict[str, Any], prediction: dict[str, Any]) -> str:
 
 def _line(record: dict[str, Any], prediction: dict[str, Any], column: str) -> str:
     """One line to read: the label and its probability, or the text with what was found in brackets."""
+    from danlu.machine.terminal import on_one_line
+
     text = record[column] if column in record else " ".join(record.get("tokens", []))
     if "label" in prediction:
         scores = prediction.get("scores", {})
-        return "\t".join([prediction["label"], f"{scores.get(prediction['label'], 1.0):.3f}", text])
+        share = f"{scores.get(prediction['label'], 1.0):.3f}"
+        return "\t".join([on_one_line(prediction["label"]), share, on_one_line(text)])
     if "entities" in prediction:
         for entity in sorted(prediction["entities"], key=lambda found: -found["start"]):
             start, end = entity["start"], entity["end"]
             text = f"{text[:start]}[{text[start:end]} {entity['label']}]{text[end:]}"
-        return text
+        return on_one_line(text)
     numbers = [f"{name} {value:.4g}" for name, value in prediction.items() if isinstance(value, int | float)]
-    return "\t".join([*numbers, text])
-
-
-@contextmanager
-def _written_to(path: Path | None) -> Iterator[IO[str]]:
-    """Standard output in UTF-8, or a file that appears when all of it is written."""
-    from danlu.machine.files import full_disk_refused
-
-    if path is None:
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(encoding="utf-8")
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with full_disk_refused(path), temporary.open("w", encoding="utf-8", newline="\n") as out:
-            yield out
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    return "\t".join([*numbers, on_one_line(text)])
 
 
 def _refuse_output(path: Path) -> None:

@@ -39,24 +39,20 @@ def command(
     """Split every text into words; no character is lost in json, white space between words is in lines."""
     from danlu.bundle.named_segmenter import named_segmenter
     from danlu.language import default
+    from danlu.machine.terminal import as_text, show_all, typed_lines
 
     if text and file != "-":
         raise Refusal(f"give either --text or the file {file}, not both")
-    if file == "-" and not text and sys.stdin is None:  # as in a service, or after <&-
-        raise Refusal("standard input is closed; give a file, or --text")
     if (known is not None and not score) or (score and file == "-"):
         raise Refusal("--score takes a file of segmented text, and --known goes with it; leave them out to segment")
+    typed = file == "-" and not text
+    asked = [as_text(line, "--text") for line in text or ()] or (typed_lines() if typed else _texts(file, column))
     chosen = named_segmenter(segmenter)
     if score:
-        for line in _in_words(_scored(chosen, file, known), default()):
-            typer.echo(line)
+        show_all(_in_words(_scored(chosen, file, known), default()), every=_BLOCK)
         return
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8")
-    typed = file == "-" and not text
-    texts = iter(text) if text else _lines() if typed else _texts(file, column)
-    for line in _segmented(chosen, texts, shape, separator, 1 if typed and sys.stdin.isatty() else _BLOCK):
-        typer.echo(line)
+    block = 1 if typed and sys.stdin.isatty() else _BLOCK
+    show_all(_segmented(chosen, iter(asked), shape, separator, block), every=block)
 
 
 def _segmented(segmenter: "Segmenter", texts: Iterator[str], shape: Shape, separator: str, block: int) -> Iterator[str]:
@@ -96,14 +92,6 @@ def _texts(file: str, column: str) -> Iterator[str]:
         if not isinstance(text, str):
             raise Refusal(f"{file}: record {number:,} has no text in column '{column}'; name another with --column")
         yield text
-
-
-def _lines() -> Iterator[str]:
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise Refusal(f"standard input, line {number}: expected UTF-8; convert it with: iconv -t UTF-8") from None
 
 
 def _in_words(scores: "WordScores", language: str) -> Iterable[str]:

@@ -52,5 +52,5 @@ def holds_json_lines(source: SourceFile, encoding: str = "auto") -> bool:
     try:
         first = next((line for _, line in lines(source, encoding) if line.strip()), "")
         return isinstance(json.loads(first), dict)
-    except ValueError:  # a Refusal as well, of a first line that is too long
+    except (ValueError, RecursionError):  # a Refusal as well, of a first line that is too long
         return False

@@ -55,7 +55,12 @@ class Spool:
         return np.fromfile(self.folder / f"{chunk.number}.bands", np.uint64, chunk.rows, offset=place)
 
     def coded(self, name: str, spelled: Callable[[str], str] = str) -> tuple[NDArray[np.int32], list[str]]:
-        """Each row's `label` or `stratum`, as it is spelled, as a position in the names, -1 for none, (N,)."""
+        """Each row's `label` or `stratum`, as it is spelled, as a position in the names, -1 for none, (N,).
+
+        No row has a label where the numbers are to be measured.
+        """
+        if name == "label" and self.measured:
+            return np.full(self.rows, -1, np.int32), []
         names: dict[str, int] = {}
         found = []
         for chunk in self.chunks:

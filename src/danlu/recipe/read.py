@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from danlu.machine.door import opened
 from danlu.recipe.part import nearest
-from danlu.recipe.yaml_text import Keys, parse
+from danlu.recipe.yaml_text import LONGEST, Keys, parse, place, refuse_strange
 from danlu.refusal import Refusal
 
 _REFERENCE = re.compile(r"@[^@:\s]+(:[a-z]+)?")
@@ -36,9 +37,7 @@ class Written:
 
     def place(self, keys: Keys) -> str:
         """`file line 3: stages.clean.split`, as exactly as is known."""
-        known = next((keys[:end] for end in range(len(keys), 0, -1) if keys[:end] in self.lines), None)
-        line = f" line {self.lines[known]}" if known else ""
-        return f"{self.name}{line}: {'.'.join(map(str, keys))}" if keys else f"{self.name}{line}"
+        return place(self.name, keys, self.lines)
 
 
 def written(source: str | Path | Mapping[str, Any]) -> Written:
@@ -48,10 +47,13 @@ def written(source: str | Path | Mapping[str, Any]) -> Written:
         Refusal: no such file, no YAML, or no mapping at the top.
     """
     if isinstance(source, Mapping):
-        return Written("the recipe", dict(source))
+        given = Written("the recipe", dict(source))
+        refuse_strange(given.data, given.place)
+        return given
     path = Path(source)
     if path.is_file():
-        name, data = str(path), path.read_bytes()
+        with opened(path, "cannot be read", "give the path of a YAML file"), path.open("rb") as file:
+            name, data = str(path), file.read(4 * LONGEST + 1)  # what is longer is refused by its characters
     elif str(source) in packaged():
         name, data = str(source), (files("danlu") / "recipes" / f"{source}.yaml").read_bytes()
     else:
@@ -82,6 +84,8 @@ def overridden(recipe: Written, overrides: Sequence[str] | Mapping[str, Any], to
     Raises:
         Refusal: an override without '=', of an unknown stage, or into something that has no keys.
     """
+    if isinstance(overrides, Mapping):
+        refuse_strange(dict(overrides), Written("the overrides", {}).place)
     pairs = overrides.items() if isinstance(overrides, Mapping) else map(_split, overrides)
     for address, value in pairs:
         keys = _address(recipe, address, top)

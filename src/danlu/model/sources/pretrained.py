@@ -1,15 +1,13 @@
 """Weights that are there already: in a local folder, or on the Hugging Face hub."""
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
-from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
-from danlu.machine.hub import first_line, local_folder
+from danlu.machine.hub import local_folder
+from danlu.model.folder import open_model
 from danlu.model.new_tokens import make_room
-from danlu.model.quiet import quiet
 from danlu.model.source import Source
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer
@@ -32,28 +30,8 @@ class Pretrained(Source):
             Refusal: there is no such folder or name, it holds no safetensors, it needs code of its own, or it
                 lacks weights of the trunk.
         """
-        import transformers
-
         folder = local_folder(self.path, FILES)
-        _refuse_pickles(folder)
-        try:
-            settings = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, **config)
-            _set_dropout(settings, self.dropout)
-            with quiet():
-                network, report = getattr(transformers, auto_class).from_pretrained(
-                    folder,
-                    config=settings,
-                    dtype="float32",
-                    use_safetensors=True,
-                    trust_remote_code=False,
-                    ignore_mismatched_sizes=True,
-                    output_loading_info=True,
-                )
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise Refusal(
-                f"{self.path}: no model could be read there ({first_line(error)}); "
-                "give a folder with config.json and model.safetensors, such as save_pretrained writes"
-            ) from error
+        network, report = open_model(folder, self.path, auto_class, config, self.dropout, ignore_mismatched_sizes=True)
         _refuse_missing(self.path, network, report)
         make_room(network, tokenizer, folder, self.path)
         if network.config.pad_token_id is None:  # a decoder that classifies looks for the last token before padding
@@ -63,24 +41,6 @@ class Pretrained(Source):
     def tokenizer_path(self) -> str | None:
         """The tokenizer lies beside the weights."""
         return self.path
-
-
-def _set_dropout(settings: Any, dropout: float | None) -> None:
-    names = ("hidden_dropout_prob", "attention_probs_dropout_prob", "resid_pdrop", "embd_pdrop", "attn_pdrop")
-    for name in (*names, "attention_dropout", "dropout", "dropout_rate"):
-        if dropout is not None and hasattr(settings, name):
-            setattr(settings, name, dropout)
-
-
-def _refuse_pickles(folder: Path) -> None:
-    if list(folder.glob("*.safetensors")):
-        return
-    pickles = [file.name for file in folder.iterdir() if file.suffix in {".bin", ".pt", ".pth", ".pkl", ".ckpt"}]
-    if pickles:
-        raise Refusal(
-            f"{folder / pickles[0]}: weights in a pickle can run code and are not loaded; "
-            "convert them to model.safetensors with save_pretrained on a machine that you trust them on"
-        )
 
 
 def _refuse_missing(path: str, network: PreTrainedModel, report: dict[str, Any]) -> None:

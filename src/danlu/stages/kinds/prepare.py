@@ -36,7 +36,7 @@ from danlu.data.spool import Spool, spooled_clusters
 from danlu.data.survey import Counts, Said, Survey, in_words, surveyed
 from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
-from danlu.refusal import Refusal
+from danlu.refusal import Refusal, without_secrets
 from danlu.stages.sources import at_place
 from danlu.stages.stage import Place, Stage
 
@@ -104,8 +104,7 @@ class _Preparation:
         self.spool = self._spooled()
         self.characters = self.spool.values("characters")
         self.spelled = self.spool.spellings()
-        codes, names = self.spool.coded("label", self.spelled.of)
-        self.labels = (np.full_like(codes, -1), list[str]()) if self.spool.measured else (codes, names)
+        self.labels = self.spool.coded("label", self.spelled.of)
 
     def run(self) -> None:
         stage, place, spool = self.stage, self.place, self.spool
@@ -182,7 +181,8 @@ class _Preparation:
                 with closing(source.read()) as first:
                     needed = () if {"tokens", "words"} & next(first).keys() else stage.columns
                 read = source.read(needed, bad_rows, labelled=True)
-                yield name, source.path, without_augmented(read, source.path) if split or name != "train" else read
+                told = without_secrets(source.path)
+                yield name, told, without_augmented(read, told) if split or name != "train" else read
 
     def _counts(self) -> Counts:
         chunks = self.spool.chunks
@@ -205,8 +205,7 @@ class _Preparation:
             gone = stage.decontaminate.found_in(spool, np.flatnonzero(~train), stage.engine)
             rows = self._without(gone, rows, "hold a piece of a test text")
         if stage.conflicts == "drop":
-            crossed = contested(said.truths, clusters.exact)
-            rows = self._without(crossed, rows, "same text with different labels")
+            rows = self._without(contested(said.truths, clusters.exact), rows, "same text with different labels")
         repeats = np.ones(spool.rows, bool)
         repeats[first_of_each(rows, clusters, stage.dedup, said.opinions)] = False
         rows = self._without(repeats, rows, "repeat another")
