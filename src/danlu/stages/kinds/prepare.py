@@ -34,7 +34,7 @@ from danlu.data.shares import Shares
 from danlu.data.split import split_by_time, split_coded
 from danlu.data.spool import Spool, spooled_clusters
 from danlu.data.stored import mixed_in_words
-from danlu.data.survey import Counts, Survey, in_words, surveyed
+from danlu.data.survey import Counts, Said, Survey, in_words, surveyed
 from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal, without_secrets
@@ -104,17 +104,18 @@ class _Preparation:
         self.dropped = Dropped()
         self.spool = self._spooled()
         self.characters = self.spool.values("characters")
-        self.labels = self.spool.coded("label")
+        self.spelled = self.spool.spellings()
+        self.labels = self.spool.coded("label", self.spelled.of)
 
     def run(self) -> None:
         stage, place, spool = self.stage, self.place, self.spool
-        clusters = Clusters(*spooled_clusters(spool, stage.similarity, stage.engine))
-        crossed = contested(spool.values("truth"), clusters.exact)
+        clusters = spooled_clusters(spool, stage.similarity, stage.engine)
+        said = spool.said(self.labels[0])
         rng = generator(place.seed, "survey")
-        found = surveyed(self._counts(), clusters, crossed, self.characters, rng)
-        for line in in_words(found, place.language):
+        found = surveyed(self._counts(), clusters, said, self.characters, rng)
+        for line in [*in_words(found, place.language), *self.spelled.in_words(place.language)]:
             place.say(line)
-        rows = self._kept(clusters, crossed)
+        rows = self._kept(clusters, said)
         for line in self.dropped.in_words(place.language):
             place.say(line)
         if not len(rows):
@@ -180,7 +181,7 @@ class _Preparation:
             for source in _listed(sources):
                 with closing(source.read()) as first:
                     needed = () if {"tokens", "words"} & next(first).keys() else stage.columns
-                read = source.read(needed, bad_rows)
+                read = source.read(needed, bad_rows, labelled=True)
                 told = without_secrets(source.path)
                 yield name, told, without_augmented(read, told) if split or name != "train" else read
 
@@ -188,12 +189,12 @@ class _Preparation:
         chunks = self.spool.chunks
         return Counts(
             rows=sum(chunk.rows + chunk.empty for chunk in chunks),
-            labels=sum((chunk.labels for chunk in chunks), Counter()),
+            labels=self.spelled.counted(self.spool.labels()),
             entities=sum((chunk.entities for chunk in chunks), Counter()),
             unlabelled=sum(chunk.unlabelled for chunk in chunks),
         )
 
-    def _kept(self, clusters: Clusters, crossed: Marks) -> Rows:
+    def _kept(self, clusters: Clusters, said: Said) -> Rows:
         """The rows to split: not those of given sets, nor what repeats, is short, contaminated, or rare."""
         stage, spool = self.stage, self.spool
         train = spool.origins("train")
@@ -205,9 +206,9 @@ class _Preparation:
             gone = stage.decontaminate.found_in(spool, np.flatnonzero(~train), stage.engine)
             rows = self._without(gone, rows, "hold a piece of a test text")
         if stage.conflicts == "drop":
-            rows = self._without(crossed, rows, "same text with different labels")
+            rows = self._without(contested(said.truths, clusters.exact), rows, "same text with different labels")
         repeats = np.ones(spool.rows, bool)
-        repeats[first_of_each(rows, clusters, stage.dedup)] = False
+        repeats[first_of_each(rows, clusters, stage.dedup, said.opinions)] = False
         rows = self._without(repeats, rows, "repeat another")
         codes, names = self.labels
         rare = np.bincount(codes[rows] + 1, minlength=len(names) + 1) < stage.minimum_label_count
