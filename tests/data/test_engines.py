@@ -66,6 +66,27 @@ def test_items_are_taken_as_they_are_needed() -> None:
     results.close()  # type: ignore[attr-defined]
 
 
+class Counted:
+    """A function that holds much, and writes down each time that it is packed."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def __call__(self, item: int) -> int:
+        return item + 1
+
+    def __reduce__(self) -> tuple[object, ...]:
+        self.log.write_text(self.log.read_text() + "packed\n" if self.log.exists() else "packed\n")
+        return partial, (abs,)
+
+
+def test_the_function_is_packed_once_however_many_items_there_are(tmp_path: Path) -> None:
+    """A fitted filter holds 75 MB, which went with every chunk."""
+    function = Counted(tmp_path / "log")
+    assert list(TWO.map(function, range(-30, 0))) == list(range(30, 0, -1))
+    assert function.log.read_text() == "packed\n"
+
+
 def test_an_exception_is_raised_to_the_caller_and_the_processes_end() -> None:
     with pytest.raises(ZeroDivisionError):
         list(TWO.map(partial(truediv, 1), [1, 2, 3, 4, 5, 0, 7, 8]))

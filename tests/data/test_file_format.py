@@ -1,5 +1,7 @@
 """What all formats of files have in common."""
 
+import gzip
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +41,27 @@ def test_a_single_page_of_a_folder_keeps_its_name(tmp_path: Path) -> None:
     (tmp_path / "one.html").write_text("<p>a</p>")
     source = Format.model_validate({"kind": "folder", "path": str(tmp_path / "one.html")})
     assert list(source.read()) == [{"text": "a", "file": "one.html"}]
+
+
+ROW = {"text": b"a\n", "jsonl": b"{}\n", "csv": b"a\n", "words": b"a\n", "tsv": b"a\n"}
+
+
+@pytest.mark.parametrize("kind", ROW)
+@pytest.mark.parametrize("packing", ["gz", "zip"])
+def test_a_small_packed_file_of_endless_rows_is_refused(
+    kind: str, packing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.data.source_file._ROWS", 2**15)
+    content = ROW[kind] * 2**17
+    path = tmp_path / f"a.{packing}"
+    if packing == "gz":
+        path.write_bytes(gzip.compress(content))
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a", content)
+    source = Format.model_validate({"kind": kind, "path": str(path)})
+    with pytest.raises(Refusal, match=r"a\.(gz|zip:a): holds more than 32,768 rows in [\d,]+ packed bytes"):
+        list(source.read())
+    (tmp_path / "plain").write_bytes(content)
+    plain = Format.model_validate({"kind": kind, "path": str(tmp_path / "plain")})
+    assert sum(1 for _ in plain.read()) >= 2**17 - 1

@@ -23,9 +23,10 @@ from danlu.machine.files import folder_in_place, write_text
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_inference
 from danlu.model.folder import open_model
+from danlu.model.positions import longest_row
 from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
-from danlu.task.predict import Predictor, longest_row
+from danlu.task.predict import Predictor
 from danlu.task.task import Prediction, Task
 from danlu.text.tokenizer import Tokenizer
 from danlu.text.tokenizer_folder import open_tokenizer

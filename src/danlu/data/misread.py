@@ -8,7 +8,7 @@ N characters of all texts.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from danlu.data.characters import Characters, Codes
 from danlu.data.likely import likely
 
 _HIGH = rb"[\x80-\xff]"
+_ANY_HIGH = re.compile(_HIGH + rb"+")
 _NEXT = rb"[\x80-\xbf]"
 _SPACED = b"\xc2\xc3\xc5\xce\xd0\xd9"
 """First bytes after which a space stands for the byte 0xA0, which many programs take for white space."""
@@ -39,6 +40,8 @@ WRITTEN: dict[str, re.Pattern[bytes]] = {
 }
 """What texts were written in, with what its characters beyond ASCII look like."""
 
+_WORD = 48  # bytes: what is shorter comes again, and is kept
+
 _WESTERN = ("latin-1", "cp1252", "cp1254")  # agree on the bytes of all characters that they share
 _ONE_BYTE = ("cp1250", "cp1251", "cp1253", "cp1257", "iso8859-2", "koi8-r", "mac-roman", "cp437", "cp850", "cp866")
 TWO_BYTES: dict[str, tuple[str, ...]] = {
@@ -50,7 +53,7 @@ TWO_BYTES: dict[str, tuple[str, ...]] = {
 READINGS: dict[str, tuple[str, ...]] = {"western": tuple(WRITTEN), **dict.fromkeys(_ONE_BYTE, ("utf-8",)), **TWO_BYTES}
 """What texts were read in, with what each may have been written in."""
 
-_PLAIN = ("western", "mac-roman", "cp437", "cp850")
+_PLAIN = ("western", "mac-roman", "cp437", "cp850", "cp1250", "iso8859-2")
 """Readings in which later bytes of UTF-8 are letters too, and do not stand after what looks like a first one."""
 
 _USUAL = "“”‘’–—…·×°«»§"
@@ -75,8 +78,8 @@ class Stretch:
     new_cuts: NDArray[np.int64]
 
 
-def stretches(codes: Codes, reading: str, written: str) -> Iterator[Stretch]:
-    """What may be misread in a text of these code points."""
+def stretches(codes: Codes, reading: str, written: str, *, whole: bool = False) -> Iterator[Stretch]:
+    """What may be misread in a text of these code points; all that can be, if the `whole` text is."""
     values = _bytes_in(reading)[codes]
     wide = values > 0xFF
     first = np.concatenate([[0], np.cumsum(1 + wide)])  # byte at which each character begins
@@ -85,12 +88,15 @@ def stretches(codes: Codes, reading: str, written: str) -> Iterator[Stretch]:
     raw[first[1:][wide] - 1] = values[wide] & 0xFF
     begins = np.zeros(len(raw) + 1, bool)
     begins[first] = True
-    strange = _strange(codes)[reading, written] if reading in TWO_BYTES else None
+    strange = _strange(codes)[reading, written] if reading in TWO_BYTES and not whole else None
     pattern = _UTF8_SPACED if (reading, written) == ("western", "utf-8") else WRITTEN[written]
+    if whole and written in _ALPHABETS:
+        pattern = _ANY_HIGH
     for match in pattern.finditer(raw.tobytes()):
         if strange is not None and not _any_between(strange, *np.searchsorted(first, match.span())):
             continue
-        for start, new, ends in _decoded(match[0], written):
+        data = match[0]
+        for start, new, ends in _decoded_word(data, written) if len(data) < _WORD else _decoded(data, written):
             offsets = match.start() + start + ends
             both = np.flatnonzero(begins[offsets])  # where a character ends in both readings
             if len(both) > 1:
@@ -113,10 +119,17 @@ def _strange(codes: Codes) -> dict[tuple[str, str], NDArray[np.int64]]:
                 later = (second[:, 0] & 0xC0) + (first[:, 1] & 0xC0) + (first[:, 2] & 0xC0) + (second[:, 2] & 0xC0)
                 likelier |= (first[:, 0] >= 0xE0) & (second[:, 1] >= 0xE0) & (later == 4 * 0x80)
             found[reading, written] = places[likelier]
-    accents = signs.accent[codes[1:]] & (codes[:-1] >= ord("a")) & (codes[:-1] <= ord("z"))
-    if accents.any():
-        found["gbk", "utf-8"] = np.union1d(found.get(("gbk", "utf-8"), places[:0]), np.flatnonzero(accents) + 1)
+    accents, letter = signs.accent[codes], _is_ascii_letter(codes)
+    beside = np.zeros(len(codes), bool)
+    beside[1:], beside[:-1] = letter[:-1], beside[:-1] | letter[1:]
+    if (accents & beside).any():
+        found["gbk", "utf-8"] = np.union1d(found.get(("gbk", "utf-8"), places[:0]), np.flatnonzero(accents & beside))
     return found
+
+
+def _is_ascii_letter(codes: Codes) -> NDArray[np.bool_]:
+    small = codes | np.uint32(0x20)
+    return (small >= ord("a")) & (small <= ord("z"))
 
 
 @cache
@@ -137,6 +150,11 @@ def _gains(reading: str, written: str) -> NDArray[np.int8]:
 def _any_between(places: NDArray[np.int64], start: int, end: int) -> bool:
     place = int(np.searchsorted(places, start))
     return place < len(places) and int(places[place]) < end
+
+
+@lru_cache(maxsize=2**14)
+def _decoded_word(data: bytes, written: str) -> list[tuple[int, str, NDArray[np.int64]]]:
+    return list(_decoded(data, written))
 
 
 def _decoded(data: bytes, written: str) -> Iterator[tuple[int, str, NDArray[np.int64]]]:
@@ -194,6 +212,11 @@ def _bytes_in(reading: str) -> NDArray[np.uint16]:
     return table
 
 
+def holds_all(codes: Codes, reading: str) -> bool:
+    """Whether all of a text can have been read in this encoding."""
+    return bool((_bytes_in(reading)[codes] > 0).all())
+
+
 @dataclass(frozen=True)
 class _Signs:
     """Bits of each code point, (0x110000,): one for each of `_ONE_BYTE` in order, and for the western reading.
@@ -223,8 +246,7 @@ def _signs() -> _Signs:
     for number, reading in enumerate((*_ONE_BYTE, "western")):
         values, bit = _bytes_in(reading), np.uint16(1 << number)
         two[(values >= 0xC2) & (values < 0xE0)] |= bit
-        if reading != "cp866":  # has letters there, which stand together in every Russian word
-            more[(values >= 0xE0) & (values < 0xF5)] |= bit
+        more[(values >= 0xE0) & (values < 0xF5)] |= bit
         later[(values >= 0x80) & (values < 0xC0)] |= bit
     marked = np.full(0x110000, 0xFFFF, np.uint16)  # a row of letters, as Ukrainian `дії`, is no sign of anything
     marked[[code for code in range(0x80, 0x500) if chr(code).isalpha()]] = sum(
@@ -245,9 +267,12 @@ def suspected(given: Characters) -> list[list[tuple[str, str]]]:
     """What each text may have been read in and written in; nothing for nearly all texts."""
     signs, codes = _signs(), given.codes
     later = signs.later[codes]
-    marked = later & signs.marked[codes]
-    utf = signs.two[codes[:-1]] & marked[1:]
-    utf[:-1] |= signs.more[codes[:-2]] & ((later[1:-1] & marked[2:]) | (marked[1:-1] & later[2:]))
+    letter = _is_ascii_letter(codes)
+    marked = signs.marked[codes]
+    marked[1:][letter[:-1]] = marked[:-1][letter[1:]] = 0xFFFF  # or it stands beside an English letter
+    two, more = signs.two[codes[:-1]] & later[1:], signs.more[codes[:-2]] & later[1:-1] & later[2:]
+    utf = two & (marked[:-1] | marked[1:])
+    utf[:-1] |= more & (marked[:-2] | marked[1:-1] | marked[2:])
     places = np.flatnonzero(utf)
     found = [_rows(given, places[(utf[places] >> np.uint16(number)) & 1 > 0]) for number in range(len(_ONE_BYTE) + 1)]
     found[-1] = np.union1d(found[-1], _rows(given, np.flatnonzero(signs.spaced[codes[:-1]] & (codes[1:] == ord(" ")))))

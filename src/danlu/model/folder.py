@@ -12,6 +12,7 @@ from typing import Any
 from danlu.machine.door import file_inside, opened, read_json, staged
 from danlu.model.limits import bounded, refuse_counts
 from danlu.model.quiet import quiet
+from danlu.model.source import refuse_without
 from danlu.model.weights import FLOATS, INDEX, SINGLE, Weights, find_weights
 from danlu.refusal import Refusal
 
@@ -56,6 +57,7 @@ def open_model(
         quiet(),
     ):
         read = transformers.AutoConfig.from_pretrained(stage, trust_remote_code=False, local_files_only=True, **config)
+        refuse_without(auto_class, read, name)
         _set_dropout(read, dropout)
         network, report = getattr(transformers, auto_class).from_pretrained(
             stage,

@@ -28,18 +28,25 @@ def kept_logits(model: nn.Module, inputs: Mapping[str, Any], keep_BT: Tensor) ->
     """Logits (K, vocabulary) at the K positions where `keep_BT` is true, in row order.
 
     The kept hidden states leave the trunk as one row, and the model's own head makes logits of that row: what
-    a family does there (transforms, scales, soft caps, biases) and wrappers around the model stay in force.
+    a family does there (transforms, scales, soft caps, biases) and wrappers around the model stay in force. Where
+    a family goes by its trunk (OPT, the decoders of BART) the kept logits are taken from all of them.
     """
+    kept = False
 
     def keep_hidden(_module: nn.Module, _arguments: Any, output: Any) -> Any:
-        output.last_hidden_state = output.last_hidden_state[keep_BT][None]
+        nonlocal kept
+        hidden_BTD = getattr(output, "last_hidden_state", None)
+        if hidden_BTD is not None and hidden_BTD.shape[:2] == keep_BT.shape:
+            output.last_hidden_state = hidden_BTD[keep_BT][None]
+            kept = True
         return output
 
     handle = trunk(model).register_forward_hook(keep_hidden)
     try:
-        return model(**inputs).logits[0]  # type: ignore[no-any-return]
+        logits = model(**inputs).logits
     finally:
         handle.remove()
+    return logits[0] if kept else logits[keep_BT]  # type: ignore[no-any-return]
 
 
 def cross_entropy_sum(logits_KV: Tensor, labels_K: Tensor, chunk: int = 4096) -> Tensor:

@@ -41,20 +41,21 @@ def plan(
     tokens: int,
     examples: int | None = None,
     rng: np.random.Generator | None = None,
+    padded: bool = True,
 ) -> list[Slice]:
     """Batches of like lengths in few distinct widths; every row is in exactly one.
 
     A batch holds `tokens` tokens, padding included, its number of rows a multiple of 4; or `examples` rows.
     Widths climb a ladder, and none exceeds the longest row, so that a model whose limit is not on it can take it.
     The slots that are left in a batch go to the next shorter rows, so only the batch with the shortest rows may be
-    small. With `rng`, rows of like widths are shuffled and so are the batches; without, the longest rows come first
-    and the order is always the same.
+    small; unless `padded`, only rows of one length share a batch. With `rng`, rows of like widths are shuffled and
+    so are the batches; without, the longest rows come first and the order is always the same.
     """
     lengths_N = np.asarray(lengths, np.int64)
     if not len(lengths_N):
         return []
     ladder = _ladder(int(lengths_N.max()))
-    widths_N = ladder[np.searchsorted(ladder, lengths_N)]
+    widths_N = ladder[np.searchsorted(ladder, lengths_N)] if padded else lengths_N
     if rng is None:
         order = np.argsort(-lengths_N, kind="stable")
     else:
@@ -64,9 +65,11 @@ def plan(
     start = 0
     while start < len(order):
         width = int(widths_N[order[start]])
-        rows = examples or _rows(tokens, width)
-        slices.append(Slice(order[start : start + rows], width))
-        start += rows
+        chosen = order[start : start + (examples or _rows(tokens, width))]
+        if not padded:
+            chosen = chosen[widths_N[chosen] == width]
+        slices.append(Slice(chosen, width))
+        start += len(chosen)
     if rng is not None:
         slices = [slices[number] for number in rng.permutation(len(slices))]
     return slices

@@ -11,7 +11,7 @@ from danlu.bundle.network import open_network
 from danlu.data.augmenter import SOURCE_ROW, Augmenter
 from danlu.data.passage import Passage, read_passages
 from danlu.data.record import Record
-from danlu.task.predict import longest_row
+from danlu.model.positions import longest_row
 from danlu.text.batch import plan
 from danlu.text.windows import tokenized
 

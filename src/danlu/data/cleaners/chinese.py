@@ -19,8 +19,8 @@ _HALVES = re.compile("([\ud800-\udfff]+)")
 _STAYS_AFTER = "显顯原名专專论論编編译譯巨卓昭土附新所遗遺杂雜撰合拙大旧舊力较較执執共成无無鑫衣英水前弹彈知独獨"
 _STAYS_AFTER += "，。、；：,.（）()”」》】"
 _ZHE = re.compile(rf"(?<![\s\d{_STAYS_AFTER}])著(?![名作称稱书書述者有录錄于於论論手]|的?[《〈])")
-"""著 that is the particle 着, as in 看著他. OpenCC's own table for Taiwan (tw2s) makes 原着 of 原著 and 幺 of 么 too: in
-19,484 paragraphs of the People's Daily, of 388 that are no particle tw2s changes 171, and this expression 1."""
+"""著 that is the particle 着, as in 看著他. OpenCC's own table for Taiwan (tw2s) makes 原着 of 原著, and 幺 of 么:
+of 388 in the People's Daily of January 1998, none of them a particle, it changes 171, and this expression 1."""
 
 _KNOWN = {"t2s": ("手机坏了，乾坤與乾燥", "手机坏了，乾坤与干燥"), "s2t": ("手机坏了，理发后", "手機壞了，理髮後")}
 """Conversions that tell a broken version: 1.3.2 and 1.4.0 make 坯 of 坏."""

@@ -6,17 +6,18 @@ languages, as a court would: the evidence has to be strong.
 
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from danlu.data.alignment import Edit
+from danlu.data.alignment import Edit, applied
 from danlu.data.characters import characters, code_points
 from danlu.data.cleaner import Editor
 from danlu.data.likely import likely, paired
-from danlu.data.misread import TWO_BYTES, Stretch, stretches, suspected
+from danlu.data.misread import TWO_BYTES, Stretch, holds_all, stretches, suspected
 
 _ENOUGH_UTF8, _ENOUGH, _ENOUGH_PAIRS = 22.0, 40.0, 60.0
 """Bits by which what it may have been must be likelier: if written in UTF-8, else if read in an encoding of one byte,
@@ -24,9 +25,14 @@ or of two. In the Universal Declaration in 532 languages (5.5 million characters
 
 _DISTINCT = 3  # different characters that other encodings than UTF-8 need: rows of × or ± are none
 
-_WEAK = 8.0  # bits that do where most of a text is misread in this way
+_WEAK = 8.0  # bits with which a stretch is looked at closely
 
-_WHOLE = 10.0  # bits that a stretch may lose to be taken whole
+_MOST, _NEARLY_ALL = 0.5, 0.9
+"""Shares of the characters beyond ASCII that are clearly misread, and that can be: then all of the text is."""
+
+_TRIED = 3  # pairs of encodings whose reading of all of a text is compared
+
+_VALID = 8.0  # bits that UTF-8 is worth beside other encodings, for hardly anything but it is valid UTF-8
 
 _CONTROLS = re.compile("[\x80-\x9f]|[\ud800-\udbff][\udc00-\udfff]")
 
@@ -64,17 +70,27 @@ class Mojibake(Editor):
         known: _Known = {}
         tried = (_guess(text, found, pair, known) for pair in pairs for found in stretches(codes, *pair))
         guesses = [guess for guess in tried if guess]
-        guesses.sort(key=lambda guess: (-guess.gain, guess.start, guess.end))
-        strong = _apart([guess for guess in guesses if guess.is_strong])
+        strong = [guess for guess in guesses if guess.is_strong]
         if not strong:
             return [
                 (match.start(), match.end(), new)
                 for match in _CONTROLS.finditer(text)
                 if (new := _meant(match[0])) != match[0]
             ]
-        misread = sum(guess.end - guess.start for guess in strong)
-        if 2 * misread >= np.count_nonzero(codes > 0x7F):
-            strong += [guess for guess in guesses if guess.pair == strong[0].pair and guess.gain >= _WEAK]
+        sums: Counter[tuple[str, str]] = Counter()
+        for guess in strong:
+            sums[guess.pair] += guess.weight  # type: ignore[assignment]
+        wholes, high = [], np.count_nonzero(codes > 0x7F)
+        for pair, _ in sums.most_common(_TRIED):
+            misread = sum(guess.end - guess.start for guess in strong if guess.pair == pair)
+            if holds_all(codes, pair[0]) and misread >= _MOST * high:
+                edits = [(found.start, found.end, found.new) for found in stretches(codes, *pair, whole=True)]
+                if sum(end - start for start, end, _ in edits) >= _NEARLY_ALL * high:
+                    gain = _gain(text, applied(text, edits))[1]
+                    wholes.append((pair[1] == "utf-8", gain, pair, edits))
+        if wholes and max(wholes)[1] > 0:
+            return max(wholes)[3]
+        strong.sort(key=lambda guess: (-guess.weight, guess.start, guess.end))
         return sorted((guess.start, guess.end, guess.new) for guess in _apart(strong))
 
     def settled(self, text: str) -> list[Edit]:
@@ -92,6 +108,10 @@ class _Guess:
     new: str
     pair: tuple[str, str]
     distinct: int
+
+    @property
+    def weight(self) -> float:
+        return self.gain + (_VALID if self.pair[1] == "utf-8" else 0.0)
 
     @property
     def is_strong(self) -> bool:
@@ -117,7 +137,7 @@ def _guess(text: str, found: Stretch, pair: tuple[str, str], known: _Known) -> _
 def _weighed(text: str, found: Stretch, pair: tuple[str, str]) -> _Guess | None:
     """The same with its place counted from where the stretch begins.
 
-    The part is the one of the largest sum of gains (Kadane, 1984), or up to an end of the stretch if that costs little.
+    The part is the one of the largest sum of gains (Kadane, 1984).
     """
     old, before, after = (
         text[found.start : found.end],
@@ -130,16 +150,13 @@ def _weighed(text: str, found: Stretch, pair: tuple[str, str]) -> _Guess | None:
     total, first, last = _largest(gains.tolist())
     if total < _WEAK:
         return None
-    best: _Guess | None = None
-    for left, right in dict.fromkeys([(first, last), (0, last), (first, len(gains)), (0, len(gains))]):
-        start, end = int(found.old_cuts[left]), int(found.old_cuts[right])
-        new = found.new[found.new_cuts[left] : found.new_cuts[right]]
-        one, two = (old[start - 1] if start else before), (old[end] if end < len(old) else after)
-        gain, summed = _gain(one + old[start:end] + two, one + new + two)
-        bonus = _WHOLE * ((left == 0 < first) + (right == len(gains) > last))
-        if summed > 0 and gain > 0 and (best is None or gain + bonus > best.gain):
-            best = _Guess(gain, start, end, new, pair, len(set(old[start:end])))
-    return best
+    start, end = int(found.old_cuts[first]), int(found.old_cuts[last])
+    new = found.new[found.new_cuts[first] : found.new_cuts[last]]
+    one, two = (old[start - 1] if start else before), (old[end] if end < len(old) else after)
+    gain, summed = _gain(one + old[start:end] + two, one + new + two)
+    if min(gain, summed) <= 0:
+        return None
+    return _Guess(gain, start, end, new, pair, len(set(old[start:end])))
 
 
 def _largest(gains: list[float]) -> tuple[float, int, int]:

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 from danlu.machine.hub import local_folder
 from danlu.model.folder import open_model
 from danlu.model.new_tokens import make_room
+from danlu.model.padding import pad_alike
 from danlu.model.source import Source
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer
@@ -34,8 +35,7 @@ class Pretrained(Source):
         network, report = open_model(folder, self.path, auto_class, config, self.dropout, ignore_mismatched_sizes=True)
         _refuse_missing(self.path, network, report)
         make_room(network, tokenizer, folder, self.path)
-        if network.config.pad_token_id is None:  # a decoder that classifies looks for the last token before padding
-            network.config.pad_token_id = tokenizer.pad_token_id
+        pad_alike(network, tokenizer, self.path)
         return network  # type: ignore[no-any-return]
 
     def tokenizer_path(self) -> str | None:

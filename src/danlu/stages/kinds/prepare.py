@@ -122,8 +122,6 @@ class _Preparation:
         split_of = self._split(rows, clusters.near)
         self._refuse_unseen_labels(split_of)
         writers = deal(spool, SPLITS, split_of, self._copies(split_of), stage.engine, self.scratch)
-        for line in mixed_in_words(writers.schemas, place.language):
-            place.say(line)
         self._leave(writers, split_of, found)
 
     def _spooled(self) -> Spool:
@@ -305,7 +303,8 @@ class _Preparation:
         if self.stage.cleaners:
             notes[CLEANERS] = [part.to_plain() for part in rewriters(self.stage.cleaners)]
         put_in_place(self.scratch, self.place.folder, written, notes)
-        for line in balance_in_words({name: rows[name] for name in written}, compared, self.place.language):
+        told = balance_in_words({name: rows[name] for name in written}, compared, self.place.language)
+        for line in [*mixed_in_words(writers.schemas, self.place.language), *told]:
             self.place.say(line)
 
     def _augmented(self) -> int:

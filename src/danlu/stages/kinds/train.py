@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +20,15 @@ from danlu.machine.device import device
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training, resolve_precision
 from danlu.model.heads import plain
+from danlu.model.positions import longest_row
 from danlu.model.source import Source
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.sharded import sharded
 from danlu.stages.sources import Data, bundle_folder, has_split, records_of, rewriters_for, tokenizer_of
 from danlu.stages.stage import Place, Reference, Stage
-from danlu.task.predict import Predictor, longest_row
+from danlu.stages.trial import suited, try_a_step
+from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.text.batch import Batch
 from danlu.text.encoded import Encoded
@@ -97,7 +99,10 @@ class Train(Stage):
         task = shards.task(self.task) if shards else self.task.fitted(records)
         prepared = Prepared(self, source, tokenizer, task, rewriters_for(self.data, place), place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
-        model = prepare_for_training(prepared.tuned_model(), precision)
+        network = prepared.tuned_model()
+        task = suited(network, task, tokenizer, lambda line: place.say(f"{place.folder.name}: {line}"))
+        prepared = replace(prepared, task=task)
+        model = prepare_for_training(network, precision)
         limit = longest_row(plain(model))
         encoded: Sequence[Encoded] = (
             shards.rows(task, tokenizer, limit) if shards else task.encode(records, tokenizer, limit, labelled=True)
@@ -111,7 +116,9 @@ class Train(Stage):
         except Refusal as refusal:
             raise Refusal(f"validation data, {refusal}") from None
         count = shards.records if shards else len(records)
-        return Ready(records, count, validation, prepared, precision, limit, encoded, model)
+        ready = Ready(records, count, validation, prepared, precision, limit, encoded, model)
+        try_a_step(ready.batches(), model, task, self.tuning, place.folder)
+        return ready
 
     def _source(self, place: Place) -> Source:
         path = self.model.tokenizer_path()
