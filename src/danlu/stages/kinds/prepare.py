@@ -166,13 +166,12 @@ class _Preparation:
 
     def _cleaning(self) -> Cleaning | None:
         """The cleaners, with what they learn from the head of the data that is to be trained on."""
-        stage = self.stage
-        if not stage.cleaners:
+        if not self.stage.cleaners:
             return None
         train = (source for source in self._sources(BadRows()) if source[0] == "train")
-        head = next(pieces(train, stage.compared), None)
-        texts = [text_of(record, stage.columns[0]) for record in head.records] if head else []
-        return Cleaning(tuple(fitted(stage.cleaners, texts)), stage.columns[0])
+        head = next(pieces(train, self.stage.compared), None)
+        texts = [text_of(record, self.stage.columns[0]) for record in head.records] if head else []
+        return Cleaning(tuple(fitted(self.stage.cleaners, texts)), self.stage.columns[0])
 
     def _sources(self, bad_rows: BadRows) -> Iterator[tuple[str, str, Iterator[Record]]]:
         stage = self.stage
