@@ -150,6 +150,16 @@ def test_training_stops_when_patience_runs_out(whole: Run, tmp_path: Path) -> No
     assert danlu.load(tmp_path / "stage").facts["provenance"]["best_step"] == 3
 
 
+def test_a_model_that_is_trained_on_with_its_labels_turned_round_knows_what_it_knew(whole: Run, tmp_path: Path) -> None:
+    model = {"kind": "pretrained", "path": str(whole["full"] / "bundle")}
+    task = {"kind": "classify", "labels": ["good", "bad"]}
+    said = run_stage(whole, tmp_path, tokenizer=None, model=model, task=task, train=TRAIN | {"rate": 1e-9, "steps": 2})
+    assert sum("trained for the labels 'bad', 'good'; each row goes on under its name" in line for line in said) == 1
+    test = load_split(whole["clean"], "test")
+    before, after = (danlu.load(folder).predict(test) for folder in (whole["full"], tmp_path / "stage"))
+    assert [answer["label"] for answer in after] == [answer["label"] for answer in before]
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_every_precision_learns(whole: Run, tmp_path: Path, precision: str) -> None:
     model = {"kind": "pretrained", "path": "@pretrain"}

@@ -8,9 +8,10 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from danlu.machine.hub import first_line, local_folder
+from danlu.model.label_rows import follow_labels, fresh_in_words, fresh_of, labels_of
 from danlu.model.new_tokens import make_room
 from danlu.model.quiet import quiet
-from danlu.model.source import Source
+from danlu.model.source import Say, Source, unsaid
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer
 
@@ -23,9 +24,12 @@ class Pretrained(Source):
     path: str = Field(description="local folder, '@stage', or a name on the hub such as google-bert/bert-base-chinese")
     dropout: float | None = Field(default=None, ge=0, lt=1, description="None: as the weights' configuration says")
 
-    def build(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
-        """Load the weights in float32; a head that the folder does not hold starts fresh.
+    def build(
+        self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any], say: Say = unsaid
+    ) -> PreTrainedModel:
+        """Load the weights in float32; a head that the folder does not hold starts fresh, which is said.
 
+        The rows of a head that it holds follow their labels by name; labels without names (LABEL_0) are their numbers.
         Tokens that the tokenizer has beyond the one in the folder begin as the mean of the pieces they replace.
 
         Raises:
@@ -37,32 +41,47 @@ class Pretrained(Source):
         folder = local_folder(self.path, FILES)
         _refuse_pickles(folder)
         try:
-            settings = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, **config)
+            given, settings = (
+                transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, **fields)
+                for fields in ({}, config)
+            )
             _set_dropout(settings, self.dropout)
-            with quiet():
-                network, report = getattr(transformers, auto_class).from_pretrained(
-                    folder,
-                    config=settings,
-                    dtype="float32",
-                    use_safetensors=True,
-                    trust_remote_code=False,
-                    ignore_mismatched_sizes=True,
-                    output_loading_info=True,
-                )
+            network, report = _opened(folder, auto_class, settings)
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise Refusal(
                 f"{self.path}: no model could be read there ({first_line(error)}); "
                 "give a folder with config.json and model.safetensors, such as save_pretrained writes"
             ) from error
         _refuse_missing(self.path, network, report)
+        if config.get("id2label"):
+            follow_labels(network, report, labels_of(given), lambda: _opened(folder, auto_class, given), self.path, say)
+        elif fresh := fresh_of(report):
+            say(fresh_in_words(self.path, fresh))
         make_room(network, tokenizer, folder, self.path)
         if network.config.pad_token_id is None:  # a decoder that classifies looks for the last token before padding
             network.config.pad_token_id = tokenizer.pad_token_id
-        return network  # type: ignore[no-any-return]
+        return network
 
     def tokenizer_path(self) -> str | None:
         """The tokenizer lies beside the weights."""
         return self.path
+
+
+def _opened(folder: Path, auto_class: str, settings: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """The network, and what of it the folder does not hold."""
+    import transformers
+
+    with quiet():
+        network, report = getattr(transformers, auto_class).from_pretrained(
+            folder,
+            config=settings,
+            dtype="float32",
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    return network, report
 
 
 def _set_dropout(settings: Any, dropout: float | None) -> None:
@@ -88,10 +107,9 @@ def _refuse_missing(path: str, network: PreTrainedModel, report: dict[str, Any])
     trunk: Any = network.base_model
     names = {key for key, _ in network.named_parameters()} if trunk is network else None
     prefix = f"{network.base_model_prefix}."
-    other_shapes = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
     lacking = [
         key
-        for key in sorted({*report["missing_keys"], *other_shapes})
+        for key in fresh_of(report)
         if (key in names if names is not None else key.startswith(prefix)) and ".pooler." not in key
     ]
     if lacking:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.model.neighbours import look_at_neighbours
-from danlu.model.source import Source
+from danlu.model.source import Say, Source, unsaid
 from danlu.text.tokenizer import Tokenizer
 
 SIZES = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base": (12, 768, 12)}
@@ -42,8 +42,10 @@ class Scratch(Source):
             raise ValueError("attention 'neighbours' is for the architecture bert; leave it out for others")
         return self
 
-    def build(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
-        """The network, its vocabulary that of the tokenizer."""
+    def build(
+        self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any], say: Say = unsaid
+    ) -> PreTrainedModel:
+        """The network, its vocabulary that of the tokenizer; that all of it is fresh needs no saying."""
         import torch
         import transformers
 

@@ -20,7 +20,7 @@ from danlu.machine.device import device
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training, resolve_precision
 from danlu.model.heads import plain
-from danlu.model.source import Source
+from danlu.model.source import Say, Source, unsaid
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.sharded import sharded
@@ -97,10 +97,11 @@ class Train(Stage):
         task = shards.task(self.task) if shards else self.task.fitted(records)
         prepared = Prepared(self, source, tokenizer, task, rewriters_for(self.data, place), place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
-        model = prepare_for_training(prepared.tuned_model(), precision)
+        model = prepare_for_training(prepared.tuned_model(place.say), precision)
         limit = longest_row(plain(model))
+        room = limit if self.train.batch_examples else self.train.batch_tokens
         encoded: Sequence[Encoded] = (
-            shards.rows(task, tokenizer, limit) if shards else task.encode(records, tokenizer, limit, labelled=True)
+            shards.rows(task, tokenizer, limit, room) if shards else task.learnable(records, tokenizer, limit, room)
         )
         if not len(encoded):
             raise Refusal("the data gives nothing to train on; look at the survey of the stage that prepared it")
@@ -181,11 +182,11 @@ class Prepared:
     rewriters: list[Rewriter]
     seed: int
 
-    def tuned_model(self) -> nn.Module:
-        """The model with its first weights and what the method adds, in float32."""
+    def tuned_model(self, say: Say = unsaid) -> nn.Module:
+        """The model with its first weights and what the method adds, in float32; `say` hears what begins fresh."""
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            model = self.source.build(self.task.auto_class, self.tokenizer, self.task.config())
+            model = self.source.build(self.task.auto_class, self.tokenizer, self.task.config(), say)
             return self.stage.tuning.apply(model)
 
 
