@@ -2,9 +2,9 @@
 
 import copy
 import json
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ GOLDEN = "golden.json"
 EXAMPLES = 8  # golden records
 
 
+_making = threading.Lock()
+
+
 @dataclass
 class Bundle:
     """A trained model with all that it needs to answer.
@@ -46,13 +49,21 @@ class Bundle:
     model: PreTrainedModel
     threads: int | None = field(default=None)
     rewriters: list[Rewriter] = field(default_factory=list)
+    _predictor: Predictor | None = field(default=None, init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
     def predictor(self) -> Predictor:
-        """The threads that answer; made at first use."""
-        return Predictor(
-            self.model, self.task, self.tokenizer, threads=self.threads, frozen=True, rewriters=self.rewriters
-        )
+        """The threads that answer; made at first use, once for all threads that ask."""
+        with _making:
+            if self._predictor is None:
+                self._predictor = Predictor(
+                    self.model, self.task, self.tokenizer, threads=self.threads, frozen=True, rewriters=self.rewriters
+                )
+        return self._predictor
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to another process, which makes threads of its own."""
+        return {**self.__dict__, "_predictor": None}
 
     def predict(self, items: Sequence[str | Record]) -> list[Prediction]:
         """One prediction a text or record, in order.

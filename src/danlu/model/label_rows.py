@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from danlu.model.quiet import quiet
 from danlu.model.source import Say
 
 SHOWN = 8  # labels that a sentence names
@@ -77,7 +78,7 @@ def _label_rows(network: PreTrainedModel) -> dict[str, int]:
     """The parameters that have a row a label, and along which axis: those that one label more would make larger."""
     more = copy.deepcopy(network.config)
     more.num_labels = len(labels_of(more)) + 1
-    with torch.device("meta"):
+    with quiet(), torch.device("meta"):
         larger = dict(type(network)(more).named_parameters())
     found = {}
     for name, parameter in network.named_parameters():

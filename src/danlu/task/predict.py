@@ -69,7 +69,10 @@ class Predictor:
         self.batch_tokens = batch_tokens or BATCH_TOKENS[self.device.type == "cpu"]
         size = (threads or torch.get_num_threads()) if self.device.type == "cpu" else 1
         first = packed(model) if frozen else replica(model)
-        self._replicas = [each.train(mode=False) for each in (first, *(replica(first) for _ in range(size - 1)))]
+        self._free: SimpleQueue[nn.Module] = SimpleQueue()  # several threads may ask at once: a batch, a replica
+        for each in (first, *(replica(first) for _ in range(size - 1))):
+            self._free.put(each.train(mode=False))
+        self._size = size
         self._crew = Crew(size)
 
     def predict(self, records: Sequence[Record]) -> list[Prediction]:
@@ -147,7 +150,7 @@ class Predictor:
         results: dict[int, Output] = {}
         stop = threading.Event()
 
-        def work(model: nn.Module) -> None:
+        def work() -> None:
             try:
                 with torch.inference_mode():
                     while not stop.is_set():
@@ -155,7 +158,7 @@ class Predictor:
                         rows = [encoded[row] for row in piece.rows]
                         rng = generator("predict", number)  # the same masks, whichever thread takes the batch
                         batch = self.task.collate(rows, piece.width, self.tokenizer, rng)
-                        found = self.task.outputs(model, self._on_device(batch))
+                        found = self._answered(self._on_device(batch))
                         results.update(zip(piece.rows.tolist(), found, strict=True))
             except Empty:
                 return
@@ -164,10 +167,17 @@ class Predictor:
                 raise
 
         try:
-            self._crew.run([lambda model=model: work(model) for model in self._replicas])  # type: ignore[misc]
+            self._crew.run([work] * self._size)
         finally:
             stop.set()  # after Ctrl-C in the waiting thread, the others end with the batch they are at
         return [results[row] for row in range(len(encoded))]
+
+    def _answered(self, batch: Batch) -> list[Output]:
+        model = self._free.get()
+        try:
+            return self.task.outputs(model, batch)
+        finally:
+            self._free.put(model)
 
     def _on_device(self, batch: Batch) -> Batch:
         if self.device.type == "cpu":

@@ -1,5 +1,6 @@
 """Texts to rows of tokens, with what becomes of a text that is longer than a row may be."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -17,6 +18,9 @@ BLOCK_CHARACTERS = 2**20  # of a block: encodings take some 100 bytes a token
 BLOCK = 4096  # texts that are tokenized together: enough for all cores, little enough for memory
 
 
+_switching = threading.Lock()
+
+
 def tokenized(texts: Sequence[str], tokenizer: Tokenizer, *, offsets: bool = True) -> Iterator[Encoding]:
     """The texts as the tokenizer's own post-processor leaves them, special tokens included, never cut or padded.
 
@@ -24,10 +28,11 @@ def tokenized(texts: Sequence[str], tokenizer: Tokenizer, *, offsets: bool = Tru
     bring and no tokenizer takes, are read as question marks.
     """
     backend = tokenizer.backend_tokenizer
-    if backend.truncation is not None:  # some tokenizer files switch these on
-        backend.no_truncation()
-    if backend.padding is not None:
-        backend.no_padding()
+    with _switching:  # a tokenizer cannot be changed while another thread encodes
+        if backend.truncation is not None:  # some tokenizer files switch these on
+            backend.no_truncation()
+        if backend.padding is not None:
+            backend.no_padding()
     encode = backend.encode_batch if offsets else backend.encode_batch_fast
     for block in _blocks(texts):
         try:

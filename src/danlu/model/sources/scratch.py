@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.model.neighbours import look_at_neighbours
+from danlu.model.quiet import quiet
 from danlu.model.source import Say, Source, unsaid
 from danlu.text.tokenizer import Tokenizer
 
@@ -49,7 +50,7 @@ class Scratch(Source):
         import torch
         import transformers
 
-        with torch.random.fork_rng():
+        with quiet(), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             network: PreTrainedModel = getattr(transformers, auto_class).from_config(self._config(tokenizer, config))
             if self.attention == "neighbours":
