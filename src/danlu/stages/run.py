@@ -71,7 +71,7 @@ def plan(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Planned]:
         needed = {other: fingerprints[other] for other in referenced(stage)}
         lock = locks.lock(name, stage, recipe.seed, needed)
         fingerprints[name] = lock.fingerprint
-        yield Planned(name, stage, folder, _outlook(folder, lock), lock)
+        yield Planned(name, stage, folder, _outlook(folder, lock, stage), lock)
 
 
 def run(
@@ -115,10 +115,10 @@ def _check_names(recipe: Recipe, only: Sequence[str] | None) -> None:
             raise Refusal(f"there is no stage '{name}'{nearest(name, known)}; the stages are: {', '.join(known)}")
 
 
-def _outlook(folder: Path, lock: locks.Lock) -> Outlook:
+def _outlook(folder: Path, lock: locks.Lock, stage: Stage) -> Outlook:
     found = locks.load(folder)
     if found is not None and found.fingerprint == lock.fingerprint:
-        return "skip" if found.state == "done" else "resume"
+        return "skip" if found.state == "done" else "run" if stage.standing(folder) is None else "resume"
     if _aside(folder, lock):
         return "restore"
     return "replace" if _results(folder) else "run"
@@ -142,7 +142,8 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
     if planned.outlook == "replace":
         aside = _move_aside(folder)
         say(f"{name}: the results of other settings or data are kept in {aside}")
-    say(f"{name}: goes on where it was interrupted" if planned.outlook == "resume" else f"{name}: {planned.stage.kind}")
+    standing = planned.stage.standing(folder) if planned.outlook == "resume" else None
+    say(f"{name}: goes on where it was interrupted, at {standing}" if standing else f"{name}: {planned.stage.kind}")
     _remove_partial(folder)
     locks.save(folder, planned.lock)
     place = Place(
@@ -157,7 +158,9 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
     try:
         planned.stage.run(place)
     except KeyboardInterrupt:
-        say(f"{name}: stopped; run the same command again and it goes on from here")
+        standing = planned.stage.standing(folder)
+        then = f"goes on at {standing}" if standing else "begins anew, since nothing to go on from was kept yet"
+        say(f"{name}: stopped; run the same command again and it {then}")
         raise
     except Refusal:
         if aside and not _results(folder):

@@ -32,7 +32,7 @@ from danlu.text.batch import Batch
 from danlu.text.encoded import Encoded
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.train.batches import Batches
-from danlu.train.checkpoint import precision_of
+from danlu.train.checkpoint import precision_of, step_of
 from danlu.train.run import Best, Run, Validation, replicas_for
 from danlu.train.settings import Training
 from danlu.tuning.features import cached_trunk
@@ -75,6 +75,11 @@ class Train(Stage):
             best = run.train(place.folder.name, measure)
         counts = {"train": ready.count, "validation": len(validation)}
         self._save(place, prepared, best, ready.precision, counts, (validation or ready.records)[:8])
+
+    def standing(self, folder: Path) -> str | None:
+        """The step of the newest checkpoint."""
+        step = step_of(folder / "checkpoints")
+        return None if step is None else f"step {step:,}"
 
     def ready(self, place: Place) -> "Ready":
         """All up to the first step; raises `Refusal` for what the data, the tokenizer or the model do not allow."""
