@@ -17,6 +17,7 @@ from danlu.bundle import card, manifest
 from danlu.data.cleaner import Rewriter
 from danlu.data.cleaning import rewriters_of, samples_rewritten
 from danlu.data.record import Record
+from danlu.machine.crew import refuse_crowd
 from danlu.machine.device import device
 from danlu.machine.files import folder_in_place, write_text
 from danlu.model.fast import prepare_for_inference
@@ -128,8 +129,9 @@ def save(
 def load(path: str | Path, precision: str | None = None, *, threads: int | None = None) -> Bundle:
     """Open a bundle, or the `bundle/` in the folder of a stage; `precision` overrides what it was saved with.
 
-    Raises `Refusal` where a file is missing, changed, unsafe or of a newer danlu.
+    Raises `Refusal` where a file is missing, changed, unsafe or of a newer danlu, and for more than 256 `threads`.
     """
+    refuse_crowd(threads, "threads")
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise Refusal(f"{folder}: there is no such folder; give the bundle/ folder that a train stage has left")

@@ -14,6 +14,8 @@ from typing import TypeVar
 
 import torch
 
+from danlu.refusal import Refusal
+
 Result = TypeVar("Result")
 
 
@@ -45,6 +47,19 @@ def _of_this_thread() -> dict[str, Callable[[int], object]]:
         library = ctypes.CDLL(str(file))
         return {name: getattr(library, name) for name in ("omp_set_num_threads", _MKL) if hasattr(library, name)}
     return {}
+
+
+MOST = 256
+"""Threads: each has a copy of a model's modules, and no machine of ours more cores."""
+
+
+def refuse_crowd(threads: int | None, what: str) -> None:
+    """Raise `Refusal` for a number of threads that nobody can mean; `what` is how it was given."""
+    if threads is not None and not 1 <= threads <= MOST:
+        raise Refusal(
+            f"{what} {threads:,}: expected 1 to {MOST} threads; this machine computes with {torch.get_num_threads()}, "
+            "and more make nothing faster"
+        )
 
 
 class Crew:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from danlu.text.batch import rounded_count
+
 
 def plain(model: nn.Module) -> PreTrainedModel:
     """The transformers model inside whatever a tuning method has wrapped around it."""
@@ -35,7 +37,7 @@ def kept_logits(model: nn.Module, inputs: Mapping[str, Any], keep_BT: Tensor) ->
     _watch(trunk(model))
     _asked.keep_BT = keep_BT
     try:
-        return model(**inputs).logits[0]  # type: ignore[no-any-return]
+        return model(**inputs).logits[0, : int(keep_BT.sum())]  # type: ignore[no-any-return]
     finally:
         _asked.keep_BT = None
 
@@ -56,7 +58,9 @@ def _keep_hidden(_module: nn.Module, _arguments: Any, output: Any) -> Any:
     keep_BT = getattr(_asked, "keep_BT", None)
     if keep_BT is not None:
         _asked.keep_BT = None
-        output.last_hidden_state = output.last_hidden_state[keep_BT][None]
+        kept_KD = output.last_hidden_state[keep_BT]
+        spare = rounded_count(len(kept_KD)) - len(kept_KD)  # few shapes: see `danlu.text.batch.few_shapes`
+        output.last_hidden_state = nn.functional.pad(kept_KD, (0, 0, 0, spare))[None]
     return output
 
 

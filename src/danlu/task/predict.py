@@ -23,7 +23,7 @@ from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.task.rewritten import as_given, rewritten
 from danlu.task.task import Output, Prediction, Task
-from danlu.text.batch import Batch, Slice, plan
+from danlu.text.batch import Batch, Slice, few_shapes, plan
 from danlu.text.encoded import Encoded
 from danlu.text.tokenizer import Tokenizer
 
@@ -145,7 +145,7 @@ class Predictor:
     def _outputs(self, encoded: list[Encoded]) -> list[Output]:
         """The task's output of every row; longest rows first, so that the threads end together."""
         queue: SimpleQueue[tuple[int, Slice]] = SimpleQueue()
-        for job in enumerate(plan([len(item) for item in encoded], tokens=self.batch_tokens)):
+        for job in enumerate(plan([len(item) for item in encoded], tokens=self.batch_tokens, longest=self.limit)):
             queue.put(job)
         results: dict[int, Output] = {}
         stop = threading.Event()
@@ -156,10 +156,12 @@ class Predictor:
                     while not stop.is_set():
                         number, piece = queue.get_nowait()
                         rows = [encoded[row] for row in piece.rows]
+                        size, width = few_shapes(piece, self.batch_tokens, self.limit)
+                        rows += rows[-1:] * (size - len(rows))
                         rng = generator("predict", number)  # the same masks, whichever thread takes the batch
-                        batch = self.task.collate(rows, piece.width, self.tokenizer, rng)
+                        batch = self.task.collate(rows, width, self.tokenizer, rng)
                         found = self._answered(self._on_device(batch))
-                        results.update(zip(piece.rows.tolist(), found, strict=True))
+                        results.update(zip(piece.rows.tolist(), found, strict=False))
             except Empty:
                 return
             except BaseException:

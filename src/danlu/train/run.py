@@ -154,6 +154,8 @@ class Run:
         tokens = sum(step.tokens for step in recent)
         width = float(self.batches.reader.lengths[:1000].mean())
         speed = tokens / max(seconds, 1e-9)
+        operations = speed * flops_a_token(self.model, width)
+        self.limit = max(self.limit, operations)  # what is reached is possible, whatever was measured before
         return {
             "step": self.state.step,
             "epoch": round(self.state.step / self.steps_an_epoch, 4),
@@ -161,7 +163,7 @@ class Run:
             "rate": recent[-1].rate,
             "gradient_norm": _mean([step.gradient_norm for step in recent]),
             "tokens_per_second": round(speed, 1),
-            "share_of_limit": round(speed * flops_a_token(self.model, width) / self.limit, 4),
+            "share_of_limit": round(operations / self.limit, 4),
             "seconds": round(seconds, 4),
         }
 
