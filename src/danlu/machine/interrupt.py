@@ -22,7 +22,7 @@ def noted_interrupts() -> Iterator[Callable[[], bool]]:
         yield pressed.is_set
         return
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(_number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         pressed.set()
         os.write(2, TOLD)  # print could meet itself half way
