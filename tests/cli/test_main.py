@@ -128,8 +128,11 @@ def test_a_wrong_override_names_the_key(recipe: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize("count", ["0", "-1", "100000", "1000000000000", str(2**70)])
 @pytest.mark.parametrize(
     "words",
-    [("predict", "bundle", "--text", "a", "--threads"), ("evaluate", "bundle", "x.csv", "--resamples")]
-    + [("compare", "a", "b", "--resamples")],
+    [
+        ("predict", "bundle", "--text", "a", "--threads"),
+        ("evaluate", "bundle", "x.csv", "--resamples"),
+        ("compare", "a", "b", "--resamples"),
+    ],
 )
 def test_numbers_that_nobody_can_mean_are_one_sentence(
     capsys: pytest.CaptureFixture[str], words: tuple[str, ...], count: str

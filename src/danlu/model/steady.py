@@ -1,8 +1,8 @@
 """What has the same bits on one core as on several, so that one can do the work of several.
 
 Two of torch's kernels on the way of a Transformer depend on the number of cores in their last digits: the gradients of
-a layer norm's weight and bias, which are summed core by core, and that of softmax in float32, where rows are no multiple
-of 8 wide. The first is computed in the parts that several cores would have had where one core stands in for them
+a layer norm's weight and bias, which are summed core by core, and that of softmax in float32, where the width is no
+multiple of 8. The first is computed in the parts that several cores would have had where one core stands in for them
 (`danlu.train.fair`), the second by its formula. All else was found to be the same, and is compared before it is relied
 upon.
 

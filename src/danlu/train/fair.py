@@ -8,7 +8,8 @@ one digit differs, all cores go on.
 """
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -45,7 +46,7 @@ class FairCores:
         self._hindered = 0
 
     def run(self, job: Job, shape: Hashable) -> Gradients:
-        """What the job gives; it may be run twice, so it must give the same every time. `shape` is that of its batch."""
+        """What the job gives, which may be run twice and must give the same; `shape` is that of its batch."""
         if self.cores == 1:
             return job()
         if not self.alone or self._wall() >= self._again:
@@ -53,6 +54,17 @@ class FairCores:
         if shape not in self._same:
             return self._compared(job, shape)
         return self._on_one(job) if self._same[shape] else job()
+
+    @contextmanager
+    def exactly(self) -> Iterator[None]:
+        """For copies, single additions and multiplications, which have the same bits on any number of cores."""
+        if self.alone:
+            compute_with(1)
+        try:
+            yield
+        finally:
+            if self.alone:
+                compute_with(self.cores)
 
     def _on_all(self, job: Job) -> Gradients:
         result, seconds, share = self._timed(job)

@@ -97,14 +97,15 @@ def steps(
                 found = [fair.run(jobs[0], shape)] if alone else crew.run(jobs)
                 for i, (value, gradients) in enumerate(found):
                     total += value
-                    parameters.add(gradients, first=first + i == 0)
+                    with fair.exactly():
+                        parameters.add(gradients, first=first + i == 0)
             norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
             finite = math.isfinite(norm) and math.isfinite(total)
             if not finite and (scaler is None or scaler.scale < 1.0):
                 raise Refusal(_not_finite(number, total / max(1, count), norm))
             used = rate(number)
             if finite:
-                _update(parameters, optimizer, norm, clip, used, scaler)
+                _update(parameters, optimizer, norm, clip, used, scaler, fair)
             if scaler:
                 scaler.update(finite)
             tokens = sum(batch.tokens for batch in group)
@@ -136,17 +137,25 @@ def _gradients(
 
 
 def _update(
-    parameters: FlatParameters, optimizer: Optimizer, norm: float, clip: float, rate: float, scaler: Scaler | None
+    parameters: FlatParameters,
+    optimizer: Optimizer,
+    norm: float,
+    clip: float,
+    rate: float,
+    scaler: Scaler | None,
+    fair: FairCores,
 ) -> None:
     factor = min(1.0, clip / (norm + 1e-6)) if clip > 0 else 1.0
     if scaler:
         factor /= scaler.scale
     if factor != 1.0:
-        parameters.scale(factor)
+        with fair.exactly():
+            parameters.scale(factor)
     for settings in optimizer.param_groups:
         settings["lr"] = rate
     optimizer.step()
-    parameters.publish()
+    with fair.exactly():
+        parameters.publish()
 
 
 def _not_finite(step: int, loss: float, norm: float) -> str:
