@@ -1,4 +1,4 @@
-# Every target makes .venv and installs what it needs, once. Only Python 3.11 or 3.12 has to be there.
+# Every target makes .venv and installs what it needs, once. Only Python 3.11 to 3.14 has to be there.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -66,13 +66,13 @@ environment: $(BIN)/python
 	fi
 
 $(BIN)/python:
-	@for python in python3.11 python3.12 python3 python; do \
-	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	@for python in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
 	        2> /dev/null; then \
 	        echo "making .venv with $$("$$python" --version)"; \
 	        exec "$$python" -m venv .venv; \
 	    fi; \
 	done; \
-	echo "danlu needs Python 3.11 or 3.12 with venv, and none was found; install one, for example with" \
-	     "'apt install python3.12-venv', 'brew install python@3.12' or 'uv python install 3.12'" >&2; \
+	echo "danlu needs Python 3.11 to 3.14 with venv, and none was found; install one, for example with" \
+	     "'apt install python3-venv', 'brew install python@3.13' or 'uv python install 3.13'" >&2; \
 	exit 1

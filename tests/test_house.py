@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -122,6 +123,20 @@ def test_the_commands_that_the_readme_shows_exist(page: str) -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {target for make in makes for target in make if "=" not in target} <= targets
     assert {call[0] for call in calls if not call[0].startswith("-")} <= set(COMMANDS)
+
+
+def test_the_versions_of_python_are_the_same_wherever_they_are_named() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    least, below = map(int, re.fullmatch(r">=3\.(\d+),<3\.(\d+)", project["requires-python"]).groups())
+    minors = list(range(least, below))
+    named = [re.fullmatch(r"Programming Language :: Python :: 3\.(\d+)", line) for line in project["classifiers"]]
+    assert [int(match[1]) for match in named if match] == minors
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    searched = re.search(r"for python in ([\w. ]+) python3 python;", makefile)[1].split()
+    assert searched == [f"python3.{minor}" for minor in minors]
+    assert f"(3, {least}) <= sys.version_info < (3, {below})" in makefile
+    for page, to in (("README.md", "to"), ("README.zh.md", "到")):
+        assert f"Python 3.{least} {to} 3.{below - 1}" in (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_no_benchmark_hides_a_package_that_scripts_beside_it_import() -> None:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from danlu.bundle.bundle import load
 from danlu.machine import files
+from danlu.machine.door import digest
 from danlu.refusal import Refusal
 
 Made = Callable[[str, str], Path]
@@ -118,7 +119,7 @@ def test_weights_in_bfloat16_are_saved_as_the_float32_numbers_they_are(tiny: Sim
 def test_danlu_json_says_what_the_bundle_is(made: Made, tiny: SimpleNamespace) -> None:
     folder = made("bert", "classify")
     facts = json.loads((folder / "danlu.json").read_text("utf-8"))
-    assert facts["format"] == 1
+    assert facts["format"] == 2
     assert facts["task"]["kind"] == "classify"
     assert facts["provenance"] == tiny.provenance
     assert facts["max_length"] == 48
@@ -154,8 +155,13 @@ def test_a_pickle_is_refused_even_beside_good_weights(folder: Path, name: str) -
         load(folder)
 
 
-@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors"])
+@pytest.mark.parametrize(
+    "name",
+    ["adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "chat_templates/tool.jinja",
+     "vocab.txt", "spiece.model", "evil.py", "custom_generate/generate.py"],
+)  # fmt: skip
 def test_an_added_file_that_transformers_would_read_is_refused(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("{}")
     with pytest.raises(Refusal, match=f"{name}: this file is not part of the bundle"):
         load(folder)
@@ -163,18 +169,19 @@ def test_an_added_file_that_transformers_would_read_is_refused(folder: Path, nam
 
 def test_the_card_may_be_edited_and_notes_may_lie_beside(folder: Path) -> None:
     (folder / "README.md").write_text("mine")
-    (folder / "notes.txt").write_text("mine")
+    (folder / "notes.md").write_text("mine")
     load(folder)
 
 
 def rewrite(folder: Path, **changes: object) -> None:
     path = folder / "danlu.json"
-    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changes), "utf-8")
+    facts = json.loads(path.read_text("utf-8")) | changes
+    path.write_text(json.dumps(facts | {"digest": digest(facts)}), "utf-8")
 
 
 def test_a_newer_format_is_refused(folder: Path) -> None:
     rewrite(folder, format=99)
-    with pytest.raises(Refusal, match=r"format 99 is newer than 1.*upgrade"):
+    with pytest.raises(Refusal, match=r"format 99 is newer than 2.*upgrade"):
         load(folder)
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -217,7 +218,7 @@ def test_a_sentence_is_cut_and_written_so_that_a_terminal_can_show_it(
     (tmp_path / "a.csv").write_text("\x1b[31mred," + "x" * 100_000 + ",label\n1,2,3\n")
     code, _, err = _main(capsys, "survey", str(tmp_path / "a.csv"))
     assert code == 2
-    assert r"\x1b[31mred" in err
+    assert r"\u001b[31mred" in err
     assert "\x1b" not in err
     assert len(err) < 5000
     assert "; name the one with the text in --column" in err or "(the columns are" in err
@@ -244,3 +245,22 @@ def test_an_interruption_while_a_command_is_imported_is_told_in_a_word() -> None
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (130, "danlu: interrupted\n")
+
+
+@pytest.mark.parametrize("start", [["-m", "danlu"], ["-m", "danlu.cli.main"], [], ["named"]])
+def test_modules_that_lie_beside_the_data_are_not_run_however_the_command_is_started(
+    start: list[str], tmp_path: Path
+) -> None:
+    for name in ("numpy", "pydantic", "typer", "pyarrow", "orjson", "rich", "torch"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'a').write(__name__)\n")
+    (tmp_path / "a.txt").write_text("好\n")
+    console = shutil.which("danlu", path=str(Path(sys.executable).parent))
+    assert console is not None
+    command = [sys.executable, *start] if start and start != ["named"] else [console]
+    path = os.pathsep.join(["", str(tmp_path)]) if start == ["named"] else os.pathsep  # an empty entry is this folder
+    environment = os.environ | {"PYTHONPATH": path}
+    done = subprocess.run(
+        [*command, "survey", "a.txt"], cwd=tmp_path, env=environment, capture_output=True, check=False
+    )
+    assert (tmp_path / "ran").exists() == (start == ["named"])
+    assert (done.returncode == 0) == (start != ["named"])

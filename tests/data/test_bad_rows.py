@@ -74,9 +74,6 @@ def test_bad_rows_are_written_aside_with_what_stood_there(tmp_path: Path) -> Non
     assert bad_rows.by_file == {str(tmp_path / "a.jsonl"): 2}
     assert bad_rows.in_words()[0].startswith(f"2 bad rows left out; the first: {tmp_path / 'a.jsonl'}, line 2")
     assert bad_rows.in_words()[1] == f"all of them are in {aside}"
-    with BadRows(aside):
-        pass
-    assert not aside.exists()  # nothing stale beside a clean run
 
 
 def test_a_warning_tells_of_bad_rows_that_nobody_takes(tmp_path: Path) -> None:
@@ -84,6 +81,21 @@ def test_a_warning_tells_of_bad_rows_that_nobody_takes(tmp_path: Path) -> None:
     source = Format.model_validate({"kind": "csv", "path": str(tmp_path / "a.csv"), "on_bad_row": "skip"})
     with pytest.warns(UserWarning, match=r"1 bad rows left out; the first: .*a\.csv, line 3"):
         assert list(source.read()) == [{"a": "1", "b": "2"}]
+
+
+def test_rows_that_an_earlier_reading_of_a_stage_left_stay_each_once(tmp_path: Path) -> None:
+    aside = tmp_path / "bad_rows.jsonl"
+    readings: list[list[str]] = [["line 1", "line 2"], ["line 2", "line 7"], []]
+    for places in readings:
+        with BadRows(aside) as bad_rows:
+            for place in places:
+                bad_rows.reject("a", place, "is bad", "x")
+    failing = BadRows(aside)
+    failing.reject("a", "line 9", "is bad", "x")
+    failing.__exit__(RuntimeError, RuntimeError(), None)
+    found = [json.loads(line)["place"] for line in aside.read_text(encoding="utf-8").splitlines()]
+    assert found == ["line 1", "line 2", "line 7"]
+    assert list(tmp_path.iterdir()) == [aside]
 
 
 def test_nothing_is_left_of_an_aside_file_when_reading_fails(tmp_path: Path) -> None:

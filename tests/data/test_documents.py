@@ -100,17 +100,16 @@ def test_pdf_gives_a_record_a_file_or_a_page(tmp_path: Path) -> None:
     assert bad_rows.count == 1
 
 
-@pytest.mark.parametrize("package", ["pypdf", "selectolax.lexbor", "datasets"])
+@pytest.mark.parametrize("package", ["pypdf", "datasets"])
 def test_an_extra_that_is_absent_is_named(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind, name = {
         "pypdf": ("pdf", "a.pdf"),
-        "selectolax.lexbor": ("folder", "a.html"),
         "datasets": ("hub", "."),
     }[package]
     (tmp_path / "a.pdf").write_bytes(pdf("x"))
     (tmp_path / "a.html").write_text("<p>x</p>")
     monkeypatch.setitem(sys.modules, package, None)
-    extra = {"pypdf": "pdf", "selectolax.lexbor": "html", "datasets": "hub"}[package]
+    extra = {"pypdf": "pdf", "datasets": "hub"}[package]
     with pytest.raises(Refusal, match=rf"pip install 'danlu\[{extra}\]'"):
         read(kind, tmp_path / name)
 

@@ -19,10 +19,28 @@ ROOT = Path(__file__).parents[2]
 TWO = Local(processes=2)
 
 
-def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+def ran(*arguments: str, cwd: Path | None = None, path: str = str(ROOT / "src")) -> subprocess.CompletedProcess[str]:
     """What a script in a Python of its own says."""
-    env = os.environ | {"PYTHONPATH": str(ROOT / "src"), "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=env, check=False)
+    env = os.environ | {"PYTHONPATH": path, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=env, check=False, cwd=cwd)
+
+
+def plant(folder: Path) -> Path:
+    """Modules that lie beside the data, and would tell if anybody ran them."""
+    for name in (
+        "numpy",
+        "pydantic",
+        "pyarrow",
+        "orjson",
+        "regex",
+        "jieba",
+        "xxhash",
+        "torch",
+        "subprocess",
+        "pathlib",
+    ):
+        (folder / f"{name}.py").write_text(f"open({str(folder / 'ran')!r}, 'a').write('{name}')\n")
+    return folder / "ran"
 
 
 def test_results_come_in_order_from_other_processes() -> None:
@@ -46,6 +64,27 @@ def test_items_are_taken_as_they_are_needed() -> None:
     assert next(results) == 0
     assert len(taken) < 12
     results.close()  # type: ignore[attr-defined]
+
+
+class Counted:
+    """A function that holds much, and writes down each time that it is packed."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def __call__(self, item: int) -> int:
+        return item + 1
+
+    def __reduce__(self) -> tuple[object, ...]:
+        self.log.write_text(self.log.read_text() + "packed\n" if self.log.exists() else "packed\n")
+        return partial, (abs,)
+
+
+def test_the_function_is_packed_once_however_many_items_there_are(tmp_path: Path) -> None:
+    """A fitted filter holds 75 MB, which went with every chunk."""
+    function = Counted(tmp_path / "log")
+    assert list(TWO.map(function, range(-30, 0))) == list(range(30, 0, -1))
+    assert function.log.read_text() == "packed\n"
 
 
 def test_an_exception_is_raised_to_the_caller_and_the_processes_end() -> None:
@@ -112,6 +151,37 @@ def test_an_interruption_reaches_the_caller_alone_and_leaves_no_process(tmp_path
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
 
 
+MAP = """
+from danlu.data.engines.local import Local
+print(len(set(Local(processes=2).map(len, ['好' * n for n in range(9)]))))
+"""
+
+
+@pytest.mark.parametrize("path", ["{src}", "{src}:", ":{src}", "{src}::/nowhere"])
+def test_modules_that_lie_beside_the_data_are_never_run(path: str, tmp_path: Path) -> None:
+    told = plant(tmp_path)
+    (tmp_path / "script").mkdir()
+    script = tmp_path / "script" / "own.py"  # in a folder of its own, as the command `danlu` is
+    clean = "import sys\nfrom danlu.machine.module_path import module_path\nsys.path[:] = module_path()\n"
+    script.write_text(f"{clean if path != '{src}' else ''}{MAP}\n")
+    src = str(ROOT / "src")
+    if path != "{src}":  # Python itself would run them: only what is no module of its own is planted
+        for name in ("subprocess", "pathlib"):
+            (tmp_path / f"{name}.py").unlink()
+    done = ran(str(script), cwd=tmp_path, path=path.format(src=src))
+    assert (done.stdout, done.stderr) == ("9\n", "")
+    assert not told.exists()
+
+
+def test_a_folder_that_is_named_is_a_place_of_modules(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def double(item):\n    return item * 2\n")
+    script = (
+        "import mine\nfrom danlu.data.engines.local import Local\nprint(*Local(processes=2).map(mine.double, range(9)))"
+    )
+    done = ran("-c", script, cwd=tmp_path, path=os.pathsep.join([str(ROOT / "src"), str(tmp_path)]))
+    assert (done.stdout, done.stderr) == ("0 2 4 6 8 10 12 14 16\n", "")
+
+
 RAY = """
 import functools, operator, sys
 from pathlib import Path
@@ -139,11 +209,13 @@ def test_ray_does_the_same_byte_for_byte(tmp_path: Path) -> None:
         pytest.skip("the package ray is not installed")
     lines = ["".join(map(chr, generator("ray", row).integers(0x4E00, 0x6000, 40).tolist())) for row in range(700)]
     (tmp_path / "a.txt").write_text("\n".join(lines + lines[::3]), encoding="utf-8")
-    done = ran("-c", RAY, str(tmp_path))
+    ran_too = plant(tmp_path)
+    done = ran("-P", "-c", RAY, str(tmp_path), cwd=tmp_path)
     assert done.stdout.splitlines() == [str(list(range(9, 0, -1))), "division by zero"], done.stderr[-2000:]
     files = [{path.name: path.read_bytes() for path in (tmp_path / kind).iterdir()} for kind in ("local", "ray")]
     assert files[0] == files[1]
     assert len(files[0]) == 6
+    assert not ran_too.exists()
 
 
 def test_without_ray_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,9 +87,7 @@ def test_text_unlike_good_text_is_dropped(tmp_path: Path) -> None:
         part("perplexity").fitted(sentences[:3])
 
 
-@pytest.mark.parametrize(
-    ("kind", "module"), [("mojibake", "ftfy"), ("chinese", "opencc"), ("language", "py3langid.langid")]
-)
+@pytest.mark.parametrize(("kind", "module"), [("chinese", "opencc"), ("language", "py3langid.langid")])
 def test_a_library_that_is_absent_is_named_with_its_extra(
     kind: str, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ def test_what_is_missing_or_of_two_types_is_refused(tmp_path: Path) -> None:
         load(tmp_path, "train")
     with pytest.raises(Refusal, match=r"holds no survey\.json"):
         load_survey(tmp_path)
-    records = [{"text": "好", "score": 1}, {"text": "差", "score": "x"}]
-    with pytest.raises(Refusal, match="column 'score' cannot be stored"):
+    records = [{"text": "好", "head": {"start": 1}}, {"text": "差", "head": {"start": "x"}}]
+    with pytest.raises(Refusal, match="column 'head' cannot be stored"):
         save(tmp_path, {"train": records}, surveyed(records))
     assert not list(tmp_path.iterdir())

@@ -31,7 +31,11 @@ def test_encodings_are_told_apart(encoding: str, tmp_path: Path) -> None:
 def test_gb18030_is_never_taken_for_utf8(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "gb.txt"
     path.write_bytes((text + "\n敬告各位\n").encode("gb18030"))
-    assert "".join(lines(find_source(str(path)))) == text + "\n敬告各位\n"
+    try:
+        found = "".join(lines(find_source(str(path))))
+    except Refusal as refusal:  # characters at random are hardly Chinese
+        found = str(refusal)
+    assert found == text + "\n敬告各位\n" or "can be read as GB18030, but is" in found
 
 
 def test_mixed_encodings_are_refused_with_both_lines(tmp_path: Path) -> None:

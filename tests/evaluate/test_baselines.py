@@ -150,6 +150,12 @@ def test_scripts_without_spaces_are_told_from_others():
     assert not is_dense_script([])
 
 
+def test_where_training_has_one_label_that_label_is_the_baselines_answer():
+    train = [{"text": "a", "label": "x"}, {"text": "b", "label": "x"}]
+    found = find(Baseline, "tfidf")().fit_predict(Classify(labels=("x", "y")), train, [{"text": "c"}])
+    assert found == [{"label": "x", "scores": {"x": 1.0, "y": 0.0}}]
+
+
 @pytest.mark.parametrize(
     ("kind", "train", "words"),
     [
@@ -157,8 +163,7 @@ def test_scripts_without_spaces_are_told_from_others():
         ("hmm", opinions(3), "choose 'tfidf'"),
         ("crf", [], "no training records"),
         ("hmm", [], "no training records"),
-        ("tfidf", [], "no records, and a baseline needs two labels"),
-        ("tfidf", [{"text": "a", "label": "x"}, {"text": "b", "label": "x"}], "only the label 'x'"),
+        ("tfidf", [], "no records, and the baseline learns from them"),
         ("tfidf", [{"text": 3, "label": "x"}], "Record 1 has no text in the column 'text'"),
     ],
 )

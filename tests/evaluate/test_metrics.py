@@ -15,9 +15,9 @@ from danlu.evaluate.metric import Metric
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 
-LABELS = ("good", "bad", "mixed")
+LABELS = ("good", "bad", "mixed", "empty")
 
-# gold, predicted: good 3 times (2 right), bad 2 times (1 right), mixed never, once predicted
+# gold, predicted: good 3 times (2 right), bad 2 times (1 right), mixed never, once predicted; empty neither
 GOLD = ["good", "good", "good", "bad", "bad"]
 PREDICTED = ["good", "good", "bad", "bad", "mixed"]
 
@@ -67,7 +67,7 @@ def test_value_of_many_totals_at_once_is_the_value_of_each(kind):
 def test_values_of_the_labels_are_named():
     metric = find(Metric, "macro_f1")()
     values = metric.by_label(metric.counts(GOLD, PREDICTED, LABELS).sum(0), LABELS)
-    assert values == pytest.approx({"good": 0.8, "bad": 0.5, "mixed": 0.0})
+    assert values == pytest.approx({"good": 0.8, "bad": 0.5, "mixed": 0.0})  # no "empty"
     entity = find(Metric, "entity_f1")()
     totals = entity.counts(GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG")).sum(0)
     assert entity.by_label(totals, ("PER", "LOC", "ORG")) == pytest.approx({"PER": 2 / 3, "LOC": 0.0, "ORG": 0.0})
@@ -80,7 +80,7 @@ PAIRS = some.lists(some.tuples(some.sampled_from(LABELS), some.sampled_from(LABE
 @given(PAIRS)
 def test_label_metrics_agree_with_scikit_learn(pairs):
     gold, predicted = zip(*pairs, strict=True)
-    named = {"labels": list(LABELS), "zero_division": 0}
+    named = {"zero_division": 0}  # labels: those in the truth or in the answers
     assert measured("accuracy", gold, predicted, LABELS) == pytest.approx(
         sklearn_metrics.accuracy_score(gold, predicted)
     )
@@ -94,7 +94,9 @@ def test_label_metrics_agree_with_scikit_learn(pairs):
         assert measured(kind, gold, predicted, LABELS) == pytest.approx(expected), kind
     metric = find(Metric, "macro_f1")()
     values = metric.by_label(metric.counts(gold, predicted, LABELS).sum(0), LABELS)
-    assert list(values.values()) == pytest.approx(sklearn_metrics.f1_score(gold, predicted, average=None, **named))
+    of_labels = sklearn_metrics.f1_score(gold, predicted, average=None, labels=list(values), **named)
+    assert set(values) == {*gold, *predicted}
+    assert list(values.values()) == pytest.approx(of_labels)
 
 
 LENGTH = 12
@@ -124,7 +126,8 @@ def tags(spans):
 def test_entity_metrics_agree_with_seqeval(sentences):
     gold = [apart(first) for first, _ in sentences]
     predicted = [apart(second) for _, second in sentences]
-    if not any(gold) or not any(predicted):
+    if not any(gold) and not any(predicted):
+        assert all(math.isnan(measured(kind, gold, predicted, ("PER", "LOC"))) for kind in CASES if "entity" in kind)
         return
     rows = [tags(spans) for spans in gold], [tags(spans) for spans in predicted]
     for kind, function in (

@@ -1,5 +1,6 @@
 """Scores with their intervals: against the binomial law, scikit-learn, and each other."""
 
+import math
 import time
 from types import SimpleNamespace
 
@@ -73,6 +74,41 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
     first, second, third = (score(Words(), rows(gold), rows(guess), seed=seed).to_plain() for seed in (5, 5, 6))
     assert first == second
     assert first["metrics"]["macro_f1"]["low"] != third["metrics"]["macro_f1"]["low"]
+
+
+@pytest.mark.parametrize("metric", ["macro_f1", "precision", "recall"])
+def test_means_over_labels_count_those_in_the_truth_or_in_the_answers_in_every_draw(metric):
+    gold = ["a"] * 10
+    perfect = score_answers((metric,), LABELS, gold, gold, resamples=50)
+    assert perfect.metrics[metric].interval == Interval(1.0, 1.0, 1.0)
+    assert perfect.metrics[metric].by_label == {"a": 1.0}
+    assert perfect.to_plain()["absent"] == ["b", "c"]
+    rare = score_answers((metric,), LABELS, ["a"] * 30 + ["b"], ["a"] * 30 + ["b"], resamples=200)
+    assert rare.metrics[metric].interval == Interval(1.0, 1.0, 1.0)  # many draws hold no b
+
+
+@pytest.mark.parametrize(
+    ("metric", "gold", "answers", "low"),
+    [
+        ("perplexity", [None] * 10, [(math.log(8), 1), *[(0.0, 0)] * 9], 8.0),
+        ("entity_f1", [{(0, 1, "a")}, *[set()] * 9], [{(0, 1, "a")}, *[set()] * 9], 1.0),
+        ("entity_recall", [{(0, 1, "a")}, *[set()] * 9], [{(0, 1, "a")}, *[set()] * 9], 1.0),
+        ("entity_precision", [{(0, 1, "a")}, *[set()] * 9], [{(0, 1, "a")}, *[set()] * 9], 1.0),
+    ],
+)
+def test_draws_without_anything_to_measure_do_not_move_the_interval(metric, gold, answers, low):
+    labels = LABELS if metric != "perplexity" else ()
+    interval = score_answers((metric,), labels, gold, answers, resamples=200).metrics[metric].interval
+    assert (interval.low, interval.value, interval.high) == pytest.approx((low, low, low))
+
+
+@pytest.mark.parametrize("metric", ["entity_f1", "entity_recall", "entity_precision"])
+def test_where_there_is_nothing_to_measure_there_is_no_value(metric):
+    plain = score_answers(
+        (metric,), LABELS, [set()] * 3, [set()] * 3, resamples=10, rival=("hmm", [set()] * 3)
+    ).to_plain()
+    assert plain["metrics"][metric] == {"value": None, "low": None, "high": None, "by_label": {}}
+    assert plain["baseline"]["difference"][metric]["value"] is None
 
 
 def test_confusion_has_the_truth_in_rows():

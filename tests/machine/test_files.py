@@ -1,8 +1,11 @@
 import errno
 import hashlib
+import os
 import resource
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -113,7 +116,9 @@ def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
         raise PermissionError(errno.EACCES, "no")
 
 
-def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("x")
     refuse_unwritable(tmp_path / "new" / "page.html")
     refuse_unwritable(tmp_path / "file")
@@ -121,9 +126,63 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(tmp_path: 
         refuse_unwritable(tmp_path)
     with pytest.raises(Refusal, match="file is no folder that may be written to"):
         refuse_unwritable(tmp_path / "file" / "page.html")
-    with pytest.raises(Refusal, match="/dev/null: is no ordinary file"):
-        refuse_unwritable(Path("/dev/null"))
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    refuse_unwritable(Path("/dev/null"))
+    monkeypatch.chdir(tmp_path)  # the name of a socket must be short
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind("socket")
+        with pytest.raises(Refusal, match="socket: is no ordinary file"):
+            refuse_unwritable(tmp_path / "socket")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "socket"]
+
+
+def _link(path: Path) -> Path:
+    path.with_name("target").write_text("before")
+    path.symlink_to(path.with_name("target"))
+    return path.with_name("target")
+
+
+def _link_to_link(path: Path) -> Path:
+    target = _link(path.with_name("second"))
+    path.symlink_to("second")
+    return target
+
+
+def _dangling(path: Path) -> Path:
+    path.symlink_to(path.with_name("target"))
+    return path.with_name("target")
+
+
+@pytest.mark.parametrize("plant", [_link, _link_to_link, _dangling])
+def test_what_a_link_points_to_is_written_and_the_link_stays(tmp_path: Path, plant: Callable[[Path], Path]) -> None:
+    target = plant(tmp_path / "name")
+    refuse_unwritable(tmp_path / "name")
+    write_text(tmp_path / "name", "after")
+    assert (tmp_path / "name").is_symlink()
+    assert not target.is_symlink()
+    assert target.read_text() == "after"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_pipe_stays_one_and_its_reader_gets_what_is_written(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    refuse_unwritable(tmp_path / "pipe")
+    with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE, text=True) as reader:
+        write_text(tmp_path / "pipe", "through")
+        assert reader.communicate()[0] == "through"
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_standard_output_is_gone_on_with_where_it_stands(tmp_path: Path) -> None:
+    script = (
+        "from pathlib import Path; from danlu.machine.files import write_text; write_text(Path('/dev/stdout'), 'b')"
+    )
+    with (tmp_path / "out").open("w") as out:
+        out.write("a")
+        out.flush()
+        subprocess.run([sys.executable, "-c", script], stdout=out, check=True)
+        out.seek(0, os.SEEK_END)
+        out.write("c")
+    assert (tmp_path / "out").read_text() == "abc"
 
 
 def test_a_copy_is_whole_or_not_there(tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
 import hashlib
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import Field
 
+from danlu.cli.list import PROMISES, promise
 from danlu.data.format import Format
 from danlu.recipe.lock import NAME, input_hashes, load, lock, save
-from danlu.recipe.part import Part, find
+from danlu.recipe.part import Part, find, kinds
 from danlu.refusal import Refusal
+from danlu.text.tokenizer import TokenizerSource
 
 
 class Several(Part):
@@ -27,6 +32,64 @@ def test_the_files_of_all_parts_within_a_section_are_hashed(tmp_path: Path) -> N
         Path(path).write_text(path)
     section = Several(first=_csv(paths[0]), more=[_csv(paths[1])], named={"x": _csv(paths[2])})
     assert input_hashes(section) == {path: hashlib.sha256(path.encode()).hexdigest() for path in paths}
+
+
+PROMISED = [(sort, kind) for sort in PROMISES for kind in kinds(promise(sort))]
+
+
+def test_every_part_is_looked_at() -> None:
+    assert len(PROMISED) > 60
+    assert len([pair for pair in PROMISED if _files_named(find(promise(pair[0]), pair[1]))]) > 25
+
+
+def _files_named(part: type[Part]) -> list[str]:
+    """The fields that name a file or a folder, as their descriptions say."""
+    words = re.compile("(file|folder|tsv|bundle)\\b")
+    found = {
+        name
+        for name, field in part.model_fields.items()
+        if field.annotation in (str, str | None) and words.match((field.description or "").removeprefix("local "))
+    }
+    return sorted(found | ({"path"} & set(part.model_fields)))
+
+
+@pytest.mark.parametrize(("sort", "kind"), PROMISED, ids=map(":".join, PROMISED))
+def test_every_file_that_a_part_names_is_an_input_wherever_the_part_stands(sort: str, kind: str) -> None:
+    part = find(promise(sort), kind)
+    named = _files_named(part)
+    needed = [name for name, field in part.model_fields.items() if field.is_required() and field.annotation is str]
+    made = part.model_construct(**{name: f"/nowhere/{name}" for name in {*named, *needed}})
+    if sort == "stage":
+        made = made.model_copy(update={"data": "@data"})
+    learnt = kind == "extended"  # says so of its base, and only where nothing is learnt
+    assert learnt or {f"/nowhere/{name}" for name in named} <= {*made.inputs()}
+    for name, field in part.model_fields.items():  # what is a part must be one of ours, or nobody would find its files
+        assert "Any" not in str(field.annotation), f"{name} may hold a part that is not looked at"
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"kind": "word", "segmenter": {"kind": "rules", "dictionary": "{}"}},
+        {"kind": "word", "segmenter": {"kind": "jieba", "user_dictionary": "{}"}},
+        {"kind": "word", "segmenter": {"kind": "hmm", "path": "{}"}},
+        {"kind": "extended", "base": "bpe", "learn": 3, "segmenter": {"kind": "rules", "dictionary": "{}"}},
+        {"kind": "extended", "base": {"kind": "word", "segmenter": {"kind": "jieba", "user_dictionary": "{}"}}},
+        {
+            "kind": "extended",
+            "base": {"kind": "extended", "tokens": ["x"], "base": {"kind": "pretrained", "path": "{}"}},
+        },
+    ],
+)
+def test_files_of_parts_within_parts_are_inputs(section: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("一")
+    made = TokenizerSource.model_validate(json.loads(json.dumps(section).replace("{}", str(path))))
+    before = lock("tokenizer", made, 0, {})
+    assert before.inputs == {str(path): hashlib.sha256("一".encode()).hexdigest()}
+    path.write_text("二")
+    assert lock("tokenizer", made, 0, {}).fingerprint != before.fingerprint
+    assert TokenizerSource.model_validate(made.to_plain()) == made
 
 
 def test_files_of_installed_packages_are_hashed_without_importing_them() -> None:
@@ -58,7 +121,7 @@ def _more(folder: Path) -> None:
 def test_a_folder_has_another_hash_when_anything_in_it_changes(tmp_path: Path, change: Callable[[Path], None]) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a").write_text("a")
-    section = _csv(str(tmp_path))
+    section = find(Format, "folder")(path=str(tmp_path))
     before = input_hashes(section)
     assert input_hashes(section) == before
     change(tmp_path)
@@ -90,7 +153,7 @@ def test_a_fingerprint_depends_on_section_seed_inputs_and_stages(tmp_path: Path)
 
 
 def test_a_lock_is_read_back_equal(tmp_path: Path) -> None:
-    written = lock("s", _csv("丹炉.csv"), 3, {"clean": "f"}).done(1.26)
+    written = lock("s", _csv("丹炉.csv"), 3, {"clean": "f"}).done(1.26, tmp_path)
     save(tmp_path, written)
     assert load(tmp_path) == written
     assert written.seconds == 1.3

@@ -5,18 +5,21 @@ from hypothesis import strategies as st
 from danlu.recipe.yaml_text import dump, parse
 from danlu.refusal import Refusal
 
+characters = st.characters(exclude_characters="\x00", exclude_categories=["Cs"])
+texts = st.text(characters)
 scalars = (
     st.none()
     | st.booleans()
-    | st.integers()
+    | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text()
+    | texts
     | st.sampled_from(
         ["1e-4", "no", "on", "12:30", "2026-01-01", "0x1f", "007", "~", "", "null", "@clean", "1_000", "<<"]
     )
 )
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(characters, max_size=8), inner, max_size=4),
 )
 
 
@@ -80,7 +83,7 @@ def test_anchors_and_merges_work() -> None:
         ("? [1, 2]\n: 3\n", "r.yaml line 1: this is no valid YAML: found unhashable key"),
         ("a: 1\n---\nb: 2\n", "r.yaml line 2: this is no valid YAML"),
         ("a: \x00\n", "r.yaml: this is no valid YAML"),
-        ("[" * 600, "r.yaml: this is no valid YAML"),
+        ("[" * 600, "r.yaml line 1: this is no valid YAML"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_sentence_with_the_line(text: str, words: str) -> None:
@@ -88,3 +91,53 @@ def test_what_is_wrong_is_told_in_one_sentence_with_the_line(text: str, words: s
         parse(text, "r.yaml")
     assert str(caught.value).startswith(words)
     assert "\n" not in str(caught.value)
+
+
+def _aliases(depth: int, first: str, link: str) -> str:
+    lines = [f"a0: &a0 {first}"]
+    lines += [f"a{n}: &a{n} {link.replace('X', f'*a{n - 1}')}" for n in range(1, depth)]
+    return "\n".join(lines)
+
+
+ENDLESS = {
+    "lists of lists": _aliases(30, "[x]", "[X, X]"),
+    "lists, wide": _aliases(9, "[x]", "[X, X, X, X, X, X, X, X, X]"),
+    "mappings": _aliases(30, "{k: v}", "{a: X, b: X}"),
+    "merges": _aliases(30, "{k: v}", "{<<: [X, X]}"),
+    "merges of one": _aliases(60, "{k: v}", "{<<: X, b: X}"),
+    "keys": _aliases(30, "[x]", "{? X : X}"),
+    "a list in itself": "a: &a [*a]",
+    "a mapping in itself": "&a {b: *a}",
+    "a merge of itself": "a: &a {<<: *a}",
+    "deep": "a: " + "[" * 5000 + "]" * 5000,
+    "deep mappings": "{a: " * 5000 + "}" * 5000,
+    "deep in blocks": "\n".join(" " * n + "a:" for n in range(200)),
+    "long": "a: b # " + "x" * 10**6,
+}
+
+
+@pytest.mark.parametrize("text", ENDLESS.values(), ids=ENDLESS)
+def test_what_has_no_end_is_refused(text: str) -> None:
+    with pytest.raises(Refusal, match=r"x( line \d+)?: .*(holds more than|lists or mappings lie|has more)"):
+        parse(text, "x")
+
+
+UNREADABLE = [
+    "!!bool foo", "!!timestamp foo", '!!int ""', "!!float x", "!!binary é", "!!omap [a]", "!!pairs [a]", "!!int [a]",
+    "!!null {a: b}", "!x y", "!!python/name:os.system ''", '"\\ud800"', '"a\\0b"', "{\"\\ud800\": 1}",
+    "9223372036854775808",
+    "-9223372036854775809", "0xFFFFFFFFFFFFFFFFFF", "9" * 5000,
+    "[1, [2, 18446744073709551616]]", "*nowhere", "? [a]\n: b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", UNREADABLE, ids=lambda text: text[:24])
+def test_what_cannot_be_read_is_refused_with_its_line(text: str) -> None:
+    given = text.replace("\n", "\n  ")
+    with pytest.raises(Refusal, match=r"x line [23].*; (mend|write) "):
+        parse(f"# a recipe\na:\n  {given}\n", "x")
+
+
+def test_many_labels_are_no_endless_recipe() -> None:
+    labels = [f"label {number}" for number in range(5000)]
+    assert parse(dump({"labels": labels}), "x")[0] == {"labels": labels}

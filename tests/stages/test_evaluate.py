@@ -70,6 +70,27 @@ def place(run: Path, folder: Path, said: list[str] | None = None, language: str 
     return Place(folder, inputs, "f" * 64, 0, language, (said if said is not None else []).append)
 
 
+@pytest.mark.parametrize("one", ["test", "train"])
+def test_data_of_one_class_are_scored_and_the_labels_that_count_are_told(run, tmp_path, one):
+    said: list[str] = []
+    whole = {"train": opinions(60, 1), "test": opinions(40, 2), "validation": []}
+    data = whole | {"test": [row | {"label": "good"} for row in whole["test"]]}
+    if one == "train":
+        data |= {"train": [row | {"label": "good"} for row in whole["train"]]}
+    clusters = find_clusters([row["text"] for row in data["train"]], 0.8)
+    save_prepared(tmp_path / "clean", data, survey(data["train"], clusters, np.random.default_rng(0)))
+    inputs = {"clean": tmp_path / "clean", "finetune": run / "finetune"}
+    Evaluate(bundle="@finetune", data="@clean:test").run(
+        Place(tmp_path / "out", inputs, "f" * 64, 0, "en", said.append)
+    )
+    scores = read_scores(tmp_path / "out")
+    answers = {each["label"] for each in load(run / "finetune").predict(data["test"])}
+    assert scores["absent"] == sorted({"bad"} - answers)
+    assert any("neither in the truth nor in the answers: bad" in line for line in said) == bool(scores["absent"])
+    if one == "train":
+        assert scores["baseline"]["metrics"]["macro_f1"]["value"] == 1.0
+
+
 def test_scores_errors_and_answers_are_written_and_told(run, tmp_path):
     said = []
     Evaluate(bundle="@finetune", data="@clean:test").run(place(run, tmp_path, said))

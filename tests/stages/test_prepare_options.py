@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,20 +142,47 @@ def test_splits_are_compared(tmp_path: Path) -> None:
     assert note(tmp_path, "splits.json")["test"]["labels"] == {"a": 10, "b": 10}
 
 
-def test_columns_of_two_types_in_two_files_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+def test_structured_columns_of_two_types_in_two_files_are_refused_and_leave_nothing(tmp_path: Path) -> None:
     data = [
-        lines(tmp_path, [{"text": text, "year": year} for text in different(30, salt)], f"{salt}.jsonl")
-        for salt, year in enumerate((2024, "MMXXIV"))
+        lines(tmp_path, [{"text": text, "head": year} for text in different(30, salt)], f"{salt}.jsonl")
+        for salt, year in enumerate(({"start": 0}, {"start": "x"}))
     ]
-    with pytest.raises(Refusal, match=r"1\.jsonl: column 'year' cannot be stored"):
+    with pytest.raises(Refusal, match=r"1\.jsonl: column 'head' cannot be stored"):
         prepare(tmp_path, data=data)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.jsonl", "1.jsonl"]
 
 
-def test_a_value_of_another_type_is_refused_by_its_record(tmp_path: Path) -> None:
-    records = [{"text": text, "year": 2024 if n != 17 else "MMXXIV"} for n, text in enumerate(different(30))]
-    with pytest.raises(Refusal, match=r"data\.jsonl: record 18: column 'year' cannot be stored"):
+def test_a_structured_value_of_another_type_is_refused_by_its_record(tmp_path: Path) -> None:
+    records = [{"text": text, "head": {"start": 0 if n != 17 else "x"}} for n, text in enumerate(different(30))]
+    with pytest.raises(Refusal, match=r"data\.jsonl: record 18: column 'head' cannot be stored"):
         prepare(tmp_path, data=lines(tmp_path, records))
+
+
+MIXED: dict[str, list[Any]] = {
+    "numbers_and_texts": [1, "x2", 2.5, None, True],
+    "objects_of_other_keys": [{"a": 1}, {"a": "x"}, {"b": [1]}, "none"],
+    "lists": [[1], ["x"], "x", 3],
+    "objects_without_keys": [{}, {}],
+    "lists_of_objects_without_keys": [[{}], []],
+    "texts_and_null": ["a", None],
+    "whole_and_not": [1, 2.5],
+}
+
+
+@pytest.mark.parametrize("values", MIXED.values(), ids=MIXED.keys())
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_column_that_nobody_asked_for_may_hold_anything(values: list[Any], files: int, tmp_path: Path) -> None:
+    given = [[{"text": text, "meta": values[(n + salt) % len(values) if files == 1 else min(salt, len(values) - 1)]}
+              for n, text in enumerate(different(30, salt))] for salt in range(files)]  # fmt: skip
+    said: list[str] = []
+    splits = prepare(tmp_path, said, data=[lines(tmp_path, rows, f"{n}.jsonl") for n, rows in enumerate(given)])
+    found = {record["text"]: record.get("meta") for records in splits.values() for record in records}
+    assert len(found) == 30 * files
+    for record in (row for rows in given for row in rows):
+        value, expected = found[record["text"]], record["meta"]
+        as_text = isinstance(value, str) and not isinstance(expected, str)
+        assert (json.loads(value) if as_text else value) == expected
+        assert not as_text or any("kept as text: meta" in line for line in said)
 
 
 def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,3 +240,65 @@ def test_the_command_line_tells_an_interruption_from_a_mistake_of_ours(
     second = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert second.returncode == 0
     assert "goes on where it was interrupted" in second.stdout
+
+
+@pytest.mark.parametrize("stage", ["count", "double", "again"])
+def test_a_stage_whose_files_were_deleted_is_done_again_and_no_other(
+    recipe: dict[str, Any], tmp_path: Path, stage: str
+) -> None:
+    first, _ = _run(recipe, tmp_path)
+    kept = (first[stage] / "count.json").read_text()
+    (first[stage] / "count.json").unlink()
+    outlooks = {planned.name: planned.outlook for planned in plan(read(recipe), tmp_path)}
+    assert outlooks == dict.fromkeys(outlooks, "skip") | {stage: "redo"}
+    again, said = _run(recipe, tmp_path)
+    assert _skipped(again) == {name: name != stage for name in outlooks}
+    assert f"{stage}: count.json was deleted since it was done, so it is done again" in said
+    assert (again[stage] / "count.json").read_text() == kept
+    assert all(_skipped(_run(recipe, tmp_path)[0]).values())
+
+
+def test_a_lock_names_what_a_stage_left_but_for_checkpoints_and_the_hidden(tmp_path: Path) -> None:
+    for name in ("a.json", "deep/b", "checkpoints/step-1/c", ".d", locks.NAME, *(f"many/{n}" for n in range(300))):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    stage = read({"name": "r", "stages": {"a": {"kind": "count", "data": {"path": "x"}}}}).stages["a"]
+    done = locks.lock("a", stage, 0, {}).done(1.0, tmp_path)
+    assert done.files == ["a.json", "deep/b", "many"]
+    (tmp_path / "deep" / "b").unlink()
+    assert done.missing(tmp_path) == ["deep/b"]
+
+
+def test_what_a_kill_cut_short_is_not_taken_for_results_of_other_settings(
+    recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "lines" / "count"
+    folder.mkdir(parents=True)
+    (folder / f".{locks.NAME}.12345678.partial").write_text("stage: count\nstate: run")  # killed while it was written
+    assert next(plan(read(recipe), tmp_path)).outlook == "run"
+    _, said = _run(recipe, tmp_path)
+    assert not any("are kept in" in line for line in said)
+    assert not list((tmp_path / "lines").glob("*.older-*"))
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
+def test_a_lock_that_was_cut_short_is_told_and_moves_nothing(
+    recipe: dict[str, Any], tmp_path: Path, share: float
+) -> None:
+    ran, _ = _run(recipe, tmp_path)
+    path = ran["count"] / locks.NAME
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * whole.index(b"seconds:"))])
+    with pytest.raises(Refusal, match=r"recipe\.lock\.yaml: this is not a lock that danlu wrote"):
+        _run(recipe, tmp_path)
+    assert (ran["count"] / "count.json").exists()
+    assert not list((tmp_path / "lines").glob("*.older-*"))
+
+
+def test_a_pipe_in_place_of_a_lock_is_not_waited_for(recipe: dict[str, Any], tmp_path: Path) -> None:
+    ran, _ = _run(recipe, tmp_path)
+    (ran["count"] / locks.NAME).unlink()
+    os.mkfifo(ran["count"] / locks.NAME)
+    with pytest.raises(Refusal, match="this is not a lock that danlu wrote"):
+        _run(recipe, tmp_path)

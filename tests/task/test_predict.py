@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from transformers import BertConfig, PreTrainedModel, RobertaConfig
 
 from danlu.data.record import Record
+from danlu.model.positions import longest_row
 from danlu.refusal import Refusal
-from danlu.task.predict import Predictor, longest_row
+from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 

@@ -37,7 +37,7 @@ def test_windows_hold_every_token_and_overlap_as_told(text, limit, data):
 
 
 def test_a_mask_that_stands_in_the_text_is_no_border():
-    [row] = windows(["[MASK]一[MASK]" + "二" * 20], wordpiece(), 8, "truncate")
+    [row] = windows(["[MASK]一[MASK]" + "二" * 20], wordpiece(), 8, "truncate", blanks=True)
     names = wordpiece().convert_ids_to_tokens(row.input_ids)
     assert names == ["[CLS]", "[MASK]", "一", "[MASK]", "二", "二", "二", "[SEP]"]
     assert row.cut == 17

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.dedup import Clusters, Rows, find_clusters
-from danlu.data.format import open_records
+from danlu.data.format import lists_in, open_records
 from danlu.data.prepared import SPLITS, load
 from danlu.data.record import Record, text_of, truth_of
 from danlu.data.survey import Survey, survey
@@ -57,6 +57,7 @@ class Surveyed:
 def look(
     path: str,
     *,
+    settings: Sequence[str] = (),
     member: str | None = None,
     column: str = "text",
     label: str = "label",
@@ -67,7 +68,7 @@ def look(
 
     Raises `Refusal` for a file that cannot be read, a column that is not there, and a folder without prepared data.
     """
-    splits = _splits(path, member, column)
+    splits = _splits(path, settings, member, column)
     columns = Counter(name for records in splits.values() for record in records for name in record)
     if label != "label":
         splits = {name: [_labelled(record, label, path) for record in records] for name, records in splits.items()}
@@ -100,17 +101,17 @@ def shared(clusters: Clusters, origins: NDArray[np.str_]) -> dict[str, tuple[flo
     return {name: (share(clusters.exact, name), share(clusters.near, name)) for name in names}
 
 
-def _splits(path: str, member: str | None, column: str) -> dict[str, list[Record]]:
+def _splits(path: str, settings: Sequence[str], member: str | None, column: str) -> dict[str, list[Record]]:
     folder = Path(path)
-    if not (path and folder.is_dir()):
-        records = list(open_records(path, member))
+    if settings or not (path and folder.is_dir()):
+        records = list(open_records(path, member, settings=settings))
         lacking = next(
             (n for n, record in enumerate(records, 1) if column not in record and "tokens" not in record), None
         )
         if lacking is not None:
             raise Refusal(
                 f"{path}, record {lacking:,}: there is no column '{column}'; name the one with the text in --column "
-                f"(the columns are: {', '.join(records[lacking - 1])})"
+                f"(the columns are: {', '.join(records[lacking - 1])}){lists_in(records[lacking - 1])}"
             )
         return {"train": records}
     names = [name for name in SPLITS if (folder / f"{name}.parquet").is_file()]

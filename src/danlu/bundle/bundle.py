@@ -4,7 +4,7 @@ import copy
 import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,23 @@ from danlu.data.cleaning import rewriters_of, samples_rewritten
 from danlu.data.record import Record
 from danlu.machine.crew import refuse_crowd
 from danlu.machine.device import device
+from danlu.machine.door import opened
 from danlu.machine.files import folder_in_place, write_text
+from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_inference
+from danlu.model.folder import open_model
+from danlu.model.positions import longest_row
 from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
-from danlu.task.predict import Predictor, longest_row
+from danlu.task.predict import Predictor
 from danlu.task.task import Prediction, Task
 from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizer_folder import open_tokenizer
 
 GOLDEN = "golden.json"
 EXAMPLES = 8  # golden records
+
+_AGAIN = "copy or train the bundle again"
 
 
 _making = threading.Lock()
@@ -126,57 +133,63 @@ def save(
         manifest.write(temporary, facts)
 
 
-def load(path: str | Path, precision: str | None = None, *, threads: int | None = None) -> Bundle:
+def load(
+    path: str | Path, precision: str | None = None, *, threads: int | None = None, key: str | Path | None = None
+) -> Bundle:
     """Open a bundle, or the `bundle/` in the folder of a stage; `precision` overrides what it was saved with.
 
-    Raises `Refusal` where a file is missing, changed, unsafe or of a newer danlu, and for more than 256 `threads`.
+    `key` is the file of a public key (PEM), with which the bundle must be signed.
+
+    Raises `Refusal` where a file is missing, changed, added, unsafe or of a newer danlu, or not signed by `key`, and
+    for more than 256 `threads`.
     """
     refuse_crowd(threads, "threads")
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise Refusal(f"{folder}: there is no such folder; give the bundle/ folder that a train stage has left")
-    if not (folder / manifest.NAME).exists() and (folder / "bundle" / manifest.NAME).is_file():
-        folder = folder / "bundle"
     known = ("auto", "float32", "bfloat16")
     if precision is not None and precision not in known:
         raise Refusal(f"precision '{precision}': expected {', '.join(known[:-1])} or {known[-1]}")
-    facts = manifest.read(folder)
+    folder = manifest.find(path)
+    facts = manifest.read(folder, key)
     stored = facts.get("precision", "auto")
     if stored not in known:
-        raise Refusal(f"{folder / manifest.NAME}: 'precision' is {stored!r:.40}; copy or train the bundle again")
+        raise Refusal(f"{folder / manifest.NAME}: 'precision' is {stored!r:.40}; {_AGAIN}")
     return _open(folder, facts, precision or stored, threads)
 
 
 def _open(folder: Path, facts: dict[str, Any], precision: str, threads: int | None) -> Bundle:
-    import transformers
-
-    try:
-        task = Task.model_validate(facts["task"])
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-        raise Refusal(f"{folder / manifest.NAME}: 'task' cannot be read ({reason}); upgrade danlu") from None
-    rewriters = rewriters_of(facts.get("cleaners", []), str(folder / manifest.NAME))
-    with quiet():
-        model, told = getattr(transformers, task.auto_class).from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-        tokenizer: Tokenizer = transformers.AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )  # type: ignore[assignment]
+    where = folder / manifest.NAME
+    with opened(where, "'task' or 'cleaners' cannot be read", "upgrade danlu, or train the bundle again"):
+        try:
+            task = Task.model_validate(facts["task"])
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise Refusal(f"{where}: 'task' cannot be read ({reason}); upgrade danlu") from None
+        rewriters = rewriters_of(facts.get("cleaners", []), str(where))
+        labels = task.config().get("id2label")
+    model, told = open_model(folder, str(folder), task.auto_class, {})
     for trouble in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if told.get(trouble):
             names = ", ".join(sorted(map(str, told[trouble]))[:3])
             raise Refusal(
-                f"{folder}: the weights do not fit config.json ({trouble.replace('_', ' ')}: {names}); "
-                "copy or train the bundle again"
+                f"{folder}: the weights do not fit config.json ({trouble.replace('_', ' ')}: {names}); {_AGAIN}"
             )
-    model = prepare_for_inference(model.to(device()), precision)
+    if labels is not None and labels != model.config.id2label:
+        raise Refusal(f"{where}: the labels of 'task' are not those of config.json, so one was changed; {_AGAIN}")
+    tokenizer = open_tokenizer(folder, str(folder))
+    with opened(folder, "the model does not answer", _AGAIN):
+        model = prepare_for_inference(model.to(device()), precision)
+        _try(model, task, tokenizer)
     return Bundle(folder, facts, task, tokenizer, model, threads, rewriters)
+
+
+@torch.inference_mode()
+def _try(model: PreTrainedModel, task: Task, tokenizer: Tokenizer) -> None:
+    """Answer once: a configuration may be well-formed, and yet name an activation or a size that does not work."""
+    (record, *_) = task.sample
+    task = task.model_copy(update={"too_long": "truncate"})
+    encoded = task.encode([record], tokenizer, longest_row(model), labelled=False)
+    batch = task.collate(encoded, max(map(len, encoded)), tokenizer, generator(0, "try"))
+    inputs = {name: value.to(model.device) for name, value in batch.inputs.items()}
+    task.decode(task.outputs(model, replace(batch, inputs=inputs)), encoded, record)
 
 
 def _in_float32(model: PreTrainedModel) -> PreTrainedModel:

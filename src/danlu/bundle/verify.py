@@ -6,31 +6,57 @@ from typing import Any
 
 from danlu.bundle.bundle import GOLDEN, load
 from danlu.data.cleaning import samples_rewritten
+from danlu.machine.door import opened, read_json
+from danlu.refusal import Refusal
 
 TOLERANCE = {"float32": 2e-3, "bfloat16": 3e-2, "float16": 1e-2}
 """How far a score may drift between machines, for each precision; above 1 in size, relative to the number."""
 
 
-def verify(path: str | Path, precision: str | None = None) -> list[str]:
+_AGAIN = "copy or train the bundle again"
+
+
+def verify(path: str | Path, precision: str | None = None, key: str | Path | None = None) -> list[str]:
     """One sentence for every difference from the golden outputs; none if the bundle answers as it did.
 
-    Labels, spans and other texts must be equal; numbers agree to the looser tolerance of the two precisions.
-    Raises `Refusal` where `load` does.
+    Labels, spans and other texts must be equal; numbers agree to the looser tolerance of the two precisions. `key` is
+    the file of a public key, with which the bundle must be signed. Raises `Refusal` where `load` does, and where the
+    golden outputs are damaged.
     """
-    bundle = load(path, precision)
-    golden = json.loads((bundle.folder / GOLDEN).read_text("utf-8"))
+    bundle = load(path, precision, key=key)
+    golden = _golden(bundle.folder)
     now = str(bundle.model.dtype).removeprefix("torch.")
     tolerance = max(TOLERANCE.get(golden["dtype"], 0.0), TOLERANCE.get(now, 0.0))
-    predictions = json.loads(json.dumps(bundle.predict(golden["records"])))
-    bundle.predictor.close()
+    with opened(bundle.folder / GOLDEN, "the bundle cannot answer these records", _AGAIN):
+        predictions = json.loads(json.dumps(bundle.predict(golden["records"])))
+        bundle.predictor.close()
+        rewritten = samples_rewritten(bundle.rewriters)
     differences: list[str] = []
     for number, (before, after) in enumerate(zip(golden["predictions"], predictions, strict=True), 1):
         differences += _differences(before, after, f"example {number}", tolerance)
-    for number, (before, after) in enumerate(
-        zip(golden.get("rewritten", []), samples_rewritten(bundle.rewriters), strict=True), 1
-    ):
-        differences += _differences(before, after, f"rewritten sample {number}", tolerance)
+    before = golden.get("rewritten", [])
+    if len(before) != len(rewritten):
+        return [*differences, f"rewritten samples: were {len(before)}, are {len(rewritten)}"]
+    for number, pair in enumerate(zip(before, rewritten, strict=True), 1):
+        differences += _differences(*pair, f"rewritten sample {number}", tolerance)
     return differences
+
+
+def _golden(folder: Path) -> dict[str, Any]:
+    """The golden outputs, in the form in which `save` writes them."""
+    golden = read_json(folder / GOLDEN, _AGAIN)
+    lists = [golden.get("records"), golden.get("predictions"), golden.get("rewritten", [])]
+    records, predictions, _ = lists
+    if (
+        not all(isinstance(found, list) for found in lists)
+        or len(records or []) != len(predictions or [])
+        or not all(isinstance(record, dict) for record in records or [])
+        or not isinstance(golden.get("dtype"), str)
+    ):
+        raise Refusal(
+            f"{folder / GOLDEN}: expected 'dtype', and as many 'records' as 'predictions' of the bundle; {_AGAIN}"
+        )
+    return golden
 
 
 def _differences(before: Any, after: Any, place: str, tolerance: float) -> list[str]:

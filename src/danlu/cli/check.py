@@ -25,11 +25,11 @@ def command(
     plan: Annotated[bool, typer.Option("--plan", help="only what a run would do with each stage; quick")] = False,
 ) -> None:
     """Look a recipe over before it runs: its data, what the model will see, time and memory; nothing is changed."""
-    from rich.console import Console
     from rich.table import Table
 
     from danlu.language import default, translator
     from danlu.machine.files import refuse_unwritable
+    from danlu.machine.terminal import console
     from danlu.stages.recipe import read
     from danlu.stages.run import plan as planned_stages
 
@@ -47,10 +47,10 @@ def command(
         kinds = ", ".join(part_kinds(planned.lock.section)[1:])
         would[planned.name] = told[planned.outlook]
         table.add_row(planned.name, planned.stage.kind, kinds, planned.lock.fingerprint[:12], told[planned.outlook])
-    console = Console()
+    screen = console(goes_on=html is not None)
     sound = _("{recipe}: the recipe is sound; its results go to {folder}")
-    console.print(sound.format(recipe=checked.name, folder=root / checked.name), highlight=False, markup=False)
-    console.print(table)
+    screen.print(sound.format(recipe=checked.name, folder=root / checked.name))
+    screen.print(table)
     if plan:
         return
     from danlu.apps.doctor import examine
@@ -58,12 +58,12 @@ def command(
     found = []
     for stage in examine(checked, root):
         found.append(stage)
-        show(console, stage, language)
+        show(screen, stage, language)
     if html:
         from danlu.apps.doctor_page import write_page
 
         write_page(html, checked.name, found, would, language)
-        console.print(_("written to {folder}").format(folder=html), highlight=False, markup=False)
+        screen.print(_("written to {folder}").format(folder=html))
     if any(stage.refused for stage in found):
         raise typer.Exit(1)
 
@@ -77,6 +77,7 @@ def outlooks(language: str) -> dict[str, str]:
         "run": _("would run"),
         "resume": _("would go on where it was interrupted"),
         "skip": _("done, would be skipped"),
+        "redo": _("done, would run again: files of it were deleted"),
         "restore": _("done before, would be taken back from where it was moved aside"),
         "replace": _("would run; older results would be moved aside"),
     }
@@ -90,7 +91,7 @@ def part_kinds(section: Any) -> list[str]:
     return [kind for value in section for kind in part_kinds(value)] if isinstance(section, list) else []
 
 
-def show(console: "Console", stage: "Checked", language: str) -> None:
+def show(screen: "Console", stage: "Checked", language: str) -> None:
     """Print what was found of a stage, where there is something."""
     from danlu.apps.doctor import Data, Training
     from danlu.apps.doctor_words import (
@@ -107,7 +108,7 @@ def show(console: "Console", stage: "Checked", language: str) -> None:
     _ = translator(language)
     if not (stage.found or stage.refused or stage.needs):
         return
-    console.print(f"\n[bold]{stage.planned.name}[/bold]", highlight=False)
+    screen.print(f"\n{stage.planned.name}", style="bold")
     lines, warnings = list[str](), list[str]()
     if stage.needs:
         lines = [_("looked at once the model '{stage}' is trained").format(stage=stage.needs)]
@@ -119,16 +120,16 @@ def show(console: "Console", stage: "Checked", language: str) -> None:
         lines = in_columns([list(pair) for pair in facts_of_training(stage.found, _)])
         warnings = warnings_of_training(stage.found, _)
     for line in lines:
-        console.print(f"  {line}", highlight=False, markup=False)
+        screen.print(f"  {line}")
     if isinstance(stage.found, Training):
-        console.print("  " + _("the first batch as the model sees it; coloured is what the loss counts"), style="dim")
+        screen.print("  " + _("the first batch as the model sees it; coloured is what the loss counts"), style="dim")
         for row in stage.found.batch:
-            console.print(in_colour(row, _("+ {count} of padding")))
+            screen.print(in_colour(row, _("+ {count} of padding")))
     for warning in warnings:
-        console.print(f"  ! {warning}", style="yellow", highlight=False, markup=False)
+        screen.print(f"  ! {warning}", style="yellow")
     if stage.refused:
         stops = _("A run would stop here: {why}").format(why=stage.refused)
-        console.print(f"  ! {stops}", style="red", highlight=False, markup=False)
+        screen.print(f"  ! {stops}", style="red")
 
 
 def in_colour(row: "Row", padding: str) -> "Text":

@@ -17,8 +17,9 @@ def command(
     from danlu.evaluate.compare import compare
     from danlu.evaluate.resample import refuse_resamples
     from danlu.evaluate.words import comparison_in_words
+    from danlu.machine.terminal import show
 
     refuse_resamples(resamples)
     names = ("A", "B") if first.name == second.name else (first.name, second.name)
     for line in comparison_in_words(compare(first, second, resamples=resamples), names, default()):
-        typer.echo(line)
+        show(line)

@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
+from danlu.data.settings import SETTINGS
 from danlu.language import default, translator
 
 
 def command(
     bundle: Annotated[str, typer.Argument(help="folder of a bundle")],
     data: Annotated[Path, typer.Argument(help="a file with the truth in it, or the folder of a prepare stage")],
+    settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
+    *,
     split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "test",
     output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
@@ -26,14 +29,16 @@ def command(
     from danlu.evaluate.resample import refuse_resamples
     from danlu.evaluate.words import scores_in_words
     from danlu.machine.files import refuse_unwritable
+    from danlu.machine.terminal import say, show
     from danlu.refusal import Refusal, of_file
 
     refuse_resamples(resamples)
     if output:
         refuse_unwritable(output / "scores.json")
+    tell = say if output else show
     loaded = load(bundle, precision)
-    prepared = data.is_dir()
-    records = load_prepared(data, split) if prepared else list(open_records(str(data)))
+    prepared = data.is_dir() and not settings
+    records = load_prepared(data, split) if prepared else list(open_records(str(data), settings=settings or ()))
     kind = loaded.task.baseline if baseline == "auto" else baseline
     train = load_prepared(data, "train") if prepared and kind and (data / "train.parquet").is_file() else []
     if baseline not in ("auto", "none") and not train:
@@ -42,7 +47,7 @@ def command(
     with of_file(data):
         found = examine(loaded.task, loaded.predict, records, baseline=rival, train=train, resamples=resamples)
     for line in scores_in_words(found.scores.to_plain(), default()):
-        typer.echo(line)
+        tell(line)
     if output:
         write(output, found)
-        typer.echo(translator(default())("written to {folder}").format(folder=output))
+        tell(translator(default())("written to {folder}").format(folder=output))

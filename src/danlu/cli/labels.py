@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from danlu.data.settings import SETTINGS
 from danlu.language import default, translator
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 def command(
     data: Annotated[Path, typer.Argument(help="a file with labels, or the folder of a prepare stage")],
+    settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
+    *,
     split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "train",
     column: Annotated[str, typer.Option(help="column that holds the text")] = "text",
     label: Annotated[str, typer.Option(help="column that holds the label")] = "label",
@@ -30,11 +33,15 @@ def command(
     from danlu.data.label_quality import export, labels_in, refuse_export, shares_of, suspects, warnings_of
     from danlu.data.out_of_sample import out_of_sample
     from danlu.data.prepared import load
+    from danlu.machine.terminal import say
+    from danlu.machine.terminal import show as show_line
     from danlu.refusal import of_file
 
+    tell = say if output else show_line
     if output:
         refuse_export(output)
-    records = load(data, split) if data.is_dir() else list(open_records(str(data)))
+    prepared = data.is_dir() and not settings
+    records = load(data, split) if prepared else list(open_records(str(data), settings=settings or ()))
     with of_file(data):
         texts, labels = labels_in(given(records), column, label)
     if bundle is None:
@@ -47,19 +54,22 @@ def command(
     language = default()
     _ = translator(language)
     wrong = sum(suspect.wrong for suspect in found)
-    typer.echo(_("{rows:,} records; about {wrong:,} of their labels are wrong").format(rows=len(found), wrong=wrong))
+    tell(_("{rows:,} records; about {wrong:,} of their labels are wrong").format(rows=len(found), wrong=wrong))
     for warning in warnings_of(found, language):
-        typer.echo(f"! {warning}")
+        tell(f"! {warning}")
     if found[:show]:
-        typer.echo("\t".join((_("row"), _("score"), _("label → more likely"), _("text"))))
-    _show(found[:show])
+        tell("\t".join((_("row"), _("score"), _("label → more likely"), _("text"))))
+    for suspect in found[:show]:
+        tell(_line(suspect))
     if output:
         export(output, found)
-        typer.echo(_("written to {folder}").format(folder=output))
+        tell(_("written to {folder}").format(folder=output))
 
 
-def _show(found: "list[Suspect]") -> None:
-    """A line for each: row, score, label and the suggested one, and the beginning of the text."""
-    for suspect in found:
-        text = " ".join(suspect.text.split())
-        typer.echo(f"{suspect.row}\t{suspect.score:.3f}\t{suspect.label} → {suspect.suggested}\t{text[:60]}")
+def _line(suspect: "Suspect") -> str:
+    """Row, score, label and the suggested one, and the beginning of the text."""
+    from danlu.machine.terminal import on_one_line
+
+    text = " ".join(suspect.text.split())
+    labels = f"{on_one_line(suspect.label)} → {on_one_line(suspect.suggested)}"
+    return f"{suspect.row}\t{suspect.score:.3f}\t{labels}\t{text[:60]}"

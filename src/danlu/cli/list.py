@@ -33,9 +33,11 @@ def command(
     """Show the parts that recipes are made of, with their keys and defaults."""
     import json
 
+    from danlu.machine.terminal import show
+
     found = parts(kind)
     if as_json:
-        typer.echo(json.dumps(_as_plain(found), indent=2, ensure_ascii=False))
+        show(json.dumps(_as_plain(found), indent=2, ensure_ascii=False))
     else:
         _show(found, short=kind is None)
 
@@ -90,38 +92,33 @@ def _as_plain(found: "dict[str, list[type[Part]]]") -> dict[str, Any]:
 
 
 def _show(found: "dict[str, list[type[Part]]]", *, short: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
+    from danlu.machine.terminal import console
     from danlu.recipe.part import kind_of
     from danlu.recipe.schema import keys
 
-    console = Console()
+    screen = console()
     for sort, members in found.items():
         if short:
-            console.print(f"\n[bold]{sort}[/bold]")
+            screen.print(f"\n{sort}", style="bold")
             rows = Table(box=None, pad_edge=False, show_header=False)
             for part in members:
-                rows.add_row(f"  {kind_of(part)}", _plainly(_summary(part)))
-            console.print(rows)
+                rows.add_row(f"  {kind_of(part)}", _summary(part))
+            screen.print(rows)
             continue
         for part in members:
-            console.print(f"\n[bold]{sort} {kind_of(part)}[/bold]  {_plainly(_summary(part))}")
+            screen.print(Text.assemble("\n", (f"{sort} {kind_of(part)}", "bold"), f"  {_summary(part)}"))
             table = Table("  key", "holds", "default", "meaning", box=None, pad_edge=False, header_style="dim")
             for key in keys(part):
-                table.add_row(*map(_plainly, (f"  {key.name}", key.holds, _default(key), key.description)))
-            console.print(table if part.model_fields else "  no keys", highlight=False)
+                table.add_row(f"  {key.name}", key.holds, _default(key), key.description)
+            screen.print(table if part.model_fields else "  no keys")
     if short:
-        console.print("\n`danlu list KIND` shows the keys, for example `danlu list task` or `danlu list lora`.")
+        screen.print("\n`danlu list KIND` shows the keys, for example `danlu list task` or `danlu list lora`.")
 
 
 def _default(key: "Key") -> str:
     import json
 
     return "needed" if key.needed else json.dumps(key.default, ensure_ascii=False, default=str)
-
-
-def _plainly(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -10,9 +10,12 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
-from danlu.refusal import Refusal
+from danlu.machine.module_path import module_path
+from danlu.machine.terminal import leave_streams, open_streams, say, show
+from danlu.refusal import Refusal, without_secrets
 
 COMMANDS = {
     "quickstart": "Train and try two models on real Chinese text; nothing is downloaded.",
@@ -27,6 +30,7 @@ COMMANDS = {
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",
     "verify": "Check that a bundle is whole and answers as it did when it was saved.",
+    "sign": "Sign a bundle with a private key, or make a pair of keys.",
     "list": "Show the parts that recipes are made of, with their keys and defaults.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }
@@ -52,13 +56,31 @@ _REMEDIES = {
 """What to do where the system refuses a file; what else it says would be a mistake of ours."""
 
 
+_UNHEARD = 141
+"""What a shell tells of a program that wrote into a pipe without a reader: 128 + SIGPIPE."""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 1 a mistake of ours or a check that failed, 2 refused, 130 interrupted."""
+    """Run one command and exit: 0 done, 1 a mistake of ours or a check that failed, 2 refused, 130 interrupted.
+
+    141 means that the reader of what it printed went away before the end.
+    """
+    if arguments is None:
+        sys.path[:] = module_path()
+    open_streams()
     try:
+        Path.cwd()
         _run([*(sys.argv[1:] if arguments is None else arguments)])
     except KeyboardInterrupt:  # while a command was still being imported
         _say("interrupted")
         sys.exit(130)
+    except BrokenPipeError:
+        leave_streams()
+        sys.exit(_UNHEARD)
+    except FileNotFoundError as error:
+        if error.filename is not None:
+            raise
+        _refuse("the working folder was removed; change to one that is there, as with: cd ~")
 
 
 def _run(words: list[str]) -> None:
@@ -72,12 +94,11 @@ def _run(words: list[str]) -> None:
     elif words and words[0] == "--version":
         import danlu
 
-        print(danlu.__version__)  # noqa: T201
+        show(danlu.__version__)
     elif words and not words[0].startswith("-"):
         close = get_close_matches(words[0], COMMANDS, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"the commands are: {', '.join(COMMANDS)}"
-        _say(f"there is no command '{words[0]}'; {hint}")
-        sys.exit(2)
+        _refuse(f"there is no command '{words[0]}'; {hint}")
     else:
         _overview(words)
 
@@ -85,11 +106,15 @@ def _run(words: list[str]) -> None:
 def _call(command: Callable[..., Any], name: str, words: list[str], debug: bool) -> None:
     import typer
 
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a console of GBK has no place for every character
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(_told_in_words(command, debug))
-    app(words, prog_name=name)
+    try:
+        code = app(words, prog_name=name, standalone_mode=False)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # words that are no arguments of the command
+            raise
+        _refuse(f"{str(error.format_message()).rstrip('.')}; `{name} --help` tells what it takes")
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _told_in_words(command: Callable[..., Any], debug: bool) -> Callable[..., Any]:
@@ -103,26 +128,30 @@ def _told_in_words(command: Callable[..., Any], debug: bool) -> Callable[..., An
             _say("interrupted")
             sys.exit(130)
         except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
-            sys.stdout = None  # Python would try to flush it at exit
-            sys.exit(0)
+            leave_streams()
+            sys.exit(_UNHEARD)
         except Exception as error:
             sentence = _sentence(error)
             if sentence is None:
                 raise
             if debug:
                 traceback.print_exc()
-            _say(sentence)
-            sys.exit(2)
+            _refuse(sentence)
 
     return told
 
 
+def _refuse(sentence: str) -> NoReturn:
+    _say(sentence)
+    sys.exit(2)
+
+
 def _say(sentence: str) -> None:
-    """Print what stopped the command; what cannot be seen is written out, and what data made endless is cut."""
-    seen = "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in sentence)
-    if len(seen) > _LONGEST:
-        seen = f"{seen[: _LONGEST // 2]} … {seen[-_LONGEST // 2 :]}"
-    print(f"danlu: {seen}", file=sys.stderr)  # noqa: T201
+    """Print what stopped the command, without secrets; what data made endless is cut."""
+    sentence = without_secrets(sentence)
+    if len(sentence) > _LONGEST:
+        sentence = f"{sentence[: _LONGEST // 2]} … {sentence[-_LONGEST // 2 :]}"
+    say(f"danlu: {sentence}", err=True)
 
 
 def _sentence(error: Exception) -> str | None:

@@ -1,17 +1,16 @@
 """`danlu predict BUNDLE [FILE|-]`."""
 
 import json
-import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from danlu.data.settings import SETTINGS
 from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ class TooLong(Enum):
 def command(
     bundle: Annotated[str, typer.Argument(help="folder of a bundle")],
     file: Annotated[str, typer.Argument(help="csv, tsv, json, jsonl, txt or parquet; '-': a text a line")] = "-",
+    settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
     *,
     text: Annotated[list[str] | None, typer.Option(help="a text; may be given again")] = None,
     column: Annotated[str, typer.Option(help="column of the file that holds the text")] = "text",
@@ -47,24 +47,29 @@ def command(
 ) -> None:
     """Answer for every text, in order: one line a text, with the columns of the file and the prediction."""
     from danlu.bundle.bundle import load
+    from danlu.machine.files import bytes_in_place
+    from danlu.machine.terminal import as_text, show_all, typed_lines, visible
 
     if output is not None:
         _refuse_output(output)
     if text and file != "-":
         raise Refusal(f"give either --text or the file {file}, not both")
-    if file == "-" and not text and sys.stdin is None:  # as in a service, or after <&-
-        raise Refusal("standard input is closed; give a file, or --text")
+    typed = file == "-" and not text
+    asked = [as_text(line, "--text") for line in text or ()] or (typed_lines() if typed else None)
     loaded = load(bundle, precision, threads=threads)
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
-    typed = file == "-" and not text
-    records = ({"text": line} for line in text) if text else _lines() if typed else _records(file, column)
+    records = _records(file, column, settings or ()) if asked is None else ({"text": line} for line in asked)
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
-    with of_file(file if not typed else "standard input"), _written_to(output) as out:
-        for record, prediction in _answers(loaded, records, block):
-            out.write((_line(record, prediction) if shape == Shape.table else _json(record, prediction)) + "\n")
-            if block == 1:
-                out.flush()
+    line_of = _line if shape == Shape.table else _json
+    with of_file(file if not typed else "standard input"):
+        lines = (line_of(record, prediction) for record, prediction in _answers(loaded, records, block))
+        if output is None:
+            show_all(lines, every=block)
+        else:
+            with bytes_in_place(output) as out:
+                for line in lines:
+                    out.write(f"{visible(line)}\n".encode())
 
 
 def _answers(
@@ -82,20 +87,12 @@ def _answers(
         yield waiting.popleft(), prediction
 
 
-def _lines() -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        try:
-            yield {"text": line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")}
-        except UnicodeDecodeError:
-            raise Refusal(f"standard input, line {number}: expected UTF-8; convert it with: iconv -t UTF-8") from None
-
-
-def _records(file: str, column: str) -> Iterator[dict[str, Any]]:
+def _records(file: str, column: str, settings: Sequence[str]) -> Iterator[dict[str, Any]]:
     from danlu.data.format import guess
 
-    source = guess(file)
+    source = guess(file, settings=settings)
     if column != "text":  # the format refuses a name that the file does not have
-        source = source.model_copy(update={"columns": {"text": column}})
+        source = source.model_copy(update={"columns": source.columns | {"text": column}})
     first = next(source.read(), {})
     if "text" not in first and "tokens" not in first:  # taggers take words in 'tokens' as well
         columns = ", ".join(first)
@@ -109,37 +106,20 @@ def _json(record: dict[str, Any], prediction: dict[str, Any]) -> str:
 
 def _line(record: dict[str, Any], prediction: dict[str, Any]) -> str:
     """One line to read: the label and its probability, or the text with what was found in brackets."""
+    from danlu.machine.terminal import on_one_line
+
     text = record["text"] if "text" in record else " ".join(record.get("tokens", []))
     if "label" in prediction:
         scores = prediction.get("scores", {})
-        return "\t".join([prediction["label"], f"{scores.get(prediction['label'], 1.0):.3f}", text])
+        share = f"{scores.get(prediction['label'], 1.0):.3f}"
+        return "\t".join([on_one_line(prediction["label"]), share, on_one_line(text)])
     if "entities" in prediction:
         for entity in sorted(prediction["entities"], key=lambda found: -found["start"]):
             start, end = entity["start"], entity["end"]
             text = f"{text[:start]}[{text[start:end]} {entity['label']}]{text[end:]}"
-        return text
+        return on_one_line(text)
     numbers = [f"{name} {value:.4g}" for name, value in prediction.items() if isinstance(value, int | float)]
-    return "\t".join([*numbers, text])
-
-
-@contextmanager
-def _written_to(path: Path | None) -> Iterator[IO[str]]:
-    """Standard output in UTF-8, or a file that appears when all of it is written."""
-    from danlu.machine.files import full_disk_refused
-
-    if path is None:
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(encoding="utf-8")
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with full_disk_refused(path), temporary.open("w", encoding="utf-8", newline="\n") as out:
-            yield out
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    return "\t".join([*numbers, on_one_line(text)])
 
 
 def _refuse_output(path: Path) -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from danlu.apps.quickstart import Outcome
 
 
+MOST_MINUTES = 10_000
+
 WIDTH = 124
 """Columns of the table where no terminal says how many there are."""
 
@@ -27,22 +29,23 @@ def command(
     Everything is done here, without a download: survey, tokenizer, pretraining, fine-tuning, evaluation beside
     classical baselines, predictions, report. Run again, it goes on where it was interrupted.
     """
-    from rich.console import Console
-
     from danlu.apps.quickstart import quickstart
     from danlu.language import LANGUAGES, default
+    from danlu.machine.terminal import console, say
     from danlu.refusal import Refusal
 
     chosen = language or default()
+    if not 0 < minutes <= MOST_MINUTES:
+        raise Refusal(f"--minutes is {minutes:g}; give a number above 0, at most {MOST_MINUTES:,}")
     if chosen not in LANGUAGES:
         raise Refusal(f"--language is '{chosen}'; there are: {', '.join(LANGUAGES)}")
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=WIDTH)
-    outcome = quickstart(minutes=minutes, ablate=ablate, root=root, language=chosen, say=typer.echo)
-    _show(console, outcome, chosen)
+    screen = console(goes_on=True)
+    screen = screen if screen.is_terminal else console(goes_on=True, width=WIDTH)
+    outcome = quickstart(minutes=minutes, ablate=ablate, root=root, language=chosen, say=say)
+    _show(screen, outcome, chosen)
 
 
-def _show(console: "Console", outcome: "Outcome", language: str) -> None:
+def _show(screen: "Console", outcome: "Outcome", language: str) -> None:
     from rich.table import Table
 
     from danlu.apps.quickstart import verdict
@@ -59,20 +62,20 @@ def _show(console: "Console", outcome: "Outcome", language: str) -> None:
         gap = f"{signed(row.difference['value'])} ({between(row.difference, signed)})"
         name = metric_name(row.metric, _)
         table.add_row(row.name, name, f"{row.model['value']:.3f}", baseline, gap, verdict(row, language))
-    console.print(table)
-    console.print(_("New sentences:"))
+    screen.print(table)
+    screen.print(_("New sentences:"))
     for text, prediction in outcome.predictions["entities"]:
         found = "  ".join(f"{item['text']}/{item['label']}" for item in prediction["entities"]) or "-"
-        console.print(f"  {text}\n    -> {found}", markup=False)
+        screen.print(f"  {text}\n    -> {found}")
     for text, prediction in outcome.predictions["sentiment"]:
         label = prediction["label"]
-        console.print(f"  {text}\n    -> {label} {prediction['scores'][label]:.2f}", markup=False)
+        screen.print(f"  {text}\n    -> {label} {prediction['scores'][label]:.2f}")
     folder = outcome.folder
-    console.print(_("{minutes:.1f} minutes. Next:").format(minutes=outcome.seconds / 60))
+    screen.print(_("{minutes:.1f} minutes. Next:").format(minutes=outcome.seconds / 60))
     for line, why in (
         (str(outcome.report), _("open it in a browser: curves, errors, data")),
         (f"danlu predict {folder / 'sentiment' / 'bundle'} --text 很喜欢", _("ask the model")),
         (f"danlu verify {folder / 'entities' / 'bundle'}", _("check that a bundle answers as it did")),
         ("danlu list", _("everything that a recipe can be made of")),
     ):
-        console.print(f"  {line}   # {why}", markup=False, soft_wrap=True)
+        screen.print(f"  {line}   # {why}", soft_wrap=True)

@@ -22,5 +22,6 @@ def command(
 ) -> None:
     """Write report.html: curves, scores, errors, data and recipe of a run, in one file."""
     from danlu.evaluate.report import write_report
+    from danlu.machine.terminal import say
 
-    typer.echo(write_report(run, language.value if language else default()))
+    say(str(write_report(run, language.value if language else default())))

@@ -19,12 +19,13 @@ def command(
     Results go to runs/RECIPE/STAGE, and a report of them to runs/RECIPE/report.html. After an interruption,
     the same command goes on where it stopped.
     """
+    from danlu.machine.terminal import say
     from danlu.stages.recipe import read
     from danlu.stages.run import run
 
     sound = read(recipe, overrides or [])
-    ran = run(sound, root, only, typer.echo)
+    ran = run(sound, root, only, say)
 
     from danlu.evaluate.report import write_report
 
-    typer.echo(f"done: {ran.folder}; the report: {write_report(ran.folder, sound.language)}")
+    say(f"done: {ran.folder}; the report: {write_report(ran.folder, sound.language)}")

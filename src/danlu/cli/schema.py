@@ -1,7 +1,5 @@
 """`danlu schema`."""
 
-import typer
-
 
 def command() -> None:
     """Print the JSON Schema of recipes, for editors.
@@ -11,7 +9,8 @@ def command() -> None:
     """
     import json
 
+    from danlu.machine.terminal import show
     from danlu.recipe.schema import schema
     from danlu.stages.recipe import Recipe
 
-    typer.echo(json.dumps(schema(Recipe), indent=2, ensure_ascii=False))
+    show(json.dumps(schema(Recipe), indent=2, ensure_ascii=False))

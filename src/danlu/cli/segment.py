@@ -2,13 +2,14 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from danlu.data.settings import SETTINGS
 from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Shape(Enum):
 def command(
     segmenter: Annotated[str, typer.Argument(help="its kind, such as jieba; or the folder of a trained one")],
     file: Annotated[str, typer.Argument(help="csv, tsv, json, jsonl, txt or parquet; '-': a text a line")] = "-",
+    settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
     *,
     text: Annotated[list[str] | None, typer.Option(help="a text; may be given again")] = None,
     column: Annotated[str, typer.Option(help="column of the file that holds the text")] = "text",
@@ -39,24 +41,22 @@ def command(
     """Split every text into words; no character is lost in json, white space between words is in lines."""
     from danlu.bundle.named_segmenter import named_segmenter
     from danlu.language import default
+    from danlu.machine.terminal import as_text, show_all, typed_lines
 
     if text and file != "-":
         raise Refusal(f"give either --text or the file {file}, not both")
-    if file == "-" and not text and sys.stdin is None:  # as in a service, or after <&-
-        raise Refusal("standard input is closed; give a file, or --text")
     if (known is not None and not score) or (score and file == "-"):
         raise Refusal("--score takes a file of segmented text, and --known goes with it; leave them out to segment")
+    typed = file == "-" and not text
+    asked = [as_text(line, "--text") for line in text or ()] or (
+        typed_lines() if typed else _texts(file, column, settings or ())
+    )
     chosen = named_segmenter(segmenter)
     if score:
-        for line in _in_words(_scored(chosen, file, known), default()):
-            typer.echo(line)
+        show_all(_in_words(_scored(chosen, file, known, settings or ()), default()), every=_BLOCK)
         return
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8")
-    typed = file == "-" and not text
-    texts = iter(text) if text else _lines() if typed else _texts(file, column)
-    for line in _segmented(chosen, texts, shape, separator, 1 if typed and sys.stdin.isatty() else _BLOCK):
-        typer.echo(line)
+    block = 1 if typed and sys.stdin.isatty() else _BLOCK
+    show_all(_segmented(chosen, iter(asked), shape, separator, block), every=block)
 
 
 def _segmented(segmenter: "Segmenter", texts: Iterator[str], shape: Shape, separator: str, block: int) -> Iterator[str]:
@@ -68,42 +68,34 @@ def _segmented(segmenter: "Segmenter", texts: Iterator[str], shape: Shape, separ
                 yield separator.join(word for word in words if not word.isspace())
 
 
-def _scored(segmenter: "Segmenter", file: str, known: str | None) -> "WordScores":
+def _scored(segmenter: "Segmenter", file: str, known: str | None, settings: Sequence[str]) -> "WordScores":
     from danlu.evaluate.segmentation import score_segmenter
 
     words = None if known is None else {word for sentence in _sentences(known) for word in sentence}
-    return score_segmenter(segmenter, list(_sentences(file)), words)
+    return score_segmenter(segmenter, list(_sentences(file, settings)), words)
 
 
-def _sentences(file: str) -> Iterator[list[str]]:
+def _sentences(file: str, settings: Sequence[str] = ()) -> Iterator[list[str]]:
     """Segmented sentences: records with words, or lines of words where the file is plain text."""
-    from danlu.data.format import Format, guess
+    from danlu.data.format import guess
     from danlu.text.segmented import read_words
 
-    source = guess(file)
+    source = guess(file, settings=settings)
     if source.kind == "text":
-        source = Format.model_validate({"kind": "words", "path": file})
+        source = guess(file, settings=[*settings, "kind=words"])
     with of_file(file):
         for number, record in enumerate(source.read()):
             yield read_words(record, number)
 
 
-def _texts(file: str, column: str) -> Iterator[str]:
+def _texts(file: str, column: str, settings: Sequence[str]) -> Iterator[str]:
     from danlu.data.format import guess
 
-    for number, record in enumerate(guess(file).read([column]), 1):
+    for number, record in enumerate(guess(file, settings=settings).read([column]), 1):
         text = record[column]
         if not isinstance(text, str):
             raise Refusal(f"{file}: record {number:,} has no text in column '{column}'; name another with --column")
         yield text
-
-
-def _lines() -> Iterator[str]:
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise Refusal(f"standard input, line {number}: expected UTF-8; convert it with: iconv -t UTF-8") from None
 
 
 def _in_words(scores: "WordScores", language: str) -> Iterable[str]:

@@ -5,9 +5,13 @@ from typing import Annotated
 
 import typer
 
+from danlu.data.settings import SETTINGS
+
 
 def command(
     data: Annotated[str, typer.Argument(help="a file that danlu reads, or the folder of a prepare stage")],
+    settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
+    *,
     column: Annotated[str, typer.Option(help="column with the text")] = "text",
     label: Annotated[str, typer.Option(help="column with the label")] = "label",
     member: Annotated[str | None, typer.Option(help="name or glob of the one file that is meant in a zip")] = None,
@@ -21,23 +25,26 @@ def command(
     from danlu.data.survey import in_words
     from danlu.language import default, translator
     from danlu.machine.files import refuse_unwritable
+    from danlu.machine.terminal import say, show
+    from danlu.refusal import without_secrets
 
     if html:
         refuse_unwritable(html)
+    tell = say if html else show
     language = default()
     _ = translator(language)
-    found = look(data, member=member, column=column, label=label, similarity=similarity)
-    typer.echo(_("columns: {counts}").format(counts=", ".join(f"{name} {n:,}" for name, n in found.columns.items())))
+    found = look(data, settings=settings or (), member=member, column=column, label=label, similarity=similarity)
+    tell(_("columns: {counts}").format(counts=", ".join(f"{name} {n:,}" for name, n in found.columns.items())))
     for line in [*in_words(found.survey, language), *leaks_in_words(found.leaked, _)]:
-        typer.echo(line)
+        tell(line)
     for title, groups in (
         (_("texts in most rows"), found.repeated),
         (_("texts that come with different labels"), found.contested),
     ):
         if groups:
-            typer.echo(f"\n{title}")
+            tell(f"\n{title}")
         for group in groups:
-            typer.echo(f"  {group.rows:>6,}  {short(group.text)}" + f"  [{truths_in_words(group)}]" * any(group.truths))
+            tell(f"  {group.rows:>6,}  {short(group.text)}" + f"  [{truths_in_words(group)}]" * any(group.truths))
     if html:
-        write_page(html, Path(data).name, found, language)
-        typer.echo(_("written to {folder}").format(folder=html))
+        write_page(html, Path(without_secrets(data)).name, found, language)
+        tell(_("written to {folder}").format(folder=html))

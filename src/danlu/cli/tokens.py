@@ -20,17 +20,20 @@ def command(
     segmenter: Annotated[
         str | None, typer.Option(help="what tells words apart: a kind such as jieba, or the folder of a trained one")
     ] = None,
-    neighbours: Annotated[int, typer.Option(min=0, help="tokens with like embeddings, with a bundle")] = 3,
+    neighbours: Annotated[int, typer.Option(min=0, max=1000, help="tokens with like embeddings, with a bundle")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="print json instead of a table")] = False,
 ) -> None:
     """Show how a text is cut: words, pieces with their numbers and characters, and with a bundle their neighbours."""
     import json
 
+    from danlu.machine.terminal import as_text, show
+
+    text = as_text(text, "TEXT")
     if tokenizer is None and segmenter is None:
         raise Refusal("there is nothing to cut the text with; give --tokenizer FOLDER, --segmenter KIND, or both")
     found = look_at(text, tokenizer, segmenter, neighbours)
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        show(json.dumps(found, ensure_ascii=False))
     else:
         _show(found)
 
@@ -109,18 +112,18 @@ def _add_neighbours(tokens: list[dict[str, Any]], tokenizer: "Tokenizer", model:
 
 
 def _show(found: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from danlu.language import default, translator
+    from danlu.machine.terminal import console, on_one_line, visible
 
     _ = translator(default())
-    console = Console(highlight=False)
-    console.print(Text(found["text"]))
+    screen = console()
+    screen.print(Text(visible(found["text"])))
     if "segments" in found:
-        words = Text(" | ", "dim").join(Text(word) for word in found["segments"])
-        console.print(Text(_("words: ") if found["segments"] else ""), words, sep="")
+        words = Text(" | ", "dim").join(Text(visible(word)) for word in found["segments"])
+        screen.print(Text(_("words: ") if found["segments"] else ""), words, sep="")
     if "tokens" not in found:
         return
     headings = [_("piece"), _("reads"), _("number"), _("characters"), _("text")]
@@ -132,13 +135,8 @@ def _show(found: dict[str, Any]) -> None:
         span = "" if token["end"] == token["start"] else f"{token['start']}-{token['end']}"
         cells = [token["piece"], token["reads"], str(token["id"]), span, found["text"][token["start"] : token["end"]]]
         near = "  ".join(f"{other['piece']} {other['cosine']:.2f}" for other in token.get("nearest", ()))
-        table.add_row(*(Text(_visible(cell), style) for cell in [*cells, *([near] if "nearest" in token else [])]))
-    console.print(table)
+        table.add_row(*(Text(on_one_line(cell), style) for cell in [*cells, *([near] if "nearest" in token else [])]))
+    screen.print(table)
     length, size = found["one_hot"]
     told = _("{tokens} tokens of {characters} characters; as one-hot rows: {tokens} x {size:,}")
-    console.print(told.format(tokens=length, characters=found["characters"], size=size))
-
-
-def _visible(text: str) -> str:
-    """The text with what cannot be seen written out."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    screen.print(told.format(tokens=length, characters=found["characters"], size=size))

@@ -21,7 +21,8 @@ class BadRows:
     """Where rows go that cannot be read, when a format says `on_bad_row: skip`.
 
     Each becomes a line of `aside`, `{"file", "place", "reason", "row"}`, which is there when the block is left
-    without an error, if there was any such row:
+    without an error, if there was any such row. A stage may read several times: what is there already stays, for a
+    stage's folder belongs to one state of its data.
 
         with BadRows(folder / "bad_rows.jsonl") as bad_rows:
             records = list(source.read(bad_rows=bad_rows))
@@ -96,11 +97,28 @@ class BadRows:
                 with full_disk_refused(self.aside):
                     file.close()  # writes what is still held in memory
                 if kind is None:
-                    self._partial(self.aside).replace(self.aside)
+                    self._put_beside_others(self.aside)
             finally:
                 self._partial(self.aside).unlink(missing_ok=True)
-        elif kind is None:
-            self.aside.unlink(missing_ok=True)  # of an earlier run
+
+    def _put_beside_others(self, aside: Path) -> None:
+        """Leave what was written, behind the rows that an earlier reading left there; each row once."""
+        partial = self._partial(aside)
+        if aside.is_file():
+            both = partial.with_name(f"{partial.name}.both")
+            try:
+                with full_disk_refused(aside), both.open("wb") as out:
+                    written: set[int] = set()
+                    for path in (aside, partial):
+                        with path.open("rb") as lines:
+                            for line in lines:
+                                if (known := hash(line)) not in written:
+                                    written.add(known)
+                                    out.write(line)
+                both.replace(partial)
+            finally:
+                both.unlink(missing_ok=True)
+        partial.replace(aside)
 
     def _write(self, aside: Path, line: dict[str, Any]) -> None:
         with full_disk_refused(aside):

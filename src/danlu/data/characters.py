@@ -88,3 +88,14 @@ def hashed_pieces(codes: NDArray[np.generic], length: int) -> NDArray[np.uint64]
 
 def _power(factor: int, exponent: int) -> np.uint64:
     return np.uint64(pow(factor, exponent, 2**64))
+
+
+def ranges(codes: Sequence[int]) -> str:
+    """Ascending code points as the inside of a regular expression's brackets."""
+    found: list[list[int]] = []
+    for code in codes:
+        if found and found[-1][1] == code - 1:
+            found[-1][1] = code
+        else:
+            found.append([code, code])
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.characters import characters
+from danlu.data.composed import composed
 
 Codes = NDArray[np.uint32]
 Starts = NDArray[np.int64]
@@ -51,10 +52,10 @@ def folded(texts: Sequence[str]) -> Folded:
     codes, starts = given.codes, given.first
     apart = (codes >= _FIRST_DIACRITIC) & (codes <= _LAST_DIACRITIC)
     if apart.any():
-        composed = list(texts)
+        joined = list(texts)
         for row in np.unique(np.searchsorted(starts, np.flatnonzero(apart), side="right") - 1).tolist():
-            composed[row] = unicodedata.normalize("NFC", composed[row])
-        given = characters(composed)
+            joined[row] = composed(joined[row])
+        given = characters(joined)
         codes, starts = given.codes, given.first
     plain = _looked_up(codes)
     kept = plain != _DROPPED

@@ -5,12 +5,13 @@ from abc import abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from danlu.data.bad_rows import BadRows
 from danlu.data.record import STRUCTURED, Record
 from danlu.machine.remote import shown
 from danlu.recipe.part import Part, nearest
+from danlu.recipe.read import Written, keyed, sentences
 from danlu.refusal import Refusal
 
 
@@ -66,6 +67,8 @@ class Format(Part):
             try:
                 for number, row in self.rows_of(shard, bad_rows):
                     record = row if plain else self._named(row)
+                    if "tags" in record:
+                        record = _with_text_tags(record)
                     if None in record.values():
                         record = {key: value for key, value in record.items() if value is not None}
                     if wanted and (lacking := self._lacking(record, row, wanted, needed)):
@@ -100,9 +103,12 @@ class Format(Part):
         for column in wanted:
             if column not in record or (column not in self.constants and self.columns.get(column, column) not in row):
                 meant = self.columns.get(column, column)
+                if row.get(meant, 0) is None:
+                    return f"column '{meant}' is empty (null); fill it in, or write 'on_bad_row: skip' to leave it out"
                 return (
-                    f"there is no column '{meant}'{nearest(meant, list(row))}; the columns are: "
-                    f"{', '.join(row) or 'none'}; write 'columns: {{{column}: NAME}}' with the one that is meant"
+                    f"there is no column '{meant}'{nearest(meant, list(map(str, row)))}; the columns are: "
+                    f"{', '.join(map(str, row)) or 'none'}; write 'columns: {{{column}: NAME}}' with the one that is "
+                    f"meant{lists_in(row)}"
                 )
             value = record[column]
             if column in STRUCTURED or isinstance(value, str):
@@ -122,22 +128,51 @@ class Format(Part):
         return None
 
 
-def guess(path: str, member: str | None = None) -> Format:
-    """The format of a file by the suffix of its name, packing aside, with the defaults of that format.
+def _with_text_tags(record: Record) -> Record:
+    """The record with tags that are numbers, without names beside them, as texts."""
+    tags = record["tags"]
+    if not isinstance(tags, list) or not any(type(tag) is int for tag in tags):
+        return record
+    return record | {"tags": [str(tag) if type(tag) is int else tag for tag in tags]}
+
+
+def lists_in(row: Record) -> str:
+    """What to say of an object that holds lists of objects, for these may be the records; or nothing."""
+    found = [
+        str(name)
+        for name, value in row.items()
+        if name not in STRUCTURED and isinstance(value, list) and value and isinstance(value[0], dict)
+    ]
+    return f"; if the records are the list in '{found[0]}', write 'kind: json' and 'under: {found[0]}'" if found else ""
+
+
+def guess(path: str, member: str | None = None, settings: Sequence[str] = ()) -> Format:
+    """The format of a file by the suffix of its name, packing aside, unless the settings name its `kind`.
+
+    `settings` are keys of the format, each `key=value` with the value in YAML: `delimiter=;`, `header=[text, label]`,
+    `columns.text=review`.
 
     Raises:
-        Refusal: there is no such file, or its suffix is not known.
+        Refusal: there is no such file, its suffix is not known, or a setting is wrong.
     """
     from danlu.data.guess import kind_of_file
 
-    given = {"path": path} if member is None else {"path": path, "member": member}
-    return Format.model_validate({"kind": kind_of_file(path, member), **given})
+    given = keyed(settings) | {"path": path} | ({} if member is None else {"member": member})
+    if "kind" not in given:
+        member = given.get("member") if isinstance(given.get("member"), str) else None
+        given = {"kind": kind_of_file(path, member)} | given
+    try:
+        return Format.model_validate(given)
+    except ValidationError as error:
+        raise Refusal(sentences(error, Written(f"the settings for {path}", given))) from error
 
 
-def open_records(path: str, member: str | None = None, needed: Sequence[str] = ()) -> Iterator[Record]:
-    """Yield the records of a file whose format its suffix tells.
+def open_records(
+    path: str, member: str | None = None, needed: Sequence[str] = (), settings: Sequence[str] = ()
+) -> Iterator[Record]:
+    """Yield the records of a file whose format its suffix, or `settings` as in `guess`, tell.
 
     Raises:
         Refusal: the file is missing or broken, its suffix is not known, or a `needed` column is missing.
     """
-    return guess(path, member).read(needed)
+    return guess(path, member, settings).read(needed)

@@ -1,8 +1,8 @@
 """The kind of a file, told by its suffix."""
 
 import codecs
-import json
 
+from danlu.data.json_text import parse
 from danlu.data.lines import lines
 from danlu.data.source_file import SourceFile, find_paths, find_source
 from danlu.recipe.part import nearest
@@ -19,6 +19,7 @@ _KIND_OF_SUFFIX = {
     ".arrow": "arrow",
     ".feather": "arrow",
     ".conll": "conll",
+    ".ann": "brat",
     ".pdf": "pdf",
     ".md": "folder",
     ".html": "folder",
@@ -51,6 +52,6 @@ def holds_json_lines(source: SourceFile, encoding: str = "auto") -> bool:
         return False
     try:
         first = next((line for _, line in lines(source, encoding) if line.strip()), "")
-        return isinstance(json.loads(first), dict)
-    except ValueError:  # a Refusal as well, of a first line that is too long
+        return isinstance(parse(first, source.name), dict)
+    except Refusal:  # of a first line that is no JSON, or too long
         return False

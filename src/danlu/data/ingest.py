@@ -5,11 +5,9 @@ The chunk lies in three files of a working folder: `N.arrow` with the records, `
 Memory is that of one chunk; what is known of all rows is read column by column.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from danlu.data.folded import folded
 from danlu.data.minhash import band_keys
 from danlu.data.record import Columns, Record, entity_labels, labels_of, text_of, truth_of
 from danlu.data.stored import arrow_table, write_arrow
+from danlu.data.times import seconds_of
 from danlu.refusal import Refusal
 
 CHUNK = 2**22
@@ -252,14 +251,11 @@ def _column(records: Sequence[Record], places: Sequence[str], column: str, key: 
 
 
 def _time(value: Any, place: str) -> float:
-    """Seconds or whatever a number counts; of a text the number in it, or the seconds of a date of ISO 8601."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        try:
-            found = datetime.fromisoformat(str(value)).timestamp()
-        except ValueError:
-            found = math.nan
-    if not math.isfinite(found):
-        raise Refusal(f"{place}: '{str(value)[:40]}' is no time; write a number, or a date such as 2024-05-31")
+    """Seconds since 1970, or whatever a number counts; see `seconds_of`."""
+    found = seconds_of(value)
+    if found is None:
+        raise Refusal(
+            f"{place}: '{str(value)[:40]}' is no time; write a number, or a date such as 2024-05-31, "
+            "which is in UTC unless it names a zone"
+        )
     return found

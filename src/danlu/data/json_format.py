@@ -7,9 +7,9 @@ import orjson
 
 from danlu.data.bad_rows import BadRows
 from danlu.data.guess import holds_json_lines
-from danlu.data.json_text import parse
+from danlu.data.json_text import parse, refuse_deep
 from danlu.data.lines import Block
-from danlu.data.record import Record
+from danlu.data.record import DEPTH, Record
 from danlu.data.source_file import SourceFile
 from danlu.data.text_format import TextFormat
 from danlu.refusal import Refusal
@@ -36,7 +36,7 @@ class JsonFormat(TextFormat):
         """Yield the objects of a file with one a line; blank lines are skipped."""
         for block in self.blocks(source, bad_rows):
             objects = _objects(block.utf8)
-            if objects is None:
+            if objects is None or not _shallow(block.utf8, objects):
                 yield from self._one_by_one(block, source.name, bad_rows)
             else:
                 yield from enumerate(objects, block.number)
@@ -95,6 +95,17 @@ def _objects(block: bytes) -> list[Record] | None:
     count = block.count(b"\n") + (not block.endswith(b"\n"))
     whole = len(values) == 2 * count - 1 and values[1::2].count(_MARK) == count - 1
     return objects if whole and all(type(value) is dict for value in objects) else None
+
+
+def _shallow(block: bytes, objects: list[Record]) -> bool:
+    """Whether no object of a block is nested without an end; flat ones are known by the count of their brackets."""
+    if block.count(b"{") + block.count(b"[") <= len(objects) + DEPTH:
+        return True
+    try:
+        refuse_deep(objects, "")
+    except Refusal:
+        return False
+    return True
 
 
 def _named(value: Any) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from danlu.data.record import DEPTH
 from danlu.refusal import Refusal
 
 
@@ -15,9 +16,22 @@ def parse(text: str | bytes, where: str) -> Any:
         Refusal: it is no JSON, or holds half of a character pair; names `where` and the column.
     """
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _parse_slowly(text if isinstance(text, str) else text.decode("utf-8"), where)
+        value = _parse_slowly(text if isinstance(text, str) else text.decode("utf-8"), where)
+    refuse_deep(value, where)
+    return value
+
+
+def refuse_deep(value: Any, where: str) -> None:
+    """Raises `Refusal` for lists and objects within each other to no end, of which Arrow makes gigabytes."""
+    level = [value] if type(value) in (dict, list) else []
+    for _ in range(DEPTH + 4):  # a list of records under a key or two
+        inside = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [item for items in inside for item in items if type(item) in (dict, list)]
+        if not level:
+            return
+    raise Refusal(f"{where}: is nested too deeply, more than {DEPTH} lists or objects within each other; write it flat")
 
 
 def _parse_slowly(text: str, where: str) -> Any:
@@ -33,4 +47,6 @@ def _parse_slowly(text: str, where: str) -> Any:
         raise Refusal(f"{where}: holds half of a surrogate pair, which is no text; remove it") from error
     except RecursionError as error:
         raise Refusal(f"{where}: is nested too deeply; give one flat object a record") from error
+    except ValueError as error:  # Python refuses to read numbers of more than 4,300 digits
+        raise Refusal(f"{where}: holds a number of thousands of digits; write it as text, or leave it out") from error
     return value

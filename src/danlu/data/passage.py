@@ -4,8 +4,8 @@ What a record says of characters (entities, answers, head, tail) keeps its text 
 their tokens.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from danlu.data.record import Record
@@ -40,26 +40,24 @@ class Passage:
         return [self.text[start:end] for start, end in self.borders]
 
 
-def read_passage(record: Record, column: str, number: int, cut: Cut = "jieba") -> Passage:
-    """The words of a record's column, or of its `tokens` where it has no text; `number` counts records from 0.
+def read_passages(records: Sequence[Record], column: str, cut: Cut = "jieba") -> list[Passage]:
+    """The words of each record's column, or of its `tokens` where it has no text.
 
     Raises `Refusal` naming the record and the column if there is no text, or a span does not fit it.
     """
-    if column == "text" and column not in record and isinstance(record.get("tokens"), list):
-        return _of_tokens(record, number)
-    text = record.get(column)
-    if not isinstance(text, str):
-        there = ", ".join(record) or "none"
-        raise Refusal(
-            f"record {number + 1:,}: there is no text in the column '{column}' to augment; "
-            f"name another in the augmenter's 'column' (the columns are: {there})"
-        )
-    held = bytearray(len(text))
-    for start, end in _spans(record, column, text, number):
-        held[start:end] = b"\1" * (end - start)
-    borders = word_borders(text, cut)
-    free = [place for place, (start, end) in enumerate(borders) if not any(held[start:end])]
-    return Passage(text, borders, free, bytes(held))
+    found: list[Passage] = []
+    for number, record in enumerate(records):
+        if column == "text" and column not in record and isinstance(record.get("tokens"), list):
+            found.append(_of_tokens(record, number))
+        else:
+            text = _text(record, column, number)
+            found.append(Passage(text, [], [], _held(record, column, text, number)))
+    rows = [row for row, passage in enumerate(found) if not passage.tokens]
+    for row, borders in zip(rows, word_borders([found[row].text for row in rows], cut), strict=True):
+        held = found[row].held
+        free = [place for place, (start, end) in enumerate(borders) if not any(held[start:end])]
+        found[row] = replace(found[row], borders=borders, free=free)
+    return found
 
 
 def changed(record: Record, column: str, passage: Passage, changes: Changes) -> Record:
@@ -100,6 +98,24 @@ def _shifted(value: Any, edits: list[tuple[int, int, str]]) -> Any:
         else at
         for key, at in value.items()
     }
+
+
+def _text(record: Record, column: str, number: int) -> str:
+    text = record.get(column)
+    if not isinstance(text, str):
+        there = ", ".join(record) or "none"
+        raise Refusal(
+            f"record {number + 1:,}: there is no text in the column '{column}' to augment; "
+            f"name another in the augmenter's 'column' (the columns are: {there})"
+        )
+    return text
+
+
+def _held(record: Record, column: str, text: str, number: int) -> bytes:
+    held = bytearray(len(text))
+    for start, end in _spans(record, column, text, number):
+        held[start:end] = b"\1" * (end - start)
+    return bytes(held)
 
 
 def _spans(record: Record, column: str, text: str, number: int) -> Iterable[tuple[int, int]]:

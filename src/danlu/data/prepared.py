@@ -58,6 +58,11 @@ class Writers:
         if sum(part.nbytes for part in held) >= _ROW_GROUP:
             self._write(split)
 
+    @property
+    def schemas(self) -> list[Any]:
+        """The schema of each split."""
+        return list(self._schemas.values())
+
     def close(self) -> list[str]:
         """Write the rest; gives the splits that have rows."""
         written = [split for split, rows in self.rows.items() if rows]

@@ -7,6 +7,10 @@ Record = dict[str, Any]
 """Plain values only (text, numbers, lists and dicts of them); columns are named as the task names them."""
 
 
+DEPTH = 32
+"""How deep values may lie within each other; records are flat as a rule, and what is deeper costs gigabytes."""
+
+
 STRUCTURED = frozenset({"answers", "entities", "head", "labels", "messages", "tags", "tail", "tokens", "words"})
 """Columns that are lists or dicts by their nature; every other one that is needed holds a text or a number."""
 

@@ -25,6 +25,14 @@ _RATIO_LIMIT = 250
 """Text packs 3 to 20 times smaller, a zip bomb 1,000 times; looked at beyond 64 MiB only."""
 
 
+_ROWS = 2**20
+_ROWS_A_BYTE = 4
+"""Rows of a packed file; of any text at all a row takes more than a packed byte."""
+
+_COLUMNS_RATIO = 1000
+"""As `_RATIO_LIMIT` for files of columns, which keep a text that stands in many rows once."""
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """One file with data, perhaps a member of a zip.
@@ -48,6 +56,11 @@ class SourceFile:
     def packed(self) -> bool:
         """Whether the data lies in a zip or gzip."""
         return self.member is not None or self.file.name.lower().endswith(".gz")
+
+    @property
+    def packed_size(self) -> int | None:
+        """Bytes of a zip or gzip; None for what is not packed, or where that is not known."""
+        return _size(self.file) if self.packed else None
 
     def open(self) -> io.BufferedReader:
         """The unpacked bytes, as a buffered stream.
@@ -133,6 +146,24 @@ class _Unpacked(io.RawIOBase):
     def close(self) -> None:
         self._opened.close()
         super().close()
+
+
+def refuse_rows(name: str, rows: int, packed: int) -> None:
+    """Raises `Refusal` for more rows than so many packed bytes can hold of anything worth reading."""
+    if rows > max(_ROWS, _ROWS_A_BYTE * packed):
+        raise Refusal(
+            f"{name}: holds more than {max(_ROWS, _ROWS_A_BYTE * packed):,} rows in {packed:,} packed bytes, as a zip "
+            "bomb does; unpack it yourself if you trust it, or write its rows anew without those that repeat"
+        )
+
+
+def refuse_bytes(name: str, unpacked: int, packed: int) -> None:
+    """Raises `Refusal` for columns that unpack to far more than so many packed bytes should."""
+    if unpacked > max(2**28, _COLUMNS_RATIO * packed):
+        raise Refusal(
+            f"{name}: unpacks to more than {max(2**28, _COLUMNS_RATIO * packed):,} bytes from {packed:,}, as a zip "
+            "bomb does; write its rows anew without those that repeat"
+        )
 
 
 def locate(path: str) -> Path:

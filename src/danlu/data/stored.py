@@ -1,36 +1,85 @@
 """Records as Arrow tables: made, kept in files, and brought to one schema."""
 
+import json
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from danlu.data.arrow_rows import records_of as rows_of
-from danlu.data.record import Record
+from danlu.data.record import STRUCTURED, Record
+from danlu.language import translator
 from danlu.refusal import Refusal
 
 
 def arrow_table(records: Sequence[Record], schema: Any = None, where: Callable[[int], str] | None = None) -> Any:
     """The records as a table; a column that a record lacks is null there.
 
-    `where` tells for messages where the record at a position comes from.
+    A column of values of several types that nothing is learnt from becomes text (`in_text`). `where` tells for messages
+    where the record at a position comes from.
 
     Raises:
-        Refusal: a column has values of different types; names it, and the first record that does not fit.
+        Refusal: a column that is structured has values of different types, or a text cannot be written; names it, and
+            the first record that does not fit.
     """
     import pyarrow as pa
 
     columns = dict.fromkeys(name for record in records for name in record)
-    arrays = {}
+    arrays, fields = {}, []
     for name in columns if schema is None else schema.names:
         wanted = None if schema is None else schema.field(name).type
         values = [record.get(name) for record in records]
         try:
-            arrays[name] = pa.array(values, wanted)
+            try:
+                arrays[name] = pa.array(values, wanted)
+            except pa.ArrowException:
+                if name in STRUCTURED or wanted not in (None, pa.string()):
+                    raise
+                arrays[name] = in_text(values)
+            if _is_hollow(arrays[name].type) and name not in STRUCTURED:
+                arrays[name] = in_text(values)
+            fields.append(pa.field(name, arrays[name].type, metadata=_MARK if _mixed(arrays[name], values) else None))
         except (pa.ArrowException, UnicodeEncodeError) as error:
             unfit = bisect_left(range(1, len(values)), 1, key=lambda count: not _stores(values[:count], wanted))
             raise _of_two_types(name, error, where and where(unfit)) from error
-    return pa.table(arrays)
+    return pa.table(list(arrays.values()), schema=pa.schema(fields))
+
+
+_MARK = {b"danlu": b"values of several types as text"}
+
+
+def in_text(values: Iterable[Any]) -> Any:
+    """Values of any types as an array of texts: what is none as JSON."""
+    import pyarrow as pa
+
+    return pa.array([_text(value) for value in values], pa.string())
+
+
+def mixed_in_words(schemas: Iterable[Any], language: str) -> list[str]:
+    """A line on the columns whose values were of several types, and are texts now; none without such."""
+    mixed = sorted({item.name for schema in schemas for item in schema if b"danlu" in (item.metadata or {})})
+    told = translator(language)("columns with values of several types, kept as text: {columns}")
+    return [told.format(columns=", ".join(mixed))] if mixed else []
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _mixed(array: Any, values: list[Any]) -> bool:
+    """Whether an array of texts was made of other values."""
+    from pyarrow import types
+
+    return bool(types.is_string(array.type) and any(not isinstance(value, str | None) for value in values))
+
+
+def _is_hollow(kind: Any) -> bool:
+    """Whether there are objects without any key in a type, which Parquet has no place for."""
+    from pyarrow import types
+
+    if types.is_struct(kind) and not kind.num_fields:
+        return True
+    return any(_is_hollow(kind.field(place).type) for place in range(kind.num_fields))
 
 
 def _stores(values: list[Any], wanted: Any) -> bool:
@@ -45,6 +94,8 @@ def _stores(values: list[Any], wanted: Any) -> bool:
 
 def one_schema(schemas: Sequence[Any], names: Sequence[str] = ()) -> Any:
     """The schema that all tables can be brought to: the columns of all, whole numbers and fractions as fractions.
+
+    A column that has other types in several tables is text there, unless it is structured.
 
     `names` says for messages where each table comes from.
 
@@ -62,7 +113,9 @@ def one_schema(schemas: Sequence[Any], names: Sequence[str] = ()) -> Any:
                 merged = pa.unify_schemas([pa.schema([known]), pa.schema([item])], promote_options="permissive")
                 fields[item.name] = merged.field(0)
             except pa.ArrowException as error:
-                raise _of_two_types(item.name, error, named.get(schema)) from error
+                if item.name in STRUCTURED:
+                    raise _of_two_types(item.name, error, named.get(schema)) from error
+                fields[item.name] = pa.field(item.name, pa.string(), metadata=_MARK)
     return pa.schema(list(fields.values()))
 
 
@@ -82,7 +135,9 @@ def conformed(table: Any, schema: Any) -> Any:
         column = table.column(item.name)
         try:
             same = column.type == item.type
-            arrays.append(column if same else pa.array(column.to_pylist(), item.type))
+            as_text = not same and item.type == pa.string()
+            values = [] if same else column.to_pylist()
+            arrays.append(column if same else in_text(values) if as_text else pa.array(values, item.type))
         except pa.ArrowException as error:
             raise _of_two_types(item.name, error) from error
     return pa.table(arrays, schema=schema)

@@ -11,6 +11,9 @@ from danlu.data.file_format import FileFormat
 from danlu.data.lines import Block, Lines, blocks, decoded, lines
 from danlu.data.source_file import SourceFile
 
+_NO_TEXT = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
+"""Codecs of Python that are no encodings of files."""
+
 
 class TextFormat(FileFormat):
     """A format whose files are text, in an encoding that is told apart or stated."""
@@ -23,9 +26,15 @@ class TextFormat(FileFormat):
     @classmethod
     def _known(cls, encoding: str) -> str:
         try:
-            return encoding if encoding == "auto" else codecs.lookup(encoding).name
-        except LookupError as error:
+            if encoding == "auto":
+                return encoding
+            "a".encode(encoding)  # a LookupError for what turns bytes into bytes, such as hex
+            name = codecs.lookup(encoding).name
+        except (LookupError, ValueError) as error:
             raise PydanticCustomError("encoding", "unknown encoding '{name}'", {"name": encoding}) from error
+        if name.replace("-", "_") in _NO_TEXT:
+            raise PydanticCustomError("encoding", "'{name}' is no encoding of files", {"name": encoding})
+        return name
 
     def lines(self, source: SourceFile, bad_rows: BadRows) -> Lines:
         """The lines of the file with their numbers; see `danlu.data.lines.lines`."""

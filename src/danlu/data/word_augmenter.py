@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from danlu.data.augmenter import SOURCE_ROW, Augmenter
-from danlu.data.passage import Changes, Passage, changed, read_passage
+from danlu.data.passage import Changes, Passage, changed, read_passages
 from danlu.data.record import Record
 from danlu.data.words import Cut
 
@@ -22,7 +22,7 @@ class WordAugmenter(Augmenter):
 
     def augment(self, records: Sequence[Record], rng: np.random.Generator) -> list[Record]:
         """The new rows; see `Augmenter.augment`."""
-        read = [read_passage(record, self.column, row, self.words) for row, record in enumerate(records)]
+        read = read_passages(records, self.column, self.words)
         rows = [row for row in range(len(records)) for _ in range(self.copies)]
         made: list[Record] = []
         seen: set[tuple[str, ...]] = set()

@@ -9,6 +9,7 @@ from danlu.evaluate.examine import ANSWERS, read_lines, read_scores
 from danlu.evaluate.metric import Metric
 from danlu.evaluate.resample import Interval, independent_difference
 from danlu.evaluate.score import score_answers
+from danlu.machine.door import opened
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 
@@ -24,8 +25,9 @@ class Comparison:
 
     @property
     def better(self) -> bool | None:
-        """Whether the second is better; None if the interval of the difference holds 0."""
-        if self.difference.low <= 0 <= self.difference.high:
+        """Whether the second is better; None if the interval of the difference holds 0, or is none."""
+        apart = self.difference.low > 0 or self.difference.high < 0
+        if not apart:
             return None
         return (self.difference.value > 0) == find(Metric, self.metric).higher_is_better  # type: ignore[type-abstract]
 
@@ -45,6 +47,11 @@ def compare(first: Path, second: Path, *, resamples: int = 1000, seed: int = 0) 
     smaller differences from chance; otherwise its interval follows from the two (Zou and Donner 2008).
     Raises `Refusal` if scores are missing, or if the two have no metric in common.
     """
+    with opened(f"{first} and {second}", "cannot be compared", "evaluate again"):
+        return _compared(first, second, resamples, seed)
+
+
+def _compared(first: Path, second: Path, resamples: int, seed: int) -> Compared:
     ours, theirs = read_scores(first), read_scores(second)
     shared = [name for name in ours["metrics"] if name in theirs["metrics"] and name in kinds(Metric)]
     if not shared:

@@ -4,7 +4,7 @@ Shapes: N examples, L labels. Counts lie as (N, 3L): all true positives, then al
 false negatives, each in the order of the labels.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from danlu.refusal import Refusal
 
 Floats = NDArray[np.float64]
 Span = tuple[int, int, str]
+Measure = Callable[[Floats], Floats]
+"""`precision`, `recall` or `f1`: sums (..., 3L) to a value a label (..., L)."""
 
 
 def of_labels(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Floats:
@@ -80,20 +82,32 @@ def f1(totals: Floats) -> Floats:
     return ratio(2 * true, 2 * true + false + missed)
 
 
-def pooled(totals: Floats) -> Floats:
-    """Sums (..., 3L) of each label added up over the labels: (..., 3)."""
-    return np.stack([block.sum(-1) for block in split(totals)], axis=-1)
+def counted(totals: Floats) -> NDArray[np.bool_]:
+    """Which labels stand in the truth or in the answers: (..., 3L) to (..., L)."""
+    return sum(split(totals)) > 0  # type: ignore[return-value]
 
 
-def mean(values: Floats) -> Floats:
-    """Mean over the labels: (..., L) to (...)."""
-    averaged: Floats = values.mean(-1)
+def macro(measure: Measure, totals: Floats) -> Floats:
+    """Mean of a measure over the labels that are `counted`: (..., 3L) to (...); NaN where there is none.
+
+    So does scikit-learn where it is not told which labels there are.
+    """
+    counted_L = counted(totals)
+    with np.errstate(invalid="ignore"):
+        averaged: Floats = np.where(counted_L, measure(totals), 0.0).sum(-1) / counted_L.sum(-1)
     return averaged
 
 
-def named(values: Floats, labels: Sequence[str]) -> dict[str, float]:
-    """Values (L,) as a number a label."""
-    return {label: float(value) for label, value in zip(labels, values, strict=True)}
+def micro(measure: Measure, totals: Floats) -> Floats:
+    """A measure of the counts added up over the labels: (..., 3L) to (...); NaN where all of them are 0."""
+    pooled = np.stack([block.sum(-1) for block in split(totals)], axis=-1)
+    return np.where(counted(pooled), measure(pooled), np.nan)[..., 0]
+
+
+def by_label(measure: Measure, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
+    """A measure of each label that is `counted`, from the sums (3L,)."""
+    values = zip(labels, measure(totals), counted(totals), strict=True)
+    return {label: float(value) for label, value, there in values if there}
 
 
 def _numbers(names: Sequence[str], number: dict[str, int], what: str) -> NDArray[np.int64]:

@@ -32,8 +32,14 @@ class Metric(Part):
 
     @abstractmethod
     def value(self, totals: Floats) -> Floats:
-        """The metric from summed counts: (..., K) to (...); vectorised, so that 1000 resamples cost little."""
+        """The metric from summed counts: (..., K) to (...); vectorised, so that 1000 resamples cost little.
+
+        NaN where the counts hold nothing to measure, such as no entity at all.
+        """
 
     def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
-        """The metric of each label on its own, where that means something: (K,) to a value a label."""
+        """The metric of each label on its own, where that means something: (K,) to a value a label.
+
+        A label that stands neither in the truth nor in the answers has none.
+        """
         return {}

@@ -21,6 +21,7 @@ from danlu.evaluate.sections.results import results
 from danlu.evaluate.sections.survey import survey
 from danlu.evaluate.words import duration
 from danlu.language import translator
+from danlu.machine.door import opened
 from danlu.machine.files import write_text
 from danlu.recipe import lock
 from danlu.refusal import Refusal
@@ -50,7 +51,10 @@ def write_report(run_folder: Path, language: str) -> Path:
     stages = _stages(run_folder)
     if not stages:
         raise Refusal(f"{run_folder}: holds no stage of a run; run a recipe first, or give runs/NAME.")
-    parts = [part for folder in stages for part in _parts(folder, _)]
+    parts = []
+    for folder in stages:
+        with opened(folder, "what it has left cannot be shown", "run its stage again, or move the folder away"):
+            parts += _parts(folder, _)
     parts.sort(key=lambda part: part.rank)
     recipe = [_recipe(folder) for folder in stages]
     body = together(

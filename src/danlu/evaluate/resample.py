@@ -59,9 +59,13 @@ def resampled_totals(counts: Sequence[Floats], resamples: int, seed: int) -> lis
 
 
 def interval(value: Floats | float, samples: Floats) -> Interval:
-    """The value with the 2.5th and 97.5th percentile of the resampled values (R,)."""
+    """The value with the 2.5th and 97.5th percentile of the resampled values (R,).
+
+    Draws in which there was nothing to measure (NaN) tell nothing of the value, and are left out.
+    """
+    measured = samples[~np.isnan(samples)]
     with np.errstate(invalid="ignore"):
-        low, high = np.quantile(samples, [0.025, 0.975])
+        low, high = np.quantile(measured, [0.025, 0.975]) if len(measured) else (np.nan, np.nan)
     return Interval(float(value), float(low), float(high))
 
 

@@ -46,12 +46,17 @@ class Rival:
 
 @dataclass(frozen=True)
 class Scores:
-    """What `scores.json` holds; `support` is how many examples or entities of each label there are."""
+    """What `scores.json` holds.
+
+    `support` is how many examples or entities of each label there are in the truth; `absent` are the labels that stand
+    neither there nor in the answers, and so count in no mean over labels.
+    """
 
     records: int
     labels: tuple[str, ...]
     metrics: dict[str, Measured]
     support: dict[str, int]
+    absent: tuple[str, ...]
     confusion: list[list[int]] | None
     baseline: Rival | None
 
@@ -62,6 +67,7 @@ class Scores:
             "labels": list(self.labels),
             "metrics": {name: measured.to_plain() for name, measured in self.metrics.items()},
             "support": self.support,
+            "absent": list(self.absent),
             "baseline": self.baseline.to_plain() if self.baseline else None,
             "confusion": {"labels": list(self.labels), "matrix": self.confusion} if self.confusion else None,
         }
@@ -114,12 +120,14 @@ def score_answers(
             of_rival[name] = _measured(metric, counts[1], samples[1], labels)
             gap = measured[name].interval.value - of_rival[name].interval.value
             difference[name] = interval(gap, samples[0] - samples[1])
+    there, answered = support(gold, labels), support(answers, labels)
     single = bool(labels) and all(isinstance(each, str) for each in gold)
     return Scores(
         records=len(gold),
         labels=tuple(labels),
         metrics=measured,
-        support=support(gold, labels),
+        support=there,
+        absent=tuple(label for label in labels if not there[label] + answered[label]),
         confusion=confusion(gold, answers, labels) if single else None,
         baseline=Rival(rival[0], of_rival, difference) if rival else None,
     )
@@ -159,10 +167,10 @@ def truths(task: Task, records: Sequence[Record], predictions: Sequence[Predicti
     return gold
 
 
-def support(gold: Sequence[Any], labels: Sequence[str]) -> dict[str, int]:
-    """How many examples, or spans, of each label there are in the truth; nothing without labels."""
+def support(truths: Sequence[Any], labels: Sequence[str]) -> dict[str, int]:
+    """How many examples, or spans, of each label there are in truths, or in answers; nothing without labels."""
     found: Counter[str] = Counter()
-    for each in gold if labels else ():
+    for each in truths if labels else ():
         found.update([each] if isinstance(each, str) else [label for _, _, label in each])
     return {label: found[label] for label in labels}
 

@@ -73,7 +73,7 @@ def scores_in_words(scores: dict[str, Any], language: str) -> list[str]:
             gap = baseline["difference"][kind]
             row += [number(baseline["metrics"][kind]["value"]), signed(gap["value"]), between(gap, signed)]
         rows.append(row)
-    return [_("{records:,} records").format(records=scores["records"]), *in_columns(rows)]
+    return [_("{records:,} records").format(records=scores["records"]), *in_columns(rows), *absent_in_words(scores, _)]
 
 
 def comparison_in_words(compared: Compared, names: tuple[str, str], language: str) -> list[str]:
@@ -88,6 +88,16 @@ def comparison_in_words(compared: Compared, names: tuple[str, str], language: st
     paired = _("Both saw the same records; differences are resampled record by record.")
     apart = _("The records differ, so the intervals are wide; evaluate both on the same data to tell more.")
     return [*in_columns(rows), paired if compared.paired else apart]
+
+
+def absent_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]:
+    """A sentence on the labels that no mean over labels counts; none where all are counted."""
+    absent = scores.get("absent") or []
+    if not absent:
+        return []
+    told = _("means are over {counted} of {all} labels; neither in the truth nor in the answers: {absent}")
+    names = ", ".join(absent[:20]) + (", …" if len(absent) > 20 else "")
+    return [told.format(counted=len(scores["labels"]) - len(absent), all=len(scores["labels"]), absent=names)]
 
 
 def between(measured: dict[str, Any], write: Callable[[float | None], str] = number) -> str:

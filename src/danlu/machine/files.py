@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from danlu.refusal import Refusal
 
@@ -38,24 +39,43 @@ def full_disk_refused(path: Path) -> Iterator[None]:
         raise
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file as a whole: readers see the old one or the new one, also after a crash.
+@contextmanager
+def bytes_in_place(path: Path) -> Iterator[IO[bytes]]:
+    """A stream of bytes that become the file once all are written: readers see the old one or the new one.
+
+    What a link points to is written, and the link stays; what is no file (a pipe, a terminal, `/dev/stdout`) takes
+    the bytes as they come.
 
     Raises:
         Refusal: the disk is full; the old file is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if _is_stream(path):
+        with _opened(path) as stream:
+            yield stream
+        return
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     temporary = _beside(path)
     try:
         with full_disk_refused(path):
             with temporary.open("wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file as a whole, as `bytes_in_place` does.
+
+    Raises:
+        Refusal: the disk is full; the old file is untouched.
+    """
+    with bytes_in_place(path) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -136,12 +156,17 @@ def refuse_unwritable(path: Path) -> None:
     """Tell before the work, and not after it, that its result could not be written to a file of this name.
 
     Raises:
-        Refusal: the path is a folder or a device, or lies where nothing may be written.
+        Refusal: the path is a folder, a disk or a socket, or lies where nothing may be written.
     """
     if path.is_dir():
         raise Refusal(f"{path}: is a folder; name a file in it")
-    if path.exists() and not path.is_file():  # a device or pipe would be replaced by a file
+    if path.is_block_device() or path.is_socket():
         raise Refusal(f"{path}: is no ordinary file; name another, or leave it out")
+    if _is_stream(path):
+        if not os.access(path, os.W_OK):
+            raise Refusal(f"{path}: may not be written to; choose another place")
+        return
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     there = next(parent for parent in path.absolute().parents if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise Refusal(f"{path}: {there} is no folder that may be written to; choose another place")
@@ -158,6 +183,21 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path stands for something that flows: a pipe, a terminal, or a file that is open already."""
+    if str(path.absolute().parent) in ("/dev", "/dev/fd", "/proc/self/fd"):
+        return path.exists()
+    return path.exists() and not path.is_file()
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A stream to write to; standard output is gone on with where it stands, not begun anew."""
+    for number in (1, 2):
+        if os.path.samestat(path.stat(), os.fstat(number)):
+            return os.fdopen(os.dup(number), "wb")
+    return path.open("wb")
 
 
 def _beside(path: Path) -> Path:

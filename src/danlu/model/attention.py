@@ -7,6 +7,7 @@ probabilities and the reshaped inputs for the backward pass.
 Legend: B rows, H heads, G key-value heads, L queries, S keys, D width of a head, N = B * H.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,26 @@ from danlu.model.dropout import dropped, keep_mask
 from danlu.model.steady import softmax_gradient
 
 NAME = "danlu"
+
+LEAST = -30000.0
+"""Added to the scores of what is not seen: the probability is 0, and finite in every number format."""
+
+WITHOUT_EFFECT = {
+    "cu_seq_lens_k",
+    "cu_seq_lens_q",
+    "max_length_k",
+    "max_length_q",
+    "logits_to_keep",
+    "output_attentions",
+    "output_router_logits",
+    "position_ids",
+    "sliding_window",  # the mask holds it
+    "use_cache",
+}
+"""Keywords that families hand to a registered attention and that change nothing where the mask is complete."""
+
+SAFE_PACKED = {"s_aux", "sinks", "softcap", "deterministic"}
+"""Keywords of a family's own formula that do not choose keys; others may choose them over the borders of documents."""
 
 
 class _Attention(torch.autograd.Function):
@@ -103,15 +124,22 @@ def _attention_forward(
     is_causal: bool | None = None,
     segments: Tensor | None = None,
     position_bias: Tensor | None = None,
-    **_: Any,
-) -> tuple[Tensor, None]:
-    """What transformers calls; see `AttentionInterface`."""
-    groups = getattr(module, "num_key_value_groups", 1)
+    **others: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """What transformers calls; see `AttentionInterface`.
+
+    A family that hands over more than is understood here is served by its own formula, with our mask.
+    """
+    causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    bias = _bias(attention_mask, segments, bool(causal), query, key.shape[2])
+    foreign = {name for name, given in others.items() if given is not None and given is not False} - WITHOUT_EFFECT
+    assert segments is None or foreign <= SAFE_PACKED, f"packed documents with {', '.join(foreign)}"
+    if foreign:
+        given = others if position_bias is None else others | {"position_bias": position_bias}
+        return own_formula(module)(module, query, key, value, bias, scaling=scaling, dropout=dropout, **given)
+    groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    causal = getattr(module, "is_causal", False) if is_causal is None else is_causal
-    allowed = allowed_pairs(attention_mask, segments, bool(causal), query.shape[2], key.shape[2], query.device)
-    bias = None if allowed is None else as_bias(allowed, query.dtype)
     drop = dropout if module.training else 0.0
     if position_bias is not None:
         context = _composite(query, key, value, bias, position_bias, scaling, drop)
@@ -120,12 +148,21 @@ def _attention_forward(
     return context.transpose(1, 2).contiguous(), None
 
 
+def own_formula(module: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]]:
+    """The attention that transformers writes out beside the class of `module`, for any mask that is added."""
+    for kind in type(module).__mro__:
+        found: Any = getattr(sys.modules[kind.__module__], "eager_attention_forward", None)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
+    raise AssertionError(f"{type(module).__name__} hands over what only its own attention knows, and has none")
+
+
 def allowed_pairs(
     mask: Tensor | None, segments_BT: Tensor | None, causal: bool, queries: int, keys: int, device: torch.device
 ) -> Tensor | None:
     """Which query may see which key, as a bool that broadcasts to (B, 1, L, S); None if all may see all."""
     if mask is not None and mask.dtype != torch.bool:
-        mask = mask >= 0  # an additive mask: 0 where allowed
+        mask = mask > LEAST  # an additive mask: a very negative number where nothing is seen
     if mask is not None:
         mask = mask[..., :keys]
     if causal and mask is None and queries > 1:
@@ -138,7 +175,18 @@ def allowed_pairs(
 
 def as_bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where allowed and a very negative number elsewhere; rows that see nothing stay finite."""
-    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill_(~allowed, -30000.0)
+    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill_(~allowed, LEAST)
+
+
+def _bias(
+    mask: Tensor | None, segments_BT: Tensor | None, causal: bool, query_BHLD: Tensor, keys: int
+) -> Tensor | None:
+    """What is added to the scores; what an additive mask says beyond yes and no, such as a slope, stays."""
+    queries, dtype = query_BHLD.shape[2], query_BHLD.dtype
+    allowed = allowed_pairs(mask, segments_BT, causal, queries, keys, query_BHLD.device)
+    if allowed is None or mask is None or mask.dtype == torch.bool:
+        return None if allowed is None else as_bias(allowed, dtype)
+    return mask[..., :keys].to(dtype).masked_fill(~allowed, LEAST)
 
 
 def _composite(

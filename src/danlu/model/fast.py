@@ -1,5 +1,6 @@
 """Put our kernels into a model of transformers: attention, dropout, number format."""
 
+import inspect
 from collections import Counter
 from typing import Any
 
@@ -26,10 +27,26 @@ def resolve_precision(precision: str) -> str:
 
 
 def use_our_attention(model: nn.Module) -> None:
-    """Switch to `danlu.model.attention` on a CPU, where the family allows it (XLNet keeps its own)."""
+    """Switch to `danlu.model.attention` on a CPU, where all of the model's attention can be replaced.
+
+    A family that works out some of it by itself (GIT, BigBird) would read masks that are not made for it, and one
+    that torch's own kernel does not serve need not say what is causal where there is no mask.
+    """
     inner = plain(model)
-    if device().type == "cpu" and inner.config.model_type != "xlnet":
+    if device().type != "cpu" or not inner._supports_sdpa or not inner._can_set_attn_implementation():
+        return
+    kinds = {type(module) for module in inner.modules() if "Attention" in type(module).__name__}
+    if not any(map(_works_it_out, kinds)):
         inner.set_attn_implementation(NAME)
+
+
+def _works_it_out(kind: type[nn.Module]) -> bool:
+    try:
+        code = inspect.getsource(kind.forward)
+    except (OSError, TypeError):
+        return True
+    by_name = "_attn_implementation in (" in code  # keys are chosen in the mask under known names alone (DeepSeek 3.2)
+    return by_name or ("softmax(" in code and "attention_interface(" not in code)
 
 
 def use_our_dropout(model: nn.Module) -> None:

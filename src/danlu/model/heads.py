@@ -31,19 +31,22 @@ def kept_logits(model: nn.Module, inputs: Mapping[str, Any], keep_BT: Tensor) ->
     """Logits (K, vocabulary) at the K positions where `keep_BT` is true, in row order.
 
     The kept hidden states leave the trunk as one row, and the model's own head makes logits of that row: what
-    a family does there (transforms, scales, soft caps, biases) and wrappers around the model stay in force. Several
-    threads may ask one model.
+    a family does there (transforms, scales, soft caps, biases) and wrappers around the model stay in force. Where
+    a family goes by its trunk (OPT, the decoders of BART) the kept logits are taken from all of them. Several threads
+    may ask one model.
     """
     _watch(trunk(model))
     _asked.keep_BT = keep_BT
     try:
-        return model(**inputs).logits[0, : int(keep_BT.sum())]  # type: ignore[no-any-return]
+        logits = model(**inputs).logits
+        kept = _asked.keep_BT is None
     finally:
         _asked.keep_BT = None
+    return logits[0, : int(keep_BT.sum())] if kept else logits[keep_BT]  # type: ignore[no-any-return]
 
 
 _asked = threading.local()
-"""The positions that the calling thread wants to keep."""
+"""The positions that the calling thread wants to keep; None once they are kept."""
 _watching = threading.Lock()
 
 
@@ -55,10 +58,10 @@ def _watch(below: nn.Module) -> None:
 
 
 def _keep_hidden(_module: nn.Module, _arguments: Any, output: Any) -> Any:
-    keep_BT = getattr(_asked, "keep_BT", None)
-    if keep_BT is not None:
+    keep_BT, hidden_BTD = getattr(_asked, "keep_BT", None), getattr(output, "last_hidden_state", None)
+    if keep_BT is not None and hidden_BTD is not None and hidden_BTD.shape[:2] == keep_BT.shape:
         _asked.keep_BT = None
-        kept_KD = output.last_hidden_state[keep_BT]
+        kept_KD = hidden_BTD[keep_BT]
         spare = rounded_count(len(kept_KD)) - len(kept_KD)  # few shapes: see `danlu.text.batch.few_shapes`
         output.last_hidden_state = nn.functional.pad(kept_KD, (0, 0, 0, spare))[None]
     return output

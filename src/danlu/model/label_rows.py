@@ -7,11 +7,13 @@ begin with every answer wrong.
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from danlu.machine.door import read_json
 from danlu.model.quiet import quiet
 from danlu.model.source import Say
 
@@ -29,6 +31,14 @@ def labels_of(config: PreTrainedConfig) -> tuple[str, ...]:
     labels = [str(named[number]) for number in sorted(named, key=int)]
     numbers = [_UNNAMED.fullmatch(label) for label in labels]
     return tuple(number[1] for number in numbers if number) if all(numbers) else tuple(labels)
+
+
+def known_labels(folder: Path) -> tuple[str, ...]:
+    """The labels of the head in a folder that has been opened, as `labels_of` gives them."""
+    plain = read_json(folder / "config.json", "copy the folder again")
+    named = plain.get("id2label") or plain.get("num_labels", 2)
+    fields = {"num_labels": named} if isinstance(named, int) else {"id2label": named}
+    return labels_of(PreTrainedConfig(**fields))
 
 
 def fresh_of(report: Report) -> list[str]:

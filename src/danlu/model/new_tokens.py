@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer
 from danlu.text.tokenizers.pretrained import Pretrained
+from danlu.text.windows import tokenized
 
 
 def make_room(network: PreTrainedModel, tokenizer: Tokenizer, folder: Path, name: str) -> None:
@@ -49,10 +50,9 @@ def _extends(tokenizer: Tokenizer, old: Tokenizer) -> bool:
 def _replaced(tokenizer: Tokenizer, old: Tokenizer) -> dict[int, list[int]]:
     """The pieces that each new token stands for, by number; those that the old tokenizer has no piece for aside."""
     known = old.get_vocab()
-    new = {number: token for token, number in tokenizer.get_vocab().items() if token not in known}
-    cut = old.backend_tokenizer
-    found = {number: cut.encode(token, add_special_tokens=False).ids for number, token in sorted(new.items())}
-    return {number: ids for number, ids in found.items() if ids}
+    new = {number: token for token, number in sorted(tokenizer.get_vocab().items()) if token not in known}
+    encodings = tokenized([*new.values()], old, offsets=False, special=False)
+    return {number: encoding.ids for number, encoding in zip(new, encodings, strict=True) if encoding.ids}
 
 
 def _tables(network: PreTrainedModel) -> list[Tensor]:

@@ -4,9 +4,10 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.recipe.part import Part
+from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer
 
 Say = Callable[[str], None]
@@ -35,3 +36,23 @@ class Source(Part):
     def tokenizer_path(self) -> str | None:
         """The folder or name whose tokenizer belongs to the weights; None for a fresh network."""
         return None
+
+
+_HEADS = {
+    "AutoModelForCausalLM": ("predicts the next token (causal_lm)", "masked_lm"),
+    "AutoModelForMaskedLM": ("guesses hidden tokens (masked_lm)", "causal_lm"),
+}
+
+
+def refuse_without(auto_class: str, config: PreTrainedConfig, name: str) -> None:
+    """Raise a `Refusal` where transformers has no model of this family for `auto_class`."""
+    import transformers
+
+    families = getattr(transformers, auto_class)._model_mapping
+    if type(config) in families:
+        return
+    does, other = _HEADS.get(auto_class, (f"is an {auto_class}", "another"))
+    raise Refusal(
+        f"{name}: transformers has no model of the family '{config.model_type}' that {does}; "
+        f"choose the task {other}, or a model of another family"
+    )

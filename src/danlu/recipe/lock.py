@@ -7,19 +7,26 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from danlu.machine.files import sha256, write_text
 from danlu.machine.located import located, matching
-from danlu.machine.remote import find, is_remote, shown
+from danlu.machine.remote import find, is_remote
 from danlu.recipe.part import Part
 from danlu.recipe.yaml_text import dump, parse
-from danlu.refusal import Refusal
+from danlu.refusal import Refusal, without_secrets
 
 NAME = "recipe.lock.yaml"
+
+_LONGEST = 2**22  # characters of a lock
+_MANY = 200  # files of a folder that are named one by one
+_MOST = 200_000  # files of a folder that is an input
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,10 @@ class Lock:
     - `stages`: fingerprint of each stage that the section refers to.
     - `fingerprint`: SHA-256 of all of the above and danlu's version.
     - `seconds`: how long the call that finished the stage took.
+    - `files`: what it had left then, but for checkpoints, which only an unfinished stage needs; of a folder with
+      very many files its name alone.
+
+    Secrets in web addresses are left out, so a signature that was renewed changes nothing.
     """
 
     stage: str
@@ -42,15 +53,29 @@ class Lock:
     stages: dict[str, str]
     versions: dict[str, str]
     seconds: float | None = None
+    files: list[str] = field(default_factory=list)
 
-    def done(self, seconds: float) -> "Lock":
-        """This lock for a stage that has finished."""
-        return replace(self, state="done", seconds=round(seconds, 1))
+    def done(self, seconds: float, folder: Path) -> "Lock":
+        """This lock for a stage that has finished and left its results in `folder`."""
+        left: list[Path] = []
+        for path in folder.iterdir():
+            inside = [item for item in path.rglob("*") if item.is_file()]
+            left += inside if len(inside) in range(1, _MANY) else [path]
+        names = sorted(path.relative_to(folder).as_posix() for path in left)
+        kept = [name for name in names if name.partition("/")[0] not in ("checkpoints", NAME) and name[0] != "."]
+        return replace(self, state="done", seconds=round(seconds, 1), files=kept)
+
+    def missing(self, folder: Path) -> list[str]:
+        """What the finished stage left and is there no more."""
+        return [name for name in self.files if not (folder / name).exists()]
+
+
+_LOCK = TypeAdapter(Lock)
 
 
 def lock(stage: str, section: Part, seed: int, stages: Mapping[str, str]) -> Lock:
     """The lock of a stage that begins now; `stages` maps the stages it refers to to their fingerprints."""
-    plain, inputs = section.to_plain(), input_hashes(section)
+    plain, inputs = _without_secrets(section.to_plain()), input_hashes(section)
     versions = {"danlu": version("danlu"), "python": platform.python_version()}
     for package in ("torch", "transformers"):
         try:
@@ -75,15 +100,15 @@ def load(folder: Path) -> Lock | None:
         Refusal: the file is damaged.
     """
     path = folder / NAME
-    if not path.is_file():
+    if not path.exists():
         return None
     try:
-        plain, _ = parse(path.read_text(encoding="utf-8", errors="replace"), str(path))
-    except Refusal:
-        plain = None
-    if not isinstance(plain, dict) or set(plain) != {item.name for item in fields(Lock)}:
-        raise Refusal(f"{path}: this is not a lock that danlu wrote; move the folder away to run the stage anew")
-    return Lock(**plain)
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""  # no pipe is waited for
+        return _LOCK.validate_python(parse(text, str(path), _LONGEST)[0])
+    except (Refusal, ValidationError) as error:
+        raise Refusal(
+            f"{path}: this is not a lock that danlu wrote; move the folder away to run the stage anew"
+        ) from error
 
 
 def input_hashes(section: Part) -> dict[str, str]:
@@ -93,9 +118,17 @@ def input_hashes(section: Part) -> dict[str, str]:
     Of a remote file it is a hash of its size, time and tag, for reading it twice may take hours.
     """
     names = sorted({name for part in _parts(section) for name in part.inputs() if not name.startswith("@")})
-    remote = {shown(name): _remote_hash(name) for name in names if is_remote(name)}
+    remote = {without_secrets(name): _remote_hash(name) for name in names if is_remote(name)}
     found = {name: _located(name) for name in names if not is_remote(name)}
     return remote | {name: _hash(paths) for name, paths in found.items() if paths}
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_secrets(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 def _parts(value: Any) -> Iterator[Part]:
@@ -128,7 +161,10 @@ def _hash(paths: list[Path]) -> str:
         return sha256(paths[0])
     lines = []
     for path in paths:
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        inside = list(islice(path.rglob("*"), _MOST + 1)) if path.is_dir() else [path]
+        if len(inside) > _MOST:
+            raise Refusal(f"{path}: holds more than {_MOST:,} files, all of which would be read; name a smaller folder")
+        inside.sort()
         lines += [f"{item.relative_to(path).as_posix()} {sha256(item)}\n" for item in inside if item.is_file()]
     named = "".join(lines).encode("utf-8", "surrogateescape")  # names of files are bytes, in UTF-8 or not
     return hashlib.sha256(named).hexdigest()

@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from danlu.machine.door import opened
 from danlu.recipe.part import nearest
-from danlu.recipe.yaml_text import Keys, parse
+from danlu.recipe.yaml_text import LONGEST, Keys, parse, place, refuse_strange
 from danlu.refusal import Refusal
 
 _REFERENCE = re.compile(r"@[^@:\s]+(:[a-z]+)?")
@@ -36,9 +37,7 @@ class Written:
 
     def place(self, keys: Keys) -> str:
         """`file line 3: stages.clean.split`, as exactly as is known."""
-        known = next((keys[:end] for end in range(len(keys), 0, -1) if keys[:end] in self.lines), None)
-        line = f" line {self.lines[known]}" if known else ""
-        return f"{self.name}{line}: {'.'.join(map(str, keys))}" if keys else f"{self.name}{line}"
+        return place(self.name, keys, self.lines)
 
 
 def written(source: str | Path | Mapping[str, Any]) -> Written:
@@ -48,10 +47,13 @@ def written(source: str | Path | Mapping[str, Any]) -> Written:
         Refusal: no such file, no YAML, or no mapping at the top.
     """
     if isinstance(source, Mapping):
-        return Written("the recipe", dict(source))
+        given = Written("the recipe", dict(source))
+        refuse_strange(given.data, given.place)
+        return given
     path = Path(source)
     if path.is_file():
-        name, data = str(path), path.read_bytes()
+        with opened(path, "cannot be read", "give the path of a YAML file"), path.open("rb") as file:
+            name, data = str(path), file.read(4 * LONGEST + 1)  # what is longer is refused by its characters
     elif str(source) in packaged():
         name, data = str(source), (files("danlu") / "recipes" / f"{source}.yaml").read_bytes()
     else:
@@ -82,6 +84,8 @@ def overridden(recipe: Written, overrides: Sequence[str] | Mapping[str, Any], to
     Raises:
         Refusal: an override without '=', of an unknown stage, or into something that has no keys.
     """
+    if isinstance(overrides, Mapping):
+        refuse_strange(dict(overrides), Written("the overrides", {}).place)
     pairs = overrides.items() if isinstance(overrides, Mapping) else map(_split, overrides)
     for address, value in pairs:
         keys = _address(recipe, address, top)
@@ -89,6 +93,19 @@ def overridden(recipe: Written, overrides: Sequence[str] | Mapping[str, Any], to
         lines = {place: line for place, line in recipe.lines.items() if place[: len(keys)] != keys}
         recipe = Written(recipe.name, data, lines)
     return recipe
+
+
+def keyed(settings: Sequence[str]) -> dict[str, Any]:
+    """What `key=value` and `key.key=value` say, as nested plain values.
+
+    Raises:
+        Refusal: one of them has no '=', is no YAML, or goes into a value that has no keys.
+    """
+    found: dict[str, Any] = {}
+    for setting in settings:
+        address, value = _split(setting, "setting")
+        found = _replaced(found, tuple(address.split(".")), value, f"the setting {address}=")
+    return found
 
 
 def references(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, str]]:
@@ -127,13 +144,19 @@ def _no_such_recipe(path: Path) -> str:
     return f"{path}: there is no such recipe{hint or '; give the path of a YAML file'}"
 
 
-def _split(override: str) -> tuple[str, Any]:
+def _split(override: str, what: str = "override") -> tuple[str, Any]:
     address, sign, text = override.partition("=")
     if not sign or not address.strip():
-        raise Refusal(f"the override '{override}' is no 'stage.key=value'; write for example seed=1")
+        example = (
+            "stage.key=value'; write for example seed=1" if what == "override" else "key=value'; write for example "
+        )
+        example += "" if what == "override" else "delimiter=';', or give only one file"
+        raise Refusal(f"the {what} '{override}' is no '{example}")
+    if what == "setting" and len(text) == 1:  # a delimiter: quotes and signs of YAML mean themselves
+        return address.strip(), text if not text.isdigit() else int(text)
     if _REFERENCE.fullmatch(text):  # YAML wants quotes around it, which a shell would take away
         return address.strip(), text
-    return address.strip(), parse(text, f"the override '{override}'")[0]
+    return address.strip(), parse(text, f"the {what} '{override}'")[0]
 
 
 def _address(recipe: Written, address: str, top: Sequence[str]) -> Keys:

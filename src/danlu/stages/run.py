@@ -15,20 +15,21 @@ from danlu.refusal import Refusal
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.stage import Place, Stage
 
-Outlook = Literal["run", "resume", "skip", "replace", "restore"]
-"""What a run would do with a stage; `replace` moves the results of another section or input aside first, `restore`
-takes back results that were moved aside."""
+Outlook = Literal["run", "resume", "skip", "redo", "replace", "restore"]
+"""What a run would do with a stage; `redo` makes again what is done but was deleted since, `replace` moves the results
+of another section or input aside first, `restore` takes back results that were moved aside."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A stage and what would become of it."""
+    """A stage and what would become of it; `missing` are files that it had left and that were deleted since."""
 
     name: str
     stage: Stage
     folder: Path
     outlook: Outlook
     lock: locks.Lock
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def plan(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Planned]:
         needed = {other: fingerprints[other] for other in referenced(stage)}
         lock = locks.lock(name, stage, recipe.seed, needed)
         fingerprints[name] = lock.fingerprint
-        yield Planned(name, stage, folder, _outlook(folder, lock, stage), lock)
+        outlook, missing = _outlook(folder, lock, stage)
+        yield Planned(name, stage, folder, outlook, lock, missing)
 
 
 def run(
@@ -83,8 +85,9 @@ def run(
     """Run a recipe's stages in order, each in `root/<recipe>/<stage>`, and return where everything is.
 
     `only` names the stages to run; what they refer to must then be done. A stage that was done with the same
-    section, inputs, seed and version is skipped; an interrupted one goes on; results of other settings are
-    moved aside to `<stage>.older-1`, never removed, and taken back when these settings are asked for again.
+    section, inputs, seed and version is skipped, unless files of it were deleted; an interrupted one goes on;
+    results of other settings are moved aside to `<stage>.older-1`, never removed, and taken back when these settings
+    are asked for again.
 
     Raises:
         Refusal: another process runs here, or what the stages themselves refuse.
@@ -115,18 +118,25 @@ def _check_names(recipe: Recipe, only: Sequence[str] | None) -> None:
             raise Refusal(f"there is no stage '{name}'{nearest(name, known)}; the stages are: {', '.join(known)}")
 
 
-def _outlook(folder: Path, lock: locks.Lock, stage: Stage) -> Outlook:
+def _outlook(folder: Path, lock: locks.Lock, stage: Stage) -> tuple[Outlook, tuple[str, ...]]:
+    """What would be done, and the files whose lack is the reason."""
     found = locks.load(folder)
     if found is not None and found.fingerprint == lock.fingerprint:
-        return "skip" if found.state == "done" else "run" if stage.standing(folder) is None else "resume"
+        if found.state != "done":
+            return ("run" if stage.standing(folder) is None else "resume"), ()
+        missing = tuple(found.missing(folder))
+        return ("redo" if missing else "skip"), missing
     if _aside(folder, lock):
-        return "restore"
-    return "replace" if _results(folder) else "run"
+        return "restore", ()
+    return ("replace" if _results(folder) else "run"), ()
 
 
 def _results(folder: Path) -> bool:
-    """Whether a stage has left more there than the lock that it began with."""
-    return folder.is_dir() and bool({path.name for path in folder.iterdir()} - {locks.NAME})
+    """Whether a stage has left more there than the lock that it began with, and what a kill cut short."""
+    if not folder.is_dir():
+        return folder.exists()
+    names = {path.name for path in folder.iterdir()} - {locks.NAME}
+    return not all(name.startswith(".") and name.endswith((".partial", ".scratch")) for name in names)
 
 
 def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
@@ -142,8 +152,12 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
     if planned.outlook == "replace":
         aside = _move_aside(folder)
         say(f"{name}: the results of other settings or data are kept in {aside}")
-    standing = planned.stage.standing(folder) if planned.outlook == "resume" else None
-    say(f"{name}: goes on where it was interrupted, at {standing}" if standing else f"{name}: {planned.stage.kind}")
+    if planned.outlook == "redo":
+        say(f"{name}: {_short(planned.missing)} was deleted since it was done, so it is done again")
+    elif planned.outlook == "resume":
+        say(f"{name}: goes on where it was interrupted, at {planned.stage.standing(folder)}")
+    else:
+        say(f"{name}: {planned.stage.kind}")
     _remove_partial(folder)
     locks.save(folder, planned.lock)
     place = Place(
@@ -169,8 +183,12 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
             say(f"{name}: nothing was made, so the earlier results are back in place")
         raise
     seconds = time.monotonic() - begun
-    locks.save(folder, planned.lock.done(seconds))
+    locks.save(folder, planned.lock.done(seconds, folder))
     return Ran(name, folder, seconds, skipped=False)
+
+
+def _short(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} (and {len(names) - 1} more)"
 
 
 def _remove_partial(folder: Path) -> None:
@@ -186,7 +204,8 @@ def _aside(folder: Path, lock: locks.Lock) -> Path | None:
     """Where the finished results of a stage with this very lock were moved to, if they were."""
     for path in sorted(folder.parent.glob(f"{glob.escape(folder.name)}.older-*")):
         found = locks.load(path)
-        if found is not None and (found.fingerprint, found.state) == (lock.fingerprint, "done"):
+        done = found is not None and (found.fingerprint, found.state) == (lock.fingerprint, "done")
+        if found is not None and done and not found.missing(path):
             return path
     return None
 

@@ -110,7 +110,7 @@ def tokenizer_of(tokenizer: Reference | TokenizerSource | None, model_path: str 
 
 
 def resolved(tokenizer: TokenizerSource, place: Place) -> TokenizerSource:
-    """The part with the folder of a tokenizer or bundle in place of each `@stage` that it names as a path."""
+    """The part with the folder of a stage's tokenizer, bundle or segmenter for each `@stage` that is a path in it."""
 
     def replaced(value: Any) -> Any:
         if not isinstance(value, dict):
@@ -118,7 +118,7 @@ def resolved(tokenizer: TokenizerSource, place: Place) -> TokenizerSource:
         plain = {key: replaced(item) for key, item in value.items()}
         path = plain.get("path")
         if isinstance(path, str) and path.startswith("@"):
-            folders = [place.path(path) / name for name in ("tokenizer", "bundle")]
+            folders = [place.path(path) / name for name in ("tokenizer", "bundle", "segmenter")]
             plain["path"] = str(next((folder for folder in folders if folder.is_dir()), folders[0]))
         return plain
 

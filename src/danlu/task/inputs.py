@@ -7,6 +7,7 @@ from torch import Tensor
 
 from danlu.text.batch import pad
 from danlu.text.encoded import Encoded
+from danlu.text.special import padding_id
 from danlu.text.tokenizer import Tokenizer
 
 
@@ -20,11 +21,6 @@ def model_inputs(encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer) -
     if int(lengths_B.min()) < width:
         inputs["attention_mask"] = (torch.arange(width) < lengths_B[:, None]).long()
     return inputs
-
-
-def padding_id(tokenizer: Tokenizer) -> int:
-    """The number that fills rows; masked or unlabelled everywhere, so any will do for a tokenizer without one."""
-    return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
 
 
 def lengths_of(inputs: dict[str, Tensor]) -> list[int]:

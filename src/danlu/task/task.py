@@ -1,7 +1,7 @@
 """The promise of a task: what the model must do, from the columns of a record to a prediction."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -61,6 +61,13 @@ class Task(Part):
     def config(self) -> dict[str, Any]:
         """Fields of the model's configuration that depend on the task, such as `id2label`."""
         return {}
+
+    def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
+        """This task as `model` can do it, found by trying; `say` is told what had to be given up.
+
+        Raises `Refusal` for a model that cannot learn it.
+        """
+        return self
 
     @abstractmethod
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:

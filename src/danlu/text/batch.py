@@ -42,6 +42,7 @@ def plan(
     examples: int | None = None,
     rng: np.random.Generator | None = None,
     longest: int | None = None,
+    padded: bool = True,
 ) -> list[Slice]:
     """Batches of like lengths in few distinct widths; every row is in exactly one.
 
@@ -49,15 +50,15 @@ def plan(
     Widths climb a ladder, and none exceeds `longest`, which is the longest row if it is not given, so that a model
     whose limit is not on it can take it.
     The slots that are left in a batch go to the next shorter rows, so only the batch with the shortest rows may be
-    small. With `rng`, rows of like widths are shuffled and so are the batches; without, the longest rows come first
-    and the order is always the same.
+    small; unless `padded`, only rows of one length share a batch. With `rng`, rows of like widths are shuffled and
+    so are the batches; without, the longest rows come first and the order is always the same.
     """
     lengths_N = np.asarray(lengths, np.int64)
     if not len(lengths_N):
         return []
     most = int(lengths_N.max())
     ladder = _ladder(min(longest, most + 64) if longest else most)
-    widths_N = ladder[np.searchsorted(ladder, lengths_N)]
+    widths_N = ladder[np.searchsorted(ladder, lengths_N)] if padded else lengths_N
     if rng is None:
         order = np.argsort(-lengths_N, kind="stable")
     else:
@@ -67,9 +68,11 @@ def plan(
     start = 0
     while start < len(order):
         width = int(widths_N[order[start]])
-        rows = examples or _rows(tokens, width)
-        slices.append(Slice(order[start : start + rows], width))
-        start += rows
+        chosen = order[start : start + (examples or _rows(tokens, width))]
+        if not padded:
+            chosen = chosen[widths_N[chosen] == width]
+        slices.append(Slice(chosen, width))
+        start += len(chosen)
     if rng is not None:
         slices = [slices[number] for number in rng.permutation(len(slices))]
     return slices
@@ -80,7 +83,7 @@ def few_shapes(piece: Slice, tokens: int, longest: int) -> tuple[int, int]:
 
     What a processor's kernels prepare for a shape they keep: some 1.5 MB of MiniLM in bfloat16, 1.6 GB after 1,400
     calls of mixed sizes. Full batches have a shape a width; of smaller ones both sides are rounded up to 2^n or
-    1.5 * 2^n. `tokens` and `longest` are those of the plan.
+    1.5 * 2^n, the width to `longest` at most. `tokens` is that of the plan.
     """
     if len(piece.rows) >= _rows(tokens, piece.width):
         return len(piece.rows), piece.width

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from danlu.data.characters import Bools, Codes, Numbers, characters
 from danlu.data.scripts import PUNCTUATION, kind_table, kinds_of, plain_forms
+from danlu.text.stored_arrays import ascending, fitting, within
 from danlu.text.word_borders import begins_of
 
 Floats = NDArray[np.float32]
@@ -29,6 +30,12 @@ _UNSEEN = 16  # numbers 1 to 15 are characters that were not seen, by their clas
 _UNSEEN_COUNT = 0.1  # added for every class and step, so that none is impossible
 _ALONE = 50  # punctuation that stood by itself so often, and never in a word, always does
 _WEIGHTS = (1.0, 1.0, 2.0)  # of a context's different followers, by its length; measured on held-out text
+
+
+_SHAPES = {
+    "alphabet": "i A", "alone": "i B", "one": "f R 8", "pairs": "i K", "two": "f K 8", "one_left": "f R 4",
+    "triples": "i L", "three": "f L 8", "two_left": "f K 4",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,13 @@ class CharacterModel:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "CharacterModel":
-        """The inverse of `to_arrays`; other names are left alone."""
-        return cls(**{field.name: arrays[field.name] for field in fields(cls)})  # type: ignore[arg-type]
+        """The inverse of `to_arrays`; other names are left alone. Raises `ValueError` for what is no such model."""
+        given = fitting(arrays, _SHAPES, {"R": len(arrays.get("alphabet", ())) + _UNSEEN})
+        for name in ("alphabet", "alone"):
+            within(name, given[name], 0, len(kind_table()))
+        for name in ("alphabet", "pairs", "triples"):
+            ascending(name, given[name])
+        return cls(**given)
 
 
 def learn_characters(sentences: Sequence[Sequence[str]], context: int = 2) -> CharacterModel:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.characters import Codes, Numbers, characters
+from danlu.text.stored_arrays import ascending, fitting, within
 
 _CODE_BITS = 21  # of a code point
 _NO_WORD = -1
@@ -62,8 +63,18 @@ class Lexicon:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "Lexicon":
-        """The inverse of `to_arrays`; other names are left alone."""
-        return cls(*(arrays[f"lexicon_{name}"] for name in ("branches", "nodes", "words")))  # type: ignore[arg-type]
+        """The inverse of `to_arrays`; other names are left alone. Raises `ValueError` for what is no tree of words."""
+        names = ("branches", "nodes", "words")
+        given = fitting(arrays, {"lexicon_branches": "i K", "lexicon_nodes": "i K", "lexicon_words": "i W"})
+        tree = cls(*(given[f"lexicon_{name}"] for name in names))
+        ascending("lexicon_branches", tree.branches)
+        within("lexicon_words", tree.words, _NO_WORD, len(tree.words))
+        if (
+            not np.array_equal(np.sort(tree.nodes), np.arange(1, len(tree.words)))
+            or ((tree.branches >> _CODE_BITS) >= tree.nodes).any()
+        ):
+            raise ValueError("the array 'lexicon_nodes' is no tree")
+        return tree
 
 
 def lexicon(words: Sequence[str]) -> Lexicon:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from danlu.data.arrow_rows import arrow_refused
 from danlu.refusal import Refusal
 from danlu.text.encoded import Encoded, Ids
 from danlu.text.shards import Manifest, Shard, hashed
@@ -61,8 +62,9 @@ class Rows(Sequence[Encoded]):
         """Map the files of a manifest that was checked."""
         self._blocks: list[_Block] = []
         for shard in manifest.shards:
-            reader = pa.ipc.open_file(pa.memory_map(str(folder / shard.file)))
-            self._blocks += [_Block.of(reader.get_batch(number)) for number in range(reader.num_record_batches)]
+            with arrow_refused(str(folder / shard.file), "Arrow"):
+                reader = pa.ipc.open_file(pa.memory_map(str(folder / shard.file)))
+                self._blocks += [_checked(reader, number) for number in range(reader.num_record_batches)]
         self._starts = [0, *accumulate(block.count for block in self._blocks)]
         self.lengths = np.concatenate([np.diff(block.lists["input_ids"].ends) for block in self._blocks])
 
@@ -81,6 +83,15 @@ class Rows(Sequence[Encoded]):
             raise IndexError(row)
         at = bisect_right(self._starts, number) - 1
         return self._blocks[at].row(number - self._starts[at])
+
+
+def _checked(reader: Any, number: int) -> "_Block":
+    """A batch whose offsets stay within it: hashes show damage, not what a file was made with."""
+    batch = reader.get_batch(number)
+    batch.validate(full=True)
+    if not batch.schema.equals(_SCHEMA):
+        raise pa.ArrowInvalid("its columns are not those of encoded rows")
+    return _Block.of(batch)
 
 
 @dataclass(slots=True)

@@ -2,24 +2,28 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from danlu.data.characters import Bools, Characters, characters
+from danlu.data.clusters import goes_on
+from danlu.machine.door import digest, file_inside, opened, read_json
 from danlu.machine.files import folder_in_place, sha256, write_text
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.text.word_borders import words_at
 
 Arrays = Mapping[str, NDArray[np.generic]]
+Known = TypeVar("Known")
 
 FACTS, MODEL = "segmenter.json", "model.safetensors"
+_AGAIN = "copy or train the segmenter again"
 _BLOCK = 2**18  # characters that are looked at together; it bounds the memory, to some 100 MiB
 _CUTS = "\n。！？；，、 "  # where a text that is longer is cut, the best first
 
@@ -36,14 +40,16 @@ class Segmenter(Part):
     def segment(self, texts: Sequence[str]) -> list[list[str]]:
         """The words of each text; joined they are that text again, white space included.
 
+        No word ends within what a reader takes for one character (`danlu.data.clusters`).
+
         Raises:
             Refusal: what the segmenter needs is not there, or is damaged.
         """
         words: list[list[str]] = []
-        for block, goes_on in _blocks(texts):
+        for block, continued in _blocks(texts):
             given = characters(block)
-            found = words_at(given, self.begins(given)) if len(given.codes) else [[] for _ in block]
-            if goes_on:
+            found = words_at(given, self.begins(given) & ~goes_on(given)) if len(given.codes) else [[] for _ in block]
+            if continued:
                 words[-1] += found.pop(0)
             words += found
         return words
@@ -95,13 +101,27 @@ class Learner(Segmenter):
         """
         from safetensors.numpy import load_file
 
+        file = self._file
+        with opened(file, "cannot be read", _AGAIN):
+            if not file.is_file() or sha256(file) != _facts(file.parent).get("sha256"):
+                raise Refusal(f"{file}: is missing or was changed since the training; {_AGAIN}")
+            arrays: dict[str, NDArray[np.generic]] = load_file(file_inside(file.parent, MODEL))
+            return arrays
+
+    def known_as(self, make: Callable[[Arrays], Known]) -> Known:
+        """What `make` makes of what was learnt.
+
+        Raises:
+            Refusal: as for `known`; or an array is missing, or of another shape.
+        """
+        arrays = self.known
+        with opened(self._file, f"does not hold what a segmenter of kind {self.kind} learns", _AGAIN):
+            return make(arrays)
+
+    @property
+    def _file(self) -> Path:
         assert self.trained.path is not None
-        folder = Path(self.trained.path)
-        file = folder / MODEL
-        if not file.is_file() or sha256(file) != _facts(folder).get("sha256"):
-            raise Refusal(f"{file}: is missing or was changed since the training; copy or train the segmenter again")
-        arrays: dict[str, NDArray[np.generic]] = load_file(file)
-        return arrays
+        return Path(self.trained.path) / MODEL
 
 
 def save(folder: Path, segmenter: Segmenter, sentences: Sequence[Sequence[str]]) -> None:
@@ -123,6 +143,7 @@ def save(folder: Path, segmenter: Segmenter, sentences: Sequence[Sequence[str]])
             save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / MODEL)
             facts["segmenter"].pop("path")
             facts |= {"sentences": len(sentences), "sha256": sha256(temporary / MODEL)}
+        facts["digest"] = digest(facts)
         write_text(temporary / FACTS, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
 
 
@@ -134,13 +155,14 @@ def open_segmenter(path: str | Path) -> Segmenter:
     """
     folder = _folder(path)
     plain = _facts(folder)["segmenter"]
-    try:
-        part = Segmenter.model_validate(plain)
+    with opened(folder / FACTS, "'segmenter' cannot be read", f"upgrade danlu, or {_AGAIN}"):
+        try:
+            part = Segmenter.model_validate(plain)
+        except ValidationError as error:
+            raise Refusal(
+                f"{folder / FACTS}: 'segmenter' cannot be read ({error.errors()[0]['msg']}); upgrade danlu"
+            ) from None
         return part.model_copy(update={"path": str(folder)}) if isinstance(part, Learner) else part
-    except ValidationError as error:
-        raise Refusal(
-            f"{folder / FACTS}: 'segmenter' cannot be read ({error.errors()[0]['msg']}); upgrade danlu"
-        ) from None
 
 
 def holds_segmenter(path: str | Path) -> bool:
@@ -171,30 +193,30 @@ def _facts(folder: Path) -> dict[str, Any]:
     file = folder / FACTS
     if not file.is_file():
         raise Refusal(f"{folder}: holds no {FACTS}; give the folder that a stage of kind segmenter has left")
-    try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(facts["segmenter"]["kind"], str):
-            return dict(facts)
-    except (ValueError, KeyError, TypeError):
-        pass
-    raise Refusal(f"{file}: is no segmenter's description; copy or train the segmenter again")
+    facts = read_json(file_inside(folder, FACTS), _AGAIN)
+    section = facts.get("segmenter")
+    if not isinstance(section, dict) or not isinstance(section.get("kind"), str):
+        raise Refusal(f"{file}: is no segmenter's description; {_AGAIN}")
+    if "digest" in facts and facts["digest"] != digest(facts):  # those of before 2026-11 have none
+        raise Refusal(f"{file}: the file has changed since the training (its digest is another); {_AGAIN}")
+    return facts
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
     """Texts in blocks of some 2**18 characters, and whether the first of a block goes on with the last before it."""
     block: list[str] = []
-    goes_on, size = False, 0
+    continued, size = False, 0
     for text in texts:
         start = 0
         for end in _cuts(text):
             if block and (start or size + end - start > _BLOCK):
-                yield block, goes_on
-                block, size, goes_on = [], 0, start > 0
+                yield block, continued
+                block, size, continued = [], 0, start > 0
             block.append(text[start:end])
             size += end - start
             start = end
     if block:
-        yield block, goes_on
+        yield block, continued
 
 
 def _cuts(text: str) -> Iterator[int]:
@@ -202,6 +224,8 @@ def _cuts(text: str) -> Iterator[int]:
     start = 0
     while len(text) - start > _BLOCK:
         middle, limit = start + _BLOCK // 2, start + _BLOCK
-        start = next((found + 1 for mark in _CUTS if (found := text.rfind(mark, middle, limit)) >= 0), limit)
+        end = next((found + 1 for mark in _CUTS if (found := text.rfind(mark, middle, limit)) >= 0), limit)
+        whole = np.flatnonzero(~goes_on(characters([text[start : end + 1]]))[1:])
+        start += int(whole[-1]) + 1 if len(whole) else end - start
         yield start
     yield len(text)

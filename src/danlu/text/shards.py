@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from danlu.machine.files import sha256, write_text
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizer import Tokenizer, backend_for_text
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -112,7 +112,7 @@ def read(folder: Path, *, check: bool = True) -> Manifest:
 
 def tokenizer_hash(tokenizer: Tokenizer) -> str:
     """SHA-256 of what decides which numbers a text becomes."""
-    plain = json.loads(tokenizer.backend_tokenizer.to_str())
+    plain = json.loads(backend_for_text(tokenizer).to_str())
     plain = {name: value for name, value in plain.items() if name not in ("truncation", "padding")}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode("utf-8")).hexdigest()
 

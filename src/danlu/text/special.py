@@ -24,6 +24,11 @@ def specials(style: Style) -> list[str]:
     return list(_ROLES[style].values())
 
 
+def padding_id(tokenizer: Tokenizer) -> int:
+    """The number that fills rows; masked or unlabelled everywhere, so any will do for a tokenizer without one."""
+    return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+
+
 def finished(backend: "Backend", style: Style) -> Tokenizer:
     """The tokenizer around a backend whose vocabulary begins with the special tokens of `style`."""
     from tokenizers import AddedToken, processors

@@ -1,7 +1,7 @@
 """Texts to rows of tokens, with what becomes of a text that is longer than a row may be."""
 
-import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ from tokenizers import Encoding
 
 from danlu.refusal import Refusal
 from danlu.text.encoded import Encoded, Ids
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizer import Tokenizer, backend_for_text, backend_with_blanks
 
 TooLong = Literal["stop", "truncate", "split"]
 
@@ -18,23 +18,20 @@ BLOCK_CHARACTERS = 2**20  # of a block: encodings take some 100 bytes a token
 BLOCK = 4096  # texts that are tokenized together: enough for all cores, little enough for memory
 
 
-_switching = threading.Lock()
+def tokenized(
+    texts: Sequence[str], tokenizer: Tokenizer, *, offsets: bool = True, special: bool = True, blanks: bool = False
+) -> Iterator[Encoding]:
+    """The texts as the tokenizer's own post-processor leaves them, `special` tokens included, never cut or padded.
 
-
-def tokenized(texts: Sequence[str], tokenizer: Tokenizer, *, offsets: bool = True) -> Iterator[Encoding]:
-    """The texts as the tokenizer's own post-processor leaves them, special tokens included, never cut or padded.
-
-    Without `offsets`, those of the encodings mean nothing, and it takes less time. Lone surrogates, which json may
-    bring and no tokenizer takes, are read as question marks.
+    What is typed in a text is text, also where it reads like a special token (`backend_for_text`); with `blanks`
+    alone, the mask token is the mask. Without `offsets`, those of the encodings mean nothing, and it takes less time.
+    Lone surrogates, which json may bring and no tokenizer takes, are read as question marks.
     """
-    backend = tokenizer.backend_tokenizer
-    with _switching:  # a tokenizer cannot be changed while another thread encodes
-        if backend.truncation is not None:  # some tokenizer files switch these on
-            backend.no_truncation()
-        if backend.padding is not None:
-            backend.no_padding()
-    encode = backend.encode_batch if offsets else backend.encode_batch_fast
     for block in _blocks(texts):
+        backend = backend_for_text(tokenizer)
+        if blanks and any(str(tokenizer.mask_token) in text for text in block):
+            backend = backend_with_blanks(tokenizer)
+        encode = partial(backend.encode_batch if offsets else backend.encode_batch_fast, add_special_tokens=special)
         try:
             yield from encode(block)
         except (TypeError, UnicodeEncodeError):
@@ -86,14 +83,16 @@ def windows(
     *,
     overlap: int = 0,
     offsets: bool = False,
+    blanks: bool = False,
 ) -> list[Encoded]:
     """Rows of at most `limit` tokens, each with its special tokens; one a text, several where a long one is split.
 
     `overlap` is how many tokens two neighbouring windows of a text share; `offsets` asks for the characters of
-    each token. Raises `Refusal` naming the record for a text that is too long under "stop".
+    each token, and with `blanks` a mask token in a text is the mask. Raises `Refusal` naming the record for a text
+    that is too long under "stop".
     """
     found = []
-    for record, encoding in enumerate(tokenized(texts, tokenizer, offsets=offsets)):
+    for record, encoding in enumerate(tokenized(texts, tokenizer, offsets=offsets, blanks=blanks)):
         ids = np.array(encoding.ids or [_stand_in(tokenizer)], np.int32)
         spans = np.array(encoding.offsets or [(0, 0)], np.int32) if offsets else None
         if len(ids) <= limit:

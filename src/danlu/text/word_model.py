@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.characters import Numbers
+from danlu.text.stored_arrays import ascending, fitting
 
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
@@ -18,6 +19,7 @@ Reals = NDArray[np.float64]
 BORDER, UNKNOWN = 0, 1
 """The ends of a text, and any word that was not seen; the words themselves are numbered from 2."""
 
+_SHAPES = {"pairs": "i K", "seen": "f K", "left": "f V", "unknown": "f V", "single": "f V"}
 _UNKNOWN_WEIGHT = 5.0  # tokens of the common share of unknown words that are mixed into each word's own
 _SMALLEST = 1e-12
 
@@ -50,8 +52,12 @@ class WordModel:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "WordModel":
-        """The inverse of `to_arrays`; other names are left alone."""
-        return cls(**{field.name: arrays[f"word_{field.name}"] for field in fields(cls)})  # type: ignore[arg-type]
+        """The inverse of `to_arrays`; other names are left alone. Raises `ValueError` for what is no such model."""
+        given = fitting(arrays, {f"word_{name}": shape for name, shape in _SHAPES.items()})
+        ascending("word_pairs", given["word_pairs"])
+        if not len(given["word_pairs"]):
+            raise ValueError("the array 'word_pairs' is empty")
+        return cls(**{name: given[f"word_{name}"] for name in _SHAPES})
 
 
 def learn_words(sentences: Sequence[Sequence[int]], size: int) -> WordModel:

@@ -5,8 +5,9 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from danlu.machine.terminal import console, say
 
 QUIET_SECONDS = 30.0
 """Where nobody watches (no terminal), a line this often."""
@@ -25,7 +26,7 @@ class TrainingBar:
             TextColumn("{task.completed}/{task.total}"),
             TextColumn("{task.fields[numbers]}"),
             TimeRemainingColumn(),
-            console=Console(file=sys.stderr),
+            console=console(goes_on=True, stderr=True),
             transient=True,
             disable=not sys.stderr.isatty(),
         )
@@ -42,7 +43,7 @@ class TrainingBar:
         if self._progress.disable and now - self._said >= QUIET_SECONDS:
             self._said = now
             left = (now - self._begun) / max(1, step - self.start) * (self.total - step)
-            print(f"  {self.name} {step}/{self.total}  {words}  {left:.0f} s left", file=sys.stderr, flush=True)  # noqa: T201
+            say(f"  {self.name} {step}/{self.total}  {words}  {left:.0f} s left", err=True)
 
     def __enter__(self) -> Self:
         self._progress.start()

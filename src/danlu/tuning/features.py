@@ -70,6 +70,14 @@ class Features:
         return self
 
 
+class _Answer(BaseModelOutputWithPoolingAndCrossAttentions):
+    """What a trunk gives, None for all that heads ask for beyond hidden states, such as the weights of routers."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+
 class CachedTrunk(nn.Module):
     """Stands where the trunk stood: gives its features, and applies its pooler, which is trained."""
 
@@ -78,6 +86,7 @@ class CachedTrunk(nn.Module):
         super().__init__()
         self.features = features
         self.pooler = getattr(features.trunk, "pooler", None)
+        self.pooler_activation = getattr(features.trunk, "pooler_activation", None)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, **keywords: Any
@@ -86,8 +95,13 @@ class CachedTrunk(nn.Module):
         given = {"input_ids": input_ids, MASK: attention_mask, **keywords}
         inputs = {name: value for name, value in given.items() if isinstance(value, Tensor) and value.dim() > 1}
         hidden_BTD = self.features.hidden(inputs)
-        pooled = None if self.pooler is None else self.pooler(hidden_BTD)
-        return BaseModelOutputWithPoolingAndCrossAttentions(last_hidden_state=hidden_BTD, pooler_output=pooled)
+        if self.pooler is None:
+            pooled = None
+        elif self.pooler_activation is None:
+            pooled = self.pooler(hidden_BTD)
+        else:  # ALBERT's pooler is in two parts
+            pooled = self.pooler_activation(self.pooler(hidden_BTD[:, 0]))
+        return _Answer(last_hidden_state=hidden_BTD, pooler_output=pooled)
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from pydantic import Field
 
 from danlu.bundle.network import open_network
 from danlu.data.augmenter import SOURCE_ROW, Augmenter
-from danlu.data.passage import read_passage
+from danlu.data.passage import Passage, read_passages
 from danlu.data.record import Record
-from danlu.task.predict import longest_row
+from danlu.model.positions import longest_row
 from danlu.text.batch import plan
+from danlu.text.windows import tokenized
 
 BATCH_TOKENS = 2048
 LONGEST = 512  # tokens of a text; what is longer is not translated, since its end would be lost
@@ -38,7 +39,7 @@ class BackTranslation(Augmenter):
 
     def augment(self, records: Sequence[Record], rng: np.random.Generator) -> list[Record]:
         """The new rows; see `Augmenter.augment`. A text that comes back as it was, empty or too long gives none."""
-        texts = [self._text(record, row) for row, record in enumerate(records)]
+        texts = [_text(passage) for passage in read_passages(records, self.column, "character")]
         rows = [row for row, text in enumerate(texts) if text is not None for _ in range(self.copies)]
         away = self._translated([texts[row] or "" for row in rows], self.there, self.there_prefix, rng)
         home = self._translated([text or "" for text in away], self.back, self.back_prefix, rng)
@@ -50,15 +51,10 @@ class BackTranslation(Augmenter):
                 made.append(records[row] | {self.column: text, SOURCE_ROW: row})
         return made
 
-    def _text(self, record: Record, row: int) -> str | None:
-        """The text of a record, if it has no spans that a translation would lose."""
-        passage = read_passage(record, self.column, row, "character")
-        return None if passage.tokens or any(passage.held) or not passage.text.strip() else passage.text
-
     def _translated(self, texts: list[str], path: str, prefix: str, rng: np.random.Generator) -> list[str | None]:
         """The translation of each text, None for one that is too long, in batches of like lengths."""
         model, tokenizer = open_network(path, "AutoModelForSeq2SeqLM")
-        ids = [tokenizer(prefix + text)["input_ids"] for text in texts]
+        ids = [encoding.ids for encoding in tokenized([prefix + text for text in texts], tokenizer, offsets=False)]
         limit = min(LONGEST, longest_row(model))
         short = [row for row, tokens in enumerate(ids) if len(tokens) <= limit]
         found: list[str | None] = [None] * len(texts)
@@ -80,3 +76,8 @@ class BackTranslation(Augmenter):
             for row, text in zip(rows, tokenizer.batch_decode(written, skip_special_tokens=True), strict=True):
                 found[row] = text.strip()
         return found
+
+
+def _text(passage: Passage) -> str | None:
+    """The text of a record, if it has no spans that a translation would lose."""
+    return None if passage.tokens or any(passage.held) or not passage.text.strip() else passage.text

@@ -14,9 +14,9 @@ from danlu.data.passage import Changes, Passage
 from danlu.data.word_augmenter import WordAugmenter
 from danlu.data.words import with_spaces
 from danlu.model.heads import kept_logits
+from danlu.model.positions import longest_row
 from danlu.refusal import Refusal
 from danlu.task.inputs import model_inputs
-from danlu.task.predict import longest_row
 from danlu.text.batch import plan
 from danlu.text.encoded import Encoded
 from danlu.text.tokenizer import Tokenizer

@@ -4,14 +4,14 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
 from danlu.data.alignment import Edit
+from danlu.data.characters import ranges
 from danlu.data.cleaner import Editor
-
-Form = Literal["NFC", "NFKC"]
+from danlu.data.composed import Form, composed, is_composed
 
 _KEPT = frozenset("，。！？；：（）“”‘’《》、～［］｛｝＂＇…‥—")
 """Chinese punctuation, the full-width forms of which are what Chinese is written with."""
@@ -33,7 +33,7 @@ class Normalise(Editor):
         """Whether there is a character to replace, or one to compose; see `Editor`."""
         if text.isascii():
             return False
-        return bool(self._table(text).replaced.search(text)) or not unicodedata.is_normalized("NFC", text)
+        return bool(self._table(text).replaced.search(text)) or not is_composed(text)
 
     def edits(self, text: str) -> list[Edit]:
         """Characters, with the marks upon them, in the form that is wanted; see `Editor`."""
@@ -41,7 +41,7 @@ class Normalise(Editor):
         found = []
         pattern = table.clusters if table.joining.search(text) else table.alone
         for match in pattern.finditer(text):
-            wanted = unicodedata.normalize("NFC", match[0].translate(table.of_character))
+            wanted = composed(match[0].translate(table.of_character))
             if wanted != match[0]:
                 found.append((*match.span(), wanted))
         return found
@@ -86,9 +86,9 @@ def _table(form: Form, width: bool, *, astral: bool) -> _Table:
             joining.append(code)
         elif code in of_character or not unicodedata.is_normalized("NFC", character):
             alone.append(code)
-    replaced = f"[{_class(sorted(of_character))}]" if of_character else "(?!)"
-    clusters = f"[^{_class(joining)}]?[{_class(joining)}]+|[{_class(alone)}]"
-    patterns = (replaced, f"[{_class(joining)}]", f"[{_class(alone)}]+", clusters)
+    replaced = f"[{ranges(sorted(of_character))}]" if of_character else "(?!)"
+    clusters = f"[^{ranges(joining)}]?[{ranges(joining)}]+|[{ranges(alone)}]"
+    patterns = (replaced, f"[{ranges(joining)}]", f"[{ranges(alone)}]+", clusters)
     return _Table(of_character, *map(re.compile, patterns))
 
 
@@ -104,14 +104,3 @@ def _codes() -> list[int]:
     """Characters that any form of Unicode changes or joins: not the big blocks of Chinese and Korean."""
     blocks = ((0x80, 0x3400), (0xA640, 0xAC00), (0xF900, 0x20000), (0x2F800, 0x2FA20))
     return [code for first, last in blocks for code in range(first, last)]
-
-
-def _class(codes: list[int]) -> str:
-    """Codes as the inside of a regular expression's brackets."""
-    found: list[list[int]] = []
-    for code in codes:
-        if found and found[-1][1] == code - 1:
-            found[-1][1] = code
-        else:
-            found.append([code, code])
-    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found)

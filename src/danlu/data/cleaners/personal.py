@@ -1,9 +1,12 @@
 """What names a person or a machine in numbers and addresses, masked by its kind.
 
-Identity numbers are told by the check digit of GB 11643 (ISO 7064, MOD 11-2), bank cards by that of ISO 7812 (Luhn).
+Identity numbers are told by the check digit of GB 11643 (ISO 7064, MOD 11-2), bank cards by that of ISO 7812 (Luhn),
+and telephone numbers of other countries by the numbering plans of libphonenumber (Google, 2010; the package
+phonenumberslite). Digits, letters and marks are taken for what they are in any width.
 """
 
 import re
+import string
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from datetime import date
@@ -18,7 +21,14 @@ from danlu.data.cleaner import Editor
 
 Kind = Literal["mail", "phone", "identity", "bank", "ip", "url"]
 
+Span = tuple[int, int]
+
 _ALL: tuple[Kind, ...] = ("mail", "identity", "bank", "phone", "ip")
+
+_GLUED = r"(?<![0-9])(?<![0-9][A-Za-z.,_])(?<![0-9][A-Za-z_]{2})"
+"""A number may be written onto a word (`tel13800138000`), but not onto what has digits itself, as names of files do."""
+
+_END = r"(?![0-9]|[A-Za-z_]{1,3}[0-9]|\.[0-9])"
 
 _PATTERNS: dict[Kind, str] = {
     "url": r"(?<![A-Za-z0-9])(?:https?|ftp)://[!-;=?-~]{1,2000}(?<![.,;:!?)\]'])",
@@ -26,26 +36,42 @@ _PATTERNS: dict[Kind, str] = {
         r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9_%+-][A-Za-z0-9._%+-]{0,63}"
         r"@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])"
     ),
-    "identity": r"(?<![0-9A-Za-z])[1-9][0-9]{5}(?:18|19|20)[0-9]{9}[0-9Xx](?![0-9A-Za-z])",
-    "bank": r"(?<![0-9A-Za-z])[3-6][0-9]{3}(?:[ -]?[0-9]{4}){2}(?:[ -]?[0-9]{1,4}){1,2}(?![0-9A-Za-z])",
+    "identity": _GLUED + r"[1-9][0-9]{5}[ -]?(?:18|19|20)[0-9]{6}[ -]?[0-9]{3}[ -]?[0-9Xx](?![0-9])",
+    "bank": _GLUED + r"[3-6][0-9]{3}(?:[ -]?[0-9]{4}){2}(?:[ -]?[0-9]{1,4}){1,2}" + _END,
     "phone": (
-        r"(?:(?<![0-9A-Za-z+])|(?=\+))(?:"
-        r"(?:\+?86[ -]?)?1[3-9][0-9](?:[ -]?[0-9]{4}){2}"  # Chinese mobile telephones
-        r"|(?:\+?86[ -]?)?(?:0[0-9]{2,3}[ -]?|\(0[0-9]{2,3}\) ?|（0[0-9]{2,3}）)"  # Chinese area codes
+        # Chinese mobile telephones
+        _GLUED + r"(?:[(（](?:\+|00)?86[)）][ -]?|(?:\+|00)?86[ -]?)?"
+        r"(?:1[3-9][0-9](?:[ -]?[0-9]{4}){2}|1[3-9][0-9]{2}[ -][0-9]{3}[ -][0-9]{4})" + _END + "|"
+        r"(?P<abroad>(?<![0-9A-Za-z)])(?:\+|00)[1-9](?:[ ./()-]{0,2}[0-9]){6,14})(?![0-9A-Za-z])|"
+        r"(?:(?<![0-9A-Za-z+])|(?<=[Tt]el)|(?<=TEL))(?:"
+        r"(?:86[ -]?)?(?:0[0-9]{2,3}[ -]?|\(0[0-9]{2,3}\) ?|（0[0-9]{2,3}）)"  # Chinese area codes
         r"[2-8][0-9]{2,3}[ -]?[0-9]{4}(?:-[0-9]{1,5})?"
         r"|[48]00[ -]?[0-9]{3}[ -]?[0-9]{4}"
-        r"|\+[1-9][0-9]{0,2}(?:[ .-]?\(?[0-9]{2,4}\)?){2,5}"  # E.164
         r"|(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[.-])[2-9][0-9]{2}[.-][0-9]{4}"  # North America
         r")(?![0-9A-Za-z])"
     ),
     "ip": (
-        r"(?<![0-9A-Za-z.:])(?:(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})(?![0-9A-Za-z]|\.[0-9])"
+        r"(?:(?<![0-9A-Za-z.:])|(?<=[Ii][Pp]))(?<!第)(?<!版本)(?<!ersion )"
+        r"(?:(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
+        r"(?![0-9A-Za-z]|\.[0-9]| ?[节章条款项版])"
         r"|(?P<ip6>[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?![0-9A-Za-z:]))"
     ),
 }
 
-_DIGIT = re.compile("[0-9]")
+_FORMS = dict(zip("＠﹫．－﹣−＋＿％\u3000\xa0\u202f", "@@.---+_%   ", strict=True))
+_FORMS |= {chr(code): "-" for code in range(0x2010, 0x2016)} | {chr(code): " " for code in range(0x2000, 0x200B)}
+_FORMS |= {chr(ord(letter) + 0xFEE0): letter for letter in string.ascii_letters}
+_FORMS |= {chr(zero + digit): str(digit) for zero in (0xFF10, 0x660, 0x6F0, 0x966) for digit in range(10)}
+_TABLE = str.maketrans(_FORMS)
+_FOLDED = re.compile(f"[{re.escape(''.join(_FORMS))}]")
+
+_DIGIT = re.compile("[0-9０-９٠-٩۰-۹०-९]")
 _COLON = re.compile(":(?:[0-9A-Fa-f]{0,4}:|//)")
+
+
+def folded(text: str) -> str:
+    """The text with digits, letters and marks of any width as ASCII has them, each character in its place."""
+    return text.translate(_TABLE) if not text.isascii() and _FOLDED.search(text) else text
 
 
 class Personal(Editor):
@@ -61,23 +87,30 @@ class Personal(Editor):
 
     @model_validator(mode="after")
     def _keep_masks_apart(self) -> "Personal":
-        if re.search("[0-9@:]", self.mask) or "{kind}" not in self.mask or len(self.mask) > 40:
+        if re.search("[0-9@:]", folded(self.mask)) or "{kind}" not in self.mask or len(self.mask) > 40:
             raise PydanticCustomError("mask", "must hold {{kind}} and no digit, '@' or ':', such as '<{{kind}}>'")
         return self
 
     def suspects(self, text: str) -> bool:
         """Whether there is a digit or a sign of an address; see `Editor`."""
-        return bool(_DIGIT.search(text)) or "@" in text or (":" in text and bool(_COLON.search(text)))
+        return (
+            bool(_DIGIT.search(text))
+            or "@" in text
+            or "＠" in text
+            or "﹫" in text
+            or (":" in text and bool(_COLON.search(text)))
+        )
 
     def edits(self, text: str) -> list[Edit]:
         """What is masked; of two that overlap, the one whose kind is named first in the table; see `Editor`."""
         found: list[Edit] = []
+        plain = folded(text)
         for kind, pattern in _COMPILED.items():
-            if kind in self.kinds and _SIGNS[kind](text):
+            if kind == "ip":  # numbers of several parts in wide digits are numbers of chapters, or results of games
+                plain = text
+            if kind in self.kinds and _SIGNS[kind](plain):
                 mask = self.mask.replace("{kind}", kind)
-                spans = [
-                    match.span() for match in pattern.finditer(text) if kind not in _CHECKS or _CHECKS[kind](match)
-                ]
+                spans = [span for match in pattern.finditer(plain) if (span := _CHECKS.get(kind, re.Match.span)(match))]
                 found += [(start, end, mask) for start, end in _free(spans, found)]
                 found.sort()
         return found
@@ -89,37 +122,64 @@ def _free(spans: list[tuple[int, int]], taken: list[Edit]) -> list[tuple[int, in
     return [(start, end) for start, end in spans if bisect_right(ends, start) == bisect_left(starts, end)]
 
 
-def _is_identity(match: re.Match[str]) -> bool:
-    """Whether the date is one and the last digit is the check digit (GB 11643-1999)."""
-    number = match[0].upper()
+def _identity(match: re.Match[str]) -> Span | None:
+    """The span, if the date is one and the last digit is the check digit (GB 11643-1999)."""
+    number = re.sub("[ -]", "", match[0]).upper()
     try:
         date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
     except ValueError:
-        return False
+        return None
     total = sum(int(digit) * 2 ** (17 - place) for place, digit in enumerate(number[:17]))
-    return number.endswith("10X98765432"[total % 11])
+    return match.span() if number.endswith("10X98765432"[total % 11]) else None
 
 
-def _is_bank_card(match: re.Match[str]) -> bool:
-    """Whether it has 15 to 19 digits and the last one is the check digit (Luhn, 1954)."""
+def _bank_card(match: re.Match[str]) -> Span | None:
+    """The span, if it has 15 to 19 digits and the last one is the check digit (Luhn, 1954)."""
     digits = [int(digit) for digit in match[0] if digit.isdigit()]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
-    return 15 <= len(digits) <= 19 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+    return match.span() if 15 <= len(digits) <= 19 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0 else None
 
 
-def _is_phone(match: re.Match[str]) -> bool:
-    return 8 <= sum(character.isdigit() for character in match[0]) <= 20
+def _phone(match: re.Match[str]) -> Span | None:
+    """The span; of a number with the code of a country, as much of it as is valid there."""
+    if match["abroad"] is None:
+        return match.span() if 8 <= sum(character.isdigit() for character in match[0]) <= 20 else None
+    number = match["abroad"]
+    while len(number) > _SHORTEST:
+        if _is_valid(number):
+            return match.start(), match.start() + len(number)
+        number = _LAST_GROUP.sub("", number)
+    return None
 
 
-def _is_address(match: re.Match[str]) -> bool:
-    if match["ip6"] is None:
-        return True
+def _is_valid(number: str) -> bool:
+    from phonenumbers import NumberParseException, is_valid_number, parse
+
     try:
-        IPv6Address(match["ip6"])
-    except AddressValueError:
+        return is_valid_number(parse(number if number[0] == "+" else f"+{number[2:]}"))
+    except NumberParseException:
         return False
-    return sum(1 for character in str(match["ip6"]) if character.isalnum()) >= 3  # `::` and `1::` are more often code
 
+
+_SHORTEST = 7
+_LAST_GROUP = re.compile(r"(?:[ ./()-]+[0-9]+|[0-9]+)$")
+
+
+def _address(match: re.Match[str]) -> Span | None:
+    """The span of an address; what is short or without a digit is code more often, such as `1::` and `face::bed`."""
+    address = match["ip6"]
+    if address is None:
+        return match.span()
+    try:
+        IPv6Address(address)
+    except AddressValueError:
+        return None
+    groups = [group for group in address.split(":") if group]
+    told = len(groups) > 2 or _PREFIX.match(address)
+    return match.span() if told and _DIGIT.search(address) and len("".join(groups)) >= 3 else None
+
+
+_PREFIX = re.compile("[23][0-9A-Fa-f]{3}:|[Ff][CcDd][0-9A-Fa-f]{2}:|[Ff][Ee][89ABab][0-9A-Fa-f]:")  # RFC 4291, 4193
 
 _LONG_NUMBER = re.compile("[0-9](?:[0-9() （）.-]{0,2}[0-9]){6}")
 
@@ -131,10 +191,10 @@ _SIGNS: dict[Kind, Callable[[str], object]] = {
     "phone": _LONG_NUMBER.search,
     "ip": lambda text: text.count(".") >= 3 or (":" in text and _COLON.search(text)),
 }
-_CHECKS: dict[Kind, Callable[[re.Match[str]], bool]] = {
-    "identity": _is_identity,
-    "bank": _is_bank_card,
-    "phone": _is_phone,
-    "ip": _is_address,
+_CHECKS: dict[Kind, Callable[[re.Match[str]], Span | None]] = {
+    "identity": _identity,
+    "bank": _bank_card,
+    "phone": _phone,
+    "ip": _address,
 }
 _COMPILED = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}

@@ -9,13 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from pathlib import Path
+from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from pydantic import Field
 
 from danlu.data.engine import Engine
+from danlu.machine.module_path import module_path
 from danlu.refusal import Refusal
 
 Item = TypeVar("Item")
@@ -44,10 +45,10 @@ class Local(Engine):
         if len(first) <= _ALONE:
             yield from map(function, chain(first, rest))
             return
-        with _Workers(processes) as workers:
+        with _Workers(processes, function) as workers:
             waiting: deque[Future[Result]] = deque()
             for item in chain(first, rest):
-                waiting.append(workers.submit(function, item))
+                waiting.append(workers.submit(item))
                 if len(waiting) > 2 * processes:
                     yield waiting.popleft().result()
             while waiting:
@@ -55,12 +56,15 @@ class Local(Engine):
 
 
 class _Workers:
-    """Processes that are each sent one call at a time, by a thread of this process that waits for the answer.
+    """Processes that are each sent the function once, then an item at a time, by a thread that waits for the answer.
 
-    They are started by hand, as `multiprocessing` would run the caller's script anew in each.
+    They are started by hand, as `multiprocessing` would run the caller's script anew in each. The function may hold
+    much, such as the 75 MB of a fitted filter.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, function: Callable[[Any], Any]) -> None:
+        self._function = bytes(ForkingPickler.dumps(function))
+        self._told: set[int] = set()
         self._all = [_started() for _ in range(count)]
         self._free: SimpleQueue[Worker] = SimpleQueue()
         for worker in self._all:
@@ -78,14 +82,17 @@ class _Workers:
             connection.close()
             process.wait()
 
-    def submit(self, function: Callable[[Item], Result], item: Item) -> Future[Result]:
+    def submit(self, item: Any) -> Future[Any]:
         """The result of one call, in the future."""
-        return self._threads.submit(self._call, function, item)
+        return self._threads.submit(self._call, item)
 
-    def _call(self, function: Callable[[Item], Result], item: Item) -> Result:
+    def _call(self, item: Any) -> Any:
         connection, process = self._free.get()
         try:
-            connection.send((function, item))
+            if process.pid not in self._told:
+                connection.send_bytes(self._function)
+                self._told.add(process.pid)
+            connection.send(item)
             result, error = connection.recv()
         except (EOFError, OSError) as lost:
             process.wait()
@@ -97,13 +104,14 @@ class _Workers:
             self._free.put((connection, process))
         if error is not None:
             raise error
-        return result  # type: ignore[no-any-return]
+        return result
 
 
 def _started() -> Worker:
     ours, theirs = Pipe()
     script = f"from danlu.data.engines.local import serve; serve({theirs.fileno()})"
-    command = [sys.executable, "-c", script]
+    # -P: the folder that this is called in, where data of others may lie, is no place of modules.
+    command = [sys.executable, "-P", "-c", script]
     # A group of its own, so that Ctrl-C reaches the caller alone, also while this one still starts.
     process = subprocess.Popen(  # noqa: S603 - our own words
         command, pass_fds=[theirs.fileno()], env=_environment(), process_group=0
@@ -113,15 +121,18 @@ def _started() -> Worker:
 
 
 def serve(descriptor: int) -> None:
-    """What a process of its own does: answer calls that come through a pipe, until it is closed."""
+    """What a process of its own does: apply a function that comes through a pipe to all that follows it."""
     connection: Connection[Any, Any] = Connection(descriptor)
+    function: Callable[[Any], object] | None = None
     while True:
         try:
-            function, item = connection.recv()
+            function = function or connection.recv()
+            item = connection.recv()
         except (EOFError, OSError):  # the caller has gone
             return
         answer: tuple[object, Exception | None]
         try:
+            assert function is not None
             answer = function(item), None
         except Exception as error:
             answer = None, error
@@ -133,9 +144,9 @@ def serve(descriptor: int) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """This process's, with its module path, and one thread for each library."""
+    """This process's, with its path of modules, and one thread for each library."""
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return os.environ | threads | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    return os.environ | threads | {"PYTHONPATH": os.pathsep.join(module_path())}
 
 
 def _cores() -> int:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from danlu.data.engine import Engine
+from danlu.machine.module_path import module_path
 from danlu.refusal import Refusal
 
 Item = TypeVar("Item")
@@ -37,10 +38,20 @@ class Ray(Engine):
         yield from _mapped(ray, function, items, processes)
 
 
+class _Fixed(list[str]):
+    """Where the workers look for modules; Ray would add the working folder, before everything else."""
+
+    def extend(self, more: Iterable[str]) -> None:
+        """Stay as it is."""
+
+
 def _join(ray: Any, address: str | None, processes: int | None) -> None:
-    settings = {} if address else {"num_cpus": processes, "include_dashboard": False}
+    settings: dict[str, Any] = {} if address else {"num_cpus": processes, "include_dashboard": False}
+    job = importlib.import_module("ray.job_config").JobConfig()
+    job._py_driver_sys_path = _Fixed(module_path())
+    settings |= {"job_config": job, "log_to_driver": False, "logging_level": "ERROR"}
     try:
-        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR", **settings)
+        ray.init(address=address, ignore_reinit_error=True, **settings)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise Refusal(
             f"the Ray cluster at '{address or 'this machine'}' does not answer ({str(error).splitlines()[0]}); "

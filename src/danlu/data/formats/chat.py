@@ -1,15 +1,19 @@
 """Dialogues and instructions in the forms of Alpaca (Taori et al., 2023), ShareGPT and OpenAI, and preferences."""
 
+import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from danlu.data.bad_rows import BadRows
 from danlu.data.json_format import JsonFormat
+from danlu.data.json_text import parse
 from danlu.data.record import Record
 from danlu.data.source_file import SourceFile
+from danlu.refusal import Refusal
 
 Message = dict[str, str]
 
@@ -32,7 +36,8 @@ class Chat(JsonFormat):
 
     The form is told object by object: `messages` with role and content (OpenAI), `conversations` with from and
     value (ShareGPT), or an instruction with input and output (Alpaca). `chosen` and `rejected` are two answers to
-    the messages before them. Other keys of the object stay.
+    the messages before them. What an assistant calls is a line of JSON a call, `{"name", "arguments"}`, behind what it
+    says. An answer that is empty is refused, and what stands behind the last answer left out. Other keys stay.
     """
 
     counted_in: ClassVar[str] = "record"
@@ -47,11 +52,11 @@ class Chat(JsonFormat):
         """Yield the dialogues; see `FileFormat.rows`."""
         for unit, number, given in self.objects(source, bad_rows, self.under):
             try:
-                yield number, self._record(given)
+                yield number, self._record(given, bad_rows)
             except _Unfit as error:
                 bad_rows.reject(source.name, f"{unit} {number}", str(error), given)
 
-    def _record(self, given: Record) -> Record:
+    def _record(self, given: Record, bad_rows: BadRows) -> Record:
         others = dict(given)
         preferred = {key: others.pop(key) for key in ("chosen", "rejected") if given.get(key) is not None}
         if len(preferred) == 1:
@@ -69,8 +74,8 @@ class Chat(JsonFormat):
                 f"there is no 'messages', 'conversations' or '{self.instruction}'; the keys are: "
                 f"{', '.join(map(str, given)) or 'none'}; name the keys in 'instruction', 'input' and 'output'"
             )
-        if not preferred and messages[-1]["role"] != "assistant":
-            raise _Unfit("the last message is not the assistant's, so there is nothing to learn; add its answer")
+        if not preferred:
+            messages = _up_to_the_last_answer(messages, bad_rows)
         filled = [{"role": message["role"], "content": self._filled(message["content"])} for message in messages]
         return {"messages": filled, **preferred, **others}
 
@@ -100,8 +105,7 @@ class Chat(JsonFormat):
         if answered:
             return [*opening, {"role": "user", "content": asked}]
         answer = _text(others.pop(self.output, None), self.output)
-        if not answer.strip():
-            raise _Unfit(f"'{self.output}' is empty, so there is nothing to learn; write the answer")
+        _refuse_empty(answer, f"'{self.output}'")
         return [*opening, *_pair(asked, answer)]
 
     def _filled(self, text: str) -> str:
@@ -119,12 +123,19 @@ def _turns(given: Any, key: str, role_key: str, content_key: str) -> list[Messag
         raise _Unfit(f"'{key}' is no list of messages; expected {{'{role_key}': ..., '{content_key}': ...}}")
     found = []
     for place, message in enumerate(given, 1):
-        if not isinstance(message, dict) or role_key not in message or content_key not in message:
+        where = f"message {place}"
+        called = _called(message, where) if isinstance(message, dict) else ""
+        if not isinstance(message, dict) or role_key not in message or not (called or content_key in message):
             raise _Unfit(f"message {place} of '{key}' has no '{role_key}' or no '{content_key}'; mend it")
         role = _ROLES.get(str(message[role_key]).lower())
         if role is None:
             raise _Unfit(f"message {place} has the role '{message[role_key]}'; the roles are: {', '.join(_ROLES)}")
-        found.append({"role": role, "content": _text(message[content_key], f"message {place}")})
+        content = message.get(content_key)
+        text = "" if called and content is None else _text(content, where)
+        text = "\n".join(part for part in (text, called) if part)
+        if role == "assistant":
+            _refuse_empty(text, f"{where} of '{key}'")
+        found.append({"role": role, "content": text})
     return found
 
 
@@ -151,6 +162,39 @@ def _answer(value: Any, key: str) -> tuple[list[Message], str]:
         answer = last["content"]
         if last["role"] != "assistant":
             raise _Unfit(f"the last message of '{key}' is not the assistant's; mend it")
-    if not answer.strip():
-        raise _Unfit(f"'{key}' is empty; write the answer")
+    _refuse_empty(answer, f"'{key}'")
     return before, answer
+
+
+def _refuse_empty(answer: str, what: str) -> None:
+    """The one rule for answers, whatever form they come in."""
+    if not answer.strip():
+        raise _Unfit(f"{what} is empty, so there is nothing to learn; write the answer")
+
+
+def _up_to_the_last_answer(messages: list[Message], bad_rows: BadRows) -> list[Message]:
+    """The messages without those that nobody has answered."""
+    answers = [place for place, message in enumerate(messages, 1) if message["role"] == "assistant"]
+    if not answers:
+        raise _Unfit("the last message is not the assistant's, so there is nothing to learn; add its answer")
+    if answers[-1] < len(messages):
+        bad_rows.mend("dialogues without the messages behind their last answer")
+    return messages[: answers[-1]]
+
+
+def _called(message: dict[str, Any], place: str) -> str:
+    """What an assistant calls instead of an answer, or beside it: a line of JSON a call; nothing without any."""
+    calls = message.get("tool_calls") or ([message["function_call"]] if message.get("function_call") else [])
+    if not isinstance(calls, list):
+        raise _Unfit(f"'tool_calls' of {place} is no list; mend it")
+    lines = []
+    for call in calls:
+        called = call.get("function", call) if isinstance(call, dict) else None
+        if not isinstance(called, dict) or not isinstance(called.get("name"), str):
+            raise _Unfit(f"a tool call of {place} has no 'name'; mend it")
+        given = called.get("arguments", {})
+        if isinstance(given, str):  # JSON within JSON, as OpenAI writes it
+            with suppress(Refusal):
+                given = parse(given, place)
+        lines.append(json.dumps({"name": called["name"], "arguments": given}, ensure_ascii=False))
+    return "\n".join(lines)

@@ -24,6 +24,7 @@ class Folder(TextFormat):
     """
 
     counted_in: ClassVar[str] = "document"
+    takes_folders: ClassVar[bool] = True
 
     suffixes: list[str] = Field(
         default=[".txt", ".md", ".html", ".htm"], description="files of a folder that are read; case does not matter"
@@ -54,7 +55,8 @@ class Folder(TextFormat):
     def _within(self, source: SourceFile) -> str:
         """The name of a file as seen from the folder, the same wherever that lies."""
         if isinstance(source.file, Path) and source.file.is_relative_to(self.path):
-            return _readable(source.file.relative_to(self.path).as_posix() or source.file.name)
+            within = source.file.relative_to(self.path)
+            return _readable(within.as_posix() if within.parts else source.file.name)
         return _readable(source.file.name)
 
 

@@ -1,27 +1,29 @@
 """Data sets of the Hugging Face hub by name, and folders that its `datasets` library has written."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from danlu.data.arrow_rows import BATCH, records_of
 from danlu.data.bad_rows import BadRows
+from danlu.data.dataset_folder import CARD, data_files, is_saved, refuse_split, saved_batches
 from danlu.data.format import Format
 from danlu.data.record import Record
-from danlu.machine.hub import first_line, local_folder
-from danlu.recipe.part import nearest
+from danlu.machine.door import opened
+from danlu.machine.hub import local_folder
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
-    from pyarrow import Table
+    from pyarrow import RecordBatch
 
 
 class Hub(Format):
     """One split of a data set: `path` is its name on the hub, a folder of `save_to_disk`, or one with data files.
 
-    What was fetched once is read from this machine's cache. No code of a data set is run.
+    What was fetched once is read from this machine's cache. No code of a data set is run, and nothing outside of its
+    folder is read, whatever its README names.
     """
 
     counted_in: ClassVar[str] = "record"
@@ -37,36 +39,25 @@ class Hub(Format):
 
     def rows_of(self, shard: str, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the rows of the split; see `Format.rows_of`."""
-        folder = local_folder(shard, [*self.files, "README.md"], "dataset", self.revision)
+        folder = local_folder(shard, [*self.files, CARD], "dataset", self.revision)
         number = 0
-        try:
-            for table in self._tables(folder):
-                for batch in table.to_batches(max_chunksize=BATCH):
-                    yield from enumerate(records_of(batch), number + 1)
-                    number += len(batch)
-        except (Refusal, GeneratorExit):
-            raise
-        except Exception as error:  # the library raises errors of many libraries below it
-            raise Refusal(
-                f"{shard}: cannot be read as a data set after {number} records ({first_line(error)}); check 'split', "
-                "'subset' and 'files', or read its files with their own kind"
-            ) from error
+        remedy = "check 'split', 'subset' and 'files', or read its files with their own kind"
+        with opened(shard, "cannot be read as a data set", remedy):
+            for batch in saved_batches(folder, self.split, shard) if is_saved(folder) else self._batches(folder):
+                for start in range(0, len(batch), BATCH):
+                    part = batch.slice(start, BATCH)
+                    yield from enumerate(records_of(part), number + 1)
+                    number += len(part)
 
-    def _tables(self, folder: Path) -> "Iterable[Table]":
+    def _batches(self, folder: Path) -> "Iterator[RecordBatch]":
+        """The rows of data files, as the datasets library reads them from a folder that holds nothing else."""
         try:
             import datasets
         except ImportError as error:
             raise Refusal(f"{self.path}: data sets of the hub need datasets; run: pip install 'danlu[hub]'") from error
-        if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-            stored: Any = datasets.load_from_disk(str(folder), keep_in_memory=False)
-            found = stored if isinstance(stored, datasets.Dataset) else stored.get(self.split)
-            there = [] if isinstance(stored, datasets.Dataset) else list(stored)
-        else:
-            splits = datasets.load_dataset(str(folder), self.subset, streaming=True)
-            found, there = splits.get(self.split), list(splits)
-        if found is None:
-            raise Refusal(
-                f"{self.path}: there is no split '{self.split}'{nearest(self.split, there)}; there are: "
-                f"{', '.join(map(str, there))}; name one in 'split'"
-            )
-        return cast("Iterable[Table]", found.with_format("arrow").iter(batch_size=BATCH))
+        with data_files(folder) as stage:
+            splits = datasets.load_dataset(str(stage), self.subset, streaming=True)
+            refuse_split(self.split, list(map(str, splits)), self.path)
+            for table in splits[self.split].with_format("arrow").iter(batch_size=BATCH):
+                table.validate(full=True)  # offsets that point elsewhere would end the process
+                yield from table.to_batches(max_chunksize=BATCH)

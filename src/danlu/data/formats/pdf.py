@@ -2,8 +2,10 @@
 
 import io
 import logging
+import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,7 +16,13 @@ from danlu.data.source_file import SourceFile
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
-    from pypdf import PdfReader
+    from pypdf import PageObject, PdfReader
+
+_LARGEST_PAGE = 2**23
+"""Bytes of instructions that a page may unpack to; pypdf reads about two megabytes of them a second."""
+
+_PATIENCE = 10.0
+"""Seconds of work on one page."""
 
 
 class Pdf(FileFormat):
@@ -39,13 +47,35 @@ class Pdf(FileFormat):
 
 def _pages(source: SourceFile) -> Iterator[str]:
     reader = _reader(source)
-    for number in range(reader.get_num_pages()):
-        try:
-            yield reader.pages[number].extract_text()
-        except Exception as error:  # of a damaged page pypdf raises whatever its parser met
-            raise Refusal(
-                f"{source.name}: page {number + 1} cannot be read ({type(error).__name__}); save the file anew"
-            ) from error
+    with _told(source, "cannot be read as PDF"):
+        pages = list(reader.pages)
+    for number, page in enumerate(pages, 1):
+        with _told(source, f"page {number} cannot be read"):
+            text = _text(page)
+        yield text
+
+
+def _text(page: "PageObject") -> str:
+    """The text of a page; one whose forms call each other without end is given up."""
+    content = page.get_contents()
+    if content is not None and len(content.get_data()) > _LARGEST_PAGE:
+        raise ValueError(f"unpacks to more than {_LARGEST_PAGE >> 20} MiB")
+    end, late = time.thread_time() + _PATIENCE, False
+
+    def watch(*_: Any) -> None:
+        nonlocal late
+        if time.thread_time() > end:
+            late = True
+            raise ValueError
+
+    try:
+        text = page.extract_text(visitor_operand_before=watch)
+    except ValueError:
+        if not late:
+            raise
+    if late:  # pypdf goes on where a form cannot be read
+        raise ValueError(f"takes longer than {_PATIENCE:.0f} s")
+    return text
 
 
 def _reader(source: SourceFile) -> "PdfReader":
@@ -54,16 +84,21 @@ def _reader(source: SourceFile) -> "PdfReader":
     except ImportError as error:
         raise Refusal(f"{source.name}: reading PDF needs pypdf; run: pip install 'danlu[pdf]'") from error
     logging.getLogger("pypdf").setLevel(logging.ERROR)  # it warns of every small fault of a file
-    try:
+    with _told(source, "cannot be read as PDF"):
         reader = PdfReader(io.BytesIO(source.content()))
         locked = reader.is_encrypted and not reader.decrypt("")
-    except Refusal:
-        raise
-    except Exception as error:  # as above
-        raise Refusal(
-            f"{source.name}: cannot be read as PDF ({str(error).partition(chr(10))[0] or type(error).__name__}); "
-            "save the file anew"
-        ) from error
     if locked:
         raise Refusal(f"{source.name}: is locked by a password; save it without one")
     return reader
+
+
+@contextmanager
+def _told(source: SourceFile, what: str) -> Iterator[None]:
+    """A sentence for what pypdf raises, which of a damaged file is whatever its parser met."""
+    try:
+        yield
+    except Refusal:
+        raise
+    except Exception as error:
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise Refusal(f"{source.name}: {what} ({why}); save the file anew") from error

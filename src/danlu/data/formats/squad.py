@@ -7,6 +7,7 @@ from danlu.data.bad_rows import BadRows
 from danlu.data.guess import holds_json_lines
 from danlu.data.json_format import JsonFormat
 from danlu.data.json_text import parse
+from danlu.data.offsets import nearest_mention, place, unit_of
 from danlu.data.record import Record
 from danlu.data.source_file import SourceFile
 from danlu.refusal import Refusal
@@ -69,13 +70,16 @@ def _record(given: Record, bad_rows: BadRows) -> Record | str:
     stated = _stated(given.get("answers", []))
     if stated is None:
         return f"{_FORM}; the answers are no such list"
+    unit = unit_of(context, [(start, text) for text, start in stated if text])
     for text, start in stated:
-        place = _place(context, text, start)
-        if place is None:
+        found = place(context, start, unit)
+        if found is None or not context.startswith(text, found):
+            found = nearest_mention(context, text, start if found is None else found)
+        if found is None or not text:
             continue
-        if place != start:
+        if found != start:
             bad_rows.mend("answers moved to where their text stands")
-        answers.append({"text": text, "start": place})
+        answers.append({"text": text, "start": found})
     if stated and not answers:
         return f"no answer stands in the context, such as {stated[0][0][:80]!r}; mend the answer, or leave it out"
     if len(answers) < len(stated):
@@ -95,15 +99,3 @@ def _stated(answers: Any) -> list[tuple[str, int]] | None:
         return None
     found = [(answer.get("text"), answer.get("start", answer.get("answer_start"))) for answer in answers]
     return found if all(isinstance(text, str) and isinstance(start, int) for text, start in found) else None
-
-
-def _place(context: str, text: str, start: int) -> int | None:
-    """Where the text stands in the context, as near to `start` as it does."""
-    if not text:
-        return None
-    if start >= 0 and context.startswith(text, start):
-        return start
-    before = context.rfind(text, 0, max(0, start) + len(text))
-    after = context.find(text, max(0, start))
-    places = [place for place in (before, after) if place >= 0]
-    return min(places, key=lambda place: abs(place - start), default=None)

@@ -35,16 +35,16 @@ class Tfidf(Baseline):
         texts, truths = self._texts(train), [task.gold(record) for record in train]
         if not all(isinstance(truth, str) for truth in truths):
             raise Refusal("The baseline 'tfidf' needs one label a record; for entities choose 'hmm' or 'crf'.")
-        found = sorted(set(truths))
-        if len(found) < 2:
-            only = f"only the label '{found[0]}'" if found else "no records"
-            raise Refusal(f"The training split has {only}, and a baseline needs two labels; look at the split.")
+        if not truths:
+            raise Refusal("The training split has no records, and the baseline learns from them; look at the split.")
+        labels = task.label_names() or tuple(sorted(set(truths)))
+        if len(set(truths)) == 1:  # nothing to tell apart: the one label, whatever the text
+            return [_prediction({truths[0]: 1.0}, labels) for _text in self._texts(test)]
         vectors = self._vectors(texts)
         model = LogisticRegression(C=self.inverse_regularisation, max_iter=300)
         model.fit(vectors.fit_transform(texts), truths)
         names = [str(name) for name in model.classes_]
         shares = model.predict_proba(vectors.transform(self._texts(test))) if test else []
-        labels = task.label_names() or tuple(names)
         return [_prediction(dict(zip(names, map(float, row), strict=True)), labels) for row in shares]
 
     def _texts(self, records: Sequence[Record]) -> list[str]:

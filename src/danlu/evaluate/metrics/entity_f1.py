@@ -16,8 +16,8 @@ class EntityF1(Metric):
 
     def value(self, totals: Floats) -> Floats:
         """From the sums over labels: (..., 3L) to (...)."""
-        return counting.f1(counting.pooled(totals))[..., 0]
+        return counting.micro(counting.f1, totals)
 
     def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
         """The same for the entities of each label."""
-        return counting.named(counting.f1(totals), labels)
+        return counting.by_label(counting.f1, totals, labels)

@@ -8,7 +8,7 @@ from danlu.evaluate.metric import Floats, Metric
 
 
 class EntityPrecision(Metric):
-    """Share of the entities found whose start, end and label are all right; 0 if none was found."""
+    """Share of the entities found whose start, end and label are all right; 0 if none was found and some are there."""
 
     def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
         """(N, 3L): entities that are right, wrongly found, and missed."""
@@ -16,8 +16,8 @@ class EntityPrecision(Metric):
 
     def value(self, totals: Floats) -> Floats:
         """From the sums over labels: (..., 3L) to (...)."""
-        return counting.precision(counting.pooled(totals))[..., 0]
+        return counting.micro(counting.precision, totals)
 
     def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
         """The same for the entities of each label."""
-        return counting.named(counting.precision(totals), labels)
+        return counting.by_label(counting.precision, totals, labels)

@@ -8,7 +8,7 @@ from danlu.evaluate.metric import Floats, Metric
 
 
 class EntityRecall(Metric):
-    """Share of the true entities found with the right start, end and label; 0 if there is none."""
+    """Share of the true entities found with the right start, end and label; 0 if there is none and some were found."""
 
     def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
         """(N, 3L): entities that are right, wrongly found, and missed."""
@@ -16,8 +16,8 @@ class EntityRecall(Metric):
 
     def value(self, totals: Floats) -> Floats:
         """From the sums over labels: (..., 3L) to (...)."""
-        return counting.recall(counting.pooled(totals))[..., 0]
+        return counting.micro(counting.recall, totals)
 
     def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
         """The same for the entities of each label."""
-        return counting.named(counting.recall(totals), labels)
+        return counting.by_label(counting.recall, totals, labels)

@@ -8,7 +8,7 @@ from danlu.evaluate.metric import Floats, Metric
 
 
 class MacroF1(Metric):
-    """Mean F1 over all labels of the task, rare ones counting as much as frequent ones; 0 for an absent label."""
+    """Mean F1 over the labels in the truth or in the answers, rare ones counting as much as frequent ones."""
 
     def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
         """(N, 3L): true positives, false positives, false negatives."""
@@ -16,8 +16,8 @@ class MacroF1(Metric):
 
     def value(self, totals: Floats) -> Floats:
         """Mean of the labels' F1: (..., 3L) to (...)."""
-        return counting.mean(counting.f1(totals))
+        return counting.macro(counting.f1, totals)
 
     def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
         """F1 of each label."""
-        return counting.named(counting.f1(totals), labels)
+        return counting.by_label(counting.f1, totals, labels)

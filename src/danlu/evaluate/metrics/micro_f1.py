@@ -16,8 +16,8 @@ class MicroF1(Metric):
 
     def value(self, totals: Floats) -> Floats:
         """F1 of the sums: (..., 3L) to (...)."""
-        return counting.f1(counting.pooled(totals))[..., 0]
+        return counting.micro(counting.f1, totals)
 
     def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
         """F1 of each label."""
-        return counting.named(counting.f1(totals), labels)
+        return counting.by_label(counting.f1, totals, labels)

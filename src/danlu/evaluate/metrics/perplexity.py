@@ -22,6 +22,6 @@ class Perplexity(Metric):
         return counts
 
     def value(self, totals: Floats) -> Floats:
-        """Exp of the mean: (..., 2) to (...)."""
-        with np.errstate(over="ignore"):
-            return np.exp(totals[..., 0] / np.maximum(totals[..., 1], 1))
+        """Exp of the mean: (..., 2) to (...); NaN without tokens."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.exp(totals[..., 0] / totals[..., 1])

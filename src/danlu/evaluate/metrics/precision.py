@@ -8,7 +8,7 @@ from danlu.evaluate.metric import Floats, Metric
 
 
 class Precision(Metric):
-    """Mean precision over all labels of the task; 0 for a label that was never given."""
+    """Mean precision over the labels in the truth or in the answers; 0 for one that was never given."""
 
     def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
         """(N, 3L): true positives, false positives, false negatives."""
@@ -16,8 +16,8 @@ class Precision(Metric):
 
     def value(self, totals: Floats) -> Floats:
         """Mean of the labels' precision: (..., 3L) to (...)."""
-        return counting.mean(counting.precision(totals))
+        return counting.macro(counting.precision, totals)
 
     def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
         """Precision of each label."""
-        return counting.named(counting.precision(totals), labels)
+        return counting.by_label(counting.precision, totals, labels)

@@ -8,7 +8,7 @@ from danlu.evaluate.metric import Floats, Metric
 
 
 class Recall(Metric):
-    """Mean recall over all labels of the task; 0 for a label that does not occur."""
+    """Mean recall over the labels in the truth or in the answers; 0 for one that is given and does not occur."""
 
     def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
         """(N, 3L): true positives, false positives, false negatives."""
@@ -16,8 +16,8 @@ class Recall(Metric):
 
     def value(self, totals: Floats) -> Floats:
         """Mean of the labels' recall: (..., 3L) to (...)."""
-        return counting.mean(counting.recall(totals))
+        return counting.macro(counting.recall, totals)
 
     def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
         """Recall of each label."""
-        return counting.named(counting.recall(totals), labels)
+        return counting.by_label(counting.recall, totals, labels)

@@ -5,7 +5,7 @@ from typing import Any
 
 from danlu.evaluate.charts import intervals
 from danlu.evaluate.markup import Html, cell, element, figure, table, together
-from danlu.evaluate.words import between, label_metric_name, metric_name, number, signed
+from danlu.evaluate.words import absent_in_words, between, label_metric_name, metric_name, number, signed
 
 LABELS = 40  # rows of labels that are shown at once
 
@@ -40,7 +40,8 @@ def labels(scores: dict[str, Any], _: Callable[[str], str]) -> Html:
     support = scores.get("support", {})
     baseline = (scores.get("baseline") or {}).get("metrics", {})
     theirs = {kind: baseline[kind]["by_label"] for kind in told if baseline.get(kind, {}).get("by_label")}
-    names = sorted(next(iter(told.values())), key=lambda name: -support.get(name, 0))
+    counted = dict.fromkeys(name for values in told.values() for name in values)
+    names = sorted(counted, key=lambda name: -support.get(name, 0))
     head: list[object] = [_("label"), _("in the truth")]
     for kind in told:
         head += [label_metric_name(kind, _), *([_("baseline")] if kind in theirs else [])]
@@ -51,7 +52,8 @@ def labels(scores: dict[str, Any], _: Callable[[str], str]) -> Html:
             row.append(_bar(values.get(name, 0.0)))
             row += [cell(number(theirs[kind].get(name)), "number quiet")] if kind in theirs else []
         rows.append(row)
-    shown = [figure(_("each label by itself"), table(head, rows[:LABELS], class_="labels"))]
+    said = ". ".join([_("each label by itself"), *absent_in_words(scores, _)])
+    shown = [figure(said, table(head, rows[:LABELS], class_="labels"))]
     if rows[LABELS:]:
         rest = _("{count} labels more").format(count=len(rows) - LABELS)
         shown.append(element("details", element("summary", rest), table(head, rows[LABELS:], class_="labels")))

@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.model.neighbours import look_at_neighbours
+from danlu.model.padding import pad_alike
 from danlu.model.quiet import quiet
-from danlu.model.source import Say, Source, unsaid
+from danlu.model.source import Say, Source, refuse_without, unsaid
 from danlu.text.tokenizer import Tokenizer
 
 SIZES = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base": (12, 768, 12)}
@@ -52,7 +53,10 @@ class Scratch(Source):
 
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            network: PreTrainedModel = getattr(transformers, auto_class).from_config(self._config(tokenizer, config))
+            settings = self._config(tokenizer, config)
+            refuse_without(auto_class, settings, f"architecture '{self.architecture}'")
+            network: PreTrainedModel = getattr(transformers, auto_class).from_config(settings)
+            pad_alike(network, tokenizer, self.architecture)
             if self.attention == "neighbours":
                 look_at_neighbours(network.base_model)  # type: ignore[arg-type]
             return network

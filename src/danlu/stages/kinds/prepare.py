@@ -33,10 +33,11 @@ from danlu.data.record import Record, text_of
 from danlu.data.shares import Shares
 from danlu.data.split import split_by_time, split_coded
 from danlu.data.spool import Spool, spooled_clusters
+from danlu.data.stored import mixed_in_words
 from danlu.data.survey import Counts, Survey, in_words, surveyed
 from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
-from danlu.refusal import Refusal
+from danlu.refusal import Refusal, without_secrets
 from danlu.stages.sources import at_place
 from danlu.stages.stage import Place, Stage
 
@@ -121,6 +122,8 @@ class _Preparation:
         split_of = self._split(rows, clusters.near)
         self._refuse_unseen_labels(split_of)
         writers = deal(spool, SPLITS, split_of, self._copies(split_of), stage.engine, self.scratch)
+        for line in mixed_in_words(writers.schemas, place.language):
+            place.say(line)
         self._leave(writers, split_of, found)
 
     def _spooled(self) -> Spool:
@@ -180,7 +183,8 @@ class _Preparation:
                 with closing(source.read()) as first:
                     needed = () if {"tokens", "words"} & next(first).keys() else stage.columns
                 read = source.read(needed, bad_rows)
-                yield name, source.path, without_augmented(read, source.path) if split or name != "train" else read
+                told = without_secrets(source.path)
+                yield name, told, without_augmented(read, told) if split or name != "train" else read
 
     def _counts(self) -> Counts:
         chunks = self.spool.chunks

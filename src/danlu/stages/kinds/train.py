@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +20,15 @@ from danlu.machine.device import device
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training, resolve_precision
 from danlu.model.heads import plain
+from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.sharded import sharded
 from danlu.stages.sources import Data, bundle_folder, has_split, records_of, rewriters_for, tokenizer_of
 from danlu.stages.stage import Place, Reference, Stage
-from danlu.task.predict import Predictor, longest_row
+from danlu.stages.trial import suited, try_a_step
+from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.text.batch import Batch
 from danlu.text.encoded import Encoded
@@ -102,7 +104,10 @@ class Train(Stage):
         task = shards.task(self.task) if shards else self.task.fitted(records)
         prepared = Prepared(self, source, tokenizer, task, rewriters_for(self.data, place), place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
-        model = prepare_for_training(prepared.tuned_model(place.say), precision)
+        network = prepared.tuned_model(lambda line: place.say(f"{place.folder.name}: {line}"))
+        task = suited(network, task, tokenizer, lambda line: place.say(f"{place.folder.name}: {line}"))
+        prepared = replace(prepared, task=task)
+        model = prepare_for_training(network, precision)
         limit = longest_row(plain(model))
         room = limit if self.train.batch_examples else self.train.batch_tokens
         encoded: Sequence[Encoded] = (
@@ -117,7 +122,9 @@ class Train(Stage):
         except Refusal as refusal:
             raise Refusal(f"validation data, {refusal}") from None
         count = shards.records if shards else len(records)
-        return Ready(records, count, validation, prepared, precision, limit, encoded, model)
+        ready = Ready(records, count, validation, prepared, precision, limit, encoded, model)
+        try_a_step(ready.batches(), model, task, self.tuning, place.folder)
+        return ready
 
     def _source(self, place: Place) -> Source:
         path = self.model.tokenizer_path()

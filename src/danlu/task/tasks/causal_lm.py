@@ -1,8 +1,8 @@
 """Causal language modelling: each token from those before it (Bengio et al., 2003; Radford et al., 2018)."""
 
 import math
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -10,14 +10,18 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from danlu.data.record import Record
-from danlu.model.heads import cross_entropy_sum, kept_logits
+from danlu.machine.seed import generator
+from danlu.model.heads import cross_entropy_sum, kept_logits, plain
+from danlu.model.positions import longest_row
+from danlu.model.probe import looks_ahead, packs
+from danlu.refusal import Refusal
 from danlu.task.columns import text_in
-from danlu.task.inputs import padding_id
 from danlu.task.task import Output, Prediction, Task
 from danlu.text.batch import Batch, pad
 from danlu.text.encoded import Encoded, Ids
 from danlu.text.flat import DocumentRows, FlatTokens, PackedRows
 from danlu.text.pack import packed
+from danlu.text.special import padding_id
 from danlu.text.tokenizer import Tokenizer
 from danlu.text.windows import TooLong, cut, documents
 
@@ -45,6 +49,39 @@ class CausalLm(Task):
 
     too_long: TooLong = "split"
     pack: bool = Field(default=True, description="fill the rows of training with several documents each")
+
+    def config(self) -> dict[str, Any]:
+        """Families that can be either, such as BERT, are to be decoders."""
+        return {"is_decoder": True}
+
+    def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
+        """This task, without `pack` where documents in one row would see each other.
+
+        Raises `Refusal` for a model that sees the tokens it is to predict, and for a `pack` that was asked for and
+        cannot be.
+        """
+        family = plain(model).config.model_type
+        size = min(32, longest_row(plain(model)))
+        rows = [generator(seed, "probe").choice(_ordinary(tokenizer), size).astype(np.int32) for seed in (0, 1)]
+        if looks_ahead(model, *(torch.from_numpy(row).long() for row in rows)):
+            raise Refusal(
+                f"in models of the family '{family}' a token is seen by those before it, so that predicting it teaches "
+                "nothing; choose the task masked_lm, or a model that generates text"
+            )
+        if not self.pack:
+            return self
+        lengths = [size // 2, size // 3]
+        documents = [Encoded(0, row[:length], labels=row[:length]) for length, row in zip(lengths, rows, strict=True)]
+        batch = self.collate(_packed_rows(documents, size), sum(lengths), tokenizer, generator(0, "probe"))
+        if packs(model, batch.inputs, lengths):
+            return self
+        if "pack" in self.model_fields_set:
+            raise Refusal(
+                f"task.pack: documents that share a row would see each other in models of the family '{family}'; "
+                "set 'pack' to false"
+            )
+        say(f"documents that share a row would see each other in '{family}'; each has its own row, as with pack: false")
+        return self.model_copy(update={"pack": False})
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """Packed rows of up to `limit` tokens where `labelled` and `pack`, else one row a window.
@@ -131,6 +168,11 @@ class CausalLm(Task):
     def answer(self, prediction: Prediction) -> tuple[float, int]:
         """Negative log-likelihood (nats) and the number of tokens it is summed over."""
         return float(prediction["negative_log_likelihood"]), int(prediction["tokens"])
+
+
+def _ordinary(tokenizer: Tokenizer) -> Ids:
+    """Numbers of tokens that are not special."""
+    return np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
 
 
 def _next_tokens(row: Encoded) -> Ids:

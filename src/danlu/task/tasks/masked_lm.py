@@ -73,7 +73,8 @@ class MaskedLm(Task):
         """
         self._need_mask(tokenizer)
         texts = [text_in(record, number) for number, record in enumerate(records)]
-        encoded = windows(texts, tokenizer, min(limit, self.max_length or limit), self.too_long)
+        limit = min(limit, self.max_length or limit)
+        encoded = windows(texts, tokenizer, limit, self.too_long, blanks=not labelled)
         special = np.array(tokenizer.all_special_ids, np.int32)
         for item in encoded:
             if labelled:

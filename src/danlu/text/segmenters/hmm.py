@@ -38,4 +38,4 @@ class Hmm(Learner):
 
     @cached_property
     def _model(self) -> CharacterModel:
-        return CharacterModel.from_arrays(self.known)
+        return self.known_as(CharacterModel.from_arrays)

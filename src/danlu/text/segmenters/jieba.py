@@ -61,7 +61,9 @@ def _add_words(tokenizer: Any, path: str) -> None:
         if not fields:
             continue
         count = fields[1] if len(fields) > 1 else None
-        if count is not None and not (count.isascii() and count.isdigit() and int(count)):
+        if count is not None and len(fields) == 2 and count.isascii() and count.isalpha():
+            count = None  # a part of speech, as in 凯特琳 nz
+        if count is not None and not (count.isascii() and count.isdigit() and len(count) < 19 and int(count)):
             raise Refusal(
                 f"{source.name}, line {number}: expected a word and its count, a whole number from 1, not '{count}'; "
                 "mend the line, or leave the count out"

@@ -91,13 +91,7 @@ class Ngram(Learner):
 
     @cached_property
     def _model(self) -> "_Model":
-        arrays = self.known
-        tree, words = Lexicon.from_arrays(arrays), CharacterModel.from_arrays(arrays)
-        alone = np.full(len(plain_forms()), UNKNOWN)
-        places = np.arange(len(words.alone))
-        singles = tree.matches(words.alone, places + 1, places)
-        alone[words.alone[singles.start]] = singles.word + _FIRST_WORD
-        return _Model(tree, words, WordModel.from_arrays(arrays), alone[plain_forms()])
+        return self.known_as(_model_of)
 
 
 @dataclass(frozen=True)
@@ -108,6 +102,18 @@ class _Model:
     characters: CharacterModel
     words: WordModel
     alone: Numbers
+
+
+def _model_of(arrays: Arrays) -> _Model:
+    tree, words = Lexicon.from_arrays(arrays), CharacterModel.from_arrays(arrays)
+    model = WordModel.from_arrays(arrays)
+    if int(tree.words.max(initial=0)) + _FIRST_WORD >= len(model.single):
+        raise ValueError("the array 'lexicon_words' points outside of the model")
+    alone = np.full(len(plain_forms()), UNKNOWN)
+    places = np.arange(len(words.alone))
+    singles = tree.matches(words.alone, places + 1, places)
+    alone[words.alone[singles.start]] = singles.word + _FIRST_WORD
+    return _Model(tree, words, model, alone[plain_forms()])
 
 
 def _folded(words: list[str]) -> list[str]:

@@ -8,49 +8,26 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from danlu.data.characters import Bools, Characters, Numbers
 from danlu.data.lines import lines
-from danlu.data.scripts import (
-    DIGIT,
-    HANGUL,
-    JOINER,
-    KANA,
-    LATIN,
-    LETTER,
-    MARK,
-    PUNCTUATION,
-    SPACE,
-    SYMBOL,
-    UNSPACED,
-    kinds_of,
-)
 from danlu.data.source_file import find_source
+from danlu.data.words import atoms
 from danlu.refusal import Refusal
 from danlu.text.lexicon import Lexicon, lexicon
 from danlu.text.segmenter import Segmenter
 
 Direction = Literal["forward", "backward", "both"]
 
-# kinds of characters that make one word together
-_RUNS = {
-    LATIN: 1,
-    DIGIT: 1,
-    KANA: 2,
-    HANGUL: 3,
-    LETTER: 4,
-    UNSPACED: 4,
-    SPACE: 5,
-}
-_WITHIN_NUMBERS = [ord(mark) for mark in ".,．"]  # 3.14, 1,000
-_WITHIN_LATIN = [ord(mark) for mark in "'’-_"]  # don't, state-of-the-art
 _LONGEST = 2**20  # words in a dictionary
 
 
 class Rules(Segmenter):
-    """Numbers, words of letters, runs of one mark, white space; Chinese by a dictionary, or character by character."""
+    """Numbers, words of letters, addresses, runs of one mark; Chinese by a dictionary, or character by character.
+
+    What holds together is told by `danlu.data.words`.
+    """
 
     dictionary: str | None = Field(
         default=None, description="file with a word a line; what follows white space, such as its count, is left"
@@ -66,8 +43,8 @@ class Rules(Segmenter):
 
     def begins(self, given: Characters) -> Bools:
         """Where a word begins; see `Segmenter.begins`."""
-        atoms = _atoms(given)
-        return atoms if self.dictionary is None else _matched(given, atoms, self._lexicon, self.direction)
+        found = atoms(given)
+        return found if self.dictionary is None else _matched(given, found, self._lexicon, self.direction)
 
     @cached_property
     def _lexicon(self) -> Lexicon:
@@ -79,28 +56,6 @@ class Rules(Segmenter):
                 f"{source.name}: holds {len(words):,} words; give a word a line, at most {_LONGEST:,} of them"
             )
         return lexicon(list(words))
-
-
-def _atoms(given: Characters) -> Bools:
-    """Where a word begins by the classes of characters alone, (N,)."""
-    kinds = kinds_of(given.codes)
-    run = np.zeros(256, np.int64)
-    run[[*_RUNS]] = [*_RUNS.values()]
-    stays = _like_before(run[kinds]) & (run[kinds] > 0)
-    marks = (kinds == PUNCTUATION) | (kinds == SYMBOL)
-    stays |= marks & _like_before(given.codes)
-    stays |= (kinds == MARK) | (kinds == JOINER) | (np.roll(kinds, 1) == JOINER)
-    border = given.begins()
-    for within, kind in ((_WITHIN_NUMBERS, DIGIT), (_WITHIN_LATIN, LATIN)):
-        inner = np.isin(given.codes, within) & (np.roll(kinds, 1) == kind) & (np.roll(kinds, -1) == kind)
-        inner &= ~border & ~np.roll(border, -1)
-        stays |= inner | np.roll(inner, 1)
-    return ~stays | border
-
-
-def _like_before(values: NDArray[np.integer]) -> Bools:
-    same: Bools = values == np.roll(values, 1)
-    return same
 
 
 def _matched(given: Characters, atoms: Bools, known: Lexicon, direction: Direction) -> Bools:

@@ -5,7 +5,7 @@ The model's source gives each new token the mean embedding of the pieces that it
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from itertools import islice
 
 import numpy as np
 from pydantic import Field
@@ -13,8 +13,12 @@ from pydantic import Field
 from danlu.data.characters import code_points
 from danlu.data.scripts import HAN, KANA, UNSPACED, kinds_of
 from danlu.refusal import Refusal
+from danlu.text.segmenter import Segmenter
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.windows import tokenized
 from danlu.text.word_counts import Cut, count_segmented, count_words
+
+BATCH = 4096  # texts that a segmenter is given at a time
 
 
 class Extended(TokenizerSource):
@@ -27,7 +31,7 @@ class Extended(TokenizerSource):
     tokens: tuple[str, ...] = Field(default=(), description="words to add")
     learn: int = Field(default=0, ge=0, description="how many more to take from the training text, by pieces saved")
     min_frequency: int = Field(default=5, ge=1, description="how often a word that is learnt must occur")
-    segmenter: dict[str, Any] | str | None = Field(
+    segmenter: Segmenter | None = Field(
         default=None, description="what tells words apart in text without spaces; None: white space and script"
     )
 
@@ -56,23 +60,18 @@ class Extended(TokenizerSource):
 
     def _learnt(self, texts: Iterator[str], tokenizer: Tokenizer, known: set[str]) -> list[str]:
         """The words of the text that save most pieces: occurrences times pieces beyond one."""
-        counted = count_words(texts, Cut.whole_words()) if self.segmenter is None else count_segmented(self._cut(texts))
+        if self.segmenter is None:
+            counted = count_words(texts, Cut.whole_words())
+        else:
+            batches = iter(lambda: list(islice(texts, BATCH)), [])
+            counted = count_segmented(map(self.segmenter.segment, batches))
         ranked = zip(counted.words, counted.counts.tolist(), strict=True)
         words = [(word, count) for word, count in ranked if count >= self.min_frequency and _is_word(word)]
         words = [(word, count) for word, count in words if word not in known]
-        encoded = tokenizer.backend_tokenizer.encode_batch_fast([word for word, _ in words], add_special_tokens=False)
+        encoded = tokenized([word for word, _ in words], tokenizer, offsets=False, special=False)
         saved = [(count * (len(item.ids) - 1), word) for (word, count), item in zip(words, encoded, strict=True)]
         best = sorted((item for item in saved if item[0] > 0), key=lambda item: (-item[0], item[1]))
         return [word for _, word in best[: self.learn]]
-
-    def _cut(self, texts: Iterator[str]) -> Iterator[list[list[str]]]:
-        import importlib
-        from itertools import islice
-
-        promise = importlib.import_module("danlu.text.segmenter").Segmenter
-        segmenter = promise.model_validate(self.segmenter)
-        while batch := list(islice(texts, 4096)):
-            yield segmenter.segment(batch)
 
 
 def _unspaced(token: str) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 from pydantic import Field
 
-from danlu.machine.hub import first_line, local_folder
-from danlu.refusal import Refusal
+from danlu.machine.hub import local_folder
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizer_folder import open_tokenizer
 
 FILES = ["tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "config.json", "*.model"]
 
@@ -22,21 +22,7 @@ class Pretrained(TokenizerSource):
         Raises `Refusal` for a folder without tokenizer, a name that is not cached while the hub cannot be
         reached, and a tokenizer that needs code from the folder.
         """
-        from transformers import AutoTokenizer
-
-        folder = local_folder(self.path, FILES)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Refusal(
-                f"{self.path}: no tokenizer could be read there ({first_line(error)}); "
-                "give a folder with tokenizer.json, such as save_pretrained writes"
-            ) from error
-        if not isinstance(tokenizer, Tokenizer):
-            raise Refusal(
-                f"{self.path}: this tokenizer ({type(tokenizer).__name__}) has no fast form with character offsets; "
-                "give a folder with tokenizer.json"
-            )
+        tokenizer = open_tokenizer(local_folder(self.path, FILES), self.path)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         return tokenizer

@@ -42,6 +42,7 @@ class Unigram(TokenizerSource):
         special = specials(self.style)
         room = self.size - len(special) - 256
         pieces = _learnt(self._words(count_words(texts(), Cut.subwords()), room // 2), room)
+        pieces = [(piece, score) for piece, score in pieces if piece not in special]
         least = min(score for _, score in pieces)
         spelling = [(f"<0x{byte:02X}>", least) for byte in range(256)]
         vocabulary = [*((token, 0.0) for token in special), *spelling, *pieces]

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from danlu.refusal import Refusal
+from danlu.text.segmenter import Segmenter
 from danlu.text.special import UNKNOWN, Style, finished, specials
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.word_counts import WHOLE_WORDS, Cut, WordCounts, count_segmented, count_words
@@ -28,7 +29,7 @@ class Word(TokenizerSource):
     size: int | None = Field(default=None, ge=8, description="tokens in the vocabulary at most, special ones included")
     min_frequency: int = Field(default=1, ge=1, description="how often a word must occur")
     lowercase: bool = Field(default=False, description="fold capitals")
-    segmenter: dict[str, Any] | str | None = Field(
+    segmenter: Segmenter | None = Field(
         default=None, description="what tells words apart in text without spaces, such as jieba; None: white space"
     )
     style: Style = Field(
@@ -41,13 +42,17 @@ class Word(TokenizerSource):
 
         counted = self._counted(text.lower() if self.lowercase else text for text in texts())
         ranked = zip(counted.words, counted.counts.tolist(), strict=True)
-        frequent = [(word, count) for word, count in ranked if count >= self.min_frequency and word.strip()]
+        special = specials(self.style)
+        frequent = [
+            (word, count)
+            for word, count in ranked
+            if count >= self.min_frequency and word.strip() and word not in special
+        ]
         if not frequent:
             raise Refusal(
                 f"no word occurs {self.min_frequency} times in the training text; "
                 "give the tokenizer more text, or set its 'min_frequency' to 1"
             )
-        special = specials(self.style)
         kept = frequent[: None if self.size is None else self.size - len(special)]
         backend = _by_space(special, kept) if self.segmenter is None else _by_likelihood(special, kept)
         if self.lowercase:
@@ -59,12 +64,8 @@ class Word(TokenizerSource):
     def _counted(self, texts: Iterator[str]) -> WordCounts:
         if self.segmenter is None:
             return count_words(texts, Cut.whole_words())
-        import importlib
-
-        promise = importlib.import_module("danlu.text.segmenter").Segmenter
-        segmenter = promise.model_validate(self.segmenter)
         batches = iter(lambda: list(islice(texts, BATCH)), [])
-        return count_segmented(segmenter.segment(batch) for batch in batches)
+        return count_segmented(map(self.segmenter.segment, batches))
 
 
 def _by_space(special: list[str], words: list[tuple[str, int]]) -> "Backend":

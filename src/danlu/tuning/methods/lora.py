@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import nn
 from transformers import PreTrainedModel
 
+from danlu.machine.hub import first_line
 from danlu.refusal import Refusal
 from danlu.tuning.head import above_trunk
 from danlu.tuning.method import Method
@@ -29,7 +30,7 @@ class Lora(Method):
         """The model inside peft's wrapper; the updates begin at zero and have the model's number format.
 
         Raises:
-            Refusal: no layer is called as `targets` says.
+            Refusal: no layer is called as `targets` says, there is none, or peft cannot update one of them.
         """
         from peft import LoraConfig, get_peft_model
 
@@ -47,7 +48,10 @@ class Lora(Method):
         )
         with warnings.catch_warnings():  # peft reads a name that transformers has renamed
             warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-            return cast(nn.Module, get_peft_model(model, config, autocast_adapter_dtype=False))
+            try:
+                return cast(nn.Module, get_peft_model(model, config, autocast_adapter_dtype=False))
+            except ValueError as error:  # of the layers of state spaces, say
+                raise Refusal(f"tuning.targets: {first_line(error)}; name other layers, or use full") from error
 
     def merge(self, model: nn.Module) -> PreTrainedModel:
         """The plain model with the updates added to its weights; in float32, since sums round in bfloat16."""
@@ -60,13 +64,19 @@ class Lora(Method):
         from transformers.pytorch_utils import Conv1D
 
         usual: Mapping[str, Sequence[str]] = constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
-        trunk = model.base_model
-        prefix = model.base_model_prefix
+        trunk: nn.Module = model.base_model
+        prefix = "" if trunk is model else f"{model.base_model_prefix}."
+        head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
         layers = [
-            f"{prefix}.{name}"
+            f"{prefix}{name}"
             for name, module in trunk.named_modules()
-            if isinstance(module, nn.Linear | Conv1D) and not name.startswith("pooler.")
+            if isinstance(module, nn.Linear | Conv1D) and not name.startswith("pooler.") and module is not head
         ]
+        if not layers:
+            raise Refusal(
+                f"tuning 'lora' finds no linear layer in models of the family '{model.config.model_type}'; "
+                "use full or head"
+            )
         if self.targets == "all-linear":
             return layers
         kind = model.config.model_type

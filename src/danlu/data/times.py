@@ -1,0 +1,61 @@
+"""Points in time as data have them, as numbers that can be compared."""
+
+import math
+import re
+from datetime import UTC, date, datetime
+from typing import Any
+
+_DATE = re.compile(
+    r"(?P<year>\d{4})(?P<between>[-/.年])(?P<month>\d{1,2})(?:(?P=between)|月)(?P<day>\d{1,2})日?"
+    r"(?:[T\s]*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?)?"
+)
+_COMPACT = re.compile(
+    r"(?P<year>(?:19|20)\d\d)(?P<month>\d\d)(?P<day>\d\d)(?:T?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?)?"
+)
+
+
+def seconds_of(value: Any) -> float | None:
+    """Seconds since 1970 of a date, or whatever a number counts; None for what is no time.
+
+    Dates may be those of ISO 8601, `2024/5/31`, `2024年5月31日`, `20240531` as text or number, with a time of day or
+    not; a date without a zone is in UTC, on any machine.
+    """
+    if isinstance(value, datetime):
+        return _seconds(value)
+    if isinstance(value, date):
+        return _seconds(datetime(value.year, value.month, value.day, tzinfo=UTC))
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    text = str(value).strip() if not isinstance(value, float) else f"{value:.0f}" if value.is_integer() else ""
+    if (matched := _COMPACT.fullmatch(text)) and (found := _of_parts(matched)) is not None:
+        return found
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return _of_text(text)
+    return number if math.isfinite(number) else None
+
+
+def _of_text(text: str) -> float | None:
+    try:
+        return _seconds(datetime.fromisoformat(text))
+    except ValueError:
+        pass
+    matched = _DATE.fullmatch(text)
+    return _of_parts(matched) if matched else None
+
+
+def _of_parts(matched: re.Match[str]) -> float | None:
+    parts = matched.groupdict()
+    numbers = [int(parts[name] or 0) for name in ("year", "month", "day", "hour", "minute", "second")]
+    try:
+        return _seconds(datetime(*numbers, tzinfo=UTC))  # type: ignore[arg-type, misc]
+    except ValueError:
+        return None
+
+
+def _seconds(moment: datetime) -> float | None:
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None

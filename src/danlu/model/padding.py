@@ -1,0 +1,34 @@
+"""One padding token: what the tokenizer pads with is what the model takes for padding."""
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from danlu.model.positions import counts_from_padding, text_config
+from danlu.refusal import Refusal
+from danlu.text.special import padding_id
+from danlu.text.tokenizer import Tokenizer
+
+
+def pad_alike(network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None:
+    """Tell `network` the padding token of `tokenizer`; a decoder that classifies reads the last token before it.
+
+    Raises:
+        Refusal: the network counts positions from a padding token of another number.
+    """
+    number, config = padding_id(tokenizer), text_config(network)
+    own = getattr(config, "pad_token_id", None)
+    if own == number:
+        return
+    if own is not None and counts_from_padding(network):
+        raise Refusal(
+            f"{name}: the model counts positions from its padding token {own}, and the tokenizer pads with "
+            f"{number}; use the model's own tokenizer, or one whose padding token has the number {own}"
+        )
+    for each in {id(config): config, id(network.config): network.config}.values():
+        each.pad_token_id = number
+    try:
+        table: nn.Module | None = network.get_input_embeddings()
+    except NotImplementedError:  # CANINE hashes characters
+        return
+    if isinstance(table, nn.Embedding) and table.padding_idx is not None:
+        table.padding_idx = number  # the row of this number gets no gradient

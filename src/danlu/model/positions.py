@@ -1,0 +1,44 @@
+"""How many tokens a model takes in a row, and whether it counts them from its padding token."""
+
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+UNBOUNDED = 2**20
+"""Tokens a row may have where a model has no table of positions."""
+
+
+def text_config(model: PreTrainedModel) -> PreTrainedConfig:
+    """What the configuration says of the text; the whole of it where that is not told apart."""
+    try:
+        return model.config.get_text_config()
+    except ValueError:  # of an encoder and a decoder that have one each
+        return model.config
+
+
+def longest_row(model: PreTrainedModel) -> int:
+    """How many tokens a row of this model may have, special tokens included.
+
+    RoBERTa and its many kin count positions from the padding token's number + 1, which their table of positions
+    knows. Models without such a table (T5, XLNet) are given `UNBOUNDED`.
+    """
+    config = text_config(model)
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 0
+    bounds = [int(positions)] if int(positions) > 0 else []
+    bounds += [rows - first for rows, first in _after_padding(model)]
+    ahead = int(getattr(config, "ngram", 1)) - 1  # ProphetNet predicts several tokens at once
+    return min(bounds, default=UNBOUNDED) - ahead
+
+
+def counts_from_padding(model: PreTrainedModel) -> bool:
+    """Whether the number of the padding token is part of how positions are counted."""
+    return bool(_after_padding(model))
+
+
+def _after_padding(model: nn.Module) -> list[tuple[int, int]]:
+    """Rows, and the first that a token may have, of each table of positions with a row for padding."""
+    found = []
+    for name, module in model.named_modules():
+        padding, table = getattr(module, "padding_idx", None), getattr(module, "weight", None)
+        if padding is not None and isinstance(table, Tensor) and "position" in name.rpartition(".")[2]:
+            found.append((len(table), int(padding) + 1))
+    return found

@@ -1,0 +1,73 @@
+"""Whether a model can learn a task at all, found by trying it before anything is trained.
+
+What a family of transformers raises where a task, a method or a packed row is beyond it becomes one sentence here,
+so that no list of families has to be kept.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from danlu.machine.device import device
+from danlu.machine.hub import first_line
+from danlu.model.fast import use_our_attention
+from danlu.model.heads import plain
+from danlu.model.source import refuse_without
+from danlu.refusal import Refusal
+from danlu.task.task import Task
+from danlu.text.batch import Slice
+from danlu.text.tokenizer import Tokenizer
+from danlu.train.batches import Batches
+from danlu.tuning.features import cached_trunk
+from danlu.tuning.method import Method
+
+FIRST = 64  # rows among which the shortest is looked for
+_RAISED = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, AssertionError, ImportError)
+
+
+def suited(model: nn.Module, task: Task, tokenizer: Tokenizer, say: Callable[[str], None]) -> Task:
+    """The task as `model`, still in float32, can do it; see `Task.suited`.
+
+    Raises:
+        Refusal: the model cannot learn it.
+    """
+    inner = plain(model)
+    refuse_without(task.auto_class, inner.config, type(inner).__name__)  # what is saved has to be opened again
+    use_our_attention(model)
+    with _in_a_sentence(model, task.kind), torch.random.fork_rng():
+        return task.suited(model, tokenizer, say)
+
+
+def try_a_step(batches: Batches, model: nn.Module, task: Task, method: Method, folder: Path) -> None:
+    """The loss and the gradients of the shortest of the first rows; nothing of them stays.
+
+    Raises:
+        Refusal: the model raises what is not meant for people.
+    """
+    lengths = [len(batches.encoded[row]) for row in range(min(len(batches.encoded), FIRST))]
+    rows = np.argsort(lengths, kind="stable")[:1]
+    piece = Slice(rows, lengths[rows[0]])
+    with _in_a_sentence(model, f"{task.kind} with tuning '{method.kind}'"), ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng())
+        (batch,) = batches.micro_batches(piece, (0, 0), device())
+        if method.freezes_trunk:
+            stack.enter_context(cached_trunk(model, [batch], folder))
+        task.loss(model, batch).backward()  # type: ignore[no-untyped-call]
+    model.zero_grad(set_to_none=True)
+
+
+@contextmanager
+def _in_a_sentence(model: nn.Module, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (Refusal, torch.OutOfMemoryError):
+        raise
+    except _RAISED as error:
+        raise Refusal(
+            f"models of the family '{plain(model).config.model_type}' cannot learn {what} here "
+            f"({type(error).__name__}: {first_line(error)}); choose a model of another family"
+        ) from error

@@ -1,0 +1,147 @@
+"""Every command with names, labels and texts that would steer a terminal, and with a reader who goes away."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import made
+import pytest
+
+from danlu.cli.main import COMMANDS, main
+from doors import steers
+
+EVIL = "\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\u202e[/x][red]:smile:\r"
+NAME = f"a{EVIL}".replace("/", "")
+WORDS = {
+    "survey": [["DATA"], ["DATA", "--label", EVIL], ["DATA", "--column", EVIL], [EVIL]],
+    "labels": [["DATA", "--folds", "2"], ["DATA", "--label", EVIL], ["DATA", "--output", f"{EVIL}.txt"]],
+    "segment": [["rules", "--text", EVIL], ["rules", "DATA"], ["rules", "--text", EVIL, "--format", "jsonl"], [EVIL]],
+    "tokens": [[EVIL, "--segmenter", "rules"], [EVIL, "--tokenizer", "BUNDLE"], ["a", "--tokenizer", EVIL]],
+    "check": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", f"clean.{EVIL}=1"], [EVIL]],
+    "run": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", "--only", EVIL]],
+    "predict": [
+        ["BUNDLE", "--text", EVIL],
+        ["BUNDLE", "--text", EVIL, "--format", "table"],
+        ["BUNDLE", "DATA"],
+        [EVIL],
+    ],
+    "evaluate": [["BUNDLE", "DATA"], ["BUNDLE", EVIL], ["BUNDLE", "DATA", "--baseline", EVIL]],
+    "compare": [["EVALUATION", "EVALUATION"], [EVIL, "EVALUATION"], ["EVALUATION", "EVALUATION", "--resamples", EVIL]],
+    "report": [["RUN"], [EVIL], ["RUN", "--language", EVIL]],
+    "verify": [["BUNDLE"], [EVIL], ["BUNDLE", "--precision", EVIL]],
+    "sign": [["BUNDLE", "--key", EVIL], [EVIL, "--key", EVIL]],
+    "quickstart": [["--language", EVIL], ["--minutes", "nan"], ["--root", EVIL, "--minutes", "-1"]],
+    "list": [[EVIL], ["lora"], ["--json"]],
+    "schema": [[], [EVIL]],
+}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("hostile")
+    data = folder / f"{NAME}.csv"
+    rows = "".join(f'"text {n} {EVIL.strip()}{n * n}",{("x", "y")[n % 2]}{EVIL.strip()}\n' for n in range(20))
+    data.write_text("text,label\n" + rows)
+    recipe = {"name": "r", "stages": {"clean": {"kind": "prepare", "data": {"kind": "csv", "path": str(data)}}}}
+    (folder / f"{NAME}.yaml").write_text(json.dumps(recipe))
+    found = {"DATA": str(data), "RECIPE": str(folder / f"{NAME}.yaml"), "ROOT": str(folder)}
+    found["BUNDLE"] = str(made.bundle(folder / f"bundle{NAME}"))
+    found["EVALUATION"] = str(made.evaluation(folder / f"evaluation{NAME}"))
+    return found | {"RUN": str(made.run(folder / f"run{NAME}"))}
+
+
+def test_every_command_is_tried() -> None:
+    assert set(WORDS) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.filterwarnings("ignore")
+def test_no_command_prints_what_steers_a_terminal(
+    name: str, places: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(places["ROOT"])
+    for given in WORDS[name]:
+        words = [name]
+        for word in given:
+            first, sign, rest = word.partition("/")
+            words.append(places.get(first, first) + sign + rest)
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        said = capsys.readouterr()
+        assert ended.value.code in (0, 1, 2), words
+        assert not steers(said.out + said.err), words
+        assert "Traceback" not in said.err
+        assert said.out + said.err
+        if ended.value.code == 2:
+            assert said.err.startswith("danlu: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["tokens", "\udcff", "--segmenter", "rules"], "TEXT: expected UTF-8, and character 1 is none"),
+        (["segment", "rules", "--text", "a\udcff"], "--text: expected UTF-8, and character 2 is none"),
+        (["predict", "none", "--text", "\udcff"], "--text: expected UTF-8"),
+        (["compare", "a", "b", "--resamples", str(10**12)], "--resamples"),
+        (["predict", "a", "--threads", "100000"], "--threads"),
+        (["predict", "a", "--threads", "9" * 5000], "--threads"),
+        (["run", "--onyl", "a", "b"], "--onyl"),
+        (["quickstart", "--minutes", "nan"], "--minutes is nan"),
+    ],
+)
+def test_nonsense_is_one_sentence(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert said.err.startswith("danlu: ")
+    assert sentence in said.err
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    (tmp_path / "data.txt").write_text("".join(f"{n} {n * n} and {n**3} are numbers\n" for n in range(40)))
+    (tmp_path / "r.yaml").write_text(
+        "name: r\nstages: {clean: {kind: prepare, data: {kind: text, path: data.txt}, split: {test: 0.2}}}\n"
+    )
+    return tmp_path
+
+
+def _shell(folder: Path, line: str) -> "subprocess.CompletedProcess[str]":
+    command = line.replace("danlu", f'"{sys.executable}" -m danlu.cli.main')
+    return subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["danlu run r.yaml | true; exit ${PIPESTATUS[0]}", "HOME=/proc/none HF_HOME=/proc/none danlu run r.yaml >&- 2>&-"],
+)
+def test_a_run_goes_on_without_its_listener(recipe: Path, line: str) -> None:
+    ran = _shell(recipe, line)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (recipe / "runs" / "r" / "report.html").is_file()
+    assert (recipe / "runs" / "r" / "clean" / "train.parquet").is_file()
+
+
+@pytest.mark.parametrize("words", ["list --json", "check r.yaml --plan"])
+def test_what_is_asked_for_ends_quietly_with_its_reader(recipe: Path, words: str) -> None:
+    ran = _shell(recipe, f"danlu {words} | true; exit ${{PIPESTATUS[0]}}")
+    assert ran.stderr == ""
+    assert ran.returncode in (0, 141)  # 0 where all was in the pipe before its reader had gone
+
+
+def test_a_working_folder_that_was_removed_is_told(recipe: Path) -> None:
+    ran = _shell(recipe, "mkdir gone && cd gone && rmdir ../gone && danlu check r.yaml")
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert "the working folder was removed" in ran.stderr
+
+
+def test_predictions_go_to_what_output_names(places: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "target").write_text("before")
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", places["BUNDLE"], "--text", "好", "--output", str(tmp_path / "link")])
+    assert ended.value.code == 0
+    assert (tmp_path / "link").is_symlink()
+    assert json.loads((tmp_path / "target").read_text())["text"] == "好"
