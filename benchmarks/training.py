@@ -21,7 +21,7 @@ from torch import nn
 
 import measuring
 import texts
-from danlu.machine.device import matmul_rate
+from danlu.machine.device import measured_rate
 from danlu.train.recorder import Line, Recorder
 
 LONGEST = 128  # tokens; longer texts are cut by every side
@@ -240,7 +240,7 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
 
 def _limit() -> float:
     """Operations a second of a large bfloat16 product, the best this machine can do, measured anew."""
-    return matmul_rate.__wrapped__(torch.bfloat16, 0.5)
+    return measured_rate(torch.bfloat16, 0.5)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -123,6 +124,35 @@ def test_a_wrong_override_names_the_key(recipe: Path, capsys: pytest.CaptureFixt
     assert (code, out) == (2, "")
     assert "stages.clean.splt: unknown key 'splt'; did you mean 'split'?" in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "100000", "1000000000000", str(2**70)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "bundle", "--text", "a", "--threads"),
+        ("evaluate", "bundle", "x.csv", "--resamples"),
+        ("compare", "a", "b", "--resamples"),
+    ],
+)
+def test_numbers_that_nobody_can_mean_are_one_sentence(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], count: str
+) -> None:
+    if count == "100000" and words[-1] == "--resamples":
+        count = "100001"
+    code, out, told = _main(capsys, *words, count)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"danlu: (threads|resamples) [-\d,]+: expected 1?\d+ to [\d,]+ (threads|draws); .*\n", told)
+
+
+def test_such_numbers_are_refused_in_recipes_too() -> None:
+    from danlu.stages.kinds.evaluate import Evaluate
+    from danlu.train.settings import Training
+
+    with pytest.raises(ValueError, match=r"threads\n.*less than or equal to 256"):
+        Training(threads=10**6)
+    with pytest.raises(ValueError, match=r"resamples\n.*less than or equal to 100000"):
+        Evaluate(bundle="x", data="@a", resamples=10**12)
 
 
 def test_list_shows_every_part_or_one(capsys: pytest.CaptureFixture[str]) -> None:

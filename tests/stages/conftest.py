@@ -27,6 +27,10 @@ class Count(Stage):
     rate: float = 1.0
     stop_at: str = ""
 
+    def standing(self, folder: Path) -> str | None:
+        done = folder / "calls.txt"
+        return f"call {done.read_text()}" if done.exists() else None
+
     def run(self, place: Place) -> None:
         if self.stop_at == "refuse at once":
             raise Refusal("lines.txt line 1: no")

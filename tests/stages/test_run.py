@@ -101,7 +101,7 @@ def test_an_interrupted_stage_goes_on_in_its_folder(
         run(read(recipe, [f"count.stop_at={how}"]), tmp_path, say=said.append)
     assert any("run the same command again" in line for line in said) == (how == "interrupt")
     ran, said = _run(recipe, tmp_path, f"count.stop_at={how}")
-    assert said[0] == "count: goes on where it was interrupted"
+    assert said[0] == "count: goes on where it was interrupted, at call 1"
     assert (ran["count"] / "calls.txt").read_text() == "2"
     assert not list(tmp_path.glob("lines/*.older-*"))
 

@@ -78,6 +78,27 @@ def test_language_models_train_from_flat_files(whole: Run, name: str) -> None:
     assert danlu.load(whole[name]).predict(["东西很好"])[0]
 
 
+@pytest.mark.parametrize("data", ["@clean", "@stream"])
+@pytest.mark.parametrize("settings", [{"batch_tokens": 64}, {"batch_tokens": 2048}, {"batch_examples": 2}])
+def test_packed_rows_fit_the_batch_and_the_model(
+    whole: Run, tmp_path: Path, data: str, settings: dict[str, int]
+) -> None:
+    """Of a model with many positions as of one with few, from records as from flat files."""
+    positions = 1024 if "batch_tokens" in settings else 128
+    inputs = {name: whole[name] for name in ("clean", "letters", "stream")}
+    model = GPT | {"positions": positions}
+    fields = {"task": {"kind": "causal_lm"}, "tokenizer": "@letters", "model": model, "train": TRAIN | settings}
+    stage = Stage.model_validate(section(data, **fields))
+    batches = stage.ready(Place(tmp_path, inputs, "one", 0, "en", lambda line: None)).batches()
+    planned = batches.plan(0)
+    room = min(settings.get("batch_tokens", positions), positions)
+    assert max(piece.width for piece in planned) <= room
+    widest = max(len(piece.rows) * piece.width for piece in planned)
+    assert widest <= (2 * positions if "batch_examples" in settings else settings["batch_tokens"])
+    tokens = int(batches.reader.lengths.sum())
+    assert batches.an_epoch() == len(planned) >= tokens / widest
+
+
 def test_a_manifest_counts_what_was_written(whole: Run) -> None:
     train = json.loads((whole["rows"] / "shards" / "manifest.json").read_text(encoding="utf-8"))
     flat = json.loads((whole["flat"] / "shards" / "manifest.json").read_text(encoding="utf-8"))

@@ -1,9 +1,11 @@
 """The stages that make tokenizers and train, from prepared data to bundles that answer."""
 
 import json
+import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +22,7 @@ from danlu.refusal import Refusal
 from danlu.stages.run import Run
 from danlu.stages.stage import Place, Stage
 from danlu.train.recorders.jsonl import read
+from danlu.train.run import Run as TrainingRun
 
 SCRATCH = {"kind": "scratch", "layers": 1, "width": 32, "heads": 2, "positions": 48, "dropout": 0.1}
 TRAIN = {"steps": 40, "rate": 1e-2, "batch_tokens": 256, "threads": 2, "precision": "float32", "evaluate": 10}
@@ -150,6 +153,16 @@ def test_training_stops_when_patience_runs_out(whole: Run, tmp_path: Path) -> No
     assert danlu.load(tmp_path / "stage").facts["provenance"]["best_step"] == 3
 
 
+def test_a_model_that_is_trained_on_with_its_labels_turned_round_knows_what_it_knew(whole: Run, tmp_path: Path) -> None:
+    model = {"kind": "pretrained", "path": str(whole["full"] / "bundle")}
+    task = {"kind": "classify", "labels": ["good", "bad"]}
+    said = run_stage(whole, tmp_path, tokenizer=None, model=model, task=task, train=TRAIN | {"rate": 1e-9, "steps": 2})
+    assert sum("trained for the labels 'bad', 'good'; each row goes on under its name" in line for line in said) == 1
+    test = load_split(whole["clean"], "test")
+    before, after = (danlu.load(folder).predict(test) for folder in (whole["full"], tmp_path / "stage"))
+    assert [answer["label"] for answer in after] == [answer["label"] for answer in before]
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_every_precision_learns(whole: Run, tmp_path: Path, precision: str) -> None:
     model = {"kind": "pretrained", "path": "@pretrain"}
@@ -182,6 +195,45 @@ def test_a_call_after_the_last_checkpoint_only_writes_the_bundle_again(whole: Ru
     (checkpoint / "state.json").write_text(json.dumps(state | {"threads": 99}))
     with pytest.raises(Refusal, match="was made with 99 threads in 2 replicas and this machine has"):
         run_stage(whole, tmp_path, train=settings)
+
+
+@pytest.mark.parametrize("at", [3, 10])
+def test_ctrl_c_before_the_first_checkpoint_keeps_the_steps_that_were_done(
+    whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """At step 10 the model is being validated; what goes on ends with the bits of the unbroken training."""
+    settings = TRAIN | {"steps": 20, "average": 0.5}
+    run_stage(whole, tmp_path / "unbroken", train=settings)
+    stage, rate = Stage.model_validate(train_section(train=settings)), TrainingRun._rate
+    folder = tmp_path / "broken" / "stage"
+    assert stage.standing(folder) is None
+
+    def interrupted(self: TrainingRun, step: int) -> float:
+        if step == at - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return rate(self, step)
+
+    monkeypatch.setattr(TrainingRun, "_rate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(whole, tmp_path / "broken", train=settings)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert stage.standing(folder) == f"step {at}"
+    monkeypatch.undo()
+    assert f"from step {at}" in run_stage(whole, tmp_path / "broken", train=settings)[0]
+    first, second = weights(tmp_path / "unbroken" / "stage"), weights(folder)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_a_second_ctrl_c_stops_at_once(whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: TrainingRun, step: int) -> float:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("it has gone on")
+
+    monkeypatch.setattr(TrainingRun, "_rate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(whole, tmp_path)
+    assert Stage.model_validate(train_section()).standing(tmp_path / "stage") is None
 
 
 def test_a_loss_that_is_no_number_is_one_sentence_and_no_bundle(whole: Run, tmp_path: Path) -> None:

@@ -90,6 +90,23 @@ def test_every_token_of_a_long_text_is_predicted_once(tokenizer, pack):
         assert predicted == ids[1:]
 
 
+@pytest.mark.parametrize("too_long", ["split", "stop", "truncate"])
+@pytest.mark.parametrize("limit", [8192, 100])
+def test_packed_rows_are_as_long_as_the_batch_and_the_model_allow(tokenizer, too_long, limit):
+    """Whichever is less; a document between the two stays whole where it may not be split."""
+    room, task = 64, CausalLm(too_long=too_long)
+    records = [{"text": TEXTS[2]}] * 40 + [{"text": "a b " * 22}]
+    documents = CausalLm(pack=False, too_long=too_long).encode(records, tokenizer, limit, labelled=True)
+    assert max(map(len, documents)) > room
+    rows = task.learnable(records, tokenizer, limit, room)
+    assert sum(len(row) for row in rows) >= sum(map(len, documents))
+    longer = [len(row) for row in rows if len(row) > room]
+    assert longer == ([] if too_long == "split" else [max(map(len, documents))])
+    assert len(rows) >= sum(map(len, documents)) / room - 1
+    assert sum((row.labels >= 0).sum() for row in rows) == sum((row.labels >= 0).sum() for row in documents)
+    assert max(map(len, task.learnable(records, tokenizer, limit, 8192))) <= limit
+
+
 def test_labels_are_the_next_tokens_within_a_document(tokenizer):
     [row] = CausalLm().encode([{"text": "a b"}, {"text": "c"}], tokenizer, 64, labelled=True)
     ids, segments = row.input_ids, row.segments

@@ -191,6 +191,27 @@ def test_ctrl_c_stops_the_threads(tokenizer: Tokenizer) -> None:
     assert len(calls) == counted
 
 
+@pytest.mark.parametrize("kind", sorted(TASKS))
+def test_calls_of_mixed_sizes_show_the_model_few_shapes(tokenizer: Tokenizer, kind: str) -> None:
+    """What kernels keep for every shape that they have seen would fill the memory; twice as many calls, no more."""
+    task = Task.model_validate(TASKS[kind])
+    model = build(task, tokenizer)
+    seen: set[tuple[int, ...]] = set()
+    model.bert.register_forward_hook(lambda module, given, output: seen.add(tuple(output.last_hidden_state.shape)))
+    head = next(module for name, module in model.named_modules() if name in ("classifier", "cls.predictions"))
+    head.register_forward_hook(lambda module, given, output: seen.add((0, *output.shape)))
+    rng = np.random.default_rng(5)
+    counts = []
+    with Predictor(model, task, tokenizer, threads=2, batch_tokens=256) as predictor:
+        for _ in range(2):
+            for _ in range(60):
+                letters = rng.choice(list(CHARACTERS), (int(rng.integers(1, 9)), int(rng.integers(1, 40))))
+                predictor.predict([{"text": "".join(row)} for row in letters])
+            counts.append(len(seen))
+    assert counts[1] <= 90
+    assert counts[1] - counts[0] <= 20
+
+
 def test_the_longest_row_leaves_out_the_positions_that_roberta_never_uses() -> None:
     sizes = {"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
     config = RobertaConfig(**sizes, intermediate_size=8, max_position_embeddings=22, pad_token_id=1)

@@ -12,6 +12,7 @@ PADDING = 0.3  # share of a batch from which it is worth a word
 UNKNOWN = 0.01  # share of the tokens
 RARE = 20  # times that the commonest label may be as frequent as the rarest
 ROOM = 0.9  # share of the memory
+FEW = 10  # steps, in which nothing much can be learnt
 
 
 def split_names(_: Say) -> dict[str, str]:
@@ -35,7 +36,7 @@ def facts_of_training(found: Training, _: Say) -> list[tuple[str, str]]:
     return [
         (_("time"), "≈ " + duration(dry.seconds + found.validation_seconds, _)),
         (_("of it validating"), "≈ " + duration(found.validation_seconds, _)),
-        (_("steps"), f"{dry.steps:,}"),
+        (_("steps, in an epoch"), f"{dry.steps:,}, {dry.steps_an_epoch:,}"),
         (_("memory, of what there is") if dry.room else _("memory"), memory),
         (_("largest batch"), _("{rows} rows × {width} tokens").format(rows=dry.largest[0], width=dry.largest[1])),
         (_("padding"), f"{dry.padding:.1%}"),
@@ -92,6 +93,9 @@ def warnings_of_training(found: Training, _: Say) -> list[str]:
                 share=tokens.unknown_share, shown=shown
             )
         )
+    if dry.steps < FEW:
+        few = _("the whole training is {steps:,} steps; lower 'batch_tokens', or train for more 'epochs'")
+        told.append(few.format(steps=dry.steps))
     if dry.padding >= PADDING:
         told.append(_("{share:.0%} of each batch is padding; see 'batch_tokens'").format(share=dry.padding))
     if dry.room and dry.bytes > ROOM * dry.room:

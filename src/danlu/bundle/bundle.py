@@ -2,9 +2,9 @@
 
 import copy
 import json
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from danlu.bundle import card, manifest
 from danlu.data.cleaner import Rewriter
 from danlu.data.cleaning import rewriters_of, samples_rewritten
 from danlu.data.record import Record
+from danlu.machine.crew import refuse_crowd
 from danlu.machine.device import device
 from danlu.machine.door import opened
 from danlu.machine.files import folder_in_place, write_text
@@ -37,6 +38,9 @@ EXAMPLES = 8  # golden records
 _AGAIN = "copy or train the bundle again"
 
 
+_making = threading.Lock()
+
+
 @dataclass
 class Bundle:
     """A trained model with all that it needs to answer.
@@ -53,13 +57,21 @@ class Bundle:
     model: PreTrainedModel
     threads: int | None = field(default=None)
     rewriters: list[Rewriter] = field(default_factory=list)
+    _predictor: Predictor | None = field(default=None, init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
     def predictor(self) -> Predictor:
-        """The threads that answer; made at first use."""
-        return Predictor(
-            self.model, self.task, self.tokenizer, threads=self.threads, frozen=True, rewriters=self.rewriters
-        )
+        """The threads that answer; made at first use, once for all threads that ask."""
+        with _making:
+            if self._predictor is None:
+                self._predictor = Predictor(
+                    self.model, self.task, self.tokenizer, threads=self.threads, frozen=True, rewriters=self.rewriters
+                )
+        return self._predictor
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to another process, which makes threads of its own."""
+        return {**self.__dict__, "_predictor": None}
 
     def predict(self, items: Sequence[str | Record]) -> list[Prediction]:
         """One prediction a text or record, in order.
@@ -128,8 +140,10 @@ def load(
 
     `key` is the file of a public key (PEM), with which the bundle must be signed.
 
-    Raises `Refusal` where a file is missing, changed, added, unsafe or of a newer danlu, or not signed by `key`.
+    Raises `Refusal` where a file is missing, changed, added, unsafe or of a newer danlu, or not signed by `key`, and
+    for more than 256 `threads`.
     """
+    refuse_crowd(threads, "threads")
     known = ("auto", "float32", "bfloat16")
     if precision is not None and precision not in known:
         raise Refusal(f"precision '{precision}': expected {', '.join(known[:-1])} or {known[-1]}")

@@ -20,9 +20,7 @@ def command(
     output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
     baseline: Annotated[str, typer.Option(help="its kind; auto: what the task names, given a training split")] = "auto",
-    resamples: Annotated[
-        int, typer.Option(min=100, max=1_000_000, help="draws of the bootstrap behind the intervals")
-    ] = 1000,
+    resamples: Annotated[int, typer.Option(help="draws of the bootstrap behind the intervals")] = 1000,
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
@@ -30,11 +28,13 @@ def command(
     from danlu.data.prepared import load as load_prepared
     from danlu.evaluate.baseline import Baseline
     from danlu.evaluate.examine import examine, write
+    from danlu.evaluate.resample import refuse_resamples
     from danlu.evaluate.words import scores_in_words
     from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import say, show
     from danlu.refusal import Refusal, of_file
 
+    refuse_resamples(resamples)
     if output:
         refuse_unwritable(output / "scores.json")
     tell = say if output else show

@@ -43,7 +43,7 @@ def command(
     output: Annotated[Path | None, typer.Option(help="file to write instead of the screen")] = None,
     shape: Annotated[Shape, typer.Option("--format", help="json lines, or lines to read")] = Shape.jsonl,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="cores to use; all")] = None,
+    threads: Annotated[int | None, typer.Option(help="cores to use; all")] = None,
     too_long: Annotated[TooLong | None, typer.Option(help="what becomes of texts longer than the model takes")] = None,
 ) -> None:
     """Answer for every text, in order: one line a text, with the columns of the file and the prediction."""

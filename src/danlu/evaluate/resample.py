@@ -10,8 +10,20 @@ from math import isfinite, sqrt
 import numpy as np
 
 from danlu.evaluate.metric import Floats
+from danlu.refusal import Refusal
+
+FEWEST, MOST = 100, 100_000
+"""Resamples: 1,000 settle an interval to a fiftieth of its width, 100,000 to a five hundredth."""
 
 CHUNK = 2**20  # drawn positions held at a time, 8 MB
+
+
+def refuse_resamples(resamples: int) -> None:
+    """Raise `Refusal` for a number of draws that says nothing, or would never end."""
+    if not FEWEST <= resamples <= MOST:
+        raise Refusal(
+            f"resamples {resamples:,}: expected {FEWEST} to {MOST:,} draws; 1,000 are enough for an interval of 95 %"
+        )
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,62 @@ The cores then do not wait for each other after every small operation; in traini
 more of the time, that may cost more than it gives (see `danlu.train.run.replicas_for`).
 """
 
+import ctypes
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 import torch
 
+from danlu.refusal import Refusal
+
 Result = TypeVar("Result")
+
+
+def compute_with(cores: int) -> None:
+    """Let the calling thread compute with so many cores, and no other thread.
+
+    `torch.set_num_threads` decides for the calling thread and for all that are born later, those of a program that
+    uses us included.
+    """
+    every = torch.get_num_threads()  # a thread takes over the common number when it first asks, so before ours
+    of_this_thread = _of_this_thread()
+    if "omp_set_num_threads" in of_this_thread:
+        for name, function in of_this_thread.items():
+            function(0 if name == _MKL and cores > 1 else cores)  # 0: as many as OpenMP says
+        return
+    torch.set_num_threads(cores)
+    other = Thread(target=torch.set_num_threads, args=(every,))  # who calls it sets the common number again
+    other.start()
+    other.join()
+
+
+_MKL = "MKL_Set_Num_Threads_Local"
+
+
+@cache
+def _of_this_thread() -> dict[str, Callable[[int], object]]:
+    """What OpenMP and MKL have to change one thread alone, by name; nothing where torch does not show them."""
+    for file in (Path(torch.__file__).parent / "lib").glob("libtorch_cpu.*"):
+        library = ctypes.CDLL(str(file))
+        return {name: getattr(library, name) for name in ("omp_set_num_threads", _MKL) if hasattr(library, name)}
+    return {}
+
+
+MOST = 256
+"""Threads: each has a copy of a model's modules, and no machine of ours more cores."""
+
+
+def refuse_crowd(threads: int | None, what: str) -> None:
+    """Raise `Refusal` for a number of threads that nobody can mean; `what` is how it was given."""
+    if threads is not None and not 1 <= threads <= MOST:
+        raise Refusal(
+            f"{what} {threads:,}: expected 1 to {MOST} threads; this machine computes with {torch.get_num_threads()}, "
+            "and more make nothing faster"
+        )
 
 
 class Crew:
@@ -19,7 +68,7 @@ class Crew:
     def __init__(self, size: int) -> None:
         """Start `size` threads, of one intra-op core each if there are several."""
         self.size = size
-        self._pool = ThreadPoolExecutor(size, initializer=torch.set_num_threads, initargs=(1,)) if size > 1 else None
+        self._pool = ThreadPoolExecutor(size, initializer=compute_with, initargs=(1,)) if size > 1 else None
 
     def run(self, jobs: Sequence[Callable[[], Result]]) -> list[Result]:
         """Run the jobs side by side and return their results in order."""

@@ -17,6 +17,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
 
 from danlu.model.dropout import dropped, keep_mask
+from danlu.model.steady import softmax_gradient
 
 NAME = "danlu"
 
@@ -70,9 +71,7 @@ class _Attention(torch.autograd.Function):
         probability_gradient = torch.bmm(gradient_NLD, value_NSD.mT)
         if mask is not None:
             probability_gradient *= mask
-        score_gradient = torch._softmax_backward_data(
-            probability_gradient, probabilities_NLS, -1, probabilities_NLS.dtype
-        ).mul_(ctx.scale)
+        score_gradient = softmax_gradient(probability_gradient, probabilities_NLS).mul_(ctx.scale)
         query_gradient = torch.bmm(score_gradient, key_NSD)
         key_gradient = torch.bmm(score_gradient.mT, query_NLD)
         return query_gradient, key_gradient, value_gradient, None, None, None

@@ -12,6 +12,7 @@ from danlu.machine.device import best_dtype, device
 from danlu.model.attention import NAME
 from danlu.model.dropout import ByteDropout
 from danlu.model.heads import plain
+from danlu.model.steady import use_steady_norms
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -80,6 +81,7 @@ def prepare_for_training(model: nn.Module, precision: str) -> nn.Module:
     """
     use_our_attention(model)
     use_our_dropout(model)
+    use_steady_norms(model)
     use_sparse_gradients(model)
     dtype = torch.float32 if precision == "float16" else DTYPES[precision]
     return model.to(device(), dtype).train()

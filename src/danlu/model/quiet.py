@@ -1,13 +1,25 @@
 """Silence where transformers would talk: we say what matters ourselves."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_alone = threading.RLock()
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of transformers, no report of fresh heads, no notes of torchao at the import of a model."""
+    """No progress bars of transformers, no report of fresh heads, no notes of torchao at the import of a model.
+
+    One thread at a time: while transformers makes a model, it changes how torch makes tensors in all threads, and what
+    two of them put back may not be what the first one found.
+    """
+    with _alone:
+        yield from _silent()
+
+
+def _silent() -> Iterator[None]:
     from transformers.utils import logging as words
 
     shown = words.is_progress_bar_enabled()

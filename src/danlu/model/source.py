@@ -1,6 +1,7 @@
 """The promise of a model source: where the network and its first weights come from."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -9,6 +10,13 @@ from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer
 
+Say = Callable[[str], None]
+"""Where a line goes that a person should see."""
+
+
+def unsaid(_line: str) -> None:
+    """Nobody watches."""
+
 
 class Source(Part):
     """Where a model comes from."""
@@ -16,10 +24,13 @@ class Source(Part):
     folder: ClassVar[str] = "danlu.model.sources"
 
     @abstractmethod
-    def build(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
+    def build(
+        self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any], say: Say = unsaid
+    ) -> PreTrainedModel:
         """The model as `transformers`' `auto_class` makes it, in float32, with `config`'s fields set.
 
-        `config` is what the task says of its head, such as `num_labels` and `id2label`.
+        `config` is what the task says of its head, such as `num_labels` and `id2label`; `say` is told which weights
+        could not be taken over as they are.
         """
 
     def tokenizer_path(self) -> str | None:

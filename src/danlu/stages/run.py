@@ -72,7 +72,7 @@ def plan(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Planned]:
         needed = {other: fingerprints[other] for other in referenced(stage)}
         lock = locks.lock(name, stage, recipe.seed, needed)
         fingerprints[name] = lock.fingerprint
-        outlook, missing = _outlook(folder, lock)
+        outlook, missing = _outlook(folder, lock, stage)
         yield Planned(name, stage, folder, outlook, lock, missing)
 
 
@@ -118,12 +118,14 @@ def _check_names(recipe: Recipe, only: Sequence[str] | None) -> None:
             raise Refusal(f"there is no stage '{name}'{nearest(name, known)}; the stages are: {', '.join(known)}")
 
 
-def _outlook(folder: Path, lock: locks.Lock) -> tuple[Outlook, tuple[str, ...]]:
+def _outlook(folder: Path, lock: locks.Lock, stage: Stage) -> tuple[Outlook, tuple[str, ...]]:
     """What would be done, and the files whose lack is the reason."""
     found = locks.load(folder)
     if found is not None and found.fingerprint == lock.fingerprint:
+        if found.state != "done":
+            return ("run" if stage.standing(folder) is None else "resume"), ()
         missing = tuple(found.missing(folder))
-        return ("resume" if found.state != "done" else "redo" if missing else "skip"), missing
+        return ("redo" if missing else "skip"), missing
     if _aside(folder, lock):
         return "restore", ()
     return ("replace" if _results(folder) else "run"), ()
@@ -153,7 +155,7 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
     if planned.outlook == "redo":
         say(f"{name}: {_short(planned.missing)} was deleted since it was done, so it is done again")
     elif planned.outlook == "resume":
-        say(f"{name}: goes on where it was interrupted")
+        say(f"{name}: goes on where it was interrupted, at {planned.stage.standing(folder)}")
     else:
         say(f"{name}: {planned.stage.kind}")
     _remove_partial(folder)
@@ -170,7 +172,9 @@ def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
     try:
         planned.stage.run(place)
     except KeyboardInterrupt:
-        say(f"{name}: stopped; run the same command again and it goes on from here")
+        standing = planned.stage.standing(folder)
+        then = f"goes on at {standing}" if standing else "begins anew, since nothing to go on from was kept yet"
+        say(f"{name}: stopped; run the same command again and it {then}")
         raise
     except Refusal:
         if aside and not _results(folder):

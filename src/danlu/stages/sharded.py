@@ -63,8 +63,8 @@ class Sharded:
             )
         return written
 
-    def rows(self, task: Task, tokenizer: Tokenizer, limit: int) -> Sequence[Encoded]:
-        """The rows to train from, which stay on disk.
+    def rows(self, task: Task, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
+        """The rows to train from, which stay on disk; those out of flat tokens are filled to `room` tokens at most.
 
         Raises:
             Refusal: another tokenizer made the numbers, or a row is longer than `limit`.
@@ -75,7 +75,7 @@ class Sharded:
                 "of kind 'shards', or write the shards again"
             )
         if self.manifest.form == "tokens":
-            return task.rows(FlatTokens(self.folder, self.manifest), tokenizer, limit)
+            return task.rows(FlatTokens(self.folder, self.manifest), tokenizer, limit, room)
         rows = Rows(self.folder, self.manifest)
         longest = int(rows.lengths.max())
         if longest > limit:

@@ -47,3 +47,7 @@ class Stage(Part):
 
         Called again after an interruption with the same fingerprint, it goes on from what it finds there.
         """
+
+    def standing(self, folder: Path) -> str | None:
+        """Where a run that was interrupted would go on, such as 'step 120'; None where it would begin anew."""
+        return None

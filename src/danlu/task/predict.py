@@ -24,7 +24,7 @@ from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.task.rewritten import as_given, rewritten
 from danlu.task.task import Output, Prediction, Task
-from danlu.text.batch import Batch, Slice, plan
+from danlu.text.batch import Batch, Slice, few_shapes, plan
 from danlu.text.encoded import Encoded
 from danlu.text.tokenizer import Tokenizer
 
@@ -67,9 +67,13 @@ class Predictor:
         self.batch_tokens = batch_tokens or BATCH_TOKENS[self.device.type == "cpu"]
         size = (threads or torch.get_num_threads()) if self.device.type == "cpu" else 1
         first = packed(model) if frozen else replica(model)
-        self._replicas = [each.train(mode=False) for each in (first, *(replica(first) for _ in range(size - 1)))]
+        self._free: SimpleQueue[nn.Module] = SimpleQueue()  # several threads may ask at once: a batch, a replica
+        for each in (first, *(replica(first) for _ in range(size - 1))):
+            self._free.put(each.train(mode=False))
+        self._size = size
         self._crew = Crew(size)
         self._company_tells: bool | None = None
+        self._dtype = model.dtype
 
     def predict(self, records: Sequence[Record]) -> list[Prediction]:
         """One prediction a record, in order; labels are not looked at.
@@ -142,21 +146,24 @@ class Predictor:
         """The task's output of every row; longest rows first, so that the threads end together."""
         queue: SimpleQueue[tuple[int, Slice]] = SimpleQueue()
         padded = not self._reads_padding(encoded)
-        for job in enumerate(plan([len(item) for item in encoded], tokens=self.batch_tokens, padded=padded)):
+        lengths = [len(item) for item in encoded]
+        for job in enumerate(plan(lengths, tokens=self.batch_tokens, longest=self.limit, padded=padded)):
             queue.put(job)
         results: dict[int, Output] = {}
         stop = threading.Event()
 
-        def work(model: nn.Module) -> None:
+        def work() -> None:
             try:
                 with torch.inference_mode():
                     while not stop.is_set():
                         number, piece = queue.get_nowait()
                         rows = [encoded[row] for row in piece.rows]
+                        size, width = few_shapes(piece, self.batch_tokens, self.limit if padded else piece.width)
+                        rows += rows[-1:] * (size - len(rows))
                         rng = generator("predict", number)  # the same masks, whichever thread takes the batch
-                        batch = self.task.collate(rows, piece.width, self.tokenizer, rng)
-                        found = self.task.outputs(model, self._on_device(batch))
-                        results.update(zip(piece.rows.tolist(), found, strict=True))
+                        batch = self.task.collate(rows, width, self.tokenizer, rng)
+                        found = self._answered(self._on_device(batch))
+                        results.update(zip(piece.rows.tolist(), found, strict=False))
             except Empty:
                 return
             except BaseException:
@@ -164,10 +171,17 @@ class Predictor:
                 raise
 
         try:
-            self._crew.run([lambda model=model: work(model) for model in self._replicas])  # type: ignore[misc]
+            self._crew.run([work] * self._size)
         finally:
             stop.set()  # after Ctrl-C in the waiting thread, the others end with the batch they are at
         return [results[row] for row in range(len(encoded))]
+
+    def _answered(self, batch: Batch) -> list[Output]:
+        model = self._free.get()
+        try:
+            return self.task.outputs(model, batch)
+        finally:
+            self._free.put(model)
 
     def _reads_padding(self, encoded: list[Encoded]) -> bool:
         """Whether padding changes an answer, tried once on some rows: so it is where a family mixes neighbours (FNet).
@@ -184,13 +198,13 @@ class Predictor:
         return bool(self._company_tells)
 
     def _padding_tells(self, row: Encoded, width: int) -> bool:
-        model, rng = self._replicas[0], generator("predict", 0)
+        rng = generator("predict", 0)
         with torch.inference_mode():
             alone, padded = (
-                self.task.outputs(model, self._on_device(self.task.collate([row], wide, self.tokenizer, rng)))[0]
+                self._answered(self._on_device(self.task.collate([row], wide, self.tokenizer, rng)))[0]
                 for wide in (len(row), width)
             )
-        rounding = 1e-4 if model.dtype == torch.float32 else 0.05
+        rounding = 1e-4 if self._dtype == torch.float32 else 0.05
         return alone.shape == padded.shape and not np.allclose(padded, alone, rtol=rounding, atol=rounding)
 
     def _on_device(self, batch: Batch) -> Batch:

@@ -80,8 +80,16 @@ class Task(Part):
         Raises `Refusal` for a wrong column, an unknown label, or a text that is too long under `stop`.
         """
 
-    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int) -> Sequence[Encoded]:
-        """Labelled rows of at most `limit` tokens out of flat token files, looked up as they are asked for."""
+    def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
+        """Labelled rows to learn from; those that several records share are filled to `room` tokens at most.
+
+        `room` is what a batch takes: rows as long as the model allows would make batches, and so steps, of many
+        times what was asked for.
+        """
+        return self.encode(records, tokenizer, limit, labelled=True)
+
+    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
+        """Labelled rows out of flat token files, looked up as they are asked for; `limit` and `room` as above."""
         raise AssertionError(f"{self.kind} needs more than text, as reads_tokens says")
 
     @abstractmethod

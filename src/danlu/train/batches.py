@@ -10,6 +10,7 @@ from queue import Empty, Full, Queue
 import numpy as np
 import torch
 
+from danlu.machine.crew import compute_with
 from danlu.machine.seed import generator
 from danlu.text.batch import Batch, Slice
 from danlu.text.encoded import Encoded
@@ -53,7 +54,7 @@ class Batches:
 
         def prepare() -> None:
             try:
-                torch.set_num_threads(1)
+                compute_with(1)
                 for group in self._made(start, stop, device):
                     put(group)
                     if done.is_set():

@@ -101,6 +101,13 @@ def precision_of(folder: Path) -> str | None:
     return None if path is None else str(_plain(path)["precision"])
 
 
+def step_of(folder: Path) -> int | None:
+    """The step of the newest checkpoint in `folder`; None without one."""
+    path = _newest(folder)
+    number = "" if path is None else path.name.removeprefix("step-")
+    return int(number) if number.isdecimal() else None
+
+
 def _newest(folder: Path) -> Path | None:
     return max((path for path in folder.glob("step-*") if path.is_dir()), default=None)
 

@@ -15,6 +15,7 @@ from danlu.machine.crew import Crew
 from danlu.model.dropout import seed_dropout
 from danlu.refusal import Refusal
 from danlu.text.batch import Batch
+from danlu.train.fair import FairCores, shape_of
 from danlu.train.parameters import FlatParameters
 
 Loss = Callable[[nn.Module, Batch], Tensor]
@@ -75,7 +76,9 @@ def steps(
     float32 in a fixed order and divided once by the number of labels in the whole group, so that splitting a
     batch changes nothing. Raises `Refusal` for a loss or gradient that is not finite, before the weights move.
     """
+    device = next(replicas[0].parameters()).device
     crew, alone = Crew(len(replicas)), len(replicas) == 1
+    fair = FairCores(torch.get_num_threads() if alone and device.type == "cpu" else 1)
     trained = [[p for p in replica.parameters() if p.requires_grad] for replica in replicas]
     try:
         for number, group in enumerate(groups, start):
@@ -90,16 +93,19 @@ def steps(
                         zip(replicas, trained, group[first : first + len(replicas)], strict=False)
                     )
                 ]
-                for i, (value, gradients) in enumerate(crew.run(jobs)):
+                shape = shape_of(sorted(group[first].inputs.items()))
+                found = [fair.run(jobs[0], shape)] if alone else crew.run(jobs)
+                for i, (value, gradients) in enumerate(found):
                     total += value
-                    parameters.add(gradients, first=first + i == 0)
+                    with fair.exactly():
+                        parameters.add(gradients, first=first + i == 0)
             norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
             finite = math.isfinite(norm) and math.isfinite(total)
             if not finite and (scaler is None or scaler.scale < 1.0):
                 raise Refusal(_not_finite(number, total / max(1, count), norm))
             used = rate(number)
             if finite:
-                _update(parameters, optimizer, norm, clip, used, scaler)
+                _update(parameters, optimizer, norm, clip, used, scaler, fair)
             if scaler:
                 scaler.update(finite)
             tokens = sum(batch.tokens for batch in group)
@@ -131,17 +137,25 @@ def _gradients(
 
 
 def _update(
-    parameters: FlatParameters, optimizer: Optimizer, norm: float, clip: float, rate: float, scaler: Scaler | None
+    parameters: FlatParameters,
+    optimizer: Optimizer,
+    norm: float,
+    clip: float,
+    rate: float,
+    scaler: Scaler | None,
+    fair: FairCores,
 ) -> None:
     factor = min(1.0, clip / (norm + 1e-6)) if clip > 0 else 1.0
     if scaler:
         factor /= scaler.scale
     if factor != 1.0:
-        parameters.scale(factor)
+        with fair.exactly():
+            parameters.scale(factor)
     for settings in optimizer.param_groups:
         settings["lr"] = rate
     optimizer.step()
-    parameters.publish()
+    with fair.exactly():
+        parameters.publish()
 
 
 def _not_finite(step: int, loss: float, norm: float) -> str:

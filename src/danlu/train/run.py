@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu.machine.device import matmul_rate
+from danlu.machine.interrupt import noted_interrupts
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
 from danlu.recipe.part import find
@@ -89,7 +90,10 @@ class Run:
         self.limit = matmul_rate(DTYPES[precision])  # measured before the threads are at work
 
     def train(self, name: str, validation: Validation | None) -> Best:
-        """Train to the end, or until `patience` runs out; the best validated weights, or the last ones."""
+        """Train to the end, or until `patience` runs out; the best validated weights, or the last ones.
+
+        Ctrl-C ends it after the step that is under way, with a checkpoint.
+        """
         every = self.settings.evaluate or self.steps_an_epoch
         told_every = min(EVERY, max(1, self.total // LINES))
         recorders = [*(find(Recorder, kind)() for kind in RECORDED), *self.settings.recorders]  # type: ignore[type-abstract]
@@ -100,7 +104,7 @@ class Run:
         saved = time.monotonic()
         recent: list[Step] = []
         try:
-            with TrainingBar(name, self.total, self.state.step) as bar:
+            with TrainingBar(name, self.total, self.state.step) as bar, noted_interrupts() as interrupted:
                 for step in steps(
                     replicas,
                     group,
@@ -129,9 +133,12 @@ class Run:
                             writer.write(validated)
                         if self.settings.patience and self.state.stale >= self.settings.patience:
                             break
-                    if time.monotonic() - saved > self.settings.checkpoint_seconds:
+                    stop = interrupted()
+                    if stop or time.monotonic() - saved > self.settings.checkpoint_seconds:
                         self._save()
                         saved = time.monotonic()
+                    if stop:
+                        raise KeyboardInterrupt
         finally:
             group.close()
             for writer in writers:
@@ -147,6 +154,8 @@ class Run:
         tokens = sum(step.tokens for step in recent)
         width = float(self.batches.reader.lengths[:1000].mean())
         speed = tokens / max(seconds, 1e-9)
+        operations = speed * flops_a_token(self.model, width)
+        self.limit = max(self.limit, operations)  # what is reached is possible, whatever was measured before
         return {
             "step": self.state.step,
             "epoch": round(self.state.step / self.steps_an_epoch, 4),
@@ -154,7 +163,7 @@ class Run:
             "rate": recent[-1].rate,
             "gradient_norm": _mean([step.gradient_norm for step in recent]),
             "tokens_per_second": round(speed, 1),
-            "share_of_limit": round(speed * flops_a_token(self.model, width) / self.limit, 4),
+            "share_of_limit": round(operations / self.limit, 4),
             "seconds": round(seconds, 4),
         }
 

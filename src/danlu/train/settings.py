@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from danlu.machine.crew import MOST
 from danlu.recipe.part import Part
 from danlu.train.optimizer import OptimizerName
 from danlu.train.recorder import Recorder
@@ -32,7 +33,7 @@ class Training(Part):
     batch_examples: int | None = Field(default=None, ge=1, description="examples a batch, instead of tokens")
     accumulate: int = Field(default=1, ge=1, description="batches an optimizer step")
     precision: Precision = Field(default="auto", description="auto: what is measured to be fastest here")
-    threads: int = Field(default=1, ge=1, description="replicas that share each batch side by side on a CPU")
+    threads: int = Field(default=1, ge=1, le=MOST, description="replicas that share each batch side by side on a CPU")
     average: float = Field(default=0.0, ge=0, lt=1, description="decay of averaged weights; 0: no averaging")
     evaluate: int | None = Field(default=None, ge=1, description="steps between validations; None: once an epoch")
     patience: int | None = Field(default=None, ge=1, description="validations without a new best before stopping")

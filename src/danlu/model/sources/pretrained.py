@@ -7,9 +7,10 @@ from transformers import PreTrainedModel
 
 from danlu.machine.hub import local_folder
 from danlu.model.folder import open_model
+from danlu.model.label_rows import follow_labels, fresh_in_words, fresh_of, known_labels
 from danlu.model.new_tokens import make_room
 from danlu.model.padding import pad_alike
-from danlu.model.source import Source
+from danlu.model.source import Say, Source, unsaid
 from danlu.refusal import Refusal
 from danlu.text.tokenizer import Tokenizer
 
@@ -22,9 +23,12 @@ class Pretrained(Source):
     path: str = Field(description="local folder, '@stage', or a name on the hub such as google-bert/bert-base-chinese")
     dropout: float | None = Field(default=None, ge=0, lt=1, description="None: as the weights' configuration says")
 
-    def build(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
-        """Load the weights in float32; a head that the folder does not hold starts fresh.
+    def build(
+        self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any], say: Say = unsaid
+    ) -> PreTrainedModel:
+        """Load the weights in float32; a head that the folder does not hold starts fresh, which is said.
 
+        The rows of a head that it holds follow their labels by name; labels without names (LABEL_0) are their numbers.
         Tokens that the tokenizer has beyond the one in the folder begin as the mean of the pieces they replace.
 
         Raises:
@@ -32,11 +36,20 @@ class Pretrained(Source):
                 lacks weights of the trunk.
         """
         folder = local_folder(self.path, FILES)
-        network, report = open_model(folder, self.path, auto_class, config, self.dropout, ignore_mismatched_sizes=True)
+
+        def opened(fields: dict[str, Any]) -> tuple[PreTrainedModel, dict[str, Any]]:
+            return open_model(folder, self.path, auto_class, fields, self.dropout, ignore_mismatched_sizes=True)
+
+        network, report = opened(config)
         _refuse_missing(self.path, network, report)
+        if config.get("id2label"):
+            known = {key: value for key, value in config.items() if key not in ("id2label", "label2id")}
+            follow_labels(network, report, known_labels(folder), lambda: opened(known), self.path, say)
+        elif fresh := fresh_of(report):
+            say(fresh_in_words(self.path, fresh))
         make_room(network, tokenizer, folder, self.path)
         pad_alike(network, tokenizer, self.path)
-        return network  # type: ignore[no-any-return]
+        return network
 
     def tokenizer_path(self) -> str | None:
         """The tokenizer lies beside the weights."""
@@ -48,10 +61,9 @@ def _refuse_missing(path: str, network: PreTrainedModel, report: dict[str, Any])
     trunk: Any = network.base_model
     names = {key for key, _ in network.named_parameters()} if trunk is network else None
     prefix = f"{network.base_model_prefix}."
-    other_shapes = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
     lacking = [
         key
-        for key in sorted({*report["missing_keys"], *other_shapes})
+        for key in fresh_of(report)
         if (key in names if names is not None else key.startswith(prefix)) and ".pooler." not in key
     ]
     if lacking:

@@ -11,7 +11,8 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.model.neighbours import look_at_neighbours
 from danlu.model.padding import pad_alike
-from danlu.model.source import Source, refuse_without
+from danlu.model.quiet import quiet
+from danlu.model.source import Say, Source, refuse_without, unsaid
 from danlu.text.tokenizer import Tokenizer
 
 SIZES = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base": (12, 768, 12)}
@@ -43,12 +44,14 @@ class Scratch(Source):
             raise ValueError("attention 'neighbours' is for the architecture bert; leave it out for others")
         return self
 
-    def build(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
-        """The network, its vocabulary that of the tokenizer."""
+    def build(
+        self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any], say: Say = unsaid
+    ) -> PreTrainedModel:
+        """The network, its vocabulary that of the tokenizer; that all of it is fresh needs no saying."""
         import torch
         import transformers
 
-        with torch.random.fork_rng():
+        with quiet(), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             settings = self._config(tokenizer, config)
             refuse_without(auto_class, settings, f"architecture '{self.architecture}'")

@@ -10,6 +10,7 @@ from danlu.data.prepared import load as load_prepared
 from danlu.data.record import Record
 from danlu.evaluate.baseline import Baseline
 from danlu.evaluate.examine import examine, write
+from danlu.evaluate.resample import FEWEST, MOST
 from danlu.evaluate.words import scores_in_words
 from danlu.language import translator
 from danlu.recipe.part import find
@@ -29,7 +30,7 @@ class Evaluate(Stage):
     precision: Literal["auto", "float32", "bfloat16"] | None = Field(
         default=None, description="what to compute in; None: as the bundle says"
     )
-    resamples: int = Field(default=1000, ge=100, description="draws of the bootstrap behind the intervals")
+    resamples: int = Field(default=1000, ge=FEWEST, le=MOST, description="draws of the bootstrap behind the intervals")
     errors: int = Field(default=200, ge=0, description="how many of the worst errors to keep")
 
     def inputs(self) -> list[str]:

@@ -14,7 +14,7 @@ from danlu.data.alike import Forest, join_equal
 from danlu.data.augmentation import augmented, without_augmented
 from danlu.data.augmenter import Augmenter
 from danlu.data.bad_rows import BadRows
-from danlu.data.balance import balance
+from danlu.data.balance import balance, refuse_unseen_labels
 from danlu.data.balance import in_words as balance_in_words
 from danlu.data.cleaner import Cleaner
 from danlu.data.cleaning import Cleaned, Cleaning, fitted, rewriters
@@ -121,7 +121,7 @@ class _Preparation:
         if not len(rows):
             raise Refusal("no record is left to train with; loosen 'minimum_characters' or 'minimum_label_count'")
         split_of = self._split(rows, clusters.near)
-        self._refuse_unseen_labels(split_of)
+        refuse_unseen_labels({name: split_of == number for number, name in enumerate(SPLITS)}, *self.labels)
         writers = deal(spool, SPLITS, split_of, self._copies(split_of), stage.engine, self.scratch)
         self._leave(writers, split_of, found)
 
@@ -266,17 +266,6 @@ class _Preparation:
             where = self.spool.where(int(lacking[0]))
             raise Refusal(f"{where} has no column '{column}' to stratify by; name another in 'stratify'")
         return codes[rows], names
-
-    def _refuse_unseen_labels(self, split_of: NDArray[np.int8]) -> None:
-        codes, names = self.labels
-        known = np.unique(codes[split_of == 0])
-        for name in ("validation", "test") if (known >= 0).any() else ():
-            unseen = np.setdiff1d(codes[split_of == SPLITS.index(name)], [*known.tolist(), -1])
-            if len(unseen):
-                raise Refusal(
-                    f"label '{min(names[code] for code in unseen)}' occurs in the {name} records but in none for "
-                    "training; add examples of it to 'data', or correct the label"
-                )
 
     def _copies(self, split_of: NDArray[np.int8]) -> NDArray[np.uint16]:
         """How often each row is written, (N,)."""

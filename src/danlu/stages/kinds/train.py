@@ -21,7 +21,7 @@ from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training, resolve_precision
 from danlu.model.heads import plain
 from danlu.model.positions import longest_row
-from danlu.model.source import Source
+from danlu.model.source import Say, Source, unsaid
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.sharded import sharded
@@ -34,7 +34,7 @@ from danlu.text.batch import Batch
 from danlu.text.encoded import Encoded
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.train.batches import Batches
-from danlu.train.checkpoint import precision_of
+from danlu.train.checkpoint import precision_of, step_of
 from danlu.train.run import Best, Run, Validation, replicas_for
 from danlu.train.settings import Training
 from danlu.tuning.features import cached_trunk
@@ -78,6 +78,11 @@ class Train(Stage):
         counts = {"train": ready.count, "validation": len(validation)}
         self._save(place, prepared, best, ready.precision, counts, (validation or ready.records)[:8])
 
+    def standing(self, folder: Path) -> str | None:
+        """The step of the newest checkpoint."""
+        step = step_of(folder / "checkpoints")
+        return None if step is None else f"step {step:,}"
+
     def ready(self, place: Place) -> "Ready":
         """All up to the first step; raises `Refusal` for what the data, the tokenizer or the model do not allow."""
         torch.manual_seed(place.seed)
@@ -100,13 +105,14 @@ class Train(Stage):
         task = shards.task(self.task) if shards else self.task.fitted(records)
         prepared = Prepared(self, source, tokenizer, task, rewriters_for(self.data, place), place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
-        network = prepared.tuned_model()
+        network = prepared.tuned_model(lambda line: place.say(f"{place.folder.name}: {line}"))
         task = suited(network, task, tokenizer, lambda line: place.say(f"{place.folder.name}: {line}"))
         prepared = replace(prepared, task=task)
         model = prepare_for_training(network, precision)
         limit = longest_row(plain(model))
+        room = limit if self.train.batch_examples else self.train.batch_tokens
         encoded: Sequence[Encoded] = (
-            shards.rows(task, tokenizer, limit) if shards else task.encode(records, tokenizer, limit, labelled=True)
+            shards.rows(task, tokenizer, limit, room) if shards else task.learnable(records, tokenizer, limit, room)
         )
         if not len(encoded):
             raise Refusal("the data gives nothing to train on; look at the survey of the stage that prepared it")
@@ -188,11 +194,11 @@ class Prepared:
     rewriters: list[Rewriter]
     seed: int
 
-    def tuned_model(self) -> nn.Module:
-        """The model with its first weights and what the method adds, in float32."""
+    def tuned_model(self, say: Say = unsaid) -> nn.Module:
+        """The model with its first weights and what the method adds, in float32; `say` hears what begins fresh."""
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            model = self.source.build(self.task.auto_class, self.tokenizer, self.task.config())
+            model = self.source.build(self.task.auto_class, self.tokenizer, self.task.config(), say)
             return self.stage.tuning.apply(model)
 
 

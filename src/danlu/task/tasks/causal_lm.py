@@ -89,7 +89,20 @@ class CausalLm(Task):
         `labels` (T,) are the next tokens, -100 at the end of a document; a packed row has the number of its
         first record.
         """
+        windows = self._windows(records, tokenizer, limit, None)
+        return _packed_rows(windows, min(limit, self.max_length or limit)) if labelled and self.pack else windows
+
+    def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
+        """Rows filled to `room` tokens with `pack`; documents longer than that are cut there under `split` alone."""
+        if not self.pack:
+            return self.encode(records, tokenizer, limit, labelled=True)
+        return _packed_rows(self._windows(records, tokenizer, limit, room), min(limit, self.max_length or limit, room))
+
+    def _windows(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int | None) -> list[Encoded]:
+        """A row a document, or a window of one."""
         limit = min(limit, self.max_length or limit)
+        if self.too_long == "split":
+            limit = min(limit, room or limit)
         texts = [text_in(record, number) for number, record in enumerate(records)]
         windows = []
         for record, ids in enumerate(documents(texts, tokenizer)):
@@ -98,13 +111,13 @@ class CausalLm(Task):
             windows += [whole] if len(whole) <= limit else cut(whole, special_T, limit, self.too_long, overlap=1)
         for item in windows:
             item.labels = np.append(item.input_ids[1:], np.int32(-100))
-        return _packed_rows(windows, limit) if labelled and self.pack else windows
+        return windows
 
-    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int) -> Sequence[Encoded]:
-        """Rows of `limit` tokens that go on from document to document; without `pack`, a row a window."""
+    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
+        """Rows of at most `room` tokens that go on from document to document; without `pack`, a row a window."""
         limit = min(limit, self.max_length or limit)
         if self.pack:
-            return PackedRows(tokens, limit, _next_tokens)
+            return PackedRows(tokens, min(limit, room), _next_tokens)
         return DocumentRows(tokens, limit, lambda row: np.append(row.input_ids[1:], np.int32(-100)), overlap=1)
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
@@ -171,9 +184,12 @@ def _next_tokens(row: Encoded) -> Ids:
 
 
 def _packed_rows(windows: list[Encoded], size: int) -> list[Encoded]:
-    """Windows side by side in rows of up to `size` tokens, in the order of their first documents."""
+    """Windows side by side in rows of up to `size` tokens, in the order of their first documents.
+
+    A window that is longer than that has a row for itself.
+    """
     found = []
-    for together in packed([len(item) for item in windows], size):
+    for together in packed([min(len(item), size) for item in windows], size):
         items = [windows[number] for number in together]
         found.append(
             Encoded(

@@ -84,7 +84,7 @@ class MaskedLm(Task):
                 item.labels = Blanks(blanks, lambda token: str(tokenizer.decode([token])).strip())
         return encoded
 
-    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int) -> Sequence[Encoded]:
+    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """One row a document, or one a window without overlap, each with the document's special tokens."""
         self._need_mask(tokenizer)
         special = np.array(tokenizer.all_special_ids, np.int32)

@@ -1,0 +1,184 @@
+"""Bundles in programs with threads: opened, asked and sent elsewhere, they answer as they do to one thread."""
+
+import copy
+import logging
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from transformers import BertConfig, LlamaConfig
+
+from danlu.bundle.bundle import load, save
+from danlu.machine.crew import Crew
+from danlu.model.heads import kept_logits
+from danlu.recipe.part import kinds
+from danlu.task.predict import Predictor
+from danlu.task.task import Task
+from danlu.text.tokenizers.bpe import Bpe
+from danlu.text.tokenizers.wordpiece import WordPiece
+
+THREADS = 8
+LETTERS = "这本书写得很好值读一遍物流太慢"
+SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+Answer = TypeVar("Answer")
+
+
+def together(ask: Callable[[int], Answer], threads: int = THREADS) -> list[Answer]:
+    """What each of some threads gets that begin at once; the first error is raised."""
+    barrier = threading.Barrier(threads, timeout=60)
+    found: dict[int, Any] = {}
+
+    def run(number: int) -> None:
+        barrier.wait()
+        try:
+            found[number] = ask(number)
+        except BaseException as error:
+            found[number] = error
+
+    workers = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    errors = [answer for answer in found.values() if isinstance(answer, BaseException)]
+    if errors:
+        raise errors[0]
+    return [found[number] for number in range(threads)]
+
+
+def texts(number: int) -> list[dict[str, Any]]:
+    """Other texts for every thread."""
+    rng = np.random.default_rng(number)
+    return [{"text": "".join(rng.choice(list(LETTERS), rng.integers(2, 20)))} for _ in range(12)]
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One of every task."""
+    found = {}
+    for kind in kinds(Task):
+        task = Task.model_validate(kind)
+        task = task.fitted(task.sample)
+        causal = task.auto_class == "AutoModelForCausalLM"
+        source = Bpe(size=300) if causal else WordPiece(size=60, min_frequency=1)
+        tokenizer = source.build(lambda: iter([LETTERS]))
+        ends = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0} if causal else {}
+        family = LlamaConfig if causal else BertConfig
+        torch.manual_seed(2)
+        config = family(vocab_size=len(tokenizer), max_position_embeddings=64, **SIZES, **ends, **task.config())
+        network = getattr(transformers, task.auto_class).from_config(config)
+        found[kind] = tmp_path_factory.mktemp("bundles") / kind
+        told: dict[str, Any] = {"precision": "float32", "provenance": {}, "examples": list(task.sample[:1])}
+        save(found[kind], network, tokenizer, task, **told)
+    return found
+
+
+def close(one: Any, other: Any) -> bool:
+    if isinstance(one, float):
+        return one == pytest.approx(other, rel=1e-4, abs=1e-5)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(close(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(close, one, other))
+    return bool(one == other)
+
+
+@pytest.mark.parametrize("own", [1, 2])
+@pytest.mark.parametrize("kind", kinds(Task))
+def test_eight_threads_get_the_answers_that_one_gets(bundles: dict[str, Path], kind: str, own: int) -> None:
+    alone = load(bundles[kind], threads=1)
+    expected = [alone.predict(texts(number)) for number in range(THREADS)]
+    bundle = load(bundles[kind], threads=own)
+    for _ in range(2):  # the first time the predictor is made meanwhile
+        found = together(lambda number: bundle.predict(texts(number)))
+        assert all(close(mine, right) for mine, right in zip(found, expected, strict=True))
+    alone.predictor.close()
+    bundle.predictor.close()
+
+
+@pytest.mark.parametrize("kind", ["causal_lm", "masked_lm"])
+def test_threads_that_share_a_model_keep_their_own_positions(bundles: dict[str, Path], kind: str) -> None:
+    model = load(bundles[kind]).model
+
+    def ask(number: int) -> list[torch.Tensor]:
+        dice = torch.Generator().manual_seed(number)
+        ids = torch.randint(5, 15, (3, 4 + number), generator=dice)
+        keep = torch.rand(ids.shape, generator=dice) < 0.5
+        with torch.inference_mode():
+            return [kept_logits(model, {"input_ids": ids}, keep), model(input_ids=ids).logits[keep]]
+
+    for kept, whole in [pair for _ in range(3) for pair in together(ask)]:
+        torch.testing.assert_close(kept, whole)
+
+
+def test_bundles_are_opened_from_several_threads_and_loggers_stay_as_they_were(bundles: dict[str, Path]) -> None:
+    names = ("torchao", "torch.utils._pytree", "transformers")
+    before = [logging.getLogger(name).level for name in names]
+    paths = [*bundles.values()]
+    for _ in range(2):
+        opened = together(lambda number: load(paths[number % len(paths)]))
+        assert [bundle.folder for bundle in opened] == [paths[number % len(paths)] for number in range(THREADS)]
+        assert [logging.getLogger(name).level for name in names] == before
+    assert transformers.logging.is_progress_bar_enabled()
+
+
+def test_threads_that_are_born_later_compute_with_every_core() -> None:
+    """In a program of its own, in which nobody has said how many there are."""
+    asks = (
+        "import threading, torch\n"
+        "from danlu.machine.crew import Crew\n"
+        "from danlu.train.batches import Batches\n"
+        "def cores():\n"
+        "    found = []\n"
+        "    thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))\n"
+        "    thread.start(); thread.join()\n"
+        "    return found[0]\n"
+        "before = cores(), torch.get_num_threads()\n"
+        "assert before[0] > 1, before\n"
+        "assert Crew(2).run([torch.get_num_threads] * 2) == [1, 1]\n"
+        "collate = lambda rows, width, rng: (_ for _ in ()).throw(ZeroDivisionError)\n"
+        "batches = Batches([[1]], collate, 0, tokens=8, examples=None, accumulate=1, parts=1)\n"
+        "try: next(batches.groups(0, 1, torch.device('cpu')))\n"
+        "except ZeroDivisionError: pass\n"
+        "assert before == (cores(), torch.get_num_threads()), (before, cores(), torch.get_num_threads())\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", asks],
+        env={"OMP_NUM_THREADS": "3", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert told.returncode == 0, told.stderr
+
+
+def test_a_crew_leaves_other_threads_their_cores() -> None:
+    before = together(lambda _: torch.get_num_threads(), 2)
+    crew = Crew(2)
+    assert crew.run([torch.get_num_threads] * 2) == [1, 1]
+    assert together(lambda _: torch.get_num_threads(), 2) == before
+    crew.close()
+
+
+@pytest.mark.parametrize("kind", kinds(Task))
+def test_a_bundle_goes_to_another_process_before_and_after_its_first_answer(
+    bundles: dict[str, Path], kind: str
+) -> None:
+    bundle = load(bundles[kind], threads=2)
+    untouched = pickle.dumps(bundle)
+    expected = bundle.predict(texts(1))
+    for sent in (pickle.loads(untouched), pickle.loads(pickle.dumps(bundle)), copy.deepcopy(bundle)):
+        assert close(sent.predict(texts(1)), expected)
+        assert sent.threads == 2
+        sent.predictor.close()
+    assert isinstance(bundle.predictor, Predictor)
+    bundle.predictor.close()
