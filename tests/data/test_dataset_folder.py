@@ -1,5 +1,6 @@
 """Folders of the datasets library: neither the network nor anything outside of the folder is read."""
 
+import gzip
 import json
 import socket
 from collections.abc import Iterator
@@ -168,3 +169,11 @@ def test_offsets_that_point_elsewhere_are_a_sentence_and_not_the_end_of_the_proc
     file.write_bytes(data[:place] + wild + data[place + 12 :])
     with pytest.raises(Refusal, match="cannot be read as Arrow"):
         read(saved)
+
+
+@pytest.mark.parametrize("name", ["train.json", "train.jsonl", "train.json.gz"])
+def test_json_that_is_nested_to_no_end_is_refused_before_a_library_reads_it(tmp_path: Path, name: str) -> None:
+    deep = b'{"a":' * 60_000 + b"1" + b"}" * 60_000 + b"\n"
+    (tmp_path / name).write_bytes(gzip.compress(deep) if name.endswith("gz") else deep)
+    with pytest.raises(Refusal, match="nested more than 64 levels deep"):
+        read(tmp_path)

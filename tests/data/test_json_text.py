@@ -5,9 +5,12 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from danlu.data.bad_rows import BadRows
 from danlu.data.format import Format
+from danlu.data.json_text import depth_of
 from danlu.refusal import Refusal
 
 DEEP = {"lists": "[" * 60 + "]" * 60, "objects": '{"a":' * 60 + "1" + "}" * 60, "very": "[" * 900 + "]" * 900}
@@ -45,3 +48,21 @@ def test_what_is_nested_as_people_nest_is_read(depth: int, tmp_path: Path) -> No
     (tmp_path / "a.jsonl").write_text(json.dumps({"text": "a", "deep": value}))
     source = Format.model_validate({"kind": "jsonl", "path": str(tmp_path / "a.jsonl")})
     assert list(source.read()) == [{"text": "a", "deep": value}]
+
+
+def _depth(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(_depth, inner), default=0)
+
+
+_TREES = st.recursive(
+    st.text('{}[]"\\\\a', max_size=6) | st.integers(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text('"\\\\[', max_size=3), inner),
+)
+
+
+@given(st.lists(_TREES, max_size=3), st.integers(1, 7))
+def test_depth_is_told_of_bytes_however_they_are_cut(values: list[object], size: int) -> None:
+    text = "\n".join(map(json.dumps, values)).encode()
+    blocks = [text[start : start + size] for start in range(0, len(text), size)]
+    assert depth_of(blocks) == max(map(_depth, values), default=0)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from danlu.machine.door import file_inside, opened, read_bytes, read_json, staged
+from danlu.data.json_text import depth_of
+from danlu.machine.door import DEEPEST_JSON, file_inside, opened, read_bytes, read_json, staged
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 CARD = "README.md"
 SUFFIXES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".txt", ".conll", ".conllu"}
+_JSON = {".json", ".jsonl", ".ndjson"}
 PACKED = {".gz", ".zip", ".bz2", ".xz", ".zst", ".lz4"}
 
 _REMEDY = "save the data set anew with save_to_disk"
@@ -77,6 +79,8 @@ def data_files(folder: Path) -> Iterator[Path]:
         raise Refusal(
             f"{folder}: holds no files that are read as a data set ({', '.join(sorted(SUFFIXES))}); give their folder"
         )
+    for name in files:
+        _refuse_deep(folder, name)
     with staged(folder, files, {}) as stage:
         sorting = _sorting(folder)
         if sorting:
@@ -94,6 +98,21 @@ def _batches(path: Path) -> "Iterator[RecordBatch]":
         for batch in ipc.open_stream(file):
             batch.validate(full=True)  # offsets that point elsewhere would end the process
             yield batch
+
+
+def _refuse_deep(folder: Path, name: str) -> None:
+    """Refuse JSON that is nested so deeply that the library's reader would end the process."""
+    if not any(suffix in _JSON for suffix in Path(name).suffixes):
+        return
+    import fsspec
+
+    path = file_inside(folder, name)
+    with (
+        opened(path, "cannot be read", "unpack it, or read it with its own kind"),
+        fsspec.open(str(path), compression="infer") as file,
+    ):
+        if depth_of(iter(lambda: file.read(2**20), b"")) > DEEPEST_JSON:
+            raise Refusal(f"{path}: is nested more than {DEEPEST_JSON} levels deep; write it flat")
 
 
 def _is_data(path: Path, folder: Path) -> bool:
