@@ -123,7 +123,7 @@ def main(families: list[str]) -> None:
                     try:
                         found = outcome(family, kind, method, Path(folder))
                     except Exception as error:
-                        found = f"TRACEBACK {type(error).__name__}: {first_line(error)}"
+                        found = f"breaks only at the end: {type(error).__name__}: {first_line(error)}"
                 table[family][kind][method] = found
                 SEPARATE.update({family} if TOLD else ())
                 if found or TOLD:

@@ -29,6 +29,15 @@ def of_file(name: str | Path) -> Iterator[None]:
         raise Refusal(f"{name}, {str(refusal)[0].lower()}{str(refusal)[1:]}") from refusal
 
 
+@contextmanager
+def of_record(name: str, number: int) -> Iterator[None]:
+    """Name the file and the record in a refusal of what looks at one record alone."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise Refusal(f"{name}: record {number}: {refusal}") from refusal
+
+
 _ADDRESS = re.compile(r"(?<![\w+.-])[A-Za-z][\w+.-]{0,30}://[^\s'\"<>]+")
 _USER = re.compile(r"(://)[^/@?#]*@")
 _PARAMETER = re.compile(r"([?&;])([^=&;#?]+)=([^&;#]*)")

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from danlu.bundle.bundle import load
 from danlu.cli.main import main
+from danlu.refusal import Refusal
 
 Made = Callable[[str, str], Path]
 
@@ -56,11 +58,23 @@ def test_standard_input_is_a_text_a_line_and_a_blank_line_keeps_its_place(predic
 
 
 def test_columns_of_a_file_are_kept_beside_the_prediction(predict, tmp_path: Path) -> None:
-    (tmp_path / "new.csv").write_text("id,review\n7,好\n8,物流太慢\n", "utf-8")
-    code, out, _ = predict(str(tmp_path / "new.csv"), "--column", "review")
-    lines = [json.loads(line) for line in out.splitlines()]
-    assert code == 0
-    assert [(line["id"], line["text"]) for line in lines] == [("7", "好"), ("8", "物流太慢")]
+    for header in ("id,review", "text,review"):
+        (tmp_path / "new.csv").write_text(f"{header}\n7,好\n8,物流太慢\n", "utf-8")
+        code, out, _ = predict(str(tmp_path / "new.csv"), "--column", "review")
+        _, alone, _ = predict("--text", "好", "--text", "物流太慢")
+        lines = [json.loads(line) for line in out.splitlines()]
+        assert code == 0
+        assert [[*line.values()][:2] for line in lines] == [["7", "好"], ["8", "物流太慢"]]
+        assert [[*line][:2] for line in lines] == [header.split(",")] * 2
+        wanted = [json.loads(line)["prediction"]["scores"] for line in alone.splitlines()]
+        assert [line["prediction"]["scores"] for line in lines] == [pytest.approx(scores) for scores in wanted]
+
+
+def test_what_is_neither_text_nor_record_is_refused(made: Made) -> None:
+    bundle = load(made("bert", "classify"))
+    for item in (None, 5, ["好"], b"text"):
+        with pytest.raises(Refusal, match=f"item 2 is of type {type(item).__name__}; give a text, or a record"):
+            bundle.predict(["好", item])  # type: ignore[list-item]
 
 
 def test_words_of_a_tagger_come_back_with_tags(predict, tmp_path: Path) -> None:

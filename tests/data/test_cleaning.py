@@ -1,11 +1,13 @@
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.data.cleaner import Cleaner
 from danlu.data.cleaning import Cleaned, clean_records, rewriters, rewriters_of
 from danlu.data.record import Record
+from danlu.refusal import Refusal
 
 
 def parts(*kinds: Any) -> list[Cleaner]:
@@ -152,3 +154,30 @@ def test_rewriters_are_told_from_filters_and_read_back() -> None:
     cleaners = [*USUAL, *parts({"kind": "length", "minimum": 3})]
     assert rewriters(cleaners) == USUAL
     assert rewriters_of([part.to_plain() for part in USUAL], "x") == USUAL
+
+
+ANSWERS: dict[str, Any] = {
+    "ours": [{"text": "北京 市", "start": 7}],
+    "squad": [{"text": "北京 市", "answer_start": 7}],
+    "datasets": {"text": ["北京 市"], "answer_start": [7]},
+}
+
+
+@pytest.mark.parametrize("answers", ANSWERS.values(), ids=ANSWERS.keys())
+def test_answers_of_all_forms_move_with_their_context(answers: Any) -> None:
+    record = {"context": "他  住在  北京 市。", "question": "哪里？", "answers": answers}
+    (cleaned,) = clean_records([record], [Cleaner.model_validate("whitespace")], "context").records
+    start = cleaned["context"].index("北京")
+    assert cleaned["answers"] == [{"text": cleaned["context"][start : start + 4], "start": start}]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("entities", [[0, 2, "PER"]]), ("entities", ["李明"]), ("entities", [{"type": "PER"}]), ("head", {"text": "李"})],
+)
+def test_marks_of_another_form_are_refused_where_their_text_is_rewritten(column: str, value: Any) -> None:
+    cleaners = [Cleaner.model_validate("whitespace")]
+    with pytest.raises(Refusal, match=f"column '{column}' must hold {{start, end, label}}"):
+        clean_records([{"text": "李明  在", column: value}], cleaners)
+    for record in ({"text": "李明在", column: value}, {"text": "李明  在", column: "李明"}):
+        assert clean_records([record], cleaners).records[0][column] == record[column]

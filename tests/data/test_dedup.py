@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from danlu.data.dedup import conflicting, drop_duplicates, exact_clusters, find_clusters, near_clusters
 from danlu.data.folded import normalised
 from danlu.data.minhash import bands_for, jaccard, shingles, signatures
+from danlu.data.survey import in_words, survey
 from danlu.machine.seed import generator
 
 
@@ -116,6 +117,59 @@ def test_sixty_thousand_short_texts_take_seconds() -> None:
     assert time.process_time() - began < 10  # 1 second alone on a core; more where others compute
 
 
+TEMPLATES = {
+    "one number": "订单{n}已经发货，请注意查收",
+    "english": "Your parcel {n} has left the depot, thank you",
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES.keys())
+def test_texts_of_one_template_take_time_in_proportion(template: str) -> None:
+    def seconds(count: int) -> float:
+        texts = [template.format(n=n * 7919) for n in range(count)]
+        found = []
+        for _ in range(2):
+            began = time.process_time()
+            find_clusters(texts)
+            found.append(time.process_time() - began)
+        return min(found)
+
+    assert seconds(4000) < 9 * seconds(1000)  # 13 times before, and 4 where it is linear
+
+
+def test_like_texts_among_those_of_a_template_are_found_and_what_was_not_compared_is_told() -> None:
+    texts = [f"订单{n * 7919}已经发货，请注意查收包裹{end}" for end in ("", "！", "。") for n in range(500)]
+    found = find_clusters(texts)
+    assert [len(set(found.near[n::500].tolist())) for n in range(500)].count(1) > 490
+    assert 0 < found.uncompared <= len(texts)
+    assert find_clusters(texts[:20]).uncompared == 0
+
+
+def test_texts_that_differ_in_a_not_are_kept_with_their_labels() -> None:
+    good = "这家酒店的位置很好，早餐也很丰富，服务员态度热情，下次我们一家人还会再来住的"
+    records = [
+        {"text": good, "label": "pos"},
+        {"text": good.replace("还会", "不会"), "label": "neg"},
+        {"text": good + "！", "label": "pos"},
+        {"text": good + "。"},
+        {"text": good + "？", "labels": ["a", "b"]},
+        {"text": good + "；", "labels": ["b", "a"]},
+    ]
+    clusters = find_clusters([record["text"] for record in records])
+    assert set(clusters.near.tolist()) == {0}
+    assert drop_duplicates(records, clusters).rows.tolist() == [0, 1, 4]
+    found = survey(records, clusters, generator(0))
+    assert (found.conflicting_rows, found.contrasting_rows) == (0, 5)
+    assert "5 rows are like another with another label, and are kept" in in_words(found)
+
+
+def test_a_text_without_a_label_contradicts_nothing_and_repeats_one_that_has_a_label() -> None:
+    records = [{"text": "好"}, {"text": "好", "label": "pos"}, {"text": "好"}, {"text": "坏"}, {"text": "坏"}]
+    clusters = find_clusters([record["text"] for record in records])
+    assert not conflicting(records, clusters.exact).any()
+    assert drop_duplicates(records, clusters).rows.tolist() == [1, 3]
+
+
 def test_the_first_of_a_cluster_stays_and_contested_texts_go() -> None:
     long = "这家酒店的位置很好，早餐也很丰富，服务员态度热情，下次还会再来住的"
     records = [
@@ -130,7 +184,7 @@ def test_the_first_of_a_cluster_stays_and_contested_texts_go() -> None:
     assert conflicting(records, clusters.exact).tolist() == [True, False, True, False, False, False]
     kept = drop_duplicates(records, clusters)
     assert (kept.rows.tolist(), kept.duplicates, kept.conflicts) == ([1, 4], 2, 2)
-    assert drop_duplicates(records, clusters, conflicts="keep").rows.tolist() == [0, 1, 4]
+    assert drop_duplicates(records, clusters, conflicts="keep").rows.tolist() == [0, 1, 2, 4]
     assert drop_duplicates(records, clusters, how="exact").rows.tolist() == [1, 4, 5]
     assert drop_duplicates(records, clusters, how="none").rows.tolist() == [1, 3, 4, 5]
 

@@ -46,7 +46,8 @@ def test_clusters_out_of_core_are_those_in_memory(
     monkeypatch.setattr(spooling, "_PAIRS", 7)
     texts = crowd()
     wanted = find_clusters(texts)
-    exact, near = spooled_clusters(spooled(tmp_path, [{"text": text} for text in texts]), 0.8, Local(processes=1))
+    found = spooled_clusters(spooled(tmp_path, [{"text": text} for text in texts]), 0.8, Local(processes=1))
+    exact, near = found.exact, found.near
     assert exact.tolist() == wanted.exact.tolist()
     assert near.tolist() == wanted.near.tolist()
     assert 60 <= len(set(near.tolist())) < len(set(exact.tolist())) < len(texts)

@@ -10,8 +10,9 @@ from scipy.stats import binom
 from sklearn.metrics import confusion_matrix, f1_score
 
 from danlu.evaluate.resample import Interval, independent_difference, resampled_totals
-from danlu.evaluate.score import score, score_answers
+from danlu.evaluate.score import score, score_answers, truths
 from danlu.refusal import Refusal
+from danlu.task.task import Task
 
 LABELS = ("a", "b", "c")
 
@@ -31,7 +32,7 @@ class Words(SimpleNamespace):
     def label_names(self):
         return LABELS
 
-    def gold(self, record):
+    def gold(self, record, number=0):
         return record["label"]
 
     def answer(self, prediction):
@@ -176,3 +177,14 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(records, predictions, wo
 def test_numbers_that_json_does_not_know_become_none():
     scores = score_answers(("perplexity",), (), [None], [(1e6, 1)], resamples=10)
     assert scores.to_plain()["metrics"]["perplexity"]["value"] is None
+
+
+def test_a_record_without_its_truth_is_named_by_its_number():
+    task = Task.model_validate({"kind": "classify", "labels": ["bad", "good"]})
+    records = [{"text": "好", "label": "good"}, {"text": "坏", "label": "BAD "}, {"text": "好"}]
+    assert truths(task, records[:2], [{}] * 2) == ["good", "bad"]
+    with pytest.raises(Refusal, match="record 3: there is no column 'label'"):
+        truths(task, records, [{}] * 3)
+    spans = [{"text": "好", "entities": []}, {"text": "好", "entities": 3}]
+    with pytest.raises(Refusal, match="record 2: column 'entities' must be a list"):
+        truths(Task.model_validate("tag"), spans, [{}] * 2)

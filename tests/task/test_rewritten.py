@@ -40,6 +40,16 @@ def test_spans_of_tokens_are_those_of_the_tokens_as_they_were_given() -> None:
     assert [old[entity["start"] : entity["end"]] for entity in answer["entities"]] == ["ＡＢ", "北\u200b京"]
 
 
+def test_spans_of_words_are_those_of_the_words_as_they_were_given() -> None:
+    given = {"words": ["ＡＢ", "在", "北\u200b京", "。"]}
+    (record,) = rewritten([given], USUAL)
+    assert record == clean_records([given], USUAL).records[0] == {"words": ["AB", "在", "北京", "。"]}
+    new, old = "".join(record["words"]), "".join(given["words"])
+    answer = as_given({"entities": [found_in(new, "AB"), found_in(new, "北京")]}, given, record, USUAL)
+    assert [old[entity["start"] : entity["end"]] for entity in answer["entities"]] == ["ＡＢ", "北\u200b京"]
+    assert [entity["text"] for entity in answer["entities"]] == ["ＡＢ", "北\u200b京"]
+
+
 def test_records_that_need_no_change_are_given_back_themselves() -> None:
     records = [{"text": "好"}, {"text": 7}, {"other": "x"}]
     assert all(new is old for new, old in zip(rewritten(records, USUAL), records, strict=True))

@@ -195,8 +195,7 @@ def test_the_words_of_a_user_are_known_to_jieba(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_text("创新办 3\n\n云计算\n", encoding="utf-8")
     words = made("jieba", user_dictionary=str(path)).segment(["李小福是创新办主任也是云计算方面的专家"])[0]
-    assert "创新办" in words
-    assert "云计算" in words
+    assert {"创新办", "云计算"} <= set(words)
     assert made("jieba", user_dictionary=str(path)).inputs() == [str(path)]
     path.write_text("创新办 nz\n云计算 5 n\n", encoding="utf-8")  # as in jieba's own lists of words
     assert "创新办" in made("jieba", user_dictionary=str(path)).segment(["李小福是创新办主任"])[0]

@@ -17,10 +17,11 @@ from pydantic import TypeAdapter
 
 from danlu.apps.survey import shared
 from danlu.data.augmenter import SOURCE_ROW
-from danlu.data.dedup import find_clusters, texts_of
-from danlu.data.prepared import SPLITS, load, load_survey
-from danlu.data.record import Record
-from danlu.data.survey import Lengths, Survey, lengths
+from danlu.data.ingest import Ingest, pieces
+from danlu.data.prepared import SPLITS, load_survey, stream
+from danlu.data.record import Record, entity_labels
+from danlu.data.spool import Spool, spooled_clusters
+from danlu.data.survey import Lengths, Survey, counted_labels, lengths
 from danlu.machine.seed import generator
 from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
@@ -183,32 +184,41 @@ def _stand_in(stage: Train, ready: Ready, folder: Path) -> None:
 
 
 def _data(stage: Prepare, folder: Path) -> Data:
-    splits = {name: load(folder, name) for name in SPLITS if (folder / f"{name}.parquet").is_file()}
-    texts = [text for records in splits.values() for text in texts_of(records, stage.compared)]
-    origins = np.repeat(list(splits), [len(records) for records in splits.values()])
-    clusters = find_clusters(texts, stage.similarity)
-
+    """What a prepare stage has left, read as a stream: its rows go through the same files as those of the stage."""
+    counts = {name: _Counts() for name in SPLITS if (folder / f"{name}.parquet").is_file()}
+    with TemporaryDirectory(prefix="danlu-check-") as scratch:
+        ingest = Ingest(Path(scratch), stage.compared, stage.similarity)
+        read = ((name, name, _counted(folder, name, counts[name])) for name in counts)
+        chunks = list(stage.engine.map(ingest, pieces(read, stage.compared)))
+        spool = Spool(Path(scratch), chunks, stage.compared)
+        clusters = spooled_clusters(spool, stage.similarity, stage.engine)
+        origins = np.repeat([chunk.origin for chunk in chunks], [chunk.rows for chunk in chunks])
+        leaked = shared(clusters, origins)
     return Data(
         survey=TypeAdapter(Survey).validate_python(load_survey(folder)),
-        rows={name: len(records) for name, records in splits.items()},
-        augmented=sum(SOURCE_ROW in record for record in splits["train"]),
-        labels={name: _labels(records) for name, records in splits.items()},
-        leaked=shared(clusters, origins),
+        rows={name: count.rows for name, count in counts.items()},
+        augmented=counts["train"].augmented,
+        labels={name: dict(count.labels.most_common()) for name, count in counts.items()},
+        leaked=leaked,
     )
 
 
-def _labels(records: list[Record]) -> dict[str, int]:
-    """Counts of labels, each of several counted, or of entities."""
-    counts: Counter[str] = Counter()
-    for record in records:
-        label = record.get("label", record.get("labels"))
-        if isinstance(label, str):
-            counts[label] += 1
-        elif isinstance(label, list):
-            counts.update(map(str, label))
-        counts.update(str(entity["label"]) for entity in record.get("entities", ()))
-        counts.update(tag[2:] for tag in record.get("tags", ()) if tag.startswith("B-"))
-    return dict(counts.most_common())
+@dataclass
+class _Counts:
+    """What one split holds, counted as it goes by."""
+
+    rows: int = 0
+    augmented: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+
+
+def _counted(folder: Path, split: str, counts: _Counts) -> Iterator[Record]:
+    for records in stream(folder, split):
+        counts.rows += len(records)
+        counts.augmented += sum(SOURCE_ROW in record for record in records)
+        counts.labels += counted_labels(records)
+        counts.labels.update(label for record in records for label in entity_labels(record))
+        yield from records
 
 
 def _training(stage: Train, ready: Ready) -> Training:

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from danlu.data.bad_rows import BadRows
 from danlu.data.dedup import Clusters, Rows, find_clusters
-from danlu.data.format import lists_in, open_records
+from danlu.data.format import guess, lists_in
+from danlu.data.labels import Spellings, is_empty, merged_labels, spellings
 from danlu.data.prepared import SPLITS, load
 from danlu.data.record import Record, text_of, truth_of
-from danlu.data.survey import Survey, survey
+from danlu.data.survey import Survey, counted_labels, survey
 from danlu.evaluate.markup import Html, cell, element, facts, figure, section, table, together
 from danlu.evaluate.page import page
 from danlu.evaluate.sections.survey import survey as survey_section
@@ -44,6 +46,7 @@ class Surveyed:
     - `columns`: the columns, each with the number of rows that have it.
     - `rows`: by split, of a folder of prepared data; `leaked`: see `shared`.
     - `repeated`: the texts that stand in most rows; `contested`: those that come with different labels.
+    - `spelled`: which labels are one; `bad_rows`: what was mended while reading.
     """
 
     survey: Survey
@@ -52,6 +55,8 @@ class Surveyed:
     leaked: dict[str, tuple[float, float]]
     repeated: list[Repeated]
     contested: list[Repeated]
+    spelled: Spellings
+    bad_rows: BadRows
 
 
 def look(
@@ -68,11 +73,16 @@ def look(
 
     Raises `Refusal` for a file that cannot be read, a column that is not there, and a folder without prepared data.
     """
-    splits = _splits(path, settings, member, column)
+    bad_rows = BadRows()
+    splits = _splits(path, settings, member, column, bad_rows)
     columns = Counter(name for records in splits.values() for record in records for name in record)
-    if label != "label":
-        splits = {name: [_labelled(record, label, path) for record in records] for name, records in splits.items()}
-    every = [record for records in splits.values() for record in records]
+    if label not in columns and label != "label":
+        raise Refusal(
+            f"{path}: there is no column '{label}' (the columns are: {', '.join(columns)}); name it in --label"
+        )
+    every = [_labelled(record, label) for records in splits.values() for record in records]
+    spelled = spellings(counted_labels(every))
+    every = [merged_labels(record, spelled) for record in every] if spelled.merged else every
     filled = [record for record in every if text_of(record, column).strip()]
     if not filled:
         raise Refusal(f"{path}: the column '{column}' is empty in all {len(every):,} records; name another in --column")
@@ -88,6 +98,8 @@ def look(
         leaked=shared(clusters, origins[kept]),
         repeated=[group for group in groups if group.rows > 1][:EXAMPLES],
         contested=[group for group in groups if len(group.truths) > 1][:EXAMPLES],
+        spelled=spelled,
+        bad_rows=bad_rows,
     )
 
 
@@ -101,10 +113,12 @@ def shared(clusters: Clusters, origins: NDArray[np.str_]) -> dict[str, tuple[flo
     return {name: (share(clusters.exact, name), share(clusters.near, name)) for name in names}
 
 
-def _splits(path: str, settings: Sequence[str], member: str | None, column: str) -> dict[str, list[Record]]:
+def _splits(
+    path: str, settings: Sequence[str], member: str | None, column: str, bad_rows: BadRows
+) -> dict[str, list[Record]]:
     folder = Path(path)
     if settings or not (path and folder.is_dir()):
-        records = list(open_records(path, member, settings=settings))
+        records = list(guess(path, member, settings=settings).read(bad_rows=bad_rows))
         lacking = next(
             (n for n, record in enumerate(records, 1) if column not in record and "tokens" not in record), None
         )
@@ -120,13 +134,13 @@ def _splits(path: str, settings: Sequence[str], member: str | None, column: str)
     return {name: load(folder, name) for name in names}
 
 
-def _labelled(record: Record, label: str, path: str) -> Record:
+def _labelled(record: Record, label: str) -> Record:
     """The record with its label under the name that surveys look for."""
-    if label not in record:
-        raise Refusal(
-            f"{path}: there is no column '{label}' (the columns are: {', '.join(record)}); name it in --label"
-        )
-    return record | {"label": str(record[label])}
+    if label == "label":
+        return record
+    value = record.get(label)
+    bare = {name: value for name, value in record.items() if name != "label"}
+    return bare if is_empty(value) else bare | {"label": value}
 
 
 def _groups(records: Sequence[Record], exact: Rows, column: str) -> list[Repeated]:

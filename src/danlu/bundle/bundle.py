@@ -84,7 +84,7 @@ class Bundle:
 
     def stream(self, items: Iterable[str | Record]) -> Iterator[Prediction]:
         """One prediction a text or record, in order, as they come; memory stays bounded."""
-        return self.predictor.stream({"text": item} if isinstance(item, str) else item for item in items)
+        return self.predictor.stream(_records(items))
 
 
 def save(
@@ -179,6 +179,15 @@ def _open(folder: Path, facts: dict[str, Any], precision: str, threads: int | No
         model = prepare_for_inference(model.to(device()), precision)
         _try(model, task, tokenizer)
     return Bundle(folder, facts, task, tokenizer, model, threads, rewriters)
+
+
+def _records(items: Iterable[str | Record]) -> Iterator[Record]:
+    for number, item in enumerate(items, 1):
+        if not isinstance(item, str | dict):
+            raise Refusal(
+                f"item {number:,} is of type {type(item).__name__}; give a text, or a record such as {{'text': ...}}"
+            )
+        yield {"text": item} if isinstance(item, str) else item
 
 
 @torch.inference_mode()

@@ -15,6 +15,8 @@ def command(
     settings: Annotated[list[str] | None, typer.Argument(help=SETTINGS)] = None,
     *,
     split: Annotated[str, typer.Option(help="which split of a prepare stage")] = "test",
+    column: Annotated[str | None, typer.Option(help="column of the file that holds the text")] = None,
+    label: Annotated[str | None, typer.Option(help="column of the file that holds the label")] = None,
     output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
     baseline: Annotated[str, typer.Option(help="its kind; auto: what the task names, given a training split")] = "auto",
@@ -22,7 +24,7 @@ def command(
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
-    from danlu.data.format import open_records
+    from danlu.data.format import guess
     from danlu.data.prepared import load as load_prepared
     from danlu.evaluate.baseline import Baseline
     from danlu.evaluate.examine import examine, write
@@ -38,7 +40,15 @@ def command(
     tell = say if output else show
     loaded = load(bundle, precision)
     prepared = data.is_dir() and not settings
-    records = load_prepared(data, split) if prepared else list(open_records(str(data), settings=settings or ()))
+    if prepared and (column or label):
+        raise Refusal(f"{data}: the columns of prepared data have their names; leave out --column and --label")
+    if prepared:
+        records = load_prepared(data, split)
+    else:
+        source = guess(str(data), settings=settings or ())
+        named = {name: given for name, given in (("text", column), ("label", label)) if given}
+        source = source.model_copy(update={"columns": source.columns | named})
+        records = list(source.read(labelled="label" in loaded.task.columns))
     kind = loaded.task.baseline if baseline == "auto" else baseline
     train = load_prepared(data, "train") if prepared and kind and (data / "train.parquet").is_file() else []
     if baseline not in ("auto", "none") and not train:

@@ -29,7 +29,7 @@ def command(
 ) -> None:
     """Rank records by how probably their label is wrong, for review."""
     from danlu.data.augmentation import given
-    from danlu.data.format import open_records
+    from danlu.data.format import guess
     from danlu.data.label_quality import export, labels_in, refuse_export, shares_of, suspects, warnings_of
     from danlu.data.out_of_sample import out_of_sample
     from danlu.data.prepared import load
@@ -41,7 +41,8 @@ def command(
     if output:
         refuse_export(output)
     prepared = data.is_dir() and not settings
-    records = load(data, split) if prepared else list(open_records(str(data), settings=settings or ()))
+    source = None if prepared else guess(str(data), settings=settings or ())
+    records = list(source.read(labelled=label == "label")) if source else load(data, split)
     with of_file(data):
         texts, labels = labels_in(given(records), column, label)
     if bundle is None:

@@ -5,6 +5,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,11 +60,12 @@ def command(
     loaded = load(bundle, precision, threads=threads)
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
+    column = column if asked is None else "text"
     records = _records(file, column, settings or ()) if asked is None else ({"text": line} for line in asked)
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
-    line_of = _line if shape == Shape.table else _json
+    line_of = partial(_line, column=column) if shape == Shape.table else _json
     with of_file(file if not typed else "standard input"):
-        lines = (line_of(record, prediction) for record, prediction in _answers(loaded, records, block))
+        lines = (line_of(record, prediction) for record, prediction in _answers(loaded, records, block, column))
         if output is None:
             show_all(lines, every=block)
         else:
@@ -73,15 +75,15 @@ def command(
 
 
 def _answers(
-    bundle: "Bundle", records: Iterable[dict[str, Any]], block: int
+    bundle: "Bundle", records: Iterable[dict[str, Any]], block: int, column: str
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each record with its prediction; no more than a block of records is held."""
+    """Each record as the file has it, with the prediction for `column`; no more than a block of records is held."""
     waiting: deque[dict[str, Any]] = deque()
 
     def remembered() -> Iterator[dict[str, Any]]:
         for record in records:
             waiting.append(record)
-            yield record
+            yield record if column == "text" else record | {"text": record[column]}
 
     for prediction in bundle.predictor.stream(remembered(), block):
         yield waiting.popleft(), prediction
@@ -92,7 +94,7 @@ def _records(file: str, column: str, settings: Sequence[str]) -> Iterator[dict[s
 
     source = guess(file, settings=settings)
     if column != "text":  # the format refuses a name that the file does not have
-        source = source.model_copy(update={"columns": source.columns | {"text": column}})
+        return source.read([column])
     first = next(source.read(), {})
     if "text" not in first and "tokens" not in first:  # taggers take words in 'tokens' as well
         columns = ", ".join(first)
@@ -104,11 +106,11 @@ def _json(record: dict[str, Any], prediction: dict[str, Any]) -> str:
     return json.dumps({**record, "prediction": prediction}, ensure_ascii=False, default=str)
 
 
-def _line(record: dict[str, Any], prediction: dict[str, Any]) -> str:
+def _line(record: dict[str, Any], prediction: dict[str, Any], column: str) -> str:
     """One line to read: the label and its probability, or the text with what was found in brackets."""
     from danlu.machine.terminal import on_one_line
 
-    text = record["text"] if "text" in record else " ".join(record.get("tokens", []))
+    text = record[column] if column in record else " ".join(record.get("tokens", []))
     if "label" in prediction:
         scores = prediction.get("scores", {})
         share = f"{scores.get(prediction['label'], 1.0):.3f}"

@@ -35,7 +35,8 @@ def command(
     _ = translator(language)
     found = look(data, settings=settings or (), member=member, column=column, label=label, similarity=similarity)
     tell(_("columns: {counts}").format(counts=", ".join(f"{name} {n:,}" for name, n in found.columns.items())))
-    for line in [*in_words(found.survey, language), *leaks_in_words(found.leaked, _)]:
+    told = [*found.bad_rows.in_words(language), *found.spelled.in_words(language)]
+    for line in [*in_words(found.survey, language), *told, *leaks_in_words(found.leaked, _)]:
         tell(line)
     for title, groups in (
         (_("texts in most rows"), found.repeated),

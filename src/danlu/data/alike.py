@@ -21,6 +21,12 @@ Verify = Callable[[Pairs], NDArray[np.float64]]
 _WINDOW = 32
 """Neighbours that a row of a crowded band is compared with, beside the first row of the band."""
 
+_TRIES = 128
+"""Comparisons that may find a row unlike others; two such rows are not compared any more."""
+
+_TRIES_IN_CROWD = 32
+"""The same where more than `_WINDOW` rows share a key, as texts from one template do: that tells little of a pair."""
+
 _GATHERED = 2**17
 """Pairs that are compared together, so that their texts are fetched together."""
 
@@ -76,35 +82,69 @@ def join_equal(forest: Forest, keys: Words, rows: Rows) -> None:
 
 def join_alike(
     forest: Forest, bands: Iterable[tuple[Words, Rows]], similarity: float, verify: Verify, *, firsts: NDArray[np.bool_]
-) -> None:
+) -> int:
     """Unite rows that share a key of a band and are as similar as asked, band by band.
 
     `bands` are the keys of rows, (M,) each with the rows (M,) ascending. Rows that are not in `firsts`, (N,), equal
-    one that is and are passed over. Pairs that are in one cluster already are not compared.
+    one that is and are passed over. Pairs that are in one cluster already are not compared, and no row is compared
+    for ever, so the work grows with N. Gives how many rows were not compared with all that share a key with them.
     """
-    unlike = np.empty(0, np.int64)
-    found = (pairs for keys, rows in bands for pairs in candidates(keys[firsts[rows]], rows[firsts[rows]]))
-    for pairs in _gathered(forest, found):
+    unlike, tries = _Unlike(), np.zeros(len(firsts), np.int32)
+    others = np.full(len(firsts), -1, forest.parents.dtype)
+    """A row of the crowd that each row was in, -1 for none."""
+    found = (part for keys, rows in bands for part in candidates(keys[firsts[rows]], rows[firsts[rows]], others))
+    for pairs in _gathered(forest, found, tries, others):
         codes, places = np.unique(pairs[:, 0] << 32 | pairs[:, 1], return_index=True)
-        new = _apart(forest, pairs[places]) & ~_holds(unlike, codes)
+        new = _apart(forest, pairs[places]) & ~unlike.holds(codes)
         codes, compared = codes[new], pairs[places[new]]
         if not len(compared):
             continue
         alike = verify(compared) >= similarity
         forest.join(compared[alike])
-        if len(unlike) < _REMEMBERED:
-            unlike = np.union1d(unlike, codes[~alike])
+        np.add.at(tries, compared[~alike].reshape(-1), 1)
+        unlike.add(codes[~alike])
+    crowded = np.flatnonzero(others >= 0)
+    return int(_apart(forest, np.stack([crowded, others[crowded].astype(np.int64)], axis=1)).sum())
 
 
-def _gathered(forest: Forest, found: Iterable[Pairs]) -> Iterator[Pairs]:
-    """Pairs of rows that are not in one cluster yet, some at a time.
+class _Unlike:
+    """Pairs known to be unlike: sorted runs, each half as long as the one before at most, so that adding is cheap."""
+
+    def __init__(self) -> None:
+        self._runs: list[NDArray[np.int64]] = []
+
+    def add(self, codes: NDArray[np.int64]) -> None:
+        """Remember codes, ascending, while there is room."""
+        if sum(map(len, self._runs)) >= _REMEMBERED:
+            return
+        self._runs.append(codes)
+        while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
+            self._runs[-2:] = [np.sort(np.concatenate(self._runs[-2:]), kind="stable")]  # merges the two
+
+    def holds(self, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which codes are known."""
+        found = np.zeros(len(codes), bool)
+        for run in self._runs:
+            if len(run):
+                found |= run[np.minimum(np.searchsorted(run, codes), len(run) - 1)] == codes
+        return found
+
+
+def _gathered(
+    forest: Forest, found: Iterable[tuple[Pairs, int]], tries: NDArray[np.int32], others: NDArray[np.signedinteger]
+) -> Iterator[Pairs]:
+    """Pairs of rows that are not in one cluster yet, some at a time; of two that were tried enough none.
 
     The first come at once: they join most of what is alike, and with it most of the pairs that other bands repeat.
     """
     held: list[Pairs] = []
     size, enough = 0, 1
-    for pairs in found:
-        held.append(pairs[_apart(forest, pairs)])
+    for given, most in found:
+        pairs = given[_apart(forest, given)]
+        tired = (tries[pairs] >= most).all(axis=1)
+        others[pairs[tired, 0]] = pairs[tired, 1]
+        others[pairs[tired, 1]] = pairs[tired, 0]
+        held.append(pairs[~tired])
         size += len(held[-1])
         if size >= enough:
             yield np.concatenate(held)
@@ -118,24 +158,40 @@ def _apart(forest: Forest, pairs: Pairs) -> NDArray[np.bool_]:
     return found
 
 
-def candidates(keys: Words, rows: Rows) -> Iterator[Pairs]:
-    """Pairs of rows with equal keys: each with the first, then, as that may be a stranger, with near neighbours."""
+def candidates(keys: Words, rows: Rows, others: NDArray[np.signedinteger]) -> Iterator[tuple[Pairs, int]]:
+    """Pairs of rows with equal keys, each part with how often such rows may be tried.
+
+    Rows are paired with the first of their key, then, as that may be a stranger, with near neighbours; where these
+    are not all that share the key, the first is written to `others`, (N,).
+    """
     order, begins = _grouped(keys)
-    crowded = ~begins
-    crowded[:-1] |= ~begins[1:]
-    order, begins = order[crowded], begins[crowded]
-    if not len(order):
-        return
-    group = np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))
-    yield _ordered(rows[order[group[~begins]]], rows[order[~begins]])
-    left = np.arange(len(order))
+    shared = ~begins
+    shared[:-1] |= ~begins[1:]
+    order, begins = order[shared], begins[shared]
+    starts = np.flatnonzero(begins)
+    sizes = np.diff(np.append(starts, len(order)))
+    crowded = np.repeat(sizes > _WINDOW + 1, sizes)
+    for chosen, most in ((~crowded, _TRIES), (crowded, _TRIES_IN_CROWD)):
+        members = rows[order[chosen]]
+        if len(members):
+            heads = np.repeat(rows[order[starts]], sizes)[chosen]
+            if most == _TRIES_IN_CROWD:
+                others[members] = heads
+            yield from ((pairs, most) for pairs in _paired(members, begins[chosen]))
+
+
+def _paired(rows: Rows, begins: NDArray[np.bool_]) -> Iterator[Pairs]:
+    """Pairs within groups of rows, which begin where it is said: each with the first, then with near neighbours."""
+    group = np.maximum.accumulate(np.where(begins, np.arange(len(rows)), 0))
+    yield _ordered(rows[group[~begins]], rows[~begins])
+    left = np.arange(len(rows))
     for distance in range(1, _WINDOW + 1):
-        left = left[left + distance < len(order)]
+        left = left[left + distance < len(rows)]
         left = left[group[left] == group[left + distance]]
         left = left[group[left] != left]
         if not len(left):
             return
-        yield _ordered(rows[order[left]], rows[order[left + distance]])
+        yield _ordered(rows[left], rows[left + distance])
 
 
 def similarities(texts: Sequence[str], pairs: Pairs) -> NDArray[np.float64]:
@@ -193,11 +249,3 @@ def _grouped(keys: Words) -> tuple[Rows, NDArray[np.bool_]]:
 
 def _ordered(first: Rows, second: Rows) -> Pairs:
     return np.stack([np.minimum(first, second), np.maximum(first, second)], axis=1)
-
-
-def _holds(known: NDArray[np.int64], codes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which codes are among the known, which are ascending."""
-    if not len(known):
-        return np.zeros(len(codes), bool)
-    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, codes), len(known) - 1)] == codes
-    return found

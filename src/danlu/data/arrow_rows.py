@@ -85,11 +85,37 @@ def _values(column: "Array") -> list[Any]:
     if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and not column.null_count:
         values: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
         return values
-    values = column.to_pylist()
+    try:
+        wanted = _told(kind)
+        values = (column if wanted is kind else column.cast(wanted)).to_pylist()
+    except pa.ArrowException:
+        raise
+    except (ValueError, OverflowError, NotImplementedError) as error:
+        raise pa.ArrowInvalid(f"values of type {kind} cannot be read: {error}") from error
     return [_filled(value) for value in values] if pa.types.is_nested(kind) else values
 
 
+def _told(kind: "DataType") -> "DataType":
+    """The type with texts for dates and times, of which Python holds fewer digits and years; itself without any."""
+    import pyarrow as pa
+
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind) or pa.types.is_time(kind):
+        return pa.string()
+    if pa.types.is_struct(kind):
+        fields = [kind.field(place) for place in range(kind.num_fields)]
+        told = pa.struct([field.with_type(_told(field.type)) for field in fields])
+    elif pa.types.is_list(kind):
+        told = pa.list_(kind.value_field.with_type(_told(kind.value_type)))
+    elif pa.types.is_large_list(kind):
+        told = pa.large_list(kind.value_field.with_type(_told(kind.value_type)))
+    else:
+        return kind
+    return kind if told == kind else told
+
+
 def _filled(value: Any) -> Any:
+    if isinstance(value, tuple):  # an entry of a map, of whose keys two may be equal
+        return {"key": value[0], "value": _filled(value[1])}
     if isinstance(value, dict):
         return {key: _filled(item) for key, item in value.items() if item is not None}
     return [_filled(item) for item in value] if isinstance(value, list) else value

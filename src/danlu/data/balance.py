@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.language import translator
+from danlu.refusal import Refusal
 
 Integers = NDArray[np.integer]
 
@@ -35,6 +36,24 @@ class Balance:
     def to_plain(self) -> dict[str, Any]:
         """The figures as plain data."""
         return asdict(self)
+
+
+def refuse_unseen_labels(rows: Mapping[str, NDArray[np.bool_]], codes: Integers, names: Sequence[str]) -> None:
+    """Refuse splits with labels that no row of `train` has, so that no model could know them.
+
+    `rows` tells which rows (N,) are in a split, `codes` (N,) the place of each row's label among `names`, -1 for none.
+
+    Raises:
+        Refusal: there is such a label.
+    """
+    known = np.unique(codes[rows["train"]])
+    for name, chosen in rows.items() if (known >= 0).any() else ():
+        unseen = np.setdiff1d(codes[chosen], [*known.tolist(), -1])
+        if len(unseen):
+            raise Refusal(
+                f"label '{min(names[code] for code in unseen)}' occurs in the {name} records but in none for "
+                "training; add examples of it to 'data', or correct the label"
+            )
 
 
 def balance(

@@ -18,7 +18,7 @@ def names_in(schema: "Schema") -> Names:
 
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return {}
     found = {}
     for column in schema if isinstance(features, dict) else ():

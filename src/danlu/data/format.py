@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 from pydantic import Field, ValidationError
 
 from danlu.data.bad_rows import BadRows
-from danlu.data.record import STRUCTURED, Record
+from danlu.data.labels import is_empty, trimmed
+from danlu.data.record import STRUCTURED, Record, plain_record
 from danlu.machine.remote import shown
 from danlu.recipe.part import Part, nearest
 from danlu.recipe.read import Written, keyed, sentences
@@ -44,10 +45,13 @@ class Format(Part):
     def rows_of(self, shard: str, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the records of a shard as they stand there, each with the number of its line or record, from 1."""
 
-    def read(self, needed: Sequence[str] = (), bad_rows: BadRows | None = None) -> Generator[Record, None, None]:
-        """Yield the records in order, columns renamed and joined, constants added.
+    def read(
+        self, needed: Sequence[str] = (), bad_rows: BadRows | None = None, *, labelled: bool = False
+    ) -> Generator[Record, None, None]:
+        """Yield the records in order, columns renamed and joined, constants added, values made plain (`plain`).
 
-        Columns that are not named in `columns` keep their names; empty values (null) are left out. Every record
+        Columns that are not named in `columns` keep their names; empty values (null), and labels that are, are left
+        out; where the records are to be learnt from (`labelled`), a row with an empty label is a bad row. Every record
         has the `needed` columns, and texts in them unless they are structured by their nature. Rows that cannot be
         read stop, or go to `bad_rows` under `on_bad_row: skip`; so does the rest of a file that is damaged. Without
         `bad_rows` a warning tells of them at the end.
@@ -60,19 +64,14 @@ class Format(Part):
         if self.on_bad_row == "stop":
             bad_rows = bad_rows.stopping()
         wanted = tuple(dict.fromkeys((*self.columns, *self.join, *needed)))
-        plain = not (self.columns or self.constants or self.join)
         empty = True
         for shard in self.shards():
             name = shown(shard)
             try:
                 for number, row in self.rows_of(shard, bad_rows):
-                    record = row if plain else self._named(row)
-                    if "tags" in record:
-                        record = _with_text_tags(record)
-                    if None in record.values():
-                        record = {key: value for key, value in record.items() if value is not None}
-                    if wanted and (lacking := self._lacking(record, row, wanted, needed)):
-                        bad_rows.reject(name, f"{self.counted_in} {number}", lacking, row)
+                    record = self._ready(row, wanted, needed, bad_rows, labelled=labelled)
+                    if isinstance(record, str):
+                        bad_rows.reject(name, f"{self.counted_in} {number}", record, row)
                     else:
                         empty = False
                         yield record
@@ -86,7 +85,35 @@ class Format(Part):
         if unwatched and bad_rows.count:
             warnings.warn("; ".join(bad_rows.in_words()), stacklevel=2)
 
+    def _ready(
+        self, row: Record, wanted: Sequence[str], texts: Sequence[str], bad_rows: BadRows, *, labelled: bool
+    ) -> Record | str:
+        """The record of a row, or what is wrong with it."""
+        record = self._named(row)
+        if "tags" in record:
+            record = _with_text_tags(record)
+        if "label" in record and is_empty(record["label"]):
+            if labelled:
+                return (
+                    "the label is empty; fill it in, write 'on_bad_row: skip' to leave such rows out, or rename the "
+                    "column in 'columns' if it is no label"
+                )
+            record = {key: value for key, value in record.items() if key != "label"}
+            wanted = [column for column in wanted if column != "label"]
+        if None in record.values():
+            record = {key: value for key, value in record.items() if value is not None}
+        if wanted and (lacking := self._lacking(record, row, wanted, texts)):
+            return lacking
+        record = plain_record(record)
+        label = record.get("label")
+        if isinstance(label, str) and (bare := trimmed(label)) != label:
+            record = record | {"label": bare}
+            bad_rows.mend("labels without the white space around them")
+        return record
+
     def _named(self, row: Record) -> Record:
+        if not (self.columns or self.constants or self.join):
+            return row
         if not self.columns:
             named = row | self.constants
         else:

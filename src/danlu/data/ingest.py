@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from danlu.data.cleaning import Cleaned
 from danlu.data.folded import folded
+from danlu.data.labels import is_fraction, label_of
 from danlu.data.minhash import band_keys
-from danlu.data.record import Columns, Record, entity_labels, labels_of, text_of, truth_of
+from danlu.data.record import Columns, Record, entity_labels, is_labelled, opinion_of, text_of, truth_of
 from danlu.data.stored import arrow_table, write_arrow
+from danlu.data.survey import counted_labels
 from danlu.data.times import seconds_of
-from danlu.refusal import Refusal
+from danlu.refusal import Refusal, of_record
 
 CHUNK = 2**22
 """Bytes of text in a chunk, about."""
@@ -55,6 +57,7 @@ class Chunk:
     """What is kept in memory of a chunk on disk: counts of the rows that have a text, and of those without.
 
     - `coded`: for `label` and `stratum`, the names that their codes stand for.
+    - `measured`: whether labels are fractions, so that its numbers are no labels.
     - `cleaned`: what cleaning did, without the records.
     """
 
@@ -67,6 +70,7 @@ class Chunk:
     labels: Counter[str]
     entities: Counter[str]
     unlabelled: int
+    measured: bool
     coded: dict[str, list[str]]
     schema: Any
     cleaned: Cleaned
@@ -93,13 +97,14 @@ class Ingest:
         """Write the chunk.
 
         Raises:
-            Refusal: a label is empty, a column that the split needs is missing, or a column holds several types.
+            Refusal: a column that the split needs is missing, or a column holds several types.
         """
-        records = [_checked(record, piece, place) for place, record in enumerate(piece.records)]
+        measured = any(is_fraction(record.get("label")) for record in piece.records)
+        records = piece.records if measured else [_named(record) for record in piece.records]
         numbered = list(zip(piece.numbers, records, strict=True))
         cleaned = Cleaned()
         if self.clean is not None:
-            numbered, cleaned = _cleaned(numbered, self.clean, filtered=piece.origin == "train")
+            numbered, cleaned = _cleaned(numbered, self.clean, piece.name, filtered=piece.origin == "train")
         filled = [(number, record) for number, record in numbered if text_of(record, self.column).strip()]
         records = [record for _, record in filled]
         table = arrow_table(records, where=lambda row: f"{piece.name}: record {filled[row][0]}")
@@ -113,9 +118,10 @@ class Ingest:
             name=piece.name,
             rows=len(records),
             empty=len(numbered) - len(records),
-            labels=Counter(label for record in records for label in labels_of(record)),
+            labels=counted_labels(records),
             entities=Counter(label for record in records for label in entity_labels(record)),
-            unlabelled=sum(1 for record in records if not {"label", "labels", "entities", "tags"} & record.keys()),
+            unlabelled=sum(not is_labelled(record) for record in records),
+            measured=measured,
             coded=coded,
             schema=table.schema,
             cleaned=cleaned,
@@ -124,7 +130,7 @@ class Ingest:
     def _facts(
         self, records: Sequence[Record], numbers: Sequence[int], piece: Piece
     ) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
-        """One value a row: keys of its text, length, truth, label, stratum, group, time, number in its file.
+        """One value a row: keys of its text, length, truth, opinion, label, stratum, group, time, number in its file.
 
         Labels and strata are codes, -1 for none, whose names come with them.
         """
@@ -134,6 +140,7 @@ class Ingest:
             "number": np.asarray(numbers, np.int32),
             "characters": np.fromiter(map(len, texts), np.int32, len(texts)),
             "truth": hashed([truth_of(record) for record in records]),
+            "opinion": hashed([opinion_of(record) for record in records]),
         }
         coded = {"label": [label if isinstance(label, str) else None for label in labels]}
         if self.stratum is not None:
@@ -219,23 +226,28 @@ def pieces(sources: Iterable[tuple[str, str, Iterable[Record]]], column: Columns
             number += 1
 
 
-def _checked(record: Record, piece: Piece, place: int) -> Record:
+def _named(record: Record) -> Record:
+    """The record with its label as a text."""
     label = record.get("label")
-    if isinstance(label, str) and not label.strip():
-        raise Refusal(
-            f"{piece.name}: record {piece.numbers[place]} has an empty label; fill it in, or remove the record"
-        )
-    return record | {"label": str(label)} if isinstance(label, int) else record
+    name = label if type(label) is str else label_of(label)
+    return record if name is None or name is label else record | {"label": name}
 
 
 _PLACE = "\0place"
 
 
 def _cleaned(
-    numbered: list[tuple[int, Record]], clean: Clean, *, filtered: bool
+    numbered: list[tuple[int, Record]], clean: Clean, name: str, *, filtered: bool
 ) -> tuple[list[tuple[int, Record]], Cleaned]:
     """The records that cleaning leaves, each with its number in the file, and what else it did."""
-    done = clean([record | {_PLACE: number} for number, record in numbered], filtered)
+    placed = [record | {_PLACE: number} for number, record in numbered]
+    try:
+        done = clean(placed, filtered)
+    except Refusal:
+        for record in placed:  # one by one, to name the record
+            with of_record(name, record[_PLACE]):
+                clean([record], filtered)
+        raise
     left = []
     for record in done.records:
         number = int(record[_PLACE])

@@ -7,7 +7,7 @@ import orjson
 
 from danlu.data.bad_rows import BadRows
 from danlu.data.guess import holds_json_lines
-from danlu.data.json_text import parse, refuse_deep
+from danlu.data.json_text import holds_long_numbers, parse, refuse_deep
 from danlu.data.lines import Block
 from danlu.data.record import DEPTH, Record
 from danlu.data.source_file import SourceFile
@@ -84,9 +84,11 @@ class JsonFormat(TextFormat):
 def _objects(block: bytes) -> list[Record] | None:
     """The objects of a block of lines, parsed at one go: twice as fast as a line at a time.
 
-    None if there is a blank line, or one that is no object of its own. A number between the lines shows where each
-    ends, so that half an object is not joined to the half on the next line.
+    None if there is a blank line, one that is no object of its own, or a number beyond 64 bits. A number between the
+    lines shows where each ends, so that half an object is not joined to the half on the next line.
     """
+    if holds_long_numbers(block):
+        return None
     try:
         values = orjson.loads(b"[" + block.rstrip().replace(b"\n", _BETWEEN) + b"]")
     except orjson.JSONDecodeError:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import orjson
 
 from danlu.data.record import DEPTH
@@ -10,14 +11,16 @@ from danlu.refusal import Refusal
 
 
 def parse(text: str | bytes, where: str) -> Any:
-    """The value of a JSON text (RFC 8259, 2017); whole numbers beyond 64 bits become floats.
+    """The value of a JSON text (RFC 8259, 2017); whole numbers beyond 64 bits become texts, with all their digits.
 
     Raises:
         Refusal: it is no JSON, or holds half of a character pair; names `where` and the column.
     """
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value = None if holds_long_numbers(_encoded(text)) else orjson.loads(text)
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        value = None
+    if value is None:
         value = _parse_slowly(text if isinstance(text, str) else text.decode("utf-8"), where)
     refuse_deep(value, where)
     return value
@@ -34,10 +37,28 @@ def refuse_deep(value: Any, where: str) -> None:
     raise Refusal(f"{where}: is nested too deeply, more than {DEPTH} lists or objects within each other; write it flat")
 
 
+def holds_long_numbers(block: bytes) -> bool:
+    """Whether there may be a whole number beyond 64 bits, of which orjson would keep 17 digits.
+
+    A tenth of a millisecond a megabyte: runs of digits are found by doubling.
+    """
+    if len(block) < 20:
+        return False
+    signs = np.frombuffer(block, np.uint8)
+    run = (signs - np.uint8(ord("0"))) < 10
+    for step in (1, 2, 4, 8, 3):  # runs of 2, 4, 8, 16, 19
+        run = run[:-step] & run[step:]
+    return bool((run[:-1] & run[1:]).any() or (run[1:] & (signs[: len(run) - 1] == ord("-"))).any())
+
+
+def _encoded(text: str | bytes) -> bytes:
+    return text.encode("utf-8") if isinstance(text, str) else text
+
+
 def _parse_slowly(text: str, where: str) -> Any:
     """The same by the standard library, which takes NaN as well and says better what is wrong."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_int=_whole)
         if "\\u" in text:  # the only way to half of a pair, which no encoding can write
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
@@ -50,3 +71,10 @@ def _parse_slowly(text: str, where: str) -> Any:
     except ValueError as error:  # Python refuses to read numbers of more than 4,300 digits
         raise Refusal(f"{where}: holds a number of thousands of digits; write it as text, or leave it out") from error
     return value
+
+
+def _whole(digits: str) -> int | str:
+    """A whole number, or its text where 64 bits do not hold it (Python itself refuses 4,300 digits)."""
+    if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
+        return digits
+    return int(digits)

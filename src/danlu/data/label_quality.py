@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from danlu.data.dedup import exact_clusters
 from danlu.data.extra import needed
+from danlu.data.labels import known_label, label_of, spellings
 from danlu.data.record import Record
 from danlu.language import translator
 from danlu.machine.files import refuse_unwritable, write_text
@@ -45,7 +46,7 @@ class Suspect:
 
 
 def labels_in(records: Sequence[Record], column: str = "text", label: str = "label") -> tuple[list[str], list[str]]:
-    """The text and the label of each record.
+    """The text and the label of each record, labels spelled as most records have them.
 
     Raises:
         Refusal: a record has no text, or not exactly one label, or all have the same; names the record.
@@ -53,12 +54,14 @@ def labels_in(records: Sequence[Record], column: str = "text", label: str = "lab
     for number, record in enumerate(records, 1):
         if not isinstance(record.get(column), str):
             raise Refusal(f"record {number:,}: there is no text in the column '{column}'; name the one that is meant")
-        if not isinstance(record.get(label), str | int):
+        if label_of(record.get(label)) is None:
             raise Refusal(
                 f"record {number:,}: there is no label in the column '{label}', and each record needs one; "
                 f"name the column that is meant (the columns are: {', '.join(record)})"
             )
-    labels = [str(record[label]) for record in records]
+    named = [label_of(record[label]) or "" for record in records]
+    found = spellings(Counter(named))
+    labels = [found.of(name) for name in named]
     if len(set(labels)) < 2:
         raise Refusal(f"the records have {len(set(labels))} different labels, and two are needed to doubt one")
     return [record[column] for record in records], labels
@@ -90,11 +93,12 @@ def shares_of(predictions: Sequence[dict[str, Any]], names: Sequence[str]) -> Sh
     """
     if not all(isinstance(prediction.get("scores"), dict) for prediction in predictions):
         raise Refusal("labels are examined with the probabilities of a 'classify' bundle; this one gives none")
-    known = set(predictions[0]["scores"]) if predictions else set(names)
-    missing = sorted(set(names) - known)
-    if missing:
-        raise Refusal(f"the bundle does not know the label '{missing[0]}'; it knows: {', '.join(sorted(known))}")
-    found = np.array([[prediction["scores"][name] for name in names] for prediction in predictions], np.float64)
+    known = sorted(predictions[0]["scores"]) if predictions else sorted(names)
+    meant = [known_label(name, known) for name in names]
+    if None in meant:
+        missing = names[meant.index(None)]
+        raise Refusal(f"the bundle does not know the label '{missing}'; it knows: {', '.join(known)}")
+    found = np.array([[prediction["scores"][name] for name in meant] for prediction in predictions], np.float64)
     shares: Shares = found / np.maximum(found.sum(1, keepdims=True), 1e-12)
     return shares
 

@@ -75,13 +75,16 @@ class Writers:
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
 
-        held = self._held.pop(split, [])
-        if split not in self._open:
-            self._open[split] = ParquetWriter(
-                self._folder / f"{split}.parquet", self._schemas[split], compression="zstd"
-            )
-        if held:
-            self._open[split].write_table(pa.concat_tables(held))
+        held, file = self._held.pop(split, []), self._folder / f"{split}.parquet"
+        try:
+            if split not in self._open:
+                self._open[split] = ParquetWriter(file, self._schemas[split], compression="zstd")
+            if held:
+                self._open[split].write_table(pa.concat_tables(held))
+        except pa.ArrowNotImplementedError as error:  # such as objects that never have a key
+            raise Refusal(
+                f"the rows for {split} cannot be stored ({str(error).splitlines()[0]}); leave that column out"
+            ) from error
 
 
 def put_in_place(scratch: Path, folder: Path, splits: Sequence[str], notes: Mapping[str, Any]) -> None:

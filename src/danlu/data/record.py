@@ -1,7 +1,14 @@
 """One example, as a dict of plain values: `{"text": ..., "label": ...}`."""
 
 import json
+from base64 import b64encode
+from collections.abc import Callable
+from datetime import date, time, timedelta
+from decimal import Decimal
+from math import isnan
 from typing import Any
+
+from danlu.data.labels import label_of
 
 Record = dict[str, Any]
 """Plain values only (text, numbers, lists and dicts of them); columns are named as the task names them."""
@@ -14,6 +21,8 @@ DEPTH = 32
 STRUCTURED = frozenset({"answers", "entities", "head", "labels", "messages", "tags", "tail", "tokens", "words"})
 """Columns that are lists or dicts by their nature; every other one that is needed holds a text or a number."""
 
+
+_PLAIN = {str, bool, type(None)}
 
 Columns = str | tuple[str, ...]
 """A column with a text, or several whose texts count together."""
@@ -34,26 +43,121 @@ def text_of(record: Record, column: Columns = "text") -> str:
             return "\n".join(str(item["content"]) for item in value)
         return str(value)
     if "words" in record:
-        return "".join(map(str, record["words"]))
-    return " ".join(map(str, record.get("tokens", ())))
+        return "".join(map(str, _listed(record["words"]))) or str(record["words"] or "")
+    return " ".join(map(str, _listed(record.get("tokens")))) or str(record.get("tokens") or "")
+
+
+def plain_record(record: Record) -> Record:
+    """The record with plain JSON values alone, as `plain` makes them; columns that are empty (null) are left out."""
+    if set(map(type, record.values())) <= _PLAIN:
+        return record
+    values = ((name, plain(value)) for name, value in record.items())
+    return {name: value for name, value in values if value is not None}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it, which everything behind the reading of data relies on.
+
+    Dates and times become texts by ISO 8601, decimals and whole numbers beyond 64 bits texts with all their digits,
+    bytes base64, no number (NaN) nothing; what is not known becomes its text.
+    """
+    if type(value) in _PLAIN:
+        return value
+    for kind, made in _MADE_PLAIN:
+        if isinstance(value, kind):
+            return made(value)
+    return plain(value.tolist()) if hasattr(value, "tolist") else str(value)  # numbers and arrays of numpy
 
 
 def truth_of(record: Record) -> str | None:
     """What a record says of its text, its label, entities, tags or words, as one comparable text; None without any."""
-    for column in ("label", "labels", "entities", "tags", "words"):
-        if column in record:
+    label = record.get("label")
+    if label is not None and not isinstance(label, list):
+        return label_of(label) or json.dumps(label, ensure_ascii=False, sort_keys=True, default=str)
+    if labels := labels_of(record):
+        return json.dumps(sorted(labels), ensure_ascii=False)
+    for column in ("labels", "entities", "tags", "words"):
+        if record.get(column) is not None:
             value = record[column]
             return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     return None
 
 
+def opinion_of(record: Record) -> str | None:
+    """Its label, or its labels, as one comparable text; None without any. Like texts may differ in it alone."""
+    labels = labels_of(record)
+    return json.dumps(sorted(labels), ensure_ascii=False) if labels else None
+
+
 def labels_of(record: Record) -> list[str]:
-    """Its label, or each of several; numbers to be predicted are no labels."""
-    label = record.get("label", record.get("labels"))
-    return [label] if isinstance(label, str) else list(map(str, label)) if isinstance(label, list) else []
+    """Its label, or each of several; fractions, which are to be measured, are no labels."""
+    value = record.get("label", record.get("labels"))
+    found = map(label_of, value if isinstance(value, list) else [value])
+    return [label for label in found if label is not None]
 
 
 def entity_labels(record: Record) -> list[str]:
-    """The label of each of its entities, of spans and tags alike."""
-    found = [str(entity["label"]) for entity in record.get("entities", ())]
-    return found + [tag[2:] for tag in record.get("tags", ()) if tag.startswith("B-")]
+    """The label of each of its entities, of spans and tags alike; what is neither is not counted."""
+    entities, tags = record.get("entities"), record.get("tags")
+    found = [label_of(entity.get("label")) for entity in _listed(entities) if isinstance(entity, dict)]
+    found += [label_of(tag[2:]) for tag in _listed(tags) if isinstance(tag, str) and tag.startswith("B-")]
+    return [label for label in found if label is not None]
+
+
+def answers_of(record: Record) -> list[dict[str, Any]] | None:
+    """The answers of a question as `{"text", "start"}`, also from the forms of SQuAD; None where they are no such."""
+    given = record.get("answers")
+    if isinstance(given, dict):  # as the datasets library has it: texts beside starts
+        texts, starts = given.get("text"), given.get("answer_start", given.get("start"))
+        if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):
+            return None
+        given = [{"text": text, "start": start} for text, start in zip(texts, starts, strict=True)]
+    found = []
+    for answer in given if isinstance(given, list) else [None]:
+        if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
+            return None
+        start = answer.get("start", answer.get("answer_start"))
+        if type(start) is not int:
+            return None
+        others = {name: value for name, value in answer.items() if name not in ("text", "start", "answer_start")}
+        found.append({"text": answer["text"], "start": start, **others})
+    return found
+
+
+def is_mark(mark: Any) -> bool:
+    """Whether a value marks characters of a text: an object with whole numbers in `start` and `end`."""
+    return isinstance(mark, dict) and type(mark.get("start")) is int and type(mark.get("end")) is int
+
+
+def is_labelled(record: Record) -> bool:
+    """Whether a record says something of its text."""
+    return any(record.get(column) is not None for column in ("label", "labels", "entities", "tags"))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _whole(number: int) -> int | str:
+    """A whole number, or all its digits, of which Python's own text stops at 4,300."""
+    return number if -(2**63) <= number < 2**63 else format(Decimal(number), "f")
+
+
+def _all_plain(values: Any) -> list[Any]:
+    return values if type(values) is list and set(map(type, values)) <= _PLAIN else [plain(item) for item in values]
+
+
+def _seconds(span: timedelta) -> str:
+    return f"PT{span.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
+
+
+_MADE_PLAIN: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
+    (dict, lambda value: {str(key): plain(item) for key, item in value.items()}),
+    ((list, tuple), _all_plain),
+    (int, _whole),
+    (float, lambda value: None if isnan(value) else float(value)),
+    ((date, time), lambda value: value.isoformat()),  # a datetime is a date as well
+    (timedelta, _seconds),
+    (Decimal, lambda value: format(value, "f")),
+    (bytes, lambda value: b64encode(value).decode("ascii")),
+)

@@ -8,7 +8,8 @@ from typing import Any
 
 from danlu.data.alignment import Alignment, forward
 from danlu.data.cleaner import Rewriter
-from danlu.data.record import Record
+from danlu.data.record import Record, answers_of, is_mark
+from danlu.refusal import Refusal
 
 TEXTS = ("text", "text_pair", "context", "question", "source", "target", "chosen", "rejected")
 """Columns that hold a text, beside the one that records are compared by."""
@@ -20,11 +21,16 @@ MESSAGES = ("messages", "chosen", "rejected")
 """Columns that hold a conversation."""
 
 
-def rewrite_texts(records: list[Record], rewriter: Rewriter, names: Collection[str], column: str = "text") -> int:
+def rewrite_texts(
+    records: list[Record], rewriter: Rewriter, names: Collection[str], column: str = "text", *, marks: bool = True
+) -> int:
     """Rewrite the columns that hold a text; returns how many marked spans have gone.
 
     `names` are the columns that any of the records has. Entities, head and tail are marked in `column`, answers
-    in `context`.
+    in `context`; they move with their text where `marks` are asked for.
+
+    Raises:
+        Refusal: what should mark characters of a text that is rewritten does not.
     """
     lost = 0
     for name in dict.fromkeys((column, *TEXTS)):
@@ -39,9 +45,9 @@ def rewrite_texts(records: list[Record], rewriter: Rewriter, names: Collection[s
             if new is old or new == old:
                 continue
             record = records[row] | {name: new}
-            if name == column and ("entities" in record or "head" in record or "tail" in record):
+            if marks and name == column and ("entities" in record or "head" in record or "tail" in record):
                 lost += _move_marks(record, rewriter.trace(old), new)
-            if name == "context" and "answers" in record:
+            if marks and name == "context" and "answers" in record:
                 lost += _move_answers(record, rewriter.trace(old), new)
             records[row] = record
     return lost
@@ -81,6 +87,12 @@ def rewrite_messages(records: list[Record], rewriter: Rewriter, names: Collectio
 def _move_marks(record: Record, alignments: Sequence[Alignment], text: str) -> int:
     """Move entities, head and tail; returns how many have gone."""
     lost = 0
+    wrong = [name for name in ("entities", "head", "tail") if not _is_marked(record.get(name))]
+    if wrong:
+        raise Refusal(
+            f"column '{wrong[0]}' must hold {{start, end, label}} where a cleaner rewrites its text; "
+            "read such files with kind spans, or name the column otherwise in 'columns' of the data"
+        )
     if isinstance(record.get("entities"), list):
         moved = _apart([_moved(mark, alignments, text) for mark in record["entities"]], record["entities"])
         lost += len(record["entities"]) - len(moved)
@@ -97,12 +109,17 @@ def _move_marks(record: Record, alignments: Sequence[Alignment], text: str) -> i
 
 
 def _move_answers(record: Record, alignments: Sequence[Alignment], text: str) -> int:
-    answers = []
-    for answer in record["answers"]:
+    given, answers = answers_of(record), []
+    if given is None:
+        raise Refusal(
+            "column 'answers' must be a list of {text, start} where a cleaner rewrites its context; "
+            "read such files with kind squad, or name the column otherwise in 'columns' of the data"
+        )
+    for answer in given:
         span = forward(alignments, answer["start"], answer["start"] + len(answer["text"]))
         if span is not None:
             answers.append(answer | {"start": span[0], "text": text[span[0] : span[1]]})
-    lost = len(record["answers"]) - len(answers)
+    lost = len(given) - len(answers)
     record["answers"] = answers
     return lost
 
@@ -134,11 +151,16 @@ def _tags_left(tags: list[str], stay: list[int]) -> list[str]:
     """The tags of the tokens that stay; where the beginning of an entity went, what goes on begins it."""
     left = [tags[place] for place in stay]
     for number, place in enumerate(stay):
-        tag = tags[place]
+        tag = str(tags[place])
         gone = range(stay[number - 1] + 1 if number else 0, place)
         if tag[:2] == "I-" and any(tags[other] == f"B-{tag[2:]}" for other in gone):
             left[number] = f"B-{tag[2:]}"
     return left
+
+
+def _is_marked(value: object) -> bool:
+    """Whether a value holds marks, or is of another sort, such as a text, that marks nothing."""
+    return all(map(is_mark, value)) if isinstance(value, list) else not isinstance(value, dict) or is_mark(value)
 
 
 def _is_texts(value: object) -> bool:

@@ -3,6 +3,7 @@
 Memory is some 24 bytes a row, for what clusters and splits hold of each, and that of a few chunks.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.alike import Forest, Pairs, join_alike, join_equal, similarities
+from danlu.data.dedup import Clusters
 from danlu.data.engine import Engine
 from danlu.data.ingest import Chunk
+from danlu.data.labels import Spellings, spellings
 from danlu.data.minhash import Words, bands_for
 from danlu.data.record import Columns, text_of
 from danlu.data.stored import read_arrow, records_of
+from danlu.data.survey import Said
 
 _TOGETHER = 2**22
 """Rows whose keys are sorted at a time: 24 bytes each."""
@@ -50,14 +54,41 @@ class Spool:
         place = number * chunk.rows * 8  # bytes
         return np.fromfile(self.folder / f"{chunk.number}.bands", np.uint64, chunk.rows, offset=place)
 
-    def coded(self, name: str) -> tuple[NDArray[np.int32], list[str]]:
-        """Each row's `label` or `stratum` as a position in the names, -1 for none, (N,)."""
+    def coded(self, name: str, spelled: Callable[[str], str] = str) -> tuple[NDArray[np.int32], list[str]]:
+        """Each row's `label` or `stratum`, as it is spelled, as a position in the names, -1 for none, (N,).
+
+        No row has a label where the numbers are to be measured.
+        """
+        if name == "label" and self.measured:
+            return np.full(self.rows, -1, np.int32), []
         names: dict[str, int] = {}
         found = []
         for chunk in self.chunks:
-            renamed = [names.setdefault(value, len(names)) for value in chunk.coded[name]]
+            renamed = [names.setdefault(spelled(value), len(names)) for value in chunk.coded[name]]
             found.append(np.array([*renamed, -1], np.int32)[self.of(chunk, name)])
         return np.concatenate(found), list(names)
+
+    def spellings(self) -> Spellings:
+        """Which labels of all rows are one; nothing where the numbers are to be measured."""
+        return spellings(self.labels())
+
+    def labels(self) -> Counter[str]:
+        """Rows by label as it is written; none where the numbers are to be measured."""
+        found: Counter[str] = Counter()
+        for chunk in self.chunks if not self.measured else ():
+            found += chunk.labels
+        return found
+
+    @property
+    def measured(self) -> bool:
+        """Whether the column `label` holds fractions anywhere, so that its numbers are no labels."""
+        return any(chunk.measured for chunk in self.chunks)
+
+    def said(self, codes: NDArray[np.int32]) -> Said:
+        """What each row says of its text, its label being one of `codes`, -1 for none, (N,)."""
+        named, labels = codes >= 0, codes.astype(np.uint64) + np.uint64(1)
+        opinions = np.zeros(self.rows, np.uint64) if self.measured else self.values("opinion")
+        return Said(np.where(named, labels, self.values("truth")), np.where(named, labels, opinions))
 
     def of_chunk(self, values: NDArray[Any]) -> Iterator[tuple[Chunk, NDArray[Any]]]:
         """Each chunk with its part of a column of N rows."""
@@ -110,10 +141,8 @@ class Texts:
         return similarities(self.of(rows), places.reshape(pairs.shape))
 
 
-def spooled_clusters(
-    spool: Spool, similarity: float, engine: Engine
-) -> tuple[NDArray[np.signedinteger], NDArray[np.signedinteger]]:
-    """The first row of each row's cluster of equal texts, and of texts that are alike: (N,) twice.
+def spooled_clusters(spool: Spool, similarity: float, engine: Engine) -> Clusters:
+    """Which rows have equal texts, and which are alike.
 
     The same as `danlu.data.dedup.find_clusters` finds in memory.
     """
@@ -132,8 +161,8 @@ def spooled_clusters(
 
     bands, _ = bands_for(similarity)
     keyed = (part for band in range(bands) for part in _parted(spool, partial(spool.band, number=band), firsts))
-    join_alike(forest, keyed, similarity, verify, firsts=firsts)
-    return exact, forest.clusters()
+    uncompared = join_alike(forest, keyed, similarity, verify, firsts=firsts)
+    return Clusters(exact, forest.clusters(), uncompared)
 
 
 def _parted(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.dedup import Clusters, Rows, conflicting
-from danlu.data.record import Record, entity_labels, labels_of, text_of
+from danlu.data.dedup import Clusters, Rows, contested, numbered
+from danlu.data.labels import is_fraction
+from danlu.data.record import Record, entity_labels, is_labelled, labels_of, opinion_of, text_of, truth_of
 from danlu.language import translator
 
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99, 100)
@@ -52,6 +53,8 @@ class Survey:
     - `near_duplicates`: filled rows beside the first of their cluster of like texts, `exact_duplicates` included.
     - `labels`: rows by label; `entities`: entities by label.
     - `conflicting_texts`, `conflicting_rows`: texts that come with more than one label, or set of entities.
+    - `contrasting_rows`: rows alike to another one with another label, as by a "not"; they are kept.
+    - `uncompared_rows`: those from one template with more others than they were compared with.
     """
 
     rows: int
@@ -66,6 +69,8 @@ class Survey:
     conflicting_rows: int
     characters: Lengths
     naive_leak: Leak
+    contrasting_rows: int = 0
+    uncompared_rows: int = 0
 
     def to_plain(self) -> dict[str, Any]:
         """The survey as plain data."""
@@ -85,16 +90,34 @@ def survey(
     return surveyed(
         Counts(
             rows=len(records) + empty_rows,
-            labels=Counter(label for record in records for label in labels_of(record)),
+            labels=counted_labels(records),
             entities=Counter(label for record in records for label in entity_labels(record)),
-            unlabelled=sum(1 for record in records if not {"label", "labels", "entities", "tags"} & record.keys()),
+            unlabelled=sum(not is_labelled(record) for record in records),
         ),
         clusters,
-        conflicting(records, clusters.exact),
+        Said(numbered(map(truth_of, records)), numbered(map(opinion_of, records))),
         [len(text_of(record, column)) for record in records],
         rng,
         test_share,
     )
+
+
+def counted_labels(records: Sequence[Record]) -> Counter[str]:
+    """Rows by label; none where fractions are among them, for then the numbers are to be measured."""
+    if any(is_fraction(record.get("label")) for record in records):
+        return Counter()
+    return Counter(label for record in records for label in labels_of(record))
+
+
+@dataclass(frozen=True)
+class Said:
+    """What N rows say of their texts, as numbers that are 0 for nothing.
+
+    - `truths`: label, entities, tags or words, (N,); `opinions`: labels alone, (N,).
+    """
+
+    truths: NDArray[np.integer]
+    opinions: NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -110,13 +133,14 @@ class Counts:
 def surveyed(
     counts: Counts,
     clusters: Clusters,
-    crossed: NDArray[np.bool_],
+    said: Said,
     characters: Sequence[int] | NDArray[np.integer],
     rng: np.random.Generator,
     test_share: float = 0.1,
 ) -> Survey:
-    """The survey of N filled rows from their clusters, contradictions (N,) and lengths (N,)."""
+    """The survey of N filled rows from their clusters, what they say, and lengths (N,)."""
     rows = len(clusters.exact)
+    crossed = contested(said.truths, clusters.exact)
     exact, near = (int((names == np.arange(rows)).sum()) for names in (clusters.exact, clusters.near))
     return Survey(
         rows=counts.rows,
@@ -127,10 +151,12 @@ def surveyed(
         labels=dict(counts.labels.most_common()),
         unlabelled_rows=counts.unlabelled,
         entities=dict(counts.entities.most_common()),
-        conflicting_texts=int((crossed & (clusters.exact == np.arange(rows))).sum()),
+        conflicting_texts=len(np.unique(clusters.exact[crossed])),
         conflicting_rows=int(crossed.sum()),
         characters=lengths(characters),
         naive_leak=naive_leak(clusters, rng, test_share),
+        contrasting_rows=int((contested(said.opinions, clusters.near) & ~crossed).sum()),
+        uncompared_rows=clusters.uncompared,
     )
 
 
@@ -181,12 +207,24 @@ def in_words(found: Survey, language: str = "en") -> list[str]:
         told.append(_("{rows:,} rows without text").format(rows=found.rows - found.nonempty_rows))
     if found.labels:
         told.append(_("labels: {counts}").format(counts=_counted(found.labels)))
+    if found.unlabelled_rows and found.unlabelled_rows < found.nonempty_rows:
+        told.append(_("{rows:,} rows without a label").format(rows=found.unlabelled_rows))
     if found.entities:
         told.append(_("entities: {counts}").format(counts=_counted(found.entities)))
     if found.conflicting_texts:
         told.append(
             _("{texts:,} texts come with different labels, in {rows:,} rows").format(
                 texts=found.conflicting_texts, rows=found.conflicting_rows
+            )
+        )
+    if found.contrasting_rows:
+        told.append(
+            _("{rows:,} rows are like another with another label, and are kept").format(rows=found.contrasting_rows)
+        )
+    if found.uncompared_rows:
+        told.append(
+            _("{rows:,} rows from one template were compared with some of the others alone").format(
+                rows=found.uncompared_rows
             )
         )
     return told

@@ -60,10 +60,10 @@ def examine(
         answers=[
             {
                 "digest": digest(record),
-                "gold": _spans_as_rows(task.gold(record)),
+                "gold": _spans_as_rows(task.gold(record, number)),
                 "answer": _spans_as_rows(task.answer(prediction)),
             }
-            for record, prediction in zip(records, predictions, strict=True)
+            for number, (record, prediction) in enumerate(zip(records, predictions, strict=True))
         ],
     )
 

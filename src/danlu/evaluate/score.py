@@ -156,12 +156,12 @@ def truths(task: Task, records: Sequence[Record], predictions: Sequence[Predicti
             f"There are {len(predictions)} predictions for {len(records)} records; predict these very records again."
         )
     gold = []
-    for number, record in enumerate(records, start=1):
+    for number, record in enumerate(records):
         try:
-            gold.append(task.gold(record))
+            gold.append(task.gold(record, number))
         except KeyError as missing:
             raise Refusal(
-                f"Record {number} has no column {missing}, and evaluation compares with the truth; it has: "
+                f"Record {number + 1} has no column {missing}, and evaluation compares with the truth; it has: "
                 f"{', '.join(record) or 'nothing'}; add the column, or use `danlu predict` for data without it."
             ) from None
     return gold

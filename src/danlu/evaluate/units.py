@@ -67,7 +67,7 @@ def marked(task: Task, records: Sequence[Record], name: str) -> list[list[Mark]]
 
     Raises `Refusal` if the truth is no spans, or if there are no records; `name` is the baseline's.
     """
-    truths = [task.gold(record) for record in records]
+    truths = [task.gold(record, number) for number, record in enumerate(records)]
     if not truths:
         raise Refusal(f"There are no training records, and the baseline '{name}' learns from them; look at the split.")
     if not all(isinstance(truth, (set, frozenset)) for truth in truths):

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 from danlu.data.bad_rows import BadRows
 from danlu.data.cleaner import Rewriter
 from danlu.data.format import Format
+from danlu.data.labels import Spellings, spellings
 from danlu.data.prepared import load, load_cleaners, stream
 from danlu.data.record import Record
+from danlu.data.survey import counted_labels
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference
@@ -24,10 +26,12 @@ Data = Reference | Format
 """A prepared data set (`@stage`, `@stage:split`), or files as they are."""
 
 
-def records_of(data: Data | Sequence[Data], split: str, place: Place) -> list[Record]:
+def records_of(data: Data | Sequence[Data], split: str, place: Place, *, labelled: bool = False) -> list[Record]:
     """The records of one split of each data set, one after the other.
 
-    `@stage:name` is that split whatever is asked for; files as they are have no split but `train`.
+    `@stage:name` is that split whatever is asked for; files as they are have no split but `train`. Where the records
+    must be `labelled`, a row of a file with an empty label is a bad row, and labels that are spelled in several ways
+    are told.
 
     Raises:
         Refusal: a data set that is not there or cannot be read.
@@ -36,16 +40,19 @@ def records_of(data: Data | Sequence[Data], split: str, place: Place) -> list[Re
     with BadRows(place.folder / "bad_rows.jsonl") as bad_rows:
         for source in [data] if isinstance(data, str | Format) else data:
             if isinstance(source, Format):
-                records += source.read(bad_rows=bad_rows) if split == "train" else ()
+                records += source.read(bad_rows=bad_rows, labelled=labelled) if split == "train" else ()
             else:
                 named = source.partition(":")[2]
                 records += load(place.path(source), named or split)
-    for line in bad_rows.in_words(place.language):
+    spelled = spellings(counted_labels(records)) if labelled else Spellings()
+    for line in [*bad_rows.in_words(place.language), *spelled.in_words(place.language)]:
         place.say(line)
     return records
 
 
-def stream_of(data: Data | Sequence[Data], split: str, place: Place) -> Iterator[list[Record]]:
+def stream_of(
+    data: Data | Sequence[Data], split: str, place: Place, *, labelled: bool = False
+) -> Iterator[list[Record]]:
     """The records of `records_of`, a chunk at a time, so that memory does not grow with the data.
 
     Raises:
@@ -55,7 +62,7 @@ def stream_of(data: Data | Sequence[Data], split: str, place: Place) -> Iterator
         if isinstance(source, str):
             yield from stream(place.path(source), source.partition(":")[2] or split)
         elif split == "train":
-            records = source.read()
+            records = source.read(labelled=labelled)
             while chunk := list(islice(records, CHUNK)):
                 yield chunk
 

@@ -1,5 +1,6 @@
 """What a record must hold, checked where a task reads it."""
 
+from danlu.data.labels import label_of
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 
@@ -18,15 +19,14 @@ def text_in(record: Record, number: int, column: str = "text") -> str:
 
 
 def label_in(record: Record, number: int, column: str = "label") -> str:
-    """The label in a column, whole numbers and true/false as their text; `number` counts records from 0.
+    """The label in a column, as `label_of` has it; `number` counts records from 0.
 
     Raises `Refusal` naming the record and the column where it is missing, empty or no label.
     """
     value = record.get(column)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str) and value.strip():
-        return value
+    label = label_of(value)
+    if label is not None:
+        return label
     if column in record:
         what = "empty" if isinstance(value, str) else _named(value)
         raise Refusal(f"record {number + 1:,}: column '{column}' must be a label (text), and it is {what}")
@@ -38,7 +38,7 @@ def missing(record: Record, number: int, column: str, expected: str) -> str:
     there = ", ".join(f"'{name}'" for name in record) or "no column at all"
     return (
         f"record {number + 1:,}: there is no column '{column}' ({expected}), only {there}; "
-        f"name the right one under 'columns' of the data"
+        f"name the right one under 'columns' of the data, or with --column and --label of a command"
     )
 
 

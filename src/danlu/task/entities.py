@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+from danlu.data.labels import label_of
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
@@ -88,10 +89,10 @@ def _longest(spans: list[Entity]) -> list[Entity]:
 
 
 def _entity(item: Any, text: str, number: int) -> Entity:
-    fields = [item.get(key) for key in ("start", "end", "label")] if isinstance(item, dict) else []
-    match fields:
-        case [int(start), int(end), str(label)] if 0 <= start < end <= len(text) and label:
-            return start, end, label
+    start, end, label = (item.get(key) for key in ("start", "end", "label")) if isinstance(item, dict) else (None,) * 3
+    match start, end, label_of(label):
+        case int(first), int(last), str(name) if 0 <= first < last <= len(text):
+            return first, last, name
     raise Refusal(
         f"record {number + 1:,}: the entity {item} must have a 'start' before its 'end', both within the "
         f"{len(text):,} characters of the text, and a 'label'"

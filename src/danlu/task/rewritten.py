@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from danlu.data.alignment import Alignment, back
 from danlu.data.cleaner import Rewriter
 from danlu.data.cleaning import ROUNDS
 from danlu.data.record import Record
-from danlu.data.rewriting import rewrite_messages, rewrite_texts
+from danlu.data.rewriting import TOKENS, rewrite_messages, rewrite_texts
 from danlu.task.task import Prediction
-from danlu.text.align import joined
+from danlu.text.align import Offsets, joined
 
 
 def rewritten(records: list[Record], rewriters: Sequence[Rewriter]) -> list[Record]:
@@ -33,10 +35,11 @@ def _rewritten_once(records: list[Record], rewriters: Sequence[Rewriter]) -> lis
     found = list(records)
     names = set[str]().union(*records)
     for rewriter in rewriters:
-        rewrite_texts(found, rewriter, names)
+        rewrite_texts(found, rewriter, names, marks=False)
         rewrite_messages(found, rewriter, names)
-        if "tokens" in names:
-            _rewrite_tokens(found, rewriter)
+        for name in TOKENS:
+            if name in names:
+                _rewrite_tokens(found, rewriter, name)
     return found
 
 
@@ -49,8 +52,10 @@ def as_given(prediction: Prediction, given: Record, record: Record, rewriters: S
         return prediction
     if "text" in given:
         text, alignments = given["text"], traced(given["text"], rewriters)
+    elif "tokens" in given:
+        text, alignments = _tokens_aligned(joined(given["tokens"]), joined(record["tokens"]))
     else:
-        text, alignments = _tokens_aligned(given["tokens"], record["tokens"])
+        text, alignments = _tokens_aligned(_side_by_side(given["words"]), _side_by_side(record["words"]))
     entities = []
     for entity in prediction["entities"]:
         span = back(alignments, entity["start"], entity["end"])
@@ -75,17 +80,21 @@ def traced(text: str, rewriters: Sequence[Rewriter]) -> list[Alignment]:
     return alignments
 
 
-def _rewrite_tokens(records: list[Record], rewriter: Rewriter) -> None:
+def _rewrite_tokens(records: list[Record], rewriter: Rewriter, name: str) -> None:
     for row, record in enumerate(records):
-        tokens = record.get("tokens")
+        tokens = record.get(name)
         if isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
             new = [after or before for before, after in zip(tokens, rewriter.rewrite(tokens), strict=True)]
             if new != tokens:
-                records[row] = record | {"tokens": new}
+                records[row] = record | {name: new}
 
 
-def _tokens_aligned(given: Sequence[str], tokens: Sequence[str]) -> tuple[str, list[Alignment]]:
+def _tokens_aligned(given: tuple[str, Offsets], new: tuple[str, Offsets]) -> tuple[str, list[Alignment]]:
     """The text of the tokens as they were given, and the alignment that replaces each of them whole."""
-    text, old = joined(given)
-    _, new = joined(tokens)
-    return text, [Alignment(*old.T.tolist(), *new.T.tolist())]
+    return given[0], [Alignment(*given[1].T.tolist(), *new[1].T.tolist())]
+
+
+def _side_by_side(words: Sequence[str]) -> tuple[str, Offsets]:
+    """The text of words, and where each stands in it."""
+    ends = np.cumsum([len(word) for word in words], dtype=np.int32)
+    return "".join(words), np.stack([ends - [len(word) for word in words], ends], axis=1).astype(np.int32)

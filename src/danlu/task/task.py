@@ -36,6 +36,9 @@ class Task(Part):
     columns: ClassVar[dict[str, str]]
     """Columns a record must have for training, each with its type in words."""
 
+    other_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns that may stand in place of these."""
+
     metrics: ClassVar[tuple[str, ...]]
     """Names in `danlu.evaluate.metrics`; the first one chooses the best model."""
 
@@ -106,12 +109,17 @@ class Task(Part):
         """The prediction for one record from the outputs of all its windows."""
 
     @abstractmethod
-    def gold(self, record: Record) -> Any:
-        """The truth of a record in the form in which metrics compare it."""
+    def gold(self, record: Record, number: int = 0) -> Any:
+        """The truth of a record in the form in which metrics compare it; `number` counts records from 0."""
 
     @abstractmethod
     def answer(self, prediction: Prediction) -> Any:
         """A prediction in the form in which metrics compare it."""
+
+    def kept(self, record: Record) -> Record:
+        """The record with the columns alone that the task reads: what goes with a bundle or shards."""
+        names = {*self.columns, *self.other_columns}
+        return {name: value for name, value in record.items() if name in names}
 
     def label_names(self) -> tuple[str, ...]:
         """The labels that metrics report one by one, in a fixed order."""

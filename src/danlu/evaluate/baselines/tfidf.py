@@ -32,7 +32,7 @@ class Tfidf(Baseline):
         """Learn and predict `{"label", "scores"}`; see `Baseline`."""
         from sklearn.linear_model import LogisticRegression
 
-        texts, truths = self._texts(train), [task.gold(record) for record in train]
+        texts, truths = self._texts(train), [task.gold(record, number) for number, record in enumerate(train)]
         if not all(isinstance(truth, str) for truth in truths):
             raise Refusal("The baseline 'tfidf' needs one label a record; for entities choose 'hmm' or 'crf'.")
         if not truths:

@@ -51,6 +51,12 @@ def _warnings(found: dict[str, Any], _: Callable[[str], str]) -> list[Html]:
             )
             + _(".")
         )
+    for key, sentence in (
+        ("contrasting_rows", _("{rows:,} rows are like another with another label, and are kept")),
+        ("uncompared_rows", _("{rows:,} rows from one template were compared with some of the others alone")),
+    ):
+        if found.get(key):
+            told.append(sentence.format(rows=found[key]) + _("."))
     empty = found.get("rows", 0) - found.get("nonempty_rows", 0)
     if empty > 0:
         told.append(_("{rows:,} rows without text").format(rows=empty) + _("."))

@@ -39,8 +39,8 @@ class Evaluate(Stage):
 
     def run(self, place: Place) -> None:
         """Predict, score and write; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
-        records = self._records("test", place)
         bundle = load(bundle_folder(self.bundle, place), self.precision)
+        records = self._records("test", place, labelled="label" in bundle.task.columns)
         baseline, train = self._rival(bundle, place)
         found = examine(
             bundle.task,
@@ -56,9 +56,9 @@ class Evaluate(Stage):
         for line in scores_in_words(found.scores.to_plain(), place.language):
             place.say(line)
 
-    def _records(self, split: str, place: Place) -> list[Record]:
+    def _records(self, split: str, place: Place, *, labelled: bool) -> list[Record]:
         if not isinstance(self.data, str):
-            return records_of(self.data, "train", place)  # files as they are have no other split
+            return records_of(self.data, "train", place, labelled=labelled)  # files as they are have no other split
         return load_prepared(place.path(self.data), self.data.partition(":")[2] or split)
 
     def _rival(self, bundle: Bundle, place: Place) -> tuple[Baseline | None, list[Record]]:

@@ -14,7 +14,7 @@ from danlu.data.alike import Forest, join_equal
 from danlu.data.augmentation import augmented, without_augmented
 from danlu.data.augmenter import Augmenter
 from danlu.data.bad_rows import BadRows
-from danlu.data.balance import balance
+from danlu.data.balance import balance, refuse_unseen_labels
 from danlu.data.balance import in_words as balance_in_words
 from danlu.data.cleaner import Cleaner
 from danlu.data.cleaning import Cleaned, Cleaning, fitted, rewriters
@@ -34,7 +34,7 @@ from danlu.data.shares import Shares
 from danlu.data.split import split_by_time, split_coded
 from danlu.data.spool import Spool, spooled_clusters
 from danlu.data.stored import mixed_in_words
-from danlu.data.survey import Counts, Survey, in_words, surveyed
+from danlu.data.survey import Counts, Said, Survey, in_words, surveyed
 from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal, without_secrets
@@ -104,26 +104,25 @@ class _Preparation:
         self.dropped = Dropped()
         self.spool = self._spooled()
         self.characters = self.spool.values("characters")
-        self.labels = self.spool.coded("label")
+        self.spelled = self.spool.spellings()
+        self.labels = self.spool.coded("label", self.spelled.of)
 
     def run(self) -> None:
         stage, place, spool = self.stage, self.place, self.spool
-        clusters = Clusters(*spooled_clusters(spool, stage.similarity, stage.engine))
-        crossed = contested(spool.values("truth"), clusters.exact)
+        clusters = spooled_clusters(spool, stage.similarity, stage.engine)
+        said = spool.said(self.labels[0])
         rng = generator(place.seed, "survey")
-        found = surveyed(self._counts(), clusters, crossed, self.characters, rng)
-        for line in in_words(found, place.language):
+        found = surveyed(self._counts(), clusters, said, self.characters, rng)
+        for line in [*in_words(found, place.language), *self.spelled.in_words(place.language)]:
             place.say(line)
-        rows = self._kept(clusters, crossed)
+        rows = self._kept(clusters, said)
         for line in self.dropped.in_words(place.language):
             place.say(line)
         if not len(rows):
             raise Refusal("no record is left to train with; loosen 'minimum_characters' or 'minimum_label_count'")
         split_of = self._split(rows, clusters.near)
-        self._refuse_unseen_labels(split_of)
+        refuse_unseen_labels({name: split_of == number for number, name in enumerate(SPLITS)}, *self.labels)
         writers = deal(spool, SPLITS, split_of, self._copies(split_of), stage.engine, self.scratch)
-        for line in mixed_in_words(writers.schemas, place.language):
-            place.say(line)
         self._leave(writers, split_of, found)
 
     def _spooled(self) -> Spool:
@@ -167,13 +166,12 @@ class _Preparation:
 
     def _cleaning(self) -> Cleaning | None:
         """The cleaners, with what they learn from the head of the data that is to be trained on."""
-        stage = self.stage
-        if not stage.cleaners:
+        if not self.stage.cleaners:
             return None
         train = (source for source in self._sources(BadRows()) if source[0] == "train")
-        head = next(pieces(train, stage.compared), None)
-        texts = [text_of(record, stage.columns[0]) for record in head.records] if head else []
-        return Cleaning(tuple(fitted(stage.cleaners, texts)), stage.columns[0])
+        head = next(pieces(train, self.stage.compared), None)
+        texts = [text_of(record, self.stage.columns[0]) for record in head.records] if head else []
+        return Cleaning(tuple(fitted(self.stage.cleaners, texts)), self.stage.columns[0])
 
     def _sources(self, bad_rows: BadRows) -> Iterator[tuple[str, str, Iterator[Record]]]:
         stage = self.stage
@@ -182,7 +180,7 @@ class _Preparation:
             for source in _listed(sources):
                 with closing(source.read()) as first:
                     needed = () if {"tokens", "words"} & next(first).keys() else stage.columns
-                read = source.read(needed, bad_rows)
+                read = source.read(needed, bad_rows, labelled=True)
                 told = without_secrets(source.path)
                 yield name, told, without_augmented(read, told) if split or name != "train" else read
 
@@ -190,12 +188,12 @@ class _Preparation:
         chunks = self.spool.chunks
         return Counts(
             rows=sum(chunk.rows + chunk.empty for chunk in chunks),
-            labels=sum((chunk.labels for chunk in chunks), Counter()),
+            labels=self.spelled.counted(self.spool.labels()),
             entities=sum((chunk.entities for chunk in chunks), Counter()),
             unlabelled=sum(chunk.unlabelled for chunk in chunks),
         )
 
-    def _kept(self, clusters: Clusters, crossed: Marks) -> Rows:
+    def _kept(self, clusters: Clusters, said: Said) -> Rows:
         """The rows to split: not those of given sets, nor what repeats, is short, contaminated, or rare."""
         stage, spool = self.stage, self.spool
         train = spool.origins("train")
@@ -207,9 +205,9 @@ class _Preparation:
             gone = stage.decontaminate.found_in(spool, np.flatnonzero(~train), stage.engine)
             rows = self._without(gone, rows, "hold a piece of a test text")
         if stage.conflicts == "drop":
-            rows = self._without(crossed, rows, "same text with different labels")
+            rows = self._without(contested(said.truths, clusters.exact), rows, "same text with different labels")
         repeats = np.ones(spool.rows, bool)
-        repeats[first_of_each(rows, clusters, stage.dedup)] = False
+        repeats[first_of_each(rows, clusters, stage.dedup, said.opinions)] = False
         rows = self._without(repeats, rows, "repeat another")
         codes, names = self.labels
         rare = np.bincount(codes[rows] + 1, minlength=len(names) + 1) < stage.minimum_label_count
@@ -269,17 +267,6 @@ class _Preparation:
             raise Refusal(f"{where} has no column '{column}' to stratify by; name another in 'stratify'")
         return codes[rows], names
 
-    def _refuse_unseen_labels(self, split_of: NDArray[np.int8]) -> None:
-        codes, names = self.labels
-        known = np.unique(codes[split_of == 0])
-        for name in ("validation", "test") if (known >= 0).any() else ():
-            unseen = np.setdiff1d(codes[split_of == SPLITS.index(name)], [*known.tolist(), -1])
-            if len(unseen):
-                raise Refusal(
-                    f"label '{min(names[code] for code in unseen)}' occurs in the {name} records but in none for "
-                    "training; add examples of it to 'data', or correct the label"
-                )
-
     def _copies(self, split_of: NDArray[np.int8]) -> NDArray[np.uint16]:
         """How often each row is written, (N,)."""
         copies = np.ones(self.spool.rows, np.uint16)
@@ -306,7 +293,8 @@ class _Preparation:
         if self.stage.cleaners:
             notes[CLEANERS] = [part.to_plain() for part in rewriters(self.stage.cleaners)]
         put_in_place(self.scratch, self.place.folder, written, notes)
-        for line in balance_in_words({name: rows[name] for name in written}, compared, self.place.language):
+        told = balance_in_words({name: rows[name] for name in written}, compared, self.place.language)
+        for line in [*mixed_in_words(writers.schemas, self.place.language), *told]:
             self.place.say(line)
 
     def _augmented(self) -> int:

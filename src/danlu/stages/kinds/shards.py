@@ -37,13 +37,16 @@ class Shards(Stage):
     def run(self, place: Place) -> None:
         """Write the shards as a whole; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
         tokenizer = tokenizer_of(self.tokenizer, None, place)
-        records = _Streamed(self.data, place)
+        records = _Streamed(self.data, place, labelled=self.task is not None and "label" in self.task.columns)
         place.folder.mkdir(parents=True, exist_ok=True)
         with folder_in_place(place.folder / "tokenizer") as temporary:
             tokenizer.save_pretrained(temporary)
         self._copy_splits(place)
         with folder_in_place(place.folder / "shards") as temporary:
-            about: dict[str, Any] = {"vocabulary": len(tokenizer), "examples": records.first}
+            about: dict[str, Any] = {
+                "vocabulary": len(tokenizer),
+                "examples": [self._kept(record) for record in records.first],
+            }
             if self.task is None:
                 chunks = (documents([text_of(record) for record in chunk], tokenizer) for chunk in records.chunks())
                 written = write_tokens(temporary, chunks, len(tokenizer))
@@ -72,6 +75,11 @@ class Shards(Stage):
             begun += len(chunk)
             yield rows
 
+    def _kept(self, record: Record) -> Record:
+        if self.task is not None:
+            return self.task.kept(record)
+        return {name: value for name, value in record.items() if name in ("text", "tokens", "words")}
+
     def _copy_splits(self, place: Place) -> None:
         """The other splits of prepared data, and what gave its texts their form, as they are."""
         for name in ("validation.parquet", "test.parquet", CLEANERS):
@@ -84,8 +92,8 @@ class Shards(Stage):
 class _Streamed(Sequence[Record]):
     """The records of the training split, read anew each time they are gone through."""
 
-    def __init__(self, data: Data | list[Data], place: Place) -> None:
-        self._data, self._place = data, place
+    def __init__(self, data: Data | list[Data], place: Place, *, labelled: bool) -> None:
+        self._data, self._place, self._labelled = data, place, labelled
         self._length: int | None = None  # known when all have been read
         self.first = next(self.chunks(), [])[:EXAMPLES]
         if not self.first:
@@ -93,7 +101,7 @@ class _Streamed(Sequence[Record]):
 
     def chunks(self) -> Iterator[list[Record]]:
         length = 0
-        for chunk in stream_of(self._data, "train", self._place):
+        for chunk in stream_of(self._data, "train", self._place, labelled=self._labelled):
             length += len(chunk)
             yield chunk
         self._length = length

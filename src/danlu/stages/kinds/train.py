@@ -87,7 +87,8 @@ class Train(Stage):
         """All up to the first step; raises `Refusal` for what the data, the tokenizer or the model do not allow."""
         torch.manual_seed(place.seed)
         shards = sharded(self.data, place)
-        records = shards.examples if shards else records_of(self.data, "train", place)
+        labelled = "label" in self.task.columns
+        records = shards.examples if shards else records_of(self.data, "train", place, labelled=labelled)
         validation = self._validation_records(place)
         source = self._source(place)
         if self.tokenizer is None and source.tokenizer_path() is None:
@@ -134,9 +135,8 @@ class Train(Stage):
 
     def _validation_records(self, place: Place) -> list[Record]:
         if self.validation is not None:
-            records = records_of(
-                self.validation, "train" if not isinstance(self.validation, str) else "validation", place
-            )
+            split = "train" if not isinstance(self.validation, str) else "validation"
+            records = records_of(self.validation, split, place, labelled="label" in self.task.columns)
         elif has_split(self.data, "validation", place):
             records = records_of(self.data, "validation", place)
         else:
@@ -176,7 +176,7 @@ class Train(Stage):
             prepared.task,
             precision="float32" if precision == "float16" else precision,
             provenance=provenance,
-            examples=examples,
+            examples=[prepared.task.kept(record) for record in examples],
             rewriters=prepared.rewriters,
             language=place.language,
         )

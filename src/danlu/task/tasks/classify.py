@@ -1,5 +1,6 @@
 """One label for a text: softmax over a pooled row (Devlin et al., 2018)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
@@ -8,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from danlu.data.labels import LabelNames, in_order, known_label, spellings
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import label_in, text_in
@@ -35,15 +37,18 @@ class Classify(Task):
         {"text": "物流太慢，包装也破了。", "label": "negative"},
     )
 
-    labels: tuple[str, ...] = Field(default=(), description="the labels; empty: those of the training data, sorted")
+    labels: LabelNames = Field(
+        default=(), description="the labels; empty: those of the training data, numbers by size, others by their text"
+    )
 
     def fitted(self, records: Sequence[Record]) -> Self:
-        """This task with the labels of the training records.
+        """This task with the labels of the training records, of each the commonest spelling.
 
         Raises `Refusal` for a record without a label, for one that is not among `labels` where these were given,
         and where all records carry the same label.
         """
-        found = sorted({label_in(record, number) for number, record in enumerate(records)})
+        counts = Counter(label_in(record, number) for number, record in enumerate(records))
+        found = in_order(spellings(counts).counted(counts))
         if self.labels:
             for number, record in enumerate(records):
                 self._number(record, number)
@@ -100,9 +105,10 @@ class Classify(Task):
         scores = {label: float(value) for label, value in zip(self.labels, probabilities_C, strict=True)}
         return {"label": self.labels[int(probabilities_C.argmax())], "scores": scores}
 
-    def gold(self, record: Record) -> str:
+    def gold(self, record: Record, number: int = 0) -> str:
         """The label."""
-        return label_in(record, 0)
+        label = label_in(record, number)
+        return known_label(label, self.labels) or label
 
     def answer(self, prediction: Prediction) -> str:
         """The label that was predicted."""
@@ -114,10 +120,11 @@ class Classify(Task):
 
     def _number(self, record: Record, number: int) -> int:
         label = label_in(record, number)
-        if label not in self.labels:
+        found = known_label(label, self.labels)
+        if found is None:
             known = ", ".join(self.labels[:20]) + (" ..." if len(self.labels) > 20 else "")
             raise Refusal(
                 f"record {number + 1:,}: the label '{label}' is not among those of the training data ({known}); "
                 "mend the record, or train again with records of that label"
             )
-        return self.labels.index(label)
+        return self.labels.index(found)

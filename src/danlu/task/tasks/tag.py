@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from danlu.data.labels import LabelNames
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.entities import Marked, Nested, in_tokens, read_marked, read_text
@@ -36,6 +37,7 @@ class Tag(Task):
         "text": "text",
         "entities": "list of {start, end, label}; or 'tokens' and 'tags' (BIO) instead of both; or 'words'",
     }
+    other_columns: ClassVar[tuple[str, ...]] = ("tokens", "tags", "words")
     metrics: ClassVar[tuple[str, ...]] = ("entity_f1", "entity_precision", "entity_recall")
     baseline: ClassVar[str | None] = "hmm"
     sample: ClassVar[tuple[Record, ...]] = (
@@ -47,7 +49,7 @@ class Tag(Task):
         {"text": "今天没有新闻。", "entities": []},
     )
 
-    labels: tuple[str, ...] = Field(default=(), description="types of entities; empty: those of the training data")
+    labels: LabelNames = Field(default=(), description="types of entities; empty: those of the training data")
     nested: Nested = Field(default="stop", description="of entities over one another: stop, or keep the longest")
     too_long: TooLong = "split"
 
@@ -151,9 +153,9 @@ class Tag(Task):
         found[offsets_T2[:, 0]] = begins_T + outside_T - goes_on_T
         return found
 
-    def gold(self, record: Record) -> frozenset[Entity]:
+    def gold(self, record: Record, number: int = 0) -> frozenset[Entity]:
         """The entities as (start, end, type)."""
-        return frozenset(read_marked(record, 0, self.nested).spans)
+        return frozenset(read_marked(record, number, self.nested).spans)
 
     def answer(self, prediction: Prediction) -> frozenset[Entity]:
         """The predicted entities as (start, end, type)."""
