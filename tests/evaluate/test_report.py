@@ -58,7 +58,8 @@ class Page(HTMLParser):
 def stage(run, name, builds_on=()):
     section = Prepare.model_validate({"data": {"kind": "text", "path": f"{name}.txt"}})
     found = lock.lock(name, section, 0, dict.fromkeys(builds_on, "f"))
-    lock.save(run / name, found.done(60.0))
+    (run / name).mkdir(parents=True, exist_ok=True)
+    lock.save(run / name, found.done(60.0, run / name))
     return run / name
 
 

@@ -167,7 +167,7 @@ def test_a_model_that_is_trained_on_with_its_labels_turned_round_knows_what_it_k
 def test_every_precision_learns(whole: Run, tmp_path: Path, precision: str) -> None:
     model = {"kind": "pretrained", "path": "@pretrain"}
     said = run_stage(whole, tmp_path, model=model, train=TRAIN | {"precision": precision, "threads": 1})
-    assert precision in said[-2]
+    assert any(precision in line for line in said)
     losses = [line["loss"] for line in read(tmp_path / "stage" / "log.jsonl") if "loss" in line]
     assert losses[-1] < 0.8 * losses[0]
     assert all(value.dtype == torch.float32 for value in weights(tmp_path / "stage").values())

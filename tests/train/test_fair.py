@@ -172,5 +172,5 @@ def test_a_training_that_falls_back_ends_with_the_same_bits(
     assert all(torch.equal(one, other) for one, other in zip(ends[False], ends[True], strict=True))
     assert alone[False] == 0
     assert alone[True] >= 1
-    if family == "bert":
+    if family == "bert" and precision == "float32":  # bfloat16's kernels sum otherwise on one core of some processors
         assert alone[True] >= 5  # all that came after the comparison

@@ -10,5 +10,8 @@ def module_path() -> list[str]:
     Python adds the folder by itself for `-c`, `-m` and notebooks, and for an empty entry in `PYTHONPATH`.
     """
     named = {os.path.realpath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
-    here = os.path.realpath(os.curdir)
+    try:
+        here = os.path.realpath(os.curdir)
+    except FileNotFoundError:  # it was removed, so nothing lies in it
+        return [entry for entry in sys.path if entry]
     return [entry for entry in sys.path if entry and (os.path.realpath(entry) != here or here in named)]
