@@ -55,6 +55,7 @@ _MLA = {"num_key_value_heads": 4}
 _HEAD = {"head_dim": 8}
 OTHERWISE: dict[str, dict[str, Any]] = {
     **dict.fromkeys(_LATENT, _MLA),
+    "glm_moe_dsa": _MLA | {"index_topk": POSITIONS},  # scores of keys tie at 0, and their last bits would choose
     **dict.fromkeys(("hunyuan_v1_dense", "hunyuan_v1_moe", "ministral"), _HEAD),
     "axk1": _MLA | {"n_group": 1, "topk_group": 1},
     "bailing_hybrid": _MLA | {"layer_types": ["linear_attention", "full_attention"]},
