@@ -66,7 +66,7 @@ def near(corpus: Path, folder: Path) -> dict[str, Any]:
     ingest = Ingest(folder, "text", SIMILARITY)
     spool = Spool(folder, list(engine.map(ingest, pieces([("train", "corpus", _records(corpus))], "text"))), "text")
     keyed = time.perf_counter()
-    _, clusters = spooled_clusters(spool, SIMILARITY, engine)
+    clusters = spooled_clusters(spool, SIMILARITY, engine).near
     clustered = time.perf_counter()
     rows = np.flatnonzero(clusters == np.arange(spool.rows))
     split_of = np.full(spool.rows, -1, np.int8)
