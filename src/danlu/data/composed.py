@@ -29,8 +29,9 @@ def is_composed(text: str, form: Form = "NFC") -> bool:
 
 
 def _in_order(text: str) -> str:
-    """The text with long runs of marks in their canonical order."""
-    return text if text.isascii() else _runs().sub(_sorted, text)
+    """The text with long runs of marks in their canonical order; a long run holds one of every so many characters."""
+    some = text[::_LONG]
+    return text if some.isascii() or not _mark().search(some) else _runs().sub(_sorted, text)
 
 
 def _sorted(run: "re.Match[str]") -> str:
@@ -38,9 +39,14 @@ def _sorted(run: "re.Match[str]") -> str:
     return "".join(sorted(marks, key=unicodedata.combining))
 
 
-@cache
 def _runs() -> "re.Pattern[str]":
     """Long runs of characters that are marks, or become nothing but marks."""
+    return re.compile(f"{_mark().pattern}{{{_LONG},}}")
+
+
+@cache
+def _mark() -> "re.Pattern[str]":
+    """One such character."""
     codes = [*range(0x300, 0x20000), *range(0xE0000, 0xE0200)]
     marks = [code for code in codes if all(map(unicodedata.combining, unicodedata.normalize("NFD", chr(code))))]
-    return re.compile(f"[{ranges(marks)}]{{{_LONG},}}")
+    return re.compile(f"[{ranges(marks)}]")

@@ -49,7 +49,11 @@ def text_of(record: Record, column: Columns = "text") -> str:
 
 def plain_record(record: Record) -> Record:
     """The record with plain JSON values alone, as `plain` makes them; columns that are empty (null) are left out."""
-    if set(map(type, record.values())) <= _PLAIN:
+    for value in record.values():
+        kind = type(value)
+        if kind not in _PLAIN and (kind is not int or not -(2**63) <= value < 2**63):
+            break
+    else:
         return record
     values = ((name, plain(value)) for name, value in record.items())
     return {name: value for name, value in values if value is not None}
