@@ -246,7 +246,7 @@ def test_augmented_rows_are_not_augmented_or_split_again() -> None:
 def test_chinese_without_jieba_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    from danlu.data.jieba_cutter import jieba_cutter
+    from danlu.data.characters.jieba_cutter import jieba_cutter
 
     jieba_cutter.cache_clear()
     monkeypatch.setitem(sys.modules, "jieba", None)

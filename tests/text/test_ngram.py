@@ -4,7 +4,7 @@ from hypothesis import given as given_texts
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from danlu.data.characters import characters
+from danlu.data.characters.side_by_side import characters
 from danlu.text.segmenter import open_segmenter, save
 from danlu.text.segmenters.ngram import Ngram
 from danlu.text.word_borders import begins_of, words_at

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.characters import characters
+from danlu.data.characters.side_by_side import characters
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
 from danlu.text.character_model import CharacterModel

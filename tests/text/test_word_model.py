@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.data.characters import characters
+from danlu.data.characters.side_by_side import characters
 from danlu.text.lattice import best_begins, lattice
 from danlu.text.lexicon import Lexicon, lexicon
 from danlu.text.pieces import cut

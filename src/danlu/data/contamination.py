@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from danlu.data.characters import characters
+from danlu.data.characters.side_by_side import characters
 from danlu.data.engine import Engine
 from danlu.data.folded import folded_in_place
 from danlu.data.format import Format

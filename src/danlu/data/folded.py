@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import characters
-from danlu.data.composed import composed
+from danlu.data.characters.composed import composed
+from danlu.data.characters.side_by_side import characters
 
 Codes = NDArray[np.uint32]
 Starts = NDArray[np.int64]

@@ -11,7 +11,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import Codes, code_points
+from danlu.data.characters.side_by_side import Codes, code_points
 
 STEP = 8
 """Costs are kept in eighths of a bit."""

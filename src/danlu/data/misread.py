@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import Characters, Codes
+from danlu.data.characters.side_by_side import Characters, Codes
 from danlu.data.likely import likely
 
 _HIGH = rb"[\x80-\xff]"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import characters, hashed_pieces
+from danlu.data.characters.side_by_side import characters, hashed_pieces
 
 _PLACES = 2**21
 _ALPHABET = 2**14  # characters among which the shortest order takes an unseen one to be

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from danlu.data.characters.words import Borders, Cut, with_spaces, word_borders
 from danlu.data.record import Record
-from danlu.data.words import Borders, Cut, with_spaces, word_borders
 from danlu.refusal import Refusal
 
 Changes = dict[int, list[str]]

@@ -7,9 +7,9 @@ import numpy as np
 from pydantic import Field
 
 from danlu.data.augmenter import SOURCE_ROW, Augmenter
+from danlu.data.characters.words import Cut
 from danlu.data.passage import Changes, Passage, changed, read_passages
 from danlu.data.record import Record
-from danlu.data.words import Cut
 
 
 class WordAugmenter(Augmenter):

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from danlu.data.characters import Bools, Numbers, characters
-from danlu.data.scripts import SPACE, kinds_of
+from danlu.data.characters.scripts import SPACE, kinds_of
+from danlu.data.characters.side_by_side import Bools, Numbers, characters
 from danlu.refusal import Refusal
 from danlu.text.segmenter import Segmenter
 from danlu.text.word_borders import begins_of

@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import Bools, Codes, Numbers, characters
-from danlu.data.scripts import PUNCTUATION, kind_table, kinds_of, plain_forms
+from danlu.data.characters.scripts import PUNCTUATION, kind_table, kinds_of, plain_forms
+from danlu.data.characters.side_by_side import Bools, Codes, Numbers, characters
 from danlu.text.stored_arrays import ascending, fitting, within
 from danlu.text.word_borders import begins_of
 

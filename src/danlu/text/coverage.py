@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import code_points
-from danlu.data.scripts import DIGIT, HAN, KINDS, LATIN, SPACE, kinds_of
+from danlu.data.characters.scripts import DIGIT, HAN, KINDS, LATIN, SPACE, kinds_of
+from danlu.data.characters.side_by_side import code_points
 from danlu.language import translator
 from danlu.text.tokenizer import Tokenizer
 from danlu.text.windows import BLOCK, tokenized

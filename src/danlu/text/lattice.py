@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import Bools, Numbers
+from danlu.data.characters.side_by_side import Bools, Numbers
 from danlu.text.pieces import Pieces
 
 Floats = NDArray[np.float32]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import Codes, Numbers, characters
+from danlu.data.characters.side_by_side import Codes, Numbers, characters
 from danlu.text.stored_arrays import ascending, fitting, within
 
 _CODE_BITS = 21  # of a code point

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from danlu.data.characters import Bools, Characters, Numbers
-from danlu.data.scripts import SPACE, kinds_of, plain_forms
+from danlu.data.characters.scripts import SPACE, kinds_of, plain_forms
+from danlu.data.characters.side_by_side import Bools, Characters, Numbers
 
 LONGEST = 256  # characters: a longer run without a cut is cut all the same
 _RUNS = (ord("0"), ord("a"))  # what digits and Latin letters fold into

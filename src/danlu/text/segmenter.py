@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from danlu.data.characters import Bools, Characters, characters
-from danlu.data.clusters import goes_on
+from danlu.data.characters.clusters import goes_on
+from danlu.data.characters.side_by_side import Bools, Characters, characters
 from danlu.machine.door import digest, file_inside, opened, read_json
 from danlu.machine.files import folder_in_place, sha256, write_text
 from danlu.recipe.part import Part
@@ -40,7 +40,7 @@ class Segmenter(Part):
     def segment(self, texts: Sequence[str]) -> list[list[str]]:
         """The words of each text; joined they are that text again, white space included.
 
-        No word ends within what a reader takes for one character (`danlu.data.clusters`).
+        No word ends within what a reader takes for one character (`danlu.data.characters.clusters`).
 
         Raises:
             Refusal: what the segmenter needs is not there, or is damaged.

@@ -6,7 +6,7 @@ N characters of all texts, P pieces, T characters of the longest piece, 8 steps.
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import Bools, Numbers
+from danlu.data.characters.side_by_side import Bools, Numbers
 from danlu.text.character_model import BEGIN, END, FROM, MIDDLE, SINGLE, TO
 from danlu.text.pieces import Pieces
 

@@ -5,7 +5,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from danlu.data.characters import Bools, Characters
+from danlu.data.characters.side_by_side import Bools, Characters
 
 
 def words_at(given: Characters, begins_N: Bools) -> list[list[str]]:

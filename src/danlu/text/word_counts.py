@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from danlu.data.characters import code_points
-from danlu.data.scripts import (
+from danlu.data.characters.scripts import (
     DIGIT,
     HAN,
     HANGUL,
@@ -32,6 +31,7 @@ from danlu.data.scripts import (
     UNSPACED,
     kinds_of,
 )
+from danlu.data.characters.side_by_side import code_points
 from danlu.machine.seed import generator
 
 BUDGET = 8_000_000  # bytes of distinct words; a trainer of BPE needs some 120 times as much memory
@@ -58,7 +58,7 @@ WHOLE_WORDS = r"[^\s\p{P}\p{S}\p{C}]+|[\p{P}\p{S}\p{C}]+"
 class Cut:
     """Where a text is cut: between kinds of characters, and after so many of one kind.
 
-    - `together`: for each kind of `danlu.data.scripts`, the one whose words it stands in.
+    - `together`: for each kind of `danlu.data.characters.scripts`, the one whose words it stands in.
     - `longest`: for each kind, the longest word in characters.
     - `lead`: whether a space before a word of letters or signs belongs to it, as in GPT-2.
     """

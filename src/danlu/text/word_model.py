@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import Numbers
+from danlu.data.characters.side_by_side import Numbers
 from danlu.text.stored_arrays import ascending, fitting
 
 Floats = NDArray[np.float32]

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from danlu.data.alignment import Edit, applied
-from danlu.data.characters import characters, code_points
+from danlu.data.characters.side_by_side import characters, code_points
 from danlu.data.cleaner import Editor
 from danlu.data.likely import likely, paired
 from danlu.data.misread import TWO_BYTES, Stretch, holds_all, stretches, suspected

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from danlu.data.characters import Bools, Characters
-from danlu.data.scripts import JOINER, MARK, SPACE, kinds_of
+from danlu.data.characters.scripts import JOINER, MARK, SPACE, kinds_of
+from danlu.data.characters.side_by_side import Bools, Characters
 from danlu.text.segmenter import Segmenter
 
 

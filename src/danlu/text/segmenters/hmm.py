@@ -9,7 +9,7 @@ from functools import cached_property
 
 from pydantic import Field
 
-from danlu.data.characters import Bools, Characters
+from danlu.data.characters.side_by_side import Bools, Characters
 from danlu.refusal import Refusal
 from danlu.text.character_model import CharacterModel, learn_characters
 from danlu.text.pieces import cut, within_runs

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from danlu.data.characters import Bools, Characters
-from danlu.data.jieba_cutter import jieba_cutter
+from danlu.data.characters.jieba_cutter import jieba_cutter
+from danlu.data.characters.side_by_side import Bools, Characters
 from danlu.data.lines import lines
 from danlu.data.source_file import find_source
 from danlu.refusal import Refusal

@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 from pydantic import Field
 
-from danlu.data.characters import Bools, Characters, Numbers, characters
-from danlu.data.scripts import plain_forms
+from danlu.data.characters.scripts import plain_forms
+from danlu.data.characters.side_by_side import Bools, Characters, Numbers, characters
 from danlu.refusal import Refusal
 from danlu.text.character_model import CharacterModel, Floats, Reals, learn_characters
 from danlu.text.lattice import Lattice, best_begins, lattice
@@ -117,7 +117,7 @@ def _model_of(arrays: Arrays) -> _Model:
 
 
 def _folded(words: list[str]) -> list[str]:
-    """Words as `danlu.data.scripts.plain_forms` takes their characters."""
+    """Words as `danlu.data.characters.scripts.plain_forms` takes their characters."""
     given = characters(words)
     whole = plain_forms()[given.codes].tobytes().decode("utf-32-le", "surrogatepass")
     borders = given.first.tolist()

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from danlu.data.characters import Bools, Characters, Numbers
+from danlu.data.characters.side_by_side import Bools, Characters, Numbers
+from danlu.data.characters.words import atoms
 from danlu.data.lines import lines
 from danlu.data.source_file import find_source
-from danlu.data.words import atoms
 from danlu.refusal import Refusal
 from danlu.text.lexicon import Lexicon, lexicon
 from danlu.text.segmenter import Segmenter
@@ -26,7 +26,7 @@ _LONGEST = 2**20  # words in a dictionary
 class Rules(Segmenter):
     """Numbers, words of letters, addresses, runs of one mark; Chinese by a dictionary, or character by character.
 
-    What holds together is told by `danlu.data.words`.
+    What holds together is told by `danlu.data.characters.words`.
     """
 
     dictionary: str | None = Field(

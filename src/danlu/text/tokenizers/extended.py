@@ -10,8 +10,8 @@ from itertools import islice
 import numpy as np
 from pydantic import Field
 
-from danlu.data.characters import code_points
-from danlu.data.scripts import HAN, KANA, UNSPACED, kinds_of
+from danlu.data.characters.scripts import HAN, KANA, UNSPACED, kinds_of
+from danlu.data.characters.side_by_side import code_points
 from danlu.refusal import Refusal
 from danlu.text.segmenter import Segmenter
 from danlu.text.tokenizer import Tokenizer, TokenizerSource

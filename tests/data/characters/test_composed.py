@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.composed import composed, is_composed
+from danlu.data.characters.composed import composed, is_composed
 
 MARKS = st.text(
     "\u0301\u0323\u0308\u0344\u0f73\u0f71\u0f72\u0f75\u0f81\u05b0\u3099\u0345\u0315", min_size=25, max_size=90

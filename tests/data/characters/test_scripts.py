@@ -3,8 +3,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from danlu.data.characters import code_points
-from danlu.data.scripts import (
+from danlu.data.characters.scripts import (
     DIGIT,
     HAN,
     HANGUL,
@@ -23,6 +22,7 @@ from danlu.data.scripts import (
     kinds_of,
     plain_forms,
 )
+from danlu.data.characters.side_by_side import code_points
 
 
 @pytest.mark.parametrize(

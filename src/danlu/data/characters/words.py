@@ -11,10 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from danlu.data.characters import Bools, Characters, Numbers, characters
-from danlu.data.clusters import goes_on
-from danlu.data.jieba_cutter import jieba_cutter
-from danlu.data.scripts import (
+from danlu.data.characters.clusters import goes_on
+from danlu.data.characters.jieba_cutter import jieba_cutter
+from danlu.data.characters.scripts import (
     DIGIT,
     HAN,
     HANGUL,
@@ -27,6 +26,7 @@ from danlu.data.scripts import (
     UNSPACED,
     kinds_of,
 )
+from danlu.data.characters.side_by_side import Bools, Characters, Numbers, characters
 
 Cut = Literal["jieba", "character"]
 """How Chinese is cut into words."""

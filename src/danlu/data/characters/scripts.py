@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import Codes
+from danlu.data.characters.side_by_side import Codes
 
 (
     OTHER,

@@ -9,7 +9,7 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-from danlu.data.characters import ranges
+from danlu.data.characters.side_by_side import ranges
 
 Form = Literal["NFC", "NFKC"]
 

@@ -10,8 +10,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.characters import Bools, Characters
-from danlu.data.scripts import JOINER, MARK, UNSPACED, kind_table
+from danlu.data.characters.scripts import JOINER, MARK, UNSPACED, kind_table
+from danlu.data.characters.side_by_side import Bools, Characters
 
 _EXTENDS, _JOINS, _LINKS, _REGION, _LEADS, _FOLLOWS, _SYLLABLE, _LETTER = (1 << bit for bit in range(8))
 """Belongs to what stands before; to what follows as well; binds the next letter of an Indian script; half a flag;

@@ -7,9 +7,9 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.characters import characters
-from danlu.data.clusters import goes_on
-from danlu.data.words import atoms, word_borders
+from danlu.data.characters.clusters import goes_on
+from danlu.data.characters.side_by_side import characters
+from danlu.data.characters.words import atoms, word_borders
 
 PIECES = st.sampled_from(
     [

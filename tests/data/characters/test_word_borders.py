@@ -5,7 +5,7 @@ import re
 import pytest
 
 from danlu.data.augmenter import Augmenter
-from danlu.data.words import word_borders
+from danlu.data.characters.words import word_borders
 from danlu.text.segmenter import Segmenter
 
 WHOLE = [
