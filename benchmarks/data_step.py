@@ -138,7 +138,7 @@ def _processor_seconds() -> float:
 
 
 def _records(corpus: Path) -> Any:
-    from danlu.data.format import Format
+    from danlu.data.reading.format import Format
 
     return Format.model_validate({"kind": "jsonl", "path": str(corpus)}).read(["text"])
 

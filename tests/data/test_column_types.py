@@ -15,8 +15,8 @@ from pyarrow import ipc, parquet
 from danlu.apps.survey import look
 from danlu.data.cleaner import Cleaner
 from danlu.data.cleaning import rewriters
-from danlu.data.format import guess
 from danlu.data.label_quality import labels_in
+from danlu.data.reading.format import guess
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Stage

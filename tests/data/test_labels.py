@@ -14,10 +14,10 @@ from pyarrow import parquet
 from pydantic import ValidationError
 
 from danlu.apps.survey import look
-from danlu.data.format import guess
 from danlu.data.label_quality import labels_in
 from danlu.data.labels import in_order, key_of, known_label, label_of, spellings
 from danlu.data.prepared import load, load_survey
+from danlu.data.reading.format import guess
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Stage

@@ -86,7 +86,7 @@ def _segmenter(folder: Path) -> Any:
 
 
 def _data_set(folder: Path) -> Any:
-    from danlu.data.format import Format
+    from danlu.data.reading.format import Format
 
     return list(Format.model_validate({"kind": "hub", "path": str(folder)}).read())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from danlu.data.formats.pfr import Pfr
+from danlu.data.reading.formats.pfr import Pfr
 from danlu.evaluate import markov
 from danlu.evaluate.baseline import Baseline
 from danlu.evaluate.baselines.tfidf import is_dense_script

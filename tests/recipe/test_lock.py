@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field
 
 from danlu.cli.list import PROMISES, promise
-from danlu.data.format import Format
+from danlu.data.reading.format import Format
 from danlu.recipe.lock import NAME, input_hashes, load, lock, save
 from danlu.recipe.part import Part, find, kinds
 from danlu.refusal import Refusal

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from danlu.data.settings import SETTINGS
+from danlu.data.reading.settings import SETTINGS
 from danlu.language import default, translator
 
 
@@ -24,8 +24,8 @@ def command(
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
-    from danlu.data.format import guess
     from danlu.data.prepared import load as load_prepared
+    from danlu.data.reading.format import guess
     from danlu.evaluate.baseline import Baseline
     from danlu.evaluate.examine import examine, write
     from danlu.evaluate.resample import refuse_resamples

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from danlu.data.settings import SETTINGS
+from danlu.data.reading.settings import SETTINGS
 from danlu.language import default, translator
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def command(
 ) -> None:
     """Rank records by how probably their label is wrong, for review."""
     from danlu.data.augmentation import given
-    from danlu.data.format import guess
     from danlu.data.label_quality import export, labels_in, refuse_export, shares_of, suspects, warnings_of
     from danlu.data.out_of_sample import out_of_sample
     from danlu.data.prepared import load
+    from danlu.data.reading.format import guess
     from danlu.machine.terminal import say
     from danlu.machine.terminal import show as show_line
     from danlu.refusal import of_file

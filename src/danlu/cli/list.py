@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 PROMISES = {
     "stage": "danlu.stages.stage",
-    "format": "danlu.data.format",
+    "format": "danlu.data.reading.format",
     "cleaner": "danlu.data.cleaner",
     "augmenter": "danlu.data.augmenter",
     "engine": "danlu.data.engine",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from danlu.data.settings import SETTINGS
+from danlu.data.reading.settings import SETTINGS
 from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _scored(segmenter: "Segmenter", file: str, known: str | None, settings: Sequ
 
 def _sentences(file: str, settings: Sequence[str] = ()) -> Iterator[list[str]]:
     """Segmented sentences: records with words, or lines of words where the file is plain text."""
-    from danlu.data.format import guess
+    from danlu.data.reading.format import guess
     from danlu.text.segmented import read_words
 
     source = guess(file, settings=settings)
@@ -89,7 +89,7 @@ def _sentences(file: str, settings: Sequence[str] = ()) -> Iterator[list[str]]:
 
 
 def _texts(file: str, column: str, settings: Sequence[str]) -> Iterator[str]:
-    from danlu.data.format import guess
+    from danlu.data.reading.format import guess
 
     for number, record in enumerate(guess(file, settings=settings).read([column]), 1):
         text = record[column]

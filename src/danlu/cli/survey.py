@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from danlu.data.settings import SETTINGS
+from danlu.data.reading.settings import SETTINGS
 
 
 def command(

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from danlu.data.bad_rows import BadRows
-from danlu.data.lines import lines
-from danlu.data.source_file import find_source
-from danlu.data.table import Fields, plain_rows, quoted_rows
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.lines import lines
+from danlu.data.reading.source_file import find_source
+from danlu.data.reading.table import Fields, plain_rows, quoted_rows
 from danlu.refusal import Refusal
 
 Lexicon = dict[str, tuple[str, ...]]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from danlu.data.arrow_rows import records_of as rows_of
+from danlu.data.reading.arrow_rows import records_of as rows_of
 from danlu.data.record import STRUCTURED, Record
 from danlu.language import translator
 from danlu.refusal import Refusal

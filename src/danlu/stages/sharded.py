@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from danlu.data.format import Format
+from danlu.data.reading.format import Format
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.stages.sources import Data

@@ -5,11 +5,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from danlu.data.bad_rows import BadRows
 from danlu.data.cleaner import Rewriter
-from danlu.data.format import Format
 from danlu.data.labels import Spellings, spellings
 from danlu.data.prepared import load, load_cleaners, stream
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import Format
 from danlu.data.record import Record
 from danlu.data.survey import counted_labels
 from danlu.recipe.part import Part

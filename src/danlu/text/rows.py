@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from danlu.data.arrow_rows import arrow_refused
+from danlu.data.reading.arrow_rows import arrow_refused
 from danlu.refusal import Refusal
 from danlu.text.encoded import Encoded, Ids
 from danlu.text.shards import Manifest, Shard, hashed

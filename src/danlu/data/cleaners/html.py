@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from danlu.data.alignment import Edit
 from danlu.data.cleaner import Editor
-from danlu.data.html_tags import BLOCKS, CELLS, INLINE, Mark, marks
+from danlu.data.reading.html_tags import BLOCKS, CELLS, INLINE, Mark, marks
 
 _ENTITY = re.compile(
     r"&(?:amp;)*(?P<entity>\#[0-9]{1,7}|\#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});", re.IGNORECASE

@@ -13,7 +13,6 @@ from pydantic import Field
 from danlu.data.alike import Forest, join_equal
 from danlu.data.augmentation import augmented, without_augmented
 from danlu.data.augmenter import Augmenter
-from danlu.data.bad_rows import BadRows
 from danlu.data.balance import balance, refuse_unseen_labels
 from danlu.data.balance import in_words as balance_in_words
 from danlu.data.cleaner import Cleaner
@@ -24,11 +23,12 @@ from danlu.data.dedup import Clusters, Rows, contested, first_of_each
 from danlu.data.dropped import SAMPLES, Dropped
 from danlu.data.engine import Engine
 from danlu.data.engines.local import Local
-from danlu.data.format import Format
 from danlu.data.ingest import Ingest, pieces
 from danlu.data.mix import Mix
 from danlu.data.paragraphs import RepeatedParagraphs, without_repeated_paragraphs
 from danlu.data.prepared import CLEANERS, SPLITS, Writers, load, put_in_place, save_split
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import Format
 from danlu.data.record import Record, text_of
 from danlu.data.shares import Shares
 from danlu.data.split import split_by_time, split_coded

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from danlu.data.characters.jieba_cutter import jieba_cutter
 from danlu.data.characters.side_by_side import Bools, Characters
-from danlu.data.lines import lines
-from danlu.data.source_file import find_source
+from danlu.data.reading.lines import lines
+from danlu.data.reading.source_file import find_source
 from danlu.refusal import Refusal
 from danlu.text.segmenter import Segmenter
 

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from danlu.data.characters.side_by_side import Bools, Characters, Numbers
 from danlu.data.characters.words import atoms
-from danlu.data.lines import lines
-from danlu.data.source_file import find_source
+from danlu.data.reading.lines import lines
+from danlu.data.reading.source_file import find_source
 from danlu.refusal import Refusal
 from danlu.text.lexicon import Lexicon, lexicon
 from danlu.text.segmenter import Segmenter
