@@ -35,7 +35,7 @@ def main() -> None:
 
 def clean(corpus: Path, _folder: Path) -> dict[str, Any]:
     """Reading alone, then through the default cleaners on all cores."""
-    from danlu.data.cleaning import clean_records
+    from danlu.data.cleaning.clean import clean_records
     from danlu.data.engines.local import Local
     from danlu.data.ingest import pieces
 
@@ -149,7 +149,7 @@ def rows_left(work: Any, piece: Any) -> int:
 
 
 def _cleaners() -> list[Any]:
-    from danlu.data.cleaner import Cleaner
+    from danlu.data.cleaning.cleaner import Cleaner
 
     return [Cleaner.model_validate(name) for name in CLEANERS]
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from danlu.data.cleaner import Cleaner, Filter, Rewriter
+from danlu.data.cleaning.cleaner import Cleaner, Filter, Rewriter
 from danlu.data.dedup import near_clusters
 from danlu.data.folded import folded
 from danlu.data.reading.bad_rows import BadRows

@@ -13,8 +13,8 @@ import pytest
 from pyarrow import ipc, parquet
 
 from danlu.apps.survey import look
-from danlu.data.cleaner import Cleaner
-from danlu.data.cleaning import rewriters
+from danlu.data.cleaning.clean import rewriters
+from danlu.data.cleaning.cleaner import Cleaner
 from danlu.data.label_quality import labels_in
 from danlu.data.reading.format import guess
 from danlu.data.record import Record

@@ -229,7 +229,7 @@ def _bundles(classifier: Path, tagger: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     from danlu.bundle.bundle import save
-    from danlu.data.cleaner import Cleaner
+    from danlu.data.cleaning.cleaner import Cleaner
     from danlu.task.task import Task
 
     model, tokenizer = _trained("bert", "wordpiece")

@@ -3,9 +3,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.cleaner import Cleaner
-from danlu.data.cleaning import clean_records, rewriters
-from danlu.data.rewriting import rewrite_texts
+from danlu.data.cleaning.clean import clean_records, rewriters
+from danlu.data.cleaning.cleaner import Cleaner
+from danlu.data.cleaning.rewriting import rewrite_texts
 from danlu.task.rewritten import as_given, rewritten
 from danlu.text.align import joined
 

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from transformers import PreTrainedModel
 
 from danlu.bundle import card, manifest
-from danlu.data.cleaner import Rewriter
-from danlu.data.cleaning import rewriters_of, samples_rewritten
+from danlu.data.cleaning.clean import rewriters_of, samples_rewritten
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.machine.crew import refuse_crowd
 from danlu.machine.device import device

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 PROMISES = {
     "stage": "danlu.stages.stage",
     "format": "danlu.data.reading.format",
-    "cleaner": "danlu.data.cleaner",
+    "cleaner": "danlu.data.cleaning.cleaner",
     "augmenter": "danlu.data.augmenter",
     "engine": "danlu.data.engine",
     "segmenter": "danlu.text.segmenter",

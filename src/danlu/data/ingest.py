@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.cleaning import Cleaned
+from danlu.data.cleaning.clean import Cleaned
 from danlu.data.folded import folded
 from danlu.data.labels import is_fraction, label_of
 from danlu.data.minhash import band_keys

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from danlu.data.cleaning import Cleaned
+from danlu.data.cleaning.clean import Cleaned
 from danlu.data.dropped import PARAGRAPHS
 from danlu.data.engine import Engine
 from danlu.data.ingest import Chunk, Ingest, Piece

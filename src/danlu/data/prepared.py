@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from danlu.data.cleaner import Rewriter
-from danlu.data.cleaning import rewriters_of
+from danlu.data.cleaning.clean import rewriters_of
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.data.stored import arrow_table, records_of
 from danlu.data.survey import Survey

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from danlu.data.cleaner import Rewriter
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.labels import Spellings, spellings
 from danlu.data.prepared import load, load_cleaners, stream
 from danlu.data.reading.bad_rows import BadRows

@@ -15,8 +15,8 @@ from danlu.data.augmentation import augmented, without_augmented
 from danlu.data.augmenter import Augmenter
 from danlu.data.balance import balance, refuse_unseen_labels
 from danlu.data.balance import in_words as balance_in_words
-from danlu.data.cleaner import Cleaner
-from danlu.data.cleaning import Cleaned, Cleaning, fitted, rewriters
+from danlu.data.cleaning.clean import Cleaned, Cleaning, fitted, rewriters
+from danlu.data.cleaning.cleaner import Cleaner
 from danlu.data.contamination import Decontaminate
 from danlu.data.deal import deal
 from danlu.data.dedup import Clusters, Rows, contested, first_of_each

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import nn
 
 from danlu.bundle.bundle import save
-from danlu.data.cleaner import Rewriter
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.evaluate.metric import Metric
 from danlu.evaluate.score import values

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.cleaner import Cleaner
-from danlu.data.cleaning import Cleaned, clean_records, rewriters, rewriters_of
+from danlu.data.cleaning.clean import Cleaned, clean_records, rewriters, rewriters_of
+from danlu.data.cleaning.cleaner import Cleaner
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 

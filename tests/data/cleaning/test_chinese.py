@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from danlu.data.cleaner import Cleaner, Rewriter
-from danlu.data.cleaners import chinese
+from danlu.data.cleaning.cleaner import Cleaner, Rewriter
+from danlu.data.cleaning.cleaners import chinese
 
 KNOWN = {
     "simplified": [

@@ -3,8 +3,8 @@
 import re
 from typing import ClassVar
 
-from danlu.data.alignment import Edit
-from danlu.data.cleaner import Editor
+from danlu.data.cleaning.alignment import Edit
+from danlu.data.cleaning.cleaner import Editor
 
 _UNSEEN = (
     "\x00-\x08\x0e-\x1a\x7f-\x84\x86-\x9f"  # controls (Unicode category Cc) that are no white space

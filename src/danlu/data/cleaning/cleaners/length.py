@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from danlu.data.cleaner import Filter
+from danlu.data.cleaning.cleaner import Filter
 
 
 class Length(Filter):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from danlu.data.characters.scripts import OTHER, PUNCTUATION, SPACE, SYMBOL, kinds_of
 from danlu.data.characters.side_by_side import Characters, characters, hashed_pieces
-from danlu.data.cleaner import Filter
+from danlu.data.cleaning.cleaner import Filter
 
 _PIECE = 16
 """Characters: 4 English words, or a Chinese clause."""

@@ -6,8 +6,8 @@ Records are replaced in their list, never changed themselves.
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from danlu.data.alignment import Alignment, forward
-from danlu.data.cleaner import Rewriter
+from danlu.data.cleaning.alignment import Alignment, forward
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record, answers_of, is_mark
 from danlu.refusal import Refusal
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from danlu.data.cleaner import Cleaner, Filter
+from danlu.data.cleaning.cleaner import Cleaner, Filter
 
 
 def part(kind: str, **fields: object) -> Cleaner:
@@ -42,7 +42,7 @@ def test_languages_are_told_apart() -> None:
 def test_many_texts_at_once_get_the_languages_that_py3langid_gives_one_by_one() -> None:
     import py3langid
 
-    from danlu.data.cleaners.language import by_model
+    from danlu.data.cleaning.cleaners.language import by_model
 
     texts = ["Bonjour tout le monde", "HELLO THERE, WORLD", "Привет, как дела?", "¿Dónde está?", "e\u0301tude"]
     texts += [text * 7 for text in texts]
@@ -91,7 +91,7 @@ def test_text_unlike_good_text_is_dropped(tmp_path: Path) -> None:
 def test_a_library_that_is_absent_is_named_with_its_extra(
     kind: str, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cached = importlib.import_module(f"danlu.data.cleaners.{kind}")
+    cached = importlib.import_module(f"danlu.data.cleaning.cleaners.{kind}")
     for function in vars(cached).values():
         if hasattr(function, "cache_clear"):
             function.cache_clear()

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
-from danlu.data.alignment import Alignment, Edit, aligned, applied, differences
+from danlu.data.cleaning.alignment import Alignment, Edit, aligned, applied, differences
 from danlu.recipe.part import Part
 
 _PASSES = 8
@@ -14,7 +14,7 @@ _PASSES = 8
 class Cleaner(Part):
     """What makes texts better before a model learns from them: a `Rewriter` or a `Filter`."""
 
-    folder: ClassVar[str] = "danlu.data.cleaners"
+    folder: ClassVar[str] = "danlu.data.cleaning.cleaners"
 
     def fitted(self, texts: Sequence[str]) -> Self:
         """This cleaner with what it learns from the first texts of the data; most learn nothing."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.characters.side_by_side import Characters, Codes
-from danlu.data.likely import likely
+from danlu.data.cleaning.likely import likely
 
 _HIGH = rb"[\x80-\xff]"
 _ANY_HIGH = re.compile(_HIGH + rb"+")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from danlu.data.cleaner import Cleaner, Rewriter
+from danlu.data.cleaning.cleaner import Cleaner, Rewriter
 
 MASKED = {
     "phone": [

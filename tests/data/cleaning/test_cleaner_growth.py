@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from danlu.data.cleaner import Cleaner, Rewriter
+from danlu.data.cleaning.cleaner import Cleaner, Rewriter
 
 SOURCE = [f"第{n}位客人说，房间{n % 7}楼的服务很好，早餐也不错，下次还会再来。" for n in range(200)]
 

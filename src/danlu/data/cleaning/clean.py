@@ -7,9 +7,9 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from danlu.data.cleaner import Cleaner, Filter, Rewriter
+from danlu.data.cleaning.cleaner import Cleaner, Filter, Rewriter
+from danlu.data.cleaning.rewriting import TOKENS, rewrite_messages, rewrite_texts, rewrite_tokens
 from danlu.data.record import Record
-from danlu.data.rewriting import TOKENS, rewrite_messages, rewrite_texts, rewrite_tokens
 from danlu.language import translator
 from danlu.refusal import Refusal
 

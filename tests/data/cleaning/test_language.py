@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from danlu.data.cleaner import Cleaner, Filter
+from danlu.data.cleaning.cleaner import Cleaner, Filter
 
 DECLARATION: dict[str, str] = json.loads((Path(__file__).parent / "declaration.json").read_text(encoding="utf-8"))
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
 def reasons(keep: list[str], *texts: str) -> list[str | None]:

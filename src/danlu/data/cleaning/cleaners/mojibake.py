@@ -13,11 +13,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from danlu.data.alignment import Edit, applied
 from danlu.data.characters.side_by_side import characters, code_points
-from danlu.data.cleaner import Editor
-from danlu.data.likely import likely, paired
-from danlu.data.misread import TWO_BYTES, Stretch, holds_all, stretches, suspected
+from danlu.data.cleaning.alignment import Edit, applied
+from danlu.data.cleaning.cleaner import Editor
+from danlu.data.cleaning.likely import likely, paired
+from danlu.data.cleaning.misread import TWO_BYTES, Stretch, holds_all, stretches, suspected
 
 _ENOUGH_UTF8, _ENOUGH, _ENOUGH_PAIRS = 22.0, 40.0, 60.0
 """Bits by which what it may have been must be likelier: if written in UTF-8, else if read in an encoding of one byte,

@@ -5,8 +5,8 @@ from html import unescape
 from html.entities import html5
 from typing import ClassVar
 
-from danlu.data.alignment import Edit
-from danlu.data.cleaner import Editor
+from danlu.data.cleaning.alignment import Edit
+from danlu.data.cleaning.cleaner import Editor
 from danlu.data.reading.html_tags import BLOCKS, CELLS, INLINE, Mark, marks
 
 _ENTITY = re.compile(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.alignment import back, forward
-from danlu.data.cleaner import Cleaner, Rewriter
+from danlu.data.cleaning.alignment import back, forward
+from danlu.data.cleaning.cleaner import Cleaner, Rewriter
 from danlu.recipe.part import find, kinds
 
 SETTINGS = {

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from danlu.data.alignment import Edit
-from danlu.data.cleaner import Editor
+from danlu.data.cleaning.alignment import Edit
+from danlu.data.cleaning.cleaner import Editor
 
 _LINE = re.compile(r"[^\n]*\n?")
 _WORD = re.compile(r"[^\W_]")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from danlu.data.cleaner import Converter
+from danlu.data.cleaning.cleaner import Converter
 from danlu.data.extra import needed
 from danlu.refusal import Refusal
 

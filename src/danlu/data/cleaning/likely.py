@@ -6,7 +6,7 @@ repeats the one before, or is the next of the alphabet, costs little, so that ro
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +113,7 @@ def sorts() -> NDArray[np.uint8]:
 @cache
 def likely() -> Likely:
     """The model that is shipped."""
-    with np.load(str(files("danlu.data") / "likely.npz"), allow_pickle=False) as kept:
+    with np.load(Path(__file__).parent / "likely.npz", allow_pickle=False) as kept:
         sort = sorts()
         rare = kept["rare"].astype(np.float32) / STEP  # of a character that was never seen, by kind
         alone, leave = rare[sort], np.zeros(len(sort), np.float32)

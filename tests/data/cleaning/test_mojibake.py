@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.alignment import forward
-from danlu.data.cleaner import Cleaner, Rewriter
-from danlu.data.likely import likely
+from danlu.data.cleaning.alignment import forward
+from danlu.data.cleaning.cleaner import Cleaner, Rewriter
+from danlu.data.cleaning.likely import likely
 
 DECLARATION: dict[str, str] = json.loads((Path(__file__).parent / "declaration.json").read_text(encoding="utf-8"))
 """Article 1 of the Universal Declaration of Human Rights; the model of characters has not seen it."""
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 READ_AS = ("latin-1", "cp1252", "cp1250", "cp1251", "cp1254", "iso8859-2", "koi8-r", "mac-roman", "cp437", "cp866")
 

@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 from pydantic import Field, PrivateAttr
 
-from danlu.data.cleaner import Filter
-from danlu.data.ngram import NgramModel, learnt
+from danlu.data.cleaning.cleaner import Filter
+from danlu.data.cleaning.ngram import NgramModel, learnt
 from danlu.data.reading.format import open_records
 from danlu.data.record import text_of
 from danlu.refusal import Refusal

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from danlu.data.alignment import Edit
 from danlu.data.characters.composed import Form, composed, is_composed
 from danlu.data.characters.side_by_side import ranges
-from danlu.data.cleaner import Editor
+from danlu.data.cleaning.alignment import Edit
+from danlu.data.cleaning.cleaner import Editor
 
 _KEPT = frozenset("，。！？；：（）“”‘’《》、～［］｛｝＂＇…‥—")
 """Chinese punctuation, the full-width forms of which are what Chinese is written with."""
