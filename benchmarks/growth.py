@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from danlu.data.cleaning.cleaner import Cleaner, Filter, Rewriter
-from danlu.data.dedup import near_clusters
-from danlu.data.folded import folded
+from danlu.data.duplicates.dedup import near_clusters
+from danlu.data.duplicates.folded import folded
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import Format
 from danlu.recipe.part import find, kinds

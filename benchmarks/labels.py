@@ -11,7 +11,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from danlu.data.dedup import drop_duplicates, find_clusters
+from danlu.data.duplicates.dedup import drop_duplicates, find_clusters
 from danlu.data.label_quality import Suspect, suspects
 from danlu.data.out_of_sample import out_of_sample
 from danlu.data.record import Record

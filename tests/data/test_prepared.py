@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow.parquet import read_table
 
-from danlu.data.dedup import find_clusters, texts_of
+from danlu.data.duplicates.dedup import find_clusters, texts_of
 from danlu.data.prepared import load, load_survey, save
 from danlu.data.record import Record
 from danlu.data.survey import Survey, survey

@@ -5,7 +5,7 @@ import pytest
 from pyarrow import int64, string
 
 from danlu.data import spool as spooling
-from danlu.data.dedup import find_clusters
+from danlu.data.duplicates.dedup import find_clusters
 from danlu.data.engines.local import Local
 from danlu.data.ingest import Ingest, Piece, keys_of, pieces
 from danlu.data.record import Record

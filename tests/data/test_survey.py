@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from danlu.data.dedup import find_clusters, texts_of
+from danlu.data.duplicates.dedup import find_clusters, texts_of
 from danlu.data.reading.format import Format
 from danlu.data.record import Record
 from danlu.data.survey import Survey, in_words, lengths, naive_leak, survey

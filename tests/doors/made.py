@@ -77,7 +77,7 @@ def run(folder: Path) -> Path:
 
 
 def _survey(records: list[dict[str, str]]) -> "Survey":
-    from danlu.data.dedup import find_clusters
+    from danlu.data.duplicates.dedup import find_clusters
     from danlu.data.survey import survey
     from danlu.machine.seed import generator
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from danlu.data.dedup import find_clusters
+from danlu.data.duplicates.dedup import find_clusters
 from danlu.data.prepared import save as save_prepared
 from danlu.data.survey import survey
 from danlu.evaluate.charts import Line, histogram, line_chart, short, smoothed, thinned, ticks

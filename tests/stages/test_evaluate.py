@@ -11,7 +11,7 @@ from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassificat
 
 from danlu.bundle.bundle import load, save
 from danlu.cli.main import main
-from danlu.data.dedup import find_clusters
+from danlu.data.duplicates.dedup import find_clusters
 from danlu.data.prepared import save as save_prepared
 from danlu.data.survey import survey
 from danlu.evaluate.compare import compare

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.dedup import Clusters, Rows, find_clusters
+from danlu.data.duplicates.dedup import Clusters, Rows, find_clusters
 from danlu.data.labels import Spellings, is_empty, merged_labels, spellings
 from danlu.data.prepared import SPLITS, load
 from danlu.data.reading.bad_rows import BadRows

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from danlu.data.characters.side_by_side import characters
+from danlu.data.duplicates.folded import folded_in_place
+from danlu.data.duplicates.minhash import FACTORS, FIRST_WIDE, Words, mixed
 from danlu.data.engine import Engine
-from danlu.data.folded import folded_in_place
-from danlu.data.minhash import FACTORS, FIRST_WIDE, Words, mixed
 from danlu.data.reading.format import Format
 from danlu.data.record import Columns, text_of
 from danlu.data.spool import Spool, Texts

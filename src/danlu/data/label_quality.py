@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.dedup import exact_clusters
+from danlu.data.duplicates.dedup import exact_clusters
 from danlu.data.extra import needed
 from danlu.data.labels import known_label, label_of, spellings
 from danlu.data.record import Record

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.dedup import exact_clusters
+from danlu.data.duplicates.dedup import exact_clusters
 from danlu.machine.seed import generator
 
 Shares = NDArray[np.float64]

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.alike import Forest, Pairs, join_alike, join_equal, similarities
-from danlu.data.dedup import Clusters
+from danlu.data.duplicates.alike import Forest, Pairs, join_alike, join_equal, similarities
+from danlu.data.duplicates.dedup import Clusters
+from danlu.data.duplicates.minhash import Words, bands_for
 from danlu.data.engine import Engine
 from danlu.data.ingest import Chunk
 from danlu.data.labels import Spellings, spellings
-from danlu.data.minhash import Words, bands_for
 from danlu.data.record import Columns, text_of
 from danlu.data.stored import read_arrow, records_of
 from danlu.data.survey import Said
@@ -144,7 +144,7 @@ class Texts:
 def spooled_clusters(spool: Spool, similarity: float, engine: Engine) -> Clusters:
     """Which rows have equal texts, and which are alike.
 
-    The same as `danlu.data.dedup.find_clusters` finds in memory.
+    The same as `danlu.data.duplicates.dedup.find_clusters` finds in memory.
     """
     forest = Forest(np.arange(spool.rows, dtype=np.int32 if spool.rows < 2**31 else np.int64))
     for keys, rows in _parted(spool, partial(spool.of, name="exact")):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.dedup import Clusters, Rows, contested, numbered
+from danlu.data.duplicates.dedup import Clusters, Rows, contested, numbered
 from danlu.data.labels import is_fraction
 from danlu.data.record import Record, entity_labels, is_labelled, labels_of, opinion_of, text_of, truth_of
 from danlu.language import translator

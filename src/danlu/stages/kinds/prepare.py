@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from danlu.data.alike import Forest, join_equal
 from danlu.data.augmentation import augmented, without_augmented
 from danlu.data.augmenter import Augmenter
 from danlu.data.balance import balance, refuse_unseen_labels
@@ -19,8 +18,9 @@ from danlu.data.cleaning.clean import Cleaned, Cleaning, fitted, rewriters
 from danlu.data.cleaning.cleaner import Cleaner
 from danlu.data.contamination import Decontaminate
 from danlu.data.deal import deal
-from danlu.data.dedup import Clusters, Rows, contested, first_of_each
 from danlu.data.dropped import SAMPLES, Dropped
+from danlu.data.duplicates.alike import Forest, join_equal
+from danlu.data.duplicates.dedup import Clusters, Rows, contested, first_of_each
 from danlu.data.engine import Engine
 from danlu.data.engines.local import Local
 from danlu.data.ingest import Ingest, pieces

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.folded import folded
-from danlu.data.minhash import Words, hashed_shingles
+from danlu.data.duplicates.folded import folded
+from danlu.data.duplicates.minhash import Words, hashed_shingles
 
 Rows = NDArray[np.int64]
 Pairs = NDArray[np.int64]

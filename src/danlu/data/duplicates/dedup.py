@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.alike import Forest, Pairs, join_alike, similarities
-from danlu.data.folded import folded
-from danlu.data.minhash import band_keys
+from danlu.data.duplicates.alike import Forest, Pairs, join_alike, similarities
+from danlu.data.duplicates.folded import folded
+from danlu.data.duplicates.minhash import band_keys
 from danlu.data.record import Columns, Record, opinion_of, text_of, truth_of
 
 Rows = NDArray[np.signedinteger]

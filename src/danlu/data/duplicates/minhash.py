@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.folded import Folded, Starts, folded
+from danlu.data.duplicates.folded import Folded, Starts, folded
 
 SHINGLE = 3
 """Characters of a shingle that begins with a Chinese, Japanese or Korean one."""

@@ -3,7 +3,7 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.folded import folded, normalised
+from danlu.data.duplicates.folded import folded, normalised
 
 texts = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), max_size=8)
 

@@ -2,9 +2,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.alike import Forest, join_equal, similarities
-from danlu.data.folded import folded, normalised
-from danlu.data.minhash import band_keys, bands_for, jaccard, shingles
+from danlu.data.duplicates.alike import Forest, join_equal, similarities
+from danlu.data.duplicates.folded import folded, normalised
+from danlu.data.duplicates.minhash import band_keys, bands_for, jaccard, shingles
 from danlu.machine.seed import generator
 
 pairs = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30)
