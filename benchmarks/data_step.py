@@ -58,7 +58,7 @@ def near(corpus: Path, folder: Path) -> dict[str, Any]:
     from danlu.data.engines.local import Local
     from danlu.data.ingest import Ingest, pieces
     from danlu.data.prepared import SPLITS
-    from danlu.data.split import split_coded
+    from danlu.data.splitting.split import split_coded
     from danlu.data.spool import Spool, spooled_clusters
     from danlu.machine.seed import generator
 

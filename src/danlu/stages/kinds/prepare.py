@@ -12,8 +12,6 @@ from pydantic import Field
 
 from danlu.data.augmentation import augmented, without_augmented
 from danlu.data.augmenter import Augmenter
-from danlu.data.balance import balance, refuse_unseen_labels
-from danlu.data.balance import in_words as balance_in_words
 from danlu.data.cleaning.clean import Cleaned, Cleaning, fitted, rewriters
 from danlu.data.cleaning.cleaner import Cleaner
 from danlu.data.contamination import Decontaminate
@@ -24,14 +22,16 @@ from danlu.data.duplicates.dedup import Clusters, Rows, contested, first_of_each
 from danlu.data.engine import Engine
 from danlu.data.engines.local import Local
 from danlu.data.ingest import Ingest, pieces
-from danlu.data.mix import Mix
 from danlu.data.paragraphs import RepeatedParagraphs, without_repeated_paragraphs
 from danlu.data.prepared import CLEANERS, SPLITS, Writers, load, put_in_place, save_split
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import Format
 from danlu.data.record import Record, text_of
-from danlu.data.shares import Shares
-from danlu.data.split import split_by_time, split_coded
+from danlu.data.splitting.balance import balance, refuse_unseen_labels
+from danlu.data.splitting.balance import in_words as balance_in_words
+from danlu.data.splitting.mix import Mix
+from danlu.data.splitting.shares import Shares
+from danlu.data.splitting.split import split_by_time, split_coded
 from danlu.data.spool import Spool, spooled_clusters
 from danlu.data.stored import mixed_in_words
 from danlu.data.survey import Counts, Said, Survey, in_words, surveyed

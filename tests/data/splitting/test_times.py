@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from danlu.data.times import seconds_of
+from danlu.data.splitting.times import seconds_of
 
 DAY = datetime(2024, 5, 31, tzinfo=UTC).timestamp()
 TIMES: list[tuple[Any, float | None]] = [

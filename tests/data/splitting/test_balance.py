@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, ks_2samp
 
-from danlu.data.balance import balance, in_words
+from danlu.data.splitting.balance import balance, in_words
 from danlu.machine.seed import generator
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.mix import Mix
+from danlu.data.splitting.mix import Mix
 from danlu.refusal import Refusal
 
 SOURCES = np.array([0] * 900 + [1] * 100)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.split import split, split_by_time, split_coded
+from danlu.data.splitting.split import split, split_by_time, split_coded
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal
 
