@@ -27,8 +27,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from danlu.data.augmentation import augmented
-from danlu.data.augmenter import Augmenter
+from danlu.data.augmenting.augment import augmented
+from danlu.data.augmenting.augmenter import Augmenter
 from danlu.data.record import Record
 from danlu.evaluate.baseline import Baseline
 from danlu.machine.seed import generator

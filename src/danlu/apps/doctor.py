@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from danlu.apps.survey import shared
-from danlu.data.augmenter import SOURCE_ROW
+from danlu.data.augmenting.augmenter import SOURCE_ROW
 from danlu.data.ingest import Ingest, pieces
 from danlu.data.prepared import SPLITS, load_survey, stream
 from danlu.data.record import Record, entity_labels

@@ -28,7 +28,7 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="which rows are held out together follows from it")] = 0,
 ) -> None:
     """Rank records by how probably their label is wrong, for review."""
-    from danlu.data.augmentation import given
+    from danlu.data.augmenting.augment import given
     from danlu.data.label_quality import export, labels_in, refuse_export, shares_of, suspects, warnings_of
     from danlu.data.out_of_sample import out_of_sample
     from danlu.data.prepared import load

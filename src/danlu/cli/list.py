@@ -12,7 +12,7 @@ PROMISES = {
     "stage": "danlu.stages.stage",
     "format": "danlu.data.reading.format",
     "cleaner": "danlu.data.cleaning.cleaner",
-    "augmenter": "danlu.data.augmenter",
+    "augmenter": "danlu.data.augmenting.augmenter",
     "engine": "danlu.data.engine",
     "segmenter": "danlu.text.segmenter",
     "tokenizer": "danlu.text.tokenizer",

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from danlu.data.augmenter import Augmenter
+from danlu.data.augmenting.augmenter import Augmenter
 from danlu.data.characters.words import word_borders
 from danlu.text.segmenter import Segmenter
 

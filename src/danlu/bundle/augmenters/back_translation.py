@@ -8,8 +8,8 @@ import torch
 from pydantic import Field
 
 from danlu.bundle.network import open_network
-from danlu.data.augmenter import SOURCE_ROW, Augmenter
-from danlu.data.passage import Passage, read_passages
+from danlu.data.augmenting.augmenter import SOURCE_ROW, Augmenter
+from danlu.data.augmenting.passage import Passage, read_passages
 from danlu.data.record import Record
 from danlu.model.positions import longest_row
 from danlu.text.batch import plan

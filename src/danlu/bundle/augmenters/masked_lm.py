@@ -10,9 +10,9 @@ from pydantic import Field
 from transformers import PreTrainedModel
 
 from danlu.bundle.network import open_network
+from danlu.data.augmenting.passage import Changes, Passage
+from danlu.data.augmenting.word_augmenter import WordAugmenter
 from danlu.data.characters.words import with_spaces
-from danlu.data.passage import Changes, Passage
-from danlu.data.word_augmenter import WordAugmenter
 from danlu.model.heads import kept_logits
 from danlu.model.positions import longest_row
 from danlu.refusal import Refusal

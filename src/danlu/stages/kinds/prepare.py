@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from danlu.data.augmentation import augmented, without_augmented
-from danlu.data.augmenter import Augmenter
+from danlu.data.augmenting.augment import augmented, without_augmented
+from danlu.data.augmenting.augmenter import Augmenter
 from danlu.data.cleaning.clean import Cleaned, Cleaning, fitted, rewriters
 from danlu.data.cleaning.cleaner import Cleaner
 from danlu.data.contamination import Decontaminate

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from pydantic import Field
 
-from danlu.data.augmenter import SOURCE_ROW, Augmenter
+from danlu.data.augmenting.augmenter import SOURCE_ROW, Augmenter
+from danlu.data.augmenting.passage import Changes, Passage, changed, read_passages
 from danlu.data.characters.words import Cut
-from danlu.data.passage import Changes, Passage, changed, read_passages
 from danlu.data.record import Record
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from danlu.data.passage import Changes, Passage
-from danlu.data.word_augmenter import WordAugmenter
+from danlu.data.augmenting.passage import Changes, Passage
+from danlu.data.augmenting.word_augmenter import WordAugmenter
 
 
 class Swap(WordAugmenter):

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from danlu.data.hanzi import exchanged, lookalikes
-from danlu.data.lexicon import read_lexicon
-from danlu.data.passage import Changes, Passage
-from danlu.data.word_augmenter import WordAugmenter
+from danlu.data.augmenting.hanzi import exchanged, lookalikes
+from danlu.data.augmenting.lexicon import read_lexicon
+from danlu.data.augmenting.passage import Changes, Passage
+from danlu.data.augmenting.word_augmenter import WordAugmenter
 
 
 class Lookalike(WordAugmenter):

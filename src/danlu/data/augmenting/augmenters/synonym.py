@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from danlu.data.lexicon import in_case_of, read_lexicon
-from danlu.data.passage import Changes, Passage
-from danlu.data.word_augmenter import WordAugmenter
+from danlu.data.augmenting.lexicon import in_case_of, read_lexicon
+from danlu.data.augmenting.passage import Changes, Passage
+from danlu.data.augmenting.word_augmenter import WordAugmenter
 
 
 class Synonym(WordAugmenter):

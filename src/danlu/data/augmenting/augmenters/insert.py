@@ -5,9 +5,9 @@ from typing import Literal
 
 import numpy as np
 
+from danlu.data.augmenting.passage import Changes, Passage
+from danlu.data.augmenting.word_augmenter import WordAugmenter
 from danlu.data.characters.words import is_wide
-from danlu.data.passage import Changes, Passage
-from danlu.data.word_augmenter import WordAugmenter
 
 _MARKS = (".", ";", "?", ":", "!", ",")
 _WIDE_MARKS = ("。", "；", "？", "：", "！", "，")

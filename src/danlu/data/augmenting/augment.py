@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 
-from danlu.data.augmenter import SOURCE_ROW, Augmenter
+from danlu.data.augmenting.augmenter import SOURCE_ROW, Augmenter
 from danlu.data.record import Record
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from danlu.data.passage import Changes, Passage
-from danlu.data.word_augmenter import WordAugmenter
+from danlu.data.augmenting.passage import Changes, Passage
+from danlu.data.augmenting.word_augmenter import WordAugmenter
 
 _ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 _INDENTED = (0.0, 0.5, 0.75, 1.25)  # widths of a key by which a row is shifted to the right

@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 from pydantic import Field
 
-from danlu.data.hanzi import common_characters, exchanged
-from danlu.data.passage import Changes, Passage
-from danlu.data.word_augmenter import WordAugmenter
+from danlu.data.augmenting.hanzi import common_characters, exchanged
+from danlu.data.augmenting.passage import Changes, Passage
+from danlu.data.augmenting.word_augmenter import WordAugmenter
 from danlu.refusal import Refusal
 
 _HAN = re.compile("[\u4e00-\u9fff]+")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.augmentation import augmented, without_augmented
-from danlu.data.augmenter import Augmenter
-from danlu.data.augmenters.keyboard import NEIGHBOURS
-from danlu.data.hanzi import common_characters, lookalikes
+from danlu.data.augmenting.augment import augmented, without_augmented
+from danlu.data.augmenting.augmenter import Augmenter
+from danlu.data.augmenting.augmenters.keyboard import NEIGHBOURS
+from danlu.data.augmenting.hanzi import common_characters, lookalikes
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 

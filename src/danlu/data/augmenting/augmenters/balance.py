@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from danlu.data.augmenter import SOURCE_ROW, Augmenter
+from danlu.data.augmenting.augmenter import SOURCE_ROW, Augmenter
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 

@@ -16,7 +16,7 @@ SOURCE_ROW = "source_row"
 class Augmenter(Part):
     """How new rows are made of given ones, their labels still true."""
 
-    folder: ClassVar[str] = "danlu.data.augmenters"
+    folder: ClassVar[str] = "danlu.data.augmenting.augmenters"
 
     @abstractmethod
     def augment(self, records: Sequence[Record], rng: np.random.Generator) -> list[Record]:
