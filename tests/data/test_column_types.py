@@ -15,9 +15,9 @@ from pyarrow import ipc, parquet
 from danlu.apps.survey import look
 from danlu.data.cleaning.clean import rewriters
 from danlu.data.cleaning.cleaner import Cleaner
-from danlu.data.label_quality import labels_in
 from danlu.data.reading.format import guess
 from danlu.data.record import Record
+from danlu.data.wrong_labels.suspects import labels_in
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Stage
 from danlu.task.rewritten import rewritten

@@ -14,11 +14,11 @@ from pyarrow import parquet
 from pydantic import ValidationError
 
 from danlu.apps.survey import look
-from danlu.data.label_quality import labels_in
 from danlu.data.labels import in_order, key_of, known_label, label_of, spellings
 from danlu.data.prepared import load, load_survey
 from danlu.data.reading.format import guess
 from danlu.data.record import Record
+from danlu.data.wrong_labels.suspects import labels_in
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Stage
 from danlu.task.task import Task

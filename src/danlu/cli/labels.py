@@ -9,7 +9,7 @@ from danlu.data.reading.settings import SETTINGS
 from danlu.language import default, translator
 
 if TYPE_CHECKING:
-    from danlu.data.label_quality import Suspect
+    from danlu.data.wrong_labels.suspects import Suspect
 
 
 def command(
@@ -29,10 +29,10 @@ def command(
 ) -> None:
     """Rank records by how probably their label is wrong, for review."""
     from danlu.data.augmenting.augment import given
-    from danlu.data.label_quality import export, labels_in, refuse_export, shares_of, suspects, warnings_of
-    from danlu.data.out_of_sample import out_of_sample
     from danlu.data.prepared import load
     from danlu.data.reading.format import guess
+    from danlu.data.wrong_labels.out_of_sample import out_of_sample
+    from danlu.data.wrong_labels.suspects import export, labels_in, refuse_export, shares_of, suspects, warnings_of
     from danlu.machine.terminal import say
     from danlu.machine.terminal import show as show_line
     from danlu.refusal import of_file

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from danlu.cli.main import main
-from danlu.data.label_quality import export, labels_in, shares_of, suspects, warnings_of, with_equal_texts
-from danlu.data.out_of_sample import out_of_sample
 from danlu.data.prepared import load, load_survey
 from danlu.data.record import Record
+from danlu.data.wrong_labels.out_of_sample import out_of_sample
+from danlu.data.wrong_labels.suspects import export, labels_in, shares_of, suspects, warnings_of, with_equal_texts
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal
 from danlu.stages.recipe import read
