@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seeds import TEXTS
 
 if TYPE_CHECKING:
-    from danlu.data.survey import Survey
+    from danlu.data.corpus.survey import Survey
 
 TASKS = {
     "classify": {"kind": "classify", "labels": ["bad", "good"]},
@@ -51,7 +51,7 @@ def evaluation(folder: Path) -> Path:
 
 def run(folder: Path) -> Path:
     """A run with prepared data and an evaluation, as if its stages had been run."""
-    from danlu.data.prepared import save
+    from danlu.data.corpus.prepared import save
     from danlu.recipe import lock as locks
     from danlu.stages.recipe import read
 
@@ -77,8 +77,8 @@ def run(folder: Path) -> Path:
 
 
 def _survey(records: list[dict[str, str]]) -> "Survey":
+    from danlu.data.corpus.survey import survey
     from danlu.data.duplicates.dedup import find_clusters
-    from danlu.data.survey import survey
     from danlu.machine.seed import generator
 
     return survey(records, find_clusters([record["text"] for record in records]), generator(0))

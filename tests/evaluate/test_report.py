@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from danlu.data.corpus.prepared import save as save_prepared
+from danlu.data.corpus.survey import survey
 from danlu.data.duplicates.dedup import find_clusters
-from danlu.data.prepared import save as save_prepared
-from danlu.data.survey import survey
 from danlu.evaluate.charts import Line, histogram, line_chart, short, smoothed, thinned, ticks
 from danlu.evaluate.errors import worst
 from danlu.evaluate.examine import examine, write

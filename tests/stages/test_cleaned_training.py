@@ -8,8 +8,8 @@ import pytest
 
 from danlu.bundle.bundle import load
 from danlu.bundle.verify import verify
-from danlu.data.prepared import load as load_prepared
-from danlu.data.prepared import load_cleaners
+from danlu.data.corpus.prepared import load as load_prepared
+from danlu.data.corpus.prepared import load_cleaners
 from danlu.refusal import Refusal
 from danlu.stages.recipe import read
 from danlu.stages.run import Run, run

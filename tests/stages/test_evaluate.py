@@ -11,9 +11,9 @@ from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassificat
 
 from danlu.bundle.bundle import load, save
 from danlu.cli.main import main
+from danlu.data.corpus.prepared import save as save_prepared
+from danlu.data.corpus.survey import survey
 from danlu.data.duplicates.dedup import find_clusters
-from danlu.data.prepared import save as save_prepared
-from danlu.data.survey import survey
 from danlu.evaluate.compare import compare
 from danlu.evaluate.examine import examine, read_lines, read_scores, write
 from danlu.refusal import Refusal

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from danlu.data.corpus.prepared import SPLITS, load, load_survey
 from danlu.data.duplicates.dedup import near_clusters
-from danlu.data.prepared import SPLITS, load, load_survey
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Stage

@@ -17,11 +17,11 @@ from pydantic import TypeAdapter
 
 from danlu.apps.survey import shared
 from danlu.data.augmenting.augmenter import SOURCE_ROW
-from danlu.data.ingest import Ingest, pieces
-from danlu.data.prepared import SPLITS, load_survey, stream
+from danlu.data.corpus.ingest import Ingest, pieces
+from danlu.data.corpus.prepared import SPLITS, load_survey, stream
+from danlu.data.corpus.spool import Spool, spooled_clusters
+from danlu.data.corpus.survey import Lengths, Survey, counted_labels, lengths
 from danlu.data.record import Record, entity_labels
-from danlu.data.spool import Spool, spooled_clusters
-from danlu.data.survey import Lengths, Survey, counted_labels, lengths
 from danlu.machine.seed import generator
 from danlu.model.quiet import quiet
 from danlu.refusal import Refusal

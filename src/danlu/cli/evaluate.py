@@ -24,7 +24,7 @@ def command(
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
-    from danlu.data.prepared import load as load_prepared
+    from danlu.data.corpus.prepared import load as load_prepared
     from danlu.data.reading.format import guess
     from danlu.evaluate.baseline import Baseline
     from danlu.evaluate.examine import examine, write

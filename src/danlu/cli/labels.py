@@ -29,7 +29,7 @@ def command(
 ) -> None:
     """Rank records by how probably their label is wrong, for review."""
     from danlu.data.augmenting.augment import given
-    from danlu.data.prepared import load
+    from danlu.data.corpus.prepared import load
     from danlu.data.reading.format import guess
     from danlu.data.wrong_labels.out_of_sample import out_of_sample
     from danlu.data.wrong_labels.suspects import export, labels_in, refuse_export, shares_of, suspects, warnings_of

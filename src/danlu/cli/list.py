@@ -13,7 +13,7 @@ PROMISES = {
     "format": "danlu.data.reading.format",
     "cleaner": "danlu.data.cleaning.cleaner",
     "augmenter": "danlu.data.augmenting.augmenter",
-    "engine": "danlu.data.engine",
+    "engine": "danlu.data.corpus.engine",
     "segmenter": "danlu.text.segmenter",
     "tokenizer": "danlu.text.tokenizer",
     "source": "danlu.model.source",

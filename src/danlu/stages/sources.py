@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from danlu.data.cleaning.cleaner import Rewriter
+from danlu.data.corpus.prepared import load, load_cleaners, stream
+from danlu.data.corpus.survey import counted_labels
 from danlu.data.labels import Spellings, spellings
-from danlu.data.prepared import load, load_cleaners, stream
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import Format
 from danlu.data.record import Record
-from danlu.data.survey import counted_labels
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference

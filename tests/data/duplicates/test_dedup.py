@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from danlu.data.corpus.survey import in_words, survey
 from danlu.data.duplicates.dedup import conflicting, drop_duplicates, exact_clusters, find_clusters, near_clusters
 from danlu.data.duplicates.folded import normalised
 from danlu.data.duplicates.minhash import bands_for, jaccard, shingles, signatures
-from danlu.data.survey import in_words, survey
 from danlu.machine.seed import generator
 
 

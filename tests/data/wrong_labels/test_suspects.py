@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from danlu.cli.main import main
-from danlu.data.prepared import load, load_survey
+from danlu.data.corpus.prepared import load, load_survey
 from danlu.data.record import Record
 from danlu.data.wrong_labels.out_of_sample import out_of_sample
 from danlu.data.wrong_labels.suspects import export, labels_in, shares_of, suspects, warnings_of, with_equal_texts

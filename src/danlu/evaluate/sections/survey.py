@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from danlu.data.prepared import SPLITS
+from danlu.data.corpus.prepared import SPLITS
 from danlu.evaluate.charts import histogram
 from danlu.evaluate.markup import Html, cell, element, facts, figure, table
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from danlu.bundle.bundle import Bundle, load
-from danlu.data.prepared import load as load_prepared
+from danlu.data.corpus.prepared import load as load_prepared
 from danlu.data.record import Record
 from danlu.evaluate.baseline import Baseline
 from danlu.evaluate.examine import examine, write

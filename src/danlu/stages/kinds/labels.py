@@ -4,7 +4,7 @@ from pydantic import Field
 
 from danlu.bundle.bundle import load as load_bundle
 from danlu.data.augmenting.augment import given, without_rows
-from danlu.data.prepared import load, save_split
+from danlu.data.corpus.prepared import load, save_split
 from danlu.data.wrong_labels.out_of_sample import out_of_sample
 from danlu.data.wrong_labels.suspects import export, labels_in, shares_of, suspects, warnings_of
 from danlu.language import translator

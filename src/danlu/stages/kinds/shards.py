@@ -6,7 +6,7 @@ from typing import Any, overload
 
 from pydantic import Field
 
-from danlu.data.prepared import CLEANERS
+from danlu.data.corpus.prepared import CLEANERS
 from danlu.data.record import Record, text_of
 from danlu.language import translator
 from danlu.machine.files import copy_file, folder_in_place

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from danlu.data.engine import Engine
+from danlu.data.corpus.engine import Engine
 from danlu.machine.module_path import module_path
 from danlu.refusal import Refusal
 
@@ -109,7 +109,7 @@ class _Workers:
 
 def _started() -> Worker:
     ours, theirs = Pipe()
-    script = f"from danlu.data.engines.local import serve; serve({theirs.fileno()})"
+    script = f"from danlu.data.corpus.engines.local import serve; serve({theirs.fileno()})"
     # -P: the folder that this is called in, where data of others may lie, is no place of modules.
     command = [sys.executable, "-P", "-c", script]
     # A group of its own, so that Ctrl-C reaches the caller alone, also while this one still starts.

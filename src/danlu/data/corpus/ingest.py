@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.cleaning.clean import Cleaned
+from danlu.data.corpus.stored import arrow_table, write_arrow
+from danlu.data.corpus.survey import counted_labels
 from danlu.data.duplicates.folded import folded
 from danlu.data.duplicates.minhash import band_keys
 from danlu.data.labels import is_fraction, label_of
 from danlu.data.record import Columns, Record, entity_labels, is_labelled, opinion_of, text_of, truth_of
 from danlu.data.splitting.times import seconds_of
-from danlu.data.stored import arrow_table, write_arrow
-from danlu.data.survey import counted_labels
 from danlu.refusal import Refusal, of_record
 
 CHUNK = 2**22

@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 class Engine(Part):
     """Where the work on chunks of data is done; the results are the same wherever that is."""
 
-    folder: ClassVar[str] = "danlu.data.engines"
+    folder: ClassVar[str] = "danlu.data.corpus.engines"
 
     @abstractmethod
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

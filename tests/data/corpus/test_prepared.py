@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow.parquet import read_table
 
+from danlu.data.corpus.prepared import load, load_survey, save
+from danlu.data.corpus.survey import Survey, survey
 from danlu.data.duplicates.dedup import find_clusters, texts_of
-from danlu.data.prepared import load, load_survey, save
 from danlu.data.record import Record
-from danlu.data.survey import Survey, survey
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal
 

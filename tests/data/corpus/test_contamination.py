@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.contamination import Decontaminate, Forbidden, Runs, run_hashes
-from danlu.data.engines.local import Local
-from danlu.data.ingest import Ingest, Piece
-from danlu.data.spool import Spool
+from danlu.data.corpus.contamination import Decontaminate, Forbidden, Runs, run_hashes
+from danlu.data.corpus.engines.local import Local
+from danlu.data.corpus.ingest import Ingest, Piece
+from danlu.data.corpus.spool import Spool
 from danlu.refusal import Refusal
 
 TEST = "the quick brown fox jumps over the lazy dog while seven wizards watch from a tower"

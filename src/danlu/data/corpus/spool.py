@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.ingest import Chunk
+from danlu.data.corpus.stored import read_arrow, records_of
+from danlu.data.corpus.survey import Said
 from danlu.data.duplicates.alike import Forest, Pairs, join_alike, join_equal, similarities
 from danlu.data.duplicates.dedup import Clusters
 from danlu.data.duplicates.minhash import Words, bands_for
-from danlu.data.engine import Engine
-from danlu.data.ingest import Chunk
 from danlu.data.labels import Spellings, spellings
 from danlu.data.record import Columns, text_of
-from danlu.data.stored import read_arrow, records_of
-from danlu.data.survey import Said
 
 _TOGETHER = 2**22
 """Rows whose keys are sorted at a time: 24 bytes each."""

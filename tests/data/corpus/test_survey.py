@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from danlu.data.corpus.survey import Survey, in_words, lengths, naive_leak, survey
 from danlu.data.duplicates.dedup import find_clusters, texts_of
 from danlu.data.reading.format import Format
 from danlu.data.record import Record
-from danlu.data.survey import Survey, in_words, lengths, naive_leak, survey
 from danlu.machine.seed import generator
 
 

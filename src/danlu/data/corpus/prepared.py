@@ -7,9 +7,9 @@ from typing import Any
 
 from danlu.data.cleaning.clean import rewriters_of
 from danlu.data.cleaning.cleaner import Rewriter
+from danlu.data.corpus.stored import arrow_table, records_of
+from danlu.data.corpus.survey import Survey
 from danlu.data.record import Record
-from danlu.data.stored import arrow_table, records_of
-from danlu.data.survey import Survey
 from danlu.machine.files import move_into_place, scratch_folder, write_text
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from pyarrow import int64, string
 
-from danlu.data import spool as spooling
+from danlu.data.corpus import spool as spooling
+from danlu.data.corpus.engines.local import Local
+from danlu.data.corpus.ingest import Ingest, Piece, keys_of, pieces
+from danlu.data.corpus.spool import Spool, spooled_clusters
+from danlu.data.corpus.stored import arrow_table, conformed, one_schema, read_arrow, records_of, write_arrow
 from danlu.data.duplicates.dedup import find_clusters
-from danlu.data.engines.local import Local
-from danlu.data.ingest import Ingest, Piece, keys_of, pieces
 from danlu.data.record import Record
-from danlu.data.spool import Spool, spooled_clusters
-from danlu.data.stored import arrow_table, conformed, one_schema, read_arrow, records_of, write_arrow
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal
 
@@ -93,7 +93,7 @@ def test_labels_times_and_groups_of_rows(tmp_path: Path) -> None:
 
 
 def test_pieces_are_cut_by_bytes_of_text_and_number_their_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("danlu.data.ingest.CHUNK", 30)
+    monkeypatch.setattr("danlu.data.corpus.ingest.CHUNK", 30)
     found = list(pieces([("test", "a", [{"text": "好" * 5}] * 5), ("train", "b", [{"text": "x" * 40}])], "text"))
     assert [(piece.number, piece.source, piece.origin, list(piece.numbers)) for piece in found] == [
         (0, 0, "test", [1, 2]),

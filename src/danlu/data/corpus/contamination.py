@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from danlu.data.characters.side_by_side import characters
+from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.spool import Spool, Texts
 from danlu.data.duplicates.folded import folded_in_place
 from danlu.data.duplicates.minhash import FACTORS, FIRST_WIDE, Words, mixed
-from danlu.data.engine import Engine
 from danlu.data.reading.format import Format
 from danlu.data.record import Columns, text_of
-from danlu.data.spool import Spool, Texts
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 

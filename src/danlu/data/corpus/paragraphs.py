@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from danlu.data.cleaning.clean import Cleaned
-from danlu.data.dropped import PARAGRAPHS
-from danlu.data.engine import Engine
-from danlu.data.ingest import Chunk, Ingest, Piece
+from danlu.data.corpus.dropped import PARAGRAPHS
+from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.ingest import Chunk, Ingest, Piece
+from danlu.data.corpus.stored import read_arrow, records_of
 from danlu.data.record import Record
-from danlu.data.stored import read_arrow, records_of
 from danlu.recipe.part import Part
 
 _TOGETHER = 2**22

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.engine import Engine
+from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.prepared import Writers
+from danlu.data.corpus.spool import Spool
+from danlu.data.corpus.stored import conformed, one_schema, read_arrow
 from danlu.data.labels import Spellings
-from danlu.data.prepared import Writers
-from danlu.data.spool import Spool
-from danlu.data.stored import conformed, one_schema, read_arrow
 
 Part = tuple[int, NDArray[np.int8], NDArray[np.uint16]]
 """A chunk's number, the split of each of its rows (-1 for none), and how often each is taken."""

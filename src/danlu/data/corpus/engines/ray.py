@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from danlu.data.engine import Engine
+from danlu.data.corpus.engine import Engine
 from danlu.machine.module_path import module_path
 from danlu.refusal import Refusal
 
