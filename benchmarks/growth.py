@@ -26,7 +26,7 @@ from danlu.data.duplicates.folded import folded
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import Format
 from danlu.recipe.part import find, kinds
-from danlu.text import segmenter as segmenters
+from danlu.text.segmenting import segmenter as segmenters
 from danlu.text.tokenizer import TokenizerSource
 from danlu.text.windows import tokenized
 

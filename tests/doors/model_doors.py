@@ -80,7 +80,7 @@ def _tokenizer(folder: Path) -> Any:
 
 
 def _segmenter(folder: Path) -> Any:
-    from danlu.text.segmenter import open_segmenter
+    from danlu.text.segmenting.segmenter import open_segmenter
 
     return open_segmenter(folder).segment([*TEXTS, "", "3.14 好好好"])
 
@@ -260,7 +260,7 @@ def _tokenizers(bpe: Path, wordpiece: Path) -> None:
 
 
 def _segmenters(hmm: Path, ngram: Path) -> None:
-    from danlu.text.segmenter import Segmenter, save
+    from danlu.text.segmenting.segmenter import Segmenter, save
 
     for folder in (hmm, ngram):
         save(folder, Segmenter.model_validate({"kind": folder.name}), WORDS * 3)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from danlu.evaluate.segmentation import score_segmenter, score_words
 from danlu.refusal import Refusal
-from danlu.text.segmenter import Segmenter
+from danlu.text.segmenting.segmenter import Segmenter
 
 
 def spans(words: list[str]) -> set[tuple[int, int]]:

@@ -14,7 +14,7 @@ PROMISES = {
     "cleaner": "danlu.data.cleaning.cleaner",
     "augmenter": "danlu.data.augmenting.augmenter",
     "engine": "danlu.data.corpus.engine",
-    "segmenter": "danlu.text.segmenter",
+    "segmenter": "danlu.text.segmenting.segmenter",
     "tokenizer": "danlu.text.tokenizer",
     "source": "danlu.model.source",
     "task": "danlu.task.task",

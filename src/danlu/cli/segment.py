@@ -14,7 +14,7 @@ from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
     from danlu.evaluate.segmentation import WordScores
-    from danlu.text.segmenter import Segmenter
+    from danlu.text.segmenting.segmenter import Segmenter
 
 _BLOCK = 4096  # records that are segmented together
 
@@ -78,7 +78,7 @@ def _scored(segmenter: "Segmenter", file: str, known: str | None, settings: Sequ
 def _sentences(file: str, settings: Sequence[str] = ()) -> Iterator[list[str]]:
     """Segmented sentences: records with words, or lines of words where the file is plain text."""
     from danlu.data.reading.format import guess
-    from danlu.text.segmented import read_words
+    from danlu.text.segmenting.segmented import read_words
 
     source = guess(file, settings=settings)
     if source.kind == "text":

@@ -13,8 +13,8 @@ import numpy as np
 from danlu.data.characters.scripts import SPACE, kinds_of
 from danlu.data.characters.side_by_side import Bools, Numbers, characters
 from danlu.refusal import Refusal
-from danlu.text.segmenter import Segmenter
-from danlu.text.word_borders import begins_of
+from danlu.text.segmenting.segmenter import Segmenter
+from danlu.text.segmenting.word_borders import begins_of
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
 from danlu.text.align import joined
 from danlu.text.bio import split_tag
-from danlu.text.segmented import borders, text_in_words
+from danlu.text.segmenting.segmented import borders, text_in_words
 
 Entity = tuple[int, int, str]
 Nested = Literal["stop", "longest"]

@@ -6,7 +6,7 @@ import pytest
 
 from danlu.data.augmenting.augmenter import Augmenter
 from danlu.data.characters.words import word_borders
-from danlu.text.segmenter import Segmenter
+from danlu.text.segmenting.segmenter import Segmenter
 
 WHOLE = [
     "3.14", "1,000,000.5", "192.168.1.1", "12:30", "12:30:45", "2024-05-31", "2024/5/31", "１２：３０", "３．１４",

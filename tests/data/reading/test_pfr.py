@@ -5,7 +5,7 @@ import pytest
 
 from danlu.data.reading.format import Format
 from danlu.data.record import Record
-from danlu.text.segmented import read_words
+from danlu.text.segmenting.segmented import read_words
 
 
 def read(path: str, **fields: object) -> list[Record]:

@@ -11,8 +11,8 @@ from danlu.machine.files import write_text
 from danlu.refusal import Refusal
 from danlu.stages.sources import Data, bundle_folder, has_split, records_of
 from danlu.stages.stage import Place, Stage
-from danlu.text import segmenter as segmenters
-from danlu.text.segmented import read_words
+from danlu.text.segmenting import segmenter as segmenters
+from danlu.text.segmenting.segmented import read_words
 
 SCORES = "words.json"
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from danlu.data.characters.scripts import HAN, KANA, UNSPACED, kinds_of
 from danlu.data.characters.side_by_side import code_points
 from danlu.refusal import Refusal
-from danlu.text.segmenter import Segmenter
+from danlu.text.segmenting.segmenter import Segmenter
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.windows import tokenized
 from danlu.text.word_counts import Cut, count_segmented, count_words

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from danlu.refusal import Refusal
-from danlu.text.segmenter import Segmenter
+from danlu.text.segmenting.segmenter import Segmenter
 from danlu.text.special import UNKNOWN, Style, finished, specials
 from danlu.text.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.word_counts import WHOLE_WORDS, Cut, WordCounts, count_segmented, count_words

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from danlu.data.characters.scripts import PUNCTUATION, kind_table, kinds_of, plain_forms
 from danlu.data.characters.side_by_side import Bools, Codes, Numbers, characters
-from danlu.text.stored_arrays import ascending, fitting, within
-from danlu.text.word_borders import begins_of
+from danlu.text.segmenting.stored_arrays import ascending, fitting, within
+from danlu.text.segmenting.word_borders import begins_of
 
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]

@@ -16,13 +16,13 @@ from pydantic import Field
 from danlu.data.characters.scripts import plain_forms
 from danlu.data.characters.side_by_side import Bools, Characters, Numbers, characters
 from danlu.refusal import Refusal
-from danlu.text.character_model import CharacterModel, Floats, Reals, learn_characters
-from danlu.text.lattice import Lattice, best_begins, lattice
-from danlu.text.lexicon import Lexicon, lexicon
-from danlu.text.pieces import Pieces, cut, within_runs
-from danlu.text.segmenter import Arrays, Learner
-from danlu.text.viterbi import word_begins
-from danlu.text.word_model import BORDER, UNKNOWN, WordModel, learn_words
+from danlu.text.segmenting.character_model import CharacterModel, Floats, Reals, learn_characters
+from danlu.text.segmenting.lattice import Lattice, best_begins, lattice
+from danlu.text.segmenting.lexicon import Lexicon, lexicon
+from danlu.text.segmenting.pieces import Pieces, cut, within_runs
+from danlu.text.segmenting.segmenter import Arrays, Learner
+from danlu.text.segmenting.viterbi import word_begins
+from danlu.text.segmenting.word_model import BORDER, UNKNOWN, WordModel, learn_words
 
 _FIRST_WORD = UNKNOWN + 1
 _DOUBT = 1e-4  # no other model is surer than that: it may never have seen the word that is meant

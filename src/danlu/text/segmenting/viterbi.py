@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.characters.side_by_side import Bools, Numbers
-from danlu.text.character_model import BEGIN, END, FROM, MIDDLE, SINGLE, TO
-from danlu.text.pieces import Pieces
+from danlu.text.segmenting.character_model import BEGIN, END, FROM, MIDDLE, SINGLE, TO
+from danlu.text.segmenting.pieces import Pieces
 
 _WAYS = {int(state): np.flatnonzero(state == TO) for state in np.unique(TO)}
 """The two steps that lead to each state."""

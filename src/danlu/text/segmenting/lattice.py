@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.characters.side_by_side import Bools, Numbers
-from danlu.text.pieces import Pieces
+from danlu.text.segmenting.pieces import Pieces
 
 Floats = NDArray[np.float32]
 

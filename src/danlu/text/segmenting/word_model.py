@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.characters.side_by_side import Numbers
-from danlu.text.stored_arrays import ascending, fitting
+from danlu.text.segmenting.stored_arrays import ascending, fitting
 
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]

@@ -4,7 +4,7 @@ import numpy as np
 
 from danlu.data.characters.scripts import JOINER, MARK, SPACE, kinds_of
 from danlu.data.characters.side_by_side import Bools, Characters
-from danlu.text.segmenter import Segmenter
+from danlu.text.segmenting.segmenter import Segmenter
 
 
 class Char(Segmenter):

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.data.characters.side_by_side import characters
-from danlu.text.lattice import best_begins, lattice
-from danlu.text.lexicon import Lexicon, lexicon
-from danlu.text.pieces import cut
-from danlu.text.word_model import BORDER, UNKNOWN, WordModel, learn_words
+from danlu.text.segmenting.lattice import best_begins, lattice
+from danlu.text.segmenting.lexicon import Lexicon, lexicon
+from danlu.text.segmenting.pieces import cut
+from danlu.text.segmenting.word_model import BORDER, UNKNOWN, WordModel, learn_words
 
 SENTENCES = [[2, 3, 4], [2, 3, 5], [6, 3, 4, 2], [2, 7], [3, 3, 3]] * 3 + [[8, 2], [2, 9]]
 

@@ -15,8 +15,8 @@ from danlu.data.characters.words import atoms
 from danlu.data.reading.lines import lines
 from danlu.data.reading.source_file import find_source
 from danlu.refusal import Refusal
-from danlu.text.lexicon import Lexicon, lexicon
-from danlu.text.segmenter import Segmenter
+from danlu.text.segmenting.lexicon import Lexicon, lexicon
+from danlu.text.segmenting.segmenter import Segmenter
 
 Direction = Literal["forward", "backward", "both"]
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from danlu.data.characters.side_by_side import characters
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
-from danlu.text.character_model import CharacterModel
-from danlu.text.pieces import cut
-from danlu.text.segmenter import Learner, Segmenter, open_segmenter, save
-from danlu.text.segmenters.ngram import Ngram
-from danlu.text.viterbi import word_begins
+from danlu.text.segmenting.character_model import CharacterModel
+from danlu.text.segmenting.pieces import cut
+from danlu.text.segmenting.segmenter import Learner, Segmenter, open_segmenter, save
+from danlu.text.segmenting.segmenters.ngram import Ngram
+from danlu.text.segmenting.viterbi import word_begins
 
 SENTENCES = [
     ["今天", "天气", "很", "好", "，"],
@@ -109,7 +109,7 @@ def test_a_text_longer_than_a_block_stays_whole(
 ) -> None:
     text = "今天天气很好，我们去公园散步。" * 30
     alone = segmenters[name].segment(["北京", text, "好"])
-    monkeypatch.setattr("danlu.text.segmenter._BLOCK", 64)
+    monkeypatch.setattr("danlu.text.segmenting.segmenter._BLOCK", 64)
     assert segmenters[name].segment(["北京", text, "好"]) == alone
     endless = "好" * 1000 + " " + "a" * 500
     assert "".join(segmenters[name].segment([endless])[0]) == endless
@@ -118,7 +118,7 @@ def test_a_text_longer_than_a_block_stays_whole(
 @given(texts=st.lists(TEXTS, max_size=4), block=st.integers(1, 30))
 def test_blocks_of_any_size_give_the_texts_back(texts: list[str], block: int, segmenters: dict[str, Segmenter]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("danlu.text.segmenter._BLOCK", block)
+        patch.setattr("danlu.text.segmenting.segmenter._BLOCK", block)
         assert ["".join(words) for words in segmenters["ngram"].segment(texts)] == texts
         assert segmenters["char"].segment(["天" * 50]) == [["天"] * 50]
 
@@ -207,7 +207,7 @@ def test_the_words_of_a_user_are_known_to_jieba(tmp_path: Path) -> None:
 def test_without_jieba_its_extra_is_named() -> None:
     script = (
         "import sys; sys.modules['jieba'] = None\n"
-        "from danlu.text.segmenter import Segmenter\n"
+        "from danlu.text.segmenting.segmenter import Segmenter\n"
         "Segmenter.model_validate('jieba').segment(['好'])"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

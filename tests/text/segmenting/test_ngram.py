@@ -5,9 +5,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from danlu.data.characters.side_by_side import characters
-from danlu.text.segmenter import open_segmenter, save
-from danlu.text.segmenters.ngram import Ngram
-from danlu.text.word_borders import begins_of, words_at
+from danlu.text.segmenting.segmenter import open_segmenter, save
+from danlu.text.segmenting.segmenters.ngram import Ngram
+from danlu.text.segmenting.word_borders import begins_of, words_at
 
 SENTENCES = [
     ["今天", "天气", "很", "好", "，"],

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.refusal import Refusal
-from danlu.text.segmented import borders, read_words
+from danlu.text.segmenting.segmented import borders, read_words
 
 WORDS = st.lists(st.text(min_size=1, max_size=4), max_size=6)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.characters.side_by_side import Codes, Numbers, characters
-from danlu.text.stored_arrays import ascending, fitting, within
+from danlu.text.segmenting.stored_arrays import ascending, fitting, within
 
 _CODE_BITS = 21  # of a code point
 _NO_WORD = -1

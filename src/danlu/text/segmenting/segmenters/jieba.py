@@ -16,7 +16,7 @@ from danlu.data.characters.side_by_side import Bools, Characters
 from danlu.data.reading.lines import lines
 from danlu.data.reading.source_file import find_source
 from danlu.refusal import Refusal
-from danlu.text.segmenter import Segmenter
+from danlu.text.segmenting.segmenter import Segmenter
 
 
 class Jieba(Segmenter):

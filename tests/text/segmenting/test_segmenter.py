@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
-from danlu.text.segmenter import Learner, Segmenter, open_segmenter, save
+from danlu.text.segmenting.segmenter import Learner, Segmenter, open_segmenter, save
 
 KINDS = [kind for kind in kinds(Segmenter) if kind != "neural"]  # that one is tested with the bundles
 SENTENCES = [["今天", "天气", "很", "好", "，"], ["我们", "去", "公园", "散步", "。"], ["北京", "的", "天气"]] * 20
@@ -43,7 +43,7 @@ def test_no_word_ends_within_what_a_reader_takes_for_one_character(
 ) -> None:
     text = "".join(parts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("danlu.text.segmenter._BLOCK", block)
+        patch.setattr("danlu.text.segmenting.segmenter._BLOCK", block)
         found = segmenters[kind].segment([text])[0]
     assert "".join(found) == text
     assert {*accumulate(map(len, found))} <= {*accumulate(map(len, regex.findall(r"\X", text)))}

@@ -17,7 +17,7 @@ from danlu.machine.door import digest, file_inside, opened, read_json
 from danlu.machine.files import folder_in_place, sha256, write_text
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
-from danlu.text.word_borders import words_at
+from danlu.text.segmenting.word_borders import words_at
 
 Arrays = Mapping[str, NDArray[np.generic]]
 Known = TypeVar("Known")
@@ -31,7 +31,7 @@ _CUTS = "\n。！？；，、 "  # where a text that is longer is cut, the best 
 class Segmenter(Part):
     """How a text falls into words."""
 
-    folder: ClassVar[str] = "danlu.text.segmenters"
+    folder: ClassVar[str] = "danlu.text.segmenting.segmenters"
 
     @abstractmethod
     def begins(self, given: Characters) -> Bools:
