@@ -107,7 +107,7 @@ def predict(job: dict[str, Any]) -> float:
     from danlu.model.fast import prepare_for_inference
     from danlu.task.predict import Predictor
     from danlu.task.task import Task
-    from danlu.text.tokenizers.wordpiece import WordPiece
+    from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
     letters = [chr(0x4E00 + number) for number in range(1000)]
     tokenizer = WordPiece(size=2000, min_frequency=1).build(lambda: iter(["".join(letters)]))

@@ -22,8 +22,8 @@ from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Stage
 from danlu.task.rewritten import rewritten
 from danlu.task.task import Task
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 ROWS = 6
 KINDS = ("jsonl", "json", "csv", "parquet", "arrow")

@@ -22,7 +22,7 @@ def bundle(folder: Path, kind: str = "classify") -> Path:
 
     from danlu.bundle.bundle import save
     from danlu.task.task import Task
-    from danlu.text.tokenizer import TokenizerSource
+    from danlu.text.tokenizing.tokenizer import TokenizerSource
 
     source = {"kind": "wordpiece", "size": 300, "min_frequency": 1}
     opened = TokenizerSource.model_validate(source).build(lambda: iter(TEXTS))

@@ -60,7 +60,7 @@ def _bundle(folder: Path) -> Any:
 
 def _model(folder: Path) -> Any:
     from danlu.model.sources.pretrained import Pretrained
-    from danlu.text.tokenizers.pretrained import Pretrained as Tokens
+    from danlu.text.tokenizing.tokenizers.pretrained import Pretrained as Tokens
 
     tokenizer = Tokens(path=str(folder)).build(lambda: iter(()))
     return Pretrained(path=str(folder)).build("AutoModelForTokenClassification", tokenizer, {})
@@ -73,7 +73,7 @@ def _network(folder: Path) -> Any:
 
 
 def _tokenizer(folder: Path) -> Any:
-    from danlu.text.tokenizers.pretrained import Pretrained
+    from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
 
     tokenizer = Pretrained(path=str(folder)).build(lambda: iter(()))
     return tokenizer(TEXTS, add_special_tokens=True)
@@ -213,7 +213,7 @@ def _trained(kind: str, tokens: str) -> tuple[Any, Any]:
     import torch
     from transformers import BertConfig, BertForMaskedLM, LlamaConfig, LlamaForCausalLM
 
-    from danlu.text.tokenizer import TokenizerSource
+    from danlu.text.tokenizing.tokenizer import TokenizerSource
 
     source = TokenizerSource.model_validate({"kind": tokens, "size": 300, "min_frequency": 1})
     tokenizer = source.build(lambda: iter(TEXTS))

@@ -13,7 +13,7 @@ from danlu.data.reading.format import Format
 from danlu.recipe.lock import NAME, input_hashes, load, lock, save
 from danlu.recipe.part import Part, find, kinds
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import TokenizerSource
+from danlu.text.tokenizing.tokenizer import TokenizerSource
 
 
 class Several(Part):

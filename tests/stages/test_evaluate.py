@@ -20,7 +20,7 @@ from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate
 from danlu.stages.stage import Place
 from danlu.task.task import Task
-from danlu.text.tokenizer import TokenizerSource
+from danlu.text.tokenizing.tokenizer import TokenizerSource
 
 WORDS = {"good": ["很好", "喜欢", "满意"], "bad": ["很差", "失望", "破损"]}
 

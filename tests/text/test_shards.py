@@ -11,7 +11,7 @@ from danlu.text import shards
 from danlu.text.encoded import Encoded
 from danlu.text.flat import DocumentRows, FlatTokens, PackedRows, number_type, write_tokens
 from danlu.text.rows import Rows, write_rows
-from danlu.text.tokenizers.char import Char
+from danlu.text.tokenizing.tokenizers.char import Char
 
 
 def encoded(rng, labels):

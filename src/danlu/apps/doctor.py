@@ -36,7 +36,7 @@ from danlu.stages.run import Planned, plan
 from danlu.stages.stage import Place
 from danlu.task.predict import Predictor
 from danlu.task.readable import Row, readable
-from danlu.text.windows import tokenized
+from danlu.text.tokenizing.tokenized import tokenized
 from danlu.train.dry_run import DryRun, dry_run
 
 TEXTS = 20_000  # records whose tokens are looked at for unknown ones

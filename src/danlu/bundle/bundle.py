@@ -29,8 +29,8 @@ from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
 from danlu.task.predict import Predictor
 from danlu.task.task import Prediction, Task
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.tokenizer_folder import open_tokenizer
+from danlu.text.tokenizing.folder import open_tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 GOLDEN = "golden.json"
 EXAMPLES = 8  # golden records

@@ -15,7 +15,7 @@ PROMISES = {
     "augmenter": "danlu.data.augmenting.augmenter",
     "engine": "danlu.data.corpus.engine",
     "segmenter": "danlu.text.segmenting.segmenter",
-    "tokenizer": "danlu.text.tokenizer",
+    "tokenizer": "danlu.text.tokenizing.tokenizer",
     "source": "danlu.model.source",
     "task": "danlu.task.task",
     "method": "danlu.tuning.method",

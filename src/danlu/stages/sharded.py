@@ -16,7 +16,7 @@ from danlu.text import shards
 from danlu.text.encoded import Encoded
 from danlu.text.flat import FlatTokens
 from danlu.text.rows import Rows
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from danlu.data.record import Record
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.tokenizers.pretrained import Pretrained
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
 
 CHUNK = 4096  # records that are held at a time while a data set is streamed
 

@@ -26,7 +26,7 @@ from danlu.task.rewritten import as_given, rewritten
 from danlu.task.task import Output, Prediction, Task
 from danlu.text.batch import Batch, Slice, few_shapes, plan
 from danlu.text.encoded import Encoded
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 BATCH_TOKENS = {True: 1024, False: 16384}
 """By whether the device is a CPU, whose cache larger batches leave: MiniLM in bfloat16, 872 phrases on 2 cores:

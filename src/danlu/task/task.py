@@ -14,7 +14,7 @@ from danlu.recipe.part import Part
 from danlu.text.batch import Batch
 from danlu.text.encoded import Encoded
 from danlu.text.flat import FlatTokens
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Prediction = dict[str, Any]
 """Plain values, ready for a line of json: `{"label": ..., "scores": {...}}`, `{"entities": [...]}` ..."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from danlu.machine.files import sha256, write_text
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer, backend_for_text
+from danlu.text.tokenizing.tokenizer import Tokenizer, backend_for_text
 
 NAME = "manifest.json"
 FORMAT = 1

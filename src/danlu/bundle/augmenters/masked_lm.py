@@ -19,8 +19,8 @@ from danlu.refusal import Refusal
 from danlu.task.inputs import model_inputs
 from danlu.text.batch import plan
 from danlu.text.encoded import Encoded
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.windows import tokenized
+from danlu.text.tokenizing.tokenized import tokenized
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 BATCH_TOKENS = 4096
 LONGEST_WORD = 4  # tokens: what is longer is seldom guessed right

@@ -17,7 +17,7 @@ from danlu.task.task import Task
 from danlu.text import shards
 from danlu.text.flat import write_tokens
 from danlu.text.rows import write_rows
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.windows import documents
 
 EXAMPLES = 8  # records that are kept, for the golden outputs of a bundle

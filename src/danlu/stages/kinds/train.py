@@ -32,7 +32,7 @@ from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.text.batch import Batch
 from danlu.text.encoded import Encoded
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import precision_of, step_of
 from danlu.train.run import Best, Run, Validation, replicas_for

@@ -21,8 +21,8 @@ from danlu.text.batch import Batch, pad
 from danlu.text.encoded import Encoded, Ids
 from danlu.text.flat import DocumentRows, FlatTokens, PackedRows
 from danlu.text.pack import packed
-from danlu.text.special import padding_id
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.special import padding_id
+from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.windows import TooLong, cut, documents
 
 CHUNK = 1024  # positions whose float32 logits are in memory at once

@@ -17,7 +17,7 @@ from danlu.task.inputs import model_inputs
 from danlu.task.task import Output, Prediction, Task
 from danlu.text.batch import Batch
 from danlu.text.encoded import Encoded
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.windows import windows
 
 

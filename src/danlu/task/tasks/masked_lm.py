@@ -21,7 +21,7 @@ from danlu.task.task import Output, Prediction, Task
 from danlu.text.batch import Batch, pad
 from danlu.text.encoded import Encoded
 from danlu.text.flat import DocumentRows, FlatTokens
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.windows import TooLong, around, windows
 
 BLANK = -101  # label of a place to be filled whose truth nobody knows; it never counts

@@ -19,7 +19,7 @@ from danlu.text.align import Offsets, Span, joined, label_tokens, spans_of, trim
 from danlu.text.batch import Batch, pad
 from danlu.text.bio import best_path, class_names
 from danlu.text.encoded import Encoded
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.windows import TooLong, windows
 
 Entity = tuple[int, int, str]

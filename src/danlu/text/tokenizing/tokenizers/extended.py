@@ -14,9 +14,9 @@ from danlu.data.characters.scripts import HAN, KANA, UNSPACED, kinds_of
 from danlu.data.characters.side_by_side import code_points
 from danlu.refusal import Refusal
 from danlu.text.segmenting.segmenter import Segmenter
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.windows import tokenized
-from danlu.text.word_counts import Cut, count_segmented, count_words
+from danlu.text.tokenizing.tokenized import tokenized
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.word_counts import Cut, count_segmented, count_words
 
 BATCH = 4096  # texts that a segmenter is given at a time
 

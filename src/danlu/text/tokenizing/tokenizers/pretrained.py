@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pydantic import Field
 
 from danlu.machine.hub import local_folder
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.tokenizer_folder import open_tokenizer
+from danlu.text.tokenizing.folder import open_tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
 FILES = ["tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "config.json", "*.model"]
 

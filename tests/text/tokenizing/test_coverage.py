@@ -1,9 +1,9 @@
 import pytest
 
-from danlu.text.coverage import in_words, readable, report
-from danlu.text.tokenizers.bpe import Bpe
-from danlu.text.tokenizers.char import Char
-from danlu.text.tokenizers.word import Word
+from danlu.text.tokenizing.coverage import in_words, readable, report
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.char import Char
+from danlu.text.tokenizing.tokenizers.word import Word
 
 TEXTS = ["今天 walk 12", "天天 go 12345 ！", ""]
 

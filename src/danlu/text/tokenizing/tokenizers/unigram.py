@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from danlu.refusal import Refusal
-from danlu.text.special import UNKNOWN, Style, finished, specials
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.word_counts import SUBWORDS, Cut, WordCounts, count_words, reduced
+from danlu.text.tokenizing.special import UNKNOWN, Style, finished, specials
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.word_counts import SUBWORDS, Cut, WordCounts, count_words, reduced
 
 SPACE = "▁"
 THREADS = 4  # sums of likelihoods depend on it in the last digits, so it is the same on every machine

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from danlu.refusal import Refusal
 from danlu.text.segmenting.segmenter import Segmenter
-from danlu.text.special import UNKNOWN, Style, finished, specials
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.word_counts import WHOLE_WORDS, Cut, WordCounts, count_segmented, count_words
+from danlu.text.tokenizing.special import UNKNOWN, Style, finished, specials
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.word_counts import WHOLE_WORDS, Cut, WordCounts, count_segmented, count_words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend

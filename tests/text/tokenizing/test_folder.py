@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.tokenizer_folder import open_tokenizer
-from danlu.text.tokenizers.bpe import Bpe
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.folder import open_tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TEXT = "the cat sat on the mat"
 

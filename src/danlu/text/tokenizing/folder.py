@@ -6,7 +6,7 @@ from typing import Any
 
 from danlu.machine.door import MOST_JSON, opened, read_json, staged
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 FILES = (
     "tokenizer.json", "added_tokens.json", "special_tokens_map.json", "tekken.json", "vocab*.json", "vocab*.txt",

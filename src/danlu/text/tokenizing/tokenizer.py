@@ -25,7 +25,7 @@ _with_blanks: "WeakKeyDictionary[Tokenizer, Backend]" = WeakKeyDictionary()
 class TokenizerSource(Part):
     """How a tokenizer comes to be."""
 
-    folder: ClassVar[str] = "danlu.text.tokenizers"
+    folder: ClassVar[str] = "danlu.text.tokenizing.tokenizers"
 
     @abstractmethod
     def build(self, texts: Callable[[], Iterator[str]]) -> Tokenizer:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from danlu.data.characters.scripts import DIGIT, HAN, KINDS, LATIN, SPACE, kinds_of
 from danlu.data.characters.side_by_side import code_points
 from danlu.language import translator
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.windows import BLOCK, tokenized
+from danlu.text.tokenizing.tokenized import BLOCK, tokenized
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 SCRIPTS = {"han": HAN, "latin": LATIN, "digits": DIGIT}
 """Scripts that are counted by themselves; all else but white space is `other`."""

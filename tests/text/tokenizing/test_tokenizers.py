@@ -7,15 +7,15 @@ from transformers import AutoTokenizer, BertConfig, GPT2Config, LlamaConfig
 
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
-from danlu.text.coverage import coverage
-from danlu.text.tokenizer import TokenizerSource
-from danlu.text.tokenizers.bpe import Bpe
-from danlu.text.tokenizers.char import Char
-from danlu.text.tokenizers.extended import Extended
-from danlu.text.tokenizers.pretrained import Pretrained
-from danlu.text.tokenizers.unigram import Unigram
-from danlu.text.tokenizers.word import Word
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.coverage import coverage
+from danlu.text.tokenizing.tokenizer import TokenizerSource
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.char import Char
+from danlu.text.tokenizing.tokenizers.extended import Extended
+from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
+from danlu.text.tokenizing.tokenizers.unigram import Unigram
+from danlu.text.tokenizing.tokenizers.word import Word
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TEXTS = [
     "今天天气很好，我们去公园散步。",

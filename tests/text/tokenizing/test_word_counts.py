@@ -5,8 +5,16 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.text import word_counts
-from danlu.text.word_counts import SUBWORDS, UNSPACED_SCRIPTS, WHOLE_WORDS, Cut, count_segmented, count_words, meals
+from danlu.text.tokenizing import word_counts
+from danlu.text.tokenizing.word_counts import (
+    SUBWORDS,
+    UNSPACED_SCRIPTS,
+    WHOLE_WORDS,
+    Cut,
+    count_segmented,
+    count_words,
+    meals,
+)
 
 MIXED = st.lists(st.text("今天气很好かのabéЖ12３ ，.,!\n\t\u0301", max_size=40), max_size=5)
 

@@ -7,8 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.word_counts import Cut, count_words, meals
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.word_counts import Cut, count_words, meals
 
 SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 

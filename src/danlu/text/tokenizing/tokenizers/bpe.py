@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pydantic import Field
 
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.word_counts import SUBWORDS, Cut, count_words, meals
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.word_counts import SUBWORDS, Cut, count_words, meals
 
 
 class Bpe(TokenizerSource):

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from pydantic import Field
 
 from danlu.refusal import Refusal
-from danlu.text.special import UNKNOWN, Style, finished, specials
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.word_counts import Cut, count_words
+from danlu.text.tokenizing.special import UNKNOWN, Style, finished, specials
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.word_counts import Cut, count_words
 
 
 class Char(TokenizerSource):
