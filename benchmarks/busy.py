@@ -59,7 +59,7 @@ def train(job: dict[str, Any]) -> float:
     """Tokens a second of training in a window of so many seconds, what the change of cores costs included."""
     from danlu.model.fast import prepare_for_training, resolve_precision
     from danlu.model.replica import replica
-    from danlu.text.batch import Batch
+    from danlu.text.batching.batch import Batch
     from danlu.train import fair
     from danlu.train.loop import steps
     from danlu.train.optimizer import build_optimizer

@@ -91,9 +91,8 @@ def trained(kind: str, size: int, path: Path) -> dict[str, float]:
 
 def encoding(tokenizer, texts: list[str]) -> dict[str, float]:
     """MB/s, each the best of three."""
+    from danlu.text.batching.windows import windows
     from danlu.text.tokenizing.tokenized import tokenized
-
-    from danlu.text.windows import windows
 
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
 

@@ -3,7 +3,7 @@ import pytest
 
 from danlu.refusal import Refusal
 from danlu.task.tasks.tag import Tag
-from danlu.text.encoded import Encoded
+from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from danlu.text.batch import pad
-from danlu.text.encoded import Encoded
+from danlu.text.batching.batch import pad
+from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 

@@ -24,8 +24,8 @@ from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.task.rewritten import as_given, rewritten
 from danlu.task.task import Output, Prediction, Task
-from danlu.text.batch import Batch, Slice, few_shapes, plan
-from danlu.text.encoded import Encoded
+from danlu.text.batching.batch import Batch, Slice, few_shapes, plan
+from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 BATCH_TOKENS = {True: 1024, False: 16384}

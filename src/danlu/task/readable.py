@@ -10,7 +10,7 @@ from tokenizers.models import WordPiece
 from danlu.data.characters.words import seam
 from danlu.task.inputs import lengths_of
 from danlu.task.task import Task
-from danlu.text.batch import Batch
+from danlu.text.batching.batch import Batch
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Role = Literal["special", "context", "learnt"]

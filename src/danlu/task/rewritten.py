@@ -10,7 +10,7 @@ from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.cleaning.rewriting import TOKENS, rewrite_messages, rewrite_texts
 from danlu.data.record import Record
 from danlu.task.task import Prediction
-from danlu.text.align import Offsets, joined
+from danlu.text.batching.align import Offsets, joined
 
 
 def rewritten(records: list[Record], rewriters: Sequence[Rewriter]) -> list[Record]:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from danlu.data.record import Record
 from danlu.recipe.part import Part
-from danlu.text.batch import Batch
-from danlu.text.encoded import Encoded
-from danlu.text.flat import FlatTokens
+from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.flat import FlatTokens
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Prediction = dict[str, Any]

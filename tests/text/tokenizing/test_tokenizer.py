@@ -10,7 +10,6 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from danlu.text.tokenizing.tokenized import tokenized
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Backend
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -18,8 +17,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from danlu.cli.tokens import look_at
 from danlu.recipe.part import find, kinds
 from danlu.task.task import Task
-from danlu.text.shards import tokenizer_hash
+from danlu.text.batching.shards import tokenizer_hash
+from danlu.text.batching.windows import documents, windows
 from danlu.text.tokenizing.coverage import report
+from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import (
     Tokenizer,
     TokenizerSource,
@@ -28,7 +29,6 @@ from danlu.text.tokenizing.tokenizer import (
     special_tokens,
 )
 from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
-from danlu.text.windows import documents, windows
 
 TEXTS = [
     "今天天气很好，我们去公园散步。 mask SEP cls",

@@ -12,7 +12,7 @@ from danlu.data.augmenting.augmenter import SOURCE_ROW, Augmenter
 from danlu.data.augmenting.passage import Passage, read_passages
 from danlu.data.record import Record
 from danlu.model.positions import longest_row
-from danlu.text.batch import plan
+from danlu.text.batching.batch import plan
 from danlu.text.tokenizing.tokenized import tokenized
 
 BATCH_TOKENS = 2048

@@ -17,8 +17,8 @@ from danlu.model.heads import kept_logits
 from danlu.model.positions import longest_row
 from danlu.refusal import Refusal
 from danlu.task.inputs import model_inputs
-from danlu.text.batch import plan
-from danlu.text.encoded import Encoded
+from danlu.text.batching.batch import plan
+from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 

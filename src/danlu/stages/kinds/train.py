@@ -30,8 +30,8 @@ from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import suited, try_a_step
 from danlu.task.predict import Predictor
 from danlu.task.task import Task
-from danlu.text.batch import Batch
-from danlu.text.encoded import Encoded
+from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import precision_of, step_of

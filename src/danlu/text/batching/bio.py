@@ -1,6 +1,6 @@
 """The grammar of BIO tags (Ramshaw and Marcus, 1995): reading them, and the best path that obeys it.
 
-Classes as in `text/align.py`: 0 is outside, 1 + 2k begins and 2 + 2k goes on with type k. T tokens, C classes.
+Classes as in `text/batching/align.py`: 0 is outside, 1 + 2k begins and 2 + 2k goes on with type k. T tokens, C classes.
 """
 
 from collections.abc import Sequence

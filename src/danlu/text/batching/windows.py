@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.refusal import Refusal
-from danlu.text.encoded import Encoded, Ids
+from danlu.text.batching.encoded import Encoded, Ids
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 

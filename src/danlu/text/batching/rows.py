@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from danlu.data.reading.arrow_rows import arrow_refused
 from danlu.refusal import Refusal
-from danlu.text.encoded import Encoded, Ids
-from danlu.text.shards import Manifest, Shard, hashed
+from danlu.text.batching.encoded import Encoded, Ids
+from danlu.text.batching.shards import Manifest, Shard, hashed
 
 SHARD = 1 << 26  # tokens: 256 MB of numbers
 

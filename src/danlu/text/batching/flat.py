@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.refusal import Refusal
-from danlu.text.encoded import Encoded, Ids
-from danlu.text.shards import Manifest, Shard, hashed
+from danlu.text.batching.encoded import Encoded, Ids
+from danlu.text.batching.shards import Manifest, Shard, hashed
 
 SHARD = 1 << 27  # tokens: 256 MB where a number takes two bytes
 

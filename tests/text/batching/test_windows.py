@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.refusal import Refusal
+from danlu.text.batching.windows import windows
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
-from danlu.text.windows import windows
 
 
 @cache

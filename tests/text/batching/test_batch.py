@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.text.batch import pad, plan
+from danlu.text.batching.batch import pad, plan
 
 LENGTHS = st.lists(st.integers(1, 600), max_size=60)
 SEEDS = st.one_of(st.none(), st.integers(0, 5))

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.machine.seed import generator
-from danlu.text.batch import Slice, plan
-from danlu.text.encoded import Encoded
-from danlu.text.order import Places, permuted
+from danlu.text.batching.batch import Slice, plan
+from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.order import Places, permuted
 
 WINDOW = 1 << 16  # examples that are sorted by length together: enough for 1 % padding, planned in 20 ms
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.machine.seed import generator
-from danlu.text.batch import plan
-from danlu.text.order import permuted
-from danlu.text.reader import Reader, lengths_of
+from danlu.text.batching.batch import plan
+from danlu.text.batching.order import permuted
+from danlu.text.batching.reader import Reader, lengths_of
 
 
 @settings(max_examples=60, deadline=None)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.text.align import joined, label_tokens, spans_of, trimmed
+from danlu.text.batching.align import joined, label_tokens, spans_of, trimmed
+from danlu.text.batching.windows import windows
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
-from danlu.text.windows import windows
 
 SOURCE = ["李白生于碎叶城, near Suyab.", "The old man and the sea", "naïve café 🙂 龘"]
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.text.pack import packed
+from danlu.text.batching.pack import packed
 
 
 @settings(max_examples=40, deadline=None)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.refusal import Refusal
-from danlu.text import shards
-from danlu.text.encoded import Encoded
-from danlu.text.flat import DocumentRows, FlatTokens, PackedRows, number_type, write_tokens
-from danlu.text.rows import Rows, write_rows
+from danlu.text.batching import shards
+from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows, number_type, write_tokens
+from danlu.text.batching.rows import Rows, write_rows
 from danlu.text.tokenizing.tokenizers.char import Char
 
 

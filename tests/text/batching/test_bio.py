@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.text.bio import best_path, class_names, split_tag
+from danlu.text.batching.bio import best_path, class_names, split_tag
 
 
 def legal(path):
