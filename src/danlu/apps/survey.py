@@ -16,8 +16,8 @@ from danlu.data.labels import Spellings, is_empty, merged_labels, spellings
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess, lists_in
 from danlu.data.record import Record, text_of, truth_of
-from danlu.evaluate.markup import Html, cell, element, facts, figure, section, table, together
-from danlu.evaluate.page import page
+from danlu.evaluate.pages.markup import Html, cell, element, facts, figure, section, table, together
+from danlu.evaluate.pages.page import page
 from danlu.evaluate.sections.survey import survey as survey_section
 from danlu.language import translator
 from danlu.machine.files import write_text

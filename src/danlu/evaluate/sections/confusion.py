@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from danlu.evaluate.markup import Html, element, figure, table
+from danlu.evaluate.pages.markup import Html, element, figure, table
 
 LABELS = 20  # of a matrix that can still be read
 

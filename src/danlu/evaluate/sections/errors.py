@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from danlu.data.record import Record
-from danlu.evaluate.markup import Html, cell, element, figure, table, together
+from danlu.evaluate.pages.markup import Html, cell, element, figure, table, together
 from danlu.task.entities import read_text
 
 SHOWN = 20  # errors

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from danlu.evaluate.charts import intervals
-from danlu.evaluate.markup import Html, cell, element, figure, table, together
+from danlu.evaluate.pages.charts import intervals
+from danlu.evaluate.pages.markup import Html, cell, element, figure, table, together
 from danlu.evaluate.words import absent_in_words, between, label_metric_name, metric_name, number, signed
 
 LABELS = 40  # rows of labels that are shown at once

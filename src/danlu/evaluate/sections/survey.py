@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from danlu.data.corpus.prepared import SPLITS
-from danlu.evaluate.charts import histogram
-from danlu.evaluate.markup import Html, cell, element, facts, figure, table
+from danlu.evaluate.pages.charts import histogram
+from danlu.evaluate.pages.markup import Html, cell, element, facts, figure, table
 
 LABELS = 30  # bars
 WORRYING = 0.05  # share of leaked test rows from which scores mislead

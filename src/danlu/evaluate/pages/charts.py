@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil, floor, isfinite, log10
 
-from danlu.evaluate.markup import Html, element
+from danlu.evaluate.pages.markup import Html, element
 
 WIDTH, HEIGHT = 460, 230  # units of the drawing; the page scales it
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 30

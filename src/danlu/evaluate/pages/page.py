@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from danlu.evaluate.markup import Html, element
+from danlu.evaluate.pages.markup import Html, element
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def page(title: str, body: Html, language: str) -> str:
     """The whole file; `language` is "en" or "zh"."""
-    style = Html((Path(__file__).parent / "report.css").read_text(encoding="utf-8"))
+    style = Html((Path(__file__).parent / "page.css").read_text(encoding="utf-8"))
     head = element(
         "head",
         element("meta", charset="utf-8"),
