@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.bundle.bundle import load
-from danlu.evaluate.baseline import Baseline
+from danlu.evaluate.classical.baseline import Baseline
 from danlu.evaluate.report import write_report
 from danlu.language import translator
 from danlu.machine.device import best_dtype, matmul_rate

@@ -26,7 +26,7 @@ def command(
     from danlu.bundle.bundle import load
     from danlu.data.corpus.prepared import load as load_prepared
     from danlu.data.reading.format import guess
-    from danlu.evaluate.baseline import Baseline
+    from danlu.evaluate.classical.baseline import Baseline
     from danlu.evaluate.examine import examine, write
     from danlu.evaluate.resample import refuse_resamples
     from danlu.evaluate.words import scores_in_words

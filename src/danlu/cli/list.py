@@ -21,7 +21,7 @@ PROMISES = {
     "method": "danlu.tuning.method",
     "recorder": "danlu.train.recorder",
     "metric": "danlu.evaluate.metric",
-    "baseline": "danlu.evaluate.baseline",
+    "baseline": "danlu.evaluate.classical.baseline",
 }
 """Each sort of part, and the module whose promise it keeps."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.data.record import Record
-from danlu.evaluate.baseline import Baseline
+from danlu.evaluate.classical.baseline import Baseline
 from danlu.evaluate.errors import plain_truth, worst
 from danlu.evaluate.score import Scores, score
 from danlu.machine.files import write_text

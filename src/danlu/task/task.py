@@ -43,7 +43,7 @@ class Task(Part):
     """Names in `danlu.evaluate.metrics`; the first one chooses the best model."""
 
     baseline: ClassVar[str | None] = None
-    """Name in `danlu.evaluate.baselines` of the classical method to be compared with."""
+    """Name in `danlu.evaluate.classical.baselines` of the classical method to be compared with."""
 
     reads_tokens: ClassVar[bool] = False
     """Whether text alone is enough to learn from, so that `rows` gives rows out of flat token files."""

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from danlu.data.record import Record
-from danlu.evaluate.baseline import Baseline
-from danlu.evaluate.units import Mark, marked, prediction, shape, units
+from danlu.evaluate.classical.baseline import Baseline
+from danlu.evaluate.classical.units import Mark, marked, prediction, shape, units
 from danlu.refusal import Refusal
 from danlu.task.entities import read_text
 from danlu.task.task import Prediction, Task

@@ -12,7 +12,7 @@ from danlu.task.task import Prediction, Task
 class Baseline(Part):
     """A method from before the neural age, scored on the very records that the model is scored on."""
 
-    folder: ClassVar[str] = "danlu.evaluate.baselines"
+    folder: ClassVar[str] = "danlu.evaluate.classical.baselines"
 
     @abstractmethod
     def fit_predict(self, task: Task, train: Sequence[Record], test: Sequence[Record]) -> list[Prediction]:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.evaluate.units import Mark, shape
+from danlu.evaluate.classical.units import Mark, shape
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]

@@ -15,9 +15,9 @@ from typing import Literal
 from pydantic import Field
 
 from danlu.data.record import Record
-from danlu.evaluate import markov
-from danlu.evaluate.baseline import Baseline
-from danlu.evaluate.units import marked, prediction, units
+from danlu.evaluate.classical import markov
+from danlu.evaluate.classical.baseline import Baseline
+from danlu.evaluate.classical.units import marked, prediction, units
 from danlu.task.entities import read_text
 from danlu.task.task import Prediction, Task
 

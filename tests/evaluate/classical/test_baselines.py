@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from danlu.data.reading.formats.pfr import Pfr
-from danlu.evaluate import markov
-from danlu.evaluate.baseline import Baseline
-from danlu.evaluate.baselines.tfidf import is_dense_script
+from danlu.evaluate.classical import markov
+from danlu.evaluate.classical.baseline import Baseline
+from danlu.evaluate.classical.baselines.tfidf import is_dense_script
+from danlu.evaluate.classical.units import marks, prediction, shape, units
 from danlu.evaluate.score import score
-from danlu.evaluate.units import marks, prediction, shape, units
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.task.tasks.classify import Classify

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from danlu.data.record import Record
-from danlu.evaluate.baseline import Baseline
+from danlu.evaluate.classical.baseline import Baseline
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task
 
