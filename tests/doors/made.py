@@ -41,7 +41,7 @@ def bundle(folder: Path, kind: str = "classify") -> Path:
 def evaluation(folder: Path) -> Path:
     """Scores, errors and answers of a classifier."""
     from danlu.bundle.bundle import load
-    from danlu.evaluate.examine import examine, write
+    from danlu.evaluate.scoring.examine import examine, write
 
     loaded = load(bundle(folder.with_name("scored")))
     records = [{"text": text, "label": ("bad", "good")[number % 2]} for number, text in enumerate(TEXTS)]

@@ -13,11 +13,11 @@ from hypothesis import strategies as some
 from danlu.data.corpus.prepared import save as save_prepared
 from danlu.data.corpus.survey import survey
 from danlu.data.duplicates.dedup import find_clusters
-from danlu.evaluate.errors import worst
-from danlu.evaluate.examine import examine, write
 from danlu.evaluate.pages.charts import Line, histogram, line_chart, short, smoothed, thinned, ticks
 from danlu.evaluate.pages.markup import element, escaped
 from danlu.evaluate.report import write_report
+from danlu.evaluate.scoring.errors import worst
+from danlu.evaluate.scoring.examine import examine, write
 from danlu.evaluate.sections.errors import with_marks
 from danlu.evaluate.words import in_columns, number, signed
 from danlu.recipe import lock

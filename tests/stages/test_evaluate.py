@@ -14,8 +14,8 @@ from danlu.cli.main import main
 from danlu.data.corpus.prepared import save as save_prepared
 from danlu.data.corpus.survey import survey
 from danlu.data.duplicates.dedup import find_clusters
-from danlu.evaluate.compare import compare
-from danlu.evaluate.examine import examine, read_lines, read_scores, write
+from danlu.evaluate.scoring.compare import compare
+from danlu.evaluate.scoring.examine import examine, read_lines, read_scores, write
 from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate
 from danlu.stages.stage import Place

@@ -20,7 +20,7 @@ PROMISES = {
     "task": "danlu.task.task",
     "method": "danlu.tuning.method",
     "recorder": "danlu.train.recorder",
-    "metric": "danlu.evaluate.metric",
+    "metric": "danlu.evaluate.scoring.metric",
     "baseline": "danlu.evaluate.classical.baseline",
 }
 """Each sort of part, and the module whose promise it keeps."""

@@ -13,7 +13,7 @@ from danlu.data.reading.settings import SETTINGS
 from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
-    from danlu.evaluate.segmentation import WordScores
+    from danlu.evaluate.scoring.segmentation import WordScores
     from danlu.text.segmenting.segmenter import Segmenter
 
 _BLOCK = 4096  # records that are segmented together
@@ -69,7 +69,7 @@ def _segmented(segmenter: "Segmenter", texts: Iterator[str], shape: Shape, separ
 
 
 def _scored(segmenter: "Segmenter", file: str, known: str | None, settings: Sequence[str]) -> "WordScores":
-    from danlu.evaluate.segmentation import score_segmenter
+    from danlu.evaluate.scoring.segmentation import score_segmenter
 
     words = None if known is None else {word for sentence in _sentences(known) for word in sentence}
     return score_segmenter(segmenter, list(_sentences(file, settings)), words)

@@ -11,9 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from danlu.evaluate.examine import ERRORS, SCORES, read_lines, read_scores
 from danlu.evaluate.pages.markup import Html, element, section, together
 from danlu.evaluate.pages.page import page
+from danlu.evaluate.scoring.examine import ERRORS, SCORES, read_lines, read_scores
 from danlu.evaluate.sections.confusion import confusion
 from danlu.evaluate.sections.curves import curves
 from danlu.evaluate.sections.errors import errors

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from danlu.evaluate.compare import Compared
+from danlu.evaluate.scoring.compare import Compared
 from danlu.language import translator
 
 

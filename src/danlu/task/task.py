@@ -40,7 +40,7 @@ class Task(Part):
     """Columns that may stand in place of these."""
 
     metrics: ClassVar[tuple[str, ...]]
-    """Names in `danlu.evaluate.metrics`; the first one chooses the best model."""
+    """Names in `danlu.evaluate.scoring.metrics`; the first one chooses the best model."""
 
     baseline: ClassVar[str | None] = None
     """Name in `danlu.evaluate.classical.baselines` of the classical method to be compared with."""

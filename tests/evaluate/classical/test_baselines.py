@@ -14,7 +14,7 @@ from danlu.evaluate.classical import markov
 from danlu.evaluate.classical.baseline import Baseline
 from danlu.evaluate.classical.baselines.tfidf import is_dense_script
 from danlu.evaluate.classical.units import marks, prediction, shape, units
-from danlu.evaluate.score import score
+from danlu.evaluate.scoring.score import score
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.task.tasks.classify import Classify

@@ -9,8 +9,8 @@ from danlu.bundle.bundle import Bundle, load
 from danlu.data.corpus.prepared import load as load_prepared
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.examine import examine, write
-from danlu.evaluate.resample import FEWEST, MOST
+from danlu.evaluate.scoring.examine import examine, write
+from danlu.evaluate.scoring.resample import FEWEST, MOST
 from danlu.evaluate.words import scores_in_words
 from danlu.language import translator
 from danlu.recipe.part import find

@@ -5,7 +5,7 @@ import json
 from pydantic import Field
 
 from danlu.data.record import Record
-from danlu.evaluate.segmentation import score_segmenter
+from danlu.evaluate.scoring.segmentation import score_segmenter
 from danlu.language import translator
 from danlu.machine.files import write_text
 from danlu.refusal import Refusal

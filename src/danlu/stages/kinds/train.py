@@ -14,8 +14,8 @@ from torch import nn
 from danlu.bundle.bundle import save
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
-from danlu.evaluate.metric import Metric
-from danlu.evaluate.score import values
+from danlu.evaluate.scoring.metric import Metric
+from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training, resolve_precision

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from danlu.evaluate.metric import Floats, Metric
+from danlu.evaluate.scoring.metric import Floats, Metric
 from danlu.refusal import Refusal
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from danlu.evaluate.counting import ratio
-from danlu.evaluate.metric import Floats, Metric
+from danlu.evaluate.scoring.counting import ratio
+from danlu.evaluate.scoring.metric import Floats, Metric
 
 
 class Accuracy(Metric):

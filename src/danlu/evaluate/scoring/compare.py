@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from danlu.evaluate.examine import ANSWERS, read_lines, read_scores
-from danlu.evaluate.metric import Metric
-from danlu.evaluate.resample import Interval, independent_difference
-from danlu.evaluate.score import score_answers
+from danlu.evaluate.scoring.examine import ANSWERS, read_lines, read_scores
+from danlu.evaluate.scoring.metric import Metric
+from danlu.evaluate.scoring.resample import Interval, independent_difference
+from danlu.evaluate.scoring.score import score_answers
 from danlu.machine.door import opened
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal

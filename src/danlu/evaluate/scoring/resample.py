@@ -9,7 +9,7 @@ from math import isfinite, sqrt
 
 import numpy as np
 
-from danlu.evaluate.metric import Floats
+from danlu.evaluate.scoring.metric import Floats
 from danlu.refusal import Refusal
 
 FEWEST, MOST = 100, 100_000

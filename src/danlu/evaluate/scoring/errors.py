@@ -4,7 +4,7 @@ from collections.abc import Sequence, Set
 from typing import Any
 
 from danlu.data.record import Record
-from danlu.evaluate.score import truths
+from danlu.evaluate.scoring.score import truths
 from danlu.task.task import Prediction, Task
 
 

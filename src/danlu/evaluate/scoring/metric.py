@@ -18,7 +18,7 @@ class Metric(Part):
     Shapes: N examples, K counts an example (such as true positives of each label), any leading `...`.
     """
 
-    folder: ClassVar[str] = "danlu.evaluate.metrics"
+    folder: ClassVar[str] = "danlu.evaluate.scoring.metrics"
 
     higher_is_better: ClassVar[bool] = True
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.evaluate.segmentation import score_segmenter, score_words
+from danlu.evaluate.scoring.segmentation import score_segmenter, score_words
 from danlu.refusal import Refusal
 from danlu.text.segmenting.segmenter import Segmenter
 

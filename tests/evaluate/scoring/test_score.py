@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import confusion_matrix, f1_score
 
-from danlu.evaluate.resample import Interval, independent_difference, resampled_totals
-from danlu.evaluate.score import score, score_answers, truths
+from danlu.evaluate.scoring.resample import Interval, independent_difference, resampled_totals
+from danlu.evaluate.scoring.score import score, score_answers, truths
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from danlu.data.record import Record
-from danlu.evaluate.metric import Floats, Metric
-from danlu.evaluate.resample import Interval, interval, resampled_totals
+from danlu.evaluate.scoring.metric import Floats, Metric
+from danlu.evaluate.scoring.resample import Interval, interval, resampled_totals
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task

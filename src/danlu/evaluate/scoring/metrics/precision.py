@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from danlu.evaluate import counting
-from danlu.evaluate.metric import Floats, Metric
+from danlu.evaluate.scoring import counting
+from danlu.evaluate.scoring.metric import Floats, Metric
 
 
 class Precision(Metric):

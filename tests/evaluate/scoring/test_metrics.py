@@ -11,7 +11,7 @@ from seqeval.metrics import precision_score as seqeval_precision
 from seqeval.metrics import recall_score as seqeval_recall
 from sklearn import metrics as sklearn_metrics
 
-from danlu.evaluate.metric import Metric
+from danlu.evaluate.scoring.metric import Metric
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 
