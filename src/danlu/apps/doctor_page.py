@@ -16,7 +16,7 @@ from danlu.apps.doctor_words import (
 from danlu.evaluate.pages.charts import histogram
 from danlu.evaluate.pages.markup import Html, cell, element, facts, figure, section, table, together
 from danlu.evaluate.pages.page import page
-from danlu.evaluate.sections.survey import survey
+from danlu.evaluate.reporting.sections.survey import survey
 from danlu.language import translator
 from danlu.machine.files import write_text
 from danlu.task.readable import Piece, Row

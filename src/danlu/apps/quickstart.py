@@ -11,7 +11,7 @@ from typing import Any
 
 from danlu.bundle.bundle import load
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.report import write_report
+from danlu.evaluate.reporting.report import write_report
 from danlu.language import translator
 from danlu.machine.device import best_dtype, matmul_rate
 from danlu.machine.files import write_text

@@ -18,7 +18,7 @@ from danlu.data.reading.format import guess, lists_in
 from danlu.data.record import Record, text_of, truth_of
 from danlu.evaluate.pages.markup import Html, cell, element, facts, figure, section, table, together
 from danlu.evaluate.pages.page import page
-from danlu.evaluate.sections.survey import survey as survey_section
+from danlu.evaluate.reporting.sections.survey import survey as survey_section
 from danlu.language import translator
 from danlu.machine.files import write_text
 from danlu.machine.seed import generator

@@ -102,7 +102,7 @@ def show(screen: "Console", stage: "Checked", language: str) -> None:
         warnings_of_training,
     )
     from danlu.data.corpus.survey import in_words
-    from danlu.evaluate.words import in_columns
+    from danlu.evaluate.reporting.words import in_columns
     from danlu.language import translator
 
     _ = translator(language)

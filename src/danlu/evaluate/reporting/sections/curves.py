@@ -6,8 +6,8 @@ from typing import Any
 
 from danlu.evaluate.pages.charts import Line, Point, line_chart, smoothed
 from danlu.evaluate.pages.markup import Html, element, facts, figure
+from danlu.evaluate.reporting.words import duration, metric_name, number
 from danlu.evaluate.scoring.metric import Metric
-from danlu.evaluate.words import duration, metric_name, number
 from danlu.recipe.part import find, kinds
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from danlu.evaluate.pages.markup import Html, element, section, together
 from danlu.evaluate.pages.page import page
+from danlu.evaluate.reporting.sections.confusion import confusion
+from danlu.evaluate.reporting.sections.curves import curves
+from danlu.evaluate.reporting.sections.errors import errors
+from danlu.evaluate.reporting.sections.results import results
+from danlu.evaluate.reporting.sections.survey import survey
+from danlu.evaluate.reporting.words import duration
 from danlu.evaluate.scoring.examine import ERRORS, SCORES, read_lines, read_scores
-from danlu.evaluate.sections.confusion import confusion
-from danlu.evaluate.sections.curves import curves
-from danlu.evaluate.sections.errors import errors
-from danlu.evaluate.sections.results import results
-from danlu.evaluate.sections.survey import survey
-from danlu.evaluate.words import duration
 from danlu.language import translator
 from danlu.machine.door import opened
 from danlu.machine.files import write_text

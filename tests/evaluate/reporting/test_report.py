@@ -15,11 +15,11 @@ from danlu.data.corpus.survey import survey
 from danlu.data.duplicates.dedup import find_clusters
 from danlu.evaluate.pages.charts import Line, histogram, line_chart, short, smoothed, thinned, ticks
 from danlu.evaluate.pages.markup import element, escaped
-from danlu.evaluate.report import write_report
+from danlu.evaluate.reporting.report import write_report
+from danlu.evaluate.reporting.sections.errors import with_marks
+from danlu.evaluate.reporting.words import in_columns, number, signed
 from danlu.evaluate.scoring.errors import worst
 from danlu.evaluate.scoring.examine import examine, write
-from danlu.evaluate.sections.errors import with_marks
-from danlu.evaluate.words import in_columns, number, signed
 from danlu.recipe import lock
 from danlu.refusal import Refusal
 from danlu.stages.kinds.prepare import Prepare
