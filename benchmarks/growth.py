@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from danlu.text.tokenizing.tokenized import tokenized
 
 from danlu.data.cleaning.cleaner import Cleaner, Filter, Rewriter
 from danlu.data.duplicates.dedup import near_clusters
@@ -28,6 +27,7 @@ from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import Format
 from danlu.recipe.part import find, kinds
 from danlu.text.segmenting import segmenter as segmenters
+from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 
 STRETCHES = {
