@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from danlu.text.batch import pad
-from danlu.text.encoded import Row
-from danlu.text.special import padding_id
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.batching.batch import pad
+from danlu.text.batching.encoded import Row
+from danlu.text.tokenizing.special import padding_id
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
 def model_inputs(rows: Sequence[Row], width: int, tokenizer: Tokenizer) -> dict[str, Tensor]:
