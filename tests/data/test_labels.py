@@ -153,8 +153,8 @@ def test_a_chunk_of_whole_numbers_beside_one_of_fractions_is_measured_too(
 ) -> None:
     monkeypatch.setattr("danlu.data.corpus.ingest.CHUNK", 30)
     path = written(tmp_path, [*[1] * 12, *[0.5] * 12])
-    engine = {"kind": "local", "processes": 1}
-    assert [record["label"] for record in prepared(path, engine=engine)] == [1.0] * 12 + [0.5] * 12
+    executor = {"kind": "local", "processes": 1}
+    assert [record["label"] for record in prepared(path, executor=executor)] == [1.0] * 12 + [0.5] * 12
 
 
 @given(st.text(min_size=1, max_size=8))
