@@ -13,9 +13,11 @@ from danlu.apps.guessing.look import Measured, Read, Unfit, measured, opened, re
 from danlu.apps.guessing.models import found_locally, named, well_known
 from danlu.apps.guessing.recipe import Guessed, recipe_of
 from danlu.apps.guessing.settings import cleaners_for, script_of
+from danlu.data.labels import key_of
 from danlu.machine.files import refuse_unwritable, write_text
-from danlu.recipe.part import find, kinds, nearest
+from danlu.recipe.part import find, kind_of, kinds, nearest
 from danlu.recipe.read import keyed
+from danlu.recipe.yaml_text import parse
 from danlu.refusal import Refusal
 from danlu.stages.recipe import read as read_recipe
 from danlu.task.task import Task
@@ -61,8 +63,8 @@ def init(
     refuse_unwritable(path)
     guessed = guess(kind, data, keyed(settings), model=model, places=well_known() if places is None else places)
     text, guesses = recipe_of(guessed, _checked(path.stem), path, language)
+    read_recipe(parse(text, str(path))[0])  # what would be refused is not written
     write_text(path, text)
-    read_recipe(path)
     return Outcome(path, guesses)
 
 
@@ -89,6 +91,7 @@ def guess(
     classes = names_in(files.class_list, list(counted.labels)) if files.class_list else {}
     if classes:
         sections = {name: [each | {"names": classes} for each in given] for name, given in sections.items()}
+    _refuse_unseen(task, data, sections, counted)
     nested = _refuse_unlearnable(task, data, found, counted)
     texts = counted.texts
     local = None
@@ -168,6 +171,22 @@ def _refuse_unlearnable(task: type[Task], data: str, found: Read, counted: Measu
         if counted.whole:
             raise Refusal(f"{data}: {refusal}") from refusal
     return False
+
+
+def _refuse_unseen(
+    task: type[Task], data: str, sections: Mapping[str, Sequence[Mapping[str, Any]]], counted: Measured
+) -> None:
+    """Refuse a given split with labels that the training split does not have."""
+    known = set(map(key_of, counted.labels))
+    for name, given in sections.items():
+        if name == "train" or not known or not counted.whole:
+            continue
+        there = measured([opened(Given(str(each["path"])), each) for each in given], None).labels
+        if unseen := sorted(label for label in there if key_of(label) not in known):
+            raise Refusal(
+                f"{given[0]['path']}: has the label '{unseen[0]}' ({len(unseen)} such labels), which no training row "
+                f"has; mend it, or leave the split out: {refused.command(kind_of(task), data, f'{name}=none')}"
+            )
 
 
 def _size(given: Sequence[Given]) -> int | None:

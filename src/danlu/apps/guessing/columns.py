@@ -32,6 +32,8 @@ _NAMES = {
 _FRACTION = re.compile(r"[+-]?\d*\.\d*[1-9]\d*")
 _MOST_LABELS = 0.5  # different labels a row: what has more is a text, or a number that counts rows
 _LONGEST_LABEL = 60  # characters, on average
+_SHORTER = 0.25  # of the length of a text, which another column has at least that might be the text
+_REPEATED = 0.1  # different texts a row: what has fewer is a class
 _ENOUGH = 0.8  # of the rows that must have a value which fits
 
 
@@ -124,14 +126,21 @@ def matched(task: type[Task], columns: Mapping[str, Column], given: Mapping[str,
 def others(task: type[Task], name: str, columns: Mapping[str, Column], taken: Sequence[str]) -> list[str]:
     """Columns that could be meant as well."""
     shape, like = shape_of(task, name)
-    return [column.name for column in columns.values() if column.name not in taken and column.fits(shape, like)]
+    free = [column for column in columns.values() if column.name not in taken and column.fits(shape, like)]
+    if shape != "text":
+        return [column.name for column in free]
+    least = _SHORTER * max((columns[name].length for name in taken if name in columns), default=0.0)
+    return [column.name for column in free if column.length >= least and column.distinct > _REPEATED * column.rows]
 
 
 def _best(task: type[Task], name: str, columns: Mapping[str, Column], taken: set[str], *, by_name: bool) -> str | None:
     shape, like = shape_of(task, name)
     fitting = {key: column for key, column in columns.items() if key not in taken and column.fits(shape, like)}
     if by_name:
-        return next((key for key in _named_alike(name, list(fitting))), None)
+        named = dict.fromkeys(_named_alike(name, list(fitting)))
+        if shape == "text" and set(task.columns) == {name} and name not in named:  # to learn from text alone: the most
+            return max(named, key=lambda key: fitting[key].length, default=None)
+        return next(iter(named), None)
     if shape == "text":
         return max(fitting, key=lambda key: (fitting[key].length, fitting[key].distinct), default=None)
     if shape == "label":

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from danlu.model.folder import CONFIG, overruled
-from danlu.model.source import refuse_without
 from danlu.model.weights import find_weights
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -86,6 +84,9 @@ def _folders(places: Sequence[Path]) -> Iterator[tuple[str, Path]]:
 def _refuse_unfit(folder: Path, name: str, task: type[Task], *, ready: bool = False) -> None:
     """Refuse what is no model for the task; with `ready`, also one whose head would be a fresh one."""
     import transformers
+
+    from danlu.model.folder import CONFIG, overruled
+    from danlu.model.source import refuse_without
 
     try:
         plain = overruled(json.loads((folder / CONFIG).read_text(encoding="utf-8")))

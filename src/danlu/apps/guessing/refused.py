@@ -32,7 +32,8 @@ def sentence(task: type[Task], data: str, given: Given, failed: Unfit, stated: M
     if failed.why:
         told += f" (and of some rows: {failed.why})"
     if other := other_task(task, given, stated):
-        return f"{told}; such data suit the task {other}: {command(other, data)}"
+        what = "data without labels" if find(Task, other).reads_tokens else "such data"  # type: ignore[type-abstract]
+        return f"{told}; {what} suit the task {other}: {command(other, data)}"
     wanted = [name for name in task.columns if shape_of(task, name)[0] != "structure"]
     free = list(failed.there)
     settings = [f"{name}={number}" for name, number in zip(wanted, range(len(free)), strict=False)]

@@ -75,7 +75,8 @@ def shares(rows: int, given: Sequence[str]) -> dict[str, float]:
 def task_settings(task: type[Task], found: Measured, script: Script) -> dict[str, Any]:
     """How long a row may be, and what becomes of longer texts."""
     usual = script.tokens(found.percentile(0.98)) * 1.2 + 4
-    longest = min(_LONGEST, max(32, 32 * -(-int(usual) // 32)))
+    least = 128 if task.reads_tokens else 32  # short documents share a row
+    longest = min(_LONGEST, max(least, 32 * -(-int(usual) // 32)))
     stops = task.model_fields["too_long"].default == "stop"
     return {"max_length": longest} | ({"too_long": "truncate"} if stops else {})
 
@@ -97,22 +98,14 @@ def network_for(task: type[Task], found: Measured) -> dict[str, Any]:
 
 
 def architecture_for(task: type[Task]) -> str:
-    """The first architecture of `scratch` of which transformers has the network that the task needs.
+    """The architecture of `scratch` that has the network which the task needs.
 
     Raises:
-        Refusal: it has none of these.
+        Refusal: none has.
     """
-    import transformers
-
-    if task.auto_class == "AutoModelForCausalLM":
-        return "llama"  # BERT can be one, but is a poor one
-    families = getattr(transformers, task.auto_class)._model_mapping
-    for name, config in (("bert", transformers.BertConfig), ("llama", transformers.LlamaConfig)):
-        if config in families:
-            return name
-    raise Refusal(
-        f"the task needs an {task.auto_class}, and no network from scratch is one; name a pretrained one in --model"
-    )
+    if "Seq2Seq" in task.auto_class:
+        raise Refusal("the task needs an encoder and a decoder, and none is made from scratch; name a model in --model")
+    return "llama" if task.auto_class == "AutoModelForCausalLM" else "bert"
 
 
 def training_for(task: type[Task], found: Measured, script: Script, model: Found | None) -> dict[str, Any]:

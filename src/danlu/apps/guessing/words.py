@@ -60,16 +60,17 @@ class Words:
     def _columns(self) -> list[Told]:
         _, guessed = self._, self.guessed
         place, read = ("stages", "clean", "data"), guessed.read
-        names = list(read.there)
         told = []
         for column, name in read.columns.items():
             free = others(guessed.task, column, read.there, [*read.columns.values()])
             free = [other for other in free if shape_of(guessed.task, column)[0] != "structure"]
-            what = _("{column} is column {number}").format(column=column, number=names.index(name))
+            what = _("{column} is column {number}").format(column=column, number=self._told_column(name))
             if "header" not in read.settings:
                 what = _("{column} is '{name}'").format(column=column, name=_short(name))
             if free:
-                what += _(", and might be {others}").format(others=_listed([f"'{other}'" for other in free]))
+                numbered = "header" in read.settings
+                might = [self._told_column(other) if numbered else f"'{_short(other)}'" for other in free]
+                what += _(", and might be {others}").format(others=_listed(might))
             if free or name != column:
                 how = f"{column}={'NUMBER' if 'header' in read.settings else 'NAME'}"
                 told.append(Told(place, what, how))
@@ -86,6 +87,12 @@ class Words:
             what = what.format(rows=guessed.counted.bad, why=guessed.counted.first_bad)
             told.append(Told(place, what, _("mend them, and write on_bad_row: stop")))
         return told
+
+    def _told_column(self, name: str) -> str:
+        """The number of a column without a name, and what stands there first."""
+        there = self.guessed.read.there
+        values = there[name].values
+        return f"{list(there).index(name)} ({_short(str(values[0]))})" if values else str(list(there).index(name))
 
     def _splits(self) -> list[Told]:
         _, guessed = self._, self.guessed
@@ -157,7 +164,7 @@ class Words:
 
     def _training(self) -> list[Told]:
         _, train = self._, self.stages["model"]["train"]
-        what = _("as suits {rows:,} rows: {epochs} passes at a rate of {rate:g}")
+        what = _("for {rows:,} rows: {epochs} times over them, at a rate of {rate:g}")
         what = what.format(rows=self.guessed.counted.rows, epochs=train["epochs"], rate=train["rate"])
         return [
             Told(("stages", "model", "train"), what, f"danlu run {self.path} model.train.epochs={train['epochs'] * 2}")
