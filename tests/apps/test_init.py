@@ -9,25 +9,24 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-import yaml
 
 import danlu
 from danlu.apps.init import init
-from danlu.data.format import Format
-from danlu.refusal import Refusal
 from danlu.stages.recipe import read
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
-GOOD = "物流很快 包装完好 味道不错 客服耐心 质量很好 下次再来 值得购买 颜色漂亮".split()
-BAD = "物流太慢 包装破了 味道很差 客服冷漠 质量糟糕 不会再来 浪费了钱 颜色难看".split()
+GOOD = ["物流很快", "包装完好", "味道不错", "客服耐心", "质量很好", "下次再来", "值得购买", "颜色漂亮"]
+BAD = ["物流太慢", "包装破了", "味道很差", "客服冷漠", "质量糟糕", "不会再来", "浪费了钱", "颜色难看"]
 REVIEWS = [
     (f"{first}，{second}，{number} 号", label)
     for label, words in (("好", GOOD), ("差", BAD))
     for number, (first, second) in enumerate((a, b) for a in words for b in words if a < b)
 ]
 NAMES, PLACES = ("李雷", "韩梅梅", "王小明", "赵四"), ("北京", "上海", "碎叶城", "广州", "成都")
-TRAVEL = [(f"{name}在{year}年去了{place}。", name, place) for year in (1998, 2005) for name in NAMES for place in PLACES]
+TRAVEL = [
+    (f"{name}在{year}年去了{place}。", name, place) for year in (1998, 2005) for name in NAMES for place in PLACES
+]
 
 
 def table(rows: list[list[str]], delimiter: str = ",") -> str:
@@ -116,7 +115,10 @@ def spans_with_inclusive_ends(place: Path) -> tuple[str, str]:
 
 
 def zip_of_tables(place: Path) -> tuple[str, str]:
-    with zipfile.ZipFile(SHARED / "chnsenticorp/chnsenticorp.zip") as given, zipfile.ZipFile(place / "a.zip", "w") as new:
+    with (
+        zipfile.ZipFile(SHARED / "chnsenticorp/chnsenticorp.zip") as given,
+        zipfile.ZipFile(place / "a.zip", "w") as new,
+    ):
         for name in given.namelist():
             new.writestr(name, b"".join(given.read(name).splitlines(keepends=True)[:80]))
     return "classify", "a.zip"

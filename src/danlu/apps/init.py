@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,10 @@ _GIVEN = ("validation", "test")
 
 @dataclass(frozen=True)
 class Outcome:
-    """The recipe that was written, and what was guessed: each with how to change it."""
+    """The recipe that was written, the command that guesses again, and each guess with how to change it."""
 
     path: Path
+    again: str
     guesses: tuple[tuple[str, str], ...]
 
 
@@ -65,7 +67,7 @@ def init(
     text, guesses = recipe_of(guessed, _checked(path.stem), path, language)
     read_recipe(parse(text, str(path))[0])  # what would be refused is not written
     write_text(path, text)
-    return Outcome(path, guesses)
+    return Outcome(path, guessed.again, guesses)
 
 
 def guess(
@@ -88,10 +90,10 @@ def guess(
     counted = measured(
         [opened(Given(str(each["path"])), each) for each in sections["train"]], _size(files.splits["train"])
     )
+    _refuse_unseen(task, data, sections, counted)
     classes = names_in(files.class_list, list(counted.labels)) if files.class_list else {}
     if classes:
         sections = {name: [each | {"names": classes} for each in given] for name, given in sections.items()}
-    _refuse_unseen(task, data, sections, counted)
     nested = _refuse_unlearnable(task, data, found, counted)
     texts = counted.texts
     local = None
@@ -166,8 +168,9 @@ def _refuse_unlearnable(task: type[Task], data: str, found: Read, counted: Measu
         task().fitted(counted.records)
     except Refusal as refusal:
         if "nested" in task.model_fields:
-            task.model_validate({"nested": "longest"}).fitted(counted.records)
-            return True
+            with suppress(Refusal):
+                task.model_validate({"nested": "longest"}).fitted(counted.records)
+                return True
         if counted.whole:
             raise Refusal(f"{data}: {refusal}") from refusal
     return False

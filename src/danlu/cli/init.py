@@ -48,6 +48,11 @@ def command(
         screen.print(f"· {what}")
         if how:
             screen.print(f"    → {how}", style="dim")
+    say(
+        _("to change a guess: edit {path}, or {command} --force KEY=VALUE").format(
+            path=written.path, command=written.again
+        )
+    )
     say(_("written to {folder}").format(folder=written.path))
     say(_("look it over: danlu check {path}").format(path=written.path))
     say(_("then run it:  danlu run {path}").format(path=written.path))

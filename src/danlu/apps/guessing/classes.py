@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.data.json_text import parse
+from danlu.data.labels import in_order
 from danlu.data.lines import decoded
 from danlu.refusal import Refusal
 
@@ -26,7 +27,7 @@ def names_in(path: Path, labels: Sequence[str]) -> dict[str, str]:
         names = _of_json(parse(text, str(path))) if path.suffix.lower() == ".json" else _of_lines(text, labels)
     except (Refusal, OSError):  # it may be anything else
         return {}
-    found = {label: names.get(label) or names.get(str(int(label)), "") for label in labels}
+    found = {label: names.get(label) or names.get(str(int(label)), "") for label in in_order(labels)}
     return found if all(found.values()) and len(set(found.values())) == len(found) else {}
 
 

@@ -29,7 +29,9 @@ _NAMES = {
 }
 """What columns are called elsewhere, the likeliest first."""
 
-_FRACTION = re.compile(r"[+-]?\d*\.\d*[1-9]\d*")
+_NO_LABEL = re.compile(r"[+-]?\d*\.\d*[1-9]\d*|\d{1,4}[-/.年]\d{1,2}([-/.月]\d.*)?|\d+:\d+.*|https?://.*")
+"""Fractions, dates, times, addresses."""
+
 _MOST_LABELS = 0.5  # different labels a row: what has more is a text, or a number that counts rows
 _LONGEST_LABEL = 60  # characters, on average
 _SHORTER = 0.25  # of the length of a text, which another column has at least that might be the text
@@ -60,14 +62,14 @@ class Column:
         if len(self.values) < _ENOUGH * self.rows and not (shape == "label" and self.values):
             return False
         if shape == "structure":
-            return all(_alike(like, value) for value in self.values[:50])
+            return any(self.values) and all(_alike(like, value) for value in self.values[:50])
         if shape == "number":
             return all(_is_number(value) for value in self.values)
         if shape == "text":
             wordy = sum(isinstance(value, str) and not _is_number(value) for value in self.values)
             return wordy >= _ENOUGH * len(self.values)
         labels = [label_of(value) for value in self.values]
-        if None in labels or any(is_fraction(v) or _FRACTION.fullmatch(str(v)) for v in self.values):
+        if None in labels or any(is_fraction(v) or _NO_LABEL.fullmatch(str(v)) for v in self.values):
             return False
         few = self.distinct <= max(2, _MOST_LABELS * len(labels)) or (len(labels) < 20 and self.distinct < len(labels))
         return few and self.length <= _LONGEST_LABEL
@@ -112,12 +114,12 @@ def matched(task: type[Task], columns: Mapping[str, Column], given: Mapping[str,
     `given` is not doubted. What is more than the task must have is taken by its name alone.
     """
     for way in ways(task):
-        needed = set(way) <= set(task.columns) or not set(way) & set(task.columns)
+        needed = set(way) <= set(task.columns)
         found = {name: given[name] for name in way if name in given}
         for by_name in (True, False) if needed else (True,):
             for name in way:
-                if name not in found and (best := _best(task, name, columns, {*found.values()}, by_name=by_name)):
-                    found[name] = best
+                if name not in found and (likely := best(task, name, columns, {*found.values()}, by_name=by_name)):
+                    found[name] = likely
         if set(found) == set(way) and set(given) <= set(way) | {*task.columns, *task.other_columns}:
             return found
     return None
@@ -133,7 +135,8 @@ def others(task: type[Task], name: str, columns: Mapping[str, Column], taken: Se
     return [column.name for column in free if column.length >= least and column.distinct > _REPEATED * column.rows]
 
 
-def _best(task: type[Task], name: str, columns: Mapping[str, Column], taken: set[str], *, by_name: bool) -> str | None:
+def best(task: type[Task], name: str, columns: Mapping[str, Column], taken: set[str], *, by_name: bool) -> str | None:
+    """The likeliest column for one of the task among those that fit, by its name or by what stands in it."""
     shape, like = shape_of(task, name)
     fitting = {key: column for key, column in columns.items() if key not in taken and column.fits(shape, like)}
     if by_name:

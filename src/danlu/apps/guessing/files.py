@@ -162,7 +162,9 @@ def _records_of_folder(folder: Path) -> list[Given]:
 
 def _classes_of_folders(folder: Path) -> list[Given]:
     """The folders in a folder, each named like the class of the documents in it."""
-    inner = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
+    inner = sorted(
+        path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._" and path.name != "unsup"
+    )
     found = [
         Given(_told(path), {"kind": "folder", "constants": {"label": path.name}})
         for path in inner

@@ -151,7 +151,7 @@ def _segmented(filled: Sequence[str]) -> bool:
 
 def _json(source: SourceFile, encoding: str) -> Iterator[Settings]:
     """Objects of annotation tools, dialogues, questions, or plain ones."""
-    listed = not holds_json_lines(source, encoding)
+    listed = not holds_json_lines(source, encoding) or _one_object(source, encoding)
     first, under = _first_object(source, encoding) if listed else (_first_line(source, encoding), "")
     where = {"kind": "json", **({"under": under} if under else {})} if listed else {"kind": "jsonl"}
     if under == "data" and "paragraphs" in first:
@@ -192,6 +192,15 @@ def _first_line(source: SourceFile, encoding: str) -> Record:
     line = next((line for _, line in lines(source, encoding, BadRows()) if line.strip()), "{}")
     value = parse(line, source.name)
     return value if isinstance(value, dict) else {}
+
+
+def _one_object(source: SourceFile, encoding: str) -> bool:
+    """Whether the file is one object, on one line, that holds the list of the records."""
+    filled = [line for line in head_of(source, encoding)[:2] if line.strip()]
+    if len(filled) != 1:
+        return False
+    value = parse(filled[0], source.name)
+    return any(isinstance(item, list) and item and isinstance(item[0], dict) for item in value.values())
 
 
 def _first_object(source: SourceFile, encoding: str) -> tuple[Record, str]:

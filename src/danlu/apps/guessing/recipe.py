@@ -126,14 +126,14 @@ def _refuse_few(guessed: Guessed) -> None:
     counted = guessed.counted
     if counted.rows < FEWEST:
         raise Refusal(
-            f"{guessed.data}: holds {counted.rows} records, of which none can be held out to test a model; "
-            f"give {FEWEST} at least, such as a text a line"
+            f"{guessed.data}: of {counted.rows} records none can be held out to test a model; give {FEWEST} at least, "
+            "such as a text a line"
         )
     if len(counted.labels) - len(guessed.rare) < 2 and counted.labels:
         raise Refusal(
             f"{guessed.data}: only {len(counted.labels) - len(guessed.rare)} of the {len(counted.labels)} labels in "
-            f"'{guessed.read.columns.get('label', 'label')}' have as many different texts as there are splits; is it "
-            "the right column? name another, as label=NAME, or give more rows"
+            f"'{guessed.read.columns.get('label', 'label')}' have texts for every split that are not alike; give more "
+            f"rows, or name another column: {guessed.again} label=NAME"
         )
 
 

@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from danlu.apps.guessing.columns import Column, others, shape_of
+from danlu.apps.guessing.columns import Column, best, others, shape_of
 from danlu.apps.guessing.files import Given
 from danlu.apps.guessing.look import Unfit, read
+from danlu.data.guess import SUFFIXES
 from danlu.recipe.part import find, kind_of, kinds
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -24,27 +25,44 @@ def sentence(task: type[Task], data: str, given: Given, failed: Unfit, stated: M
     """Why the data do not fit the task, and the likeliest way on."""
     kind = kind_of(task)
     if not failed.there:
-        return f"{failed.why}; or name its format: {command(kind, data, 'kind=csv')}"
+        known = any(name.lower().endswith(tuple(SUFFIXES)) for name in (data, given.shown))
+        return (
+            failed.why
+            if known
+            else f"{failed.why}; or name its kind (danlu list format): {command(kind, data, 'kind=csv')}"
+        )
     columns = ", ".join(f"{number} '{c.name}'{_value(c)}" for number, c in enumerate([*failed.there.values()][:_MOST]))
     columns += ", ..." if len(failed.there) > _MOST else ""
     told = f"{given.shown}: the task {kind} needs {_needs(task)}, and read as {failed.settings['kind']} the columns are"
     told += f", from 0, {columns}"
     if failed.why:
         told += f" (and of some rows: {failed.why})"
-    if other := other_task(task, given, stated):
-        what = "data without labels" if find(Task, other).reads_tokens else "such data"  # type: ignore[type-abstract]
+    other, learns_labels = other_task(task, given, stated)
+    plain = all(shape_of(task, name)[0] != "structure" for name in task.columns)
+    if plain and not learns_labels and 1 < len(task.columns) <= len(failed.there):
+        return f"{told}; say which is which, by number or by name: {command(kind, data, *_placed(task, failed.there))}"
+    if other:
+        what = "such data" if learns_labels else "data without labels"
         return f"{told}; {what} suit the task {other}: {command(other, data)}"
-    wanted = [name for name in task.columns if shape_of(task, name)[0] != "structure"]
-    free = list(failed.there)
-    settings = [f"{name}={number}" for name, number in zip(wanted, range(len(free)), strict=False)]
-    if len(free) >= len(task.columns) and len(wanted) == len(task.columns):
-        return f"{told}; say which is which, by number or by name: {command(kind, data, *settings)}"
     return f"{told}; give data that have them, or choose another task (danlu list task)"
 
 
-def other_task(task: type[Task], given: Given, stated: Mapping[str, Any]) -> str | None:
-    """The task that such data suit: one that learns from labels rather than from text alone."""
-    suited = []
+def _placed(task: type[Task], there: Mapping[str, Column]) -> list[str]:
+    """Settings that name a column for each of the task, guessed where that can be."""
+    names, taken = list(there), set[str]()
+    found = []
+    for column in task.columns:
+        free = [name for name in names if name not in taken]
+        likely = best(task, column, there, taken, by_name=True) or best(task, column, there, taken, by_name=False)
+        name = likely or free[-1]
+        taken.add(name)
+        found.append(f"{column}={names.index(name)}")
+    return found
+
+
+def other_task(task: type[Task], given: Given, stated: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """The task that such data suit, and whether it learns from more than text alone, as is preferred."""
+    suited: list[tuple[bool, str]] = []
     for kind in kinds(Task):
         other = find(Task, kind)  # type: ignore[type-abstract]
         if other is not task:
@@ -53,7 +71,10 @@ def other_task(task: type[Task], given: Given, stated: Mapping[str, Any]) -> str
             except (Unfit, Refusal):
                 continue
             suited.append((other.reads_tokens, kind))
-    return min(suited)[1] if suited else None
+    if not suited:
+        return None, False
+    reads_tokens, kind = min(suited)
+    return kind, not reads_tokens
 
 
 def one_label(task: type[Task], data: str, label: str, column: str, columns: Mapping[str, Column]) -> str:

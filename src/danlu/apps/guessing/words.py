@@ -1,5 +1,6 @@
 """What was guessed, in words, each with how to change it."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from danlu.apps.guessing.columns import others, shape_of
 from danlu.data.labels import in_order
+from danlu.data.record import Record, entity_labels, text_of
 from danlu.recipe.commented import inline
 from danlu.recipe.yaml_text import Keys
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from danlu.apps.guessing.recipe import Guessed
 
 _MOST = 8  # names in a sentence
+_TOLD_ELSEWHERE = {"kind", "path", "columns", "names", "header", "member", "constants", "on_bad_row"}
 _LONGEST = 30  # characters of a name
 
 
@@ -43,10 +46,8 @@ class Words:
         section, counted = guessed.sections["train"][0], guessed.counted
         paths = _listed([each.shown for each in guessed.files.splits["train"]])
         rows = _("{rows:,} rows") if counted.whole else _("about {rows:,} rows")
-        known = {key: value for key, value in section.items() if key not in ("kind", "path", "columns", "names")}
-        settings = "".join(
-            f", {key}={inline(value)}" for key, value in known.items() if key not in ("header", "member")
-        )
+        known = {key: value for key, value in section.items() if key not in _TOLD_ELSEWHERE}
+        settings = "".join(f", {key}={inline(value)}" for key, value in known.items())
         what = _("{paths}: {rows}, read as {kind}").format(
             paths=paths, rows=rows.format(rows=counted.rows), kind=section["kind"]
         )
@@ -78,13 +79,18 @@ class Words:
             labels = in_order(guessed.counted.labels)
             counts = _listed([f"{_short(label)} {guessed.counted.labels[label]:,}" for label in labels])
             told.append(Told(place, _("{count} labels: {counts}").format(count=len(labels), counts=counts)))
+        if kinds := Counter(label for record in guessed.counted.records for label in entity_labels(record)):
+            counts = _listed([f"{_short(label)} {count:,}" for label, count in kinds.most_common()])
+            what = _("{count} kinds of entities: {counts}; the first is '{entity}'")
+            entity = next(filter(None, map(_first_entity, guessed.counted.records)), "")
+            told.append(Told(place, what.format(count=len(kinds), counts=counts, entity=_short(entity))))
         if guessed.classes:
             pairs = _listed([f"{number} {_short(name)}" for number, name in guessed.classes.items()])
             what = _("names of the labels, from {file}: {pairs}").format(file=guessed.files.class_list, pairs=pairs)
             told.append(Told(place, what, _("edit 'names'")))
         if guessed.counted.bad:
             what = _("{rows:,} rows cannot be read and are left out, the first: {why}")
-            what = what.format(rows=guessed.counted.bad, why=guessed.counted.first_bad)
+            what = what.format(rows=guessed.counted.bad, why=guessed.counted.first_bad.partition(";")[0])
             told.append(Told(place, what, _("mend them, and write on_bad_row: stop")))
         return told
 
@@ -169,6 +175,15 @@ class Words:
         return [
             Told(("stages", "model", "train"), what, f"danlu run {self.path} model.train.epochs={train['epochs'] * 2}")
         ]
+
+
+def _first_entity(record: Record) -> str:
+    """The text of the first entity of a record; what it covers shows whether its ends are meant so."""
+    if record.get("entities"):
+        first = record["entities"][0]
+        return text_of(record)[first["start"] : first["end"]]
+    tags = record.get("tags") or ()
+    return next((token for token, tag in zip(record.get("tokens", ()), tags, strict=False) if tag[:2] == "B-"), "")
 
 
 def _example(words: Words) -> str:
