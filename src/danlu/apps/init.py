@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +64,18 @@ def init(
     if path.exists() and not force:
         raise Refusal(f"{path}: is there already; write another with --output, or replace it with --force")
     refuse_unwritable(path)
-    guessed = guess(kind, data, keyed(settings), model=model, places=well_known() if places is None else places)
+    options = [["--model", model] if model else [], ["--output", str(output)] if output else []]
+    again = refused.command(task, data, *settings, *chain.from_iterable(options))
+    places = well_known() if places is None else places
+    guessed = guess(kind, data, keyed(settings), model=model, places=places, again=again)
     text, guesses = recipe_of(guessed, _checked(path.stem), path, language)
     read_recipe(parse(text, str(path))[0])  # what would be refused is not written
     write_text(path, text)
-    return Outcome(path, guessed.again, guesses)
+    return Outcome(path, again, guesses)
 
 
 def guess(
-    task: type[Task], data: str, settings: Mapping[str, Any], *, model: str | None, places: Sequence[Path]
+    task: type[Task], data: str, settings: Mapping[str, Any], *, model: str | None, places: Sequence[Path], again: str
 ) -> Guessed:
     """All that is guessed of the data; see `init`."""
     columns = {name: value for name, value in settings.items() if name in {*task.columns, *task.other_columns}}
@@ -98,7 +102,7 @@ def guess(
     texts = counted.texts
     local = None
     if model != SCRATCH:
-        local = named(model, task) if model else found_locally(task, texts, places)
+        local = named(model, task, texts) if model else found_locally(task, texts, places)
     return Guessed(
         task=task,
         data=data,
@@ -114,6 +118,7 @@ def guess(
         asked=model,
         places=tuple(places),
         nested=nested,
+        again=again,
     )
 
 

@@ -23,7 +23,7 @@ class _Inline(Dumper):
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = None if value.isprintable() and value != "=" else '"'
+    style = None if value.isprintable() and value[:1] not in ("@", "=") else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

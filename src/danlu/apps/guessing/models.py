@@ -17,6 +17,7 @@ LARGEST = 200_000_000
 SMALLEST = 2_000_000
 """Parameters from which a model is worth more than a fresh one."""
 
+_DEEPEST = 4  # folders: ModelScope has hub/models/OWNER/NAME
 _SOME = 200  # texts by which a vocabulary is judged
 _UNKNOWN = 0.02  # of the tokens that a fitting vocabulary may not know
 _TOKENS = 1.3  # tokens a character that it may need at most; bytes of Chinese are 3
@@ -24,10 +25,14 @@ _TOKENS = 1.3  # tokens a character that it may need at most; bytes of Chinese a
 
 @dataclass(frozen=True)
 class Found:
-    """A folder with a model, or a name on the hub (`parameters` is 0 where it is not here yet)."""
+    """A folder with a model, or a name on the hub (`parameters` is 0 where it is not here yet).
+
+    `knows`: whether its vocabulary is one for the texts.
+    """
 
     path: str
     parameters: int = 0
+    knows: bool = True
 
 
 def well_known() -> list[Path]:
@@ -35,10 +40,10 @@ def well_known() -> list[Path]:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     scope = Path(os.environ.get("MODELSCOPE_CACHE", "~/.cache/modelscope")).expanduser()
-    return [Path("models"), Path(HF_HUB_CACHE), scope / "hub", scope / "models"]
+    return [Path("models"), Path(HF_HUB_CACHE), scope]
 
 
-def named(path: str, task: type[Task]) -> Found:
+def named(path: str, task: type[Task], texts: Sequence[str]) -> Found:
     """The model of a name that was given; one that is not here is fetched when the recipe runs.
 
     Raises:
@@ -49,9 +54,11 @@ def named(path: str, task: type[Task]) -> Found:
         if path.startswith((".", "/", "~")) or path.count("/") > 1 or "\\" in path:
             raise Refusal(f"--model is '{path}', and there is no such folder; give one, a name on the hub, or scratch")
         cached = next((found for name, found in _folders(well_known()) if name == path), None)
-        return Found(path, _parameters(cached, path) if cached else 0)
+        if cached is None:
+            return Found(path)
+        folder = cached
     _refuse_unfit(folder, path, task)
-    return Found(path, _parameters(folder, path))
+    return Found(path, _parameters(folder, path), _knows(folder, path, texts[:_SOME]))
 
 
 def found_locally(task: type[Task], texts: Sequence[str], places: Sequence[Path]) -> Found | None:
@@ -73,8 +80,10 @@ def _folders(places: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     for place in places:
         if not place.is_dir():
             continue
-        for config in sorted([*place.glob("*/config.json"), *place.glob("*/*/config.json")]):
-            yield str(config.parent), config.parent
+        inside = [path for depth in range(1, _DEEPEST + 1) for path in place.glob("*/" * depth + "config.json")]
+        for config in sorted(inside):
+            if not any(part.startswith("models--") for part in config.parts):
+                yield str(config.parent), config.parent
         for repository in sorted(place.glob("models--*")):
             name = "/".join(repository.name.split("--")[1:])
             newest = sorted(repository.glob("snapshots/*/config.json"), key=lambda path: path.stat().st_mtime)

@@ -1,6 +1,5 @@
 """From what was guessed of data to a recipe with comments."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,7 @@ class Guessed:
     - `left_out`: given splits that lack what the task learns from; `counted`: the training split.
     - `cleaners`: with the share of the texts that each changes; `classes`: names of labels that are numbers.
     - `model`: None for a fresh one; `asked`: what was said of it; `places`: where one was looked for.
-    - `nested`: whether entities lie over one another.
+    - `nested`: whether entities lie over one another; `again`: the command that guesses so.
     """
 
     task: type[Task]
@@ -55,11 +54,7 @@ class Guessed:
     asked: str | None
     places: tuple[Path, ...]
     nested: bool
-
-    @property
-    def again(self) -> str:
-        """The command that guesses again."""
-        return shlex.join(["danlu", "init", kind_of(self.task), self.data])
+    again: str
 
     @property
     def held_out(self) -> dict[str, float]:

@@ -112,7 +112,7 @@ def training_for(task: type[Task], found: Measured, script: Script, model: Found
     """Passes over the data, rate, and tokens a batch."""
     tokens = max(1.0, script.tokens(found.characters))
     if task.reads_tokens:
-        epochs = float(min(20, max(1, round(_WORTH / tokens))))
+        epochs = float(min(3 if model else 20, max(1, round(_WORTH / tokens))))
     else:
         few = (
             ((300, 15), (1000, 8), (5000, 4), (100_000, 3))

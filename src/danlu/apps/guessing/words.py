@@ -65,25 +65,22 @@ class Words:
         for column, name in read.columns.items():
             free = others(guessed.task, column, read.there, [*read.columns.values()])
             free = [other for other in free if shape_of(guessed.task, column)[0] != "structure"]
-            what = _("{column} is column {number}").format(column=column, number=self._told_column(name))
-            if "header" not in read.settings:
-                what = _("{column} is '{name}'").format(column=column, name=_short(name))
+            what = _("{column} is {name}").format(column=column, name=self._told_column(name))
             if free:
-                numbered = "header" in read.settings
-                might = [self._told_column(other) if numbered else f"'{_short(other)}'" for other in free]
-                what += _(", and might be {others}").format(others=_listed(might))
+                might = _listed(list(map(self._told_column, free)))
+                what += _(", and might be {others}").format(others=might)
             if free or name != column:
                 how = f"{column}={'NUMBER' if 'header' in read.settings else 'NAME'}"
                 told.append(Told(place, what, how))
         if guessed.counted.labels and "label" in guessed.task.columns:
             labels = in_order(guessed.counted.labels)
             counts = _listed([f"{_short(label)} {guessed.counted.labels[label]:,}" for label in labels])
-            told.append(Told(place, _("{count} labels: {counts}").format(count=len(labels), counts=counts)))
+            told.append(Told(place, _("labels, {count}: {counts}").format(count=len(labels), counts=counts)))
         if kinds := Counter(label for record in guessed.counted.records for label in entity_labels(record)):
             counts = _listed([f"{_short(label)} {count:,}" for label, count in kinds.most_common()])
-            what = _("{count} kinds of entities: {counts}; the first is '{entity}'")
+            what = _("entities by kind: {counts}; the first is '{entity}'")
             entity = next(filter(None, map(_first_entity, guessed.counted.records)), "")
-            told.append(Told(place, what.format(count=len(kinds), counts=counts, entity=_short(entity))))
+            told.append(Told(place, what.format(counts=counts, entity=_short(entity))))
         if guessed.classes:
             pairs = _listed([f"{number} {_short(name)}" for number, name in guessed.classes.items()])
             what = _("names of the labels, from {file}: {pairs}").format(file=guessed.files.class_list, pairs=pairs)
@@ -95,10 +92,12 @@ class Words:
         return told
 
     def _told_column(self, name: str) -> str:
-        """The number of a column without a name, and what stands there first."""
-        there = self.guessed.read.there
-        values = there[name].values
-        return f"{list(there).index(name)} ({_short(str(values[0]))})" if values else str(list(there).index(name))
+        """The name of a column; without one its number, and what stands there first."""
+        _, read = self._, self.guessed.read
+        if "header" not in read.settings:
+            return f"'{_short(name)}'"
+        number = _("column {number}, from 0").format(number=list(read.there).index(name))
+        return f"{number} ({_short(str(read.there[name].values[0]))})" if read.there[name].values else number
 
     def _splits(self) -> list[Told]:
         _, guessed = self._, self.guessed
@@ -128,23 +127,30 @@ class Words:
         _, guessed, settings = self._, self.guessed, self.stages["model"]["task"]
         script, counted = guessed.script, guessed.counted
         letters = _("other letters") if script.latin < 0.5 else _("Latin letters")
-        letters = _("Chinese") if script.chinese > 0.7 else _("Chinese and others") if script.chinese > 0.1 else letters
-        what = _("written in {letters}; half of the texts have up to {median:,} characters, 98 of 100 up to {most:,}")
-        what = what.format(letters=letters, median=counted.percentile(0.5), most=counted.percentile(0.98))
+        letters = (
+            _("Chinese")
+            if script.chinese > 0.7
+            else _("Chinese and other letters")
+            if script.chinese > 0.1
+            else letters
+        )
         cut = settings.get("too_long") == "truncate"
         longer = _("longer ones are cut") if cut else _("longer ones are read in pieces")
-        how = f"danlu run {self.path} model.task.max_length=512"
-        told = [Told(("stages", "model", "task"), f"{what}; {longer}", how)]
+        what = _("{letters}; half of the texts have up to {median:,} characters, 98 of 100 up to {most:,}; {longer}")
+        lengths = {"median": counted.percentile(0.5), "most": counted.percentile(0.98)}
+        what = what.format(letters=letters, longer=longer, **lengths)
+        told = [Told(("stages", "model", "task"), what, f"danlu run {self.path} model.task.max_length=512")]
         if guessed.nested:
             what = _("entities lie over one another, of which the longest is kept")
             told.append(Told(("stages", "model", "task"), what, _("mend the data, and leave 'nested' out")))
         return told
 
     def _cleaners(self) -> list[Told]:
+        _ = self._
         if not self.guessed.cleaners:
             return []
         parts = ", ".join(f"{kind} {share:.0%}" for kind, share in self.guessed.cleaners.items())
-        what = self._("cleaners that change something in many texts: {parts}").format(parts=parts)
+        what = _("cleaners that change something in many texts: {parts}").format(parts=parts)
         return [Told(("stages", "clean", "cleaners"), what, f"danlu run {self.path} clean.cleaners=[]")]
 
     def _model(self) -> list[Told]:
@@ -161,11 +167,13 @@ class Words:
             what = _("{path} is not on this machine, and is fetched from the hub when the recipe first runs")
             return [Told(place, what.format(path=model.path), "--model FOLDER")]
         what = (
-            _("a pretrained model of {millions:.0f} million parameters: {path}")
+            _("a pretrained model of {millions:.3g} million parameters: {path}")
             if asked
-            else _("a pretrained model of {millions:.0f} million parameters, found at {path}")
+            else _("a pretrained model of {millions:.3g} million parameters, found at {path}")
         )
         what = what.format(millions=model.parameters / 1e6, path=model.path)
+        if not model.knows:
+            what += _("; ! its vocabulary is not made for such texts")
         return [Told(place, what, "--model scratch, --model FOLDER")]
 
     def _training(self) -> list[Told]:
