@@ -11,7 +11,7 @@ from typing import Any
 from danlu.apps.guessing import refused
 from danlu.apps.guessing.classes import names_in
 from danlu.apps.guessing.files import Files, Given, find_files, split_of
-from danlu.apps.guessing.look import Measured, Read, Unfit, measured, opened, read
+from danlu.apps.guessing.look import Measured, Read, Unfit, measured, opened, read, read_alike
 from danlu.apps.guessing.models import found_locally, named, well_known
 from danlu.apps.guessing.recipe import Guessed, recipe_of
 from danlu.apps.guessing.settings import cleaners_for, script_of
@@ -89,7 +89,7 @@ def guess(
     refused.reserved(
         [*found.columns.values(), *(str(given.fixed.get("constants", "")) for given in files.splits["train"])]
     )
-    splits, left_out = _fitting(task, files, stated, columns)
+    splits, left_out = _fitting(task, files, stated, found)
     sections = {name: [_section(each, found) for each, found in reads] for name, reads in splits.items()}
     counted = measured(
         [opened(Given(str(each["path"])), each) for each in sections["train"]], _size(files.splits["train"])
@@ -134,14 +134,14 @@ def _with_splits(files: Files, settings: Mapping[str, Any]) -> Files:
 
 
 def _fitting(
-    task: type[Task], files: Files, stated: Mapping[str, Any], columns: Mapping[str, Any]
+    task: type[Task], files: Files, stated: Mapping[str, Any], first: Read
 ) -> tuple[dict[str, list[tuple[Given, Read]]], list[str]]:
     """What is read of each split, and the given splits that say nothing of what is to be learnt."""
     found: dict[str, list[tuple[Given, Read]]] = {}
     left_out = []
     for name, given in files.splits.items():
         try:
-            found[name] = [(each, read(task, each, stated, columns)) for each in given]
+            found[name] = [(each, read_alike(task, each, stated, first)) for each in given]
         except (Unfit, Refusal) as error:
             if name == "train":
                 raise Refusal(f"{given[0].shown}: the files of the training split differ; name one of them") from error

@@ -27,6 +27,7 @@ MOST = 200_000  # records that are counted; of larger data the rest is estimated
 KEPT = 20_000
 """Records that are held to be measured."""
 
+_OF_ONE_FILE = ("member", "split", "constants", "encoding")  # settings
 _BAD = 0.5  # of the rows: with more that cannot be read, it is another format
 
 
@@ -37,7 +38,6 @@ class Read:
     settings: dict[str, Any]
     columns: dict[str, str]
     there: dict[str, Column]
-    records: list[Record]
 
 
 class Unfit(Exception):
@@ -62,21 +62,46 @@ def read(task: type[Task], given: Given, stated: Mapping[str, Any], chosen: Mapp
     failed: Unfit | None = None
     for guessed in candidates(given, stated):
         own = find(Format, guessed["kind"]).model_fields.keys() & chosen.keys()  # type: ignore[type-abstract]
-        settings = guessed | {name: chosen[name] for name in own}
-        bad_rows = BadRows()
+        named = {name: str(value) for name, value in chosen.items() if name not in own}
         try:
-            records = [*islice(lenient(opened(given, settings)).read(bad_rows=bad_rows), FIRST)]
-        except Refusal as refusal:
-            failed = failed or Unfit({}, settings, str(refusal))
-            continue
-        there = columns_of(records)
-        named = _placed({name: str(value) for name, value in chosen.items() if name not in own}, list(there), given)
-        columns = matched(task, there, named) if bad_rows.count <= _BAD * len(records) else None
-        if columns is not None:
-            return Read(settings, columns, there, records)
-        failed = failed if failed and failed.there else Unfit(there, settings, "".join(bad_rows.first[:1]))
+            return _read_as(task, given, guessed | {name: chosen[name] for name in own}, named)
+        except Unfit as unfit:
+            failed = failed if failed and (failed.there or not unfit.there) else unfit
     assert failed is not None
     raise failed
+
+
+def read_alike(task: type[Task], given: Given, stated: Mapping[str, Any], first: Read) -> Read:
+    """A file as another one of the same data was read, or else in a format of its own.
+
+    Raises:
+        Unfit: it lacks what the task needs, or says nothing there.
+        Refusal: there is no such file, or no such column.
+    """
+    settings = {key: value for key, value in first.settings.items() if key not in _OF_ONE_FILE}
+    encoding = next(({"encoding": each["encoding"]} for each in candidates(given, stated) if "encoding" in each), {})
+    try:
+        found = _read_as(task, given, settings | encoding | given.fixed, first.columns)
+    except (Unfit, Refusal):
+        found = read(task, given, stated, {} if "header" in settings else first.columns)
+    if not all(found.there[column].values for column in found.columns.values()):
+        raise Unfit(found.there, found.settings, "")
+    return found
+
+
+def _read_as(task: type[Task], given: Given, settings: dict[str, Any], named: Mapping[str, str]) -> Read:
+    """A file in one format, where that gives the task what it needs."""
+    bad_rows = BadRows()
+    try:
+        records = [*islice(lenient(opened(given, settings)).read(bad_rows=bad_rows), FIRST)]
+    except Refusal as refusal:
+        raise Unfit({}, settings, str(refusal)) from refusal
+    there = columns_of(records)
+    placed = _placed(named, list(there), given)
+    columns = matched(task, there, placed) if bad_rows.count <= _BAD * len(records) else None
+    if columns is None:
+        raise Unfit(there, settings, "".join(bad_rows.first[:1]))
+    return Read(settings, columns, there)
 
 
 def lenient(source: Format) -> Format:

@@ -34,7 +34,8 @@ class Table:
 
 def look_at(lines: Sequence[str], *, tabs: bool, delimiter: str | None = None) -> Table | None:
     """The table that the first lines of a file are; None where they have a single field. `tabs`: it is called tsv."""
-    lines = lines[1:] if lines and re.fullmatch(r"sep=.\s*", lines[0], re.IGNORECASE) else lines
+    if lines and (stated := re.fullmatch(r"sep=(.)\s*", lines[0], re.IGNORECASE)):  # as Excel reads it
+        lines, delimiter = lines[1:], delimiter or stated[1]
     numbered = list(enumerate(lines, 1))
     sign = delimiter or ("\t" if tabs else _delimiter(numbered))
     plain = [line.rstrip("\r\n").split(sign) for line in lines if line.strip()]
