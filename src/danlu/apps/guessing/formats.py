@@ -49,7 +49,7 @@ def candidates(given: Given, stated: Mapping[str, Any]) -> Iterator[Settings]:
         return
     if "encoding" not in fixed and (encoding := told_encoding(source)):
         fixed["encoding"] = encoding
-    if "kind" not in fixed and (kind in ("json", "jsonl") or _begins_like_json(source)):
+    if "kind" not in fixed and (kind in ("json", "jsonl") or (kind not in ("csv", "tsv") and _is_json(source))):
         yield from (settings | fixed for settings in _json(source, fixed.get("encoding", "auto")))
         return
     head = head_of(source, fixed.get("encoding", "auto"))
@@ -81,10 +81,11 @@ def _reads(found: Sequence[bytes], encoding: str) -> bool:
         return False
 
 
-def _begins_like_json(source: SourceFile) -> bool:
+def _is_json(source: SourceFile) -> bool:
+    """Whether a file whose name does not say so begins as JSON does: a list of objects, or one a line."""
     with source.open() as stream:
         start = stream.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    return start[:1] == b"{" or (start[:1] == b"[" and start[1:].lstrip()[:1] in (b"{", b"[", b""))
+    return holds_json_lines(source) or (start[:1] == b"[" and start[1:].lstrip()[:1] == b"{")
 
 
 def _text(head: Sequence[str], kind: str, fixed: Mapping[str, Any]) -> Iterator[Settings]:
