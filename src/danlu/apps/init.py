@@ -19,9 +19,7 @@ from danlu.data.labels import key_of
 from danlu.machine.files import refuse_unwritable, write_text
 from danlu.recipe.part import find, kind_of, kinds, nearest
 from danlu.recipe.read import keyed
-from danlu.recipe.yaml_text import parse
 from danlu.refusal import Refusal
-from danlu.stages.recipe import read as read_recipe
 from danlu.task.task import Task
 
 SCRATCH = "scratch"
@@ -69,7 +67,6 @@ def init(
     places = well_known() if places is None else places
     guessed = guess(kind, data, keyed(settings), model=model, places=places, again=again)
     text, guesses = recipe_of(guessed, _checked(path.stem), path, language)
-    read_recipe(parse(text, str(path))[0])  # what would be refused is not written
     write_text(path, text)
     return Outcome(path, again, guesses)
 
@@ -86,9 +83,8 @@ def guess(
         found = read(task, first, stated, columns)
     except Unfit as failed:
         raise Refusal(refused.sentence(task, data, first, failed, stated)) from None
-    refused.reserved(
-        [*found.columns.values(), *(str(given.fixed.get("constants", "")) for given in files.splits["train"])]
-    )
+    constants = [value for given in files.splits["train"] for value in given.fixed.get("constants", {}).values()]
+    refused.reserved([*found.columns.values(), *constants])
     splits, left_out = _fitting(task, files, stated, found)
     sections = {name: [_section(each, found) for each, found in reads] for name, reads in splits.items()}
     counted = measured(
@@ -96,6 +92,7 @@ def guess(
     )
     _refuse_unseen(task, data, sections, counted)
     classes = names_in(files.class_list, list(counted.labels)) if files.class_list else {}
+    refused.reserved([*classes.values()])
     if classes:
         sections = {name: [each | {"names": classes} for each in given] for name, given in sections.items()}
     nested = _refuse_unlearnable(task, data, found, counted)

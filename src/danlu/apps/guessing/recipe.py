@@ -8,6 +8,7 @@ from typing import Any
 from danlu.apps.guessing.files import Files
 from danlu.apps.guessing.look import Measured, Read
 from danlu.apps.guessing.models import Found
+from danlu.apps.guessing.refused import command
 from danlu.apps.guessing.settings import (
     Script,
     network_for,
@@ -128,7 +129,7 @@ def _refuse_few(guessed: Guessed) -> None:
         raise Refusal(
             f"{guessed.data}: only {len(counted.labels) - len(guessed.rare)} of the {len(counted.labels)} labels in "
             f"'{guessed.read.columns.get('label', 'label')}' have texts for every split that are not alike; give more "
-            f"rows, or name another column: {guessed.again} label=NAME"
+            f"rows, or name another column: {command(kind_of(guessed.task), guessed.data, 'label=NAME')}"
         )
 
 
