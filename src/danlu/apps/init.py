@@ -77,7 +77,8 @@ def guess(
     """All that is guessed of the data; see `init`."""
     columns = {name: value for name, value in settings.items() if name in {*task.columns, *task.other_columns}}
     stated = {name: value for name, value in settings.items() if name not in {*columns, *_GIVEN}}
-    files = _with_splits(find_files(data), settings)
+    alone = stated.keys() & {"member", "kind"} and not Path(data).is_dir()  # said to be one file, or a name on the hub
+    files = _with_splits(Files({"train": [Given(data)]}) if alone else find_files(data), settings)
     first = files.splits["train"][0]
     try:
         found = read(task, first, stated, columns)

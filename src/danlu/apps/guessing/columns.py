@@ -29,7 +29,7 @@ _NAMES = {
 }
 """What columns are called elsewhere, the likeliest first."""
 
-_NO_LABEL = re.compile(r"[+-]?\d*\.\d*[1-9]\d*|\d{1,4}[-/.年]\d{1,2}([-/.月]\d.*)?|\d+:\d+.*|https?://.*")
+_NO_LABEL = re.compile(r"[+-]?\d*\.\d*[1-9]\d*|\d{4}[-/.年]\d.*|\d{1,2}[-/.]\d{1,2}[-/.]\d.*|\d+:\d+.*|https?://.*")
 """Fractions, dates, times, addresses."""
 
 _MOST_LABELS = 0.5  # different labels a row: what has more is a text, or a number that counts rows

@@ -27,6 +27,7 @@ CLASSES = re.compile(
 """Names of files that list the classes of the data beside them."""
 
 _OTHERS = re.compile(r"(readme|licen[cs]e|changelog|notice|requirements)|\.(ya?ml|py|sh|lock|toml)$", re.IGNORECASE)
+_OFFICE = {".xlsx", ".xls", ".xlsm", ".ods", ".et", ".docx", ".doc", ".odt", ".wps"}
 _MORE_SUFFIXES = {".bio", ".bmes", ".iob", ".iob2", ".ner", ".tags", ".data", ".dat", ".annotated"}
 
 
@@ -43,7 +44,8 @@ class Given:
     @property
     def shown(self) -> str:
         """How messages call it."""
-        return f"{self.path}:{self.fixed['member']}" if "member" in self.fixed else self.path
+        inside = self.fixed.get("member", self.fixed.get("split"))
+        return self.path if inside is None else f"{self.path}:{inside}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,11 @@ def find_files(data: str) -> Files:
         Refusal: there is nothing, or it cannot be told which of several files is meant.
     """
     path = Path(data)
-    if data and path.is_dir():
+    if not data.strip():
+        raise Refusal("the path of the data is empty; give that of a file or a folder")
+    if path.suffix.lower() in _OFFICE:
+        raise Refusal(f"{data}: is no text but a file of an office program; save it there as CSV UTF-8, and give that")
+    if path.is_dir():
         return _in_folder(path)
     if is_remote(data) or data.startswith("package:") or any(sign in data for sign in "*?[") or not path.is_file():
         return Files({"train": [Given(data)]})
@@ -103,7 +109,10 @@ def _in_zip(path: Path, found: Files) -> Files:
         return replace(found, splits=splits)
     if len(names) == 1:
         return replace(found, splits={"train": [Given(str(path), {"member": names[0]})]})
-    return found  # the format tells which members there are
+    if not names:
+        raise Refusal(f"{path}: the zip holds no file that danlu reads; name the file in it, as member=NAME")
+    there = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    raise Refusal(f"{path}: the zip holds several files ({there}); name one of them, as member={names[0]}")
 
 
 def _in_folder(folder: Path) -> Files:

@@ -20,7 +20,7 @@ from danlu.refusal import Refusal
 HEAD = 400  # lines that are looked at
 
 _BINARY = {"parquet", "arrow", "pdf", "brat"}
-_TAGGED = re.compile(r"\S+/[A-Za-z]{1,5}")
+_TAGGED = re.compile(r"(?:^|\s)\[?[^\s/]+/[A-Za-z]{1,5}(?:\][A-Za-z]+)?(?!\S)")
 _ANNOTATED = {"annotations", "completions", "annotation_id", "annotator"}
 _TEXTS = ("text", "content", "sentence", "originalText", "context", "tokens")
 _HAN = re.compile("[\u4e00-\u9fff]")
