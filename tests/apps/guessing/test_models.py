@@ -10,7 +10,7 @@ from danlu.apps.guessing.models import Found, found_locally, named
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.task.task import Task
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TEXTS = ["物流很快，包装完好", "味道不错，下次再来"] * 5
 CLASSIFY, MASKED, CAUSAL = (find(Task, kind) for kind in ("classify", "masked_lm", "causal_lm"))

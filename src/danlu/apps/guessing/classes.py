@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from danlu.data.json_text import parse
 from danlu.data.labels import in_order
-from danlu.data.lines import decoded
+from danlu.data.reading.json_text import parse
+from danlu.data.reading.lines import decoded
 from danlu.refusal import Refusal
 
 _LARGEST = 2**20  # bytes

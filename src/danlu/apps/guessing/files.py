@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from danlu.data.guess import SUFFIXES
+from danlu.data.reading.guess import SUFFIXES
 from danlu.machine.remote import is_remote
 from danlu.refusal import Refusal
 

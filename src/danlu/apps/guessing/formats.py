@@ -8,13 +8,13 @@ from typing import Any
 
 from danlu.apps.guessing.files import Given
 from danlu.apps.guessing.tables import Table, look_at
-from danlu.data.bad_rows import BadRows
-from danlu.data.charset import SAMPLE, likeliest, perhaps
-from danlu.data.guess import SUFFIXES, holds_json_lines
-from danlu.data.json_text import parse
-from danlu.data.lines import lines
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.charset import SAMPLE, likeliest, perhaps
+from danlu.data.reading.guess import SUFFIXES, holds_json_lines
+from danlu.data.reading.json_text import parse
+from danlu.data.reading.lines import lines
+from danlu.data.reading.source_file import SourceFile, find_paths, find_source
 from danlu.data.record import Record
-from danlu.data.source_file import SourceFile, find_paths, find_source
 from danlu.refusal import Refusal
 
 HEAD = 400  # lines that are looked at

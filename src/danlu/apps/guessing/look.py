@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from danlu.apps.guessing.columns import Column, columns_of, matched
 from danlu.apps.guessing.files import Given
 from danlu.apps.guessing.formats import candidates
-from danlu.data.bad_rows import BadRows
-from danlu.data.dedup import find_clusters
-from danlu.data.format import Format
+from danlu.data.duplicates.dedup import find_clusters
 from danlu.data.labels import label_of
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import Format
 from danlu.data.record import Record, text_of
 from danlu.recipe.part import find, nearest
 from danlu.recipe.read import Written, sentences

@@ -9,7 +9,7 @@ from pathlib import Path
 from danlu.model.weights import find_weights
 from danlu.refusal import Refusal
 from danlu.task.task import Task
-from danlu.text.tokenizer_folder import open_tokenizer
+from danlu.text.tokenizing.folder import open_tokenizer
 
 LARGEST = 200_000_000
 """Parameters up to which a model is taken up unasked: on two cores a step of more takes seconds."""

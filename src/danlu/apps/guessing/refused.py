@@ -7,7 +7,7 @@ from typing import Any
 from danlu.apps.guessing.columns import Column, best, others, shape_of
 from danlu.apps.guessing.files import Given
 from danlu.apps.guessing.look import Unfit, read
-from danlu.data.guess import SUFFIXES
+from danlu.data.reading.guess import SUFFIXES
 from danlu.recipe.part import find, kind_of, kinds
 from danlu.refusal import Refusal
 from danlu.task.task import Task

@@ -12,9 +12,9 @@ import numpy as np
 
 from danlu.apps.guessing.look import Measured
 from danlu.apps.guessing.models import Found
-from danlu.data.characters import code_points
-from danlu.data.cleaner import Cleaner, Rewriter
-from danlu.data.scripts import HAN, LATIN, LETTER, kinds_of
+from danlu.data.characters.scripts import HAN, LATIN, LETTER, kinds_of
+from danlu.data.characters.side_by_side import code_points
+from danlu.data.cleaning.cleaner import Cleaner, Rewriter
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.task.task import Task

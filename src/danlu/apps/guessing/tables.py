@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from danlu.data.bad_rows import BadRows
-from danlu.data.table import quoted_rows, told_delimiter
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.table import quoted_rows, told_delimiter
 
 _LONGEST_NAME = 40  # characters of the name of a column
 _SENTENCE = re.compile(r"[。！？!?；，,]|\.(\s|$)")
