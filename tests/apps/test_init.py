@@ -211,7 +211,7 @@ NAMES_IN_YAML = st.sampled_from(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(HOSTILE | NAMES_IN_YAML, min_size=2, max_size=2, unique=True), HOSTILE | NAMES_IN_YAML)
 def test_hostile_names_come_back_as_they_were(names, file):
     rows = [names, *map(list, REVIEWS)]

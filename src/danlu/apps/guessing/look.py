@@ -202,7 +202,7 @@ def _scarce(records: Sequence[Record]) -> Counter[str]:
     labels = [label_of(record.get("label")) for record in records]
     if not any(labels):
         return Counter()
-    clusters = find_clusters([text_of(record).strip() for record in records])
+    clusters = find_clusters([text_of(record, ("text", "text_pair")).strip() for record in records])
     said: dict[int, set[str | None]] = {}
     for text, label in zip(clusters.exact.tolist(), labels, strict=True):
         said.setdefault(text, set()).add(label)

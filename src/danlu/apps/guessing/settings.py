@@ -1,7 +1,6 @@
 """What suits data of a size: the share that is held out, the vocabulary, the network, how long it learns.
 
-Measured on two cores (2026-11) with the sets of `examples/` and the published ones of `examples/data`; they are where
-to begin, not what is best.
+They follow the recipes of `examples/` and of the quickstart, and are where to begin, not measured to be best.
 """
 
 from collections.abc import Sequence
