@@ -85,7 +85,7 @@ def test_taggers_bear_empty_texts_unknown_characters_and_words_with_tags(kind):
     test = [{"text": ""}, {"text": " "}, {"text": "☃☃"}, words, {"text": "龘龘"}]
     found = find(Baseline, kind)().fit_predict(task, [words] * 20, test)
     assert [each["entities"] for each in found[:2]] == [[], []]
-    assert task.answer(found[3]) == task.gold(words)
+    assert task.form.value(found[3]) == task.gold(words)
 
 
 def test_the_best_path_is_the_best_of_all_paths():

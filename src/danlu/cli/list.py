@@ -20,6 +20,7 @@ PROMISES = {
     "task": "danlu.task.task",
     "method": "danlu.tuning.method",
     "recorder": "danlu.train.recorder",
+    "answer": "danlu.answer.answer",
     "metric": "danlu.evaluate.metric",
     "baseline": "danlu.evaluate.baseline",
 }

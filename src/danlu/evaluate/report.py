@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from danlu.evaluate.examine import ERRORS, SCORES, read_lines, read_scores
+from danlu.evaluate.examine import ERRORS, SCORES, form_of, read_lines, read_scores
 from danlu.evaluate.markup import Html, element, section, together
 from danlu.evaluate.page import page
 from danlu.evaluate.sections.confusion import confusion
@@ -75,7 +75,8 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
     name, found = folder.name, []
     if (folder / SCORES).is_file():
         scores = read_scores(folder)
-        worst = errors(read_lines(folder / ERRORS), _)
+        form = form_of(scores)
+        worst = errors(read_lines(folder / ERRORS), form, _) if form else Html()
         found.append(_part(0, name, _("Results"), _, together(results(scores, _), confusion(scores, _), worst)))
     if (folder / LOG).is_file():
         found.append(_part(1, name, _("Training"), _, curves(_log(folder / LOG), _)))
