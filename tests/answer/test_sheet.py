@@ -39,7 +39,17 @@ def test_a_column_that_would_be_lost_is_refused():
 
 @pytest.mark.parametrize(
     ("cell", "counted"),
-    [("=1+1", 1), ("+cmd", 1), ("@SUM(A1)", 1), ("－１＋２", 1), ("-5", 0), ("+86", 0), ("-1e3", 0), (-5, 0), ("a=b", 0)],
+    [
+        ("=1+1", 1),
+        ("+cmd", 1),
+        ("@SUM(A1)", 1),
+        ("－１＋２", 1),
+        ("-5", 0),
+        ("+86", 0),
+        ("-1e3", 0),
+        (-5, 0),
+        ("a=b", 0),
+    ],
 )
 def test_what_a_spreadsheet_takes_for_a_formula_is_counted_and_left_as_it_is(cell, counted):
     written = sheet()

@@ -94,7 +94,7 @@ def test_data_of_one_class_are_scored_and_the_labels_that_count_are_told(run, tm
 def test_scores_errors_and_answers_are_written_and_told(run, tmp_path):
     said = []
     Evaluate(bundle="@finetune", data="@clean:test").run(place(run, tmp_path, said))
-    scores, errors = read_scores(tmp_path), read_lines(tmp_path / "errors.jsonl")
+    scores, errors = read_scores(tmp_path), list(read_lines(tmp_path / "errors.jsonl"))
     test = opinions(80, 2)
     answers = [each["label"] for each in load(run / "finetune").predict(test)]
     assert scores["records"] == 80
@@ -111,7 +111,7 @@ def test_scores_errors_and_answers_are_written_and_told(run, tmp_path):
     assert sure == sorted(sure, reverse=True)
     assert sure[0] == pytest.approx(errors[0]["prediction"]["scores"][errors[0]["prediction"]["label"]])
     assert {"record", "gold", "prediction", "confidence"} <= errors[0].keys()
-    assert len(read_lines(tmp_path / "answers.jsonl")) == 80
+    assert len(list(read_lines(tmp_path / "answers.jsonl"))) == 80
     assert said[0] == "80 records"
     assert any("F1 (macro)" in line and " – " in line for line in said)
 

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Iterator, Sequence
 from tempfile import SpooledTemporaryFile
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ class Columns:
         self.length = 0
         self._waiting = array("d")
         self._file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  (it lives as long as the matrix)
+        finalize(self, self._file.close)
 
     def append(self, row: Sequence[float]) -> None:
         """Add a row of `width` numbers."""

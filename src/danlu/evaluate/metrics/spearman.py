@@ -48,7 +48,7 @@ class _Groups:
 
 
 def _correlation(x_RN: Floats, y_RN: Floats, times_RN: Floats) -> Floats:
-    middle = (times_RN.shape[1] + 1) / 2  # the mean of all ranks, whatever is tied
+    middle = (times_RN.sum(1, keepdims=True) + 1) / 2  # the mean of all ranks, whatever is tied
     x_RN, y_RN = x_RN - middle, y_RN - middle
     of_x, of_y, both = ((times_RN * one * other).sum(1) for one, other in ((x_RN, x_RN), (y_RN, y_RN), (x_RN, y_RN)))
     with np.errstate(invalid="ignore", divide="ignore"):
