@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-IN_MEMORY = 2**24
-"""Bytes that stay in memory: 2,000,000 numbers, such as the scores of 20,000 answers with 100 labels."""
+IN_MEMORY = 2**22
+"""Bytes that stay in memory: 500,000 numbers, such as the scores of 50,000 answers with 10 labels."""
 
 AT_ONCE = 2**17  # numbers that are written or read in one go, 1 MB
 
