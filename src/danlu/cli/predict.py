@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
 
 
-FORMULAS = "begin like a formula (=, +, -, @) and are written as they are: open it as text, not as a sheet"
+FORMULAS = "begin like a formula (=, +, -, @), and stand in the csv as they are; import it as text, not as a sheet"
 
 
 class Shape(Enum):
@@ -82,7 +82,7 @@ def command(
                 for line in lines:
                     out.write(f"{line if shape == Shape.csv else visible(line)}\n".encode(errors="backslashreplace"))
     if sheet.formulas:
-        say(f"{sheet.formulas:,} cells of the csv {FORMULAS}", err=True)
+        say(f"cells: {sheet.formulas:,} {FORMULAS}", err=True)
 
 
 def _answers(
