@@ -59,7 +59,7 @@ def train(job: dict[str, Any]) -> float:
     """Tokens a second of training in a window of so many seconds, what the change of cores costs included."""
     from danlu.model.fast import prepare_for_training, resolve_precision
     from danlu.model.replica import replica
-    from danlu.text.batch import Batch
+    from danlu.text.batching.batch import Batch
     from danlu.train import fair
     from danlu.train.loop import steps
     from danlu.train.optimizer import build_optimizer
@@ -107,7 +107,7 @@ def predict(job: dict[str, Any]) -> float:
     from danlu.model.fast import prepare_for_inference
     from danlu.task.predict import Predictor
     from danlu.task.task import Task
-    from danlu.text.tokenizers.wordpiece import WordPiece
+    from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
     letters = [chr(0x4E00 + number) for number in range(1000)]
     tokenizer = WordPiece(size=2000, min_frequency=1).build(lambda: iter(["".join(letters)]))

@@ -27,7 +27,7 @@ from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.stages.trial import suited, try_a_step
 from danlu.task.task import Task
-from danlu.text.batch import Slice
+from danlu.text.batching.batch import Slice
 from danlu.train.batches import Batches
 from danlu.tuning.method import Method
 from tiny_families import FAMILIES, HEADS, build, records, tokenizer

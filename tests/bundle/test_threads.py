@@ -22,8 +22,8 @@ from danlu.model.heads import kept_logits
 from danlu.recipe.part import kinds
 from danlu.task.predict import Predictor
 from danlu.task.task import Task
-from danlu.text.tokenizers.bpe import Bpe
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 THREADS = 8
 LETTERS = "这本书写得很好值读一遍物流太慢"

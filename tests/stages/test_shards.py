@@ -163,7 +163,7 @@ def test_data_without_records_gives_no_shards(tmp_path: Path) -> None:
             "tokenizer": "@letters",
         }
     )
-    from danlu.text.tokenizers.wordpiece import WordPiece
+    from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
     WordPiece(size=40, min_frequency=1).build(lambda: iter(["abc"])).save_pretrained(tmp_path / "letters/tokenizer")
     stage.run(Place(tmp_path / "out", {"letters": tmp_path / "letters"}, "one", 0, "en", lambda line: None))

@@ -9,7 +9,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 from danlu.model.attention import NAME
 from danlu.task.predict import Predictor
 from danlu.task.tasks.causal_lm import CausalLm
-from danlu.text.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
 
 TEXTS = ["床前明月光，疑是地上霜。", "a b", "All that glisters is not gold.", "", "举头望明月"]
 RECORDS = [{"text": text} for text in TEXTS]

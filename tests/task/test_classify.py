@@ -3,7 +3,7 @@ import pytest
 
 from danlu.refusal import Refusal
 from danlu.task.tasks.classify import Classify
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 RECORDS = [{"text": "好", "label": "good"}, {"text": "坏", "label": "bad"}, {"text": "好好", "label": "good"}]
 

@@ -13,9 +13,9 @@ from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.task.predict import Predictor
 from danlu.task.task import Task
-from danlu.text.batch import plan
-from danlu.text.tokenizers.bpe import Bpe
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.batching.batch import plan
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 KINDS = kinds(Task)
 LIMIT = 64

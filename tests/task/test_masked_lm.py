@@ -7,8 +7,8 @@ from transformers import BertConfig, BertForMaskedLM
 from danlu.refusal import Refusal
 from danlu.task.predict import Predictor
 from danlu.task.tasks.masked_lm import MaskedLm
-from danlu.text.tokenizers.bpe import Bpe
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TEXTS = ["北京是中国的首都。", "今天的天气很好，我们去公园散步。"] * 30
 

@@ -3,9 +3,9 @@ import pytest
 
 from danlu.refusal import Refusal
 from danlu.task.tasks.tag import Tag
-from danlu.text.encoded import Encoded
-from danlu.text.tokenizers.bpe import Bpe
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.batching.encoded import Encoded
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TEXT = "李白生于碎叶城，later he went to Chang an。"
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu.model.dropout import ByteDropout
-from danlu.text.batch import Batch
+from danlu.text.batching.batch import Batch
 
 TOKENS, CLASSES = 11, 5
 

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.text.batch import Batch, pad
-from danlu.text.encoded import Encoded
+from danlu.text.batching.batch import Batch, pad
+from danlu.text.batching.encoded import Encoded
 from danlu.train.batches import AHEAD, Batches
 
 CPU = torch.device("cpu")

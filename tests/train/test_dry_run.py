@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from danlu.machine.peak import Peak, room
-from danlu.text.batch import Batch
-from danlu.text.encoded import Encoded
+from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded
 from danlu.train.batches import Batches
 from danlu.train.dry_run import dry_run
 from danlu.train.settings import Training

@@ -15,7 +15,7 @@ from transformers import BertConfig, GPT2Config, LlamaConfig
 from danlu.machine.crew import compute_with
 from danlu.model.fast import prepare_for_training
 from danlu.model.steady import SteadyLayerNorm, softmax_gradient, standing_in_for
-from danlu.text.batch import Batch
+from danlu.text.batching.batch import Batch
 from danlu.train import fair, loop
 from danlu.train.fair import FairCores
 from danlu.train.loop import steps

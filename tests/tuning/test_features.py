@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu.model.replica import replica
-from danlu.text.batch import Batch
+from danlu.text.batching.batch import Batch
 from danlu.tuning.features import cached_trunk
 from danlu.tuning.methods.head import Head
 

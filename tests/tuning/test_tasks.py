@@ -12,8 +12,8 @@ from danlu.model.attention import NAME
 from danlu.model.heads import plain
 from danlu.recipe.part import kinds
 from danlu.task.task import Task
-from danlu.text.batch import Batch
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.batching.batch import Batch
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.tuning.features import cached_trunk
 from danlu.tuning.method import Method
 

@@ -16,12 +16,12 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from danlu.apps.survey import shared
-from danlu.data.augmenter import SOURCE_ROW
-from danlu.data.ingest import Ingest, pieces
-from danlu.data.prepared import SPLITS, load_survey, stream
+from danlu.data.augmenting.augmenter import SOURCE_ROW
+from danlu.data.corpus.ingest import Ingest, pieces
+from danlu.data.corpus.prepared import SPLITS, load_survey, stream
+from danlu.data.corpus.spool import Spool, spooled_clusters
+from danlu.data.corpus.survey import Lengths, Survey, counted_labels, lengths
 from danlu.data.record import Record, entity_labels
-from danlu.data.spool import Spool, spooled_clusters
-from danlu.data.survey import Lengths, Survey, counted_labels, lengths
 from danlu.machine.seed import generator
 from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
@@ -36,7 +36,7 @@ from danlu.stages.run import Planned, plan
 from danlu.stages.stage import Place
 from danlu.task.predict import Predictor
 from danlu.task.readable import Row, readable
-from danlu.text.windows import tokenized
+from danlu.text.tokenizing.tokenized import tokenized
 from danlu.train.dry_run import DryRun, dry_run
 
 TEXTS = 20_000  # records whose tokens are looked at for unknown ones

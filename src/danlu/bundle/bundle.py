@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from transformers import PreTrainedModel
 
 from danlu.bundle import card, manifest
-from danlu.data.cleaner import Rewriter
-from danlu.data.cleaning import rewriters_of, samples_rewritten
+from danlu.data.cleaning.clean import rewriters_of, samples_rewritten
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.machine.crew import refuse_crowd
 from danlu.machine.device import device
@@ -29,8 +29,8 @@ from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
 from danlu.task.predict import Predictor
 from danlu.task.task import Prediction, Task
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.tokenizer_folder import open_tokenizer
+from danlu.text.tokenizing.folder import open_tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 GOLDEN = "golden.json"
 EXAMPLES = 8  # golden records

@@ -5,8 +5,8 @@ from transformers import PreTrainedModel
 
 from danlu.model.positions import counts_from_padding, text_config
 from danlu.refusal import Refusal
-from danlu.text.special import padding_id
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.special import padding_id
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
 def pad_alike(network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None:

@@ -19,8 +19,8 @@ from danlu.model.heads import plain
 from danlu.model.source import refuse_without
 from danlu.refusal import Refusal
 from danlu.task.task import Task
-from danlu.text.batch import Slice
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.batching.batch import Slice
+from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.train.batches import Batches
 from danlu.tuning.features import cached_trunk
 from danlu.tuning.method import Method

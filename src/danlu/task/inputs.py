@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from danlu.text.batch import pad
-from danlu.text.encoded import Encoded
-from danlu.text.special import padding_id
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.batching.batch import pad
+from danlu.text.batching.encoded import Encoded
+from danlu.text.tokenizing.special import padding_id
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
 def model_inputs(encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer) -> dict[str, Tensor]:

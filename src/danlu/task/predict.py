@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from danlu.data.cleaner import Rewriter
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.machine.crew import Crew
 from danlu.machine.seed import generator
@@ -24,9 +24,9 @@ from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.task.rewritten import as_given, rewritten
 from danlu.task.task import Output, Prediction, Task
-from danlu.text.batch import Batch, Slice, few_shapes, plan
-from danlu.text.encoded import Encoded
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.batching.batch import Batch, Slice, few_shapes, plan
+from danlu.text.batching.encoded import Encoded
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 BATCH_TOKENS = {True: 1024, False: 16384}
 """By whether the device is a CPU, whose cache larger batches leave: MiniLM in bfloat16, 872 phrases on 2 cores:

@@ -7,11 +7,11 @@ from typing import Literal
 
 from tokenizers.models import WordPiece
 
-from danlu.data.words import seam
+from danlu.data.characters.words import seam
 from danlu.task.inputs import lengths_of
 from danlu.task.task import Task
-from danlu.text.batch import Batch
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.batching.batch import Batch
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Role = Literal["special", "context", "learnt"]
 """Whether the loss counts a token, or what is made of it; the others are special tokens, or beside the point."""

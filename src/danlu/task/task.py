@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from danlu.answer.answer import Answer
 from danlu.data.record import Record
 from danlu.recipe.part import Part, find
-from danlu.text.batch import Batch
-from danlu.text.encoded import Encoded
-from danlu.text.flat import FlatTokens
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.flat import FlatTokens
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Prediction = dict[str, Any]
 """Plain values, ready for a line of json; what they say is for the task's form of answers to tell."""
@@ -44,10 +44,10 @@ class Task(Part):
     """Name in `danlu.answer.answers` of the form that its predictions have."""
 
     metrics: ClassVar[tuple[str, ...]]
-    """Names in `danlu.evaluate.metrics`; the first one chooses the best model."""
+    """Names in `danlu.evaluate.scoring.metrics`; the first one chooses the best model."""
 
     baseline: ClassVar[str | None] = None
-    """Name in `danlu.evaluate.baselines` of the classical method to be compared with."""
+    """Name in `danlu.evaluate.classical.baselines` of the classical method to be compared with."""
 
     reads_tokens: ClassVar[bool] = False
     """Whether text alone is enough to learn from, so that `rows` gives rows out of flat token files."""

@@ -12,9 +12,9 @@ import torch
 
 from danlu.machine.crew import compute_with
 from danlu.machine.seed import generator
-from danlu.text.batch import Batch, Slice
-from danlu.text.encoded import Encoded
-from danlu.text.reader import Reader, lengths_of
+from danlu.text.batching.batch import Batch, Slice
+from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.reader import Reader, lengths_of
 
 Collate = Callable[[list[Encoded], int, np.random.Generator], Batch]
 

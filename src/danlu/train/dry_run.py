@@ -10,7 +10,7 @@ from torch import nn
 
 from danlu.machine.peak import Peak, room
 from danlu.model.replica import replica
-from danlu.text.batch import Batch, Slice
+from danlu.text.batching.batch import Batch, Slice
 from danlu.train.batches import Batches
 from danlu.train.loop import Loss, Scaler, steps
 from danlu.train.optimizer import build_optimizer

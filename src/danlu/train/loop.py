@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from danlu.machine.crew import Crew
 from danlu.model.dropout import seed_dropout
 from danlu.refusal import Refusal
-from danlu.text.batch import Batch
+from danlu.text.batching.batch import Batch
 from danlu.train.fair import FairCores, shape_of
 from danlu.train.parameters import FlatParameters
 

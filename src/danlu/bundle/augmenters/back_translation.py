@@ -8,12 +8,12 @@ import torch
 from pydantic import Field
 
 from danlu.bundle.network import open_network
-from danlu.data.augmenter import SOURCE_ROW, Augmenter
-from danlu.data.passage import Passage, read_passages
+from danlu.data.augmenting.augmenter import SOURCE_ROW, Augmenter
+from danlu.data.augmenting.passage import Passage, read_passages
 from danlu.data.record import Record
 from danlu.model.positions import longest_row
-from danlu.text.batch import plan
-from danlu.text.windows import tokenized
+from danlu.text.batching.batch import plan
+from danlu.text.tokenizing.tokenized import tokenized
 
 BATCH_TOKENS = 2048
 LONGEST = 512  # tokens of a text; what is longer is not translated, since its end would be lost

@@ -10,17 +10,17 @@ from pydantic import Field
 from transformers import PreTrainedModel
 
 from danlu.bundle.network import open_network
-from danlu.data.passage import Changes, Passage
-from danlu.data.word_augmenter import WordAugmenter
-from danlu.data.words import with_spaces
+from danlu.data.augmenting.passage import Changes, Passage
+from danlu.data.augmenting.word_augmenter import WordAugmenter
+from danlu.data.characters.words import with_spaces
 from danlu.model.heads import kept_logits
 from danlu.model.positions import longest_row
 from danlu.refusal import Refusal
 from danlu.task.inputs import model_inputs
-from danlu.text.batch import plan
-from danlu.text.encoded import Encoded
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.windows import tokenized
+from danlu.text.batching.batch import plan
+from danlu.text.batching.encoded import Encoded
+from danlu.text.tokenizing.tokenized import tokenized
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 BATCH_TOKENS = 4096
 LONGEST_WORD = 4  # tokens: what is longer is seldom guessed right

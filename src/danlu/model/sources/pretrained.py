@@ -12,7 +12,7 @@ from danlu.model.new_tokens import make_room
 from danlu.model.padding import pad_alike
 from danlu.model.source import Say, Source, unsaid
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 FILES = ["*.json", "*.safetensors", "vocab*", "merges.txt", "*.model"]
 

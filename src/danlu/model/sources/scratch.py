@@ -13,7 +13,7 @@ from danlu.model.neighbours import look_at_neighbours
 from danlu.model.padding import pad_alike
 from danlu.model.quiet import quiet
 from danlu.model.source import Say, Source, refuse_without, unsaid
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 SIZES = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base": (12, 768, 12)}
 """Layers, width and heads."""

@@ -12,10 +12,10 @@ from pydantic import Field
 from torch import nn
 
 from danlu.bundle.bundle import save
-from danlu.data.cleaner import Rewriter
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
-from danlu.evaluate.metric import Metric
-from danlu.evaluate.score import values
+from danlu.evaluate.scoring.metric import Metric
+from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training, resolve_precision
@@ -30,9 +30,9 @@ from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import suited, try_a_step
 from danlu.task.predict import Predictor
 from danlu.task.task import Task
-from danlu.text.batch import Batch
-from danlu.text.encoded import Encoded
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import precision_of, step_of
 from danlu.train.run import Best, Run, Validation, replicas_for

@@ -17,13 +17,13 @@ from danlu.model.probe import looks_ahead, packs
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.task import Output, Prediction, Task
-from danlu.text.batch import Batch, pad
-from danlu.text.encoded import Encoded, Ids
-from danlu.text.flat import DocumentRows, FlatTokens, PackedRows
-from danlu.text.pack import packed
-from danlu.text.special import padding_id
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.windows import TooLong, cut, documents
+from danlu.text.batching.batch import Batch, pad
+from danlu.text.batching.encoded import Encoded, Ids
+from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
+from danlu.text.batching.pack import packed
+from danlu.text.batching.windows import TooLong, cut, documents
+from danlu.text.tokenizing.special import padding_id
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 CHUNK = 1024  # positions whose float32 logits are in memory at once
 

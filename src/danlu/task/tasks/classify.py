@@ -15,10 +15,10 @@ from danlu.refusal import Refusal
 from danlu.task.columns import label_in, text_in
 from danlu.task.inputs import model_inputs
 from danlu.task.task import Output, Prediction, Task
-from danlu.text.batch import Batch
-from danlu.text.encoded import Encoded
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.windows import windows
+from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.windows import windows
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
 class Classify(Task):

@@ -18,11 +18,11 @@ from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.inputs import model_inputs
 from danlu.task.task import Output, Prediction, Task
-from danlu.text.batch import Batch, pad
-from danlu.text.encoded import Encoded
-from danlu.text.flat import DocumentRows, FlatTokens
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.windows import TooLong, around, windows
+from danlu.text.batching.batch import Batch, pad
+from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.flat import DocumentRows, FlatTokens
+from danlu.text.batching.windows import TooLong, around, windows
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 BLANK = -101  # label of a place to be filled whose truth nobody knows; it never counts
 GUESSES = 5  # words offered for each blank

@@ -15,12 +15,12 @@ from danlu.refusal import Refusal
 from danlu.task.entities import Marked, Nested, in_tokens, read_marked, read_text
 from danlu.task.inputs import lengths_of, model_inputs
 from danlu.task.task import Output, Prediction, Task
-from danlu.text.align import Offsets, Span, joined, label_tokens, spans_of, trimmed
-from danlu.text.batch import Batch, pad
-from danlu.text.bio import best_path, class_names
-from danlu.text.encoded import Encoded
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.windows import TooLong, windows
+from danlu.text.batching.align import Offsets, Span, joined, label_tokens, spans_of, trimmed
+from danlu.text.batching.batch import Batch, pad
+from danlu.text.batching.bio import best_path, class_names
+from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.windows import TooLong, windows
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Entity = tuple[int, int, str]
 

@@ -1,0 +1,205 @@
+"""Scores of predictions: every metric of the task with its interval, beside a baseline on the same records."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from danlu.data.record import Record
+from danlu.evaluate.scoring.columns import Columns
+from danlu.evaluate.scoring.counting import numbers
+from danlu.evaluate.scoring.metric import Floats, Metric, measures
+from danlu.evaluate.scoring.resample import Draws, Interval, interval
+from danlu.evaluate.scoring.side import Side
+from danlu.refusal import Refusal
+from danlu.task.task import Prediction, Task
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric: its value with the 95 % interval, and the value of each label."""
+
+    interval: Interval
+    by_label: dict[str, float] = field(default_factory=dict)
+
+    def to_plain(self) -> dict[str, Any]:
+        """As it stands in `scores.json`."""
+        return {**self.interval.to_plain(), "by_label": self.by_label}
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The baseline: which one, its metrics, and the model's metrics minus its own with the paired interval."""
+
+    kind: str
+    metrics: dict[str, Measured]
+    difference: dict[str, Interval]
+
+    def to_plain(self) -> dict[str, Any]:
+        """As it stands in `scores.json`."""
+        return {
+            "kind": self.kind,
+            "metrics": {name: measured.to_plain() for name, measured in self.metrics.items()},
+            "difference": {name: gap.to_plain() for name, gap in self.difference.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What `scores.json` holds.
+
+    `form` is that of the answers (`danlu.answer`), by which `answers.jsonl` and `errors.jsonl` are read back.
+    `support` is how many examples or entities of each label there are in the truth; `absent` are the labels that stand
+    neither there nor in the answers, and so count in no mean over labels.
+    """
+
+    records: int
+    form: str
+    labels: tuple[str, ...]
+    metrics: dict[str, Measured]
+    support: dict[str, int]
+    absent: tuple[str, ...]
+    confusion: list[list[int]] | None
+    baseline: Rival | None
+
+    def to_plain(self) -> dict[str, Any]:
+        """As plain data; rows of the confusion matrix are the truth, columns what was predicted."""
+        return {
+            "records": self.records,
+            "form": self.form,
+            "labels": list(self.labels),
+            "metrics": {name: measured.to_plain() for name, measured in self.metrics.items()},
+            "support": self.support,
+            "absent": list(self.absent),
+            "baseline": self.baseline.to_plain() if self.baseline else None,
+            "confusion": {"labels": list(self.labels), "matrix": self.confusion} if self.confusion else None,
+        }
+
+
+def score(
+    task: Task,
+    records: Sequence[Record],
+    predictions: Iterable[Prediction],
+    *,
+    metrics: Sequence[str] = (),
+    resamples: int = 1000,
+    seed: int = 0,
+    baseline: tuple[str, Iterable[Prediction]] | None = None,
+) -> Scores:
+    """Score predictions by the task's metrics and others, with 95 % percentile intervals (Efron 1979).
+
+    `baseline` is the kind of a baseline and its predictions of the same records. Predictions are taken as they come,
+    and nothing is kept of them but what metrics look at. Raises `Refusal` if there are no records, if predictions and
+    records differ in number, or if a record has no truth or an unknown label.
+    """
+    measured = measures([*task.metrics, *metrics], task.form.kind)
+    gold = truths(task, records)
+    ours = filled(task, gold, predictions, measured)
+    rival = (baseline[0], filled(task, gold, baseline[1], measured)) if baseline else None
+    return score_sides(measured, ours, rival, resamples=resamples, seed=seed)
+
+
+def empty_side(task: Task, gold: Sequence[Any], metrics: dict[str, Metric]) -> Side:
+    """A side without an answer yet; with room for scores if one of the metrics looks at them."""
+    labels = task.label_names()
+    scored = any(metric.needs_scores for metric in metrics.values())
+    return Side(task.form, labels, gold, scores=Columns(len(labels)) if scored else None)
+
+
+def filled(task: Task, gold: Sequence[Any], predictions: Iterable[Prediction], metrics: dict[str, Metric]) -> Side:
+    """A side with these predictions."""
+    side = empty_side(task, gold, metrics)
+    for _ in side.taking(predictions):
+        pass
+    return side
+
+
+def score_sides(
+    metrics: dict[str, Metric],
+    ours: Side,
+    rival: tuple[str, Side] | None = None,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Scores:
+    """Scores of what was answered; `rival` is the kind of a baseline and its answers to the same records.
+
+    Raises `Refusal` as `score` does.
+    """
+    sides = [ours] if rival is None else [ours, rival[1]]
+    for side in sides:
+        side.refuse_incomplete()
+    draws = Draws(len(ours.gold), resamples, seed)
+    measured: dict[str, Measured] = {}
+    of_rival: dict[str, Measured] = {}
+    difference: dict[str, Interval] = {}
+    for name, metric in metrics.items():
+        found = [_measured(metric, side, draws) for side in sides]
+        measured[name], samples = found[0]
+        if rival is not None:
+            of_rival[name], theirs = found[1]
+            gap = measured[name].interval.value - of_rival[name].interval.value
+            difference[name] = interval(gap, samples - theirs)
+    there, answered = support(ours, ours.gold), support(ours, ours.values)
+    return Scores(
+        records=len(ours.gold),
+        form=ours.form.kind,
+        labels=tuple(ours.labels),
+        metrics=measured,
+        support=there,
+        absent=tuple(label for label in ours.labels if not there[label] + answered[label]),
+        confusion=confusion(ours) if ours.labels and ours.form.one_label else None,
+        baseline=Rival(rival[0], of_rival, difference) if rival else None,
+    )
+
+
+def values(task: Task, records: Sequence[Record], predictions: Iterable[Prediction]) -> dict[str, float]:
+    """The task's metrics without intervals, as cheap as can be; refuses what `score` refuses."""
+    metrics = measures(task.metrics, task.form.kind)
+    side = filled(task, truths(task, records), predictions, metrics)
+    side.refuse_incomplete()
+    return {name: metric.measured(metric.prepared(side), len(side.gold)) for name, metric in metrics.items()}
+
+
+def truths(task: Task, records: Sequence[Record]) -> list[Any]:
+    """The truth of each record.
+
+    Raises `Refusal` for a record that has none.
+    """
+    gold = []
+    for number, record in enumerate(records):
+        try:
+            gold.append(task.gold(record, number))
+        except KeyError as missing:
+            raise Refusal(
+                f"Record {number + 1} has no column {missing}, and evaluation compares with the truth; it has: "
+                f"{', '.join(record) or 'nothing'}; add the column, or use `danlu predict` for data without it."
+            ) from None
+    return gold
+
+
+def support(side: Side, values: Iterable[Any]) -> dict[str, int]:
+    """How many examples, or spans, of each label of a side there are in truths, or in answers."""
+    found: Counter[str] = Counter()
+    for value in values if side.labels else ():
+        found.update(label for _, label in side.form.marks(value))
+    return {label: found[label] for label in side.labels}
+
+
+def confusion(side: Side) -> list[list[int]]:
+    """How often each label (row) was answered by each label (column)."""
+    matrix = np.zeros((len(side.labels), len(side.labels)), dtype=np.int64)
+    true, given = numbers(side.gold, side.labels, "gold"), numbers(side.values, side.labels, "predicted")
+    np.add.at(matrix, (true, given), 1)
+    plain: list[list[int]] = matrix.tolist()
+    return plain
+
+
+def _measured(metric: Metric, side: Side, draws: Draws) -> tuple[Measured, Floats]:
+    """A metric of a side, and its values in the draws, (R,)."""
+    prepared = metric.prepared(side)
+    samples = metric.drawn(prepared, draws)
+    value = metric.measured(prepared, draws.examples)
+    return Measured(interval(value, samples), metric.by_label(prepared, side)), samples
