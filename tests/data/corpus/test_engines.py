@@ -175,7 +175,10 @@ def test_modules_that_lie_beside_the_data_are_never_run(path: str, tmp_path: Pat
 
 def test_a_folder_that_is_named_is_a_place_of_modules(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def double(item):\n    return item * 2\n")
-    script = "import mine\nfrom danlu.data.corpus.engines.local import Local\nprint(*Local(processes=2).map(mine.double, range(9)))"
+    script = (
+        "import mine\nfrom danlu.data.corpus.engines.local import Local\n"
+        "print(*Local(processes=2).map(mine.double, range(9)))"
+    )
     done = ran("-c", script, cwd=tmp_path, path=os.pathsep.join([str(ROOT / "src"), str(tmp_path)]))
     assert (done.stdout, done.stderr) == ("0 2 4 6 8 10 12 14 16\n", "")
 
