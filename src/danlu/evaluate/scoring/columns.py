@@ -45,7 +45,11 @@ class Columns:
 
     def columns(self, start: int, end: int) -> Floats:
         """Some of the columns, (N, end - start)."""
-        return np.concatenate([np.zeros((0, end - start)), *(rows[:, start:end] for rows in self.blocks())])
+        found, row = np.empty((self.length, end - start)), 0
+        for rows in self.blocks():
+            found[row : row + len(rows)] = rows[:, start:end]
+            row += len(rows)
+        return found
 
     def _write(self) -> None:
         self._file.seek(0, 2)
