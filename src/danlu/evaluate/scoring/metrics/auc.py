@@ -57,27 +57,26 @@ def _areas(truth_NL: Any, scores: Columns, draws: Iterable[Floats]) -> Iterator[
 
 
 class _Curve:
-    """The order of the scores of one label."""
+    """The examples with a label and those without (M), each in the order of their scores."""
 
     def __init__(self, scores_N: Floats, having: NDArray[np.int64]) -> None:
-        self.order = np.argsort(scores_N, kind="stable").astype(np.int32)
-        ranked_N = scores_N[self.order]
-        has_N = np.zeros(len(scores_N), np.bool_)
-        has_N[having] = True
-        self.without_N = ~has_N[self.order]
-        self.having = np.flatnonzero(has_N[self.order])
-        values_P, self.starts_P = np.unique(ranked_N[self.having], return_index=True)
-        self.below_P, self.upto_P = (np.searchsorted(ranked_N, values_P, side) for side in ("left", "right"))
+        rest_N = np.ones(len(scores_N), np.bool_)
+        rest_N[having] = False
+        rest = np.flatnonzero(rest_N)
+        self.having = having[np.argsort(scores_N[having], kind="stable")]
+        self.without_M = rest[np.argsort(scores_N[rest], kind="stable")]
+        values_P, self.starts_P = np.unique(scores_N[self.having], return_index=True)
+        ranked_M = scores_N[self.without_M]
+        self.below_P, self.upto_P = (np.searchsorted(ranked_M, values_P, side) for side in ("left", "right"))
 
     def area(self, times_RN: Floats) -> Floats:
         """The share of pairs that are in order, those of equal scores counting half, (R,)."""
         if not len(self.having):
             return np.full(len(times_RN), np.nan)
-        ranked_RN = times_RN[:, self.order]
-        having_RP = np.add.reduceat(ranked_RN[:, self.having], self.starts_P, axis=1)
-        ranked_RN *= self.without_N
-        without_RN = np.pad(ranked_RN.cumsum(1), ((0, 0), (1, 0)))
-        pairs_R = (having_RP * (without_RN[:, self.below_P] + without_RN[:, self.upto_P]) / 2).sum(1)
+        having_RP = np.add.reduceat(times_RN.take(self.having, 1), self.starts_P, axis=1)
+        lower_RM = np.zeros((len(times_RN), len(self.without_M) + 1))  # how many lie below each place
+        np.cumsum(times_RN.take(self.without_M, 1), 1, out=lower_RM[:, 1:])
+        pairs_R = (having_RP * (lower_RM[:, self.below_P] + lower_RM[:, self.upto_P]) / 2).sum(1)
         with np.errstate(invalid="ignore"):
-            area: Floats = pairs_R / (having_RP.sum(1) * without_RN[:, -1])
+            area: Floats = pairs_R / (having_RP.sum(1) * lower_RM[:, -1])
         return area
