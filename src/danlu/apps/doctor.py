@@ -252,7 +252,7 @@ def _tokens(ready: Ready) -> Tokens:
     task, encoded = ready.prepared.task, ready.encoded
     sizes = [len(item) for item in encoded]
     unknown, share = _unknown(ready)
-    windows = Counter(item.record for item in encoded if item.segments is None)
+    windows = Counter(item.record for item in encoded if item.rows[0].segments is None)
     return Tokens(
         rows=len(encoded),
         total=sum(sizes),
@@ -262,7 +262,7 @@ def _tokens(ready: Ready) -> Tokens:
         cut=sum(item.cut for item in encoded),
         split_records=sum(count > 1 for count in windows.values()),
         widened=sum(item.widened for item in encoded),
-        unlearnt=sum(isinstance(item.labels, np.ndarray) and not (item.labels >= 0).any() for item in encoded),
+        unlearnt=sum(not item.teaches for item in encoded),
         unknown_share=share,
         unknown=unknown,
     )
@@ -293,7 +293,7 @@ def _unknown_in_rows(ready: Ready) -> float:
     """Share of unknown tokens in up to `TEXTS` rows of shards, which hold numbers and the texts of a few records."""
     tokenizer, rows = ready.prepared.tokenizer, len(ready.encoded)
     drawn = generator(ready.prepared.seed, "check").permutation(rows)[:TEXTS]
-    ids = np.concatenate([ready.encoded[row].input_ids for row in sorted(drawn.tolist())])
+    ids = np.concatenate([row.input_ids for number in sorted(drawn.tolist()) for row in ready.encoded[number].rows])
     unknown = ids == tokenizer.unk_token_id
     return float(unknown.sum() / max(1, (unknown | ~np.isin(ids, tokenizer.all_special_ids)).sum()))
 
