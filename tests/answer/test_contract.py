@@ -13,8 +13,11 @@ from hypothesis import strategies as some
 from danlu.answer.answer import Answer
 from danlu.answer.sheet import Sheet
 from danlu.answer.shown import marked, shortened
+from danlu.evaluate.classical.baseline import Baseline
+from danlu.evaluate.scoring.metric import measures
 from danlu.machine.terminal import visible
 from danlu.recipe.part import find, kinds
+from danlu.task.task import Task
 
 TEXT = "李白在长安 wrote =SUM(A1)"
 NAMES = some.text(some.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -211,3 +214,12 @@ def test_spans_stand_where_they_are_and_tell_what_the_other_side_shares():
     assert shortened(pieces, 3) == (pieces[:2], True)
     assert shortened(pieces, 4) == (pieces, False)
     assert shortened(marked("字" * 500, [], []), 400) == ((replace(pieces[1], text="字" * 400),), True)
+
+
+@pytest.mark.parametrize("kind", kinds(Task))
+def test_a_task_its_metrics_and_its_baseline_agree_on_the_form(kind):
+    task = find(Task, kind)
+    assert task.answer_form in kinds(Answer)
+    assert [*measures(task.metrics, task.answer_form)] == [*task.metrics]
+    if task.baseline is not None:
+        assert find(Baseline, task.baseline).answer_form == task.answer_form
