@@ -16,7 +16,7 @@ from danlu.model.dropout import seed_dropout
 from danlu.refusal import Refusal
 from danlu.text.batch import Batch
 from danlu.train.fair import FairCores, shape_of
-from danlu.train.parameters import FlatParameters
+from danlu.train.parameters import Parameters
 
 Loss = Callable[[nn.Module, Batch], Tensor]
 """Sum of the loss over the labels that count."""
@@ -62,7 +62,7 @@ def steps(
     groups: Iterable[list[Batch]],
     loss: Loss,
     optimizer: Optimizer,
-    parameters: FlatParameters,
+    parameters: Parameters,
     *,
     rate: Callable[[int], float],
     clip: float,
@@ -85,15 +85,16 @@ def steps(
             begin = time.perf_counter()
             count = sum(batch.count for batch in group)
             divisor = max(1, count) / (scaler.scale if scaler else 1.0)
-            total = 0.0
+            places, total = parameters.begin(number), 0.0
+            moving = [[own[place] for place in places] for own in trained]
             for first in range(0, len(group), len(replicas)):
                 jobs = [
                     partial(_gradients, replica, batch, loss, divisor, own, (seed, number, first + i), scaler, alone)
                     for i, (replica, own, batch) in enumerate(
-                        zip(replicas, trained, group[first : first + len(replicas)], strict=False)
+                        zip(replicas, moving, group[first : first + len(replicas)], strict=False)
                     )
                 ]
-                shape = shape_of(sorted(group[first].inputs.items()))
+                shape = (len(places), shape_of(sorted(group[first].inputs.items())))
                 found = [fair.run(jobs[0], shape)] if alone else crew.run(jobs)
                 for i, (value, gradients) in enumerate(found):
                     total += value
@@ -119,7 +120,7 @@ def _gradients(
     batch: Batch,
     loss: Loss,
     divisor: float,
-    trained: list[nn.Parameter],
+    moving: list[nn.Parameter],
     keys: tuple[int, int, int],
     scaler: Scaler | None,
     alone: bool,
@@ -131,13 +132,13 @@ def _gradients(
     with torch.autocast(batch.labels.device.type, torch.float16, enabled=scaler is not None):
         value = loss(replica, batch)
     total = float(value.detach())
-    if not value.requires_grad:
-        return total, (None,) * len(trained)
-    return total, torch.autograd.grad(value / divisor, trained, allow_unused=True)
+    if not value.requires_grad or not moving:
+        return total, (None,) * len(moving)
+    return total, torch.autograd.grad(value / divisor, moving, allow_unused=True)
 
 
 def _update(
-    parameters: FlatParameters,
+    parameters: Parameters,
     optimizer: Optimizer,
     norm: float,
     clip: float,
@@ -151,9 +152,7 @@ def _update(
     if factor != 1.0:
         with fair.exactly():
             parameters.scale(factor)
-    for settings in optimizer.param_groups:
-        settings["lr"] = rate
-    optimizer.step()
+    parameters.step(optimizer, rate)
     with fair.exactly():
         parameters.publish()
 
