@@ -3,8 +3,16 @@
 import os
 import signal
 import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from danlu.train.run import Run
 
 # Examples are the same in every run, and a slow machine is no failure.
 settings.register_profile("house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -16,3 +24,43 @@ os.environ["XDG_CACHE_HOME"] = _cache.name
 
 # Shells let what they start in the background ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def made_run() -> "Callable[..., Run]":
+    """A function that makes a training of a tiny transformers model: rows of 4 to 10 tokens, learnt by heart."""
+    import numpy as np
+    import torch
+
+    from danlu.text.batch import Batch
+    from danlu.text.encoded import Encoded
+    from danlu.train.batches import Batches
+    from danlu.train.run import Run
+    from danlu.train.settings import Training
+    from danlu.tuning.method import Method
+
+    def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
+        ids_BT = torch.zeros(len(rows), width, dtype=torch.long)
+        for row, encoded in zip(ids_BT, rows, strict=True):
+            row[: len(encoded)] = torch.from_numpy(encoded.input_ids.astype(np.int64))
+        inputs = {"input_ids": ids_BT, "attention_mask": (ids_BT > 0).long()}
+        return Batch(inputs, ids_BT[:, 1], len(rows), np.arange(len(rows)), int((ids_BT > 0).sum()))
+
+    def loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        logits = model(**batch.inputs).logits.float()
+        labels = batch.inputs["input_ids"] % logits.shape[-1] if logits.dim() == 3 else batch.labels % logits.shape[-1]
+        found: torch.Tensor = torch.nn.functional.cross_entropy(
+            logits.flatten(0, -2), labels.flatten(), reduction="sum"
+        )
+        return found
+
+    def make(model: torch.nn.Module, method: Method, folder: Path, *, precision: str = "float32", **fields: Any) -> Run:
+        rng = np.random.default_rng(0)
+        rows = [Encoded(row, rng.integers(3, 60, 4 + row % 7).astype(np.int32)) for row in range(24)]
+        settings = Training(**({"rate": 1e-2, "precision": precision} | fields))
+        batches = Batches(rows, collate, 0, tokens=64, examples=None, accumulate=1, parts=1)
+        return Run(
+            model, batches, loss, settings, method, precision=precision, folder=folder, fingerprint="one", seed=0
+        )
+
+    return make

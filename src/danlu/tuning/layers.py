@@ -4,13 +4,15 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from danlu.refusal import Refusal
+from danlu.tuning.head import has_parameters
 
 
 def layers(model: PreTrainedModel) -> list[list[str]]:
     """Names of the parameters of each layer: the embeddings, block by block as the text goes, and all above them.
 
     Blocks are the entries of the outermost lists of modules in the trunk; an encoder's lie below its decoder's. What
-    stands between two blocks belongs to the one below. Weights that are shared count where they come first.
+    stands between two blocks belongs to the one below; a head that shares the table of the embeddings leaves it to
+    them. A layer without parameters of its own is left out.
 
     Raises:
         Refusal: the network has no blocks.
@@ -21,19 +23,20 @@ def layers(model: PreTrainedModel) -> list[list[str]]:
             f"models of the family '{model.config.model_type}' do not tell their layers; leave out 'layer_decay' and "
             "'unfreeze'"
         )
-    tables = [f"{name}." for name, module in model.named_modules() if isinstance(module, nn.Embedding)]
-    inside = "" if model.base_model is model else f"{model.base_model_prefix}."
+    trunk: nn.Module = model.base_model
+    tables = {id(table.weight) for table in trunk.modules() if isinstance(table, nn.Embedding)}
+    inside = "" if trunk is model else f"{model.base_model_prefix}."
     found: list[list[str]] = [[] for _ in range(max(blocks.values()) + 3)]
     reached = 0
-    for name, _ in model.named_parameters():
+    for name, parameter in model.named_parameters():
         number = next((number for prefix, number in blocks.items() if name.startswith(prefix)), None)
         if number is not None:
             reached = number + 1
             found[reached].append(name)
+        elif id(parameter) in tables or (name.startswith(inside) and (reached == 0 or "embed" in name)):
+            found[0].append(name)
         elif not name.startswith(inside):
             found[-1].append(name)
-        elif reached == 0 or "embed" in name or name.startswith(tuple(tables)):
-            found[0].append(name)
         else:
             found[-1 if reached == len(found) - 2 else reached].append(name)
     return [names for names in found if names]
@@ -45,8 +48,8 @@ def _blocks(model: PreTrainedModel) -> dict[str, int]:
     start = "" if trunk is model else f"{model.base_model_prefix}."
     lists: list[tuple[str, nn.ModuleList]] = []
     for name, module in trunk.named_modules():
-        inner = any(name.startswith(f"{outer}.") for outer, _ in lists)
-        if isinstance(module, nn.ModuleList) and not inner and all(any(True for _ in m.parameters()) for m in module):
+        aside = "embed" in name or any(name.startswith(f"{outer}.") for outer, _ in lists)
+        if isinstance(module, nn.ModuleList) and not aside and all(has_parameters(child) for child in module):
             lists.append((name, module))
     numbers: dict[str, int] = {}
     first = 0

@@ -91,8 +91,9 @@ class Lora(Method):
         found, ours = read_json(folder / CONFIG, "give the folder that lora has saved"), _config(tuned)
         other = [name for name in DECISIVE if found.get(name) != ours[name]]
         if other:
+            theirs, own = found.get(other[0]), ours[other[0]]
             raise Refusal(
-                f"{folder / CONFIG}: '{other[0]}' is {found.get(other[0])!r:.90} there and {ours[other[0]]!r:.90} here; "
+                f"{folder / CONFIG}: '{other[0]}' is {theirs!r:.100} there and {own!r:.100} here; "
                 "give the settings of tuning that it was saved with"
             )
         fill(_adapter(tuned), read(folder / WEIGHTS, self.kind, self.base(tuned)), folder / WEIGHTS)
