@@ -1,7 +1,7 @@
 """One training: what it holds, and what it keeps of the best."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,15 @@ def network() -> BertForSequenceClassification:
     return BertForSequenceClassification(BertConfig(vocab_size=600, max_position_embeddings=32, num_labels=3, **sizes))
 
 
+@pytest.fixture(scope="module")
+def _forgotten() -> Iterator[None]:
+    """What was there before these tests is not looked through in each of them."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def allocated() -> int:
     """Bytes of all storages that a tensor of this process lies in."""
     gc.collect()
@@ -34,6 +43,7 @@ def scores(*values: float) -> Validation:
     return Validation(lambda: {"score": left.pop(0)}, "score", higher_is_better=True)
 
 
+@pytest.mark.usefixtures("_forgotten")
 @pytest.mark.parametrize(
     ("tuning", "precision", "fields", "validated", "expected"),
     [
@@ -61,7 +71,6 @@ def test_the_bytes_a_parameter_that_are_told_are_those_that_are_held(
     expected: int | None,
 ) -> None:
     method = Method.model_validate(tuning)
-    made_run(network(), Method.model_validate("full"), tmp_path / "warm", steps=1).train("warm", None)
     before = allocated()
     model = method.apply(network()).to(getattr(torch, precision))
     run = made_run(model, method, tmp_path, precision=precision, steps=4, **fields)

@@ -63,7 +63,7 @@ class Parameters(ABC):
 
     @abstractmethod
     def by_name(self, values: Sequence[Tensor]) -> dict[str, Tensor]:
-        """`values`, laid out as `self.values()`, under the names and in the shapes of the parameters; no copies."""
+        """`values`, laid out as `self.values()`, by the names of `named` in their order, in their shapes; no copies."""
 
     @abstractmethod
     def tensors(self) -> list[Tensor]:

@@ -123,11 +123,10 @@ class FlatParameters(Parameters):
 
     def by_name(self, values: Sequence[Tensor]) -> dict[str, Tensor]:
         """Views of `values`, one flat tensor each, under the names and in the shapes of the parameters."""
-        named = {}
+        parts: dict[int, Tensor] = {}
         for flat, value in zip(self._flats, values, strict=True):
-            for i, part in zip(flat.positions, _like(value, flat.slices), strict=True):
-                named[self.named[i][0]] = part
-        return named
+            parts |= zip(flat.positions, _like(value, flat.slices), strict=True)
+        return {name: parts[i] for i, (name, _) in enumerate(self.named)}
 
     def tensors(self) -> list[Tensor]:
         """Weights, masters and gradients."""
