@@ -27,10 +27,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from danlu.data.augmentation import augmented
-from danlu.data.augmenter import Augmenter
+from danlu.data.augmenting.augment import augmented
+from danlu.data.augmenting.augmenter import Augmenter
 from danlu.data.record import Record
-from danlu.evaluate.baseline import Baseline
+from danlu.evaluate.classical.baseline import Baseline
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal
 from danlu.task.task import Task

@@ -59,7 +59,7 @@ def train(job: dict[str, Any]) -> float:
     """Tokens a second of training in a window of so many seconds, what the change of cores costs included."""
     from danlu.model.fast import prepare_for_training, resolve_precision
     from danlu.model.replica import replica
-    from danlu.text.batch import Batch
+    from danlu.text.batching.batch import Batch
     from danlu.train import fair
     from danlu.train.loop import steps
     from danlu.train.optimizer import build_optimizer, lay_out
@@ -79,17 +79,17 @@ def train(job: dict[str, Any]) -> float:
             yield [
                 Batch(
                     {"input_ids": torch.from_numpy(rng.integers(1, 30522, (len(part), width)))},
-                    torch.from_numpy(rng.integers(0, 3, len(part))),
-                    len(part),
+                    {"label": torch.from_numpy(rng.integers(0, 3, len(part)))},
+                    {"label": len(part)},
                     part,
                     len(part) * width,
                 )
                 for part in parts
             ]
 
-    def loss(net: Any, batch: Batch) -> torch.Tensor:
+    def loss(net: Any, batch: Batch) -> dict[str, torch.Tensor]:
         logits = net(**batch.inputs).logits.float()
-        return torch.nn.functional.cross_entropy(logits, batch.labels, reduction="sum")
+        return {"label": torch.nn.functional.cross_entropy(logits, batch.targets["label"], reduction="sum")}
 
     tokens, begun = 0, time.perf_counter()
     for step in steps(replicas, groups(), loss, moving, parameters, rate=lambda _: 1e-4, clip=1.0):
@@ -106,7 +106,7 @@ def predict(job: dict[str, Any]) -> float:
     from danlu.model.fast import prepare_for_inference
     from danlu.task.predict import Predictor
     from danlu.task.task import Task
-    from danlu.text.tokenizers.wordpiece import WordPiece
+    from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
     letters = [chr(0x4E00 + number) for number in range(1000)]
     tokenizer = WordPiece(size=2000, min_frequency=1).build(lambda: iter(["".join(letters)]))

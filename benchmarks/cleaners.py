@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from danlu.data.cleaner import Cleaner, Rewriter
-from danlu.data.cleaning import clean_records
+from danlu.data.cleaning.clean import clean_records
+from danlu.data.cleaning.cleaner import Cleaner, Rewriter
 
 SHAKESPEARE = Path(__file__).parents[2] / "shared" / "data" / "tinyshakespeare"
 

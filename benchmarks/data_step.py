@@ -35,9 +35,9 @@ def main() -> None:
 
 def clean(corpus: Path, _folder: Path) -> dict[str, Any]:
     """Reading alone, then through the default cleaners on all cores."""
-    from danlu.data.cleaning import clean_records
-    from danlu.data.engines.local import Local
-    from danlu.data.ingest import pieces
+    from danlu.data.cleaning.clean import clean_records
+    from danlu.data.corpus.engines.local import Local
+    from danlu.data.corpus.ingest import pieces
 
     begin = time.perf_counter()
     for _ in pieces([("train", "corpus", _records(corpus))], "text"):
@@ -54,12 +54,12 @@ def clean(corpus: Path, _folder: Path) -> dict[str, Any]:
 
 def near(corpus: Path, folder: Path) -> dict[str, Any]:
     """What a stage of kind prepare does, step by step, and what it finds of the planted duplicates."""
-    from danlu.data.deal import deal
-    from danlu.data.engines.local import Local
-    from danlu.data.ingest import Ingest, pieces
-    from danlu.data.prepared import SPLITS
-    from danlu.data.split import split_coded
-    from danlu.data.spool import Spool, spooled_clusters
+    from danlu.data.corpus.deal import deal
+    from danlu.data.corpus.engines.local import Local
+    from danlu.data.corpus.ingest import Ingest, pieces
+    from danlu.data.corpus.prepared import SPLITS
+    from danlu.data.corpus.spool import Spool, spooled_clusters
+    from danlu.data.splitting.split import split_coded
     from danlu.machine.seed import generator
 
     engine, begin = Local(), time.perf_counter()
@@ -85,7 +85,7 @@ def near(corpus: Path, folder: Path) -> dict[str, Any]:
 def whole(corpus: Path, folder: Path) -> dict[str, Any]:
     """A recipe of three stages as a user would run it, and what it leaves out of the planted duplicates."""
     import danlu
-    from danlu.data.prepared import SPLITS, stream
+    from danlu.data.corpus.prepared import SPLITS, stream
 
     sample = folder / "sample.jsonl"
     with corpus.open("rb") as source, sample.open("wb") as file:
@@ -138,7 +138,7 @@ def _processor_seconds() -> float:
 
 
 def _records(corpus: Path) -> Any:
-    from danlu.data.format import Format
+    from danlu.data.reading.format import Format
 
     return Format.model_validate({"kind": "jsonl", "path": str(corpus)}).read(["text"])
 
@@ -149,7 +149,7 @@ def rows_left(work: Any, piece: Any) -> int:
 
 
 def _cleaners() -> list[Any]:
-    from danlu.data.cleaner import Cleaner
+    from danlu.data.cleaning.cleaner import Cleaner
 
     return [Cleaner.model_validate(name) for name in CLEANERS]
 

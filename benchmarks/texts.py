@@ -100,7 +100,7 @@ def _sst2(folder: Path, train: int, test: int, pretraining: int) -> None:
 
 def _reviews(folder: Path, train: int, test: int, pretraining: int) -> None:
     import danlu
-    from danlu.data.prepared import load
+    from danlu.data.corpus.prepared import load
     from danlu.machine.seed import generator
 
     data = [

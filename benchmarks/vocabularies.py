@@ -75,7 +75,7 @@ def lines_of(path: Path) -> Iterator[str]:
 
 def trained(kind: str, size: int, path: Path) -> dict[str, float]:
     """Train one tokenizer, then encode the first megabytes with it."""
-    from danlu.text.tokenizer import TokenizerSource
+    from danlu.text.tokenizing.tokenizer import TokenizerSource
 
     source = TokenizerSource.model_validate({"kind": kind, "size": size})
     begin, cpu = time.perf_counter(), time.process_time()
@@ -91,7 +91,8 @@ def trained(kind: str, size: int, path: Path) -> dict[str, float]:
 
 def encoding(tokenizer, texts: list[str]) -> dict[str, float]:
     """MB/s, each the best of three."""
-    from danlu.text.windows import tokenized, windows
+    from danlu.text.batching.windows import windows
+    from danlu.text.tokenizing.tokenized import tokenized
 
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
 

@@ -32,8 +32,8 @@ def made_run() -> "Callable[..., Run]":
     import numpy as np
     import torch
 
-    from danlu.text.batch import Batch
-    from danlu.text.encoded import Encoded
+    from danlu.text.batching.batch import Batch
+    from danlu.text.batching.encoded import Encoded, Row
     from danlu.train.batches import Batches
     from danlu.train.run import Run
     from danlu.train.settings import Training
@@ -42,21 +42,20 @@ def made_run() -> "Callable[..., Run]":
     def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
         ids_BT = torch.zeros(len(rows), width, dtype=torch.long)
         for row, encoded in zip(ids_BT, rows, strict=True):
-            row[: len(encoded)] = torch.from_numpy(encoded.input_ids.astype(np.int64))
+            row[: len(encoded)] = torch.from_numpy(encoded.row.input_ids.astype(np.int64))
         inputs = {"input_ids": ids_BT, "attention_mask": (ids_BT > 0).long()}
-        return Batch(inputs, ids_BT[:, 1], len(rows), np.arange(len(rows)), int((ids_BT > 0).sum()))
+        tokens = int((ids_BT > 0).sum())
+        return Batch(inputs, {"labels": ids_BT[:, 1]}, {"labels": len(rows)}, np.arange(len(rows)), tokens)
 
-    def loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    def loss(model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
         logits = model(**batch.inputs).logits.float()
-        labels = batch.inputs["input_ids"] % logits.shape[-1] if logits.dim() == 3 else batch.labels % logits.shape[-1]
-        found: torch.Tensor = torch.nn.functional.cross_entropy(
-            logits.flatten(0, -2), labels.flatten(), reduction="sum"
-        )
-        return found
+        learnt = batch.inputs["input_ids"] if logits.dim() == 3 else batch.targets["labels"]
+        labels = (learnt % logits.shape[-1]).flatten()
+        return {"labels": torch.nn.functional.cross_entropy(logits.flatten(0, -2), labels, reduction="sum")}
 
     def make(model: torch.nn.Module, method: Method, folder: Path, *, precision: str = "float32", **fields: Any) -> Run:
         rng = np.random.default_rng(0)
-        rows = [Encoded(row, rng.integers(3, 60, 4 + row % 7).astype(np.int32)) for row in range(24)]
+        rows = [Encoded(row, (Row(rng.integers(3, 60, 4 + row % 7).astype(np.int32)),)) for row in range(24)]
         settings = Training(**({"rate": 1e-2, "precision": precision} | fields))
         batches = Batches(rows, collate, 0, tokens=64, examples=None, accumulate=1, parts=1)
         return Run(

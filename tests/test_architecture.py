@@ -24,11 +24,36 @@ def named(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
+def held() -> dict[str, list[str]]:
+    """The floors of `danlu`, and the rooms of those that have some, from the highest, as imports are held to them."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    assert all(contract["type"] == "layers" and contract["exhaustive"] for contract in contracts)
+    return {
+        contract["containers"][0]: [name for layer in contract["layers"] for name in layer.split(" | ")]
+        for contract in contracts
+    }
+
+
 def test_the_floors_are_those_that_the_imports_are_held_to() -> None:
-    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
-        "contracts"
+    assert [floor for row in table("floor") for floor in named(row[0])] == held()["danlu"]
+
+
+def test_the_rooms_are_those_that_the_imports_are_held_to() -> None:
+    told = [name.removesuffix(".py") for row in table("room") for name in named(row[0])]
+    floors = [floor for floor in held()["danlu"] if f"danlu.{floor}" in held()]
+    assert floors == ["evaluate", "text", "data"]
+    assert told == [f"{floor}/{room}" for floor in floors for room in held()[f"danlu.{floor}"]]
+
+
+def test_the_picture_shows_every_floor_and_every_room() -> None:
+    (picture,) = re.findall(r"^## The floors\n.*?```\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
+    shown = re.findall(r"[a-z_]+", picture)
+    missing = {name for names in held().values() for name in names} - {*shown, "language", "refusal", "extra"}
+    assert not missing
+    assert [line.split()[0] for line in picture.splitlines() if re.match(r"  [a-z]", line)] == [
+        floor for floor in held()["danlu"] if floor not in ("language", "refusal")
     ]
-    assert [floor for row in table("floor") for floor in named(row[0])] == contract["layers"]
 
 
 def test_the_nouns_stand_where_the_page_says() -> None:

@@ -14,14 +14,14 @@ from types import ModuleType
 import pytest
 
 import danlu
-from danlu.evaluate.metric import Metric
+from danlu.evaluate.scoring.metric import Metric
 from danlu.recipe.part import Part, find, kinds
 from danlu.task.task import Task
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 FILES = dict(BLOCK.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
-PROMISES = {"src/danlu/task/tasks/ordinal.py": Task, "src/danlu/evaluate/metrics/label_distance.py": Metric}
+PROMISES = {"src/danlu/task/tasks/ordinal.py": Task, "src/danlu/evaluate/scoring/metrics/label_distance.py": Metric}
 
 
 def loaded(path: Path) -> ModuleType:

@@ -11,7 +11,7 @@ from danlu.apps.doctor_page import write_page
 from danlu.apps.doctor_words import warnings_of_data, warnings_of_training
 from danlu.cli.check import in_colour, outlooks
 from danlu.cli.main import main
-from danlu.evaluate.words import duration
+from danlu.evaluate.reporting.words import duration
 from danlu.language import translator
 from danlu.stages.recipe import read
 from danlu.stages.run import run

@@ -11,7 +11,7 @@ from transformers import BertConfig, GPT2Config, LlamaConfig, PreTrainedConfig, 
 
 from danlu.bundle.bundle import save
 from danlu.task.task import Task
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
 TASKS = {
     "classify": {"kind": "classify", "labels": ["negative", "positive"]},

@@ -17,8 +17,8 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from danlu.data.augmentation import augmented
-from danlu.data.augmenter import Augmenter
+from danlu.data.augmenting.augment import augmented
+from danlu.data.augmenting.augmenter import Augmenter
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 

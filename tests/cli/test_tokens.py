@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from danlu.cli.main import main
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

@@ -13,17 +13,17 @@ import pytest
 from pyarrow import ipc, parquet
 
 from danlu.apps.survey import look
-from danlu.data.cleaner import Cleaner
-from danlu.data.cleaning import rewriters
-from danlu.data.format import guess
-from danlu.data.label_quality import labels_in
+from danlu.data.cleaning.clean import rewriters
+from danlu.data.cleaning.cleaner import Cleaner
+from danlu.data.reading.format import guess
 from danlu.data.record import Record
+from danlu.data.wrong_labels.suspects import labels_in
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Stage
 from danlu.task.rewritten import rewritten
 from danlu.task.task import Task
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 ROWS = 6
 KINDS = ("jsonl", "json", "csv", "parquet", "arrow")

@@ -14,11 +14,11 @@ from pyarrow import parquet
 from pydantic import ValidationError
 
 from danlu.apps.survey import look
-from danlu.data.format import guess
-from danlu.data.label_quality import labels_in
+from danlu.data.corpus.prepared import load, load_survey
 from danlu.data.labels import in_order, key_of, known_label, label_of, spellings
-from danlu.data.prepared import load, load_survey
+from danlu.data.reading.format import guess
 from danlu.data.record import Record
+from danlu.data.wrong_labels.suspects import labels_in
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Stage
 from danlu.task.task import Task
@@ -151,7 +151,7 @@ def test_fractions_are_measured_not_named_wherever_they_stand(tmp_path: Path) ->
 def test_a_chunk_of_whole_numbers_beside_one_of_fractions_is_measured_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("danlu.data.ingest.CHUNK", 30)
+    monkeypatch.setattr("danlu.data.corpus.ingest.CHUNK", 30)
     path = written(tmp_path, [*[1] * 12, *[0.5] * 12])
     engine = {"kind": "local", "processes": 1}
     assert [record["label"] for record in prepared(path, engine=engine)] == [1.0] * 12 + [0.5] * 12

@@ -135,7 +135,7 @@ def _format(kind: str) -> Callable[[Path], Door]:
     def door(folder: Path) -> Door:
         from pydantic import ValidationError
 
-        from danlu.data.format import Format
+        from danlu.data.reading.format import Format
         from danlu.refusal import Refusal
 
         known = seeds.formats()
@@ -245,7 +245,7 @@ def _folder(name: str) -> Callable[[Path], Door]:
 
 
 def _kinds() -> list[str]:
-    from danlu.data.format import Format
+    from danlu.data.reading.format import Format
     from danlu.recipe.part import kinds
 
     return kinds(Format)

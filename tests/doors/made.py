@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seeds import TEXTS
 
 if TYPE_CHECKING:
-    from danlu.data.survey import Survey
+    from danlu.data.corpus.survey import Survey
 
 TASKS = {
     "classify": {"kind": "classify", "labels": ["bad", "good"]},
@@ -22,7 +22,7 @@ def bundle(folder: Path, kind: str = "classify") -> Path:
 
     from danlu.bundle.bundle import save
     from danlu.task.task import Task
-    from danlu.text.tokenizer import TokenizerSource
+    from danlu.text.tokenizing.tokenizer import TokenizerSource
 
     source = {"kind": "wordpiece", "size": 300, "min_frequency": 1}
     opened = TokenizerSource.model_validate(source).build(lambda: iter(TEXTS))
@@ -41,7 +41,7 @@ def bundle(folder: Path, kind: str = "classify") -> Path:
 def evaluation(folder: Path) -> Path:
     """Scores, errors and answers of a classifier."""
     from danlu.bundle.bundle import load
-    from danlu.evaluate.examine import examine, write
+    from danlu.evaluate.scoring.examine import examine, write
 
     loaded = load(bundle(folder.with_name("scored")))
     records = [{"text": text, "label": ("bad", "good")[number % 2]} for number, text in enumerate(TEXTS)]
@@ -51,7 +51,7 @@ def evaluation(folder: Path) -> Path:
 
 def run(folder: Path) -> Path:
     """A run with prepared data and an evaluation, as if its stages had been run."""
-    from danlu.data.prepared import save
+    from danlu.data.corpus.prepared import save
     from danlu.recipe import lock as locks
     from danlu.stages.recipe import read
 
@@ -77,8 +77,8 @@ def run(folder: Path) -> Path:
 
 
 def _survey(records: list[dict[str, str]]) -> "Survey":
-    from danlu.data.dedup import find_clusters
-    from danlu.data.survey import survey
+    from danlu.data.corpus.survey import survey
+    from danlu.data.duplicates.dedup import find_clusters
     from danlu.machine.seed import generator
 
     return survey(records, find_clusters([record["text"] for record in records]), generator(0))

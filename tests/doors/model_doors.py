@@ -60,7 +60,7 @@ def _bundle(folder: Path) -> Any:
 
 def _model(folder: Path) -> Any:
     from danlu.model.sources.pretrained import Pretrained
-    from danlu.text.tokenizers.pretrained import Pretrained as Tokens
+    from danlu.text.tokenizing.tokenizers.pretrained import Pretrained as Tokens
 
     tokenizer = Tokens(path=str(folder)).build(lambda: iter(()))
     return Pretrained(path=str(folder)).build("AutoModelForTokenClassification", tokenizer, {})
@@ -73,20 +73,20 @@ def _network(folder: Path) -> Any:
 
 
 def _tokenizer(folder: Path) -> Any:
-    from danlu.text.tokenizers.pretrained import Pretrained
+    from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
 
     tokenizer = Pretrained(path=str(folder)).build(lambda: iter(()))
     return tokenizer(TEXTS, add_special_tokens=True)
 
 
 def _segmenter(folder: Path) -> Any:
-    from danlu.text.segmenter import open_segmenter
+    from danlu.text.segmenting.segmenter import open_segmenter
 
     return open_segmenter(folder).segment([*TEXTS, "", "3.14 好好好"])
 
 
 def _data_set(folder: Path) -> Any:
-    from danlu.data.format import Format
+    from danlu.data.reading.format import Format
 
     return list(Format.model_validate({"kind": "hub", "path": str(folder)}).read())
 
@@ -213,7 +213,7 @@ def _trained(kind: str, tokens: str) -> tuple[Any, Any]:
     import torch
     from transformers import BertConfig, BertForMaskedLM, LlamaConfig, LlamaForCausalLM
 
-    from danlu.text.tokenizer import TokenizerSource
+    from danlu.text.tokenizing.tokenizer import TokenizerSource
 
     source = TokenizerSource.model_validate({"kind": tokens, "size": 300, "min_frequency": 1})
     tokenizer = source.build(lambda: iter(TEXTS))
@@ -229,7 +229,7 @@ def _bundles(classifier: Path, tagger: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     from danlu.bundle.bundle import save
-    from danlu.data.cleaner import Cleaner
+    from danlu.data.cleaning.cleaner import Cleaner
     from danlu.task.task import Task
 
     model, tokenizer = _trained("bert", "wordpiece")
@@ -260,7 +260,7 @@ def _tokenizers(bpe: Path, wordpiece: Path) -> None:
 
 
 def _segmenters(hmm: Path, ngram: Path) -> None:
-    from danlu.text.segmenter import Segmenter, save
+    from danlu.text.segmenting.segmenter import Segmenter, save
 
     for folder in (hmm, ngram):
         save(folder, Segmenter.model_validate({"kind": folder.name}), WORDS * 3)

@@ -43,7 +43,13 @@ def main() -> None:
 
 def _import_all() -> None:
     """Import what a command may import, which takes seconds that no input is to blame for."""
-    for name in ("stages.kinds.train", "bundle.bundle", "evaluate.examine", "evaluate.report", "apps.doctor"):
+    for name in (
+        "stages.kinds.train",
+        "bundle.bundle",
+        "evaluate.scoring.examine",
+        "evaluate.reporting.report",
+        "apps.doctor",
+    ):
         importlib.import_module(f"danlu.{name}")
 
 

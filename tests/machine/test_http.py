@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow.parquet import write_table
 
-from danlu.data.format import Format
+from danlu.data.reading.format import Format
 from danlu.refusal import Refusal
 
 ROWS = [{"text": f"第{number}句，很好", "label": str(number % 2)} for number in range(5000)]

@@ -9,7 +9,7 @@ import pytest
 from fsspec.spec import AbstractFileSystem
 from pyarrow.parquet import write_table
 
-from danlu.data.format import Format
+from danlu.data.reading.format import Format
 from danlu.machine.remote import RemoteFile
 from danlu.refusal import Refusal
 

@@ -15,9 +15,9 @@ from transformers import BertConfig, BertForMaskedLM, GPT2Config, GPT2LMHeadMode
 from danlu.model.folder import OVERRULED, open_model
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.tokenizers.pretrained import Pretrained as PretrainedTokenizer
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizers.pretrained import Pretrained as PretrainedTokenizer
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 CLASSIFIER = "AutoModelForSequenceClassification"
 

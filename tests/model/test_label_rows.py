@@ -14,8 +14,8 @@ from danlu.model.sources.pretrained import Pretrained
 from danlu.recipe.part import kinds
 from danlu.task.predict import Predictor
 from danlu.task.task import Task
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 from danlu.tuning.method import Method
 
 LETTERS = "这本书写得很好值读一遍物流太慢"

@@ -9,10 +9,10 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertFo
 from danlu.model.nearest import nearest_tokens
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
-from danlu.text.tokenizers.bpe import Bpe
-from danlu.text.tokenizers.extended import Extended
-from danlu.text.tokenizers.pretrained import Pretrained as PretrainedTokenizer
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.extended import Extended
+from danlu.text.tokenizing.tokenizers.pretrained import Pretrained as PretrainedTokenizer
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TEXTS = ["今天天气很好，我们去公园散步。", "The weather is good today; we walk in the park."]
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}

@@ -25,9 +25,9 @@ from danlu.model.source import Source
 from danlu.model.sources.pretrained import Pretrained
 from danlu.model.sources.scratch import SIZES
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.tokenizers.bpe import Bpe
-from danlu.text.tokenizers.wordpiece import WordPiece
+from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 LABELS = {"id2label": {0: "bad", 1: "good"}, "label2id": {"bad": 0, "good": 1}}
 QUERY = "bert.encoder.layer.1.attention.self.query.weight"

@@ -9,11 +9,11 @@ import pytest
 from pydantic import Field
 
 from danlu.cli.list import PROMISES, promise
-from danlu.data.format import Format
+from danlu.data.reading.format import Format
 from danlu.recipe.lock import NAME, input_hashes, load, lock, save
 from danlu.recipe.part import Part, find, kinds
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import TokenizerSource
+from danlu.text.tokenizing.tokenizer import TokenizerSource
 
 
 class Several(Part):

@@ -3,7 +3,7 @@ import math
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from danlu.data.format import Format
+from danlu.data.reading.format import Format
 from danlu.recipe.part import find, kind_of, kinds
 from danlu.tuning.method import Method
 

@@ -3,7 +3,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field, StringConstraints
 
-from danlu.data.format import Format
+from danlu.data.reading.format import Format
 from danlu.recipe.part import Part, find, kinds
 from danlu.recipe.schema import in_words, keys, schema
 from danlu.tuning.method import Method

@@ -8,8 +8,8 @@ import pytest
 
 from danlu.bundle.bundle import load
 from danlu.bundle.verify import verify
-from danlu.data.prepared import load as load_prepared
-from danlu.data.prepared import load_cleaners
+from danlu.data.corpus.prepared import load as load_prepared
+from danlu.data.corpus.prepared import load_cleaners
 from danlu.refusal import Refusal
 from danlu.stages.recipe import read
 from danlu.stages.run import Run, run
@@ -95,7 +95,7 @@ def test_a_bundle_cleans_what_it_is_asked_and_answers_in_the_characters_it_was_g
 
 def test_verify_tells_when_cleaning_has_changed(ran: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert verify(ran["tagger"]) == []
-    from danlu.data.cleaners.html import Html
+    from danlu.data.cleaning.cleaners.html import Html
 
     monkeypatch.setattr(Html, "rewrite", lambda self, texts: list(texts))
     assert any("rewritten sample" in difference for difference in verify(ran["tagger"]))

@@ -11,16 +11,16 @@ from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassificat
 
 from danlu.bundle.bundle import load, save
 from danlu.cli.main import main
-from danlu.data.dedup import find_clusters
-from danlu.data.prepared import save as save_prepared
-from danlu.data.survey import survey
-from danlu.evaluate.compare import compare
-from danlu.evaluate.examine import examine, read_lines, read_scores, write
+from danlu.data.corpus.prepared import save as save_prepared
+from danlu.data.corpus.survey import survey
+from danlu.data.duplicates.dedup import find_clusters
+from danlu.evaluate.scoring.compare import compare
+from danlu.evaluate.scoring.examine import examine, read_lines, read_scores, write
 from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate
 from danlu.stages.stage import Place
 from danlu.task.task import Task
-from danlu.text.tokenizer import TokenizerSource
+from danlu.text.tokenizing.tokenizer import TokenizerSource
 
 WORDS = {"good": ["很好", "喜欢", "满意"], "bad": ["很差", "失望", "破损"]}
 

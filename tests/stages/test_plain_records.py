@@ -84,7 +84,7 @@ def test_prepared_columns_are_texts_that_say_what_was_there(recipe: tuple[dict[s
 def test_check_compares_the_splits_in_chunks_as_a_run_does(
     recipe: tuple[dict[str, Any], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("danlu.data.ingest.CHUNK", 64)
+    monkeypatch.setattr("danlu.data.corpus.ingest.CHUNK", 64)
     path = tmp_path / "rows.jsonl"
     texts = [f"{chr(0x4E00 + n * 7)}{chr(0x5E00 + n * 11)}{chr(0x6E00 + n * 5)}次买，很满意" for n in range(20)]
     path.write_text("".join(json.dumps({"text": text, "label": "好"}) + "\n" for text in texts), encoding="utf-8")

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from danlu.data.dedup import near_clusters
-from danlu.data.prepared import SPLITS, load, load_survey
+from danlu.data.corpus.prepared import SPLITS, load, load_survey
+from danlu.data.duplicates.dedup import near_clusters
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Stage
@@ -165,7 +165,7 @@ def test_augmented_rows_stand_behind_the_training_rows_alone(tmp_path: Path) -> 
 
 
 def test_an_augmenter_may_use_the_bundle_of_an_earlier_stage(tmp_path: Path) -> None:
-    from danlu.data.augmenter import Augmenter
+    from danlu.data.augmenting.augmenter import Augmenter
     from danlu.stages.sources import at_place
 
     section = {"kind": "balance", "by": {"kind": "masked_lm", "path": "@pretrain"}}

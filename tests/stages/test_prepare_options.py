@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from danlu.data.prepared import SPLITS, load, stream
+from danlu.data.corpus.prepared import SPLITS, load, stream
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Stage
@@ -39,7 +39,7 @@ def note(folder: Path, name: str) -> dict[str, dict[str, object]]:
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("danlu.data.ingest.CHUNK", 2000)
+    monkeypatch.setattr("danlu.data.corpus.ingest.CHUNK", 2000)
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -61,7 +61,7 @@ def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
 def test_chunks_change_nothing_but_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = lines(tmp_path, [{"text": text + end} for text in different(200) for end in ("", "！")])
     many = prepare(tmp_path, data=data)
-    monkeypatch.setattr("danlu.data.ingest.CHUNK", 2**22)
+    monkeypatch.setattr("danlu.data.corpus.ingest.CHUNK", 2**22)
     assert prepare(tmp_path, data=data) == many
     assert [record for part in stream(tmp_path / "out", "train") for record in part] == many["train"]
 
@@ -189,7 +189,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(tmp_path: Path, mo
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("danlu.data.ingest.write_arrow", full)
+    monkeypatch.setattr("danlu.data.corpus.ingest.write_arrow", full)
     with pytest.raises(Refusal, match="the disk is full"):
         prepare(tmp_path, data=lines(tmp_path, [{"text": text} for text in different(30)]))
     assert [path.name for path in tmp_path.iterdir()] == ["data.jsonl"]

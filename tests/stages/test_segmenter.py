@@ -7,7 +7,7 @@ import pytest
 import danlu
 from danlu.cli.main import main
 from danlu.refusal import Refusal
-from danlu.text.segmenter import open_segmenter
+from danlu.text.segmenting.segmenter import open_segmenter
 
 SENTENCES = [
     "今天 天气 很 好 。",
@@ -95,7 +95,7 @@ def test_a_tagger_learns_words_and_is_a_segmenter(corpus: Path, tmp_path: Path) 
 
 
 def _neural(folder: Path, **settings: str) -> Any:
-    from danlu.text.segmenter import Segmenter
+    from danlu.text.segmenting.segmenter import Segmenter
 
     return Segmenter.model_validate({"kind": "neural", "path": str(folder), **settings})
 

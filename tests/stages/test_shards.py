@@ -93,9 +93,9 @@ def test_packed_rows_fit_the_batch_and_the_model(
     planned = batches.plan(0)
     room = min(settings.get("batch_tokens", positions), positions)
     assert max(piece.width for piece in planned) <= room
-    widest = max(len(piece.rows) * piece.width for piece in planned)
+    widest = max(piece.tokens for piece in planned)
     assert widest <= (2 * positions if "batch_examples" in settings else settings["batch_tokens"])
-    tokens = int(batches.reader.lengths.sum())
+    tokens = int(batches.reader.sizes.widths.sum())
     assert batches.an_epoch() == len(planned) >= tokens / widest
 
 
@@ -163,7 +163,7 @@ def test_data_without_records_gives_no_shards(tmp_path: Path) -> None:
             "tokenizer": "@letters",
         }
     )
-    from danlu.text.tokenizers.wordpiece import WordPiece
+    from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
     WordPiece(size=40, min_frequency=1).build(lambda: iter(["abc"])).save_pretrained(tmp_path / "letters/tokenizer")
     stage.run(Place(tmp_path / "out", {"letters": tmp_path / "letters"}, "one", 0, "en", lambda line: None))

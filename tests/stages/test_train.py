@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 import danlu
-from danlu.data.prepared import load as load_split
-from danlu.evaluate.score import score
+from danlu.data.corpus.prepared import load as load_split
+from danlu.evaluate.scoring.score import score
 from danlu.refusal import Refusal
 from danlu.stages.run import Run
 from danlu.stages.stage import Place, Stage

@@ -19,7 +19,7 @@ from danlu.model.positions import longest_row
 from danlu.refusal import Refusal
 from danlu.task.predict import Predictor
 from danlu.task.task import Task
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
 CHARACTERS = "这本书写得很好值读一遍物流太慢包装也破了今天我们去公园散步"
 TASKS = {

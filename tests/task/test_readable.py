@@ -8,7 +8,7 @@ import pytest
 from danlu.data.record import Record
 from danlu.task.readable import readable, spelled
 from danlu.task.task import Task
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
 TEXTS = ["今天的天气很好，我们去公园散步。", "The train leaves at nine in the morning.", "北京是中国的首都。"]
 

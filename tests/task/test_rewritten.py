@@ -3,11 +3,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.cleaner import Cleaner
-from danlu.data.cleaning import clean_records, rewriters
-from danlu.data.rewriting import rewrite_texts
+from danlu.data.cleaning.clean import clean_records, rewriters
+from danlu.data.cleaning.cleaner import Cleaner
+from danlu.data.cleaning.rewriting import rewrite_texts
 from danlu.task.rewritten import as_given, rewritten
-from danlu.text.align import joined
+from danlu.text.batching.align import joined
 
 USUAL = rewriters([Cleaner.model_validate(kind) for kind in ("html", "control", "normalise", "whitespace")])
 

@@ -16,12 +16,12 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from danlu.apps.survey import shared
-from danlu.data.augmenter import SOURCE_ROW
-from danlu.data.ingest import Ingest, pieces
-from danlu.data.prepared import SPLITS, load_survey, stream
+from danlu.data.augmenting.augmenter import SOURCE_ROW
+from danlu.data.corpus.ingest import Ingest, pieces
+from danlu.data.corpus.prepared import SPLITS, load_survey, stream
+from danlu.data.corpus.spool import Spool, spooled_clusters
+from danlu.data.corpus.survey import Lengths, Survey, counted_labels, lengths
 from danlu.data.record import Record, entity_labels
-from danlu.data.spool import Spool, spooled_clusters
-from danlu.data.survey import Lengths, Survey, counted_labels, lengths
 from danlu.machine.seed import generator
 from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
@@ -36,7 +36,7 @@ from danlu.stages.run import Planned, plan
 from danlu.stages.stage import Place
 from danlu.task.predict import Predictor
 from danlu.task.readable import Row, readable
-from danlu.text.windows import tokenized
+from danlu.text.tokenizing.tokenized import tokenized
 from danlu.train.dry_run import DryRun, dry_run
 
 TEXTS = 20_000  # records whose tokens are looked at for unknown ones
@@ -252,7 +252,7 @@ def _tokens(ready: Ready) -> Tokens:
     task, encoded = ready.prepared.task, ready.encoded
     sizes = [len(item) for item in encoded]
     unknown, share = _unknown(ready)
-    windows = Counter(item.record for item in encoded if item.segments is None)
+    windows = Counter(item.record for item in encoded if item.rows[0].segments is None)
     return Tokens(
         rows=len(encoded),
         total=sum(sizes),
@@ -262,7 +262,7 @@ def _tokens(ready: Ready) -> Tokens:
         cut=sum(item.cut for item in encoded),
         split_records=sum(count > 1 for count in windows.values()),
         widened=sum(item.widened for item in encoded),
-        unlearnt=sum(isinstance(item.labels, np.ndarray) and not (item.labels >= 0).any() for item in encoded),
+        unlearnt=sum(not item.teaches for item in encoded),
         unknown_share=share,
         unknown=unknown,
     )
@@ -293,7 +293,7 @@ def _unknown_in_rows(ready: Ready) -> float:
     """Share of unknown tokens in up to `TEXTS` rows of shards, which hold numbers and the texts of a few records."""
     tokenizer, rows = ready.prepared.tokenizer, len(ready.encoded)
     drawn = generator(ready.prepared.seed, "check").permutation(rows)[:TEXTS]
-    ids = np.concatenate([ready.encoded[row].input_ids for row in sorted(drawn.tolist())])
+    ids = np.concatenate([row.input_ids for number in sorted(drawn.tolist()) for row in ready.encoded[number].rows])
     unknown = ids == tokenizer.unk_token_id
     return float(unknown.sum() / max(1, (unknown | ~np.isin(ids, tokenizer.all_special_ids)).sum()))
 

@@ -13,10 +13,10 @@ from danlu.apps.doctor_words import (
     warnings_of_data,
     warnings_of_training,
 )
-from danlu.evaluate.charts import histogram
-from danlu.evaluate.markup import Html, cell, element, facts, figure, section, table, together
-from danlu.evaluate.page import page
-from danlu.evaluate.sections.survey import survey
+from danlu.evaluate.pages.charts import histogram
+from danlu.evaluate.pages.markup import Html, cell, element, facts, figure, section, table, together
+from danlu.evaluate.pages.page import page
+from danlu.evaluate.reporting.sections.survey import survey
 from danlu.language import translator
 from danlu.machine.files import write_text
 from danlu.task.readable import Piece, Row

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from danlu.apps.doctor import Data, Training
 from danlu.apps.survey import leaks_in_words
-from danlu.evaluate.words import duration
+from danlu.evaluate.reporting.words import duration
 
 Say = Callable[[str], str]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from danlu.bundle.bundle import load
-from danlu.evaluate.baseline import Baseline
-from danlu.evaluate.report import write_report
+from danlu.evaluate.classical.baseline import Baseline
+from danlu.evaluate.reporting.report import write_report
 from danlu.language import translator
 from danlu.machine.device import best_dtype, matmul_rate
 from danlu.machine.files import write_text

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.bad_rows import BadRows
-from danlu.data.dedup import Clusters, Rows, find_clusters
-from danlu.data.format import guess, lists_in
+from danlu.data.corpus.prepared import SPLITS, load
+from danlu.data.corpus.survey import Survey, counted_labels, survey
+from danlu.data.duplicates.dedup import Clusters, Rows, find_clusters
 from danlu.data.labels import Spellings, is_empty, merged_labels, spellings
-from danlu.data.prepared import SPLITS, load
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import guess, lists_in
 from danlu.data.record import Record, text_of, truth_of
-from danlu.data.survey import Survey, counted_labels, survey
-from danlu.evaluate.markup import Html, cell, element, facts, figure, section, table, together
-from danlu.evaluate.page import page
-from danlu.evaluate.sections.survey import survey as survey_section
+from danlu.evaluate.pages.markup import Html, cell, element, facts, figure, section, table, together
+from danlu.evaluate.pages.page import page
+from danlu.evaluate.reporting.sections.survey import survey as survey_section
 from danlu.language import translator
 from danlu.machine.files import write_text
 from danlu.machine.seed import generator

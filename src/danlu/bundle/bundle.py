@@ -4,7 +4,7 @@ import copy
 import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from transformers import PreTrainedModel
 
 from danlu.bundle import card, manifest
-from danlu.data.cleaner import Rewriter
-from danlu.data.cleaning import rewriters_of, samples_rewritten
+from danlu.data.cleaning.clean import rewriters_of, samples_rewritten
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.machine.crew import refuse_crowd
 from danlu.machine.device import device
@@ -29,8 +29,8 @@ from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
 from danlu.task.predict import Predictor
 from danlu.task.task import Prediction, Task
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.tokenizer_folder import open_tokenizer
+from danlu.text.tokenizing.folder import open_tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 GOLDEN = "golden.json"
 EXAMPLES = 8  # golden records
@@ -197,8 +197,7 @@ def _try(model: PreTrainedModel, task: Task, tokenizer: Tokenizer) -> None:
     task = task.model_copy(update={"too_long": "truncate"})
     encoded = task.encode([record], tokenizer, longest_row(model), labelled=False)
     batch = task.collate(encoded, max(map(len, encoded)), tokenizer, generator(0, "try"))
-    inputs = {name: value.to(model.device) for name, value in batch.inputs.items()}
-    task.decode(task.outputs(model, replace(batch, inputs=inputs)), encoded, record)
+    task.decode(task.answered(model, batch.to(model.device)), encoded, record)
 
 
 def _in_float32(model: PreTrainedModel) -> PreTrainedModel:

@@ -5,7 +5,7 @@ from pathlib import Path
 from danlu.bundle.manifest import NAME
 from danlu.recipe.part import kinds, nearest
 from danlu.refusal import Refusal
-from danlu.text.segmenter import Learner, Segmenter, holds_segmenter, open_segmenter
+from danlu.text.segmenting.segmenter import Learner, Segmenter, holds_segmenter, open_segmenter
 
 
 def named_segmenter(name: str) -> Segmenter:

@@ -9,8 +9,8 @@ from danlu.machine.device import device
 from danlu.machine.hub import local_folder
 from danlu.model.folder import open_model
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.tokenizer_folder import open_tokenizer
+from danlu.text.tokenizing.folder import open_tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 FILES = ["*.json", "*.safetensors", "vocab*", "merges.txt", "*.model", "*.spm"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.bundle.bundle import GOLDEN, load
-from danlu.data.cleaning import samples_rewritten
+from danlu.data.cleaning.clean import samples_rewritten
 from danlu.machine.door import opened, read_json
 from danlu.refusal import Refusal
 

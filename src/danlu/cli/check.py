@@ -101,8 +101,8 @@ def show(screen: "Console", stage: "Checked", language: str) -> None:
         warnings_of_data,
         warnings_of_training,
     )
-    from danlu.data.survey import in_words
-    from danlu.evaluate.words import in_columns
+    from danlu.data.corpus.survey import in_words
+    from danlu.evaluate.reporting.words import in_columns
     from danlu.language import translator
 
     _ = translator(language)

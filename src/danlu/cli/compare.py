@@ -14,9 +14,9 @@ def command(
     resamples: Annotated[int, typer.Option(help="draws of the bootstrap behind the intervals")] = 1000,
 ) -> None:
     """Say how much better the second evaluation is, and whether that could be chance."""
-    from danlu.evaluate.compare import compare
-    from danlu.evaluate.resample import refuse_resamples
-    from danlu.evaluate.words import comparison_in_words
+    from danlu.evaluate.reporting.words import comparison_in_words
+    from danlu.evaluate.scoring.compare import compare
+    from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.machine.terminal import show
 
     refuse_resamples(resamples)

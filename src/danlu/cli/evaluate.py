@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from danlu.data.settings import SETTINGS
+from danlu.data.reading.settings import SETTINGS
 from danlu.language import default, translator
 
 
@@ -24,12 +24,12 @@ def command(
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
-    from danlu.data.format import guess
-    from danlu.data.prepared import load as load_prepared
-    from danlu.evaluate.baseline import Baseline
-    from danlu.evaluate.examine import examine, write
-    from danlu.evaluate.resample import refuse_resamples
-    from danlu.evaluate.words import scores_in_words
+    from danlu.data.corpus.prepared import load as load_prepared
+    from danlu.data.reading.format import guess
+    from danlu.evaluate.classical.baseline import Baseline
+    from danlu.evaluate.reporting.words import scores_in_words
+    from danlu.evaluate.scoring.examine import examine, write
+    from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import say, show
     from danlu.refusal import Refusal, of_file

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from danlu.data.settings import SETTINGS
+from danlu.data.reading.settings import SETTINGS
 from danlu.language import default, translator
 
 if TYPE_CHECKING:
-    from danlu.data.label_quality import Suspect
+    from danlu.data.wrong_labels.suspects import Suspect
 
 
 def command(
@@ -28,11 +28,11 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="which rows are held out together follows from it")] = 0,
 ) -> None:
     """Rank records by how probably their label is wrong, for review."""
-    from danlu.data.augmentation import given
-    from danlu.data.format import guess
-    from danlu.data.label_quality import export, labels_in, refuse_export, shares_of, suspects, warnings_of
-    from danlu.data.out_of_sample import out_of_sample
-    from danlu.data.prepared import load
+    from danlu.data.augmenting.augment import given
+    from danlu.data.corpus.prepared import load
+    from danlu.data.reading.format import guess
+    from danlu.data.wrong_labels.out_of_sample import out_of_sample
+    from danlu.data.wrong_labels.suspects import export, labels_in, refuse_export, shares_of, suspects, warnings_of
     from danlu.machine.terminal import say
     from danlu.machine.terminal import show as show_line
     from danlu.refusal import of_file

@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 PROMISES = {
     "stage": "danlu.stages.stage",
-    "format": "danlu.data.format",
-    "cleaner": "danlu.data.cleaner",
-    "augmenter": "danlu.data.augmenter",
-    "engine": "danlu.data.engine",
-    "segmenter": "danlu.text.segmenter",
-    "tokenizer": "danlu.text.tokenizer",
+    "format": "danlu.data.reading.format",
+    "cleaner": "danlu.data.cleaning.cleaner",
+    "augmenter": "danlu.data.augmenting.augmenter",
+    "engine": "danlu.data.corpus.engine",
+    "segmenter": "danlu.text.segmenting.segmenter",
+    "tokenizer": "danlu.text.tokenizing.tokenizer",
     "source": "danlu.model.source",
     "task": "danlu.task.task",
     "method": "danlu.tuning.method",
     "recorder": "danlu.train.recorder",
-    "metric": "danlu.evaluate.metric",
-    "baseline": "danlu.evaluate.baseline",
+    "metric": "danlu.evaluate.scoring.metric",
+    "baseline": "danlu.evaluate.classical.baseline",
 }
 """Each sort of part, and the module whose promise it keeps."""
 

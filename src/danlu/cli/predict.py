@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from danlu.data.settings import SETTINGS
+from danlu.data.reading.settings import SETTINGS
 from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _answers(
 
 
 def _records(file: str, column: str, settings: Sequence[str]) -> Iterator[dict[str, Any]]:
-    from danlu.data.format import guess
+    from danlu.data.reading.format import guess
 
     source = guess(file, settings=settings)
     if column != "text":  # the format refuses a name that the file does not have

@@ -21,7 +21,7 @@ def command(
     language: Annotated[Language | None, typer.Option(help="as the system is set")] = None,
 ) -> None:
     """Write report.html: curves, scores, errors, data and recipe of a run, in one file."""
-    from danlu.evaluate.report import write_report
+    from danlu.evaluate.reporting.report import write_report
     from danlu.machine.terminal import say
 
     say(str(write_report(run, language.value if language else default())))

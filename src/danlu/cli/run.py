@@ -26,6 +26,6 @@ def command(
     sound = read(recipe, overrides or [])
     ran = run(sound, root, only, say)
 
-    from danlu.evaluate.report import write_report
+    from danlu.evaluate.reporting.report import write_report
 
     say(f"done: {ran.folder}; the report: {write_report(ran.folder, sound.language)}")

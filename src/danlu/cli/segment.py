@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from danlu.data.settings import SETTINGS
+from danlu.data.reading.settings import SETTINGS
 from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
-    from danlu.evaluate.segmentation import WordScores
-    from danlu.text.segmenter import Segmenter
+    from danlu.evaluate.scoring.segmentation import WordScores
+    from danlu.text.segmenting.segmenter import Segmenter
 
 _BLOCK = 4096  # records that are segmented together
 
@@ -69,7 +69,7 @@ def _segmented(segmenter: "Segmenter", texts: Iterator[str], shape: Shape, separ
 
 
 def _scored(segmenter: "Segmenter", file: str, known: str | None, settings: Sequence[str]) -> "WordScores":
-    from danlu.evaluate.segmentation import score_segmenter
+    from danlu.evaluate.scoring.segmentation import score_segmenter
 
     words = None if known is None else {word for sentence in _sentences(known) for word in sentence}
     return score_segmenter(segmenter, list(_sentences(file, settings)), words)
@@ -77,8 +77,8 @@ def _scored(segmenter: "Segmenter", file: str, known: str | None, settings: Sequ
 
 def _sentences(file: str, settings: Sequence[str] = ()) -> Iterator[list[str]]:
     """Segmented sentences: records with words, or lines of words where the file is plain text."""
-    from danlu.data.format import guess
-    from danlu.text.segmented import read_words
+    from danlu.data.reading.format import guess
+    from danlu.text.segmenting.segmented import read_words
 
     source = guess(file, settings=settings)
     if source.kind == "text":
@@ -89,7 +89,7 @@ def _sentences(file: str, settings: Sequence[str] = ()) -> Iterator[list[str]]:
 
 
 def _texts(file: str, column: str, settings: Sequence[str]) -> Iterator[str]:
-    from danlu.data.format import guess
+    from danlu.data.reading.format import guess
 
     for number, record in enumerate(guess(file, settings=settings).read([column]), 1):
         text = record[column]
@@ -99,7 +99,7 @@ def _texts(file: str, column: str, settings: Sequence[str]) -> Iterator[str]:
 
 
 def _in_words(scores: "WordScores", language: str) -> Iterable[str]:
-    from danlu.evaluate.words import in_columns
+    from danlu.evaluate.reporting.words import in_columns
     from danlu.language import translator
 
     _ = translator(language)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from danlu.data.settings import SETTINGS
+from danlu.data.reading.settings import SETTINGS
 
 
 def command(
@@ -22,7 +22,7 @@ def command(
 ) -> None:
     """Tell what data holds: rows, lengths, labels, duplicates, conflicts, and what a naive split would leak."""
     from danlu.apps.survey import leaks_in_words, look, short, truths_in_words, write_page
-    from danlu.data.survey import in_words
+    from danlu.data.corpus.survey import in_words
     from danlu.language import default, translator
     from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import say, show

@@ -8,7 +8,7 @@ import typer
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
-    from danlu.text.tokenizer import Tokenizer
+    from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
 def command(
@@ -63,7 +63,7 @@ def _segments(text: str, name: str) -> list[str]:
 
 def _opened(path: str, neighbours: int) -> "tuple[Tokenizer, Any]":
     """The tokenizer of a folder or name, and the model of a bundle if its embeddings are wanted."""
-    from danlu.text.tokenizers.pretrained import Pretrained
+    from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
 
     inside = [Path(path) / name for name in ("bundle", "tokenizer", "")]
     folder = next((folder for folder in inside if (folder / "tokenizer.json").is_file()), Path(path))
@@ -77,8 +77,8 @@ def _opened(path: str, neighbours: int) -> "tuple[Tokenizer, Any]":
 
 
 def _pieces(text: str, tokenizer: "Tokenizer") -> dict[str, Any]:
-    from danlu.text.coverage import readable
-    from danlu.text.windows import tokenized
+    from danlu.text.tokenizing.coverage import readable
+    from danlu.text.tokenizing.tokenized import tokenized
 
     encoding = next(tokenized([text], tokenizer))
     read = readable(tokenizer, encoding.ids)
@@ -100,7 +100,7 @@ def _pieces(text: str, tokenizer: "Tokenizer") -> dict[str, Any]:
 
 def _add_neighbours(tokens: list[dict[str, Any]], tokenizer: "Tokenizer", model: Any, count: int) -> None:
     from danlu.model.nearest import nearest_tokens
-    from danlu.text.coverage import readable
+    from danlu.text.tokenizing.coverage import readable
 
     rows = nearest_tokens(model, [token["id"] for token in tokens], count)
     for token, row in zip(tokens, rows, strict=True):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from danlu.text.batch import rounded_count
+from danlu.text.batching.batch import rounded_count
 
 
 def plain(model: nn.Module) -> PreTrainedModel:
@@ -62,7 +62,7 @@ def _keep_hidden(_module: nn.Module, _arguments: Any, output: Any) -> Any:
     if keep_BT is not None and hidden_BTD is not None and hidden_BTD.shape[:2] == keep_BT.shape:
         _asked.keep_BT = None
         kept_KD = hidden_BTD[keep_BT]
-        spare = rounded_count(len(kept_KD)) - len(kept_KD)  # few shapes: see `danlu.text.batch.few_shapes`
+        spare = rounded_count(len(kept_KD)) - len(kept_KD)  # few shapes: see `danlu.text.batching.batch.few_shapes`
         output.last_hidden_state = nn.functional.pad(kept_KD, (0, 0, 0, spare))[None]
     return output
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer
-from danlu.text.tokenizers.pretrained import Pretrained
-from danlu.text.windows import tokenized
+from danlu.text.tokenizing.tokenized import tokenized
+from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
 
 
 def make_room(network: PreTrainedModel, tokenizer: Tokenizer, folder: Path, name: str) -> None:

@@ -8,7 +8,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Say = Callable[[str], None]
 """Where a line goes that a person should see."""

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from danlu.data.format import Format
+from danlu.data.reading.format import Format
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.stages.sources import Data
 from danlu.stages.stage import Place
 from danlu.task.task import Task
-from danlu.text import shards
-from danlu.text.encoded import Encoded
-from danlu.text.flat import FlatTokens
-from danlu.text.rows import Rows
-from danlu.text.tokenizer import Tokenizer
+from danlu.text.batching import shards
+from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.flat import FlatTokens
+from danlu.text.batching.rows import Rows
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Sharded:
         if self.manifest.form == "tokens":
             return task.rows(FlatTokens(self.folder, self.manifest), tokenizer, limit, room)
         rows = Rows(self.folder, self.manifest)
-        longest = int(rows.lengths.max())
+        longest = int(rows.sizes.widths.max())
         if longest > limit:
             raise Refusal(
                 f"{self.folder}: a row has {longest:,} tokens and the model takes {limit:,}; "

@@ -5,18 +5,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from danlu.data.bad_rows import BadRows
-from danlu.data.cleaner import Rewriter
-from danlu.data.format import Format
+from danlu.data.cleaning.cleaner import Rewriter
+from danlu.data.corpus.prepared import load, load_cleaners, stream
+from danlu.data.corpus.survey import counted_labels
 from danlu.data.labels import Spellings, spellings
-from danlu.data.prepared import load, load_cleaners, stream
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import Format
 from danlu.data.record import Record
-from danlu.data.survey import counted_labels
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.tokenizers.pretrained import Pretrained
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
 
 CHUNK = 4096  # records that are held at a time while a data set is streamed
 

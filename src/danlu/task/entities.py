@@ -8,9 +8,9 @@ from danlu.data.labels import label_of
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
-from danlu.text.align import joined
-from danlu.text.bio import split_tag
-from danlu.text.segmented import borders, text_in_words
+from danlu.text.batching.align import joined
+from danlu.text.batching.bio import split_tag
+from danlu.text.segmenting.segmented import borders, text_in_words
 
 Entity = tuple[int, int, str]
 Nested = Literal["stop", "longest"]

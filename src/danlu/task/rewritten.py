@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from danlu.data.alignment import Alignment, back
-from danlu.data.cleaner import Rewriter
-from danlu.data.cleaning import ROUNDS
+from danlu.data.cleaning.alignment import Alignment, back
+from danlu.data.cleaning.clean import ROUNDS
+from danlu.data.cleaning.cleaner import Rewriter
+from danlu.data.cleaning.rewriting import TOKENS, rewrite_messages, rewrite_texts
 from danlu.data.record import Record
-from danlu.data.rewriting import TOKENS, rewrite_messages, rewrite_texts
 from danlu.task.task import Prediction
-from danlu.text.align import Offsets, joined
+from danlu.text.batching.align import Offsets, joined
 
 
 def rewritten(records: list[Record], rewriters: Sequence[Rewriter]) -> list[Record]:

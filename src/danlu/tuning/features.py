@@ -19,7 +19,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAtte
 
 from danlu.machine.files import full_disk_refused
 from danlu.model.heads import plain
-from danlu.text.batch import Batch
+from danlu.text.batching.batch import Batch
 
 MASK = "attention_mask"
 

@@ -11,12 +11,12 @@ import numpy as np
 from pydantic import Field
 
 from danlu.bundle.bundle import Bundle, load
-from danlu.data.characters import Bools, Characters
-from danlu.data.scripts import SPACE, kinds_of
+from danlu.data.characters.scripts import SPACE, kinds_of
+from danlu.data.characters.side_by_side import Bools, Characters
 from danlu.refusal import Refusal
 from danlu.task.tasks.tag import Tag
-from danlu.text.segmenter import Segmenter, open_segmenter
-from danlu.text.segmenters.ngram import Ngram
+from danlu.text.segmenting.segmenter import Segmenter, open_segmenter
+from danlu.text.segmenting.segmenters.ngram import Ngram
 
 Stretch = tuple[int, int]
 

@@ -6,12 +6,12 @@ from typing import Literal
 from pydantic import Field
 
 from danlu.bundle.bundle import Bundle, load
-from danlu.data.prepared import load as load_prepared
+from danlu.data.corpus.prepared import load as load_prepared
 from danlu.data.record import Record
-from danlu.evaluate.baseline import Baseline
-from danlu.evaluate.examine import examine, write
-from danlu.evaluate.resample import FEWEST, MOST
-from danlu.evaluate.words import scores_in_words
+from danlu.evaluate.classical.baseline import Baseline
+from danlu.evaluate.reporting.words import scores_in_words
+from danlu.evaluate.scoring.examine import examine, write
+from danlu.evaluate.scoring.resample import FEWEST, MOST
 from danlu.language import translator
 from danlu.recipe.part import find
 from danlu.refusal import Refusal

@@ -3,10 +3,10 @@
 from pydantic import Field
 
 from danlu.bundle.bundle import load as load_bundle
-from danlu.data.augmentation import given, without_rows
-from danlu.data.label_quality import export, labels_in, shares_of, suspects, warnings_of
-from danlu.data.out_of_sample import out_of_sample
-from danlu.data.prepared import load, save_split
+from danlu.data.augmenting.augment import given, without_rows
+from danlu.data.corpus.prepared import load, save_split
+from danlu.data.wrong_labels.out_of_sample import out_of_sample
+from danlu.data.wrong_labels.suspects import export, labels_in, shares_of, suspects, warnings_of
 from danlu.language import translator
 from danlu.machine.files import copy_file
 from danlu.stages.sources import bundle_folder

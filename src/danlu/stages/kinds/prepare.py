@@ -10,31 +10,31 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from danlu.data.alike import Forest, join_equal
-from danlu.data.augmentation import augmented, without_augmented
-from danlu.data.augmenter import Augmenter
-from danlu.data.bad_rows import BadRows
-from danlu.data.balance import balance, refuse_unseen_labels
-from danlu.data.balance import in_words as balance_in_words
-from danlu.data.cleaner import Cleaner
-from danlu.data.cleaning import Cleaned, Cleaning, fitted, rewriters
-from danlu.data.contamination import Decontaminate
-from danlu.data.deal import deal
-from danlu.data.dedup import Clusters, Rows, contested, first_of_each
-from danlu.data.dropped import SAMPLES, Dropped
-from danlu.data.engine import Engine
-from danlu.data.engines.local import Local
-from danlu.data.format import Format
-from danlu.data.ingest import Ingest, pieces
-from danlu.data.mix import Mix
-from danlu.data.paragraphs import RepeatedParagraphs, without_repeated_paragraphs
-from danlu.data.prepared import CLEANERS, SPLITS, Writers, load, put_in_place, save_split
+from danlu.data.augmenting.augment import augmented, without_augmented
+from danlu.data.augmenting.augmenter import Augmenter
+from danlu.data.cleaning.clean import Cleaned, Cleaning, fitted, rewriters
+from danlu.data.cleaning.cleaner import Cleaner
+from danlu.data.corpus.contamination import Decontaminate
+from danlu.data.corpus.deal import deal
+from danlu.data.corpus.dropped import SAMPLES, Dropped
+from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.engines.local import Local
+from danlu.data.corpus.ingest import Ingest, pieces
+from danlu.data.corpus.paragraphs import RepeatedParagraphs, without_repeated_paragraphs
+from danlu.data.corpus.prepared import CLEANERS, SPLITS, Writers, load, put_in_place, save_split
+from danlu.data.corpus.spool import Spool, spooled_clusters
+from danlu.data.corpus.stored import mixed_in_words
+from danlu.data.corpus.survey import Counts, Said, Survey, in_words, surveyed
+from danlu.data.duplicates.alike import Forest, join_equal
+from danlu.data.duplicates.dedup import Clusters, Rows, contested, first_of_each
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import Format
 from danlu.data.record import Record, text_of
-from danlu.data.shares import Shares
-from danlu.data.split import split_by_time, split_coded
-from danlu.data.spool import Spool, spooled_clusters
-from danlu.data.stored import mixed_in_words
-from danlu.data.survey import Counts, Said, Survey, in_words, surveyed
+from danlu.data.splitting.balance import balance, refuse_unseen_labels
+from danlu.data.splitting.balance import in_words as balance_in_words
+from danlu.data.splitting.mix import Mix
+from danlu.data.splitting.shares import Shares
+from danlu.data.splitting.split import split_by_time, split_coded
 from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal, without_secrets

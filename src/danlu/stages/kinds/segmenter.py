@@ -5,14 +5,14 @@ import json
 from pydantic import Field
 
 from danlu.data.record import Record
-from danlu.evaluate.segmentation import score_segmenter
+from danlu.evaluate.scoring.segmentation import score_segmenter
 from danlu.language import translator
 from danlu.machine.files import write_text
 from danlu.refusal import Refusal
 from danlu.stages.sources import Data, bundle_folder, has_split, records_of
 from danlu.stages.stage import Place, Stage
-from danlu.text import segmenter as segmenters
-from danlu.text.segmented import read_words
+from danlu.text.segmenting import segmenter as segmenters
+from danlu.text.segmenting.segmented import read_words
 
 SCORES = "words.json"
 

@@ -6,7 +6,7 @@ from typing import Any, overload
 
 from pydantic import Field
 
-from danlu.data.prepared import CLEANERS
+from danlu.data.corpus.prepared import CLEANERS
 from danlu.data.record import Record, text_of
 from danlu.language import translator
 from danlu.machine.files import copy_file, folder_in_place
@@ -14,11 +14,11 @@ from danlu.refusal import Refusal
 from danlu.stages.sources import Data, stream_of, tokenizer_of
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.task.task import Task
-from danlu.text import shards
-from danlu.text.flat import write_tokens
-from danlu.text.rows import write_rows
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.windows import documents
+from danlu.text.batching import shards
+from danlu.text.batching.flat import write_tokens
+from danlu.text.batching.rows import write_rows
+from danlu.text.batching.windows import documents
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
 EXAMPLES = 8  # records that are kept, for the golden outputs of a bundle
 

@@ -10,9 +10,9 @@ from danlu.machine.files import folder_in_place, write_text
 from danlu.refusal import Refusal
 from danlu.stages.sources import Data, resolved, stream_of
 from danlu.stages.stage import Place, Stage
-from danlu.text.align import joined
-from danlu.text.coverage import in_words, report
-from danlu.text.tokenizer import TokenizerSource
+from danlu.text.batching.align import joined
+from danlu.text.tokenizing.coverage import in_words, report
+from danlu.text.tokenizing.tokenizer import TokenizerSource
 
 
 class Tokenizer(Stage):

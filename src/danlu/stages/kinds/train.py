@@ -12,10 +12,10 @@ from pydantic import Field
 from torch import nn
 
 from danlu.bundle.bundle import save
-from danlu.data.cleaner import Rewriter
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
-from danlu.evaluate.metric import Metric
-from danlu.evaluate.score import values
+from danlu.evaluate.scoring.metric import Metric
+from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
 from danlu.machine.files import folder_in_place
 from danlu.machine.seed import generator
@@ -31,9 +31,9 @@ from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import suited, try_a_step
 from danlu.task.predict import Predictor
 from danlu.task.task import Task
-from danlu.text.batch import Batch
-from danlu.text.encoded import Encoded
-from danlu.text.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import precision_of, step_of
 from danlu.train.run import Best, Run, Validation, replicas_for
@@ -70,7 +70,7 @@ class Train(Stage):
             fingerprint=place.fingerprint,
             seed=place.seed,
         )
-        _say_plan(place, run, model, ready.precision, run.bytes_a_parameter(bool(validation)))
+        _say_plan(place, run, prepared.task, model, ready.precision, run.bytes_a_parameter(bool(validation)))
         with ExitStack() as stack:
             if self.tuning.freezes_trunk:
                 batches = _once(run.batches, device())
@@ -245,7 +245,7 @@ class Ready:
             tokens=settings.batch_tokens,
             examples=settings.batch_examples,
             accumulate=settings.accumulate,
-            parts=replicas_for(settings, device()),
+            parts=1 if prepared.task.couples_rows else replicas_for(settings, device()),
         )
 
 
@@ -290,10 +290,16 @@ def _say_losses(place: Place, encoded: Sequence[Encoded]) -> None:
         )
 
 
-def _say_plan(place: Place, run: Run, model: nn.Module, precision: str, held: float) -> None:
+def _say_plan(place: Place, run: Run, task: Task, model: nn.Module, precision: str, held: float) -> None:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     everything = sum(p.numel() for p in model.parameters())
     begun = f", from step {run.state.step:,}" if run.state.step else ""
+    settings = run.settings
+    if task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):
+        place.say(
+            f"{place.folder.name}: the examples of a batch are learnt from one another, so each batch stays whole: "
+            "'threads' has no effect, and with 'accumulate' examples see those of their own batch alone"
+        )
     place.say(
         f"{place.folder.name}: {everything / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained, {precision}, "
         f"{run.total:,} steps, {run.steps_an_epoch:,} in an epoch, {held:.3g} bytes a parameter{begun}"

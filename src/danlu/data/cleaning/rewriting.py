@@ -1,0 +1,175 @@
+"""The texts of records rewritten wherever they stand, and the spans that are marked in them moved.
+
+Records are replaced in their list, never changed themselves.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from danlu.data.cleaning.alignment import Alignment, forward
+from danlu.data.cleaning.cleaner import Rewriter
+from danlu.data.record import Record, answers_of, is_mark
+from danlu.refusal import Refusal
+
+TEXTS = ("text", "text_pair", "context", "question", "source", "target", "chosen", "rejected")
+"""Columns that hold a text, beside the one that records are compared by."""
+
+TOKENS = ("tokens", "words")
+"""Columns that hold a text in pieces; `tags` goes with the first."""
+
+MESSAGES = ("messages", "chosen", "rejected")
+"""Columns that hold a conversation."""
+
+
+def rewrite_texts(
+    records: list[Record], rewriter: Rewriter, names: Collection[str], column: str = "text", *, marks: bool = True
+) -> int:
+    """Rewrite the columns that hold a text; returns how many marked spans have gone.
+
+    `names` are the columns that any of the records has. Entities, head and tail are marked in `column`, answers
+    in `context`; they move with their text where `marks` are asked for.
+
+    Raises:
+        Refusal: what should mark characters of a text that is rewritten does not.
+    """
+    lost = 0
+    for name in dict.fromkeys((column, *TEXTS)):
+        if name not in names:
+            continue
+        texts: list[Any] = [record.get(name) for record in records]
+        rows: Sequence[int] = range(len(records))
+        if set(map(type, texts)) != {str}:
+            rows = [row for row, text in enumerate(texts) if isinstance(text, str)]
+            texts = [texts[row] for row in rows]
+        for row, old, new in zip(rows, texts, rewriter.rewrite(texts), strict=True):
+            if new is old or new == old:
+                continue
+            record = records[row] | {name: new}
+            if marks and name == column and ("entities" in record or "head" in record or "tail" in record):
+                lost += _move_marks(record, rewriter.trace(old), new)
+            if marks and name == "context" and "answers" in record:
+                lost += _move_answers(record, rewriter.trace(old), new)
+            records[row] = record
+    return lost
+
+
+def rewrite_tokens(records: list[Record], rewriter: Rewriter, names: Collection[str]) -> None:
+    """Rewrite each token by itself; one of which nothing is left goes, and so does its tag."""
+    for name in TOKENS:
+        rows = [row for row, record in enumerate(records) if _is_texts(record.get(name))] if name in names else []
+        new = iter(rewriter.rewrite([token for row in rows for token in records[row][name]]))
+        for row in rows:
+            old = records[row][name]
+            tokens = [next(new) for _ in old]
+            if tokens == old:
+                continue
+            stay = [place for place, token in enumerate(tokens) if token]
+            records[row] = records[row] | {name: [tokens[place] for place in stay]}
+            tags = records[row].get("tags")
+            if name == "tokens" and isinstance(tags, list) and len(tags) == len(old):
+                records[row]["tags"] = _tags_left(tags, stay)
+
+
+def rewrite_messages(records: list[Record], rewriter: Rewriter, names: Collection[str]) -> None:
+    """Rewrite what is said in conversations."""
+    for name in MESSAGES:
+        rows = (
+            [row for row, record in enumerate(records) if isinstance(record.get(name), list)] if name in names else []
+        )
+        new = iter(rewriter.rewrite([text for row in rows for text in _said(records[row][name])]))
+        for row in rows:
+            old = records[row][name]
+            changed = [message | {"content": next(new)} if _says(message) else message for message in old]
+            if changed != old:
+                records[row] = records[row] | {name: changed}
+
+
+def _move_marks(record: Record, alignments: Sequence[Alignment], text: str) -> int:
+    """Move entities, head and tail; returns how many have gone."""
+    lost = 0
+    wrong = [name for name in ("entities", "head", "tail") if not _is_marked(record.get(name))]
+    if wrong:
+        raise Refusal(
+            f"column '{wrong[0]}' must hold {{start, end, label}} where a cleaner rewrites its text; "
+            "read such files with kind spans, or name the column otherwise in 'columns' of the data"
+        )
+    if isinstance(record.get("entities"), list):
+        moved = _apart([_moved(mark, alignments, text) for mark in record["entities"]], record["entities"])
+        lost += len(record["entities"]) - len(moved)
+        record["entities"] = moved
+    for name in ("head", "tail"):
+        if isinstance(record.get(name), dict):
+            mark = _moved(record[name], alignments, text)
+            if mark is None:
+                lost += 1
+                del record[name]
+            else:
+                record[name] = mark
+    return lost
+
+
+def _move_answers(record: Record, alignments: Sequence[Alignment], text: str) -> int:
+    given, answers = answers_of(record), []
+    if given is None:
+        raise Refusal(
+            "column 'answers' must be a list of {text, start} where a cleaner rewrites its context; "
+            "read such files with kind squad, or name the column otherwise in 'columns' of the data"
+        )
+    for answer in given:
+        span = forward(alignments, answer["start"], answer["start"] + len(answer["text"]))
+        if span is not None:
+            answers.append(answer | {"start": span[0], "text": text[span[0] : span[1]]})
+    lost = len(given) - len(answers)
+    record["answers"] = answers
+    return lost
+
+
+def _moved(mark: dict[str, Any], alignments: Sequence[Alignment], text: str) -> dict[str, Any] | None:
+    span = forward(alignments, mark["start"], mark["end"])
+    if span is None:
+        return None
+    said = {"text": text[span[0] : span[1]]} if "text" in mark else {}
+    return mark | {"start": span[0], "end": span[1]} | said
+
+
+def _apart(moved: list[dict[str, Any] | None], before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entities that did not overlap do not overlap now: what two would share belongs to the earlier one."""
+    order = sorted(range(len(before)), key=lambda place: (before[place]["start"], before[place]["end"]))
+    end = end_before = 0
+    for place in order:
+        mark, old = moved[place], before[place]
+        if mark is not None and mark["start"] < end and old["start"] >= end_before:
+            mark["start"] = end
+            moved[place] = mark if mark["start"] < mark["end"] else None
+        if mark is not None:
+            end = max(end, mark["end"])
+        end_before = max(end_before, old["end"])
+    return [mark for mark in moved if mark is not None]
+
+
+def _tags_left(tags: list[str], stay: list[int]) -> list[str]:
+    """The tags of the tokens that stay; where the beginning of an entity went, what goes on begins it."""
+    left = [tags[place] for place in stay]
+    for number, place in enumerate(stay):
+        tag = str(tags[place])
+        gone = range(stay[number - 1] + 1 if number else 0, place)
+        if tag[:2] == "I-" and any(tags[other] == f"B-{tag[2:]}" for other in gone):
+            left[number] = f"B-{tag[2:]}"
+    return left
+
+
+def _is_marked(value: object) -> bool:
+    """Whether a value holds marks, or is of another sort, such as a text, that marks nothing."""
+    return all(map(is_mark, value)) if isinstance(value, list) else not isinstance(value, dict) or is_mark(value)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _says(message: object) -> bool:
+    return isinstance(message, dict) and isinstance(message.get("content"), str)
+
+
+def _said(messages: list[Any]) -> list[str]:
+    return [message["content"] for message in messages if _says(message)]

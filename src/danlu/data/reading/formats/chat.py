@@ -1,0 +1,200 @@
+"""Dialogues and instructions in the forms of Alpaca (Taori et al., 2023), ShareGPT and OpenAI, and preferences."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.json_format import JsonFormat
+from danlu.data.reading.json_text import parse
+from danlu.data.reading.source_file import SourceFile
+from danlu.data.record import Record
+from danlu.refusal import Refusal
+
+Message = dict[str, str]
+
+_ROLES = {
+    **dict.fromkeys(("user", "human", "prompter"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bing", "bard", "model", "function_call"), "assistant"),
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("tool", "function", "observation", "function_response"), "tool"),
+}
+
+_SLOT = re.compile(r"\{\{(\w+)\}\}")
+
+
+class _Unfit(ValueError):
+    """What is wrong with an object, for the sentence that tells it."""
+
+
+class Chat(JsonFormat):
+    """One record a dialogue, `{"messages": [{"role", "content"}]}`; of preferences also `chosen` and `rejected`.
+
+    The form is told object by object: `messages` with role and content (OpenAI), `conversations` with from and
+    value (ShareGPT), or an instruction with input and output (Alpaca). `chosen` and `rejected` are two answers to
+    the messages before them. What an assistant calls is a line of JSON a call, `{"name", "arguments"}`, behind what it
+    says. An answer that is empty is refused, and what stands behind the last answer left out. Other keys stay.
+    """
+
+    counted_in: ClassVar[str] = "record"
+
+    instruction: str = Field(default="instruction", description="key of an instruction, such as prompt or question")
+    input: str = Field(default="input", description="key of what the instruction is about; a line of its own after it")
+    output: str = Field(default="output", description="key of the answer to an instruction")
+    slots: dict[str, str] = Field(default={}, description="texts that take the place of {{name}} slots in messages")
+    under: str = Field(default="", description="key of the list, with dots between nested keys; empty: the top")
+
+    def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
+        """Yield the dialogues; see `FileFormat.rows`."""
+        for unit, number, given in self.objects(source, bad_rows, self.under):
+            try:
+                yield number, self._record(given, bad_rows)
+            except _Unfit as error:
+                bad_rows.reject(source.name, f"{unit} {number}", str(error), given)
+
+    def _record(self, given: Record, bad_rows: BadRows) -> Record:
+        others = dict(given)
+        preferred = {key: others.pop(key) for key in ("chosen", "rejected") if given.get(key) is not None}
+        if len(preferred) == 1:
+            raise _Unfit(f"there is '{next(iter(preferred))}' alone; give both 'chosen' and 'rejected'")
+        messages = self._messages(others, answered=bool(preferred))
+        for key, value in preferred.items():
+            before, answer = _answer(value, key)
+            if not messages:
+                messages = before
+            elif before and before != messages:
+                raise _Unfit(f"the messages before '{key}' are not those before the other answer; mend them")
+            preferred[key] = self._filled(answer)
+        if not messages:
+            raise _Unfit(
+                f"there is no 'messages', 'conversations' or '{self.instruction}'; the keys are: "
+                f"{', '.join(map(str, given)) or 'none'}; name the keys in 'instruction', 'input' and 'output'"
+            )
+        if not preferred:
+            messages = _up_to_the_last_answer(messages, bad_rows)
+        filled = [{"role": message["role"], "content": self._filled(message["content"])} for message in messages]
+        return {"messages": filled, **preferred, **others}
+
+    def _messages(self, others: Record, *, answered: bool) -> list[Message]:
+        """The messages of one of the forms, whose keys are taken out of `others`; none if it is none of them."""
+        system = others.pop("system", None)
+        opening = [{"role": "system", "content": _text(system, "system")}] if system else []
+        if "messages" in others:
+            return [*opening, *_turns(others.pop("messages"), "messages", "role", "content")]
+        if "conversations" in others:
+            given = others.pop("conversations")
+            first = given[0] if isinstance(given, list) and given and isinstance(given[0], dict) else {}
+            keys = ("from", "value") if "from" in first else ("role", "content")
+            return [*opening, *_turns(given, "conversations", *keys)]
+        if self.instruction not in others:
+            return []
+        history = others.pop("history", None) or []
+        for pair in history:
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise _Unfit("'history' holds something else than [question, answer]; mend it")
+            opening += _pair(_text(pair[0], "history"), _text(pair[1], "history"))
+        asked = _text(others.pop(self.instruction), self.instruction)
+        about = others.pop(self.input, None)
+        asked += f"\n{_text(about, self.input)}" if about else ""
+        if not asked.strip():
+            raise _Unfit(f"'{self.instruction}' is empty; write what is asked")
+        if answered:
+            return [*opening, {"role": "user", "content": asked}]
+        answer = _text(others.pop(self.output, None), self.output)
+        _refuse_empty(answer, f"'{self.output}'")
+        return [*opening, *_pair(asked, answer)]
+
+    def _filled(self, text: str) -> str:
+        if not self.slots:
+            return text
+        return _SLOT.sub(lambda slot: self.slots.get(slot[1], slot[0]), text)
+
+
+def _pair(asked: str, answer: str) -> list[Message]:
+    return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+
+
+def _turns(given: Any, key: str, role_key: str, content_key: str) -> list[Message]:
+    if not isinstance(given, list) or not given:
+        raise _Unfit(f"'{key}' is no list of messages; expected {{'{role_key}': ..., '{content_key}': ...}}")
+    found = []
+    for place, message in enumerate(given, 1):
+        where = f"message {place}"
+        called = _called(message, where) if isinstance(message, dict) else ""
+        if not isinstance(message, dict) or role_key not in message or not (called or content_key in message):
+            raise _Unfit(f"message {place} of '{key}' has no '{role_key}' or no '{content_key}'; mend it")
+        role = _ROLES.get(str(message[role_key]).lower())
+        if role is None:
+            raise _Unfit(f"message {place} has the role '{message[role_key]}'; the roles are: {', '.join(_ROLES)}")
+        content = message.get(content_key)
+        text = "" if called and content is None else _text(content, where)
+        text = "\n".join(part for part in (text, called) if part)
+        if role == "assistant":
+            _refuse_empty(text, f"{where} of '{key}'")
+        found.append({"role": role, "content": text})
+    return found
+
+
+def _text(value: Any, what: str) -> str:
+    """A text, or the texts of the parts that newer forms split a message into."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in value):
+        return "".join(str(part.get("text", "")) for part in value)
+    kind = {dict: "an object", list: "a list", type(None): "nothing"}.get(type(value), "no text")
+    raise _Unfit(f"'{what}' is {kind} where a text is expected; mend it")
+
+
+def _answer(value: Any, key: str) -> tuple[list[Message], str]:
+    """The messages before an answer, where the whole dialogue is given, and the answer."""
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list):
+        answer = _text(value, key)
+        before: list[Message] = []
+    else:
+        keys = ("from", "value") if value and isinstance(value[0], dict) and "from" in value[0] else ("role", "content")
+        *before, last = _turns(value, key, *keys)
+        answer = last["content"]
+        if last["role"] != "assistant":
+            raise _Unfit(f"the last message of '{key}' is not the assistant's; mend it")
+    _refuse_empty(answer, f"'{key}'")
+    return before, answer
+
+
+def _refuse_empty(answer: str, what: str) -> None:
+    """The one rule for answers, whatever form they come in."""
+    if not answer.strip():
+        raise _Unfit(f"{what} is empty, so there is nothing to learn; write the answer")
+
+
+def _up_to_the_last_answer(messages: list[Message], bad_rows: BadRows) -> list[Message]:
+    """The messages without those that nobody has answered."""
+    answers = [place for place, message in enumerate(messages, 1) if message["role"] == "assistant"]
+    if not answers:
+        raise _Unfit("the last message is not the assistant's, so there is nothing to learn; add its answer")
+    if answers[-1] < len(messages):
+        bad_rows.mend("dialogues without the messages behind their last answer")
+    return messages[: answers[-1]]
+
+
+def _called(message: dict[str, Any], place: str) -> str:
+    """What an assistant calls instead of an answer, or beside it: a line of JSON a call; nothing without any."""
+    calls = message.get("tool_calls") or ([message["function_call"]] if message.get("function_call") else [])
+    if not isinstance(calls, list):
+        raise _Unfit(f"'tool_calls' of {place} is no list; mend it")
+    lines = []
+    for call in calls:
+        called = call.get("function", call) if isinstance(call, dict) else None
+        if not isinstance(called, dict) or not isinstance(called.get("name"), str):
+            raise _Unfit(f"a tool call of {place} has no 'name'; mend it")
+        given = called.get("arguments", {})
+        if isinstance(given, str):  # JSON within JSON, as OpenAI writes it
+            with suppress(Refusal):
+                given = parse(given, place)
+        lines.append(json.dumps({"name": called["name"], "arguments": given}, ensure_ascii=False))
+    return "\n".join(lines)

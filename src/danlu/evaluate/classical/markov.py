@@ -1,0 +1,197 @@
+"""The hidden Markov model behind the tagger: states, counts, and the best path (Viterbi 1967).
+
+Shapes: B sentences, T units, S states, V units that are known, C classes of unknown units.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from danlu.evaluate.classical.units import Mark, shape
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+Kind = Literal["bio", "bmes", "context"]
+State = tuple[str | None, bool | None, bool | None]
+"""Label; joined to the unit on the left, on the right (outside: an entity stands there); None: not told apart."""
+
+BOUNDARY: State = (None, None, None)  # before the first unit and after the last one
+UNSEEN = -1e9  # log probability of what cannot be
+
+
+@dataclass(frozen=True)
+class Markov:
+    """Counts turned into probabilities.
+
+    - `first` (S,), `moves` (S, S), `last` (S,): log probability of beginning with, going on to, ending with a state.
+    - `single` (V, S), `unknown` (C, S): probability of a unit in a state.
+    - `pairs`, `times`: sorted codes of (unit before, unit, state) and how often each was seen.
+    - `before`, `kinds` (V, S): how many units, and how many different ones, came after a unit in a state.
+    """
+
+    states: tuple[State, ...]
+    number: dict[str, int]
+    classes: dict[str, int]
+    first: Floats
+    moves: Floats
+    last: Floats
+    single: Floats
+    unknown: Floats
+    pairs: Numbers
+    times: Numbers
+    before: Floats
+    kinds: Floats
+
+
+def fit(sentences: Sequence[Sequence[str]], truths: Sequence[Sequence[Mark]], kind: Kind) -> Markov:
+    """Count what follows what, in sentences of units and their marks (Witten and Bell 1991 for the smoothing)."""
+    states = _all_states(kind, sorted({label for truth in truths for label, _ in truth if label is not None}))
+    state_number = {state: place for place, state in enumerate(states)}
+    number: dict[str, int] = {}
+    for sentence in sentences:
+        for unit in sentence:
+            number.setdefault(unit, len(number) + 2)  # 0 is the start, 1 an unknown unit
+    now, before, state, state_before, last = [], [], [], [], []
+    for sentence, truth in zip(sentences, truths, strict=True):
+        if sentence:
+            here = [number[unit] for unit in sentence]
+            there = [state_number[each] for each in states_of(kind, truth)]
+            now += here
+            before += [0, *here[:-1]]
+            state += there
+            state_before += [len(states), *there[:-1]]
+            last.append(there[-1])
+    seen = {"now": now, "before": before, "state": state, "state_before": state_before, "last": last}
+    columns = {name: np.array(column, dtype=np.int64) for name, column in seen.items()}
+    return _count(states, number, **columns)
+
+
+def paths(model: Markov, sentences: Sequence[Sequence[str]], pair_smoothing: float | None) -> Iterator[list[int]]:
+    """The most probable states (T,) of each sentence; the longest sentence must come first.
+
+    With `pair_smoothing` a unit depends on the one before it as well, and that is the weight of the unit alone.
+    """
+    emission_BTS = _emissions(model, sentences, pair_smoothing)
+    lengths_B = np.array([len(sentence) for sentence in sentences])
+    score_BS = model.first + emission_BTS[:, 0]
+    final_BS = score_BS.copy()
+    back_BTS = np.zeros(emission_BTS.shape, dtype=np.int16)
+    for place in range(1, emission_BTS.shape[1]):
+        going = int((lengths_B > place).sum())  # sentences are sorted, so those that go on come first
+        from_BSS = score_BS[:going, :, None] + model.moves
+        back_BTS[:going, place] = from_BSS.argmax(1)
+        score_BS = from_BSS.max(1) + emission_BTS[:going, place]
+        final_BS[:going] = score_BS
+    best_B = (final_BS + model.last).argmax(1)
+    for row, length in enumerate(lengths_B):
+        path = [int(best_B[row])]
+        for place in range(length - 1, 0, -1):
+            path.append(int(back_BTS[row, place, path[-1]]))
+        yield path[::-1]
+
+
+def states_of(kind: Kind, truth: Sequence[Mark]) -> list[State]:
+    """The state of each unit of a sentence whose marks are known."""
+    found: list[State] = []
+    for place, (label, joined) in enumerate(truth):
+        beyond = truth[place + 1] if place + 1 < len(truth) else (None, False)
+        if label is not None:
+            found.append((label, joined, None if kind == "bio" else beyond[1]))
+        elif kind == "context":
+            found.append((None, place > 0 and truth[place - 1][0] is not None, beyond[0] is not None))
+        else:
+            found.append((None, None, None))
+    return found
+
+
+def _all_states(kind: Kind, labels: Sequence[str]) -> tuple[State, ...]:
+    both = (False, True)
+    if kind == "bio":
+        return ((None, None, None), *((label, left, None) for label in labels for left in both))
+    inside = [(label, left, right) for label in labels for left in both for right in both]
+    if kind == "bmes":
+        return ((None, None, None), *inside)
+    return (*((None, left, right) for left in both for right in both), *inside)
+
+
+def _count(
+    states: tuple[State, ...],
+    number: dict[str, int],
+    *,
+    now: Numbers,
+    before: Numbers,
+    state: Numbers,
+    state_before: Numbers,
+    last: Numbers,
+) -> Markov:
+    wide, tall = len(states), len(number) + 2
+    moves = np.bincount(state_before * wide + state, minlength=(wide + 1) * wide).reshape(wide + 1, wide)
+    may = np.array([[_follows(one, two) for two in states] for one in (*states, BOUNDARY)])
+    ends = np.array([_follows(each, BOUNDARY) for each in states])
+    seen_VS = np.bincount(now * wide + state, minlength=tall * wide).reshape(tall, wide).astype(np.float64)
+    total_S, kinds_S = seen_VS.sum(0), (seen_VS > 0).sum(0)
+    weight_S = total_S / np.maximum(total_S + kinds_S, 1)
+    any_V = (seen_VS.sum(1) + 0.5) / (seen_VS.sum() + 0.5 * tall)
+    unit_VS = weight_S * seen_VS / np.maximum(total_S, 1) + (1 - weight_S) * any_V[:, None]
+    names = [*dict.fromkeys(map(shape, number)), "unseen"]
+    classes = {name: place for place, name in enumerate(names)}
+    rare_CS = np.full((len(names), wide), 0.1)  # of units seen once: the nearest there is to unseen ones
+    once = {place: classes[shape(unit)] for unit, place in number.items() if seen_VS[place].sum() == 1}
+    for place, kind in once.items():
+        rare_CS[kind] += seen_VS[place]
+    pairs, times = np.unique((before * tall + now) * wide + state, return_counts=True)
+    context = pairs // wide // tall * wide + pairs % wide
+    return Markov(
+        states=states,
+        number=number,
+        classes=classes,
+        first=_log_shares(moves[wide], may[wide]),
+        moves=np.stack([_log_shares(row, allowed) for row, allowed in zip(moves[:wide], may, strict=False)]),
+        last=np.where(ends, np.log((np.bincount(last, minlength=wide) + 0.1) / (total_S + 1)), UNSEEN),
+        single=unit_VS,
+        unknown=rare_CS / np.maximum(total_S + rare_CS.sum(0), 1),
+        pairs=pairs,
+        times=times,
+        before=np.bincount(context, weights=times, minlength=tall * wide).reshape(tall, wide).astype(np.float64),
+        kinds=np.bincount(context, minlength=tall * wide).reshape(tall, wide).astype(np.float64),
+    )
+
+
+def _emissions(model: Markov, sentences: Sequence[Sequence[str]], pair_smoothing: float | None) -> Floats:
+    """Log probability (B, T, S) of each unit in each state; 0 is written where a sentence has ended."""
+    longest, wide, tall = len(sentences[0]), len(model.states), len(model.single)
+    now_BT = np.zeros((len(sentences), longest), dtype=np.int64)
+    single_BTS = np.ones((len(sentences), longest, wide))
+    for row, sentence in enumerate(sentences):
+        now_BT[row, : len(sentence)] = [model.number.get(unit, 1) for unit in sentence]
+        single_BTS[row, : len(sentence)] = model.single[now_BT[row, : len(sentence)]]
+        for place, unit in enumerate(sentence):
+            if unit not in model.number:
+                single_BTS[row, place] = model.unknown[model.classes.get(shape(unit), len(model.classes) - 1)]
+    if pair_smoothing is not None:
+        before_BT = np.pad(now_BT[:, :-1], ((0, 0), (1, 0)))
+        codes_BTS = ((before_BT * tall + now_BT) * wide)[..., None] + np.arange(wide)
+        found = np.minimum(np.searchsorted(model.pairs, codes_BTS), len(model.pairs) - 1)
+        hits_BTS = np.where(model.pairs[found] == codes_BTS, model.times[found], 0)
+        seen_BTS, kinds_BTS = model.before[before_BT], pair_smoothing * model.kinds[before_BT]
+        known = (hits_BTS + kinds_BTS * single_BTS) / np.maximum(seen_BTS + kinds_BTS, 1e-12)
+        single_BTS = np.where(seen_BTS > 0, known, single_BTS)
+    return np.log(np.maximum(single_BTS, 1e-12))
+
+
+def _follows(one: State, two: State) -> bool:
+    """Whether state `two` can come right after state `one`."""
+    if one[0] is not None and two[0] is not None:
+        return one[2] in (None, two[1]) and (not two[1] or one[0] == two[0])
+    right = two[0] is not None if one[0] is None else False
+    left = one[0] is not None if two[0] is None else False
+    return one[2] in (None, right) and two[1] in (None, left)
+
+
+def _log_shares(counts: NDArray[np.int64], allowed: NDArray[np.bool_]) -> Floats:
+    """Log of the shares of the counts (S,), 0.1 added to each that is allowed; `UNSEEN` for the others."""
+    smooth = np.where(allowed, counts + 0.1, 0.0)
+    return np.where(allowed, np.log(np.maximum(smooth, 1e-12) / smooth.sum()), UNSEEN)

@@ -1,0 +1,69 @@
+"""The course of a training: loss, validation, learning rate, speed."""
+
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Any
+
+from danlu.evaluate.pages.charts import Line, Point, line_chart, smoothed
+from danlu.evaluate.pages.markup import Html, element, facts, figure
+from danlu.evaluate.reporting.words import duration, metric_name, number
+from danlu.evaluate.scoring.metric import Metric
+from danlu.recipe.part import find, kinds
+
+
+def curves(log: Sequence[dict[str, Any]], _: Callable[[str], str]) -> Html:
+    """Drawings and a few figures from the lines of a `log.jsonl`; nothing if it is empty."""
+    steps = [line for line in log if "loss" in line]
+    checks = [line for line in log if line.get("validation")]
+    if not steps and not checks:
+        return Html()
+    step = _("step")
+    losses = _points(steps, "loss")
+    drawings = [
+        (_("loss"), line_chart([Line(losses, "faint"), Line(smoothed(losses), "ours")], step, _("loss"))),
+    ]
+    for kind in checks[0]["validation"] if checks else ():
+        points = [
+            (line["step"], line["validation"][kind]) for line in checks if _is_number(line["validation"].get(kind))
+        ]
+        name = _("{metric} on the validation records").format(metric=metric_name(kind, _))
+        drawings.append((name, line_chart([Line(points, "ours", dots=True)], step, name)))
+    rates = [Line(_points(steps, "rate"), "theirs")]
+    drawings.append((_("learning rate"), line_chart(rates, step, _("learning rate"))))
+    norms = [Line(_points(steps, "gradient_norm"), "theirs")]
+    drawings.append((_("norm of the gradient"), line_chart(norms, step, _("norm of the gradient"))))
+    shown = [figure(name, drawing) for name, drawing in drawings if drawing is not None]
+    return element("div", facts(_facts(steps, checks, _)), element("div", *shown, class_="charts"))
+
+
+def _facts(
+    steps: Sequence[dict[str, Any]], checks: Sequence[dict[str, Any]], _: Callable[[str], str]
+) -> list[tuple[str, str]]:
+    told: list[tuple[str, str]] = []
+    last = max([*steps, *checks], key=lambda line: line["step"])
+    told.append((_("steps"), f"{last['step']:,}"))
+    if _is_number(last.get("epoch")):
+        told.append((_("epochs"), f"{last['epoch']:.3g}"))
+    if seconds := [line["seconds"] for line in steps if _is_number(line.get("seconds"))]:
+        told.append((_("time"), duration(sum(seconds), _)))
+    if speeds := [line["tokens_per_second"] for line in steps if _is_number(line.get("tokens_per_second"))]:
+        told.append((_("tokens a second"), f"{median(speeds):,.0f}"))
+    if shares := [line["share_of_limit"] for line in steps if _is_number(line.get("share_of_limit"))]:
+        told.append((_("of the machine's limit"), f"{median(shares):.0%}"))
+    if checks:
+        kind = next(iter(checks[0]["validation"]))
+        values = [line["validation"][kind] for line in checks if _is_number(line["validation"].get(kind))]
+        if values:
+            rising = kind not in kinds(Metric) or find(Metric, kind).higher_is_better  # type: ignore[type-abstract]
+            told.append(
+                (_("best {metric}").format(metric=metric_name(kind, _)), number((max if rising else min)(values)))
+            )
+    return told
+
+
+def _points(lines: Sequence[dict[str, Any]], key: str) -> list[Point]:
+    return [(line["step"], line[key]) for line in lines if _is_number(line.get(key))]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and value == value and abs(value) != float("inf")  # noqa: PLR0124  (NaN)

@@ -1,0 +1,121 @@
+"""Scores in the words and columns of a terminal."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from danlu.evaluate.scoring.compare import Compared
+from danlu.language import translator
+
+
+def metric_name(kind: str, _: Callable[[str], str]) -> str:
+    """The name of a metric as people write it; its kind where there is none."""
+    names = {
+        "accuracy": _("Accuracy"),
+        "precision": _("Precision (macro)"),
+        "recall": _("Recall (macro)"),
+        "macro_f1": _("F1 (macro)"),
+        "micro_f1": _("F1 (micro)"),
+        "entity_f1": _("Entity F1"),
+        "entity_precision": _("Entity precision"),
+        "entity_recall": _("Entity recall"),
+        "perplexity": _("Perplexity"),
+    }
+    return names.get(kind, kind)
+
+
+def label_metric_name(kind: str, _: Callable[[str], str]) -> str:
+    """The name of a metric where it is told of one label, so that nothing is averaged over labels."""
+    names = {
+        "precision": _("Precision"),
+        "recall": _("Recall"),
+        "macro_f1": "F1",
+        "micro_f1": "F1",
+        "entity_f1": "F1",
+        "entity_precision": _("Precision"),
+        "entity_recall": _("Recall"),
+    }
+    return names.get(kind, metric_name(kind, _))
+
+
+def duration(seconds: float, _: Callable[[str], str]) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return _("{seconds} s").format(seconds=f"{seconds:.1f}" if 0 < seconds < 9.95 else f"{seconds:.0f}")
+    if seconds < 5400:
+        return _("{minutes:,.0f} min").format(minutes=seconds / 60)
+    return _("{hours:,.1f} h").format(hours=seconds / 3600)
+
+
+def number(value: float | None) -> str:
+    """A score with three digits after the point, fewer where it is large."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference with its sign."""
+    return "–" if value is None else f"{'+' if value >= 0 else '−'}{number(abs(value))}"
+
+
+def scores_in_words(scores: dict[str, Any], language: str) -> list[str]:
+    """What a `scores.json` holds as lines of a small table."""
+    _ = translator(language)
+    baseline = scores.get("baseline")
+    head = ["", _("value"), _("interval (95 %)")]
+    if baseline:
+        head += [baseline["kind"], _("difference"), _("interval (95 %)")]
+    rows = [head]
+    for kind, measured in scores["metrics"].items():
+        row = [metric_name(kind, _), number(measured["value"]), between(measured)]
+        if baseline:
+            gap = baseline["difference"][kind]
+            row += [number(baseline["metrics"][kind]["value"]), signed(gap["value"]), between(gap, signed)]
+        rows.append(row)
+    return [_("{records:,} records").format(records=scores["records"]), *in_columns(rows), *absent_in_words(scores, _)]
+
+
+def comparison_in_words(compared: Compared, names: tuple[str, str], language: str) -> list[str]:
+    """A comparison as lines of a small table, and what it means."""
+    _ = translator(language)
+    rows = [["", *names, _("difference"), _("interval (95 %)"), ""]]
+    verdicts = {True: _("better"), False: _("worse"), None: _("may be chance")}
+    for row in compared.metrics:
+        gap = row.difference.to_plain()
+        values = [number(row.first.value), number(row.second.value), signed(row.difference.value)]
+        rows.append([metric_name(row.metric, _), *values, between(gap, signed), verdicts[row.better]])
+    paired = _("Both saw the same records; differences are resampled record by record.")
+    apart = _("The records differ, so the intervals are wide; evaluate both on the same data to tell more.")
+    return [*in_columns(rows), paired if compared.paired else apart]
+
+
+def absent_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]:
+    """A sentence on the labels that no mean over labels counts; none where all are counted."""
+    absent = scores.get("absent") or []
+    if not absent:
+        return []
+    told = _("means are over {counted} of {all} labels; neither in the truth nor in the answers: {absent}")
+    names = ", ".join(absent[:20]) + (", …" if len(absent) > 20 else "")
+    return [told.format(counted=len(scores["labels"]) - len(absent), all=len(scores["labels"]), absent=names)]
+
+
+def between(measured: dict[str, Any], write: Callable[[float | None], str] = number) -> str:
+    """The interval of a measured value."""
+    return f"{write(measured['low'])} – {write(measured['high'])}"
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows with their cells under each other, the first column to the left, the others to the right."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [" " * (width - _width(cell)) + cell for cell, width in zip(row, widths, strict=True)]
+        cells[0] = row[0] + " " * (widths[0] - _width(row[0]))
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

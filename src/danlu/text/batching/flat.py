@@ -1,0 +1,183 @@
+"""Documents as one long row of token numbers in flat files: what language models are pretrained from.
+
+`tokens-00000.bin` holds the numbers of whole documents, little-endian uint16 where the vocabulary fits, else uint32;
+`tokens-00000.ends.npy` where each document ends (int64). Rows for training are looked up, never stored.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from danlu.refusal import Refusal
+from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes
+from danlu.text.batching.shards import Manifest, Shard, hashed
+
+SHARD = 1 << 27  # tokens: 256 MB where a number takes two bytes
+
+Targets = Callable[[Row], dict[str, Ids]]
+"""What a task wants to be learnt of a row, by name: (T,), -100 where nothing counts."""
+
+
+def number_type(vocabulary: int) -> np.dtype[np.unsignedinteger]:
+    """The smallest type that holds the numbers of so many tokens."""
+    return np.dtype("<u2" if vocabulary <= 1 << 16 else "<u4")
+
+
+def write_tokens(folder: Path, chunks: Iterable[Sequence[Ids]], vocabulary: int, *, shard: int = SHARD) -> list[Shard]:
+    """Write documents as they come into files of about `shard` tokens; no more than a chunk is held.
+
+    A document stands in one file. An empty one is left out.
+    """
+    dtype = number_type(vocabulary)
+    written: list[Shard] = []
+    waiting: Iterator[Sequence[Ids]] = iter(chunks)
+    first = next(waiting, None)
+    while first is not None:
+        names = [f"tokens-{len(written):05}.bin", f"tokens-{len(written):05}.ends.npy"]
+        lengths: list[int] = []
+        with (folder / names[0]).open("wb") as file:
+            tokens = 0
+            following = None
+            for chunk in chain([first], waiting):
+                if tokens >= shard:
+                    following = chunk
+                    break
+                filled = [document for document in chunk if len(document)]
+                if filled:
+                    file.write(np.concatenate(filled).astype(dtype).tobytes())
+                lengths += [len(document) for document in filled]
+                tokens += sum(map(len, filled))
+        first = following
+        if lengths:
+            np.save(folder / names[1], np.cumsum(lengths, dtype=np.int64), allow_pickle=False)
+            written.append(hashed(folder, names, len(lengths), tokens))
+        else:
+            (folder / names[0]).unlink()
+    return written
+
+
+class FlatTokens:
+    """Flat token files, mapped into memory.
+
+    - `parts`: of each file the token numbers and where its documents end.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        """Map the files of a manifest that was checked.
+
+        Raises:
+            Refusal: an index does not fit its tokens.
+        """
+        dtype = number_type(int(manifest.told("vocabulary")))
+        self.parts: list[tuple[NDArray[np.unsignedinteger], NDArray[np.int64]]] = []
+        for shard in manifest.shards:
+            data, index = (folder / name for name in shard.files)
+            tokens = np.memmap(data, dtype, "r")
+            ends = np.load(index, mmap_mode="r", allow_pickle=False)
+            if len(tokens) != shard.tokens or len(ends) != shard.count or int(ends[-1]) != shard.tokens:
+                raise Refusal(f"{index}: the index does not fit the tokens beside it; write the shards again")
+            self.parts.append((tokens, ends))
+
+
+class _Looked(Sequence[Encoded]):
+    """Rows that are looked up by their number; `lengths` are the tokens of each, (N,)."""
+
+    lengths: NDArray[np.int32]
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @overload
+    def __getitem__(self, row: int) -> Encoded: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Encoded]: ...
+    def __getitem__(self, row: int | slice) -> Encoded | list[Encoded]:
+        if isinstance(row, slice):
+            return [self[number] for number in range(*row.indices(len(self)))]
+        number = int(row) + (len(self) if row < 0 else 0)
+        if not 0 <= number < len(self):
+            raise IndexError(row)
+        found = self._row(number)
+        found.targets = self._targets(found.row)
+        return found
+
+    @property
+    def sizes(self) -> Sizes:
+        """What each row costs."""
+        return Sizes(self.lengths)
+
+    def _row(self, number: int) -> Encoded:
+        raise IndexError(number)
+
+
+class PackedRows(_Looked):
+    """Rows of `size` tokens that go on from document to document; `segments` tell these apart.
+
+    A row repeats the last token of the one before, so that every token but a document's first is predicted once.
+    """
+
+    def __init__(self, flat: FlatTokens, size: int, targets: Targets) -> None:
+        """Rows of at most `size` tokens, 2 or more; the last of a file may be shorter."""
+        super().__init__(targets)
+        self._flat, self._size = flat, size
+        counts = [-(-(len(tokens) - 1) // (size - 1)) for tokens, _ in flat.parts]
+        self._starts = np.cumsum([0, *counts])
+        self.lengths = np.full(int(self._starts[-1]), size, np.int32)
+        for (tokens, _), count, end in zip(flat.parts, counts, self._starts[1:], strict=True):
+            if count:
+                self.lengths[end - 1] = len(tokens) - (count - 1) * (size - 1)
+
+    def _row(self, number: int) -> Encoded:
+        part = int(np.searchsorted(self._starts, number, "right")) - 1
+        tokens, ends = self._flat.parts[part]
+        start = (number - int(self._starts[part])) * (self._size - 1)
+        ids = tokens[start : start + int(self.lengths[number])].astype(np.int32)
+        first = int(np.searchsorted(ends, start, "right"))
+        last = int(np.searchsorted(ends, start + len(ids), "left"))
+        cuts = np.asarray(ends[first:last]) - start
+        segments = np.searchsorted(cuts, np.arange(len(ids)), "right").astype(np.int32)
+        return Encoded(number, (Row(ids, segments=segments),))
+
+
+class DocumentRows(_Looked):
+    """Rows of one document each, or of one window of it, with the document's first and last special tokens."""
+
+    def __init__(
+        self, flat: FlatTokens, size: int, targets: Targets, *, around: tuple[int, int] = (0, 0), overlap: int = 0
+    ) -> None:
+        """Rows of at most `size` tokens.
+
+        `around` are how many special tokens a document begins and ends with; `overlap` is how many tokens two
+        neighbouring windows of a document share.
+        """
+        super().__init__(targets)
+        self._flat, self._around = flat, around
+        self._stride = size - sum(around) - overlap
+        assert self._stride > 0, f"a row of {size} tokens has no room for text"
+        self._documents = np.cumsum([0, *(len(ends) for _, ends in flat.parts)])
+        contents = [np.diff(ends, prepend=0) - sum(around) for _, ends in flat.parts]
+        content_D = np.maximum(np.concatenate(contents), 0)
+        windows_D = np.maximum(1, -(-(content_D - overlap) // self._stride))
+        self._ends = np.cumsum(windows_D)
+        self.lengths = np.full(int(self._ends[-1]), size, np.int32)
+        self.lengths[self._ends - 1] = content_D - (windows_D - 1) * self._stride + sum(around)
+
+    def _row(self, number: int) -> Encoded:
+        document = int(np.searchsorted(self._ends, number, "right"))
+        before = int(self._ends[document - 1]) if document else 0
+        part = int(np.searchsorted(self._documents, document, "right")) - 1
+        tokens, ends = self._flat.parts[part]
+        inside = document - int(self._documents[part])
+        begin, end = (int(ends[inside - 1]) if inside else 0), int(ends[inside])
+        lead, trail = self._around
+        start = begin + lead + (number - before) * self._stride
+        stop = start + int(self.lengths[number]) - lead - trail
+        pieces = [tokens[begin : begin + lead], tokens[start:stop], tokens[end - trail : end]]
+        return Encoded(document, (Row(np.concatenate(pieces).astype(np.int32)),), start=start - begin - lead)

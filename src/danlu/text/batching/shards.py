@@ -1,0 +1,133 @@
+"""A folder of shards: files that are read by mapping them into memory, and `manifest.json`.
+
+The manifest tells what the shards hold, and the size, SHA-256 and counts of each.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from operator import index
+from pathlib import Path
+from typing import Any, Literal
+
+from danlu.machine.files import sha256, write_text
+from danlu.refusal import Refusal
+from danlu.text.tokenizing.tokenizer import Tokenizer, backend_for_text
+
+NAME = "manifest.json"
+FORMAT = 1
+
+Form = Literal["rows", "tokens"]
+"""`rows`: encoded examples of a task; `tokens`: whole documents one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One file, and its index beside it if it has one: rows or documents, tokens, bytes and hash of each file."""
+
+    file: str
+    count: int
+    tokens: int
+    files: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a folder of shards holds.
+
+    - `tokenizer`: hash of the tokenizer whose numbers these are, see `tokenizer_hash`.
+    - `about`: what the one who wrote them wants to find again, such as the task.
+    """
+
+    form: Form
+    tokenizer: str
+    shards: tuple[Shard, ...]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Rows, or documents."""
+        return sum(shard.count for shard in self.shards)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all."""
+        return sum(shard.tokens for shard in self.shards)
+
+    def told(self, what: str) -> Any:
+        """What stands in `about` under a name.
+
+        Raises:
+            Refusal: nothing does.
+        """
+        if what not in self.about:
+            raise Refusal(f"the {NAME} of the shards does not tell '{what}'; write the shards again")
+        return self.about[what]
+
+
+def hashed(folder: Path, names: Sequence[str], count: int, tokens: int) -> Shard:
+    """The entry of a shard whose files have been written; the first name is the data."""
+    files = {name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in names}
+    return Shard(names[0], count, tokens, files)
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write `manifest.json`."""
+    plain = {"format": FORMAT, "count": manifest.count, "tokens": manifest.tokens, **asdict(manifest)}
+    write_text(folder / NAME, json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
+
+
+def read(folder: Path, *, check: bool = True) -> Manifest:
+    """The manifest of a folder, after every file was found to be as it was written; `check` looks at hashes too.
+
+    Raises:
+        Refusal: there is no manifest, or one that cannot be read; a file is missing, has changed, or is empty.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise Refusal(f"{folder}: there is no {NAME}; run the stage of kind 'shards' that writes it")
+    try:
+        plain = json.loads(path.read_text("utf-8"))
+        if plain["format"] != FORMAT:
+            raise Refusal(f"{path}: format {plain['format']} is not {FORMAT}, which this danlu reads; upgrade danlu")
+        shards = tuple(Shard(**shard) for shard in plain["shards"])
+        manifest = Manifest(plain["form"], plain["tokenizer"], shards, dict(plain["about"]))
+        for shard in shards:
+            _ = index(shard.count) + index(shard.tokens)  # raises TypeError for what is no whole number
+        listed = [(name, dict(wanted)) for shard in shards for name, wanted in shard.files.items()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refusal(f"{path}: this is no manifest that danlu wrote ({error!r}); write the shards again") from None
+    if not manifest.count:
+        raise Refusal(f"{path}: the shards hold nothing; give the stage that writes them data")
+    for shard in shards:
+        if not shard.count or not shard.tokens:
+            raise Refusal(f"{folder / shard.file}: this shard is empty; write the shards again")
+    with ThreadPoolExecutor() as threads:
+        for _ in threads.map(lambda item: _check(folder, *item, hashes=check), listed):
+            pass
+    return manifest
+
+
+def tokenizer_hash(tokenizer: Tokenizer) -> str:
+    """SHA-256 of what decides which numbers a text becomes."""
+    plain = json.loads(backend_for_text(tokenizer).to_str())
+    plain = {name: value for name, value in plain.items() if name not in ("truncation", "padding")}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode("utf-8")).hexdigest()
+
+
+def _check(folder: Path, name: str, wanted: dict[str, Any], *, hashes: bool) -> None:
+    path = folder / name
+    if Path(name).name != name:
+        raise Refusal(f"{folder / NAME}: the entry '{name}' names no file of this folder; write the shards again")
+    if not path.is_file():
+        raise Refusal(f"{path}: this shard is missing; write the shards again")
+    size = path.stat().st_size
+    if not size:
+        raise Refusal(f"{path}: this shard is empty; write the shards again")
+    if size != wanted.get("bytes") or (hashes and sha256(path) != wanted.get("sha256")):
+        raise Refusal(
+            f"{path}: the shard has changed since it was written (its SHA-256 differs from {NAME}); "
+            "copy or write the shards again"
+        )

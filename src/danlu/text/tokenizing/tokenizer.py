@@ -1,0 +1,96 @@
+"""The promise of a tokenizer: how one is made, from text or from a folder; and how text enters it."""
+
+import json
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar
+from weakref import WeakKeyDictionary
+
+from transformers import PreTrainedTokenizerFast
+
+from danlu.recipe.part import Part
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
+
+Tokenizer = PreTrainedTokenizerFast
+"""What every floor above works with; `save_pretrained` writes what plain transformers opens."""
+
+_changing = Lock()
+_with_blanks: "WeakKeyDictionary[Tokenizer, Backend]" = WeakKeyDictionary()
+
+
+class TokenizerSource(Part):
+    """How a tokenizer comes to be."""
+
+    folder: ClassVar[str] = "danlu.text.tokenizing.tokenizers"
+
+    @abstractmethod
+    def build(self, texts: Callable[[], Iterator[str]]) -> Tokenizer:
+        """Make the tokenizer; `texts` gives the training text anew at each call, and may go unused."""
+
+
+def backend_for_text(tokenizer: Tokenizer) -> "Backend":
+    """The tokenizer's backend, set so that what somebody has typed is text: it makes no special token.
+
+    `[SEP]` in a text is a bracket, a word and a bracket. Nothing is cut or padded, either. Words that were added
+    without being special, as by the kind `extended`, are found as ever. transformers resets this at each call of the
+    tokenizer itself, so it is looked after here, whenever text is encoded.
+    """
+    backend = tokenizer.backend_tokenizer
+    with _changing:  # what changes while another thread encodes is an error of the library
+        if backend.truncation is not None:  # some tokenizer files switch these on
+            backend.no_truncation()
+        if backend.padding is not None:
+            backend.no_padding()
+        if not backend.encode_special_tokens:
+            backend.encode_special_tokens = True
+            _take_apart(tokenizer)
+    return backend
+
+
+def backend_with_blanks(tokenizer: Tokenizer) -> "Backend":
+    """As `backend_for_text`, but that the mask token in a text is the mask: a place that whoever asks leaves open."""
+    found = _with_blanks.get(tokenizer)
+    if found is None:
+        from tokenizers import Tokenizer as Backend
+
+        plain = json.loads(backend_for_text(tokenizer).to_str())
+        for token in plain["added_tokens"]:
+            if token["content"] == tokenizer.mask_token:
+                token["special"] = False  # so that it is found in texts, as other added words are
+        found = Backend.from_str(json.dumps(plain))
+        found.encode_special_tokens = True
+        _with_blanks[tokenizer] = found
+    return found
+
+
+def special_tokens(tokenizer: Tokenizer) -> list[str]:
+    """The texts of all special tokens, those without a role included, sorted."""
+    added = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return sorted({*tokenizer.all_special_tokens, *added})
+
+
+def _take_apart(tokenizer: Tokenizer) -> None:
+    """See to it that no special token is found as a piece of text either.
+
+    Unigram models hold them in their vocabulary, as likelier than anything. A cut behind its first character makes
+    each of them two pieces; numbers and everything else stay.
+    """
+    backend, special = tokenizer.backend_tokenizer, special_tokens(tokenizer)
+    numbers = {backend.token_to_id(token) for token in special}
+    if tokenizer.unk_token_id not in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
+        numbers.discard(tokenizer.unk_token_id)  # stands for characters that nobody knows as well
+    tried = [form.format(token) for token in special for form in ("{}", "a {} a", "a{}a")]
+    encodings = backend.encode_batch(tried, add_special_tokens=False)
+    if not any(numbers.intersection(encoding.ids) for encoding in encodings):
+        return
+    from tokenizers import Regex, pre_tokenizers
+
+    longer = [token for token in special if len(token) > 1]
+    heads = "|".join(f"{re.escape(token[0])}(?={re.escape(token[1:])})" for token in longer)
+    apart = pre_tokenizers.Split(Regex(heads), "isolated")
+    before = backend.pre_tokenizer
+    backend.pre_tokenizer = apart if before is None else pre_tokenizers.Sequence([before, apart])

@@ -1,0 +1,28 @@
+"""A tokenizer that is there already: in a local folder, or on the Hugging Face hub."""
+
+from collections.abc import Callable, Iterator
+
+from pydantic import Field
+
+from danlu.machine.hub import local_folder
+from danlu.text.tokenizing.folder import open_tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+
+FILES = ["tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "config.json", "*.model"]
+
+
+class Pretrained(TokenizerSource):
+    """The tokenizer of a folder or of a hub name; nothing is learnt."""
+
+    path: str = Field(description="local folder, or a name on the hub such as google-bert/bert-base-chinese")
+
+    def build(self, texts: Callable[[], Iterator[str]]) -> Tokenizer:
+        """Load it; `texts` goes unused. A tokenizer without padding token pads with its end token.
+
+        Raises `Refusal` for a folder without tokenizer, a name that is not cached while the hub cannot be
+        reached, and a tokenizer that needs code from the folder.
+        """
+        tokenizer = open_tokenizer(local_folder(self.path, FILES), self.path)
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+        return tokenizer

@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow.parquet import read_table
+
+from danlu.data.corpus.prepared import load, load_survey, save
+from danlu.data.corpus.survey import Survey, survey
+from danlu.data.duplicates.dedup import find_clusters, texts_of
+from danlu.data.record import Record
+from danlu.machine.seed import generator
+from danlu.refusal import Refusal
+
+entity = st.fixed_dictionaries(
+    {"start": st.integers(0, 9), "end": st.integers(0, 9), "label": st.sampled_from("ab")},
+    optional={"score": st.floats(0, 1)},
+)
+record = st.fixed_dictionaries({"text": st.text(st.characters(codec="utf-8"))}, optional={"entities": st.lists(entity)})
+
+
+def surveyed(records: list[Record]) -> Survey:
+    return survey(records, find_clusters(texts_of(records)), generator(0))
+
+
+@given(st.lists(record, min_size=1, max_size=8))
+@settings(deadline=None, max_examples=50)
+def test_records_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
+    folder = tmp_path_factory.getbasetemp() / "prepared"
+    save(folder, {"train": records, "test": []}, surveyed(records))
+    assert load(folder, "train") == records
+    assert sorted(path.name for path in folder.iterdir()) == ["survey.json", "train.parquet"]
+
+
+def test_other_tools_read_the_splits_and_the_survey(tmp_path: Path) -> None:
+    records = [{"text": "好", "label": "pos"}, {"text": "差"}]
+    save(tmp_path, {"train": records}, surveyed(records))
+    assert read_table(tmp_path / "train.parquet").column("label").to_pylist() == ["pos", None]
+    assert json.loads((tmp_path / "survey.json").read_text(encoding="utf-8")) == load_survey(tmp_path)
+    assert load_survey(tmp_path)["labels"] == {"pos": 1}
+
+
+def test_a_split_that_shrank_to_nothing_leaves_no_old_file(tmp_path: Path) -> None:
+    records = [{"text": "好"}]
+    save(tmp_path, {"train": records, "test": records}, surveyed(records))
+    save(tmp_path, {"train": records}, surveyed(records))
+    with pytest.raises(Refusal, match="holds no split 'test'; use one of: train"):
+        load(tmp_path, "test")
+
+
+def test_what_is_missing_or_of_two_types_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="holds no split 'train'; run the stage that prepares the data first"):
+        load(tmp_path, "train")
+    with pytest.raises(Refusal, match=r"holds no survey\.json"):
+        load_survey(tmp_path)
+    records = [{"text": "好", "head": {"start": 1}}, {"text": "差", "head": {"start": "x"}}]
+    with pytest.raises(Refusal, match="column 'head' cannot be stored"):
+        save(tmp_path, {"train": records}, surveyed(records))
+    assert not list(tmp_path.iterdir())

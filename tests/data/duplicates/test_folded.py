@@ -1,0 +1,36 @@
+import unicodedata
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from danlu.data.duplicates.folded import folded, normalised
+
+texts = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), max_size=8)
+
+
+def by_hand(text: str) -> str:
+    """Each character by itself; one that becomes several stays."""
+    if any("\u0300" <= char <= "\u036f" for char in text):
+        text = unicodedata.normalize("NFC", text)
+    found = ""
+    for char in text:
+        became = unicodedata.normalize("NFKC", char).casefold()
+        found += "" if not became.strip() else became if len(became) == 1 else char
+    return found
+
+
+@given(texts)
+@settings(deadline=None)
+def test_all_texts_at_once_are_folded_as_each_by_hand(lines: list[str]) -> None:
+    found = folded(lines)
+    assert [found.bytes_of(row).decode("utf-32-le") for row in range(len(lines))] == list(map(by_hand, lines))
+
+
+@given(st.text("aAé e\u0301，,Ａ好\n\t ½…", max_size=12))
+@settings(deadline=None)
+def test_case_width_white_space_and_composed_letters_are_told_alike(text: str) -> None:
+    assert normalised(unicodedata.normalize("NFD", text).upper().replace(" ", "\u3000")) == normalised(text.upper())
+
+
+def test_half_of_a_pair_of_surrogates_is_a_character_like_any_other() -> None:
+    assert normalised("a\ud800 b") == "a\ud800b"

@@ -1,0 +1,96 @@
+"""One rule for dialogues, in whatever form they come."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import Format
+from danlu.data.record import Record
+from danlu.refusal import Refusal
+
+
+def read(folder: Path, given: Any, bad_rows: BadRows | None = None) -> list[Record]:
+    (folder / "a.json").write_text(json.dumps([given], ensure_ascii=False), encoding="utf-8")
+    source = Format.model_validate({"kind": "chat", "path": str(folder / "a.json")})
+    return list(source.read(bad_rows=bad_rows))
+
+
+def openai(answer: Any, *rest: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": "问"}, {"role": "assistant", "content": answer}, *rest]}
+
+
+def sharegpt(answer: Any) -> dict[str, Any]:
+    return {"conversations": [{"from": "human", "value": "问"}, {"from": "gpt", "value": answer}]}
+
+
+# ruff: noqa: E501  (one form a line)
+FORMS: dict[str, Any] = {
+    "openai": openai,
+    "sharegpt": sharegpt,
+    "alpaca": lambda answer: {"instruction": "问", "output": answer},
+    "openai_parts": lambda answer: openai([{"type": "text", "text": answer}] if isinstance(answer, str) else answer),
+    "preference": lambda answer: {"instruction": "问", "chosen": answer, "rejected": "坏"},
+    "preference_messages": lambda answer: {
+        "messages": [{"role": "user", "content": "问"}],
+        "chosen": [{"role": "assistant", "content": answer}],
+        "rejected": [{"role": "assistant", "content": "坏"}],
+    },
+    "in_the_middle": lambda answer: openai(answer, {"role": "user", "content": "又"}, {"role": "assistant", "content": "好"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ["", " \n", "　"])
+@pytest.mark.parametrize("form", FORMS)
+def test_an_empty_answer_is_refused_in_every_form(form: str, answer: str, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"record 1: .* is empty, so there is nothing to learn"):
+        read(tmp_path, FORMS[form](answer))
+    assert read(tmp_path, FORMS[form]("答"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_answer_that_is_null_is_refused_in_every_form(form: str, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="record 1: "):
+        read(tmp_path, FORMS[form](None))
+
+
+def test_a_dialogue_that_ends_with_the_user_keeps_what_was_answered(tmp_path: Path) -> None:
+    bad_rows = BadRows()
+    asked = [{"role": "user", "content": "又"}, {"role": "tool", "content": "x"}]
+    (record,) = read(tmp_path, openai("答", *asked), bad_rows)
+    assert [message["content"] for message in record["messages"]] == ["问", "答"]
+    assert bad_rows.mended == {"dialogues without the messages behind their last answer": 1}
+
+
+CALL = {"name": "weather", "arguments": {"city": "北京"}}
+AS_TEXT = json.dumps(CALL, ensure_ascii=False)
+CALLS: dict[str, tuple[dict[str, Any], str]] = {
+    "openai": (
+        {"content": None, "tool_calls": [{"id": "1", "type": "function", "function": CALL | {"arguments": '{"city": "北京"}'}}]},
+        AS_TEXT,
+    ),
+    "no_content": ({"tool_calls": [{"function": CALL}]}, AS_TEXT),
+    "beside_a_text": ({"content": "看看", "tool_calls": [{"function": CALL}, {"function": CALL}]}, f"看看\n{AS_TEXT}\n{AS_TEXT}"),
+    "legacy": ({"content": None, "function_call": CALL}, AS_TEXT),
+    "bare": ({"content": "", "tool_calls": [CALL]}, AS_TEXT),
+    "no_json": ({"content": None, "tool_calls": [{"function": {"name": "f", "arguments": "x("}}]}, '{"name": "f", "arguments": "x("}'),
+    "none": ({"content": "好", "tool_calls": None}, "好"),
+    "no_calls": ({"content": "好", "tool_calls": []}, "好"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "content"), CALLS.values(), ids=CALLS.keys())
+def test_tool_calls_are_what_the_assistant_says(message: dict[str, Any], content: str, tmp_path: Path) -> None:
+    given = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant"} | message]}
+    assert read(tmp_path, given)[0]["messages"][1]["content"] == content
+
+
+@pytest.mark.parametrize("calls", [3, ["x"], [{"function": 1}], [{"function": {"arguments": "{}"}}], {"name": "f"}])
+def test_tool_calls_of_another_form_are_refused(calls: Any, tmp_path: Path) -> None:
+    given = {
+        "messages": [{"role": "user", "content": "问"}, {"role": "assistant", "content": None, "tool_calls": calls}]
+    }
+    with pytest.raises(Refusal, match=r"tool.call.* of message 2"):
+        read(tmp_path, given)

@@ -1,0 +1,108 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from danlu.machine.seed import generator
+from danlu.text.batching.batch import plan
+from danlu.text.batching.encoded import Encoded, Row, Sizes, sizes_of
+from danlu.text.batching.order import permuted
+from danlu.text.batching.reader import Reader
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 3000), st.integers(0, 3))
+def test_an_order_has_every_number_once(count, seed):
+    assert sorted(permuted(np.arange(count), count, seed).tolist()) == list(range(count))
+
+
+def test_a_place_of_a_huge_order_is_looked_up_by_itself():
+    count = 10**12 + 7
+    begin = time.process_time()
+    some = permuted(np.array([0, 5, count - 1]), count, "seed")
+    assert time.process_time() - begin < 0.5
+    assert permuted(np.array([5]), count, "seed").tolist() == [some[1]]
+    assert len(set(some.tolist())) == 3
+    assert ((some >= 0) & (some < count)).all()
+
+
+def test_an_order_is_random_enough():
+    """Neighbours are as far apart as chance puts them, and two keys share as few places as chance gives them."""
+    count = 20_000
+    first, second = (permuted(np.arange(count), count, key) for key in (1, 2))
+    assert np.abs(np.diff(first)).mean() == pytest.approx(count / 3, rel=0.02)
+    assert abs(np.corrcoef(np.arange(count), first)[0, 1]) < 0.03
+    assert (first == second).sum() < 10
+
+
+LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=120)
+
+
+def seen(reader, start, stop, each, ranks):
+    """The rows of all batches in global order, when `ranks` ranks each read their own."""
+    found = []
+    for number in range(start, stop):
+        own = [reader.step(number, each, rank, ranks) for rank in range(ranks)]
+        for turn in range(max(map(len, own))):
+            found += [own[rank][turn].examples.tolist() for rank in range(ranks) if turn < len(own[rank])]
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    LENGTHS,
+    st.integers(0, 9),
+    st.sampled_from([7, 16, 1000]),
+    st.sampled_from([None, 1, 5]),
+    st.integers(1, 3),
+    st.data(),
+)
+def test_ranks_and_restarts_do_not_change_the_global_order(lengths, seed, window, examples, each, data):
+    def made():
+        return Reader(Sizes(np.array(lengths)), seed, tokens=64, examples=examples, window=window)
+
+    epochs = {ranks: seen(made(), 0, 2 * made().an_epoch(each, ranks), each, ranks) for ranks in (1, 2, 4)}
+    assert epochs[1] == epochs[2] == epochs[4]
+    assert sorted(row for batch in epochs[1] for row in batch) == sorted([*range(len(lengths))] * 2)
+    ranks = data.draw(st.sampled_from([1, 2, 4]))
+    total = 2 * made().an_epoch(each, ranks)
+    stops = sorted(data.draw(st.lists(st.integers(0, total), max_size=4)))
+    read = []
+    for start, stop in zip([0, *stops], [*stops, total], strict=True):  # a fresh reader goes on each time
+        read += seen(made(), start, stop, each, ranks)
+    assert read == epochs[1]
+
+
+def test_data_that_fits_one_window_is_planned_as_a_whole():
+    lengths = np.random.default_rng(0).integers(3, 60, 500)
+    reader = Reader(Sizes(lengths), 5, tokens=256)
+    for epoch in range(2):
+        wanted = plan(Sizes(lengths), tokens=256, rng=generator(5, "order", epoch))
+        size = reader.an_epoch()
+        assert size == len(wanted)
+        found = [reader.step(epoch * size + number)[0] for number in range(size)]
+        assert [piece.examples.tolist() for piece in found] == [piece.examples.tolist() for piece in wanted]
+
+
+def test_windows_cost_little_padding_and_epochs_differ():
+    lengths = np.clip(np.random.default_rng(3).lognormal(3.8, 0.7, 60_000).astype(int), 3, 512)
+    reader = Reader(Sizes(lengths), 0, tokens=4096, window=1 << 14)
+    first = [reader.step(number)[0] for number in range(reader.an_epoch())]
+    padded = sum(piece.tokens for piece in first)
+    assert 1 - lengths.sum() / padded < 0.1
+    assert reader.step(0)[0].examples.tolist() != reader.step(reader.an_epoch())[0].examples.tolist()
+
+
+def test_sizes_on_disk_are_not_counted_anew():
+    class OnDisk(list):
+        sizes = Sizes(np.array([4, 5]))
+
+    assert sizes_of(OnDisk()) is OnDisk.sizes
+    row = Row(np.zeros(3, np.int32))
+    counted = sizes_of([Encoded(0, (row,)), Encoded(1, (row, row), target_ids=row.input_ids)])
+    assert (counted.widths.tolist(), counted.rows.tolist(), counted.targets.tolist()) == ([3, 3], [1, 2], [0, 3])
+    assert counted.tokens == 3 + 2 * 3 + 3
+    plain = sizes_of([Encoded(0, (row,))])
+    assert (plain.rows, plain.targets) == (None, None)
