@@ -1,6 +1,6 @@
 """Optimizers over the trained parameters, in the layout that each works on: a handful of fused operations a step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -13,7 +13,9 @@ from danlu.tuning.group import Group
 
 OptimizerName = Literal["adamw", "sgd"]
 
-LAYOUTS: dict[OptimizerName, type[FlatParameters]] = {"adamw": FlatParameters, "sgd": FlatParameters}
+Layout = Callable[[nn.Module, Sequence[Group]], Parameters]
+
+LAYOUTS: dict[OptimizerName, Layout] = {"adamw": FlatParameters, "sgd": FlatParameters}
 """How the parameters lie that an optimizer steps; both of these work value by value."""
 
 
