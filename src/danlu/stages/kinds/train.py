@@ -166,7 +166,7 @@ class Train(Stage):
                 parameters[name].copy_(weight)
             for name, value in best.method.items():
                 state[name].copy_(value)
-        if not all(parameter.requires_grad for parameter in parameters.values()):
+        if not (self.tuning.mergeable and all(parameter.requires_grad for parameter in parameters.values())):
             with folder_in_place(place.folder / "adapter") as folder:
                 self.tuning.save(model, folder)
         if not self.tuning.mergeable:
