@@ -12,7 +12,7 @@ import pytest
 from danlu.data.reading.formats.pfr import Pfr
 from danlu.evaluate.classical import markov
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.classical.baselines.tfidf import is_dense_script
+from danlu.evaluate.classical.tfidf_vectors import is_dense_script
 from danlu.evaluate.classical.units import marks, prediction, shape, units
 from danlu.evaluate.scoring.score import score
 from danlu.recipe.part import find, kinds
@@ -58,7 +58,7 @@ def tag():
 
 
 def test_every_baseline_is_here():
-    assert kinds(Baseline) == ["crf", "hmm", "tfidf"]
+    assert kinds(Baseline) == ["crf", "hmm", "tfidf", "tfidf_labels", "tfidf_number"]
 
 
 @pytest.mark.parametrize("kind", ["hmm", "crf"])
