@@ -38,12 +38,14 @@ def run(
     root: str | Path = "runs",
     only: Sequence[str] | None = None,
     say: Callable[[str], None] = print,
+    beside: bool = False,
     **overrides: Any,
 ) -> "Run":
     """Run a recipe (a YAML file, the name of one that comes with the package, or a dict) in `root/<its name>`.
 
     Overrides are values by address: `run("reviews.yaml", seed=1, **{"finetune.train.rate": 1e-4})`. `only`
-    names the stages to run, `say` gets each line that is meant for the person who watches.
+    names the stages to run, `say` gets each line that is meant for the person who watches. With `beside` nothing that
+    lies there is renamed: what is not there yet goes to `<stage>.<fingerprint>`.
 
     Raises:
         Refusal: the recipe, the data or the machine cannot do what is asked; the message says what to change.
@@ -51,7 +53,7 @@ def run(
     from danlu.stages.recipe import read
     from danlu.stages.run import run as run_stages
 
-    return run_stages(read(recipe, overrides), Path(root), only, say)
+    return run_stages(read(recipe, overrides), Path(root), only, say, beside=beside)
 
 
 def __getattr__(name: str) -> Any:

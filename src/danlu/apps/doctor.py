@@ -146,12 +146,11 @@ def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
             if untrained and isinstance(planned.stage, Labels | Segmenter):
                 yield Checked(planned, needs=untrained[0])
                 continue
-            done = planned.outlook == "skip"
-            ward.folders[planned.name] = planned.folder if done else ward.temporary / planned.name
-            if isinstance(planned.stage, Train) and not done:
+            ward.folders[planned.name] = planned.done or ward.temporary / planned.name
+            if isinstance(planned.stage, Train) and not planned.done:
                 ward.untrained.append(planned.name)
             try:
-                found = _looked_at(planned, ward, done, stands_in=planned.name in needed)
+                found = _looked_at(planned, ward, stands_in=planned.name in needed)
             except Refusal as refusal:
                 del ward.folders[planned.name]
                 yield Checked(planned, refused=str(refusal))
@@ -159,15 +158,15 @@ def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
             yield Checked(planned, found)
 
 
-def _looked_at(planned: Planned, ward: _Ward, done: bool, *, stands_in: bool) -> Data | Training | None:
+def _looked_at(planned: Planned, ward: _Ward, *, stands_in: bool) -> Data | Training | None:
     stage, place = planned.stage, ward.place(planned)
     read_later = stands_in and not isinstance(stage, Train | Evaluate)
-    if (isinstance(stage, Prepare | TokenizerStage) or read_later) and not done:
+    if (isinstance(stage, Prepare | TokenizerStage) or read_later) and not planned.done:
         place.folder.mkdir(parents=True, exist_ok=True)
         stage.run(place)
     if isinstance(stage, Prepare):
         return _data(stage, place.folder)
-    if not isinstance(stage, Train) or done:
+    if not isinstance(stage, Train) or planned.done:
         return None
     with quiet():
         ready = stage.ready(place)

@@ -18,7 +18,7 @@ Reference = Annotated[str, StringConstraints(pattern=r"^@[^@:\s]+(:[a-z]+)?$")]
 class Place:
     """Where a stage runs.
 
-    - `folder`: its own folder, `runs/<recipe>/<stage>`; it may hold what an interrupted run left.
+    - `folder`: its own folder (`stages/results.py`); it may hold what an interrupted run left.
     - `inputs`: the folder of each stage it refers to, by that stage's name.
     - `fingerprint`: hash of the section, its inputs and danlu's version; the same one may resume.
     - `say`: prints one line for the person who watches.
@@ -30,6 +30,11 @@ class Place:
     seed: int
     language: str
     say: Callable[[str], None]
+
+    @property
+    def name(self) -> str:
+        """The stage's name in the recipe; its folder may have more."""
+        return self.folder.name.partition(".")[0]
 
     def path(self, reference: str) -> Path:
         """The folder that an `@stage` or `@stage:split` points to, without the split."""
