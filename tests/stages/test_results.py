@@ -56,24 +56,31 @@ def recipe(lines: Path, double: int = 2, again: int = 3) -> Recipe:
     return read({"name": "lines", "stages": stages})
 
 
+def told(folder: Path) -> dict[str, str]:
+    """State and fingerprint of a lock; reading all of it would take most of the time."""
+    file = folder / locks.NAME
+    lines = file.read_text().splitlines() if file.exists() else []
+    return {key: line.removeprefix(f"{key}: ") for line in lines for key in ("state", "fingerprint") if key in line[:12]}
+
+
 def finished(root: Path) -> dict[str, str]:
     """What was left by every stage that was ever finished, by fingerprint."""
     found: dict[str, str] = {}
     for folder in root.glob("lines/[!.]*"):
-        lock = locks.load(folder)
-        if lock is not None and lock.state == "done":
-            assert lock.fingerprint not in found
-            found[lock.fingerprint] = (folder / "count.json").read_text()
+        lock = told(folder)
+        if lock.get("state") == "done":
+            assert lock["fingerprint"] not in found
+            found[lock["fingerprint"]] = (folder / "count.json").read_text()
     return found
 
 
 def bearers(root: Path) -> dict[str, str]:
     """The fingerprint of what bears each stage's own name."""
-    locked = {name: locks.load(root / "lines" / name) for name in ("count", "double", "again")}
-    return {name: lock.fingerprint for name, lock in locked.items() if lock is not None}
+    locked = {name: told(root / "lines" / name) for name in ("count", "double", "again")}
+    return {name: lock["fingerprint"] for name, lock in locked.items() if lock}
 
 
-@settings(max_examples=20, phases=[Phase.explicit, Phase.generate])  # a run takes 50 ms, and shrinking hundreds
+@settings(max_examples=12, phases=[Phase.explicit, Phase.generate])  # a run takes 50 ms, and shrinking hundreds
 @given(
     st.lists(
         st.tuples(SETTINGS, st.one_of(st.none(), st.integers(0, 60)), st.sampled_from([False, False, True])),
@@ -104,7 +111,7 @@ def test_any_settings_in_any_order_killed_anywhere(
             assert not any(prints[name] in known for name in made)
             assert found.keys() >= set(prints.values())
             assert json.loads(found[prints["again"]]) == {"lines": 3 * double * again}
-            assert all(locks.load(ran[name]).fingerprint == prints[name] for name in prints)  # type: ignore[union-attr]
+            assert all(told(ran[name])["fingerprint"] == prints[name] for name in prints)
             if beside:
                 assert bearers(root) == bearing
             else:
