@@ -36,6 +36,7 @@ from danlu.stages.run import Planned, plan
 from danlu.stages.stage import Place
 from danlu.task.predict import Predictor
 from danlu.task.readable import Row, readable
+from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.train.dry_run import DryRun, dry_run
 
@@ -251,7 +252,7 @@ def _tokens(ready: Ready) -> Tokens:
     task, encoded = ready.prepared.task, ready.encoded
     sizes = [len(item) for item in encoded]
     unknown, share = _unknown(ready)
-    windows = Counter(item.record for item in encoded if item.segments is None)
+    windows = Counter(item.record for item in encoded if item.rows[0].segments is None)
     return Tokens(
         rows=len(encoded),
         total=sum(sizes),
@@ -261,10 +262,16 @@ def _tokens(ready: Ready) -> Tokens:
         cut=sum(item.cut for item in encoded),
         split_records=sum(count > 1 for count in windows.values()),
         widened=sum(item.widened for item in encoded),
-        unlearnt=sum(isinstance(item.labels, np.ndarray) and not (item.labels >= 0).any() for item in encoded),
+        unlearnt=sum(_teaches_nothing(item) for item in encoded),
         unknown_share=share,
         unknown=unknown,
     )
+
+
+def _teaches_nothing(item: Encoded) -> bool:
+    """Whether its targets are of tokens, and none of them counts."""
+    over_tokens = [value for value in item.targets.values() if isinstance(value, np.ndarray)]
+    return bool(over_tokens) and not any((value >= 0).any() for value in over_tokens)
 
 
 def _unknown(ready: Ready) -> tuple[dict[str, int], float]:

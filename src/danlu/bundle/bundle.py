@@ -4,7 +4,7 @@ import copy
 import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -197,8 +197,7 @@ def _try(model: PreTrainedModel, task: Task, tokenizer: Tokenizer) -> None:
     task = task.model_copy(update={"too_long": "truncate"})
     encoded = task.encode([record], tokenizer, longest_row(model), labelled=False)
     batch = task.collate(encoded, max(map(len, encoded)), tokenizer, generator(0, "try"))
-    inputs = {name: value.to(model.device) for name, value in batch.inputs.items()}
-    task.decode(task.outputs(model, replace(batch, inputs=inputs)), encoded, record)
+    task.decode(task.answered(model, batch.to(model.device)), encoded, record)
 
 
 def _in_float32(model: PreTrainedModel) -> PreTrainedModel:

@@ -3,7 +3,6 @@
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -25,7 +24,7 @@ from danlu.refusal import Refusal
 from danlu.task.rewritten import as_given, rewritten
 from danlu.task.task import Output, Prediction, Task
 from danlu.text.batching.batch import Batch, Slice, few_shapes, plan
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Encoded, sizes_of
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 BATCH_TOKENS = {True: 1024, False: 16384}
@@ -146,8 +145,7 @@ class Predictor:
         """The task's output of every row; longest rows first, so that the threads end together."""
         queue: SimpleQueue[tuple[int, Slice]] = SimpleQueue()
         padded = not self._reads_padding(encoded)
-        lengths = [len(item) for item in encoded]
-        for job in enumerate(plan(lengths, tokens=self.batch_tokens, longest=self.limit, padded=padded)):
+        for job in enumerate(plan(sizes_of(encoded), tokens=self.batch_tokens, longest=self.limit, padded=padded)):
             queue.put(job)
         results: dict[int, Output] = {}
         stop = threading.Event()
@@ -157,13 +155,13 @@ class Predictor:
                 with torch.inference_mode():
                     while not stop.is_set():
                         number, piece = queue.get_nowait()
-                        rows = [encoded[row] for row in piece.rows]
+                        chosen = [encoded[example] for example in piece.examples]
                         size, width = few_shapes(piece, self.batch_tokens, self.limit if padded else piece.width)
-                        rows += rows[-1:] * (size - len(rows))
+                        chosen += chosen[-1:] * (size - len(chosen))
                         rng = generator("predict", number)  # the same masks, whichever thread takes the batch
-                        batch = self.task.collate(rows, width, self.tokenizer, rng)
-                        found = self._answered(self._on_device(batch))
-                        results.update(zip(piece.rows.tolist(), found, strict=False))
+                        batch = self.task.collate(chosen, width, self.tokenizer, rng)
+                        found = self._answered(batch.to(self.device))
+                        results.update(zip(piece.examples.tolist(), found, strict=False))
             except Empty:
                 return
             except BaseException:
@@ -179,7 +177,7 @@ class Predictor:
     def _answered(self, batch: Batch) -> list[Output]:
         model = self._free.get()
         try:
-            return self.task.outputs(model, batch)
+            return self.task.answered(model, batch)
         finally:
             self._free.put(model)
 
@@ -201,14 +199,8 @@ class Predictor:
         rng = generator("predict", 0)
         with torch.inference_mode():
             alone, padded = (
-                self._answered(self._on_device(self.task.collate([row], wide, self.tokenizer, rng)))[0]
+                self._answered(self.task.collate([row], wide, self.tokenizer, rng).to(self.device))[0]
                 for wide in (len(row), width)
             )
         rounding = 1e-4 if self._dtype == torch.float32 else 0.05
         return alone.shape == padded.shape and not np.allclose(padded, alone, rtol=rounding, atol=rounding)
-
-    def _on_device(self, batch: Batch) -> Batch:
-        if self.device.type == "cpu":
-            return batch
-        inputs = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.inputs.items()}
-        return replace(batch, inputs=inputs, labels=batch.labels.to(self.device, non_blocking=True))

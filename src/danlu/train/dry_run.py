@@ -49,7 +49,7 @@ def dry_run(
     Raises `Refusal` for a loss that is not finite.
     """
     planned = batches.plan(0)
-    largest = max(planned, key=lambda piece: (len(piece.rows) * piece.width, piece.width))
+    largest = max(planned, key=lambda piece: (piece.tokens, piece.width))
     ordered = sorted(planned, key=lambda piece: piece.width)
     places = np.linspace(0, len(ordered) - 1, SHAPES).round().astype(int)
     chosen = [largest, largest, *(ordered[place] for place in dict.fromkeys(places.tolist()))]
@@ -61,25 +61,22 @@ def dry_run(
         )
         seconds = np.array(list(timed))
     measured = chosen[1 : len(seconds)]
-    a_token = seconds[1:] / [len(piece.rows) * piece.width for piece in measured]
+    a_token = seconds[1:] / [piece.tokens for piece in measured]
     a_token = np.minimum(a_token, OUTLIER * np.median(a_token))
     widths = np.array([piece.width for piece in measured])
     order = np.argsort(widths, kind="stable")
-    cost = sum(
-        len(piece.rows) * piece.width * float(np.interp(piece.width, widths[order], a_token[order]))
-        for piece in planned
-    )
+    cost = sum(piece.tokens * float(np.interp(piece.width, widths[order], a_token[order])) for piece in planned)
     total = settings.total_steps(batches.an_epoch())
     passes = 1.0 if features else total / batches.an_epoch()
-    padded = sum(len(piece.rows) * piece.width for piece in planned)
+    padded = sum(piece.tokens for piece in planned)
     return DryRun(
         steps=total,
         steps_an_epoch=batches.an_epoch(),
         seconds=cost * passes,
         bytes=peak.bytes,
         room=room(),
-        largest=(len(largest.rows), largest.width),
-        padding=1 - int(batches.reader.lengths.sum()) / padded,
+        largest=(len(largest.examples), largest.width),
+        padding=1 - batches.reader.sizes.tokens / padded,
     )
 
 
@@ -119,7 +116,8 @@ def _forward(model: nn.Module, batches: Batches, chosen: Sequence[Slice], loss: 
         start = time.perf_counter()
         with torch.inference_mode():
             for batch in group:
-                float(loss(model, batch))
+                for value in loss(model, batch).values():
+                    float(value)
         yield time.perf_counter() - start
         if time.monotonic() - begun > LONGEST and number:
             return

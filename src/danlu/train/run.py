@@ -152,7 +152,7 @@ class Run:
     def _line(self, recent: Sequence[Step]) -> dict[str, float]:
         seconds = sum(step.seconds for step in recent)
         tokens = sum(step.tokens for step in recent)
-        width = float(self.batches.reader.lengths[:1000].mean())
+        width = float(self.batches.reader.sizes.widths[:1000].mean())
         speed = tokens / max(seconds, 1e-9)
         operations = speed * flops_a_token(self.model, width)
         self.limit = max(self.limit, operations)  # what is reached is possible, whatever was measured before

@@ -68,7 +68,7 @@ class Train(Stage):
             fingerprint=place.fingerprint,
             seed=place.seed,
         )
-        _say_plan(place, run, model, ready.precision)
+        _say_plan(place, run, prepared.task, model, ready.precision)
         with ExitStack() as stack:
             if self.tuning.freezes_trunk:
                 batches = _once(run.batches, device())
@@ -234,7 +234,7 @@ class Ready:
             tokens=settings.batch_tokens,
             examples=settings.batch_examples,
             accumulate=settings.accumulate,
-            parts=replicas_for(settings, device()),
+            parts=1 if prepared.task.couples_rows else replicas_for(settings, device()),
         )
 
 
@@ -279,10 +279,16 @@ def _say_losses(place: Place, encoded: Sequence[Encoded]) -> None:
         )
 
 
-def _say_plan(place: Place, run: Run, model: nn.Module, precision: str) -> None:
+def _say_plan(place: Place, run: Run, task: Task, model: nn.Module, precision: str) -> None:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     everything = sum(p.numel() for p in model.parameters())
     begun = f", from step {run.state.step:,}" if run.state.step else ""
+    settings = run.settings
+    if task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):
+        place.say(
+            f"{place.folder.name}: the examples of a batch are learnt from one another, so each batch stays whole: "
+            "'threads' has no effect, and with 'accumulate' examples see those of their own batch alone"
+        )
     place.say(
         f"{place.folder.name}: {everything / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained, {precision}, "
         f"{run.total:,} steps, {run.steps_an_epoch:,} in an epoch{begun}"
