@@ -60,7 +60,9 @@ def told(folder: Path) -> dict[str, str]:
     """State and fingerprint of a lock; reading all of it would take most of the time."""
     file = folder / locks.NAME
     lines = file.read_text().splitlines() if file.exists() else []
-    return {key: line.removeprefix(f"{key}: ") for line in lines for key in ("state", "fingerprint") if key in line[:12]}
+    return {
+        key: line.removeprefix(f"{key}: ") for line in lines for key in ("state", "fingerprint") if key in line[:12]
+    }
 
 
 def finished(root: Path) -> dict[str, str]:

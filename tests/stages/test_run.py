@@ -130,9 +130,7 @@ def test_what_a_killed_process_was_writing_is_removed_when_its_stage_goes_on(
     assert (folder / "calls.txt").read_text() == "2"
 
 
-def test_results_that_lie_beside_are_taken_back_when_their_settings_are(
-    recipe: dict[str, Any], tmp_path: Path
-) -> None:
+def test_results_that_lie_beside_are_taken_back_when_their_settings_are(recipe: dict[str, Any], tmp_path: Path) -> None:
     first, _ = _run(recipe, tmp_path)
     kept = (first["double"] / "count.json").read_text()
     _run(recipe, tmp_path, "double.times=9")

@@ -30,7 +30,8 @@ from danlu.stages.kinds.labels import Labels
 from danlu.stages.kinds.prepare import Prepare
 from danlu.stages.kinds.segmenter import Segmenter
 from danlu.stages.kinds.tokenizer import Tokenizer as TokenizerStage
-from danlu.stages.kinds.train import Ready, Train
+from danlu.stages.kinds.train import Train
+from danlu.stages.ready import Ready
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
 from danlu.stages.stage import Place
@@ -236,7 +237,7 @@ def _training(stage: Train, ready: Ready) -> Training:
     every = stage.train.evaluate or measured.steps_an_epoch
     return Training(
         task=prepared.task.kind,
-        records=ready.count,
+        records=ready.learnt.count,
         validation=len(ready.validation),
         precision=ready.precision,
         parameters=sum(counts),
@@ -276,7 +277,7 @@ def _teaches_nothing(item: Encoded) -> bool:
 
 def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
     """The commonest texts without a token, and the share of such tokens, in up to `TEXTS` records."""
-    tokenizer, records = ready.prepared.tokenizer, ready.records
+    tokenizer, records = ready.prepared.tokenizer, ready.learnt.records
     if tokenizer.unk_token_id is None:
         return {}, 0.0
     if len(records) > TEXTS:
@@ -291,7 +292,7 @@ def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
         for place in np.flatnonzero(ids == tokenizer.unk_token_id).tolist():
             start, end = encoding.offsets[place]
             counts[text[start:end]] += 1
-    share = counts.total() / max(1, total) if len(ready.records) == ready.count else _unknown_in_rows(ready)
+    share = counts.total() / max(1, total) if len(ready.learnt.records) == ready.learnt.count else _unknown_in_rows(ready)
     return dict(counts.most_common(12)), share
 
 

@@ -3,9 +3,10 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from danlu.machine.alone import alone_in
 from danlu.recipe import lock as locks
@@ -14,6 +15,9 @@ from danlu.refusal import Refusal
 from danlu.stages import results
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.stage import Place, Stage
+
+if TYPE_CHECKING:
+    from danlu.train.events import Event, Leave  # brings torch
 
 Outlook = Literal["run", "resume", "skip", "redo", "replace", "restore"]
 """What a run would do with a stage; `redo` makes again what is done but was deleted since, `restore` gives finished
@@ -92,6 +96,7 @@ def run(
     say: Callable[[str], None] = print,
     *,
     beside: bool = False,
+    watch: "Callable[[str, Event], Leave | None]" = lambda _stage, _event: None,
 ) -> Run:
     """Run a recipe's stages in order, each in `root/<recipe>/<stage>`, and return where everything is.
 
@@ -99,9 +104,11 @@ def run(
     section, inputs, seed and version is skipped, unless files of it were deleted; an interrupted one goes on.
     Results of other settings are kept in `<stage>.<fingerprint>` and never removed. With `beside` it is the results
     of this call that lie there: what bears the stages' own names stays as it is, as a search or a comparison needs.
+    `watch` is given the stage's name and each event of its training, and stops it by saying what is to be left.
 
     Raises:
         Refusal: another process runs here, or what the stages themselves refuse.
+        Stopped: `watch` has stopped a training (`train/events.py`); it goes on when the same is run again.
     """
     _check_names(recipe, only)
     folder, done = root / recipe.name, list[Ran]()
@@ -118,8 +125,16 @@ def run(
                     f"the stage '{planned.name}' needs '{missing[0]}', which is not done with these settings; "
                     f"add '{missing[0]}' to the stages to run"
                 )
-            inputs = {name: homes[name] for name in planned.lock.stages}
-            done.append(_done(planned, recipe, inputs, say, beside=beside))
+            place = Place(
+                folder=planned.current,
+                inputs={name: homes[name] for name in planned.lock.stages},
+                fingerprint=planned.lock.fingerprint,
+                seed=recipe.seed,
+                language=recipe.language,
+                say=say,
+                watch=partial(watch, planned.name),
+            )
+            done.append(_done(planned, place, beside=beside))
             homes[planned.name] = done[-1].folder
     return Run(folder, tuple(done))
 
@@ -145,11 +160,9 @@ def _planned(name: str, stage: Stage, current: Path, lock: locks.Lock) -> Planne
     return Planned(name, stage, current, outlook, lock, folder, missing)
 
 
-def _done(
-    planned: Planned, recipe: Recipe, inputs: dict[str, Path], say: Callable[[str], None], *, beside: bool
-) -> Ran:
+def _done(planned: Planned, place: Place, *, beside: bool) -> Ran:
     """The stage, done in this call or before."""
-    name, outlook = planned.name, planned.outlook
+    name, outlook, say = planned.name, planned.outlook, place.say
     folder, aside = _housed(planned, say, beside=beside)
     if planned.done:
         where = "skipped" if outlook == "skip" else f"in {folder}" if beside else f"taken back from {planned.done}"
@@ -163,17 +176,9 @@ def _done(
         say(f"{name}: {planned.stage.kind}")
     _remove_partial(folder)
     locks.save(folder, planned.lock)
-    place = Place(
-        folder=folder,
-        inputs=inputs,
-        fingerprint=planned.lock.fingerprint,
-        seed=recipe.seed,
-        language=recipe.language,
-        say=say,
-    )
     begun = time.monotonic()
     try:
-        planned.stage.run(place)
+        planned.stage.run(replace(place, folder=folder))
     except KeyboardInterrupt:
         standing = planned.stage.standing(folder)
         then = f"goes on at {standing}" if standing else "begins anew, since nothing to go on from was kept yet"

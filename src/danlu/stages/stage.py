@@ -4,11 +4,14 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import StringConstraints
 
 from danlu.recipe.part import Part
+
+if TYPE_CHECKING:
+    from danlu.train.events import Event, Leave  # brings torch
 
 Reference = Annotated[str, StringConstraints(pattern=r"^@[^@:\s]+(:[a-z]+)?$")]
 """`@stage`, or `@stage:split` for one split of a prepared data set."""
@@ -22,6 +25,7 @@ class Place:
     - `inputs`: the folder of each stage it refers to, by that stage's name.
     - `fingerprint`: hash of the section, its inputs and danlu's version; the same one may resume.
     - `say`: prints one line for the person who watches.
+    - `watch`: looks at each event of a training, and may stop it; see `train/events.py`.
     """
 
     folder: Path
@@ -30,6 +34,7 @@ class Place:
     seed: int
     language: str
     say: Callable[[str], None]
+    watch: "Callable[[Event], Leave | None]" = lambda _event: None
 
     @property
     def name(self) -> str:

@@ -2,44 +2,45 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from danlu.machine.device import matmul_rate
 from danlu.machine.interrupt import noted_interrupts
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
-from danlu.recipe.part import find
 from danlu.train import checkpoint
 from danlu.train.average import Average
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import State
+from danlu.train.events import (
+    Best,
+    Ended,
+    Event,
+    Leave,
+    Reported,
+    Saved,
+    Stepped,
+    Stopped,
+    Validated,
+    Watch,
+    unwatched,
+)
 from danlu.train.flops import flops_a_token
 from danlu.train.loop import Loss, Scaler, Step, steps
 from danlu.train.optimizer import build_optimizer
 from danlu.train.parameters import FlatParameters
 from danlu.train.progress import TrainingBar
-from danlu.train.recorder import Recorder
+from danlu.train.recording import recorded
 from danlu.train.schedule import rate_factor
 from danlu.train.settings import Training
 
-RECORDED = ("jsonl",)
-"""Recorders that are always there: the report and resuming need `log.jsonl`."""
-
 EVERY, LINES = 10, 20  # steps between two lines of the log; a short training has about so many lines
-
-
-@dataclass(frozen=True)
-class Best:
-    """What a training ends with: weights by name, float32, and where they were reached."""
-
-    weights: dict[str, Tensor]
-    step: int
-    score: float | None
 
 
 @dataclass(frozen=True)
@@ -88,62 +89,105 @@ class Run:
         self.steps_an_epoch = batches.an_epoch()
         self.total = settings.total_steps(self.steps_an_epoch)
         self.limit = matmul_rate(DTYPES[precision])  # measured before the threads are at work
+        self._leave: Leave | None = None
 
-    def train(self, name: str, validation: Validation | None) -> Best:
-        """Train to the end, or until `patience` runs out; the best validated weights, or the last ones.
+    def train(self, name: str, validation: Validation | None, watch: Watch = unwatched) -> Best:
+        """Train with a bar and records, and give the best validated weights, or the last ones.
 
-        Ctrl-C ends it after the step that is under way, with a checkpoint.
+        Ctrl-C ends it after the step that is under way, with a checkpoint, and so may `watch`; then `stopped` is true.
+
+        Raises:
+            Stopped: `watch` wanted a checkpoint and no more.
+        """
+        with (
+            recorded(self.folder, self.state.step, self.settings.recorders) as record,
+            TrainingBar(name, self.total, self.state.step) as bar,
+            noted_interrupts() as interrupted,
+            closing(self.events(validation)) as events,
+        ):
+            for event in events:
+                record(event)
+                bar.show(event)
+                if isinstance(event, Ended):
+                    return event.best
+                if leave := "checkpoint" if interrupted() else watch(event):
+                    self.stop(leave)
+        if interrupted():
+            raise KeyboardInterrupt
+        raise Stopped(f"{name}: stopped at step {self.state.step:,}; the same call goes on from there")
+
+    def events(self, validation: Validation | None = None) -> Generator[Event]:
+        """Train to the end, or until `patience` runs out, and tell what happens; the best weights come last.
+
+        Whoever consumes them may `stop` it, or close it at once and then ask for `save` or `best`.
         """
         every = self.settings.evaluate or self.steps_an_epoch
         told_every = min(EVERY, max(1, self.total // LINES))
-        recorders = [*(find(Recorder, kind)() for kind in RECORDED), *self.settings.recorders]  # type: ignore[type-abstract]
-        writers = [recorder.open(self.folder, self.state.step) for recorder in recorders]
+        saved, recent = time.monotonic(), list[Step]()
+        with closing(self._steps()) as taken:
+            for step in taken:
+                self.average.update(step.number)
+                self.state.step = step.number + 1
+                yield Stepped(step)
+                recent.append(step)
+                last = self.state.step == self.total
+                if self.state.step % told_every == 0 or last:
+                    yield Reported(self._line(recent))
+                    recent = []
+                if validation and (self.state.step % every == 0 or last):
+                    yield Validated(self._validate(validation), self.state.stale)
+                    if self._out_of_patience():
+                        break
+                if self._leave or time.monotonic() - saved > self.settings.checkpoint_seconds:
+                    yield self.save()
+                    saved = time.monotonic()
+                if self._leave:
+                    break
+        if self._leave != "checkpoint" or self._out_of_patience():
+            yield Ended(self.best())
+
+    def stop(self, leave: Leave) -> None:
+        """End after the step that is under way; a checkpoint is saved, from which the same training goes on."""
+        self._leave = leave
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was ended before all steps were taken that it needed."""
+        return self._leave is not None and self.state.step < self.total and not self._out_of_patience()
+
+    def save(self) -> Saved:
+        """Write a checkpoint."""
+        if self.scaler:
+            self.state.scale, self.state.good = self.scaler.scale, self.scaler.good
+        checkpoint.save(self.folder / "checkpoints", self.state, self.parameters, self.optimizer, self.average)
+        return Saved(self.state.step)
+
+    def best(self) -> Best:
+        """The weights of the best validation so far, or the present ones where there was none."""
+        with self.average.in_force() as masters:
+            chosen = self.state.best_masters or masters
+            step = self.state.best_step if self.state.best_masters else self.state.step
+            return Best(self.parameters.by_name(chosen), step, self.state.best)
+
+    def _steps(self) -> Generator[Step]:
         replicas = [self.model, *(replica(self.model) for _ in range(self.batches.parts - 1))]
         device = next(self.model.parameters()).device
-        group = self.batches.groups(self.state.step, self.total, device)
-        saved = time.monotonic()
-        recent: list[Step] = []
-        try:
-            with TrainingBar(name, self.total, self.state.step) as bar, noted_interrupts() as interrupted:
-                for step in steps(
-                    replicas,
-                    group,
-                    self.loss,
-                    self.optimizer,
-                    self.parameters,
-                    rate=self._rate,
-                    clip=self.settings.clip,
-                    start=self.state.step,
-                    seed=self.seed,
-                    scaler=self.scaler,
-                ):
-                    recent.append(step)
-                    self.average.update(step.number)
-                    self.state.step = step.number + 1
-                    last = self.state.step == self.total
-                    if self.state.step % told_every == 0 or last:
-                        line = self._line(recent)
-                        bar.show(self.state.step, line)
-                        for writer in writers:
-                            writer.write(line)
-                        recent = []
-                    if validation and (self.state.step % every == 0 or last):
-                        validated = self._validate(validation)
-                        for writer in writers:
-                            writer.write(validated)
-                        if self.settings.patience and self.state.stale >= self.settings.patience:
-                            break
-                    stop = interrupted()
-                    if stop or time.monotonic() - saved > self.settings.checkpoint_seconds:
-                        self._save()
-                        saved = time.monotonic()
-                    if stop:
-                        raise KeyboardInterrupt
-        finally:
-            group.close()
-            for writer in writers:
-                writer.close()
-        return self._best()
+        with closing(self.batches.groups(self.state.step, self.total, device)) as groups:
+            yield from steps(
+                replicas,
+                groups,
+                self.loss,
+                self.optimizer,
+                self.parameters,
+                rate=self._rate,
+                clip=self.settings.clip,
+                start=self.state.step,
+                seed=self.seed,
+                scaler=self.scaler,
+            )
+
+    def _out_of_patience(self) -> bool:
+        return bool(self.settings.patience and self.state.stale >= self.settings.patience)
 
     def _rate(self, step: int) -> float:
         warmup = int(self.settings.warmup * self.total)
@@ -183,17 +227,6 @@ class Run:
             "epoch": round(self.state.step / self.steps_an_epoch, 4),
             "validation": measured,
         }
-
-    def _save(self) -> None:
-        if self.scaler:
-            self.state.scale, self.state.good = self.scaler.scale, self.scaler.good
-        checkpoint.save(self.folder / "checkpoints", self.state, self.parameters, self.optimizer, self.average)
-
-    def _best(self) -> Best:
-        with self.average.in_force() as masters:
-            chosen = self.state.best_masters or masters
-            step = self.state.best_step if self.state.best_masters else self.state.step
-            return Best(self.parameters.by_name(chosen), step, self.state.best)
 
 
 def _mean(values: Sequence[float]) -> float:
