@@ -80,17 +80,17 @@ def train(job: dict[str, Any]) -> float:
             yield [
                 Batch(
                     {"input_ids": torch.from_numpy(rng.integers(1, 30522, (len(part), width)))},
-                    torch.from_numpy(rng.integers(0, 3, len(part))),
-                    len(part),
+                    {"label": torch.from_numpy(rng.integers(0, 3, len(part)))},
+                    {"label": len(part)},
                     part,
                     len(part) * width,
                 )
                 for part in parts
             ]
 
-    def loss(net: Any, batch: Batch) -> torch.Tensor:
+    def loss(net: Any, batch: Batch) -> dict[str, torch.Tensor]:
         logits = net(**batch.inputs).logits.float()
-        return torch.nn.functional.cross_entropy(logits, batch.labels, reduction="sum")
+        return {"label": torch.nn.functional.cross_entropy(logits, batch.targets["label"], reduction="sum")}
 
     tokens, begun = 0, time.perf_counter()
     for step in steps(replicas, groups(), loss, moving, parameters, rate=lambda _: 1e-4, clip=1.0):

@@ -133,7 +133,8 @@ def test_bundles_are_opened_from_several_threads_and_loggers_stay_as_they_were(b
 def test_threads_that_are_born_later_compute_with_every_core() -> None:
     """In a program of its own, in which nobody has said how many there are."""
     asks = (
-        "import threading, torch\n"
+        "import numpy as np, threading, torch\n"
+        "from danlu.text.batching.encoded import Encoded, Row\n"
         "from danlu.machine.crew import Crew\n"
         "from danlu.train.batches import Batches\n"
         "def cores():\n"
@@ -145,7 +146,8 @@ def test_threads_that_are_born_later_compute_with_every_core() -> None:
         "assert before[0] > 1, before\n"
         "assert Crew(2).run([torch.get_num_threads] * 2) == [1, 1]\n"
         "collate = lambda rows, width, rng: (_ for _ in ()).throw(ZeroDivisionError)\n"
-        "batches = Batches([[1]], collate, 0, tokens=8, examples=None, accumulate=1, parts=1)\n"
+        "row = Row(np.zeros(1, np.int32))\n"
+        "batches = Batches([Encoded(0, (row,))], collate, 0, tokens=8, examples=None, accumulate=1, parts=1)\n"
         "try: next(batches.groups(0, 1, torch.device('cpu')))\n"
         "except ZeroDivisionError: pass\n"
         "assert before == (cores(), torch.get_num_threads()), (before, cores(), torch.get_num_threads())\n"

@@ -127,7 +127,7 @@ def assert_packing_changes_nothing(task, network, records):
         rows = each.encode(records, WORDS, tiny.POSITIONS, labelled=True)
         batch = each.collate(rows, max(map(len, rows)), WORDS, np.random.default_rng(0))
         with torch.no_grad():
-            losses.append(float(each.loss(network, batch)) / batch.count)
+            losses.append(float(each.loss(network, batch)["tokens"]) / batch.counts["tokens"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     first = WORDS(records[1]["text"], return_tensors="pt")["input_ids"]
     changed = first.clone()

@@ -138,11 +138,14 @@ def batch(number: int) -> Batch:
     mask = (torch.arange(12) < lengths[:, None]).long()
     ids = torch.from_numpy(rng.integers(1, 50, (8, 12))) * mask
     inputs = {"input_ids": ids, "attention_mask": mask}
-    return Batch(inputs, torch.from_numpy(rng.integers(0, 3, 8)), 8, np.arange(8), int(mask.sum()))
+    return Batch(
+        inputs, {"label": torch.from_numpy(rng.integers(0, 3, 8))}, {"label": 8}, np.arange(8), int(mask.sum())
+    )
 
 
-def loss(model: torch.nn.Module, given: Batch) -> Tensor:
-    return torch.nn.functional.cross_entropy(model(**given.inputs).logits.float(), given.labels, reduction="sum")
+def loss(model: torch.nn.Module, given: Batch) -> dict[str, Tensor]:
+    logits = model(**given.inputs).logits.float()
+    return {"label": torch.nn.functional.cross_entropy(logits, given.targets["label"], reduction="sum")}
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

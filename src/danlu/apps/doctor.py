@@ -37,7 +37,6 @@ from danlu.stages.run import Planned, plan
 from danlu.stages.stage import Place
 from danlu.task.predict import Predictor
 from danlu.task.readable import Row, readable
-from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.train.dry_run import DryRun, dry_run
 
@@ -263,16 +262,10 @@ def _tokens(ready: Ready) -> Tokens:
         cut=sum(item.cut for item in encoded),
         split_records=sum(count > 1 for count in windows.values()),
         widened=sum(item.widened for item in encoded),
-        unlearnt=sum(_teaches_nothing(item) for item in encoded),
+        unlearnt=sum(not item.teaches for item in encoded),
         unknown_share=share,
         unknown=unknown,
     )
-
-
-def _teaches_nothing(item: Encoded) -> bool:
-    """Whether its targets are of tokens, and none of them counts."""
-    over_tokens = [value for value in item.targets.values() if isinstance(value, np.ndarray)]
-    return bool(over_tokens) and not any((value >= 0).any() for value in over_tokens)
 
 
 def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
@@ -300,7 +293,7 @@ def _unknown_in_rows(ready: Ready) -> float:
     """Share of unknown tokens in up to `TEXTS` rows of shards, which hold numbers and the texts of a few records."""
     tokenizer, rows = ready.prepared.tokenizer, len(ready.encoded)
     drawn = generator(ready.prepared.seed, "check").permutation(rows)[:TEXTS]
-    ids = np.concatenate([ready.encoded[row].input_ids for row in sorted(drawn.tolist())])
+    ids = np.concatenate([row.input_ids for number in sorted(drawn.tolist()) for row in ready.encoded[number].rows])
     unknown = ids == tokenizer.unk_token_id
     return float(unknown.sum() / max(1, (unknown | ~np.isin(ids, tokenizer.all_special_ids)).sum()))
 

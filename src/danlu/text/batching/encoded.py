@@ -58,6 +58,11 @@ class Encoded:
         (row,) = self.rows
         return row
 
+    @property
+    def teaches(self) -> bool:
+        """Whether anything counts: where all targets are of tokens, one of these at least."""
+        return not self.targets or any(np.ndim(value) == 0 or np.any(value >= 0) for value in self.targets.values())
+
     def __len__(self) -> int:
         """Tokens of the longest row."""
         return max(map(len, self.rows))

@@ -5,11 +5,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Encoding
 
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.tokenizing.tokenized import tokenized
-from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, backend_for_text
 
 TooLong = Literal["stop", "truncate", "split"]
 
