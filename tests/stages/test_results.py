@@ -1,4 +1,4 @@
-"""Results of any settings, in any order, killed anywhere: none is lost, none is made twice, the last asked for is found."""
+"""Results of any settings, in any order, killed anywhere: none is lost or made twice, the last asked for is found."""
 
 import json
 import os

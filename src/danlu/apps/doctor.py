@@ -271,6 +271,7 @@ def _tokens(ready: Ready) -> Tokens:
 def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
     """The commonest texts without a token, and the share of such tokens, in up to `TEXTS` records."""
     tokenizer, records = ready.prepared.tokenizer, ready.learnt.records
+    all_texts = len(records) == ready.learnt.count
     if tokenizer.unk_token_id is None:
         return {}, 0.0
     if len(records) > TEXTS:
@@ -285,7 +286,9 @@ def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
         for place in np.flatnonzero(ids == tokenizer.unk_token_id).tolist():
             start, end = encoding.offsets[place]
             counts[text[start:end]] += 1
-    share = counts.total() / max(1, total) if len(ready.learnt.records) == ready.learnt.count else _unknown_in_rows(ready)
+    share = (
+        counts.total() / max(1, total) if all_texts else _unknown_in_rows(ready)
+    )
     return dict(counts.most_common(12)), share
 
 

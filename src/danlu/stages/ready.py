@@ -105,9 +105,7 @@ def learnt_from(data: Data | list[Data], task: Task, place: Place) -> Learnt:
     return Learnt(records, len(records), None)
 
 
-def validated_on(
-    data: Data | list[Data], validation: Data | None, task: Task, most: int, place: Place
-) -> list[Record]:
+def validated_on(data: Data | list[Data], validation: Data | None, task: Task, most: int, place: Place) -> list[Record]:
     """At most so many records that are not learnt from: of `validation`, or of the split of `data`, if it has one."""
     if validation is not None:
         split = "train" if not isinstance(validation, str) else "validation"
