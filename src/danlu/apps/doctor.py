@@ -286,9 +286,7 @@ def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
         for place in np.flatnonzero(ids == tokenizer.unk_token_id).tolist():
             start, end = encoding.offsets[place]
             counts[text[start:end]] += 1
-    share = (
-        counts.total() / max(1, total) if all_texts else _unknown_in_rows(ready)
-    )
+    share = counts.total() / max(1, total) if all_texts else _unknown_in_rows(ready)
     return dict(counts.most_common(12)), share
 
 

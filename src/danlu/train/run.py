@@ -119,7 +119,7 @@ class Run:
     def events(self, validation: Validation | None = None) -> Generator[Event]:
         """Train to the end, or until `patience` runs out, and tell what happens; the best weights come last.
 
-        Whoever consumes them may `stop` it, or close it at once and then ask for `save` or `best`.
+        Whoever consumes them may `stop` it; to close it at once is like a kill: the newest checkpoint stays.
         """
         every = self.settings.evaluate or self.steps_an_epoch
         told_every = min(EVERY, max(1, self.total // LINES))
@@ -139,12 +139,12 @@ class Run:
                     if self._out_of_patience():
                         break
                 if self._leave or time.monotonic() - saved > self.settings.checkpoint_seconds:
-                    yield self.save()
+                    yield self._save()
                     saved = time.monotonic()
                 if self._leave:
                     break
         if self._leave != "checkpoint" or self._out_of_patience():
-            yield Ended(self.best())
+            yield Ended(self._best())
 
     def stop(self, leave: Leave) -> None:
         """End after the step that is under way; a checkpoint is saved, from which the same training goes on."""
@@ -154,20 +154,6 @@ class Run:
     def stopped(self) -> bool:
         """Whether it was ended before all steps were taken that it needed."""
         return self._leave is not None and self.state.step < self.total and not self._out_of_patience()
-
-    def save(self) -> Saved:
-        """Write a checkpoint."""
-        if self.scaler:
-            self.state.scale, self.state.good = self.scaler.scale, self.scaler.good
-        checkpoint.save(self.folder / "checkpoints", self.state, self.parameters, self.optimizer, self.average)
-        return Saved(self.state.step)
-
-    def best(self) -> Best:
-        """The weights of the best validation so far, or the present ones where there was none."""
-        with self.average.in_force() as masters:
-            chosen = self.state.best_masters or masters
-            step = self.state.best_step if self.state.best_masters else self.state.step
-            return Best(self.parameters.by_name(chosen), step, self.state.best)
 
     def _steps(self) -> Generator[Step]:
         replicas = [self.model, *(replica(self.model) for _ in range(self.batches.parts - 1))]
@@ -227,6 +213,18 @@ class Run:
             "epoch": round(self.state.step / self.steps_an_epoch, 4),
             "validation": measured,
         }
+
+    def _save(self) -> Saved:
+        if self.scaler:
+            self.state.scale, self.state.good = self.scaler.scale, self.scaler.good
+        checkpoint.save(self.folder / "checkpoints", self.state, self.parameters, self.optimizer, self.average)
+        return Saved(self.state.step)
+
+    def _best(self) -> Best:
+        with self.average.in_force() as masters:
+            chosen = self.state.best_masters or masters
+            step = self.state.best_step if self.state.best_masters else self.state.step
+            return Best(self.parameters.by_name(chosen), step, self.state.best)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -77,9 +77,7 @@ class Train(Stage):
             best = run.train(place.name, measure, place.watch)
         self._save(place, ready, best)
         if run.stopped:
-            raise Stopped(
-                f"{place.name}: stopped at step {run.state.step:,}; the bundle has its best weights so far"
-            )
+            raise Stopped(f"{place.name}: stopped at step {run.state.step:,}; the bundle has its best weights so far")
 
     def standing(self, folder: Path) -> str | None:
         """The step of the newest checkpoint."""
