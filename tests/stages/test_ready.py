@@ -1,12 +1,14 @@
-"""Each step up to a training's first, by itself."""
+"""Each step up to a training's first, by itself; and a run that is watched."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+import danlu
 from danlu.data.corpus.prepared import save_split
 from danlu.model.source import Source
 from danlu.refusal import Refusal
@@ -22,9 +24,12 @@ from danlu.stages.ready import (
     tokenizer_for,
     validated_on,
 )
+from danlu.stages.recipe import read
+from danlu.stages.run import plan
 from danlu.stages.sources import tokenizer_of
 from danlu.stages.stage import Place, Stage
 from danlu.task.task import Task
+from danlu.train.events import Event, Stopped, Validated
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
 
@@ -124,3 +129,52 @@ def test_a_training_is_ready_with_all_of_it_and_restored_where_it_stood(made: Si
     assert len(steps) == 3
     again = stage.restored(stage.ready(made.place), made.place)
     assert (again.state.step, again.total) == (1, 3)
+
+
+@pytest.mark.parametrize("leave", ["checkpoint", "best"])
+def test_a_watched_run_stops_where_it_is_told_and_is_done_when_it_is_run_again(
+    made: SimpleNamespace, tmp_path: Path, leave: Any
+) -> None:
+    words = ["好看", "精彩", "难看", "无聊", "一般", "还行"]
+    rows = [
+        {"text": f"{words[row % 6]} {words[row // 6]}", "label": "good" if row % 6 < 2 else "bad"} for row in range(36)
+    ]
+    (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    tuned: dict[str, Any] = {"kind": "train", "data": "@clean", "tokenizer": "@vocab", "model": made.source.to_plain()}
+    tuned |= {"task": "classify", "train": {"steps": 6, "evaluate": 2, "precision": "float32", "rate": 1e-2}}
+    data = {"kind": "jsonl", "path": str(tmp_path / "data.jsonl")}
+    stages = {
+        "clean": {
+            "kind": "prepare",
+            "data": data,
+            "dedup": "none",
+            "conflicts": "keep",
+            "split": {"validation": 0.3, "test": 0.0},
+        },
+        "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "wordpiece", "size": 40}},
+        "tuned": tuned,
+    }
+    recipe = {"name": "watched", "stages": stages}
+    seen: list[tuple[str, int]] = []
+
+    def watch(stage: str, event: Event) -> Any:
+        if not isinstance(event, Validated):
+            return None
+        seen.append((stage, event.line["step"]))
+        return leave
+
+    silent: dict[str, Any] = {"root": tmp_path, "say": lambda line: None, "beside": True}
+    with pytest.raises(Stopped, match="stopped at step 2"):
+        danlu.run(recipe, watch=watch, **silent)
+    assert seen == [("tuned", 2)]
+    planned = list(plan(read(recipe), tmp_path))[-1]
+    assert (planned.outlook, planned.done) == ("resume", None)
+    assert planned.lies is not None
+    assert (planned.lies / "bundle").exists() is (leave == "best")
+    done = danlu.run(recipe, **silent)["tuned"]
+    assert done == planned.lies
+    assert done.name.startswith("tuned.")
+    assert danlu.load(done).facts["provenance"]["stage"] == "tuned"
+    unbroken = danlu.run(recipe, root=tmp_path / "unbroken", say=lambda line: None)["tuned"]
+    one, other = ((folder / "bundle" / "model.safetensors").read_bytes() for folder in (done, unbroken))
+    assert one == other

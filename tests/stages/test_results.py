@@ -189,15 +189,22 @@ def test_equal_beginnings_of_fingerprints_are_told_apart(tmp_path: Path, lines: 
     assert results.find(ran["again"], lock.fingerprint) == (ran["again"], lock)
 
 
-def test_a_folder_that_the_system_holds_is_one_sentence(
-    lines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("held", ["again", "other"])
+def test_a_folder_that_the_system_holds_is_one_sentence_and_nothing_has_changed(
+    lines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
 ) -> None:
+    """Whichever of the two that would be renamed."""
+    other = run(recipe(lines, 2, 5), tmp_path, say=lambda _: None, beside=True)["again"]
     run(recipe(lines), tmp_path, say=lambda _: None)
+    before, rename = sorted(tmp_path.glob("lines/[!.]*/*")), os.rename
 
-    def held(*_: Any) -> None:
-        raise PermissionError(13, "Access is denied")
+    def renamed(source: Any, target: Any) -> None:
+        if Path(source).name == (other.name if held == "other" else held):
+            raise PermissionError(13, "Access is denied")
+        rename(source, target)
 
-    monkeypatch.setattr(os, "rename", held)
-    with pytest.raises(Refusal, match=r"again: cannot be renamed to again\.\w{12} \(access is denied\); end the progr"):
-        run(recipe(lines, 2, 5), tmp_path, say=lambda _: None)
-    assert run(recipe(lines, 2, 5), tmp_path, say=lambda _: None, beside=True)["again"].is_dir()
+    monkeypatch.setattr(os, "rename", renamed)
+    with pytest.raises(Refusal, match=r"again(\.\w{12})?: cannot be renamed to again.* \(access is denied\); end the"):
+        run(recipe(lines, 2, 5), tmp_path, ["again"], say=lambda _: None)
+    assert sorted(tmp_path.glob("lines/[!.]*/*")) == before
+    assert run(recipe(lines, 2, 5), tmp_path, ["again"], say=lambda _: None, beside=True)["again"] == other

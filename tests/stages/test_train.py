@@ -19,10 +19,8 @@ import danlu
 from danlu.data.corpus.prepared import load as load_split
 from danlu.evaluate.scoring.score import score
 from danlu.refusal import Refusal
-from danlu.stages.recipe import read as read_recipe
-from danlu.stages.run import Run, plan
+from danlu.stages.run import Run
 from danlu.stages.stage import Place, Stage
-from danlu.train.events import Event, Stopped, Validated
 from danlu.train.recorders.jsonl import read
 from danlu.train.run import Run as TrainingRun
 
@@ -50,24 +48,20 @@ def train_section(**fields: Any) -> dict[str, Any]:
     return section | {"train": TRAIN} | fields
 
 
-def data_sections(root: Path) -> dict[str, Any]:
-    data = {"kind": "tsv", "path": str(root / "reviews.tsv")}
-    return {
-        "clean": {"kind": "prepare", "data": data, "dedup": "exact", "split": {"validation": 0.2, "test": 0.2}},
-        "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "wordpiece", "size": 80}},
-    }
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Everything once: data, tokenizer, pretraining, and fine-tuning in three ways."""
     root = tmp_path_factory.mktemp("whole")
-    write_reviews(root / "reviews.tsv")
+    data = {"kind": "tsv", "path": str(write_reviews(root / "reviews.tsv"))}
     finetune = {
         name: train_section(tokenizer=None, model={"kind": "pretrained", "path": path}, tuning={"kind": name})
         for name, path in (("full", "@pretrain"), ("head", "@full"), ("lora", "@full"))
     }
-    stages = data_sections(root) | {"pretrain": train_section(task={"kind": "masked_lm"})}
+    stages = {
+        "clean": {"kind": "prepare", "data": data, "dedup": "exact", "split": {"validation": 0.2, "test": 0.2}},
+        "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "wordpiece", "size": 80}},
+        "pretrain": train_section(task={"kind": "masked_lm"}),
+    }
     return danlu.run({"name": "reviews", "stages": stages | finetune}, root=root, say=lambda line: None)
 
 
@@ -240,40 +234,6 @@ def test_a_second_ctrl_c_stops_at_once(whole: Run, tmp_path: Path, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         run_stage(whole, tmp_path)
     assert Stage.model_validate(train_section()).standing(tmp_path / "stage") is None
-
-
-@pytest.mark.parametrize("leave", ["checkpoint", "best"])
-def test_a_watched_run_stops_where_it_is_told_and_is_done_when_it_is_run_again(
-    whole: Run, tmp_path: Path, leave: Any
-) -> None:
-    root = whole.folder.parent
-    settings = TRAIN | {"steps": 20, "batch_tokens": 256 if leave == "best" else 192}
-    recipe = {"name": "reviews", "stages": data_sections(root) | {"tuned": train_section(train=settings)}}
-    seen: list[tuple[str, int]] = []
-
-    def watch(stage: str, event: Event) -> Any:
-        if not isinstance(event, Validated):
-            return None
-        seen.append((stage, event.line["step"]))
-        return leave
-
-    silent: dict[str, Any] = {"root": root, "say": lambda line: None, "beside": True}
-    with pytest.raises(Stopped, match="stopped at step 10"):
-        danlu.run(recipe, watch=watch, **silent)
-    assert seen == [("tuned", 10)]
-    planned = list(plan(read_recipe(recipe), root))[-1]
-    assert (planned.outlook, planned.done) == ("resume", None)
-    assert planned.lies is not None
-    if leave == "best":
-        assert danlu.load(planned.lies).facts["provenance"]["best_step"] == 10
-    assert (planned.lies / "bundle").exists() is (leave == "best")
-    tuned = danlu.run(recipe, **silent)["tuned"]
-    assert tuned == planned.lies
-    assert tuned.name.startswith("tuned.")
-    assert danlu.load(tuned).facts["provenance"]["stage"] == "tuned"
-    run_stage(whole, tmp_path, train=settings)
-    unbroken = weights(tmp_path / "stage")
-    assert all(torch.equal(value, unbroken[name]) for name, value in weights(tuned).items())
 
 
 def test_a_loss_that_is_no_number_is_one_sentence_and_no_bundle(whole: Run, tmp_path: Path) -> None:

@@ -202,10 +202,15 @@ def _housed(planned: Planned, say: Callable[[str], None], *, beside: bool) -> tu
     if lies == current:
         return current, None
     aside = results.set_aside(current)
+    if lies:
+        try:
+            results.put_in_place(lies, current)
+        except Refusal:
+            if aside:
+                results.put_in_place(aside, current)
+            raise
     if aside:
         say(f"{planned.name}: the results of other settings or data are kept in {aside}")
-    if lies:
-        results.put_in_place(lies, current)
     return current, aside
 
 
