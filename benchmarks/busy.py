@@ -104,8 +104,9 @@ def train(job: dict[str, Any]) -> float:
 
 def predict(job: dict[str, Any]) -> float:
     """Tokens a second of prediction, in a window of so many seconds."""
+    from danlu.engine.engines.torch import TorchNetwork
+    from danlu.engine.predict import Predictor
     from danlu.model.fast import prepare_for_inference
-    from danlu.task.predict import Predictor
     from danlu.task.task import Task
     from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
@@ -116,7 +117,7 @@ def predict(job: dict[str, Any]) -> float:
     task = Task.model_validate({"kind": "classify", "labels": ["a", "b", "c"]})
     model = prepare_for_inference(network(job["sizes"]), "auto")
     tokens = 0
-    with Predictor(model, task, tokenizer, frozen=True) as predictor:
+    with Predictor(TorchNetwork(model, frozen=True), task, tokenizer) as predictor:
         predictor.predict(records[:8])
         begun = time.perf_counter()
         while time.perf_counter() - begun < job["seconds"]:

@@ -6,8 +6,9 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.model.attention import NAME
-from danlu.task.predict import Predictor
 from danlu.task.tasks.causal_lm import CausalLm
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 
@@ -69,7 +70,7 @@ def test_packed_documents_have_the_loss_and_gradients_that_they_have_alone(model
 
 
 def test_predicted_perplexity_is_that_of_plain_transformers(model, tokenizer):
-    predictions = Predictor(model, CausalLm(), tokenizer, threads=2).predict(RECORDS)
+    predictions = Predictor(TorchNetwork(model, threads=2), CausalLm(), tokenizer).predict(RECORDS)
     for text, prediction in zip(TEXTS, predictions, strict=True):
         total = one_by_one(model, tokenizer, [text]).item()
         tokens = len(tokenizer(text)["input_ids"]) + 1

@@ -10,9 +10,10 @@ import torch
 import transformers
 from transformers import BertConfig, LlamaConfig
 
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
-from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.text.batching.batch import plan
 from danlu.text.batching.encoded import sizes_of
@@ -142,7 +143,7 @@ def test_the_loss_reaches_the_parameters(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_are_plain_and_do_not_depend_on_company(kind):
     records = [{name: value for name, value in r.items() if name in {"text", "tokens"}} for r in task_for(kind).sample]
-    predictor = Predictor(model_for(kind), task_for(kind), tokenizer_for(kind), threads=1)
+    predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task_for(kind), tokenizer_for(kind))
     together = predictor.predict(records)
     alone = [predictor.predict([record])[0] for record in records]
     for one, other in zip(json.loads(json.dumps(together)), json.loads(json.dumps(alone)), strict=True):
@@ -209,7 +210,7 @@ def changed(kind, **fields):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_text_without_any_token_is_predicted_all_the_same(kind):
-    predictor = Predictor(model_for(kind), task_for(kind), tokenizer_for(kind), threads=1)
+    predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task_for(kind), tokenizer_for(kind))
     assert len(predictor.predict([{"text": ""}, {"text": "  "}])) == 2
 
 

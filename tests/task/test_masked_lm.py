@@ -4,8 +4,9 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import BertConfig, BertForMaskedLM
 
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.refusal import Refusal
-from danlu.task.predict import Predictor
 from danlu.task.tasks.masked_lm import MaskedLm
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
@@ -87,7 +88,7 @@ def test_likelihoods_of_a_prediction_are_those_of_the_model(tokenizer, model):
     with torch.no_grad():
         logits = model(**batch.inputs).logits
     expected = float(cross_entropy(logits.flatten(0, 1), batch.targets["tokens"].flatten(), reduction="sum"))
-    [prediction] = Predictor(model, task, tokenizer, threads=1).predict([{"text": TEXTS[1]}])
+    [prediction] = Predictor(TorchNetwork(model, threads=1), task, tokenizer).predict([{"text": TEXTS[1]}])
     assert prediction["tokens"] == batch.counts["tokens"] == round(0.15 * 16)
     assert prediction["negative_log_likelihood"] == pytest.approx(expected, rel=1e-4)
     assert prediction["perplexity"] == pytest.approx(np.exp(expected / batch.counts["tokens"]), rel=1e-3)
@@ -99,7 +100,7 @@ def test_masks_of_the_text_itself_are_filled_with_the_models_likeliest_words(tok
     with torch.no_grad():
         inputs = tokenizer(text, return_tensors="pt")
         best = torch.softmax(model(**inputs).logits[0], -1).topk(5)
-    [prediction] = Predictor(model, MaskedLm(), tokenizer, threads=1).predict([{"text": text}])
+    [prediction] = Predictor(TorchNetwork(model, threads=1), MaskedLm(), tokenizer).predict([{"text": text}])
     assert (prediction["tokens"], prediction["perplexity"]) == (0, None)
     places = (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0]
     assert len(prediction["fills"]) == len(places) == 2

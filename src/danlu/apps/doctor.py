@@ -22,6 +22,8 @@ from danlu.data.corpus.prepared import SPLITS, load_survey, stream
 from danlu.data.corpus.spool import Spool, spooled_clusters
 from danlu.data.corpus.survey import Lengths, Survey, counted_labels, lengths
 from danlu.data.record import Record, entity_labels
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.machine.seed import generator
 from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
@@ -35,7 +37,6 @@ from danlu.stages.ready import Ready
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
 from danlu.stages.stage import Place
-from danlu.task.predict import Predictor
 from danlu.task.readable import Row, readable
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.train.dry_run import DryRun, dry_run
@@ -189,9 +190,9 @@ def _data(stage: Prepare, folder: Path) -> Data:
     with TemporaryDirectory(prefix="danlu-check-") as scratch:
         ingest = Ingest(Path(scratch), stage.compared, stage.similarity)
         read = ((name, name, _counted(folder, name, counts[name])) for name in counts)
-        chunks = list(stage.engine.map(ingest, pieces(read, stage.compared)))
+        chunks = list(stage.executor.map(ingest, pieces(read, stage.compared)))
         spool = Spool(Path(scratch), chunks, stage.compared)
-        clusters = spooled_clusters(spool, stage.similarity, stage.engine)
+        clusters = spooled_clusters(spool, stage.similarity, stage.executor)
         origins = np.repeat([chunk.origin for chunk in chunks], [chunk.rows for chunk in chunks])
         leaked = shared(clusters, origins)
     return Data(
@@ -309,7 +310,7 @@ def _validating(ready: Ready) -> float:
     some = ready.validation[:VALIDATED]
     if not some:
         return 0.0
-    with Predictor(ready.model, ready.prepared.task, ready.prepared.tokenizer) as predictor:  # type: ignore[arg-type]
+    with Predictor(TorchNetwork(ready.model), ready.prepared.task, ready.prepared.tokenizer) as predictor:  # type: ignore[arg-type]
         predictor.predict(some[:8])  # the first one is slower
         begun = time.perf_counter()
         predictor.predict(some)

@@ -27,7 +27,7 @@ class DryRun:
     """What a training will take.
 
     - `seconds`: of all steps, without validation and saving; measured on batches of several widths.
-    - `bytes`: the most that was held at the largest batch, optimizer included; `room`: what there is, if known.
+    - `bytes`: the most that was held at the largest batch, optimizer included; `room`: what there is.
     - `largest`: rows and width of the largest batch; `padding`: share of the first epoch's tokens that is padding.
     """
 
@@ -35,7 +35,7 @@ class DryRun:
     steps_an_epoch: int
     seconds: float
     bytes: int
-    room: int | None
+    room: int
     largest: tuple[int, int]
     padding: float
 

@@ -11,6 +11,8 @@ from torch import nn
 
 from danlu.bundle.bundle import save
 from danlu.data.record import Record
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
@@ -35,7 +37,6 @@ from danlu.stages.ready import (
 from danlu.stages.sources import Data, rewriters_for
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import try_a_step
-from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -172,7 +173,7 @@ def _measure(stack: ExitStack, ready: Ready) -> Validation:
     def measure() -> dict[str, float]:
         nonlocal predictor
         if predictor is None:  # after the parameters have moved into flat storage
-            predictor = stack.enter_context(Predictor(model, prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
+            predictor = stack.enter_context(Predictor(TorchNetwork(model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
         return values(prepared.task, records, predictor.predict(records))
 
     name = prepared.task.metrics[0]
