@@ -62,13 +62,12 @@ def train(job: dict[str, Any]) -> float:
     from danlu.text.batching.batch import Batch
     from danlu.train import fair
     from danlu.train.loop import steps
-    from danlu.train.optimizer import build_optimizer
-    from danlu.train.parameters import FlatParameters
+    from danlu.train.optimizer import build_optimizer, lay_out
 
     if not job["fair"]:
         fair.BUSY = -1.0
     model = prepare_for_training(network(job["sizes"]), resolve_precision("auto"))
-    parameters = FlatParameters(model)
+    parameters = lay_out("adamw", model)
     moving = build_optimizer("adamw", parameters, rate=1e-4, weight_decay=0.0, betas=(0.9, 0.999), momentum=0.0)
     replicas = [model, *(replica(model) for _ in range(job.get("replicas", 1) - 1))]
     rng = np.random.default_rng(0)

@@ -31,10 +31,16 @@ WORDS = {
     "predict": [
         ["BUNDLE", "--text", EVIL],
         ["BUNDLE", "--text", EVIL, "--format", "table"],
+        ["BUNDLE", "--text", EVIL, "--format", "csv"],
         ["BUNDLE", "DATA"],
         [EVIL],
     ],
-    "evaluate": [["BUNDLE", "DATA"], ["BUNDLE", EVIL], ["BUNDLE", "DATA", "--baseline", EVIL]],
+    "evaluate": [
+        ["BUNDLE", "DATA"],
+        ["BUNDLE", EVIL],
+        ["BUNDLE", "DATA", "--baseline", EVIL],
+        ["BUNDLE", "DATA", "--metric", EVIL],
+    ],
     "compare": [["EVALUATION", "EVALUATION"], [EVIL, "EVALUATION"], ["EVALUATION", "EVALUATION", "--resamples", EVIL]],
     "report": [["RUN"], [EVIL], ["RUN", "--language", EVIL]],
     "verify": [["BUNDLE"], [EVIL], ["BUNDLE", "--precision", EVIL]],

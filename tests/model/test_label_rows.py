@@ -68,7 +68,7 @@ def answers(network: PreTrainedModel, asked: Task, tokenizer: Tokenizer) -> list
         found = predictor.predict(TEXTS)
     scores = [prediction.get("scores", {}) for prediction in found]
     ranked = [sorted(score, key=lambda label: -score[label]) for score in scores]
-    return [(asked.answer(prediction), order) for prediction, order in zip(found, ranked, strict=True)]
+    return [(asked.form.value(prediction), order) for prediction, order in zip(found, ranked, strict=True)]
 
 
 @pytest.mark.parametrize("form", ["bundle", "plain folder"])

@@ -168,7 +168,7 @@ def test_perfect_outputs_give_the_perfect_answer(kind):
     for number, record in enumerate(task.sample):
         mine = [row for row in rows if row.record == number]
         prediction = task.decode([perfect(task, row) for row in mine], mine, record)
-        assert task.answer(prediction) == task.gold(record)
+        assert task.form.value(prediction) == task.gold(record)
         json.dumps(prediction)
 
 

@@ -92,7 +92,7 @@ def test_likelihoods_of_a_prediction_are_those_of_the_model(tokenizer, model):
     assert prediction["tokens"] == batch.counts["tokens"] == round(0.15 * 16)
     assert prediction["negative_log_likelihood"] == pytest.approx(expected, rel=1e-4)
     assert prediction["perplexity"] == pytest.approx(np.exp(expected / batch.counts["tokens"]), rel=1e-3)
-    assert task.answer(prediction) == (prediction["negative_log_likelihood"], batch.counts["tokens"])
+    assert task.form.value(prediction) == (prediction["negative_log_likelihood"], batch.counts["tokens"])
 
 
 def test_masks_of_the_text_itself_are_filled_with_the_models_likeliest_words(tokenizer, model):

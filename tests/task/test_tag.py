@@ -54,7 +54,7 @@ def test_windows_are_merged_into_the_entities_of_the_whole(tokenizer, limit):
     rows = task.encode([RECORD], tokenizer, limit, labelled=True)
     assert len(rows) > 1 or limit > 16
     prediction = task.decode(sure_of(task, rows), rows, RECORD)
-    assert task.answer(prediction) == task.gold(RECORD)
+    assert task.form.value(prediction) == task.gold(RECORD)
     assert [item["text"] for item in prediction["entities"]] == ["李白", "碎叶城", "Chang an"]
     assert sum(row.widened for row in rows) == 0
 
@@ -77,7 +77,7 @@ def test_tokens_with_tags_come_back_as_tags_and_entities(tokenizer):
     prediction = task.decode(sure_of(task, rows), rows, {"tokens": TOKENS["tokens"]})
     assert prediction["tags"] == TOKENS["tags"]
     assert [item["text"] for item in prediction["entities"]] == ["Ada", "李白", "New York"]
-    assert task.answer(prediction) == task.gold(TOKENS) == {(0, 3, "p"), (7, 9, "p"), (12, 20, "q")}
+    assert task.form.value(prediction) == task.gold(TOKENS) == {(0, 3, "p"), (7, 9, "p"), (12, 20, "q")}
 
 
 def test_broken_tags_are_mended_as_in_the_conll_evaluation():

@@ -7,45 +7,36 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from danlu.text.batching.batch import Batch, pad
-from danlu.text.batching.encoded import Encoded, Row
-from danlu.train.batches import Batches
 from danlu.train.events import Best, Ended, Event, Reported, Saved, Stepped, Stopped, Validated
 from danlu.train.recorders.jsonl import read
 from danlu.train.run import Run, Validation
-from danlu.train.settings import Training
+from danlu.tuning.method import Method
 
 SCORES = {2: 0.3, 4: 0.9, 6: 0.5, 7: 0.4}  # by the step at which the model is looked at
 TOLD = ["Stepped", "Reported", "Saved"]
 ALL = [*TOLD, *TOLD[:2], "Validated", "Saved"]  # of two steps
 
 
-def collate(rows: list[Encoded], width: int, _rng: np.random.Generator) -> Batch:
-    ids = pad([item.row.input_ids for item in rows], width, 0)
-    inputs = {"input_ids": ids, "attention_mask": (ids > 0).long()}
-    return Batch(inputs, {"class": ids[:, 0] % 3}, {"class": len(rows)}, np.arange(len(rows)), int((ids > 0).sum()))
+Made = Callable[..., Run]
 
 
-def loss(model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
-    logits = model(**batch.inputs).logits
-    return {"class": torch.nn.functional.cross_entropy(logits, batch.targets["class"], reduction="sum")}
+@pytest.fixture(scope="module")
+def a_run(made_run: Callable[..., Run]) -> Made:
+    """A function that makes the training of seven steps, looked at after every other one and after the last."""
 
+    def make(folder: Path, **fields: Any) -> Run:
+        torch.manual_seed(3)
+        sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+        config = BertConfig(vocab_size=60, max_position_embeddings=16, num_labels=3, **sizes)
+        plain = {"steps": 7, "evaluate": 2, "average": 0.5, "checkpoint_seconds": 1e-9}
+        method = Method.model_validate("full")
+        return made_run(method.apply(BertForSequenceClassification(config)), method, folder, **(plain | fields))
 
-def a_run(folder: Path, **fields: Any) -> Run:
-    torch.manual_seed(3)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    model = BertForSequenceClassification(BertConfig(vocab_size=60, max_position_embeddings=16, num_labels=3, **sizes))
-    rng = np.random.default_rng(0)
-    rows = [Encoded(row, (Row(rng.integers(3, 60, 4 + row % 7).astype(np.int32)),)) for row in range(24)]
-    batches = Batches(rows, collate, 0, tokens=40, examples=None, accumulate=1, parts=1)
-    plain = {"steps": 7, "evaluate": 2, "rate": 1e-2, "average": 0.5, "checkpoint_seconds": 1e-9}
-    settings = Training.model_validate(plain | fields)
-    return Run(model, batches, loss, settings, precision="float32", folder=folder, fingerprint="one", seed=0)
+    return make
 
 
 def looked_at(run: Run) -> Validation:
@@ -62,7 +53,7 @@ def same(one: Best, other: Best) -> bool:
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+def unbroken(tmp_path_factory: pytest.TempPathFactory, a_run: Made) -> SimpleNamespace:
     run = a_run(tmp_path_factory.mktemp("unbroken"))
     events = list(run.events(looked_at(run)))
     assert isinstance(events[-1], Ended)
@@ -82,7 +73,7 @@ def test_every_event_comes_in_its_place(unbroken: SimpleNamespace) -> None:
 
 @pytest.mark.parametrize(("leave", "numbers"), [("checkpoint", range(7, 14)), ("best", [8, 12, 23])])
 def test_a_training_stopped_at_any_event_goes_on_to_the_same_bits(
-    tmp_path: Path, unbroken: SimpleNamespace, leave: str, numbers: Sequence[int]
+    tmp_path: Path, a_run: Made, unbroken: SimpleNamespace, leave: str, numbers: Sequence[int]
 ) -> None:
     """At each of those of two steps."""
     for number in numbers:
@@ -106,7 +97,9 @@ def test_a_training_stopped_at_any_event_goes_on_to_the_same_bits(
         assert same(last.best, unbroken.best)
 
 
-def test_who_watches_gets_each_event_after_it_was_written_down(tmp_path: Path, unbroken: SimpleNamespace) -> None:
+def test_who_watches_gets_each_event_after_it_was_written_down(
+    tmp_path: Path, a_run: Made, unbroken: SimpleNamespace
+) -> None:
     run, seen = a_run(tmp_path), list[Event]()
 
     def watch(event: Event) -> None:
@@ -119,7 +112,7 @@ def test_who_watches_gets_each_event_after_it_was_written_down(tmp_path: Path, u
     assert not run.stopped
 
 
-def test_who_watches_stops_it_with_what_it_is_to_leave(tmp_path: Path, unbroken: SimpleNamespace) -> None:
+def test_who_watches_stops_it_with_what_it_is_to_leave(tmp_path: Path, a_run: Made, unbroken: SimpleNamespace) -> None:
     def at(step: int, leave: str) -> Callable[[Event], Any]:
         return lambda event: leave if isinstance(event, Stepped) and event.step.number + 1 >= step else None
 
@@ -136,7 +129,7 @@ def test_who_watches_stops_it_with_what_it_is_to_leave(tmp_path: Path, unbroken:
     assert [line["step"] for line in read(tmp_path / "log.jsonl")] == [1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 7]
 
 
-def test_patience_ends_it_and_nothing_was_stopped(tmp_path: Path) -> None:
+def test_patience_ends_it_and_nothing_was_stopped(tmp_path: Path, a_run: Made) -> None:
     run = a_run(tmp_path, patience=1)
     events = []
     for event in run.events(looked_at(run)):
@@ -147,7 +140,7 @@ def test_patience_ends_it_and_nothing_was_stopped(tmp_path: Path) -> None:
     assert (run.state.step, run.stopped) == (6, False)
 
 
-def test_nothing_runs_on_once_it_is_closed(tmp_path: Path) -> None:
+def test_nothing_runs_on_once_it_is_closed(tmp_path: Path, a_run: Made) -> None:
     before = threading.active_count()
     run = a_run(tmp_path)
     with closing(run.events()) as events:

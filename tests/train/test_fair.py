@@ -18,9 +18,9 @@ from danlu.model.steady import SteadyLayerNorm, softmax_gradient, standing_in_fo
 from danlu.text.batching.batch import Batch
 from danlu.train import fair, loop
 from danlu.train.fair import FairCores
+from danlu.train.layouts.flat import FlatParameters
 from danlu.train.loop import steps
 from danlu.train.optimizer import build_optimizer
-from danlu.train.parameters import FlatParameters
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 FAMILIES = {

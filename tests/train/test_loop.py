@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
+from danlu.train.layouts.flat import FlatParameters
 from danlu.train.loop import Scaler, Step, steps
 from danlu.train.optimizer import build_optimizer
-from danlu.train.parameters import FlatParameters
 
 
 def train(

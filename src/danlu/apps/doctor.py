@@ -173,7 +173,7 @@ def _looked_at(planned: Planned, ward: _Ward, *, stands_in: bool) -> Data | Trai
     with quiet():
         ready = stage.ready(place)
         found = _training(stage, ready)
-        if stands_in:
+        if stands_in and stage.tuning.mergeable:
             _stand_in(stage, ready, place.folder / "bundle")
     return found
 
@@ -234,6 +234,7 @@ def _training(stage: Train, ready: Ready) -> Training:
     measured = dry_run(
         ready.model, batches, prepared.task.loss, stage.train, precision=ready.precision, features=features
     )
+    stage.tuning.groups(ready.model, measured.steps)  # what it refuses is told now
     every = stage.train.evaluate or measured.steps_an_epoch
     return Training(
         task=prepared.task.kind,

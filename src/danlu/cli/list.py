@@ -21,6 +21,7 @@ PROMISES = {
     "engine": "danlu.engine.engine",
     "method": "danlu.tuning.method",
     "recorder": "danlu.train.recorder",
+    "answer": "danlu.answer.answer",
     "metric": "danlu.evaluate.scoring.metric",
     "baseline": "danlu.evaluate.classical.baseline",
 }

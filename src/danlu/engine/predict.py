@@ -79,14 +79,14 @@ class Predictor:
         self.close()
 
     def _block(self, records: list[Record], start: int) -> list[Prediction]:
-        given = records
+        given, form = records, self.task.form
         records = rewritten(given, self.rewriters)
         predictions = [
             self.task.decode(outputs, windows, record)
             for (outputs, windows), record in zip(self._read(records, start), records, strict=True)
         ]
         return [
-            prediction if record is before else as_given(prediction, before, record, self.rewriters)
+            prediction if record is before else as_given(prediction, before, record, self.rewriters, form)
             for prediction, before, record in zip(predictions, given, records, strict=True)
         ]
 

@@ -128,8 +128,9 @@ class Queue:
         """The next batch; None when it is over."""
         with self._state:
             while not self._closed:
-                if self._waiting:
-                    self._plan_what_waits()
+                jobs, self._waiting = self._waiting, []
+                if jobs:
+                    self._plan(jobs)
                 if self._plans:
                     pieces = self._plans.popleft()
                     piece = pieces.popleft()
@@ -139,8 +140,8 @@ class Queue:
                 self._state.wait()
         return None
 
-    def _plan_what_waits(self) -> None:
-        jobs, self._waiting = self._waiting, []
+    def _plan(self, jobs: list[_Job]) -> None:
+        """Plan what several callers ask; where that fails, each by itself, so that nobody pays for another."""
         try:
             entries = [(job, number) for job in jobs for number in range(len(job.encoded))]
             examples = [job.encoded[number] for job, number in entries]
@@ -150,10 +151,14 @@ class Queue:
             for each in plan(sizes_of(examples), tokens=self.batch_tokens, longest=limit, padded=padded):
                 size, width = few_shapes(each, self.batch_tokens, limit if padded else each.width)
                 pieces.append(_Piece([entries[place] for place in each.examples], size, width))
-            self._plans.appendleft(pieces)
         except BaseException as error:
             for job in jobs:
-                job.fail(error)
+                if len(jobs) == 1:
+                    job.fail(error)
+                else:
+                    self._plan([job])
+            return
+        self._plans.appendleft(pieces)
 
     def _answer(self, entries: list[tuple[_Job, int]], piece: _Piece) -> None:
         """Answer a batch; where that fails, each caller's part of it by itself, so that nobody pays for another."""

@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from danlu.answer.answer import Answer
 from danlu.data.record import Record
 from danlu.model.heads import kept_logits
-from danlu.recipe.part import Part
+from danlu.recipe.part import Part, find
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import FlatTokens
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Prediction = dict[str, Any]
-"""Plain values, ready for a line of json: `{"label": ..., "scores": {...}}`, `{"entities": [...]}` ..."""
+"""Plain values, ready for a line of json; what they say is for the task's form of answers to tell."""
 
 Output = NDArray[np.float32]
 
@@ -50,6 +51,9 @@ class Task(Part):
 
     other_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that may stand in place of these."""
+
+    answer_form: ClassVar[str]
+    """Name in `danlu.answer.answers` of the form that its predictions have."""
 
     metrics: ClassVar[tuple[str, ...]]
     """Names in `danlu.evaluate.scoring.metrics`; the first one chooses the best model."""
@@ -151,11 +155,12 @@ class Task(Part):
 
     @abstractmethod
     def gold(self, record: Record, number: int = 0) -> Any:
-        """The truth of a record in the form in which metrics compare it; `number` counts records from 0."""
+        """The truth of a record, a value of the task's `form`; `number` counts records from 0."""
 
-    @abstractmethod
-    def answer(self, prediction: Prediction) -> Any:
-        """A prediction in the form in which metrics compare it."""
+    @property
+    def form(self) -> Answer:
+        """The form of its answers, which knows how they are compared, judged and written."""
+        return find(Answer, self.answer_form)()  # type: ignore[type-abstract]
 
     def kept(self, record: Record) -> Record:
         """The record with the columns alone that the task reads: what goes with a bundle or shards."""

@@ -13,8 +13,7 @@ from danlu.model.replica import replica
 from danlu.text.batching.batch import Batch, Slice
 from danlu.train.batches import Batches
 from danlu.train.loop import Loss, Scaler, steps
-from danlu.train.optimizer import build_optimizer
-from danlu.train.parameters import FlatParameters
+from danlu.train.optimizer import build_optimizer, lay_out
 from danlu.train.settings import Training
 
 SHAPES = 4  # batches that are timed beside the largest one
@@ -84,7 +83,7 @@ def _steps(
     model: nn.Module, batches: Batches, chosen: Sequence[Slice], loss: Loss, settings: Training, precision: str
 ) -> Iterator[float]:
     """Seconds of a whole step on each batch; the first of them also makes the optimizer's state."""
-    parameters = FlatParameters(model)
+    parameters = lay_out(settings.optimizer, model)
     optimizer = build_optimizer(
         settings.optimizer,
         parameters,

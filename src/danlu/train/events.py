@@ -12,9 +12,13 @@ from danlu.train.recorder import Line
 
 @dataclass(frozen=True)
 class Best:
-    """What a training ends with: weights by name, float32, and where they were reached."""
+    """What a training ends with, and where it was reached.
+
+    - `weights`: by name, float32; views of what the training holds. `method`: what the method keeps beside them.
+    """
 
     weights: dict[str, Tensor]
+    method: dict[str, Tensor]
     step: int
     score: float | None
 

@@ -17,7 +17,7 @@ from danlu.model.dropout import seed_dropout
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
 from danlu.train.fair import FairCores, Gradients, shape_of
-from danlu.train.parameters import FlatParameters
+from danlu.train.parameters import Parameters
 
 Loss = Callable[[nn.Module, Batch], dict[str, Tensor]]
 """Sum of each objective's loss over what counts, by the names in `Batch.counts`."""
@@ -65,7 +65,7 @@ def steps(
     groups: Iterable[list[Batch]],
     loss: Loss,
     optimizer: Optimizer,
-    parameters: FlatParameters,
+    parameters: Parameters,
     *,
     rate: Callable[[int], float],
     clip: float,
@@ -89,14 +89,16 @@ def steps(
             counts = {name: sum(batch.counts[name] for batch in group) or 1 for name in group[0].counts}
             divisors = {name: count / (scaler.scale if scaler else 1.0) for name, count in counts.items()}
             totals = dict.fromkeys(counts, 0.0)
+            places = parameters.begin(number)
+            moving = [[own[place] for place in places] for own in trained]
             for first in range(0, len(group), len(replicas)):
                 jobs = [
                     partial(_gradients, replica, batch, loss, divisors, own, (seed, number, first + i), scaler, alone)
                     for i, (replica, own, batch) in enumerate(
-                        zip(replicas, trained, group[first : first + len(replicas)], strict=False)
+                        zip(replicas, moving, group[first : first + len(replicas)], strict=False)
                     )
                 ]
-                shape = shape_of(sorted(group[first].inputs.items()))
+                shape = (len(places), shape_of(sorted(group[first].inputs.items())))
                 found = [fair.run(jobs[0], shape)] if alone else crew.run(jobs)
                 for i, (values, gradients) in enumerate(found):
                     for name, value in values.items():
@@ -125,7 +127,7 @@ def _gradients(
     batch: Batch,
     loss: Loss,
     divisors: dict[str, float],
-    trained: list[nn.Parameter],
+    moving: list[nn.Parameter],
     keys: tuple[int, int, int],
     scaler: Scaler | None,
     alone: bool,
@@ -134,17 +136,17 @@ def _gradients(
     seed_dropout(*keys)
     if alone:  # torch's own dropout, on a GPU and in some families, draws from a generator that all threads share
         torch.manual_seed(int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0]))
-    with torch.autocast(trained[0].device.type, torch.float16, enabled=scaler is not None):
+    with torch.autocast(next(replica.parameters()).device.type, torch.float16, enabled=scaler is not None):
         sums = loss(replica, batch)
     totals = {name: float(value.detach()) for name, value in sums.items()}
     learnt = [value / divisors[name] for name, value in sums.items() if value.requires_grad]
-    if not learnt:
-        return totals, (None,) * len(trained)
-    return totals, torch.autograd.grad(reduce(add, learnt), trained, allow_unused=True)
+    if not learnt or not moving:
+        return totals, (None,) * len(moving)
+    return totals, torch.autograd.grad(reduce(add, learnt), moving, allow_unused=True)
 
 
 def _update(
-    parameters: FlatParameters,
+    parameters: Parameters,
     optimizer: Optimizer,
     norm: float,
     clip: float,
@@ -158,9 +160,7 @@ def _update(
     if factor != 1.0:
         with fair.exactly():
             parameters.scale(factor)
-    for settings in optimizer.param_groups:
-        settings["lr"] = rate
-    optimizer.step()
+    parameters.step(optimizer, rate)
     with fair.exactly():
         parameters.publish()
 

@@ -16,6 +16,7 @@ from danlu.engine.predict import Predictor
 from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
+from danlu.machine.files import folder_in_place
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import plain
 from danlu.model.positions import longest_row
@@ -69,16 +70,19 @@ class Train(Stage):
         _remove_leftovers(place.folder)
         ready = self.ready(place)
         run = self.restored(ready, place)
-        _say_plan(place, run, ready.prepared.task, ready.model, ready.precision)
+        held = run.bytes_a_parameter(bool(ready.validation))
+        _say_plan(place, run, ready.prepared.task, ready.model, ready.precision, held)
         with ExitStack() as stack:
             if self.tuning.freezes_trunk:
                 batches = _once(run.batches, device())
                 stack.enter_context(cached_trunk(ready.model, batches, place.folder))
             measure = _measure(stack, ready) if ready.validation else None
             best = run.train(place.name, measure, place.watch)
+        stopped, step = run.stopped, run.state.step
+        del run  # gradients and moments
         self._save(place, ready, best)
-        if run.stopped:
-            raise Stopped(f"{place.name}: stopped at step {run.state.step:,}; the bundle has its best weights so far")
+        if stopped:
+            raise Stopped(f"{place.name}: stopped at step {step:,}; what is saved has its best weights so far")
 
     def standing(self, folder: Path) -> str | None:
         """The step of the newest checkpoint."""
@@ -116,6 +120,7 @@ class Train(Stage):
             ready.batches(),
             ready.prepared.task.loss,
             self.train,
+            self.tuning,
             precision=ready.precision,
             folder=place.folder,
             fingerprint=place.fingerprint,
@@ -133,10 +138,18 @@ class Train(Stage):
         """Put the best weights into a fresh float32 model, so that what was frozen is exactly what it was."""
         prepared, precision, learnt = ready.prepared, ready.precision, ready.learnt
         model = prepared.tuned_model()
-        parameters = dict(model.named_parameters())
+        parameters, state = dict(model.named_parameters()), self.tuning.state(model)
         with torch.no_grad():
             for name, weight in best.weights.items():
                 parameters[name].copy_(weight)
+            for name, value in best.method.items():
+                state[name].copy_(value)
+        if not (self.tuning.mergeable and all(parameter.requires_grad for parameter in parameters.values())):
+            with folder_in_place(place.folder / "adapter") as folder:
+                self.tuning.save(model, folder)
+        if not self.tuning.mergeable:
+            place.say(f"{place.name}: adapter in {place.folder / 'adapter'}; it cannot be merged into a bundle")
+            return
         provenance = {
             "recipe": place.folder.parent.name,
             "stage": place.name,
@@ -201,7 +214,7 @@ def _say_losses(say: Say, encoded: Sequence[Encoded]) -> None:
         )
 
 
-def _say_plan(place: Place, run: Run, task: Task, model: nn.Module, precision: str) -> None:
+def _say_plan(place: Place, run: Run, task: Task, model: nn.Module, precision: str, held: float) -> None:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     everything = sum(p.numel() for p in model.parameters())
     begun = f", from step {run.state.step:,}" if run.state.step else ""
@@ -213,5 +226,5 @@ def _say_plan(place: Place, run: Run, task: Task, model: nn.Module, precision: s
         )
     place.say(
         f"{place.name}: {everything / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained, {precision}, "
-        f"{run.total:,} steps, {run.steps_an_epoch:,} in an epoch{begun}"
+        f"{run.total:,} steps, {run.steps_an_epoch:,} in an epoch, {held:.3g} bytes a parameter{begun}"
     )

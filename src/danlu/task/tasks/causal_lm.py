@@ -39,6 +39,7 @@ class CausalLm(Task):
 
     auto_class: ClassVar[str] = "AutoModelForCausalLM"
     columns: ClassVar[dict[str, str]] = {"text": "text"}
+    answer_form: ClassVar[str] = "likelihood"
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
     reads_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
@@ -178,10 +179,6 @@ class CausalLm(Task):
     def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
         """What a perfect model would say: nothing to regret."""
         return 0.0, 0
-
-    def answer(self, prediction: Prediction) -> tuple[float, int]:
-        """Negative log-likelihood (nats) and the number of tokens it is summed over."""
-        return float(prediction["negative_log_likelihood"]), int(prediction["tokens"])
 
 
 def _ordinary(tokenizer: Tokenizer) -> Ids:

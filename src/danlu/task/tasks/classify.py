@@ -29,6 +29,7 @@ class Classify(Task):
 
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     columns: ClassVar[dict[str, str]] = {"text": "text", "label": "a label (text)"}
+    answer_form: ClassVar[str] = "label"
     metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy")
     baseline: ClassVar[str | None] = "tfidf"
     sample: ClassVar[tuple[Record, ...]] = (
@@ -113,10 +114,6 @@ class Classify(Task):
         """The label."""
         label = label_in(record, number)
         return known_label(label, self.labels) or label
-
-    def answer(self, prediction: Prediction) -> str:
-        """The label that was predicted."""
-        return str(prediction["label"])
 
     def label_names(self) -> tuple[str, ...]:
         """The labels in the order of the model's outputs."""

@@ -46,6 +46,7 @@ class MaskedLm(Task):
 
     auto_class: ClassVar[str] = "AutoModelForMaskedLM"
     columns: ClassVar[dict[str, str]] = {"text": "text"}
+    answer_form: ClassVar[str] = "likelihood"
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
     reads_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
@@ -177,10 +178,6 @@ class MaskedLm(Task):
     def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
         """What a perfect model would say: nothing to regret."""
         return 0.0, 0
-
-    def answer(self, prediction: Prediction) -> tuple[float, int]:
-        """Negative log-likelihood (nats) and the number of tokens it is summed over."""
-        return float(prediction["negative_log_likelihood"]), int(prediction["tokens"])
 
     def _need_mask(self, tokenizer: Tokenizer) -> None:
         if tokenizer.mask_token_id is None:

@@ -38,6 +38,7 @@ class Tag(Task):
         "entities": "list of {start, end, label}; or 'tokens' and 'tags' (BIO) instead of both; or 'words'",
     }
     other_columns: ClassVar[tuple[str, ...]] = ("tokens", "tags", "words")
+    answer_form: ClassVar[str] = "spans"
     metrics: ClassVar[tuple[str, ...]] = ("entity_f1", "entity_precision", "entity_recall")
     baseline: ClassVar[str | None] = "hmm"
     sample: ClassVar[tuple[Record, ...]] = (
@@ -167,10 +168,6 @@ class Tag(Task):
     def gold(self, record: Record, number: int = 0) -> frozenset[Entity]:
         """The entities as (start, end, type)."""
         return frozenset(read_marked(record, number, self.nested).spans)
-
-    def answer(self, prediction: Prediction) -> frozenset[Entity]:
-        """The predicted entities as (start, end, type)."""
-        return frozenset((item["start"], item["end"], item["label"]) for item in prediction["entities"])
 
     def label_names(self) -> tuple[str, ...]:
         """The types of entities."""
