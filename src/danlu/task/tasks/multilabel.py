@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from danlu.data.labels import LabelNames, in_order, known_label, label_of, spellings
+from danlu.data.labels import LabelNames, in_order, is_empty, known_label, label_of, spellings
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import missing
@@ -134,11 +134,11 @@ class Multilabel(Task):
 
 
 def _labels_in(record: Record, number: int) -> list[str]:
-    """The labels of a record; a single one need not stand in a list."""
+    """The labels of a record, empty ones left out; a single one need not stand in a list."""
     if "labels" not in record:
         raise Refusal(missing(record, number, "labels", "a list of labels, empty where there is none"))
     given = record["labels"]
-    values = given if isinstance(given, list) else [] if given is None else [given]
+    values = [value for value in (given if isinstance(given, list) else [given]) if not is_empty(value)]
     labels = [label_of(value) for value in values]
     if None in labels:
         wrong = values[labels.index(None)]
