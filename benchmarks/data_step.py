@@ -59,7 +59,7 @@ def near(corpus: Path, folder: Path) -> dict[str, Any]:
     from danlu.data.corpus.ingest import Ingest, pieces
     from danlu.data.corpus.prepared import SPLITS
     from danlu.data.corpus.spool import Spool, spooled_clusters
-    from danlu.data.splitting.split import split_coded
+    from danlu.data.splitting.split import split
     from danlu.machine.seed import generator
 
     engine, begin = Local(), time.perf_counter()
@@ -70,7 +70,7 @@ def near(corpus: Path, folder: Path) -> dict[str, Any]:
     clustered = time.perf_counter()
     rows = np.flatnonzero(clusters == np.arange(spool.rows))
     split_of = np.full(spool.rows, -1, np.int8)
-    dealt = split_coded(clusters[rows], {"train": 0.98, "validation": 0.01, "test": 0.01}, generator(0, "split"))
+    dealt = split(clusters[rows], {"train": 0.98, "validation": 0.01, "test": 0.01}, generator(0, "split"))
     for number, name in enumerate(SPLITS):
         split_of[rows[dealt[name]]] = number
     target = folder.with_name("prepared")

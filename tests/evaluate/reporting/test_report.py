@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from danlu.data.corpus.prepared import save as save_prepared
+from danlu.data.corpus.prepared import save_split
 from danlu.data.corpus.survey import survey
 from danlu.data.duplicates.dedup import find_clusters
 from danlu.evaluate.pages.charts import Line, histogram, line_chart, short, smoothed, thinned, ticks
@@ -77,7 +77,10 @@ def run(tmp_path: Path) -> Path:
     found = survey(
         records, find_clusters([row["text"] for row in records], 0.8), np.random.default_rng(2), test_share=0.5
     )
-    save_prepared(stage(folder, "a_clean"), {"train": records[:20], "test": records[20:], "validation": []}, found)
+    clean = stage(folder, "a_clean")
+    for split, part in (("train", records[:20]), ("test", records[20:])):
+        save_split(clean, split, part)
+    (clean / "survey.json").write_text(json.dumps(found.to_plain()), encoding="utf-8")
     training = stage(folder, "z_train", ["a_clean"])
     lines = [
         {"step": step, "epoch": step / 10, "loss": 3 / step, "rate": 1e-4, "seconds": 7.0} for step in range(1, 21)

@@ -11,12 +11,11 @@ N texts, S shingles in all of them, K minima a text.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.duplicates.folded import Folded, Starts, folded
+from danlu.data.duplicates.folded import Folded, Starts
 
 SHINGLE = 3
 """Characters of a shingle that begins with a Chinese, Japanese or Korean one."""
@@ -41,27 +40,6 @@ FACTORS = np.random.Generator(np.random.PCG64(1997)).integers(0, 2**63, 256, np.
 """Fixed, so that the same texts give the same keys everywhere."""
 
 
-def shingles(text: str) -> frozenset[str]:
-    """The different shingles of a text.
-
-    None leaves the text, but for the one at its beginning and those at the beginning of letters after Chinese, which
-    are cut at its end; so every character is in one, and a full stop at the end adds one alone.
-    """
-    found = set()
-    for start, character in enumerate(text):
-        wide = ord(character) >= FIRST_WIDE
-        width = SHINGLE if wide else LETTERS
-        if start == 0 or start + width <= len(text) or (not wide and ord(text[start - 1]) >= FIRST_WIDE):
-            found.add(text[start : start + width])
-    return frozenset(found or {""})
-
-
-def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
-    """Shared shingles over all shingles of two texts (Jaccard, 1901)."""
-    shared = len(first & second)
-    return shared / (len(first) + len(second) - shared)
-
-
 def bands_for(similarity: float) -> tuple[int, int]:
     """Bands and rows that miss at most one in a thousand pairs of this similarity, with the longest rows."""
     for rows in range(8, 1, -1):
@@ -72,7 +50,11 @@ def bands_for(similarity: float) -> tuple[int, int]:
 
 
 def hashed_shingles(texts: Folded) -> tuple[Words, Starts]:
-    """Hashes of the shingles of all texts, (S,), and where each text's begin, and the end, (N + 1,)."""
+    """Hashes of the shingles of all texts, (S,), and where each text's begin, and the end, (N + 1,).
+
+    None leaves its text, but for the one at its beginning and those at the beginning of letters after Chinese, which
+    are cut at its end; so every character is in one, and a full stop at the end adds one alone.
+    """
     lengths = np.diff(texts.starts)
     codes, begins = texts.codes, texts.starts[:-1]
     if not lengths.all():  # an empty text is one zero, so that it has its one shingle
@@ -87,11 +69,6 @@ def hashed_shingles(texts: Folded) -> tuple[Words, Starts]:
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(np.add.reduceat(inside, begins, dtype=np.int64) if len(begins) else begins, out=starts[1:])
     return hashes[inside], starts
-
-
-def signatures(texts: Sequence[str], minima: int) -> Words:
-    """The least hash of each text's shingles in each of K bins: (K, N)."""
-    return _densified(_binned(*hashed_shingles(folded(texts)), minima))
 
 
 def band_keys(texts: Folded, similarity: float) -> Words:
@@ -121,7 +98,7 @@ def mixed(words: Words) -> Words:
 
 
 def _inside(wide: NDArray[np.bool_], begins: Starts, ends: Starts) -> NDArray[np.bool_]:
-    """At which code points a shingle begins: see `shingles`."""
+    """At which code points a shingle begins: see `hashed_shingles`."""
     inside = np.ones(len(wide), bool)
     for back in range(1, LETTERS):
         places = np.maximum(ends - back, begins)

@@ -34,7 +34,7 @@ from danlu.data.splitting.balance import balance, refuse_unseen_labels
 from danlu.data.splitting.balance import in_words as balance_in_words
 from danlu.data.splitting.mix import Mix
 from danlu.data.splitting.shares import Shares
-from danlu.data.splitting.split import split_by_time, split_coded
+from danlu.data.splitting.split import split, split_by_time
 from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal, without_secrets
@@ -240,7 +240,7 @@ class _Preparation:
             dealt = split_by_time(together, shares, spool.values("time")[rows])
         else:
             rng = generator(self.place.seed, "split")
-            dealt = split_coded(together, shares, rng, *(self._strata(rows) or (None, ())))
+            dealt = split(together, shares, rng, *(self._strata(rows) or (None, ())))
         for name, positions in dealt.items():
             split_of[rows[positions]] = SPLITS.index(name)
         return split_of

@@ -21,20 +21,6 @@ LOOKED_AT = 5_000_000  # characters that a tokenizer is judged by: a few seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
-    """Tokens without special ones; `unknown` of them have no entry, and each stands for so many characters."""
-
-    tokens: int
-    unknown: int
-    characters_per_token: float
-
-    @property
-    def unknown_share(self) -> float:
-        """Share of the tokens that the model cannot read."""
-        return self.unknown / max(self.tokens, 1)
-
-
-@dataclass(frozen=True, slots=True)
 class ScriptUse:
     """What one script costs: its tokens for a character, and for a word where spaces tell words apart."""
 
@@ -63,16 +49,6 @@ class Report:
     def to_plain(self) -> dict[str, Any]:
         """Plain values, ready for json."""
         return asdict(self)
-
-
-def coverage(texts: Sequence[str], tokenizer: Tokenizer) -> Coverage:
-    """Count the tokens of some texts, and those that are unknown."""
-    tokens = unknown = 0
-    for encoding in tokenized(texts, tokenizer, offsets=False):
-        ids = np.array(encoding.ids)[~np.array(encoding.special_tokens_mask, bool)]
-        tokens += len(ids)
-        unknown += 0 if tokenizer.unk_token_id is None else int((ids == tokenizer.unk_token_id).sum())
-    return Coverage(tokens, unknown, sum(map(len, texts)) / max(tokens, 1))
 
 
 def report(texts: Iterable[str], tokenizer: Tokenizer, *, limit: int = LOOKED_AT) -> Report:
