@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.text.batching.align import joined, label_tokens, spans_of, trimmed
+from danlu.text.batching.align import joined, label_tokens, spans_of, without_space
 from danlu.text.batching.windows import windows
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
@@ -90,7 +90,7 @@ def test_what_goes_on_with_nothing_begins_a_span():
 
 def test_white_space_at_the_ends_of_tokens_does_not_count():
     text = "a big  cat "
-    assert trimmed(borders((0, 0), (0, 1), (1, 5), (5, 7), (6, 11)), text).tolist() == [
+    assert without_space(borders((0, 0), (0, 1), (1, 5), (5, 7), (6, 11)), text).tolist() == [
         [0, 0],
         [0, 1],
         [2, 5],
@@ -109,7 +109,7 @@ def tokenizer(kind):
 @pytest.mark.parametrize("text", SOURCE)
 def test_every_word_comes_back_through_a_real_tokenizer(kind, text):
     [row] = windows([text], tokenizer(kind), 512, "stop", offsets=True)
-    offsets = trimmed(row.offsets, text)
+    offsets = without_space(row.offsets, text)
     for word in text.replace(",", " ,").replace(".", " .").split():
         start = text.index(word)
         classes, inexact = label_tokens([(start, start + len(word), 0)], offsets)

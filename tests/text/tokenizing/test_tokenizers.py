@@ -7,7 +7,7 @@ from transformers import AutoTokenizer, BertConfig, GPT2Config, LlamaConfig
 
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
-from danlu.text.tokenizing.coverage import report
+from danlu.text.tokenizing.coverage import coverage
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.char import Char
@@ -107,7 +107,7 @@ def test_known_text_is_written_back(name):
 def test_unigram_spells_what_it_does_not_know():
     tokenizer = LEARNT["unigram, decoder"].build(texts)
     assert tokenizer.decode(tokenizer("龘🙂\n")["input_ids"]) == "龘🙂\n"
-    assert report(["龘🙂"], tokenizer).unknown == 0
+    assert coverage(["龘🙂"], tokenizer).unknown == 0
 
 
 def test_unigram_pieces_are_the_likeliest_of_all_ways_to_cut_a_word():
@@ -201,7 +201,7 @@ def test_lowercase_folds_and_its_absence_does_not():
 def test_rare_characters_stay_out():
     tokenizer = WordPiece(size=500, min_frequency=2).build(lambda: iter(["好好好龘", "好"]))
     assert tokenizer.tokenize("好龘") == ["好", "[UNK]"]
-    found = report(["好龘好好"], tokenizer)
+    found = coverage(["好龘好好"], tokenizer)
     assert (found.tokens, found.unknown, found.characters) == (4, 1, 4)
 
 
@@ -209,7 +209,7 @@ def test_bpe_writes_every_text_back():
     tokenizer = LEARNT["bpe"].build(texts)
     for text in TEXTS + TRICKY:
         assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
-    assert report(["龘🙂"], tokenizer).unknown == 0
+    assert coverage(["龘🙂"], tokenizer).unknown == 0
 
 
 @pytest.mark.parametrize("source", [WordPiece(), Bpe(), Unigram(), Char(), Word()])

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from danlu.bundle.network import open_network
 from danlu.data.augmenting.passage import Changes, Passage
 from danlu.data.augmenting.word_augmenter import WordAugmenter
-from danlu.data.characters.words import with_spaces
+from danlu.data.characters.word_cutting import with_spaces
 from danlu.model.heads import kept_logits
 from danlu.model.positions import longest_row
 from danlu.refusal import Refusal

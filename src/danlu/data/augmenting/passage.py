@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from danlu.data.characters.words import Borders, Cut, with_spaces, word_borders
+from danlu.data.characters.word_cutting import Borders, Cut, with_spaces, word_borders
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from danlu.data.cleaning.clean import rewriters_of
 from danlu.data.cleaning.cleaner import Rewriter
-from danlu.data.corpus.stored import arrow_table, records_of
+from danlu.data.corpus.stored import arrow_table, stored_records
 from danlu.data.record import Record
 from danlu.machine.files import move_into_place, scratch_folder, write_text
 from danlu.recipe.part import nearest
@@ -156,7 +156,7 @@ def _chunks(file: Path) -> Iterator[list[Record]]:
     try:
         with ParquetFile(file, pre_buffer=False) as opened:  # else all that was read stays in memory
             for batch in opened.iter_batches(_READ):
-                yield records_of(batch)
+                yield stored_records(batch)
     except (ArrowException, OSError) as error:
         raise Refusal(
             f"{file}: cannot be read as Parquet ({str(error).splitlines()[0]}); delete the folder and prepare it again"

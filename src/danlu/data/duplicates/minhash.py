@@ -34,7 +34,7 @@ _EMPTY = np.uint64(2**64 - 1)
 _BLOCK = 2**16
 """Shingles at a time: they stay in the cache."""
 
-Words = NDArray[np.uint64]
+Hashes = NDArray[np.uint64]
 
 FACTORS = np.random.Generator(np.random.PCG64(1997)).integers(0, 2**63, 256, np.uint64) * np.uint64(2) + np.uint64(1)
 """Fixed, so that the same texts give the same keys everywhere."""
@@ -49,7 +49,7 @@ def bands_for(similarity: float) -> tuple[int, int]:
     return _MINIMA // 2, 2
 
 
-def hashed_shingles(texts: Folded) -> tuple[Words, Starts]:
+def hashed_shingles(texts: Folded) -> tuple[Hashes, Starts]:
     """Hashes of the shingles of all texts, (S,), and where each text's begin, and the end, (N + 1,).
 
     None leaves its text, but for the one at its beginning and those at the beginning of letters after Chinese, which
@@ -71,7 +71,7 @@ def hashed_shingles(texts: Folded) -> tuple[Words, Starts]:
     return hashes[inside], starts
 
 
-def band_keys(texts: Folded, similarity: float) -> Words:
+def band_keys(texts: Folded, similarity: float) -> Hashes:
     """One key a band of each text: (bands, N). Texts that are alike have a key in common (see `bands_for`)."""
     bands, rows = bands_for(similarity)
     hashes, starts = hashed_shingles(texts)
@@ -89,7 +89,7 @@ def band_keys(texts: Folded, similarity: float) -> Words:
     return keys
 
 
-def mixed(words: Words) -> Words:
+def mixed(words: Hashes) -> Hashes:
     """Every bit depends on every bit: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
     words = words + np.uint64(0x9E3779B97F4A7C15)
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -111,7 +111,7 @@ def _inside(wide: NDArray[np.bool_], begins: Starts, ends: Starts) -> NDArray[np
     return inside
 
 
-def _hashes(codes: NDArray[np.uint32], ends: Starts) -> Words:
+def _hashes(codes: NDArray[np.uint32], ends: Starts) -> Hashes:
     """Hashes of what begins at each of a block's code points, cut at the end of its text.
 
     `codes` are those of the block and the few after it; `ends` of texts count from the block's beginning.
@@ -127,7 +127,7 @@ def _hashes(codes: NDArray[np.uint32], ends: Starts) -> Words:
     second[codes[:size] >= FIRST_WIDE] = 0
     first = packed[:size]
     _cut(first, second, ends)
-    hashes: Words = first * FACTORS[0]
+    hashes: Hashes = first * FACTORS[0]
     second *= FACTORS[1]
     hashes += second
     hashes ^= hashes >> np.uint64(32)
@@ -137,7 +137,7 @@ def _hashes(codes: NDArray[np.uint32], ends: Starts) -> Words:
     return hashes
 
 
-def _cut(first: Words, second: Words, ends: Starts) -> None:
+def _cut(first: Hashes, second: Hashes, ends: Starts) -> None:
     """Take from the halves of shingles what lies beyond the end of their text."""
     size = len(first)
     ends = ends[np.searchsorted(ends, 0) : np.searchsorted(ends, size + LETTERS, side="right")]
@@ -155,7 +155,7 @@ def _without_last(count: int) -> np.uint64:
     return np.uint64((2**63 - 1) >> gone << gone)
 
 
-def _binned(hashes: Words, starts: Starts, minima: int) -> Words:
+def _binned(hashes: Hashes, starts: Starts, minima: int) -> Hashes:
     """The least hash in each bin of each text, (K, N); all ones where a bin is empty."""
     count = len(starts) - 1
     bins = np.full(minima * count, _EMPTY, np.uint64)
@@ -166,7 +166,7 @@ def _binned(hashes: Words, starts: Starts, minima: int) -> Words:
     return bins.reshape(minima, count)
 
 
-def _densified(bins: Words) -> Words:
+def _densified(bins: Hashes) -> Hashes:
     """The bins with each empty one filled from another, the same one for all texts, until none is empty.
 
     In every round each empty bin looks at one other. The bin of a union of two texts that is filled at last holds a

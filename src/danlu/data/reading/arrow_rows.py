@@ -33,7 +33,7 @@ def arrow_refused(name: str, what: str) -> Iterator[None]:
         ) from error
 
 
-def refuse_deep(schema: "Schema", name: str) -> None:
+def refuse_deep_columns(schema: "Schema", name: str) -> None:
     """Raises `Refusal` where a column holds lists and objects within each other to no end."""
     for column in schema:
         if _deep(column.type, DEPTH):
@@ -56,7 +56,7 @@ def size_of(batch: "RecordBatch") -> int:
     return found
 
 
-def records_of(batch: "RecordBatch") -> list[Record]:
+def records_of_batch(batch: "RecordBatch") -> list[Record]:
     """The rows of a batch as dicts of plain values, a column at a time.
 
     Nulls inside nested values are left out, for a column of objects with different keys brings them; a null of a

@@ -15,10 +15,10 @@ from danlu.evaluate.classical.units import Mark, shape
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 Kind = Literal["bio", "bmes", "context"]
-State = tuple[str | None, bool | None, bool | None]
+HiddenState = tuple[str | None, bool | None, bool | None]
 """Label; joined to the unit on the left, on the right (outside: an entity stands there); None: not told apart."""
 
-BOUNDARY: State = (None, None, None)  # before the first unit and after the last one
+BOUNDARY: HiddenState = (None, None, None)  # before the first unit and after the last one
 UNSEEN = -1e9  # log probability of what cannot be
 
 
@@ -32,7 +32,7 @@ class Markov:
     - `before`, `kinds` (V, S): how many units, and how many different ones, came after a unit in a state.
     """
 
-    states: tuple[State, ...]
+    states: tuple[HiddenState, ...]
     number: dict[str, int]
     classes: dict[str, int]
     first: Floats
@@ -93,9 +93,9 @@ def paths(model: Markov, sentences: Sequence[Sequence[str]], pair_smoothing: flo
         yield path[::-1]
 
 
-def states_of(kind: Kind, truth: Sequence[Mark]) -> list[State]:
+def states_of(kind: Kind, truth: Sequence[Mark]) -> list[HiddenState]:
     """The state of each unit of a sentence whose marks are known."""
-    found: list[State] = []
+    found: list[HiddenState] = []
     for place, (label, joined) in enumerate(truth):
         beyond = truth[place + 1] if place + 1 < len(truth) else (None, False)
         if label is not None:
@@ -107,7 +107,7 @@ def states_of(kind: Kind, truth: Sequence[Mark]) -> list[State]:
     return found
 
 
-def _all_states(kind: Kind, labels: Sequence[str]) -> tuple[State, ...]:
+def _all_states(kind: Kind, labels: Sequence[str]) -> tuple[HiddenState, ...]:
     both = (False, True)
     if kind == "bio":
         return ((None, None, None), *((label, left, None) for label in labels for left in both))
@@ -118,7 +118,7 @@ def _all_states(kind: Kind, labels: Sequence[str]) -> tuple[State, ...]:
 
 
 def _count(
-    states: tuple[State, ...],
+    states: tuple[HiddenState, ...],
     number: dict[str, int],
     *,
     now: Numbers,
@@ -182,7 +182,7 @@ def _emissions(model: Markov, sentences: Sequence[Sequence[str]], pair_smoothing
     return np.log(np.maximum(single_BTS, 1e-12))
 
 
-def _follows(one: State, two: State) -> bool:
+def _follows(one: HiddenState, two: HiddenState) -> bool:
     """Whether state `two` can come right after state `one`."""
     if one[0] is not None and two[0] is not None:
         return one[2] in (None, two[1]) and (not two[1] or one[0] == two[0])

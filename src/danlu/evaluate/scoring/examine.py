@@ -14,8 +14,8 @@ from typing import Any
 
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.scoring.errors import plain_truth, worst
 from danlu.evaluate.scoring.score import Scores, score
+from danlu.evaluate.scoring.worst_errors import plain_truth, worst
 from danlu.machine.files import write_text
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task

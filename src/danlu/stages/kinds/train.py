@@ -19,7 +19,7 @@ from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training, resolve_precision
-from danlu.model.heads import plain
+from danlu.model.heads import unwrapped
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
 from danlu.recipe.part import find
@@ -35,7 +35,7 @@ from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import precision_of, step_of
-from danlu.train.run import Best, Run, Validation, replicas_for
+from danlu.train.run import Best, TrainingRun, Validation, replicas_for
 from danlu.train.settings import Training
 from danlu.tuning.features import cached_trunk
 from danlu.tuning.method import Method
@@ -58,7 +58,7 @@ class Train(Stage):
         _remove_leftovers(place.folder)
         ready = self.ready(place)
         model, prepared, validation = ready.model, ready.prepared, ready.validation
-        run = Run(
+        run = TrainingRun(
             model,
             ready.batches(),
             prepared.task.loss,
@@ -109,7 +109,7 @@ class Train(Stage):
         task = suited(network, task, tokenizer, lambda line: place.say(f"{place.folder.name}: {line}"))
         prepared = replace(prepared, task=task)
         model = prepare_for_training(network, precision)
-        limit = longest_row(plain(model))
+        limit = longest_row(unwrapped(model))
         room = limit if self.train.batch_examples else self.train.batch_tokens
         encoded: Sequence[Encoded] = (
             shards.rows(task, tokenizer, limit, room) if shards else task.learnable(records, tokenizer, limit, room)
@@ -279,7 +279,7 @@ def _say_losses(place: Place, encoded: Sequence[Encoded]) -> None:
         )
 
 
-def _say_plan(place: Place, run: Run, model: nn.Module, precision: str) -> None:
+def _say_plan(place: Place, run: TrainingRun, model: nn.Module, precision: str) -> None:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     everything = sum(p.numel() for p in model.parameters())
     begun = f", from step {run.state.step:,}" if run.state.step else ""

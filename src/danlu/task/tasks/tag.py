@@ -15,7 +15,7 @@ from danlu.refusal import Refusal
 from danlu.task.entities import Marked, Nested, in_tokens, read_marked, read_text
 from danlu.task.inputs import lengths_of, model_inputs
 from danlu.task.task import Output, Prediction, Task
-from danlu.text.batching.align import Offsets, Span, joined, label_tokens, spans_of, trimmed
+from danlu.text.batching.align import Offsets, Span, joined, label_tokens, spans_of, without_space
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.bio import best_path, class_names
 from danlu.text.batching.encoded import Encoded
@@ -88,7 +88,7 @@ class Tag(Task):
         several = {item.record for item in encoded if item.start or item.cut}
         for item in encoded:
             assert item.offsets is not None
-            item.offsets = trimmed(item.offsets, texts[item.record])
+            item.offsets = without_space(item.offsets, texts[item.record])
             if marked:
                 window = item.record in several
                 item.labels, item.widened = label_tokens(spans[item.record], item.offsets, window=window)

@@ -16,7 +16,7 @@ Offsets = NDArray[np.int32]
 UNLABELLED = -100
 
 
-def trimmed(offsets_T2: Offsets, text: str) -> Offsets:
+def without_space(offsets_T2: Offsets, text: str) -> Offsets:
     """Offsets without the white space at either end that byte-level tokenizers count in; (T, 2) to (T, 2).
 
     A token that is nothing but white space keeps its own.

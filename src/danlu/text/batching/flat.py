@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Ids
-from danlu.text.batching.shards import Manifest, Shard, hashed
+from danlu.text.batching.shards import Manifest, Shard, shard_of
 
 SHARD = 1 << 27  # tokens: 256 MB where a number takes two bytes
 
@@ -54,7 +54,7 @@ def write_tokens(folder: Path, chunks: Iterable[Sequence[Ids]], vocabulary: int,
         first = following
         if lengths:
             np.save(folder / names[1], np.cumsum(lengths, dtype=np.int64), allow_pickle=False)
-            written.append(hashed(folder, names, len(lengths), tokens))
+            written.append(shard_of(folder, names, len(lengths), tokens))
         else:
             (folder / names[0]).unlink()
     return written

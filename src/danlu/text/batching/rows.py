@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from danlu.data.reading.arrow_rows import arrow_refused
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Ids
-from danlu.text.batching.shards import Manifest, Shard, hashed
+from danlu.text.batching.shards import Manifest, Shard, shard_of
 
 SHARD = 1 << 26  # tokens: 256 MB of numbers
 
@@ -46,7 +46,7 @@ def write_rows(folder: Path, chunks: Iterable[Sequence[Encoded]], *, shard: int 
                     count += len(chunk)
                     tokens += sum(map(len, chunk))
         if count:
-            written.append(hashed(folder, [name], count, tokens))
+            written.append(shard_of(folder, [name], count, tokens))
         else:
             (folder / name).unlink()
     return written

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from danlu.data.characters.clusters import goes_on
 from danlu.data.characters.side_by_side import Bools, Characters, characters
-from danlu.machine.door import digest, file_inside, opened, read_json
+from danlu.machine.door import content_digest, file_inside, opened, read_json
 from danlu.machine.files import folder_in_place, sha256, write_text
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
@@ -143,7 +143,7 @@ def save(folder: Path, segmenter: Segmenter, sentences: Sequence[Sequence[str]])
             save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / MODEL)
             facts["segmenter"].pop("path")
             facts |= {"sentences": len(sentences), "sha256": sha256(temporary / MODEL)}
-        facts["digest"] = digest(facts)
+        facts["digest"] = content_digest(facts)
         write_text(temporary / FACTS, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
 
 
@@ -197,7 +197,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     section = facts.get("segmenter")
     if not isinstance(section, dict) or not isinstance(section.get("kind"), str):
         raise Refusal(f"{file}: is no segmenter's description; {_AGAIN}")
-    if "digest" in facts and facts["digest"] != digest(facts):  # those of before 2026-11 have none
+    if "digest" in facts and facts["digest"] != content_digest(facts):  # those of before 2026-11 have none
         raise Refusal(f"{file}: the file has changed since the training (its digest is another); {_AGAIN}")
     return facts
 

@@ -30,7 +30,7 @@ class ScriptUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Coverage:
     """A tokenizer measured on a text.
 
     - `size`: tokens in the vocabulary; `used` of them occur in the text.
@@ -51,7 +51,7 @@ class Report:
         return asdict(self)
 
 
-def report(texts: Iterable[str], tokenizer: Tokenizer, *, limit: int = LOOKED_AT) -> Report:
+def coverage(texts: Iterable[str], tokenizer: Tokenizer, *, limit: int = LOOKED_AT) -> Coverage:
     """Measure a tokenizer on texts, until `limit` characters are seen; special tokens are left out."""
     counts_V = np.zeros(len(tokenizer), np.int64)
     tally = np.zeros((KINDS, 3), np.int64)  # of each kind of character: characters, tokens, words
@@ -66,7 +66,7 @@ def report(texts: Iterable[str], tokenizer: Tokenizer, *, limit: int = LOOKED_AT
         tally[:, 0] += np.bincount(characters, minlength=KINDS)
         tally[:, 2] += np.bincount(characters[begins], minlength=KINDS)
     unknown = 0 if tokenizer.unk_token_id is None else int(counts_V[tokenizer.unk_token_id])
-    return Report(
+    return Coverage(
         size=len(tokenizer),
         used=int((counts_V > 0).sum()),
         characters=seen,
@@ -78,7 +78,7 @@ def report(texts: Iterable[str], tokenizer: Tokenizer, *, limit: int = LOOKED_AT
     )
 
 
-def in_words(found: Report, language: str) -> list[str]:
+def in_words(found: Coverage, language: str) -> list[str]:
     """The report as lines for people, in "en" or "zh"."""
     _ = translator(language)
     named = {"han": _("Chinese"), "latin": _("Latin"), "digits": _("digits"), "other": _("other signs")}
@@ -99,7 +99,7 @@ def in_words(found: Report, language: str) -> list[str]:
     return lines
 
 
-def readable(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[str]:
+def readable_tokens(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[str]:
     """Tokens as a person reads them: what each stands for, or its name where that is no whole character."""
     names = [str(tokenizer.convert_ids_to_tokens(token)) for token in tokens]
     read = tokenizer.backend_tokenizer.decode_batch([[token] for token in tokens], skip_special_tokens=False)
@@ -157,7 +157,7 @@ def _scripts(tally: NDArray[np.int64]) -> dict[str, ScriptUse]:
 def _longest(tokenizer: Tokenizer, counts_V: NDArray[np.int64]) -> tuple[tuple[str, int], ...]:
     special = set(tokenizer.all_special_ids)
     tokens = [token for token in range(len(counts_V)) if token not in special]
-    read = zip(readable(tokenizer, tokens), tokens, strict=True)
+    read = zip(readable_tokens(tokenizer, tokens), tokens, strict=True)
     longest = sorted(read, key=lambda item: (-len(item[0]), item[1]))[:SHOWN]
     return tuple((text, int(counts_V[token])) for text, token in longest)
 
@@ -165,4 +165,4 @@ def _longest(tokenizer: Tokenizer, counts_V: NDArray[np.int64]) -> tuple[tuple[s
 def _rarest(tokenizer: Tokenizer, counts_V: NDArray[np.int64]) -> tuple[tuple[str, int], ...]:
     used = np.flatnonzero(counts_V)
     rarest = used[np.argsort(counts_V[used], kind="stable")][:SHOWN].tolist()
-    return tuple(zip(readable(tokenizer, rarest), counts_V[rarest].tolist(), strict=True))
+    return tuple(zip(readable_tokens(tokenizer, rarest), counts_V[rarest].tolist(), strict=True))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from danlu.data.reading.arrow_rows import BATCH, records_of
+from danlu.data.reading.arrow_rows import BATCH, records_of_batch
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.dataset_folder import CARD, data_files, is_saved, refuse_split, saved_batches
 from danlu.data.reading.format import Format
@@ -46,7 +46,7 @@ class Hub(Format):
             for batch in saved_batches(folder, self.split, shard) if is_saved(folder) else self._batches(folder):
                 for start in range(0, len(batch), BATCH):
                     part = batch.slice(start, BATCH)
-                    yield from enumerate(records_of(part), number + 1)
+                    yield from enumerate(records_of_batch(part), number + 1)
                     number += len(part)
 
     def _batches(self, folder: Path) -> "Iterator[RecordBatch]":

@@ -19,7 +19,7 @@ from danlu.refusal import Refusal
 from danlu.text.segmenting.character_model import CharacterModel, Floats, Reals, learn_characters
 from danlu.text.segmenting.lattice import Lattice, best_begins, lattice
 from danlu.text.segmenting.lexicon import Lexicon, lexicon
-from danlu.text.segmenting.pieces import Pieces, cut, within_runs
+from danlu.text.segmenting.pieces import Pieces, cut_pieces, within_runs
 from danlu.text.segmenting.segmenter import Arrays, Learner
 from danlu.text.segmenting.viterbi import word_begins
 from danlu.text.segmenting.word_model import BORDER, UNKNOWN, WordModel, learn_words
@@ -57,7 +57,7 @@ class Ngram(Learner):
         Both models count alike, their log-probabilities added (products of experts: Hinton, 2002).
         """
         model = self._model
-        pieces = cut(given, model.characters.alone_table)
+        pieces = cut_pieces(given, model.characters.alone_table)
         scores_N8 = model.characters.scores(given.codes, pieces.fresh)
         inside = within_runs(given)
         proposed = word_begins(scores_N8, pieces) & ~inside
