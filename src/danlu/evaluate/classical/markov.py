@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.evaluate.classical.units import Mark, shape
+from danlu.text.viterbi import backwards, best_states
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -76,21 +77,18 @@ def paths(model: Markov, sentences: Sequence[Sequence[str]], pair_smoothing: flo
     """
     emission_BTS = _emissions(model, sentences, pair_smoothing)
     lengths_B = np.array([len(sentence) for sentence in sentences])
-    score_BS = model.first + emission_BTS[:, 0]
-    final_BS = score_BS.copy()
-    back_BTS = np.zeros(emission_BTS.shape, dtype=np.int16)
-    for place in range(1, emission_BTS.shape[1]):
-        going = int((lengths_B > place).sum())  # sentences are sorted, so those that go on come first
-        from_BSS = score_BS[:going, :, None] + model.moves
-        back_BTS[:going, place] = from_BSS.argmax(1)
-        score_BS = from_BSS.max(1) + emission_BTS[:going, place]
-        final_BS[:going] = score_BS
-    best_B = (final_BS + model.last).argmax(1)
-    for row, length in enumerate(lengths_B):
-        path = [int(best_B[row])]
-        for place in range(length - 1, 0, -1):
-            path.append(int(back_BTS[row, place, path[-1]]))
-        yield path[::-1]
+    lengths_B = np.array([len(sentence) for sentence in sentences])
+    gains_TSB = np.ascontiguousarray(emission_BTS.transpose(1, 2, 0))
+    going = np.searchsorted(-lengths_B, -np.arange(1, lengths_B[0]), "left").tolist()  # longer ones than a place
+    every = np.arange(len(model.states))[:, None]
+    moves = model.moves[..., None]
+    final_SB, taken = best_states(model.first[:, None] + gains_TSB[0], going, every, lambda _: moves, gains_TSB[1:])
+    path_BT = np.zeros(emission_BTS.shape[:2], np.int16)
+    best_B = (final_SB + model.last[:, None]).argmax(0)
+    for place, state_B in zip(range(len(going), -1, -1), backwards(best_B, taken), strict=True):
+        path_BT[: len(state_B), place] = state_B
+    for path_T, length in zip(path_BT, lengths_B.tolist(), strict=True):
+        yield path_T[:length].tolist()
 
 
 def states_of(kind: Kind, truth: Sequence[Mark]) -> list[HiddenState]:

@@ -12,9 +12,9 @@ from pydantic import Field
 from danlu.data.characters.side_by_side import Bools, Characters
 from danlu.refusal import Refusal
 from danlu.text.segmenting.character_model import CharacterModel, learn_characters
+from danlu.text.segmenting.character_path import word_begins
 from danlu.text.segmenting.pieces import cut_pieces, within_runs
 from danlu.text.segmenting.segmenter import Arrays, Learner
-from danlu.text.segmenting.viterbi import word_begins
 
 
 class Hmm(Learner):

@@ -17,11 +17,11 @@ from danlu.data.characters.scripts import plain_forms
 from danlu.data.characters.side_by_side import Bools, Characters, Numbers, characters
 from danlu.refusal import Refusal
 from danlu.text.segmenting.character_model import CharacterModel, Floats, Reals, learn_characters
+from danlu.text.segmenting.character_path import word_begins
 from danlu.text.segmenting.lattice import Lattice, best_begins, lattice
 from danlu.text.segmenting.lexicon import Lexicon, lexicon
 from danlu.text.segmenting.pieces import Pieces, cut_pieces, within_runs
 from danlu.text.segmenting.segmenter import Arrays, Learner
-from danlu.text.segmenting.viterbi import word_begins
 from danlu.text.segmenting.word_model import BORDER, UNKNOWN, WordModel, learn_words
 
 _FIRST_WORD = UNKNOWN + 1
