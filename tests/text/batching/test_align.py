@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.text.batching.align import joined, label_tokens, spans_of, without_space
+from danlu.text.batching.align import joined, label_tokens, spans_of, touched, without_space
 from danlu.text.batching.windows import windows
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
@@ -28,6 +28,16 @@ def tokens_and_spans(draw):
     pairs = list(pairwise(cuts))[::2]
     spans = [(int(offsets[a, 0]), int(offsets[b - 1, 1]), draw(st.integers(0, 2))) for a, b in pairs]
     return offsets, spans
+
+
+@settings(max_examples=40, deadline=None)
+@given(tokens_and_spans(), st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=5))
+def test_a_span_touches_the_tokens_that_share_a_character_with_it(case, drawn):
+    offsets, _ = case
+    spans = [(start, start + length, "any") for start, length in drawn]
+    for (start, end, _), (first, stop) in zip(spans, touched(spans, offsets), strict=True):
+        shared = [set(range(start, end)) & set(range(left, right)) for left, right in offsets.tolist()]
+        assert list(range(first, stop)) == [token for token, characters in enumerate(shared) if characters]
 
 
 @settings(max_examples=40, deadline=None)

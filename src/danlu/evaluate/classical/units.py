@@ -8,10 +8,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.entities import read_text
 from danlu.task.task import Prediction, Task
+from danlu.text.batching.align import touched
 
 Mark = tuple[str | None, bool]
 Border = tuple[int, int]
@@ -42,10 +45,10 @@ def shape(unit: str) -> str:
 def marks(places: Sequence[Border], spans: Iterable[Span]) -> list[Mark]:
     """The mark of each unit; a unit belongs to the span that it overlaps."""
     found: list[Mark] = [(None, False)] * len(places)
-    for start, end, label in spans:
-        inside = [row for row, (left, right) in enumerate(places) if left < end and right > start]
-        for row in inside:
-            found[row] = (label, row > inside[0])
+    every = list(spans)
+    for (_, _, label), (first, stop) in zip(every, touched(every, np.array(places).reshape(-1, 2)), strict=True):
+        for row in range(first, stop):
+            found[row] = (label, row > first)
     return found
 
 

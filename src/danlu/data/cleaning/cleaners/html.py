@@ -5,7 +5,7 @@ from html import unescape
 from html.entities import html5
 from typing import ClassVar
 
-from danlu.data.cleaning.alignment import Edit
+from danlu.data.characters.alignment import Edit
 from danlu.data.cleaning.cleaner import Editor
 from danlu.data.reading.html_tags import BLOCKS, CELLS, INLINE, HtmlMark, html_marks
 

@@ -13,8 +13,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from danlu.data.characters.alignment import Edit, applied
 from danlu.data.characters.side_by_side import characters, code_points
-from danlu.data.cleaning.alignment import Edit, applied
 from danlu.data.cleaning.cleaner import Editor
 from danlu.data.cleaning.likely import likely, paired
 from danlu.data.cleaning.misread import TWO_BYTES, Stretch, holds_all, stretches, suspected

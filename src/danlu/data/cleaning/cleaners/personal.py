@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from danlu.data.cleaning.alignment import Edit
+from danlu.data.characters.alignment import Edit
 from danlu.data.cleaning.cleaner import Editor
 
 Kind = Literal["mail", "phone", "identity", "bank", "ip", "url"]
