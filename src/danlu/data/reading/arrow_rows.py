@@ -1,6 +1,6 @@
 """Records of Arrow batches: the one door through which what lies in Arrow and Parquet files comes in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,16 @@ def size_of(batch: "RecordBatch") -> int:
         if pa.types.is_dictionary(column.type) and column.type.value_type in (pa.string(), pa.large_string()):
             found += pc.sum(pc.take(pc.binary_length(column.dictionary), column.indices)).as_py() or 0
     return found
+
+
+def numbered_records(batches: Iterable["RecordBatch"]) -> Iterator[tuple[int, Record]]:
+    """The rows of batches with their numbers, from 1; a long batch is read a part at a time."""
+    number = 0
+    for batch in batches:
+        for start in range(0, len(batch), BATCH):
+            part = batch.slice(start, BATCH)
+            yield from enumerate(records_of_batch(part), number + 1)
+            number += len(part)
 
 
 def records_of_batch(batch: "RecordBatch") -> list[Record]:

@@ -7,7 +7,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Ids
 from danlu.text.batching.shards import Manifest, Shard, shard_of
+from danlu.text.batching.stored_rows import StoredRows
 
 SHARD = 1 << 27  # tokens: 256 MB where a number takes two bytes
 
@@ -83,27 +83,14 @@ class FlatTokens:
             self.parts.append((tokens, ends))
 
 
-class _Looked(Sequence[Encoded]):
-    """Rows that are looked up by their number; `lengths` are the tokens of each, (N,)."""
-
-    lengths: NDArray[np.int32]
+class _Looked(StoredRows):
+    """Rows whose labels are made when they are read."""
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
 
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    @overload
-    def __getitem__(self, row: int) -> Encoded: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Encoded]: ...
-    def __getitem__(self, row: int | slice) -> Encoded | list[Encoded]:
-        if isinstance(row, slice):
-            return [self[number] for number in range(*row.indices(len(self)))]
-        number = int(row) + (len(self) if row < 0 else 0)
-        if not 0 <= number < len(self):
-            raise IndexError(row)
+    def read(self, number: int) -> Encoded:
+        """One row with its labels; see `StoredRows.read`."""
         found = self._row(number)
         found.labels = self._labels(found)
         return found

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from danlu.data.reading.arrow_rows import arrow_refused
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Ids
 from danlu.text.batching.shards import Manifest, Shard, shard_of
+from danlu.text.batching.stored_rows import StoredRows
 
 SHARD = 1 << 26  # tokens: 256 MB of numbers
 
@@ -52,7 +53,7 @@ def write_rows(folder: Path, chunks: Iterable[Sequence[Encoded]], *, shard: int 
     return written
 
 
-class Rows(Sequence[Encoded]):
+class Rows(StoredRows):
     """Rows on disk, in the order in which they were written; a row is read when it is asked for.
 
     - `lengths`: tokens of each, (N,).
@@ -68,19 +69,8 @@ class Rows(Sequence[Encoded]):
         self._starts = [0, *accumulate(block.count for block in self._blocks)]
         self.lengths = np.concatenate([np.diff(block.lists["input_ids"].ends) for block in self._blocks])
 
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    @overload
-    def __getitem__(self, row: int) -> Encoded: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Encoded]: ...
-    def __getitem__(self, row: int | slice) -> Encoded | list[Encoded]:
-        if isinstance(row, slice):
-            return [self[number] for number in range(*row.indices(len(self)))]
-        number = int(row) + (len(self) if row < 0 else 0)
-        if not 0 <= number < len(self):
-            raise IndexError(row)
+    def read(self, number: int) -> Encoded:
+        """One row; see `StoredRows.read`."""
         at = bisect_right(self._starts, number) - 1
         return self._blocks[at].row(number - self._starts[at])
 

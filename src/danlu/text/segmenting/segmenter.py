@@ -62,11 +62,7 @@ class Learner(Segmenter):
 
     @abstractmethod
     def learn(self, sentences: Sequence[Sequence[str]]) -> Arrays:
-        """What these sentences of words teach, as arrays by name; `known` gives them back.
-
-        Raises:
-            Refusal: there is too little to learn from.
-        """
+        """What these sentences of words teach, as arrays by name; `known` gives them back. There is a word at least."""
 
     @cached_property
     def trained(self) -> Self:
@@ -139,6 +135,8 @@ def save(folder: Path, segmenter: Segmenter, sentences: Sequence[Sequence[str]])
                 raise Refusal(
                     f"the segmenter of {segmenter.path} is trained already; leave 'path' out to train another"
                 )
+            if not any(sentences):
+                raise Refusal("there are no words to learn from; give segmented text in 'data'")
             arrays = segmenter.learn(_unspaced(sentences))
             save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / MODEL)
             facts["segmenter"].pop("path")

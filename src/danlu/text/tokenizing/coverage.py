@@ -1,6 +1,6 @@
 """How well a tokenizer fits a text: how much of its vocabulary is used, what is unknown, how long texts become."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.characters.scripts import DIGIT, HAN, KINDS, LATIN, SPACE, kinds_of
-from danlu.data.characters.side_by_side import code_points
+from danlu.data.characters.side_by_side import blocks, code_points
 from danlu.language import translator
-from danlu.text.tokenizing.tokenized import BLOCK, tokenized
+from danlu.text.tokenizing.tokenized import BLOCK, BLOCK_CHARACTERS, tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 SCRIPTS = {"han": HAN, "latin": LATIN, "digits": DIGIT}
@@ -56,7 +56,7 @@ def coverage(texts: Iterable[str], tokenizer: Tokenizer, *, limit: int = LOOKED_
     counts_V = np.zeros(len(tokenizer), np.int64)
     tally = np.zeros((KINDS, 3), np.int64)  # of each kind of character: characters, tokens, words
     seen = 0
-    for block in _blocks(texts, limit):
+    for block in blocks(_beginning(texts, limit), len, BLOCK_CHARACTERS, BLOCK):
         seen += sum(map(len, block))
         ids, kinds = _tokens(block, tokenizer)
         counts_V += np.bincount(ids, minlength=len(counts_V))
@@ -106,19 +106,14 @@ def readable_tokens(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[str]:
     return [name if not text or "\ufffd" in text else text for name, text in zip(names, read, strict=True)]
 
 
-def _blocks(texts: Iterable[str], limit: int) -> Iterable[list[str]]:
-    block: list[str] = []
-    size = 0
+def _beginning(texts: Iterable[str], limit: int) -> Iterator[str]:
+    """As many texts as make `limit` characters, the last of them cut."""
+    seen = 0
     for text in texts:
-        if size >= limit:
+        if seen >= limit:
             break
-        block.append(text[: limit - size])
-        size += len(block[-1])
-        if len(block) == BLOCK:
-            yield block
-            block = []
-    if block:
-        yield block
+        yield text[: limit - seen]
+        seen += len(text)
 
 
 def _tokens(texts: list[str], tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

@@ -10,7 +10,6 @@ from functools import cached_property
 from pydantic import Field
 
 from danlu.data.characters.side_by_side import Bools, Characters
-from danlu.refusal import Refusal
 from danlu.text.segmenting.character_model import CharacterModel, learn_characters
 from danlu.text.segmenting.character_path import word_begins
 from danlu.text.segmenting.pieces import cut_pieces, within_runs
@@ -26,8 +25,6 @@ class Hmm(Learner):
 
     def learn(self, sentences: Sequence[Sequence[str]]) -> Arrays:
         """The probabilities of characters and states; see `Learner.learn`."""
-        if not any(sentences):
-            raise Refusal("there are no words to learn from; give segmented text in 'data'")
         return learn_characters(sentences, self.context).to_arrays()
 
     def begins(self, given: Characters) -> Bools:

@@ -15,7 +15,6 @@ from pydantic import Field
 
 from danlu.data.characters.scripts import plain_forms
 from danlu.data.characters.side_by_side import Bools, Characters, Numbers, characters
-from danlu.refusal import Refusal
 from danlu.text.segmenting.character_model import CharacterModel, Floats, Reals, learn_characters
 from danlu.text.segmenting.character_path import word_begins
 from danlu.text.segmenting.lattice import Lattice, best_begins, lattice
@@ -37,8 +36,6 @@ class Ngram(Learner):
 
     def learn(self, sentences: Sequence[Sequence[str]]) -> Arrays:
         """Words, pairs of words, and characters; see `Learner.learn`."""
-        if not any(sentences):
-            raise Refusal("there are no words to learn from; give segmented text in 'data'")
         counts = Counter(word for sentence in sentences for word in sentence)
         alike = dict(zip(counts, _folded(list(counts)), strict=True))
         number = {word: place for place, word in enumerate(sorted(set(alike.values())), _FIRST_WORD)}
