@@ -154,7 +154,7 @@ def _table(name: str, given: argparse.Namespace, scores: dict[str, list[tuple[fl
 
 def _tfidf(train: list[Record], test: list[Record], _seed: int) -> list[str]:
     task = Task.model_validate("classify").fitted(train)
-    return [answer["label"] for answer in Baseline.model_validate("tfidf").fit_predict(task, train, test)]
+    return [*map(task.form.value, Baseline.model_validate("tfidf").fit_predict(task, train, test))]
 
 
 def _minilm(folder: Path) -> Learn:
@@ -174,7 +174,7 @@ def _minilm(folder: Path) -> Learn:
         }
         ran = danlu.run({"name": "few", "seed": seed, "stages": {"few": stage}}, root=place, say=lambda _: None)
         bundle = danlu.load(ran["few"])
-        answers = [answer["label"] for answer in bundle.predict([record["text"] for record in test])]
+        answers = [*map(bundle.task.form.value, bundle.predict([record["text"] for record in test]))]
         bundle.predictor.close()
         return answers
 

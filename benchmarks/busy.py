@@ -62,13 +62,12 @@ def train(job: dict[str, Any]) -> float:
     from danlu.text.batching.batch import Batch
     from danlu.train import fair
     from danlu.train.loop import steps
-    from danlu.train.optimizer import build_optimizer
-    from danlu.train.parameters import FlatParameters
+    from danlu.train.optimizer import build_optimizer, lay_out
 
     if not job["fair"]:
         fair.BUSY = -1.0
     model = prepare_for_training(network(job["sizes"]), resolve_precision("auto"))
-    parameters = FlatParameters(model)
+    parameters = lay_out("adamw", model)
     moving = build_optimizer("adamw", parameters, rate=1e-4, weight_decay=0.0, betas=(0.9, 0.999), momentum=0.0)
     replicas = [model, *(replica(model) for _ in range(job.get("replicas", 1) - 1))]
     rng = np.random.default_rng(0)
@@ -80,17 +79,17 @@ def train(job: dict[str, Any]) -> float:
             yield [
                 Batch(
                     {"input_ids": torch.from_numpy(rng.integers(1, 30522, (len(part), width)))},
-                    torch.from_numpy(rng.integers(0, 3, len(part))),
-                    len(part),
+                    {"label": torch.from_numpy(rng.integers(0, 3, len(part)))},
+                    {"label": len(part)},
                     part,
                     len(part) * width,
                 )
                 for part in parts
             ]
 
-    def loss(net: Any, batch: Batch) -> torch.Tensor:
+    def loss(net: Any, batch: Batch) -> dict[str, torch.Tensor]:
         logits = net(**batch.inputs).logits.float()
-        return torch.nn.functional.cross_entropy(logits, batch.labels, reduction="sum")
+        return {"label": torch.nn.functional.cross_entropy(logits, batch.targets["label"], reduction="sum")}
 
     tokens, begun = 0, time.perf_counter()
     for step in steps(replicas, groups(), loss, moving, parameters, rate=lambda _: 1e-4, clip=1.0):
@@ -104,8 +103,9 @@ def train(job: dict[str, Any]) -> float:
 
 def predict(job: dict[str, Any]) -> float:
     """Tokens a second of prediction, in a window of so many seconds."""
+    from danlu.engine.engines.torch import TorchNetwork
+    from danlu.engine.predict import Predictor
     from danlu.model.fast import prepare_for_inference
-    from danlu.task.predict import Predictor
     from danlu.task.task import Task
     from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
@@ -116,7 +116,7 @@ def predict(job: dict[str, Any]) -> float:
     task = Task.model_validate({"kind": "classify", "labels": ["a", "b", "c"]})
     model = prepare_for_inference(network(job["sizes"]), "auto")
     tokens = 0
-    with Predictor(model, task, tokenizer, frozen=True) as predictor:
+    with Predictor(TorchNetwork(model, frozen=True), task, tokenizer) as predictor:
         predictor.predict(records[:8])
         begun = time.perf_counter()
         while time.perf_counter() - begun < job["seconds"]:

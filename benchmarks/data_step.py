@@ -36,7 +36,7 @@ def main() -> None:
 def clean(corpus: Path, _folder: Path) -> dict[str, Any]:
     """Reading alone, then through the default cleaners on all cores."""
     from danlu.data.cleaning.clean import clean_records
-    from danlu.data.corpus.engines.local import Local
+    from danlu.data.corpus.executors.local import Local
     from danlu.data.corpus.ingest import raw_chunks
 
     begin = time.perf_counter()
@@ -55,7 +55,7 @@ def clean(corpus: Path, _folder: Path) -> dict[str, Any]:
 def near(corpus: Path, folder: Path) -> dict[str, Any]:
     """What a stage of kind prepare does, step by step, and what it finds of the planted duplicates."""
     from danlu.data.corpus.deal import deal
-    from danlu.data.corpus.engines.local import Local
+    from danlu.data.corpus.executors.local import Local
     from danlu.data.corpus.ingest import Ingest, raw_chunks
     from danlu.data.corpus.prepared import SPLITS
     from danlu.data.corpus.spool import Spool, spooled_clusters

@@ -70,12 +70,12 @@ def outcome(family: str, kind: str, method_kind: str, folder: Path) -> str:
         encoded = task.encode(rows, words, min(longest_row(network), 64), labelled=True)
         batches = Batches(encoded, lambda r, w, g: task.collate(r, w, words, g), 0, 4096, None, 1, 1)
         try_a_step(batches, model, task, method, folder)
-        everything = Slice(np.arange(len(encoded)), max(map(len, encoded)))
+        everything = Slice(np.arange(len(encoded)), max(map(len, encoded)), 0)
         (batch,) = batches.micro_batches(everything, (0, 0), torch.device("cpu"))
     except Refusal as refusal:
         return str(refusal)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
-    (task.loss(model, batch) / batch.count).backward()
+    sum(value / batch.counts[name] for name, value in task.loss(model, batch).items()).backward()
     optimizer.step()
     merged = method.merge(model).eval()
     inputs = {name: value for name, value in batch.inputs.items() if name in {"input_ids", "attention_mask"}}

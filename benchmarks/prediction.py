@@ -33,7 +33,7 @@ def danlu_engine(job: dict[str, Any], precision: str) -> list[Labeller]:
     import danlu
 
     bundle = danlu.load(job["bundle"], precision)
-    return [lambda items: [prediction["label"] for prediction in bundle.predict(list(items))]]
+    return [lambda items: [*map(bundle.task.form.value, bundle.predict(list(items)))]]
 
 
 def pipeline_engine(job: dict[str, Any], batch: int, dtype: torch.dtype) -> list[Labeller]:

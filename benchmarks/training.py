@@ -111,8 +111,9 @@ def train_with_danlu(job: dict[str, Any], folder: Path, clock: Clock) -> float:
     if job.get("keep"):
         shutil.copytree(bundle, job["keep"])
     records = texts.read(Path(job["texts"]) / "test.jsonl")
-    predictions = danlu.load(bundle).predict([record["text"] for record in records])
-    right = [prediction["label"] == record["label"] for prediction, record in zip(predictions, records, strict=True)]
+    loaded = danlu.load(bundle)
+    answers = map(loaded.task.form.value, loaded.predict([record["text"] for record in records]))
+    right = [answer == record["label"] for answer, record in zip(answers, records, strict=True)]
     return sum(right) / len(right)
 
 

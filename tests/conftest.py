@@ -3,8 +3,17 @@
 import os
 import signal
 import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from danlu.train.run import TrainingRun
+
 
 # Examples are the same in every run, and a slow machine is no failure.
 settings.register_profile("house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -12,7 +21,48 @@ settings.load_profile("house")
 
 # What is measured of this machine is kept in the user's cache, and a test's is not to be found there.
 _cache = tempfile.TemporaryDirectory(prefix="danlu-tests-")
-os.environ["XDG_CACHE_HOME"] = _cache.name
+os.environ["XDG_CACHE_HOME"] = os.environ["MODELSCOPE_CACHE"] = _cache.name
 
 # Shells let what they start in the background ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def made_run() -> "Callable[..., TrainingRun]":
+    """A function that makes a training of a tiny transformers model: rows of 4 to 10 tokens, learnt by heart."""
+    import numpy as np
+    import torch
+
+    from danlu.text.batching.batch import Batch
+    from danlu.text.batching.encoded import Encoded, Row
+    from danlu.train.batches import Batches
+    from danlu.train.run import TrainingRun
+    from danlu.train.settings import Training
+    from danlu.tuning.method import Method
+
+    def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
+        ids_BT = torch.zeros(len(rows), width, dtype=torch.long)
+        for row, encoded in zip(ids_BT, rows, strict=True):
+            row[: len(encoded)] = torch.from_numpy(encoded.row.input_ids.astype(np.int64))
+        inputs = {"input_ids": ids_BT, "attention_mask": (ids_BT > 0).long()}
+        tokens = int((ids_BT > 0).sum())
+        return Batch(inputs, {"labels": ids_BT[:, 1]}, {"labels": len(rows)}, np.arange(len(rows)), tokens)
+
+    def loss(model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
+        logits = model(**batch.inputs).logits.float()
+        learnt = batch.inputs["input_ids"] if logits.dim() == 3 else batch.targets["labels"]
+        labels = (learnt % logits.shape[-1]).flatten()
+        return {"labels": torch.nn.functional.cross_entropy(logits.flatten(0, -2), labels, reduction="sum")}
+
+    def make(
+        model: torch.nn.Module, method: Method, folder: Path, *, precision: str = "float32", **fields: Any
+    ) -> TrainingRun:
+        rng = np.random.default_rng(0)
+        rows = [Encoded(row, (Row(rng.integers(3, 60, 4 + row % 7).astype(np.int32)),)) for row in range(24)]
+        settings = Training(**({"rate": 1e-2, "precision": precision} | fields))
+        batches = Batches(rows, collate, 0, tokens=64, examples=None, accumulate=1, parts=1)
+        return TrainingRun(
+            model, batches, loss, settings, method, precision=precision, folder=folder, fingerprint="one", seed=0
+        )
+
+    return make

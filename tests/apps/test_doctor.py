@@ -127,10 +127,12 @@ def test_what_would_stop_a_run_is_told_and_the_rest_is_still_looked_at(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     long = train({"kind": "classify", "max_length": 8})
-    plain = recipe(tmp_path, long=long, pretrain=PRETRAIN)
+    late = train({"kind": "classify"}, tuning={"kind": "full", "unfreeze": 5})
+    plain = recipe(tmp_path, long=long, pretrain=PRETRAIN, late=late)
     plain["stages"]["after"] = {"kind": "evaluate", "bundle": "@long", "data": "@clean:test"}
     found = {item.planned.name: item for item in diagnose(read(plain), tmp_path / "runs")}
     assert "a row takes 8" in (found["long"].refused or "")
+    assert "tuning.unfreeze: 5 for each of the 2 layers below the head" in (found["late"].refused or "")
     assert found["pretrain"].found is not None
     assert (found["after"].found, found["after"].refused) == (None, None)
     import yaml

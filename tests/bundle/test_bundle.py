@@ -119,7 +119,8 @@ def test_weights_in_bfloat16_are_saved_as_the_float32_numbers_they_are(tiny: Sim
 def test_danlu_json_says_what_the_bundle_is(made: Made, tiny: SimpleNamespace) -> None:
     folder = made("bert", "classify")
     facts = json.loads((folder / "danlu.json").read_text("utf-8"))
-    assert facts["format"] == 2
+    assert facts["format"] == 3
+    assert facts["engine"] == {"kind": "torch", "precision": "float32"}
     assert facts["task"]["kind"] == "classify"
     assert facts["provenance"] == tiny.provenance
     assert facts["max_length"] == 48
@@ -181,7 +182,7 @@ def rewrite(folder: Path, **changes: object) -> None:
 
 def test_a_newer_format_is_refused(folder: Path) -> None:
     rewrite(folder, format=99)
-    with pytest.raises(Refusal, match=r"format 99 is newer than 2.*upgrade"):
+    with pytest.raises(Refusal, match=r"format 99 is newer than 3.*upgrade"):
         load(folder)
 
 
@@ -233,8 +234,8 @@ def test_nothing_is_left_when_saving_fails_and_the_older_bundle_stays(tiny: Simp
 
 
 def test_a_precision_that_nothing_knows_is_refused(folder: Path) -> None:
-    rewrite(folder, precision=["float32"])
-    with pytest.raises(Refusal, match=r"danlu\.json: 'precision' is \['float32'\]"):
+    rewrite(folder, engine={"kind": "torch", "precision": ["float32"]})
+    with pytest.raises(Refusal, match=r"danlu\.json: 'engine\.\S*precision' cannot be read \(Input should be 'auto'"):
         load(folder)
     with pytest.raises(Refusal, match="expected auto, float32 or bfloat16"):
         load(folder, "float7")

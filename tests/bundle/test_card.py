@@ -7,7 +7,7 @@ import yaml
 
 from danlu.bundle import card
 
-FACTS = {"precision": "bfloat16", "max_length": 48}
+FACTS = {"engine": {"kind": "torch", "precision": "bfloat16"}, "max_length": 48}
 
 
 def test_it_tells_task_labels_counts_and_scores_with_their_intervals(tiny: SimpleNamespace) -> None:

@@ -1,6 +1,7 @@
 """`danlu predict`: files, standard input and --text in; json lines or readable lines out."""
 
 import contextlib
+import csv
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import pytest
 
 from danlu.bundle.bundle import load
 from danlu.cli.main import main
+from danlu.machine.terminal import visible
 from danlu.refusal import Refusal
 
 Made = Callable[[str, str], Path]
@@ -102,6 +104,39 @@ def test_lines_to_read_begin_with_the_label_and_its_probability(predict) -> None
     assert label in ("negative", "positive")
     assert 0.5 <= float(probability) <= 1
     assert text == "好"
+
+
+def test_a_csv_has_the_columns_of_the_file_and_those_of_the_answer(predict, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text('id,text,label\n7,"好,\n""棒""",x\n8,=1+1,y\n', "utf-8")
+    code, out, error = predict(str(tmp_path / "new.csv"), "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out, newline="")))
+    assert code == 0
+    assert [row["text"] for row in rows] == ['好,\n"棒"', "=1+1"]
+    assert [*rows[0]] == ["id", "text", "label", "predicted_label", "predicted_score"]
+    assert all(0.5 <= float(row["predicted_score"]) <= 1 for row in rows)
+    assert error.startswith("cells: 1 begin like a formula")
+
+
+def test_a_csv_in_a_file_keeps_every_character_and_one_on_the_screen_steers_nothing(predict, tmp_path: Path) -> None:
+    (tmp_path / "new.jsonl").write_text(json.dumps({"text": "a\x1b[2J\r\u202eb", "n": 1}) + "\n")
+    for kind in ("classify", "tag", "masked_lm"):
+        code, out, _ = predict(str(tmp_path / "new.jsonl"), "--format", "csv", kind=kind)
+        assert code == 0
+        assert "\\u001b[2J\\u000d\\u202e" in out
+        assert visible(out) == out
+        file = tmp_path / f"{kind}.csv"
+        assert predict(str(tmp_path / "new.jsonl"), "--format", "csv", "--output", str(file), kind=kind)[0] == 0
+        with file.open(encoding="utf-8", newline="") as lines:
+            (row,) = csv.DictReader(lines)
+        assert row["text"] == "a\x1b[2J\r\u202eb"
+        assert len(row) > 2
+
+
+def test_records_with_other_columns_are_no_csv(predict, tmp_path: Path) -> None:
+    (tmp_path / "new.jsonl").write_text('{"text": "a"}\n{"text": "b", "more": 1}\n')
+    code, _, error = predict(str(tmp_path / "new.jsonl"), "--format", "csv")
+    assert code == 2
+    assert "new.jsonl, record 2: the column 'more' does not stand in the first record" in error
 
 
 def test_a_file_of_answers_appears_whole(predict, tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def test_labels_that_were_swapped_are_refused_without_a_key(folder: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "change", [{"max_length": 7}, {"provenance": {}}, {"language": "zh"}, {"precision": "bfloat16"}]
+    "change",
+    [{"max_length": 7}, {"provenance": {}}, {"language": "zh"}, {"engine": {"kind": "torch", "precision": "bfloat16"}}],
 )
 def test_any_change_of_danlu_json_is_told(folder: Path, change: dict[str, object]) -> None:
     path = folder / "danlu.json"
@@ -65,12 +66,17 @@ def test_any_change_of_danlu_json_is_told(folder: Path, change: dict[str, object
         load(folder)
 
 
-def test_a_bundle_of_the_first_format_is_still_read(folder: Path) -> None:
+@pytest.mark.parametrize("format_", [1, 2])
+def test_bundles_of_earlier_formats_are_still_read(folder: Path, format_: int) -> None:
     path = folder / "danlu.json"
-    facts = json.loads(path.read_text("utf-8")) | {"format": 1}
-    del facts["digest"]
+    facts = json.loads(path.read_text("utf-8")) | {"format": format_, "precision": "float32"}
+    for key in ("digest", "engine", "tolerances"):
+        del facts[key]
+    if format_ == 2:
+        facts["digest"] = content_digest(facts)
     path.write_text(json.dumps(facts), "utf-8")
     assert verify(folder) == []
+    assert load(folder).network.number_format == "float32"
 
 
 def test_what_is_signed_is_known_by_its_key_and_the_card_may_be_edited(

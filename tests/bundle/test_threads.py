@@ -1,11 +1,13 @@
 """Bundles in programs with threads: opened, asked and sent elsewhere, they answer as they do to one thread."""
 
 import copy
+import gc
 import logging
 import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,10 +19,10 @@ import transformers
 from transformers import BertConfig, LlamaConfig
 
 from danlu.bundle.bundle import load, save
+from danlu.engine.predict import Predictor
 from danlu.machine.crew import Crew
 from danlu.model.heads import kept_logits
 from danlu.recipe.part import kinds
-from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
@@ -133,7 +135,8 @@ def test_bundles_are_opened_from_several_threads_and_loggers_stay_as_they_were(b
 def test_threads_that_are_born_later_compute_with_every_core() -> None:
     """In a program of its own, in which nobody has said how many there are."""
     asks = (
-        "import threading, torch\n"
+        "import numpy as np, threading, torch\n"
+        "from danlu.text.batching.encoded import Encoded, Row\n"
         "from danlu.machine.crew import Crew\n"
         "from danlu.train.batches import Batches\n"
         "def cores():\n"
@@ -145,7 +148,8 @@ def test_threads_that_are_born_later_compute_with_every_core() -> None:
         "assert before[0] > 1, before\n"
         "assert Crew(2).run([torch.get_num_threads] * 2) == [1, 1]\n"
         "collate = lambda rows, width, rng: (_ for _ in ()).throw(ZeroDivisionError)\n"
-        "batches = Batches([[1]], collate, 0, tokens=8, examples=None, accumulate=1, parts=1)\n"
+        "row = Row(np.zeros(1, np.int32))\n"
+        "batches = Batches([Encoded(0, (row,))], collate, 0, tokens=8, examples=None, accumulate=1, parts=1)\n"
         "try: next(batches.groups(0, 1, torch.device('cpu')))\n"
         "except ZeroDivisionError: pass\n"
         "assert before == (cores(), torch.get_num_threads()), (before, cores(), torch.get_num_threads())\n"
@@ -178,7 +182,29 @@ def test_a_bundle_goes_to_another_process_before_and_after_its_first_answer(
     expected = bundle.predict(texts(1))
     for sent in (pickle.loads(untouched), pickle.loads(pickle.dumps(bundle)), copy.deepcopy(bundle)):
         assert close(sent.predict(texts(1)), expected)
-        assert sent.threads == 2
-        sent.predictor.close()
+        assert sent.network.cores == 2
+        sent.close()
     assert isinstance(bundle.predictor, Predictor)
-    bundle.predictor.close()
+    bundle.close()
+
+
+def test_nothing_is_left_of_bundles_that_were_opened_asked_and_closed(bundles: dict[str, Path]) -> None:
+    """No thread, no open file, and no model, whether they were closed or let go."""
+    path = bundles["classify"]
+    with load(path, threads=2) as bundle:
+        bundle.predict(texts(0)[:1])
+    gc.collect()
+    files = {path.name for path in Path("/proc/self/fd").iterdir()} if Path("/proc/self/fd").is_dir() else set()
+    threads, models = set(threading.enumerate()), []
+    for number in range(10):
+        bundle = load(path, threads=2)
+        bundle.predict(texts(0)[:1])
+        models.append(weakref.ref(bundle.model))
+        if number % 2:
+            bundle.close()
+        del bundle
+    gc.collect()
+    assert set(threading.enumerate()) == threads
+    assert [model() for model in models] == [None] * 10
+    if files:
+        assert {path.name for path in Path("/proc/self/fd").iterdir()} <= files

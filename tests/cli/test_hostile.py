@@ -14,6 +14,14 @@ from doors import steers
 EVIL = "\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\u202e[/x][red]:smile:\r"
 NAME = f"a{EVIL}".replace("/", "")
 WORDS = {
+    "init": [
+        ["classify", "DATA", "--model", "scratch", "--output", f"{NAME}.1.yaml"],
+        ["classify", "DATA", f"text={EVIL}", "--output", "2.yaml"],
+        ["classify", "DATA", "--model", EVIL, "--output", "3.yaml"],
+        ["tag", "DATA", "--output", "4.yaml"],
+        ["classify", EVIL],
+        [EVIL, "DATA"],
+    ],
     "survey": [["DATA"], ["DATA", "--label", EVIL], ["DATA", "--column", EVIL], [EVIL]],
     "labels": [["DATA", "--folds", "2"], ["DATA", "--label", EVIL], ["DATA", "--output", f"{EVIL}.txt"]],
     "segment": [["rules", "--text", EVIL], ["rules", "DATA"], ["rules", "--text", EVIL, "--format", "jsonl"], [EVIL]],
@@ -23,10 +31,16 @@ WORDS = {
     "predict": [
         ["BUNDLE", "--text", EVIL],
         ["BUNDLE", "--text", EVIL, "--format", "table"],
+        ["BUNDLE", "--text", EVIL, "--format", "csv"],
         ["BUNDLE", "DATA"],
         [EVIL],
     ],
-    "evaluate": [["BUNDLE", "DATA"], ["BUNDLE", EVIL], ["BUNDLE", "DATA", "--baseline", EVIL]],
+    "evaluate": [
+        ["BUNDLE", "DATA"],
+        ["BUNDLE", EVIL],
+        ["BUNDLE", "DATA", "--baseline", EVIL],
+        ["BUNDLE", "DATA", "--metric", EVIL],
+    ],
     "compare": [["EVALUATION", "EVALUATION"], [EVIL, "EVALUATION"], ["EVALUATION", "EVALUATION", "--resamples", EVIL]],
     "report": [["RUN"], [EVIL], ["RUN", "--language", EVIL]],
     "verify": [["BUNDLE"], [EVIL], ["BUNDLE", "--precision", EVIL]],

@@ -114,8 +114,8 @@ def written(folder: Path, kind: str, column: str, name: str) -> Path | None:
 
 def prepare(path: Path, cleaners: list[str]) -> None:
     data = guess(str(path)).to_plain()
-    engine, split = {"kind": "local", "processes": 1}, {"validation": 0.2, "test": 0.2}
-    section = {"kind": "prepare", "data": data, "cleaners": cleaners, "engine": engine, "split": split}
+    executor, split = {"kind": "local", "processes": 1}, {"validation": 0.2, "test": 0.2}
+    section = {"kind": "prepare", "data": data, "cleaners": cleaners, "executor": executor, "split": split}
     Stage.model_validate(section).run(Place(path.parent / "out", {}, "fingerprint", 0, "en", lambda line: None))
 
 

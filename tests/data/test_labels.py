@@ -153,8 +153,8 @@ def test_a_chunk_of_whole_numbers_beside_one_of_fractions_is_measured_too(
 ) -> None:
     monkeypatch.setattr("danlu.data.corpus.ingest.CHUNK", 30)
     path = written(tmp_path, [*[1] * 12, *[0.5] * 12])
-    engine = {"kind": "local", "processes": 1}
-    assert [record["label"] for record in prepared(path, engine=engine)] == [1.0] * 12 + [0.5] * 12
+    executor = {"kind": "local", "processes": 1}
+    assert [record["label"] for record in prepared(path, executor=executor)] == [1.0] * 12 + [0.5] * 12
 
 
 @given(st.text(min_size=1, max_size=8))
@@ -213,3 +213,9 @@ def test_entities_may_have_labels_with_white_space_or_numbers() -> None:
     record = {"text": "李在京", "entities": entities}
     assert task.fitted([record]).label_names() == ("7", "PER")
     assert task.gold(record) == {(0, 1, "PER"), (2, 3, "7")}
+
+
+def test_names_of_labels_that_are_numbers_come_from_the_format(tmp_path):
+    (tmp_path / "r.csv").write_text("text,label\na,1\nb, 2 \nc,3\n", encoding="utf-8")
+    source = guess(str(tmp_path / "r.csv"), settings=["names={'1': sport, '2': art}"])
+    assert [record["label"] for record in source.read()] == ["sport", "art", "3"]

@@ -10,9 +10,10 @@ import transformers
 from transformers import BertConfig, GPT2Config, LlamaConfig, PreTrainedModel, RobertaConfig
 
 from danlu.bundle.bundle import load, save
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.model.sources.pretrained import Pretrained
 from danlu.recipe.part import kinds
-from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
@@ -63,11 +64,11 @@ def bundles(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> d
 
 def answers(network: PreTrainedModel, asked: Task, tokenizer: Tokenizer) -> list[Any]:
     """The answer to each text; where every label has a score, which label is the likeliest, and which the next."""
-    with Predictor(network.eval(), asked, tokenizer, threads=1) as predictor:
+    with Predictor(TorchNetwork(network.eval(), threads=1), asked, tokenizer) as predictor:
         found = predictor.predict(TEXTS)
     scores = [prediction.get("scores", {}) for prediction in found]
     ranked = [sorted(score, key=lambda label: -score[label]) for score in scores]
-    return [(asked.answer(prediction), order) for prediction, order in zip(found, ranked, strict=True)]
+    return [(asked.form.value(prediction), order) for prediction, order in zip(found, ranked, strict=True)]
 
 
 @pytest.mark.parametrize("form", ["bundle", "plain folder"])

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score
+from pydantic import ValidationError
+from sklearn.metrics import accuracy_score, roc_auc_score
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
 
 from danlu.bundle.bundle import load, save
@@ -93,7 +94,7 @@ def test_data_of_one_class_are_scored_and_the_labels_that_count_are_told(run, tm
 def test_scores_errors_and_answers_are_written_and_told(run, tmp_path):
     said = []
     Evaluate(bundle="@finetune", data="@clean:test").run(place(run, tmp_path, said))
-    scores, errors = read_scores(tmp_path), read_lines(tmp_path / "errors.jsonl")
+    scores, errors = read_scores(tmp_path), list(read_lines(tmp_path / "errors.jsonl"))
     test = opinions(80, 2)
     answers = [each["label"] for each in load(run / "finetune").predict(test)]
     assert scores["records"] == 80
@@ -110,7 +111,7 @@ def test_scores_errors_and_answers_are_written_and_told(run, tmp_path):
     assert sure == sorted(sure, reverse=True)
     assert sure[0] == pytest.approx(errors[0]["prediction"]["scores"][errors[0]["prediction"]["label"]])
     assert {"record", "gold", "prediction", "confidence"} <= errors[0].keys()
-    assert len(read_lines(tmp_path / "answers.jsonl")) == 80
+    assert len(list(read_lines(tmp_path / "answers.jsonl"))) == 80
     assert said[0] == "80 records"
     assert any("F1 (macro)" in line and " – " in line for line in said)
 
@@ -230,3 +231,68 @@ def test_scores_without_a_common_metric_are_refused(tmp_path):
         (tmp_path / name / "scores.json").write_text(json.dumps({"metrics": {metric: {}}}), encoding="utf-8")
     with pytest.raises(Refusal, match="no metric in common"):
         compare(tmp_path / "a", tmp_path / "b")
+
+
+def classified(folder, shares, records, **settings):
+    """An evaluation of a classifier that gives these probabilities of `good`."""
+    task = Task.model_validate({"kind": "classify", "labels": ["bad", "good"]})
+    said = [
+        {"label": "good" if share >= 0.5 else "bad", "scores": {"bad": 1 - share, "good": share}} for share in shares
+    ]
+    write(folder, examine(task, lambda _: iter(said), records, resamples=100, **settings))
+    return [record["label"] == "good" for record in records], np.array(shares)
+
+
+def test_other_metrics_are_measured_where_they_are_asked_for(run, tmp_path, capsys):
+    section = {"bundle": "@finetune", "data": "@clean", "metrics": ["auc", "accuracy"], "resamples": 100}
+    Evaluate.model_validate(section).run(place(run, tmp_path / "stage"))
+    scores = read_scores(tmp_path / "stage")
+    assert [*scores["metrics"]] == [*scores["baseline"]["metrics"]] == ["macro_f1", "accuracy", "auc"]
+    assert (scores["form"], scores["task"]) == ("label", "classify")
+    with pytest.raises(ValidationError, match="there is no metric 'acuracy'; did you mean 'accuracy'"):
+        Evaluate.model_validate(section | {"metrics": ["acuracy"]})
+    words = ["evaluate", str(run / "finetune"), str(run / "clean"), "--resamples", "100"]
+    with pytest.raises(SystemExit):
+        main([*words, "--metric", "auc", "--baseline", "none"])
+    assert f"{scores['metrics']['auc']['value']:.3f}" in capsys.readouterr().out
+    assert "measures answers of the form number, and these are of the form label" in refused(
+        [*words, "--metric", "mse"], capsys
+    )
+
+
+def test_metrics_of_scores_are_compared_record_by_record_too(tmp_path):
+    records, rng = opinions(300, 7), np.random.default_rng(8)
+    right = np.array([record["label"] == "good" for record in records])
+    noise = rng.normal(0, 0.5, 300)
+    areas = {}
+    for name, worse in (("one", 1.2), ("two", 1.0)):
+        shares = 1 / (1 + np.exp(-(right - 0.5 + worse * noise)))
+        truth, shares = classified(tmp_path / name, shares.tolist(), records, metrics=["auc"])
+        areas[name] = roc_auc_score(truth, shares)
+    found = {row.metric: row for row in compare(tmp_path / "one", tmp_path / "two", resamples=200).metrics}
+    assert found["auc"].first.value == pytest.approx(areas["one"])
+    assert found["auc"].second.value == pytest.approx(areas["two"])
+    assert found["auc"].better is True
+
+
+def test_scores_that_do_not_say_their_form_are_compared_by_that_of_their_task(tmp_path):
+    records = opinions(60, 9)
+    for name, flip in (("old", 0.3), ("new", 0.1)):
+        shares = [
+            0.9 if (row["label"] == "good") != (place % 10 < 10 * flip) else 0.1 for place, row in enumerate(records)
+        ]
+        classified(tmp_path / name, shares, records)
+    whole = compare(tmp_path / "old", tmp_path / "new")
+    file = tmp_path / "old" / "scores.json"
+    scores = json.loads(file.read_text(encoding="utf-8"))
+    form = scores.pop("form")
+    file.write_text(json.dumps(scores), encoding="utf-8")
+    assert form == "label"
+    assert compare(tmp_path / "old", tmp_path / "new") == whole
+    assert whole.paired
+    file.write_text(json.dumps(scores | {"task": "gone"}), encoding="utf-8")
+    with pytest.raises(Refusal, match="old: its 'form' of answers is not known here"):
+        compare(tmp_path / "old", tmp_path / "new")
+    file.write_text(json.dumps(scores | {"task": "tag"}), encoding="utf-8")
+    with pytest.raises(Refusal, match=r"hold answers of other forms \(spans, label\)"):
+        compare(tmp_path / "old", tmp_path / "new")

@@ -50,7 +50,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Pa
     }
     split = {"validation": 0.2, "test": 0.2}
     stages = {
-        "clean": {"kind": "prepare", "data": data, "split": split, "engine": {"kind": "local", "processes": 1}},
+        "clean": {"kind": "prepare", "data": data, "split": split, "executor": {"kind": "local", "processes": 1}},
         "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "wordpiece", "size": 60}},
         "rows": {"kind": "shards", "data": "@clean", "tokenizer": "@vocab", "task": {"kind": "classify"}},
         "prepared": train | {"data": "@clean"},
@@ -91,9 +91,9 @@ def test_check_compares_the_splits_in_chunks_as_a_run_does(
     test = tmp_path / "test.jsonl"
     rows = [{"text": texts[0], "label": "好"}, {"text": "全然不同的一句话，与别的都不相像", "label": "好"}]
     test.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    engine = {"kind": "local", "processes": 1}
+    executor = {"kind": "local", "processes": 1}
     data, given = ({"kind": "jsonl", "path": str(file)} for file in (path, test))
-    section = {"kind": "prepare", "data": [data, data], "test": given, "dedup": "none", "engine": engine}
+    section = {"kind": "prepare", "data": [data, data], "test": given, "dedup": "none", "executor": executor}
     checked = read({"name": "c", "stages": {"clean": section | {"split": {"validation": 0.2, "test": 0.0}}}})
     (found,) = diagnose(checked, tmp_path / "runs")
     assert isinstance(found.found, DataFacts)

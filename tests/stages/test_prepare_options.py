@@ -50,7 +50,7 @@ def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
     records[500]["score"] = 0.5
     data, files = lines(tmp_path, records), []
     for processes in (1, 2):
-        prepare(tmp_path, data=data, engine={"kind": "local", "processes": processes})
+        prepare(tmp_path, data=data, executor={"kind": "local", "processes": processes})
         files.append({path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()})
     assert files[0] == files[1]
     assert len(files[0]) == 6

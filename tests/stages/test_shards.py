@@ -93,9 +93,9 @@ def test_packed_rows_fit_the_batch_and_the_model(
     planned = batches.plan(0)
     room = min(settings.get("batch_tokens", positions), positions)
     assert max(piece.width for piece in planned) <= room
-    widest = max(len(piece.rows) * piece.width for piece in planned)
+    widest = max(piece.tokens for piece in planned)
     assert widest <= (2 * positions if "batch_examples" in settings else settings["batch_tokens"])
-    tokens = int(batches.reader.lengths.sum())
+    tokens = int(batches.reader.sizes.widths.sum())
     assert batches.an_epoch() == len(planned) >= tokens / widest
 
 

@@ -22,7 +22,8 @@ from danlu.refusal import Refusal
 from danlu.stages.run import Run
 from danlu.stages.stage import Place, Stage
 from danlu.train.recorders.jsonl import read
-from danlu.train.run import TrainingRun as TrainingRun
+from danlu.train.run import TrainingRun
+from danlu.tuning.method import Method
 
 SCRATCH = {"kind": "scratch", "layers": 1, "width": 32, "heads": 2, "positions": 48, "dropout": 0.1}
 TRAIN = {"steps": 40, "rate": 1e-2, "batch_tokens": 256, "threads": 2, "precision": "float32", "evaluate": 10}
@@ -117,7 +118,19 @@ def test_pretrained_weights_arrive_and_a_tokenizer_comes_with_them(whole: Run) -
 
 def test_nothing_of_the_work_is_left_beside_the_results(whole: Run) -> None:
     for name in ("pretrain", "full", "head", "lora"):
-        assert {path.name for path in whole[name].iterdir()} <= {"log.jsonl", "bundle", "recipe.lock.yaml"}
+        adapter = {"adapter"} if name in ("head", "lora") else set()
+        assert {path.name for path in whole[name].iterdir()} == {"log.jsonl", "bundle", "recipe.lock.yaml"} | adapter
+
+
+@pytest.mark.parametrize("name", ["head", "lora"])
+def test_the_adapter_beside_a_bundle_gives_its_answers_on_the_base(whole: Run, name: str) -> None:
+    base, bundle = (danlu.load(whole[folder], precision="float32") for folder in ("full", name))
+    assert sum(path.stat().st_size for path in (whole[name] / "adapter").iterdir()) < 60_000
+    tuned = Method.model_validate(name).load(base.model, whole[name] / "adapter").eval()
+    inputs = bundle.tokenizer(["喜欢满意", "失望"], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        ours, theirs = tuned(**inputs).logits, bundle.model(**inputs).logits
+    assert torch.equal(ours, theirs) if name == "head" else torch.allclose(ours, theirs, atol=1e-5)
 
 
 def test_the_bundle_holds_the_best_weights_and_not_the_last(whole: Run, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import pytest
 import torch
 import transformers
 
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.model.fast import use_our_attention
 from danlu.model.heads import unwrapped
 from danlu.model.padding import pad_alike
@@ -22,7 +24,6 @@ from danlu.model.positions import counts_from_padding, longest_row
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.trial import suited, try_a_step
-from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.task.tasks.causal_lm import CausalLm
 from danlu.train.batches import Batches
@@ -111,7 +112,7 @@ def test_a_family_learns_a_task_truly_or_is_refused_before(family, kind, tmp_pat
     asked = [{"text": record["text"]} for record in records]
     # different words: where keys are alike, sparse attention chooses among them by their last bits
     asked.append({"text": " ".join(f"w{1 + number * 7 % 19}" for number in range(limit - 2))})
-    with Predictor(network, task, WORDS, threads=1) as predictor:
+    with Predictor(TorchNetwork(network, threads=1), task, WORDS) as predictor:
         together = predictor.predict(asked)
         for one, other in zip(together, [predictor.predict([record])[0] for record in asked], strict=True):
             assert numbers(one) == pytest.approx(numbers(other), rel=1e-3, abs=2e-4)
@@ -127,7 +128,7 @@ def assert_packing_changes_nothing(task, network, records):
         rows = each.encode(records, WORDS, tiny.POSITIONS, labelled=True)
         batch = each.collate(rows, max(map(len, rows)), WORDS, np.random.default_rng(0))
         with torch.no_grad():
-            losses.append(float(each.loss(network, batch)) / batch.count)
+            losses.append(float(each.loss(network, batch)["tokens"]) / batch.counts["tokens"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     first = WORDS(records[1]["text"], return_tensors="pt")["input_ids"]
     changed = first.clone()

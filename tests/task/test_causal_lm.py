@@ -6,8 +6,9 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.model.attention import NAME
-from danlu.task.predict import Predictor
 from danlu.task.tasks.causal_lm import CausalLm
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 
@@ -62,14 +63,14 @@ def test_packed_documents_have_the_loss_and_gradients_that_they_have_alone(model
     rows = task.encode(RECORDS, tokenizer, 128, labelled=True)
     assert len(rows) < len(TEXTS)
     model.set_attn_implementation(attention)
-    together = task.loss(model, collate(task, rows, tokenizer, 72))
+    together = task.loss(model, collate(task, rows, tokenizer, 72))["tokens"]
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-4)
     for one, other in zip(torch.autograd.grad(together, list(model.parameters())), expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_predicted_perplexity_is_that_of_plain_transformers(model, tokenizer):
-    predictions = Predictor(model, CausalLm(), tokenizer, threads=2).predict(RECORDS)
+    predictions = Predictor(TorchNetwork(model, threads=2), CausalLm(), tokenizer).predict(RECORDS)
     for text, prediction in zip(TEXTS, predictions, strict=True):
         total = one_by_one(model, tokenizer, [text]).item()
         tokens = len(tokenizer(text)["input_ids"]) + 1
@@ -83,7 +84,9 @@ def test_every_token_of_a_long_text_is_predicted_once(tokenizer, pack):
     text = TEXTS[0] * 30
     ids = [0, *tokenizer(text)["input_ids"], 0]
     rows = CausalLm(pack=pack).encode([{"text": text}], tokenizer, 32, labelled=True)
-    predicted = [token for row in sorted(rows, key=lambda row: row.start) for token in row.labels if token >= 0]
+    predicted = [
+        token for row in sorted(rows, key=lambda row: row.start) for token in row.targets["tokens"] if token >= 0
+    ]
     assert all(len(row) <= 32 for row in rows)
     assert sorted(predicted) == sorted(ids[1:])
     if not pack:
@@ -103,14 +106,16 @@ def test_packed_rows_are_as_long_as_the_batch_and_the_model_allow(tokenizer, too
     longer = [len(row) for row in rows if len(row) > room]
     assert longer == ([] if too_long == "split" else [max(map(len, documents))])
     assert len(rows) >= sum(map(len, documents)) / room - 1
-    assert sum((row.labels >= 0).sum() for row in rows) == sum((row.labels >= 0).sum() for row in documents)
+    assert sum((row.targets["tokens"] >= 0).sum() for row in rows) == sum(
+        (row.targets["tokens"] >= 0).sum() for row in documents
+    )
     assert max(map(len, task.learnable(records, tokenizer, limit, 8192))) <= limit
 
 
 def test_labels_are_the_next_tokens_within_a_document(tokenizer):
     [row] = CausalLm().encode([{"text": "a b"}, {"text": "c"}], tokenizer, 64, labelled=True)
-    ids, segments = row.input_ids, row.segments
-    for place, label in enumerate(row.labels):
+    ids, segments = row.row.input_ids, row.row.segments
+    for place, label in enumerate(row.targets["tokens"]):
         last = place + 1 == len(ids) or segments[place + 1] != segments[place]
         assert label == (-100 if last else ids[place + 1])
     batch = collate(CausalLm(), [row], tokenizer, 16)
@@ -131,4 +136,4 @@ def test_a_tokenizer_that_puts_its_own_begin_token_is_not_given_a_second(tokeniz
     begin = again.bos_token_id
     again.backend_tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", begin)])
     [row] = CausalLm(pack=False).encode([{"text": "a"}], again, 64, labelled=True)
-    assert row.input_ids.tolist() == [begin, *again("a", add_special_tokens=False)["input_ids"], again.eos_token_id]
+    assert row.row.input_ids.tolist() == [begin, *again("a", add_special_tokens=False)["input_ids"], again.eos_token_id]

@@ -61,7 +61,7 @@ def test_a_classifier_needs_two_labels(records):
 def test_windows_of_a_text_are_averaged(tokenizer):
     task = Classify(too_long="split").fitted(RECORDS)
     rows = task.encode([{"text": "一二三四" * 5, "label": "good"}], tokenizer, 12, labelled=True)
-    assert [row.labels for row in rows] == [1, 1]
+    assert [row.targets["label"] for row in rows] == [1, 1]
     outputs = [np.log(np.array(pair, np.float32)) for pair in ([0.9, 0.1], [0.2, 0.8])]
     prediction = task.decode(outputs, rows, {"text": ""})
     assert prediction["label"] == "bad"

@@ -1,6 +1,7 @@
 """What every task must keep, whatever it is."""
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -9,11 +10,13 @@ import torch
 import transformers
 from transformers import BertConfig, LlamaConfig
 
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
-from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.text.batching.batch import plan
+from danlu.text.batching.encoded import sizes_of
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
@@ -89,16 +92,19 @@ def test_every_row_fits_and_its_parts_are_of_one_length(kind):
     rows = encode(kind, task_for(kind).sample)
     for row in rows:
         assert 0 < len(row) <= LIMIT
-        assert row.input_ids.dtype == np.int32
-        for part in (row.offsets, row.segments, row.labels):
-            assert not isinstance(part, np.ndarray) or len(part) == len(row)
+        for tokens in row.rows:
+            assert tokens.input_ids.dtype == np.int32
+            for part in (tokens.offsets, tokens.segments, tokens.token_types):
+                assert part is None or len(part) == len(tokens)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_counts_its_labels_and_tokens(kind):
     rows = encode(kind, task_for(kind).sample)
     batch = collate(kind, rows, LIMIT)
-    assert batch.count == int((batch.labels >= 0).sum()) > 0
+    assert batch.counts.keys() <= batch.targets.keys()
+    assert all(count > 0 for count in batch.counts.values())
+    assert task_for(kind).loss(model_for(kind), batch).keys() == batch.counts.keys()
     assert batch.tokens == sum(map(len, rows))
     for tensor in batch.inputs.values():
         assert tensor.shape == (len(rows), LIMIT)
@@ -109,14 +115,17 @@ def test_the_loss_of_a_padded_batch_is_the_sum_of_its_rows(kind):
     task, model = task_for(kind), model_for(kind)
     batch = collate(kind, encode(kind, task.sample), LIMIT)
     whole = task.loss(model, batch)
-    assert whole.dtype == torch.float32
-    assert torch.isfinite(whole)
-    alone = 0.0
+    assert all(value.dtype == torch.float32 and torch.isfinite(value) for value in whole.values())
+    alone = dict.fromkeys(whole, 0.0)
     for row, item in enumerate(encode(kind, task.sample)):
         inputs = {name: tensor[row : row + 1, : len(item)] for name, tensor in batch.inputs.items()}
-        labels = batch.labels[row : row + 1] if batch.labels.dim() == 1 else batch.labels[row : row + 1, : len(item)]
-        one = type(batch)(inputs, labels, int((labels >= 0).sum()), batch.examples[row : row + 1], len(item))
-        alone += task.loss(model, one)
+        targets = {
+            name: tensor[row : row + 1, : len(item)] if tensor.shape[1:] == (LIMIT,) else tensor[row : row + 1]
+            for name, tensor in batch.targets.items()
+        }
+        one = replace(batch, inputs=inputs, targets=targets, examples=batch.examples[row : row + 1], tokens=len(item))
+        for name, value in task.loss(model, one).items():
+            alone[name] += value
     torch.testing.assert_close(whole, alone, rtol=1e-5, atol=1e-4)
 
 
@@ -124,7 +133,7 @@ def test_the_loss_of_a_padded_batch_is_the_sum_of_its_rows(kind):
 def test_the_loss_reaches_the_parameters(kind):
     task, model = task_for(kind), model_for(kind)
     model.zero_grad()
-    task.loss(model, collate(kind, encode(kind, task.sample))).backward()
+    sum(task.loss(model, collate(kind, encode(kind, task.sample))).values()).backward()
     with_gradient = [p for p in model.parameters() if p.grad is not None and p.grad.abs().sum() > 0]
     assert len(with_gradient) > 10
     assert all(torch.isfinite(parameter.grad).all() for parameter in with_gradient)
@@ -134,7 +143,7 @@ def test_the_loss_reaches_the_parameters(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_are_plain_and_do_not_depend_on_company(kind):
     records = [{name: value for name, value in r.items() if name in {"text", "tokens"}} for r in task_for(kind).sample]
-    predictor = Predictor(model_for(kind), task_for(kind), tokenizer_for(kind), threads=1)
+    predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task_for(kind), tokenizer_for(kind))
     together = predictor.predict(records)
     alone = [predictor.predict([record])[0] for record in records]
     for one, other in zip(json.loads(json.dumps(together)), json.loads(json.dumps(alone)), strict=True):
@@ -159,7 +168,7 @@ def test_perfect_outputs_give_the_perfect_answer(kind):
     for number, record in enumerate(task.sample):
         mine = [row for row in rows if row.record == number]
         prediction = task.decode([perfect(task, row) for row in mine], mine, record)
-        assert task.answer(prediction) == task.gold(record)
+        assert task.form.value(prediction) == task.gold(record)
         json.dumps(prediction)
 
 
@@ -168,7 +177,8 @@ def perfect(task, row):
         return np.zeros((1, 10) if task.kind == "masked_lm" else (2,), np.float32)
     classes = len(task.config()["id2label"])
     sure = np.where(np.eye(classes, dtype=bool), 0.0, -30.0).astype(np.float32)
-    return sure[np.maximum(row.labels, 0)]
+    (target,) = row.targets.values()
+    return sure[np.maximum(target, 0)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -200,7 +210,7 @@ def changed(kind, **fields):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_text_without_any_token_is_predicted_all_the_same(kind):
-    predictor = Predictor(model_for(kind), task_for(kind), tokenizer_for(kind), threads=1)
+    predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task_for(kind), tokenizer_for(kind))
     assert len(predictor.predict([{"text": ""}, {"text": "  "}])) == 2
 
 
@@ -208,8 +218,8 @@ def test_a_text_without_any_token_is_predicted_all_the_same(kind):
 def test_batches_of_a_plan_hold_every_label_once(kind):
     task = task_for(kind)
     rows = encode(kind, task.sample * 20)
-    slices = plan([len(row) for row in rows], tokens=512, rng=np.random.default_rng(0))
-    batches = [collate(kind, [rows[row] for row in piece.rows], piece.width) for piece in slices]
+    slices = plan(sizes_of(rows), tokens=512, rng=np.random.default_rng(0))
+    batches = [collate(kind, [rows[row] for row in piece.examples], piece.width) for piece in slices]
     assert sum(batch.tokens for batch in batches) == sum(map(len, rows))
     assert all(("attention_mask" in b.inputs) == (b.tokens < b.inputs["input_ids"].numel()) for b in batches) or (
         task.auto_class == "AutoModelForCausalLM"

@@ -3,13 +3,16 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from danlu.answer.answer import Answer
 from danlu.data.cleaning.clean import clean_records, rewriters
 from danlu.data.cleaning.cleaner import Cleaner
 from danlu.data.cleaning.rewriting import rewrite_texts
+from danlu.recipe.part import find
 from danlu.task.rewritten import as_given, rewritten
 from danlu.text.batching.align import joined
 
 USUAL = rewriters([Cleaner.model_validate(kind) for kind in ("html", "control", "normalise", "whitespace")])
+SPANS = find(Answer, "spans")()
 
 
 def found_in(text: str, word: str) -> dict[str, Any]:
@@ -22,12 +25,12 @@ def test_spans_are_those_of_the_text_as_it_was_given() -> None:
     (record,) = rewritten([given], USUAL)
     assert record["text"] == "ABC在北京 。"
     prediction = {"entities": [found_in(record["text"], word) for word in ("ABC", "北京", "。")], "other": 1}
-    answer = as_given(prediction, given, record, USUAL)
+    answer = as_given(prediction, given, record, USUAL, SPANS)
     assert [entity["text"] for entity in answer["entities"]] == ["ＡＢＣ", "北\u200b京", "。"]
     for entity in answer["entities"]:
         assert given["text"][entity["start"] : entity["end"]] == entity["text"]
     assert answer["other"] == 1
-    assert as_given({"label": "a"}, given, record, USUAL) == {"label": "a"}
+    assert as_given({"label": "a"}, given, record, USUAL, find(Answer, "label")()) == {"label": "a"}
 
 
 def test_spans_of_tokens_are_those_of_the_tokens_as_they_were_given() -> None:
@@ -35,7 +38,9 @@ def test_spans_of_tokens_are_those_of_the_tokens_as_they_were_given() -> None:
     (record,) = rewritten([given], USUAL)
     assert record["tokens"] == ["AB", "\u200b", "went", "to", "北京"]
     new = joined(record["tokens"])[0]
-    answer = as_given({"entities": [found_in(new, "AB"), found_in(new, "北京")], "tags": []}, given, record, USUAL)
+    answer = as_given(
+        {"entities": [found_in(new, "AB"), found_in(new, "北京")], "tags": []}, given, record, USUAL, SPANS
+    )
     old = joined(given["tokens"])[0]
     assert [old[entity["start"] : entity["end"]] for entity in answer["entities"]] == ["ＡＢ", "北\u200b京"]
 
@@ -45,7 +50,7 @@ def test_spans_of_words_are_those_of_the_words_as_they_were_given() -> None:
     (record,) = rewritten([given], USUAL)
     assert record == clean_records([given], USUAL).records[0] == {"words": ["AB", "在", "北京", "。"]}
     new, old = "".join(record["words"]), "".join(given["words"])
-    answer = as_given({"entities": [found_in(new, "AB"), found_in(new, "北京")]}, given, record, USUAL)
+    answer = as_given({"entities": [found_in(new, "AB"), found_in(new, "北京")]}, given, record, USUAL, SPANS)
     assert [old[entity["start"] : entity["end"]] for entity in answer["entities"]] == ["ＡＢ", "北\u200b京"]
     assert [entity["text"] for entity in answer["entities"]] == ["ＡＢ", "北\u200b京"]
 

@@ -3,7 +3,7 @@ import pytest
 
 from danlu.refusal import Refusal
 from danlu.task.tasks.tag import Tag
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
@@ -30,7 +30,7 @@ def tokenizer(request):
 def sure_of(task, rows):
     classes = len(task.config()["id2label"])
     sure = np.where(np.eye(classes, dtype=bool), 0.0, -30.0).astype(np.float32)
-    return [sure[np.maximum(row.labels, 0)] for row in rows]
+    return [sure[np.maximum(row.targets["tags"], 0)] for row in rows]
 
 
 def test_types_are_learnt_and_classes_follow_bio():
@@ -43,7 +43,7 @@ def test_every_character_of_an_entity_is_labelled_whatever_the_tokenizer(tokeniz
     task = Tag().fitted([RECORD])
     [row] = task.encode([RECORD], tokenizer, 128, labelled=True)
     assert row.widened == 0
-    for (start, end), value in zip(row.offsets, row.labels, strict=True):
+    for (start, end), value in zip(row.row.offsets, row.targets["tags"], strict=True):
         inside = [e for e in RECORD["entities"] if e["start"] <= start and end <= e["end"]]
         assert value == -100 if start == end else (value > 0) == bool(inside)
 
@@ -54,7 +54,7 @@ def test_windows_are_merged_into_the_entities_of_the_whole(tokenizer, limit):
     rows = task.encode([RECORD], tokenizer, limit, labelled=True)
     assert len(rows) > 1 or limit > 16
     prediction = task.decode(sure_of(task, rows), rows, RECORD)
-    assert task.answer(prediction) == task.gold(RECORD)
+    assert task.form.value(prediction) == task.gold(RECORD)
     assert [item["text"] for item in prediction["entities"]] == ["李白", "碎叶城", "Chang an"]
     assert sum(row.widened for row in rows) == 0
 
@@ -77,7 +77,7 @@ def test_tokens_with_tags_come_back_as_tags_and_entities(tokenizer):
     prediction = task.decode(sure_of(task, rows), rows, {"tokens": TOKENS["tokens"]})
     assert prediction["tags"] == TOKENS["tags"]
     assert [item["text"] for item in prediction["entities"]] == ["Ada", "李白", "New York"]
-    assert task.answer(prediction) == task.gold(TOKENS) == {(0, 3, "p"), (7, 9, "p"), (12, 20, "q")}
+    assert task.form.value(prediction) == task.gold(TOKENS) == {(0, 3, "p"), (7, 9, "p"), (12, 20, "q")}
 
 
 def test_broken_tags_are_mended_as_in_the_conll_evaluation():
@@ -146,9 +146,9 @@ def test_the_probability_of_a_beginning_counts_all_types_and_what_lies_between_t
     shares = np.array(
         [[0.2, 0.3, 0.1, 0.3, 0.1], [0.1, 0.1, 0.5, 0.2, 0.1], [0.8, 0.05, 0.05, 0.05, 0.05], [1, 0, 0, 0, 0]]
     )
-    windows = Encoded(0, np.arange(6, dtype=np.int32), np.array([[0, 0], [0, 1], [1, 2], [2, 4], [4, 5], [0, 0]]))
+    windows = Encoded(0, (Row(np.arange(6), np.array([[0, 0], [0, 1], [1, 2], [2, 4], [4, 5], [0, 0]])),))
     log = np.log(np.vstack([np.full(5, 0.2), shares, np.full(5, 0.2)]) + 1e-12)
     expected = [0.2 + 0.6, 0.3 + 0.1 * (1 - 0.2), 0.1 + 0.8 * (1 - 0.1), 0, 1 - 0.8]
     assert task.beginnings([log], [windows], 5) == pytest.approx(expected)
-    empty = Encoded(0, np.zeros(0, np.int32), np.zeros((0, 2), np.int32))
+    empty = Encoded(0, (Row(np.zeros(0, np.int32), np.zeros((0, 2), np.int32)),))
     assert task.beginnings([log[:0]], [empty], 2).tolist() == [0, 0]

@@ -36,8 +36,8 @@ def batch(rows: int, seed: int, labelled: float = 1.0) -> Batch:
     labels[rng.random(labels.shape) >= labelled] = -100
     return Batch(
         inputs={"input_ids": torch.from_numpy(rng.integers(0, TOKENS, (rows, 6)))},
-        labels=torch.from_numpy(labels),
-        count=int((labels >= 0).sum()),
+        targets={"class": torch.from_numpy(labels)},
+        counts={"class": int((labels >= 0).sum())},
         examples=np.arange(rows),
         tokens=rows * 6,
     )
@@ -47,15 +47,16 @@ def cut(whole: Batch, parts: int) -> list[Batch]:
     """The rows of a batch in several."""
     found = []
     for rows in np.array_split(whole.examples, parts):
-        labels = whole.labels[rows]
+        labels = whole.targets["class"][rows]
         inputs = {name: value[rows] for name, value in whole.inputs.items()}
-        found.append(Batch(inputs, labels, int((labels >= 0).sum()), rows, 6 * len(rows)))
+        found.append(Batch(inputs, {"class": labels}, {"class": int((labels >= 0).sum())}, rows, 6 * len(rows)))
     return found
 
 
-def loss(model: nn.Module, given: Batch) -> Tensor:
+def loss(model: nn.Module, given: Batch) -> dict[str, Tensor]:
     logits = model(**given.inputs).float()
-    return nn.functional.cross_entropy(logits.flatten(0, 1), given.labels.flatten(), reduction="sum")
+    labels = given.targets["class"].flatten()
+    return {"class": nn.functional.cross_entropy(logits.flatten(0, 1), labels, reduction="sum")}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.text.batching.batch import Batch, pad
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Encoded, Row
 from danlu.train.batches import AHEAD, Batches
 
 CPU = torch.device("cpu")
@@ -17,9 +17,11 @@ CPU = torch.device("cpu")
 
 def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
     """What a task does: pad, and hide something at random."""
-    ids = pad([row.input_ids for row in rows], width, 0)
+    ids = pad([item.row.input_ids for item in rows], width, 0)
     labels = torch.from_numpy(rng.integers(0, 9, ids.shape))
-    return Batch({"input_ids": ids}, labels, ids.numel(), np.arange(len(rows)), sum(map(len, rows)))
+    return Batch(
+        {"input_ids": ids}, {"class": labels}, {"class": ids.numel()}, np.arange(len(rows)), sum(map(len, rows))
+    )
 
 
 def batches(
@@ -31,7 +33,7 @@ def batches(
     seed: int = 0,
     collate: Callable[..., Batch] = collate,
 ) -> Batches:
-    encoded = [Encoded(row, np.full(length, row + 1, np.int32)) for row, length in enumerate(lengths)]
+    encoded = [Encoded(row, (Row(np.full(length, row + 1, np.int32)),)) for row, length in enumerate(lengths)]
     return Batches(encoded, collate, seed, tokens=tokens, examples=None, accumulate=accumulate, parts=parts)
 
 
@@ -60,7 +62,7 @@ def test_every_row_comes_once_an_epoch(lengths: list[int], accumulate: int, part
 def same(left: list[Batch], right: list[Batch]) -> bool:
     pairs = list(zip(left, right, strict=True))
     return all(
-        torch.equal(a.labels, b.labels)
+        torch.equal(a.targets["class"], b.targets["class"])
         and torch.equal(a.inputs["input_ids"], b.inputs["input_ids"])
         and a.examples.tolist() == b.examples.tolist()
         for a, b in pairs

@@ -15,9 +15,9 @@ from danlu.refusal import Refusal
 from danlu.train import checkpoint
 from danlu.train.average import Average
 from danlu.train.checkpoint import STATE, TENSORS, State, precision_of
+from danlu.train.layouts.flat import FlatParameters
 from danlu.train.loop import steps
 from danlu.train.optimizer import OptimizerName, build_optimizer
-from danlu.train.parameters import FlatParameters
 
 
 class Training:
@@ -32,6 +32,7 @@ class Training:
             name, self.parameters, rate=1e-2, weight_decay=0.1, betas=(0.9, 0.98), momentum=0.9
         )
         self.average = Average(self.parameters, 0.8)
+        self.method = {"seen": torch.zeros(3)}
         self.state = State("print", 1, 2, "float32")
 
     def go(self, stop: int) -> "Training":
@@ -41,22 +42,24 @@ class Training:
             [self.model], groups, self.small.loss, self.optimizer, self.parameters,
             rate=rate, clip=1.0, start=self.state.step,
         ):  # fmt: skip
+            self.method["seen"] += step.loss
             self.average.update(step.number)
             self.state.step = step.number + 1
         return self
 
     def save(self, folder: Path) -> "Training":
-        checkpoint.save(folder, self.state, self.parameters, self.optimizer, self.average)
+        checkpoint.save(folder, self.state, self.parameters, self.optimizer, self.average, self.method)
         return self
 
     def restore(self, folder: Path) -> "Training":
-        self.state = checkpoint.restore(folder, self.state, self.parameters, self.optimizer, self.average)
+        kept = (self.parameters, self.optimizer, self.average, self.method)
+        self.state = checkpoint.restore(folder, self.state, *kept)
         return self
 
     def tensors(self) -> dict[str, Tensor]:
         weights = dict(self.model.named_parameters())
         moments = {f"{i}.{k}": v for i, s in enumerate(self.optimizer.state.values()) for k, v in s.items()}
-        return weights | moments | {f"average.{i}": value for i, value in enumerate(self.average.values)}
+        return weights | moments | self.method | {f"average.{i}": value for i, value in enumerate(self.average.values)}
 
 
 def equal(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
@@ -72,12 +75,14 @@ def test_what_goes_on_ends_bit_by_bit_where_the_unbroken_one_ends(
     first = Training(small, name, dtype).go(4)
     first.state.best, first.state.best_step, first.state.stale = 0.25, 3, 1
     first.state.scale, first.state.good = 128.0, 9
-    first.state.best_masters = [value * 2 for value in first.parameters.snapshot()]
+    first.state.best_values = [value * 2 for value in first.parameters.snapshot()]
+    first.state.best_method = {"seen": torch.ones(3)}
     first.save(tmp_path)
     second = Training(small, name, dtype).restore(tmp_path)
     assert equal(second.tensors(), first.tensors())
     assert second.state.to_plain() == first.state.to_plain()
-    assert all(torch.equal(a, b) for a, b in zip(second.state.best_masters, first.state.best_masters, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(second.state.best_values, first.state.best_values, strict=True))
+    assert second.state.best_method["seen"].tolist() == [1.0, 1.0, 1.0]
     assert equal(second.go(7).tensors(), unbroken.tensors())
 
 

@@ -18,9 +18,9 @@ from danlu.model.steady import SteadyLayerNorm, softmax_gradient, standing_in_fo
 from danlu.text.batching.batch import Batch
 from danlu.train import fair, loop
 from danlu.train.fair import FairCores
+from danlu.train.layouts.flat import FlatParameters
 from danlu.train.loop import steps
 from danlu.train.optimizer import build_optimizer
-from danlu.train.parameters import FlatParameters
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 FAMILIES = {
@@ -138,11 +138,14 @@ def batch(number: int) -> Batch:
     mask = (torch.arange(12) < lengths[:, None]).long()
     ids = torch.from_numpy(rng.integers(1, 50, (8, 12))) * mask
     inputs = {"input_ids": ids, "attention_mask": mask}
-    return Batch(inputs, torch.from_numpy(rng.integers(0, 3, 8)), 8, np.arange(8), int(mask.sum()))
+    return Batch(
+        inputs, {"label": torch.from_numpy(rng.integers(0, 3, 8))}, {"label": 8}, np.arange(8), int(mask.sum())
+    )
 
 
-def loss(model: torch.nn.Module, given: Batch) -> Tensor:
-    return torch.nn.functional.cross_entropy(model(**given.inputs).logits.float(), given.labels, reduction="sum")
+def loss(model: torch.nn.Module, given: Batch) -> dict[str, Tensor]:
+    logits = model(**given.inputs).logits.float()
+    return {"label": torch.nn.functional.cross_entropy(logits, given.targets["label"], reduction="sum")}
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +13,9 @@ from torch import Tensor, nn
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
+from danlu.train.layouts.flat import FlatParameters
 from danlu.train.loop import Scaler, Step, steps
 from danlu.train.optimizer import build_optimizer
-from danlu.train.parameters import FlatParameters
 
 
 def train(
@@ -55,7 +56,7 @@ def test_it_is_a_plain_loop_of_torch(small: SimpleNamespace, optimizer: str, mom
     expected = []
     for number, batch in enumerate(batches):
         theirs.zero_grad()
-        value = nn.functional.cross_entropy(plain(**batch.inputs).flatten(0, 1), batch.labels.flatten())
+        value = nn.functional.cross_entropy(plain(**batch.inputs).flatten(0, 1), batch.targets["class"].flatten())
         value.backward()
         norm = nn.utils.clip_grad_norm_(plain.parameters(), clip or math.inf)
         for group in theirs.param_groups:
@@ -79,13 +80,41 @@ def test_a_batch_in_pieces_is_the_batch(small: SimpleNamespace, pieces: int, rep
     one, many = small.Net(), small.Net()
     expected = train(one, [[whole] for whole in wholes], small.loss)
     cut = [small.cut(whole, pieces) for whole in wholes]
-    assert labelled == 1.0 or len({batch.count for batch in cut[0]}) > 1
+    assert labelled == 1.0 or len({batch.counts["class"] for batch in cut[0]}) > 1
     found = train(many, cut, small.loss, replicas=replicas)
     torch.testing.assert_close(weights(many), weights(one), atol=1e-6, rtol=1e-5)
     for mine, right in zip(found, expected, strict=True):
         assert mine.loss == pytest.approx(right.loss, rel=1e-6)
         assert mine.gradient_norm == pytest.approx(right.gradient_norm, rel=1e-5)
         assert mine.tokens == right.tokens
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_each_objective_is_divided_by_its_own_count(small: SimpleNamespace, pieces: int) -> None:
+    """Two objectives, the labels of the first two classes and the others, however the batch is cut."""
+
+    def losses(net: nn.Module, given: Batch) -> dict[str, Tensor]:
+        labels = given.targets["class"]
+        parts = {"few": torch.where(labels < 2, labels, -100), "many": torch.where(labels >= 2, labels, -100)}
+        return {name: small.loss(net, replace(given, targets={"class": part}))["class"] for name, part in parts.items()}
+
+    def counted(given: Batch) -> Batch:
+        labels = given.targets["class"]
+        few, many = int((labels.eq(0) | labels.eq(1)).sum()), int((labels >= 2).sum())
+        return replace(given, counts={"few": few, "many": many})
+
+    whole = counted(small.batch(6, 1, 0.5))
+    assert whole.counts["few"] != whole.counts["many"]
+    plain, model = small.Net(), small.Net()
+    sums = losses(plain, whole)
+    value = sums["few"] / whole.counts["few"] + sums["many"] / whole.counts["many"]
+    value.backward()  # type: ignore[no-untyped-call]
+    sums = {name: part.detach() for name, part in sums.items()}
+    norm = float(nn.utils.get_total_norm([p.grad for p in plain.parameters() if p.grad is not None]))
+    [step] = train(model, [[counted(part) for part in small.cut(whole, pieces)]], losses, clip=0.0)
+    assert step.loss == pytest.approx(float(value.detach()), rel=1e-6)
+    assert step.losses == {name: pytest.approx(float(sums[name]) / whole.counts[name], rel=1e-6) for name in sums}
+    assert step.gradient_norm == pytest.approx(norm, rel=1e-5)
 
 
 def test_replicas_repeat_themselves_bit_by_bit(small: SimpleNamespace) -> None:
@@ -127,15 +156,15 @@ def test_what_is_not_finite_is_refused_before_the_weights_move(small: SimpleName
     model = small.Net()
     seen: list[dict[str, Tensor]] = []
 
-    def loss(net: nn.Module, batch: Batch) -> Tensor:
+    def loss(net: nn.Module, batch: Batch) -> dict[str, Tensor]:
         seen.append(weights(net))
-        value: Tensor = small.loss(net, batch)
+        value: Tensor = small.loss(net, batch)["class"]
         if len(seen) < 3:
-            return value
+            return {"class": value}
         if where == "gradient":  # infinite slope, finite value
             zero = net.out.bias.sum() * 0  # type: ignore[union-attr, operator]
-            return value + (torch.sqrt(zero) if bad == math.inf else torch.sqrt(zero) * 0)
-        return value * bad if where == "loss" else value + bad
+            return {"class": value + (torch.sqrt(zero) if bad == math.inf else torch.sqrt(zero) * 0)}
+        return {"class": value * bad if where == "loss" else value + bad}
 
     with pytest.raises(Refusal, match=r"step 2: the loss is .* and the gradient norm .*; lower train\.rate") as told:
         train(model, [[small.batch(4, seed)] for seed in range(5)], loss)
@@ -149,9 +178,9 @@ def test_float16_leaves_out_a_step_that_overflows_and_goes_on(small: SimpleNames
     batch = small.batch(4, 0)
     seen: list[dict[str, Tensor]] = []
 
-    def loss(net: nn.Module, given: Batch) -> Tensor:
+    def loss(net: nn.Module, given: Batch) -> dict[str, Tensor]:
         seen.append(weights(net))
-        return small.loss(net, given) * 1.0
+        return small.loss(net, given)
 
     scaler = Scaler(2.0**22)
     told = train(model, [[batch]] * 12, loss, scaler=scaler, rate=lambda _: 1e-2)
@@ -168,7 +197,10 @@ def test_float16_leaves_out_a_step_that_overflows_and_goes_on(small: SimpleNames
 def test_a_scale_that_falls_below_one_ends_in_a_sentence(small: SimpleNamespace) -> None:
     with pytest.raises(Refusal, match=r"step 2: .* set train\.precision to float32"):
         train(
-            small.Net(), [[small.batch(2, 0)]] * 9, lambda m, b: small.loss(m, b) * math.nan, scaler=Scaler(scale=2.0)
+            small.Net(),
+            [[small.batch(2, 0)]] * 9,
+            lambda m, b: {"class": small.loss(m, b)["class"] * math.nan},
+            scaler=Scaler(scale=2.0),
         )
 
 

@@ -1,58 +1,100 @@
+"""What every layout of the trained parameters promises, and what flat ones are for."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
+import danlu.train.layouts
+from danlu.train import optimizer as optimizers
+from danlu.train.layouts.flat import FlatParameters
 from danlu.train.optimizer import build_optimizer
-from danlu.train.parameters import FlatParameters
+from danlu.train.parameters import Parameters, storage_bytes
+from danlu.tuning.group import Group
+
+FILES = [path.stem for folder in danlu.train.layouts.__path__ for path in Path(folder).glob("[!_]*.py")]
+MODULES = [importlib.import_module(f"danlu.train.layouts.{name}") for name in FILES]
+LAYOUTS = [
+    kind
+    for module in MODULES
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, Parameters) and kind.__module__ == module.__name__
+]
+every_layout = pytest.mark.parametrize("layout", LAYOUTS)
+every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 
 
-def optimizer(name: str, parameters: FlatParameters, **options: float) -> torch.optim.Optimizer:
+def optimizer(name: str, parameters: Parameters, **options: float) -> torch.optim.Optimizer:
     given = {"rate": 0.1, "weight_decay": 0.0, "betas": (0.9, 0.98), "momentum": 0.0} | options
     return build_optimizer(name, parameters, **given)  # type: ignore[arg-type]
 
 
-def test_the_model_computes_what_it_computed_and_matrices_and_vectors_are_apart(small: SimpleNamespace) -> None:
+def group(factor: Callable[[int], float], *names: str) -> Group:
+    return Group(frozenset(names), factor)
+
+
+def rest(small: SimpleNamespace, *names: str) -> list[str]:
+    return [name for name, _ in small.Net().named_parameters() if name not in names]
+
+
+def test_the_layouts_are_found_by_their_files() -> None:
+    assert LAYOUTS
+    assert set(optimizers.LAYOUTS.values()) <= set(LAYOUTS)
+
+
+@every_layout
+def test_the_model_computes_what_it_computed_and_matrices_and_vectors_are_apart(
+    small: SimpleNamespace, layout: type[Parameters]
+) -> None:
     model, inputs = small.Net(), small.batch(2, 0).inputs
     before, named = model(**inputs), dict(model.named_parameters())
     values = {name: parameter.detach().clone() for name, parameter in named.items()}
-    parameters = FlatParameters(model)
+    parameters = layout(model)
     assert torch.equal(model(**inputs), before)
     assert all(p is named[name] for name, p in model.named_parameters())
     assert all(torch.equal(named[name], value) for name, value in values.items())
-    assert parameters.decays == [True, False]
-    sizes = [sum(p.numel() for p in named.values() if (p.dim() >= 2) is matrices) for matrices in (True, False)]
-    assert [flat.weights.numel() for flat in parameters.flats] == sizes
+    assert [share.decays for share in parameters.shares] == [True, False]
+    for share in parameters.shares:
+        decaying = sum(p.numel() for p in named.values() if (p.dim() >= 2) is share.decays)
+        assert sum(tensor.numel() for tensor in share.tensors) == decaying
+    assert parameters.begin(0) == list(range(len(named)))
 
 
-def test_what_is_frozen_is_left_alone(small: SimpleNamespace) -> None:
+@every_layout
+def test_what_is_frozen_is_left_alone(small: SimpleNamespace, layout: type[Parameters]) -> None:
     model = small.Net()
     model.embed.requires_grad_(requires_grad=False)
-    parameters = FlatParameters(model)
+    parameters = layout(model)
     assert "embed.weight" not in dict(parameters.named)
     assert "embed.weight" not in parameters.by_name(parameters.snapshot())
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_names_and_masters_go_both_ways(small: SimpleNamespace, dtype: torch.dtype) -> None:
+@every_layout
+@every_dtype
+def test_names_and_values_go_both_ways(small: SimpleNamespace, layout: type[Parameters], dtype: torch.dtype) -> None:
     model = small.Net().to(dtype)
-    parameters = FlatParameters(model)
+    parameters = layout(model)
     kept = parameters.snapshot()
-    named = parameters.by_name(kept)
+    named = {name: value.clone() for name, value in parameters.by_name(kept).items()}
     assert named.keys() == dict(model.named_parameters()).keys()
     for name, value in model.named_parameters():
         assert named[name].dtype == torch.float32
         assert torch.equal(named[name].to(dtype), value)
     with torch.no_grad():
-        for flat in parameters.flats:
-            flat.master.add_(1.0)
+        for value in parameters.values():
+            value.add_(1.0)
     parameters.publish()
     assert not torch.equal(model.out.bias.float(), named["out.bias"])
     parameters.restore(kept)
     assert all(torch.equal(value, named[name].to(dtype)) for name, value in model.named_parameters())
-    named["out.bias"].add_(5.0)  # copies, not views
-    assert torch.equal(parameters.by_name(kept)["out.bias"].to(dtype), model.out.bias)
+    parameters.by_name(parameters.values())["out.bias"].add_(5.0)  # views, not copies
+    parameters.publish()
+    assert torch.equal(model.out.bias, (named["out.bias"] + 5.0).to(dtype))
 
 
 def test_a_float32_master_keeps_what_bfloat16_alone_would_lose() -> None:
@@ -74,8 +116,11 @@ def test_a_float32_master_keeps_what_bfloat16_alone_would_lose() -> None:
     assert model.weight.dtype == torch.bfloat16
 
 
-def test_gradients_add_up_in_float32_and_missing_ones_are_zero(small: SimpleNamespace) -> None:
-    parameters = FlatParameters(small.Net())
+@every_layout
+def test_gradients_add_up_in_float32_and_missing_ones_are_zero(
+    small: SimpleNamespace, layout: type[Parameters]
+) -> None:
+    parameters = layout(small.Net())
     gradients = [torch.full(p.shape, 0.5) for _, p in parameters.named]
     parameters.add([torch.full(p.shape, 9.0) for _, p in parameters.named], first=True)
     parameters.add([None, *gradients[1:]], first=True)
@@ -92,7 +137,99 @@ def test_vectors_do_not_decay(small: SimpleNamespace) -> None:
     model = small.Net()
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     parameters = FlatParameters(model)
-    optimizer("adamw", parameters, rate=0.1, weight_decay=0.5).step()  # gradients are zero
+    parameters.step(optimizer("adamw", parameters, rate=0.1, weight_decay=0.5), 0.1)  # gradients are zero
     for name, parameter in model.named_parameters():
         factor = 1 - 0.1 * 0.5 if parameter.dim() >= 2 else 1.0
         torch.testing.assert_close(parameter.detach(), before[name] * factor)
+
+
+@every_layout
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_a_frozen_group_stands_still_and_gathers_nothing_until_it_begins(
+    small: SimpleNamespace, layout: type[Parameters], name: str
+) -> None:
+    """Afterwards it goes as parameters go that begin there: moments, decay and the correction of Adam are fresh."""
+    late = ("embed.weight", "inner.weight", "inner.bias")
+    gradients = [torch.full(p.shape, 0.5) for _, p in small.Net().named_parameters()]
+    parameters = layout(model := small.Net(), [group(lambda step: float(step >= 3), *late)])
+    moving = optimizer(name, parameters, weight_decay=0.1, momentum=0.9)
+    for step in range(5):
+        places = parameters.begin(step)
+        assert [parameters.named[place][0] for place in places] == (rest(small) if step >= 3 else rest(small, *late))
+        parameters.add([gradients[place] for place in places], first=True)
+        assert float(parameters.norm()) ** 2 == pytest.approx(0.25 * sum(gradients[i].numel() for i in places))
+        parameters.step(moving, 0.1)
+        still = all(
+            torch.equal(value, dict(small.Net().named_parameters())[name]) for name, value in weights(model, late)
+        )
+        assert still is (step < 3)
+        kept = [key for key in parameters.state(moving) if "exp_avg" in key or "momentum" in key]
+        assert len(kept) == (2 if name == "adamw" else 1) * (2 if step < 3 else 4)
+    alone = layout(second := small.Net())
+    theirs = optimizer(name, alone, weight_decay=0.1, momentum=0.9)
+    for _ in range(2):
+        alone.add(gradients, first=True)
+        alone.step(theirs, 0.1)
+    expected = dict(second.named_parameters())
+    assert all(torch.equal(value, expected[name]) for name, value in weights(model, late))
+
+
+def weights(model: nn.Module, names: tuple[str, ...]) -> list[tuple[str, torch.Tensor]]:
+    return [(name, value.detach()) for name, value in model.named_parameters() if name in names]
+
+
+@every_layout
+@every_dtype
+def test_a_group_moves_as_far_as_its_factor_says(
+    small: SimpleNamespace, layout: type[Parameters], dtype: torch.dtype
+) -> None:
+    model = small.Net().to(dtype)
+    parameters = layout(model, [group(lambda step: 0.5 ** (step + 1), "out.weight", "out.bias")])
+    before = {name: value.clone() for name, value in parameters.by_name(parameters.values()).items()}
+    sgd, moved = optimizer("sgd", parameters), 0.0
+    for step in range(3):
+        parameters.add([torch.ones(p.shape) for _, p in parameters.named][: len(parameters.begin(step))], first=True)
+        parameters.step(sgd, 0.1)
+        moved += 0.1 * 0.5 ** (step + 1)
+    parameters.publish()
+    for name, value in parameters.by_name(parameters.values()).items():
+        far = moved if name.startswith("out") else 0.3
+        torch.testing.assert_close(value, before[name] - far, atol=1e-6, rtol=1e-6)
+        assert torch.equal(dict(model.named_parameters())[name].float(), value.to(dtype).float())
+
+
+@every_layout
+@every_dtype
+def test_values_change_places_with_others_and_back_without_a_third_copy(
+    small: SimpleNamespace, layout: type[Parameters], dtype: torch.dtype
+) -> None:
+    model = small.Net().to(dtype)
+    parameters = layout(model)
+    own, others = parameters.snapshot(), [value * 2 for value in parameters.snapshot()]
+    places = [value.data_ptr() for value in others]
+    parameters.swap(others)
+    assert all(torch.equal(now, 2 * was) for now, was in zip(parameters.values(), own, strict=True))
+    assert all(torch.equal(now, was) for now, was in zip(others, own, strict=True))
+    assert [value.data_ptr() for value in others] == places
+    assert torch.equal(model.out.weight.detach(), parameters.by_name(parameters.values())["out.weight"].to(dtype))
+    again = parameters.snapshot(others)
+    assert [value.data_ptr() for value in again] == places
+    assert all(torch.equal(now, 2 * was) for now, was in zip(again, own, strict=True))
+
+
+@every_layout
+@pytest.mark.parametrize(("dtype", "bytes_each"), [(torch.float32, 8), (torch.bfloat16, 10)])
+def test_there_is_no_master_beside_float32(
+    small: SimpleNamespace, layout: type[Parameters], dtype: torch.dtype, bytes_each: int
+) -> None:
+    parameters = layout(small.Net().to(dtype))
+    values = sum(p.numel() for _, p in parameters.named)
+    assert storage_bytes(parameters.tensors()) == bytes_each * values
+
+
+@pytest.mark.parametrize(("name", "momentum", "expected"), [("adamw", 0.0, 8), ("sgd", 0.9, 4), ("sgd", 0.0, 0)])
+def test_what_an_optimizer_keeps_is_found_by_trying_it(
+    small: SimpleNamespace, name: optimizers.OptimizerName, momentum: float, expected: int
+) -> None:
+    settings = {"weight_decay": 0.1, "betas": (0.9, 0.98), "momentum": momentum}
+    assert optimizers.bytes_a_value(name, **settings) == expected

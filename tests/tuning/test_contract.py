@@ -1,17 +1,31 @@
 """What every tuning method promises, over every kind of model that our tasks train."""
 
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from danlu.recipe.part import kinds
+from danlu.refusal import Refusal
+from danlu.train.run import TrainingRun
 from danlu.tuning.method import Method
 
 METHODS = kinds(Method)
+SETTINGS: dict[str, dict[str, Any]] = {kind: {"kind": kind} for kind in METHODS} | {
+    "full, layer_decay": {"kind": "full", "layer_decay": 0.5},
+    "full, unfreeze": {"kind": "full", "unfreeze": 2},
+}
+"""Every method as it comes, and with settings that change what the promise is about."""
 SHAPES = ["classify-bert", "tag-bert", "classify-llama", "classify-gpt2", "causal-llama", "masked-bert"]
 every_method = pytest.mark.parametrize("kind", METHODS)
+every_setting = pytest.mark.parametrize("name", SETTINGS)
 every_shape = pytest.mark.parametrize("shape", SHAPES)
 
 
@@ -85,3 +99,97 @@ def test_added_parameters_follow_the_number_format(tiny: SimpleNamespace, kind: 
     model = method.apply(tiny.build("classify-bert").to(torch.bfloat16))
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
     assert next(method.merge(model).parameters()).dtype in (torch.bfloat16, torch.float32)
+
+
+@every_setting
+@every_shape
+def test_groups_are_of_what_is_trained_and_all_of_it_moves_in_the_end(
+    tiny: SimpleNamespace, name: str, shape: str
+) -> None:
+    method = Method.model_validate(SETTINGS[name])
+    model = method.apply(tiny.build(shape))
+    groups = method.groups(model, 20)
+    names = [name for group in groups for name in group.names]
+    assert len(names) == len(set(names))
+    assert set(names) <= moving(model).keys()
+    factors = [[group.factor(step) for step in range(20)] for group in groups]
+    assert all(0 <= factor <= 1 for of_one in factors for factor in of_one)
+    assert all(of_one[-1] > 0 for of_one in factors)
+    first = {name for group in groups if not group.factor(0) for name in group.names}
+    assert first < moving(model).keys()  # something moves from the start
+
+
+@every_setting
+def test_what_goes_on_after_a_stop_ends_bit_by_bit_where_the_unbroken_one_ends(
+    tiny: SimpleNamespace, made_run: Callable[..., TrainingRun], tmp_path: Path, name: str
+) -> None:
+    """With averages, dropout and bfloat16, stopped in the middle of its 9 steps."""
+
+    def training(folder: str, **fields: Any) -> TrainingRun:
+        method = Method.model_validate(SETTINGS[name])
+        torch.manual_seed(11)
+        model = method.apply(tiny.build("classify-bert").train()).to(torch.bfloat16)
+        return made_run(model, method, tmp_path / folder, precision="bfloat16", steps=9, average=0.5, **fields)
+
+    unbroken = training("unbroken").train("unbroken", None)
+    broken = training("broken")
+    loss, seen = broken.loss, []
+
+    def interrupted(model: nn.Module, batch: Any) -> torch.Tensor:
+        seen.append(batch)
+        if len(seen) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return loss(model, batch)
+
+    broken.loss = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        broken.train("broken", None)
+    again = training("broken")
+    assert 2 < again.state.step < 6  # some batches are computed twice, to compare cores
+    ended = again.train("broken", None)
+    assert ended.weights.keys() == unbroken.weights.keys()
+    assert all(torch.equal(value, unbroken.weights[key]) for key, value in ended.weights.items())
+    assert all(torch.equal(value, unbroken.method[key]) for key, value in ended.method.items())
+
+
+@every_setting
+@every_shape
+def test_the_base_and_what_was_saved_are_the_model_that_was_trained(
+    tiny: SimpleNamespace, tmp_path: Path, name: str, shape: str
+) -> None:
+    method = Method.model_validate(SETTINGS[name])
+    model = method.apply(tiny.build(shape)).eval()
+    tiny.steps(model, 3)
+    method.save(model, tmp_path)
+    size = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert size < 4 * sum(value.numel() for value in moving(model).values()) + 20_000
+    assert {path.suffix for path in tmp_path.iterdir()} <= {".safetensors", ".json"}
+    again = method.load(tiny.build(shape), tmp_path).eval()
+    with torch.inference_mode():
+        before, after = model(**tiny.inputs()).logits, again(**tiny.inputs()).logits
+        assert torch.equal(after, before)
+        if method.mergeable:
+            merged = method.merge(model).eval()(**tiny.inputs()).logits
+            torch.testing.assert_close(after, merged, atol=2e-5, rtol=1e-5)
+
+
+@every_setting
+def test_what_was_saved_is_refused_where_it_does_not_belong(tiny: SimpleNamespace, tmp_path: Path, name: str) -> None:
+    method = Method.model_validate(SETTINGS[name])
+    method.save(method.apply(tiny.build("classify-bert")), tmp_path)
+    (weights,) = tmp_path.glob("*.safetensors")
+    with pytest.raises(Refusal, match=re.escape(str(tmp_path))):
+        method.load(tiny.build("classify-gpt2"), tmp_path)
+    other = tiny.build("classify-bert")
+    if method.base(method.apply(tiny.build("classify-bert"))):
+        with torch.no_grad():
+            other.bert.encoder.layer[0].output.dense.weight[0, 0] += 1e-6
+        with pytest.raises(Refusal, match="belongs to other base weights than these"):
+            method.load(other, tmp_path)
+    weights.write_bytes(weights.read_bytes()[:-40])
+    with pytest.raises(Refusal, match="cannot be read there") as told:
+        method.load(tiny.build("classify-bert"), tmp_path)
+    assert "\n" not in str(told.value)
+    weights.unlink()
+    with pytest.raises(Refusal, match="is no file"):
+        method.load(tiny.build("classify-bert"), tmp_path)

@@ -22,7 +22,7 @@ def batches(inputs: dict[str, Tensor], size: int) -> Iterator[Batch]:
     rows = len(inputs["input_ids"])
     for start in range(0, rows, size):
         part = {name: value[start : start + size] for name, value in inputs.items()}
-        yield Batch(part, torch.zeros(1), 1, np.arange(start, min(start + size, rows)), int(part["input_ids"].numel()))
+        yield Batch(part, {}, {}, np.arange(start, min(start + size, rows)), int(part["input_ids"].numel()))
 
 
 def gradients(model: nn.Module) -> dict[str, Tensor]:

@@ -1,5 +1,8 @@
 """What single methods do beyond the contract."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +12,7 @@ from transformers import AutoModelForCausalLM, GPT2Config
 
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
+from danlu.train.run import TrainingRun
 from danlu.tuning.method import Method
 
 
@@ -93,3 +97,78 @@ def test_replicas_of_a_lora_model_share_its_weights(tiny: SimpleNamespace) -> No
     tiny.steps(model, 3)
     with torch.inference_mode():
         assert torch.equal(second(**tiny.inputs()).logits, model(**tiny.inputs()).logits)
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # a name that peft still uses
+@pytest.mark.parametrize("shape", ["classify-bert", "classify-gpt2", "causal-llama"])
+@pytest.mark.parametrize("rslora", [True, False])
+def test_plain_peft_opens_what_lora_has_saved(tiny: SimpleNamespace, tmp_path: Path, shape: str, rslora: bool) -> None:
+    from peft import PeftModel
+
+    method = Method.model_validate({"kind": "lora", "rank": 4, "alpha": 5, "rslora": rslora})
+    model = method.apply(tiny.build(shape)).eval()
+    tiny.steps(model, 3)
+    method.save(model, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    theirs = PeftModel.from_pretrained(tiny.build(shape), str(tmp_path)).eval()
+    with torch.inference_mode():
+        assert torch.equal(theirs(**tiny.inputs()).logits, model(**tiny.inputs()).logits)
+        assert not torch.equal(tiny.build(shape)(**tiny.inputs()).logits, model(**tiny.inputs()).logits)
+
+
+def test_an_adapter_of_other_settings_is_refused(tiny: SimpleNamespace, tmp_path: Path) -> None:
+    """The scale is not seen in the weights, and would change every answer."""
+    method = Method.model_validate({"kind": "lora", "alpha": 16})
+    method.save(method.apply(tiny.build("tag-bert")), tmp_path)
+    other = Method.model_validate({"kind": "lora", "alpha": 8})
+    with pytest.raises(
+        Refusal, match=r"adapter_config.json: 'lora_alpha' is 16.0 there and 8.0 here; give the settings"
+    ):
+        other.load(tiny.build("tag-bert"), tmp_path)
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["base_model_name_or_path"] is None
+
+
+def test_lower_layers_move_at_lower_rates(tiny: SimpleNamespace) -> None:
+    method = Method.model_validate({"kind": "full", "layer_decay": 0.5})
+    groups = method.groups(method.apply(tiny.build("classify-bert")), 10)
+    factors = {name: group.factor(0) for group in groups for name in group.names}
+    assert factors["classifier.weight"] == factors["bert.pooler.dense.bias"] == 1.0
+    assert factors["bert.encoder.layer.1.output.dense.weight"] == 0.5
+    assert factors["bert.encoder.layer.0.attention.self.query.bias"] == 0.25
+    assert factors["bert.embeddings.word_embeddings.weight"] == 0.125
+    assert all(group.factor(9) == group.factor(0) for group in groups)
+
+
+@pytest.mark.parametrize("unfreeze", [3, 0.25])
+def test_layers_begin_to_move_from_the_top(
+    tiny: SimpleNamespace, made_run: Callable[..., TrainingRun], tmp_path: Path, unfreeze: float
+) -> None:
+    """Of 12 steps a quarter is 3: the head from step 0, the embeddings from step 9."""
+    ends: dict[int, dict[str, torch.Tensor]] = {}
+    for stop in (3, 6, 9, 12):
+        method = Method.model_validate({"kind": "full", "unfreeze": unfreeze})
+        run = made_run(method.apply(tiny.build("classify-bert")), method, tmp_path / str(stop), steps=12, rate=1e-3)
+        run.total = stop
+        ends[stop] = run.train("run", None).weights
+    start = dict(tiny.build("classify-bert").named_parameters())
+    first = {"classifier": 3, "bert.pooler": 3, "bert.encoder.layer.1": 6, "bert.encoder.layer.0": 9, "bert.emb": 12}
+    for name, value in start.items():
+        (moves,) = (stop for part, stop in first.items() if name.startswith(part))
+        assert [stop for stop in ends if torch.equal(ends[stop][name], value)] == [s for s in ends if s < moves], name
+
+
+@pytest.mark.parametrize(
+    ("unfreeze", "sentence"),
+    [
+        (4, "4 for each of the 3 layers below the head comes to 12 steps, and the training has 12; write less than 4"),
+        (0.5, "comes to 18 steps, and the training has 12; write less than 0.333"),
+    ],
+)
+def test_layers_that_would_never_move_are_refused(tiny: SimpleNamespace, unfreeze: float, sentence: str) -> None:
+    method = Method.model_validate({"kind": "full", "unfreeze": unfreeze})
+    with pytest.raises(Refusal, match=sentence):
+        method.groups(method.apply(tiny.build("classify-bert")), 12)
+
+
+def test_without_settings_full_has_no_groups(tiny: SimpleNamespace) -> None:
+    assert not Method.model_validate("full").groups(tiny.build("classify-bert"), 12)

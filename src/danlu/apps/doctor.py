@@ -22,6 +22,8 @@ from danlu.data.corpus.prepared import SPLITS, load_survey, stream
 from danlu.data.corpus.spool import Spool, spooled_clusters
 from danlu.data.corpus.survey import Lengths, Survey, counted_labels, lengths
 from danlu.data.record import Record, entity_labels
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.machine.seed import generator
 from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
@@ -34,7 +36,6 @@ from danlu.stages.kinds.train import Ready, Train
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
 from danlu.stages.stage import Place
-from danlu.task.predict import Predictor
 from danlu.task.readable import Row, readable
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.train.dry_run import DryRun, dry_run
@@ -172,7 +173,7 @@ def _looked_at(planned: Planned, ward: _Ward, done: bool, *, stands_in: bool) ->
     with quiet():
         ready = stage.ready(place)
         found = _training(stage, ready)
-        if stands_in:
+        if stands_in and stage.tuning.mergeable:
             _stand_in(stage, ready, place.folder / "bundle")
     return found
 
@@ -189,9 +190,9 @@ def _data(stage: Prepare, folder: Path) -> DataFacts:
     with TemporaryDirectory(prefix="danlu-check-") as scratch:
         ingest = Ingest(Path(scratch), stage.compared, stage.similarity)
         read = ((name, name, _counted(folder, name, counts[name])) for name in counts)
-        chunks = list(stage.engine.map(ingest, raw_chunks(read, stage.compared)))
+        chunks = list(stage.executor.map(ingest, raw_chunks(read, stage.compared)))
         spool = Spool(Path(scratch), chunks, stage.compared)
-        clusters = spooled_clusters(spool, stage.similarity, stage.engine)
+        clusters = spooled_clusters(spool, stage.similarity, stage.executor)
         origins = np.repeat([chunk.origin for chunk in chunks], [chunk.rows for chunk in chunks])
         leaked = shared(clusters, origins)
     return DataFacts(
@@ -233,6 +234,7 @@ def _training(stage: Train, ready: Ready) -> TrainingFacts:
     measured = dry_run(
         ready.model, batches, prepared.task.loss, stage.train, precision=ready.precision, features=features
     )
+    stage.tuning.groups(ready.model, measured.steps)  # what it refuses is told now
     every = stage.train.evaluate or measured.steps_an_epoch
     return TrainingFacts(
         task=prepared.task.kind,
@@ -252,7 +254,7 @@ def _tokens(ready: Ready) -> Tokens:
     task, encoded = ready.prepared.task, ready.encoded
     sizes = [len(item) for item in encoded]
     unknown, share = _unknown(ready)
-    windows = Counter(item.record for item in encoded if item.segments is None)
+    windows = Counter(item.record for item in encoded if item.rows[0].segments is None)
     return Tokens(
         rows=len(encoded),
         total=sum(sizes),
@@ -262,7 +264,7 @@ def _tokens(ready: Ready) -> Tokens:
         cut=sum(item.cut for item in encoded),
         split_records=sum(count > 1 for count in windows.values()),
         widened=sum(item.widened for item in encoded),
-        unlearnt=sum(isinstance(item.labels, np.ndarray) and not (item.labels >= 0).any() for item in encoded),
+        unlearnt=sum(not item.teaches for item in encoded),
         unknown_share=share,
         unknown=unknown,
     )
@@ -293,7 +295,7 @@ def _unknown_in_rows(ready: Ready) -> float:
     """Share of unknown tokens in up to `TEXTS` rows of shards, which hold numbers and the texts of a few records."""
     tokenizer, rows = ready.prepared.tokenizer, len(ready.encoded)
     drawn = generator(ready.prepared.seed, "check").permutation(rows)[:TEXTS]
-    ids = np.concatenate([ready.encoded[row].input_ids for row in sorted(drawn.tolist())])
+    ids = np.concatenate([row.input_ids for number in sorted(drawn.tolist()) for row in ready.encoded[number].rows])
     unknown = ids == tokenizer.unk_token_id
     return float(unknown.sum() / max(1, (unknown | ~np.isin(ids, tokenizer.all_special_ids)).sum()))
 
@@ -308,7 +310,7 @@ def _validating(ready: Ready) -> float:
     some = ready.validation[:VALIDATED]
     if not some:
         return 0.0
-    with Predictor(ready.model, ready.prepared.task, ready.prepared.tokenizer) as predictor:  # type: ignore[arg-type]
+    with Predictor(TorchNetwork(ready.model), ready.prepared.task, ready.prepared.tokenizer) as predictor:  # type: ignore[arg-type]
         predictor.predict(some[:8])  # the first one is slower
         begun = time.perf_counter()
         predictor.predict(some)

@@ -32,12 +32,11 @@ def facts_of_data(found: DataFacts, _: Say) -> list[tuple[str, str]]:
 def facts_of_training(found: TrainingFacts, _: Say) -> list[tuple[str, str]]:
     """Short names with values: time and memory first."""
     dry, tokens = found.dry, found.tokens
-    memory = gigabytes(dry.bytes) + (f" / {gigabytes(dry.room)}" if dry.room else "")
     return [
         (_("time"), "≈ " + duration(dry.seconds + found.validation_seconds, _)),
         (_("of it validating"), "≈ " + duration(found.validation_seconds, _)),
         (_("steps, in an epoch"), f"{dry.steps:,}, {dry.steps_an_epoch:,}"),
-        (_("memory, of what there is") if dry.room else _("memory"), memory),
+        (_("memory, of what there is"), f"{gigabytes(dry.bytes)} / {gigabytes(dry.room)}"),
         (_("largest batch"), _("{rows} rows × {width} tokens").format(rows=dry.largest[0], width=dry.largest[1])),
         (_("padding"), f"{dry.padding:.1%}"),
         (_("parameters, trained"), f"{found.parameters / 1e6:,.2f} M, {found.trained / 1e6:,.2f} M"),
@@ -98,7 +97,7 @@ def warnings_of_training(found: TrainingFacts, _: Say) -> list[str]:
         told.append(few.format(steps=dry.steps))
     if dry.padding >= PADDING:
         told.append(_("{share:.0%} of each batch is padding; see 'batch_tokens'").format(share=dry.padding))
-    if dry.room and dry.bytes > ROOM * dry.room:
+    if dry.bytes > ROOM * dry.room:
         told.append(
             _("the largest batch takes {bytes} of {room}; lower 'batch_tokens' or 'max_length'").format(
                 bytes=gigabytes(dry.bytes), room=gigabytes(dry.room)

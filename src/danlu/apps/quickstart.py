@@ -49,11 +49,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the quickstart leaves: the table, predictions on new sentences, the report, the time it took."""
+    """What the quickstart leaves: the table, new sentences with the answers, the report, the time it took."""
 
     folder: Path
     rows: tuple[Row, ...]
-    predictions: dict[str, list[tuple[str, dict[str, Any]]]]
+    answers: tuple[tuple[str, list[str]], ...]
     report: Path
     seconds: float
 
@@ -80,10 +80,10 @@ def quickstart(
         _remembered_scale(minutes, root / "quickstart" / "scale.json"), ablate=ablate, language=language
     )
     done = run(recipe, root, say=say)
-    predictions = {name: _predicted(done[name] / "bundle", SENTENCES[name]) for name in SENTENCES}
+    answers = [answer for name in SENTENCES for answer in _answered(done[name] / "bundle", SENTENCES[name])]
     report = write_report(done.folder, language)
     rows = tuple(_row(stage, done[name]) for name, stage in recipe.stages.items() if isinstance(stage, Evaluate))
-    return Outcome(done.folder, rows, predictions, report, time.monotonic() - begun)
+    return Outcome(done.folder, rows, tuple(answers), report, time.monotonic() - begun)
 
 
 def scale(minutes: float) -> float:
@@ -120,10 +120,15 @@ def recipe_for(factor: float, *, ablate: bool, language: str) -> Recipe:
     return read(plain | {"language": language})
 
 
-def _predicted(bundle: Path, sentences: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
+def _answered(bundle: Path, sentences: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+    """Sentences, each with the answer in a few words."""
     loaded = load(bundle)
+    form = loaded.task.form
     try:
-        return list(zip(sentences, loaded.predict(list(sentences)), strict=True))
+        return [
+            (text, form.short(prediction))
+            for text, prediction in zip(sentences, loaded.predict(list(sentences)), strict=True)
+        ]
     finally:
         loaded.predictor.close()
 

@@ -4,10 +4,10 @@ import copy
 import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import torch
 from pydantic import ValidationError
@@ -17,17 +17,16 @@ from danlu.bundle import card, manifest
 from danlu.data.cleaning.clean import rewriters_of, samples_rewritten
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
+from danlu.engine.engine import Engine, Network
+from danlu.engine.engines.torch import Torch, TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.machine.crew import refuse_crowd
-from danlu.machine.device import device
 from danlu.machine.door import opened
 from danlu.machine.files import folder_in_place, write_text
-from danlu.machine.seed import generator
-from danlu.model.fast import prepare_for_inference
-from danlu.model.folder import open_model
 from danlu.model.positions import longest_row
 from danlu.model.quiet import quiet
+from danlu.recipe.part import Part
 from danlu.refusal import Refusal
-from danlu.task.predict import Predictor
 from danlu.task.task import Prediction, Task
 from danlu.text.tokenizing.folder import open_tokenizer
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -35,8 +34,10 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 GOLDEN = "golden.json"
 EXAMPLES = 8  # golden records
 
-_AGAIN = "copy or train the bundle again"
+TOLERANCES = {"float32": 2e-3, "bfloat16": 3e-2, "float16": 1e-2}
+"""How far a score may drift between machines, for each number format; above 1 in size, relative to the number."""
 
+Kept = TypeVar("Kept", bound=Part)
 
 _making = threading.Lock()
 
@@ -45,8 +46,8 @@ _making = threading.Lock()
 class Bundle:
     """A trained model with all that it needs to answer.
 
-    - `facts`: what `danlu.json` says: task, precision, provenance, versions, files.
-    - `threads`: cores to predict with; None for as many as torch may use.
+    - `facts`: what `danlu.json` says: task, engine, provenance, versions, files.
+    - `network`: what computes, opened.
     - `rewriters`: what is done to a text before it is read, as it was to the training data.
     """
 
@@ -54,8 +55,7 @@ class Bundle:
     facts: dict[str, Any]
     task: Task
     tokenizer: Tokenizer
-    model: PreTrainedModel
-    threads: int | None = field(default=None)
+    network: Network
     rewriters: list[Rewriter] = field(default_factory=list)
     _predictor: Predictor | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -64,10 +64,30 @@ class Bundle:
         """The threads that answer; made at first use, once for all threads that ask."""
         with _making:
             if self._predictor is None:
-                self._predictor = Predictor(
-                    self.model, self.task, self.tokenizer, threads=self.threads, frozen=True, rewriters=self.rewriters
-                )
+                self._predictor = Predictor(self.network, self.task, self.tokenizer, rewriters=self.rewriters)
         return self._predictor
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model of transformers behind the answers.
+
+        Raises:
+            Refusal: an engine computes them that has none.
+        """
+        if not isinstance(self.network, TorchNetwork):
+            raise Refusal(f"{self.folder}: is computed by '{self.facts['engine']['kind']}', which holds no such model")
+        return self.network.model
+
+    def close(self) -> None:
+        """End the threads; who lets go of a bundle without it ends them as well."""
+        if self._predictor is not None:
+            self._predictor.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to another process, which makes threads of its own."""
@@ -114,20 +134,21 @@ def save(
             "danlu": version("danlu"),
             "task": task.to_plain(),
             "cleaners": [part.to_plain() for part in rewriters],
-            "precision": precision,
+            "engine": Torch.model_validate({"precision": precision}).to_plain(),
+            "tolerances": TOLERANCES,
             "max_length": longest_row(model),
             "language": language,
             "provenance": provenance,
             "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "safetensors")},
         }
-        written = _open(temporary, {**facts, "files": {}}, precision, None)
+        written = _open(temporary, facts, None, None)
         golden = {
-            "dtype": str(written.model.dtype).removeprefix("torch."),
+            "dtype": written.network.number_format,
             "records": examples[:EXAMPLES],
             "predictions": written.predict(examples[:EXAMPLES]),
             "rewritten": samples_rewritten(rewriters),
         }
-        written.predictor.close()
+        written.close()
         write_text(temporary / GOLDEN, json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
         write_text(temporary / manifest.CARD, card.write(Path(folder).name, facts, task, language))
         manifest.write(temporary, facts)
@@ -148,37 +169,27 @@ def load(
     if precision is not None and precision not in known:
         raise Refusal(f"precision '{precision}': expected {', '.join(known[:-1])} or {known[-1]}")
     folder = manifest.find(path)
-    facts = manifest.read(folder, key)
-    stored = facts.get("precision", "auto")
-    if stored not in known:
-        raise Refusal(f"{folder / manifest.NAME}: 'precision' is {stored!r:.40}; {_AGAIN}")
-    return _open(folder, facts, precision or stored, threads)
+    return _open(folder, manifest.read(folder, key), precision, threads)
 
 
-def _open(folder: Path, facts: dict[str, Any], precision: str, threads: int | None) -> Bundle:
+def _open(folder: Path, facts: dict[str, Any], precision: str | None, threads: int | None) -> Bundle:
     where = folder / manifest.NAME
-    with opened(where, "'task' or 'cleaners' cannot be read", "upgrade danlu, or train the bundle again"):
-        try:
-            task = Task.model_validate(facts["task"])
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            raise Refusal(f"{where}: 'task' cannot be read ({reason}); upgrade danlu") from None
+    with opened(where, "'task', 'engine' or 'cleaners' cannot be read", "upgrade danlu, or train the bundle again"):
+        task = _part(Task, facts["task"], where, "task")  # type: ignore[type-abstract]
+        asked = {} if precision is None else {"precision": precision}
+        engine = _part(Engine, facts["engine"] | asked, where, "engine")  # type: ignore[type-abstract]
         rewriters = rewriters_of(facts.get("cleaners", []), str(where))
-        labels = task.config().get("id2label")
-    model, told = open_model(folder, str(folder), task.auto_class, {})
-    for trouble in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if told.get(trouble):
-            names = ", ".join(sorted(map(str, told[trouble]))[:3])
-            raise Refusal(
-                f"{folder}: the weights do not fit config.json ({trouble.replace('_', ' ')}: {names}); {_AGAIN}"
-            )
-    if labels is not None and labels != model.config.id2label:
-        raise Refusal(f"{where}: the labels of 'task' are not those of config.json, so one was changed; {_AGAIN}")
     tokenizer = open_tokenizer(folder, str(folder))
-    with opened(folder, "the model does not answer", _AGAIN):
-        model = prepare_for_inference(model.to(device()), precision)
-        _try(model, task, tokenizer)
-    return Bundle(folder, facts, task, tokenizer, model, threads, rewriters)
+    return Bundle(folder, facts, task, tokenizer, engine.open(folder, task, tokenizer, threads), rewriters)
+
+
+def _part(promise: type[Kept], plain: Any, where: Path, key: str) -> Kept:
+    try:
+        return promise.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, (key, *first["loc"])))
+        raise Refusal(f"{where}: '{place}' cannot be read ({first['msg']}); upgrade danlu") from None
 
 
 def _records(items: Iterable[str | Record]) -> Iterator[Record]:
@@ -188,17 +199,6 @@ def _records(items: Iterable[str | Record]) -> Iterator[Record]:
                 f"item {number:,} is of type {type(item).__name__}; give a text, or a record such as {{'text': ...}}"
             )
         yield {"text": item} if isinstance(item, str) else item
-
-
-@torch.inference_mode()
-def _try(model: PreTrainedModel, task: Task, tokenizer: Tokenizer) -> None:
-    """Answer once: a configuration may be well-formed, and yet name an activation or a size that does not work."""
-    (record, *_) = task.sample
-    task = task.model_copy(update={"too_long": "truncate"})
-    encoded = task.encode([record], tokenizer, longest_row(model), labelled=False)
-    batch = task.collate(encoded, max(map(len, encoded)), tokenizer, generator(0, "try"))
-    inputs = {name: value.to(model.device) for name, value in batch.inputs.items()}
-    task.decode(task.outputs(model, replace(batch, inputs=inputs)), encoded, record)
 
 
 def _in_float32(model: PreTrainedModel) -> PreTrainedModel:

@@ -47,7 +47,9 @@ def _what(facts: dict[str, Any], task: Task, language: str) -> str:
         counts = ", ".join(f"{split} {count:,}" for split, count in records.items())
         lines.append(f"- {_('Records')}: {counts}")
     lines.append(f"- {_('Longest text')}: " + _("{count} tokens").format(count=task.max_length or facts["max_length"]))
-    lines.append(f"- {_('Weights')}: float32; " + _("predicts in {precision}").format(precision=facts["precision"]))
+    lines.append(
+        f"- {_('Weights')}: float32; " + _("predicts in {precision}").format(precision=facts["engine"]["precision"])
+    )
     validation = facts["provenance"].get("validation")
     if isinstance(validation, float):
         name = _("{metric} on the validation records").format(metric=task.metrics[0])

@@ -16,7 +16,7 @@ from danlu.refusal import Refusal
 
 NAME = "danlu.json"
 CARD = "README.md"
-FORMAT = 2  # 2 has a digest of danlu.json itself; 1 is read as well, a higher one is refused
+FORMAT = 3  # 2 has a digest of danlu.json itself, 3 names its engine; 1 and 2 are read as well, higher ones refused
 
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".h5", ".msgpack"}
 """Suffixes of weights that can run code when they are read, or that we never write."""
@@ -95,7 +95,7 @@ def _read_facts(folder: Path, key: str | Path | None) -> dict[str, Any]:
             f"{path}: bundle format {facts['format']:.3g} is newer than {FORMAT}, which this danlu reads; "
             "upgrade with: pip install --upgrade danlu"
         )
-    for name in ("files", "task"):
+    for name in ("files", "task", *(["engine"] if facts["format"] > 2 else [])):
         if not isinstance(facts.get(name), dict):
             raise Refusal(f"{path}: the key '{name}' is missing or no mapping; {_AGAIN}")
     if facts["format"] > 1 and facts.get("digest") != content_digest(facts):
@@ -103,6 +103,8 @@ def _read_facts(folder: Path, key: str | Path | None) -> dict[str, Any]:
             f"{path}: the file has changed since the bundle was saved (its digest is another); {_AGAIN}, and do not "
             "write in it: notes belong into README.md"
         )
+    if facts["format"] < 3:
+        facts["engine"] = {"kind": "torch", "precision": facts.pop("precision", "auto")}
     return facts
 
 

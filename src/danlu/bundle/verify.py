@@ -4,14 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from danlu.bundle.bundle import GOLDEN, load
+from danlu.bundle.bundle import GOLDEN, TOLERANCES, load
 from danlu.data.cleaning.clean import samples_rewritten
 from danlu.machine.door import opened, read_json
 from danlu.refusal import Refusal
-
-TOLERANCE = {"float32": 2e-3, "bfloat16": 3e-2, "float16": 1e-2}
-"""How far a score may drift between machines, for each precision; above 1 in size, relative to the number."""
-
 
 _AGAIN = "copy or train the bundle again"
 
@@ -25,11 +21,12 @@ def verify(path: str | Path, precision: str | None = None, key: str | Path | Non
     """
     bundle = load(path, precision, key=key)
     golden = _golden(bundle.folder)
-    now = str(bundle.model.dtype).removeprefix("torch.")
-    tolerance = max(TOLERANCE.get(golden["dtype"], 0.0), TOLERANCE.get(now, 0.0))
+    now = bundle.network.number_format
+    told = bundle.facts.get("tolerances", TOLERANCES)
+    tolerance = max(told.get(golden["dtype"], 0.0), told.get(now, 0.0))
     with opened(bundle.folder / GOLDEN, "the bundle cannot answer these records", _AGAIN):
         predictions = json.loads(json.dumps(bundle.predict(golden["records"])))
-        bundle.predictor.close()
+        bundle.close()
         rewritten = samples_rewritten(bundle.rewriters)
     differences: list[str] = []
     for number, (before, after) in enumerate(zip(golden["predictions"], predictions, strict=True), 1):

@@ -20,6 +20,7 @@ def command(
     output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
     baseline: Annotated[str, typer.Option(help="its kind; auto: what the task names, given a training split")] = "auto",
+    metric: Annotated[list[str] | None, typer.Option(help="another metric than the task's; may be given again")] = None,
     resamples: Annotated[int, typer.Option(help="draws of the bootstrap behind the intervals")] = 1000,
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
@@ -55,7 +56,15 @@ def command(
         raise Refusal(f"{data}: a baseline learns from a training split, and there is none; leave out --baseline")
     rival = Baseline.model_validate(kind) if kind and kind != "none" and train else None
     with of_file(data):
-        found = examine(loaded.task, loaded.predict, records, baseline=rival, train=train, resamples=resamples)
+        found = examine(
+            loaded.task,
+            loaded.stream,
+            records,
+            metrics=metric or (),
+            baseline=rival,
+            train=train,
+            resamples=resamples,
+        )
     for line in scores_in_words(found.scores.to_plain(), default()):
         tell(line)
     if output:

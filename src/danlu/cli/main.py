@@ -19,6 +19,7 @@ from danlu.refusal import Refusal, without_secrets
 
 COMMANDS = {
     "quickstart": "Train and try two models on real Chinese text; nothing is downloaded.",
+    "init": "Look at data and write a recipe for it that runs, with comments on what was guessed.",
     "survey": "Tell what a data file holds: rows, lengths, labels, duplicates, conflicts, leaks.",
     "labels": "Rank records by how probably their label is wrong, for review.",
     "segment": "Split texts into words, or score how well that is done.",

@@ -5,7 +5,6 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,11 +17,15 @@ if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
 
 
+FORMULAS = "begin like a formula (=, +, -, @), and stand in the csv as they are; import it as text, not as a sheet"
+
+
 class Shape(Enum):
     """How predictions are written."""
 
     jsonl = "jsonl"
     table = "table"
+    csv = "csv"
 
 
 class TooLong(Enum):
@@ -41,15 +44,16 @@ def command(
     text: Annotated[list[str] | None, typer.Option(help="a text; may be given again")] = None,
     column: Annotated[str, typer.Option(help="column of the file that holds the text")] = "text",
     output: Annotated[Path | None, typer.Option(help="file to write instead of the screen")] = None,
-    shape: Annotated[Shape, typer.Option("--format", help="json lines, or lines to read")] = Shape.jsonl,
+    shape: Annotated[Shape, typer.Option("--format", help="json lines, lines to read, or csv")] = Shape.jsonl,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
     threads: Annotated[int | None, typer.Option(help="cores to use; all")] = None,
     too_long: Annotated[TooLong | None, typer.Option(help="what becomes of texts longer than the model takes")] = None,
 ) -> None:
     """Answer for every text, in order: one line a text, with the columns of the file and the prediction."""
+    from danlu.answer.sheet import Sheet
     from danlu.bundle.bundle import load
     from danlu.machine.files import bytes_in_place
-    from danlu.machine.terminal import as_text, show_all, typed_lines, visible
+    from danlu.machine.terminal import as_text, say, show_all, typed_lines, visible
 
     if output is not None:
         _refuse_output(output)
@@ -63,7 +67,12 @@ def command(
     column = column if asked is None else "text"
     records = _records(file, column, settings or ()) if asked is None else ({"text": line} for line in asked)
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
-    line_of = partial(_line, column=column) if shape == Shape.table else _json
+    form, sheet = loaded.task.form, Sheet(loaded.task.form)
+    line_of = {
+        Shape.jsonl: _json,
+        Shape.table: lambda record, prediction: form.line(prediction, _text(record, column)),
+        Shape.csv: sheet.rows,
+    }[shape]
     with of_file(file if not typed else "standard input"):
         lines = (line_of(record, prediction) for record, prediction in _answers(loaded, records, block, column))
         if output is None:
@@ -71,7 +80,9 @@ def command(
         else:
             with bytes_in_place(output) as out:
                 for line in lines:
-                    out.write(f"{visible(line)}\n".encode())
+                    out.write(f"{line if shape == Shape.csv else visible(line)}\n".encode(errors="backslashreplace"))
+    if sheet.formulas:
+        say(f"cells: {sheet.formulas:,} {FORMULAS}", err=True)
 
 
 def _answers(
@@ -106,22 +117,9 @@ def _json(record: dict[str, Any], prediction: dict[str, Any]) -> str:
     return json.dumps({**record, "prediction": prediction}, ensure_ascii=False, default=str)
 
 
-def _line(record: dict[str, Any], prediction: dict[str, Any], column: str) -> str:
-    """One line to read: the label and its probability, or the text with what was found in brackets."""
-    from danlu.machine.terminal import on_one_line
-
+def _text(record: dict[str, Any], column: str) -> str:
     text = record[column] if column in record else " ".join(record.get("tokens", []))
-    if "label" in prediction:
-        scores = prediction.get("scores", {})
-        share = f"{scores.get(prediction['label'], 1.0):.3f}"
-        return "\t".join([on_one_line(prediction["label"]), share, on_one_line(text)])
-    if "entities" in prediction:
-        for entity in sorted(prediction["entities"], key=lambda found: -found["start"]):
-            start, end = entity["start"], entity["end"]
-            text = f"{text[:start]}[{text[start:end]} {entity['label']}]{text[end:]}"
-        return on_one_line(text)
-    numbers = [f"{name} {value:.4g}" for name, value in prediction.items() if isinstance(value, int | float)]
-    return "\t".join([*numbers, on_one_line(text)])
+    return str(text)
 
 
 def _refuse_output(path: Path) -> None:

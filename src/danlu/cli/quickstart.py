@@ -64,12 +64,8 @@ def _show(screen: "Console", outcome: "Outcome", language: str) -> None:
         table.add_row(row.name, name, f"{row.model['value']:.3f}", baseline, gap, verdict(row, language))
     screen.print(table)
     screen.print(_("New sentences:"))
-    for text, prediction in outcome.predictions["entities"]:
-        found = "  ".join(f"{item['text']}/{item['label']}" for item in prediction["entities"]) or "-"
-        screen.print(f"  {text}\n    -> {found}")
-    for text, prediction in outcome.predictions["sentiment"]:
-        label = prediction["label"]
-        screen.print(f"  {text}\n    -> {label} {prediction['scores'][label]:.2f}")
+    for text, answer in outcome.answers:
+        screen.print(f"  {text}\n    -> {'  '.join(answer) or '-'}")
     folder = outcome.folder
     screen.print(_("{minutes:.1f} minutes. Next:").format(minutes=outcome.seconds / 60))
     for line, why in (

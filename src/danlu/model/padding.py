@@ -1,4 +1,6 @@
-"""One padding token: what the tokenizer pads with is what the model takes for padding."""
+"""What a tokenizer and its model must agree on: the padding token, and whether types tell two texts apart."""
+
+import inspect
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -32,3 +34,13 @@ def pad_alike(network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None
         return
     if isinstance(table, nn.Embedding) and table.padding_idx is not None:
         table.padding_idx = number  # the row of this number gets no gradient
+
+
+def types_alike(network: PreTrainedModel, tokenizer: Tokenizer) -> None:
+    """Let `tokenizer` give token types where `network` has a row for the second text, and there alone."""
+    taken = "token_type_ids" in inspect.signature(network.forward).parameters
+    rows: int | None = getattr(text_config(network), "type_vocab_size", None)
+    names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
+    if taken and (rows > 1 if rows is not None else len(names) < len(tokenizer.model_input_names)):
+        names.insert(1, "token_type_ids")
+    tokenizer.model_input_names = names

@@ -66,7 +66,7 @@ for _tag, _pattern, _first in (
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^$"), [""])
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Quotes what either YAML 1.1 or the core schema would take for something else than text."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML reads the class)
@@ -84,14 +84,12 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
-_Dumper.add_representer(str, _text)
+Dumper.add_representer(str, _text)
 
 
 def dump(value: Any) -> str:
     """Plain values as YAML that `parse` reads back the same."""
-    return yaml.dump(
-        value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10**9
-    )  # folded lines lose blanks
+    return yaml.dump(value, Dumper=Dumper, allow_unicode=True, sort_keys=False, width=10**9)  # folded lines lose blanks
 
 
 def parse(text: str, name: str, longest: int = LONGEST) -> tuple[Any, dict[Keys, int]]:

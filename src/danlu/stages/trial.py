@@ -49,14 +49,14 @@ def try_a_step(batches: Batches, model: nn.Module, task: Task, method: Method, f
         Refusal: the model raises what is not meant for people.
     """
     lengths = [len(batches.encoded[row]) for row in range(min(len(batches.encoded), FIRST))]
-    rows = np.argsort(lengths, kind="stable")[:1]
-    piece = Slice(rows, lengths[rows[0]])
+    shortest = np.argsort(lengths, kind="stable")[:1]
+    piece = Slice(shortest, lengths[shortest[0]], lengths[shortest[0]])
     with _in_a_sentence(model, f"{task.kind} with tuning '{method.kind}'"), ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng())
         (batch,) = batches.micro_batches(piece, (0, 0), device())
         if method.freezes_trunk:
             stack.enter_context(cached_trunk(model, [batch], folder))
-        task.loss(model, batch).backward()  # type: ignore[no-untyped-call]
+        sum(task.loss(model, batch).values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
     model.zero_grad(set_to_none=True)
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import groupby
 from typing import Literal
 
 from tokenizers.models import WordPiece
 
 from danlu.data.characters.word_cutting import seam
 from danlu.task.inputs import lengths_of
-from danlu.task.task import Task
+from danlu.task.task import Task, Truth
 from danlu.text.batching.batch import Batch
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -46,9 +46,9 @@ def readable(batch: Batch, task: Task, tokenizer: Tokenizer, rows: int = 4) -> l
     found = []
     for row in range(min(rows, len(lengths))):
         ids = batch.inputs["input_ids"][row].tolist()
-        label, truths = _told(batch, row, task, tokenizer)
+        label, truths = task.told(batch, row, tokenizer)
         documents = batch.inputs["segments"][row].tolist() if "segments" in batch.inputs else [0] * len(ids)
-        pieces = _pieces(ids[: lengths[row]], truths, documents, task, tokenizer)
+        pieces = _pieces(ids[: lengths[row]], truths or [None] * len(ids), documents, tokenizer)
         found.append(Row(tuple(pieces), label, len(ids) - lengths[row]))
     return found
 
@@ -80,44 +80,16 @@ def _lengths(batch: Batch) -> list[int]:
     return lengths_of(batch.inputs)
 
 
-def _told(batch: Batch, row: int, task: Task, tokenizer: Tokenizer) -> tuple[str, list[str | None]]:
-    """The label of a row; and for each of its tokens the truth, "" if that is the text, None if the loss passes it by.
-
-    Entities are told at their tokens as `1 place`, numbered so that neighbours stay apart.
-    """
-    width = batch.inputs["input_ids"].shape[1]
-    names: dict[int, str] = task.config().get("id2label", {})
-    if batch.labels.dim() == 1:
-        number = batch.labels[row].item()
-        return f"{number:g}" if batch.labels.is_floating_point() else names.get(int(number), ""), [None] * width
-    values = [int(value) for value in batch.labels[row].tolist()]
-    if len(values) != width:  # another row than that which is read, as of an encoder and its decoder
-        return "", [None] * width
-    if task.auto_class == "AutoModelForCausalLM":  # labels are the next tokens: what is predicted stands one further
-        return "", [None, *("" if value >= 0 else None for value in values[:-1])]
-    if not names:
-        return "", [_word(value, tokenizer) if value >= 0 else None for value in values]
-    begun = accumulate(names.get(value, "").startswith("B-") for value in values)
-    told = [f"{number} {names[value][2:]}" if value > 0 else "" for number, value in zip(begun, values, strict=True)]
-    return "", [truth if value >= 0 else None for truth, value in zip(told, values, strict=True)]
-
-
 def _pieces(
-    ids: list[int], truths: list[str | None], documents: list[int], task: Task, tokenizer: Tokenizer
+    ids: list[int], truths: Sequence[Truth | None], documents: list[int], tokenizer: Tokenizer
 ) -> Iterator[Piece]:
-    """Neighbouring tokens of one fate as one piece; each token with a truth of its own is one by itself."""
+    """Neighbouring tokens of one fate as one piece."""
     special = set(tokenizer.all_special_ids)
-    entities = bool(task.config().get("id2label"))
-    told, place = list[tuple[Role, str, int, int, str]](), 0
+    told, place = list[tuple[Role, Truth, int, str]](), 0
     for number, text in spelled(ids, tokenizer):
         truth = truths[place]
         role: Role = "learnt" if truth is not None else "special" if ids[place] in special else "context"
-        told.append((role, truth or "", documents[place], place if truth and not entities else -1, text))
+        told.append((role, truth or Truth(), documents[place], text))
         place += number
-    for (role, truth, document, _), group in groupby(told, key=lambda item: item[:4]):
-        text = "".join(item[4] for item in group)
-        yield Piece(text, role, truth.partition(" ")[2] if entities else truth, document)
-
-
-def _word(token: int, tokenizer: Tokenizer) -> str:
-    return str(tokenizer.decode([token])).strip().removeprefix("##")
+    for (role, truth, document), group in groupby(told, key=lambda item: item[:3]):
+        yield Piece("".join(item[3] for item in group), role, truth.text, document)

@@ -1,9 +1,11 @@
 """Records in the form that the training data had, and predictions said of the records as they were given."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
+from danlu.answer.answer import Answer
 from danlu.data.characters.alignment import Alignment, back
 from danlu.data.characters.word_cutting import laid_out
 from danlu.data.cleaning.clean import ROUNDS
@@ -44,12 +46,11 @@ def _rewritten_once(records: list[Record], rewriters: Sequence[Rewriter]) -> lis
     return found
 
 
-def as_given(prediction: Prediction, given: Record, record: Record, rewriters: Sequence[Rewriter]) -> Prediction:
-    """A prediction for a rewritten record, its spans those of the text as it was given.
-
-    A span that covers nothing but what was put in goes.
-    """
-    if "entities" not in prediction:
+def as_given(
+    prediction: Prediction, given: Record, record: Record, rewriters: Sequence[Rewriter], form: Answer
+) -> Prediction:
+    """A prediction for a rewritten record, said of the text as it was given."""
+    if not form.of_characters:
         return prediction
     if "text" in given:
         text, alignments = given["text"], traced(given["text"], rewriters)
@@ -57,13 +58,7 @@ def as_given(prediction: Prediction, given: Record, record: Record, rewriters: S
         text, alignments = _tokens_aligned(joined(given["tokens"]), joined(record["tokens"]))
     else:
         text, alignments = _tokens_aligned(_side_by_side(given["words"]), _side_by_side(record["words"]))
-    entities = []
-    for entity in prediction["entities"]:
-        span = back(alignments, entity["start"], entity["end"])
-        if span is not None:
-            start, end = span
-            entities.append(entity | {"start": start, "end": end, "text": text[start:end]})
-    return prediction | {"entities": entities}
+    return form.as_given(prediction, text, partial(back, alignments))
 
 
 def traced(text: str, rewriters: Sequence[Rewriter]) -> list[Alignment]:

@@ -1,25 +1,38 @@
 """The promise of a task: what the model must do, from the columns of a record to a prediction."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from danlu.answer.answer import Answer
 from danlu.data.record import Record
-from danlu.recipe.part import Part
+from danlu.model.heads import kept_logits
+from danlu.recipe.part import Part, find
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import FlatTokens
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Prediction = dict[str, Any]
-"""Plain values, ready for a line of json: `{"label": ..., "scores": {...}}`, `{"entities": [...]}` ..."""
+"""Plain values, ready for a line of json; what they say is for the task's form of answers to tell."""
 
 Output = NDArray[np.float32]
+
+
+Inputs = Mapping[str, Any]
+"""Keyword arguments of a model: tensors, and now and then a switch."""
+
+
+class Truth(NamedTuple):
+    """What a token is to become, "" for itself; neighbours of one `run` are shown as one."""
+
+    text: str = ""
+    run: int = -1
 
 
 class Task(Part):
@@ -39,6 +52,9 @@ class Task(Part):
     other_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that may stand in place of these."""
 
+    answer_form: ClassVar[str]
+    """Name in `danlu.answer.answers` of the form that its predictions have."""
+
     metrics: ClassVar[tuple[str, ...]]
     """Names in `danlu.evaluate.scoring.metrics`; the first one chooses the best model."""
 
@@ -47,6 +63,9 @@ class Task(Part):
 
     reads_tokens: ClassVar[bool] = False
     """Whether text alone is enough to learn from, so that `rows` gives rows out of flat token files."""
+
+    couples_rows: ClassVar[bool] = False
+    """Whether the loss of an example depends on those beside it, so that a batch must never be cut apart."""
 
     sample: ClassVar[tuple[Record, ...]]
     """Three records that the contract suite and the documentation use."""
@@ -96,25 +115,52 @@ class Task(Part):
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """Pad rows to `width` tokens; what is random (masking) comes from `rng` alone."""
 
-    @abstractmethod
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Sum of the loss over the labels that count, float32; the caller divides by the count of the step."""
+    def places(self, batch: Batch) -> Tensor | None:
+        """Where alone the task needs what the model gives, (B, T) bool; None for everywhere."""
+        return None
+
+    def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
+        """What the model says of its inputs, by name; loss, outputs, export and attributions read it alike.
+
+        `logits` are (B, C), (B, T, C) or, with `places`, (K, C) in the order of rows.
+        """
+        return {"logits": model(**inputs).logits if places is None else kept_logits(model, inputs, places)}
 
     @abstractmethod
-    def outputs(self, model: nn.Module, batch: Batch) -> list[Output]:
-        """What `decode` needs of each row, padding cut off: (C,), (T, C) or whatever the task has agreed."""
+    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Sum of the loss over what counts, float32, of each objective in `Batch.counts`, from what `forward` gave."""
+
+    @abstractmethod
+    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
+        """What `decode` needs of each example, padding cut off: (C,), (T, C) or whatever the task has agreed."""
+
+    def loss(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """The sums of `losses`; the caller divides each by its count in the whole step."""
+        return self.losses(self.forward(model, batch.inputs, self.places(batch)), batch)
+
+    def answered(self, model: nn.Module, batch: Batch) -> list[Output]:
+        """The `outputs` of a batch."""
+        return self.outputs(self.forward(model, batch.inputs, self.places(batch)), batch)
 
     @abstractmethod
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
         """The prediction for one record from the outputs of all its windows."""
 
-    @abstractmethod
-    def gold(self, record: Record, number: int = 0) -> Any:
-        """The truth of a record in the form in which metrics compare it; `number` counts records from 0."""
+    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
+        """For a person who looks at a batch: the target of a whole row in words, and that of each of its tokens.
+
+        A token is None where the loss passes it by; all of them are where the list is empty.
+        """
+        return "", []
 
     @abstractmethod
-    def answer(self, prediction: Prediction) -> Any:
-        """A prediction in the form in which metrics compare it."""
+    def gold(self, record: Record, number: int = 0) -> Any:
+        """The truth of a record, a value of the task's `form`; `number` counts records from 0."""
+
+    @property
+    def form(self) -> Answer:
+        """The form of its answers, which knows how they are compared, judged and written."""
+        return find(Answer, self.answer_form)()  # type: ignore[type-abstract]
 
     def kept(self, record: Record) -> Record:
         """The record with the columns alone that the task reads: what goes with a bundle or shards."""

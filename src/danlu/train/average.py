@@ -1,4 +1,4 @@
-"""Averaged weights: an exponential moving average of the master, often better than any single one.
+"""Averaged weights: an exponential moving average of the parameters, often better than any single one.
 
 Source: Polyak and Juditsky, 1992; the warm-up of the decay is TensorFlow's, so that the start does not linger.
 """
@@ -9,33 +9,34 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from danlu.train.parameters import FlatParameters
+from danlu.train.parameters import Parameters
 
 
 class Average:
-    """A moving average beside the master; with decay 0 it is the master itself."""
+    """A moving average beside the parameters, and the only second copy of them; with decay 0 there is none."""
 
-    def __init__(self, parameters: FlatParameters, decay: float) -> None:
+    def __init__(self, parameters: Parameters, decay: float) -> None:
         """Start from the present weights."""
         self.parameters, self.decay = parameters, decay
         self.values: list[Tensor] = parameters.snapshot() if decay else []
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Move towards the master after a step, counted from 0."""
+        """Move towards the parameters after a step, counted from 0."""
+        if not self.values:
+            return
         decay = min(self.decay, (1 + step) / (10 + step))
-        for value, flat in zip(self.values, self.parameters.flats, strict=False):
-            value.lerp_(flat.master, 1 - decay)
+        for value, now in zip(self.values, self.parameters.values(), strict=True):
+            value.lerp_(now, 1 - decay)
 
     @contextmanager
-    def in_force(self) -> Iterator[list[Tensor]]:
-        """Let the model compute with the average for a while; gives the masters that are in force."""
+    def in_force(self) -> Iterator[None]:
+        """For a while the average is the parameters, with which the model computes; the two change places."""
         if not self.values:
-            yield [flat.master.detach() for flat in self.parameters.flats]
+            yield
             return
-        kept = self.parameters.snapshot()
-        self.parameters.restore(self.values)
+        self.parameters.swap(self.values)
         try:
-            yield self.values
+            yield
         finally:
-            self.parameters.restore(kept)
+            self.parameters.swap(self.values)

@@ -13,8 +13,8 @@ import torch
 from danlu.machine.crew import compute_with
 from danlu.machine.seed import generator
 from danlu.text.batching.batch import Batch, Slice
-from danlu.text.batching.encoded import Encoded
-from danlu.text.batching.reader import Reader, lengths_of
+from danlu.text.batching.encoded import Encoded, sizes_of
+from danlu.text.batching.reader import Reader
 
 Collate = Callable[[list[Encoded], int, np.random.Generator], Batch]
 
@@ -77,7 +77,7 @@ class Batches:
     @cached_property
     def reader(self) -> Reader:
         """Which rows make which batch."""
-        return Reader(lengths_of(self.encoded), self.seed, tokens=self.tokens, examples=self.examples)
+        return Reader(sizes_of(self.encoded), self.seed, tokens=self.tokens, examples=self.examples)
 
     def plan(self, epoch: int) -> list[Slice]:
         """The batches of an epoch, in order."""
@@ -91,11 +91,11 @@ class Batches:
 
     def micro_batches(self, piece: Slice, keys: tuple[int, int], device: torch.device) -> Iterator[Batch]:
         """A planned batch in as many parts as there are replicas; `keys` are the numbers of its group and within it."""
-        for part, rows in enumerate(np.array_split(piece.rows, self.parts)):
-            if len(rows):
+        for part, examples in enumerate(np.array_split(piece.examples, self.parts)):
+            if len(examples):
                 rng = generator(self.seed, "collate", *keys, part)
-                batch = self.collate([self.encoded[row] for row in rows], piece.width, rng)
-                yield _moved(replace(batch, examples=rows), device)
+                batch = self.collate([self.encoded[example] for example in examples], piece.width, rng)
+                yield replace(batch, examples=examples).to(device)
 
 
 def _next(ready: Queue[list[Batch] | BaseException], thread: threading.Thread) -> list[Batch] | BaseException:
@@ -104,10 +104,3 @@ def _next(ready: Queue[list[Batch] | BaseException], thread: threading.Thread) -
             return ready.get(timeout=1.0)
         except Empty:
             assert thread.is_alive() or not ready.empty(), "the thread that prepares batches has ended"
-
-
-def _moved(batch: Batch, device: torch.device) -> Batch:
-    if device.type == "cpu":
-        return batch
-    inputs = {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in batch.inputs.items()}
-    return replace(batch, inputs=inputs, labels=batch.labels.to(device))

@@ -7,13 +7,14 @@ the step's number is their state.
 
 import json
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -21,9 +22,11 @@ from danlu.machine.files import folder_in_place
 from danlu.machine.hub import first_line
 from danlu.refusal import Refusal
 from danlu.train.average import Average
-from danlu.train.parameters import FlatParameters
+from danlu.train.parameters import Parameters
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
+
+Kept = dict[str, Tensor]
 
 
 @dataclass
@@ -35,6 +38,7 @@ class State:
     - `scale`, `good`: of the float16 loss scaler.
     - `threads`, `replicas`: sums depend on them in their last bits.
     - `precision`: what `auto` was measured to be; another measurement may say otherwise.
+    - `best_values`, `best_method`: parameters and the method's own tensors there, none where the present ones are it.
     """
 
     fingerprint: str
@@ -47,26 +51,40 @@ class State:
     stale: int = 0
     scale: float = 65536.0
     good: int = 0
-    best_masters: list[Tensor] = field(default_factory=list)
+    best_values: list[Tensor] = field(default_factory=list)
+    best_method: Kept = field(default_factory=dict)
 
     def to_plain(self) -> dict[str, object]:
         """All but the tensors."""
-        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "best_masters"}
+        tensors = ("best_values", "best_method")
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in tensors}
 
 
-def save(folder: Path, state: State, parameters: FlatParameters, optimizer: Optimizer, average: Average) -> None:
-    """Write a checkpoint into `folder` and remove the older ones; raises `Refusal` when the disk is full."""
+def save(
+    folder: Path, state: State, parameters: Parameters, optimizer: Optimizer, average: Average, method: Kept
+) -> None:
+    """Write a checkpoint into `folder` and remove the older ones; raises `Refusal` when the disk is full.
+
+    `method` are the tensors that the tuning method keeps beside the parameters.
+    """
     final = folder / f"step-{state.step:08d}"
+    tensors = parameters.state(optimizer)
+    tensors |= _numbered("best", state.best_values) | _numbered("average", average.values)
+    tensors |= _under("method", method) | _under("best_method", state.best_method)
     with folder_in_place(final) as temporary:
-        save_file(_tensors(state, parameters, optimizer, average), temporary / TENSORS)
+        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary / TENSORS)
         (temporary / STATE).write_text(json.dumps(state.to_plain(), indent=1), encoding="utf-8")
     for other in folder.iterdir():
         if other != final:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def restore(folder: Path, state: State, parameters: FlatParameters, optimizer: Optimizer, average: Average) -> State:
+def restore(
+    folder: Path, state: State, parameters: Parameters, optimizer: Optimizer, average: Average, method: Kept
+) -> State:
     """Take over the newest checkpoint in `folder` if there is one, and return where it stands.
+
+    The tensors of `method` are written over.
 
     Raises:
         Refusal: it belongs to another recipe or data, was made with another number of threads, or is damaged.
@@ -87,12 +105,20 @@ def restore(folder: Path, state: State, parameters: FlatParameters, optimizer: O
             f"set OMP_NUM_THREADS={plain['threads']}, or remove the folder to start anew"
         )
     try:
-        tensors = load_file(path / TENSORS)
-        _take(tensors, parameters, optimizer, average)
+        with safe_open(path / TENSORS, "pt") as opened:
+            kept = _Stored(opened)
+            parameters.load(kept, optimizer)
+            with torch.no_grad():
+                for name, value in (_numbered("average", average.values) | _under("method", method)).items():
+                    value.copy_(kept[name])
+            best = [name for name in _numbered("best", parameters.values()) if name in kept]
+            return State(
+                **plain,
+                best_values=[kept[name] for name in best],
+                best_method={name: kept[f"best_method.{name}"] for name in (method if best else ())},
+            )
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise _damaged(path, error) from error
-    best = [tensors[f"best.{i}"] for i in range(len(parameters.flats)) if f"best.{i}" in tensors]
-    return State(**plain, best_masters=best)
 
 
 def precision_of(folder: Path) -> str | None:
@@ -125,26 +151,28 @@ def _damaged(path: Path, error: Exception) -> Refusal:
     return Refusal(f"{path}: this checkpoint is damaged ({first_line(error)}); remove the folder to start anew")
 
 
-def _tensors(state: State, parameters: FlatParameters, optimizer: Optimizer, average: Average) -> dict[str, Tensor]:
-    tensors = {f"best.{i}": best for i, best in enumerate(state.best_masters)}
-    tensors |= {f"average.{i}": value for i, value in enumerate(average.values)}
-    for i, flat in enumerate(parameters.flats):
-        tensors[f"master.{i}"] = flat.master.detach()
-        for name, value in optimizer.state[flat.master].items():
-            if value is not None:
-                tensors[f"optimizer.{i}.{name}"] = value
-    return {name: value.contiguous() for name, value in tensors.items()}
+class _Stored(Mapping[str, Tensor]):
+    """Tensors of an open file, read one by one as they are asked for."""
+
+    def __init__(self, opened: Any) -> None:
+        self.opened, self.names = opened, frozenset(opened.keys())
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.names:
+            raise KeyError(name)
+        tensor: Tensor = self.opened.get_tensor(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
-def _take(tensors: dict[str, Tensor], parameters: FlatParameters, optimizer: Optimizer, average: Average) -> None:
-    parameters.restore([tensors[f"master.{i}"] for i in range(len(parameters.flats))])
-    for i, flat in enumerate(parameters.flats):
-        prefix = f"optimizer.{i}."
-        optimizer.state[flat.master] = {
-            name.removeprefix(prefix): value.to(flat.master.device)
-            for name, value in tensors.items()
-            if name.startswith(prefix)
-        }
-    with torch.no_grad():
-        for i, value in enumerate(average.values):
-            value.copy_(tensors[f"average.{i}"])
+def _numbered(prefix: str, values: Sequence[Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{i}": value for i, value in enumerate(values)}
+
+
+def _under(prefix: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": value for name, value in values.items()}

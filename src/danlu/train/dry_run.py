@@ -13,8 +13,7 @@ from danlu.model.replica import replica
 from danlu.text.batching.batch import Batch, Slice
 from danlu.train.batches import Batches
 from danlu.train.loop import Loss, Scaler, steps
-from danlu.train.optimizer import build_optimizer
-from danlu.train.parameters import FlatParameters
+from danlu.train.optimizer import build_optimizer, lay_out
 from danlu.train.settings import Training
 
 SHAPES = 4  # batches that are timed beside the largest one
@@ -27,7 +26,7 @@ class DryRun:
     """What a training will take.
 
     - `seconds`: of all steps, without validation and saving; measured on batches of several widths.
-    - `bytes`: the most that was held at the largest batch, optimizer included; `room`: what there is, if known.
+    - `bytes`: the most that was held at the largest batch, optimizer included; `room`: what there is.
     - `largest`: rows and width of the largest batch; `padding`: share of the first epoch's tokens that is padding.
     """
 
@@ -35,7 +34,7 @@ class DryRun:
     steps_an_epoch: int
     seconds: float
     bytes: int
-    room: int | None
+    room: int
     largest: tuple[int, int]
     padding: float
 
@@ -49,7 +48,7 @@ def dry_run(
     Raises `Refusal` for a loss that is not finite.
     """
     planned = batches.plan(0)
-    largest = max(planned, key=lambda piece: (len(piece.rows) * piece.width, piece.width))
+    largest = max(planned, key=lambda piece: (piece.tokens, piece.width))
     ordered = sorted(planned, key=lambda piece: piece.width)
     places = np.linspace(0, len(ordered) - 1, SHAPES).round().astype(int)
     chosen = [largest, largest, *(ordered[place] for place in dict.fromkeys(places.tolist()))]
@@ -61,25 +60,22 @@ def dry_run(
         )
         seconds = np.array(list(timed))
     measured = chosen[1 : len(seconds)]
-    a_token = seconds[1:] / [len(piece.rows) * piece.width for piece in measured]
+    a_token = seconds[1:] / [piece.tokens for piece in measured]
     a_token = np.minimum(a_token, OUTLIER * np.median(a_token))
     widths = np.array([piece.width for piece in measured])
     order = np.argsort(widths, kind="stable")
-    cost = sum(
-        len(piece.rows) * piece.width * float(np.interp(piece.width, widths[order], a_token[order]))
-        for piece in planned
-    )
+    cost = sum(piece.tokens * float(np.interp(piece.width, widths[order], a_token[order])) for piece in planned)
     total = settings.total_steps(batches.an_epoch())
     passes = 1.0 if features else total / batches.an_epoch()
-    padded = sum(len(piece.rows) * piece.width for piece in planned)
+    padded = sum(piece.tokens for piece in planned)
     return DryRun(
         steps=total,
         steps_an_epoch=batches.an_epoch(),
         seconds=cost * passes,
         bytes=peak.bytes,
         room=room(),
-        largest=(len(largest.rows), largest.width),
-        padding=1 - int(batches.reader.lengths.sum()) / padded,
+        largest=(len(largest.examples), largest.width),
+        padding=1 - batches.reader.sizes.tokens / padded,
     )
 
 
@@ -87,7 +83,7 @@ def _steps(
     model: nn.Module, batches: Batches, chosen: Sequence[Slice], loss: Loss, settings: Training, precision: str
 ) -> Iterator[float]:
     """Seconds of a whole step on each batch; the first of them also makes the optimizer's state."""
-    parameters = FlatParameters(model)
+    parameters = lay_out(settings.optimizer, model)
     optimizer = build_optimizer(
         settings.optimizer,
         parameters,
@@ -119,7 +115,8 @@ def _forward(model: nn.Module, batches: Batches, chosen: Sequence[Slice], loss: 
         start = time.perf_counter()
         with torch.inference_mode():
             for batch in group:
-                float(loss(model, batch))
+                for value in loss(model, batch).values():
+                    float(value)
         yield time.perf_counter() - start
         if time.monotonic() - begun > LONGEST and number:
             return

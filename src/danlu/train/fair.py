@@ -18,7 +18,7 @@ from torch import Tensor
 from danlu.machine.crew import compute_with
 from danlu.model.steady import standing_in_for
 
-Gradients = tuple[float, tuple[Tensor | None, ...]]
+Gradients = tuple[dict[str, float], tuple[Tensor | None, ...]]
 Job = Callable[[], Gradients]
 Result = TypeVar("Result")
 

@@ -4,7 +4,8 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import add
 
 import numpy as np
 import torch
@@ -15,18 +16,19 @@ from danlu.machine.crew import Crew
 from danlu.model.dropout import seed_dropout
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
-from danlu.train.fair import FairCores, shape_of
-from danlu.train.parameters import FlatParameters
+from danlu.train.fair import FairCores, Gradients, shape_of
+from danlu.train.parameters import Parameters
 
-Loss = Callable[[nn.Module, Batch], Tensor]
-"""Sum of the loss over the labels that count."""
+Loss = Callable[[nn.Module, Batch], dict[str, Tensor]]
+"""Sum of each objective's loss over what counts, by the names in `Batch.counts`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """What one optimizer step reports.
 
-    - `loss`: mean over the labels that count, of all micro-batches together.
+    - `loss`: sum over the objectives, each the mean over what counts of all micro-batches together.
+    - `losses`: these means, by objective.
     - `rate`: learning rate that was used.
     - `gradient_norm`: before clipping.
     - `tokens`: tokens that are not padding.
@@ -35,6 +37,7 @@ class Step:
 
     number: int
     loss: float
+    losses: dict[str, float]
     rate: float
     gradient_norm: float
     tokens: int
@@ -62,7 +65,7 @@ def steps(
     groups: Iterable[list[Batch]],
     loss: Loss,
     optimizer: Optimizer,
-    parameters: FlatParameters,
+    parameters: Parameters,
     *,
     rate: Callable[[int], float],
     clip: float,
@@ -73,7 +76,7 @@ def steps(
     """Train one optimizer step for each group of micro-batches and yield what happened.
 
     Micro-batches go to the replicas in turn, which compute side by side; their gradients are summed in
-    float32 in a fixed order and divided once by the number of labels in the whole group, so that splitting a
+    float32 in a fixed order, and each objective is divided by its own count in the whole group, so that splitting a
     batch changes nothing. Raises `Refusal` for a loss or gradient that is not finite, before the weights move.
     """
     device = next(replicas[0].parameters()).device
@@ -83,33 +86,38 @@ def steps(
     try:
         for number, group in enumerate(groups, start):
             begin = time.perf_counter()
-            count = sum(batch.count for batch in group)
-            divisor = max(1, count) / (scaler.scale if scaler else 1.0)
-            total = 0.0
+            counts = {name: sum(batch.counts[name] for batch in group) or 1 for name in group[0].counts}
+            divisors = {name: count / (scaler.scale if scaler else 1.0) for name, count in counts.items()}
+            totals = dict.fromkeys(counts, 0.0)
+            places = parameters.begin(number)
+            moving = [[own[place] for place in places] for own in trained]
             for first in range(0, len(group), len(replicas)):
                 jobs = [
-                    partial(_gradients, replica, batch, loss, divisor, own, (seed, number, first + i), scaler, alone)
+                    partial(_gradients, replica, batch, loss, divisors, own, (seed, number, first + i), scaler, alone)
                     for i, (replica, own, batch) in enumerate(
-                        zip(replicas, trained, group[first : first + len(replicas)], strict=False)
+                        zip(replicas, moving, group[first : first + len(replicas)], strict=False)
                     )
                 ]
-                shape = shape_of(sorted(group[first].inputs.items()))
+                shape = (len(places), shape_of(sorted(group[first].inputs.items())))
                 found = [fair.run(jobs[0], shape)] if alone else crew.run(jobs)
-                for i, (value, gradients) in enumerate(found):
-                    total += value
+                for i, (values, gradients) in enumerate(found):
+                    for name, value in values.items():
+                        totals[name] += value
                     with fair.exactly():
                         parameters.add(gradients, first=first + i == 0)
             norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
-            finite = math.isfinite(norm) and math.isfinite(total)
+            losses = {name: total / counts[name] for name, total in totals.items()}
+            together = sum(losses.values())
+            finite = math.isfinite(norm) and math.isfinite(together)
             if not finite and (scaler is None or scaler.scale < 1.0):
-                raise Refusal(_not_finite(number, total / max(1, count), norm))
+                raise Refusal(_not_finite(number, together, norm))
             used = rate(number)
             if finite:
                 _update(parameters, optimizer, norm, clip, used, scaler, fair)
             if scaler:
                 scaler.update(finite)
             tokens = sum(batch.tokens for batch in group)
-            yield Step(number, total / max(1, count), used, norm, tokens, time.perf_counter() - begin)
+            yield Step(number, together, losses, used, norm, tokens, time.perf_counter() - begin)
     finally:
         crew.close()
 
@@ -118,26 +126,27 @@ def _gradients(
     replica: nn.Module,
     batch: Batch,
     loss: Loss,
-    divisor: float,
-    trained: list[nn.Parameter],
+    divisors: dict[str, float],
+    moving: list[nn.Parameter],
     keys: tuple[int, int, int],
     scaler: Scaler | None,
     alone: bool,
-) -> tuple[float, tuple[Tensor | None, ...]]:
-    """Loss sum and gradients of one micro-batch; randomness is a function of the keys alone."""
+) -> Gradients:
+    """Loss sums and gradients of one micro-batch; randomness is a function of the keys alone."""
     seed_dropout(*keys)
     if alone:  # torch's own dropout, on a GPU and in some families, draws from a generator that all threads share
         torch.manual_seed(int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0]))
-    with torch.autocast(batch.labels.device.type, torch.float16, enabled=scaler is not None):
-        value = loss(replica, batch)
-    total = float(value.detach())
-    if not value.requires_grad:
-        return total, (None,) * len(trained)
-    return total, torch.autograd.grad(value / divisor, trained, allow_unused=True)
+    with torch.autocast(next(replica.parameters()).device.type, torch.float16, enabled=scaler is not None):
+        sums = loss(replica, batch)
+    totals = {name: float(value.detach()) for name, value in sums.items()}
+    learnt = [value / divisors[name] for name, value in sums.items() if value.requires_grad]
+    if not learnt or not moving:
+        return totals, (None,) * len(moving)
+    return totals, torch.autograd.grad(reduce(add, learnt), moving, allow_unused=True)
 
 
 def _update(
-    parameters: FlatParameters,
+    parameters: Parameters,
     optimizer: Optimizer,
     norm: float,
     clip: float,
@@ -151,9 +160,7 @@ def _update(
     if factor != 1.0:
         with fair.exactly():
             parameters.scale(factor)
-    for settings in optimizer.param_groups:
-        settings["lr"] = rate
-    optimizer.step()
+    parameters.step(optimizer, rate)
     with fair.exactly():
         parameters.publish()
 

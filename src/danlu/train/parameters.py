@@ -1,116 +1,137 @@
-"""The trained parameters of a model as two flat tensors: one that decays and one that does not.
+"""The promise of the trained parameters: sums of gradients, norms, steps and copies, in whatever layout they lie.
 
-A flat float32 master beside weights of bfloat16 costs one addition a step and keeps small updates that
-bfloat16 (8 bits of mantissa) would round away. Gradients are summed in float32.
+The loop, the optimizer, averages, checkpoints and the run know this promise alone; a file of `layouts` keeps it. All
+that is done value by value (averages, copies, checkpoints) needs no more than `values`, so it is written here, once.
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from danlu.tuning.group import Group
+
+CHUNK = 2**20  # values that are swapped at a time, so that no third copy is needed
 
 
 @dataclass
-class Flat:
-    """Parameters that share a weight decay.
+class Share:
+    """What an optimizer moves alike: tensors in float32 that hold their gradients in `grad` while they move.
 
-    - `weights`: what the model computes with; the parameters are views of it.
-    - `master`: the same in float32; the very same tensor where the model computes in float32.
-    - `gradient`: float32, `slices[i]` is the part of parameter i.
+    - `decays`: whether weight decay holds for them.
+    - `group`: what their rate depends on; None for the rate as it is.
+    - `factor`: of the rate in the present step; 0: frozen.
     """
 
-    weights: Tensor
-    master: nn.Parameter
-    gradient: Tensor
-    slices: list[Tensor]
-    positions: list[int]
+    tensors: list[nn.Parameter]
+    decays: bool
+    group: Group | None = None
+    factor: float = 1.0
 
 
-class FlatParameters:
-    """All parameters of a model that are trained."""
+class Parameters(ABC):
+    """All parameters of a model that are trained.
 
-    def __init__(self, model: nn.Module) -> None:
-        """Move the trained parameters of `model` into flat storage; vectors and scalars do not decay."""
-        self.named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        matrices = [i for i, (_, p) in enumerate(self.named) if p.dim() >= 2]
-        vectors = [i for i, (_, p) in enumerate(self.named) if p.dim() < 2]
-        self.flats = [self._flatten(positions) for positions in (matrices, vectors) if positions]
-        self._filled_rows: dict[int, Tensor] = {}
-        self.decays = [bool(positions is matrices) for positions in (matrices, vectors) if positions]
+    `named` has them under their names, in the order of the model; `shares` is what an optimizer steps.
+    """
 
-    def _flatten(self, positions: list[int]) -> Flat:
-        parameters = [self.named[i][1] for i in positions]
-        with torch.no_grad():
-            weights = torch.cat([p.detach().reshape(-1) for p in parameters])
-        master = nn.Parameter(weights if weights.dtype == torch.float32 else weights.float())
-        gradient = torch.zeros_like(weights, dtype=torch.float32)
-        for parameter, view in zip(parameters, _like(weights, parameters), strict=True):
-            parameter.data = view
-        master.grad = gradient
-        return Flat(weights, master, gradient, _like(gradient, parameters), positions)
+    named: list[tuple[str, nn.Parameter]]
+    shares: list[Share]
 
+    @abstractmethod
+    def begin(self, step: int) -> list[int]:
+        """Begin a step, counted from 0; the places in `named` of what moves in it, in order."""
+
+    @abstractmethod
     def add(self, gradients: Sequence[Tensor | None], first: bool) -> None:
-        """Add the gradients of one micro-batch, in the order of `named`; `first` overwrites instead."""
-        for flat in self.flats:
-            for part, i in zip(flat.slices, flat.positions, strict=True):
-                gradient = gradients[i]
-                if gradient is not None and gradient.is_sparse:
-                    self._add_rows(part, i, gradient, first)
-                elif first:
-                    part.zero_() if gradient is None else part.copy_(gradient)
-                elif gradient is not None:
-                    part.add_(gradient.float())  # adding bfloat16 as it is takes twice as long
+        """Add the gradients of one micro-batch, those of what moves, in float32; `first` overwrites instead."""
 
-    def _add_rows(self, part: Tensor, position: int, gradient: Tensor, first: bool) -> None:
-        """Add a gradient of some rows of an embedding; the rows of the step before are zero again if `first`."""
-        rows, values = gradient._indices()[0], gradient._values().float()
-        if first:
-            filled = self._filled_rows.get(position)
-            part.zero_() if filled is None else part.index_fill_(0, filled, 0.0)
-            self._filled_rows[position] = rows
-        else:
-            self._filled_rows[position] = torch.cat([self._filled_rows[position], rows])
-        part.index_add_(0, rows, values)
-
+    @abstractmethod
     def norm(self) -> Tensor:
-        """Euclidean norm of all gradients."""
-        norms = torch.stack([torch.linalg.vector_norm(flat.gradient) for flat in self.flats])
-        total: Tensor = torch.linalg.vector_norm(norms)
-        return total
+        """Euclidean norm of all gradients of what moves."""
 
+    @abstractmethod
     def scale(self, factor: float) -> None:
-        """Multiply all gradients."""
-        for flat in self.flats:
-            flat.gradient.mul_(factor)
+        """Multiply all gradients of what moves."""
 
+    @abstractmethod
     def publish(self) -> None:
-        """Copy the master into the weights that the model computes with."""
-        for flat in self.flats:
-            if flat.weights.dtype != torch.float32:
-                flat.weights.copy_(flat.master.detach())
+        """Let the model compute with the present values."""
 
-    def snapshot(self) -> list[Tensor]:
-        """A copy of the master."""
-        return [flat.master.detach().clone() for flat in self.flats]
+    @abstractmethod
+    def by_name(self, values: Sequence[Tensor]) -> dict[str, Tensor]:
+        """`values`, laid out as `self.values()`, by the names of `named` in their order, in their shapes; no copies."""
 
-    def by_name(self, masters: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Copies of masters, float32, under the names of their parameters."""
-        named = {}
-        for flat, master in zip(self.flats, masters, strict=True):
-            for i, part in zip(flat.positions, _like(master, flat.slices), strict=True):
-                named[self.named[i][0]] = part.detach().clone().cpu()
-        return named
+    @abstractmethod
+    def tensors(self) -> list[Tensor]:
+        """All that is held: weights, values and gradients; the same storage may come several times."""
+
+    def values(self) -> list[Tensor]:
+        """The parameters themselves, in float32: what optimizers, averages and checkpoints move and keep."""
+        return [tensor.detach() for share in self.shares for tensor in share.tensors]
+
+    def step(self, optimizer: Optimizer, rate: float) -> None:
+        """Let `optimizer`, made of `shares` in their order, move what moves; `publish` is to follow."""
+        for settings, share in zip(optimizer.param_groups, self.shares, strict=True):
+            settings["lr"] = rate * share.factor
+        optimizer.step()
 
     @torch.no_grad()
-    def restore(self, masters: Sequence[Tensor]) -> None:
-        """Take over masters as `snapshot` gave them."""
-        for flat, master in zip(self.flats, masters, strict=True):
-            flat.master.copy_(master)
+    def snapshot(self, into: Sequence[Tensor] = ()) -> list[Tensor]:
+        """A copy of the values, written over an earlier one if that is given."""
+        if not into:
+            return [value.clone() for value in self.values()]
+        for kept, value in zip(into, self.values(), strict=True):
+            kept.copy_(value)
+        return list(into)
+
+    @torch.no_grad()
+    def restore(self, values: Sequence[Tensor]) -> None:
+        """Take over values as `snapshot` gave them."""
+        for own, value in zip(self.values(), values, strict=True):
+            own.copy_(value)
         self.publish()
 
+    @torch.no_grad()
+    def swap(self, values: Sequence[Tensor]) -> None:
+        """Exchange the values with others, in place."""
+        for own, other in zip(self.values(), values, strict=True):
+            pieces = zip(torch.split(own.view(-1), CHUNK), torch.split(other.view(-1), CHUNK), strict=True)
+            for mine, theirs in pieces:
+                kept = mine.clone()
+                mine.copy_(theirs)
+                theirs.copy_(kept)
+        self.publish()
 
-def _like(flat: Tensor, parts: Sequence[Tensor]) -> list[Tensor]:
-    """A flat tensor cut into the shapes of `parts`."""
-    pieces = torch.split(flat, [part.numel() for part in parts])
-    return [piece.view(part.shape) for piece, part in zip(pieces, parts, strict=True)]
+    def state(self, optimizer: Optimizer) -> dict[str, Tensor]:
+        """The values, and what `optimizer` keeps of them, for a checkpoint; no copies."""
+        kept = {}
+        for i, tensor in enumerate(self._tensors()):
+            kept[f"master.{i}"] = tensor.detach()
+            for name, value in optimizer.state.get(tensor, {}).items():
+                if value is not None:
+                    kept[f"optimizer.{i}.{name}"] = value
+        return kept
+
+    @torch.no_grad()
+    def load(self, kept: Mapping[str, Tensor], optimizer: Optimizer) -> None:
+        """Take over what `state` gave. Raises `KeyError` or `RuntimeError` for what other parameters have left."""
+        for i, tensor in enumerate(self._tensors()):
+            tensor.copy_(kept[f"master.{i}"])
+            prefix = f"optimizer.{i}."
+            names = [name for name in kept if name.startswith(prefix)]
+            if names:
+                optimizer.state[tensor] = {name.removeprefix(prefix): kept[name].to(tensor.device) for name in names}
+        self.publish()
+
+    def _tensors(self) -> list[nn.Parameter]:
+        return [tensor for share in self.shares for tensor in share.tensors]
+
+
+def storage_bytes(tensors: Iterable[Tensor]) -> int:
+    """Bytes that tensors hold together; what several of them share counts once."""
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+    return sum(storages.values())

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +21,13 @@ from danlu.train.batches import Batches
 from danlu.train.checkpoint import State
 from danlu.train.flops import flops_a_token
 from danlu.train.loop import Loss, Scaler, Step, steps
-from danlu.train.optimizer import build_optimizer
-from danlu.train.parameters import FlatParameters
+from danlu.train.optimizer import build_optimizer, bytes_a_value, lay_out
+from danlu.train.parameters import storage_bytes
 from danlu.train.progress import TrainingBar
 from danlu.train.recorder import Recorder
 from danlu.train.schedule import rate_factor
 from danlu.train.settings import Training
+from danlu.tuning.method import Method
 
 RECORDED = ("jsonl",)
 """Recorders that are always there: the report and resuming need `log.jsonl`."""
@@ -35,9 +37,13 @@ EVERY, LINES = 10, 20  # steps between two lines of the log; a short training ha
 
 @dataclass(frozen=True)
 class Best:
-    """What a training ends with: weights by name, float32, and where they were reached."""
+    """What a training ends with, and where it was reached.
+
+    - `weights`: by name, float32; views of what the training holds. `method`: what the method keeps beside them.
+    """
 
     weights: dict[str, Tensor]
+    method: dict[str, Tensor]
     step: int
     score: float | None
 
@@ -63,30 +69,32 @@ class TrainingRun:
         batches: Batches,
         loss: Loss,
         settings: Training,
+        method: Method,
         *,
         precision: str,
         folder: Path,
         fingerprint: str,
         seed: int,
     ) -> None:
-        """Lay out the parameters and take over the newest checkpoint."""
-        self.model, self.batches, self.loss, self.settings = model, batches, loss, settings
+        """Lay out the parameters and take over the newest checkpoint; `method` has been applied to `model`."""
+        self.model, self.batches, self.loss, self.settings, self.method = model, batches, loss, settings, method
         self.folder, self.precision, self.seed = folder, precision, seed
-        self.parameters = FlatParameters(model)
-        self.optimizer = build_optimizer(
-            settings.optimizer,
-            self.parameters,
-            rate=settings.rate,
-            weight_decay=settings.weight_decay,
-            betas=settings.betas,
-            momentum=settings.momentum,
-        )
-        self.average = Average(self.parameters, settings.average)
-        fresh = State(fingerprint, torch.get_num_threads(), batches.parts, precision)
-        self.state = checkpoint.restore(folder / "checkpoints", fresh, self.parameters, self.optimizer, self.average)
-        self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None
         self.steps_an_epoch = batches.an_epoch()
         self.total = settings.total_steps(self.steps_an_epoch)
+        self.parameters = lay_out(settings.optimizer, model, method.groups(model, self.total))
+        self.weights = self.parameters.by_name(self.parameters.values())
+        self._moves: dict[str, Any] = {
+            "weight_decay": settings.weight_decay,
+            "betas": settings.betas,
+            "momentum": settings.momentum,
+        }
+        self.optimizer = build_optimizer(settings.optimizer, self.parameters, rate=settings.rate, **self._moves)
+        self.average = Average(self.parameters, settings.average)
+        fresh = State(fingerprint, torch.get_num_threads(), batches.parts, precision)
+        self.state = checkpoint.restore(
+            folder / "checkpoints", fresh, self.parameters, self.optimizer, self.average, method.state(model)
+        )
+        self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None
         self.limit = matmul_rate(DTYPES[precision])  # measured before the threads are at work
 
     def train(self, name: str, validation: Validation | None) -> Best:
@@ -94,7 +102,7 @@ class TrainingRun:
 
         Ctrl-C ends it after the step that is under way, with a checkpoint.
         """
-        every = self.settings.evaluate or self.steps_an_epoch
+        every = self._every()
         told_every = min(EVERY, max(1, self.total // LINES))
         recorders = [*(find(Recorder, kind)() for kind in RECORDED), *self.settings.recorders]  # type: ignore[type-abstract]
         writers = [recorder.open(self.folder, self.state.step) for recorder in recorders]
@@ -118,6 +126,8 @@ class TrainingRun:
                     scaler=self.scaler,
                 ):
                     recent.append(step)
+                    if self.method.after_step(self.model, self.weights, step.number):
+                        self.parameters.publish()
                     self.average.update(step.number)
                     self.state.step = step.number + 1
                     last = self.state.step == self.total
@@ -128,7 +138,7 @@ class TrainingRun:
                             writer.write(line)
                         recent = []
                     if validation and (self.state.step % every == 0 or last):
-                        validated = self._validate(validation)
+                        validated = self._validate(validation, last)
                         for writer in writers:
                             writer.write(validated)
                         if self.settings.patience and self.state.stale >= self.settings.patience:
@@ -152,7 +162,7 @@ class TrainingRun:
     def _line(self, recent: Sequence[Step]) -> dict[str, float]:
         seconds = sum(step.seconds for step in recent)
         tokens = sum(step.tokens for step in recent)
-        width = float(self.batches.reader.lengths[:1000].mean())
+        width = float(self.batches.reader.sizes.widths[:1000].mean())
         speed = tokens / max(seconds, 1e-9)
         operations = speed * flops_a_token(self.model, width)
         self.limit = max(self.limit, operations)  # what is reached is possible, whatever was measured before
@@ -167,15 +177,31 @@ class TrainingRun:
             "seconds": round(seconds, 4),
         }
 
-    def _validate(self, validation: Validation) -> dict[str, object]:
-        with self.average.in_force() as masters:
+    def _every(self) -> int:
+        return self.settings.evaluate or self.steps_an_epoch
+
+    def bytes_a_parameter(self, validated: bool) -> float:
+        """What is held for the parameters, trained or not, divided by their number; gradients of a step come and go.
+
+        `validated`: whether the best weights are looked for.
+        """
+        everything = list(self.model.parameters())
+        held = storage_bytes([*everything, *self.parameters.tensors()])
+        values = self.parameters.values()
+        copies = bool(self.settings.average) + (validated and self._every() < self.total)
+        moments = bytes_a_value(self.settings.optimizer, **self._moves)
+        held += sum(value.numel() * moments + value.nbytes * copies for value in values)
+        return held / sum(parameter.numel() for parameter in everything)
+
+    def _validate(self, validation: Validation, last: bool) -> dict[str, object]:
+        with self.average.in_force():
             measured = validation.measure()
             score = measured[validation.metric]
             best = self.state.best
             better = best is None or (score > best if validation.higher_is_better else score < best)
             if better and not math.isnan(score):
                 self.state.best, self.state.best_step, self.state.stale = score, self.state.step, 0
-                self.state.best_masters = [master.clone() for master in masters]
+                self._keep(last)
             else:
                 self.state.stale += 1
         return {
@@ -184,16 +210,30 @@ class TrainingRun:
             "validation": measured,
         }
 
+    def _keep(self, last: bool) -> None:
+        """Keep a copy of what was found to be best, written over the one before; the last needs none."""
+        kept = {} if last else {name: value.clone() for name, value in self.method.state(self.model).items()}
+        self.state.best_values = [] if last else self.parameters.snapshot(self.state.best_values)
+        self.state.best_method = kept
+
     def _save(self) -> None:
         if self.scaler:
             self.state.scale, self.state.good = self.scaler.scale, self.scaler.good
-        checkpoint.save(self.folder / "checkpoints", self.state, self.parameters, self.optimizer, self.average)
+        checkpoint.save(
+            self.folder / "checkpoints",
+            self.state,
+            self.parameters,
+            self.optimizer,
+            self.average,
+            self.method.state(self.model),
+        )
 
     def _best(self) -> Best:
-        with self.average.in_force() as masters:
-            chosen = self.state.best_masters or masters
-            step = self.state.best_step if self.state.best_masters else self.state.step
-            return Best(self.parameters.by_name(chosen), step, self.state.best)
+        kept = self.state.best_values
+        values = kept or self.average.values or self.parameters.values()
+        method = self.state.best_method if kept else self.method.state(self.model)
+        step = self.state.best_step if kept else self.state.step
+        return Best(self.parameters.by_name(values), method, step, self.state.best)
 
 
 def _mean(values: Sequence[float]) -> float:

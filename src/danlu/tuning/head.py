@@ -15,12 +15,13 @@ def above_trunk(model: PreTrainedModel) -> list[str]:
     trunk = model.base_model
     if trunk is model or model.config.is_encoder_decoder:
         raise Refusal(f"{type(model).__name__} does not tell its trunk from its head; use tuning: full")
-    names = [name for name, child in model.named_children() if child is not trunk and _has_parameters(child)]
+    names = [name for name, child in model.named_children() if child is not trunk and has_parameters(child)]
     pooler = getattr(trunk, "pooler", None)
-    if isinstance(pooler, nn.Module) and _has_parameters(pooler):
+    if isinstance(pooler, nn.Module) and has_parameters(pooler):
         names.append(f"{model.base_model_prefix}.pooler")
     return names
 
 
-def _has_parameters(module: nn.Module) -> bool:
+def has_parameters(module: nn.Module) -> bool:
+    """Whether a module or one of those inside has any."""
     return next(module.parameters(), None) is not None

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.data.corpus.contamination import Decontaminate, Forbidden, Runs, run_hashes
-from danlu.data.corpus.engines.local import Local
+from danlu.data.corpus.executors.local import Local
 from danlu.data.corpus.ingest import Ingest, RawChunk
 from danlu.data.corpus.spool import Spool
 from danlu.refusal import Refusal

@@ -5,7 +5,7 @@ import pytest
 from pyarrow import int64, string
 
 from danlu.data.corpus import spool as spooling
-from danlu.data.corpus.engines.local import Local
+from danlu.data.corpus.executors.local import Local
 from danlu.data.corpus.ingest import Ingest, RawChunk, keys_of, raw_chunks
 from danlu.data.corpus.spool import Spool, spooled_clusters
 from danlu.data.corpus.stored import arrow_table, conformed, one_schema, read_arrow, stored_records, write_arrow

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from danlu.answer.shown import Cell, marked
 from danlu.data.corpus.prepared import save_split
 from danlu.data.corpus.survey import survey
 from danlu.data.duplicates.dedup import find_clusters
 from danlu.evaluate.pages.charts import Line, histogram, line_chart, short_number, smoothed, thinned, ticks
 from danlu.evaluate.pages.markup import element, escaped
 from danlu.evaluate.reporting.report import write_report
-from danlu.evaluate.reporting.sections.errors import with_marks
+from danlu.evaluate.reporting.sections.errors import drawn
 from danlu.evaluate.reporting.wording import in_columns, number, signed
 from danlu.evaluate.scoring.examine import examine, write
 from danlu.evaluate.scoring.worst_errors import worst
@@ -157,12 +158,15 @@ def test_malicious_text_stays_text(tmp_path):
 
 
 def test_spans_are_marked_where_they_are_and_stand_out_where_they_differ():
-    spans = [{"start": 0, "end": 2, "label": "PER"}, {"start": 3, "end": 5, "label": "LOC"}]
-    marked = with_marks("李白在长安", spans, spans[:1])
-    assert marked == (
-        '<mark class="shared">李白<small>PER</small></mark>在<mark class="apart">长安<small>LOC</small></mark>'
+    spans = [(0, 2, "PER"), (3, 5, "LOC")]
+    marks = drawn(Cell("text", (marked("李白在长安", spans, spans[:1]),)))
+    assert marks == (
+        '<td class="text" dir="auto"><mark class="shared">李白<small>PER</small></mark>在'
+        '<mark class="apart">长安<small>LOC</small></mark></td>'
     )
-    assert with_marks("字" * 500, [], []) == "字" * 400 + " …"
+    long = drawn(Cell("text", (marked("字" * 500, [], []),) * 2))
+    line = f'<p dir="auto">{"字" * 400} …</p>'
+    assert long == f'<td class="text">{line}{line}</td>'
 
 
 @given(some.text(alphabet=some.characters(), max_size=60))
@@ -179,13 +183,17 @@ def test_worst_errors_come_first():
     records = [{"text": str(place), "label": "a"} for place in range(4)]
     answers = [("b", 0.6), ("a", 0.99), ("b", 0.9), ("b", 0.7)]
     predictions = [{"label": label, "scores": {label: share}} for label, share in answers]
-    found = worst(task, records, predictions)
+    gold = [record["label"] for record in records]
+    found = worst(task.form, records, gold, predictions)
     assert [error["record"]["text"] for error in found] == ["2", "3", "0"]
-    assert worst(task, records, predictions, 1) == found[:1]
+    assert worst(task.form, records, gold, predictions, 1) == found[:1]
+    taken = iter(predictions)
+    assert worst(task.form, records, gold, taken, 0) == []
+    assert next(taken, None) is None  # all were looked at
     tag = Task.model_validate({"kind": "tag", "labels": ["X"]})
     texts = [{"text": "abc", "entities": [{"start": 0, "end": 1, "label": "X"}]}, {"text": "abc", "entities": []}]
     entity = {"start": 1, "end": 2, "label": "X", "text": "b", "score": 0.5}
-    found = worst(tag, texts, [{"entities": [entity]}, {"entities": [entity]}])
+    found = worst(tag.form, texts, [tag.gold(text) for text in texts], [{"entities": [entity]}, {"entities": [entity]}])
     assert [(error["wrong"], error["confidence"]) for error in found] == [(2, 0.5), (1, 0.5)]
     assert found[0]["gold"] == [{"start": 0, "end": 1, "label": "X"}]
 

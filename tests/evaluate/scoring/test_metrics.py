@@ -11,7 +11,10 @@ from seqeval.metrics import precision_score as seqeval_precision
 from seqeval.metrics import recall_score as seqeval_recall
 from sklearn import metrics as sklearn_metrics
 
-from danlu.evaluate.scoring.metric import Metric
+from danlu.answer.answer import Answer
+from danlu.evaluate.scoring.columns import Columns
+from danlu.evaluate.scoring.metric import Metric, measures
+from danlu.evaluate.scoring.side import Side
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 
@@ -25,52 +28,113 @@ PREDICTED = ["good", "good", "bad", "bad", "mixed"]
 GOLD_SPANS = [{(0, 2, "PER"), (3, 6, "LOC")}, {(1, 4, "ORG")}, set()]
 PREDICTED_SPANS = [{(0, 2, "PER"), (3, 5, "LOC")}, {(1, 4, "LOC")}, {(0, 1, "PER")}]
 
+# price and design right, one price wrongly given, one design missed
+GOLD_SETS = [{"good", "bad"}, {"bad"}, set()]
+PREDICTED_SETS = [{"good"}, {"bad"}, {"mixed"}]
+
+NUMBERS = [1.0, 2.0, 3.0, 4.0], [1.5, 2.0, 2.5, 6.0]
+SCORES = [[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.1, 0.9]]
+
 CASES = {
-    "accuracy": (GOLD, PREDICTED, LABELS, 3 / 5),
-    "precision": (GOLD, PREDICTED, LABELS, (2 / 2 + 1 / 2 + 0) / 3),
-    "recall": (GOLD, PREDICTED, LABELS, (2 / 3 + 1 / 2 + 0) / 3),
-    "macro_f1": (GOLD, PREDICTED, LABELS, (0.8 + 0.5 + 0) / 3),
-    "micro_f1": (GOLD, PREDICTED, LABELS, 3 / 5),
-    "entity_precision": (GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 1 / 4),
-    "entity_recall": (GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 1 / 3),
-    "entity_f1": (GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 2 / 7),
-    "perplexity": ([None, None], [(math.log(8) * 2, 2), (math.log(2) * 4, 4)], (), 2 ** (10 / 6)),
+    "accuracy": ("label", GOLD, PREDICTED, LABELS, 3 / 5),
+    "precision": ("label", GOLD, PREDICTED, LABELS, (2 / 2 + 1 / 2 + 0) / 3),
+    "recall": ("label", GOLD, PREDICTED, LABELS, (2 / 3 + 1 / 2 + 0) / 3),
+    "macro_f1": ("label", GOLD, PREDICTED, LABELS, (0.8 + 0.5 + 0) / 3),
+    "micro_f1": ("label", GOLD, PREDICTED, LABELS, 3 / 5),
+    "entity_precision": ("spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 1 / 4),
+    "entity_recall": ("spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 1 / 3),
+    "entity_f1": ("spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 2 / 7),
+    "perplexity": ("likelihood", [(0.0, 0)] * 2, [(math.log(8) * 2, 2), (math.log(2) * 4, 4)], (), 2 ** (10 / 6)),
+    "subset_accuracy": ("labels", GOLD_SETS, PREDICTED_SETS, LABELS, 1 / 3),
+    "hamming": ("labels", GOLD_SETS, PREDICTED_SETS, LABELS, 2 / 12),
+    "mse": ("number", *NUMBERS, (), (0.25 + 0 + 0.25 + 4) / 4),
+    "mae": ("number", *NUMBERS, (), (0.5 + 0 + 0.5 + 2) / 4),
+    "pearson": ("number", *NUMBERS, (), 7 / math.sqrt(5 * 12.5)),
+    "spearman": ("number", [1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0], (), 0.8),
+    "auc": ("label", ["x", "x", "y", "y"], ["x", "y", "y", "y"], ("x", "y"), 3.5 / 4),  # of the scores, one pair equal
 }
 
 
-def measured(kind, gold, predicted, labels):
-    metric = find(Metric, kind)()
-    return float(metric.value(metric.counts(gold, predicted, labels).sum(0)))
+def side_of(form, gold, predicted, labels, scores=None):
+    form = find(Answer, form)()
+    if form.kind in ("spans", "labels"):
+        gold, predicted = ([*map(frozenset, side)] for side in (gold, predicted))
+    side = Side(form, labels, list(gold), list(predicted))
+    if scores is not None:
+        side.scores = Columns(len(labels))
+        for row in scores:
+            side.scores.append(row)
+    return side
+
+
+def case(kind):
+    form, gold, predicted, labels, expected = CASES[kind]
+    return side_of(form, gold, predicted, labels, SCORES if kind == "auc" else None), expected
+
+
+def measured(kind, *given):
+    metric, side = find(Metric, kind)(), side_of(*given)
+    return metric.measured(metric.prepared(side), len(side.gold))
 
 
 def test_every_metric_has_a_known_answer():
     assert sorted(CASES) == kinds(Metric)
-    assert len(CASES) == 9
+    assert len(CASES) == 16
 
 
 @pytest.mark.parametrize("kind", CASES)
 def test_known_answer(kind):
-    *arguments, expected = CASES[kind]
-    assert measured(kind, *arguments) == pytest.approx(expected, abs=1e-12)
+    metric, (side, expected) = find(Metric, kind)(), case(kind)
+    assert metric.measured(metric.prepared(side), len(side.gold)) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_value_of_many_totals_at_once_is_the_value_of_each(kind):
-    gold, predicted, labels, _ = CASES[kind]
-    metric = find(Metric, kind)()
-    counts = metric.counts(gold, predicted, labels)
-    assert counts.shape[0] == len(gold)
-    stacked = np.stack([counts.sum(0), counts[:1].sum(0), counts[1:].sum(0)])
-    assert metric.value(stacked).tolist() == pytest.approx([float(metric.value(row)) for row in stacked])
+def test_a_metric_of_a_draw_is_that_of_the_examples_drawn(kind):
+    metric, (side, _) = find(Metric, kind)(), case(kind)
+    times = np.array([[2, 1, 0, 1, 1], [0, 3, 1, 1, 0], [1, 0, 2, 0, 2]], np.float64)[:, : len(side.gold)]
+    found = metric.drawn(metric.prepared(side), [times[:2], times[2:]])
+    assert found.shape == (3,)
+    scores = None if side.scores is None else side.scores.columns(0, 2)
+    for row, value in zip(times.astype(int), found, strict=True):
+        drawn = np.repeat(np.arange(len(side.gold)), row)
+        again = Side(side.form, side.labels, [side.gold[i] for i in drawn], [side.values[i] for i in drawn])
+        if scores is not None:
+            again.scores = Columns(2)
+            for place in drawn:
+                again.scores.append(scores[place])
+        expected = metric.measured(metric.prepared(again), len(drawn))
+        assert value == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_a_metric_of_one_form_refuses_another(kind):
+    metric = find(Metric, kind)
+    for form in kinds(Answer):
+        if not metric.forms or form in metric.forms:
+            assert [*measures([kind, kind], form)] == [kind]
+        else:
+            with pytest.raises(Refusal, match=f"'{kind}' measures answers of the form .*, and these are .* {form};"):
+                measures([kind], form)
+
+
+def test_a_misspelt_metric_is_refused_with_the_nearest():
+    with pytest.raises(Refusal, match="there is no metric 'pearsson'; did you mean 'pearson'"):
+        measures(["pearsson"], "number")
 
 
 def test_values_of_the_labels_are_named():
-    metric = find(Metric, "macro_f1")()
-    values = metric.by_label(metric.counts(GOLD, PREDICTED, LABELS).sum(0), LABELS)
+    def by_label(kind, *given):
+        metric, side = find(Metric, kind)(), side_of(*given)
+        return metric.by_label(metric.prepared(side), side)
+
+    values = by_label("macro_f1", "label", GOLD, PREDICTED, LABELS)
     assert values == pytest.approx({"good": 0.8, "bad": 0.5, "mixed": 0.0})  # no "empty"
-    entity = find(Metric, "entity_f1")()
-    totals = entity.counts(GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG")).sum(0)
-    assert entity.by_label(totals, ("PER", "LOC", "ORG")) == pytest.approx({"PER": 2 / 3, "LOC": 0.0, "ORG": 0.0})
+    values = by_label("entity_f1", "spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"))
+    assert values == pytest.approx({"PER": 2 / 3, "LOC": 0.0, "ORG": 0.0})
+    form, gold, predicted, _, _ = CASES["auc"]
+    side = side_of(form, gold, predicted, ("x", "y", "never"), [[*row, 0.5] for row in SCORES])
+    metric = find(Metric, "auc")()
+    assert metric.by_label(metric.prepared(side), side) == {"x": 0.875, "y": 0.875}
 
 
 PAIRS = some.lists(some.tuples(some.sampled_from(LABELS), some.sampled_from(LABELS)), min_size=1, max_size=40)
@@ -81,7 +145,7 @@ PAIRS = some.lists(some.tuples(some.sampled_from(LABELS), some.sampled_from(LABE
 def test_label_metrics_agree_with_scikit_learn(pairs):
     gold, predicted = zip(*pairs, strict=True)
     named = {"zero_division": 0}  # labels: those in the truth or in the answers
-    assert measured("accuracy", gold, predicted, LABELS) == pytest.approx(
+    assert measured("accuracy", "label", gold, predicted, LABELS) == pytest.approx(
         sklearn_metrics.accuracy_score(gold, predicted)
     )
     for kind, function, average in (
@@ -91,9 +155,10 @@ def test_label_metrics_agree_with_scikit_learn(pairs):
         ("recall", sklearn_metrics.recall_score, "macro"),
     ):
         expected = function(gold, predicted, average=average, **named)
-        assert measured(kind, gold, predicted, LABELS) == pytest.approx(expected), kind
+        assert measured(kind, "label", gold, predicted, LABELS) == pytest.approx(expected), kind
     metric = find(Metric, "macro_f1")()
-    values = metric.by_label(metric.counts(gold, predicted, LABELS).sum(0), LABELS)
+    side = side_of("label", gold, predicted, LABELS)
+    values = metric.by_label(metric.prepared(side), side)
     of_labels = sklearn_metrics.f1_score(gold, predicted, average=None, labels=list(values), **named)
     assert set(values) == {*gold, *predicted}
     assert list(values.values()) == pytest.approx(of_labels)
@@ -127,7 +192,9 @@ def test_entity_metrics_agree_with_seqeval(sentences):
     gold = [apart(first) for first, _ in sentences]
     predicted = [apart(second) for _, second in sentences]
     if not any(gold) and not any(predicted):
-        assert all(math.isnan(measured(kind, gold, predicted, ("PER", "LOC"))) for kind in CASES if "entity" in kind)
+        assert all(
+            math.isnan(measured(kind, "spans", gold, predicted, ("PER", "LOC"))) for kind in CASES if "entity" in kind
+        )
         return
     rows = [tags(spans) for spans in gold], [tags(spans) for spans in predicted]
     for kind, function in (
@@ -135,17 +202,17 @@ def test_entity_metrics_agree_with_seqeval(sentences):
         ("entity_precision", seqeval_precision),
         ("entity_recall", seqeval_recall),
     ):
-        assert measured(kind, gold, predicted, ("PER", "LOC")) == pytest.approx(function(*rows)), kind
+        assert measured(kind, "spans", gold, predicted, ("PER", "LOC")) == pytest.approx(function(*rows)), kind
 
 
 def test_perplexity_adds_up_over_tokens_and_not_over_texts():
     texts = [(3.0, 1), (1.0, 9)]
-    assert measured("perplexity", [None, None], texts, ()) == pytest.approx(math.exp(4.0 / 10))
+    assert measured("perplexity", "likelihood", [(0.0, 0)] * 2, texts, ()) == pytest.approx(math.exp(4.0 / 10))
 
 
 def test_perplexity_without_a_token_is_refused():
     with pytest.raises(Refusal, match="needs a token to predict"):
-        measured("perplexity", [None], [(0.0, 0)], ())
+        measured("perplexity", "likelihood", [(0.0, 0)], [(0.0, 0)], ())
 
 
 @pytest.mark.parametrize(
@@ -153,9 +220,9 @@ def test_perplexity_without_a_token_is_refused():
     [
         ("macro_f1", ["good", "great"], ["good", "good"], "Record 2 has the gold label 'great'.* knows: good, bad"),
         ("micro_f1", ["good"], ["awful"], "Record 1 has the predicted label 'awful'"),
-        ("entity_f1", [set(), {(0, 1, "DATE")}], [set(), set()], "Record 2 has the entity label 'DATE'"),
+        ("entity_f1", [set(), {(0, 1, "DATE")}], [set(), set()], "Record 2 has the gold label 'DATE'"),
     ],
 )
 def test_an_unknown_label_is_refused_with_its_record(kind, gold, predicted, words):
     with pytest.raises(Refusal, match=words):
-        measured(kind, gold, predicted, LABELS)
+        measured(kind, "spans" if kind == "entity_f1" else "label", gold, predicted, LABELS)

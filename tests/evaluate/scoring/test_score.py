@@ -9,8 +9,12 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import confusion_matrix, f1_score
 
-from danlu.evaluate.scoring.resample import Interval, independent_difference, resampled_totals
-from danlu.evaluate.scoring.score import score, score_answers, truths
+from danlu.answer.answer import Answer
+from danlu.evaluate.scoring.metric import measures
+from danlu.evaluate.scoring.resample import Draws, Interval, independent_difference
+from danlu.evaluate.scoring.score import score, score_sides, truths
+from danlu.evaluate.scoring.side import Side
+from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 
@@ -28,6 +32,7 @@ class Words(SimpleNamespace):
     """A task as far as scoring looks at it: the truth is in `label`, the answer too."""
 
     metrics = ("macro_f1", "accuracy")
+    form = find(Answer, "label")()
 
     def label_names(self):
         return LABELS
@@ -35,8 +40,11 @@ class Words(SimpleNamespace):
     def gold(self, record, number=0):
         return record["label"]
 
-    def answer(self, prediction):
-        return prediction["label"]
+
+def score_answers(metrics, labels, gold, answers, form="label", rival=None, **settings):
+    form = find(Answer, form)()
+    sides = [Side(form, labels, gold, values) for values in (answers, *([rival[1]] if rival else []))]
+    return score_sides(measures(metrics, form.kind), sides[0], rival and (rival[0], sides[1]), **settings)
 
 
 def rows(labels):
@@ -65,9 +73,11 @@ def test_the_interval_of_accuracy_is_that_of_the_binomial_law():
 
 def test_resampled_sums_are_those_of_drawing_with_replacement():
     counts = np.random.default_rng(0).random((50, 3))
-    (totals,) = resampled_totals([counts], 20, seed=7)
+    draws = Draws(50, 20, seed=7)
     drawn_at_once = np.random.default_rng(7).integers(0, 50, (20, 50))
-    assert totals == pytest.approx(counts[drawn_at_once].sum(1))
+    for _ in range(2):  # the second time from what was kept
+        (times,) = draws
+        assert times @ counts == pytest.approx(counts[drawn_at_once].sum(1))
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
@@ -91,22 +101,38 @@ def test_means_over_labels_count_those_in_the_truth_or_in_the_answers_in_every_d
 @pytest.mark.parametrize(
     ("metric", "gold", "answers", "low"),
     [
-        ("perplexity", [None] * 10, [(math.log(8), 1), *[(0.0, 0)] * 9], 8.0),
-        ("entity_f1", [{(0, 1, "a")}, *[set()] * 9], [{(0, 1, "a")}, *[set()] * 9], 1.0),
-        ("entity_recall", [{(0, 1, "a")}, *[set()] * 9], [{(0, 1, "a")}, *[set()] * 9], 1.0),
-        ("entity_precision", [{(0, 1, "a")}, *[set()] * 9], [{(0, 1, "a")}, *[set()] * 9], 1.0),
+        ("perplexity", [(0.0, 0)] * 10, [(math.log(8), 1), *[(0.0, 0)] * 9], 8.0),
+        (
+            "entity_f1",
+            [frozenset({(0, 1, "a")}), *[frozenset()] * 9],
+            [frozenset({(0, 1, "a")}), *[frozenset()] * 9],
+            1.0,
+        ),
+        (
+            "entity_recall",
+            [frozenset({(0, 1, "a")}), *[frozenset()] * 9],
+            [frozenset({(0, 1, "a")}), *[frozenset()] * 9],
+            1.0,
+        ),
+        (
+            "entity_precision",
+            [frozenset({(0, 1, "a")}), *[frozenset()] * 9],
+            [frozenset({(0, 1, "a")}), *[frozenset()] * 9],
+            1.0,
+        ),
     ],
 )
 def test_draws_without_anything_to_measure_do_not_move_the_interval(metric, gold, answers, low):
     labels = LABELS if metric != "perplexity" else ()
-    interval = score_answers((metric,), labels, gold, answers, resamples=200).metrics[metric].interval
+    form = "spans" if labels else "likelihood"
+    interval = score_answers((metric,), labels, gold, answers, form, resamples=200).metrics[metric].interval
     assert (interval.low, interval.value, interval.high) == pytest.approx((low, low, low))
 
 
 @pytest.mark.parametrize("metric", ["entity_f1", "entity_recall", "entity_precision"])
 def test_where_there_is_nothing_to_measure_there_is_no_value(metric):
     plain = score_answers(
-        (metric,), LABELS, [set()] * 3, [set()] * 3, resamples=10, rival=("hmm", [set()] * 3)
+        (metric,), LABELS, [frozenset()] * 3, [frozenset()] * 3, "spans", resamples=10, rival=("hmm", [frozenset()] * 3)
     ).to_plain()
     assert plain["metrics"][metric] == {"value": None, "low": None, "high": None, "by_label": {}}
     assert plain["baseline"]["difference"][metric]["value"] is None
@@ -140,7 +166,7 @@ def test_a_perfect_model_has_an_interval_of_no_width():
 
 def test_spans_have_no_confusion_matrix_but_a_support():
     gold = [frozenset({(0, 1, "a")}), frozenset({(0, 1, "a"), (2, 3, "b")})]
-    scores = score_answers(("entity_f1",), LABELS, gold, gold, resamples=10)
+    scores = score_answers(("entity_f1",), LABELS, gold, gold, "spans", resamples=10)
     assert scores.confusion is None
     assert scores.support == {"a": 2, "b": 1, "c": 0}
 
@@ -175,16 +201,16 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(records, predictions, wo
 
 
 def test_numbers_that_json_does_not_know_become_none():
-    scores = score_answers(("perplexity",), (), [None], [(1e6, 1)], resamples=10)
+    scores = score_answers(("perplexity",), (), [(0.0, 0)], [(1e6, 1)], "likelihood", resamples=10)
     assert scores.to_plain()["metrics"]["perplexity"]["value"] is None
 
 
 def test_a_record_without_its_truth_is_named_by_its_number():
     task = Task.model_validate({"kind": "classify", "labels": ["bad", "good"]})
     records = [{"text": "好", "label": "good"}, {"text": "坏", "label": "BAD "}, {"text": "好"}]
-    assert truths(task, records[:2], [{}] * 2) == ["good", "bad"]
+    assert truths(task, records[:2]) == ["good", "bad"]
     with pytest.raises(Refusal, match="record 3: there is no column 'label'"):
-        truths(task, records, [{}] * 3)
+        truths(task, records)
     spans = [{"text": "好", "entities": []}, {"text": "好", "entities": 3}]
     with pytest.raises(Refusal, match="record 2: column 'entities' must be a list"):
-        truths(Task.model_validate("tag"), spans, [{}] * 2)
+        truths(Task.model_validate("tag"), spans)

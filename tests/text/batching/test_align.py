@@ -119,7 +119,7 @@ def tokenizer(kind):
 @pytest.mark.parametrize("text", SOURCE)
 def test_every_word_comes_back_through_a_real_tokenizer(kind, text):
     [row] = windows([text], tokenizer(kind), 512, "stop", offsets=True)
-    offsets = without_space(row.offsets, text)
+    offsets = without_space(row.row.offsets, text)
     for word in text.replace(",", " ,").replace(".", " .").split():
         start = text.index(word)
         classes, inexact = label_tokens([(start, start + len(word), 0)], offsets)
@@ -129,9 +129,9 @@ def test_every_word_comes_back_through_a_real_tokenizer(kind, text):
 
 def test_a_character_of_several_tokens_is_one_span():
     [row] = windows(["a龘b"], tokenizer("bpe"), 512, "stop", offsets=True)
-    assert (row.offsets == [1, 2]).all(1).sum() > 1
-    classes, _ = label_tokens([(1, 2, 0)], row.offsets)
-    assert spans_of(classes, row.offsets)[0][0] == (1, 2, 0)
+    assert (row.row.offsets == [1, 2]).all(1).sum() > 1
+    classes, _ = label_tokens([(1, 2, 0)], row.row.offsets)
+    assert spans_of(classes, row.row.offsets)[0][0] == (1, 2, 0)
 
 
 def test_tokens_are_joined_with_spaces_only_where_the_script_has_them():

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from danlu.machine.seed import generator
 from danlu.text.batching.batch import plan
+from danlu.text.batching.encoded import Encoded, Row, Sizes, sizes_of
 from danlu.text.batching.order import permuted
-from danlu.text.batching.reader import Reader, lengths_of
+from danlu.text.batching.reader import Reader
 
 
 @settings(max_examples=60, deadline=None)
@@ -45,7 +46,7 @@ def seen(reader, start, stop, each, ranks):
     for number in range(start, stop):
         own = [reader.step(number, each, rank, ranks) for rank in range(ranks)]
         for turn in range(max(map(len, own))):
-            found += [own[rank][turn].rows.tolist() for rank in range(ranks) if turn < len(own[rank])]
+            found += [own[rank][turn].examples.tolist() for rank in range(ranks) if turn < len(own[rank])]
     return found
 
 
@@ -60,7 +61,7 @@ def seen(reader, start, stop, each, ranks):
 )
 def test_ranks_and_restarts_do_not_change_the_global_order(lengths, seed, window, examples, each, data):
     def made():
-        return Reader(np.array(lengths), seed, tokens=64, examples=examples, window=window)
+        return Reader(Sizes(np.array(lengths)), seed, tokens=64, examples=examples, window=window)
 
     epochs = {ranks: seen(made(), 0, 2 * made().an_epoch(each, ranks), each, ranks) for ranks in (1, 2, 4)}
     assert epochs[1] == epochs[2] == epochs[4]
@@ -76,27 +77,32 @@ def test_ranks_and_restarts_do_not_change_the_global_order(lengths, seed, window
 
 def test_data_that_fits_one_window_is_planned_as_a_whole():
     lengths = np.random.default_rng(0).integers(3, 60, 500)
-    reader = Reader(lengths, 5, tokens=256)
+    reader = Reader(Sizes(lengths), 5, tokens=256)
     for epoch in range(2):
-        wanted = plan(lengths, tokens=256, rng=generator(5, "order", epoch))
+        wanted = plan(Sizes(lengths), tokens=256, rng=generator(5, "order", epoch))
         size = reader.an_epoch()
         assert size == len(wanted)
         found = [reader.step(epoch * size + number)[0] for number in range(size)]
-        assert [piece.rows.tolist() for piece in found] == [piece.rows.tolist() for piece in wanted]
+        assert [piece.examples.tolist() for piece in found] == [piece.examples.tolist() for piece in wanted]
 
 
 def test_windows_cost_little_padding_and_epochs_differ():
     lengths = np.clip(np.random.default_rng(3).lognormal(3.8, 0.7, 60_000).astype(int), 3, 512)
-    reader = Reader(lengths, 0, tokens=4096, window=1 << 14)
+    reader = Reader(Sizes(lengths), 0, tokens=4096, window=1 << 14)
     first = [reader.step(number)[0] for number in range(reader.an_epoch())]
-    padded = sum(piece.width * len(piece.rows) for piece in first)
+    padded = sum(piece.tokens for piece in first)
     assert 1 - lengths.sum() / padded < 0.1
-    assert reader.step(0)[0].rows.tolist() != reader.step(reader.an_epoch())[0].rows.tolist()
+    assert reader.step(0)[0].examples.tolist() != reader.step(reader.an_epoch())[0].examples.tolist()
 
 
-def test_lengths_on_disk_are_not_counted_anew():
+def test_sizes_on_disk_are_not_counted_anew():
     class OnDisk(list):
-        lengths = np.array([4, 5])
+        sizes = Sizes(np.array([4, 5]))
 
-    assert lengths_of(OnDisk()).tolist() == [4, 5]
-    assert lengths_of(["abc", "d"]).tolist() == [3, 1]
+    assert sizes_of(OnDisk()) is OnDisk.sizes
+    row = Row(np.zeros(3, np.int32))
+    counted = sizes_of([Encoded(0, (row,)), Encoded(1, (row, row), target_ids=row.input_ids)])
+    assert (counted.widths.tolist(), counted.rows.tolist(), counted.targets.tolist()) == ([3, 3], [1, 2], [0, 3])
+    assert counted.tokens == 3 + 2 * 3 + 3
+    plain = sizes_of([Encoded(0, (row,))])
+    assert (plain.rows, plain.targets) == (None, None)

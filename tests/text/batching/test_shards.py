@@ -8,24 +8,29 @@ from hypothesis import strategies as st
 
 from danlu.refusal import Refusal
 from danlu.text.batching import shards
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Encoded, Row, sizes_of
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows, number_type, write_tokens
 from danlu.text.batching.rows import Rows, write_rows
 from danlu.text.tokenizing.tokenizers.char import Char
 
 
-def encoded(rng, labels):
+def encoded(rng, targets, several=False):
     rows = []
     for number in range(23):
         length = int(rng.integers(1, 30))
         ids = rng.integers(0, 900, length).astype(np.int32)
+        row = Row(
+            ids,
+            np.stack([np.arange(length), np.arange(length) + 1], 1).astype(np.int32) if number % 3 else None,
+            np.arange(length, dtype=np.int32) // 4 if number % 4 else None,
+            np.zeros(length, np.int32) if number % 5 == 0 else None,
+        )
         rows.append(
             Encoded(
                 number // 2,
-                ids,
-                np.stack([np.arange(length), np.arange(length) + 1], 1).astype(np.int32) if number % 3 else None,
-                labels(number, ids),
-                np.zeros(length, np.int32) if number % 5 == 0 else None,
+                (row, *(Row(ids[:place]) for place in range(1, 1 + number % 3 if several else 1))),
+                targets(number, ids),
+                ids[::2] if several and number % 4 else None,
                 start=number,
                 cut=number % 4,
                 widened=number % 2,
@@ -34,12 +39,13 @@ def encoded(rng, labels):
     return rows
 
 
-LABELS = {
-    "none": lambda number, ids: None,
-    "number": lambda number, ids: number % 3,
-    "value": lambda number, ids: number / 3,
-    "row": lambda number, ids: np.where(ids > 400, -100, ids),
-    "some rows": lambda number, ids: ids if number % 2 else None,
+TARGETS = {
+    "none": lambda number, ids: {},
+    "number": lambda number, ids: {"label": number % 3},
+    "value": lambda number, ids: {"score": number / 3},
+    "row": lambda number, ids: {"tags": np.where(ids > 400, -100, ids)},
+    "values": lambda number, ids: {"weights": ids / 7},
+    "several": lambda number, ids: {"label": number % 3, "tags": ids[:1], "score": 0.5 * number},
 }
 
 
@@ -52,19 +58,27 @@ def stored(folder, rows, size=4, **options):
 
 
 def same(left, right):
+    if isinstance(left, dict):
+        return list(left) == list(right) and all(same(value, right[name]) for name, value in left.items())
+    if isinstance(left, tuple):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, Row):
+        return all(same(getattr(left, part), getattr(right, part)) for part in Row.__slots__)
     return left is right or (type(left) is type(right) and np.array_equal(left, right))
 
 
-@pytest.mark.parametrize("name", LABELS)
+@pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("shard", [60, 10**6])
-def test_rows_come_back_as_they_were(tmp_path, name, shard):
-    rows = encoded(np.random.default_rng(1), LABELS[name])
+@pytest.mark.parametrize("several", [False, True])
+def test_rows_come_back_as_they_were(tmp_path, name, shard, several):
+    rows = encoded(np.random.default_rng(1), TARGETS[name], several)
     manifest = stored(tmp_path, rows, shard=shard)
     assert (len(manifest.shards) > 1) == (shard == 60)
-    assert (manifest.count, manifest.tokens) == (len(rows), sum(map(len, rows)))
+    assert (manifest.count, manifest.tokens) == (len(rows), sizes_of(rows).tokens)
     found = Rows(tmp_path, shards.read(tmp_path))
     assert len(found) == len(rows)
-    assert found.lengths.tolist() == [len(row) for row in rows]
+    for part in ("widths", "rows", "targets"):
+        assert np.array_equal(getattr(found.sizes, part), getattr(sizes_of(rows), part)), part
     for wanted, got in zip(rows, found, strict=True):
         for key in Encoded.__slots__:
             assert same(getattr(wanted, key), getattr(got, key)), key
@@ -74,10 +88,13 @@ def test_rows_come_back_as_they_were(tmp_path, name, shard):
         found[len(rows)]
 
 
-def test_labels_without_a_column_are_refused(tmp_path):
-    rows = [Encoded(0, np.array([1], np.int32), labels={"start": 1})]
-    with pytest.raises(Refusal, match="labels of this task cannot be written to shards"):
-        stored(tmp_path, rows)
+@pytest.mark.parametrize("target", ["a", None, [1, "b"], np.zeros((2, 2), np.int32)])
+def test_targets_without_a_column_are_refused(tmp_path, target):
+    row = Row(np.array([1], np.int32))
+    with pytest.raises(Refusal, match="targets of this task cannot be written to shards"):
+        stored(tmp_path, [Encoded(0, (row,), {"start": target})])
+    with pytest.raises(Refusal, match=r"targets of this task (cannot|differ in sort from record to record)"):
+        stored(tmp_path, [Encoded(0, (row,), {"start": 1}), Encoded(0, (row,), {"start": target})])
 
 
 def tokens(folder, documents, vocabulary=1000, **options):
@@ -92,9 +109,9 @@ DOCUMENTS = st.lists(st.lists(st.integers(5, 99), max_size=20), min_size=1, max_
 
 
 def next_tokens(row):
-    labels = np.append(row.input_ids[1:], -100)
-    labels[:-1][np.diff(row.segments) > 0] = -100
-    return labels
+    tokens = np.append(row.input_ids[1:], -100)
+    tokens[:-1][np.diff(row.segments) > 0] = -100
+    return {"tokens": tokens}
 
 
 @settings(max_examples=40, deadline=None)
@@ -105,11 +122,14 @@ def test_packed_rows_predict_every_token_but_the_first_of_a_document_once(tmp_pa
     rows = PackedRows(flat, size, next_tokens)
     assert [len(row) for row in rows] == rows.lengths.tolist()
     pairs = [
-        (int(row.input_ids[at]), int(row.labels[at])) for row in rows for at in range(len(row)) if row.labels[at] >= 0
+        (int(read), int(told))
+        for item in rows
+        for read, told in zip(item.row.input_ids, item.targets["tokens"], strict=True)
+        if told >= 0
     ]
     assert pairs == [pair for d in documents for pair in pairwise(d)]
-    assert all(row.segments[0] == 0 and (np.diff(row.segments) >= 0).all() for row in rows)
-    assert all(np.diff(row.segments).max(initial=0) <= 1 for row in rows)
+    segments = [item.row.segments for item in rows]
+    assert all(row[0] == 0 and (np.diff(row) >= 0).all() and np.diff(row).max(initial=0) <= 1 for row in segments)
 
 
 @settings(max_examples=40, deadline=None)
@@ -119,7 +139,7 @@ def test_document_rows_are_the_windows_of_each_document(tmp_path_factory, docume
     rows = DocumentRows(
         tokens(tmp_path_factory.mktemp("flat"), whole, shard=shard),
         size,
-        lambda row: row.input_ids,
+        lambda row: {"tokens": row.input_ids},
         around=(1, 1),
         overlap=overlap,
     )
@@ -127,8 +147,8 @@ def test_document_rows_are_the_windows_of_each_document(tmp_path_factory, docume
     assert rows.lengths.max() <= size
     found = {}
     for row in rows:
-        assert (row.input_ids[0], row.input_ids[-1]) == (1, 2)
-        inside = row.input_ids[1:-1].tolist()
+        assert (row.row.input_ids[0], row.row.input_ids[-1]) == (1, 2)
+        inside = row.row.input_ids[1:-1].tolist()
         assert row.start == max(0, len(found.get(row.record, [])) - overlap)
         found[row.record] = found.get(row.record, [])[: row.start] + inside
     assert [found[number] for number in range(len(documents))] == documents
@@ -172,7 +192,7 @@ def damaged(folder, name):
     ],
 )
 def test_what_is_damaged_is_one_sentence(tmp_path, break_it, says):
-    stored(tmp_path, encoded(np.random.default_rng(0), LABELS["row"]))
+    stored(tmp_path, encoded(np.random.default_rng(0), TARGETS["row"]))
     break_it(tmp_path)
     with pytest.raises(Refusal, match=says) as told:
         shards.read(tmp_path)

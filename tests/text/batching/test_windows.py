@@ -1,3 +1,4 @@
+import copy
 from functools import cache
 from itertools import pairwise
 
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.refusal import Refusal
-from danlu.text.batching.windows import windows
+from danlu.text.batching.windows import windows, windows_of_pairs
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
@@ -27,9 +28,9 @@ def test_windows_hold_every_token_and_overlap_as_told(text, limit, data):
     seen = np.zeros(len(whole), int)
     for row in rows:
         inner = slice(row.start + 1, row.start + len(row) - 1)  # the place of what stands between [CLS] and [SEP]
-        assert row.input_ids[1:-1].tolist() == whole.input_ids[inner].tolist()
-        assert row.offsets[1:-1].tolist() == whole.offsets[inner].tolist()
-        assert (row.input_ids[0], row.input_ids[-1]) == (whole.input_ids[0], whole.input_ids[-1])
+        assert row.row.input_ids[1:-1].tolist() == whole.row.input_ids[inner].tolist()
+        assert row.row.offsets[1:-1].tolist() == whole.row.offsets[inner].tolist()
+        assert (row.row.input_ids[0], row.row.input_ids[-1]) == (whole.row.input_ids[0], whole.row.input_ids[-1])
         seen[inner] += 1
     assert (seen[1:-1] >= 1).all()
     for before, after in pairwise(rows):
@@ -38,7 +39,7 @@ def test_windows_hold_every_token_and_overlap_as_told(text, limit, data):
 
 def test_a_mask_that_stands_in_the_text_is_no_border():
     [row] = windows(["[MASK]一[MASK]" + "二" * 20], wordpiece(), 8, "truncate", blanks=True)
-    names = wordpiece().convert_ids_to_tokens(row.input_ids)
+    names = wordpiece().convert_ids_to_tokens(row.row.input_ids)
     assert names == ["[CLS]", "[MASK]", "一", "[MASK]", "二", "二", "二", "[SEP]"]
     assert row.cut == 17
 
@@ -52,9 +53,55 @@ def test_truncation_and_padding_that_a_tokenizer_file_switches_on_are_not_applie
 
 def test_a_text_without_tokens_has_a_row():
     [row] = windows([""], Bpe(size=264).build(lambda: iter(["abc"])), 100, "stop", offsets=True)
-    assert (len(row), row.offsets.tolist()) == (1, [[0, 0]])
+    assert (len(row), row.row.offsets.tolist()) == (1, [[0, 0]])
 
 
 def test_too_long_is_said_with_the_record_its_length_and_the_remedy():
     with pytest.raises(Refusal, match="record 2: the text has 22 tokens and a row takes 10; shorten it, or set"):
         windows(["一", "二" * 20], wordpiece(), 10, "stop")
+
+
+@cache
+def with_types():
+    tokenizer = copy.deepcopy(wordpiece())
+    tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    return tokenizer
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text("一二三", min_size=1, max_size=30), st.text("四五六", min_size=1, max_size=60), st.integers(16, 40))
+def test_a_second_text_slides_under_its_first(first, second, limit):
+    tokenizer = with_types()
+    rows = windows_of_pairs([first], [second], tokenizer, limit, "split", overlap=limit // 4, offsets=True)
+    whole = tokenizer(first, second)
+    if len(whole["input_ids"]) <= limit:
+        [row] = rows
+        assert row.row.input_ids.tolist() == whole["input_ids"]
+        assert row.row.token_types.tolist() == whole["token_type_ids"]
+    room = limit - 3
+    kept = first if len(first) + len(second) <= room else first[: max(room // 2, room - len(second))]
+    read = ""
+    for item in rows:
+        row = item.row
+        assert len(row) <= limit
+        assert item.cut == len(first) - len(kept)
+        names = tokenizer.convert_ids_to_tokens(row.input_ids)
+        border = len(kept) + 2
+        assert names[:border] == ["[CLS]", *kept, "[SEP]"]
+        assert names[-1] == "[SEP]"
+        assert row.token_types.tolist() == [0] * border + [1] * (len(row) - border)
+        assert not row.offsets[:border].any()
+        spelled = "".join(second[start:end] for start, end in row.offsets[border:-1])
+        assert spelled == second[item.start : item.start + len(spelled)] == "".join(names[border:-1])
+        read = read[: item.start] + spelled
+    assert read == second
+
+
+def test_of_two_texts_that_are_too_long_what_is_cut_is_counted():
+    [row] = windows_of_pairs(["一" * 30], ["四" * 30], wordpiece(), 23, "truncate")
+    assert (len(row), row.cut) == (23, 20 + 20)
+    [short] = windows_of_pairs(["一" * 30], ["四" * 3], wordpiece(), 23, "truncate")
+    assert wordpiece().convert_ids_to_tokens(short.row.input_ids)[-4:] == ["四", "四", "四", "[SEP]"]
+    assert (len(short), short.cut) == (23, 13)
+    with pytest.raises(Refusal, match=r"record 2: the two texts have 60 tokens and a row takes 20; .* 'too_long'"):
+        windows_of_pairs(["一", "一" * 30], ["四", "四" * 30], wordpiece(), 23, "stop")

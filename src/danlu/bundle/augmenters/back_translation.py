@@ -13,6 +13,7 @@ from danlu.data.augmenting.passage import Passage, read_passages
 from danlu.data.record import Record
 from danlu.model.positions import longest_row
 from danlu.text.batching.batch import plan
+from danlu.text.batching.encoded import Sizes
 from danlu.text.tokenizing.tokenized import tokenized
 
 BATCH_TOKENS = 2048
@@ -62,8 +63,8 @@ class BackTranslation(Augmenter):
         sampling: dict[str, Any] = {"do_sample": self.temperature > 0, "num_beams": 1}
         if self.temperature > 0:
             sampling |= {"temperature": self.temperature, "top_k": 0}
-        for piece in plan([len(ids[row]) for row in short], tokens=BATCH_TOKENS):
-            rows = [short[place] for place in piece.rows.tolist()]
+        for piece in plan(Sizes(np.array([len(ids[row]) for row in short])), tokens=BATCH_TOKENS):
+            rows = [short[place] for place in piece.examples.tolist()]
             batch = tokenizer.pad({"input_ids": [ids[row] for row in rows]}, return_tensors="pt").to(model.device)
             with torch.inference_mode(), torch.random.fork_rng():
                 torch.manual_seed(int(rng.integers(2**63)))

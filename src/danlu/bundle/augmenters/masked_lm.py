@@ -19,7 +19,7 @@ from danlu.refusal import Refusal
 from danlu.task.inputs import model_inputs
 from danlu.text.batching.align import touched
 from danlu.text.batching.batch import plan
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Row, Sizes
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -55,8 +55,8 @@ class MaskedLm(WordAugmenter):
         rows = list(self._rows(passages, tokenizer, longest_row(model), rng))
         order = [row for row, item in enumerate(rows) if item.places]
         shapes_V = _shapes(tokenizer)
-        for piece in plan([len(rows[row].ids) for row in order], tokens=BATCH_TOKENS):
-            chosen = [rows[order[place]] for place in piece.rows.tolist()]
+        for piece in plan(Sizes(np.array([len(rows[row].ids) for row in order])), tokens=BATCH_TOKENS):
+            chosen = [rows[order[place]] for place in piece.examples.tolist()]
             for turn in range(LONGEST_WORD):
                 self._fill(chosen, turn, piece.width, model, tokenizer, shapes_V, rng)
         return [
@@ -106,7 +106,7 @@ class MaskedLm(WordAugmenter):
         where = sorted(inside)
         if not where:
             return
-        inputs = model_inputs([Encoded(number, row.ids) for number, row in enumerate(rows)], width, tokenizer)
+        inputs = model_inputs([Row(row.ids) for row in rows], width, tokenizer)
         keep_BT = torch.zeros(inputs["input_ids"].shape, dtype=torch.bool)
         keep_BT[tuple(zip(*where, strict=True))] = True
         on_device = {name: tensor.to(model.device) for name, tensor in inputs.items()}

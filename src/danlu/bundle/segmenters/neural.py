@@ -46,9 +46,10 @@ class Neural(Segmenter):
         if self._ngram is not None:
             return self._ngram.begins_with(given, self._shares(given, filled))
         found: Bools = space != np.roll(space, 1)
+        form = self._bundle.task.form
         records = ({"text": given.whole[start:end]} for start, end in filled)
         for (start, end), prediction in zip(filled, self._bundle.predictor.stream(records), strict=True):
-            edges = [edge for entity in prediction["entities"] for edge in (entity["start"], entity["end"])]
+            edges = [edge for first, last, _ in form.value(prediction) for edge in (first, last)]
             inner = start + np.array(edges, np.int64)
             found[inner[inner < end]] = True
         return found

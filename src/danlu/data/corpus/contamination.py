@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from danlu.data.characters.side_by_side import characters
-from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.executor import Executor
 from danlu.data.corpus.spool import Spool, Texts
 from danlu.data.duplicates.folded import folded_in_place
 from danlu.data.duplicates.minhash import FACTORS, FIRST_WIDE, Hashes, mixed
@@ -80,7 +80,7 @@ class Decontaminate(Part):
     words: int = Field(default=13, ge=3, le=100, description="words in a row that a text may not share with a test")
     characters: int = Field(default=20, ge=3, le=100, description="the same for Chinese, Japanese, Korean characters")
 
-    def found_in(self, spool: Spool, tested: NDArray[np.int64], engine: Engine) -> NDArray[np.bool_]:
+    def found_in(self, spool: Spool, tested: NDArray[np.int64], executor: Executor) -> NDArray[np.bool_]:
         """Which rows of a spool share a run with its rows `tested`, or with a text of `against`; not these, (N,).
 
         Raises:
@@ -104,7 +104,7 @@ class Decontaminate(Part):
         rows = np.setdiff1d(np.arange(spool.rows), tested, assume_unique=True)
         parts = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
         found = np.zeros(spool.rows, bool)
-        found[rows] = np.concatenate(list(engine.map(Look(file, runs, reader), parts)))
+        found[rows] = np.concatenate(list(executor.map(Look(file, runs, reader), parts)))
         return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.executor import Executor
 from danlu.data.corpus.prepared import Writers
 from danlu.data.corpus.spool import Spool
 from danlu.data.corpus.stored import conformed, one_schema, read_arrow
@@ -69,7 +69,7 @@ def deal(
     splits: Sequence[str],
     split_of: NDArray[np.int8],
     copies: NDArray[np.uint16],
-    engine: Engine,
+    executor: Executor,
     to: Path,
 ) -> Writers:
     """Write the rows of each split to its file in the folder `to`; gives the writers, for their counts.
@@ -94,7 +94,7 @@ def deal(
         for (chunk, part), start in zip(spool.of_chunk(split_of), spool.starts.tolist(), strict=False)
     )
     writers = Writers(to, schemas)
-    for tables in engine.map(Deal(spool.folder, schemas, spelled, spool.measured), parts):
+    for tables in executor.map(Deal(spool.folder, schemas, spelled, spool.measured), parts):
         for split, table in tables.items():
             writers.add(split, table)
     return writers

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from danlu.data.cleaning.clean import Cleaned
 from danlu.data.corpus.dropped import PARAGRAPHS
-from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.executor import Executor
 from danlu.data.corpus.ingest import Chunk, Ingest, RawChunk
 from danlu.data.corpus.stored import read_arrow, stored_records
 from danlu.data.record import Record
@@ -118,21 +118,22 @@ class Drop:
 
 
 def without_repeated_paragraphs(
-    chunks: Sequence[Chunk], ingest: Ingest, column: str, repeats: RepeatedParagraphs, engine: Engine
+    chunks: Sequence[Chunk], ingest: Ingest, column: str, repeats: RepeatedParagraphs, executor: Executor
 ) -> list[Chunk]:
     """The chunks, written anew without the paragraphs of training rows that repeat too often."""
     starts = np.cumsum([0, *(chunk.rows for chunk in chunks)]).tolist()
     parts = list(zip(chunks, starts, strict=False))
     train = [(chunk.number, start) for chunk, start in parts if chunk.origin == "train"]
     find = Find(ingest.folder, column, repeats.characters)
-    total = sum(engine.map(find, train))
+    total = sum(executor.map(find, train))
     keys, firsts = repeated(ingest.folder, [number for number, _ in train], total, repeats.rows)
     if not len(keys):
         return list(chunks)
     file = ingest.folder / "repeated.npz"
     np.savez(file, keys=keys, firsts=firsts)
     drop = Drop(file, ingest, column, repeats.characters)
-    written = {chunk.number: chunk for chunk in engine.map(drop, (part for part in parts if part[0].origin == "train"))}
+    trained = (part for part in parts if part[0].origin == "train")
+    written = {chunk.number: chunk for chunk in executor.map(drop, trained)}
     return [written.get(chunk.number, chunk) for chunk in chunks]
 
 

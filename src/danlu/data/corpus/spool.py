@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.executor import Executor
 from danlu.data.corpus.ingest import Chunk
 from danlu.data.corpus.stored import read_arrow, stored_records
 from danlu.data.corpus.survey import Said
@@ -141,7 +141,7 @@ class Texts:
         return similarities(self.of(rows), places.reshape(pairs.shape))
 
 
-def spooled_clusters(spool: Spool, similarity: float, engine: Engine) -> Clusters:
+def spooled_clusters(spool: Spool, similarity: float, executor: Executor) -> Clusters:
     """Which rows have equal texts, and which are alike.
 
     The same as `danlu.data.duplicates.dedup.find_clusters` finds in memory.
@@ -157,7 +157,7 @@ def spooled_clusters(spool: Spool, similarity: float, engine: Engine) -> Cluster
 
     def verify(pairs: Pairs) -> NDArray[np.float64]:
         parts = [pairs[start : start + _PAIRS] for start in range(0, len(pairs), _PAIRS)]
-        return np.concatenate(list(engine.map(reader, parts)))
+        return np.concatenate(list(executor.map(reader, parts)))
 
     bands, _ = bands_for(similarity)
     keyed = (part for band in range(bands) for part in _parted(spool, partial(spool.band, number=band), firsts))

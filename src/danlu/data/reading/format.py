@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationError
 
-from danlu.data.labels import is_empty, trimmed
+from danlu.data.labels import is_empty, label_of, trimmed
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.record import STRUCTURED, Record, plain_record
 from danlu.machine.remote import shown
@@ -32,6 +32,10 @@ class Format(Part):
     constants: dict[str, str] = Field(default={}, description="columns that are the same in every record")
     join: dict[str, str] = Field(
         default={}, description="column whose value is a list of texts: what to put between them to make one text"
+    )
+    names: dict[str, str] = Field(
+        default={},
+        description="name of a label by its number or code, as a file beside the data may list it: '3': sport",
     )
     on_bad_row: Literal["stop", "skip"] = Field(
         default="stop", description="a row that cannot be read: stop, or leave it out, count it and write it aside"
@@ -109,6 +113,8 @@ class Format(Part):
         if isinstance(label, str) and (bare := trimmed(label)) != label:
             record = record | {"label": bare}
             bad_rows.mend("labels without the white space around them")
+        if self.names and (named := self.names.get(label_of(record.get("label")) or "")):
+            record = record | {"label": named}
         return record
 
     def _named(self, row: Record) -> Record:

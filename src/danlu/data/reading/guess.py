@@ -8,7 +8,7 @@ from danlu.data.reading.source_file import SourceFile, find_paths, find_source
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
 
-_KIND_OF_SUFFIX = {
+SUFFIXES = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".json": "json",
@@ -25,6 +25,7 @@ _KIND_OF_SUFFIX = {
     ".html": "folder",
     ".htm": "folder",
 }
+"""The kind of a file by its suffix."""
 
 
 def kind_of_file(path: str, member: str | None = None) -> str:
@@ -35,12 +36,12 @@ def kind_of_file(path: str, member: str | None = None) -> str:
     """
     source = find_source(find_paths(path)[0], member)
     suffix = f".{source.inner_name.rpartition('.')[2].lower()}"
-    if suffix not in _KIND_OF_SUFFIX:
+    if suffix not in SUFFIXES:
         raise Refusal(
-            f"{source.name}: the suffix '{suffix}' tells no format{nearest(suffix, list(_KIND_OF_SUFFIX))}; "
-            f"rename the file to one of {', '.join(_KIND_OF_SUFFIX)}, or name its 'kind' in a recipe"
+            f"{source.name}: the suffix '{suffix}' tells no format{nearest(suffix, list(SUFFIXES))}; "
+            f"rename the file to one of {', '.join(SUFFIXES)}, or name its 'kind' in a recipe"
         )
-    kind = _KIND_OF_SUFFIX[suffix]
+    kind = SUFFIXES[suffix]
     return "jsonl" if kind == "json" and holds_json_lines(source) else kind
 
 

@@ -19,7 +19,7 @@ from danlu.evaluate.reporting.sections.data import data_section
 from danlu.evaluate.reporting.sections.errors import errors
 from danlu.evaluate.reporting.sections.results import results
 from danlu.evaluate.reporting.wording import duration
-from danlu.evaluate.scoring.examine import ERRORS, SCORES, read_lines, read_scores
+from danlu.evaluate.scoring.examine import ERRORS, SCORES, form_of, read_lines, read_scores
 from danlu.language import translator
 from danlu.machine.door import opened
 from danlu.machine.files import write_text
@@ -75,7 +75,8 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
     name, found = folder.name, []
     if (folder / SCORES).is_file():
         scores = read_scores(folder)
-        worst = errors(read_lines(folder / ERRORS), _)
+        form = form_of(scores)
+        worst = errors(read_lines(folder / ERRORS), form, _) if form else Html()
         found.append(_part(0, name, _("Results"), _, together(results(scores, _), confusion_section(scores, _), worst)))
     if (folder / LOG).is_file():
         found.append(_part(1, name, _("Training"), _, curves(_log(folder / LOG), _)))

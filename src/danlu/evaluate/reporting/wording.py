@@ -20,6 +20,13 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
         "entity_precision": _("Entity precision"),
         "entity_recall": _("Entity recall"),
         "perplexity": _("Perplexity"),
+        "auc": _("AUC (macro)"),
+        "subset_accuracy": _("Exactly right sets"),
+        "hamming": _("Hamming loss"),
+        "mse": _("Mean squared error"),
+        "mae": _("Mean absolute error"),
+        "pearson": "Pearson",
+        "spearman": "Spearman",
     }
     return names.get(kind, kind)
 
@@ -32,6 +39,7 @@ def label_metric_name(kind: str, _: Callable[[str], str]) -> str:
         "macro_f1": "F1",
         "micro_f1": "F1",
         "entity_f1": "F1",
+        "auc": "AUC",
         "entity_precision": _("Precision"),
         "entity_recall": _("Recall"),
     }

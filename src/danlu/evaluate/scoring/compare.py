@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from danlu.evaluate.scoring.examine import ANSWERS, read_lines, read_scores
-from danlu.evaluate.scoring.metric import Metric
+from danlu.answer.answer import Answer
+from danlu.evaluate.scoring.columns import Columns
+from danlu.evaluate.scoring.examine import ANSWERS, form_of, read_lines, read_scores
+from danlu.evaluate.scoring.metric import Metric, measures
 from danlu.evaluate.scoring.resample import Interval, independent_difference
-from danlu.evaluate.scoring.score import score_answers
+from danlu.evaluate.scoring.score import score_sides
+from danlu.evaluate.scoring.side import Side
 from danlu.machine.door import opened
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
@@ -59,10 +63,13 @@ def _compared(first: Path, second: Path, resamples: int, seed: int) -> Compared:
             f"{first} and {second} have no metric in common ({', '.join(ours['metrics'])}; "
             f"{', '.join(theirs['metrics'])}); compare evaluations of the same task."
         )
-    answers = [read_lines((path if path.is_dir() else path.parent) / ANSWERS) for path in (first, second)]
-    labels = list(dict.fromkeys([*ours.get("labels", []), *theirs.get("labels", [])]))
-    if _same_records(*answers):
-        return Compared(paired=True, metrics=_paired(shared, labels, answers, resamples, seed))
+    folders = [path if path.is_dir() else path.parent for path in (first, second)]
+    if _same_records(*(folder / ANSWERS for folder in folders)):
+        form = _form(first, second, ours, theirs)
+        labels = list(dict.fromkeys([*ours.get("labels", []), *theirs.get("labels", [])]))
+        return Compared(
+            paired=True, metrics=_paired(measures(shared, form.kind), form, labels, folders, resamples, seed)
+        )
     rows = []
     for name in shared:
         one, two = (_interval(scores["metrics"][name], name) for scores in (ours, theirs))
@@ -70,12 +77,26 @@ def _compared(first: Path, second: Path, resamples: int, seed: int) -> Compared:
     return Compared(paired=False, metrics=rows)
 
 
+def _form(first: Path, second: Path, *scores: dict[str, Any]) -> Answer:
+    """The form of the answers of both."""
+    one, two = (form_of(each) for each in scores)
+    if one is None or two is None:
+        raise Refusal(f"{first if one is None else second}: its 'form' of answers is not known here; evaluate again.")
+    if one != two:
+        raise Refusal(
+            f"{first} and {second} hold answers of other forms ({one.kind}, {two.kind}); compare evaluations of the "
+            "same task."
+        )
+    return one
+
+
 def _paired(
-    metrics: Sequence[str], labels: Sequence[str], answers: Sequence[list[dict[str, Any]]], resamples: int, seed: int
+    metrics: dict[str, Metric], form: Answer, labels: Sequence[str], folders: Sequence[Path], resamples: int, seed: int
 ) -> list[Comparison]:
-    gold, one = ([_hashable(line[key]) for line in answers[0]] for key in ("gold", "answer"))
-    two = [_hashable(line["answer"]) for line in answers[1]]
-    scores = score_answers(metrics, labels, gold, two, resamples=resamples, seed=seed, rival=("first", one))
+    scored = any(metric.needs_scores for metric in metrics.values())
+    one, two = (_side(folder, form, labels, scored=scored) for folder in folders)
+    two.gold = one.gold
+    scores = score_sides(metrics, two, ("first", one), resamples=resamples, seed=seed)
     assert scores.baseline is not None
     return [
         Comparison(
@@ -88,14 +109,23 @@ def _paired(
     ]
 
 
-def _same_records(one: Sequence[dict[str, Any]], two: Sequence[dict[str, Any]]) -> bool:
-    return bool(one) and [line["digest"] for line in one] == [line["digest"] for line in two]
+def _side(folder: Path, form: Answer, labels: Sequence[str], *, scored: bool) -> Side:
+    """The answers of one; a label that it does not know has the lowest score."""
+    side = Side(form, labels, gold := list[Any](), scores=Columns(len(labels)) if scored else None)
+    known = read_scores(folder).get("labels", [])
+    for line in read_lines(folder / ANSWERS):
+        gold.append(form.read(line["gold"]))
+        side.values.append(form.read(line["answer"]))
+        if side.scores is not None:
+            scores = dict(zip(known, line["scores"], strict=True))
+            side.scores.append([scores.get(label, 0.0) for label in labels])
+    return side
 
 
-def _hashable(plain: Any) -> Any:
-    if isinstance(plain, list) and all(isinstance(each, list) for each in plain):
-        return frozenset(tuple(each) for each in plain)
-    return plain
+def _same_records(one: Path, two: Path) -> bool:
+    """Whether both answered the same records in the same order, and any at all."""
+    digests = ((line["digest"] for line in read_lines(file)) for file in (one, two))
+    return one.is_file() and all(first == second for first, second in zip_longest(*digests))
 
 
 def _interval(plain: dict[str, Any], name: str) -> Interval:

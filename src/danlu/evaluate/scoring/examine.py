@@ -1,22 +1,28 @@
 """A bundle examined on records with the truth: scores, a baseline beside them, and the worst errors, on disk.
 
 A folder of results holds `scores.json`, `errors.jsonl` (the worst first) and `answers.jsonl`: for each record a
-digest, its truth and the answer, by which two models are compared record by record.
+digest, its truth and the answer, by which two models are compared record by record; and the scores of the labels,
+where a metric looked at them.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from danlu.answer.answer import Answer
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.scoring.score import Scores, score
-from danlu.evaluate.scoring.worst_errors import plain_truth, worst
-from danlu.machine.files import write_text
+from danlu.evaluate.scoring.metric import measures
+from danlu.evaluate.scoring.score import Scores, empty_side, filled, score_sides, truths
+from danlu.evaluate.scoring.side import Side
+from danlu.evaluate.scoring.worst_errors import worst
+from danlu.machine.files import bytes_in_place, write_text
+from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task
 
@@ -31,14 +37,24 @@ class Examination:
     task: str
     scores: Scores
     errors: list[dict[str, Any]]
-    answers: list[dict[str, Any]]
+    digests: list[str]
+    side: Side
+
+    def answers(self) -> Iterator[dict[str, Any]]:
+        """The lines of `answers.jsonl`."""
+        form, side = self.side.form, self.side
+        scores = chain.from_iterable(rows.tolist() for rows in side.scores.blocks()) if side.scores else None
+        for row, gold, value in zip(self.digests, side.gold, side.values, strict=True):
+            line = {"digest": row, "gold": form.plain(gold), "answer": form.plain(value)}
+            yield line if scores is None else line | {"scores": next(scores)}
 
 
 def examine(
     task: Task,
-    predict: Callable[[Sequence[Record]], list[Prediction]],
+    predict: Callable[[Sequence[Record]], Iterable[Prediction]],
     records: Sequence[Record],
     *,
+    metrics: Sequence[str] = (),
     baseline: Baseline | None = None,
     train: Sequence[Record] = (),
     resamples: int = 1000,
@@ -47,24 +63,25 @@ def examine(
 ) -> Examination:
     """Predict the records, score the predictions, and do the same with a baseline that learns from `train`.
 
-    Raises `Refusal` if there are no records, or for one without its truth or with an unknown label.
+    Predictions are taken as they come; of all of them, no more is kept than metrics look at. `metrics` are measured
+    beside those of the task. Raises `Refusal` if there are no records, or for one without its truth or with an
+    unknown label.
     """
     if not records:
         raise Refusal("There are no records to evaluate on; give a file or a split that is not empty.")
-    predictions = predict(records)
-    rival = (baseline.kind, baseline.fit_predict(task, train, records)) if baseline else None
+    measured = measures([*task.metrics, *metrics], task.form.kind)
+    gold = truths(task, records)
+    side = empty_side(task, gold, measured)
+    found = worst(task.form, records, gold, side.taking(predict(records)), errors)
+    rival = None
+    if baseline:
+        rival = (baseline.kind, filled(task, gold, baseline.fit_predict(task, train, records), measured))
     return Examination(
         task=task.kind,
-        scores=score(task, records, predictions, resamples=resamples, seed=seed, baseline=rival),
-        errors=worst(task, records, predictions, errors),
-        answers=[
-            {
-                "digest": digest(record),
-                "gold": _spans_as_rows(task.gold(record, number)),
-                "answer": _spans_as_rows(task.answer(prediction)),
-            }
-            for number, (record, prediction) in enumerate(zip(records, predictions, strict=True))
-        ],
+        scores=score_sides(measured, side, rival, resamples=resamples, seed=seed),
+        errors=found,
+        digests=[digest(record) for record in records],
+        side=side,
     )
 
 
@@ -74,8 +91,10 @@ def write(folder: Path, found: Examination) -> None:
     Raises `Refusal` for a full disk.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / ERRORS, _lines(found.errors))
-    write_text(folder / ANSWERS, _lines(found.answers))
+    for name, lines in ((ERRORS, found.errors), (ANSWERS, found.answers())):
+        with bytes_in_place(folder / name) as file:
+            for line in lines:
+                file.write(f"{_json(line)}\n".encode())
     plain = {"task": found.task, **found.scores.to_plain()}
     write_text(folder / SCORES, _json(plain, indent=1) + "\n")
 
@@ -101,36 +120,37 @@ def read_scores(path: Path) -> dict[str, Any]:
     return found
 
 
-def read_lines(file: Path) -> list[dict[str, Any]]:
+def form_of(scores: dict[str, Any]) -> Answer | None:
+    """The form of the answers that were scored; older scores name the task alone. None where neither is known."""
+    form, task = scores.get("form"), scores.get("task")
+    if form is None and task in kinds(Task):
+        form = find(Task, task).answer_form  # type: ignore[type-abstract]
+    return find(Answer, form)() if form in kinds(Answer) else None  # type: ignore[type-abstract]
+
+
+def read_lines(file: Path) -> Iterator[dict[str, Any]]:
     """The lines of a json-lines file that an evaluation wrote; none if it is not there.
 
     Raises `Refusal` naming the line that cannot be read.
     """
-    found = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n") if file.is_file() else (), start=1):
-        if line:
+    if not file.is_file():
+        return
+    with file.open(encoding="utf-8", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
             try:
-                found.append(json.loads(line))
+                yield json.loads(line)
             except ValueError as error:
                 raise Refusal(
                     f"{file}, line {number}: this is no whole line of json ({error}); evaluate again."
                 ) from None
-    return found
 
 
 def digest(record: Record) -> str:
     """Sixteen hexadecimal digits that tell one record from another."""
     text = json.dumps(record, ensure_ascii=False, sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _spans_as_rows(truth: Any) -> Any:
-    plain = plain_truth(truth)
-    return [[each["start"], each["end"], each["label"]] for each in plain] if plain is not truth else plain
-
-
-def _lines(rows: Iterable[dict[str, Any]]) -> str:
-    return "".join(_json(row) + "\n" for row in rows)
 
 
 def _json(value: Any, indent: int | None = None) -> str:

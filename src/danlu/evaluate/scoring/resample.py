@@ -1,13 +1,14 @@
 """The bootstrap: how much a score would move if other examples had been drawn (Efron 1979).
 
-Shapes: N examples, R resamples, K counts an example.
+Shapes: N examples, R resamples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from danlu.evaluate.scoring.metric import Floats
 from danlu.refusal import Refusal
@@ -16,6 +17,7 @@ FEWEST, MOST = 100, 100_000
 """Resamples: 1,000 settle an interval to a fiftieth of its width, 100,000 to a five hundredth."""
 
 CHUNK = 2**20  # drawn positions held at a time, 8 MB
+KEPT = 2**23  # drawn positions that are kept for the next metric, 32 MB
 
 
 def refuse_resamples(resamples: int) -> None:
@@ -40,22 +42,38 @@ class Interval:
         return {name: number if isfinite(number) else None for name, number in named.items()}
 
 
-def resampled_totals(counts: Sequence[Floats], resamples: int, seed: int) -> list[Floats]:
-    """Sums of each of several counts (N, K) over the same R draws of N examples with replacement: (R, K) each.
+class Draws:
+    """R draws of N examples with replacement, each told by how often every example is in it; some at a time, (r, N).
 
-    The draws depend on `seed`, N and `resamples` alone, so sums of different calls are paired too.
+    They depend on N, R and the seed alone, so what is measured of them is paired, and they can be gone through again.
     """
-    examples = len(counts[0])
-    rng = np.random.default_rng(seed)
-    at_once = max(1, CHUNK // examples)
-    totals: list[list[Floats]] = [[] for _ in counts]
-    for start in range(0, resamples, at_once):
-        rows = min(at_once, resamples - start)
-        drawn = rng.integers(0, examples, (rows, examples)) + np.arange(rows)[:, None] * examples
-        times = np.bincount(drawn.ravel(), minlength=rows * examples).reshape(rows, examples).astype(np.float64)
-        for sums, each in zip(totals, counts, strict=True):
-            sums.append(times @ each)
-    return [np.concatenate(sums) for sums in totals]
+
+    def __init__(self, examples: int, resamples: int, seed: int) -> None:
+        """The draws of `examples` examples."""
+        self.examples = examples
+        self.resamples = resamples
+        self.seed = seed
+        self._kept: list[NDArray[np.uint32]] = []
+
+    def __iter__(self) -> Iterator[Floats]:
+        """The draws in order; those of few examples are kept for the next time."""
+        if self._kept:
+            yield from (times.astype(np.float64) for times in self._kept)
+            return
+        kept: list[NDArray[np.uint32]] = []
+        for times in self._drawn():
+            if self.examples * self.resamples <= KEPT:
+                kept.append(times.astype(np.uint32))
+            yield times.astype(np.float64)
+        self._kept = kept
+
+    def _drawn(self) -> Iterator[NDArray[np.int64]]:
+        rng = np.random.default_rng(self.seed)
+        at_once = max(1, CHUNK // self.examples)
+        for start in range(0, self.resamples, at_once):
+            rows = min(at_once, self.resamples - start)
+            drawn = rng.integers(0, self.examples, (rows, self.examples)) + np.arange(rows)[:, None] * self.examples
+            yield np.bincount(drawn.ravel(), minlength=rows * self.examples).reshape(rows, self.examples)
 
 
 def interval(value: Floats | float, samples: Floats) -> Interval:

@@ -1,16 +1,18 @@
 """Scores of predictions: every metric of the task with its interval, beside a baseline on the same records."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from danlu.data.record import Record
-from danlu.evaluate.scoring.metric import Floats, Metric
-from danlu.evaluate.scoring.resample import Interval, interval, resampled_totals
-from danlu.recipe.part import find
+from danlu.evaluate.scoring.columns import Columns
+from danlu.evaluate.scoring.counting import numbers
+from danlu.evaluate.scoring.metric import Floats, Metric, measures
+from danlu.evaluate.scoring.resample import Draws, Interval, interval
+from danlu.evaluate.scoring.side import Side
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task
 
@@ -48,11 +50,13 @@ class Rival:
 class Scores:
     """What `scores.json` holds.
 
+    `form` is that of the answers (`danlu.answer`), by which `answers.jsonl` and `errors.jsonl` are read back.
     `support` is how many examples or entities of each label there are in the truth; `absent` are the labels that stand
     neither there nor in the answers, and so count in no mean over labels.
     """
 
     records: int
+    form: str
     labels: tuple[str, ...]
     metrics: dict[str, Measured]
     support: dict[str, int]
@@ -64,6 +68,7 @@ class Scores:
         """As plain data; rows of the confusion matrix are the truth, columns what was predicted."""
         return {
             "records": self.records,
+            "form": self.form,
             "labels": list(self.labels),
             "metrics": {name: measured.to_plain() for name, measured in self.metrics.items()},
             "support": self.support,
@@ -76,85 +81,93 @@ class Scores:
 def score(
     task: Task,
     records: Sequence[Record],
-    predictions: Sequence[Prediction],
+    predictions: Iterable[Prediction],
     *,
+    metrics: Sequence[str] = (),
     resamples: int = 1000,
     seed: int = 0,
-    baseline: tuple[str, Sequence[Prediction]] | None = None,
+    baseline: tuple[str, Iterable[Prediction]] | None = None,
 ) -> Scores:
-    """Score predictions by the task's metrics, with 95 % percentile intervals (Efron 1979).
+    """Score predictions by the task's metrics and others, with 95 % percentile intervals (Efron 1979).
 
-    `baseline` is the kind of a baseline and its predictions of the same records. Raises `Refusal` if there are
-    no records, if predictions and records differ in number, or if a record has no truth or an unknown label.
+    `baseline` is the kind of a baseline and its predictions of the same records. Predictions are taken as they come,
+    and nothing is kept of them but what metrics look at. Raises `Refusal` if there are no records, if predictions and
+    records differ in number, or if a record has no truth or an unknown label.
     """
-    gold = truths(task, records, predictions)
-    answers = [task.answer(prediction) for prediction in predictions]
-    rival = None
-    if baseline:
-        truths(task, records, baseline[1])
-        rival = (baseline[0], [task.answer(prediction) for prediction in baseline[1]])
-    return score_answers(task.metrics, task.label_names(), gold, answers, resamples=resamples, seed=seed, rival=rival)
+    measured = measures([*task.metrics, *metrics], task.form.kind)
+    gold = truths(task, records)
+    ours = filled(task, gold, predictions, measured)
+    rival = (baseline[0], filled(task, gold, baseline[1], measured)) if baseline else None
+    return score_sides(measured, ours, rival, resamples=resamples, seed=seed)
 
 
-def score_answers(
-    metrics: Sequence[str],
-    labels: Sequence[str],
-    gold: Sequence[Any],
-    answers: Sequence[Any],
+def empty_side(task: Task, gold: Sequence[Any], metrics: dict[str, Metric]) -> Side:
+    """A side without an answer yet; with room for scores if one of the metrics looks at them."""
+    labels = task.label_names()
+    scored = any(metric.needs_scores for metric in metrics.values())
+    return Side(task.form, labels, gold, scores=Columns(len(labels)) if scored else None)
+
+
+def filled(task: Task, gold: Sequence[Any], predictions: Iterable[Prediction], metrics: dict[str, Metric]) -> Side:
+    """A side with these predictions."""
+    side = empty_side(task, gold, metrics)
+    for _ in side.taking(predictions):
+        pass
+    return side
+
+
+def score_sides(
+    metrics: dict[str, Metric],
+    ours: Side,
+    rival: tuple[str, Side] | None = None,
     *,
     resamples: int = 1000,
     seed: int = 0,
-    rival: tuple[str, Sequence[Any]] | None = None,
 ) -> Scores:
-    """Scores of answers that are already in the form in which metrics compare them, as `score` gives them."""
+    """Scores of what was answered; `rival` is the kind of a baseline and its answers to the same records.
+
+    Raises `Refusal` as `score` does.
+    """
+    sides = [ours] if rival is None else [ours, rival[1]]
+    for side in sides:
+        side.refuse_incomplete()
+    draws = Draws(len(ours.gold), resamples, seed)
     measured: dict[str, Measured] = {}
     of_rival: dict[str, Measured] = {}
     difference: dict[str, Interval] = {}
-    for name in metrics:
-        metric = find(Metric, name)()  # type: ignore[type-abstract]
-        sides = [answers] if rival is None else [answers, rival[1]]
-        counts = [metric.counts(gold, side, labels) for side in sides]
-        samples = [metric.value(totals) for totals in resampled_totals(counts, resamples, seed)]
-        measured[name] = _measured(metric, counts[0], samples[0], labels)
+    for name, metric in metrics.items():
+        found = [_measured(metric, side, draws) for side in sides]
+        measured[name], samples = found[0]
         if rival is not None:
-            of_rival[name] = _measured(metric, counts[1], samples[1], labels)
+            of_rival[name], theirs = found[1]
             gap = measured[name].interval.value - of_rival[name].interval.value
-            difference[name] = interval(gap, samples[0] - samples[1])
-    there, answered = support(gold, labels), support(answers, labels)
-    single = bool(labels) and all(isinstance(each, str) for each in gold)
+            difference[name] = interval(gap, samples - theirs)
+    there, answered = support(ours, ours.gold), support(ours, ours.values)
     return Scores(
-        records=len(gold),
-        labels=tuple(labels),
+        records=len(ours.gold),
+        form=ours.form.kind,
+        labels=tuple(ours.labels),
         metrics=measured,
         support=there,
-        absent=tuple(label for label in labels if not there[label] + answered[label]),
-        confusion=confusion(gold, answers, labels) if single else None,
+        absent=tuple(label for label in ours.labels if not there[label] + answered[label]),
+        confusion=confusion(ours) if ours.labels and ours.form.one_label else None,
         baseline=Rival(rival[0], of_rival, difference) if rival else None,
     )
 
 
-def values(task: Task, records: Sequence[Record], predictions: Sequence[Prediction]) -> dict[str, float]:
+def values(task: Task, records: Sequence[Record], predictions: Iterable[Prediction]) -> dict[str, float]:
     """The task's metrics without intervals, as cheap as can be; refuses what `score` refuses."""
-    gold = truths(task, records, predictions)
-    answers = [task.answer(prediction) for prediction in predictions]
-    found = {}
-    for name in task.metrics:
-        metric = find(Metric, name)()  # type: ignore[type-abstract]
-        found[name] = float(metric.value(metric.counts(gold, answers, task.label_names()).sum(0)))
-    return found
+    metrics = measures(task.metrics, task.form.kind)
+    side = filled(task, truths(task, records), predictions, metrics)
+    side.refuse_incomplete()
+    return {name: metric.measured(metric.prepared(side), len(side.gold)) for name, metric in metrics.items()}
 
 
-def truths(task: Task, records: Sequence[Record], predictions: Sequence[Prediction]) -> list[Any]:
-    """The truth of each record, once it is sure that each has a prediction.
+def truths(task: Task, records: Sequence[Record]) -> list[Any]:
+    """The truth of each record.
 
-    Raises `Refusal` if there are none, if their numbers differ, or if a record has no truth.
+    Raises `Refusal` for a record that has none.
     """
-    if not records:
-        raise Refusal("There are no records to evaluate on; give a file or a split that is not empty.")
-    if len(records) != len(predictions):
-        raise Refusal(
-            f"There are {len(predictions)} predictions for {len(records)} records; predict these very records again."
-        )
     gold = []
     for number, record in enumerate(records):
         try:
@@ -167,23 +180,26 @@ def truths(task: Task, records: Sequence[Record], predictions: Sequence[Predicti
     return gold
 
 
-def support(truths: Sequence[Any], labels: Sequence[str]) -> dict[str, int]:
-    """How many examples, or spans, of each label there are in truths, or in answers; nothing without labels."""
+def support(side: Side, values: Iterable[Any]) -> dict[str, int]:
+    """How many examples, or spans, of each label of a side there are in truths, or in answers."""
     found: Counter[str] = Counter()
-    for each in truths if labels else ():
-        found.update([each] if isinstance(each, str) else [label for _, _, label in each])
-    return {label: found[label] for label in labels}
+    for value in values if side.labels else ():
+        found.update(label for _, label in side.form.marks(value))
+    return {label: found[label] for label in side.labels}
 
 
-def confusion(gold: Sequence[str], answers: Sequence[str], labels: Sequence[str]) -> list[list[int]]:
+def confusion(side: Side) -> list[list[int]]:
     """How often each label (row) was answered by each label (column)."""
-    number: Mapping[str, int] = {label: place for place, label in enumerate(labels)}
-    matrix = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    np.add.at(matrix, ([number[each] for each in gold], [number[each] for each in answers]), 1)
+    matrix = np.zeros((len(side.labels), len(side.labels)), dtype=np.int64)
+    true, given = numbers(side.gold, side.labels, "gold"), numbers(side.values, side.labels, "predicted")
+    np.add.at(matrix, (true, given), 1)
     plain: list[list[int]] = matrix.tolist()
     return plain
 
 
-def _measured(metric: Metric, counts: Floats, samples: Floats, labels: Sequence[str]) -> Measured:
-    totals = counts.sum(0)
-    return Measured(interval(metric.value(totals), samples), metric.by_label(totals, labels))
+def _measured(metric: Metric, side: Side, draws: Draws) -> tuple[Measured, Floats]:
+    """A metric of a side, and its values in the draws, (R,)."""
+    prepared = metric.prepared(side)
+    samples = metric.drawn(prepared, draws)
+    value = metric.measured(prepared, draws.examples)
+    return Measured(interval(value, samples), metric.by_label(prepared, side)), samples

@@ -9,7 +9,7 @@ from danlu.machine.hub import local_folder
 from danlu.model.folder import open_model
 from danlu.model.label_rows import follow_labels, fresh_in_words, fresh_of, known_labels
 from danlu.model.new_tokens import make_room
-from danlu.model.padding import pad_alike
+from danlu.model.padding import pad_alike, types_alike
 from danlu.model.source import Say, Source, unsaid
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -49,6 +49,7 @@ class Pretrained(Source):
             say(fresh_in_words(self.path, fresh))
         make_room(network, tokenizer, folder, self.path)
         pad_alike(network, tokenizer, self.path)
+        types_alike(network, tokenizer)
         return network
 
     def tokenizer_path(self) -> str | None:

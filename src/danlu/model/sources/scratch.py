@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.model.neighbours import look_at_neighbours
-from danlu.model.padding import pad_alike
+from danlu.model.padding import pad_alike, types_alike
 from danlu.model.quiet import quiet
 from danlu.model.source import Say, Source, refuse_without, unsaid
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -57,6 +57,7 @@ class Scratch(Source):
             refuse_without(auto_class, settings, f"architecture '{self.architecture}'")
             network: PreTrainedModel = getattr(transformers, auto_class).from_config(settings)
             pad_alike(network, tokenizer, self.architecture)
+            types_alike(network, tokenizer)
             if self.attention == "neighbours":
                 look_at_neighbours(network.base_model)  # type: ignore[arg-type]
             return network

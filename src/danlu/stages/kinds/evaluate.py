@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from danlu.bundle.bundle import Bundle, load
 from danlu.data.corpus.prepared import load as load_prepared
@@ -11,6 +11,7 @@ from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
 from danlu.evaluate.reporting.wording import scores_in_words
 from danlu.evaluate.scoring.examine import examine, write
+from danlu.evaluate.scoring.metric import unknown_metric
 from danlu.evaluate.scoring.resample import FEWEST, MOST
 from danlu.language import translator
 from danlu.recipe.part import find
@@ -30,8 +31,17 @@ class Evaluate(Stage):
     precision: Literal["auto", "float32", "bfloat16"] | None = Field(
         default=None, description="what to compute in; None: as the bundle says"
     )
+    metrics: tuple[str, ...] = Field(default=(), description="what to measure beside the metrics that the task names")
     resamples: int = Field(default=1000, ge=FEWEST, le=MOST, description="draws of the bootstrap behind the intervals")
     errors: int = Field(default=200, ge=0, description="how many of the worst errors to keep")
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if unknown := unknown_metric(name):
+                raise ValueError(unknown)
+        return value
 
     def inputs(self) -> list[str]:
         """The bundle's folder, where it is no stage's; see `Part.inputs`."""
@@ -44,8 +54,9 @@ class Evaluate(Stage):
         baseline, train = self._rival(bundle, place)
         found = examine(
             bundle.task,
-            bundle.predict,
+            bundle.stream,
             records,
+            metrics=self.metrics,
             baseline=baseline,
             train=train,
             resamples=self.resamples,

@@ -17,8 +17,8 @@ from danlu.data.cleaning.cleaner import Cleaner
 from danlu.data.corpus.contamination import Decontaminate
 from danlu.data.corpus.deal import deal
 from danlu.data.corpus.dropped import SAMPLES, Dropped
-from danlu.data.corpus.engine import Engine
-from danlu.data.corpus.engines.local import Local
+from danlu.data.corpus.executor import Executor
+from danlu.data.corpus.executors.local import Local
 from danlu.data.corpus.ingest import Ingest, raw_chunks
 from danlu.data.corpus.paragraphs import RepeatedParagraphs, without_repeated_paragraphs
 from danlu.data.corpus.prepared import CLEANERS, SPLITS, Writers, load, put_in_place, save_split
@@ -78,7 +78,7 @@ class Prepare(Stage):
         default=None, description="how much to train on each of several sources; None: all there is"
     )
     augment: list[Augmenter] = Field(default=[], description="makes more rows, for training alone, after the split")
-    engine: Engine = Field(default=Local(), description="where the work is done")
+    executor: Executor = Field(default=Local(), description="where the work is done")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ class _Preparation:
 
     def run(self) -> None:
         stage, place, spool = self.stage, self.place, self.spool
-        clusters = spooled_clusters(spool, stage.similarity, stage.engine)
+        clusters = spooled_clusters(spool, stage.similarity, stage.executor)
         said = spool.said(self.labels[0])
         rng = generator(place.seed, "survey")
         found = surveyed(self._counts(), clusters, said, self.characters, rng)
@@ -122,7 +122,7 @@ class _Preparation:
             raise Refusal("no record is left to train with; loosen 'minimum_characters' or 'minimum_label_count'")
         split_of = self._split(rows, clusters.near)
         refuse_unseen_labels({name: split_of == number for number, name in enumerate(SPLITS)}, *self.labels)
-        writers = deal(spool, SPLITS, split_of, self._copies(split_of), stage.engine, self.scratch)
+        writers = deal(spool, SPLITS, split_of, self._copies(split_of), stage.executor, self.scratch)
         self._leave(writers, split_of, found)
 
     def _spooled(self) -> Spool:
@@ -138,12 +138,12 @@ class _Preparation:
             clean=self._cleaning(),
         )
         with BadRows(self.place.folder / "bad_rows.jsonl") as bad_rows:
-            chunks = list(stage.engine.map(ingest, raw_chunks(self._sources(bad_rows), stage.compared)))
+            chunks = list(stage.executor.map(ingest, raw_chunks(self._sources(bad_rows), stage.compared)))
         for line in bad_rows.in_words(self.place.language):
             self.place.say(line)
         if stage.repeated_paragraphs is not None:
             chunks = without_repeated_paragraphs(
-                chunks, ingest, stage.columns[0], stage.repeated_paragraphs, stage.engine
+                chunks, ingest, stage.columns[0], stage.repeated_paragraphs, stage.executor
             )
         cleaned = Cleaned()
         for chunk in chunks:
@@ -202,7 +202,7 @@ class _Preparation:
         rows = self._without(held[clusters.near], np.flatnonzero(train), "in a given set as well")
         rows = self._without(self.characters < stage.minimum_characters, rows, "too short")
         if stage.decontaminate is not None:
-            gone = stage.decontaminate.found_in(spool, np.flatnonzero(~train), stage.engine)
+            gone = stage.decontaminate.found_in(spool, np.flatnonzero(~train), stage.executor)
             rows = self._without(gone, rows, "hold a piece of a test text")
         if stage.conflicts == "drop":
             rows = self._without(contested(said.truths, clusters.exact), rows, "same text with different labels")

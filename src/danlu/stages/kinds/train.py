@@ -14,9 +14,12 @@ from torch import nn
 from danlu.bundle.bundle import save
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
+from danlu.machine.files import folder_in_place
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training, resolve_precision
 from danlu.model.heads import unwrapped
@@ -28,7 +31,6 @@ from danlu.stages.sharded import sharded
 from danlu.stages.sources import Data, bundle_folder, has_split, records_of, rewriters_for, tokenizer_of
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import suited, try_a_step
-from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -63,18 +65,20 @@ class Train(Stage):
             ready.batches(),
             prepared.task.loss,
             self.train,
+            self.tuning,
             precision=ready.precision,
             folder=place.folder,
             fingerprint=place.fingerprint,
             seed=place.seed,
         )
-        _say_plan(place, run, model, ready.precision)
+        _say_plan(place, run, prepared.task, model, ready.precision, run.bytes_a_parameter(bool(validation)))
         with ExitStack() as stack:
             if self.tuning.freezes_trunk:
                 batches = _once(run.batches, device())
                 stack.enter_context(cached_trunk(model, batches, place.folder))
             measure = _measure(stack, model, prepared, validation) if validation else None
             best = run.train(place.folder.name, measure)
+        del run  # gradients and moments
         counts = {"train": ready.count, "validation": len(validation)}
         self._save(place, prepared, best, ready.precision, counts, (validation or ready.records)[:8])
 
@@ -157,10 +161,18 @@ class Train(Stage):
     ) -> None:
         """Put the best weights into a fresh float32 model, so that what was frozen is exactly what it was."""
         model = prepared.tuned_model()
-        parameters = dict(model.named_parameters())
+        parameters, state = dict(model.named_parameters()), self.tuning.state(model)
         with torch.no_grad():
             for name, weight in best.weights.items():
                 parameters[name].copy_(weight)
+            for name, value in best.method.items():
+                state[name].copy_(value)
+        if not (self.tuning.mergeable and all(parameter.requires_grad for parameter in parameters.values())):
+            with folder_in_place(place.folder / "adapter") as folder:
+                self.tuning.save(model, folder)
+        if not self.tuning.mergeable:
+            place.say(f"{place.folder.name}: adapter in {place.folder / 'adapter'}; it cannot be merged into a bundle")
+            return
         provenance = {
             "recipe": place.folder.parent.name,
             "stage": place.folder.name,
@@ -234,7 +246,7 @@ class Ready:
             tokens=settings.batch_tokens,
             examples=settings.batch_examples,
             accumulate=settings.accumulate,
-            parts=replicas_for(settings, device()),
+            parts=1 if prepared.task.couples_rows else replicas_for(settings, device()),
         )
 
 
@@ -251,7 +263,7 @@ def _measure(stack: ExitStack, model: nn.Module, prepared: Prepared, records: li
     def measure() -> dict[str, float]:
         nonlocal predictor
         if predictor is None:  # after the parameters have moved into flat storage
-            predictor = stack.enter_context(Predictor(model, prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
+            predictor = stack.enter_context(Predictor(TorchNetwork(model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
         return values(prepared.task, records, predictor.predict(records))
 
     name = prepared.task.metrics[0]
@@ -279,11 +291,17 @@ def _say_losses(place: Place, encoded: Sequence[Encoded]) -> None:
         )
 
 
-def _say_plan(place: Place, run: TrainingRun, model: nn.Module, precision: str) -> None:
+def _say_plan(place: Place, run: TrainingRun, task: Task, model: nn.Module, precision: str, held: float) -> None:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     everything = sum(p.numel() for p in model.parameters())
     begun = f", from step {run.state.step:,}" if run.state.step else ""
+    settings = run.settings
+    if task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):
+        place.say(
+            f"{place.folder.name}: the examples of a batch are learnt from one another, so each batch stays whole: "
+            "'threads' has no effect, and with 'accumulate' examples see those of their own batch alone"
+        )
     place.say(
         f"{place.folder.name}: {everything / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained, {precision}, "
-        f"{run.total:,} steps, {run.steps_an_epoch:,} in an epoch{begun}"
+        f"{run.total:,} steps, {run.steps_an_epoch:,} in an epoch, {held:.3g} bytes a parameter{begun}"
     )

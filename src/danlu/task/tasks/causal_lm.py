@@ -1,7 +1,7 @@
 """Causal language modelling: each token from those before it (Bengio et al., 2003; Radford et al., 2018)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from danlu.data.record import Record
 from danlu.machine.seed import generator
-from danlu.model.heads import cross_entropy_sum, kept_logits, unwrapped
+from danlu.model.heads import cross_entropy_sum, unwrapped
 from danlu.model.positions import longest_row
 from danlu.model.probe import looks_ahead, packs
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
-from danlu.task.task import Output, Prediction, Task
+from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.text.batching.batch import Batch, pad
-from danlu.text.batching.encoded import Encoded, Ids
+from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
 from danlu.text.batching.pack import pack
 from danlu.text.batching.windows import TooLong, cut, documents
@@ -39,6 +39,7 @@ class CausalLm(Task):
 
     auto_class: ClassVar[str] = "AutoModelForCausalLM"
     columns: ClassVar[dict[str, str]] = {"text": "text"}
+    answer_form: ClassVar[str] = "likelihood"
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
     reads_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
@@ -71,7 +72,10 @@ class CausalLm(Task):
         if not self.pack:
             return self
         lengths = [size // 2, size // 3]
-        documents = [Encoded(0, row[:length], labels=row[:length]) for length, row in zip(lengths, rows, strict=True)]
+        documents = [
+            Encoded(0, (Row(row[:length]),), {"tokens": row[:length]})
+            for length, row in zip(lengths, rows, strict=True)
+        ]
         batch = self.collate(_packed_rows(documents, size), sum(lengths), tokenizer, generator(0, "probe"))
         if packs(model, batch.inputs, lengths):
             return self
@@ -86,7 +90,7 @@ class CausalLm(Task):
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """Packed rows of up to `limit` tokens where `labelled` and `pack`, else one row a window.
 
-        `labels` (T,) are the next tokens, -100 at the end of a document; a packed row has the number of its
+        The target `tokens` (T,) are the next ones, -100 at the end of a document; a packed row has the number of its
         first record.
         """
         windows = self._windows(records, tokenizer, limit, None)
@@ -106,50 +110,56 @@ class CausalLm(Task):
         texts = [text_in(record, number) for number, record in enumerate(records)]
         windows = []
         for record, ids in enumerate(documents(texts, tokenizer)):
-            whole = Encoded(record, ids)
-            special_T = np.zeros(len(whole), bool)  # the ends are part of what is predicted
-            windows += [whole] if len(whole) <= limit else cut(whole, special_T, limit, self.too_long, overlap=1)
+            whole = Encoded(record, (Row(ids),))
+            slides_T = np.ones(len(ids), bool)  # the ends are part of what is predicted
+            windows += [whole] if len(ids) <= limit else cut(whole, slides_T, limit, self.too_long, overlap=1)
         for item in windows:
-            item.labels = np.append(item.input_ids[1:], np.int32(-100))
+            item.targets = _of_one_document(item.row)
         return windows
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """Rows of at most `room` tokens that go on from document to document; without `pack`, a row a window."""
         limit = min(limit, self.max_length or limit)
         if self.pack:
-            return PackedRows(tokens, min(limit, room), _next_tokens)
-        return DocumentRows(tokens, limit, lambda row: np.append(row.input_ids[1:], np.int32(-100)), overlap=1)
+            return PackedRows(tokens, min(limit, room), _of_documents)
+        return DocumentRows(tokens, limit, _of_one_document, overlap=1)
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
-        """Labels (B, T): the next token of each. Nothing looks ahead, so padding to the right needs no mask."""
-        inputs = {"input_ids": pad([item.input_ids for item in encoded], width, padding_id(tokenizer))}
-        if any(item.segments is not None and item.segments[-1] > 0 for item in encoded):
-            segments = [np.zeros(len(item), np.int32) if item.segments is None else item.segments for item in encoded]
+        """The target `tokens` (B, T): the next of each. Nothing looks ahead, so padding to the right needs no mask."""
+        rows = [item.row for item in encoded]
+        inputs = {"input_ids": pad([row.input_ids for row in rows], width, padding_id(tokenizer))}
+        if any(row.segments is not None and row.segments[-1] > 0 for row in rows):
+            segments = [np.zeros(len(row), np.int32) if row.segments is None else row.segments for row in rows]
             inputs["segments"] = pad(segments, width, -1)
             inputs["position_ids"] = pad([_positions(row) for row in segments], width, 0)
-        labels_BT = pad([item.labels for item in encoded], width, -100)
+        tokens_BT = pad([item.targets["tokens"] for item in encoded], width, -100)
         return Batch(
             inputs=inputs,
-            labels=labels_BT,
-            count=int((labels_BT >= 0).sum()),
+            targets={"tokens": tokens_BT},
+            counts={"tokens": int((tokens_BT >= 0).sum())},
             examples=np.arange(len(encoded)),
             tokens=sum(len(item) for item in encoded),
         )
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Cross-entropy of the next tokens, summed."""
-        keep_BT = batch.labels >= 0
-        return cross_entropy_sum(_next_token_logits(model, batch, keep_BT), batch.labels[keep_BT])
+    def places(self, batch: Batch) -> Tensor:
+        """Where a next token counts."""
+        return batch.targets["tokens"] >= 0
 
-    def outputs(self, model: nn.Module, batch: Batch) -> list[Output]:
+    def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
+        """See `Task.forward`; no cache is kept, which would make packed documents see each other."""
+        return super().forward(model, {**inputs, "use_cache": False}, places)
+
+    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the next tokens, summed."""
+        return {"tokens": cross_entropy_sum(said["logits"], batch.targets["tokens"][self.places(batch)])}
+
+    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Negative log-likelihood and number of predicted tokens of each row."""
-        keep_BT = batch.labels >= 0
-        logits_KV = _next_token_logits(model, batch, keep_BT)
+        keep_BT = self.places(batch)
+        tokens_K = batch.targets["tokens"][keep_BT]
         losses = [
-            nn.functional.cross_entropy(part.float(), labels, reduction="none")
-            for part, labels in zip(
-                torch.split(logits_KV, CHUNK), torch.split(batch.labels[keep_BT], CHUNK), strict=True
-            )
+            nn.functional.cross_entropy(part.float(), tokens, reduction="none")
+            for part, tokens in zip(torch.split(said["logits"], CHUNK), torch.split(tokens_K, CHUNK), strict=True)
         ]
         loss_BT = torch.zeros(keep_BT.shape, device=keep_BT.device)
         loss_BT[keep_BT] = torch.cat(losses)
@@ -161,13 +171,14 @@ class CausalLm(Task):
         perplexity = math.exp(min(total / tokens, 700)) if tokens else None  # exp(710) is no float64
         return {"negative_log_likelihood": total, "tokens": int(tokens), "perplexity": perplexity}
 
+    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
+        """Which tokens are predicted, each from the one before it."""
+        values = batch.targets["tokens"][row].tolist()
+        return "", [None, *(Truth() if value >= 0 else None for value in values[:-1])]
+
     def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
         """What a perfect model would say: nothing to regret."""
         return 0.0, 0
-
-    def answer(self, prediction: Prediction) -> tuple[float, int]:
-        """Negative log-likelihood (nats) and the number of tokens it is summed over."""
-        return float(prediction["negative_log_likelihood"]), int(prediction["tokens"])
 
 
 def _ordinary(tokenizer: Tokenizer) -> Ids:
@@ -175,12 +186,17 @@ def _ordinary(tokenizer: Tokenizer) -> Ids:
     return np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
 
 
-def _next_tokens(row: Encoded) -> Ids:
-    """The token after each, -100 at the end of a document, (T,)."""
+def _of_one_document(row: Row) -> dict[str, Ids]:
+    """The token after each, -100 at the end, (T,)."""
+    return {"tokens": np.append(row.input_ids[1:], np.int32(-100))}
+
+
+def _of_documents(row: Row) -> dict[str, Ids]:
+    """The token after each, -100 at the end of each document of a packed row, (T,)."""
     assert row.segments is not None
-    labels_T = np.append(row.input_ids[1:], np.int32(-100))
-    labels_T[:-1][np.diff(row.segments) > 0] = -100
-    return labels_T
+    targets = _of_one_document(row)
+    targets["tokens"][:-1][np.diff(row.segments) > 0] = -100
+    return targets
 
 
 def _packed_rows(windows: list[Encoded], size: int) -> list[Encoded]:
@@ -194,9 +210,13 @@ def _packed_rows(windows: list[Encoded], size: int) -> list[Encoded]:
         found.append(
             Encoded(
                 record=items[0].record,
-                input_ids=np.concatenate([item.input_ids for item in items]),
-                labels=np.concatenate([item.labels for item in items]),
-                segments=np.repeat(np.arange(len(items), dtype=np.int32), [len(item) for item in items]),
+                rows=(
+                    Row(
+                        np.concatenate([item.row.input_ids for item in items]),
+                        segments=np.repeat(np.arange(len(items), dtype=np.int32), [len(item) for item in items]),
+                    ),
+                ),
+                targets={"tokens": np.concatenate([item.targets["tokens"] for item in items])},
                 cut=sum(item.cut for item in items),
             )
         )
@@ -208,8 +228,3 @@ def _positions(segments_T: Ids) -> Ids:
     starts = np.flatnonzero(np.diff(segments_T, prepend=-1))
     lengths = np.diff(starts, append=len(segments_T))
     return (np.arange(len(segments_T)) - np.repeat(starts, lengths)).astype(np.int32)
-
-
-def _next_token_logits(model: nn.Module, batch: Batch, keep_BT: Tensor) -> Tensor:
-    """Logits (K, V) where a next token counts; no cache is kept, which would make packed documents see each other."""
-    return kept_logits(model, {**batch.inputs, "use_cache": False}, keep_BT)

@@ -1,7 +1,7 @@
 """One label for a text: softmax over a pooled row (Devlin et al., 2018)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import label_in, text_in
 from danlu.task.inputs import model_inputs
-from danlu.task.task import Output, Prediction, Task
+from danlu.task.task import Output, Prediction, Task, Truth
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.windows import windows
@@ -29,6 +29,7 @@ class Classify(Task):
 
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     columns: ClassVar[dict[str, str]] = {"text": "text", "label": "a label (text)"}
+    answer_form: ClassVar[str] = "label"
     metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy")
     baseline: ClassVar[str | None] = "tfidf"
     sample: ClassVar[tuple[Record, ...]] = (
@@ -69,35 +70,34 @@ class Classify(Task):
         }
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
-        """One row a text, or one a window; `labels` is the number of the label."""
+        """One row a text, or one a window; the target `label` is the number of the label."""
         texts = [text_in(record, number) for number, record in enumerate(records)]
         numbers = [self._number(record, number) for number, record in enumerate(records)] if labelled else None
         encoded = windows(texts, tokenizer, min(limit, self.max_length or limit), self.too_long)
         if numbers is not None:
             for item in encoded:
-                item.labels = numbers[item.record]
+                item.targets["label"] = numbers[item.record]
         return encoded
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
-        """Labels (B,), -100 for rows without."""
-        labels = torch.tensor([-100 if item.labels is None else item.labels for item in encoded])
+        """The target `label` (B,), -100 for rows without."""
+        labels = torch.tensor([item.targets.get("label", -100) for item in encoded])
         return Batch(
-            inputs=model_inputs(encoded, width, tokenizer),
-            labels=labels,
-            count=int((labels >= 0).sum()),
+            inputs=model_inputs([item.row for item in encoded], width, tokenizer),
+            targets={"label": labels},
+            counts={"label": int((labels >= 0).sum())},
             examples=np.arange(len(encoded)),
             tokens=sum(len(item) for item in encoded),
         )
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, summed over the rows."""
-        logits_BC = model(**batch.inputs).logits.float()
-        return nn.functional.cross_entropy(logits_BC, batch.labels, reduction="sum")
+        logits_BC = said["logits"].float()
+        return {"label": nn.functional.cross_entropy(logits_BC, batch.targets["label"], reduction="sum")}
 
-    def outputs(self, model: nn.Module, batch: Batch) -> list[Output]:
+    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Log-probabilities (C,) of each row."""
-        logits_BC = model(**batch.inputs).logits.float()
-        return list(torch.log_softmax(logits_BC, -1).cpu().numpy())
+        return list(torch.log_softmax(said["logits"].float(), -1).cpu().numpy())
 
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
         """`{"label": ..., "scores": {label: probability}}`."""
@@ -105,14 +105,15 @@ class Classify(Task):
         scores = {label: float(value) for label, value in zip(self.labels, probabilities_C, strict=True)}
         return {"label": self.labels[int(probabilities_C.argmax())], "scores": scores}
 
+    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
+        """The name of the label."""
+        number = int(batch.targets["label"][row])
+        return self.labels[number] if number >= 0 else "", []
+
     def gold(self, record: Record, number: int = 0) -> str:
         """The label."""
         label = label_in(record, number)
         return known_label(label, self.labels) or label
-
-    def answer(self, prediction: Prediction) -> str:
-        """The label that was predicted."""
-        return str(prediction["label"])
 
     def label_names(self) -> tuple[str, ...]:
         """The labels in the order of the model's outputs."""

@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from danlu.data.record import Record
-from danlu.model.heads import cross_entropy_sum, kept_logits
+from danlu.model.heads import cross_entropy_sum
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.inputs import model_inputs
-from danlu.task.task import Output, Prediction, Task
+from danlu.task.task import Output, Prediction, Task, Truth
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import DocumentRows, FlatTokens
@@ -46,6 +46,7 @@ class MaskedLm(Task):
 
     auto_class: ClassVar[str] = "AutoModelForMaskedLM"
     columns: ClassVar[dict[str, str]] = {"text": "text"}
+    answer_form: ClassVar[str] = "likelihood"
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
     reads_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
@@ -68,8 +69,8 @@ class MaskedLm(Task):
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a text, or one a window without overlap, so that every token is counted once.
 
-        `labels` are the token numbers, with -100 for special tokens; or, unlabelled, `Blanks` where the text has
-        mask tokens of its own, and None elsewhere.
+        The target `tokens` are the token numbers, with -100 for special tokens; unlabelled rows have `blanks` where
+        the text has mask tokens of its own.
         """
         self._need_mask(tokenizer)
         texts = [text_in(record, number) for number, record in enumerate(records)]
@@ -77,11 +78,12 @@ class MaskedLm(Task):
         encoded = windows(texts, tokenizer, limit, self.too_long, blanks=not labelled)
         special = np.array(tokenizer.all_special_ids, np.int32)
         for item in encoded:
+            ids = item.row.input_ids
             if labelled:
-                item.labels = np.where(np.isin(item.input_ids, special), -100, item.input_ids)
-            elif tokenizer.mask_token_id in item.input_ids:
-                blanks = np.flatnonzero(item.input_ids == tokenizer.mask_token_id)
-                item.labels = Blanks(blanks, lambda token: str(tokenizer.decode([token])).strip())
+                item.targets["tokens"] = np.where(np.isin(ids, special), -100, ids)
+            elif tokenizer.mask_token_id in ids:
+                blanks = np.flatnonzero(ids == tokenizer.mask_token_id)
+                item.targets["blanks"] = Blanks(blanks, lambda token: str(tokenizer.decode([token])).strip())
         return encoded
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
@@ -91,22 +93,22 @@ class MaskedLm(Task):
         return DocumentRows(
             tokens,
             min(limit, self.max_length or limit),
-            lambda row: np.where(np.isin(row.input_ids, special), -100, row.input_ids),
+            lambda row: {"tokens": np.where(np.isin(row.input_ids, special), -100, row.input_ids)},
             around=around(tokenizer),
         )
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
-        """Labels (B, T): the hidden tokens, -100 elsewhere.
+        """The target `tokens` (B, T): those that are hidden, -100 elsewhere.
 
         Labelled rows: a fixed share of the whole batch, chosen by `rng`, its number rounded so that the head sees
         few shapes. Unlabelled ones: the same places of a text every time, whatever is beside it in the batch.
         """
-        inputs = model_inputs(encoded, width, tokenizer)
+        inputs = model_inputs([item.row for item in encoded], width, tokenizer)
         ids_BT = inputs["input_ids"].numpy()
-        training = all(isinstance(item.labels, np.ndarray) for item in encoded)
+        training = all("tokens" in item.targets for item in encoded)
         labels_BT = np.full(ids_BT.shape, -100, np.int64)
         if training:
-            maskable = np.flatnonzero(pad([item.labels for item in encoded], width, -100).numpy() >= 0)
+            maskable = np.flatnonzero(pad([item.targets["tokens"] for item in encoded], width, -100).numpy() >= 0)
             hidden = rng.choice(maskable, self._how_many(len(maskable)), replace=False, shuffle=False)
             labels_BT.flat[hidden] = ids_BT.flat[hidden]
             ids_BT.flat[hidden] = self._corrupted(labels_BT.flat[hidden], tokenizer, rng)
@@ -115,22 +117,26 @@ class MaskedLm(Task):
                 self._hide_in_row(item, ids_BT[row], labels_BT[row], tokenizer)
         return Batch(
             inputs=inputs,
-            labels=torch.from_numpy(labels_BT),
-            count=int((labels_BT >= 0).sum()),
+            targets={"tokens": torch.from_numpy(labels_BT)},
+            counts={"tokens": int((labels_BT >= 0).sum())},
             examples=np.arange(len(encoded)),
             tokens=sum(len(item) for item in encoded),
         )
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Cross-entropy of the hidden tokens, summed; the head runs at their places alone."""
-        keep_BT = batch.labels >= 0
-        return cross_entropy_sum(kept_logits(model, batch.inputs, keep_BT), batch.labels[keep_BT])
+    def places(self, batch: Batch) -> Tensor:
+        """Where tokens are hidden or left open: the head runs there alone."""
+        tokens_BT = batch.targets["tokens"]
+        return (tokens_BT >= 0) | (tokens_BT == BLANK)
 
-    def outputs(self, model: nn.Module, batch: Batch) -> list[Output]:
+    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the hidden tokens, summed."""
+        return {"tokens": cross_entropy_sum(said["logits"], batch.targets["tokens"][self.places(batch)])}
+
+    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """A (1 + blanks, 2 * guesses) array of each row, as the class says."""
-        keep_BT = (batch.labels >= 0) | (batch.labels == BLANK)
-        log_KV = torch.log_softmax(kept_logits(model, batch.inputs, keep_BT).float(), -1)
-        labels_K = batch.labels[keep_BT]
+        keep_BT = self.places(batch)
+        log_KV = torch.log_softmax(said["logits"].float(), -1)
+        labels_K = batch.targets["tokens"][keep_BT]
         row_K = keep_BT.nonzero()[:, 0].cpu().numpy()
         counts_K = (labels_K >= 0).cpu().numpy()
         likelihood_K = log_KV.gather(1, labels_K.clamp(min=0)[:, None])[:, 0].cpu().numpy()
@@ -154,19 +160,24 @@ class MaskedLm(Task):
         fills = []
         for output, item in zip(outputs, encoded, strict=True):
             for line in output[1:]:
-                words = [item.labels.read(int(token)) for token in line[:GUESSES]]
+                words = [item.targets["blanks"].read(int(token)) for token in line[:GUESSES]]
                 scores = [math.exp(value) for value in line[GUESSES:]]
                 fills.append([{"text": word, "score": score} for word, score in zip(words, scores, strict=True)])
         perplexity = math.exp(min(total / tokens, 700)) if tokens else None  # exp(710) is no float64
         return {"negative_log_likelihood": total, "tokens": tokens, "perplexity": perplexity, "fills": fills}
 
+    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
+        """The words behind the masks, each by itself."""
+
+        def word(token: int) -> str:
+            return str(tokenizer.decode([token])).strip().removeprefix("##")
+
+        values = batch.targets["tokens"][row].tolist()
+        return "", [Truth(word(value), place) if value >= 0 else None for place, value in enumerate(values)]
+
     def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
         """What a perfect model would say: nothing to regret."""
         return 0.0, 0
-
-    def answer(self, prediction: Prediction) -> tuple[float, int]:
-        """Negative log-likelihood (nats) and the number of tokens it is summed over."""
-        return float(prediction["negative_log_likelihood"]), int(prediction["tokens"])
 
     def _need_mask(self, tokenizer: Tokenizer) -> None:
         if tokenizer.mask_token_id is None:
@@ -187,11 +198,11 @@ class MaskedLm(Task):
         self, item: Encoded, ids_T: NDArray[np.int64], labels_T: NDArray[np.int64], tokenizer: Tokenizer
     ) -> None:
         """Hide tokens as the row's own content decides, all behind the mask token; leave rows with blanks alone."""
-        if isinstance(item.labels, Blanks):
-            labels_T[item.labels.positions] = BLANK
+        if "blanks" in item.targets:
+            labels_T[item.targets["blanks"].positions] = BLANK
             return
-        maskable = np.flatnonzero(~np.isin(item.input_ids, tokenizer.all_special_ids))
-        rng = np.random.default_rng(zlib.crc32(item.input_ids.tobytes()))
+        maskable = np.flatnonzero(~np.isin(item.row.input_ids, tokenizer.all_special_ids))
+        rng = np.random.default_rng(zlib.crc32(item.row.input_ids.tobytes()))
         hidden = rng.choice(maskable, self._how_many(len(maskable)), replace=False)
         labels_T[hidden] = ids_T[hidden]
         ids_T[hidden] = tokenizer.mask_token_id

@@ -1,6 +1,6 @@
 """Entities in a text: a BIO class for every token (Ramshaw and Marcus, 1995), labels living on characters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.entities import Marked, Nested, in_tokens, read_marked, read_text
 from danlu.task.inputs import lengths_of, model_inputs
-from danlu.task.task import Output, Prediction, Task
+from danlu.task.task import Output, Prediction, Task, Truth
 from danlu.text.batching.align import Offsets, Span, joined, label_tokens, spans_of, without_space
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.bio import best_path, class_names
@@ -38,6 +38,7 @@ class Tag(Task):
         "entities": "list of {start, end, label}; or 'tokens' and 'tags' (BIO) instead of both; or 'words'",
     }
     other_columns: ClassVar[tuple[str, ...]] = ("tokens", "tags", "words")
+    answer_form: ClassVar[str] = "spans"
     metrics: ClassVar[tuple[str, ...]] = ("entity_f1", "entity_precision", "entity_recall")
     baseline: ClassVar[str | None] = "hmm"
     sample: ClassVar[tuple[Record, ...]] = (
@@ -77,7 +78,7 @@ class Tag(Task):
         return {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
-        """One row a text, or one a window; `labels` (T,) are the classes, -100 for tokens without characters."""
+        """One row a text, or one a window; the target `tags` (T,): classes, -100 where there are no characters."""
         marked = (
             [read_marked(record, number, self.nested) for number, record in enumerate(records)] if labelled else None
         )
@@ -87,34 +88,36 @@ class Tag(Task):
         spans = [self._spans(item, number) for number, item in enumerate(marked)] if marked else []
         several = {item.record for item in encoded if item.start or item.cut}
         for item in encoded:
-            assert item.offsets is not None
-            item.offsets = without_space(item.offsets, texts[item.record])
+            offsets = item.row.offsets
+            assert offsets is not None
+            item.row.offsets = offsets = without_space(offsets, texts[item.record])
             if marked:
                 window = item.record in several
-                item.labels, item.widened = label_tokens(spans[item.record], item.offsets, window=window)
+                item.targets["tags"], item.widened = label_tokens(spans[item.record], offsets, window=window)
         return encoded
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
-        """Labels (B, T), -100 for padding and for tokens without characters."""
+        """The target `tags` (B, T), -100 for padding and for tokens without characters."""
         without = np.zeros(0, np.int32)
-        labels_BT = pad([without if item.labels is None else item.labels for item in encoded], width, -100)
+        tags_BT = pad([item.targets.get("tags", without) for item in encoded], width, -100)
         return Batch(
-            inputs=model_inputs(encoded, width, tokenizer),
-            labels=labels_BT,
-            count=int((labels_BT >= 0).sum()),
+            inputs=model_inputs([item.row for item in encoded], width, tokenizer),
+            targets={"tags": tags_BT},
+            counts={"tags": int((tags_BT >= 0).sum())},
             examples=np.arange(len(encoded)),
             tokens=sum(len(item) for item in encoded),
         )
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, summed over the labelled tokens."""
-        keep_BT = batch.labels >= 0
-        logits_KC = model(**batch.inputs).logits[keep_BT].float()
-        return nn.functional.cross_entropy(logits_KC, batch.labels[keep_BT], reduction="sum")
+        tags_BT = batch.targets["tags"]
+        keep_BT = tags_BT >= 0
+        logits_KC = said["logits"][keep_BT].float()
+        return {"tags": nn.functional.cross_entropy(logits_KC, tags_BT[keep_BT], reduction="sum")}
 
-    def outputs(self, model: nn.Module, batch: Batch) -> list[Output]:
+    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Log-probabilities (T, C) of each row."""
-        log_BTC = torch.log_softmax(model(**batch.inputs).logits.float(), -1).cpu().numpy()
+        log_BTC = torch.log_softmax(said["logits"].float(), -1).cpu().numpy()
         return [log_TC[:length] for log_TC, length in zip(log_BTC, lengths_of(batch.inputs), strict=True)]
 
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
@@ -153,13 +156,18 @@ class Tag(Task):
         found[offsets_T2[:, 0]] = begins_T + outside_T - goes_on_T
         return found
 
+    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
+        """The type of the entity at each of its tokens, neighbours apart."""
+        found: list[Truth | None] = []
+        run = 0
+        for value in batch.targets["tags"][row].tolist():
+            run += value % 2 if value > 0 else 0  # a class that begins
+            found.append(None if value < 0 else Truth(self.labels[(value - 1) // 2], run) if value else Truth())
+        return "", found
+
     def gold(self, record: Record, number: int = 0) -> frozenset[Entity]:
         """The entities as (start, end, type)."""
         return frozenset(read_marked(record, number, self.nested).spans)
-
-    def answer(self, prediction: Prediction) -> frozenset[Entity]:
-        """The predicted entities as (start, end, type)."""
-        return frozenset((item["start"], item["end"], item["label"]) for item in prediction["entities"])
 
     def label_names(self) -> tuple[str, ...]:
         """The types of entities."""
@@ -187,7 +195,7 @@ def _merged(outputs: Sequence[Output], encoded: Sequence[Encoded]) -> tuple[Outp
         place_T = np.arange(len(item))
         numbers.append(item.start + place_T)
         edges.append(np.minimum(place_T, len(item) - 1 - place_T))
-    offsets = np.concatenate([item.offsets for item in encoded if item.offsets is not None])
+    offsets = np.concatenate([item.row.offsets for item in encoded if item.row.offsets is not None])
     log = np.concatenate(outputs)
     kept = np.flatnonzero(offsets[:, 0] < offsets[:, 1])
     number, edge = np.concatenate(numbers)[kept], np.concatenate(edges)[kept]

@@ -1,6 +1,7 @@
 """What becomes of a record before it meets the model."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,33 @@ Ids = NDArray[np.int32]
 
 
 @dataclass(slots=True)
+class Row:
+    """T tokens that the model reads as one.
+
+    - `input_ids`: (T,), special tokens included.
+    - `offsets`: (T, 2), the characters each token stands for, end exclusive; (0, 0) for special tokens, and for those
+      of the first of two texts in one row.
+    - `token_types`: (T,), which of two texts a token belongs to; None where there is one text.
+    - `segments`: (T,), which of several packed documents a token belongs to, from 0; None if there is one.
+    """
+
+    input_ids: Ids
+    offsets: Ids | None = None
+    token_types: Ids | None = None
+    segments: Ids | None = None
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+
+@dataclass(slots=True)
 class Encoded:
-    """Ids, labels and offsets of one record, or of one window of a record that is longer than the model allows.
+    """One record in tokens, or one window of a record that is longer than the model allows.
 
     - `record`: position of the record among those that were encoded together.
-    - `input_ids`: (T,), special tokens included.
-    - `offsets`: (T, 2), the characters each token stands for, end exclusive; (0, 0) for special tokens.
-    - `labels`: what the task says: a label's number, a (T,) array with -100 where nothing counts, or None.
-    - `segments`: (T,), which of several packed documents a token belongs to, from 0; None if there is one.
+    - `rows`: most examples have one; pairs encoded apart, choices, a query and its documents have several.
+    - `targets`: what is to be learnt, by name: a number, or an array over tokens with -100 where nothing counts.
+    - `target_ids`: (U,), the tokens that a decoder is to write; None where nothing is written.
     - `start`: number of the row's first token among the tokens of its record; windows of a record overlap where
       these say so.
     - `cut`: how many tokens of the record were cut off because it was too long.
@@ -25,13 +45,64 @@ class Encoded:
     """
 
     record: int
-    input_ids: Ids
-    offsets: Ids | None = None
-    labels: Any = None
-    segments: Ids | None = None
+    rows: tuple[Row, ...]
+    targets: dict[str, Any] = field(default_factory=dict)
+    target_ids: Ids | None = None
     start: int = 0
     cut: int = 0
     widened: int = 0
 
+    @property
+    def row(self) -> Row:
+        """The only row."""
+        (row,) = self.rows
+        return row
+
+    @property
+    def teaches(self) -> bool:
+        """Whether anything counts: where all targets are of tokens, one of these at least."""
+        return not self.targets or any(np.ndim(value) == 0 or np.any(value >= 0) for value in self.targets.values())
+
     def __len__(self) -> int:
-        return len(self.input_ids)
+        """Tokens of the longest row."""
+        return max(map(len, self.rows))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What N examples cost a batch.
+
+    - `widths`: (N,), tokens of the longest row of each.
+    - `rows`: (N,), how many rows it has; None where each has one.
+    - `targets`: (N,), tokens of its target side; None where there is none.
+    """
+
+    widths: NDArray[np.integer]
+    rows: NDArray[np.integer] | None = None
+    targets: NDArray[np.integer] | None = None
+
+    def __len__(self) -> int:
+        return len(self.widths)
+
+    def __getitem__(self, places: NDArray[np.integer]) -> "Sizes":
+        """Those of some of the examples."""
+        rows = None if self.rows is None else self.rows[places]
+        return Sizes(self.widths[places], rows, None if self.targets is None else self.targets[places])
+
+    @property
+    def tokens(self) -> int:
+        """Of all examples together, every row as long as its longest."""
+        rows = self.widths if self.rows is None else self.widths * self.rows
+        return int(rows.sum()) + (0 if self.targets is None else int(self.targets.sum()))
+
+
+def sizes_of(encoded: Sequence[Encoded]) -> Sizes:
+    """What each example costs; examples on disk know their `sizes` without being read."""
+    known: Sizes | None = getattr(encoded, "sizes", None)
+    if known is not None:
+        return known
+    count = len(encoded)
+    widths = np.fromiter((len(item) for item in encoded), np.int64, count)
+    rows = np.fromiter((len(item.rows) for item in encoded), np.int64, count)
+    targets = np.fromiter((0 if item.target_ids is None else len(item.target_ids) for item in encoded), np.int64, count)
+    return Sizes(widths, rows if (rows > 1).any() else None, targets if targets.any() else None)

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.refusal import Refusal
-from danlu.text.batching.encoded import Encoded, Ids
+from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes
 from danlu.text.batching.shards import Manifest, Shard, shard_of
 from danlu.text.batching.stored_rows import StoredRows
 
 SHARD = 1 << 27  # tokens: 256 MB where a number takes two bytes
 
-Labels = Callable[[Encoded], Ids]
-"""What a task wants to be learnt of a row, (T,), -100 where nothing counts."""
+Targets = Callable[[Row], dict[str, Ids]]
+"""What a task wants to be learnt of a row, by name: (T,), -100 where nothing counts."""
 
 
 def number_type(vocabulary: int) -> np.dtype[np.unsignedinteger]:
@@ -84,16 +84,23 @@ class FlatTokens:
 
 
 class _Looked(StoredRows):
-    """Rows whose labels are made when they are read."""
+    """Rows whose targets are made when they are read; `lengths` are the tokens of each, (N,)."""
 
-    def __init__(self, labels: Labels) -> None:
-        self._labels = labels
+    lengths: NDArray[np.int32]
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
 
     def read(self, number: int) -> Encoded:
-        """One row with its labels; see `StoredRows.read`."""
+        """One row with its targets; see `StoredRows.read`."""
         found = self._row(number)
-        found.labels = self._labels(found)
+        found.targets = self._targets(found.row)
         return found
+
+    @property
+    def sizes(self) -> Sizes:
+        """What each row costs."""
+        return Sizes(self.lengths)
 
     def _row(self, number: int) -> Encoded:
         raise IndexError(number)
@@ -105,9 +112,9 @@ class PackedRows(_Looked):
     A row repeats the last token of the one before, so that every token but a document's first is predicted once.
     """
 
-    def __init__(self, flat: FlatTokens, size: int, labels: Labels) -> None:
+    def __init__(self, flat: FlatTokens, size: int, targets: Targets) -> None:
         """Rows of at most `size` tokens, 2 or more; the last of a file may be shorter."""
-        super().__init__(labels)
+        super().__init__(targets)
         self._flat, self._size = flat, size
         counts = [-(-(len(tokens) - 1) // (size - 1)) for tokens, _ in flat.parts]
         self._starts = np.cumsum([0, *counts])
@@ -125,21 +132,21 @@ class PackedRows(_Looked):
         last = int(np.searchsorted(ends, start + len(ids), "left"))
         cuts = np.asarray(ends[first:last]) - start
         segments = np.searchsorted(cuts, np.arange(len(ids)), "right").astype(np.int32)
-        return Encoded(record=number, input_ids=ids, segments=segments)
+        return Encoded(number, (Row(ids, segments=segments),))
 
 
 class DocumentRows(_Looked):
     """Rows of one document each, or of one window of it, with the document's first and last special tokens."""
 
     def __init__(
-        self, flat: FlatTokens, size: int, labels: Labels, *, around: tuple[int, int] = (0, 0), overlap: int = 0
+        self, flat: FlatTokens, size: int, targets: Targets, *, around: tuple[int, int] = (0, 0), overlap: int = 0
     ) -> None:
         """Rows of at most `size` tokens.
 
         `around` are how many special tokens a document begins and ends with; `overlap` is how many tokens two
         neighbouring windows of a document share.
         """
-        super().__init__(labels)
+        super().__init__(targets)
         self._flat, self._around = flat, around
         self._stride = size - sum(around) - overlap
         assert self._stride > 0, f"a row of {size} tokens has no room for text"
@@ -162,4 +169,4 @@ class DocumentRows(_Looked):
         start = begin + lead + (number - before) * self._stride
         stop = start + int(self.lengths[number]) - lead - trail
         pieces = [tokens[begin : begin + lead], tokens[start:stop], tokens[end - trail : end]]
-        return Encoded(document, np.concatenate(pieces).astype(np.int32), start=start - begin - lead)
+        return Encoded(document, (Row(np.concatenate(pieces).astype(np.int32)),), start=start - begin - lead)

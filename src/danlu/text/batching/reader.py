@@ -4,47 +4,38 @@ Batches have one global order, whoever computes them: of each step's batches, ra
 r + 2 R, and so on. So a training goes on at any step, and with any number of ranks, without a state of its own.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 
 from danlu.machine.seed import generator
 from danlu.text.batching.batch import Slice, plan
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Sizes
 from danlu.text.batching.order import Places, permuted
 
 WINDOW = 1 << 16  # examples that are sorted by length together: enough for 1 % padding, planned in 20 ms
 
 
-def lengths_of(encoded: Sequence[Encoded]) -> NDArray[np.integer]:
-    """Tokens of each example, (N,); examples on disk know their `lengths` without being read."""
-    lengths: NDArray[np.integer] | None = getattr(encoded, "lengths", None)
-    return np.fromiter((len(item) for item in encoded), np.int64, len(encoded)) if lengths is None else lengths
-
-
 class Reader:
-    """The order of examples of given lengths.
+    """The order of examples of given sizes.
 
     Examples come together in windows, drawn once; an epoch has its own order of windows, of examples in each, and
-    of batches. Opening looks at every length once, where batches are of so many tokens; a step is then found in
+    of batches. Opening looks at every size once, where batches are of so many tokens; a step is then found in
     the same time wherever it is.
     """
 
     def __init__(
         self,
-        lengths: NDArray[np.integer],
+        sizes: Sizes,
         seed: int,
         *,
         tokens: int,
         examples: int | None = None,
         window: int = WINDOW,
     ) -> None:
-        """Plan batches of `tokens` tokens, or of `examples` examples, from examples of these lengths (N,)."""
-        self.lengths, self.seed, self.window = lengths, seed, window
+        """Plan batches of `tokens` tokens, or of `examples` examples, from examples of these sizes."""
+        self.sizes, self.seed, self.window = sizes, seed, window
         self.tokens, self.examples = tokens, examples
-        windows = -(-len(lengths) // window)
-        # the number of batches depends on the lengths alone, so it is the same in every epoch
+        windows = -(-len(sizes) // window)
+        # the number of batches depends on the sizes alone, so it is the same in every epoch
         self._sizes = np.array([self._size(number) for number in range(windows)], np.int64)
         self._total = int(self._sizes.sum())
         self._epoch: tuple[int, Places, Places] | None = None
@@ -76,11 +67,11 @@ class Reader:
     def _size(self, window: int) -> int:
         if self.examples is None:
             return len(self._plan(window, None))
-        return -(-min(self.window, len(self.lengths) - window * self.window) // self.examples)
+        return -(-min(self.window, len(self.sizes) - window * self.window) // self.examples)
 
     def _plan(self, window: int, rng: np.random.Generator | None) -> list[Slice]:
-        rows = np.arange(window * self.window, min((window + 1) * self.window, len(self.lengths)))
-        if len(self.lengths) > self.window:
-            rows = permuted(rows, len(self.lengths), self.seed, "rows")
-        slices = plan(self.lengths[rows], tokens=self.tokens, examples=self.examples, rng=rng)
-        return [Slice(rows[piece.rows], piece.width) for piece in slices]
+        rows = np.arange(window * self.window, min((window + 1) * self.window, len(self.sizes)))
+        if len(self.sizes) > self.window:
+            rows = permuted(rows, len(self.sizes), self.seed, "rows")
+        slices = plan(self.sizes[rows], tokens=self.tokens, examples=self.examples, rng=rng)
+        return [Slice(rows[piece.examples], piece.width, piece.tokens) for piece in slices]

@@ -13,51 +13,61 @@ from numpy.typing import NDArray
 
 from danlu.data.reading.arrow_rows import arrow_refused
 from danlu.refusal import Refusal
-from danlu.text.batching.encoded import Encoded, Ids
+from danlu.text.batching.encoded import Encoded, Row, Sizes, sizes_of
 from danlu.text.batching.shards import Manifest, Shard, shard_of
 from danlu.text.batching.stored_rows import StoredRows
 
 SHARD = 1 << 26  # tokens: 256 MB of numbers
 
 _NUMBERS = ("record", "start", "cut", "widened")
-_LISTS = ("input_ids", "segments", "offsets", "label_row")
-_SCHEMA = pa.schema(
+_PARTS = ("input_ids", "offsets", "token_types", "segments")
+_FIXED = pa.schema(
     [(name, pa.int64()) for name in _NUMBERS]
-    + [(name, pa.list_(pa.int32())) for name in _LISTS]
-    + [("label", pa.int64()), ("label_value", pa.float64())]
+    + [(name, pa.list_(pa.list_(pa.int32()))) for name in _PARTS]
+    + [("target_ids", pa.list_(pa.int32()))]
 )
+_TARGET = "target:"
+_TYPES = (pa.int64(), pa.float64(), pa.list_(pa.int32()), pa.list_(pa.float64()))
+"""Of a target: a number of a class or of another sort a record, or either for each token."""
 
 
 def write_rows(folder: Path, chunks: Iterable[Sequence[Encoded]], *, shard: int = SHARD) -> list[Shard]:
-    """Write rows as they come into files of about `shard` tokens; no more than a chunk is held.
+    """Write examples as they come into files of about `shard` tokens; no more than a chunk is held.
 
     Raises:
-        Refusal: labels of a sort that has no place in a column.
+        Refusal: targets of a sort that has no place in a column.
     """
     written: list[Shard] = []
-    waiting = iter(chunks)
-    left = True
-    while left:
+    waiting = (chunk for chunk in chunks if len(chunk))
+    chunk = next(waiting, None)
+    schema = None if chunk is None else _schema(chunk[0])
+    while chunk is not None:
         name = f"rows-{len(written):05}.arrow"
         count = tokens = 0
-        with pa.OSFile(str(folder / name), "wb") as file, pa.ipc.new_file(file, _SCHEMA) as writer:
-            while tokens < shard and (left := (chunk := next(waiting, None)) is not None):
-                if chunk:
-                    writer.write_batch(_batch(chunk))
-                    count += len(chunk)
-                    tokens += sum(map(len, chunk))
-        if count:
-            written.append(shard_of(folder, [name], count, tokens))
-        else:
-            (folder / name).unlink()
+        with pa.OSFile(str(folder / name), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+            while tokens < shard and chunk is not None:
+                writer.write_batch(_batch(chunk, schema))
+                count += len(chunk)
+                tokens += sizes_of(chunk).tokens
+                chunk = next(waiting, None)
+        written.append(shard_of(folder, [name], count, tokens))
     return written
 
 
-class Rows(StoredRows):
-    """Rows on disk, in the order in which they were written; a row is read when it is asked for.
+def _schema(first: Encoded) -> pa.Schema:
+    """The columns of examples whose targets are of the same sort as those of the first."""
+    return pa.schema([*_FIXED, *(pa.field(_TARGET + name, _type(value)) for name, value in first.targets.items())])
 
-    - `lengths`: tokens of each, (N,).
-    """
+
+def _type(value: Any) -> pa.DataType:
+    array = np.asarray(value)
+    if array.ndim <= 1 and array.dtype.kind in "iuf":
+        return _TYPES[2 * array.ndim + (array.dtype.kind == "f")]
+    raise Refusal("the targets of this task cannot be written to shards; train from the prepared data itself")
+
+
+class Rows(StoredRows):
+    """Rows on disk, in the order in which they were written; a row is read when it is asked for."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         """Map the files of a manifest that was checked."""
@@ -67,7 +77,12 @@ class Rows(StoredRows):
                 reader = pa.ipc.open_file(pa.memory_map(str(folder / shard.file)))
                 self._blocks += [_checked(reader, number) for number in range(reader.num_record_batches)]
         self._starts = [0, *accumulate(block.count for block in self._blocks)]
-        self.lengths = np.concatenate([np.diff(block.lists["input_ids"].ends) for block in self._blocks])
+        self._sizes = _sizes(self._blocks)
+
+    @property
+    def sizes(self) -> Sizes:
+        """What each costs; see `StoredRows.sizes`."""
+        return self._sizes
 
     def read(self, number: int) -> Encoded:
         """One row; see `StoredRows.read`."""
@@ -75,12 +90,29 @@ class Rows(StoredRows):
         return self._blocks[at].row(number - self._starts[at])
 
 
+def _sizes(blocks: Sequence["_Block"]) -> Sizes:
+    parts = [block.sizes() for block in blocks]
+    rows = np.concatenate([part.rows for part in parts if part.rows is not None])
+    targets = np.concatenate([part.targets for part in parts if part.targets is not None])
+    widths = np.concatenate([part.widths for part in parts])
+    return Sizes(widths, rows if (rows > 1).any() else None, targets if targets.any() else None)
+
+
 def _checked(reader: Any, number: int) -> "_Block":
     """A batch whose offsets stay within it: hashes show damage, not what a file was made with."""
     batch = reader.get_batch(number)
     batch.validate(full=True)
-    if not batch.schema.equals(_SCHEMA):
+    fixed, targets = list(batch.schema)[: len(_FIXED)], list(batch.schema)[len(_FIXED) :]
+    if fixed != list(_FIXED) or any(
+        field.type not in _TYPES or not field.name.startswith(_TARGET) or batch[field.name].null_count
+        for field in targets
+    ):
         raise pa.ArrowInvalid("its columns are not those of encoded rows")
+    firsts = batch["input_ids"].offsets
+    if any(not batch[name].offsets.equals(firsts) for name in _PARTS) or batch["input_ids"].values.null_count:
+        raise pa.ArrowInvalid("its columns tell of different rows")
+    if np.diff(firsts.to_numpy()).min(initial=1) < 1:
+        raise pa.ArrowInvalid("an example has no row")
     return _Block.of(batch)
 
 
@@ -89,10 +121,15 @@ class _List:
     """A column of lists: (N + 1,) where each begins and ends among the values; whether any is absent."""
 
     ends: NDArray[np.int32]
-    values: Ids
+    values: Any
     there: NDArray[np.bool_] | None
 
-    def row(self, number: int) -> Ids | None:
+    @classmethod
+    def of(cls, column: pa.Array) -> "_List":
+        there = column.is_valid().to_numpy(zero_copy_only=False) if column.null_count else None
+        return cls(column.offsets.to_numpy(), column.values.to_numpy(), there)
+
+    def row(self, number: int) -> Any:
         if self.there is not None and not self.there[number]:
             return None
         return self.values[self.ends[number] : self.ends[number + 1]]
@@ -100,70 +137,80 @@ class _List:
 
 @dataclass(slots=True)
 class _Block:
-    """One record batch as arrays over the mapped file."""
+    """One record batch as arrays over the mapped file.
 
-    count: int
+    - `firsts`: (N + 1,), the first row of each example among the rows of the block.
+    """
+
+    firsts: NDArray[np.int32]
     numbers: list[NDArray[np.int64]]
-    lists: dict[str, _List]
-    labels: NDArray[Any] | None
+    parts: list[_List]
+    target_ids: _List
+    targets: dict[str, _List | NDArray[Any]]
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> "_Block":
-        lists = {name: _list(batch[name]) for name in _LISTS if batch[name].null_count < len(batch)}
-        scalar = next((batch[name] for name in ("label", "label_value") if not batch[name].null_count), None)
+        firsts = batch["input_ids"].offsets.to_numpy()
+        parts = [_List.of(batch[name].values) for name in _PARTS]
+        targets = {
+            field.name.removeprefix(_TARGET): column.to_numpy()
+            if pa.types.is_primitive(field.type)
+            else _List.of(column)
+            for field, column in list(zip(batch.schema, batch.columns, strict=True))[len(_FIXED) :]
+        }
         numbers = [batch[name].to_numpy() for name in _NUMBERS]
-        return cls(len(batch), numbers, lists, None if scalar is None else scalar.to_numpy())
+        return cls(firsts, numbers, parts, _List.of(batch["target_ids"]), targets)
+
+    @property
+    def count(self) -> int:
+        return len(self.firsts) - 1
+
+    def sizes(self) -> Sizes:
+        widths = np.maximum.reduceat(np.diff(self.parts[0].ends), self.firsts[:-1])
+        return Sizes(widths, np.diff(self.firsts), np.diff(self.target_ids.ends))
 
     def row(self, number: int) -> Encoded:
-        ids = self.lists["input_ids"].row(number)
-        assert ids is not None
-        found = {name: column.row(number) for name, column in self.lists.items()}
-        offsets, labels = found.get("offsets"), found.get("label_row")
         record, start, cut, widened = (int(column[number]) for column in self.numbers)
         return Encoded(
             record=record,
-            input_ids=ids,
-            offsets=None if offsets is None else offsets.reshape(-1, 2),
-            labels=self.labels[number].item() if self.labels is not None else labels,
-            segments=found.get("segments"),
+            rows=tuple(map(self._tokens, range(self.firsts[number], self.firsts[number + 1]))),
+            targets={
+                name: column.row(number) if isinstance(column, _List) else column[number].item()
+                for name, column in self.targets.items()
+            },
+            target_ids=self.target_ids.row(number),
             start=start,
             cut=cut,
             widened=widened,
         )
 
-
-def _list(column: pa.Array) -> _List:
-    there = column.is_valid().to_numpy(zero_copy_only=False) if column.null_count else None
-    return _List(column.offsets.to_numpy(), column.values.to_numpy(), there)
-
-
-def _batch(chunk: Sequence[Encoded]) -> pa.RecordBatch:
-    columns: dict[str, pa.Array] = {
-        name: pa.array([getattr(row, name) for row in chunk], pa.int64()) for name in _NUMBERS
-    }
-    columns["input_ids"] = _lists([row.input_ids for row in chunk])
-    columns["segments"] = _lists([row.segments for row in chunk])
-    columns["offsets"] = _lists([None if row.offsets is None else row.offsets.reshape(-1) for row in chunk])
-    columns["label"] = pa.nulls(len(chunk), pa.int64())
-    columns["label_value"] = pa.nulls(len(chunk), pa.float64())
-    columns["label_row"] = pa.nulls(len(chunk), pa.list_(pa.int32()))
-    labels = [row.labels for row in chunk]
-    if all(label is None or (isinstance(label, np.ndarray) and label.ndim == 1) for label in labels):
-        columns["label_row"] = _lists(labels)
-    elif all(isinstance(label, int | np.integer) for label in labels):
-        columns["label"] = pa.array(labels, pa.int64())
-    elif all(isinstance(label, float | np.floating) for label in labels):
-        columns["label_value"] = pa.array(labels, pa.float64())
-    else:
-        raise Refusal("labels of this task cannot be written to shards; train from the prepared data itself")
-    return pa.record_batch([columns[name] for name in _SCHEMA.names], schema=_SCHEMA)
+    def _tokens(self, place: int) -> Row:
+        ids, offsets, types, segments = (part.row(place) for part in self.parts)
+        return Row(ids, None if offsets is None else offsets.reshape(-1, 2), types, segments)
 
 
-def _lists(rows: Sequence[NDArray[Any] | None]) -> pa.Array:
+def _batch(chunk: Sequence[Encoded], schema: pa.Schema) -> pa.RecordBatch:
+    columns = [pa.array([getattr(item, name) for item in chunk], pa.int64()) for name in _NUMBERS]
+    firsts = pa.array(np.cumsum([0, *(len(item.rows) for item in chunk)]), pa.int32())
+    rows = [row for item in chunk for row in item.rows]
+    for name in _PARTS:
+        flat = [None if (part := getattr(row, name)) is None else part.reshape(-1) for row in rows]
+        columns.append(pa.ListArray.from_arrays(firsts, _lists(flat, pa.int32())))
+    columns.append(_lists([item.target_ids for item in chunk], pa.int32()))
+    for field in list(schema)[len(_FIXED) :]:
+        values = [item.targets.get(field.name.removeprefix(_TARGET)) for item in chunk]
+        if any(value is None or _type(value) != field.type for value in values):
+            raise Refusal("the targets of this task differ in sort from record to record; train from the prepared data")
+        listed = pa.types.is_list(field.type)
+        columns.append(_lists(values, field.type.value_type) if listed else pa.array(values, field.type))
+    return pa.record_batch(columns, schema=schema)
+
+
+def _lists(rows: Sequence[NDArray[Any] | None], of: pa.DataType) -> pa.Array:
     absent = np.array([row is None for row in rows])
     if absent.all():
-        return pa.nulls(len(rows), pa.list_(pa.int32()))
+        return pa.nulls(len(rows), pa.list_(of))
     there = [np.zeros(0, np.int32) if row is None else row for row in rows]
     ends = np.concatenate([[0], np.cumsum([len(row) for row in there])]).astype(np.int32)
-    values = np.concatenate(there).astype(np.int32, copy=False)
+    values = np.concatenate(there).astype(of.to_pandas_dtype(), copy=False)
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(values), mask=pa.array(absent) if absent.any() else None)

@@ -1,22 +1,22 @@
-"""Rows that lie on disk and are read when they are asked for."""
+"""Examples that lie on disk and are read when they are asked for."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import overload
 
-import numpy as np
-from numpy.typing import NDArray
-
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Encoded, Sizes
 
 
 class StoredRows(Sequence[Encoded]):
-    """Rows that are looked up by their number; `lengths` are the tokens of each, (N,)."""
+    """Examples that are looked up by their number."""
 
-    lengths: NDArray[np.int32]
+    @property
+    @abstractmethod
+    def sizes(self) -> Sizes:
+        """What each costs, known without reading it."""
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.sizes)
 
     @overload
     def __getitem__(self, row: int) -> Encoded: ...
@@ -32,4 +32,4 @@ class StoredRows(Sequence[Encoded]):
 
     @abstractmethod
     def read(self, number: int) -> Encoded:
-        """One row, by its number from 0."""
+        """One example, by its number from 0."""

@@ -5,11 +5,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Encoding
 
 from danlu.refusal import Refusal
-from danlu.text.batching.encoded import Encoded, Ids
+from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.tokenizing.tokenized import tokenized
-from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, backend_for_text
 
 TooLong = Literal["stop", "truncate", "split"]
 
@@ -57,26 +58,74 @@ def windows(
     found = []
     for record, encoding in enumerate(tokenized(texts, tokenizer, offsets=offsets, blanks=blanks)):
         ids = np.array(encoding.ids or [_stand_in(tokenizer)], np.int32)
-        spans = np.array(encoding.offsets or [(0, 0)], np.int32) if offsets else None
+        row = Row(ids, np.array(encoding.offsets or [(0, 0)], np.int32) if offsets else None)
         if len(ids) <= limit:
-            found.append(Encoded(record, ids, spans))
+            found.append(Encoded(record, (row,)))
             continue
-        special = np.array(encoding.special_tokens_mask, bool)
-        found += cut(Encoded(record, ids, spans), special, limit, too_long, overlap)
+        slides = ~np.array(encoding.special_tokens_mask, bool)
+        found += cut(Encoded(record, (row,)), slides, limit, too_long, overlap)
     return found
 
 
-def cut(whole: Encoded, special_T: NDArray[np.bool_], limit: int, too_long: TooLong, overlap: int) -> list[Encoded]:
+def windows_of_pairs(
+    firsts: Sequence[str],
+    seconds: Sequence[str],
+    tokenizer: Tokenizer,
+    limit: int,
+    too_long: TooLong,
+    *,
+    overlap: int = 0,
+    offsets: bool = False,
+) -> list[Encoded]:
+    """Rows of two texts each, at most `limit` tokens long; a second text that is too long slides under its first.
+
+    The first is in every window, whole. Where it takes more than half a row and the second does not fit beside it, it
+    is cut to that half under "truncate" and "split", which counts as cut. `overlap` is how many tokens two
+    neighbouring windows of the second share, `offsets` asks for the characters of the second. Raises `Refusal`
+    naming the record for texts that are too long under "stop".
+    """
+    backend = backend_for_text(tokenizer)
+    types = "token_type_ids" in tokenizer.model_input_names
+    found = []
+    sides = [tokenized(texts, tokenizer, offsets=offsets, special=False) for texts in (firsts, seconds)]
+    for record, (first, second) in enumerate(zip(*sides, strict=True)):
+        lost = _shorten(first, second, limit - backend.num_special_tokens_to_add(is_pair=True), too_long, record)
+        pair = backend.post_process(first, second)
+        second_T = np.array([side == 1 for side in pair.sequence_ids], bool)
+        spans = np.array(pair.offsets, np.int32).reshape(-1, 2) * second_T[:, None] if offsets else None
+        row = Row(np.array(pair.ids, np.int32), spans, np.array(pair.type_ids, np.int32) if types else None)
+        whole = Encoded(record, (row,), cut=lost)
+        found += [whole] if len(row) <= limit else cut(whole, second_T, limit, too_long, overlap)
+    return found
+
+
+def _shorten(first: Encoding, second: Encoding, room: int, too_long: TooLong, record: int) -> int:
+    """Cut the first of two texts to half of what they have room for, where both do not fit; how much it lost."""
+    together, length = len(first.ids) + len(second.ids), len(first.ids)
+    if together <= room:
+        return 0
+    if too_long == "stop":
+        raise Refusal(
+            f"record {record + 1:,}: the two texts have {together:,} tokens and a row takes {room:,}; "
+            "shorten them, or set the task's 'too_long' to 'split' or 'truncate'"
+        )
+    kept = max(room // 2, room - len(second.ids))
+    first.truncate(kept)
+    return max(0, length - kept)
+
+
+def cut(whole: Encoded, slides_T: NDArray[np.bool_], limit: int, too_long: TooLong, overlap: int) -> list[Encoded]:
     """A row that is longer than `limit` tokens as windows, or as its first window alone under "truncate".
 
-    The special tokens, which stand before and after the others, are in every window. Raises `Refusal` under "stop".
+    What slides is one run of tokens; what stands before and after it, such as special tokens or a question, is in
+    every window. Raises `Refusal` under "stop".
     """
     if too_long == "stop":
         raise Refusal(
             f"record {whole.record + 1:,}: the text has {len(whole):,} tokens and a row takes {limit:,}; "
             "shorten it, or set the task's 'too_long' to 'split' or 'truncate'"
         )
-    content = np.flatnonzero(~special_T)
+    row, content = whole.row, np.flatnonzero(slides_T)
     first, last = int(content[0]), int(content[-1]) + 1
     room = limit - (len(whole) - (last - first))
     assert room > overlap, f"a row of {limit} tokens has no room for text"
@@ -84,10 +133,10 @@ def cut(whole: Encoded, special_T: NDArray[np.bool_], limit: int, too_long: TooL
     found = []
     for start in starts:
         kept = np.r_[0:first, start : min(start + room, last), last : len(whole)]
-        offsets = None if whole.offsets is None else whole.offsets[kept]
-        found.append(Encoded(whole.record, whole.input_ids[kept], offsets, start=start - first))
+        parts = (None if part is None else part[kept] for part in (row.offsets, row.token_types, row.segments))
+        found.append(Encoded(whole.record, (Row(row.input_ids[kept], *parts),), start=start - first, cut=whole.cut))
     if too_long == "truncate":
-        found[0].cut = last - first - room
+        found[0].cut += last - first - room
     return found
 
 

@@ -14,7 +14,6 @@ from danlu.text.viterbi import Scores, backwards, best_states
 _STEPS = np.stack([np.flatnonzero(state == TO) for state in np.unique(TO)], axis=1)
 """The two steps that lead to each state, (2, 4)."""
 
-_ORIGINS = FROM[_STEPS]
 _NEVER = np.float32(-1e9)
 
 

@@ -1,17 +1,27 @@
 """Low-rank updates beside frozen weights (Hu et al. 2021), scaled by the root of the rank (Kalajdzievski 2023)."""
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from danlu.machine.door import read_json
+from danlu.machine.files import write_text
 from danlu.machine.hub import first_line
 from danlu.refusal import Refusal
+from danlu.tuning.added import fill, read, write
 from danlu.tuning.head import above_trunk
 from danlu.tuning.method import Method
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # peft's own names
+
+DECISIVE = ("r", "lora_alpha", "use_rslora", "use_dora", "bias", "fan_in_fan_out", "target_modules", "modules_to_save")
+"""Settings that the same weights give other answers with."""
 
 
 class Lora(Method):
@@ -58,6 +68,37 @@ class Lora(Method):
         wrapper: Any = model.float()
         return cast(PreTrainedModel, wrapper.merge_and_unload().requires_grad_(requires_grad=True))
 
+    def base(self, model: nn.Module) -> dict[str, Tensor]:
+        """The frozen weights under the names that they had before; a head whose copy is trained is none of them."""
+        return {
+            name.removeprefix("base_model.model.").replace(".base_layer.", "."): weight
+            for name, weight in super().base(model).items()
+            if ".original_module." not in name
+        }
+
+    def save(self, model: nn.Module, folder: Path) -> None:
+        """Write the updates and the heads as peft does, `adapter_config.json` and `adapter_model.safetensors`."""
+        write(folder / WEIGHTS, _adapter(model), self.kind, self.base(model))
+        write_text(folder / CONFIG, json.dumps(_config(model), indent=1, sort_keys=True) + "\n")
+
+    def load(self, model: PreTrainedModel, folder: Path) -> nn.Module:
+        """The base, in float32, inside peft's wrapper with the updates that `save` left in `folder`.
+
+        Raises:
+            Refusal: they belong to another base, were saved with other settings, or are damaged.
+        """
+        tuned = self.apply(model)
+        found, ours = read_json(folder / CONFIG, "give the folder that lora has saved"), _config(tuned)
+        other = [name for name in DECISIVE if found.get(name) != ours[name]]
+        if other:
+            theirs, own = found.get(other[0]), ours[other[0]]
+            raise Refusal(
+                f"{folder / CONFIG}: '{other[0]}' is {theirs!r:.100} there and {own!r:.100} here; "
+                "give the settings of tuning that it was saved with"
+            )
+        fill(_adapter(tuned), read(folder / WEIGHTS, self.kind, self.base(tuned)), folder / WEIGHTS)
+        return tuned
+
     def _layers(self, model: PreTrainedModel) -> list[str]:
         """Whole names of the layers to update."""
         from peft.utils import constants
@@ -89,3 +130,20 @@ class Lora(Method):
             known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
             raise Refusal(f"tuning.targets: no linear layer is called '{missing[0]}'; there are: {known}")
         return found
+
+
+def _adapter(model: nn.Module) -> dict[str, Tensor]:
+    """What was added, under peft's names; no copies."""
+    from peft import get_peft_model_state_dict
+
+    # peft looks for embeddings by their names, and would ask the hub whether they have grown
+    found: dict[str, Tensor] = get_peft_model_state_dict(model, save_embedding_layers=False)
+    return found
+
+
+def _config(model: nn.Module) -> dict[str, Any]:
+    """What peft writes of an adapter, without the path of the base: it may lie elsewhere, and its hash tells it."""
+    wrapper: Any = model
+    plain = wrapper.peft_config["default"].to_dict()
+    plain |= {"base_model_name_or_path": None, "inference_mode": True, "peft_type": plain["peft_type"].value}
+    return {name: sorted(value) if isinstance(value, set) else value for name, value in plain.items()}

@@ -25,9 +25,6 @@ class Doccano(JsonFormat):
     counted_in: ClassVar[str] = "record"
 
     text: str = Field(default="text", description="key of the text")
-    names: dict[str, str] = Field(
-        default={}, description="name of a label by its number, where the export has numbers: '3': person"
-    )
 
     def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the texts; see `FileFormat.rows`."""

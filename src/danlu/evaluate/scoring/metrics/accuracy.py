@@ -1,22 +1,14 @@
-"""Accuracy: the share of examples whose answer equals the truth."""
+"""Accuracy: the share of examples whose answer is right."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
 
-import numpy as np
-
-from danlu.evaluate.scoring.counting import ratio
-from danlu.evaluate.scoring.metric import Floats, Metric
+from danlu.evaluate.scoring.metric import MeanMetric
+from danlu.evaluate.scoring.side import Side
 
 
-class Accuracy(Metric):
-    """Share of examples whose answer equals the truth; for `tag`, sentences without any mistake."""
+class Accuracy(MeanMetric):
+    """Share of examples whose answer is right; for `tag`, sentences without any mistake."""
 
-    def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
-        """(N, 2): whether it is right, and 1."""
-        right = [float(true == guessed) for true, guessed in zip(gold, predicted, strict=True)]
-        return np.stack([np.array(right, dtype=np.float64), np.ones(len(right))], axis=1)
-
-    def value(self, totals: Floats) -> Floats:
-        """Right ones over all of them: (..., 2) to (...)."""
-        return ratio(totals[..., 0], totals[..., 1])
+    def of_each(self, side: Side) -> Iterable[float]:
+        """1 where it is right, else 0."""
+        return (float(side.form.right(true, given)) for true, given in zip(side.gold, side.values, strict=True))

@@ -1,23 +1,25 @@
 """Macro F1: the mean over labels of each label's F1 (Yang and Liu 1999)."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import ClassVar
 
 from danlu.evaluate.scoring import counting
-from danlu.evaluate.scoring.metric import Floats, Metric
+from danlu.evaluate.scoring.metric import Counts, Floats, SumMetric
+from danlu.evaluate.scoring.side import Side
 
 
-class MacroF1(Metric):
+class MacroF1(SumMetric):
     """Mean F1 over the labels in the truth or in the answers, rare ones counting as much as frequent ones."""
 
-    def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
+    forms: ClassVar[tuple[str, ...]] = ("label", "labels")
+
+    def counts(self, side: Side) -> Counts:
         """(N, 3L): true positives, false positives, false negatives."""
-        return counting.of_labels(gold, predicted, labels)
+        return counting.of_marks(side)
 
     def value(self, totals: Floats) -> Floats:
         """Mean of the labels' F1: (..., 3L) to (...)."""
         return counting.macro(counting.f1, totals)
 
-    def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
+    def by_label(self, prepared: Counts, side: Side) -> dict[str, float]:
         """F1 of each label."""
-        return counting.by_label(counting.f1, totals, labels)
+        return counting.by_label(counting.f1, prepared, side.labels)

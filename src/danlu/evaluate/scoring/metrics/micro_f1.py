@@ -1,23 +1,25 @@
 """Micro F1: F1 of the counts added up over all labels (Yang and Liu 1999)."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import ClassVar
 
 from danlu.evaluate.scoring import counting
-from danlu.evaluate.scoring.metric import Floats, Metric
+from danlu.evaluate.scoring.metric import Counts, Floats, SumMetric
+from danlu.evaluate.scoring.side import Side
 
 
-class MicroF1(Metric):
-    """F1 of the counts added up over labels; with one label an example it equals accuracy."""
+class MicroF1(SumMetric):
+    """F1 of the counts added up over labels; where each example has one, it equals accuracy."""
 
-    def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
+    forms: ClassVar[tuple[str, ...]] = ("label", "labels")
+
+    def counts(self, side: Side) -> Counts:
         """(N, 3L): true positives, false positives, false negatives."""
-        return counting.of_labels(gold, predicted, labels)
+        return counting.of_marks(side)
 
     def value(self, totals: Floats) -> Floats:
         """F1 of the sums: (..., 3L) to (...)."""
         return counting.micro(counting.f1, totals)
 
-    def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
+    def by_label(self, prepared: Counts, side: Side) -> dict[str, float]:
         """F1 of each label."""
-        return counting.by_label(counting.f1, totals, labels)
+        return counting.by_label(counting.f1, prepared, side.labels)

@@ -1,22 +1,23 @@
 """Perplexity: exp of the mean negative log-likelihood a token (Jelinek et al. 1977)."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from danlu.evaluate.scoring.metric import Floats, Metric
+from danlu.evaluate.scoring.metric import Floats, SumMetric
+from danlu.evaluate.scoring.side import Side
 from danlu.refusal import Refusal
 
 
-class Perplexity(Metric):
+class Perplexity(SumMetric):
     """Exp of the negative log-likelihood (nats) a predicted token; sums run over tokens, not over texts."""
 
     higher_is_better: ClassVar[bool] = False
+    forms: ClassVar[tuple[str, ...]] = ("likelihood",)
 
-    def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
+    def counts(self, side: Side) -> Floats:
         """(N, 2): negative log-likelihood and tokens, as the model's answers say them."""
-        counts = np.array([[float(nll), float(tokens)] for nll, tokens in predicted]).reshape(-1, 2)
+        counts = np.array([[float(nll), float(tokens)] for nll, tokens in side.values]).reshape(-1, 2)
         if counts[:, 1].sum() == 0:
             raise Refusal("Perplexity needs a token to predict, and these records hold none; give longer texts.")
         return counts

@@ -1,23 +1,25 @@
 """Recall: of the examples that have a label, how many were given it; the mean over labels."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import ClassVar
 
 from danlu.evaluate.scoring import counting
-from danlu.evaluate.scoring.metric import Floats, Metric
+from danlu.evaluate.scoring.metric import Counts, Floats, SumMetric
+from danlu.evaluate.scoring.side import Side
 
 
-class Recall(Metric):
+class Recall(SumMetric):
     """Mean recall over the labels in the truth or in the answers; 0 for one that is given and does not occur."""
 
-    def counts(self, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Floats:
+    forms: ClassVar[tuple[str, ...]] = ("label", "labels")
+
+    def counts(self, side: Side) -> Counts:
         """(N, 3L): true positives, false positives, false negatives."""
-        return counting.of_labels(gold, predicted, labels)
+        return counting.of_marks(side)
 
     def value(self, totals: Floats) -> Floats:
         """Mean of the labels' recall: (..., 3L) to (...)."""
         return counting.macro(counting.recall, totals)
 
-    def by_label(self, totals: Floats, labels: Sequence[str]) -> dict[str, float]:
+    def by_label(self, prepared: Counts, side: Side) -> dict[str, float]:
         """Recall of each label."""
-        return counting.by_label(counting.recall, totals, labels)
+        return counting.by_label(counting.recall, prepared, side.labels)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from transformers import BertConfig, PreTrainedModel, RobertaConfig
 
 from danlu.data.record import Record
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.engine.predict import Predictor
 from danlu.model.positions import longest_row
 from danlu.refusal import Refusal
-from danlu.task.predict import Predictor
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
@@ -80,7 +81,7 @@ def assert_alike(found: object, expected: object) -> None:
 
 def test_each_record_gets_the_answer_it_gets_alone(task: Task, tokenizer: Tokenizer) -> None:
     records = texts(30)
-    with Predictor(build(task, tokenizer), task, tokenizer, threads=2, batch_tokens=256) as predictor:
+    with Predictor(TorchNetwork(build(task, tokenizer), threads=2), task, tokenizer, batch_tokens=256) as predictor:
         together = predictor.predict(records)
         alone = [predictor.predict([record])[0] for record in records]
     assert_alike(together, alone)
@@ -91,7 +92,7 @@ def test_the_number_of_threads_changes_nothing(task: Task, tokenizer: Tokenizer)
     records, model = texts(40), build(task, tokenizer)
     answers = []
     for threads in (1, 2, 3):
-        with Predictor(model, task, tokenizer, threads=threads, batch_tokens=200) as predictor:
+        with Predictor(TorchNetwork(model, threads=threads), task, tokenizer, batch_tokens=200) as predictor:
             answers.append(predictor.predict(records))
     assert_alike(answers[1], answers[0])
     assert_alike(answers[2], answers[0])
@@ -110,7 +111,7 @@ def test_a_stream_keeps_the_order_and_holds_one_block(tokenizer: Tokenizer, coun
             taken += 1
             yield record
 
-    with Predictor(build(task, tokenizer), task, tokenizer, threads=1) as predictor:
+    with Predictor(TorchNetwork(build(task, tokenizer), threads=1), task, tokenizer) as predictor:
         expected = predictor.predict(records)
         found = []
         for prediction in predictor.stream(source(), block):
@@ -122,7 +123,7 @@ def test_a_stream_keeps_the_order_and_holds_one_block(tokenizer: Tokenizer, coun
 def test_the_model_that_is_being_trained_is_left_as_it_is_and_its_new_weights_are_seen(tokenizer: Tokenizer) -> None:
     task = Task.model_validate(TASKS["classify"])
     model = build(task, tokenizer).train()
-    with Predictor(model, task, tokenizer, threads=2) as predictor:
+    with Predictor(TorchNetwork(model, threads=2), task, tokenizer) as predictor:
         first = predictor.predict(texts(4))
         assert first == predictor.predict(texts(4))  # no dropout
         assert model.training
@@ -138,7 +139,10 @@ def test_outputs_that_are_no_numbers_are_refused_with_the_record(tokenizer: Toke
     records = [{"text": "好"}, {"text": "慢"}]
     with torch.no_grad():
         model.bert.embeddings.word_embeddings.weight[tokenizer.convert_tokens_to_ids("慢")] = torch.nan
-    with Predictor(model, task, tokenizer) as predictor, pytest.raises(Refusal, match=r"record 2: .* not finite"):
+    with (
+        Predictor(TorchNetwork(model), task, tokenizer) as predictor,
+        pytest.raises(Refusal, match=r"record 2: .* not finite"),
+    ):
         predictor.predict(records)
 
 
@@ -146,7 +150,7 @@ def test_a_wrong_record_far_down_a_stream_is_named_by_where_it_is(tokenizer: Tok
     task = Task.model_validate(TASKS["classify"])
     records = [*texts(5), {"txt": "好"}]
     with (
-        Predictor(build(task, tokenizer), task, tokenizer) as predictor,
+        Predictor(TorchNetwork(build(task, tokenizer)), task, tokenizer) as predictor,
         pytest.raises(Refusal, match=r"record 2: .*text.*counted from record 5"),
     ):
         list(predictor.stream(records, block=4))
@@ -163,7 +167,7 @@ def test_an_error_in_one_thread_ends_the_others_and_reaches_the_caller(tokenizer
             raise OSError("device lost")
 
     model.bert.register_forward_hook(fail)
-    with Predictor(model, task, tokenizer, threads=2, batch_tokens=40) as predictor:
+    with Predictor(TorchNetwork(model, threads=2), task, tokenizer, batch_tokens=40) as predictor:
         with pytest.raises(OSError, match="device lost"):
             predictor.predict(texts(60))
         assert len(calls) < 10
@@ -181,7 +185,7 @@ def test_ctrl_c_stops_the_threads(tokenizer: Tokenizer) -> None:
         time.sleep(0.005)
 
     model.bert.register_forward_hook(interrupt)
-    predictor = Predictor(model, task, tokenizer, threads=2, batch_tokens=40)
+    predictor = Predictor(TorchNetwork(model, threads=2), task, tokenizer, batch_tokens=40)
     with pytest.raises(KeyboardInterrupt):
         predictor.predict(texts(200))
     predictor.close()
@@ -202,7 +206,7 @@ def test_calls_of_mixed_sizes_show_the_model_few_shapes(tokenizer: Tokenizer, ki
     head.register_forward_hook(lambda module, given, output: seen.add((0, *output.shape)))
     rng = np.random.default_rng(5)
     counts = []
-    with Predictor(model, task, tokenizer, threads=2, batch_tokens=256) as predictor:
+    with Predictor(TorchNetwork(model, threads=2), task, tokenizer, batch_tokens=256) as predictor:
         for _ in range(2):
             for _ in range(60):
                 letters = rng.choice(list(CHARACTERS), (int(rng.integers(1, 9)), int(rng.integers(1, 40))))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.executor import Executor
 from danlu.machine.module_path import module_path
 from danlu.refusal import Refusal
 
@@ -16,20 +16,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Ray(Engine):
+class Ray(Executor):
     """Tasks on a Ray cluster, whose machines share the folder of the run; without an address on a local one."""
 
     address: str | None = Field(default=None, description="of the cluster, such as 'auto'; None: this machine alone")
     processes: int | None = Field(default=None, ge=1, le=65536, description="tasks at a time; None: one a core")
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Apply the function on the cluster; see `Engine.map`.
+        """Apply the function on the cluster; see `Executor.map`.
 
         Raises:
             Refusal: Ray is not installed, or the cluster does not answer.
         """
         if find_spec("ray") is None:
-            raise Refusal("the engine 'ray' needs the package ray; run: pip install 'danlu[ray]'")
+            raise Refusal("the executor 'ray' needs the package ray; run: pip install 'danlu[ray]'")
         ray: Any = importlib.import_module("ray")  # has types for half of its functions
 
         if not ray.is_initialized():
@@ -55,7 +55,7 @@ def _join(ray: Any, address: str | None, processes: int | None) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise Refusal(
             f"the Ray cluster at '{address or 'this machine'}' does not answer ({str(error).splitlines()[0]}); "
-            "start it with 'ray start', or use 'engine: local'"
+            "start it with 'ray start', or use 'executor: local'"
         ) from error
 
 

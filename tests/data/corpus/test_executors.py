@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from danlu.data.corpus.engine import Engine
-from danlu.data.corpus.engines.local import Local
+from danlu.data.corpus.executor import Executor
+from danlu.data.corpus.executors.local import Local
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal
 
@@ -93,14 +93,14 @@ def test_an_exception_is_raised_to_the_caller_and_the_processes_end() -> None:
 
 
 def test_a_process_that_is_killed_is_told_in_a_sentence() -> None:
-    with pytest.raises(Refusal, match=r"ended \(exit status -9\), perhaps for want of memory; write 'engine:"):
+    with pytest.raises(Refusal, match=r"ended \(exit status -9\), perhaps for want of memory; write 'executor:"):
         list(TWO.map(eval, ["__import__('os').kill(__import__('os').getpid(), 9)"] * 8))
 
 
 def test_a_script_without_a_guard_may_use_processes(tmp_path: Path) -> None:
     script = tmp_path / "plain.py"
     script.write_text(
-        "from danlu.data.corpus.engines.local import Local\nprint(sum(Local(processes=2).map(abs, range(-10, 0))))\n"
+        "from danlu.data.corpus.executors.local import Local\nprint(sum(Local(processes=2).map(abs, range(-10, 0))))\n"
     )
     done = ran(str(script))
     assert (done.stdout, done.stderr) == ("55\n", "")
@@ -109,7 +109,7 @@ def test_a_script_without_a_guard_may_use_processes(tmp_path: Path) -> None:
 def test_the_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     script = tmp_path / "dies.py"
     script.write_text(
-        "import os\nfrom danlu.data.corpus.engines.local import Local\n"
+        "import os\nfrom danlu.data.corpus.executors.local import Local\n"
         "pids = Local(processes=2).map(eval, [\"__import__('os').getpid()\"] * 99)\n"
         "print(next(pids), flush=True)\nos._exit(0)\n"
     )
@@ -124,7 +124,7 @@ def test_the_processes_end_with_the_one_that_started_them(tmp_path: Path) -> Non
 def test_a_process_at_work_says_nothing_when_its_caller_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "dies.py"
     script.write_text(
-        "import os\nfrom danlu.data.corpus.engines.local import Local\n"
+        "import os\nfrom danlu.data.corpus.executors.local import Local\n"
         "slow = \"__import__('time').sleep(0.5), 'x' * 10**7, __import__('os').getpid()\"\n"
         "pids = Local(processes=2).map(eval, [slow] * 99)\n"
         "next(pids)\nos.kill(os.getpid(), 9)\n"
@@ -136,7 +136,7 @@ def test_a_process_at_work_says_nothing_when_its_caller_is_killed(tmp_path: Path
 def test_an_interruption_reaches_the_caller_alone_and_leaves_no_process(tmp_path: Path) -> None:
     script = tmp_path / "stopped.py"
     script.write_text(
-        "import os, signal\nfrom danlu.data.corpus.engines.local import Local\n"
+        "import os, signal\nfrom danlu.data.corpus.executors.local import Local\n"
         "def items():\n"
         "    yield from range(5)\n"
         "    os.killpg(0, signal.SIGINT)  # as Ctrl-C does, while the others still start\n"
@@ -152,7 +152,7 @@ def test_an_interruption_reaches_the_caller_alone_and_leaves_no_process(tmp_path
 
 
 MAP = """
-from danlu.data.corpus.engines.local import Local
+from danlu.data.corpus.executors.local import Local
 print(len(set(Local(processes=2).map(len, ['好' * n for n in range(9)]))))
 """
 
@@ -176,7 +176,7 @@ def test_modules_that_lie_beside_the_data_are_never_run(path: str, tmp_path: Pat
 def test_a_folder_that_is_named_is_a_place_of_modules(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def double(item):\n    return item * 2\n")
     script = (
-        "import mine\nfrom danlu.data.corpus.engines.local import Local\n"
+        "import mine\nfrom danlu.data.corpus.executors.local import Local\n"
         "print(*Local(processes=2).map(mine.double, range(9)))"
     )
     done = ran("-c", script, cwd=tmp_path, path=os.pathsep.join([str(ROOT / "src"), str(tmp_path)]))
@@ -187,20 +187,20 @@ RAY = """
 import functools, operator, sys
 from pathlib import Path
 from danlu.data.corpus import ingest
-from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.executor import Executor
 from danlu.stages.stage import Place, Stage
 
-engine = Engine.model_validate({"kind": "ray", "processes": 1})
-print(list(engine.map(abs, range(-9, 0))))
+executor = Executor.model_validate({"kind": "ray", "processes": 1})
+print(list(executor.map(abs, range(-9, 0))))
 try:
-    list(engine.map(functools.partial(operator.truediv, 1), [1, 0]))
+    list(executor.map(functools.partial(operator.truediv, 1), [1, 0]))
 except ZeroDivisionError as error:
     print(error)
 ingest.CHUNK = 20_000
 folder, said = Path(sys.argv[1]), []
 for kind in ("local", "ray"):
     data = {"kind": "text", "path": str(folder / "a.txt")}
-    stage = Stage.model_validate({"kind": "prepare", "data": data, "engine": {"kind": kind, "processes": 1}})
+    stage = Stage.model_validate({"kind": "prepare", "data": data, "executor": {"kind": kind, "processes": 1}})
     stage.run(Place(folder / kind, {}, "fingerprint", 0, "en", said.append))
 """
 
@@ -220,6 +220,6 @@ def test_ray_does_the_same_byte_for_byte(tmp_path: Path) -> None:
 
 
 def test_without_ray_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("danlu.data.corpus.engines.ray.find_spec", lambda name: None)
+    monkeypatch.setattr("danlu.data.corpus.executors.ray.find_spec", lambda name: None)
     with pytest.raises(Refusal, match=r"pip install 'danlu\[ray\]'"):
-        list(Engine.model_validate("ray").map(abs, [1]))
+        list(Executor.model_validate("ray").map(abs, [1]))

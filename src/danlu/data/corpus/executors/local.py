@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from danlu.data.corpus.engine import Engine
+from danlu.data.corpus.executor import Executor
 from danlu.machine.module_path import module_path
 from danlu.refusal import Refusal
 
@@ -28,13 +28,13 @@ _ALONE = 4
 Worker = tuple["Connection[Any, Any]", "subprocess.Popen[bytes]"]
 
 
-class Local(Engine):
+class Local(Executor):
     """Processes of this machine; data of a few chunks is worked on in this one."""
 
     processes: int | None = Field(default=None, ge=1, le=1024, description="None: one a core that may be used")
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Apply the function side by side; see `Engine.map`.
+        """Apply the function side by side; see `Executor.map`.
 
         Raises:
             Refusal: a process was killed, as happens where memory runs out.
@@ -98,7 +98,7 @@ class _Workers:
             process.wait()
             raise Refusal(
                 f"a process that worked on the data ended (exit status {process.returncode}), perhaps for want of "
-                "memory; write 'engine: {kind: local, processes: 1}', or give the machine more memory"
+                "memory; write 'executor: {kind: local, processes: 1}', or give the machine more memory"
             ) from lost
         finally:
             self._free.put((connection, process))
@@ -109,7 +109,7 @@ class _Workers:
 
 def _started() -> Worker:
     ours, theirs = Pipe()
-    script = f"from danlu.data.corpus.engines.local import serve; serve({theirs.fileno()})"
+    script = f"from danlu.data.corpus.executors.local import serve; serve({theirs.fileno()})"
     # -P: the folder that this is called in, where data of others may lie, is no place of modules.
     command = [sys.executable, "-P", "-c", script]
     # A group of its own, so that Ctrl-C reaches the caller alone, also while this one still starts.

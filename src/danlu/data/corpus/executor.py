@@ -1,4 +1,4 @@
-"""The promise of an engine: what applies a pure function to chunk after chunk, in order."""
+"""The promise of an executor: what applies a pure function to chunk after chunk, in order."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -10,10 +10,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Engine(Part):
+class Executor(Part):
     """Where the work on chunks of data is done; the results are the same wherever that is."""
 
-    folder: ClassVar[str] = "danlu.data.corpus.engines"
+    folder: ClassVar[str] = "danlu.data.corpus.executors"
 
     @abstractmethod
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

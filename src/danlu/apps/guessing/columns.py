@@ -1,0 +1,197 @@
+"""Which column of the data is which column of a task: by its name, else by what stands in it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Literal
+
+from danlu.data.labels import is_empty, is_fraction, label_of
+from danlu.data.record import Record
+from danlu.task.task import Task
+
+Shape = Literal["text", "label", "number", "structure"]
+
+_NAMES = {
+    "text": "text sentence content review comment body document passage message utterance query question title tweet "
+    "post description summary input output instruction paragraphs paragraph premise target source 文本 内容 正文 句子 "
+    "评论 评价 文章 标题 问题 原文 微博",
+    "text_pair": "text_pair text_b sentence2 sentence_b question2 hypothesis text2 second b 文本2 句子2",
+    "label": "label category class tag intent sentiment polarity emotion topic opinion target rating stars star "
+    "label_name label_text class_name gold answer y 标签 类别 分类 情感 类型 意图 评分 星级 态度",
+    "labels": "labels categories classes tags topics 标签 类别",
+    "score": "score similarity relatedness relatedness_score rating value grade label 分数 相似度 评分",
+    "entities": "entities spans ner entity_list 实体",
+    "tokens": "tokens words chars 词",
+    "tags": "tags ner_tags ner labels label bio 标记",
+    "words": "words segmented tokens 分词",
+}
+"""What columns are called elsewhere, the likeliest first."""
+
+_NO_LABEL = re.compile(r"[+-]?\d*\.\d*[1-9]\d*|\d{4}[-/.年]\d.*|\d{1,2}[-/.]\d{1,2}[-/.]\d.*|\d+:\d+.*|https?://.*")
+"""Fractions, dates, times, addresses."""
+
+_MOST_LABELS = 0.5  # different labels a row: what has more is a text, or a number that counts rows
+_LONGEST_LABEL = 60  # characters, on average
+_SHORTER = 0.25  # of the length of a text, which another column has at least that might be the text
+_REPEATED = 0.1  # different texts a row: what has fewer is a class
+_ENOUGH = 0.8  # of the rows that must have a value which fits
+
+
+@dataclass(frozen=True)
+class Column:
+    """What stands in a column of the first rows: how many rows have it, and their values."""
+
+    name: str
+    rows: int
+    values: list[Any]
+
+    @property
+    def distinct(self) -> int:
+        """How many different values there are."""
+        return len({str(value) for value in self.values})
+
+    @property
+    def length(self) -> float:
+        """Characters of a value, on average."""
+        return sum(len(str(value)) for value in self.values) / max(1, len(self.values))
+
+    def fits(self, shape: Shape, like: Any) -> bool:
+        """Whether the values can be texts, labels, numbers, or structures such as `like`."""
+        if len(self.values) < _ENOUGH * self.rows and not (shape == "label" and self.values):
+            return False
+        if shape == "structure":
+            return any(self.values) and all(_alike(like, value) for value in self.values[:50])
+        if shape == "number":
+            return all(_is_number(value) for value in self.values)
+        if shape == "text":
+            wordy = sum(isinstance(value, str) and not _is_number(value) for value in self.values)
+            return wordy >= _ENOUGH * len(self.values)
+        labels = [label_of(value) for value in self.values]
+        if None in labels or any(is_fraction(v) or _NO_LABEL.fullmatch(str(v)) for v in self.values):
+            return False
+        few = self.distinct <= max(2, _MOST_LABELS * len(labels)) or (len(labels) < 20 and self.distinct < len(labels))
+        return few and self.length <= _LONGEST_LABEL
+
+
+def columns_of(records: Sequence[Record]) -> dict[str, Column]:
+    """The columns of some records with what stands in them."""
+    found: dict[str, list[Any]] = {}
+    for record in records:
+        for name, value in record.items():
+            found.setdefault(name, [])
+            if not is_empty(value):
+                found[name].append(value)
+    return {name: Column(name, len(records), values) for name, values in found.items()}
+
+
+def ways(task: type[Task]) -> list[tuple[str, ...]]:
+    """The sets of columns with any of which the task can learn, the fullest first.
+
+    They are those of its samples, and each other column that stands in none of these.
+    """
+    sets = {tuple(name for name in record if name in {*task.columns, *task.other_columns}) for record in task.sample}
+    sets |= {tuple(task.columns)} if not any(set(way) <= set(task.columns) for way in sets) else set()
+    alone = [(name,) for name in task.other_columns if not any(name in way for way in sets)]
+    return [*sorted(sets, key=lambda way: (-len(way), way)), *alone]
+
+
+def shape_of(task: type[Task], column: str) -> tuple[Shape, Any]:
+    """What the task wants in a column, as its samples and its own words tell, and a value like it."""
+    values = [record[column] for record in task.sample if column in record]
+    like = next((value for value in values if value), None)
+    if isinstance(like, list | dict) or column in ("words", "tokens", "tags", "entities"):
+        return "structure", like or [""]
+    if isinstance(like, int | float) and not isinstance(like, bool):
+        return "number", like
+    return ("label" if column == "label" or "label" in task.columns.get(column, "") else "text"), like
+
+
+def matched(task: type[Task], columns: Mapping[str, Column], given: Mapping[str, str]) -> dict[str, str] | None:
+    """The column of the data for each column of the task, where there is a way; None where there is none.
+
+    `given` is not doubted. What is more than the task must have is taken by its name alone.
+    """
+    for way in ways(task):
+        needed = set(way) <= set(task.columns)
+        found = {name: given[name] for name in way if name in given}
+        for by_name in (True, False) if needed else (True,):
+            for name in way:
+                if name not in found and (likely := best(task, name, columns, {*found.values()}, by_name=by_name)):
+                    found[name] = likely
+        if set(found) == set(way) and set(given) <= set(way) | {*task.columns, *task.other_columns}:
+            return found
+    return None
+
+
+def others(task: type[Task], name: str, columns: Mapping[str, Column], taken: Sequence[str]) -> list[str]:
+    """Columns that could be meant as well."""
+    shape, like = shape_of(task, name)
+    free = [column for column in columns.values() if column.name not in taken and column.fits(shape, like)]
+    if shape != "text":
+        return [column.name for column in free]
+    least = _SHORTER * max((columns[name].length for name in taken if name in columns), default=0.0)
+    return [column.name for column in free if column.length >= least and column.distinct > _REPEATED * column.rows]
+
+
+def best(task: type[Task], name: str, columns: Mapping[str, Column], taken: set[str], *, by_name: bool) -> str | None:
+    """The likeliest column for one of the task among those that fit, by its name or by what stands in it."""
+    shape, like = shape_of(task, name)
+    fitting = {key: column for key, column in columns.items() if key not in taken and column.fits(shape, like)}
+    if by_name:
+        named = dict.fromkeys(_named_alike(name, list(fitting)))
+        if shape == "text" and set(task.columns) == {name} and name not in named:  # to learn from text alone: the most
+            return max(named, key=lambda key: fitting[key].length, default=None)
+        return next(iter(named), None)
+    if shape == "text":
+        return max(fitting, key=lambda key: (fitting[key].length, fitting[key].distinct), default=None)
+    if shape == "label":
+        told = [key for key, column in fitting.items() if column.distinct > 1]
+        return min(told, key=lambda key: (_numeric(fitting[key]), fitting[key].distinct), default=None)
+    return next(iter(fitting), None)
+
+
+def _named_alike(name: str, there: Sequence[str]) -> Iterator[str]:
+    """The columns called so, the likeliest first: by the whole name, then by a word of it."""
+    words = _NAMES.get(name, name).split()
+    whole = (key for word in words for key in there if _plain(key) == word)
+    part = (key for word in words for key in there if word in re.split(r"[_\W\d]+", _plain(key)) or _han_in(word, key))
+    return chain((key for key in there if key == name), whole, part)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).lower()
+
+
+def _han_in(word: str, name: str) -> bool:
+    return not word.isascii() and word in name
+
+
+def _numeric(column: Column) -> bool:
+    return all(_is_number(value) for value in column.values)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, int | float):
+        return True
+    try:
+        return isinstance(value, str) and bool(value.strip()) and float(value) == float(value)
+    except ValueError:
+        return False
+
+
+def _alike(like: Any, value: Any) -> bool:
+    """Whether a value has the form of another: lists of the same, objects with the same keys, both texts or numbers."""
+    if isinstance(like, list):
+        return isinstance(value, list) and (not value or not like or _alike(like[0], value[0]))
+    if isinstance(like, dict):
+        return isinstance(value, dict) and all(key in value and _alike(item, value[key]) for key, item in like.items())
+    if isinstance(like, bool | str):
+        return isinstance(value, type(like)) or (isinstance(like, str) and label_of(value) is not None)
+    return isinstance(value, int | float)
+
+
+def counted(values: Sequence[Any]) -> Counter[str]:
+    """How often each label occurs."""
+    return Counter(label for value in values if (label := label_of(value)) is not None)

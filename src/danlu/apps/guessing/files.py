@@ -1,0 +1,229 @@
+"""Which files the data lie in: one, several, a zip, a folder; with the splits and classes that their names tell."""
+
+import re
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from danlu.data.reading.guess import SUFFIXES
+from danlu.machine.remote import is_remote
+from danlu.refusal import Refusal
+
+DOCUMENTS = (".txt", ".md", ".html", ".htm")
+
+_SPLITS = {
+    "train": re.compile(r"(?<![a-z])train(ing)?(set|data)?(?![a-z])", re.IGNORECASE),
+    "validation": re.compile(r"(?<![a-z])(dev(el)?|valid|validation|val|eval)(set|data)?(?![a-z])", re.IGNORECASE),
+    "test": re.compile(r"(?<![a-z])test(set|data)?(?![a-z])", re.IGNORECASE),
+}
+
+CLASSES = re.compile(
+    r"((class|label|category|tag)(e?s)?([_-]?(names?|list|map))?|categories|(id2|idx2|index2)label|label2(id|idx))"
+    r"\.(txt|json)",
+    re.IGNORECASE,
+)
+"""Names of files that list the classes of the data beside them."""
+
+_OTHERS = re.compile(r"(readme|licen[cs]e|changelog|notice|requirements)|\.(ya?ml|py|sh|lock|toml)$", re.IGNORECASE)
+_OFFICE = {".xlsx", ".xls", ".xlsm", ".ods", ".et", ".docx", ".doc", ".odt", ".wps"}
+_MORE_SUFFIXES = {".bio", ".bmes", ".iob", ".iob2", ".ner", ".tags", ".data", ".dat", ".annotated"}
+
+
+@dataclass(frozen=True)
+class Given:
+    """One place that records are read from.
+
+    - `fixed`: settings of its format that its place alone tells: a member of a zip, a split, a label for all rows.
+    """
+
+    path: str
+    fixed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        """How messages call it."""
+        inside = self.fixed.get("member", self.fixed.get("split"))
+        return self.path if inside is None else f"{self.path}:{inside}"
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the records lie, by split, and what lies beside them.
+
+    - `class_list`: a file that may name the classes; `ignored`: files that were seen and are not read.
+    - `beside`: whether the other splits were found beside the file that was named.
+    """
+
+    splits: dict[str, list[Given]]
+    class_list: Path | None = None
+    ignored: tuple[str, ...] = ()
+    beside: bool = False
+
+
+def find_files(data: str) -> Files:
+    """What a path means: a file, with the other splits beside it if it is called train; a zip; a folder; a pattern.
+
+    Raises:
+        Refusal: there is nothing, or it cannot be told which of several files is meant.
+    """
+    path = Path(data)
+    if not data.strip():
+        raise Refusal("the path of the data is empty; give that of a file or a folder")
+    if path.suffix.lower() in _OFFICE:
+        raise Refusal(f"{data}: is no text but a file of an office program; save it there as CSV UTF-8, and give that")
+    if path.is_dir():
+        return _in_folder(path)
+    if is_remote(data) or data.startswith("package:") or any(sign in data for sign in "*?[") or not path.is_file():
+        return Files({"train": [Given(data)]})
+    folder = path.parent
+    found = Files({"train": [Given(_told(data))]}, _class_list(folder, path.name))
+    if path.suffix.lower() == ".zip":
+        return _in_zip(path, found)
+    if split_of(path.name) != "train":
+        return found
+    beside = _by_split([other for other in _data_files(folder) if _siblings(path, other)])
+    splits = found.splits | {name: given for name, given in beside.items() if name != "train"}
+    return replace(found, splits=splits, beside=len(splits) > 1)
+
+
+def split_of(name: str) -> str | None:
+    """The split that a name tells: of `emerging.dev.conll` validation."""
+    return next((split for split, pattern in _SPLITS.items() if pattern.search(name)), None)
+
+
+def _siblings(path: Path, other: Path) -> bool:
+    """Whether two files are named alike but for the split: of one suffix, or of one name before it."""
+    return other.suffix.lower() == path.suffix.lower() or len(_data_files(path.parent)) <= 4
+
+
+def _in_zip(path: Path, found: Files) -> Files:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if _is_data(Path(name))]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise Refusal(f"{path}: the zip is damaged or cut short ({error}); fetch or pack it again") from error
+    splits = _grouped(names, lambda name: Given(str(path), {"member": name}))
+    if "train" in splits:
+        return replace(found, splits=splits)
+    if len(names) == 1:
+        return replace(found, splits={"train": [Given(str(path), {"member": names[0]})]})
+    if not names:
+        raise Refusal(f"{path}: the zip holds no file that danlu reads; name the file in it, as member=NAME")
+    there = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    raise Refusal(f"{path}: the zip holds several files ({there}); name one of them, as member={names[0]}")
+
+
+def _in_folder(folder: Path) -> Files:
+    """What a folder means: splits, one file, files of one kind, a folder for each class, documents."""
+    classes = _class_list(folder, "")
+    if saved := _saved(folder):
+        return Files(saved)
+    if any(folder.rglob("*.ann")):
+        return Files(
+            _folders_by_split(folder, lambda inner: [Given(_told(inner))]) or {"train": [Given(_told(folder))]}
+        )
+    if splits := _folders_by_split(folder, _records_of_folder):
+        return Files(splits, classes)
+    files = _data_files(folder)
+    splits = _by_split(files)
+    if "train" in splits:
+        ignored = tuple(file.name for file in files if split_of(file.name) is None)
+        return Files(splits, classes, ignored)
+    return Files({"train": _records_of_folder(folder)}, classes)
+
+
+def _saved(folder: Path) -> dict[str, list[Given]]:
+    """The splits of a folder that the datasets library has saved; none for another."""
+    if (folder / "dataset_dict.json").is_file():
+        inner = sorted(path.name for path in folder.iterdir() if (path / "state.json").is_file())
+        named = {split_of(name) or "train": name for name in reversed(inner)}
+        return {split: [Given(_told(folder), {"kind": "hub", "split": name})] for split, name in named.items()}
+    return {"train": [Given(_told(folder), {"kind": "hub"})]} if (folder / "state.json").is_file() else {}
+
+
+def _folders_by_split(folder: Path, read: Callable[[Path], list[Given]]) -> dict[str, list[Given]]:
+    """Folders that are called train, dev, test; none unless there is one for training."""
+    inner = {split_of(path.name): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()}
+    if "train" not in inner:
+        return {}
+    return {split: read(inner[split]) for split in _SPLITS if split in inner}
+
+
+def _records_of_folder(folder: Path) -> list[Given]:
+    """All records of a folder without splits."""
+    files = _data_files(folder)
+    if not files:
+        return _classes_of_folders(folder)
+    suffixes = {_suffix(file) for file in files}
+    if len(files) == 1:
+        return [Given(_told(files[0]))]
+    if suffixes == {".txt"} and all(_may_be_label(file.stem) for file in files) and len(files) <= 20:
+        return [Given(_told(file), {"constants": {"label": file.stem}}) for file in files]
+    if suffixes <= set(DOCUMENTS):
+        return [Given(_told(folder), {"kind": "folder"})]
+    if len(suffixes) > 1:
+        names = ", ".join(file.name for file in files[:8]) + (", ..." if len(files) > 8 else "")
+        raise Refusal(f"{folder}: holds files of several kinds ({names}); name one of them instead of the folder")
+    return [Given(_told(folder / f"*{files[0].suffix}"))]
+
+
+def _classes_of_folders(folder: Path) -> list[Given]:
+    """The folders in a folder, each named like the class of the documents in it."""
+    inner = sorted(
+        path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._" and path.name != "unsup"
+    )
+    found = [
+        Given(_told(path), {"kind": "folder", "constants": {"label": path.name}})
+        for path in inner
+        if any(file.suffix.lower() in DOCUMENTS for file in path.rglob("*"))
+    ]
+    if not found:
+        raise Refusal(f"{folder}: holds no file that danlu reads; name the file with the data")
+    return found
+
+
+def _may_be_label(stem: str) -> bool:
+    """Whether the name of a file may be that of a class: a word, not the number of a document."""
+    return bool(re.fullmatch(r"[^\W\d][\w -]{0,30}", stem))
+
+
+def _by_split(files: Iterable[Path]) -> dict[str, list[Given]]:
+    return _grouped([str(file) for file in files], lambda name: Given(_told(name)))
+
+
+def _grouped(names: Iterable[str], given: Callable[[str], Given]) -> dict[str, list[Given]]:
+    found: dict[str, list[Given]] = {}
+    for name in names:
+        if split := split_of(Path(name).name):
+            found.setdefault(split, []).append(given(name))
+    return {split: found[split] for split in _SPLITS if split in found}
+
+
+def _data_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and _is_data(path))
+
+
+def _is_data(path: Path) -> bool:
+    name = path.name
+    if name.startswith((".", "__")) or "__MACOSX" in path.parts or CLASSES.fullmatch(name) or _OTHERS.match(name):
+        return False
+    known = _suffix(path) in {*SUFFIXES, *_MORE_SUFFIXES}
+    return (known or (not path.suffix and split_of(name) is not None)) and not _OTHERS.search(name)
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+
+
+def _class_list(folder: Path, name: str) -> Path | None:
+    """The file in a folder that lists classes, if there is one and it is not the data itself."""
+    found = sorted(path for path in folder.iterdir() if CLASSES.fullmatch(path.name) and path.name != name)
+    return next((path for path in found if path.is_file()), None)
+
+
+def _told(path: str | Path) -> str:
+    """A path as a recipe may hold it: one that begins with @ would be a stage."""
+    text = str(path)
+    return f"./{text}" if text.startswith(("@", "package:")) else text

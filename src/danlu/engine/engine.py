@@ -1,0 +1,48 @@
+"""The promise of an engine: what computes what a model says, whoever asks."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from danlu.recipe.part import Part
+from danlu.task.task import Task
+from danlu.text.batching.batch import Batch
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+
+class Network(ABC):
+    """A model that is opened and answers several threads at once.
+
+    - `limit`: the longest row that it takes, in tokens.
+    - `cores`: how many batches it computes side by side.
+    - `device`: where the tensors of a batch are to lie.
+    - `rounding`: how far numbers may differ that should be equal, absolute and relative.
+    - `number_format`: what it computes in, such as 'float32'.
+    """
+
+    limit: int
+    cores: int
+    device: torch.device
+    rounding: float
+    number_format: str
+
+    @abstractmethod
+    def forward(self, task: Task, batch: Batch) -> dict[str, Tensor]:
+        """What the model says of a batch, as `Task.forward` names it."""
+
+
+class Engine(Part):
+    """What computes: named in a bundle, found by the name of a file."""
+
+    folder: ClassVar[str] = "danlu.engine.engines"
+
+    @abstractmethod
+    def open(self, folder: Path, task: Task, tokenizer: Tokenizer, threads: int | None) -> Network:
+        """The network in the folder of a bundle, with `threads` cores (None: as many as torch may use).
+
+        Raises:
+            Refusal: the folder does not hold what this engine computes with.
+        """

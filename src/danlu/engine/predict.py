@@ -1,0 +1,119 @@
+"""Predictions for records in the order in which they come."""
+
+import weakref
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from danlu.data.cleaning.cleaner import Rewriter
+from danlu.data.record import Record
+from danlu.engine.engine import Network
+from danlu.engine.queue import Queue
+from danlu.refusal import Refusal
+from danlu.task.rewritten import as_given, rewritten
+from danlu.task.task import Output, Prediction, Task
+from danlu.text.batching.encoded import Encoded
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+BLOCK = 4096  # records that are encoded and sorted together: all that is held in memory at once
+
+
+class Predictor:
+    """A network, its task and its tokenizer, ready to answer; several threads may ask at once."""
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        tokenizer: Tokenizer,
+        *,
+        batch_tokens: int | None = None,
+        rewriters: Sequence[Rewriter] = (),
+    ) -> None:
+        """Predict in batches of `batch_tokens` tokens; None: what is best for the device.
+
+        Texts go through the `rewriters` first, as the training data did; what is predicted of their characters is
+        said of the characters as they were given.
+        """
+        self.rewriters = list(rewriters)
+        self.task = task
+        self.tokenizer = tokenizer
+        self.network = network
+        self._queue = Queue(network, task, tokenizer, batch_tokens)
+        self.close = weakref.finalize(self, self._queue.close)
+        """End the threads; whoever lets go of a predictor without it ends them as well."""
+
+    def predict(self, records: Sequence[Record]) -> list[Prediction]:
+        """One prediction a record, in order; labels are not looked at.
+
+        Raises `Refusal` for a record that the task cannot encode, and for outputs that are not numbers.
+        """
+        return list(self.stream(records))
+
+    def stream(self, records: Iterable[Record], block: int = BLOCK) -> Iterator[Prediction]:
+        """One prediction a record, in order, holding no more than `block` records at once."""
+        source = iter(records)
+        start = 0
+        while chunk := list(islice(source, block)):
+            yield from self._block(chunk, start)
+            start += len(chunk)
+
+    def outputs(self, records: Iterable[Record], block: int = BLOCK) -> Iterator[tuple[list[Output], list[Encoded]]]:
+        """What the model gives for the windows of each record, in order, and these windows; texts are not rewritten."""
+        source = iter(records)
+        start = 0
+        while chunk := list(islice(source, block)):
+            yield from self._read(chunk, start)
+            start += len(chunk)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _block(self, records: list[Record], start: int) -> list[Prediction]:
+        given, form = records, self.task.form
+        records = rewritten(given, self.rewriters)
+        predictions = [
+            self.task.decode(outputs, windows, record)
+            for (outputs, windows), record in zip(self._read(records, start), records, strict=True)
+        ]
+        return [
+            prediction if record is before else as_given(prediction, before, record, self.rewriters, form)
+            for prediction, before, record in zip(predictions, given, records, strict=True)
+        ]
+
+    def _read(self, records: list[Record], start: int) -> list[tuple[list[Output], list[Encoded]]]:
+        """The outputs and the windows of each record."""
+        try:
+            encoded = self.task.encode(records, self.tokenizer, self.network.limit, labelled=False)
+        except Refusal as refusal:
+            raise (Refusal(f"{refusal} (counted from record {start + 1:,})") if start else refusal) from None
+        outputs = self._outputs(encoded)
+        windows: defaultdict[int, list[int]] = defaultdict(list)
+        for row, item in enumerate(encoded):
+            windows[item.record].append(row)
+            if not np.isfinite(outputs[row]).all():
+                raise Refusal(
+                    f"record {start + item.record + 1:,}: the model's outputs are not finite numbers; "
+                    "predict in float32, and if that fails too, train again at a lower rate"
+                )
+        return [
+            ([outputs[row] for row in windows[number]], [encoded[row] for row in windows[number]])
+            for number in range(len(records))
+        ]
+
+    def _outputs(self, encoded: list[Encoded]) -> list[Output]:
+        """The task's output of every example."""
+        future = self._queue.submit(encoded)
+        try:
+            return future.result()
+        finally:
+            future.cancel()  # after Ctrl-C in the waiting thread, what is left of it is not computed

@@ -1,0 +1,201 @@
+"""One queue before a network: what several callers ask is answered in common batches, by threads of one core each.
+
+What waits when a thread is free is planned together, so that many small questions fill batches. A plan that is under
+way is not disturbed; the plans take turns batch by batch, so that a small question waits for no large one and no large
+one starves.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import torch
+
+from danlu.engine.engine import Network
+from danlu.machine.crew import compute_with
+from danlu.machine.seed import generator
+from danlu.refusal import Refusal
+from danlu.task.task import Output, Task
+from danlu.text.batching.batch import few_shapes, plan
+from danlu.text.batching.encoded import Encoded, sizes_of
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+BATCH_TOKENS = {True: 1024, False: 16384}
+"""By whether the device is a CPU, whose cache larger batches leave: MiniLM in bfloat16, 872 phrases on 2 cores:
+435 a second with 1,024, 383 with 4,096, 306 with 8,192 (2026-11)."""
+
+
+@dataclass(eq=False)
+class _Job:
+    """What one caller asks: examples, and a place for the output of each."""
+
+    encoded: Sequence[Encoded]
+    future: "Future[list[Output]]" = field(default_factory=Future)
+    outputs: dict[int, Output] = field(default_factory=dict)
+
+    def take(self, number: int, output: Output) -> None:
+        self.outputs[number] = output
+        if len(self.outputs) == len(self.encoded):
+            with suppress(InvalidStateError):  # cancelled, or another thread was as quick
+                self.future.set_result([self.outputs[place] for place in range(len(self.encoded))])
+
+    def fail(self, error: BaseException) -> None:
+        with suppress(InvalidStateError):
+            self.future.set_exception(error)
+
+
+@dataclass(eq=False)
+class _Piece:
+    """A batch to be: which example of which caller, and the shape it is padded to."""
+
+    entries: list[tuple[_Job, int]]
+    size: int
+    width: int
+
+
+class Queue:
+    """Answers examples in the order of plans; `submit` may be called from any thread."""
+
+    def __init__(self, network: Network, task: Task, tokenizer: Tokenizer, batch_tokens: int | None = None) -> None:
+        """Answer in batches of `batch_tokens` tokens; None: what is best for the device."""
+        self.network, self.task, self.tokenizer = network, task, tokenizer
+        self.batch_tokens = batch_tokens or BATCH_TOKENS[network.device.type == "cpu"]
+        self._waiting: list[_Job] = []
+        self._plans: deque[deque[_Piece]] = deque()
+        self._state = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+        self._company_tells: bool | None = None
+
+    def submit(self, encoded: Sequence[Encoded]) -> "Future[list[Output]]":
+        """The output of each example, in order, once they are computed; cancelled, the rest is not.
+
+        Raises:
+            Refusal: the queue was closed.
+        """
+        job = _Job(encoded)
+        if not encoded:
+            job.future.set_result([])
+            return job.future
+        with self._state:
+            if self._closed:
+                raise Refusal("this bundle was closed; load it again to ask more of it")
+            self._waiting.append(job)
+            self._start()
+            self._state.notify_all()
+        return job.future
+
+    def close(self) -> None:
+        """End the threads; who still waits is refused."""
+        with self._state:
+            self._closed = True
+            left = [*self._waiting, *(job for pieces in self._plans for piece in pieces for job, _ in piece.entries)]
+            self._waiting, self._plans = [], deque()
+            self._state.notify_all()
+        for job in left:
+            job.fail(Refusal("this bundle was closed before it had answered"))
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+    def _start(self) -> None:
+        for number in range(len(self._threads), self.network.cores):
+            thread = threading.Thread(target=self._work, name=f"danlu-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _work(self) -> None:
+        if self.network.device.type == "cpu":
+            compute_with(1)
+        with torch.inference_mode():
+            while self._take_one():
+                pass
+
+    def _take_one(self) -> bool:
+        """Answer the next batch; what of it nobody wants any more is left out. False when it is over."""
+        piece = self._next()
+        if piece is None:
+            return False
+        entries = [(job, number) for job, number in piece.entries if not job.future.done()]
+        if entries:
+            self._answer(entries, piece)
+        return True
+
+    def _next(self) -> _Piece | None:
+        """The next batch; None when it is over."""
+        with self._state:
+            while not self._closed:
+                jobs, self._waiting = self._waiting, []
+                if jobs:
+                    self._plan(jobs)
+                if self._plans:
+                    pieces = self._plans.popleft()
+                    piece = pieces.popleft()
+                    if pieces:
+                        self._plans.append(pieces)
+                    return piece
+                self._state.wait()
+        return None
+
+    def _plan(self, jobs: list[_Job]) -> None:
+        """Plan what several callers ask; where that fails, each by itself, so that nobody pays for another."""
+        try:
+            entries = [(job, number) for job in jobs for number in range(len(job.encoded))]
+            examples = [job.encoded[number] for job, number in entries]
+            padded = not self._reads_padding(examples)
+            limit = self.network.limit
+            pieces = deque[_Piece]()
+            for each in plan(sizes_of(examples), tokens=self.batch_tokens, longest=limit, padded=padded):
+                size, width = few_shapes(each, self.batch_tokens, limit if padded else each.width)
+                pieces.append(_Piece([entries[place] for place in each.examples], size, width))
+        except BaseException as error:
+            for job in jobs:
+                if len(jobs) == 1:
+                    job.fail(error)
+                else:
+                    self._plan([job])
+            return
+        self._plans.appendleft(pieces)
+
+    def _answer(self, entries: list[tuple[_Job, int]], piece: _Piece) -> None:
+        """Answer a batch; where that fails, each caller's part of it by itself, so that nobody pays for another."""
+        chosen = [job.encoded[number] for job, number in entries]
+        chosen += chosen[-1:] * (piece.size - len(chosen))
+        jobs = dict.fromkeys(job for job, _ in entries)
+        try:
+            found = self._outputs(chosen, piece.width)
+        except BaseException as error:
+            for job in jobs:
+                if len(jobs) == 1:
+                    job.fail(error)
+                else:
+                    self._answer([entry for entry in entries if entry[0] is job], piece)
+            return
+        for (job, number), output in zip(entries, found, strict=False):
+            job.take(number, output)
+
+    def _outputs(self, examples: Sequence[Encoded], width: int) -> list[Output]:
+        batch = self.task.collate(examples, width, self.tokenizer, generator("predict", 0)).to(self.network.device)
+        return self.task.outputs(self.network.forward(self.task, batch), batch)
+
+    def _reads_padding(self, examples: Sequence[Encoded]) -> bool:
+        """Whether padding changes an answer, tried once on some rows: so it is where a family mixes neighbours (FNet).
+
+        Such rows are answered beside rows of their own length alone.
+        """
+        lengths = sorted({len(item) for item in examples})
+        if self._company_tells is None and len(lengths) > 1:
+            tried = {lengths[0], lengths[(len(lengths) - 1) // 2], lengths[-2]}
+            rows = {len(item): item for item in examples if len(item) in tried}
+            self._company_tells = any(
+                self._padding_tells(row, min(2 * size + 8, lengths[-1])) for size, row in rows.items()
+            )
+        return bool(self._company_tells)
+
+    def _padding_tells(self, row: Encoded, width: int) -> bool:
+        alone, padded = (self._outputs([row], wide)[0] for wide in (len(row), width))
+        rounding = self.network.rounding
+        return alone.shape == padded.shape and not (abs(padded - alone) <= rounding + rounding * abs(alone)).all()

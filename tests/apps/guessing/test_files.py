@@ -1,0 +1,67 @@
+"""Files: which of them are meant, and of which split each is."""
+
+import pytest
+
+from danlu.apps.guessing.files import find_files, split_of
+from danlu.refusal import Refusal
+
+SPLITS = [
+    ("train.csv", "train"),
+    ("wnut17train.conll", "train"),
+    ("SICK_train.txt", "train"),
+    ("train-00000-of-00002.parquet", "train"),
+    ("trainset.json", "train"),
+    ("emerging.dev.conll", "validation"),
+    ("valid.txt", "validation"),
+    ("val.tsv", "validation"),
+    ("test_public.json", "test"),
+    ("emerging.test.annotated", "test"),
+    ("untrained.csv", None),
+    ("latest.csv", None),
+    ("values.csv", None),
+    ("device.csv", None),
+    ("reviews.csv", None),
+]
+
+
+@pytest.mark.parametrize(("name", "split"), SPLITS, ids=[name for name, _ in SPLITS])
+def test_the_name_of_a_file_tells_its_split(name, split):
+    assert split_of(name) == split
+
+
+def made(place, names):
+    for name in names:
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    return place
+
+
+FOLDERS = [
+    (["train.csv", "dev.csv", "test.csv", "README.md", "labels.txt"], {"train": 1, "validation": 1, "test": 1}),
+    (["a.csv", "README.md"], {"train": 1}),
+    (["1.txt", "2.txt", "3.md"], {"train": 1}),
+    (["neg.txt", "pos.txt"], {"train": 2}),
+    (["neg/1.txt", "pos/1.txt"], {"train": 2}),
+    (["train/neg/1.txt", "train/pos/1.txt", "test/neg/1.txt", "train/unsup/1.txt"], {"train": 2, "test": 1}),
+    (["a/1.ann", "a/1.txt"], {"train": 1}),
+    (["train-0.parquet", "train-1.parquet", "validation-0.parquet"], {"train": 2, "validation": 1}),
+]
+
+
+@pytest.mark.parametrize(("names", "counts"), FOLDERS, ids=[names[0] for names, _ in FOLDERS])
+def test_a_folder_gives_its_splits(names, counts, tmp_path):
+    found = find_files(str(made(tmp_path, names)))
+    assert {split: len(given) for split, given in found.splits.items()} == counts
+
+
+def test_files_of_several_kinds_and_none_are_refused(tmp_path):
+    with pytest.raises(Refusal, match="holds no file that danlu reads"):
+        find_files(str(tmp_path))
+    with pytest.raises(Refusal, match="holds files of several kinds"):
+        find_files(str(made(tmp_path, ["a.csv", "b.json"])))
+
+
+def test_what_a_recipe_would_take_for_a_stage_is_written_as_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(made(tmp_path, ["@home.csv"]))
+    assert find_files("@home.csv").splits["train"][0].path == "./@home.csv"

@@ -1,0 +1,147 @@
+"""One queue before a network: what arrives together is answered together, and nothing is left when it ends."""
+
+import gc
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from danlu.engine.engine import Network
+from danlu.engine.predict import Predictor
+from danlu.engine.queue import Queue
+from danlu.refusal import Refusal
+from danlu.task.task import Task
+from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded, Row
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+
+
+class Sums(Network):
+    """Says of each row the sum of its tokens, and keeps the batches; waits at a gate before each."""
+
+    device = torch.device("cpu")
+    limit, rounding, number_format = 40, 1e-6, "float32"
+
+    def __init__(self, cores: int = 1) -> None:
+        self.cores = cores
+        self.batches: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def forward(self, task: Task, batch: Batch) -> dict[str, Tensor]:
+        self.gate.wait()
+        self.batches.append(len(batch.inputs["input_ids"]))
+        ids_BT = batch.inputs["input_ids"]
+        if (ids_BT == 99).any():
+            raise OSError("device lost")
+        mask_BT = batch.inputs.get("attention_mask", torch.ones_like(ids_BT))
+        sums_B = (ids_BT * mask_BT).sum(1).float()
+        return {"logits": torch.stack([sums_B, -sums_B], 1) / 1000}
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return TokenizerSource.model_validate({"kind": "char", "size": 100}).build(lambda: iter(["一二三"]))
+
+
+TASK = Task.model_validate({"kind": "classify", "labels": ["a", "b"]})
+
+
+def examples(*rows: list[int]) -> list[Encoded]:
+    return [Encoded(number, (Row(np.array(ids, np.int32)),)) for number, ids in enumerate(rows)]
+
+
+def sums(outputs: list[np.ndarray]) -> list[int]:
+    """Of the tokens, from the two log-probabilities of each row."""
+    return [round(float(log[0] - log[1]) * 500) for log in outputs]
+
+
+ROWS = st.lists(st.lists(st.integers(1, 90), min_size=1, max_size=30), max_size=12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(ROWS, max_size=8), st.integers(1, 3))
+def test_each_caller_gets_the_answers_to_what_it_asked(tokenizer: Tokenizer, asked: list, cores: int) -> None:
+    queue = Queue(Sums(cores), TASK, tokenizer, 100)
+    try:
+        with ThreadPoolExecutor(8) as callers:
+            found = list(callers.map(lambda rows: sums(queue.submit(examples(*rows)).result()), asked))
+    finally:
+        queue.close()
+    assert found == [[sum(row) for row in rows] for rows in asked]
+
+
+def test_what_waits_together_is_answered_in_one_batch(tokenizer: Tokenizer) -> None:
+    network = Sums()
+    queue = Queue(network, TASK, tokenizer, 100)
+    network.gate.clear()
+    first = queue.submit(examples([1, 2]))
+    while queue._waiting:  # until the thread stands at the gate
+        pass
+    others = [queue.submit(examples([number, number])) for number in range(1, 17)]
+    network.gate.set()
+    assert [sums(future.result()) for future in [first, *others]] == [[3], *([2 * number] for number in range(1, 17))]
+    queue.close()
+    assert network.batches == [1, 16]
+
+
+def test_a_small_question_waits_for_no_large_one(tokenizer: Tokenizer) -> None:
+    network = Sums()
+    queue = Queue(network, TASK, tokenizer, 8)
+    network.gate.clear()
+    large = queue.submit(examples(*[[1, 2, 3, 4]] * 100))
+    while queue._waiting:
+        pass
+    small = queue.submit(examples([5, 6]))
+    done: list[str] = []
+    for name, future in (("large", large), ("small", small)):
+        future.add_done_callback(lambda _, name=name: done.append(name))
+    network.gate.set()
+    assert (len(large.result()), sums(small.result())) == (100, [11])
+    queue.close()
+    assert done == ["small", "large"]
+
+
+def test_what_fails_fails_those_who_asked_it_alone(tokenizer: Tokenizer) -> None:
+    queue = Queue(Sums(2), TASK, tokenizer, 8)
+    bad, good = queue.submit(examples([99, 99])), queue.submit(examples(*[[1, 2, 3]] * 9))
+    with pytest.raises(OSError, match="device lost"):
+        bad.result()
+    assert sums(good.result()) == [6] * 9
+    assert sums(queue.submit(examples([7])).result()) == [7]
+    queue.close()
+
+
+def test_a_closed_queue_refuses_and_keeps_nobody_waiting(tokenizer: Tokenizer) -> None:
+    network = Sums()
+    queue = Queue(network, TASK, tokenizer, 8)
+    network.gate.clear()
+    waiting = queue.submit(examples(*[[1, 2, 3, 4]] * 50))
+    closing = threading.Thread(target=queue.close)
+    closing.start()
+    with pytest.raises(Refusal, match="closed before it had answered"):
+        waiting.result()
+    network.gate.set()
+    closing.join()
+    with pytest.raises(Refusal, match="this bundle was closed; load it again"):
+        queue.submit(examples([1]))
+
+
+def test_threads_end_with_whoever_asked_for_them(tokenizer: Tokenizer) -> None:
+    before = set(threading.enumerate())
+    predictor = Predictor(Sums(3), TASK, tokenizer)
+    assert set(threading.enumerate()) == before  # none until the first question
+    records = [{"text": "一二"}, {"text": "三"}]
+    assert len(predictor.predict(records)) == 2
+    network = weakref.ref(predictor.network)
+    assert len(set(threading.enumerate()) - before) == 3
+    del predictor
+    gc.collect()
+    assert set(threading.enumerate()) == before
+    assert network() is None

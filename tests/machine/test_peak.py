@@ -1,0 +1,40 @@
+"""What memory a process holds, on every system."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import danlu
+from danlu.machine.peak import Peak, room
+
+SIZE = 2**27
+
+
+def test_the_peak_counts_what_was_let_go_again():
+    with Peak() as before:
+        pass
+    with Peak() as peak:
+        held = np.ones(SIZE, np.uint8)
+        del held
+    with Peak() as after:
+        pass
+    assert peak.bytes >= before.bytes + 0.9 * SIZE
+    assert after.bytes < peak.bytes - 0.5 * SIZE
+
+
+def test_room_is_what_the_system_has_left_and_what_is_held():
+    told = Path("/proc/meminfo")
+    if not told.is_file():
+        pytest.skip("only Linux tells it in a file as well")
+    total = int(next(line for line in told.read_text().splitlines() if line.startswith("MemTotal")).split()[1]) * 1024
+    assert 0 < room() <= 1.5 * total
+
+
+def test_nothing_of_one_system_alone_is_imported():
+    files = list(Path(danlu.__file__).parent.rglob("*.py"))
+    assert len(files) > 60
+    for file in files:
+        imported = re.findall(r"^\s*(?:import|from) (\w+)", file.read_text("utf-8"), re.MULTILINE)
+        assert not {"resource", "fcntl", "termios", "pwd", "grp"} & set(imported), file
