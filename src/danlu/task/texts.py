@@ -29,6 +29,11 @@ def in_pairs(records: Sequence[Record]) -> bool:
     return bool(records) and having[0]
 
 
+def with_second(record: Record, *, pairs: bool | None) -> Record:
+    """The record, with a second text where two are read."""
+    return {SECOND: record["text"], **record} if pairs else record
+
+
 def encoded_texts(
     records: Sequence[Record], tokenizer: Tokenizer, limit: int, too_long: TooLong, *, pairs: bool
 ) -> list[Encoded]:

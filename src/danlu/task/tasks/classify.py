@@ -15,7 +15,7 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import label_in
 from danlu.task.task import Output, Prediction, Task, Truth
-from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs
+from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -124,6 +124,10 @@ class Classify(Task):
         """The name of the label."""
         number = int(batch.targets["label"][row])
         return self.labels[number] if number >= 0 else "", []
+
+    def tried(self) -> Record:
+        """See `Task.tried`."""
+        return with_second(self.sample[0], pairs=self.pairs)
 
     def gold(self, record: Record, number: int = 0) -> str:
         """The label."""

@@ -15,7 +15,7 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import missing
 from danlu.task.task import Output, Prediction, Task, Truth
-from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs
+from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -110,6 +110,10 @@ class Multilabel(Task):
         """The names of the labels."""
         there = (batch.targets["labels"][row] == 1).nonzero()[:, 0].tolist()
         return ", ".join(self.labels[number] for number in there), []
+
+    def tried(self) -> Record:
+        """See `Task.tried`."""
+        return with_second(self.sample[0], pairs=self.pairs)
 
     def gold(self, record: Record, number: int = 0) -> frozenset[str]:
         """The labels."""

@@ -14,7 +14,7 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import missing
 from danlu.task.task import Output, Prediction, Task, Truth
-from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs
+from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -97,6 +97,10 @@ class Regress(Task):
         """The number in the unit of the data."""
         number = float(batch.targets["number"][row])
         return f"{self.mean + self._scale() * number:.6g}" if isfinite(number) else "", []
+
+    def tried(self) -> Record:
+        """See `Task.tried`."""
+        return with_second(self.sample[0], pairs=self.pairs)
 
     def gold(self, record: Record, number: int = 0) -> float:
         """The number."""
