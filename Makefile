@@ -31,8 +31,9 @@ install: environment
 quickstart: environment
 	@$(BIN)/danlu quickstart $(if $(MINUTES),--minutes $(MINUTES))
 
+# Files of tests go to a process a core; threads that wait leave the cores to the others.
 test: environment
-	$(BIN)/python -m pytest
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: environment
 	$(BIN)/ruff check .

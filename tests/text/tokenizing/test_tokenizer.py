@@ -151,13 +151,13 @@ def test_no_task_makes_a_special_token_of_what_is_typed(kind: str, name: str) ->
     record = {**{key: value for key, value in sort.sample[0].items() if key != "text"}, **given}
     for labelled in (True, False):
         [*plain] = task.encode([record | {"text": "a"}], tokenizer, 256, labelled=labelled)
-        around = specials_in(plain[0].input_ids.tolist(), tokenizer)
+        around = specials_in(plain[0].row.input_ids.tolist(), tokenizer)
         for special in special_tokens(tokenizer):
             if kind == "masked_lm" and not labelled and special == tokenizer.mask_token:
                 continue  # whoever asks it to fill a place, writes the mask: tested below
             for text in typed(special):
                 for row in task.encode([record | {"text": text}], tokenizer, 256, labelled=labelled):
-                    assert specials_in(row.input_ids.tolist(), tokenizer) == around, text
+                    assert specials_in(row.row.input_ids.tolist(), tokenizer) == around, text
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -165,8 +165,8 @@ def test_offsets_hold_and_text_comes_back(name: str) -> None:
     tokenizer = made(name)
     for text in [text for special in special_tokens(tokenizer) for text in typed(special)]:
         [row] = windows([text], tokenizer, 512, "stop", offsets=True)
-        assert row.offsets is not None
-        inner = row.offsets[row.offsets[:, 1] > row.offsets[:, 0]]
+        assert row.row.offsets is not None
+        inner = row.row.offsets[row.row.offsets[:, 1] > row.row.offsets[:, 0]]
         assert (np.diff(inner[:, 0]) >= 0).all()
         covered = {place for start, end in inner.tolist() for place in range(start, end)}
         assert all(place in covered for place, letter in enumerate(text) if not letter.isspace())
