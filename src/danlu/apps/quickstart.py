@@ -3,7 +3,7 @@
 import copy
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -154,6 +154,22 @@ def _described(stage: Evaluate, kind: str) -> str:
     fields = stage.baseline.model_dump(include=stage.baseline.model_fields_set)
     words = [value for name, value in fields.items() if isinstance(value, str) and name != "kind"]
     return f"{kind} ({', '.join(words)})" if words else kind
+
+
+def why_not_better(rows: Sequence[Row], language: str) -> str | None:
+    """Why a network that starts from nothing need not beat counted words, and what to start from instead.
+
+    None where every model of labels is better than its baseline.
+    """
+    behind = [row for row in rows if row.kind.startswith("tfidf") and row.difference["low"] <= 0]
+    if not behind:
+        return None
+    _ = translator(language)
+    return _(
+        "Short reviews are told by single words, which TF-IDF counts at once; a network that has read no other text "
+        "must find them first. One that has read much begins ahead: "
+        "danlu init classify REVIEWS.csv --model NAME_OR_FOLDER"
+    )
 
 
 def verdict(row: Row, language: str) -> str:

@@ -48,7 +48,7 @@ def command(
 def _show(screen: "Console", outcome: "Outcome", language: str) -> None:
     from rich.table import Table
 
-    from danlu.apps.quickstart import verdict
+    from danlu.apps.quickstart import verdict, why_not_better
     from danlu.evaluate.reporting.wording import between, metric_name, signed
     from danlu.language import translator
 
@@ -63,6 +63,8 @@ def _show(screen: "Console", outcome: "Outcome", language: str) -> None:
         name = metric_name(row.metric, _)
         table.add_row(row.name, name, f"{row.model['value']:.3f}", baseline, gap, verdict(row, language))
     screen.print(table)
+    if why := why_not_better(outcome.rows, language):
+        screen.print(why, soft_wrap=True)
     screen.print(_("New sentences:"))
     for text, answer in outcome.answers:
         screen.print(f"  {text}\n    -> {'  '.join(answer) or '-'}")
