@@ -26,7 +26,7 @@ os.environ["XDG_CACHE_HOME"] = os.environ["MODELSCOPE_CACHE"] = _cache.name
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def made_run() -> "Callable[..., Run]":
     """A function that makes a training of a tiny transformers model: rows of 4 to 10 tokens, learnt by heart."""
     import numpy as np

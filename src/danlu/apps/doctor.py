@@ -32,7 +32,8 @@ from danlu.stages.kinds.labels import Labels
 from danlu.stages.kinds.prepare import Prepare
 from danlu.stages.kinds.segmenter import Segmenter
 from danlu.stages.kinds.tokenizer import Tokenizer as TokenizerStage
-from danlu.stages.kinds.train import Ready, Train
+from danlu.stages.kinds.train import Train
+from danlu.stages.ready import Ready
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
 from danlu.stages.stage import Place
@@ -147,12 +148,11 @@ def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
             if untrained and isinstance(planned.stage, Labels | Segmenter):
                 yield Checked(planned, needs=untrained[0])
                 continue
-            done = planned.outlook == "skip"
-            ward.folders[planned.name] = planned.folder if done else ward.temporary / planned.name
-            if isinstance(planned.stage, Train) and not done:
+            ward.folders[planned.name] = planned.done or ward.temporary / planned.name
+            if isinstance(planned.stage, Train) and not planned.done:
                 ward.untrained.append(planned.name)
             try:
-                found = _looked_at(planned, ward, done, stands_in=planned.name in needed)
+                found = _looked_at(planned, ward, stands_in=planned.name in needed)
             except Refusal as refusal:
                 del ward.folders[planned.name]
                 yield Checked(planned, refused=str(refusal))
@@ -160,15 +160,15 @@ def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
             yield Checked(planned, found)
 
 
-def _looked_at(planned: Planned, ward: _Ward, done: bool, *, stands_in: bool) -> Data | Training | None:
+def _looked_at(planned: Planned, ward: _Ward, *, stands_in: bool) -> Data | Training | None:
     stage, place = planned.stage, ward.place(planned)
     read_later = stands_in and not isinstance(stage, Train | Evaluate)
-    if (isinstance(stage, Prepare | TokenizerStage) or read_later) and not done:
+    if (isinstance(stage, Prepare | TokenizerStage) or read_later) and not planned.done:
         place.folder.mkdir(parents=True, exist_ok=True)
         stage.run(place)
     if isinstance(stage, Prepare):
         return _data(stage, place.folder)
-    if not isinstance(stage, Train) or done:
+    if not isinstance(stage, Train) or planned.done:
         return None
     with quiet():
         ready = stage.ready(place)
@@ -238,7 +238,7 @@ def _training(stage: Train, ready: Ready) -> Training:
     every = stage.train.evaluate or measured.steps_an_epoch
     return Training(
         task=prepared.task.kind,
-        records=ready.count,
+        records=ready.learnt.count,
         validation=len(ready.validation),
         precision=ready.precision,
         parameters=sum(counts),
@@ -272,7 +272,8 @@ def _tokens(ready: Ready) -> Tokens:
 
 def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
     """The commonest texts without a token, and the share of such tokens, in up to `TEXTS` records."""
-    tokenizer, records = ready.prepared.tokenizer, ready.records
+    tokenizer, records = ready.prepared.tokenizer, ready.learnt.records
+    all_texts = len(records) == ready.learnt.count
     if tokenizer.unk_token_id is None:
         return {}, 0.0
     if len(records) > TEXTS:
@@ -287,7 +288,7 @@ def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
         for place in np.flatnonzero(ids == tokenizer.unk_token_id).tolist():
             start, end = encoding.offsets[place]
             counts[text[start:end]] += 1
-    share = counts.total() / max(1, total) if len(ready.records) == ready.count else _unknown_in_rows(ready)
+    share = counts.total() / max(1, total) if all_texts else _unknown_in_rows(ready)
     return dict(counts.most_common(12)), share
 
 

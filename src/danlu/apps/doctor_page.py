@@ -56,7 +56,7 @@ def _section(item: Checked, place: int, _: Say) -> Html:
     title = together(element("span", item.planned.name, class_="stage"))
     match item.found:
         case Data() as found:
-            body, kind = _data(found, item.planned.folder, _), _("Data")
+            body, kind = _data(found, item.planned.current, _), _("Data")
         case Training() as found:
             body, kind = _training(found, _), _("Training")
         case None:

@@ -78,8 +78,8 @@ def outlooks(language: str) -> dict[str, str]:
         "resume": _("would go on where it was interrupted"),
         "skip": _("done, would be skipped"),
         "redo": _("done, would run again: files of it were deleted"),
-        "restore": _("done before, would be taken back from where it was moved aside"),
-        "replace": _("would run; older results would be moved aside"),
+        "restore": _("done before, would take its name again"),
+        "replace": _("would run; the results of other settings would be kept"),
     }
 
 

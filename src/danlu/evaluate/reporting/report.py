@@ -91,9 +91,9 @@ def _part(rank: int, name: str, kind: str, _: Callable[[str], str], body: Html) 
 
 
 def _stages(run_folder: Path) -> list[Path]:
-    """The folders of stages, each after those that it builds on; earlier attempts, set aside, are left out."""
+    """The folders of stages, each after those that it builds on; what lies beside them is left out."""
     locks = {}
-    for folder in sorted(path for path in run_folder.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in run_folder.iterdir() if path.is_dir() and "." not in path.name):
         found = lock.load(folder)
         if found is not None and found.stage == folder.name:
             locks[folder.name] = found
