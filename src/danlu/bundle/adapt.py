@@ -9,6 +9,7 @@ from danlu.bundle.bundle import open_folder
 from danlu.machine.files import folder_in_place
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import fingerprint
+from danlu.tuning.added import base_hash
 
 
 def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path | None = None) -> Path:
@@ -39,6 +40,8 @@ def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path |
                     f"{source}: was trained with another tokenizer than that of {folder}, which would give it other "
                     "tokens; add it to a bundle of its own base"
                 )
+            if "base" not in facts:  # in those of an older danlu
+                facts["base"] = base_hash(dict(bundle.model.named_parameters()))
             tolerances = facts.get("tolerances", golden.TOLERANCES)
             differences = golden.replayed(folder_of(temporary, name), bundle.predictor_of(name), tolerances)
         if differences:

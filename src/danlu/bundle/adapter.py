@@ -57,8 +57,8 @@ def refuse_name(name: str) -> None:
     """Refuse what cannot be the name of an adapter, and so of a folder anywhere."""
     if not _NAMED.fullmatch(name) or name.casefold() == BASE:
         raise Refusal(
-            f"'{name:.80}' cannot be the name of an adapter; write letters, digits, - and _, and not '{BASE}', which is "
-            "the model without any"
+            f"'{name:.80}' cannot be the name of an adapter; write letters, digits, - and _, and not '{BASE}', which "
+            "is the model without any"
         )
 
 
@@ -72,7 +72,7 @@ def asked_for(facts: dict[str, Any], name: str, folder: Path) -> Asked:
     if name == BASE:
         return _asked(facts, where, "")
     if name not in known:
-        there = f"there are: {', '.join(known)}" if known else "there is none; danlu adapt adds one"
+        there = f"those of this bundle are: {', '.join(known)}" if known else "danlu adapt adds one"
         raise Refusal(f"{folder}: has no adapter '{name:.80}'{nearest(name, list(known))}; {there}")
     place = f"adapters.{name}."
     asked = _asked(known[name], where, place)
@@ -143,7 +143,7 @@ def unsealed(path: str | Path) -> tuple[Path, dict[str, Any]]:
     folder = Path(path).expanduser()
     inside = folder / "adapter"
     folder = inside if not (folder / NAME).exists() and (inside / NAME).is_file() else folder
-    facts = manifest.facts_in(folder, NAME, "an adapter", "the adapter/ folder that a train stage has left")
+    facts = manifest.facts_in(folder, NAME, "adapter", "the adapter/ folder that a train stage has left")
     manifest.refuse_pickles(folder)
     manifest.check_files(folder, facts["files"], NAME)
     if golden.NAME not in facts["files"]:

@@ -86,7 +86,7 @@ def read(folder: Path, key: str | Path | None = None) -> dict[str, Any]:
         Refusal: this is no bundle, it was written by a newer danlu, or a file is missing, changed, added or unsafe;
             or the signature is missing or by another key.
     """
-    facts = facts_in(folder, NAME, "a bundle", "the bundle/ folder that a train stage has left", key)
+    facts = facts_in(folder, NAME, "bundle", "the bundle/ folder that a train stage has left", key)
     if facts["format"] > 2 and not isinstance(facts.get("engine"), dict):
         raise Refusal(f"{folder / NAME}: the key 'engine' is missing or no mapping; {_AGAIN}")
     if facts["format"] < 3:
@@ -96,6 +96,15 @@ def read(folder: Path, key: str | Path | None = None) -> dict[str, Any]:
         check_files(folder, facts["files"], NAME)
         _refuse_added(folder, {*facts["files"], NAME, signature.NAME})
     return facts
+
+
+def served_by(path: str | Path) -> str | None:
+    """The name of the adapter that serves the bundle in a folder; None where it is the model itself, or no bundle."""
+    folder = Path(path).expanduser()
+    if not (folder / NAME).is_file():
+        return None
+    served = parse_json(read_bytes(file_inside(folder, NAME), _AGAIN), folder / NAME, _AGAIN).get("serves")
+    return None if served is None else str(served)
 
 
 def sign(path: str | Path, private: str | Path) -> str:
@@ -110,20 +119,20 @@ def sign(path: str | Path, private: str | Path) -> str:
 
 
 def facts_in(folder: Path, name: str, sort: str, right: str, key: str | Path | None = None) -> dict[str, Any]:
-    """What the file `name` that `write` has written says; `sort` and `right` tell people what should lie there.
+    """What the file `name` that `write` has written says; `sort` and `right` tell people what it should be.
 
     Raises:
         Refusal: there is none, it has changed, a newer danlu has written it, or the signature is not by `key`.
     """
     path = folder / name
     if not path.is_file():
-        raise Refusal(f"{folder}: expected the folder of {sort}, but there is no {name} in it; give {right}")
+        raise Refusal(f"{folder}: is no {sort}, for there is no {name} in it; give {right}")
     data = read_bytes(file_inside(folder, name), _AGAIN)
     if key is not None:
         signature.check(folder, data, key)
     facts = parse_json(data, path, _AGAIN)
     if not isinstance(facts.get("format"), int) or facts["format"] < 1:
-        raise Refusal(f"{path}: expected a 'format' number, so this is not {sort} of danlu; train it again")
+        raise Refusal(f"{path}: expected a 'format' number, so this is no {sort} of danlu; train it again")
     if facts["format"] > FORMAT:
         raise Refusal(
             f"{path}: format {facts['format']:.3g} is newer than {FORMAT}, which this danlu reads; "
@@ -134,7 +143,7 @@ def facts_in(folder: Path, name: str, sort: str, right: str, key: str | Path | N
             raise Refusal(f"{path}: the key '{needed}' is missing or no mapping; {_AGAIN}")
     if facts["format"] > 1 and facts.get("digest") != digest(facts):
         raise Refusal(
-            f"{path}: the file has changed since it was saved (its digest is another); {_AGAIN}, and do not "
+            f"{path}: the file has changed since the {sort} was saved (its digest is another); {_AGAIN}, and do not "
             "write in it: notes belong into README.md"
         )
     return facts
@@ -171,7 +180,7 @@ def _refuse_added(folder: Path, known: set[str]) -> None:
 def _check(folder: Path, name: str, written: Any, named_in: str) -> None:
     path = folder / name
     if Path(name).is_absolute() or ".." in Path(name).parts or not isinstance(written, dict):
-        raise Refusal(f"{folder / named_in}: the entry '{name:.200}' names no file of this folder; copy the bundle again")
+        raise Refusal(f"{folder / named_in}: the entry '{name:.200}' names no file of this folder; copy it again")
     if not path.is_file():
         raise Refusal(f"{path}: this file of the bundle is missing; {_AGAIN}")
     file_inside(folder, name)

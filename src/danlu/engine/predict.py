@@ -2,7 +2,7 @@
 
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Self
@@ -48,7 +48,7 @@ class Predictor:
         self._asked = Asked(network, task, tokenizer)
         self._beside = beside
         self._queue: Queue = Queue(network, batch_tokens) if beside is None else beside._queue
-        self.close = weakref.finalize(self, self._queue.close) if beside is None else beside.close
+        self.close: Callable[[], object] = weakref.finalize(self, self._queue.close) if beside is None else beside.close
         """End the threads; whoever lets go of a predictor without it ends them as well."""
 
     def predict(self, records: Sequence[Record]) -> list[Prediction]:

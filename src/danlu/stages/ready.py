@@ -1,12 +1,16 @@
 """What a training begins with, made step by step: data, tokenizer, task, network, rows, and a step on trial."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
+from danlu.bundle.manifest import served_by
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.machine.device import device
@@ -53,12 +57,24 @@ class Prepared:
     rewriters: list[Rewriter]
     seed: int
 
+    def base_model(self) -> PreTrainedModel:
+        """The model with its first weights, in float32."""
+        with self._seeded():
+            return self._built(unsaid)
+
     def tuned_model(self, say: Say = unsaid) -> nn.Module:
-        """The model with its first weights and what the method adds, in float32; `say` hears what begins fresh."""
+        """The same with what the method adds; `say` hears what begins fresh."""
+        with self._seeded():
+            return self.tuning.apply(self._built(say))
+
+    def _built(self, say: Say) -> PreTrainedModel:
+        return self.source.build(self.task.auto_class, self.tokenizer, self.task.config(), say)
+
+    @contextmanager
+    def _seeded(self) -> Iterator[None]:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            model = self.source.build(self.task.auto_class, self.tokenizer, self.task.config(), say)
-            return self.tuning.apply(model)
+            yield
 
 
 @dataclass(frozen=True)
@@ -121,11 +137,22 @@ def validated_on(data: Data | list[Data], validation: Data | None, task: Task, m
 
 
 def source_at(model: Source, place: Place) -> Source:
-    """The source with the folder of the bundle that its '@stage' stands for."""
+    """The source with the folder of the bundle that its '@stage' stands for.
+
+    Raises:
+        Refusal: that bundle is a base which an adapter serves, so its weights alone are not the model.
+    """
     path = model.tokenizer_path()
-    if path is None or not path.startswith("@"):
+    if path is None:
         return model
-    return model.model_copy(update={"path": str(bundle_folder(path, place))})
+    if path.startswith("@"):
+        model = model.model_copy(update={"path": str(bundle_folder(path, place))})
+    if served := served_by(Path(model.tokenizer_path() or path)):
+        raise Refusal(
+            f"{model.tokenizer_path()}: is served by its adapter '{served}', which a training cannot begin from; give "
+            "the bundle of its base, or one that a method has left which can be merged"
+        )
+    return model
 
 
 def tokenizer_for(source: Source, tokenizer: Reference | TokenizerSource | None, place: Place) -> Tokenizer:

@@ -9,20 +9,19 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from danlu.bundle.bundle import save
 from danlu.data.record import Record
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
-from danlu.machine.files import folder_in_place
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import plain
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.stages.left import leave
 from danlu.stages.ready import (
     Prepared,
     Ready,
@@ -144,12 +143,6 @@ class Train(Stage):
                 parameters[name].copy_(weight)
             for name, value in best.method.items():
                 state[name].copy_(value)
-        if not (self.tuning.mergeable and all(parameter.requires_grad for parameter in parameters.values())):
-            with folder_in_place(place.folder / "adapter") as folder:
-                self.tuning.save(model, folder)
-        if not self.tuning.mergeable:
-            place.say(f"{place.name}: adapter in {place.folder / 'adapter'}; it cannot be merged into a bundle")
-            return
         provenance = {
             "recipe": place.folder.parent.name,
             "stage": place.name,
@@ -158,18 +151,15 @@ class Train(Stage):
             "best_step": best.step,
             "validation": best.score,
         }
-        save(
-            place.folder / "bundle",
-            self.tuning.merge(model),
-            prepared.tokenizer,
-            prepared.task,
+        examples = (ready.validation or learnt.records)[:EXAMPLES]
+        leave(
+            place,
+            prepared,
+            model,
+            provenance,
             precision="float32" if precision == "float16" else precision,
-            provenance=provenance,
-            examples=[prepared.task.kept(record) for record in (ready.validation or learnt.records)[:EXAMPLES]],
-            rewriters=prepared.rewriters,
-            language=place.language,
+            examples=[prepared.task.kept(record) for record in examples],
         )
-        place.say(f"{place.name}: bundle in {place.folder / 'bundle'}")
 
 
 def _remove_leftovers(folder: Path) -> None:
