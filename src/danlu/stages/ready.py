@@ -1,6 +1,6 @@
 """What a training begins with, made step by step: data, tokenizer, task, network, rows, and a step on trial."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,11 +27,12 @@ from danlu.stages.trial import suited
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
-from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource, fingerprint
 from danlu.train.batches import Batches
 from danlu.train.run import replicas_for
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
+from danlu.tuning.roles import Roles
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Ready:
 
     - `limit`: the longest row that the model allows, in tokens; `encoded`: the rows of all records.
     - `model`: in the number format and with the kernels of the training; `precision`: resolved.
+    - `roles`: the frozen networks that its loss reads, and that loss.
     """
 
     learnt: Learnt
@@ -93,6 +95,7 @@ class Ready:
     limit: int
     encoded: Sequence[Encoded]
     model: nn.Module
+    roles: Roles
 
     def batches(self) -> Batches:
         """The batches of the training, in their order."""
@@ -153,6 +156,40 @@ def source_at(model: Source, place: Place) -> Source:
             "the bundle of its base, or one that a method has left which can be merged"
         )
     return model
+
+
+def roles_for(sources: Mapping[str, Source], prepared: Prepared, precision: str, place: Place, say: Say) -> Roles:
+    """The frozen networks that the task's loss reads, each of its source.
+
+    Raises:
+        Refusal: there are more or fewer than the task names, or one has not learnt this task, or reads other tokens.
+    """
+    task, wanted = prepared.task, prepared.task.roles
+    if set(sources) != set(wanted):
+        needs = f"needs {', '.join(wanted)}" if wanted else "has none"
+        given = ", ".join(sources) or "none"
+        raise Refusal(f"the task {task.kind} {needs} under 'roles', and there are: {given}; write a source for each")
+    networks: dict[str, nn.Module] = {}
+    for name, source in sources.items():
+        found = source_at(source, place)
+        path = found.tokenizer_path()
+        if path is None or fingerprint(tokenizer_for(found, None, place)) != fingerprint(prepared.tokenizer):
+            raise Refusal(
+                f"roles.{name}: has no tokenizer, or another one than the network that learns, so rows would mean "
+                "something else to it; give one that was trained with the same"
+            )
+        first, second = (replace(prepared, source=found, seed=seed).base_model() for seed in (0, 1))
+        weights = dict(second.named_parameters())
+        fresh = [key for key, value in first.named_parameters() if not torch.equal(value, weights[key])]
+        if fresh:
+            raise Refusal(
+                f"roles.{name}: {path} holds no weights that fit '{fresh[0]}', so it has not learnt {task.kind} with "
+                "these labels; give a network that has"
+            )
+        del second, weights
+        say(f"{name}: {path}, frozen, {sum(value.numel() for value in first.parameters()) / 1e6:.2f} M parameters")
+        networks[name] = prepare_for_training(first.requires_grad_(requires_grad=False), precision).eval()
+    return Roles(task, networks)
 
 
 def tokenizer_for(source: Source, tokenizer: Reference | TokenizerSource | None, place: Place) -> Tokenizer:

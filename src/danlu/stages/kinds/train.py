@@ -29,6 +29,7 @@ from danlu.stages.ready import (
     learnt_from,
     network,
     refuse_unvalidated,
+    roles_for,
     rows_of,
     source_at,
     tokenizer_for,
@@ -61,6 +62,9 @@ class Train(Stage):
     tokenizer: Reference | TokenizerSource | None = Field(default=None, description="None: the model's own")
     model: Source
     task: Task
+    roles: dict[str, Source] = Field(
+        default={}, description="frozen networks that the loss of the task reads, by the names that the task gives them"
+    )
     tuning: Method = Full()
     train: Training = Training()
 
@@ -75,6 +79,7 @@ class Train(Stage):
             if self.tuning.freezes_trunk:
                 batches = _once(run.batches, device())
                 stack.enter_context(cached_trunk(ready.model, batches, place.folder))
+            stack.enter_context(ready.roles.keeping(place.folder))
             measure = _measure(stack, ready) if ready.validation else None
             best = run.train(place.name, measure, place.watch)
         stopped, step = run.stopped, run.state.step
@@ -108,8 +113,9 @@ class Train(Stage):
         if not learnt.shards:
             _say_losses(say, encoded)
         refuse_unvalidated(validation, prepared, limit)
-        ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model)
-        try_a_step(ready.batches(), model, prepared.task, self.tuning, place.folder)
+        roles = roles_for(self.roles, prepared, precision, place, say)
+        ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
+        try_a_step(ready.batches(), model, roles, self.tuning, place.folder)
         return ready
 
     def restored(self, ready: Ready, place: Place) -> Run:
@@ -117,7 +123,7 @@ class Train(Stage):
         return Run(
             ready.model,
             ready.batches(),
-            ready.prepared.task.loss,
+            ready.roles.loss,
             self.train,
             self.tuning,
             precision=ready.precision,
@@ -143,6 +149,7 @@ class Train(Stage):
                 parameters[name].copy_(weight)
             for name, value in best.method.items():
                 state[name].copy_(value)
+        roles = {name: source.to_plain() for name, source in self.roles.items()}
         provenance = {
             "recipe": place.folder.parent.name,
             "stage": place.name,
@@ -150,7 +157,7 @@ class Train(Stage):
             "records": {"train": learnt.count, "validation": len(ready.validation)},
             "best_step": best.step,
             "validation": best.score,
-        }
+        } | ({"roles": roles} if roles else {})
         examples = (ready.validation or learnt.records)[:EXAMPLES]
         leave(
             place,
