@@ -21,7 +21,7 @@ from danlu.bundle.manifest import sign
 from danlu.bundle.signature import new_key
 from danlu.bundle.verify import verify
 from danlu.cli.main import main
-from danlu.machine.door import digest
+from danlu.machine.door import content_digest
 from danlu.machine.files import sha256
 from danlu.refusal import Refusal
 from danlu.stages.run import Run
@@ -186,7 +186,7 @@ def rewrite(folder: Path, change: Any) -> None:
     change(facts)
     for name, told in facts["files"].items():
         told |= {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
-    (folder / "danlu.json").write_text(json.dumps(facts | {"digest": digest(facts)}), "utf-8")
+    (folder / "danlu.json").write_text(json.dumps(facts | {"digest": content_digest(facts)}), "utf-8")
 
 
 def test_verify_replays_the_golden_outputs_of_each_adapter(folder: Path) -> None:
@@ -225,7 +225,7 @@ def test_an_adapter_of_another_tokenizer_or_other_answers_is_refused(trained: Ru
         facts = json.loads((source / "adapter.json").read_text("utf-8"))
         for each, told in facts["files"].items():
             told |= {"bytes": (source / each).stat().st_size, "sha256": sha256(source / each)}
-        (source / "adapter.json").write_text(json.dumps(facts | {"digest": digest(facts)}), "utf-8")
+        (source / "adapter.json").write_text(json.dumps(facts | {"digest": content_digest(facts)}), "utf-8")
         return source
 
     other = changed("liked", "adapter.json", lambda plain: plain.update(tokenizer="0"))

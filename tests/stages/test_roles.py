@@ -23,7 +23,7 @@ from danlu.stages.stage import Place, Stage
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.train.recorders.jsonl import read
-from danlu.train.run import Run as Training
+from danlu.train.run import TrainingRun as Training
 
 DISTIL = '''
 """Soft labels of a teacher (Hinton et al. 2015): the divergence at a temperature, times its square."""

@@ -13,7 +13,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from danlu.train.events import Best, Ended, Event, Reported, Saved, Stepped, Stopped, Validated
 from danlu.train.recorders.jsonl import read
-from danlu.train.run import Run, Validation
+from danlu.train.run import TrainingRun, Validation
 from danlu.tuning.method import Method
 
 SCORES = {2: 0.3, 4: 0.9, 6: 0.5, 7: 0.4}  # by the step at which the model is looked at
@@ -21,14 +21,14 @@ TOLD = ["Stepped", "Reported", "Saved"]
 ALL = [*TOLD, *TOLD[:2], "Validated", "Saved"]  # of two steps
 
 
-Made = Callable[..., Run]
+Made = Callable[..., TrainingRun]
 
 
 @pytest.fixture(scope="module")
-def a_run(made_run: Callable[..., Run]) -> Made:
+def a_run(made_run: Callable[..., TrainingRun]) -> Made:
     """A function that makes the training of seven steps, looked at after every other one and after the last."""
 
-    def make(folder: Path, **fields: Any) -> Run:
+    def make(folder: Path, **fields: Any) -> TrainingRun:
         torch.manual_seed(3)
         sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
         config = BertConfig(vocab_size=60, max_position_embeddings=16, num_labels=3, **sizes)
@@ -39,7 +39,7 @@ def a_run(made_run: Callable[..., Run]) -> Made:
     return make
 
 
-def looked_at(run: Run) -> Validation:
+def looked_at(run: TrainingRun) -> Validation:
     return Validation(lambda: {"score": SCORES[run.state.step]}, "score", higher_is_better=True)
 
 

@@ -18,7 +18,7 @@ from danlu.bundle.verify import verify
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
 from danlu.stages.run import Run
-from danlu.train.run import Run as Training
+from danlu.train.run import TrainingRun as Training
 from danlu.tuning.method import Method
 
 LOOKAHEAD = '''

@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from pydantic import TypeAdapter
 
-from danlu.apps.survey import shared
+from danlu.apps.data_profile import shared
 from danlu.data.augmenting.augmenter import SOURCE_ROW
-from danlu.data.corpus.ingest import Ingest, pieces
+from danlu.data.corpus.ingest import Ingest, raw_chunks
 from danlu.data.corpus.prepared import SPLITS, load_survey, stream
 from danlu.data.corpus.spool import Spool, spooled_clusters
 from danlu.data.corpus.survey import Lengths, Survey, counted_labels, lengths
@@ -28,10 +28,10 @@ from danlu.machine.seed import generator
 from danlu.model.quiet import quiet
 from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate
-from danlu.stages.kinds.labels import Labels
+from danlu.stages.kinds.labels import LabelsStage
 from danlu.stages.kinds.prepare import Prepare
-from danlu.stages.kinds.segmenter import Segmenter
-from danlu.stages.kinds.tokenizer import Tokenizer as TokenizerStage
+from danlu.stages.kinds.segmenter import SegmenterStage
+from danlu.stages.kinds.tokenizer import TokenizerStage
 from danlu.stages.kinds.train import Train
 from danlu.stages.ready import Ready
 from danlu.stages.recipe import Recipe, referenced
@@ -47,7 +47,7 @@ SHOWN = 3  # rows of the first batch
 
 
 @dataclass(frozen=True)
-class Data:
+class DataFacts:
     """What a prepare stage gives.
 
     - `rows`: by split; `augmented`: rows of train that an augmenter made.
@@ -88,7 +88,7 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingFacts:
     """What a train stage would do; `validation_seconds` is what all its validations take together."""
 
     task: str
@@ -111,7 +111,7 @@ class Checked:
     """
 
     planned: Planned
-    found: Data | Training | None = None
+    found: DataFacts | TrainingFacts | None = None
     refused: str | None = None
     needs: str | None = None
 
@@ -132,7 +132,7 @@ class _Ward:
         return Place(folder, inputs, planned.lock.fingerprint, recipe.seed, recipe.language, lambda _line: None)
 
 
-def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
+def diagnose(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
     """Look at each stage in order; what a run would refuse is told in `refused`, and what needs it is left out.
 
     Raises `Refusal` for a lock that cannot be read.
@@ -145,7 +145,7 @@ def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
                 yield Checked(planned)
                 continue
             untrained = [name for name in referenced(planned.stage) if name in ward.untrained]
-            if untrained and isinstance(planned.stage, Labels | Segmenter):
+            if untrained and isinstance(planned.stage, LabelsStage | SegmenterStage):
                 yield Checked(planned, needs=untrained[0])
                 continue
             ward.folders[planned.name] = planned.done or ward.temporary / planned.name
@@ -160,7 +160,7 @@ def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
             yield Checked(planned, found)
 
 
-def _looked_at(planned: Planned, ward: _Ward, *, stands_in: bool) -> Data | Training | None:
+def _looked_at(planned: Planned, ward: _Ward, *, stands_in: bool) -> DataFacts | TrainingFacts | None:
     stage, place = planned.stage, ward.place(planned)
     read_later = stands_in and not isinstance(stage, Train | Evaluate)
     if (isinstance(stage, Prepare | TokenizerStage) or read_later) and not planned.done:
@@ -184,18 +184,18 @@ def _stand_in(stage: Train, ready: Ready, folder: Path) -> None:
     ready.prepared.tokenizer.save_pretrained(folder)
 
 
-def _data(stage: Prepare, folder: Path) -> Data:
+def _data(stage: Prepare, folder: Path) -> DataFacts:
     """What a prepare stage has left, read as a stream: its rows go through the same files as those of the stage."""
     counts = {name: _Counts() for name in SPLITS if (folder / f"{name}.parquet").is_file()}
     with TemporaryDirectory(prefix="danlu-check-") as scratch:
         ingest = Ingest(Path(scratch), stage.compared, stage.similarity)
         read = ((name, name, _counted(folder, name, counts[name])) for name in counts)
-        chunks = list(stage.executor.map(ingest, pieces(read, stage.compared)))
+        chunks = list(stage.executor.map(ingest, raw_chunks(read, stage.compared)))
         spool = Spool(Path(scratch), chunks, stage.compared)
         clusters = spooled_clusters(spool, stage.similarity, stage.executor)
         origins = np.repeat([chunk.origin for chunk in chunks], [chunk.rows for chunk in chunks])
         leaked = shared(clusters, origins)
-    return Data(
+    return DataFacts(
         survey=TypeAdapter(Survey).validate_python(load_survey(folder)),
         rows={name: count.rows for name, count in counts.items()},
         augmented=counts["train"].augmented,
@@ -222,7 +222,7 @@ def _counted(folder: Path, split: str, counts: _Counts) -> Iterator[Record]:
         yield from records
 
 
-def _training(stage: Train, ready: Ready) -> Training:
+def _training(stage: Train, ready: Ready) -> TrainingFacts:
     prepared, batches = ready.prepared, ready.batches()
     tokens = _tokens(ready)
     group = next(batches.groups(0, 1, next(ready.model.parameters()).device))
@@ -236,7 +236,7 @@ def _training(stage: Train, ready: Ready) -> Training:
     )
     stage.tuning.groups(ready.model, measured.steps)  # what it refuses is told now
     every = stage.train.evaluate or measured.steps_an_epoch
-    return Training(
+    return TrainingFacts(
         task=prepared.task.kind,
         records=ready.learnt.count,
         validation=len(ready.validation),

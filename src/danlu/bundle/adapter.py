@@ -18,7 +18,7 @@ from danlu.bundle import golden, manifest
 from danlu.data.cleaning.clean import rewriters_of
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.engine.engine import Network
-from danlu.machine.door import digest, opened
+from danlu.machine.door import content_digest, opened
 from danlu.model.sources.pretrained import Pretrained
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
@@ -162,5 +162,5 @@ def put(source: Path, told: dict[str, Any], bundle: Path, facts: dict[str, Any],
     for file in files:
         manifest.copy(source, file, folder)
     kept = {key: value for key, value in told.items() if key not in manifest.OWN}
-    content = digest({file: written["sha256"] for file, written in files.items() if file != golden.NAME})
+    content = content_digest({file: written["sha256"] for file, written in files.items() if file != golden.NAME})
     facts["adapters"] = facts.get("adapters", {}) | {name: kept | {"hash": content}}

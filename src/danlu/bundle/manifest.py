@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from danlu.bundle import signature
-from danlu.machine.door import digest, file_inside, opened, parse_json, read_bytes
+from danlu.machine.door import content_digest, file_inside, opened, parse_json, read_bytes
 from danlu.machine.files import sha256, write_text
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
@@ -48,7 +48,7 @@ def write(folder: Path, facts: dict[str, Any], name: str = NAME) -> None:
     """
     told = {key: value for key, value in facts.items() if key not in OWN}
     whole = {"format": FORMAT, **told, "files": hashes(folder)}
-    text = json.dumps(whole | {"digest": digest(whole)}, ensure_ascii=False, indent=1)
+    text = json.dumps(whole | {"digest": content_digest(whole)}, ensure_ascii=False, indent=1)
     write_text(folder / name, text + "\n")
 
 
@@ -141,7 +141,7 @@ def facts_in(folder: Path, name: str, sort: str, right: str, key: str | Path | N
     for needed in ("files", "task"):
         if not isinstance(facts.get(needed), dict):
             raise Refusal(f"{path}: the key '{needed}' is missing or no mapping; {_AGAIN}")
-    if facts["format"] > 1 and facts.get("digest") != digest(facts):
+    if facts["format"] > 1 and facts.get("digest") != content_digest(facts):
         raise Refusal(
             f"{path}: the file has changed since the {sort} was saved (its digest is another); {_AGAIN}, and do not "
             "write in it: notes belong into README.md"

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from danlu.machine.files import sha256, write_text
 from danlu.machine.located import located, matching
-from danlu.machine.remote import find, is_remote
+from danlu.machine.remote import find_remote, is_remote
 from danlu.recipe.part import Part
 from danlu.recipe.yaml_text import dump, parse
 from danlu.refusal import Refusal, without_secrets
@@ -160,7 +160,7 @@ def _located(name: str) -> list[Path]:
 
 
 def _remote_hash(name: str) -> str:
-    told = [file.fingerprint() for file in find(name)]
+    told = [file.fingerprint() for file in find_remote(name)]
     return hashlib.sha256("".join(told).encode("utf-8")).hexdigest()
 
 

@@ -16,7 +16,7 @@ from danlu.data.record import Record
 from danlu.machine.device import device
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training
-from danlu.model.heads import plain
+from danlu.model.heads import unwrapped
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
 from danlu.refusal import Refusal
@@ -228,7 +228,7 @@ def rows_of(learnt: Learnt, prepared: Prepared, model: nn.Module, settings: Trai
     Raises:
         Refusal: a record does not suit the task, or nothing of them can be learnt from.
     """
-    limit = longest_row(plain(model))
+    limit = longest_row(unwrapped(model))
     room = limit if settings.batch_examples else settings.batch_tokens
     task, tokenizer = prepared.task, prepared.tokenizer
     if learnt.shards:

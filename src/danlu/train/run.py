@@ -54,7 +54,7 @@ class Validation:
     higher_is_better: bool
 
 
-class Run:
+class TrainingRun:
     """One training of a prepared model.
 
     `precision` is resolved (not `auto`). A run with the same fingerprint goes on from its checkpoints.

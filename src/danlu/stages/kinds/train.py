@@ -16,7 +16,7 @@ from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
 from danlu.model.fast import resolve_precision
-from danlu.model.heads import plain
+from danlu.model.heads import unwrapped
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source
 from danlu.recipe.part import find
@@ -45,7 +45,7 @@ from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import precision_of, step_of
 from danlu.train.events import Best, Stopped
-from danlu.train.run import Run, Validation
+from danlu.train.run import TrainingRun, Validation
 from danlu.train.settings import Training
 from danlu.tuning.features import cached_trunk
 from danlu.tuning.method import Method
@@ -109,7 +109,7 @@ class Train(Stage):
         prepared = Prepared(source, self.tuning, tokenizer, fitted(self.task, learnt), rewriters, place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model, prepared = network(prepared, precision, say)
-        limit, encoded = longest_row(plain(model)), rows_of(learnt, prepared, model, self.train)
+        limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
         if not learnt.shards:
             _say_losses(say, encoded)
         refuse_unvalidated(validation, prepared, limit)
@@ -118,9 +118,9 @@ class Train(Stage):
         try_a_step(ready.batches(), model, roles, self.tuning, place.folder)
         return ready
 
-    def restored(self, ready: Ready, place: Place) -> Run:
+    def restored(self, ready: Ready, place: Place) -> TrainingRun:
         """The training at its first step, or where it was interrupted."""
-        return Run(
+        return TrainingRun(
             ready.model,
             ready.batches(),
             ready.roles.loss,
@@ -211,7 +211,7 @@ def _say_losses(say: Say, encoded: Sequence[Encoded]) -> None:
         )
 
 
-def _say_plan(place: Place, run: Run, task: Task, model: nn.Module, precision: str, held: float) -> None:
+def _say_plan(place: Place, run: TrainingRun, task: Task, model: nn.Module, precision: str, held: float) -> None:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     everything = sum(p.numel() for p in model.parameters())
     begun = f", from step {run.state.step:,}" if run.state.step else ""
