@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -200,6 +201,18 @@ def test_what_cannot_be_merged_serves_as_an_adapter_of_its_base(tmp_path: Path) 
     assert sum(value.numel() for value in kept.values()) < 2500
     folder = adapt(run["base"], run["tuned"], "small", tmp_path / "copy")
     assert danlu.load(folder).predict(TEXTS, "small") == answers
+    plain = Path(shutil.copytree(run["base"] / "bundle", tmp_path / "plain"))
+    for name in ("danlu.json", "golden.json"):
+        (plain / name).unlink()
+    with pytest.raises(Refusal, match="is a model and no bundle yet; name a folder for the bundle of it: --output"):
+        adapt(plain, run["tuned"], "small")
+    begun = danlu.load(adapt(plain, run["tuned"], "small", tmp_path / "begun"))
+    assert (begun.serves, begun.predict(TEXTS)) == ("small", answers)
+    assert verify(tmp_path / "begun") == []
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+    card = (tmp_path / "begun" / "README.md").read_text("utf-8")
+    assert "which opens the base without its adapter `small`" in card
+    assert "# outside/tuned" in card
 
 
 def test_a_training_does_not_begin_from_a_base_that_an_adapter_serves(tmp_path: Path) -> None:

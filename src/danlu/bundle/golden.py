@@ -40,7 +40,7 @@ def replayed(folder: Path, predictor: Predictor, tolerances: Mapping[str, float]
     Raises:
         Refusal: the golden outputs are damaged.
     """
-    golden = _read(folder)
+    golden = read(folder)
     tolerance = max(tolerances.get(golden["dtype"], 0.0), tolerances.get(predictor.network.number_format, 0.0))
     with opened(folder / NAME, "the bundle cannot answer these records", _AGAIN):
         predictions = json.loads(json.dumps(predictor.predict(golden["records"])))
@@ -56,7 +56,7 @@ def replayed(folder: Path, predictor: Predictor, tolerances: Mapping[str, float]
     return differences
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def read(folder: Path) -> dict[str, Any]:
     """The golden outputs, in the form in which `write` writes them."""
     golden = read_json(folder / NAME, _AGAIN)
     lists = [golden.get("records"), golden.get("predictions"), golden.get("rewritten", [])]

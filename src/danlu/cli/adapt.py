@@ -15,7 +15,8 @@ def command(
     """Add what a training has added to its base (lora, head, ...) to the bundle of that base, under a name.
 
     One base then serves several tasks: danlu predict BUNDLE --adapter NAME, or load(BUNDLE).predict(texts, "NAME").
-    It is refused on any other base, and where it does not answer as it did when it was trained.
+    It is refused on any other base, and where it does not answer as it did when it was trained. The plain folder of a
+    pretrained model becomes a bundle in --output.
     """
     from danlu.bundle import signature
     from danlu.bundle.adapt import adapt

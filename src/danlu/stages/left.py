@@ -39,8 +39,8 @@ def leave(place: Place, prepared: Prepared, model: nn.Module, provenance: dict[s
         adapter.seal(folder, told)
     served = "" if method.mergeable else f"; it is the base, served by its adapter '{method.kind}'"
     place.say(f"{place.name}: bundle in {bundle}{served}")
-    fits = path if path and (Path(path) / manifest.NAME).is_file() else "BUNDLE"
+    beside = "" if path and (Path(path) / manifest.NAME).is_file() else " --output FOLDER"
     place.say(
-        f"{place.name}: adapter in {place.folder / 'adapter'}; add it to the bundle of its base with: "
-        f"danlu adapt {fits} {place.folder / 'adapter'} --name NAME"
+        f"{place.name}: adapter in {place.folder / 'adapter'}; put it beside others on its base with: "
+        f"danlu adapt {path or 'BASE'} {place.folder / 'adapter'} --name NAME{beside}"
     )
