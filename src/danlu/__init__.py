@@ -20,17 +20,21 @@ if TYPE_CHECKING:
 __all__ = ["Refusal", "__version__", "load", "run"]
 
 
-def load(path: str | Path, precision: str | None = None, *, key: str | Path | None = None) -> "Bundle":
+def load(
+    path: str | Path, precision: str | None = None, *, key: str | Path | None = None, adapter: str | None = None
+) -> "Bundle":
     """Open a bundle for prediction; `precision` is 'auto', 'float32' or 'bfloat16', None as the bundle says.
 
     With `key`, the file of a public key, the bundle must be signed by whoever holds the private one (`danlu sign`).
+    `adapter` names the one that is to answer where no other is asked for, 'base' the model without any.
 
     Raises:
-        Refusal: the folder is no bundle, one of its files is not what was saved, or it is not signed with `key`.
+        Refusal: the folder is no bundle, one of its files is not what was saved, it is not signed with `key`, or it
+            has no such adapter.
     """
     from danlu.bundle.bundle import load as load_bundle
 
-    return load_bundle(path, precision, key=key)
+    return load_bundle(path, precision, key=key, adapter=adapter)
 
 
 def run(

@@ -33,6 +33,7 @@ WORDS = {
         ["BUNDLE", "--text", EVIL, "--format", "table"],
         ["BUNDLE", "--text", EVIL, "--format", "csv"],
         ["BUNDLE", "DATA"],
+        ["BUNDLE", "--text", "a", "--adapter", EVIL],
         [EVIL],
     ],
     "evaluate": [
@@ -44,6 +45,7 @@ WORDS = {
     "compare": [["EVALUATION", "EVALUATION"], [EVIL, "EVALUATION"], ["EVALUATION", "EVALUATION", "--resamples", EVIL]],
     "report": [["RUN"], [EVIL], ["RUN", "--language", EVIL]],
     "verify": [["BUNDLE"], [EVIL], ["BUNDLE", "--precision", EVIL]],
+    "adapt": [["BUNDLE", EVIL, "--name", "a"], [EVIL, "BUNDLE", "--name", "a"], ["BUNDLE", "RUN", "--name", EVIL]],
     "sign": [["BUNDLE", "--key", EVIL], [EVIL, "--key", EVIL]],
     "quickstart": [["--language", EVIL], ["--minutes", "nan"], ["--root", EVIL, "--minutes", "-1"]],
     "list": [[EVIL], ["lora"], ["--json"]],

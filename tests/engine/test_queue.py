@@ -14,7 +14,7 @@ from torch import Tensor
 
 from danlu.engine.engine import Network
 from danlu.engine.predict import Predictor
-from danlu.engine.queue import Queue
+from danlu.engine.queue import Asked, Queue
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
@@ -67,38 +67,56 @@ ROWS = st.lists(st.lists(st.integers(1, 90), min_size=1, max_size=30), max_size=
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(ROWS, max_size=8), st.integers(1, 3))
-def test_each_caller_gets_the_answers_to_what_it_asked(tokenizer: Tokenizer, asked: list, cores: int) -> None:
-    queue = Queue(Sums(cores), TASK, tokenizer, 100)
+def test_each_caller_gets_the_answers_to_what_it_asked(tokenizer: Tokenizer, wanted: list, cores: int) -> None:
+    network = Sums(cores)
+    queue, asked = Queue(network, 100), Asked(network, TASK, tokenizer)
     try:
         with ThreadPoolExecutor(8) as callers:
-            found = list(callers.map(lambda rows: sums(queue.submit(examples(*rows)).result()), asked))
+            found = list(callers.map(lambda rows: sums(queue.submit(asked, examples(*rows)).result()), wanted))
     finally:
         queue.close()
-    assert found == [[sum(row) for row in rows] for rows in asked]
+    assert found == [[sum(row) for row in rows] for rows in wanted]
 
 
 def test_what_waits_together_is_answered_in_one_batch(tokenizer: Tokenizer) -> None:
     network = Sums()
-    queue = Queue(network, TASK, tokenizer, 100)
+    queue, asked = Queue(network, 100), Asked(network, TASK, tokenizer)
     network.gate.clear()
-    first = queue.submit(examples([1, 2]))
+    first = queue.submit(asked, examples([1, 2]))
     while queue._waiting:  # until the thread stands at the gate
         pass
-    others = [queue.submit(examples([number, number])) for number in range(1, 17)]
+    others = [queue.submit(asked, examples([number, number])) for number in range(1, 17)]
     network.gate.set()
     assert [sums(future.result()) for future in [first, *others]] == [[3], *([2 * number] for number in range(1, 17))]
     queue.close()
     assert network.batches == [1, 16]
 
 
-def test_a_small_question_waits_for_no_large_one(tokenizer: Tokenizer) -> None:
-    network = Sums()
-    queue = Queue(network, TASK, tokenizer, 8)
-    network.gate.clear()
-    large = queue.submit(examples(*[[1, 2, 3, 4]] * 100))
+def test_examples_for_one_network_and_task_alone_share_a_batch(tokenizer: Tokenizer) -> None:
+    base, others = Sums(), [Sums(), Sums()]
+    queue, asked = Queue(base, 100), Asked(base, TASK, tokenizer)
+    base.gate.clear()
+    first = queue.submit(asked, examples([1, 2]))
     while queue._waiting:
         pass
-    small = queue.submit(examples([5, 6]))
+    beside = [Asked(network, TASK, tokenizer) for network in (*others, others[0])]
+    waiting = [queue.submit(each, examples([number, number])) for number in range(1, 4) for each in (asked, *beside)]
+    base.gate.set()
+    assert sums(first.result()) == [3]
+    assert [sums(future.result()) for future in waiting] == [[2 * number] for number in range(1, 4) for _ in range(4)]
+    queue.close()
+    assert base.batches == [1, 3]
+    assert [network.batches for network in others] == [[3, 3], [3]]
+
+
+def test_a_small_question_waits_for_no_large_one(tokenizer: Tokenizer) -> None:
+    network = Sums()
+    queue, asked = Queue(network, 8), Asked(network, TASK, tokenizer)
+    network.gate.clear()
+    large = queue.submit(asked, examples(*[[1, 2, 3, 4]] * 100))
+    while queue._waiting:
+        pass
+    small = queue.submit(asked, examples([5, 6]))
     done: list[str] = []
     for name, future in (("large", large), ("small", small)):
         future.add_done_callback(lambda _, name=name: done.append(name))
@@ -109,20 +127,21 @@ def test_a_small_question_waits_for_no_large_one(tokenizer: Tokenizer) -> None:
 
 
 def test_what_fails_fails_those_who_asked_it_alone(tokenizer: Tokenizer) -> None:
-    queue = Queue(Sums(2), TASK, tokenizer, 8)
-    bad, good = queue.submit(examples([99, 99])), queue.submit(examples(*[[1, 2, 3]] * 9))
+    network = Sums(2)
+    queue, asked = Queue(network, 8), Asked(network, TASK, tokenizer)
+    bad, good = queue.submit(asked, examples([99, 99])), queue.submit(asked, examples(*[[1, 2, 3]] * 9))
     with pytest.raises(OSError, match="device lost"):
         bad.result()
     assert sums(good.result()) == [6] * 9
-    assert sums(queue.submit(examples([7])).result()) == [7]
+    assert sums(queue.submit(asked, examples([7])).result()) == [7]
     queue.close()
 
 
 def test_a_closed_queue_refuses_and_keeps_nobody_waiting(tokenizer: Tokenizer) -> None:
     network = Sums()
-    queue = Queue(network, TASK, tokenizer, 8)
+    queue, asked = Queue(network, 8), Asked(network, TASK, tokenizer)
     network.gate.clear()
-    waiting = queue.submit(examples(*[[1, 2, 3, 4]] * 50))
+    waiting = queue.submit(asked, examples(*[[1, 2, 3, 4]] * 50))
     closing = threading.Thread(target=queue.close)
     closing.start()
     with pytest.raises(Refusal, match="closed before it had answered"):
@@ -130,7 +149,7 @@ def test_a_closed_queue_refuses_and_keeps_nobody_waiting(tokenizer: Tokenizer) -
     network.gate.set()
     closing.join()
     with pytest.raises(Refusal, match="this bundle was closed; load it again"):
-        queue.submit(examples([1]))
+        queue.submit(asked, examples([1]))
 
 
 def test_threads_end_with_whoever_asked_for_them(tokenizer: Tokenizer) -> None:

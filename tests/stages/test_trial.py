@@ -28,6 +28,7 @@ from danlu.task.task import Task
 from danlu.task.tasks.causal_lm import CausalLm
 from danlu.train.batches import Batches
 from danlu.tuning.methods.full import Full
+from danlu.tuning.roles import Roles
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "families.md").read_text("utf-8")
@@ -102,7 +103,7 @@ def test_a_family_learns_a_task_truly_or_is_refused_before(family, kind, tmp_pat
         limit = min(longest_row(network), tiny.POSITIONS)
         rows = task.encode(records, WORDS, limit, labelled=True)
         batches = Batches(rows, lambda *given: task.collate(*given[:2], WORDS, given[2]), 0, 4096, None, 1, 1)
-        try_a_step(batches, network.train(), task, Full(), tmp_path)
+        try_a_step(batches, network.train(), Roles(task, {}), Full(), tmp_path)
     except Refusal:
         assert_page_says(family, kind, runs=False)
         return

@@ -75,6 +75,17 @@ def collate(kind, rows, width=None):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_drawn_anew_where_the_task_says_so_and_nowhere_else(kind):
+    task, tokenizer = task_for(kind), tokenizer_for(kind)
+    rows = encode(kind, task.sample)
+    width = max(map(len, rows))
+    one, other = (task.collate(rows, width, tokenizer, np.random.default_rng(seed)) for seed in (0, 1))
+    same = all(torch.equal(value, other.inputs[name]) for name, value in one.inputs.items())
+    same = same and all(torch.equal(value, other.targets[name]) for name, value in one.targets.items())
+    assert same == task.repeats
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_sample_of_three_records_has_the_columns_that_the_task_names(kind):
     task = find(Task, kind)
     assert len(task.sample) == 3

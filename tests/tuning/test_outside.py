@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,10 @@ import torch
 from safetensors.torch import load_file
 
 import danlu
+from danlu.bundle.adapt import adapt
+from danlu.bundle.verify import verify
 from danlu.model.sources.pretrained import Pretrained
+from danlu.refusal import Refusal
 from danlu.stages.run import Run
 from danlu.train.run import TrainingRun as Training
 from danlu.tuning.method import Method
@@ -81,6 +85,7 @@ class Bottleneck(Method):
             model.get_submodule(name).requires_grad_()
         return model
 '''
+TEXTS = ["好 w1 东西3", "坏 w2", "东西"]
 SETTINGS = {"steps": 12, "rate": 1e-2, "batch_tokens": 64, "precision": "float32", "evaluate": 4, "average": 0.5}
 
 
@@ -100,7 +105,7 @@ def outside_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     sys.path.remove(str(folder))
 
 
-def trained(root: Path, tuning: Any, said: list[str] | None = None, **fields: Any) -> Run:
+def trained(root: Path, tuning: Any, said: list[str] | None = None, model_of_more: Any = None, **fields: Any) -> Run:
     rows = [{"text": f"{'好坏'[row % 2]} w{row % 7} 东西{row}", "label": "gb"[row % 2]} for row in range(40)]
     root.mkdir(exist_ok=True)
     (root / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
@@ -117,6 +122,8 @@ def trained(root: Path, tuning: Any, said: list[str] | None = None, **fields: An
         "tuned": train | tuned,
     }
     say = (lambda line: None) if said is None else said.append
+    if model_of_more is not None:
+        stages["more"] = train | {"model": model_of_more}
     return danlu.run({"name": "outside", "stages": stages}, root=root, say=say)
 
 
@@ -168,19 +175,48 @@ def test_after_a_step_back_the_weights_are_the_slow_ones(tmp_path: Path) -> None
     assert all(torch.equal(value, slow[name]) for name, value in method.state(again).items())
 
 
-def test_what_cannot_be_merged_is_left_beside_its_base(tmp_path: Path) -> None:
+def test_what_cannot_be_merged_serves_as_an_adapter_of_its_base(tmp_path: Path) -> None:
     said: list[str] = []
     run = trained(tmp_path, "bottleneck", said)
-    assert {path.name for path in run["tuned"].iterdir()} == {"log.jsonl", "adapter", "recipe.lock.yaml"}
-    assert any("adapter; it cannot be merged into a bundle" in line for line in said)
-    base = danlu.load(run["base"])
-    config = base.task.config()
+    assert {path.name for path in run["tuned"].iterdir()} == {"log.jsonl", "adapter", "bundle", "recipe.lock.yaml"}
+    assert any("it is the base, served by its adapter 'bottleneck'" in line for line in said)
+    base, bundle = danlu.load(run["base"]), danlu.load(run["tuned"])
     tuned = Method.model_validate("bottleneck").load(
-        Pretrained(path=str(run["base"] / "bundle")).build(base.task.auto_class, base.tokenizer, config),
+        Pretrained(path=str(run["base"] / "bundle")).build(base.task.auto_class, base.tokenizer, base.task.config()),
         run["tuned"] / "adapter",
     )
+    inputs = bundle.tokenizer(TEXTS, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        expected = tuned.eval()(**inputs).logits.softmax(-1)
+        labels = bundle.task.label_names()
+    answers = bundle.predict(TEXTS)
+    found = torch.tensor([[answer["scores"][label] for label in labels] for answer in answers])
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert list(bundle.adapters) == [bundle.serves] == ["bottleneck"]
+    assert bundle.predict(TEXTS, "base") == base.predict(TEXTS) != answers
+    assert verify(run["tuned"]) == []
+    with torch.inference_mode():
+        assert torch.equal(bundle.model(**inputs).logits.argmax(-1), expected.argmax(-1))
     kept = load_file(run["tuned"] / "adapter" / "added.safetensors")
-    assert any("bottleneck" in name for name in kept)
     assert sum(value.numel() for value in kept.values()) < 2500
-    parameters = dict(tuned.named_parameters())
-    assert all(torch.equal(value, parameters[name.removeprefix("weights.")]) for name, value in kept.items())
+    folder = adapt(run["base"], run["tuned"], "small", tmp_path / "copy")
+    assert danlu.load(folder).predict(TEXTS, "small") == answers
+    plain = Path(shutil.copytree(run["base"] / "bundle", tmp_path / "plain"))
+    for name in ("danlu.json", "golden.json"):
+        (plain / name).unlink()
+    with pytest.raises(Refusal, match="is a model and no bundle yet; name a folder for the bundle of it: --output"):
+        adapt(plain, run["tuned"], "small")
+    begun = danlu.load(adapt(plain, run["tuned"], "small", tmp_path / "begun"))
+    assert (begun.serves, begun.predict(TEXTS)) == ("small", answers)
+    assert verify(tmp_path / "begun") == []
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+    card = (tmp_path / "begun" / "README.md").read_text("utf-8")
+    assert "which opens the base without its adapter `small`" in card
+    assert "# outside/tuned" in card
+
+
+def test_a_training_does_not_begin_from_a_base_that_an_adapter_serves(tmp_path: Path) -> None:
+    run = trained(tmp_path, "bottleneck")
+    for path in ("@tuned", str(run["tuned"] / "bundle")):
+        with pytest.raises(Refusal, match="is served by its adapter 'bottleneck', which a training cannot begin from"):
+            trained(tmp_path, "bottleneck", model_of_more={"kind": "pretrained", "path": path})

@@ -232,7 +232,7 @@ def _training(stage: Train, ready: Ready) -> TrainingFacts:
     validating = _validating(ready)
     features = stage.tuning.freezes_trunk
     measured = dry_run(
-        ready.model, batches, prepared.task.loss, stage.train, precision=ready.precision, features=features
+        ready.model, batches, ready.roles.loss, stage.train, precision=ready.precision, features=features
     )
     stage.tuning.groups(ready.model, measured.steps)  # what it refuses is told now
     every = stage.train.evaluate or measured.steps_an_epoch

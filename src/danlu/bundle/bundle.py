@@ -1,20 +1,21 @@
-"""The artifact that serves: a Hugging Face folder with `danlu.json`, golden outputs and a card."""
+"""The artifact that serves: a Hugging Face folder with `danlu.json`, golden outputs and a card.
+
+It may hold adapters, each under a name: what trainings have added to the same base.
+"""
 
 import copy
-import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import torch
-from pydantic import ValidationError
 from transformers import PreTrainedModel
 
-from danlu.bundle import card, manifest
-from danlu.data.cleaning.clean import rewriters_of, samples_rewritten
+from danlu.bundle import card, golden, manifest
+from danlu.bundle.adapter import BASE, asked_for, folder_of, network_with, put, refuse_name
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.engine.engine import Engine, Network
@@ -25,19 +26,11 @@ from danlu.machine.door import opened
 from danlu.machine.files import folder_in_place, write_text
 from danlu.model.positions import longest_row
 from danlu.model.quiet import quiet
-from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task
 from danlu.text.tokenizing.folder import open_tokenizer
 from danlu.text.tokenizing.tokenizer import Tokenizer
-
-GOLDEN = "golden.json"
-EXAMPLES = 8  # golden records
-
-TOLERANCES = {"float32": 2e-3, "bfloat16": 3e-2, "float16": 1e-2}
-"""How far a score may drift between machines, for each number format; above 1 in size, relative to the number."""
-
-Kept = TypeVar("Kept", bound=Part)
+from danlu.tuning.added import base_hash
 
 _making = threading.Lock()
 
@@ -46,9 +39,11 @@ _making = threading.Lock()
 class Bundle:
     """A trained model with all that it needs to answer.
 
-    - `facts`: what `danlu.json` says: task, engine, provenance, versions, files.
-    - `network`: what computes, opened.
-    - `rewriters`: what is done to a text before it is read, as it was to the training data.
+    - `facts`: what `danlu.json` says: task, engine, adapters, provenance, versions, files.
+    - `network`: what computes, opened; of the base alone.
+    - `task`, `rewriters`: of what `serves`: what it must do, and what is done to a text before it is read, as it was
+      to the training data.
+    - `serves`: the name of the adapter that answers where no other is asked for; 'base' is none of them.
     """
 
     folder: Path
@@ -57,15 +52,43 @@ class Bundle:
     tokenizer: Tokenizer
     network: Network
     rewriters: list[Rewriter] = field(default_factory=list)
-    _predictor: Predictor | None = field(default=None, init=False, repr=False, compare=False)
+    serves: str = BASE
+    _predictors: dict[str, Predictor] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def adapters(self) -> dict[str, dict[str, Any]]:
+        """What `danlu.json` says of each adapter, by its name: task, method, provenance, hash."""
+        return dict(self.facts.get("adapters", {}))
 
     @property
     def predictor(self) -> Predictor:
         """The threads that answer; made at first use, once for all threads that ask."""
-        with _making:
-            if self._predictor is None:
-                self._predictor = Predictor(self.network, self.task, self.tokenizer, rewriters=self.rewriters)
-        return self._predictor
+        return self.predictor_of(self.serves)
+
+    def predictor_of(self, name: str) -> Predictor:
+        """What answers with the adapter of this name, or with the base alone ('base'), by the same queue and threads.
+
+        An adapter is opened when it is first asked for; what it shares with the base is not held twice.
+
+        Raises:
+            Refusal: there is no adapter of this name, or it is damaged.
+        """
+        if name not in self._predictors:
+            with _making:
+                if name not in self._predictors:
+                    self._predictors[name] = self._made(name)
+        return self._predictors[name]
+
+    def _made(self, name: str) -> Predictor:
+        asked, network = asked_for(self.facts, name, self.folder), self.network
+        if name != BASE:
+            inside = f"{folder_of(Path(), name).as_posix()}/"
+            files = {file: told for file, told in self.facts.get("files", {}).items() if file.startswith(inside)}
+            manifest.check_files(self.folder, files, manifest.NAME)
+            network = network_with(network, self.folder, name, asked, self.tokenizer)
+        task, rewriters = (self.task, self.rewriters) if name == self.serves else (asked.task, asked.rewriters)
+        beside = next(iter(self._predictors.values()), None)
+        return Predictor(network, task, self.tokenizer, rewriters=rewriters, beside=beside)
 
     @property
     def model(self) -> PreTrainedModel:
@@ -74,14 +97,15 @@ class Bundle:
         Raises:
             Refusal: an engine computes them that has none.
         """
-        if not isinstance(self.network, TorchNetwork):
+        network = self.network if self.serves == BASE else self.predictor.network
+        if not isinstance(network, TorchNetwork):
             raise Refusal(f"{self.folder}: is computed by '{self.facts['engine']['kind']}', which holds no such model")
-        return self.network.model
+        return network.model
 
     def close(self) -> None:
         """End the threads; who lets go of a bundle without it ends them as well."""
-        if self._predictor is not None:
-            self._predictor.close()
+        for predictor in self._predictors.values():
+            predictor.close()
 
     def __enter__(self) -> Self:
         return self
@@ -90,21 +114,22 @@ class Bundle:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is sent to another process, which makes threads of its own."""
-        return {**self.__dict__, "_predictor": None}
+        """What is sent to another process, which makes threads of its own, and opens adapters there."""
+        return {**self.__dict__, "_predictors": {}}
 
-    def predict(self, items: Sequence[str | Record]) -> list[Prediction]:
-        """One prediction a text or record, in order.
+    def predict(self, items: Sequence[str | Record], adapter: str | None = None) -> list[Prediction]:
+        """One prediction a text or record, in order; by the adapter of a name, 'base' for none, None: what serves.
 
-        Raises `Refusal` for what the task cannot read, and where one text is given instead of a list.
+        Raises `Refusal` for what the task cannot read, for an adapter that is not there, and where one text is given
+        instead of a list.
         """
         if isinstance(items, str | dict):
             raise Refusal("predict takes a list of texts or records; write predict([text]) for a single one")
-        return list(self.stream(items))
+        return list(self.stream(items, adapter))
 
-    def stream(self, items: Iterable[str | Record]) -> Iterator[Prediction]:
+    def stream(self, items: Iterable[str | Record], adapter: str | None = None) -> Iterator[Prediction]:
         """One prediction a text or record, in order, as they come; memory stays bounded."""
-        return self.predictor.stream(_records(items))
+        return self.predictor_of(self.serves if adapter is None else adapter).stream(_records(items))
 
 
 def save(
@@ -118,78 +143,84 @@ def save(
     examples: list[Record],
     rewriters: Sequence[Rewriter] = (),
     language: str = "en",
+    adapter: tuple[str, Path, dict[str, Any]] | None = None,
 ) -> None:
     """Write a bundle as a whole or not at all; weights are float32 safetensors.
 
     `precision` ('auto', 'float32' or 'bfloat16') is what it predicts in. `provenance` is kept as it is; the card
     shows its keys `recipe`, `stage`, `fingerprint`, `records` (counts by split), `scores` (as in scores.json).
     The golden outputs are the predictions for the first 8 `examples`, made through the saved folder, and what the
-    `rewriters`, which every text goes through first, make of their own samples.
+    `rewriters`, which every text goes through first, make of their own samples. `adapter` is to serve by default: its
+    name, its folder, and what is said of it (`danlu.bundle.adapter.save`).
     """
     with folder_in_place(Path(folder)) as temporary:
+        plain = _in_float32(model)
         with quiet():
-            _in_float32(model).save_pretrained(temporary)
+            plain.save_pretrained(temporary)
             _with_limit(tokenizer, longest_row(model)).save_pretrained(temporary)
         facts = {
             "danlu": version("danlu"),
             "task": task.to_plain(),
             "cleaners": [part.to_plain() for part in rewriters],
             "engine": Torch.model_validate({"precision": precision}).to_plain(),
-            "tolerances": TOLERANCES,
+            "base": base_hash(dict(plain.named_parameters())),
+            "tolerances": golden.TOLERANCES,
             "max_length": longest_row(model),
             "language": language,
             "provenance": provenance,
             "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "safetensors")},
         }
-        written = _open(temporary, facts, None, None)
-        golden = {
-            "dtype": written.network.number_format,
-            "records": examples[:EXAMPLES],
-            "predictions": written.predict(examples[:EXAMPLES]),
-            "rewritten": samples_rewritten(rewriters),
-        }
-        written.close()
-        write_text(temporary / GOLDEN, json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
+        if adapter is not None:
+            name, source, told = adapter
+            put(source, told, temporary, facts, name)
+            facts["serves"] = name
+        with open_folder(temporary, facts, None, None) as written:
+            golden.write(temporary, written.predictor_of(BASE), examples)
+            for name in written.adapters:
+                golden.write(folder_of(temporary, name), written.predictor_of(name), examples)
         write_text(temporary / manifest.CARD, card.write(Path(folder).name, facts, task, language))
         manifest.write(temporary, facts)
 
 
 def load(
-    path: str | Path, precision: str | None = None, *, threads: int | None = None, key: str | Path | None = None
+    path: str | Path,
+    precision: str | None = None,
+    *,
+    threads: int | None = None,
+    key: str | Path | None = None,
+    adapter: str | None = None,
 ) -> Bundle:
     """Open a bundle, or the `bundle/` in the folder of a stage; `precision` overrides what it was saved with.
 
-    `key` is the file of a public key (PEM), with which the bundle must be signed.
+    `key` is the file of a public key (PEM), with which the bundle must be signed. `adapter` is the name of the one
+    that is to serve, 'base' for none; None: as the bundle says.
 
-    Raises `Refusal` where a file is missing, changed, added, unsafe or of a newer danlu, or not signed by `key`, and
-    for more than 256 `threads`.
+    Raises `Refusal` where a file is missing, changed, added, unsafe or of a newer danlu, or not signed by `key`, where
+    there is no such adapter, and for more than 256 `threads`.
     """
     refuse_crowd(threads, "threads")
     known = ("auto", "float32", "bfloat16")
     if precision is not None and precision not in known:
         raise Refusal(f"precision '{precision}': expected {', '.join(known[:-1])} or {known[-1]}")
     folder = manifest.find(path)
-    return _open(folder, manifest.read(folder, key), precision, threads)
+    return open_folder(folder, manifest.read(folder, key), precision, threads, adapter)
 
 
-def _open(folder: Path, facts: dict[str, Any], precision: str | None, threads: int | None) -> Bundle:
+def open_folder(
+    folder: Path, facts: dict[str, Any], precision: str | None, threads: int | None, adapter: str | None = None
+) -> Bundle:
+    """The bundle in a folder of which `facts` are what `danlu.json` says, or is to say; see `load`."""
     where = folder / manifest.NAME
-    with opened(where, "'task', 'engine' or 'cleaners' cannot be read", "upgrade danlu, or train the bundle again"):
-        task = _part(Task, facts["task"], where, "task")  # type: ignore[type-abstract]
-        asked = {} if precision is None else {"precision": precision}
-        engine = _part(Engine, facts["engine"] | asked, where, "engine")  # type: ignore[type-abstract]
-        rewriters = rewriters_of(facts.get("cleaners", []), str(where))
+    serves = adapter or facts.get("serves", BASE)
+    with opened(where, "'task', 'engine', 'adapters' or 'cleaners' cannot be read", "upgrade danlu, or train it again"):
+        for name in facts.get("adapters", {}):
+            refuse_name(name)
+        base, asked = asked_for(facts, BASE, folder), asked_for(facts, serves, folder)
+        chosen = {} if precision is None else {"precision": precision}
+        engine = manifest.part(Engine, facts["engine"] | chosen, where, "engine")  # type: ignore[type-abstract]
     tokenizer = open_tokenizer(folder, str(folder))
-    return Bundle(folder, facts, task, tokenizer, engine.open(folder, task, tokenizer, threads), rewriters)
-
-
-def _part(promise: type[Kept], plain: Any, where: Path, key: str) -> Kept:
-    try:
-        return promise.model_validate(plain)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, (key, *first["loc"])))
-        raise Refusal(f"{where}: '{place}' cannot be read ({first['msg']}); upgrade danlu") from None
+    network = engine.open(folder, base.task, tokenizer, threads)
+    return Bundle(folder, facts, asked.task, tokenizer, network, asked.rewriters, serves)
 
 
 def _records(items: Iterable[str | Record]) -> Iterator[Record]:

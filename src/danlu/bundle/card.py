@@ -24,7 +24,7 @@ def write(name: str, facts: dict[str, Any], task: Task, language: str) -> str:
         _("A model trained with danlu, for the task `{task}`.").format(task=task.kind),
         _what(facts, task, language),
         _scores(provenance, language),
-        _loading(task, language),
+        _loading(task, facts.get("serves"), language),
         _limits(language),
         f"## {_('Licence')}\n\n" + _("Not stated yet: say here, and under `license:` above, how others may use it."),
     ]
@@ -72,8 +72,12 @@ def _scores(provenance: dict[str, Any], language: str) -> str:
     return f"## {_('Scores')}\n\n" + "\n".join(rows)
 
 
-def _loading(task: Task, language: str) -> str:
+def _loading(task: Task, served_by: str | None, language: str) -> str:
+    """How to open it; where an adapter serves, transformers alone opens the base."""
     _ = translator(language)
+    alone = _("With transformers alone:")
+    if served_by:
+        alone = _("With transformers alone, which opens the base without its adapter `{name}`:").format(name=served_by)
     plain = f"from transformers import AutoTokenizer, {task.auto_class}\n\n"
     plain += f'model = {task.auto_class}.from_pretrained("path/to/bundle")\n'
     plain += 'tokenizer = AutoTokenizer.from_pretrained("path/to/bundle")'
@@ -82,7 +86,7 @@ def _loading(task: Task, language: str) -> str:
         f"## {_('How to load it')}\n\n"
         + _("With danlu, which checks every file and replays the golden outputs with `danlu verify`:")
         + f"\n\n```python\n{ours}\n```\n\n"
-        + _("With transformers alone:")
+        + alone
         + f"\n\n```python\n{plain}\n```"
     )
 

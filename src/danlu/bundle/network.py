@@ -24,6 +24,11 @@ def open_network(path: str, auto_class: str) -> tuple[PreTrainedModel, Tokenizer
     folder = _folder(path)
     if (folder / manifest.NAME).is_file():
         manifest.read(folder)
+        if served := manifest.served_by(folder):
+            raise Refusal(
+                f"{path}: is served by its adapter '{served}', and its weights alone are not the model; give one "
+                "without adapters"
+            )
     model, told = open_model(folder, path, auto_class, {})
     tokenizer = open_tokenizer(folder, path)
     lacking = [name for name in sorted(map(str, told["missing_keys"])) if not name.endswith("position_ids")]

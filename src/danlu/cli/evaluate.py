@@ -19,6 +19,7 @@ def command(
     label: Annotated[str | None, typer.Option(help="column of the file that holds the label")] = None,
     output: Annotated[Path | None, typer.Option(help="folder for scores.json, errors.jsonl, answers.jsonl")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
+    adapter: Annotated[str | None, typer.Option(help="its name; base for the model without any")] = None,
     baseline: Annotated[str, typer.Option(help="its kind; auto: what the task names, given a training split")] = "auto",
     metric: Annotated[list[str] | None, typer.Option(help="another metric than the task's; may be given again")] = None,
     resamples: Annotated[int, typer.Option(help="draws of the bootstrap behind the intervals")] = 1000,
@@ -39,7 +40,7 @@ def command(
     if output:
         refuse_unwritable(output / "scores.json")
     tell = say if output else show
-    loaded = load(bundle, precision)
+    loaded = load(bundle, precision, adapter=adapter)
     prepared = data.is_dir() and not settings
     if prepared and (column or label):
         raise Refusal(f"{data}: the columns of prepared data have their names; leave out --column and --label")

@@ -47,6 +47,7 @@ def command(
     shape: Annotated[Shape, typer.Option("--format", help="json lines, lines to read, or csv")] = Shape.jsonl,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
     threads: Annotated[int | None, typer.Option(help="cores to use; all")] = None,
+    adapter: Annotated[str | None, typer.Option(help="its name; base for the model without any")] = None,
     too_long: Annotated[TooLong | None, typer.Option(help="what becomes of texts longer than the model takes")] = None,
 ) -> None:
     """Answer for every text, in order: one line a text, with the columns of the file and the prediction."""
@@ -61,7 +62,7 @@ def command(
         raise Refusal(f"give either --text or the file {file}, not both")
     typed = file == "-" and not text
     asked = [as_text(line, "--text") for line in text or ()] or (typed_lines() if typed else None)
-    loaded = load(bundle, precision, threads=threads)
+    loaded = load(bundle, precision, threads=threads, adapter=adapter)
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
     column = column if asked is None else "text"

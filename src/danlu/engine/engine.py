@@ -1,13 +1,15 @@
 """The promise of an engine: what computes what a model says, whoever asks."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from danlu.recipe.part import Part
+from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -32,6 +34,16 @@ class Network(ABC):
     @abstractmethod
     def forward(self, task: Task, batch: Batch) -> dict[str, Tensor]:
         """What the model says of a batch, as `Task.forward` names it."""
+
+    def beside(self, model: nn.Module, frozen: Mapping[str, Tensor]) -> "Network":
+        """A network of another model, in float32, that holds no second copy of the weights that it shares with this.
+
+        `frozen` are those of the model's parameters that were left as this network has them, by their names in it.
+
+        Raises:
+            Refusal: this engine computes with what it has opened alone.
+        """
+        raise Refusal("this engine computes without adapters; open the bundle with the engine torch")
 
 
 class Engine(Part):

@@ -2,7 +2,7 @@
 
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Self
@@ -12,7 +12,7 @@ import numpy as np
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.engine.engine import Network
-from danlu.engine.queue import Queue
+from danlu.engine.queue import Asked, Queue
 from danlu.refusal import Refusal
 from danlu.task.rewritten import as_given, rewritten
 from danlu.task.task import Output, Prediction, Task
@@ -33,18 +33,22 @@ class Predictor:
         *,
         batch_tokens: int | None = None,
         rewriters: Sequence[Rewriter] = (),
+        beside: "Predictor | None" = None,
     ) -> None:
         """Predict in batches of `batch_tokens` tokens; None: what is best for the device.
 
         Texts go through the `rewriters` first, as the training data did; what is predicted of their characters is
-        said of the characters as they were given.
+        said of the characters as they were given. `beside` is a predictor whose queue and threads are used, which
+        stay as long as one of the two.
         """
         self.rewriters = list(rewriters)
         self.task = task
         self.tokenizer = tokenizer
         self.network = network
-        self._queue = Queue(network, task, tokenizer, batch_tokens)
-        self.close = weakref.finalize(self, self._queue.close)
+        self._asked = Asked(network, task, tokenizer)
+        self._beside = beside
+        self._queue: Queue = Queue(network, batch_tokens) if beside is None else beside._queue
+        self.close: Callable[[], object] = weakref.finalize(self, self._queue.close) if beside is None else beside.close
         """End the threads; whoever lets go of a predictor without it ends them as well."""
 
     def predict(self, records: Sequence[Record]) -> list[Prediction]:
@@ -112,7 +116,7 @@ class Predictor:
 
     def _outputs(self, encoded: list[Encoded]) -> list[Output]:
         """The task's output of every example."""
-        future = self._queue.submit(encoded)
+        future = self._queue.submit(self._asked, encoded)
         try:
             return future.result()
         finally:

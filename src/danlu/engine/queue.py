@@ -29,9 +29,47 @@ BATCH_TOKENS = {True: 1024, False: 16384}
 
 
 @dataclass(eq=False)
+class Asked:
+    """Who is to answer: a network, and the task by which it is asked. Examples for one of them alone share a batch.
+
+    - `company_tells`: whether padding changes its answers; None while that is not known.
+    """
+
+    network: Network
+    task: Task
+    tokenizer: Tokenizer
+    company_tells: bool | None = None
+
+    def outputs(self, examples: Sequence[Encoded], width: int) -> list[Output]:
+        """The output of each example of a batch that is `width` tokens wide."""
+        batch = self.task.collate(examples, width, self.tokenizer, generator("predict", 0)).to(self.network.device)
+        return self.task.outputs(self.network.forward(self.task, batch), batch)
+
+    def reads_padding(self, examples: Sequence[Encoded]) -> bool:
+        """Whether padding changes an answer, tried once on some rows: so it is where a family mixes neighbours (FNet).
+
+        Such rows are answered beside rows of their own length alone.
+        """
+        lengths = sorted({len(item) for item in examples})
+        if self.company_tells is None and len(lengths) > 1:
+            tried = {lengths[0], lengths[(len(lengths) - 1) // 2], lengths[-2]}
+            rows = {len(item): item for item in examples if len(item) in tried}
+            self.company_tells = any(
+                self._padding_tells(row, min(2 * size + 8, lengths[-1])) for size, row in rows.items()
+            )
+        return bool(self.company_tells)
+
+    def _padding_tells(self, row: Encoded, width: int) -> bool:
+        alone, padded = (self.outputs([row], wide)[0] for wide in (len(row), width))
+        rounding = self.network.rounding
+        return alone.shape == padded.shape and not (abs(padded - alone) <= rounding + rounding * abs(alone)).all()
+
+
+@dataclass(eq=False)
 class _Job:
     """What one caller asks: examples, and a place for the output of each."""
 
+    asked: Asked
     encoded: Sequence[Encoded]
     future: "Future[list[Output]]" = field(default_factory=Future)
     outputs: dict[int, Output] = field(default_factory=dict)
@@ -49,7 +87,7 @@ class _Job:
 
 @dataclass(eq=False)
 class _Piece:
-    """A batch to be: which example of which caller, and the shape it is padded to."""
+    """A batch to be: which example of which caller, all of whom ask the same, and the shape it is padded to."""
 
     entries: list[tuple[_Job, int]]
     size: int
@@ -59,24 +97,26 @@ class _Piece:
 class Queue:
     """Answers examples in the order of plans; `submit` may be called from any thread."""
 
-    def __init__(self, network: Network, task: Task, tokenizer: Tokenizer, batch_tokens: int | None = None) -> None:
-        """Answer in batches of `batch_tokens` tokens; None: what is best for the device."""
-        self.network, self.task, self.tokenizer = network, task, tokenizer
+    def __init__(self, network: Network, batch_tokens: int | None = None) -> None:
+        """Answer in batches of `batch_tokens` tokens; None: what is best for the device.
+
+        There are as many threads as `network` has cores; whoever else is asked shares its weights, and these.
+        """
+        self.network = network
         self.batch_tokens = batch_tokens or BATCH_TOKENS[network.device.type == "cpu"]
         self._waiting: list[_Job] = []
         self._plans: deque[deque[_Piece]] = deque()
         self._state = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._closed = False
-        self._company_tells: bool | None = None
 
-    def submit(self, encoded: Sequence[Encoded]) -> "Future[list[Output]]":
+    def submit(self, asked: Asked, encoded: Sequence[Encoded]) -> "Future[list[Output]]":
         """The output of each example, in order, once they are computed; cancelled, the rest is not.
 
         Raises:
             Refusal: the queue was closed.
         """
-        job = _Job(encoded)
+        job = _Job(asked, encoded)
         if not encoded:
             job.future.set_result([])
             return job.future
@@ -129,8 +169,8 @@ class Queue:
         with self._state:
             while not self._closed:
                 jobs, self._waiting = self._waiting, []
-                if jobs:
-                    self._plan(jobs)
+                for asked in dict.fromkeys(job.asked for job in jobs):
+                    self._plan(asked, [job for job in jobs if job.asked is asked])
                 if self._plans:
                     pieces = self._plans.popleft()
                     piece = pieces.popleft()
@@ -140,13 +180,13 @@ class Queue:
                 self._state.wait()
         return None
 
-    def _plan(self, jobs: list[_Job]) -> None:
+    def _plan(self, asked: Asked, jobs: list[_Job]) -> None:
         """Plan what several callers ask; where that fails, each by itself, so that nobody pays for another."""
         try:
             entries = [(job, number) for job in jobs for number in range(len(job.encoded))]
             examples = [job.encoded[number] for job, number in entries]
-            padded = not self._reads_padding(examples)
-            limit = self.network.limit
+            padded = not asked.reads_padding(examples)
+            limit = asked.network.limit
             pieces = deque[_Piece]()
             for each in plan(sizes_of(examples), tokens=self.batch_tokens, longest=limit, padded=padded):
                 size, width = few_shapes(each, self.batch_tokens, limit if padded else each.width)
@@ -156,7 +196,7 @@ class Queue:
                 if len(jobs) == 1:
                     job.fail(error)
                 else:
-                    self._plan([job])
+                    self._plan(asked, [job])
             return
         self._plans.appendleft(pieces)
 
@@ -166,7 +206,7 @@ class Queue:
         chosen += chosen[-1:] * (piece.size - len(chosen))
         jobs = dict.fromkeys(job for job, _ in entries)
         try:
-            found = self._outputs(chosen, piece.width)
+            found = entries[0][0].asked.outputs(chosen, piece.width)
         except BaseException as error:
             for job in jobs:
                 if len(jobs) == 1:
@@ -176,26 +216,3 @@ class Queue:
             return
         for (job, number), output in zip(entries, found, strict=False):
             job.take(number, output)
-
-    def _outputs(self, examples: Sequence[Encoded], width: int) -> list[Output]:
-        batch = self.task.collate(examples, width, self.tokenizer, generator("predict", 0)).to(self.network.device)
-        return self.task.outputs(self.network.forward(self.task, batch), batch)
-
-    def _reads_padding(self, examples: Sequence[Encoded]) -> bool:
-        """Whether padding changes an answer, tried once on some rows: so it is where a family mixes neighbours (FNet).
-
-        Such rows are answered beside rows of their own length alone.
-        """
-        lengths = sorted({len(item) for item in examples})
-        if self._company_tells is None and len(lengths) > 1:
-            tried = {lengths[0], lengths[(len(lengths) - 1) // 2], lengths[-2]}
-            rows = {len(item): item for item in examples if len(item) in tried}
-            self._company_tells = any(
-                self._padding_tells(row, min(2 * size + 8, lengths[-1])) for size, row in rows.items()
-            )
-        return bool(self._company_tells)
-
-    def _padding_tells(self, row: Encoded, width: int) -> bool:
-        alone, padded = (self._outputs([row], wide)[0] for wide in (len(row), width))
-        rounding = self.network.rounding
-        return alone.shape == padded.shape and not (abs(padded - alone) <= rounding + rounding * abs(alone)).all()

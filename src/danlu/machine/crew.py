@@ -5,8 +5,9 @@ more of the time, that may cost more than it gives (see `danlu.train.run.replica
 """
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Thread
@@ -35,6 +36,20 @@ def compute_with(cores: int) -> None:
     other = Thread(target=torch.set_num_threads, args=(every,))  # who calls it sets the common number again
     other.start()
     other.join()
+
+
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Within the block the calling thread computes with one core, so that sums have the same bits whatever it had."""
+    before = torch.get_num_threads()
+    if before == 1:
+        yield
+        return
+    compute_with(1)
+    try:
+        yield
+    finally:
+        compute_with(before)
 
 
 _MKL = "MKL_Set_Num_Threads_Local"

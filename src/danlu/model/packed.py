@@ -16,6 +16,9 @@ _LARGEST = 2**31
 """Bytes of linear weights up to which a second copy is a fair price."""
 
 
+Packed = dict[int, tuple[Tensor, Tensor]]
+"""Weights, and these packed, by where the weights lie: who is given them does not pack the same again."""
+
 _AFTER_DENSE = "intermediate_act_fn"
 """What the feed-forward layers of BERT and its kin apply to the result of their `dense`."""
 
@@ -25,8 +28,8 @@ class PackedLinear(nn.Module):
 
     packed: Tensor
 
-    def __init__(self, plain: nn.Linear, *, gelu: bool = False) -> None:
-        """Pack the weights that `plain` has now; later changes of them go unseen.
+    def __init__(self, plain: nn.Linear, known: Packed, *, gelu: bool = False) -> None:
+        """Pack the weights that `plain` has now, unless they are `known`; later changes of them go unseen.
 
         With `gelu`, that of the result is given (Hendrycks and Gimpel, 2016; by the error function).
         """
@@ -34,8 +37,10 @@ class PackedLinear(nn.Module):
         self.weight, self.bias = plain.weight, plain.bias
         self.in_features, self.out_features = plain.in_features, plain.out_features
         self._after = "gelu" if gelu else "none"
-        reordered = torch.ops.mkldnn._reorder_linear_weight(plain.weight.detach(), None)
-        self.register_buffer("packed", reordered, persistent=False)
+        weight = plain.weight.detach()
+        if weight.data_ptr() not in known:  # with the weight itself, so that no other one comes to lie there
+            known[weight.data_ptr()] = weight, torch.ops.mkldnn._reorder_linear_weight(weight, None)
+        self.register_buffer("packed", known[weight.data_ptr()][1], persistent=False)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(..., in_features) to (..., out_features)."""
@@ -43,9 +48,10 @@ class PackedLinear(nn.Module):
         return result
 
 
-def packed(model: nn.Module) -> nn.Module:
+def packed(model: nn.Module, known: Packed) -> nn.Module:
     """A second module over the weights of a model that does not learn any more, its linear layers packed.
 
+    What is `known` is not packed again; what is packed becomes known.
     Where packing does not pay it is a plain replica: on an accelerator, in float32, without oneDNN, and where the
     weights are so large that a second copy would hurt.
     """
@@ -58,7 +64,7 @@ def packed(model: nn.Module) -> nn.Module:
         for name, child in module.named_children():
             if type(child) is nn.Linear and child.weight.dtype == torch.bfloat16:
                 gelu = name == "dense" and _is_gelu(getattr(module, _AFTER_DENSE, None))
-                setattr(module, name, PackedLinear(child, gelu=gelu))
+                setattr(module, name, PackedLinear(child, known, gelu=gelu))
                 if gelu:
                     setattr(module, _AFTER_DENSE, nn.Identity())
     return copy

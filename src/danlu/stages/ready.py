@@ -1,12 +1,16 @@
 """What a training begins with, made step by step: data, tokenizer, task, network, rows, and a step on trial."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
+from danlu.bundle.manifest import served_by
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.machine.device import device
@@ -23,11 +27,12 @@ from danlu.stages.trial import suited
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
-from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource, fingerprint
 from danlu.train.batches import Batches
 from danlu.train.run import replicas_for
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
+from danlu.tuning.roles import Roles
 
 
 @dataclass(frozen=True)
@@ -53,12 +58,24 @@ class Prepared:
     rewriters: list[Rewriter]
     seed: int
 
+    def base_model(self) -> PreTrainedModel:
+        """The model with its first weights, in float32."""
+        with self._seeded():
+            return self._built(unsaid)
+
     def tuned_model(self, say: Say = unsaid) -> nn.Module:
-        """The model with its first weights and what the method adds, in float32; `say` hears what begins fresh."""
+        """The same with what the method adds; `say` hears what begins fresh."""
+        with self._seeded():
+            return self.tuning.apply(self._built(say))
+
+    def _built(self, say: Say) -> PreTrainedModel:
+        return self.source.build(self.task.auto_class, self.tokenizer, self.task.config(), say)
+
+    @contextmanager
+    def _seeded(self) -> Iterator[None]:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            model = self.source.build(self.task.auto_class, self.tokenizer, self.task.config(), say)
-            return self.tuning.apply(model)
+            yield
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,7 @@ class Ready:
 
     - `limit`: the longest row that the model allows, in tokens; `encoded`: the rows of all records.
     - `model`: in the number format and with the kernels of the training; `precision`: resolved.
+    - `roles`: the frozen networks that its loss reads, and that loss.
     """
 
     learnt: Learnt
@@ -77,6 +95,7 @@ class Ready:
     limit: int
     encoded: Sequence[Encoded]
     model: nn.Module
+    roles: Roles
 
     def batches(self) -> Batches:
         """The batches of the training, in their order."""
@@ -121,11 +140,56 @@ def validated_on(data: Data | list[Data], validation: Data | None, task: Task, m
 
 
 def source_at(model: Source, place: Place) -> Source:
-    """The source with the folder of the bundle that its '@stage' stands for."""
+    """The source with the folder of the bundle that its '@stage' stands for.
+
+    Raises:
+        Refusal: that bundle is a base which an adapter serves, so its weights alone are not the model.
+    """
     path = model.tokenizer_path()
-    if path is None or not path.startswith("@"):
+    if path is None:
         return model
-    return model.model_copy(update={"path": str(bundle_folder(path, place))})
+    if path.startswith("@"):
+        model = model.model_copy(update={"path": str(bundle_folder(path, place))})
+    if served := served_by(Path(model.tokenizer_path() or path)):
+        raise Refusal(
+            f"{model.tokenizer_path()}: is served by its adapter '{served}', which a training cannot begin from; give "
+            "the bundle of its base, or one that a method has left which can be merged"
+        )
+    return model
+
+
+def roles_for(sources: Mapping[str, Source], prepared: Prepared, precision: str, place: Place, say: Say) -> Roles:
+    """The frozen networks that the task's loss reads, each of its source.
+
+    Raises:
+        Refusal: there are more or fewer than the task names, or one has not learnt this task, or reads other tokens.
+    """
+    task, wanted = prepared.task, prepared.task.roles
+    if set(sources) != set(wanted):
+        needs = f"needs {', '.join(wanted)}" if wanted else "has none"
+        given = ", ".join(sources) or "none"
+        raise Refusal(f"the task {task.kind} {needs} under 'roles', and there are: {given}; write a source for each")
+    networks: dict[str, nn.Module] = {}
+    for name, source in sources.items():
+        found = source_at(source, place)
+        path = found.tokenizer_path()
+        if path is None or fingerprint(tokenizer_for(found, None, place)) != fingerprint(prepared.tokenizer):
+            raise Refusal(
+                f"roles.{name}: has no tokenizer, or another one than the network that learns, so rows would mean "
+                "something else to it; give one that was trained with the same"
+            )
+        first, second = (replace(prepared, source=found, seed=seed).base_model() for seed in (0, 1))
+        weights = dict(second.named_parameters())
+        fresh = [key for key, value in first.named_parameters() if not torch.equal(value, weights[key])]
+        if fresh:
+            raise Refusal(
+                f"roles.{name}: {path} holds no weights that fit '{fresh[0]}', so it has not learnt {task.kind} with "
+                "these labels; give a network that has"
+            )
+        del second, weights
+        say(f"{name}: {path}, frozen, {sum(value.numel() for value in first.parameters()) / 1e6:.2f} M parameters")
+        networks[name] = prepare_for_training(first.requires_grad_(requires_grad=False), precision).eval()
+    return Roles(task, networks)
 
 
 def tokenizer_for(source: Source, tokenizer: Reference | TokenizerSource | None, place: Place) -> Tokenizer:

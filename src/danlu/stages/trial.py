@@ -24,6 +24,7 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.train.batches import Batches
 from danlu.tuning.features import cached_trunk
 from danlu.tuning.method import Method
+from danlu.tuning.roles import Roles
 
 FIRST = 64  # rows among which the shortest is looked for
 _RAISED = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, AssertionError, ImportError)
@@ -42,7 +43,7 @@ def suited(model: nn.Module, task: Task, tokenizer: Tokenizer, say: Callable[[st
         return task.suited(model, tokenizer, say)
 
 
-def try_a_step(batches: Batches, model: nn.Module, task: Task, method: Method, folder: Path) -> None:
+def try_a_step(batches: Batches, model: nn.Module, roles: Roles, method: Method, folder: Path) -> None:
     """The loss and the gradients of the shortest of the first rows; nothing of them stays.
 
     Raises:
@@ -51,12 +52,12 @@ def try_a_step(batches: Batches, model: nn.Module, task: Task, method: Method, f
     lengths = [len(batches.encoded[row]) for row in range(min(len(batches.encoded), FIRST))]
     shortest = np.argsort(lengths, kind="stable")[:1]
     piece = Slice(shortest, lengths[shortest[0]], lengths[shortest[0]])
-    with _in_a_sentence(model, f"{task.kind} with tuning '{method.kind}'"), ExitStack() as stack:
+    with _in_a_sentence(model, f"{roles.task.kind} with tuning '{method.kind}'"), ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng())
         (batch,) = batches.micro_batches(piece, (0, 0), device())
         if method.freezes_trunk:
             stack.enter_context(cached_trunk(model, [batch], folder))
-        sum(task.loss(model, batch).values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
+        sum(roles.loss(model, batch).values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
     model.zero_grad(set_to_none=True)
 
 

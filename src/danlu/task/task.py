@@ -67,6 +67,12 @@ class Task(Part):
     couples_rows: ClassVar[bool] = False
     """Whether the loss of an example depends on those beside it, so that a batch must never be cut apart."""
 
+    repeats: ClassVar[bool] = True
+    """Whether a row is the same whenever it is collated; False where `rng` draws in it, as for masks."""
+
+    roles: ClassVar[tuple[str, ...]] = ()
+    """Names of frozen networks that the loss reads beside the one that learns, such as a teacher or a reference."""
+
     sample: ClassVar[tuple[Record, ...]]
     """Three records that the contract suite and the documentation use."""
 
@@ -125,6 +131,13 @@ class Task(Part):
         `logits` are (B, C), (B, T, C) or, with `places`, (K, C) in the order of rows.
         """
         return {"logits": model(**inputs).logits if places is None else kept_logits(model, inputs, places)}
+
+    def role_says(self, model: nn.Module, row: Batch) -> dict[str, Tensor]:
+        """What the network of a role tells the loss of one row without padding, by name, in a batch of that row alone.
+
+        A number (), (C,) of the row, or (T, C) of its tokens; the loss finds it in the targets `role.name`.
+        """
+        return {name: value[0] for name, value in self.forward(model, row.inputs).items()}
 
     @abstractmethod
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:

@@ -1,7 +1,6 @@
 """Features of a frozen trunk, computed once and read from a file in every epoch.
 
-Rows are known by their content: a row's key is made of its inputs without padding, so equal texts share one
-entry, and the order and the padding of batches do not matter. A row that was not computed goes through the trunk.
+A row that was not computed goes through the trunk.
 
 Legend: B rows, T tokens, D width of the trunk.
 """
@@ -9,7 +8,6 @@ Legend: B rows, T tokens, D width of the trunk.
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,15 +15,15 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions
 
-from danlu.machine.files import full_disk_refused
 from danlu.model.heads import unwrapped
 from danlu.text.batching.batch import Batch
+from danlu.tuning.kept import MASK, Kept, key_of, row_of, unpadded
 
-MASK = "attention_mask"
+_HIDDEN = "hidden"
 
 
 class Features:
-    """Last hidden states (all rows' tokens, D) in one memory-mapped file, and the trunk they come from."""
+    """Last hidden states of all rows in one file, and the trunk they come from."""
 
     def __init__(self, trunk: nn.Module, batches: Iterable[Batch], file: Path) -> None:
         """Run `trunk` once over every row of `batches` and write what it gives to `file`.
@@ -34,40 +32,41 @@ class Features:
             Refusal: the disk is full.
         """
         self.trunk = trunk
-        self.places: dict[bytes, tuple[int, int]] = {}
-        width, total, dtype = 0, 0, torch.float32
+        self._kept = Kept(file)
         trunk.eval()
-        with full_disk_refused(file), file.open("wb") as out, torch.no_grad():
+        with torch.no_grad():
             for batch in batches:
-                kept_BT, keys = _kept(batch.inputs), _keys(batch.inputs)
+                kept_BT = unpadded(batch.inputs)
                 hidden_BTD = trunk(**batch.inputs).last_hidden_state
-                width, dtype = hidden_BTD.shape[-1], hidden_BTD.dtype
-                for key, hidden_TD, kept_T in zip(keys, hidden_BTD, kept_BT, strict=True):
-                    if key in self.places:
-                        continue
-                    row = hidden_TD[kept_T].cpu().contiguous()
-                    out.write(row.view(torch.uint8).numpy().data)
-                    self.places[key] = (total, total + len(row))
-                    total += len(row)
-        mapped = torch.from_file(str(file), shared=False, size=total * width, dtype=dtype) if total else torch.empty(0)
-        self.values = mapped.view(total, width)
+                for key, hidden_TD, kept_T in zip(_keys(batch.inputs, kept_BT), hidden_BTD, kept_BT, strict=True):
+                    if key not in self._kept:
+                        self._kept.add(key, {_HIDDEN: hidden_TD[kept_T]})
 
     def hidden(self, inputs: dict[str, Tensor]) -> Tensor:
         """Hidden states (B, T, D), zero where there is padding."""
-        kept_BT = _kept(inputs)
-        places = [self.places.get(key) for key in _keys(inputs)]
-        known = [place for place in places if place is not None]
-        if len(known) < len(places):
+        kept_BT = unpadded(inputs)
+        rows = [self._kept.find(key) for key in _keys(inputs, kept_BT)]
+        known = [row[_HIDDEN] for row in rows if row is not None]
+        if len(known) < len(rows):
             with torch.no_grad():
                 return self.trunk(**inputs).last_hidden_state  # type: ignore[no-any-return]
-        found = torch.cat([self.values[start:stop] for start, stop in known]).to(kept_BT.device)
+        found = torch.cat(known).to(kept_BT.device)
         hidden_BTD = found.new_zeros(*kept_BT.shape, found.shape[-1])
         hidden_BTD[kept_BT] = found
         return hidden_BTD
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._kept.close()
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Copies of a model read the same features."""
         return self
+
+
+def _keys(inputs: dict[str, Tensor], kept_BT: Tensor) -> list[bytes]:
+    rows = {name: value.cpu() for name, value in inputs.items()}
+    return [key_of(row_of(rows, row, kept_T)) for row, kept_T in enumerate(kept_BT.cpu())]
 
 
 class _Answer(BaseModelOutputWithPoolingAndCrossAttentions):
@@ -122,28 +121,4 @@ def cached_trunk(model: nn.Module, batches: Iterable[Batch], folder: Path) -> It
             yield features
         finally:
             setattr(owner, name, trunk.train(owner.training))
-            del features.values  # the file must be let go before it can be removed on Windows
-
-
-def _kept(inputs: dict[str, Tensor]) -> Tensor:
-    """Where there is no padding: (B, T), bool."""
-    mask_BT = inputs.get(MASK)
-    return torch.ones_like(inputs["input_ids"], dtype=torch.bool) if mask_BT is None else mask_BT.bool()
-
-
-def _keys(inputs: dict[str, Tensor]) -> list[bytes]:
-    """A key for each row, from all its inputs without padding; token types of zero are the default, so left out."""
-    kept = _kept(inputs).cpu().numpy()
-    values = {
-        name: value.cpu().numpy()
-        for name, value in sorted(inputs.items())
-        if name != MASK and not (name == "token_type_ids" and not value.any())
-    }
-    keys = []
-    for row, mask in enumerate(kept):
-        digest = blake2b(digest_size=16)
-        for name, value in values.items():
-            digest.update(name.encode())
-            digest.update(value[row][mask].tobytes())
-        keys.append(digest.digest())
-    return keys
+            features.close()  # the file must be let go before it can be removed on Windows

@@ -67,10 +67,12 @@ def other_task(task: type[Task], given: Given, stated: Mapping[str, Any]) -> tup
         other = find(Task, kind)  # type: ignore[type-abstract]
         if other is not task:
             try:
-                read(other, given, stated, {})
+                taken = read(other, given, stated, {}).columns
             except (Unfit, Refusal):
                 continue
-            suited.append((other.reads_tokens, kind))
+            numbers = [name for name in taken if shape_of(other, name)[0] == "number"]
+            if all(taken[name] == name for name in numbers):  # any column of numbers may be one of years or of keys
+                suited.append((other.reads_tokens, kind))
     if not suited:
         return None, False
     reads_tokens, kind = min(suited)

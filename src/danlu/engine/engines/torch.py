@@ -1,6 +1,7 @@
 """PyTorch: one replica a core over the same weights (Paszke et al., 2019)."""
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from danlu.machine.door import opened
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_inference
 from danlu.model.folder import open_model
-from danlu.model.packed import packed
+from danlu.model.packed import Packed, packed
 from danlu.model.positions import longest_row
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
@@ -31,11 +32,18 @@ _making = threading.Lock()
 class TorchNetwork(Network):
     """A model of transformers. The weights are shared with it, not copied: what trains it in place is seen here."""
 
-    def __init__(self, model: PreTrainedModel, threads: int | None = None, *, frozen: bool = False) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        threads: int | None = None,
+        *,
+        frozen: bool = False,
+        packed_already: Packed | None = None,
+    ) -> None:
         """Compute with `threads` cores; None: as many as torch may use.
 
-        `frozen` promises that nobody trains `model` any more; its weights are then laid out for speed. Its own mode
-        and gradients stay as they are.
+        `frozen` promises that nobody trains `model` any more; its weights are then laid out for speed, and
+        `packed_already` are those that were. Its own mode and gradients stay as they are.
         """
         self.model = model
         self.limit = longest_row(model)
@@ -44,6 +52,7 @@ class TorchNetwork(Network):
         self.number_format = str(model.dtype).removeprefix("torch.")
         self.rounding = 1e-4 if model.dtype == torch.float32 else 0.05
         self._frozen = frozen
+        self._packed: Packed = {} if packed_already is None else packed_already
         self._free: SimpleQueue[nn.Module] | None = None
 
     def forward(self, task: Task, batch: Batch) -> dict[str, Tensor]:
@@ -55,12 +64,23 @@ class TorchNetwork(Network):
         finally:
             free.put(model)
 
+    def beside(self, model: nn.Module, frozen: Mapping[str, Tensor]) -> "TorchNetwork":
+        """See `Network.beside`; weights that differ are held, whatever `frozen` says."""
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        ready = prepare_for_inference(model, self.number_format)  # type: ignore[arg-type]
+        own, held = dict(self.model.named_parameters()), dict(ready.named_parameters())
+        for name, before in frozen.items():
+            known, value = own.get(name), held[names[id(before)]]
+            if known is not None and known.dtype == value.dtype and torch.equal(known, value):
+                value.data = known.data
+        return TorchNetwork(ready, self.cores, frozen=self._frozen, packed_already=self._packed)
+
     def _replicas(self) -> "SimpleQueue[nn.Module]":
         """One a core, made when the first is asked for: who only looks at a bundle needs none."""
         with _making:
             if self._free is None:
                 free = SimpleQueue[nn.Module]()
-                first = packed(self.model) if self._frozen else replica(self.model)
+                first = packed(self.model, self._packed) if self._frozen else replica(self.model)
                 for each in (first, *(replica(first) for _ in range(self.cores - 1))):
                     free.put(each.train(mode=False))
                 self._free = free
@@ -68,7 +88,7 @@ class TorchNetwork(Network):
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to another process, which makes replicas of its own."""
-        return {**self.__dict__, "_free": None}
+        return {**self.__dict__, "_free": None, "_packed": {}}
 
 
 class Torch(Engine):

@@ -28,6 +28,7 @@ class Evaluate(Stage):
     baseline: Literal["auto", "none"] | Baseline = Field(
         default="auto", description="what to compare with; auto: what the task names, learnt from the training split"
     )
+    adapter: str | None = Field(default=None, description="name of the bundle's adapter; None: what serves")
     precision: Literal["auto", "float32", "bfloat16"] | None = Field(
         default=None, description="what to compute in; None: as the bundle says"
     )
@@ -49,7 +50,7 @@ class Evaluate(Stage):
 
     def run(self, place: Place) -> None:
         """Predict, score and write; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
-        bundle = load(bundle_folder(self.bundle, place), self.precision)
+        bundle = load(bundle_folder(self.bundle, place), self.precision, adapter=self.adapter)
         records = self._records("test", place, labelled="label" in bundle.task.columns)
         baseline, train = self._rival(bundle, place)
         found = examine(

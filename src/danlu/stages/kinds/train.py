@@ -9,20 +9,19 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from danlu.bundle.bundle import save
 from danlu.data.record import Record
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
-from danlu.machine.files import folder_in_place
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.stages.left import leave
 from danlu.stages.ready import (
     Prepared,
     Ready,
@@ -30,6 +29,7 @@ from danlu.stages.ready import (
     learnt_from,
     network,
     refuse_unvalidated,
+    roles_for,
     rows_of,
     source_at,
     tokenizer_for,
@@ -62,6 +62,9 @@ class Train(Stage):
     tokenizer: Reference | TokenizerSource | None = Field(default=None, description="None: the model's own")
     model: Source
     task: Task
+    roles: dict[str, Source] = Field(
+        default={}, description="frozen networks that the loss of the task reads, by the names that the task gives them"
+    )
     tuning: Method = Full()
     train: Training = Training()
 
@@ -76,6 +79,7 @@ class Train(Stage):
             if self.tuning.freezes_trunk:
                 batches = _once(run.batches, device())
                 stack.enter_context(cached_trunk(ready.model, batches, place.folder))
+            stack.enter_context(ready.roles.keeping(place.folder))
             measure = _measure(stack, ready) if ready.validation else None
             best = run.train(place.name, measure, place.watch)
         stopped, step = run.stopped, run.state.step
@@ -109,8 +113,9 @@ class Train(Stage):
         if not learnt.shards:
             _say_losses(say, encoded)
         refuse_unvalidated(validation, prepared, limit)
-        ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model)
-        try_a_step(ready.batches(), model, prepared.task, self.tuning, place.folder)
+        roles = roles_for(self.roles, prepared, precision, place, say)
+        ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
+        try_a_step(ready.batches(), model, roles, self.tuning, place.folder)
         return ready
 
     def restored(self, ready: Ready, place: Place) -> TrainingRun:
@@ -118,7 +123,7 @@ class Train(Stage):
         return TrainingRun(
             ready.model,
             ready.batches(),
-            ready.prepared.task.loss,
+            ready.roles.loss,
             self.train,
             self.tuning,
             precision=ready.precision,
@@ -144,12 +149,7 @@ class Train(Stage):
                 parameters[name].copy_(weight)
             for name, value in best.method.items():
                 state[name].copy_(value)
-        if not (self.tuning.mergeable and all(parameter.requires_grad for parameter in parameters.values())):
-            with folder_in_place(place.folder / "adapter") as folder:
-                self.tuning.save(model, folder)
-        if not self.tuning.mergeable:
-            place.say(f"{place.name}: adapter in {place.folder / 'adapter'}; it cannot be merged into a bundle")
-            return
+        roles = {name: source.to_plain() for name, source in self.roles.items()}
         provenance = {
             "recipe": place.folder.parent.name,
             "stage": place.name,
@@ -157,19 +157,16 @@ class Train(Stage):
             "records": {"train": learnt.count, "validation": len(ready.validation)},
             "best_step": best.step,
             "validation": best.score,
-        }
-        save(
-            place.folder / "bundle",
-            self.tuning.merge(model),
-            prepared.tokenizer,
-            prepared.task,
+        } | ({"roles": roles} if roles else {})
+        examples = (ready.validation or learnt.records)[:EXAMPLES]
+        leave(
+            place,
+            prepared,
+            model,
+            provenance,
             precision="float32" if precision == "float16" else precision,
-            provenance=provenance,
-            examples=[prepared.task.kept(record) for record in (ready.validation or learnt.records)[:EXAMPLES]],
-            rewriters=prepared.rewriters,
-            language=place.language,
+            examples=[prepared.task.kept(record) for record in examples],
         )
-        place.say(f"{place.name}: bundle in {place.folder / 'bundle'}")
 
 
 def _remove_leftovers(folder: Path) -> None:

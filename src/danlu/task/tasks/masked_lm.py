@@ -46,6 +46,7 @@ class MaskedLm(Task):
 
     auto_class: ClassVar[str] = "AutoModelForMaskedLM"
     columns: ClassVar[dict[str, str]] = {"text": "text"}
+    repeats: ClassVar[bool] = False
     answer_form: ClassVar[str] = "likelihood"
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
     reads_tokens: ClassVar[bool] = True

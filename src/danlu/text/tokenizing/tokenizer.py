@@ -1,5 +1,6 @@
 """The promise of a tokenizer: how one is made, from text or from a folder; and how text enters it."""
 
+import hashlib
 import json
 import re
 from abc import abstractmethod
@@ -65,6 +66,12 @@ def backend_with_blanks(tokenizer: Tokenizer) -> "Backend":
         found.encode_special_tokens = True
         _with_blanks[tokenizer] = found
     return found
+
+
+def fingerprint(tokenizer: Tokenizer) -> str:
+    """The SHA-256 of all that decides which numbers a text becomes, with special tokens around it."""
+    plain = json.loads(backend_for_text(tokenizer).to_str())
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def special_tokens(tokenizer: Tokenizer) -> list[str]:

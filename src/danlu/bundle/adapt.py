@@ -1,0 +1,97 @@
+"""Add to a bundle what a training has added to its base."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from danlu.bundle import golden, manifest, signature
+from danlu.bundle.adapter import asked_for, put, refuse_name, unsealed
+from danlu.bundle.bundle import Bundle, load, open_folder, save
+from danlu.machine.files import folder_in_place
+from danlu.model.sources.pretrained import Pretrained
+from danlu.refusal import Refusal
+from danlu.text.tokenizing.folder import open_tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, fingerprint
+from danlu.tuning.added import base_hash
+
+
+def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path | None = None) -> Path:
+    """Add the adapter in a folder to a bundle under a name, or to a copy of the bundle, the folder `output`.
+
+    It is asked for its golden outputs on this base before anything is changed. A signature is of the bundle as it was,
+    so it goes. The folder of the bundle that has the adapter now is given back. A base that is no bundle yet, but the
+    folder of a pretrained model, becomes one in `output`, which the adapter serves.
+
+    Raises:
+        Refusal: the adapter belongs to another base, reads another tokenizer, answers otherwise than it did where it
+            was trained, or is damaged; or the name is taken.
+    """
+    refuse_name(name)
+    source, told = unsealed(adapter)
+    folder = manifest.find(path)
+    if output is not None and Path(output).expanduser().exists():
+        raise Refusal(f"{output}: is there already; name a folder that is not")
+    if not (folder / manifest.NAME).exists() and (folder / "config.json").is_file():
+        return _begun(folder, source, told, name, output)
+    facts = manifest.read(folder)
+    if name.casefold() in map(str.casefold, facts.get("adapters", {})):
+        raise Refusal(f"{folder}: has an adapter '{name}' already; choose another name")
+    final = folder if output is None else Path(output).expanduser()
+    with folder_in_place(final) as temporary:
+        shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(signature.NAME))
+        put(source, told, temporary, facts, name)
+        with open_folder(temporary, facts, "float32", None) as bundle:
+            _refuse_other_tokens(source, told, folder, bundle.tokenizer)
+            if "base" not in facts:  # in those of an older danlu
+                facts["base"] = base_hash(dict(bundle.model.named_parameters()))
+            _refuse_other_answers(source, folder, bundle, name)
+        manifest.write(temporary, facts)
+    return final
+
+
+def _begun(folder: Path, source: Path, told: dict[str, Any], name: str, output: str | Path | None) -> Path:
+    """A bundle in `output` of the pretrained model in `folder`, with the adapter that serves it."""
+    if output is None:
+        raise Refusal(f"{folder}: is a model and no bundle yet; name a folder for the bundle of it: --output FOLDER")
+    asked = asked_for({"adapters": {name: told}}, name, source)
+    tokenizer = open_tokenizer(folder, str(folder))
+    _refuse_other_tokens(source, told, folder, tokenizer)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # of a head that the adapter brings itself
+        base = Pretrained(path=str(folder)).build(asked.task.auto_class, tokenizer, asked.task.config())
+    final = Path(output).expanduser()
+    with folder_in_place(final) as temporary:
+        save(
+            temporary,
+            base,
+            tokenizer,
+            asked.task,
+            precision="auto",
+            provenance=told.get("provenance", {}),
+            examples=golden.read(source)["records"],
+            rewriters=asked.rewriters,
+            adapter=(name, source, told),
+        )
+        with load(temporary, "float32") as bundle:
+            _refuse_other_answers(source, folder, bundle, name)
+    return final
+
+
+def _refuse_other_tokens(source: Path, told: dict[str, Any], folder: Path, tokenizer: Tokenizer) -> None:
+    if told.get("tokenizer") != fingerprint(tokenizer):
+        raise Refusal(
+            f"{source}: was trained with another tokenizer than that of {folder}, which would give it other tokens; "
+            "add it to a bundle of its own base"
+        )
+
+
+def _refuse_other_answers(source: Path, folder: Path, bundle: Bundle, name: str) -> None:
+    tolerances = bundle.facts.get("tolerances", golden.TOLERANCES)
+    differences = golden.replayed(source, bundle.predictor_of(name), tolerances)
+    if differences:
+        raise Refusal(
+            f"{source}: answers otherwise on {folder} than where it was trained ({differences[0]}); add it to a "
+            "bundle of its own base"
+        )

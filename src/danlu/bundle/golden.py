@@ -1,0 +1,93 @@
+"""Golden outputs: some records and what a model has said of them, to be compared with what it says elsewhere."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from danlu.data.cleaning.clean import samples_rewritten
+from danlu.data.record import Record
+from danlu.engine.predict import Predictor
+from danlu.machine.door import opened, read_json
+from danlu.machine.files import write_text
+from danlu.refusal import Refusal
+
+NAME = "golden.json"
+EXAMPLES = 8  # records at most
+
+TOLERANCES = {"float32": 2e-3, "bfloat16": 3e-2, "float16": 1e-2}
+"""How far a score may drift between machines, for each number format; above 1 in size, relative to the number."""
+
+_AGAIN = "copy or train the bundle again"
+
+
+def write(folder: Path, predictor: Predictor, examples: Sequence[Record]) -> None:
+    """Write what is predicted for the first `examples`, and what the rewriters make of their own samples."""
+    golden = {
+        "dtype": predictor.network.number_format,
+        "records": examples[:EXAMPLES],
+        "predictions": predictor.predict(examples[:EXAMPLES]),
+        "rewritten": samples_rewritten(predictor.rewriters),
+    }
+    write_text(folder / NAME, json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
+
+
+def replayed(folder: Path, predictor: Predictor, tolerances: Mapping[str, float]) -> list[str]:
+    """One sentence for every difference from the golden outputs in a folder.
+
+    Labels, spans and other texts must be equal; numbers agree to the looser tolerance of the two number formats.
+
+    Raises:
+        Refusal: the golden outputs are damaged.
+    """
+    golden = read(folder)
+    tolerance = max(tolerances.get(golden["dtype"], 0.0), tolerances.get(predictor.network.number_format, 0.0))
+    with opened(folder / NAME, "the bundle cannot answer these records", _AGAIN):
+        predictions = json.loads(json.dumps(predictor.predict(golden["records"])))
+        rewritten = samples_rewritten(predictor.rewriters)
+    differences: list[str] = []
+    for number, (before, after) in enumerate(zip(golden["predictions"], predictions, strict=True), 1):
+        differences += _differences(before, after, f"example {number}", tolerance)
+    before = golden.get("rewritten", [])
+    if len(before) != len(rewritten):
+        return [*differences, f"rewritten samples: were {len(before)}, are {len(rewritten)}"]
+    for number, pair in enumerate(zip(before, rewritten, strict=True), 1):
+        differences += _differences(*pair, f"rewritten sample {number}", tolerance)
+    return differences
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The golden outputs, in the form in which `write` writes them."""
+    golden = read_json(folder / NAME, _AGAIN)
+    lists = [golden.get("records"), golden.get("predictions"), golden.get("rewritten", [])]
+    records, predictions, _ = lists
+    if (
+        not all(isinstance(found, list) for found in lists)
+        or len(records or []) != len(predictions or [])
+        or not all(isinstance(record, dict) for record in records or [])
+        or not isinstance(golden.get("dtype"), str)
+    ):
+        raise Refusal(
+            f"{folder / NAME}: expected 'dtype', and as many 'records' as 'predictions' of the bundle; {_AGAIN}"
+        )
+    return golden
+
+
+def _differences(before: Any, after: Any, place: str, tolerance: float) -> list[str]:
+    if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
+        return [
+            difference
+            for key in before
+            for difference in _differences(before[key], after[key], f"{place}, {key}", tolerance)
+        ]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [
+            difference
+            for number, (old, new) in enumerate(zip(before, after, strict=True), 1)
+            for difference in _differences(old, new, f"{place} {number}", tolerance)
+        ]
+    if isinstance(before, float) and isinstance(after, float):
+        if abs(before - after) <= tolerance * max(1.0, abs(before)):
+            return []
+        return [f"{place}: was {before:.6g}, is {after:.6g}, further apart than {tolerance:g}"]
+    return [] if before == after else [f"{place}: was {before!r}, is {after!r}"]

@@ -1,0 +1,105 @@
+"""Frozen networks that a loss reads beside the one that learns: a teacher, a reference.
+
+A network is asked for each row by itself, without padding and by one core, so that what it says is a function of that
+row alone: the same bits in whatever batch the row stands, whether they were kept or are asked for again, and after an
+interruption.
+
+Legend: B rows, T tokens, C as the task says.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from danlu.machine.crew import on_one_core
+from danlu.task.task import Task
+from danlu.text.batching.batch import Batch
+from danlu.tuning.kept import Kept, key_of, row_of, unpadded
+
+
+class Roles:
+    """The networks of a task's roles, by name, and the loss that reads them."""
+
+    def __init__(self, task: Task, networks: Mapping[str, nn.Module]) -> None:
+        """Ask `networks`, which are not trained and are in evaluation mode, as `task` wants it."""
+        self.task, self.networks = task, networks
+        self._kept: Kept | None = None
+
+    def loss(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """The loss of the task, as `Task.loss`, with what the roles say of the batch among its targets."""
+        return self.task.loss(model, self.told(batch))
+
+    def told(self, batch: Batch) -> Batch:
+        """The batch with targets `role.name`: (B,), (B, C), or (B, T, C), zero where there is padding."""
+        if not self.networks:
+            return batch
+        kept_BT = unpadded(batch.inputs)
+        rows = [_row(batch, row, kept_T) for row, kept_T in enumerate(kept_BT)]
+        targets = dict(batch.targets)
+        for role, network in self.networks.items():
+            said = [self._said(role, network, row) for row in rows]
+            for name in said[0]:
+                stacked = _stacked([each[name] for each in said], kept_BT)
+                targets[f"{role}.{name}"] = stacked.to(batch.inputs["input_ids"].device)
+        return replace(batch, targets=targets)
+
+    @contextmanager
+    def keeping(self, folder: Path) -> Iterator[None]:
+        """Within the block, what is said of a row is asked once, and then read from a file in `folder`.
+
+        Where a task draws its rows anew each time (`Task.repeats`), there is nothing to keep.
+        """
+        if not self.networks or not self.task.repeats:
+            yield
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="features-", dir=folder) as place:
+            self._kept = Kept(Path(place) / "said")
+            try:
+                yield
+            finally:
+                self._kept.close()
+                self._kept = None
+
+    def _said(self, role: str, network: nn.Module, row: Batch) -> dict[str, Tensor]:
+        if self._kept is None:
+            return self._asked(network, row)
+        key = key_of(row.inputs | {f"target {name}": value for name, value in row.targets.items()}, (role,))
+        found = self._kept.find(key)
+        if found is None:
+            found = self._asked(network, row)
+            self._kept.add(key, found)
+        return found
+
+    @torch.no_grad()
+    def _asked(self, network: nn.Module, row: Batch) -> dict[str, Tensor]:
+        where = row.inputs["input_ids"].device.type
+        with on_one_core(), torch.autocast(where, enabled=False):
+            return {name: value.detach() for name, value in self.task.role_says(network, row).items()}
+
+
+def _row(batch: Batch, row: int, kept_T: Tensor) -> Batch:
+    """A batch of one row without padding, with those targets that have an entry a row."""
+    rows = len(batch.inputs["input_ids"])
+    targets = {name: value for name, value in batch.targets.items() if value.dim() and len(value) == rows}
+    return Batch(
+        inputs={name: value[None] for name, value in row_of(batch.inputs, row, kept_T).items()},
+        targets={name: value[None] for name, value in row_of(targets, row, kept_T).items()},
+        counts={},
+        examples=np.zeros(1, np.int64),
+        tokens=int(kept_T.sum()),
+    )
+
+
+def _stacked(said: Sequence[Tensor], kept_BT: Tensor) -> Tensor:
+    if said[0].dim() < 2:
+        return torch.stack(list(said))
+    stacked_BTC = said[0].new_zeros(*kept_BT.shape, *said[0].shape[1:])
+    stacked_BTC[kept_BT.to(stacked_BTC.device)] = torch.cat(list(said))
+    return stacked_BTC
