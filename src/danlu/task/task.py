@@ -67,6 +67,9 @@ class Task(Part):
     couples_rows: ClassVar[bool] = False
     """Whether the loss of an example depends on those beside it, so that a batch must never be cut apart."""
 
+    invents_tokens: ClassVar[bool] = False
+    """Whether `collate` puts in tokens beyond the special ones that stand in none of the rows."""
+
     sample: ClassVar[tuple[Record, ...]]
     """Three records that the contract suite and the documentation use."""
 

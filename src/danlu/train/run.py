@@ -14,6 +14,7 @@ from danlu.machine.device import matmul_rate
 from danlu.machine.interrupt import noted_interrupts
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
+from danlu.model.word_rows import parameters_of
 from danlu.recipe.part import find
 from danlu.train import checkpoint
 from danlu.train.average import Average
@@ -25,7 +26,6 @@ from danlu.train.optimizer import build_optimizer, bytes_a_value, lay_out
 from danlu.train.parameters import storage_bytes
 from danlu.train.progress import TrainingBar
 from danlu.train.recorder import Recorder
-from danlu.train.schedule import rate_factor
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
 
@@ -156,8 +156,7 @@ class Run:
         return self._best()
 
     def _rate(self, step: int) -> float:
-        warmup = int(self.settings.warmup * self.total)
-        return self.settings.rate * rate_factor(self.settings.schedule, step, self.total, warmup)
+        return self.settings.rate_at(step, self.total)
 
     def _line(self, recent: Sequence[Step]) -> dict[str, float]:
         seconds = sum(step.seconds for step in recent)
@@ -191,7 +190,7 @@ class Run:
         copies = bool(self.settings.average) + (validated and self._every() < self.total)
         moments = bytes_a_value(self.settings.optimizer, **self._moves)
         held += sum(value.numel() * moments + value.nbytes * copies for value in values)
-        return held / sum(parameter.numel() for parameter in everything)
+        return held / parameters_of(self.model)
 
     def _validate(self, validation: Validation, last: bool) -> dict[str, object]:
         with self.average.in_force():

@@ -25,12 +25,14 @@ from danlu.model.fast import prepare_for_training, resolve_precision
 from danlu.model.heads import plain
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
+from danlu.model.word_rows import parameters_of, word_rows
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.sharded import sharded
 from danlu.stages.sources import Data, bundle_folder, has_split, records_of, rewriters_for, tokenizer_of
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import suited, try_a_step
+from danlu.stages.vocabulary import keep_what_is_read, put_into
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -78,9 +80,10 @@ class Train(Stage):
                 stack.enter_context(cached_trunk(model, batches, place.folder))
             measure = _measure(stack, model, prepared, validation) if validation else None
             best = run.train(place.folder.name, measure)
+        total = run.total
         del run  # gradients and moments
         counts = {"train": ready.count, "validation": len(validation)}
-        self._save(place, prepared, best, ready.precision, counts, (validation or ready.records)[:8])
+        self._save(place, prepared, best, model, total, ready.precision, counts, (validation or ready.records)[:8])
 
     def standing(self, folder: Path) -> str | None:
         """The step of the newest checkpoint."""
@@ -123,9 +126,10 @@ class Train(Stage):
         if not shards:
             _say_losses(place, encoded)
         try:  # what cannot be validated is told now, not after an epoch
-            prepared.task.encode(validation, tokenizer, limit, labelled=True)
+            looked_at = prepared.task.encode(validation, tokenizer, limit, labelled=True)
         except Refusal as refusal:
             raise Refusal(f"validation data, {refusal}") from None
+        keep_what_is_read(model, task, self.tuning, self.train, precision, tokenizer, encoded, looked_at)
         count = shards.records if shards else len(records)
         ready = Ready(records, count, validation, prepared, precision, limit, encoded, model)
         try_a_step(ready.batches(), model, task, self.tuning, place.folder)
@@ -155,6 +159,8 @@ class Train(Stage):
         place: Place,
         prepared: "Prepared",
         best: Best,
+        trained: nn.Module,
+        total: int,
         precision: str,
         counts: dict[str, int],
         examples: list[Record],
@@ -163,8 +169,7 @@ class Train(Stage):
         model = prepared.tuned_model()
         parameters, state = dict(model.named_parameters()), self.tuning.state(model)
         with torch.no_grad():
-            for name, weight in best.weights.items():
-                parameters[name].copy_(weight)
+            put_into(parameters, best, trained, self.tuning, self.train, total)
             for name, value in best.method.items():
                 state[name].copy_(value)
         if not (self.tuning.mergeable and all(parameter.requires_grad for parameter in parameters.values())):
@@ -293,15 +298,17 @@ def _say_losses(place: Place, encoded: Sequence[Encoded]) -> None:
 
 def _say_plan(place: Place, run: Run, task: Task, model: nn.Module, precision: str, held: float) -> None:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    everything = sum(p.numel() for p in model.parameters())
+    everything = parameters_of(model)
     begun = f", from step {run.state.step:,}" if run.state.step else ""
     settings = run.settings
+    narrow = [f"{len(each.kept):,} of {each.whole:,} words" for each in word_rows(model).values()]
+    rows = f" ({', '.join(narrow)}, for no text has the others)" if narrow else ""
     if task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):
         place.say(
             f"{place.folder.name}: the examples of a batch are learnt from one another, so each batch stays whole: "
             "'threads' has no effect, and with 'accumulate' examples see those of their own batch alone"
         )
     place.say(
-        f"{place.folder.name}: {everything / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained, {precision}, "
+        f"{place.folder.name}: {everything / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained{rows}, {precision}, "
         f"{run.total:,} steps, {run.steps_an_epoch:,} in an epoch, {held:.3g} bytes a parameter{begun}"
     )

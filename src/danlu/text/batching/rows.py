@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from danlu.data.reading.arrow_rows import arrow_refused
 from danlu.refusal import Refusal
-from danlu.text.batching.encoded import Encoded, Row, Sizes, sizes_of
+from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes, sizes_of
 from danlu.text.batching.shards import Manifest, Shard, hashed
 
 SHARD = 1 << 26  # tokens: 256 MB of numbers
@@ -80,6 +80,11 @@ class Rows(Sequence[Encoded]):
                 self._blocks += [_checked(reader, number) for number in range(reader.num_record_batches)]
         self._starts = [0, *accumulate(block.count for block in self._blocks)]
         self.sizes = _sizes(self._blocks)
+
+    @property
+    def tokens_read(self) -> Iterable[Ids]:
+        """The numbers of all tokens, block by block."""
+        return (block.parts[0].values for block in self._blocks)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
