@@ -145,7 +145,7 @@ def test_rows_that_are_not_read_change_no_bit_of_the_norm(rows: int) -> None:
         other = [torch.ones_like(p) for _, p in parameters.named]
         for ids in ([9, 0, 1, 2], [3, 5, 3, 10]):
             shape = (len(table.weight), 8)
-            other[2] = torch.sparse_coo_tensor(torch.tensor([ids]), values, shape)
+            other[2] = torch.sparse_coo_tensor(torch.tensor([ids]), values, shape, check_invariants=True)
             parameters.add(other, first=True)
         parameters.add(other, first=False)
         norms.append(float(parameters.norm()))
