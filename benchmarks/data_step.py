@@ -37,17 +37,17 @@ def clean(corpus: Path, _folder: Path) -> dict[str, Any]:
     """Reading alone, then through the default cleaners on all cores."""
     from danlu.data.cleaning.clean import clean_records
     from danlu.data.corpus.executors.local import Local
-    from danlu.data.corpus.ingest import pieces
+    from danlu.data.corpus.ingest import raw_chunks
 
     begin = time.perf_counter()
-    for _ in pieces([("train", "corpus", _records(corpus))], "text"):
+    for _ in raw_chunks([("train", "corpus", _records(corpus))], "text"):
         pass
     seconds = {"read": time.perf_counter() - begin}
     import data_step  # other processes find this script by its name
 
     work = partial(data_step.rows_left, partial(clean_records, cleaners=_cleaners(), column="text"))
     begin = time.perf_counter()
-    left = sum(Local().map(work, pieces([("train", "corpus", _records(corpus))], "text")))
+    left = sum(Local().map(work, raw_chunks([("train", "corpus", _records(corpus))], "text")))
     seconds["clean"] = time.perf_counter() - begin
     return {"seconds": seconds, "rows": left}
 
@@ -56,21 +56,21 @@ def near(corpus: Path, folder: Path) -> dict[str, Any]:
     """What a stage of kind prepare does, step by step, and what it finds of the planted duplicates."""
     from danlu.data.corpus.deal import deal
     from danlu.data.corpus.executors.local import Local
-    from danlu.data.corpus.ingest import Ingest, pieces
+    from danlu.data.corpus.ingest import Ingest, raw_chunks
     from danlu.data.corpus.prepared import SPLITS
     from danlu.data.corpus.spool import Spool, spooled_clusters
-    from danlu.data.splitting.split import split_coded
+    from danlu.data.splitting.split import split
     from danlu.machine.seed import generator
 
     engine, begin = Local(), time.perf_counter()
     ingest = Ingest(folder, "text", SIMILARITY)
-    spool = Spool(folder, list(engine.map(ingest, pieces([("train", "corpus", _records(corpus))], "text"))), "text")
+    spool = Spool(folder, list(engine.map(ingest, raw_chunks([("train", "corpus", _records(corpus))], "text"))), "text")
     keyed = time.perf_counter()
     clusters = spooled_clusters(spool, SIMILARITY, engine).near
     clustered = time.perf_counter()
     rows = np.flatnonzero(clusters == np.arange(spool.rows))
     split_of = np.full(spool.rows, -1, np.int8)
-    dealt = split_coded(clusters[rows], {"train": 0.98, "validation": 0.01, "test": 0.01}, generator(0, "split"))
+    dealt = split(clusters[rows], {"train": 0.98, "validation": 0.01, "test": 0.01}, generator(0, "split"))
     for number, name in enumerate(SPLITS):
         split_of[rows[dealt[name]]] = number
     target = folder.with_name("prepared")

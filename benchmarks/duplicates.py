@@ -6,6 +6,21 @@ from typing import Any
 import numpy as np
 
 
+def shingles(text: str) -> set[str]:
+    """The shingles of one text as danlu cuts them: see `danlu.data.duplicates.minhash.hashed_shingles`."""
+    from danlu.data.duplicates.folded import folded
+    from danlu.data.duplicates.minhash import FIRST_WIDE, LETTERS, SHINGLE
+
+    text = folded([text]).bytes_of(0).decode("utf-32-le", "surrogatepass")
+    found = set()
+    for start, character in enumerate(text):
+        wide = ord(character) >= FIRST_WIDE
+        width = SHINGLE if wide else LETTERS
+        if start == 0 or start + width <= len(text) or (not wide and ord(text[start - 1]) >= FIRST_WIDE):
+            found.add(text[start : start + width])
+    return found or {""}
+
+
 def danlu(texts: list[str], similarity: float, _folder: Path) -> np.ndarray:
     """Danlu's clusters, in memory."""
     from danlu.data.duplicates.dedup import find_clusters
@@ -17,8 +32,7 @@ def datasketch(texts: list[str], similarity: float, _folder: Path) -> np.ndarray
     """The index of datasketch with danlu's bands and rows, over danlu's shingles, its estimate deciding."""
     from datasketch import MinHash, MinHashLSH
 
-    from danlu.data.duplicates.folded import normalised
-    from danlu.data.duplicates.minhash import bands_for, shingles
+    from danlu.data.duplicates.minhash import bands_for
 
     bands, rows = bands_for(similarity)
     index = MinHashLSH(num_perm=bands * rows, params=(bands, rows))
@@ -26,7 +40,7 @@ def datasketch(texts: list[str], similarity: float, _folder: Path) -> np.ndarray
     clusters = np.arange(len(texts))
     for row, text in enumerate(texts):
         sketch = MinHash(num_perm=bands * rows)
-        sketch.update_batch([shingle.encode() for shingle in shingles(normalised(text))])
+        sketch.update_batch([shingle.encode() for shingle in shingles(text)])
         found = [other for other in index.query(sketch) if sketches[other].jaccard(sketch) >= similarity]
         if found:
             clusters[row] = clusters[min(found)]
@@ -46,12 +60,11 @@ def datatrove(texts: list[str], similarity: float, folder: Path) -> np.ndarray:
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupBuckets
     from datatrove.utils.hashing import HashConfig
 
-    from danlu.data.duplicates.folded import normalised
-    from danlu.data.duplicates.minhash import bands_for, shingles
+    from danlu.data.duplicates.minhash import bands_for
 
     class Signature(MinhashDedupSignature):  # type: ignore[misc]
         def get_shingles(self, text: str) -> np.ndarray:
-            found = [self._hash_func(shingle.encode()) for shingle in shingles(normalised(text))]
+            found = [self._hash_func(shingle.encode()) for shingle in shingles(text)]
             return np.fromiter(found, np.uint64, len(found)).reshape(-1, 1)
 
     bands, rows = bands_for(similarity)

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from danlu.data.cleaning.cleaner import Cleaner, Filter, Rewriter
-from danlu.data.duplicates.dedup import near_clusters
+from danlu.data.duplicates.dedup import find_clusters
 from danlu.data.duplicates.folded import folded
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import Format
@@ -115,7 +115,7 @@ def subjects() -> Iterator[Subject]:
             yield Subject("reader", f"{kind}, raw", partial(_of_reader, kind, raw=True))
     yield Subject("reader", "folder, html", partial(_of_reader, "folder", suffix=".html"))
     yield Subject("reader", "csv, grouped", _of_groups)
-    yield Subject("near-duplicates", "one text", lambda _: lambda text: near_clusters([text, text + "x"]))
+    yield Subject("near-duplicates", "one text", lambda _: lambda text: find_clusters([text, text + "x"]))
     yield Subject("near-duplicates", "templates", lambda _: _of_templates)
 
 
@@ -205,7 +205,7 @@ def _content(kind: str, text: str) -> bytes:
 
 def _of_templates(text: str) -> None:
     """As many texts of one template as the text has eights of characters."""
-    near_clusters([f"订单{number}已经发货，请注意查收" for number in range(len(text) // 8)])
+    find_clusters([f"订单{number}已经发货，请注意查收" for number in range(len(text) // 8)])
 
 
 def seconds(run: Run, text: str, times: int) -> float:

@@ -11,8 +11,10 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from danlu.data.duplicates.dedup import drop_duplicates, find_clusters
-from danlu.data.record import Record
+import numpy as np
+
+from danlu.data.duplicates.dedup import contested, find_clusters, first_of_each, numbered
+from danlu.data.record import Record, opinion_of, truth_of
 from danlu.data.wrong_labels.out_of_sample import out_of_sample
 from danlu.data.wrong_labels.suspects import Suspect, suspects
 from danlu.machine.seed import generator
@@ -33,8 +35,10 @@ def reviews(*, deduplicated: bool) -> list[Record]:
         if line.strip()
     ]
     clusters = find_clusters([record["text"] for record in records])
-    kept = drop_duplicates(records, clusters, how="near" if deduplicated else "none")
-    return [records[row] for row in kept.rows.tolist()]
+    rows = np.flatnonzero(~contested(numbered(map(truth_of, records)), clusters.exact))
+    opinions = numbered(map(opinion_of, records))
+    kept = first_of_each(rows, clusters, "near" if deduplicated else "none", opinions)
+    return [records[row] for row in kept.tolist()]
 
 
 def measure(records: list[Record], seed: int) -> tuple[list[Suspect], set[int], float]:

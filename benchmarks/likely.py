@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from danlu.data.cleaning.likely import OTHER, SORTS, STEP, sorts
+from danlu.data.cleaning.likely import OTHER, STEP, sorts
 
 TARGET = Path(__file__).parents[1] / "src" / "danlu" / "data" / "cleaning" / "likely.npz"
 
+SORTS = OTHER + 1
 SIZE = 100_000  # characters that a language counts for; Chinese, of many characters, for 12 times that
 PAIRS = 24_000  # that are kept
 

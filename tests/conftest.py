@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from danlu.train.run import Run
+    from danlu.train.run import TrainingRun
+
 
 # Examples are the same in every run, and a slow machine is no failure.
 settings.register_profile("house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -26,8 +27,8 @@ os.environ["XDG_CACHE_HOME"] = os.environ["MODELSCOPE_CACHE"] = _cache.name
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture
-def made_run() -> "Callable[..., Run]":
+@pytest.fixture(scope="session")
+def made_run() -> "Callable[..., TrainingRun]":
     """A function that makes a training of a tiny transformers model: rows of 4 to 10 tokens, learnt by heart."""
     import numpy as np
     import torch
@@ -35,7 +36,7 @@ def made_run() -> "Callable[..., Run]":
     from danlu.text.batching.batch import Batch
     from danlu.text.batching.encoded import Encoded, Row
     from danlu.train.batches import Batches
-    from danlu.train.run import Run
+    from danlu.train.run import TrainingRun
     from danlu.train.settings import Training
     from danlu.tuning.method import Method
 
@@ -53,12 +54,14 @@ def made_run() -> "Callable[..., Run]":
         labels = (learnt % logits.shape[-1]).flatten()
         return {"labels": torch.nn.functional.cross_entropy(logits.flatten(0, -2), labels, reduction="sum")}
 
-    def make(model: torch.nn.Module, method: Method, folder: Path, *, precision: str = "float32", **fields: Any) -> Run:
+    def make(
+        model: torch.nn.Module, method: Method, folder: Path, *, precision: str = "float32", **fields: Any
+    ) -> TrainingRun:
         rng = np.random.default_rng(0)
         rows = [Encoded(row, (Row(rng.integers(3, 60, 4 + row % 7).astype(np.int32)),)) for row in range(24)]
         settings = Training(**({"rate": 1e-2, "precision": precision} | fields))
         batches = Batches(rows, collate, 0, tokens=64, examples=None, accumulate=1, parts=1)
-        return Run(
+        return TrainingRun(
             model, batches, loss, settings, method, precision=precision, folder=folder, fingerprint="one", seed=0
         )
 

@@ -152,7 +152,7 @@ def test_a_second_run_skips_what_is_done_and_moves_nothing_away_that_it_can_use(
     first, second = walk.of("run")[-2:]
     assert "skipped" not in first.out
     assert "clean: done before with the same settings and data, skipped" in second.out
-    assert (walk.folder / "runs/reviews/model.older-1/bundle/danlu.json").is_file()
+    assert len(list(walk.folder.glob("runs/reviews/model.*/bundle/danlu.json"))) == 1
     assert "model: done before with the same settings and data, skipped" in walk.printed
 
 

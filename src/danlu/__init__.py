@@ -13,6 +13,7 @@ from danlu.refusal import Refusal
 if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
     from danlu.stages.run import Run
+    from danlu.train.events import Event, Leave
 
     __version__: str
 
@@ -38,20 +39,25 @@ def run(
     root: str | Path = "runs",
     only: Sequence[str] | None = None,
     say: Callable[[str], None] = print,
+    beside: bool = False,
+    watch: "Callable[[str, Event], Leave | None]" = lambda _stage, _event: None,
     **overrides: Any,
 ) -> "Run":
     """Run a recipe (a YAML file, the name of one that comes with the package, or a dict) in `root/<its name>`.
 
     Overrides are values by address: `run("reviews.yaml", seed=1, **{"finetune.train.rate": 1e-4})`. `only`
-    names the stages to run, `say` gets each line that is meant for the person who watches.
+    names the stages to run, `say` gets each line that is meant for the person who watches. With `beside` nothing that
+    lies there is renamed: what is not there yet goes to `<stage>.<fingerprint>`. `watch` gets the name of a stage that
+    trains and each event of its training (`danlu.train.events`); it stops it by giving back "checkpoint" or "best".
 
     Raises:
         Refusal: the recipe, the data or the machine cannot do what is asked; the message says what to change.
+        Stopped: `watch` has stopped a training; the same call goes on with it.
     """
     from danlu.stages.recipe import read
     from danlu.stages.run import run as run_stages
 
-    return run_stages(read(recipe, overrides), Path(root), only, say)
+    return run_stages(read(recipe, overrides), Path(root), only, say, beside=beside, watch=watch)
 
 
 def __getattr__(name: str) -> Any:

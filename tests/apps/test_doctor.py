@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from danlu.apps.doctor import Checked, Data, Training, examine
+from danlu.apps.doctor import Checked, DataFacts, TrainingFacts, diagnose
 from danlu.apps.doctor_page import write_page
 from danlu.apps.doctor_words import warnings_of_data, warnings_of_training
 from danlu.cli.check import in_colour, outlooks
 from danlu.cli.main import main
-from danlu.evaluate.reporting.words import duration
+from danlu.evaluate.reporting.wording import duration
 from danlu.language import translator
 from danlu.stages.recipe import read
 from danlu.stages.run import run
@@ -48,16 +48,16 @@ del FINETUNE["tokenizer"]
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checked]:
     folder = tmp_path_factory.mktemp("doctor")
     checked = read(recipe(folder, pretrain=PRETRAIN, finetune=FINETUNE))
-    found = {item.planned.name: item for item in examine(checked, folder / "runs")}
+    found = {item.planned.name: item for item in diagnose(checked, folder / "runs")}
     assert not (folder / "runs").exists()
     return found
 
 
 def test_data_and_training_are_told_before_anything_has_run(found: dict[str, Checked]) -> None:
     data, pretrain, finetune = (found[name].found for name in ("clean", "pretrain", "finetune"))
-    assert isinstance(data, Data)
-    assert isinstance(pretrain, Training)
-    assert isinstance(finetune, Training)
+    assert isinstance(data, DataFacts)
+    assert isinstance(pretrain, TrainingFacts)
+    assert isinstance(finetune, TrainingFacts)
     assert sum(data.rows.values()) == data.survey.nonempty_rows == 120
     assert data.labels["train"] == {"good": data.labels["train"]["good"], "bad": data.labels["train"]["bad"]}
     assert data.leaked == {"validation": (0.0, 0.0), "test": (0.0, 0.0)}
@@ -73,8 +73,8 @@ def test_data_and_training_are_told_before_anything_has_run(found: dict[str, Che
 
 def test_what_is_cut_off_is_what_the_task_cuts_off(found: dict[str, Checked]) -> None:
     pretrain, finetune = found["pretrain"].found, found["finetune"].found
-    assert isinstance(pretrain, Training)
-    assert isinstance(finetune, Training)
+    assert isinstance(pretrain, TrainingFacts)
+    assert isinstance(finetune, TrainingFacts)
     assert (pretrain.tokens.cut, pretrain.tokens.cut_records) == (0, 0)
     assert finetune.tokens.lengths.percentiles["100"] == finetune.tokens.limit == 8
     assert finetune.tokens.total + finetune.tokens.cut == pretrain.tokens.total
@@ -85,13 +85,13 @@ def test_what_is_cut_off_is_what_the_task_cuts_off(found: dict[str, Checked]) ->
 
 def test_the_same_steps_stand_in_a_run(tmp_path: Path) -> None:
     checked = read(recipe(tmp_path, finetune=train("classify", model=SCRATCH)))
-    told = {item.planned.name: item.found for item in examine(checked, tmp_path / "runs")}
+    told = {item.planned.name: item.found for item in diagnose(checked, tmp_path / "runs")}
     said: list[str] = []
     run(checked, tmp_path / "runs", say=said.append)
     finetune = told["finetune"]
-    assert isinstance(finetune, Training)
+    assert isinstance(finetune, TrainingFacts)
     assert any(f"{finetune.dry.steps} steps, {finetune.dry.steps_an_epoch} in an epoch" in line for line in said)
-    again = {item.planned.name: item for item in examine(checked, tmp_path / "runs")}
+    again = {item.planned.name: item for item in diagnose(checked, tmp_path / "runs")}
     assert again["clean"].found == told["clean"]
     assert again["finetune"].found is None  # it is done; there is nothing to foretell
     assert again["finetune"].planned.outlook == "skip"
@@ -115,10 +115,10 @@ def test_other_tasks_and_a_frozen_trunk_are_looked_at_too(tmp_path: Path, task: 
     plain["stages"]["clean"] |= {"dedup": "none", "similarity": 1.0}
     if task == "causal_lm":
         plain["stages"]["model"]["model"] = SCRATCH | {"architecture": "gpt2"}
-    found = {item.planned.name: item for item in examine(read(plain), tmp_path / "runs")}
+    found = {item.planned.name: item for item in diagnose(read(plain), tmp_path / "runs")}
     assert found["model"].refused is None
     training = found["model"].found
-    assert isinstance(training, Training)
+    assert isinstance(training, TrainingFacts)
     assert training.dry.seconds > 0
     assert any(piece.role == "learnt" for row in training.batch for piece in row.pieces)
 
@@ -130,7 +130,7 @@ def test_what_would_stop_a_run_is_told_and_the_rest_is_still_looked_at(
     late = train({"kind": "classify"}, tuning={"kind": "full", "unfreeze": 5})
     plain = recipe(tmp_path, long=long, pretrain=PRETRAIN, late=late)
     plain["stages"]["after"] = {"kind": "evaluate", "bundle": "@long", "data": "@clean:test"}
-    found = {item.planned.name: item for item in examine(read(plain), tmp_path / "runs")}
+    found = {item.planned.name: item for item in diagnose(read(plain), tmp_path / "runs")}
     assert "a row takes 8" in (found["long"].refused or "")
     assert "tuning.unfreeze: 5 for each of the 2 layers below the head" in (found["late"].refused or "")
     assert found["pretrain"].found is not None
@@ -157,20 +157,20 @@ def test_shards_and_checked_labels_are_made_for_the_trainings_that_read_them(tmp
         finetune={**FINETUNE, "data": "@kept"},
         doubted={"kind": "labels", "data": "@clean", "bundle": "@finetune"},
     )
-    found = {item.planned.name: item for item in examine(read(plain), tmp_path / "runs")}
+    found = {item.planned.name: item for item in diagnose(read(plain), tmp_path / "runs")}
     assert [item.refused for item in found.values()] == [None] * 7
     pretrain, finetune, clean = (found[name].found for name in ("pretrain", "finetune", "clean"))
-    assert isinstance(pretrain, Training)
-    assert isinstance(finetune, Training)
-    assert isinstance(clean, Data)
+    assert isinstance(pretrain, TrainingFacts)
+    assert isinstance(finetune, TrainingFacts)
+    assert isinstance(clean, DataFacts)
     assert pretrain.records == clean.rows["train"]
     assert finetune.records == clean.rows["train"] - round(0.1 * clean.rows["train"])
     assert found["doubted"].needs == "finetune"
     direct = recipe(tmp_path, pretrain=PRETRAIN)
     (read_at_once,) = (
-        item.found for item in examine(read(direct), tmp_path / "runs") if item.planned.name == "pretrain"
+        item.found for item in diagnose(read(direct), tmp_path / "runs") if item.planned.name == "pretrain"
     )
-    assert isinstance(read_at_once, Training)
+    assert isinstance(read_at_once, TrainingFacts)
     assert pretrain.tokens.unknown_share == pytest.approx(read_at_once.tokens.unknown_share)
     assert pretrain.tokens.total == read_at_once.tokens.total
 
@@ -194,7 +194,7 @@ def test_uneven_and_unseen_labels_and_leaks_are_warned_of(found: dict[str, Check
     from dataclasses import replace
 
     data = found["clean"].found
-    assert isinstance(data, Data)
+    assert isinstance(data, DataFacts)
     assert warnings_of_data(data, translator("en")) == []
     labels = {"train": {"a": 100, "b": 2}, "test": {"c": 1}}
     bad = replace(data, labels=labels, leaked={"test": (0.25, 0.5)})
@@ -222,6 +222,6 @@ def test_times_are_told_as_people_say_them(seconds: float, words: str) -> None:
 def test_shards_that_are_not_written_yet_stop_no_training(tmp_path: Path) -> None:
     shards = {"kind": "shards", "data": "@clean", "tokenizer": "@vocab", "longest": 32}
     later = train({"kind": "masked_lm", "max_length": 16}, data="@shards")
-    found = {item.planned.name: item for item in examine(read(recipe(tmp_path, shards=shards, lm=later)), tmp_path)}
+    found = {item.planned.name: item for item in diagnose(read(recipe(tmp_path, shards=shards, lm=later)), tmp_path)}
     assert [item.refused for item in found.values()] == [None] * 4
-    assert isinstance(found["lm"].found, Training)
+    assert isinstance(found["lm"].found, TrainingFacts)

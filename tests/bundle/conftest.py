@@ -55,6 +55,10 @@ def parts(architecture: str, kind: str) -> tuple[PreTrainedModel, Tokenizer, Tas
     return model, tokenizer, task
 
 
+def save_with(folder: Path, model: PreTrainedModel, tokenizer: Tokenizer, task: Task, **changes: object) -> None:
+    save(folder, model, tokenizer, task, **{"precision": "float32", "provenance": PROVENANCE} | changes)
+
+
 def write(folder: Path, architecture: str = "bert", kind: str = "classify", **changes: object) -> Path:
     model, tokenizer, task = parts(architecture, kind)
     given = {"precision": "float32", "provenance": PROVENANCE, "examples": [{"text": text} for text in TEXTS]}
@@ -79,4 +83,4 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]
 @pytest.fixture(scope="session")
 def tiny() -> SimpleNamespace:
     """The functions above, for test files, which cannot import this one."""
-    return SimpleNamespace(parts=parts, write=write, texts=TEXTS, provenance=PROVENANCE)
+    return SimpleNamespace(parts=parts, write=write, save=save_with, texts=TEXTS, provenance=PROVENANCE)

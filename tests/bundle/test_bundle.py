@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from danlu.bundle.bundle import load
 from danlu.machine import files
-from danlu.machine.door import digest
+from danlu.machine.door import content_digest
 from danlu.refusal import Refusal
 
 Made = Callable[[str, str], Path]
@@ -177,7 +177,7 @@ def test_the_card_may_be_edited_and_notes_may_lie_beside(folder: Path) -> None:
 def rewrite(folder: Path, **changes: object) -> None:
     path = folder / "danlu.json"
     facts = json.loads(path.read_text("utf-8")) | changes
-    path.write_text(json.dumps(facts | {"digest": digest(facts)}), "utf-8")
+    path.write_text(json.dumps(facts | {"digest": content_digest(facts)}), "utf-8")
 
 
 def test_a_newer_format_is_refused(folder: Path) -> None:

@@ -16,7 +16,7 @@ from danlu.bundle.signature import new_key
 from danlu.bundle.verify import verify
 from danlu.cli.main import main
 from danlu.machine import files
-from danlu.machine.door import digest
+from danlu.machine.door import content_digest
 from danlu.refusal import Refusal
 
 Made = Callable[[str, str], Path]
@@ -40,7 +40,7 @@ def forge(folder: Path, **changes: object) -> None:
     for name, written in facts["files"].items():
         if (folder / name).is_file():
             written |= {"bytes": (folder / name).stat().st_size, "sha256": files.sha256(folder / name)}
-    path.write_text(json.dumps(facts | {"digest": digest(facts)}), "utf-8")
+    path.write_text(json.dumps(facts | {"digest": content_digest(facts)}), "utf-8")
 
 
 def test_labels_that_were_swapped_are_refused_without_a_key(folder: Path) -> None:
@@ -73,7 +73,7 @@ def test_bundles_of_earlier_formats_are_still_read(folder: Path, format_: int) -
     for key in ("digest", "engine", "tolerances"):
         del facts[key]
     if format_ == 2:
-        facts["digest"] = digest(facts)
+        facts["digest"] = content_digest(facts)
     path.write_text(json.dumps(facts), "utf-8")
     assert verify(folder) == []
     assert load(folder).network.number_format == "float32"

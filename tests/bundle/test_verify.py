@@ -10,7 +10,7 @@ import pytest
 from danlu.bundle.verify import verify
 from danlu.cli.main import main
 from danlu.machine import files
-from danlu.machine.door import digest
+from danlu.machine.door import content_digest
 
 Made = Callable[[str, str], Path]
 
@@ -22,7 +22,7 @@ def changed(folder: Path, change: Callable[[dict], None]) -> Path:
     path = folder / "golden.json"
     path.write_text(json.dumps(golden, ensure_ascii=False), "utf-8")
     facts["files"]["golden.json"] = {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
-    (folder / "danlu.json").write_text(json.dumps(facts | {"digest": digest(facts)}), "utf-8")
+    (folder / "danlu.json").write_text(json.dumps(facts | {"digest": content_digest(facts)}), "utf-8")
     return folder
 
 

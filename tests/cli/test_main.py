@@ -116,7 +116,13 @@ def test_a_recipe_is_checked_run_and_skipped(
     assert "clean" in (tmp_path / "runs" / "letters" / "report.html").read_text(encoding="utf-8")
     assert "done, would be skipped" in _main(capsys, "check", str(recipe), *root)[1]
     assert "skipped" in _main(capsys, "run", str(recipe), *root)[1]
-    assert "moved aside" in _main(capsys, "check", str(recipe), "seed=1", *root)[1]
+    assert "the results of other settings would be kept" in _main(capsys, "check", str(recipe), "seed=1", *root)[1]
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "letters").glob("[!.]*")}
+    told = _main(capsys, "run", str(recipe), "seed=1", "--beside", *root)[1].splitlines()[-1]
+    assert re.fullmatch(rf"done: {tmp_path}/runs/letters/clean\.[0-9a-f]{{12}}", told)
+    assert (Path(told.removeprefix("done: ")) / "train.parquet").is_file()
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert "done before, would take its name again" in _main(capsys, "check", str(recipe), "seed=1", *root)[1]
 
 
 def test_a_wrong_override_names_the_key(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:

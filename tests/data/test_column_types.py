@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import ipc, parquet
 
-from danlu.apps.survey import look
+from danlu.apps.data_profile import profile
 from danlu.data.cleaning.clean import rewriters
 from danlu.data.cleaning.cleaner import Cleaner
 from danlu.data.reading.format import guess
@@ -156,12 +156,12 @@ def test_every_type_of_column_gives_a_result_or_a_sentence(
             continue
         seen += 1
         commands = (  # one of them by turns, as all of all took minutes
-            lambda path=path: look(str(path)),
+            lambda path=path: profile(str(path)),
             lambda path=path: prepare(path, []),
             lambda path=path: prepare(path, ["whitespace"]),
             lambda path=path: labels_in(list(guess(str(path)).read())),
             lambda path=path: rewritten(list(guess(str(path)).read()), REWRITERS),
-            lambda path=path: look(str(path)),
+            lambda path=path: profile(str(path)),
         )
         attempted(commands[(seen + shift) % len(commands)])
         records: list[Record] = []
@@ -220,7 +220,7 @@ def test_numbers_of_classes_become_the_names_in_the_metadata(kind: str, tmp_path
             [["B-PER", "O"], ["B-PER", "I-PER"]] if wanted else [[1, 0], [1, 2]]
         )
         assert [record.get("label") for record in found] == (["pos", None] if wanted else [1, -1])
-        assert attempted(lambda path=path: look(str(path)))
+        assert attempted(lambda path=path: profile(str(path)))
 
 
 NUMBERS = ["9223372036854775807", "9223372036854775808", "18446744073709551616", "-9223372036854775809", "7" * 5000]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from pydantic import ValidationError
 
-from danlu.apps.survey import look
+from danlu.apps.data_profile import profile
 from danlu.data.corpus.prepared import load, load_survey
 from danlu.data.labels import in_order, key_of, known_label, label_of, spellings
 from danlu.data.reading.format import guess
@@ -75,7 +75,7 @@ def test_all_agree_on_what_is_one_label(labels: list[Any], wanted: Counter[str],
     if kind == "parquet" and len(set(map(type, labels))) > 1:
         labels = labels if set(map(type, labels)) <= {int, float} else list(map(str, labels))  # a column has one type
     path = written(tmp_path, labels, kind)
-    found = look(str(path))
+    found = profile(str(path))
     assert found.survey.labels == wanted
     assert (found.survey.conflicting_rows, found.survey.unlabelled_rows) == (0, 0)
     records = prepared(path)
@@ -97,7 +97,7 @@ def test_equal_texts_with_one_label_in_two_spellings_are_no_contradiction(tmp_pa
     said: list[str] = []
     assert [record["label"] for record in prepared(path, said)] == ["好评"] * 10
     assert "mended: labels without the white space around them, 10 times" in said
-    assert look(str(path)).contested == []
+    assert profile(str(path)).contested == []
 
 
 def test_what_is_merged_and_what_is_not_is_told(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_label_that_is_not_there_is_none_everywhere(missing: Any, kind: str, t
     path = written(tmp_path, [missing if n == 1 else label for n, label in enumerate(labels)], kind)
     if kind == "csv" and wanted == {"1": 8, "0": 8}:
         wanted = {"1.0": 8, "0.0": 8}
-    found = look(str(path)).survey
+    found = profile(str(path)).survey
     assert (found.labels, found.unlabelled_rows) == (wanted, 8)
     with pytest.raises(Refusal, match=r"rows\.\w+, (line|record) [23]: the label is empty; fill it in, .* skip"):
         prepared(path)
@@ -140,7 +140,7 @@ def test_a_label_that_is_not_there_is_none_everywhere(missing: Any, kind: str, t
 
 def test_fractions_are_measured_not_named_wherever_they_stand(tmp_path: Path) -> None:
     path = written(tmp_path, [1.0, 0.5, 2.0])
-    found = look(str(path)).survey
+    found = profile(str(path)).survey
     assert (found.labels, found.unlabelled_rows) == ({}, 0)
     records = prepared(path)
     assert Counter(record["label"] for record in records) == {1.0: 8, 0.5: 8, 2.0: 8}

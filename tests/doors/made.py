@@ -51,7 +51,7 @@ def evaluation(folder: Path) -> Path:
 
 def run(folder: Path) -> Path:
     """A run with prepared data and an evaluation, as if its stages had been run."""
-    from danlu.data.corpus.prepared import save
+    from danlu.data.corpus.prepared import save_split
     from danlu.recipe import lock as locks
     from danlu.stages.recipe import read
 
@@ -64,7 +64,9 @@ def run(folder: Path) -> Path:
     }
     records = [{"text": text, "label": ("bad", "good")[number % 2]} for number, text in enumerate(TEXTS)]
     folder.mkdir(parents=True)
-    save(folder / "clean", {"train": records}, _survey(records))
+    (folder / "clean").mkdir(exist_ok=True)
+    save_split(folder / "clean", "train", records)
+    (folder / "clean" / "survey.json").write_text(json.dumps(_survey(records).to_plain()))
     evaluation(folder / "score")
     steps = [{"step": step, "loss": 1.0 / step, "rate": 1e-3, "tokens_per_second": 9.0} for step in range(1, 5)]
     (folder / "score" / "log.jsonl").write_text("".join(json.dumps(step) + "\n" for step in steps))

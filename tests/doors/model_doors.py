@@ -189,7 +189,7 @@ def _add(folder: Path, rng: random.Random) -> None:
 
 def _rehash(folder: Path) -> None:
     """Let the hashes agree with what there is, as a forger would."""
-    from danlu.machine.door import digest
+    from danlu.machine.door import content_digest
     from danlu.machine.files import sha256
 
     try:
@@ -199,11 +199,11 @@ def _rehash(folder: Path) -> None:
             for name, written in facts["files"].items():
                 if (folder / name).is_file() and not (folder / name).is_symlink():
                     written |= {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
-            path.write_text(json.dumps(facts | {"digest": digest(facts)}), "utf-8")
+            path.write_text(json.dumps(facts | {"digest": content_digest(facts)}), "utf-8")
         path = folder / "segmenter.json"
         if path.is_file() and (folder / "model.safetensors").is_file():
             facts = json.loads(path.read_text("utf-8")) | {"sha256": sha256(folder / "model.safetensors")}
-            path.write_text(json.dumps(facts | {"digest": digest(facts)}), "utf-8")
+            path.write_text(json.dumps(facts | {"digest": content_digest(facts)}), "utf-8")
     except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
         return  # no longer of that form
 

@@ -58,6 +58,7 @@ def test_an_error_inside_frees_the_folder(tmp_path: Path) -> None:
         "not what we write",
         "",
     ],
+    ids=["no process", "a younger process", "not ours", "empty"],
 )
 def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, left: str) -> None:
     (tmp_path / NAME).write_text(left)

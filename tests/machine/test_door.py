@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tokenizers
 
-from danlu.machine.door import DEEPEST_JSON, digest, file_inside, in_brief, opened, read_json, staged
+from danlu.machine.door import DEEPEST_JSON, content_digest, file_inside, in_brief, opened, read_json, staged
 from danlu.refusal import Refusal
 
 RAISED = [
@@ -113,8 +113,8 @@ def test_links_within_the_folder_and_to_the_blobs_of_the_hubs_cache_are_followed
 
 
 def test_the_digest_does_not_depend_on_the_order_of_keys_and_leaves_itself_out() -> None:
-    assert digest({"b": [1, "好"], "a": None, "digest": "x"}) == digest({"a": None, "b": [1, "好"]})
-    assert digest({"a": 1}) != digest({"a": "1"})
+    assert content_digest({"b": [1, "好"], "a": None, "digest": "x"}) == content_digest({"a": None, "b": [1, "好"]})
+    assert content_digest({"a": 1}) != content_digest({"a": "1"})
 
 
 def test_a_real_panic_or_error_of_tokenizers_is_one_sentence() -> None:

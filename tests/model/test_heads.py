@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from danlu.model.heads import cross_entropy_sum, kept_logits, plain, trunk
+from danlu.model.heads import cross_entropy_sum, kept_logits, trunk, unwrapped
 from danlu.tuning.methods.lora import Lora
 
 Network = Callable[[str], PreTrainedModel]
@@ -55,7 +55,7 @@ def test_a_model_that_peft_has_wrapped_gives_its_own_logits(network: Network, ro
     torch.testing.assert_close(kept_logits(model, inputs, keep), whole, atol=1e-6, rtol=1e-5)
     with model.disable_adapter():
         assert not torch.allclose(model(**inputs).logits[keep], whole, atol=1e-3)
-    assert plain(model).base_model is trunk(model)
+    assert unwrapped(model).base_model is trunk(model)
 
 
 def test_no_kept_place_gives_no_logits_and_a_loss_of_zero(network: Network, rows: Rows) -> None:

@@ -12,9 +12,7 @@ from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassificat
 
 from danlu.bundle.bundle import load, save
 from danlu.cli.main import main
-from danlu.data.corpus.prepared import save as save_prepared
-from danlu.data.corpus.survey import survey
-from danlu.data.duplicates.dedup import find_clusters
+from danlu.data.corpus.prepared import save_split
 from danlu.evaluate.scoring.compare import compare
 from danlu.evaluate.scoring.examine import examine, read_lines, read_scores, write
 from danlu.refusal import Refusal
@@ -58,9 +56,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with prepared data and a bundle."""
     folder = tmp_path_factory.mktemp("runs") / "books"
     train, test = opinions(300, 1), opinions(80, 2)
-    clusters = find_clusters([row["text"] for row in train], 0.8)
-    found = survey(train, clusters, np.random.default_rng(0))
-    save_prepared(folder / "clean", {"train": train, "test": test, "validation": []}, found)
+    (folder / "clean").mkdir(parents=True)
+    save_split(folder / "clean", "train", train)
+    save_split(folder / "clean", "test", test)
     bundle_in(folder / "finetune" / "bundle")
     bundle_in(folder / "pretrain" / "bundle", "masked_lm")
     return folder
@@ -74,12 +72,13 @@ def place(run: Path, folder: Path, said: list[str] | None = None, language: str 
 @pytest.mark.parametrize("one", ["test", "train"])
 def test_data_of_one_class_are_scored_and_the_labels_that_count_are_told(run, tmp_path, one):
     said: list[str] = []
-    whole = {"train": opinions(60, 1), "test": opinions(40, 2), "validation": []}
+    whole = {"train": opinions(60, 1), "test": opinions(40, 2)}
     data = whole | {"test": [row | {"label": "good"} for row in whole["test"]]}
     if one == "train":
         data |= {"train": [row | {"label": "good"} for row in whole["train"]]}
-    clusters = find_clusters([row["text"] for row in data["train"]], 0.8)
-    save_prepared(tmp_path / "clean", data, survey(data["train"], clusters, np.random.default_rng(0)))
+    (tmp_path / "clean").mkdir()
+    for split, records in data.items():
+        save_split(tmp_path / "clean", split, records)
     inputs = {"clean": tmp_path / "clean", "finetune": run / "finetune"}
     Evaluate(bundle="@finetune", data="@clean:test").run(
         Place(tmp_path / "out", inputs, "f" * 64, 0, "en", said.append)

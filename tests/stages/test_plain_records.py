@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from danlu.apps.doctor import Data, examine
+from danlu.apps.doctor import DataFacts, diagnose
 from danlu.bundle.bundle import load
 from danlu.bundle.verify import verify
 from danlu.cli.main import main
@@ -95,8 +95,8 @@ def test_check_compares_the_splits_in_chunks_as_a_run_does(
     data, given = ({"kind": "jsonl", "path": str(file)} for file in (path, test))
     section = {"kind": "prepare", "data": [data, data], "test": given, "dedup": "none", "executor": executor}
     checked = read({"name": "c", "stages": {"clean": section | {"split": {"validation": 0.2, "test": 0.0}}}})
-    (found,) = examine(checked, tmp_path / "runs")
-    assert isinstance(found.found, Data)
+    (found,) = diagnose(checked, tmp_path / "runs")
+    assert isinstance(found.found, DataFacts)
     assert found.found.rows == {"train": 30, "validation": 8, "test": 2}
     assert found.found.labels == {"train": {"好": 30}, "validation": {"好": 8}, "test": {"好": 2}}
     assert found.found.leaked == {"validation": (0.0, 0.0), "test": (0.0, 0.0)}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from danlu.data.corpus.prepared import SPLITS, load, load_survey
-from danlu.data.duplicates.dedup import near_clusters
+from danlu.data.duplicates.dedup import find_clusters
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Stage
@@ -45,7 +45,7 @@ def test_the_reviews_are_split_without_a_leak(tmp_path: Path) -> None:
         "test": 0.1,
     }
     rows = [(split, record) for split, records in splits.items() for record in records]
-    near = near_clusters([record["text"] for _, record in rows]).tolist()
+    near = find_clusters([record["text"] for _, record in rows]).near.tolist()
     assert len({(name, record["label"]) for name, (_, record) in zip(near, rows, strict=True)}) == len(rows) == 17_321
     assert len({(name, split) for name, (split, _) in zip(near, rows, strict=True)}) == len(set(near)) == 17_316
     assert any("35,123 rows with text, 17,410 different texts" in line for line in said)

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,25 +72,34 @@ def test_a_change_runs_the_stage_and_those_after_it_and_keeps_the_old(
     first = {"section": 2, "input": 0, "seed": 0, "upstream": 1}[change]
     assert list(_skipped(ran).values()) == [index < first for index in range(3)]
     assert sum("are kept in" in line for line in said) == 3 - first
-    assert json.loads((tmp_path / "lines" / "again.older-1" / "count.json").read_text()) == {"lines": 18}
+    (older,) = (tmp_path / "lines").glob("again.*")
+    assert json.loads((older / "count.json").read_text()) == {"lines": 18}
     assert json.loads((ran["again"] / "count.json").read_text()) != {"lines": 18} or change == "seed"
 
 
-def test_what_was_moved_aside_is_never_overwritten(recipe: dict[str, Any], tmp_path: Path) -> None:
+def test_results_of_other_settings_lie_beside_under_their_fingerprint(recipe: dict[str, Any], tmp_path: Path) -> None:
+    prints = {}
     for times in (1, 2, 3):
-        _run(recipe, tmp_path, f"again.times={times}")
-    values = [
-        json.loads((tmp_path / "lines" / name / "count.json").read_text())["lines"]
-        for name in ("again.older-1", "again.older-2", "again")
-    ]
-    assert values == [6, 12, 18]
+        ran, _ = _run(recipe, tmp_path, f"again.times={times}")
+        lock = locks.load(ran["again"])
+        assert lock is not None
+        prints[6 * times] = lock.fingerprint
+    found = {
+        name: json.loads((tmp_path / "lines" / name / "count.json").read_text())["lines"]
+        for name in (f"again.{prints[6][:12]}", f"again.{prints[12][:12]}", "again")
+    }
+    assert list(found.values()) == [6, 12, 18]
+    assert len(list((tmp_path / "lines").glob("again*"))) == 3
 
 
-def test_files_of_unknown_origin_are_moved_aside_too(recipe: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "lines" / "count").mkdir(parents=True)
-    (tmp_path / "lines" / "count" / "mine.txt").write_text("precious")
-    _run(recipe, tmp_path)
-    assert (tmp_path / "lines" / "count.older-1" / "mine.txt").read_text() == "precious"
+def test_files_of_unknown_origin_are_kept_too(recipe: dict[str, Any], tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / "lines" / "count").mkdir(parents=True)
+        (tmp_path / "lines" / "count" / "mine.txt").write_text(f"precious {number}")
+        ran, _ = _run(recipe, tmp_path, only=["count"])
+        shutil.rmtree(ran["count"])
+    kept = [(tmp_path / "lines" / name / "mine.txt").read_text() for name in ("count.unknown", "count.unknown-2")]
+    assert kept == ["precious 1", "precious 2"]
 
 
 @pytest.mark.parametrize(("how", "error"), [("interrupt", KeyboardInterrupt), ("break", RuntimeError)])
@@ -103,7 +113,7 @@ def test_an_interrupted_stage_goes_on_in_its_folder(
     ran, said = _run(recipe, tmp_path, f"count.stop_at={how}")
     assert said[0] == "count: goes on where it was interrupted, at call 1"
     assert (ran["count"] / "calls.txt").read_text() == "2"
-    assert not list(tmp_path.glob("lines/*.older-*"))
+    assert not list(tmp_path.glob("lines/[!.]*.*"))
 
 
 def test_what_a_killed_process_was_writing_is_removed_when_its_stage_goes_on(
@@ -120,9 +130,7 @@ def test_what_a_killed_process_was_writing_is_removed_when_its_stage_goes_on(
     assert (folder / "calls.txt").read_text() == "2"
 
 
-def test_results_that_were_moved_aside_are_taken_back_when_their_settings_are(
-    recipe: dict[str, Any], tmp_path: Path
-) -> None:
+def test_results_that_lie_beside_are_taken_back_when_their_settings_are(recipe: dict[str, Any], tmp_path: Path) -> None:
     first, _ = _run(recipe, tmp_path)
     kept = (first["double"] / "count.json").read_text()
     _run(recipe, tmp_path, "double.times=9")
@@ -145,7 +153,7 @@ def test_results_are_put_back_when_the_run_that_replaces_them_is_refused(
         run(read(recipe, ["count.stop_at=refuse at once"]), tmp_path, say=said.append)
     assert said[-1] == "count: nothing was made, so the earlier results are back in place"
     assert (first["count"] / "count.json").read_text() == kept
-    assert not list(tmp_path.glob("lines/*.older-*"))
+    assert not list(tmp_path.glob("lines/[!.]*.*"))
     assert all(_skipped(_run(recipe, tmp_path)[0]).values())
 
 
@@ -278,12 +286,12 @@ def test_what_a_kill_cut_short_is_not_taken_for_results_of_other_settings(
     assert next(plan(read(recipe), tmp_path)).outlook == "run"
     _, said = _run(recipe, tmp_path)
     assert not any("are kept in" in line for line in said)
-    assert not list((tmp_path / "lines").glob("*.older-*"))
+    assert not list(tmp_path.glob("lines/[!.]*.*"))
     assert not list(folder.glob(".*"))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
-def test_a_lock_that_was_cut_short_is_told_and_moves_nothing(
+def test_a_lock_that_was_cut_short_is_told_and_nothing_is_renamed(
     recipe: dict[str, Any], tmp_path: Path, share: float
 ) -> None:
     ran, _ = _run(recipe, tmp_path)
@@ -293,7 +301,7 @@ def test_a_lock_that_was_cut_short_is_told_and_moves_nothing(
     with pytest.raises(Refusal, match=r"recipe\.lock\.yaml: this is not a lock that danlu wrote"):
         _run(recipe, tmp_path)
     assert (ran["count"] / "count.json").exists()
-    assert not list((tmp_path / "lines").glob("*.older-*"))
+    assert not list(tmp_path.glob("lines/[!.]*.*"))
 
 
 def test_a_pipe_in_place_of_a_lock_is_not_waited_for(recipe: dict[str, Any], tmp_path: Path) -> None:

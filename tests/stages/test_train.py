@@ -22,7 +22,7 @@ from danlu.refusal import Refusal
 from danlu.stages.run import Run
 from danlu.stages.stage import Place, Stage
 from danlu.train.recorders.jsonl import read
-from danlu.train.run import Run as TrainingRun
+from danlu.train.run import TrainingRun
 from danlu.tuning.method import Method
 
 SCRATCH = {"kind": "scratch", "layers": 1, "width": 32, "heads": 2, "positions": 48, "dropout": 0.1}

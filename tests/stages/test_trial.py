@@ -18,7 +18,7 @@ import transformers
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.model.fast import use_our_attention
-from danlu.model.heads import plain
+from danlu.model.heads import unwrapped
 from danlu.model.padding import pad_alike
 from danlu.model.positions import counts_from_padding, longest_row
 from danlu.recipe.part import find
@@ -172,7 +172,7 @@ def test_packing_stays_on_where_it_is_right(family):
 
 
 def test_an_encoder_is_made_a_decoder_and_one_that_cannot_be_is_refused():
-    assert plain(built("bert", "causal_lm")[0]).config.is_decoder
+    assert unwrapped(built("bert", "causal_lm")[0]).config.is_decoder
     network = tiny.build("bert", "causal_lm", is_decoder=False)
     with pytest.raises(Refusal, match="a token is seen by those before it"):
         suited(network, CausalLm(), WORDS, lambda _: None)

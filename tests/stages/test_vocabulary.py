@@ -18,7 +18,7 @@ import danlu
 from danlu.model import fast, word_rows
 from danlu.stages.stage import Place, Stage
 from danlu.train.recorders.jsonl import read
-from danlu.train.run import Run
+from danlu.train.run import TrainingRun
 from danlu.train.settings import Training
 from danlu.tuning.methods.full import Full
 
@@ -143,17 +143,17 @@ def test_what_goes_on_after_a_break_ends_with_the_same_bits(
 ) -> None:
     """At step 8 the model is being validated."""
     fields = {"train": TRAIN | {"average": 0.5}}
-    rate = Run._rate
+    rate = TrainingRun._rate
 
-    def interrupted(self: Run, step: int) -> float:
+    def interrupted(self: TrainingRun, step: int) -> float:
         if step == at - 1:
             os.kill(os.getpid(), signal.SIGINT)
         return rate(self, step)
 
-    monkeypatch.setattr(Run, "_rate", interrupted)
+    monkeypatch.setattr(TrainingRun, "_rate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trained("broken", narrow=True, **fields)
-    monkeypatch.setattr(Run, "_rate", rate)
+    monkeypatch.setattr(TrainingRun, "_rate", rate)
     assert same(trained("broken", narrow=True, **fields), trained("unbroken", narrow=True, **fields))
 
 

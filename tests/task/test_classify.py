@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from danlu.refusal import Refusal
 from danlu.task.tasks.classify import Classify
@@ -66,3 +67,44 @@ def test_windows_of_a_text_are_averaged(tokenizer):
     prediction = task.decode(outputs, rows, {"text": ""})
     assert prediction["label"] == "bad"
     assert prediction["scores"] == {"bad": pytest.approx(0.55), "good": pytest.approx(0.45)}
+
+
+WEIGHED = [{"text": "好", "label": "good"}] * 6 + [{"text": "坏", "label": "bad"}] * 2
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weights", ["balanced", {"bad": 3.0}])
+def test_weights_and_smoothing_are_those_of_torch(tokenizer, weights, smoothing):
+    """The mean that torch takes: weighted losses over the sum of the weights."""
+    task = Classify(label_weights=weights, label_smoothing=smoothing).fitted(WEIGHED)
+    assert task.weights == ({"bad": 2.0, "good": 4 / 6} if weights == "balanced" else {"bad": 3.0, "good": 1.0})
+    rows = task.encode(WEIGHED, tokenizer, 64, labelled=True)
+    batch = task.collate(rows, max(map(len, rows)), tokenizer, np.random.default_rng(0))
+    logits = torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.cross_entropy(
+        logits,
+        batch.targets["label"],
+        weight=torch.tensor([task.weights["bad"], task.weights["good"]]),
+        label_smoothing=smoothing,
+    )
+    torch.testing.assert_close(task.losses({"logits": logits}, batch)["label"] / batch.counts["label"], expected)
+    assert Classify.model_validate(task.to_plain()) == task
+
+
+@pytest.mark.parametrize(("weights", "says"), [({"ugly": 1.0}, "'ugly' weighs 1"), ({"bad": -1.0}, "'bad' weighs -1")])
+def test_a_weight_of_no_label_is_refused(weights, says):
+    with pytest.raises(
+        Refusal, match=f"task.label_weights: {says}; expected numbers from 0 on for the labels bad, good"
+    ):
+        Classify(label_weights=weights).fitted(WEIGHED)
+
+
+def test_two_texts_are_told_apart_and_the_second_is_asked_for(tokenizer):
+    pairs = [record | {"text_pair": "坏"} for record in WEIGHED]
+    task = Classify().fitted(pairs)
+    assert task.pairs
+    assert not Classify().fitted(WEIGHED).pairs
+    one, two = task.encode([pairs[0], pairs[0] | {"text_pair": "好"}], tokenizer, 64, labelled=False)
+    assert one.row.input_ids.tolist() == tokenizer("好", "坏")["input_ids"] != two.row.input_ids.tolist()
+    with pytest.raises(Refusal, match="record 1: there is no column 'text_pair'"):
+        task.encode(WEIGHED, tokenizer, 64, labelled=False)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification
 
-from danlu.train.run import Run, Validation
+from danlu.train.run import TrainingRun, Validation
 from danlu.tuning.method import Method
 
 
@@ -62,7 +62,7 @@ def scores(*values: float) -> Validation:
     ],
 )
 def test_the_bytes_a_parameter_that_are_told_are_those_that_are_held(
-    made_run: Callable[..., Run],
+    made_run: Callable[..., TrainingRun],
     tmp_path: Path,
     tuning: Any,
     precision: str,
@@ -87,7 +87,7 @@ def test_the_bytes_a_parameter_that_are_told_are_those_that_are_held(
 
 @pytest.mark.parametrize("average", [0.0, 0.5])
 def test_the_best_is_kept_only_where_it_is_not_the_last(
-    made_run: Callable[..., Run], tmp_path: Path, average: float
+    made_run: Callable[..., TrainingRun], tmp_path: Path, average: float
 ) -> None:
     """And is written over in place."""
     ends: dict[int, dict[str, Tensor]] = {}
@@ -116,7 +116,7 @@ def test_the_best_is_kept_only_where_it_is_not_the_last(
         assert all(torch.equal(value, ends[6][name]) for name, value in present.items())
 
 
-def test_what_a_training_ends_with_is_no_copy(made_run: Callable[..., Run], tmp_path: Path) -> None:
+def test_what_a_training_ends_with_is_no_copy(made_run: Callable[..., TrainingRun], tmp_path: Path) -> None:
     run = made_run(network(), Method.model_validate("full"), tmp_path, steps=2)
     best = run.train("run", None)
     own = {p.untyped_storage().data_ptr() for p in run.model.parameters()}

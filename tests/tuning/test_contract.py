@@ -14,7 +14,7 @@ from torch import nn
 
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
-from danlu.train.run import Run
+from danlu.train.run import TrainingRun
 from danlu.tuning.method import Method
 
 METHODS = kinds(Method)
@@ -121,11 +121,11 @@ def test_groups_are_of_what_is_trained_and_all_of_it_moves_in_the_end(
 
 @every_setting
 def test_what_goes_on_after_a_stop_ends_bit_by_bit_where_the_unbroken_one_ends(
-    tiny: SimpleNamespace, made_run: Callable[..., Run], tmp_path: Path, name: str
+    tiny: SimpleNamespace, made_run: Callable[..., TrainingRun], tmp_path: Path, name: str
 ) -> None:
     """With averages, dropout and bfloat16, stopped in the middle of its 9 steps."""
 
-    def training(folder: str, **fields: Any) -> Run:
+    def training(folder: str, **fields: Any) -> TrainingRun:
         method = Method.model_validate(SETTINGS[name])
         torch.manual_seed(11)
         model = method.apply(tiny.build("classify-bert").train()).to(torch.bfloat16)

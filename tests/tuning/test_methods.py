@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, GPT2Config
 
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
-from danlu.train.run import Run
+from danlu.train.run import TrainingRun
 from danlu.tuning.method import Method
 
 
@@ -141,7 +141,7 @@ def test_lower_layers_move_at_lower_rates(tiny: SimpleNamespace) -> None:
 
 @pytest.mark.parametrize("unfreeze", [3, 0.25])
 def test_layers_begin_to_move_from_the_top(
-    tiny: SimpleNamespace, made_run: Callable[..., Run], tmp_path: Path, unfreeze: float
+    tiny: SimpleNamespace, made_run: Callable[..., TrainingRun], tmp_path: Path, unfreeze: float
 ) -> None:
     """Of 12 steps a quarter is 3: the head from step 0, the embeddings from step 9."""
     ends: dict[int, dict[str, torch.Tensor]] = {}

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 import danlu
 from danlu.model.sources.pretrained import Pretrained
 from danlu.stages.run import Run
-from danlu.train.run import Run as Training
+from danlu.train.run import TrainingRun as Training
 from danlu.tuning.method import Method
 
 LOOKAHEAD = '''

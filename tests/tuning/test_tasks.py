@@ -9,7 +9,7 @@ import transformers
 from transformers import BertConfig, LlamaConfig
 
 from danlu.model.attention import NAME
-from danlu.model.heads import plain
+from danlu.model.heads import unwrapped
 from danlu.recipe.part import kinds
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
@@ -37,7 +37,7 @@ def tuned(kind: str, method: str, tokenizer: Tokenizer) -> tuple[Task, torch.nn.
     torch.manual_seed(3)
     network = getattr(transformers, task.auto_class).from_config(config)
     model = Method.model_validate(method).apply(network).eval()
-    plain(model).set_attn_implementation(NAME)
+    unwrapped(model).set_attn_implementation(NAME)
     encoded = task.encode(task.sample, tokenizer, 64, labelled=True)
     batch = task.collate(encoded, max(map(len, encoded)), tokenizer, np.random.default_rng(0))
     return task, model, batch
@@ -66,7 +66,7 @@ def test_cached_features_give_the_loss_of_the_whole_model(kind: str, tokenizer: 
     task, model, batch = tuned(kind, "head", tokenizer)
     expected = task.loss(model, batch)
     passes = []
-    plain(model).base_model.register_forward_hook(lambda *_: passes.append(1))
+    unwrapped(model).base_model.register_forward_hook(lambda *_: passes.append(1))
     with cached_trunk(model, [batch], tmp_path):
         torch.testing.assert_close(task.loss(model, batch), expected, atol=1e-5, rtol=1e-5)
     assert len(passes) == 1

@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from pydantic import TypeAdapter
 
-from danlu.apps.survey import shared
+from danlu.apps.data_profile import shared
 from danlu.data.augmenting.augmenter import SOURCE_ROW
-from danlu.data.corpus.ingest import Ingest, pieces
+from danlu.data.corpus.ingest import Ingest, raw_chunks
 from danlu.data.corpus.prepared import SPLITS, load_survey, stream
 from danlu.data.corpus.spool import Spool, spooled_clusters
 from danlu.data.corpus.survey import Lengths, Survey, counted_labels, lengths
@@ -29,11 +29,12 @@ from danlu.model.quiet import quiet
 from danlu.model.word_rows import parameters_of
 from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate
-from danlu.stages.kinds.labels import Labels
+from danlu.stages.kinds.labels import LabelsStage
 from danlu.stages.kinds.prepare import Prepare
-from danlu.stages.kinds.segmenter import Segmenter
-from danlu.stages.kinds.tokenizer import Tokenizer as TokenizerStage
-from danlu.stages.kinds.train import Ready, Train
+from danlu.stages.kinds.segmenter import SegmenterStage
+from danlu.stages.kinds.tokenizer import TokenizerStage
+from danlu.stages.kinds.train import Train
+from danlu.stages.ready import Ready
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
 from danlu.stages.stage import Place
@@ -47,7 +48,7 @@ SHOWN = 3  # rows of the first batch
 
 
 @dataclass(frozen=True)
-class Data:
+class DataFacts:
     """What a prepare stage gives.
 
     - `rows`: by split; `augmented`: rows of train that an augmenter made.
@@ -88,7 +89,7 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingFacts:
     """What a train stage would do; `validation_seconds` is what all its validations take together."""
 
     task: str
@@ -111,7 +112,7 @@ class Checked:
     """
 
     planned: Planned
-    found: Data | Training | None = None
+    found: DataFacts | TrainingFacts | None = None
     refused: str | None = None
     needs: str | None = None
 
@@ -132,7 +133,7 @@ class _Ward:
         return Place(folder, inputs, planned.lock.fingerprint, recipe.seed, recipe.language, lambda _line: None)
 
 
-def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
+def diagnose(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
     """Look at each stage in order; what a run would refuse is told in `refused`, and what needs it is left out.
 
     Raises `Refusal` for a lock that cannot be read.
@@ -145,15 +146,14 @@ def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
                 yield Checked(planned)
                 continue
             untrained = [name for name in referenced(planned.stage) if name in ward.untrained]
-            if untrained and isinstance(planned.stage, Labels | Segmenter):
+            if untrained and isinstance(planned.stage, LabelsStage | SegmenterStage):
                 yield Checked(planned, needs=untrained[0])
                 continue
-            done = planned.outlook == "skip"
-            ward.folders[planned.name] = planned.folder if done else ward.temporary / planned.name
-            if isinstance(planned.stage, Train) and not done:
+            ward.folders[planned.name] = planned.done or ward.temporary / planned.name
+            if isinstance(planned.stage, Train) and not planned.done:
                 ward.untrained.append(planned.name)
             try:
-                found = _looked_at(planned, ward, done, stands_in=planned.name in needed)
+                found = _looked_at(planned, ward, stands_in=planned.name in needed)
             except Refusal as refusal:
                 del ward.folders[planned.name]
                 yield Checked(planned, refused=str(refusal))
@@ -161,15 +161,15 @@ def examine(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:
             yield Checked(planned, found)
 
 
-def _looked_at(planned: Planned, ward: _Ward, done: bool, *, stands_in: bool) -> Data | Training | None:
+def _looked_at(planned: Planned, ward: _Ward, *, stands_in: bool) -> DataFacts | TrainingFacts | None:
     stage, place = planned.stage, ward.place(planned)
     read_later = stands_in and not isinstance(stage, Train | Evaluate)
-    if (isinstance(stage, Prepare | TokenizerStage) or read_later) and not done:
+    if (isinstance(stage, Prepare | TokenizerStage) or read_later) and not planned.done:
         place.folder.mkdir(parents=True, exist_ok=True)
         stage.run(place)
     if isinstance(stage, Prepare):
         return _data(stage, place.folder)
-    if not isinstance(stage, Train) or done:
+    if not isinstance(stage, Train) or planned.done:
         return None
     with quiet():
         ready = stage.ready(place)
@@ -185,18 +185,18 @@ def _stand_in(stage: Train, ready: Ready, folder: Path) -> None:
     ready.prepared.tokenizer.save_pretrained(folder)
 
 
-def _data(stage: Prepare, folder: Path) -> Data:
+def _data(stage: Prepare, folder: Path) -> DataFacts:
     """What a prepare stage has left, read as a stream: its rows go through the same files as those of the stage."""
     counts = {name: _Counts() for name in SPLITS if (folder / f"{name}.parquet").is_file()}
     with TemporaryDirectory(prefix="danlu-check-") as scratch:
         ingest = Ingest(Path(scratch), stage.compared, stage.similarity)
         read = ((name, name, _counted(folder, name, counts[name])) for name in counts)
-        chunks = list(stage.executor.map(ingest, pieces(read, stage.compared)))
+        chunks = list(stage.executor.map(ingest, raw_chunks(read, stage.compared)))
         spool = Spool(Path(scratch), chunks, stage.compared)
         clusters = spooled_clusters(spool, stage.similarity, stage.executor)
         origins = np.repeat([chunk.origin for chunk in chunks], [chunk.rows for chunk in chunks])
         leaked = shared(clusters, origins)
-    return Data(
+    return DataFacts(
         survey=TypeAdapter(Survey).validate_python(load_survey(folder)),
         rows={name: count.rows for name, count in counts.items()},
         augmented=counts["train"].augmented,
@@ -223,7 +223,7 @@ def _counted(folder: Path, split: str, counts: _Counts) -> Iterator[Record]:
         yield from records
 
 
-def _training(stage: Train, ready: Ready) -> Training:
+def _training(stage: Train, ready: Ready) -> TrainingFacts:
     prepared, batches = ready.prepared, ready.batches()
     tokens = _tokens(ready)
     group = next(batches.groups(0, 1, next(ready.model.parameters()).device))
@@ -236,9 +236,9 @@ def _training(stage: Train, ready: Ready) -> Training:
     )
     stage.tuning.groups(ready.model, measured.steps)  # what it refuses is told now
     every = stage.train.evaluate or measured.steps_an_epoch
-    return Training(
+    return TrainingFacts(
         task=prepared.task.kind,
-        records=ready.count,
+        records=ready.learnt.count,
         validation=len(ready.validation),
         precision=ready.precision,
         parameters=parameters_of(ready.model),
@@ -272,7 +272,8 @@ def _tokens(ready: Ready) -> Tokens:
 
 def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
     """The commonest texts without a token, and the share of such tokens, in up to `TEXTS` records."""
-    tokenizer, records = ready.prepared.tokenizer, ready.records
+    tokenizer, records = ready.prepared.tokenizer, ready.learnt.records
+    all_texts = len(records) == ready.learnt.count
     if tokenizer.unk_token_id is None:
         return {}, 0.0
     if len(records) > TEXTS:
@@ -287,7 +288,7 @@ def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
         for place in np.flatnonzero(ids == tokenizer.unk_token_id).tolist():
             start, end = encoding.offsets[place]
             counts[text[start:end]] += 1
-    share = counts.total() / max(1, total) if len(ready.records) == ready.count else _unknown_in_rows(ready)
+    share = counts.total() / max(1, total) if all_texts else _unknown_in_rows(ready)
     return dict(counts.most_common(12)), share
 
 

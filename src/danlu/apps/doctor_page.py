@@ -5,7 +5,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from danlu.apps.doctor import Checked, Data, Training
+from danlu.apps.doctor import Checked, DataFacts, TrainingFacts
 from danlu.apps.doctor_words import (
     facts_of_data,
     facts_of_training,
@@ -16,7 +16,7 @@ from danlu.apps.doctor_words import (
 from danlu.evaluate.pages.charts import histogram
 from danlu.evaluate.pages.markup import Html, cell, element, facts, figure, section, table, together
 from danlu.evaluate.pages.page import page
-from danlu.evaluate.reporting.sections.survey import survey
+from danlu.evaluate.reporting.sections.data import data_section
 from danlu.language import translator
 from danlu.machine.files import write_text
 from danlu.task.readable import Piece, Row
@@ -55,9 +55,9 @@ def _shown(item: Checked) -> bool:
 def _section(item: Checked, place: int, _: Say) -> Html:
     title = together(element("span", item.planned.name, class_="stage"))
     match item.found:
-        case Data() as found:
-            body, kind = _data(found, item.planned.folder, _), _("Data")
-        case Training() as found:
+        case DataFacts() as found:
+            body, kind = _data(found, item.planned.current, _), _("Data")
+        case TrainingFacts() as found:
             body, kind = _training(found, _), _("Training")
         case None:
             body, kind = Html(), item.planned.stage.kind
@@ -67,17 +67,17 @@ def _section(item: Checked, place: int, _: Say) -> Html:
     return section(together(kind, " ", title), *(stops if item.refused else []), body, identity=f"stage-{place}")
 
 
-def _data(found: Data, folder: Path, _: Say) -> Html:
+def _data(found: DataFacts, folder: Path, _: Say) -> Html:
     counted = [_labels(found, _)] if found.labels.get("train") else []
     return together(
         *_warnings(warnings_of_data(found, _)),
         facts(facts_of_data(found, _)),
         *counted,
-        survey(asdict(found.survey), folder / "nowhere", _),
+        data_section(asdict(found.survey), folder / "nowhere", _),
     )
 
 
-def _labels(found: Data, _: Say) -> Html:
+def _labels(found: DataFacts, _: Say) -> Html:
     splits = list(found.rows)
     names = list(dict.fromkeys(label for split in splits for label in found.labels[split]))
     rows: list[list[object]] = [
@@ -99,7 +99,7 @@ def _with_share(counts: dict[str, int], name: str) -> str:
     return f"{count:,} ({count / max(1, sum(counts.values())):.1%})"
 
 
-def _training(found: Training, _: Say) -> Html:
+def _training(found: TrainingFacts, _: Say) -> Html:
     drawings = []
     lengths = found.tokens.lengths
     if drawn := histogram(lengths.edges, lengths.counts, _("tokens"), _("length of the rows")):

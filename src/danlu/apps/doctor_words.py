@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from danlu.apps.doctor import Data, Training
-from danlu.apps.survey import leaks_in_words
-from danlu.evaluate.reporting.words import duration
+from danlu.apps.data_profile import leaks_in_words
+from danlu.apps.doctor import DataFacts, TrainingFacts
+from danlu.evaluate.reporting.wording import duration
 
 Say = Callable[[str], str]
 
@@ -20,7 +20,7 @@ def split_names(_: Say) -> dict[str, str]:
     return {"train": _("for training"), "validation": _("for validation"), "test": _("for testing")}
 
 
-def facts_of_data(found: Data, _: Say) -> list[tuple[str, str]]:
+def facts_of_data(found: DataFacts, _: Say) -> list[tuple[str, str]]:
     """Short names with values."""
     names = split_names(_)
     told = [(names[split], f"{rows:,}") for split, rows in found.rows.items()]
@@ -29,7 +29,7 @@ def facts_of_data(found: Data, _: Say) -> list[tuple[str, str]]:
     return told
 
 
-def facts_of_training(found: Training, _: Say) -> list[tuple[str, str]]:
+def facts_of_training(found: TrainingFacts, _: Say) -> list[tuple[str, str]]:
     """Short names with values: time and memory first."""
     dry, tokens = found.dry, found.tokens
     return [
@@ -50,7 +50,7 @@ def facts_of_training(found: Training, _: Say) -> list[tuple[str, str]]:
     ]
 
 
-def warnings_of_data(found: Data, _: Say) -> list[str]:
+def warnings_of_data(found: DataFacts, _: Say) -> list[str]:
     """Sentences on what would mislead or fail."""
     told = leaks_in_words(found.leaked, _)
     names = {"validation": _("validation"), "test": _("test")}
@@ -70,7 +70,7 @@ def warnings_of_data(found: Data, _: Say) -> list[str]:
     return told
 
 
-def warnings_of_training(found: Training, _: Say) -> list[str]:
+def warnings_of_training(found: TrainingFacts, _: Say) -> list[str]:
     """Sentences on what is lost, or will not fit."""
     tokens, dry, told = found.tokens, found.dry, []
     if tokens.cut:
@@ -111,7 +111,7 @@ def gigabytes(count: int) -> str:
     return f"{count / 1e9:,.1f} GB"
 
 
-def _row_lengths(found: Training) -> str:
+def _row_lengths(found: TrainingFacts) -> str:
     percentiles = found.tokens.lengths.percentiles
     limit = "∞" if found.tokens.limit >= 2**20 else f"{found.tokens.limit:,}"
     return f"{percentiles['50']:,.0f}, {percentiles['100']:,.0f}, {limit}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.bundle import signature
-from danlu.machine.door import digest, file_inside, opened, parse_json, read_bytes
+from danlu.machine.door import content_digest, file_inside, opened, parse_json, read_bytes
 from danlu.machine.files import sha256, write_text
 from danlu.refusal import Refusal
 
@@ -44,7 +44,7 @@ def write(folder: Path, facts: dict[str, Any]) -> None:
         if path.is_file() and path.name not in (NAME, CARD)
     }
     whole = {"format": FORMAT, **facts, "files": files}
-    text = json.dumps(whole | {"digest": digest(whole)}, ensure_ascii=False, indent=1)
+    text = json.dumps(whole | {"digest": content_digest(whole)}, ensure_ascii=False, indent=1)
     write_text(folder / NAME, text + "\n")
 
 
@@ -98,7 +98,7 @@ def _read_facts(folder: Path, key: str | Path | None) -> dict[str, Any]:
     for name in ("files", "task", *(["engine"] if facts["format"] > 2 else [])):
         if not isinstance(facts.get(name), dict):
             raise Refusal(f"{path}: the key '{name}' is missing or no mapping; {_AGAIN}")
-    if facts["format"] > 1 and facts.get("digest") != digest(facts):
+    if facts["format"] > 1 and facts.get("digest") != content_digest(facts):
         raise Refusal(
             f"{path}: the file has changed since the bundle was saved (its digest is another); {_AGAIN}, and do not "
             "write in it: notes belong into README.md"

@@ -53,10 +53,10 @@ def command(
     screen.print(table)
     if plan:
         return
-    from danlu.apps.doctor import examine
+    from danlu.apps.doctor import diagnose
 
     found = []
-    for stage in examine(checked, root):
+    for stage in diagnose(checked, root):
         found.append(stage)
         show(screen, stage, language)
     if html:
@@ -78,8 +78,8 @@ def outlooks(language: str) -> dict[str, str]:
         "resume": _("would go on where it was interrupted"),
         "skip": _("done, would be skipped"),
         "redo": _("done, would run again: files of it were deleted"),
-        "restore": _("done before, would be taken back from where it was moved aside"),
-        "replace": _("would run; older results would be moved aside"),
+        "restore": _("done before, would take its name again"),
+        "replace": _("would run; the results of other settings would be kept"),
     }
 
 
@@ -93,7 +93,7 @@ def part_kinds(section: Any) -> list[str]:
 
 def show(screen: "Console", stage: "Checked", language: str) -> None:
     """Print what was found of a stage, where there is something."""
-    from danlu.apps.doctor import Data, Training
+    from danlu.apps.doctor import DataFacts, TrainingFacts
     from danlu.apps.doctor_words import (
         facts_of_data,
         facts_of_training,
@@ -102,7 +102,7 @@ def show(screen: "Console", stage: "Checked", language: str) -> None:
         warnings_of_training,
     )
     from danlu.data.corpus.survey import in_words
-    from danlu.evaluate.reporting.words import in_columns
+    from danlu.evaluate.reporting.wording import in_columns
     from danlu.language import translator
 
     _ = translator(language)
@@ -112,16 +112,16 @@ def show(screen: "Console", stage: "Checked", language: str) -> None:
     lines, warnings = list[str](), list[str]()
     if stage.needs:
         lines = [_("looked at once the model '{stage}' is trained").format(stage=stage.needs)]
-    if isinstance(stage.found, Data):
+    if isinstance(stage.found, DataFacts):
         lines = [*in_words(stage.found.survey, language), *in_columns(_counts(stage.found, split_names(_)))]
         lines += [_("{name}: {value}").format(name=name, value=value) for name, value in facts_of_data(stage.found, _)]
         warnings = warnings_of_data(stage.found, _)
-    elif isinstance(stage.found, Training):
+    elif isinstance(stage.found, TrainingFacts):
         lines = in_columns([list(pair) for pair in facts_of_training(stage.found, _)])
         warnings = warnings_of_training(stage.found, _)
     for line in lines:
         screen.print(f"  {line}")
-    if isinstance(stage.found, Training):
+    if isinstance(stage.found, TrainingFacts):
         screen.print("  " + _("the first batch as the model sees it; coloured is what the loss counts"), style="dim")
         for row in stage.found.batch:
             screen.print(in_colour(row, _("+ {count} of padding")))

@@ -14,7 +14,7 @@ def command(
     resamples: Annotated[int, typer.Option(help="draws of the bootstrap behind the intervals")] = 1000,
 ) -> None:
     """Say how much better the second evaluation is, and whether that could be chance."""
-    from danlu.evaluate.reporting.words import comparison_in_words
+    from danlu.evaluate.reporting.wording import comparison_in_words
     from danlu.evaluate.scoring.compare import compare
     from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.machine.terminal import show

@@ -28,7 +28,7 @@ def command(
     from danlu.data.corpus.prepared import load as load_prepared
     from danlu.data.reading.format import guess
     from danlu.evaluate.classical.baseline import Baseline
-    from danlu.evaluate.reporting.words import scores_in_words
+    from danlu.evaluate.reporting.wording import scores_in_words
     from danlu.evaluate.scoring.examine import examine, write
     from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.machine.files import refuse_unwritable

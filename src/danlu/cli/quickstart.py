@@ -49,7 +49,7 @@ def _show(screen: "Console", outcome: "Outcome", language: str) -> None:
     from rich.table import Table
 
     from danlu.apps.quickstart import verdict
-    from danlu.evaluate.reporting.words import between, metric_name, signed
+    from danlu.evaluate.reporting.wording import between, metric_name, signed
     from danlu.language import translator
 
     _ = translator(language)

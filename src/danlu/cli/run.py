@@ -13,18 +13,24 @@ def command(
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="run this stage alone; may be given again")] = None,
     root: Annotated[Path, typer.Option(help="folder of all runs")] = Path("runs"),
+    beside: Annotated[
+        bool, typer.Option("--beside", help="rename nothing: new results go beside those of other settings")
+    ] = False,
 ) -> None:
     """Run a recipe: prepare data, train, evaluate; what is done already is skipped.
 
-    Results go to runs/RECIPE/STAGE, and a report of them to runs/RECIPE/report.html. After an interruption,
-    the same command goes on where it stopped.
+    Results go to runs/RECIPE/STAGE, and a report of them to runs/RECIPE/report.html; those of other settings are kept
+    in runs/RECIPE/STAGE.FINGERPRINT. After an interruption, the same command goes on where it stopped.
     """
     from danlu.machine.terminal import say
     from danlu.stages.recipe import read
     from danlu.stages.run import run
 
     sound = read(recipe, overrides or [])
-    ran = run(sound, root, only, say)
+    ran = run(sound, root, only, say, beside=beside)
+    if beside:
+        say("done: " + ", ".join(str(stage.folder) for stage in ran.stages))
+        return
 
     from danlu.evaluate.reporting.report import write_report
 

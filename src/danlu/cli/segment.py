@@ -99,7 +99,7 @@ def _texts(file: str, column: str, settings: Sequence[str]) -> Iterator[str]:
 
 
 def _in_words(scores: "WordScores", language: str) -> Iterable[str]:
-    from danlu.evaluate.reporting.words import in_columns
+    from danlu.evaluate.reporting.wording import in_columns
     from danlu.language import translator
 
     _ = translator(language)

@@ -21,7 +21,7 @@ def command(
     html: Annotated[Path | None, typer.Option(help="write the survey as a page, too")] = None,
 ) -> None:
     """Tell what data holds: rows, lengths, labels, duplicates, conflicts, and what a naive split would leak."""
-    from danlu.apps.survey import leaks_in_words, look, short, truths_in_words, write_page
+    from danlu.apps.data_profile import leaks_in_words, one_line, profile, truths_in_words, write_profile
     from danlu.data.corpus.survey import in_words
     from danlu.language import default, translator
     from danlu.machine.files import refuse_unwritable
@@ -33,7 +33,7 @@ def command(
     tell = say if html else show
     language = default()
     _ = translator(language)
-    found = look(data, settings=settings or (), member=member, column=column, label=label, similarity=similarity)
+    found = profile(data, settings=settings or (), member=member, column=column, label=label, similarity=similarity)
     tell(_("columns: {counts}").format(counts=", ".join(f"{name} {n:,}" for name, n in found.columns.items())))
     told = [*found.bad_rows.in_words(language), *found.spelled.in_words(language)]
     for line in [*in_words(found.survey, language), *told, *leaks_in_words(found.leaked, _)]:
@@ -45,7 +45,7 @@ def command(
         if groups:
             tell(f"\n{title}")
         for group in groups:
-            tell(f"  {group.rows:>6,}  {short(group.text)}" + f"  [{truths_in_words(group)}]" * any(group.truths))
+            tell(f"  {group.rows:>6,}  {one_line(group.text)}" + f"  [{truths_in_words(group)}]" * any(group.truths))
     if html:
-        write_page(html, Path(without_secrets(data)).name, found, language)
+        write_profile(html, Path(without_secrets(data)).name, found, language)
         tell(_("written to {folder}").format(folder=html))

@@ -77,11 +77,11 @@ def _opened(path: str, neighbours: int) -> "tuple[Tokenizer, Any]":
 
 
 def _pieces(text: str, tokenizer: "Tokenizer") -> dict[str, Any]:
-    from danlu.text.tokenizing.coverage import readable
+    from danlu.text.tokenizing.coverage import readable_tokens
     from danlu.text.tokenizing.tokenized import tokenized
 
     encoding = next(tokenized([text], tokenizer))
-    read = readable(tokenizer, encoding.ids)
+    read = readable_tokens(tokenizer, encoding.ids)
     rows = zip(encoding.ids, encoding.tokens, read, encoding.offsets, encoding.special_tokens_mask, strict=True)
     tokens = [
         {
@@ -100,11 +100,11 @@ def _pieces(text: str, tokenizer: "Tokenizer") -> dict[str, Any]:
 
 def _add_neighbours(tokens: list[dict[str, Any]], tokenizer: "Tokenizer", model: Any, count: int) -> None:
     from danlu.model.nearest import nearest_tokens
-    from danlu.text.tokenizing.coverage import readable
+    from danlu.text.tokenizing.coverage import readable_tokens
 
     rows = nearest_tokens(model, [token["id"] for token in tokens], count)
     for token, row in zip(tokens, rows, strict=True):
-        names = readable(tokenizer, [number for number, _ in row])
+        names = readable_tokens(tokenizer, [number for number, _ in row])
         token["nearest"] = [
             {"piece": name, "id": number, "cosine": round(cosine, 4)}
             for name, (number, cosine) in zip(names, row, strict=True)

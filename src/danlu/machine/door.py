@@ -85,7 +85,7 @@ def parse_json(data: bytes, path: Path, remedy: str) -> dict[str, Any]:
         return value
 
 
-def digest(plain: dict[str, Any]) -> str:
+def content_digest(plain: dict[str, Any]) -> str:
     """The SHA-256 of all that a mapping says under other keys than 'digest', however its json is laid out."""
     told = {key: value for key, value in plain.items() if key != "digest"}
     text = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -115,7 +115,7 @@ class _Stream(io.RawIOBase):
 _TELLING = {"size", "etag", "mtime", "created", "lastmodified", "last_modified", "updated", "md5hash", "versionid"}
 
 
-def find(pattern: str) -> list[RemoteFile]:
+def find_remote(pattern: str) -> list[RemoteFile]:
     """The files that a URL with `*`, `?` or `[...]` means, sorted by name; a URL without them is one file.
 
     Raises:

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from danlu.machine.device import best_dtype, device
 from danlu.model.attention import NAME
 from danlu.model.dropout import ByteDropout
-from danlu.model.heads import plain
+from danlu.model.heads import unwrapped
 from danlu.model.steady import use_steady_norms
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -32,7 +32,7 @@ def use_our_attention(model: nn.Module) -> None:
     A family that works out some of it by itself (GIT, BigBird) would read masks that are not made for it, and one
     that torch's own kernel does not serve need not say what is causal where there is no mask.
     """
-    inner = plain(model)
+    inner = unwrapped(model)
     if device().type != "cpu" or not inner._supports_sdpa or not inner._can_set_attn_implementation():
         return
     kinds = {type(module) for module in inner.modules() if "Attention" in type(module).__name__}

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from danlu.text.batching.batch import rounded_count
 
 
-def plain(model: nn.Module) -> PreTrainedModel:
+def unwrapped(model: nn.Module) -> PreTrainedModel:
     """The transformers model inside whatever a tuning method has wrapped around it."""
     inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
     return inner  # type: ignore[no-any-return]
@@ -23,7 +23,7 @@ def plain(model: nn.Module) -> PreTrainedModel:
 
 def trunk(model: nn.Module) -> nn.Module:
     """The part of a model below its head: what gives hidden states."""
-    inner: Any = plain(model)
+    inner: Any = unwrapped(model)
     return inner.get_decoder() if inner.config.is_encoder_decoder else inner.base_model  # type: ignore[no-any-return]
 
 

@@ -21,11 +21,11 @@ SHOWN = 8  # labels that a sentence names
 _UNNAMED = re.compile(r"LABEL_(\d+)")
 """What transformers calls the labels of a configuration that names none."""
 
-Report = Mapping[str, Any]
+LoadReport = Mapping[str, Any]
 SHAPES = "mismatched_keys"
 
 
-def labels_of(config: PreTrainedConfig) -> tuple[str, ...]:
+def head_labels(config: PreTrainedConfig) -> tuple[str, ...]:
     """The labels of a model's head, in the order of its rows; of labels without names, their numbers as text."""
     named: Mapping[Any, Any] = getattr(config, "id2label", None) or {}
     labels = [str(named[number]) for number in sorted(named, key=int)]
@@ -34,14 +34,14 @@ def labels_of(config: PreTrainedConfig) -> tuple[str, ...]:
 
 
 def known_labels(folder: Path) -> tuple[str, ...]:
-    """The labels of the head in a folder that has been opened, as `labels_of` gives them."""
+    """The labels of the head in a folder that has been opened, as `head_labels` gives them."""
     plain = read_json(folder / "config.json", "copy the folder again")
     named = plain.get("id2label") or plain.get("num_labels", 2)
     fields = {"num_labels": named} if isinstance(named, int) else {"id2label": named}
-    return labels_of(PreTrainedConfig(**fields))
+    return head_labels(PreTrainedConfig(**fields))
 
 
-def fresh_of(report: Report) -> list[str]:
+def fresh_of(report: LoadReport) -> list[str]:
     """The parameters that a folder does not hold, or holds in another shape."""
     return sorted({*report["missing_keys"], *(key if isinstance(key, str) else key[0] for key in report[SHAPES])})
 
@@ -53,9 +53,9 @@ def fresh_in_words(name: str, fresh: Sequence[str]) -> str:
 
 def follow_labels(
     network: PreTrainedModel,
-    report: Report,
+    report: LoadReport,
     known: tuple[str, ...],
-    again: Callable[[], tuple[PreTrainedModel, Report]],
+    again: Callable[[], tuple[PreTrainedModel, LoadReport]],
     name: str,
     say: Say,
 ) -> None:
@@ -65,7 +65,7 @@ def follow_labels(
     - `known`: the labels of the folder; `again` opens it with these.
     - `name`: what the folder is called.
     """
-    wanted, rows, fresh = labels_of(network.config), _label_rows(network), fresh_of(report)
+    wanted, rows, fresh = head_labels(network.config), _label_rows(network), fresh_of(report)
     if any(parameter in report["missing_keys"] for parameter in rows) or known == wanted:
         if fresh:
             say(fresh_in_words(name, fresh))
@@ -87,7 +87,7 @@ def follow_labels(
 def _label_rows(network: PreTrainedModel) -> dict[str, int]:
     """The parameters that have a row a label, and along which axis: those that one label more would make larger."""
     more = copy.deepcopy(network.config)
-    more.num_labels = len(labels_of(more)) + 1
+    more.num_labels = len(head_labels(more)) + 1
     with quiet(), torch.device("meta"):
         larger = dict(type(network)(more).named_parameters())
     found = {}

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from danlu.model.heads import plain
+from danlu.model.heads import unwrapped
 from danlu.model.positions import text_config
 
 SAME = 1e-3
@@ -48,7 +48,7 @@ def packs(model: nn.Module, packed: Mapping[str, Any], lengths: list[int]) -> bo
     Short documents show whether the family knows of `segments` and positions. Kinds of attention that choose or
     sum up keys by their place in the row show only in rows longer than is cheap; they are known by their names.
     """
-    kinds = getattr(text_config(plain(model)), "layer_types", None)
+    kinds = getattr(text_config(unwrapped(model)), "layer_types", None)
     if kinds and not BY_PLACE.issuperset(kinds):
         return False
     try:

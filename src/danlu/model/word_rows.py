@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from danlu.model.fast import SPARSE_FROM
-from danlu.model.heads import plain
+from danlu.model.heads import unwrapped
 
 
 class WordRows(nn.Embedding):
@@ -61,7 +61,7 @@ def keep_rows(model: nn.Module, tokens: Iterable[ArrayLike]) -> None:
     table = _word_table(model)
     if table is None or table.weight.numel() < SPARSE_FROM:
         return
-    inner = plain(model)
+    inner = unwrapped(model)
     read = np.zeros(table.num_embeddings, dtype=bool)
     for some in tokens:
         read[np.asarray(some)] = True
@@ -80,7 +80,7 @@ def keep_rows(model: nn.Module, tokens: Iterable[ArrayLike]) -> None:
 
 def _word_table(model: nn.Module) -> nn.Embedding | None:
     """The table of words of `model`, where it is trained and nothing else looks into it."""
-    inner = plain(model)
+    inner = unwrapped(model)
     try:
         table: nn.Module = inner.get_input_embeddings()
     except NotImplementedError:  # CANINE reads characters by their hashes

@@ -8,6 +8,7 @@ import json
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from danlu.machine.files import sha256, write_text
 from danlu.machine.located import located, matching
-from danlu.machine.remote import find, is_remote
+from danlu.machine.remote import find_remote, is_remote
 from danlu.recipe.part import Part
 from danlu.recipe.yaml_text import dump, parse
 from danlu.refusal import Refusal, without_secrets
@@ -76,16 +77,23 @@ _LOCK = TypeAdapter(Lock)
 def lock(stage: str, section: Part, seed: int, stages: Mapping[str, str]) -> Lock:
     """The lock of a stage that begins now; `stages` maps the stages it refers to to their fingerprints."""
     plain, inputs = _without_secrets(section.to_plain()), input_hashes(section)
+    versions = _versions()
+    depends = {"section": plain, "seed": seed, "inputs": inputs, "stages": dict(stages), "danlu": versions["danlu"]}
+    text = json.dumps(depends, sort_keys=True, ensure_ascii=False)
+    fingerprint = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return Lock(stage, "running", fingerprint, seed, plain, inputs, dict(stages), dict(versions))
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Of what the results depend on; looking them up takes longer than all else of a lock."""
     versions = {"danlu": version("danlu"), "python": platform.python_version()}
     for package in ("torch", "transformers"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    depends = {"section": plain, "seed": seed, "inputs": inputs, "stages": dict(stages), "danlu": versions["danlu"]}
-    text = json.dumps(depends, sort_keys=True, ensure_ascii=False)
-    fingerprint = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return Lock(stage, "running", fingerprint, seed, plain, inputs, dict(stages), versions)
+    return versions
 
 
 def save(folder: Path, value: Lock) -> None:
@@ -152,7 +160,7 @@ def _located(name: str) -> list[Path]:
 
 
 def _remote_hash(name: str) -> str:
-    told = [file.fingerprint() for file in find(name)]
+    told = [file.fingerprint() for file in find_remote(name)]
     return hashlib.sha256("".join(told).encode("utf-8")).hexdigest()
 
 

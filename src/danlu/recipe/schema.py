@@ -38,19 +38,19 @@ def keys(part: type[Part]) -> list[Key]:
     found: list[Key] = []
     for name, field in part.model_fields.items():
         needed = field.is_required()
-        default = None if needed else plain(field.get_default(call_default_factory=True, validated_data={}))
+        default = None if needed else plain_default(field.get_default(call_default_factory=True, validated_data={}))
         found.append(Key(name, in_words(field.annotation), needed, default, field.description or ""))
         for section in _sections(field.annotation):
             found += [Key(f"{name}.{key.name}", *_rest(key)) for key in keys(section)]
     return found
 
 
-def plain(value: Any) -> Any:
+def plain_default(value: Any) -> Any:
     """A default as plain values."""
     if isinstance(value, Part):
         return value.to_plain()
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [plain_default(item) for item in value]
     return value
 
 

@@ -1,35 +1,50 @@
 """Runs the stages of a recipe: what is done already is skipped, what was interrupted goes on."""
 
-import glob
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from danlu.machine.alone import alone_in
 from danlu.recipe import lock as locks
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
+from danlu.stages import results
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.stage import Place, Stage
 
+if TYPE_CHECKING:
+    from danlu.train.events import Event, Leave  # brings torch
+
 Outlook = Literal["run", "resume", "skip", "redo", "replace", "restore"]
-"""What a run would do with a stage; `redo` makes again what is done but was deleted since, `replace` moves the results
-of another section or input aside first, `restore` takes back results that were moved aside."""
+"""What a run would do with a stage; `redo` makes again what is done but was deleted since, `restore` gives finished
+results the stage's own name again, `replace` begins anew while results of another section or input bear that name."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A stage and what would become of it; `missing` are files that it had left and that were deleted since."""
+    """A stage and what would become of it.
+
+    - `current`: the folder of the stage's own name, `runs/<recipe>/<stage>`.
+    - `lies`: where the results of this very lock are, finished or begun, if there are any.
+    - `missing`: files that the stage had left and that were deleted since.
+    """
 
     name: str
     stage: Stage
-    folder: Path
+    current: Path
     outlook: Outlook
     lock: locks.Lock
+    lies: Path | None = None
     missing: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> Path | None:
+        """The folder of the finished results, if they are there and whole."""
+        return self.lies if self.outlook in ("skip", "restore") else None
 
 
 @dataclass(frozen=True)
@@ -68,12 +83,10 @@ def plan(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Planned]:
     """
     fingerprints: dict[str, str] = {}
     for name, stage in recipe.stages.items():
-        folder = root / recipe.name / name
         needed = {other: fingerprints[other] for other in referenced(stage)}
         lock = locks.lock(name, stage, recipe.seed, needed)
         fingerprints[name] = lock.fingerprint
-        outlook, missing = _outlook(folder, lock, stage)
-        yield Planned(name, stage, folder, outlook, lock, missing)
+        yield _planned(name, stage, root / recipe.name / name, lock)
 
 
 def run(
@@ -81,33 +94,48 @@ def run(
     root: Path = Path("runs"),
     only: Sequence[str] | None = None,
     say: Callable[[str], None] = print,
+    *,
+    beside: bool = False,
+    watch: "Callable[[str, Event], Leave | None]" = lambda _stage, _event: None,
 ) -> Run:
     """Run a recipe's stages in order, each in `root/<recipe>/<stage>`, and return where everything is.
 
     `only` names the stages to run; what they refer to must then be done. A stage that was done with the same
-    section, inputs, seed and version is skipped, unless files of it were deleted; an interrupted one goes on;
-    results of other settings are moved aside to `<stage>.older-1`, never removed, and taken back when these settings
-    are asked for again.
+    section, inputs, seed and version is skipped, unless files of it were deleted; an interrupted one goes on.
+    Results of other settings are kept in `<stage>.<fingerprint>` and never removed. With `beside` it is the results
+    of this call that lie there: what bears the stages' own names stays as it is, as a search or a comparison needs.
+    `watch` is given the stage's name and each event of its training, and stops it by saying what is to be left.
 
     Raises:
         Refusal: another process runs here, or what the stages themselves refuse.
+        Stopped: `watch` has stopped a training (`train/events.py`); it goes on when the same is run again.
     """
     _check_names(recipe, only)
     folder, done = root / recipe.name, list[Ran]()
-    states: dict[str, Outlook] = {}
+    homes: dict[str, Path] = {}
     with alone_in(folder):
         for planned in plan(recipe, root):
-            states[planned.name] = planned.outlook
             if only and planned.name not in only:
+                if planned.done:
+                    homes[planned.name] = planned.done
                 continue
-            missing = [name for name in planned.lock.stages if states[name] != "skip"]
+            missing = [name for name in planned.lock.stages if name not in homes]
             if missing:
                 raise Refusal(
                     f"the stage '{planned.name}' needs '{missing[0]}', which is not done with these settings; "
                     f"add '{missing[0]}' to the stages to run"
                 )
-            done.append(_done(planned, recipe, say))
-            states[planned.name] = "skip"
+            place = Place(
+                folder=planned.current,
+                inputs={name: homes[name] for name in planned.lock.stages},
+                fingerprint=planned.lock.fingerprint,
+                seed=recipe.seed,
+                language=recipe.language,
+                say=say,
+                watch=partial(watch, planned.name),
+            )
+            done.append(_done(planned, place, beside=beside))
+            homes[planned.name] = done[-1].folder
     return Run(folder, tuple(done))
 
 
@@ -118,73 +146,72 @@ def _check_names(recipe: Recipe, only: Sequence[str] | None) -> None:
             raise Refusal(f"there is no stage '{name}'{nearest(name, known)}; the stages are: {', '.join(known)}")
 
 
-def _outlook(folder: Path, lock: locks.Lock, stage: Stage) -> tuple[Outlook, tuple[str, ...]]:
-    """What would be done, and the files whose lack is the reason."""
-    found = locks.load(folder)
-    if found is not None and found.fingerprint == lock.fingerprint:
-        if found.state != "done":
-            return ("run" if stage.standing(folder) is None else "resume"), ()
-        missing = tuple(found.missing(folder))
-        return ("redo" if missing else "skip"), missing
-    if _aside(folder, lock):
-        return "restore", ()
-    return ("replace" if _results(folder) else "run"), ()
+def _planned(name: str, stage: Stage, current: Path, lock: locks.Lock) -> Planned:
+    found = results.find(current, lock.fingerprint)
+    if found is None:
+        return Planned(name, stage, current, "replace" if results.left(current) else "run", lock)
+    folder, earlier = found
+    missing: tuple[str, ...] = ()
+    outlook: Outlook = "skip" if folder == current else "restore"
+    if earlier.state != "done":
+        outlook = "run" if stage.standing(folder) is None else "resume"
+    elif missing := tuple(earlier.missing(folder)):
+        outlook = "redo"
+    return Planned(name, stage, current, outlook, lock, folder, missing)
 
 
-def _results(folder: Path) -> bool:
-    """Whether a stage has left more there than the lock that it began with, and what a kill cut short."""
-    if not folder.is_dir():
-        return folder.exists()
-    names = {path.name for path in folder.iterdir()} - {locks.NAME}
-    return not all(name.startswith(".") and name.endswith((".partial", ".scratch")) for name in names)
-
-
-def _done(planned: Planned, recipe: Recipe, say: Callable[[str], None]) -> Ran:
-    name, folder = planned.name, planned.folder
-    if planned.outlook == "skip":
-        say(f"{name}: done before with the same settings and data, skipped")
+def _done(planned: Planned, place: Place, *, beside: bool) -> Ran:
+    """The stage, done in this call or before."""
+    name, outlook, say = planned.name, planned.outlook, place.say
+    folder, aside = _housed(planned, say, beside=beside)
+    if planned.done:
+        where = "skipped" if outlook == "skip" else f"in {folder}" if beside else f"taken back from {planned.done}"
+        say(f"{name}: done before with the same settings and data, {where}")
         return Ran(name, folder, 0.0, skipped=True)
-    if planned.outlook == "restore":
-        restored = _restore(planned)
-        say(f"{name}: done before with the same settings and data, taken back from {restored}")
-        return Ran(name, folder, 0.0, skipped=True)
-    aside = None
-    if planned.outlook == "replace":
-        aside = _move_aside(folder)
-        say(f"{name}: the results of other settings or data are kept in {aside}")
-    if planned.outlook == "redo":
+    if outlook == "redo":
         say(f"{name}: {_short(planned.missing)} was deleted since it was done, so it is done again")
-    elif planned.outlook == "resume":
+    elif outlook == "resume":
         say(f"{name}: goes on where it was interrupted, at {planned.stage.standing(folder)}")
     else:
         say(f"{name}: {planned.stage.kind}")
     _remove_partial(folder)
     locks.save(folder, planned.lock)
-    place = Place(
-        folder=folder,
-        inputs={other: folder.with_name(other) for other in planned.lock.stages},
-        fingerprint=planned.lock.fingerprint,
-        seed=recipe.seed,
-        language=recipe.language,
-        say=say,
-    )
     begun = time.monotonic()
     try:
-        planned.stage.run(place)
+        planned.stage.run(replace(place, folder=folder))
     except KeyboardInterrupt:
         standing = planned.stage.standing(folder)
         then = f"goes on at {standing}" if standing else "begins anew, since nothing to go on from was kept yet"
         say(f"{name}: stopped; run the same command again and it {then}")
         raise
     except Refusal:
-        if aside and not _results(folder):
-            shutil.rmtree(folder)
-            shutil.move(aside, folder)
+        if aside and not results.left(folder):
+            results.put_in_place(aside, folder)
             say(f"{name}: nothing was made, so the earlier results are back in place")
         raise
     seconds = time.monotonic() - begun
     locks.save(folder, planned.lock.done(seconds, folder))
     return Ran(name, folder, seconds, skipped=False)
+
+
+def _housed(planned: Planned, say: Callable[[str], None], *, beside: bool) -> tuple[Path, Path | None]:
+    """The folder in which the stage is done, and where what had its name was put."""
+    current, lies = planned.current, planned.lies
+    if beside:
+        return lies or results.beside(current, planned.lock.fingerprint), None
+    if lies == current:
+        return current, None
+    aside = results.set_aside(current)
+    if lies:
+        try:
+            results.put_in_place(lies, current)
+        except Refusal:
+            if aside:
+                results.put_in_place(aside, current)
+            raise
+    if aside:
+        say(f"{planned.name}: the results of other settings or data are kept in {aside}")
+    return current, aside
 
 
 def _short(names: tuple[str, ...]) -> str:
@@ -198,32 +225,3 @@ def _remove_partial(folder: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
-
-
-def _aside(folder: Path, lock: locks.Lock) -> Path | None:
-    """Where the finished results of a stage with this very lock were moved to, if they were."""
-    for path in sorted(folder.parent.glob(f"{glob.escape(folder.name)}.older-*")):
-        found = locks.load(path)
-        done = found is not None and (found.fingerprint, found.state) == (lock.fingerprint, "done")
-        if found is not None and done and not found.missing(path):
-            return path
-    return None
-
-
-def _restore(planned: Planned) -> Path:
-    """Put results that were moved aside in place; what is there goes aside instead."""
-    back = _aside(planned.folder, planned.lock)
-    assert back is not None
-    if _results(planned.folder):
-        _move_aside(planned.folder)
-    shutil.rmtree(planned.folder, ignore_errors=True)
-    shutil.move(back, planned.folder)
-    return back
-
-
-def _move_aside(folder: Path) -> Path:
-    number = 1
-    while (aside := folder.with_name(f"{folder.name}.older-{number}")).exists():
-        number += 1
-    shutil.move(folder, aside)
-    return aside

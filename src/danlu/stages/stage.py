@@ -4,11 +4,14 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import StringConstraints
 
 from danlu.recipe.part import Part
+
+if TYPE_CHECKING:
+    from danlu.train.events import Event, Leave  # brings torch
 
 Reference = Annotated[str, StringConstraints(pattern=r"^@[^@:\s]+(:[a-z]+)?$")]
 """`@stage`, or `@stage:split` for one split of a prepared data set."""
@@ -18,10 +21,11 @@ Reference = Annotated[str, StringConstraints(pattern=r"^@[^@:\s]+(:[a-z]+)?$")]
 class Place:
     """Where a stage runs.
 
-    - `folder`: its own folder, `runs/<recipe>/<stage>`; it may hold what an interrupted run left.
+    - `folder`: its own folder (`stages/results.py`); it may hold what an interrupted run left.
     - `inputs`: the folder of each stage it refers to, by that stage's name.
     - `fingerprint`: hash of the section, its inputs and danlu's version; the same one may resume.
     - `say`: prints one line for the person who watches.
+    - `watch`: looks at each event of a training, and may stop it; see `train/events.py`.
     """
 
     folder: Path
@@ -30,6 +34,12 @@ class Place:
     seed: int
     language: str
     say: Callable[[str], None]
+    watch: "Callable[[Event], Leave | None]" = lambda _event: None
+
+    @property
+    def name(self) -> str:
+        """The stage's name in the recipe; its folder may have more."""
+        return self.folder.name.partition(".")[0]
 
     def path(self, reference: str) -> Path:
         """The folder that an `@stage` or `@stage:split` points to, without the split."""

@@ -15,7 +15,7 @@ from torch import nn
 from danlu.machine.device import device
 from danlu.machine.hub import first_line
 from danlu.model.fast import use_our_attention
-from danlu.model.heads import plain
+from danlu.model.heads import unwrapped
 from danlu.model.source import refuse_without
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -35,7 +35,7 @@ def suited(model: nn.Module, task: Task, tokenizer: Tokenizer, say: Callable[[st
     Raises:
         Refusal: the model cannot learn it.
     """
-    inner = plain(model)
+    inner = unwrapped(model)
     refuse_without(task.auto_class, inner.config, type(inner).__name__)  # what is saved has to be opened again
     use_our_attention(model)
     with _in_a_sentence(model, task.kind), torch.random.fork_rng():
@@ -68,6 +68,6 @@ def _in_a_sentence(model: nn.Module, what: str) -> Iterator[None]:
         raise
     except _RAISED as error:
         raise Refusal(
-            f"models of the family '{plain(model).config.model_type}' cannot learn {what} here "
+            f"models of the family '{unwrapped(model).config.model_type}' cannot learn {what} here "
             f"({type(error).__name__}: {first_line(error)}); choose a model of another family"
         ) from error

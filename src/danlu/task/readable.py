@@ -7,7 +7,7 @@ from typing import Literal
 
 from tokenizers.models import WordPiece
 
-from danlu.data.characters.words import seam
+from danlu.data.characters.word_cutting import seam
 from danlu.task.inputs import lengths_of
 from danlu.task.task import Task, Truth
 from danlu.text.batching.batch import Batch

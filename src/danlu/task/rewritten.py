@@ -6,7 +6,8 @@ from functools import partial
 import numpy as np
 
 from danlu.answer.answer import Answer
-from danlu.data.cleaning.alignment import Alignment, back
+from danlu.data.characters.alignment import Alignment, back
+from danlu.data.characters.word_cutting import laid_out
 from danlu.data.cleaning.clean import ROUNDS
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.cleaning.rewriting import TOKENS, rewrite_messages, rewrite_texts
@@ -84,12 +85,11 @@ def _rewrite_tokens(records: list[Record], rewriter: Rewriter, name: str) -> Non
                 records[row] = record | {name: new}
 
 
+def _side_by_side(words: Sequence[str]) -> tuple[str, Offsets]:
+    text, borders = laid_out(words, lambda _before, _after: "")
+    return text, np.array(borders, np.int32).reshape(-1, 2)
+
+
 def _tokens_aligned(given: tuple[str, Offsets], new: tuple[str, Offsets]) -> tuple[str, list[Alignment]]:
     """The text of the tokens as they were given, and the alignment that replaces each of them whole."""
     return given[0], [Alignment(*given[1].T.tolist(), *new[1].T.tolist())]
-
-
-def _side_by_side(words: Sequence[str]) -> tuple[str, Offsets]:
-    """The text of words, and where each stands in it."""
-    ends = np.cumsum([len(word) for word in words], dtype=np.int32)
-    return "".join(words), np.stack([ends - [len(word) for word in words], ends], axis=1).astype(np.int32)

@@ -170,6 +170,10 @@ class Task(Part):
         names = {*self.columns, *self.other_columns}
         return {name: value for name, value in record.items() if name in names}
 
+    def tried(self) -> Record:
+        """A record with all that this task reads, to try a model with."""
+        return self.sample[0]
+
     def label_names(self) -> tuple[str, ...]:
         """The labels that metrics report one by one, in a fixed order."""
         return ()

@@ -3,7 +3,7 @@
 from torch import nn
 from transformers import PreTrainedModel
 
-from danlu.model.heads import plain, trunk
+from danlu.model.heads import trunk, unwrapped
 
 
 def flops_a_token(model: nn.Module, width: float) -> float:
@@ -21,6 +21,6 @@ def flops_a_token(model: nn.Module, width: float) -> float:
             weights += weight.numel() * (6 if weight.requires_grad else 4)
     if not isinstance(below, PreTrainedModel):  # features that were computed before stand in for the layers
         return weights
-    config = plain(model).config
+    config = unwrapped(model).config
     attention = 4.0 * width * int(config.hidden_size) * int(config.num_hidden_layers)
     return weights + 3 * attention

@@ -8,6 +8,7 @@ from typing import Self
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from danlu.machine.terminal import console, say
+from danlu.train.events import Event, Reported
 
 QUIET_SECONDS = 30.0
 """Where nobody watches (no terminal), a line this often."""
@@ -32,8 +33,12 @@ class TrainingBar:
         )
         self._task = self._progress.add_task(name, total=total, completed=start, numbers="")
 
-    def show(self, step: int, numbers: dict[str, float]) -> None:
-        """Move to `step` done steps and show the newest numbers."""
+    def show(self, event: Event) -> None:
+        """Show the newest numbers, where an event has some."""
+        if not isinstance(event, Reported):
+            return
+        numbers = event.line
+        step = numbers["step"]
         words = (
             f"loss {numbers['loss']:.3f}  rate {numbers['rate']:.1e}  "
             f"{numbers['tokens_per_second']:,.0f} tokens/s  {numbers['share_of_limit']:.0%} of limit"

@@ -2,50 +2,47 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from danlu.machine.device import matmul_rate
 from danlu.machine.interrupt import noted_interrupts
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
 from danlu.model.word_rows import parameters_of
-from danlu.recipe.part import find
 from danlu.train import checkpoint
 from danlu.train.average import Average
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import State
+from danlu.train.events import (
+    Best,
+    Ended,
+    Event,
+    Leave,
+    Reported,
+    Saved,
+    Stepped,
+    Stopped,
+    Validated,
+    Watch,
+    unwatched,
+)
 from danlu.train.flops import flops_a_token
 from danlu.train.loop import Loss, Scaler, Step, steps
 from danlu.train.optimizer import build_optimizer, bytes_a_value, lay_out
 from danlu.train.parameters import storage_bytes
 from danlu.train.progress import TrainingBar
-from danlu.train.recorder import Recorder
+from danlu.train.recording import recorded
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
 
-RECORDED = ("jsonl",)
-"""Recorders that are always there: the report and resuming need `log.jsonl`."""
-
 EVERY, LINES = 10, 20  # steps between two lines of the log; a short training has about so many lines
-
-
-@dataclass(frozen=True)
-class Best:
-    """What a training ends with, and where it was reached.
-
-    - `weights`: by name, float32; views of what the training holds. `method`: what the method keeps beside them.
-    """
-
-    weights: dict[str, Tensor]
-    method: dict[str, Tensor]
-    step: int
-    score: float | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Validation:
     higher_is_better: bool
 
 
-class Run:
+class TrainingRun:
     """One training of a prepared model.
 
     `precision` is resolved (not `auto`). A run with the same fingerprint goes on from its checkpoints.
@@ -96,64 +93,93 @@ class Run:
         )
         self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None
         self.limit = matmul_rate(DTYPES[precision])  # measured before the threads are at work
+        self._leave: Leave | None = None
 
-    def train(self, name: str, validation: Validation | None) -> Best:
-        """Train to the end, or until `patience` runs out; the best validated weights, or the last ones.
+    def train(self, name: str, validation: Validation | None, watch: Watch = unwatched) -> Best:
+        """Train with a bar and records, and give the best validated weights, or the last ones.
 
-        Ctrl-C ends it after the step that is under way, with a checkpoint.
+        Ctrl-C ends it after the step that is under way, with a checkpoint, and so may `watch`; then `stopped` is true.
+
+        Raises:
+            Stopped: `watch` wanted a checkpoint and no more.
+        """
+        with (
+            recorded(self.folder, self.state.step, self.settings.recorders) as record,
+            TrainingBar(name, self.total, self.state.step) as bar,
+            noted_interrupts() as interrupted,
+            closing(self.events(validation)) as events,
+        ):
+            for event in events:
+                record(event)
+                bar.show(event)
+                if isinstance(event, Ended):
+                    return event.best
+                if leave := "checkpoint" if interrupted() else watch(event):
+                    self.stop(leave)
+        if interrupted():
+            raise KeyboardInterrupt
+        raise Stopped(f"{name}: stopped at step {self.state.step:,}; the same call goes on from there")
+
+    def events(self, validation: Validation | None = None) -> Generator[Event]:
+        """Train to the end, or until `patience` runs out, and tell what happens; the best weights come last.
+
+        Whoever consumes them may `stop` it; to close it at once is like a kill: the newest checkpoint stays.
         """
         every = self._every()
         told_every = min(EVERY, max(1, self.total // LINES))
-        recorders = [*(find(Recorder, kind)() for kind in RECORDED), *self.settings.recorders]  # type: ignore[type-abstract]
-        writers = [recorder.open(self.folder, self.state.step) for recorder in recorders]
+        saved, recent = time.monotonic(), list[Step]()
+        with closing(self._steps()) as taken:
+            for step in taken:
+                if self.method.after_step(self.model, self.weights, step.number):
+                    self.parameters.publish()
+                self.average.update(step.number)
+                self.state.step = step.number + 1
+                yield Stepped(step)
+                recent.append(step)
+                last = self.state.step == self.total
+                if self.state.step % told_every == 0 or last:
+                    yield Reported(self._line(recent))
+                    recent = []
+                if validation and (self.state.step % every == 0 or last):
+                    yield Validated(self._validate(validation, last), self.state.stale)
+                    if self._out_of_patience():
+                        break
+                if self._leave or time.monotonic() - saved > self.settings.checkpoint_seconds:
+                    yield self._save()
+                    saved = time.monotonic()
+                if self._leave:
+                    break
+        if self._leave != "checkpoint" or self._out_of_patience():
+            yield Ended(self._best())
+
+    def stop(self, leave: Leave) -> None:
+        """End after the step that is under way; a checkpoint is saved, from which the same training goes on."""
+        self._leave = leave
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was ended before all steps were taken that it needed."""
+        return self._leave is not None and self.state.step < self.total and not self._out_of_patience()
+
+    def _steps(self) -> Generator[Step]:
         replicas = [self.model, *(replica(self.model) for _ in range(self.batches.parts - 1))]
         device = next(self.model.parameters()).device
-        group = self.batches.groups(self.state.step, self.total, device)
-        saved = time.monotonic()
-        recent: list[Step] = []
-        try:
-            with TrainingBar(name, self.total, self.state.step) as bar, noted_interrupts() as interrupted:
-                for step in steps(
-                    replicas,
-                    group,
-                    self.loss,
-                    self.optimizer,
-                    self.parameters,
-                    rate=self._rate,
-                    clip=self.settings.clip,
-                    start=self.state.step,
-                    seed=self.seed,
-                    scaler=self.scaler,
-                ):
-                    recent.append(step)
-                    if self.method.after_step(self.model, self.weights, step.number):
-                        self.parameters.publish()
-                    self.average.update(step.number)
-                    self.state.step = step.number + 1
-                    last = self.state.step == self.total
-                    if self.state.step % told_every == 0 or last:
-                        line = self._line(recent)
-                        bar.show(self.state.step, line)
-                        for writer in writers:
-                            writer.write(line)
-                        recent = []
-                    if validation and (self.state.step % every == 0 or last):
-                        validated = self._validate(validation, last)
-                        for writer in writers:
-                            writer.write(validated)
-                        if self.settings.patience and self.state.stale >= self.settings.patience:
-                            break
-                    stop = interrupted()
-                    if stop or time.monotonic() - saved > self.settings.checkpoint_seconds:
-                        self._save()
-                        saved = time.monotonic()
-                    if stop:
-                        raise KeyboardInterrupt
-        finally:
-            group.close()
-            for writer in writers:
-                writer.close()
-        return self._best()
+        with closing(self.batches.groups(self.state.step, self.total, device)) as groups:
+            yield from steps(
+                replicas,
+                groups,
+                self.loss,
+                self.optimizer,
+                self.parameters,
+                rate=self._rate,
+                clip=self.settings.clip,
+                start=self.state.step,
+                seed=self.seed,
+                scaler=self.scaler,
+            )
+
+    def _out_of_patience(self) -> bool:
+        return bool(self.settings.patience and self.state.stale >= self.settings.patience)
 
     def _rate(self, step: int) -> float:
         return self.settings.rate_at(step, self.total)
@@ -215,7 +241,7 @@ class Run:
         self.state.best_values = [] if last else self.parameters.snapshot(self.state.best_values)
         self.state.best_method = kept
 
-    def _save(self) -> None:
+    def _save(self) -> Saved:
         if self.scaler:
             self.state.scale, self.state.good = self.scaler.scale, self.scaler.good
         checkpoint.save(
@@ -226,6 +252,7 @@ class Run:
             self.average,
             self.method.state(self.model),
         )
+        return Saved(self.state.step)
 
     def _best(self) -> Best:
         kept = self.state.best_values

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions
 
 from danlu.machine.files import full_disk_refused
-from danlu.model.heads import plain
+from danlu.model.heads import unwrapped
 from danlu.text.batching.batch import Batch
 
 MASK = "attention_mask"
@@ -111,7 +111,7 @@ def cached_trunk(model: nn.Module, batches: Iterable[Batch], folder: Path) -> It
     For methods with `freezes_trunk`. The trunk is run without dropout; afterwards it stands where it stood and
     the file is gone. The parameters of the head, and of the pooler, keep their names.
     """
-    owner = plain(model)
+    owner = unwrapped(model)
     name = owner.base_model_prefix
     trunk = getattr(owner, name)
     folder.mkdir(parents=True, exist_ok=True)

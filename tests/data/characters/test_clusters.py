@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from danlu.data.characters.clusters import goes_on
 from danlu.data.characters.side_by_side import characters
-from danlu.data.characters.words import atoms, word_borders
+from danlu.data.characters.word_cutting import atoms, word_borders
 
 PIECES = st.sampled_from(
     [

@@ -88,7 +88,7 @@ def test_what_has_gone_is_counted_with_its_reason_and_a_sample() -> None:
         more.count(cleaned)
     assert more.dropped["length: too short"] == 30
     assert more.samples["length: too short"] == [f"{n}" for n in range(10)] * 2
-    assert more.counts()["changed"] == {"control": 9}
+    assert more.changed == {"control": 9}
 
 
 def test_counts_are_told_in_both_languages() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.cleaning.alignment import back, forward
+from danlu.data.characters.alignment import back, forward
 from danlu.data.cleaning.cleaner import Cleaner, Rewriter
 from danlu.recipe.part import find, kinds
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.data.cleaning.alignment import forward
+from danlu.data.characters.alignment import forward
 from danlu.data.cleaning.cleaner import Cleaner, Rewriter
 from danlu.data.cleaning.likely import likely
 

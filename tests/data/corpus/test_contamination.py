@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from danlu.data.corpus.contamination import Decontaminate, Forbidden, Runs, run_hashes
 from danlu.data.corpus.executors.local import Local
-from danlu.data.corpus.ingest import Ingest, Piece
+from danlu.data.corpus.ingest import Ingest, RawChunk
 from danlu.data.corpus.spool import Spool
 from danlu.refusal import Refusal
 
@@ -65,8 +65,8 @@ def test_rows_are_compared_with_given_sets_and_other_files(tmp_path: Path) -> No
     ingest = Ingest(tmp_path, "text", 0.8)
     texts = [TEST, "x " + TEST[:40] + " y", "nothing of it", "zero one two three four five"]
     chunks = [
-        ingest(Piece(0, 0, "test", "t", range(1, 2), [{"text": texts[0]}])),
-        ingest(Piece(1, 1, "train", "d", range(1, 4), [{"text": text} for text in texts[1:]])),
+        ingest(RawChunk(0, 0, "test", "t", range(1, 2), [{"text": texts[0]}])),
+        ingest(RawChunk(1, 1, "train", "d", range(1, 4), [{"text": text} for text in texts[1:]])),
     ]
     spool, tested = Spool(tmp_path, chunks, "text"), np.array([0])
     section = {"words": 5, "against": {"kind": "text", "path": str(other)}}

@@ -6,9 +6,9 @@ from pyarrow import int64, string
 
 from danlu.data.corpus import spool as spooling
 from danlu.data.corpus.executors.local import Local
-from danlu.data.corpus.ingest import Ingest, Piece, keys_of, pieces
+from danlu.data.corpus.ingest import Ingest, RawChunk, keys_of, raw_chunks
 from danlu.data.corpus.spool import Spool, spooled_clusters
-from danlu.data.corpus.stored import arrow_table, conformed, one_schema, read_arrow, records_of, write_arrow
+from danlu.data.corpus.stored import arrow_table, conformed, one_schema, read_arrow, stored_records, write_arrow
 from danlu.data.duplicates.dedup import find_clusters
 from danlu.data.record import Record
 from danlu.machine.seed import generator
@@ -21,7 +21,7 @@ def spooled(folder: Path, records: list[Record], size: int = 37, **settings: obj
     for number, start in enumerate(range(0, len(records), size)):
         part = records[start : start + size]
         numbers = range(start + 1, start + len(part) + 1)
-        chunks.append(ingest(Piece(number, 0, "train", "a.jsonl", numbers, part)))
+        chunks.append(ingest(RawChunk(number, 0, "train", "a.jsonl", numbers, part)))
     return Spool(folder, chunks, "text")
 
 
@@ -94,7 +94,7 @@ def test_labels_times_and_groups_of_rows(tmp_path: Path) -> None:
 
 def test_pieces_are_cut_by_bytes_of_text_and_number_their_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("danlu.data.corpus.ingest.CHUNK", 30)
-    found = list(pieces([("test", "a", [{"text": "好" * 5}] * 5), ("train", "b", [{"text": "x" * 40}])], "text"))
+    found = list(raw_chunks([("test", "a", [{"text": "好" * 5}] * 5), ("train", "b", [{"text": "x" * 40}])], "text"))
     assert [(piece.number, piece.source, piece.origin, list(piece.numbers)) for piece in found] == [
         (0, 0, "test", [1, 2]),
         (1, 0, "test", [3, 4]),
@@ -111,7 +111,7 @@ def test_tables_are_brought_to_one_schema_or_refused(tmp_path: Path) -> None:
     write_arrow(tmp_path / "a.arrow", tables[0])
     read = [conformed(table, schema) for table in (read_arrow(tmp_path / "a.arrow"), *tables[1:])]
     assert all(table.schema == schema for table in read)
-    assert [record for table in read for record in records_of(table)] == [*first, *second, {"text": "c"}]
+    assert [record for table in read for record in stored_records(table)] == [*first, *second, {"text": "c"}]
     with pytest.raises(Refusal, match="column 'entities' cannot be stored"):
         one_schema([tables[0].schema, arrow_table([{"entities": "X"}]).schema])
     mixed = one_schema([tables[0].schema, arrow_table([{"score": "high"}]).schema])

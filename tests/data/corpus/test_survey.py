@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from danlu.data.corpus.survey import Survey, in_words, lengths, naive_leak, survey
-from danlu.data.duplicates.dedup import find_clusters, texts_of
+from danlu.data.duplicates.dedup import find_clusters
 from danlu.data.reading.format import Format
-from danlu.data.record import Record
+from danlu.data.record import Record, text_of
 from danlu.machine.seed import generator
 
 
 def surveyed(records: list[Record]) -> Survey:
-    return survey(records, find_clusters(texts_of(records)), generator(0))
+    return survey(records, find_clusters([text_of(record) for record in records]), generator(0))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 import time
+from collections.abc import Callable
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -7,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.data.corpus.survey import in_words, survey
-from danlu.data.duplicates.dedup import conflicting, drop_duplicates, exact_clusters, find_clusters, near_clusters
-from danlu.data.duplicates.folded import normalised
-from danlu.data.duplicates.minhash import bands_for, jaccard, shingles, signatures
+from danlu.data.duplicates.dedup import Clusters, contested, exact_clusters, find_clusters, first_of_each, numbered
+from danlu.data.duplicates.minhash import bands_for
+from danlu.data.record import Record, opinion_of, truth_of
 from danlu.machine.seed import generator
 
 
@@ -21,6 +23,17 @@ def written_anew(text: str, changes: int, rng: np.random.Generator) -> str:
     return "".join(characters)
 
 
+def conflicting(records: list[Record], exact: np.ndarray) -> np.ndarray:
+    """Whether each record's text comes with more than one truth."""
+    return contested(numbered(map(truth_of, records)), exact)
+
+
+def kept(records: list[Record], clusters: Clusters, how: Literal["none", "exact", "near"] = "near") -> list[int]:
+    """The rows that stay where contested texts go."""
+    rows = np.flatnonzero(~conflicting(records, clusters.exact))
+    return first_of_each(rows, clusters, how, numbered(map(opinion_of, records))).tolist()
+
+
 def families(count: int, rng: np.random.Generator) -> list[str]:
     """Texts of 60 characters, each followed by three that differ in one to six of them."""
     texts = []
@@ -30,70 +43,53 @@ def families(count: int, rng: np.random.Generator) -> list[str]:
     return texts
 
 
-def by_definition(text: str) -> set[str]:
-    """Three characters from each Chinese one, six from each other; cut ones where the text or letters begin."""
-    wide = [char > "\u2e7f" for char in text]
-    whole = {text[i : i + 3] for i in range(len(text) - 2) if wide[i]}
-    whole |= {text[i : i + 6] for i in range(len(text) - 5) if not wide[i]}
-    return (
-        whole
-        | {text[i : i + 6] for i in range(1, len(text)) if wide[i - 1] and not wide[i]}
-        | ({text[: 3 if wide[0] else 6]} if text else {""})
-    )
+Similarities = Callable[[list[str], list[tuple[int, int]]], list[float]]
 
 
-def compared_with_every_other(texts: list[str], similarity: float) -> list[int]:
+def compared_with_every_other(texts: list[str], similarity: float, similarities: Similarities) -> list[int]:
     """The clusters by the definition: every pair, and the least member of each connected part."""
-    sets = [by_definition(normalised(text)) for text in texts]
+    pairs = list(combinations(range(len(texts)), 2))
     cluster = list(range(len(texts)))
-    for a, b in combinations(range(len(texts)), 2):
-        if len(sets[a] & sets[b]) / len(sets[a] | sets[b]) >= similarity and cluster[a] != cluster[b]:
+    for (a, b), found in zip(pairs, similarities(texts, pairs), strict=True):
+        if found >= similarity and cluster[a] != cluster[b]:
             low, high = sorted((cluster[a], cluster[b]))
             cluster = [low if name == high else name for name in cluster]
     return cluster
 
 
 @pytest.mark.parametrize("similarity", [0.5, 0.7, 0.8, 0.9])
-def test_near_clusters_are_those_of_comparing_every_pair(similarity: float) -> None:
+def test_near_clusters_are_those_of_comparing_every_pair(similarity: float, similarities_by_hand: Similarities) -> None:
     texts = families(150, generator("dedup"))
-    assert near_clusters(texts, similarity).tolist() == compared_with_every_other(texts, similarity)
+    expected = compared_with_every_other(texts, similarity, similarities_by_hand)
+    assert find_clusters(texts, similarity).near.tolist() == expected
 
 
-@given(st.lists(st.text("ab好，Ａ ", max_size=6), max_size=12))
+@given(texts=st.lists(st.text("ab好，Ａ ", max_size=6), max_size=12))
 @settings(deadline=None)
-def test_short_and_empty_texts_are_clustered_by_the_definition_too(texts: list[str]) -> None:
-    found = near_clusters(texts)
-    assert found.tolist() == compared_with_every_other(texts, 0.8)
+def test_short_and_empty_texts_are_clustered_by_the_definition_too(
+    texts: list[str], similarities_by_hand: Similarities
+) -> None:
+    found = find_clusters(texts).near
+    assert found.tolist() == compared_with_every_other(texts, 0.8, similarities_by_hand)
     assert (found <= np.arange(len(texts))).all()
     assert (found[found] == found).all()
 
 
 def test_english_texts_that_differ_at_the_end_are_alike_and_unrelated_ones_are_not() -> None:
     texts = ["a very good movie", "A very good movie .", "a very bad movie", "型号是12345", "型号是12399"]
-    assert near_clusters(texts).tolist() == [0, 0, 2, 3, 4]
+    assert find_clusters(texts).near.tolist() == [0, 0, 2, 3, 4]
     rng = generator("english")
     words = ["".join(map(chr, rng.integers(0x61, 0x6B, int(rng.integers(2, 8))))) for _ in range(500)]
     long = [" ".join(words[place] for place in rng.integers(0, 500, 2000).tolist()) for _ in range(2)]
     three = [{text[i : i + 3] for i in range(len(text) - 2)} for text in long]
     assert len(three[0] & three[1]) / len(three[0] | three[1]) > 0.7
-    assert near_clusters(long, 0.5).tolist() == [0, 1]
+    assert find_clusters(long, 0.5).near.tolist() == [0, 1]
 
 
 def test_case_width_and_white_space_make_near_but_not_exact_duplicates() -> None:
     clusters = find_clusters(["Good ＡＢＣ 好", " Good ＡＢＣ 好\n", "good abc好", "other"])
     assert clusters.exact.tolist() == [0, 0, 2, 3]
     assert clusters.near.tolist() == [0, 0, 0, 3]
-
-
-def test_equal_minima_estimate_the_similarity() -> None:
-    rng = generator("minhash")
-    first = "".join(map(chr, rng.integers(0x4E00, 0x9FA5, 400)))
-    for changes in (10, 30, 80):
-        second = written_anew(first, changes, rng)
-        true = jaccard(shingles(first), shingles(second))
-        minima = signatures([first, second], 4000)
-        # Standard deviation of the mean of 4000 draws: at most 0.008.
-        assert abs(float((minima[:, 0] == minima[:, 1]).mean()) - true) < 0.03
 
 
 @pytest.mark.parametrize("similarity", [0.3, 0.5, 0.8, 0.95, 1.0])
@@ -105,7 +101,7 @@ def test_bands_miss_few_pairs_at_the_threshold(similarity: float) -> None:
 
 def test_crowded_bands_are_still_joined() -> None:
     texts = [f"这家酒店的位置很好，早餐也很丰富，服务员态度热情，下次还会再来住的，房间号是{n}" for n in range(500)]
-    assert set(near_clusters(texts, 0.75).tolist()) == {0}
+    assert set(find_clusters(texts, 0.75).near.tolist()) == {0}
 
 
 def test_sixty_thousand_short_texts_take_seconds() -> None:
@@ -113,7 +109,7 @@ def test_sixty_thousand_short_texts_take_seconds() -> None:
     characters = rng.integers(0x4E00, 0x4E00 + 3000, (60_000, 40)).astype("<u4")
     texts = [row.tobytes().decode("utf-32-le") for row in characters]
     began = time.process_time()
-    assert len(set(near_clusters(texts).tolist())) == 60_000
+    assert len(set(find_clusters(texts).near.tolist())) == 60_000
     assert time.process_time() - began < 10  # 1 second alone on a core; more where others compute
 
 
@@ -157,7 +153,7 @@ def test_texts_that_differ_in_a_not_are_kept_with_their_labels() -> None:
     ]
     clusters = find_clusters([record["text"] for record in records])
     assert set(clusters.near.tolist()) == {0}
-    assert drop_duplicates(records, clusters).rows.tolist() == [0, 1, 4]
+    assert kept(records, clusters) == [0, 1, 4]
     found = survey(records, clusters, generator(0))
     assert (found.conflicting_rows, found.contrasting_rows) == (0, 5)
     assert "5 rows are like another with another label, and are kept" in in_words(found)
@@ -167,7 +163,7 @@ def test_a_text_without_a_label_contradicts_nothing_and_repeats_one_that_has_a_l
     records = [{"text": "好"}, {"text": "好", "label": "pos"}, {"text": "好"}, {"text": "坏"}, {"text": "坏"}]
     clusters = find_clusters([record["text"] for record in records])
     assert not conflicting(records, clusters.exact).any()
-    assert drop_duplicates(records, clusters).rows.tolist() == [1, 3]
+    assert kept(records, clusters) == [1, 3]
 
 
 def test_the_first_of_a_cluster_stays_and_contested_texts_go() -> None:
@@ -182,11 +178,12 @@ def test_the_first_of_a_cluster_stays_and_contested_texts_go() -> None:
     ]
     clusters = find_clusters([record["text"] for record in records])
     assert conflicting(records, clusters.exact).tolist() == [True, False, True, False, False, False]
-    kept = drop_duplicates(records, clusters)
-    assert (kept.rows.tolist(), kept.duplicates, kept.conflicts) == ([1, 4], 2, 2)
-    assert drop_duplicates(records, clusters, conflicts="keep").rows.tolist() == [0, 1, 2, 4]
-    assert drop_duplicates(records, clusters, how="exact").rows.tolist() == [1, 4, 5]
-    assert drop_duplicates(records, clusters, how="none").rows.tolist() == [1, 3, 4, 5]
+    assert kept(records, clusters) == [1, 4]
+    assert kept(records, clusters, "exact") == [1, 4, 5]
+    assert kept(records, clusters, "none") == [1, 3, 4, 5]
+    everything = np.arange(len(records))
+    opinions = numbered(map(opinion_of, records))
+    assert first_of_each(everything, clusters, "near", opinions).tolist() == [0, 1, 2, 4]
 
 
 def test_entities_may_conflict_too() -> None:

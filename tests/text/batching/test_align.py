@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.text.batching.align import joined, label_tokens, spans_of, trimmed
+from danlu.text.batching.align import joined, label_tokens, spans_of, touched, without_space
 from danlu.text.batching.windows import windows
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
@@ -28,6 +28,16 @@ def tokens_and_spans(draw):
     pairs = list(pairwise(cuts))[::2]
     spans = [(int(offsets[a, 0]), int(offsets[b - 1, 1]), draw(st.integers(0, 2))) for a, b in pairs]
     return offsets, spans
+
+
+@settings(max_examples=40, deadline=None)
+@given(tokens_and_spans(), st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=5))
+def test_a_span_touches_the_tokens_that_share_a_character_with_it(case, drawn):
+    offsets, _ = case
+    spans = [(start, start + length, "any") for start, length in drawn]
+    for (start, end, _), (first, stop) in zip(spans, touched(spans, offsets), strict=True):
+        shared = [set(range(start, end)) & set(range(left, right)) for left, right in offsets.tolist()]
+        assert list(range(first, stop)) == [token for token, characters in enumerate(shared) if characters]
 
 
 @settings(max_examples=40, deadline=None)
@@ -90,7 +100,7 @@ def test_what_goes_on_with_nothing_begins_a_span():
 
 def test_white_space_at_the_ends_of_tokens_does_not_count():
     text = "a big  cat "
-    assert trimmed(borders((0, 0), (0, 1), (1, 5), (5, 7), (6, 11)), text).tolist() == [
+    assert without_space(borders((0, 0), (0, 1), (1, 5), (5, 7), (6, 11)), text).tolist() == [
         [0, 0],
         [0, 1],
         [2, 5],
@@ -109,7 +119,7 @@ def tokenizer(kind):
 @pytest.mark.parametrize("text", SOURCE)
 def test_every_word_comes_back_through_a_real_tokenizer(kind, text):
     [row] = windows([text], tokenizer(kind), 512, "stop", offsets=True)
-    offsets = trimmed(row.row.offsets, text)
+    offsets = without_space(row.row.offsets, text)
     for word in text.replace(",", " ,").replace(".", " .").split():
         start = text.index(word)
         classes, inexact = label_tokens([(start, start + len(word), 0)], offsets)

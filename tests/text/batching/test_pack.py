@@ -4,13 +4,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.text.batching.pack import packed
+from danlu.text.batching.pack import pack
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(1, 50), max_size=80))
 def test_every_document_is_whole_in_one_row(lengths):
-    rows = packed(lengths, 50)
+    rows = pack(lengths, 50)
     assert sorted(document for row in rows for document in row) == list(range(len(lengths)))
     assert all(sum(lengths[document] for document in row) <= 50 for row in rows)
 
@@ -18,6 +18,6 @@ def test_every_document_is_whole_in_one_row(lengths):
 def test_rows_are_nearly_full_on_realistic_lengths_and_come_fast():
     lengths = np.clip(np.random.default_rng(0).lognormal(3.8, 0.7, 60_000).astype(int), 3, 512).tolist()
     start = time.process_time()
-    rows = packed(lengths, 512)
+    rows = pack(lengths, 512)
     assert time.process_time() - start < 1
     assert sum(lengths) / (512 * len(rows)) > 0.99

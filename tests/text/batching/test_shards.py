@@ -219,7 +219,7 @@ def edited_shard(folder, **keys):
 def test_an_index_of_other_tokens_is_refused(tmp_path):
     tokens(tmp_path, [np.arange(9, dtype=np.int32)])
     np.save(tmp_path / "tokens-00000.ends.npy", np.array([5, 8]))
-    entry = shards.hashed(tmp_path, ["tokens-00000.bin", "tokens-00000.ends.npy"], 1, 9)
+    entry = shards.shard_of(tmp_path, ["tokens-00000.bin", "tokens-00000.ends.npy"], 1, 9)
     shards.write(tmp_path, shards.Manifest("tokens", "hash", (entry,), {"vocabulary": 1000}))
     with pytest.raises(Refusal, match="the index does not fit the tokens"):
         FlatTokens(tmp_path, shards.read(tmp_path))

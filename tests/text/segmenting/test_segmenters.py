@@ -16,10 +16,10 @@ from danlu.data.characters.side_by_side import characters
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
 from danlu.text.segmenting.character_model import CharacterModel
-from danlu.text.segmenting.pieces import cut
+from danlu.text.segmenting.character_path import word_begins
+from danlu.text.segmenting.pieces import cut_pieces
 from danlu.text.segmenting.segmenter import Learner, Segmenter, open_segmenter, save
 from danlu.text.segmenting.segmenters.ngram import Ngram
-from danlu.text.segmenting.viterbi import word_begins
 
 SENTENCES = [
     ["今天", "天气", "很", "好", "，"],
@@ -234,7 +234,7 @@ def test_the_path_is_the_best_of_all_paths(name: str, text: str, segmenters: dic
     assert isinstance(part, Learner)
     model = CharacterModel.from_arrays(part.known)
     given_texts = characters([text])
-    pieces = cut(given_texts, model.alone_table)
+    pieces = cut_pieces(given_texts, model.alone_table)
     scores = model.scores(given_texts.codes, pieces.fresh)
     step = {(2, 0): 0, (2, 3): 1, (3, 0): 2, (3, 3): 3, (0, 1): 4, (0, 2): 5, (1, 1): 6, (1, 2): 7}
     best, best_score = (), -np.inf

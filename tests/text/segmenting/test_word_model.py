@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from danlu.data.characters.side_by_side import characters
 from danlu.text.segmenting.lattice import best_begins, lattice
 from danlu.text.segmenting.lexicon import Lexicon, lexicon
-from danlu.text.segmenting.pieces import cut
+from danlu.text.segmenting.pieces import cut_pieces
 from danlu.text.segmenting.word_model import BORDER, UNKNOWN, WordModel, learn_words
 
 SENTENCES = [[2, 3, 4], [2, 3, 5], [6, 3, 4, 2], [2, 7], [3, 3, 3]] * 3 + [[8, 2], [2, 9]]
@@ -61,7 +61,7 @@ def test_words_are_found_wherever_they_stand(words: set[str], texts: list[str]) 
 def test_the_way_through_the_lattice_is_the_best_of_all(seed: int, sizes: list[int]) -> None:
     rng = np.random.default_rng(seed)
     laid = characters(["天" * size for size in sizes])
-    pieces = cut(laid, np.zeros(0x110000, np.bool_))
+    pieces = cut_pieces(laid, np.zeros(0x110000, np.bool_))
     total = sum(sizes)
     spans = [
         (first + place, length)

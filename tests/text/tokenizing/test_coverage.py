@@ -1,6 +1,6 @@
 import pytest
 
-from danlu.text.tokenizing.coverage import in_words, readable, report
+from danlu.text.tokenizing.coverage import coverage, in_words, readable_tokens
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.char import Char
 from danlu.text.tokenizing.tokenizers.word import Word
@@ -9,7 +9,7 @@ TEXTS = ["今天 walk 12", "天天 go 12345 ！", ""]
 
 
 def test_a_tokenizer_of_characters_costs_one_token_a_character():
-    found = report(TEXTS, Char().build(lambda: iter(TEXTS)))
+    found = coverage(TEXTS, Char().build(lambda: iter(TEXTS)))
     characters = set("".join(TEXTS))
     assert (found.size, found.used) == (len(characters) + 5, len(characters))
     assert (found.characters, found.tokens, found.unknown) == (23, 23, 0)
@@ -24,7 +24,7 @@ def test_a_tokenizer_of_characters_costs_one_token_a_character():
 
 
 def test_unknown_words_are_counted_where_they_stand():
-    found = report(["今天 walk far", "walk"], Word(min_frequency=2).build(lambda: iter(["walk walk"])))
+    found = coverage(["今天 walk far", "walk"], Word(min_frequency=2).build(lambda: iter(["walk walk"])))
     assert (found.tokens, found.unknown) == (4, 2)
     assert found.scripts["han"].tokens_per_character == 0.5
     assert found.scripts["latin"].tokens_per_word == 1.0
@@ -33,7 +33,7 @@ def test_unknown_words_are_counted_where_they_stand():
 
 def test_bytes_are_counted_for_the_character_that_they_spell():
     tokenizer = Bpe(size=264).build(lambda: iter(["go"]))
-    found = report(["天 go"], tokenizer)
+    found = coverage(["天 go"], tokenizer)
     assert found.scripts["han"].tokens_per_character == 3.0
     assert found.scripts["latin"].tokens_per_word == 1.0 if "Ġgo" in tokenizer.get_vocab() else 3.0
 
@@ -43,21 +43,21 @@ def test_no_more_is_looked_at_than_was_asked_for():
         while True:
             yield "今天天气很好"
 
-    found = report(endless(), Char().build(lambda: iter(["今天"])), limit=20)
+    found = coverage(endless(), Char().build(lambda: iter(["今天"])), limit=20)
     assert found.characters == found.tokens == 20
 
 
 def test_pieces_read_as_what_they_stand_for():
     tokenizer = Bpe(size=300).build(lambda: iter(["今天 go go"] * 9))
     token = tokenizer("今天")["input_ids"]
-    assert readable(tokenizer, token) == ["今天"]
+    assert readable_tokens(tokenizer, token) == ["今天"]
     first = tokenizer("龘")["input_ids"][0]
-    assert readable(tokenizer, [first]) == [tokenizer.convert_ids_to_tokens(first)]
+    assert readable_tokens(tokenizer, [first]) == [tokenizer.convert_ids_to_tokens(first)]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_report_is_told_in_lines(language):
-    found = report(TEXTS, Char().build(lambda: iter(TEXTS)))
+    found = coverage(TEXTS, Char().build(lambda: iter(TEXTS)))
     lines = in_words(found, language)
     assert len(lines) == 8
     assert any("23" in line for line in lines)

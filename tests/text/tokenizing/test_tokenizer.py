@@ -19,7 +19,7 @@ from danlu.recipe.part import find, kinds
 from danlu.task.task import Task
 from danlu.text.batching.shards import tokenizer_hash
 from danlu.text.batching.windows import documents, windows
-from danlu.text.tokenizing.coverage import report
+from danlu.text.tokenizing.coverage import coverage
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import (
     Tokenizer,
@@ -184,7 +184,7 @@ def test_documents_and_reports_count_text_alone(name: str) -> None:
         for other in others:
             assert specials_in(other.tolist(), tokenizer) == specials_in(plain.tolist(), tokenizer)
     text = [text for special in special_tokens(tokenizer) for text in typed(special)]
-    named = {text for text, _ in report(text, tokenizer).rarest}
+    named = {text for text, _ in coverage(text, tokenizer).rarest}
     assert not named & ({*special_tokens(tokenizer)} - {tokenizer.unk_token})
 
 

@@ -12,11 +12,12 @@ from transformers import PreTrainedModel
 from danlu.bundle.network import open_network
 from danlu.data.augmenting.passage import Changes, Passage
 from danlu.data.augmenting.word_augmenter import WordAugmenter
-from danlu.data.characters.words import with_spaces
+from danlu.data.characters.word_cutting import with_spaces
 from danlu.model.heads import kept_logits
 from danlu.model.positions import longest_row
 from danlu.refusal import Refusal
 from danlu.task.inputs import model_inputs
+from danlu.text.batching.align import touched
 from danlu.text.batching.batch import plan
 from danlu.text.batching.encoded import Row, Sizes
 from danlu.text.tokenizing.tokenized import tokenized
@@ -73,11 +74,11 @@ class MaskedLm(WordAugmenter):
                 ids = np.concatenate([ids[: limit - 1], ids[-1:]])
             offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)[: len(ids) - 1]
             row = _Row(ids, ids.copy(), {})
-            for place in rng.permutation(passage.free).tolist():
-                start, end = passage.borders[place]
-                inside = np.flatnonzero(
-                    (offsets[:, 1] > start) & (offsets[:, 0] < end) & (offsets[:, 1] > offsets[:, 0])
-                )
+            real = np.flatnonzero(offsets[:, 0] < offsets[:, 1])
+            order = rng.permutation(passage.free).tolist()
+            words = [(*passage.borders[place], place) for place in order]
+            for (start, end, place), tokens in zip(words, touched(words, offsets[real]), strict=True):
+                inside = real[slice(*tokens)]
                 whole = len(inside) and offsets[inside[0], 0] >= start - 1 and offsets[inside[-1], 1] == end
                 if whole and len(inside) <= LONGEST_WORD:
                     row.places[place] = inside.tolist()

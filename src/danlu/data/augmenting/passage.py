@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from danlu.data.characters.words import Borders, Cut, with_spaces, word_borders
+from danlu.data.characters.alignment import Alignment, Edit, aligned, applied
+from danlu.data.characters.word_cutting import Borders, Cut, with_spaces, word_borders
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 
@@ -66,18 +67,14 @@ def changed(record: Record, column: str, passage: Passage, changes: Changes) -> 
     if passage.tokens:
         return _changed_tokens(record, passage.words, changes)
     edits = [_edit(passage, place, changes[place]) for place in sorted(changes)]
-    pieces, end = [], 0
-    for start, stop, new in edits:
-        pieces += [passage.text[end:start], new]
-        end = stop
-    told = record | {column: "".join([*pieces, passage.text[end:]])}
+    told, moved = record | {column: applied(passage.text, edits)}, aligned(edits)
     for name in _SPANS.get(column, ()):
         if name in record:
-            told[name] = _shifted(record[name], edits)
+            told[name] = _shifted(record[name], moved)
     return told
 
 
-def _edit(passage: Passage, place: int, words: list[str]) -> tuple[int, int, str]:
+def _edit(passage: Passage, place: int, words: list[str]) -> Edit:
     """What is cut out, and what takes its place; with a deleted word goes one of the spaces around it."""
     (start, end), text = passage.borders[place], passage.text
     if words:
@@ -88,16 +85,11 @@ def _edit(passage: Passage, place: int, words: list[str]) -> tuple[int, int, str
     return start, end, ""
 
 
-def _shifted(value: Any, edits: list[tuple[int, int, str]]) -> Any:
+def _shifted(value: Any, moved: Alignment) -> Any:
     """Spans, or one of them, where the text around them has grown or shrunk."""
     if isinstance(value, list):
-        return [_shifted(item, edits) for item in value]
-    return {
-        key: at + sum(len(new) - (stop - start) for start, stop, new in edits if stop <= at)
-        if key in ("start", "end")
-        else at
-        for key, at in value.items()
-    }
+        return [_shifted(item, moved) for item in value]
+    return {key: moved.place(at) if key in ("start", "end") else at for key, at in value.items()}
 
 
 def _text(record: Record, column: str, number: int) -> str:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from danlu.data.augmenting.augmenter import SOURCE_ROW, Augmenter
 from danlu.data.augmenting.passage import Changes, Passage, changed, read_passages
-from danlu.data.characters.words import Cut
+from danlu.data.characters.word_cutting import Cut
 from danlu.data.record import Record
 
 

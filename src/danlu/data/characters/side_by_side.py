@@ -1,7 +1,8 @@
 """Many texts as one row of code points, for what is looked at in all of them at once. N characters of all texts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 Codes = NDArray[np.uint32]
 Bools = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -99,3 +101,17 @@ def ranges(codes: Sequence[int]) -> str:
         else:
             found.append([code, code])
     return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found)
+
+
+def blocks(items: Iterable[Item], size: Callable[[Item], int], most: int, count: int = 2**62) -> Iterator[list[Item]]:
+    """Items some at a time: a block ends with the item that brings it to a size of `most`, or to `count` items."""
+    block: list[Item] = []
+    filled = 0
+    for item in items:
+        block.append(item)
+        filled += size(item)
+        if filled >= most or len(block) >= count:
+            yield block
+            block, filled = [], 0
+    if block:
+        yield block

@@ -60,15 +60,6 @@ class Cleaned:
             told.append(_("marked spans of which nothing was left: {counts}").format(counts=_counted(self.lost_spans)))
         return told
 
-    def counts(self) -> dict[str, Any]:
-        """Counts and samples as plain data, for `dropped.json`."""
-        return {
-            "dropped": dict(self.dropped.most_common()),
-            "changed": dict(self.changed.most_common()),
-            "lost_spans": dict(self.lost_spans.most_common()),
-            "samples": self.samples,
-        }
-
 
 @dataclass(frozen=True)
 class Cleaning:

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
-from danlu.data.cleaning.alignment import Alignment, Edit, aligned, applied, differences
+from danlu.data.characters.alignment import Alignment, Edit, aligned, applied, differences
 from danlu.recipe.part import Part
 
 _PASSES = 8

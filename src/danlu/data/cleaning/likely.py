@@ -60,7 +60,6 @@ _RANGES = (
     (0x1F000, 0x20000, 28),  # pictures
 )
 OTHER = 29
-SORTS = 30
 _CAPITALS = (7, 11, 13)  # the next number is that of their capitals
 
 
@@ -70,7 +69,7 @@ class Likely:
 
     - `sort`: (0x110000,) the kind of each code point; `alone`: (0x110000,) cost of one among those of its kind.
     - `leave`: (0x110000,) cost of going on with a pair that is not listed.
-    - `follow`: (SORTS, SORTS) cost of the kind of a character after that of the one before.
+    - `follow`: (S, S) cost of the kind of a character after that of the one before.
     - `pairs`: (P,) listed pairs, the first in the upper 21 bits, in order; `costs`: (P,) of the second after the first.
     """
 

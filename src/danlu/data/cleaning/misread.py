@@ -50,9 +50,6 @@ TWO_BYTES: dict[str, tuple[str, ...]] = {
     "cp932": ("utf-8", "gbk"),
 }
 
-READINGS: dict[str, tuple[str, ...]] = {"western": tuple(WRITTEN), **dict.fromkeys(_ONE_BYTE, ("utf-8",)), **TWO_BYTES}
-"""What texts were read in, with what each may have been written in."""
-
 _PLAIN = ("western", "mac-roman", "cp437", "cp850", "cp1250", "iso8859-2")
 """Readings in which later bytes of UTF-8 are letters too, and do not stand after what looks like a first one."""
 

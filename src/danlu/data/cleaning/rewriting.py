@@ -6,7 +6,7 @@ Records are replaced in their list, never changed themselves.
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from danlu.data.cleaning.alignment import Alignment, forward
+from danlu.data.characters.alignment import Alignment, forward
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record, answers_of, is_mark
 from danlu.refusal import Refusal

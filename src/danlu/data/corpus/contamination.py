@@ -19,7 +19,7 @@ from danlu.data.characters.side_by_side import characters
 from danlu.data.corpus.executor import Executor
 from danlu.data.corpus.spool import Spool, Texts
 from danlu.data.duplicates.folded import folded_in_place
-from danlu.data.duplicates.minhash import FACTORS, FIRST_WIDE, Words, mixed
+from danlu.data.duplicates.minhash import FACTORS, FIRST_WIDE, Hashes, mixed
 from danlu.data.reading.format import Format
 from danlu.data.record import Columns, text_of
 from danlu.recipe.part import Part
@@ -41,7 +41,7 @@ class Runs:
 class Forbidden:
     """The runs of test texts, to look training texts up in: 8 bytes a run, and 16 MiB."""
 
-    def __init__(self, hashes: Words, runs: Runs) -> None:
+    def __init__(self, hashes: Hashes, runs: Runs) -> None:
         """Hashes of runs, ascending."""
         self.hashes, self.runs = hashes, runs
         # Most runs are told to be unknown by one look into a table; the others are searched for.
@@ -119,7 +119,7 @@ def _texts(source: Format, column: Columns) -> Iterator[list[str]]:
         yield part
 
 
-def run_hashes(texts: Sequence[str], runs: Runs) -> tuple[Words, NDArray[np.int64]]:
+def run_hashes(texts: Sequence[str], runs: Runs) -> tuple[Hashes, NDArray[np.int64]]:
     """Hashes of the runs of all texts, and the text that each is of; shorter texts have none."""
     words, wide, owner = _words(texts)
     found, owners = [], []
@@ -134,7 +134,7 @@ def run_hashes(texts: Sequence[str], runs: Runs) -> tuple[Words, NDArray[np.int6
     return np.concatenate(found), np.concatenate(owners)
 
 
-def _words(texts: Sequence[str]) -> tuple[Words, NDArray[np.bool_], NDArray[np.int64]]:
+def _words(texts: Sequence[str]) -> tuple[Hashes, NDArray[np.bool_], NDArray[np.int64]]:
     """Hashes of the words and wide characters of all texts, whether each is wide, and the text that it is of."""
     given = characters(texts)
     starts = given.first

@@ -15,7 +15,7 @@ from danlu.data.corpus.spool import Spool
 from danlu.data.corpus.stored import conformed, one_schema, read_arrow
 from danlu.data.labels import Spellings
 
-Part = tuple[int, NDArray[np.int8], NDArray[np.uint16]]
+DealtChunk = tuple[int, NDArray[np.int8], NDArray[np.uint16]]
 """A chunk's number, the split of each of its rows (-1 for none), and how often each is taken."""
 
 
@@ -31,7 +31,7 @@ class Deal:
     spelled: Spellings
     measured: bool
 
-    def __call__(self, part: Part) -> dict[str, Any]:
+    def __call__(self, part: DealtChunk) -> dict[str, Any]:
         """An Arrow table for each split that has rows in the chunk."""
         number, split_of, copies = part
         table = self._labelled(read_arrow(self.folder / f"{number}.arrow"))

@@ -36,7 +36,7 @@ Clean = Callable[[list[Record], bool], Cleaned]
 
 
 @dataclass(frozen=True)
-class Piece:
+class RawChunk:
     """Records as they are read.
 
     - `number`: of the chunk, from 0; `source`: of the source, from 0.
@@ -93,7 +93,7 @@ class Ingest:
     time: str | None = None
     clean: Clean | None = None
 
-    def __call__(self, piece: Piece) -> Chunk:
+    def __call__(self, piece: RawChunk) -> Chunk:
         """Write the chunk.
 
         Raises:
@@ -128,7 +128,7 @@ class Ingest:
         )
 
     def _facts(
-        self, records: Sequence[Record], numbers: Sequence[int], piece: Piece
+        self, records: Sequence[Record], numbers: Sequence[int], piece: RawChunk
     ) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
         """One value a row: keys of its text, length, truth, opinion, label, stratum, group, time, number in its file.
 
@@ -139,8 +139,8 @@ class Ingest:
         facts: dict[str, NDArray[Any]] = {
             "number": np.asarray(numbers, np.int32),
             "characters": np.fromiter(map(len, texts), np.int32, len(texts)),
-            "truth": hashed([truth_of(record) for record in records]),
-            "opinion": hashed([opinion_of(record) for record in records]),
+            "truth": hashed_values([truth_of(record) for record in records]),
+            "opinion": hashed_values([opinion_of(record) for record in records]),
         }
         coded = {"label": [label if isinstance(label, str) else None for label in labels]}
         if self.stratum is not None:
@@ -157,7 +157,7 @@ class Ingest:
         facts |= keys
         places = [f"{piece.name}: record {number}" for number in numbers]
         if self.group is not None:
-            facts["group"] = hashed(list(map(str, _column(records, places, self.group, "group"))))
+            facts["group"] = hashed_values(list(map(str, _column(records, places, self.group, "group"))))
         if self.time is not None:
             told = zip(_column(records, places, self.time, "time"), places, strict=True)
             facts["time"] = np.fromiter((_time(value, place) for value, place in told), np.float64, len(texts))
@@ -197,7 +197,7 @@ def _cached(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         begin = end
 
 
-def hashed(values: Sequence[str | None]) -> NDArray[np.uint64]:
+def hashed_values(values: Sequence[str | None]) -> NDArray[np.uint64]:
     """A number of 64 bits for each value, 0 for none."""
     from xxhash import xxh3_64_intdigest
 
@@ -208,8 +208,8 @@ def hashed(values: Sequence[str | None]) -> NDArray[np.uint64]:
     return np.fromiter((known[value] for value in values), np.uint64, len(values))
 
 
-def pieces(sources: Iterable[tuple[str, str, Iterable[Record]]], column: Columns) -> Iterator[Piece]:
-    """Cut sources, each with the set it is meant for and its name, into pieces of about `CHUNK` bytes of text."""
+def raw_chunks(sources: Iterable[tuple[str, str, Iterable[Record]]], column: Columns) -> Iterator[RawChunk]:
+    """Cut sources, each with the set it is meant for and its name, into chunks of about `CHUNK` bytes of text."""
     number = 0
     for source, (origin, name, records) in enumerate(sources):
         held: list[Record] = []
@@ -219,10 +219,10 @@ def pieces(sources: Iterable[tuple[str, str, Iterable[Record]]], column: Columns
             text = text_of(record, column)
             size += len(text) if text.isascii() else 3 * len(text)
             if size >= CHUNK or len(held) >= _ROWS:
-                yield Piece(number, source, origin, name, range(first, first + len(held)), held)
+                yield RawChunk(number, source, origin, name, range(first, first + len(held)), held)
                 number, first, size, held = number + 1, first + len(held), 0, []
         if held:
-            yield Piece(number, source, origin, name, range(first, first + len(held)), held)
+            yield RawChunk(number, source, origin, name, range(first, first + len(held)), held)
             number += 1
 
 

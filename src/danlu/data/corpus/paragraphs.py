@@ -18,8 +18,8 @@ from pydantic import Field
 from danlu.data.cleaning.clean import Cleaned
 from danlu.data.corpus.dropped import PARAGRAPHS
 from danlu.data.corpus.executor import Executor
-from danlu.data.corpus.ingest import Chunk, Ingest, Piece
-from danlu.data.corpus.stored import read_arrow, records_of
+from danlu.data.corpus.ingest import Chunk, Ingest, RawChunk
+from danlu.data.corpus.stored import read_arrow, stored_records
 from danlu.data.record import Record
 from danlu.recipe.part import Part
 
@@ -50,7 +50,7 @@ class Find:
         number, start = chunk
         found = {
             (start + row, key)
-            for row, record in enumerate(records_of(read_arrow(self.folder / f"{number}.arrow")))
+            for row, record in enumerate(stored_records(read_arrow(self.folder / f"{number}.arrow")))
             for key, _ in _paragraphs(record, self.column, self.characters)
             if key is not None
         }
@@ -97,7 +97,7 @@ class Drop:
         chunk, start = part
         known = _repeated(self.file)
         folder, column = self.ingest.folder, self.column
-        records = records_of(read_arrow(folder / f"{chunk.number}.arrow"))
+        records = stored_records(read_arrow(folder / f"{chunk.number}.arrow"))
         with np.load(folder / f"{chunk.number}.npz", allow_pickle=False) as facts:
             numbers = facts["number"].tolist()
         dropped: list[str] = []
@@ -108,7 +108,7 @@ class Drop:
                 dropped += [line for (_, line), drop in zip(lines, gone, strict=True) if drop]
                 kept = "\n".join(line for (_, line), drop in zip(lines, gone, strict=True) if not drop)
                 records[place] = record | {column: kept}
-        piece = Piece(chunk.number, chunk.source, chunk.origin, chunk.name, numbers, records)
+        piece = RawChunk(chunk.number, chunk.source, chunk.origin, chunk.name, numbers, records)
         new = replace(self.ingest, clean=None)(piece)
         cleaned = Cleaned()
         cleaned.count(chunk.cleaned)

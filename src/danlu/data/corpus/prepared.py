@@ -7,8 +7,7 @@ from typing import Any
 
 from danlu.data.cleaning.clean import rewriters_of
 from danlu.data.cleaning.cleaner import Rewriter
-from danlu.data.corpus.stored import arrow_table, records_of
-from danlu.data.corpus.survey import Survey
+from danlu.data.corpus.stored import arrow_table, stored_records
 from danlu.data.record import Record
 from danlu.machine.files import move_into_place, scratch_folder, write_text
 from danlu.recipe.part import nearest
@@ -24,20 +23,6 @@ _ROW_GROUP = 2**24
 
 _READ = 2**12
 """Rows of a chunk that is read."""
-
-
-def save(folder: Path, splits: dict[str, list[Record]], survey: Survey) -> None:
-    """Write the splits that hold records, and the survey last; each file is whole or not there.
-
-    Raises:
-        Refusal: the disk is full, or a column has values of different types; names the column.
-    """
-    tables = {split: arrow_table(records) for split, records in splits.items() if records}
-    with scratch_folder(folder) as scratch:
-        writers = Writers(scratch, {split: table.schema for split, table in tables.items()})
-        for split, table in tables.items():
-            writers.add(split, table)
-        put_in_place(scratch, folder, writers.close(), {"survey.json": survey.to_plain()})
 
 
 class Writers:
@@ -171,7 +156,7 @@ def _chunks(file: Path) -> Iterator[list[Record]]:
     try:
         with ParquetFile(file, pre_buffer=False) as opened:  # else all that was read stays in memory
             for batch in opened.iter_batches(_READ):
-                yield records_of(batch)
+                yield stored_records(batch)
     except (ArrowException, OSError) as error:
         raise Refusal(
             f"{file}: cannot be read as Parquet ({str(error).splitlines()[0]}); delete the folder and prepare it again"

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from danlu.data.corpus.executor import Executor
 from danlu.data.corpus.ingest import Chunk
-from danlu.data.corpus.stored import read_arrow, records_of
+from danlu.data.corpus.stored import read_arrow, stored_records
 from danlu.data.corpus.survey import Said
 from danlu.data.duplicates.alike import Forest, Pairs, join_alike, join_equal, similarities
 from danlu.data.duplicates.dedup import Clusters
-from danlu.data.duplicates.minhash import Words, bands_for
+from danlu.data.duplicates.minhash import Hashes, bands_for
 from danlu.data.labels import Spellings, spellings
 from danlu.data.record import Columns, text_of
 
@@ -49,7 +49,7 @@ class Spool:
             found: NDArray[Any] = file[name]
             return found
 
-    def band(self, chunk: Chunk, number: int) -> Words:
+    def band(self, chunk: Chunk, number: int) -> Hashes:
         """The keys of near-duplicates of the rows of a chunk, in one band."""
         place = number * chunk.rows * 8  # bytes
         return np.fromfile(self.folder / f"{chunk.number}.bands", np.uint64, chunk.rows, offset=place)
@@ -132,7 +132,7 @@ class Texts:
             columns = self.column if isinstance(self.column, tuple) else (self.column,)
             names = [name for name in (*columns, "words", "tokens") if name in table.column_names]
             taken = table.select(names).take(rows[owners == owner] - self.starts[owner])
-            texts += [text_of(record, self.column) for record in records_of(taken)]
+            texts += [text_of(record, self.column) for record in stored_records(taken)]
         return texts
 
     def __call__(self, pairs: Pairs) -> NDArray[np.float64]:
@@ -166,8 +166,8 @@ def spooled_clusters(spool: Spool, similarity: float, executor: Executor) -> Clu
 
 
 def _parted(
-    spool: Spool, keys_of: Callable[[Chunk], Words], wanted: NDArray[np.bool_] | None = None
-) -> Iterator[tuple[Words, NDArray[np.int64]]]:
+    spool: Spool, keys_of: Callable[[Chunk], Hashes], wanted: NDArray[np.bool_] | None = None
+) -> Iterator[tuple[Hashes, NDArray[np.int64]]]:
     """Keys and rows, ascending, in parts such that equal keys are in one."""
     parts = -(-spool.rows // _TOGETHER)
     for part in range(parts):

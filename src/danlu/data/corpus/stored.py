@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from danlu.data.reading.arrow_rows import records_of as rows_of
+from danlu.data.reading.arrow_rows import records_of_batch as rows_of
 from danlu.data.record import STRUCTURED, Record
 from danlu.language import translator
 from danlu.refusal import Refusal
@@ -159,7 +159,7 @@ def read_arrow(path: Path) -> Any:
         return pa.ipc.open_file(file).read_all()
 
 
-def records_of(stored: Any) -> list[Record]:
+def stored_records(stored: Any) -> list[Record]:
     """The rows of a table or batch as records, without the nulls that stand for what a record lacks."""
     import pyarrow as pa
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.duplicates.folded import folded
-from danlu.data.duplicates.minhash import Words, hashed_shingles
+from danlu.data.duplicates.minhash import Hashes, hashed_shingles
 
 Rows = NDArray[np.int64]
 Pairs = NDArray[np.int64]
@@ -71,7 +71,7 @@ class Forest:
             self.parents = above
 
 
-def join_equal(forest: Forest, keys: Words, rows: Rows) -> None:
+def join_equal(forest: Forest, keys: Hashes, rows: Rows) -> None:
     """Unite rows of equal keys; keys (M,), or (M, 2) of 128 bits; `rows` (M,) ascending."""
     order, begins = _grouped(keys)
     if len(order):
@@ -81,7 +81,12 @@ def join_equal(forest: Forest, keys: Words, rows: Rows) -> None:
 
 
 def join_alike(
-    forest: Forest, bands: Iterable[tuple[Words, Rows]], similarity: float, verify: Verify, *, firsts: NDArray[np.bool_]
+    forest: Forest,
+    bands: Iterable[tuple[Hashes, Rows]],
+    similarity: float,
+    verify: Verify,
+    *,
+    firsts: NDArray[np.bool_],
 ) -> int:
     """Unite rows that share a key of a band and are as similar as asked, band by band.
 
@@ -158,7 +163,7 @@ def _apart(forest: Forest, pairs: Pairs) -> NDArray[np.bool_]:
     return found
 
 
-def candidates(keys: Words, rows: Rows, others: NDArray[np.signedinteger]) -> Iterator[tuple[Pairs, int]]:
+def candidates(keys: Hashes, rows: Rows, others: NDArray[np.signedinteger]) -> Iterator[tuple[Pairs, int]]:
     """Pairs of rows with equal keys, each part with how often such rows may be tried.
 
     Rows are paired with the first of their key, then, as that may be a stranger, with near neighbours; where these
@@ -210,7 +215,7 @@ def similarities(texts: Sequence[str], pairs: Pairs) -> NDArray[np.float64]:
     return found
 
 
-def _similarities(hashes: Words, starts: Rows, pairs: Pairs) -> NDArray[np.float64]:
+def _similarities(hashes: Hashes, starts: Rows, pairs: Pairs) -> NDArray[np.float64]:
     count = len(pairs)
     sides = []
     for side in range(2):
@@ -227,13 +232,13 @@ def _similarities(hashes: Words, starts: Rows, pairs: Pairs) -> NDArray[np.float
     return twice / (sizes - twice)
 
 
-def _different(words: Words) -> Words:
+def _different(words: Hashes) -> Hashes:
     new = np.ones(len(words), bool)
     np.not_equal(words[1:], words[:-1], out=new[1:])
     return words[new]
 
 
-def _grouped(keys: Words) -> tuple[Rows, NDArray[np.bool_]]:
+def _grouped(keys: Hashes) -> tuple[Rows, NDArray[np.bool_]]:
     """The order that brings equal keys together, earlier rows first, and where in it each group begins."""
     begins = np.ones(len(keys), bool)
     if keys.ndim == 2:

@@ -1,4 +1,4 @@
-"""Texts that are the same, or nearly: found, and dropped."""
+"""Texts that are the same, or nearly."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from danlu.data.duplicates.alike import Forest, Pairs, join_alike, similarities
 from danlu.data.duplicates.folded import folded
 from danlu.data.duplicates.minhash import band_keys
-from danlu.data.record import Columns, Record, opinion_of, text_of, truth_of
 
 Rows = NDArray[np.signedinteger]
 
@@ -29,22 +28,13 @@ class Clusters:
     uncompared: int = 0
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is left of N records.
-
-    - `rows`: positions of the records that stay, in order.
-    - `duplicates`: records dropped because an earlier one of their cluster stays.
-    - `conflicts`: records dropped because the same text comes with different labels.
-    """
-
-    rows: Rows
-    duplicates: int
-    conflicts: int
-
-
 def find_clusters(texts: Sequence[str], similarity: float = 0.8) -> Clusters:
-    """Cluster texts by equality, and by the Jaccard similarity of their shingles (see `near_clusters`)."""
+    """Cluster texts by equality, and by the Jaccard similarity of their shingles.
+
+    Two texts are alike if that similarity, case, width of characters and white space aside, is at least `similarity`.
+    Of the pairs just at it, one in a thousand is missed (see `minhash`), and of texts from one template more, as not
+    all of them are compared (see `join_alike`).
+    """
     exact = exact_clusters([text.strip() for text in texts])
     firsts = np.flatnonzero(exact == np.arange(len(texts)))
     near_of_first = np.empty(len(texts), np.int64)
@@ -57,16 +47,6 @@ def exact_clusters(texts: Sequence[Hashable]) -> Rows:
     """For each text the position of the first one that equals it, (N,)."""
     first: dict[Hashable, int] = {}
     return np.fromiter((first.setdefault(text, row) for row, text in enumerate(texts)), np.int64, len(texts))
-
-
-def near_clusters(texts: Sequence[str], similarity: float = 0.8) -> Rows:
-    """For each text the position of the first one that it is alike to, itself or through others, (N,).
-
-    Two texts are alike if the Jaccard similarity of their shingles, case, width of characters and white space
-    aside, is at least `similarity`; of the pairs just at it, one in a thousand is missed (see `minhash`), and of texts
-    from one template more, as not all of them are compared (see `join_alike`).
-    """
-    return _near(texts, similarity)[0]
 
 
 def _near(texts: Sequence[str], similarity: float) -> tuple[Rows, int]:
@@ -85,23 +65,6 @@ def _near(texts: Sequence[str], similarity: float) -> tuple[Rows, int]:
 
         uncompared = join_alike(forest, ((band, rows) for band in keys), similarity, verify, firsts=firsts)
     return forest.clusters().astype(np.int64), uncompared
-
-
-def drop_duplicates(
-    records: Sequence[Record],
-    clusters: Clusters,
-    *,
-    how: Literal["none", "exact", "near"] = "near",
-    conflicts: Literal["drop", "keep"] = "drop",
-) -> Kept:
-    """Keep the first record of each cluster and label, and none whose text has different labels under `drop`.
-
-    Records are compared as they come; `clusters` are those of their texts.
-    """
-    contested = conflicting(records, clusters.exact) if conflicts == "drop" else np.zeros(len(records), bool)
-    rows = first_of_each(np.flatnonzero(~contested), clusters, how, numbered(map(opinion_of, records)))
-    dropped = int(contested.sum())
-    return Kept(rows, len(records) - dropped - len(rows), dropped)
 
 
 def first_of_each(
@@ -128,11 +91,6 @@ def first_of_each(
     return found
 
 
-def conflicting(records: Sequence[Record], exact: Rows) -> NDArray[np.bool_]:
-    """Whether each record's text comes with more than one label, or set of entities, (N,)."""
-    return contested(numbered(map(truth_of, records)), exact)
-
-
 def numbered(values: Iterable[str | None]) -> NDArray[np.int64]:
     """A number for each value, the same for equal ones, 0 for none."""
     known: dict[str | None, int] = {None: 0}
@@ -147,8 +105,3 @@ def contested(truths: NDArray[np.integer], clusters: NDArray[np.integer]) -> NDA
     crossed[clusters[(truths != 0) & (truths != heard[clusters])]] = True
     found: NDArray[np.bool_] = crossed[clusters] & (truths != 0)
     return found
-
-
-def texts_of(records: Sequence[Record], column: Columns = "text") -> list[str]:
-    """The texts by which records are compared."""
-    return [text_of(record, column) for record in records]

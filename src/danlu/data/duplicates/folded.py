@@ -41,11 +41,6 @@ class Folded:
         return self.codes[self.starts[row] : self.starts[row + 1]].tobytes()
 
 
-def normalised(text: str) -> str:
-    """One text folded, as text."""
-    return folded([text]).bytes_of(0).decode("utf-32-le", "surrogatepass")
-
-
 def folded(texts: Sequence[str]) -> Folded:
     """The texts without white space, in one case and one width; a character that becomes several stays."""
     given = characters(texts)

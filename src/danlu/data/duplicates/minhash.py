@@ -11,12 +11,11 @@ N texts, S shingles in all of them, K minima a text.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.data.duplicates.folded import Folded, Starts, folded
+from danlu.data.duplicates.folded import Folded, Starts
 
 SHINGLE = 3
 """Characters of a shingle that begins with a Chinese, Japanese or Korean one."""
@@ -35,31 +34,10 @@ _EMPTY = np.uint64(2**64 - 1)
 _BLOCK = 2**16
 """Shingles at a time: they stay in the cache."""
 
-Words = NDArray[np.uint64]
+Hashes = NDArray[np.uint64]
 
 FACTORS = np.random.Generator(np.random.PCG64(1997)).integers(0, 2**63, 256, np.uint64) * np.uint64(2) + np.uint64(1)
 """Fixed, so that the same texts give the same keys everywhere."""
-
-
-def shingles(text: str) -> frozenset[str]:
-    """The different shingles of a text.
-
-    None leaves the text, but for the one at its beginning and those at the beginning of letters after Chinese, which
-    are cut at its end; so every character is in one, and a full stop at the end adds one alone.
-    """
-    found = set()
-    for start, character in enumerate(text):
-        wide = ord(character) >= FIRST_WIDE
-        width = SHINGLE if wide else LETTERS
-        if start == 0 or start + width <= len(text) or (not wide and ord(text[start - 1]) >= FIRST_WIDE):
-            found.add(text[start : start + width])
-    return frozenset(found or {""})
-
-
-def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
-    """Shared shingles over all shingles of two texts (Jaccard, 1901)."""
-    shared = len(first & second)
-    return shared / (len(first) + len(second) - shared)
 
 
 def bands_for(similarity: float) -> tuple[int, int]:
@@ -71,8 +49,12 @@ def bands_for(similarity: float) -> tuple[int, int]:
     return _MINIMA // 2, 2
 
 
-def hashed_shingles(texts: Folded) -> tuple[Words, Starts]:
-    """Hashes of the shingles of all texts, (S,), and where each text's begin, and the end, (N + 1,)."""
+def hashed_shingles(texts: Folded) -> tuple[Hashes, Starts]:
+    """Hashes of the shingles of all texts, (S,), and where each text's begin, and the end, (N + 1,).
+
+    None leaves its text, but for the one at its beginning and those at the beginning of letters after Chinese, which
+    are cut at its end; so every character is in one, and a full stop at the end adds one alone.
+    """
     lengths = np.diff(texts.starts)
     codes, begins = texts.codes, texts.starts[:-1]
     if not lengths.all():  # an empty text is one zero, so that it has its one shingle
@@ -89,12 +71,7 @@ def hashed_shingles(texts: Folded) -> tuple[Words, Starts]:
     return hashes[inside], starts
 
 
-def signatures(texts: Sequence[str], minima: int) -> Words:
-    """The least hash of each text's shingles in each of K bins: (K, N)."""
-    return _densified(_binned(*hashed_shingles(folded(texts)), minima))
-
-
-def band_keys(texts: Folded, similarity: float) -> Words:
+def band_keys(texts: Folded, similarity: float) -> Hashes:
     """One key a band of each text: (bands, N). Texts that are alike have a key in common (see `bands_for`)."""
     bands, rows = bands_for(similarity)
     hashes, starts = hashed_shingles(texts)
@@ -112,7 +89,7 @@ def band_keys(texts: Folded, similarity: float) -> Words:
     return keys
 
 
-def mixed(words: Words) -> Words:
+def mixed(words: Hashes) -> Hashes:
     """Every bit depends on every bit: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
     words = words + np.uint64(0x9E3779B97F4A7C15)
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -121,7 +98,7 @@ def mixed(words: Words) -> Words:
 
 
 def _inside(wide: NDArray[np.bool_], begins: Starts, ends: Starts) -> NDArray[np.bool_]:
-    """At which code points a shingle begins: see `shingles`."""
+    """At which code points a shingle begins: see `hashed_shingles`."""
     inside = np.ones(len(wide), bool)
     for back in range(1, LETTERS):
         places = np.maximum(ends - back, begins)
@@ -134,7 +111,7 @@ def _inside(wide: NDArray[np.bool_], begins: Starts, ends: Starts) -> NDArray[np
     return inside
 
 
-def _hashes(codes: NDArray[np.uint32], ends: Starts) -> Words:
+def _hashes(codes: NDArray[np.uint32], ends: Starts) -> Hashes:
     """Hashes of what begins at each of a block's code points, cut at the end of its text.
 
     `codes` are those of the block and the few after it; `ends` of texts count from the block's beginning.
@@ -150,7 +127,7 @@ def _hashes(codes: NDArray[np.uint32], ends: Starts) -> Words:
     second[codes[:size] >= FIRST_WIDE] = 0
     first = packed[:size]
     _cut(first, second, ends)
-    hashes: Words = first * FACTORS[0]
+    hashes: Hashes = first * FACTORS[0]
     second *= FACTORS[1]
     hashes += second
     hashes ^= hashes >> np.uint64(32)
@@ -160,7 +137,7 @@ def _hashes(codes: NDArray[np.uint32], ends: Starts) -> Words:
     return hashes
 
 
-def _cut(first: Words, second: Words, ends: Starts) -> None:
+def _cut(first: Hashes, second: Hashes, ends: Starts) -> None:
     """Take from the halves of shingles what lies beyond the end of their text."""
     size = len(first)
     ends = ends[np.searchsorted(ends, 0) : np.searchsorted(ends, size + LETTERS, side="right")]
@@ -178,7 +155,7 @@ def _without_last(count: int) -> np.uint64:
     return np.uint64((2**63 - 1) >> gone << gone)
 
 
-def _binned(hashes: Words, starts: Starts, minima: int) -> Words:
+def _binned(hashes: Hashes, starts: Starts, minima: int) -> Hashes:
     """The least hash in each bin of each text, (K, N); all ones where a bin is empty."""
     count = len(starts) - 1
     bins = np.full(minima * count, _EMPTY, np.uint64)
@@ -189,7 +166,7 @@ def _binned(hashes: Words, starts: Starts, minima: int) -> Words:
     return bins.reshape(minima, count)
 
 
-def _densified(bins: Words) -> Words:
+def _densified(bins: Hashes) -> Hashes:
     """The bins with each empty one filled from another, the same one for all texts, until none is empty.
 
     In every round each empty bin looks at one other. The bin of a union of two texts that is filled at last holds a

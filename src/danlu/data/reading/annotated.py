@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from danlu.data.reading.bad_rows import BadRows
-from danlu.data.reading.offsets import Unit, nearest_mention, place, unit_of
+from danlu.data.reading.offsets import Unit, character_at, nearest_mention, unit_of
 from danlu.data.record import Record
 
 Span = tuple[int, int, str, str | None]
@@ -24,7 +24,7 @@ def entities_of(text: str, spans: Sequence[Span], bad_rows: BadRows, likely: Uni
     unit = unit_of(text, [(start, mention) for start, _, _, mention in spans if mention], likely)
     found = []
     for start, end, label, mention in spans:
-        first, last = place(text, start, unit), place(text, end, unit)
+        first, last = character_at(text, start, unit), character_at(text, end, unit)
         if not mention:
             if first is None or last is None or first >= last:
                 raise Unfit(

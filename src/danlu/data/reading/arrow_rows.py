@@ -1,6 +1,6 @@
 """Records of Arrow batches: the one door through which what lies in Arrow and Parquet files comes in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ def arrow_refused(name: str, what: str) -> Iterator[None]:
         ) from error
 
 
-def refuse_deep(schema: "Schema", name: str) -> None:
+def refuse_deep_columns(schema: "Schema", name: str) -> None:
     """Raises `Refusal` where a column holds lists and objects within each other to no end."""
     for column in schema:
         if _deep(column.type, DEPTH):
@@ -56,7 +56,17 @@ def size_of(batch: "RecordBatch") -> int:
     return found
 
 
-def records_of(batch: "RecordBatch") -> list[Record]:
+def numbered_records(batches: Iterable["RecordBatch"]) -> Iterator[tuple[int, Record]]:
+    """The rows of batches with their numbers, from 1; a long batch is read a part at a time."""
+    number = 0
+    for batch in batches:
+        for start in range(0, len(batch), BATCH):
+            part = batch.slice(start, BATCH)
+            yield from enumerate(records_of_batch(part), number + 1)
+            number += len(part)
+
+
+def records_of_batch(batch: "RecordBatch") -> list[Record]:
     """The rows of a batch as dicts of plain values, a column at a time.
 
     Nulls inside nested values are left out, for a column of objects with different keys brings them; a null of a

@@ -65,7 +65,7 @@ _COMMENT_END = re.compile("--!?>")
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class HtmlMark:
     """A tag, with its content where that is no markup, a comment or the document's type, from `start` to `end`.
 
     - `name`: of the tag, in small letters; "" for what is none.
@@ -86,7 +86,7 @@ _Reading = tuple[int, bool] | None
 """Where a tag ends and whether an attribute on the way is likely one of HTML; None where no tag ends."""
 
 
-def marks(text: str, wanted: Callable[[Mark], bool], *, page: bool = False) -> Iterator[Mark]:
+def html_marks(text: str, wanted: Callable[[HtmlMark], bool], *, page: bool = False) -> Iterator[HtmlMark]:
     """The marks in a text, in order and apart; of one that is not `wanted` only its first `<` is passed over.
 
     What is not closed is text, as `<a` at the end; in a whole `page`, an open comment or script goes to the end.
@@ -109,29 +109,29 @@ def marks(text: str, wanted: Callable[[Mark], bool], *, page: bool = False) -> I
 
 def _mark(
     text: str, found: "re.Match[str]", readings: dict[int, _Reading], endless: set[str], page: bool
-) -> Mark | None:
+) -> HtmlMark | None:
     start = found.start()
     if found["comment"]:
         end = _found(_COMMENT_END, text, start + 2, "<!--", endless)
-        return Mark(start, end.end()) if end else Mark(start, len(text)) if page else None
+        return HtmlMark(start, end.end()) if end else HtmlMark(start, len(text)) if page else None
     if found["doctype"]:
         closed = _DOCTYPE_END.match(text, found.end())
-        return Mark(start, closed.end()) if closed else None
+        return HtmlMark(start, closed.end()) if closed else None
     name, closing = found["name"].lower(), bool(found["slash"])
     bare = _TAG_END.match(text, found.end())
     if bare:
-        return Mark(start, bare.end(), name, closing)
+        return HtmlMark(start, bare.end(), name, closing)
     reading = _attributes(text, found.end(), readings)
-    return reading and Mark(start, reading[0], name, closing, likely=reading[1] and not closing)
+    return reading and HtmlMark(start, reading[0], name, closing, likely=reading[1] and not closing)
 
 
-def _with_content(text: str, mark: Mark, endless: set[str], page: bool) -> Mark:
+def _with_content(text: str, mark: HtmlMark, endless: set[str], page: bool) -> HtmlMark:
     """The mark of an element without markup in it, up to the end of its own end tag."""
     end = _found(re.compile(rf"</{mark.name}[\s/]*+>", re.IGNORECASE), text, mark.end, mark.name, endless)
     if end:
-        return Mark(mark.start, end.end(), mark.name, likely=mark.likely, content=(mark.end, end.start()))
+        return HtmlMark(mark.start, end.end(), mark.name, likely=mark.likely, content=(mark.end, end.start()))
     if page:
-        return Mark(mark.start, len(text), mark.name, likely=mark.likely, content=(mark.end, len(text)))
+        return HtmlMark(mark.start, len(text), mark.name, likely=mark.likely, content=(mark.end, len(text)))
     return mark
 
 

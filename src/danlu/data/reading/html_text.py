@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 
-from danlu.data.reading.html_tags import Mark, marks
+from danlu.data.reading.html_tags import HtmlMark, html_marks
 
 _UNSEEN = frozenset(("noscript", "template", "svg"))
 _NO_TEXT = frozenset(("script", "style", "iframe", "noembed", "noframes"))
@@ -33,7 +33,7 @@ def _blocks(page: str) -> Iterator[list[str]]:
     """The pieces of text of each block."""
     block: list[str] = []
     unseen, depth, in_head, end = "", 0, True, 0
-    for mark in marks(page, lambda _: True, page=True):
+    for mark in html_marks(page, lambda _: True, page=True):
         if not unseen:
             block.append(_shown(page[end : mark.start]))
         in_head = in_head and not _ends_head(mark, block)
@@ -58,7 +58,7 @@ def _blocks(page: str) -> Iterator[list[str]]:
     yield block
 
 
-def _ends_head(mark: Mark, block: list[str]) -> bool:
+def _ends_head(mark: HtmlMark, block: list[str]) -> bool:
     """Whether the head of a page is over: by its end, by text, or by a tag that stands in none."""
     return (
         (bool(mark.name) and mark.name not in _OF_HEAD)

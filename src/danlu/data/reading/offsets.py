@@ -16,7 +16,7 @@ _BEYOND = "\uffff"
 """Characters behind this one are two units of UTF-16."""
 
 
-def place(text: str, offset: int, unit: Unit) -> int | None:
+def character_at(text: str, offset: int, unit: Unit) -> int | None:
     """The character at which an offset points; None inside of one, or outside of the text."""
     if unit == "characters" or text.isascii() or (unit == "utf-16" and max(text) <= _BEYOND):
         return offset if 0 <= offset <= len(text) else None
@@ -30,7 +30,7 @@ def unit_of(text: str, stated: Sequence[tuple[int, str]], likely: Unit = "charac
     """
 
     def fits(unit: Unit) -> tuple[int, bool]:
-        starts = [(place(text, offset, unit), mention) for offset, mention in stated]
+        starts = [(character_at(text, offset, unit), mention) for offset, mention in stated]
         found = sum(start is not None and text.startswith(mention, start) for start, mention in starts)
         return found, unit == likely
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from danlu.machine.located import located, matching
-from danlu.machine.remote import RemoteFile, is_remote, shown
-from danlu.machine.remote import find as find_remote
+from danlu.machine.remote import RemoteFile, find_remote, is_remote, shown
 from danlu.refusal import Refusal
 
 WHOLE_LIMIT = 2**29

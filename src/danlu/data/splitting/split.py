@@ -12,31 +12,21 @@ Integers = NDArray[np.signedinteger]
 
 
 def split(
-    clusters: Rows, shares: Mapping[str, float], rng: np.random.Generator, labels: Sequence[str] | None = None
-) -> dict[str, Rows]:
-    """Deal N rows out by shares, whole clusters at a time, each label by itself: positions by split, ascending.
-
-    - `clusters`: (N,), rows of one number stay together.
-    - `shares`: of every split, summing to one; a split without a share is left out.
-    - `labels`: of every row; every label then occurs in every split.
-
-    Raises:
-        Refusal: there are fewer clusters than splits, or a label has too few to occur in every split.
-    """
-    if labels is None:
-        return split_coded(clusters, shares, rng)
-    names, codes = np.unique(np.asarray(labels), return_inverse=True)
-    return split_coded(clusters, shares, rng, codes, names.tolist())
-
-
-def split_coded(
     clusters: Integers,
     shares: Mapping[str, float],
     rng: np.random.Generator,
     codes: Integers | None = None,
     labels: Sequence[str] = (),
 ) -> dict[str, Rows]:
-    """As `split`, the label of every row being a position in `labels`."""
+    """Deal N rows out by shares, whole clusters at a time, each label by itself: positions by split, ascending.
+
+    - `clusters`: (N,), rows of one number stay together.
+    - `shares`: of every split, summing to one; a split without a share is left out.
+    - `codes`: each row's label as a position in `labels`, (N,); every label then occurs in every split.
+
+    Raises:
+        Refusal: there are fewer clusters than splits, or a label has too few to occur in every split.
+    """
     names = [name for name, share in shares.items() if share > 0]
     firsts, owner, sizes = _numbered(clusters)
     _refuse_few(len(firsts), names)

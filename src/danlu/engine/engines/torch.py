@@ -97,7 +97,7 @@ class Torch(Engine):
 @torch.inference_mode()
 def _try(model: PreTrainedModel, task: Task, tokenizer: Tokenizer) -> None:
     """Answer once: a configuration may be well-formed, and yet name an activation or a size that does not work."""
-    (record, *_) = task.sample
+    record = task.tried()
     task = task.model_copy(update={"too_long": "truncate"})
     encoded = task.encode([record], tokenizer, longest_row(model), labelled=False)
     batch = task.collate(encoded, max(map(len, encoded)), tokenizer, generator(0, "try"))

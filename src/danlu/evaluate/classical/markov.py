@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.evaluate.classical.units import Mark, shape
+from danlu.text.viterbi import backwards, best_states
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 Kind = Literal["bio", "bmes", "context"]
-State = tuple[str | None, bool | None, bool | None]
+HiddenState = tuple[str | None, bool | None, bool | None]
 """Label; joined to the unit on the left, on the right (outside: an entity stands there); None: not told apart."""
 
-BOUNDARY: State = (None, None, None)  # before the first unit and after the last one
+BOUNDARY: HiddenState = (None, None, None)  # before the first unit and after the last one
 UNSEEN = -1e9  # log probability of what cannot be
 
 
@@ -32,7 +33,7 @@ class Markov:
     - `before`, `kinds` (V, S): how many units, and how many different ones, came after a unit in a state.
     """
 
-    states: tuple[State, ...]
+    states: tuple[HiddenState, ...]
     number: dict[str, int]
     classes: dict[str, int]
     first: Floats
@@ -76,26 +77,23 @@ def paths(model: Markov, sentences: Sequence[Sequence[str]], pair_smoothing: flo
     """
     emission_BTS = _emissions(model, sentences, pair_smoothing)
     lengths_B = np.array([len(sentence) for sentence in sentences])
-    score_BS = model.first + emission_BTS[:, 0]
-    final_BS = score_BS.copy()
-    back_BTS = np.zeros(emission_BTS.shape, dtype=np.int16)
-    for place in range(1, emission_BTS.shape[1]):
-        going = int((lengths_B > place).sum())  # sentences are sorted, so those that go on come first
-        from_BSS = score_BS[:going, :, None] + model.moves
-        back_BTS[:going, place] = from_BSS.argmax(1)
-        score_BS = from_BSS.max(1) + emission_BTS[:going, place]
-        final_BS[:going] = score_BS
-    best_B = (final_BS + model.last).argmax(1)
-    for row, length in enumerate(lengths_B):
-        path = [int(best_B[row])]
-        for place in range(length - 1, 0, -1):
-            path.append(int(back_BTS[row, place, path[-1]]))
-        yield path[::-1]
+    lengths_B = np.array([len(sentence) for sentence in sentences])
+    gains_TSB = np.ascontiguousarray(emission_BTS.transpose(1, 2, 0))
+    going = np.searchsorted(-lengths_B, -np.arange(1, lengths_B[0]), "left").tolist()  # longer ones than a place
+    every = np.arange(len(model.states))[:, None]
+    moves = model.moves[..., None]
+    final_SB, taken = best_states(model.first[:, None] + gains_TSB[0], going, every, lambda _: moves, gains_TSB[1:])
+    path_BT = np.zeros(emission_BTS.shape[:2], np.int16)
+    best_B = (final_SB + model.last[:, None]).argmax(0)
+    for place, state_B in zip(range(len(going), -1, -1), backwards(best_B, taken), strict=True):
+        path_BT[: len(state_B), place] = state_B
+    for path_T, length in zip(path_BT, lengths_B.tolist(), strict=True):
+        yield path_T[:length].tolist()
 
 
-def states_of(kind: Kind, truth: Sequence[Mark]) -> list[State]:
+def states_of(kind: Kind, truth: Sequence[Mark]) -> list[HiddenState]:
     """The state of each unit of a sentence whose marks are known."""
-    found: list[State] = []
+    found: list[HiddenState] = []
     for place, (label, joined) in enumerate(truth):
         beyond = truth[place + 1] if place + 1 < len(truth) else (None, False)
         if label is not None:
@@ -107,7 +105,7 @@ def states_of(kind: Kind, truth: Sequence[Mark]) -> list[State]:
     return found
 
 
-def _all_states(kind: Kind, labels: Sequence[str]) -> tuple[State, ...]:
+def _all_states(kind: Kind, labels: Sequence[str]) -> tuple[HiddenState, ...]:
     both = (False, True)
     if kind == "bio":
         return ((None, None, None), *((label, left, None) for label in labels for left in both))
@@ -118,7 +116,7 @@ def _all_states(kind: Kind, labels: Sequence[str]) -> tuple[State, ...]:
 
 
 def _count(
-    states: tuple[State, ...],
+    states: tuple[HiddenState, ...],
     number: dict[str, int],
     *,
     now: Numbers,
@@ -182,7 +180,7 @@ def _emissions(model: Markov, sentences: Sequence[Sequence[str]], pair_smoothing
     return np.log(np.maximum(single_BTS, 1e-12))
 
 
-def _follows(one: State, two: State) -> bool:
+def _follows(one: HiddenState, two: HiddenState) -> bool:
     """Whether state `two` can come right after state `one`."""
     if one[0] is not None and two[0] is not None:
         return one[2] in (None, two[1]) and (not two[1] or one[0] == two[0])

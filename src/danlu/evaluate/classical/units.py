@@ -8,13 +8,16 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.entities import read_text
 from danlu.task.task import Prediction, Task
+from danlu.text.batching.align import touched
 
 Mark = tuple[str | None, bool]
-Place = tuple[int, int]
+Border = tuple[int, int]
 Span = tuple[int, int, str]
 
 _UNIT = re.compile(r"[A-Za-z\u00c0-\u024f]+|[0-9]+|\S")
@@ -29,7 +32,7 @@ _SHAPES = (
 )
 
 
-def units(text: str) -> list[Place]:
+def units(text: str) -> list[Border]:
     """Start and end of each unit; white space belongs to none."""
     return [match.span() for match in _UNIT.finditer(text)]
 
@@ -39,17 +42,17 @@ def shape(unit: str) -> str:
     return next((name for name, pattern in _SHAPES if pattern.fullmatch(unit)), "sign")
 
 
-def marks(places: Sequence[Place], spans: Iterable[Span]) -> list[Mark]:
+def marks(places: Sequence[Border], spans: Iterable[Span]) -> list[Mark]:
     """The mark of each unit; a unit belongs to the span that it overlaps."""
     found: list[Mark] = [(None, False)] * len(places)
-    for start, end, label in spans:
-        inside = [row for row, (left, right) in enumerate(places) if left < end and right > start]
-        for row in inside:
-            found[row] = (label, row > inside[0])
+    every = list(spans)
+    for (_, _, label), (first, stop) in zip(every, touched(every, np.array(places).reshape(-1, 2)), strict=True):
+        for row in range(first, stop):
+            found[row] = (label, row > first)
     return found
 
 
-def prediction(text: str, places: Sequence[Place], found: Sequence[Mark]) -> Prediction:
+def prediction(text: str, places: Sequence[Border], found: Sequence[Mark]) -> Prediction:
     """The entities that marks stand for, as the task `tag` predicts them."""
     entities: list[dict[str, Any]] = []
     for (start, end), (label, joined) in zip(places, found, strict=True):

@@ -116,7 +116,7 @@ def smoothed(points: Sequence[Point], share: float = 0.05) -> list[Point]:
     return found
 
 
-def short(value: float) -> str:
+def short_number(value: float) -> str:
     """A number for an axis."""
     if value == 0:
         return "0"
@@ -148,10 +148,10 @@ def _axes(x_ticks: Sequence[float], y_ticks: Sequence[float], across: _Scale, up
     for tick in y_ticks:
         y = f"{up(tick):.1f}"
         pieces.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid"))
-        pieces.append(element("text", short(tick), x=LEFT - 6, y=f"{up(tick) + 3.5:.1f}", text_anchor="end"))
+        pieces.append(element("text", short_number(tick), x=LEFT - 6, y=f"{up(tick) + 3.5:.1f}", text_anchor="end"))
     for tick in x_ticks:
         place = f"{across(tick):.1f}"
-        pieces.append(element("text", short(tick), x=place, y=HEIGHT - BOTTOM + 14, text_anchor="middle"))
+        pieces.append(element("text", short_number(tick), x=place, y=HEIGHT - BOTTOM + 14, text_anchor="middle"))
     pieces.append(element("text", x_name, x=WIDTH - RIGHT, y=HEIGHT - 3, text_anchor="end", class_="axis"))
     return pieces
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from danlu.evaluate.pages.markup import Html, element, section, together
 from danlu.evaluate.pages.page import page
-from danlu.evaluate.reporting.sections.confusion import confusion
+from danlu.evaluate.reporting.sections.confusion import confusion_section
 from danlu.evaluate.reporting.sections.curves import curves
+from danlu.evaluate.reporting.sections.data import data_section
 from danlu.evaluate.reporting.sections.errors import errors
 from danlu.evaluate.reporting.sections.results import results
-from danlu.evaluate.reporting.sections.survey import survey
-from danlu.evaluate.reporting.words import duration
+from danlu.evaluate.reporting.wording import duration
 from danlu.evaluate.scoring.examine import ERRORS, SCORES, form_of, read_lines, read_scores
 from danlu.language import translator
 from danlu.machine.door import opened
@@ -77,11 +77,11 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
         scores = read_scores(folder)
         form = form_of(scores)
         worst = errors(read_lines(folder / ERRORS), form, _) if form else Html()
-        found.append(_part(0, name, _("Results"), _, together(results(scores, _), confusion(scores, _), worst)))
+        found.append(_part(0, name, _("Results"), _, together(results(scores, _), confusion_section(scores, _), worst)))
     if (folder / LOG).is_file():
         found.append(_part(1, name, _("Training"), _, curves(_log(folder / LOG), _)))
     if (folder / SURVEY).is_file():
-        found.append(_part(2, name, _("Data"), _, survey(_survey(folder / SURVEY), folder, _)))
+        found.append(_part(2, name, _("Data"), _, data_section(_survey(folder / SURVEY), folder, _)))
     return [part for part in found if part.body]
 
 
@@ -91,9 +91,9 @@ def _part(rank: int, name: str, kind: str, _: Callable[[str], str], body: Html) 
 
 
 def _stages(run_folder: Path) -> list[Path]:
-    """The folders of stages, each after those that it builds on; earlier attempts, set aside, are left out."""
+    """The folders of stages, each after those that it builds on; what lies beside them is left out."""
     locks = {}
-    for folder in sorted(path for path in run_folder.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in run_folder.iterdir() if path.is_dir() and "." not in path.name):
         found = lock.load(folder)
         if found is not None and found.stage == folder.name:
             locks[folder.name] = found

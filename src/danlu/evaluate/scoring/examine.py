@@ -17,10 +17,10 @@ from typing import Any
 from danlu.answer.answer import Answer
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.scoring.errors import worst
 from danlu.evaluate.scoring.metric import measures
 from danlu.evaluate.scoring.score import Scores, empty_side, filled, score_sides, truths
 from danlu.evaluate.scoring.side import Side
+from danlu.evaluate.scoring.worst_errors import worst
 from danlu.machine.files import bytes_in_place, write_text
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal

@@ -9,7 +9,7 @@ from danlu.bundle.bundle import Bundle, load
 from danlu.data.corpus.prepared import load as load_prepared
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.reporting.words import scores_in_words
+from danlu.evaluate.reporting.wording import scores_in_words
 from danlu.evaluate.scoring.examine import examine, write
 from danlu.evaluate.scoring.metric import unknown_metric
 from danlu.evaluate.scoring.resample import FEWEST, MOST

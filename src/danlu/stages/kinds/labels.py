@@ -13,7 +13,7 @@ from danlu.stages.sources import bundle_folder
 from danlu.stages.stage import Place, Reference, Stage
 
 
-class Labels(Stage):
+class LabelsStage(Stage):
     """Prepared data to the same with `suspects.csv`, the worst first, and without the worst training records."""
 
     data: Reference = Field(description="'@stage' that prepared the data")

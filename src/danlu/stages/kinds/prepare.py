@@ -19,7 +19,7 @@ from danlu.data.corpus.deal import deal
 from danlu.data.corpus.dropped import SAMPLES, Dropped
 from danlu.data.corpus.executor import Executor
 from danlu.data.corpus.executors.local import Local
-from danlu.data.corpus.ingest import Ingest, pieces
+from danlu.data.corpus.ingest import Ingest, raw_chunks
 from danlu.data.corpus.paragraphs import RepeatedParagraphs, without_repeated_paragraphs
 from danlu.data.corpus.prepared import CLEANERS, SPLITS, Writers, load, put_in_place, save_split
 from danlu.data.corpus.spool import Spool, spooled_clusters
@@ -30,11 +30,11 @@ from danlu.data.duplicates.dedup import Clusters, Rows, contested, first_of_each
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import Format
 from danlu.data.record import Record, text_of
-from danlu.data.splitting.balance import balance, refuse_unseen_labels
-from danlu.data.splitting.balance import in_words as balance_in_words
 from danlu.data.splitting.mix import Mix
 from danlu.data.splitting.shares import Shares
-from danlu.data.splitting.split import split_by_time, split_coded
+from danlu.data.splitting.shift import in_words as balance_in_words
+from danlu.data.splitting.shift import refuse_unseen_labels, shifts
+from danlu.data.splitting.split import split, split_by_time
 from danlu.machine.files import scratch_folder
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal, without_secrets
@@ -138,7 +138,7 @@ class _Preparation:
             clean=self._cleaning(),
         )
         with BadRows(self.place.folder / "bad_rows.jsonl") as bad_rows:
-            chunks = list(stage.executor.map(ingest, pieces(self._sources(bad_rows), stage.compared)))
+            chunks = list(stage.executor.map(ingest, raw_chunks(self._sources(bad_rows), stage.compared)))
         for line in bad_rows.in_words(self.place.language):
             self.place.say(line)
         if stage.repeated_paragraphs is not None:
@@ -169,7 +169,7 @@ class _Preparation:
         if not self.stage.cleaners:
             return None
         train = (source for source in self._sources(BadRows()) if source[0] == "train")
-        head = next(pieces(train, self.stage.compared), None)
+        head = next(raw_chunks(train, self.stage.compared), None)
         texts = [text_of(record, self.stage.columns[0]) for record in head.records] if head else []
         return Cleaning(tuple(fitted(self.stage.cleaners, texts)), self.stage.columns[0])
 
@@ -240,7 +240,7 @@ class _Preparation:
             dealt = split_by_time(together, shares, spool.values("time")[rows])
         else:
             rng = generator(self.place.seed, "split")
-            dealt = split_coded(together, shares, rng, *(self._strata(rows) or (None, ())))
+            dealt = split(together, shares, rng, *(self._strata(rows) or (None, ())))
         for name, positions in dealt.items():
             split_of[rows[positions]] = SPLITS.index(name)
         return split_of
@@ -284,7 +284,7 @@ class _Preparation:
         if self.stage.augment:
             rows["train"] = self._augmented()
         positions = {name: np.flatnonzero(split_of == SPLITS.index(name)) for name in written}
-        compared = balance(positions, *self.labels, self.characters)
+        compared = shifts(positions, *self.labels, self.characters)
         notes: dict[str, Any] = {
             "dropped.json": self.dropped.to_plain(),
             "splits.json": {name: side.to_plain() for name, side in compared.items()},

@@ -17,7 +17,7 @@ from danlu.text.segmenting.segmented import read_words
 SCORES = "words.json"
 
 
-class Segmenter(Stage):
+class SegmenterStage(Stage):
     """Segmented text to a folder `segmenter`, and its scores to `words.json` where there is text to test it on."""
 
     data: Data | list[Data] = Field(description="segmented text; of prepared data the training split")

@@ -11,11 +11,11 @@ from danlu.refusal import Refusal
 from danlu.stages.sources import Data, resolved, stream_of
 from danlu.stages.stage import Place, Stage
 from danlu.text.batching.align import joined
-from danlu.text.tokenizing.coverage import in_words, report
+from danlu.text.tokenizing.coverage import coverage, in_words
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 
 
-class Tokenizer(Stage):
+class TokenizerStage(Stage):
     """Text to a folder `tokenizer` that transformers opens, and `tokenizer_report.json` about it."""
 
     data: Data | list[Data] = Field(description="where the text comes from; of prepared data the training split")
@@ -36,7 +36,7 @@ class Tokenizer(Stage):
         made = resolved(self.tokenizer, place).build(texts)
         with folder_in_place(place.folder / "tokenizer") as temporary:
             made.save_pretrained(temporary)
-        found = report(texts(), made)
+        found = coverage(texts(), made)
         write_text(
             place.folder / "tokenizer_report.json", json.dumps(found.to_plain(), ensure_ascii=False, indent=1) + "\n"
         )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from danlu.data.record import Record
 from danlu.machine.seed import generator
-from danlu.model.heads import cross_entropy_sum, plain
+from danlu.model.heads import cross_entropy_sum, unwrapped
 from danlu.model.positions import longest_row
 from danlu.model.probe import looks_ahead, packs
 from danlu.refusal import Refusal
@@ -20,7 +20,7 @@ from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
-from danlu.text.batching.pack import packed
+from danlu.text.batching.pack import pack
 from danlu.text.batching.windows import TooLong, cut, documents
 from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -61,8 +61,8 @@ class CausalLm(Task):
         Raises `Refusal` for a model that sees the tokens it is to predict, and for a `pack` that was asked for and
         cannot be.
         """
-        family = plain(model).config.model_type
-        size = min(32, longest_row(plain(model)))
+        family = unwrapped(model).config.model_type
+        size = min(32, longest_row(unwrapped(model)))
         rows = [generator(seed, "probe").choice(_ordinary(tokenizer), size).astype(np.int32) for seed in (0, 1)]
         if looks_ahead(model, *(torch.from_numpy(row).long() for row in rows)):
             raise Refusal(
@@ -205,7 +205,7 @@ def _packed_rows(windows: list[Encoded], size: int) -> list[Encoded]:
     A window that is longer than that has a row for itself.
     """
     found = []
-    for together in packed([min(len(item), size) for item in windows], size):
+    for together in pack([min(len(item), size) for item in windows], size):
         items = [windows[number] for number in together]
         found.append(
             Encoded(

@@ -1,34 +1,35 @@
-"""One label for a text: softmax over a pooled row (Devlin et al., 2018)."""
+"""One label for a text, or for two: softmax over a pooled row (Devlin et al., 2018)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
 from danlu.data.labels import LabelNames, in_order, known_label, spellings
 from danlu.data.record import Record
 from danlu.refusal import Refusal
-from danlu.task.columns import label_in, text_in
-from danlu.task.inputs import model_inputs
+from danlu.task.columns import label_in
 from danlu.task.task import Output, Prediction, Task, Truth
+from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
-from danlu.text.batching.windows import windows
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
 class Classify(Task):
-    """Choose one of a fixed set of labels for a text.
+    """Choose one of a fixed set of labels for a text, or for a text and another in `text_pair`.
 
     A text that is split takes the mean probabilities of its windows. Output of a row: log-probabilities (C,).
     """
 
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     columns: ClassVar[dict[str, str]] = {"text": "text", "label": "a label (text)"}
+    other_columns: ClassVar[tuple[str, ...]] = (SECOND,)
     answer_form: ClassVar[str] = "label"
     metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy")
     baseline: ClassVar[str | None] = "tfidf"
@@ -41,25 +42,35 @@ class Classify(Task):
     labels: LabelNames = Field(
         default=(), description="the labels; empty: those of the training data, numbers by size, others by their text"
     )
+    pairs: bool | None = Field(default=None, description="whether 'text_pair' is read too; None: as the data have it")
+    label_weights: Literal["balanced"] | dict[str, float] | None = Field(
+        default=None, description="what a label weighs in the loss; balanced: rare ones more, so that all weigh alike"
+    )
+    weights: dict[str, float] = Field(default={}, description="what that comes to, by label; learnt from the data")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the truth that is spread over all labels (Szegedy et al., 2016)"
+    )
 
     def fitted(self, records: Sequence[Record]) -> Self:
-        """This task with the labels of the training records, of each the commonest spelling.
+        """This task with the labels of the training records, of each the commonest spelling, and their weights.
 
         Raises `Refusal` for a record without a label, for one that is not among `labels` where these were given,
-        and where all records carry the same label.
+        where all records carry the same label, and for a weight of no label.
         """
         counts = Counter(label_in(record, number) for number, record in enumerate(records))
-        found = in_order(spellings(counts).counted(counts))
+        learnt = spellings(counts).counted(counts)
+        labels = self.labels or tuple(in_order(learnt))
         if self.labels:
             for number, record in enumerate(records):
                 self._number(record, number)
-            return self
-        if len(found) < 2:
-            seen = f"only the label '{found[0]}'" if found else "no record"
+        elif len(labels) < 2:
+            seen = f"only the label '{labels[0]}'" if labels else "no record"
             raise Refusal(
                 f"column 'label': there is {seen} in the training data; a classifier needs two labels or more"
             )
-        return self.model_copy(update={"labels": tuple(found)})
+        pairs = in_pairs(records) if self.pairs is None else self.pairs
+        weights = self._weights(labels, counts)
+        return self.model_copy(update={"labels": labels, "pairs": pairs, "weights": weights})
 
     def config(self) -> dict[str, Any]:
         """Names and number of the labels, and the kind of problem, as transformers' pipelines read them."""
@@ -71,29 +82,33 @@ class Classify(Task):
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a text, or one a window; the target `label` is the number of the label."""
-        texts = [text_in(record, number) for number, record in enumerate(records)]
         numbers = [self._number(record, number) for number, record in enumerate(records)] if labelled else None
-        encoded = windows(texts, tokenizer, min(limit, self.max_length or limit), self.too_long)
+        limit = min(limit, self.max_length or limit)
+        encoded = encoded_texts(records, tokenizer, limit, self.too_long, pairs=bool(self.pairs))
         if numbers is not None:
             for item in encoded:
                 item.targets["label"] = numbers[item.record]
         return encoded
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
-        """The target `label` (B,), -100 for rows without."""
-        labels = torch.tensor([item.targets.get("label", -100) for item in encoded])
-        return Batch(
-            inputs=model_inputs([item.row for item in encoded], width, tokenizer),
-            targets={"label": labels},
-            counts={"label": int((labels >= 0).sum())},
-            examples=np.arange(len(encoded)),
-            tokens=sum(len(item) for item in encoded),
-        )
+        """The target `label` (B,), -100 for rows without; its count is the sum of what the labels weigh."""
+        label_B = torch.tensor([item.targets.get("label", -100) for item in encoded])
+        counted = label_B[label_B >= 0]
+        weights_C = self._weights_of_labels()
+        count = len(counted) if weights_C is None else float(weights_C[counted].sum())
+        return batch_of(encoded, width, tokenizer, {"label": label_B}, {"label": count})
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy, summed over the rows."""
-        logits_BC = said["logits"].float()
-        return {"label": nn.functional.cross_entropy(logits_BC, batch.targets["label"], reduction="sum")}
+        """Cross-entropy, weighted and smoothed as the task says, summed over the rows."""
+        logits_BC, weights_C = said["logits"].float(), self._weights_of_labels()
+        loss = functional.cross_entropy(
+            logits_BC,
+            batch.targets["label"],
+            weight=None if weights_C is None else weights_C.to(logits_BC.device),
+            label_smoothing=self.label_smoothing,
+            reduction="sum",
+        )
+        return {"label": loss}
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Log-probabilities (C,) of each row."""
@@ -109,6 +124,10 @@ class Classify(Task):
         """The name of the label."""
         number = int(batch.targets["label"][row])
         return self.labels[number] if number >= 0 else "", []
+
+    def tried(self) -> Record:
+        """See `Task.tried`."""
+        return with_second(self.sample[0], pairs=self.pairs)
 
     def gold(self, record: Record, number: int = 0) -> str:
         """The label."""
@@ -129,3 +148,26 @@ class Classify(Task):
                 "mend the record, or train again with records of that label"
             )
         return self.labels.index(found)
+
+    def _weights(self, labels: Sequence[str], counts: Mapping[str, int]) -> dict[str, float]:
+        """What each label weighs; under `balanced` as many times as much as it is rarer than the mean."""
+        if self.label_weights is None:
+            return {}
+        if self.label_weights == "balanced":
+            found = Counter(dict.fromkeys(labels, 0))
+            for label, count in counts.items():
+                found[known_label(label, labels) or label] += count
+            mean = found.total() / max(1, sum(count > 0 for count in found.values()))
+            return {label: mean / found[label] if found[label] else 0.0 for label in labels}
+        named = {known_label(label, labels) or label: weight for label, weight in self.label_weights.items()}
+        for label, weight in named.items():
+            if label not in labels or not 0 <= weight < float("inf"):
+                raise Refusal(
+                    f"task.label_weights: '{label}' weighs {weight:g}; expected numbers from 0 on for the labels "
+                    f"{', '.join(labels[:20])}"
+                )
+        return {label: named.get(label, 1.0) for label in labels}
+
+    def _weights_of_labels(self) -> Tensor | None:
+        """In the order of the labels, (C,); None where all weigh alike."""
+        return torch.tensor([self.weights[label] for label in self.labels]) if self.weights else None

@@ -15,7 +15,7 @@ from danlu.refusal import Refusal
 from danlu.task.entities import Marked, Nested, in_tokens, read_marked, read_text
 from danlu.task.inputs import lengths_of, model_inputs
 from danlu.task.task import Output, Prediction, Task, Truth
-from danlu.text.batching.align import Offsets, Span, joined, label_tokens, spans_of, trimmed
+from danlu.text.batching.align import Offsets, Span, joined, label_tokens, spans_of, without_space
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.bio import best_path, class_names
 from danlu.text.batching.encoded import Encoded
@@ -90,7 +90,7 @@ class Tag(Task):
         for item in encoded:
             offsets = item.row.offsets
             assert offsets is not None
-            item.row.offsets = offsets = trimmed(offsets, texts[item.record])
+            item.row.offsets = offsets = without_space(offsets, texts[item.record])
             if marked:
                 window = item.record in several
                 item.targets["tags"], item.widened = label_tokens(spans[item.record], offsets, window=window)

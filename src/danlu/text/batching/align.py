@@ -5,9 +5,12 @@ with a span of type k. A span is (start, end, type), end exclusive. T tokens.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from danlu.data.characters.word_cutting import laid_out
 
 Span = tuple[int, int, int]
 Classes = NDArray[np.int32]
@@ -16,7 +19,7 @@ Offsets = NDArray[np.int32]
 UNLABELLED = -100
 
 
-def trimmed(offsets_T2: Offsets, text: str) -> Offsets:
+def without_space(offsets_T2: Offsets, text: str) -> Offsets:
     """Offsets without the white space at either end that byte-level tokenizers count in; (T, 2) to (T, 2).
 
     A token that is nothing but white space keeps its own.
@@ -37,6 +40,19 @@ def trimmed(offsets_T2: Offsets, text: str) -> Offsets:
     return found
 
 
+def touched(spans: Sequence[tuple[int, int, Any]], offsets_N2: NDArray[np.integer]) -> list[tuple[int, int]]:
+    """Of each span of characters the tokens that it touches: the first, and the one behind the last.
+
+    The tokens stand in order, and each has characters.
+    """
+    if not spans:
+        return []
+    edges = np.array([span[:2] for span in spans], np.int64).reshape(-1, 2)
+    first = np.searchsorted(offsets_N2[:, 1], edges[:, 0], "right").tolist()
+    stop = np.searchsorted(offsets_N2[:, 0], edges[:, 1], "left").tolist()
+    return list(zip(first, stop, strict=True))
+
+
 def label_tokens(spans: Sequence[Span], offsets_T2: Offsets, *, window: bool = False) -> tuple[Classes, int]:
     """The class of each token (T,), and how many spans are not labelled exactly.
 
@@ -48,12 +64,11 @@ def label_tokens(spans: Sequence[Span], offsets_T2: Offsets, *, window: bool = F
     real = np.flatnonzero(classes_T == 0)
     starts, ends = offsets_T2[real, 0], offsets_T2[real, 1]
     inexact, taken = 0, 0
-    for start, end, kind in sorted(spans):
-        touched = int(np.searchsorted(ends, start, "right"))
-        stop = int(np.searchsorted(starts, end, "left"))
-        first = max(touched, taken)
+    ordered = sorted(spans)
+    for (start, end, kind), (first_touched, stop) in zip(ordered, touched(ordered, offsets_T2[real]), strict=True):
+        first = max(first_touched, taken)
         if first >= stop:
-            inexact += not window or touched < stop
+            inexact += not window or first_touched < stop
             continue
         goes_on = window and first == 0 and start < starts[0]
         cut_off = window and stop == len(real) and end > ends[-1]
@@ -89,17 +104,8 @@ def joined(tokens: Sequence[str]) -> tuple[str, Offsets]:
 
     A space stands between two tokens unless one of them is Chinese, Japanese or Korean at the seam.
     """
-    pieces: list[str] = []
-    offsets = np.zeros((len(tokens), 2), np.int32)
-    length = 0
-    for number, token in enumerate(tokens):
-        if number and not (_wide(tokens[number - 1][-1:]) or _wide(token[:1])):
-            pieces.append(" ")
-            length += 1
-        pieces.append(token)
-        offsets[number] = length, length + len(token)
-        length += len(token)
-    return "".join(pieces), offsets
+    text, borders = laid_out(tokens, lambda one, two: "" if _wide(one[-1:]) or _wide(two[:1]) else " ")
+    return text, np.array(borders, np.int32).reshape(-1, 2)
 
 
 def _wide(character: str) -> bool:

@@ -4,9 +4,12 @@ Classes as in `text/batching/align.py`: 0 is outside, 1 + 2k begins and 2 + 2k g
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from danlu.text.viterbi import best_states
 
 PREFIXES = {"B": 1, "S": 1, "I": 2, "M": 2, "E": 2}  # BIOES and BMES say the same with more letters
 
@@ -27,28 +30,35 @@ def split_tag(tag: str) -> tuple[int, str]:
 
 
 def best_path(log_TC: NDArray[np.floating]) -> NDArray[np.int32]:
-    """The likeliest classes (T,) in which nothing goes on that has not begun (Viterbi, 1967).
+    """The likeliest classes (T,) in which nothing goes on that has not begun.
 
     `log_TC` are log-probabilities of each token; all allowed steps are equally likely.
     """
     greedy_T: NDArray[np.int32] = log_TC.argmax(1).astype(np.int32)
     if _allowed(greedy_T):  # unconstrained best and legal: nothing is better
         return greedy_T
-    tokens, classes = log_TC.shape
-    going_on = np.arange(2, classes, 2)
-    back_TC = np.zeros((tokens, classes), np.int32)
-    score_C = log_TC[0].astype(np.float64)
-    score_C[going_on] = -np.inf
-    for token in range(1, tokens):
-        best = int(score_C.argmax())
-        back_C = back_TC[token]
-        back_C[:] = best
-        back_C[going_on] = np.where(score_C[going_on] >= score_C[going_on - 1], going_on, going_on - 1)
-        score_C = score_C[back_C] + log_TC[token]
-    path = [int(score_C.argmax())]
-    for token in range(tokens - 1, 0, -1):
-        path.append(int(back_TC[token, path[-1]]))
+    start_C1 = log_TC[0].astype(np.float64)[:, None]
+    start_C1[2::2] = -np.inf
+    after_C2C = _origins(log_TC.shape[1])
+    gains_TC1 = log_TC[1:, :, None].astype(np.float64)
+    final_C1, taken = best_states(
+        start_C1, [1] * len(gains_TC1), lambda before_C1: after_C2C[before_C1.argmax()], gains=gains_TC1
+    )
+    path = [int(final_C1.argmax())]
+    for origins_2C, ranks_C1 in reversed(taken):  # one path alone: numbers take less time than arrays of one
+        path.append(int(origins_2C[ranks_C1[path[-1], 0], path[-1]]))
     return np.array(path[::-1], np.int32)
+
+
+@cache
+def _origins(classes: int) -> NDArray[np.int64]:
+    """The classes that each class comes after by its two ways, where one class is the best before: (C of these, 2, C).
+
+    A span goes on after itself, or where it has begun; anything else comes after whatever is the best.
+    """
+    best_C, own_C = np.arange(classes)[:, None], np.arange(classes)
+    goes_on_C = (own_C > 0) & (own_C % 2 == 0)
+    return np.stack([np.where(goes_on_C, own_C - back, best_C) for back in (0, 1)], axis=1)
 
 
 def _allowed(classes_T: NDArray[np.int32]) -> bool:

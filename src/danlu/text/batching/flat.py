@@ -7,14 +7,14 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes
-from danlu.text.batching.shards import Manifest, Shard, hashed
+from danlu.text.batching.shards import Manifest, Shard, shard_of
+from danlu.text.batching.stored_rows import StoredRows
 
 SHARD = 1 << 27  # tokens: 256 MB where a number takes two bytes
 
@@ -54,7 +54,7 @@ def write_tokens(folder: Path, chunks: Iterable[Sequence[Ids]], vocabulary: int,
         first = following
         if lengths:
             np.save(folder / names[1], np.cumsum(lengths, dtype=np.int64), allow_pickle=False)
-            written.append(hashed(folder, names, len(lengths), tokens))
+            written.append(shard_of(folder, names, len(lengths), tokens))
         else:
             (folder / names[0]).unlink()
     return written
@@ -83,27 +83,16 @@ class FlatTokens:
             self.parts.append((tokens, ends))
 
 
-class _Looked(Sequence[Encoded]):
-    """Rows that are looked up by their number; `lengths` are the tokens of each, (N,)."""
+class _Looked(StoredRows):
+    """Rows whose targets are made when they are read; `lengths` are the tokens of each, (N,)."""
 
     lengths: NDArray[np.int32]
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
 
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    @overload
-    def __getitem__(self, row: int) -> Encoded: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Encoded]: ...
-    def __getitem__(self, row: int | slice) -> Encoded | list[Encoded]:
-        if isinstance(row, slice):
-            return [self[number] for number in range(*row.indices(len(self)))]
-        number = int(row) + (len(self) if row < 0 else 0)
-        if not 0 <= number < len(self):
-            raise IndexError(row)
+    def read(self, number: int) -> Encoded:
+        """One row with its targets; see `StoredRows.read`."""
         found = self._row(number)
         found.targets = self._targets(found.row)
         return found

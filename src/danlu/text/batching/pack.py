@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def packed(lengths: Sequence[int], size: int) -> list[list[int]]:
+def pack(lengths: Sequence[int], size: int) -> list[list[int]]:
     """Which documents share a row of `size` tokens; every document is in exactly one, whole, none exceeds `size`.
 
     Best fit, longest first: each goes where it leaves least room (Johnson et al., 1974; for language models Ding

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from danlu.data.reading.arrow_rows import arrow_refused
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes, sizes_of
-from danlu.text.batching.shards import Manifest, Shard, hashed
+from danlu.text.batching.shards import Manifest, Shard, shard_of
+from danlu.text.batching.stored_rows import StoredRows
 
 SHARD = 1 << 26  # tokens: 256 MB of numbers
 
@@ -49,7 +50,7 @@ def write_rows(folder: Path, chunks: Iterable[Sequence[Encoded]], *, shard: int 
                 count += len(chunk)
                 tokens += sizes_of(chunk).tokens
                 chunk = next(waiting, None)
-        written.append(hashed(folder, [name], count, tokens))
+        written.append(shard_of(folder, [name], count, tokens))
     return written
 
 
@@ -65,11 +66,8 @@ def _type(value: Any) -> pa.DataType:
     raise Refusal("the targets of this task cannot be written to shards; train from the prepared data itself")
 
 
-class Rows(Sequence[Encoded]):
-    """Rows on disk, in the order in which they were written; a row is read when it is asked for.
-
-    - `sizes`: what each costs.
-    """
+class Rows(StoredRows):
+    """Rows on disk, in the order in which they were written; a row is read when it is asked for."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         """Map the files of a manifest that was checked."""
@@ -79,26 +77,20 @@ class Rows(Sequence[Encoded]):
                 reader = pa.ipc.open_file(pa.memory_map(str(folder / shard.file)))
                 self._blocks += [_checked(reader, number) for number in range(reader.num_record_batches)]
         self._starts = [0, *accumulate(block.count for block in self._blocks)]
-        self.sizes = _sizes(self._blocks)
+        self._sizes = _sizes(self._blocks)
+
+    @property
+    def sizes(self) -> Sizes:
+        """What each costs; see `StoredRows.sizes`."""
+        return self._sizes
 
     @property
     def tokens_read(self) -> Iterable[Ids]:
         """The numbers of all tokens, block by block."""
         return (block.parts[0].values for block in self._blocks)
 
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    @overload
-    def __getitem__(self, row: int) -> Encoded: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Encoded]: ...
-    def __getitem__(self, row: int | slice) -> Encoded | list[Encoded]:
-        if isinstance(row, slice):
-            return [self[number] for number in range(*row.indices(len(self)))]
-        number = int(row) + (len(self) if row < 0 else 0)
-        if not 0 <= number < len(self):
-            raise IndexError(row)
+    def read(self, number: int) -> Encoded:
+        """One row; see `StoredRows.read`."""
         at = bisect_right(self._starts, number) - 1
         return self._blocks[at].row(number - self._starts[at])
 

@@ -67,7 +67,7 @@ class Manifest:
         return self.about[what]
 
 
-def hashed(folder: Path, names: Sequence[str], count: int, tokens: int) -> Shard:
+def shard_of(folder: Path, names: Sequence[str], count: int, tokens: int) -> Shard:
     """The entry of a shard whose files have been written; the first name is the data."""
     files = {name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in names}
     return Shard(names[0], count, tokens, files)

@@ -118,7 +118,7 @@ def learn_characters(sentences: Sequence[Sequence[str]], context: int = 2) -> Ch
     numbers = kind_table().astype(np.int64) + 1
     numbers[alphabet] = np.arange(len(alphabet)) + _UNSEEN
     now, before, earlier = _contexts(numbers[codes], fresh)
-    states = states_of(begins)
+    states = places_of(begins)
     step = _steps(np.where(fresh, SINGLE, np.roll(states, 1)), states)
     size = len(alphabet) + _UNSEEN
     one = _single(now, step, size)
@@ -142,7 +142,7 @@ def learn_characters(sentences: Sequence[Sequence[str]], context: int = 2) -> Ch
     )
 
 
-def states_of(begins_N: Bools) -> NDArray[np.int64]:
+def places_of(begins_N: Bools) -> NDArray[np.int64]:
     """The state of each character, (N,)."""
     ends = np.r_[begins_N[1:], np.ones(min(len(begins_N), 1), np.bool_)]
     return np.where(begins_N, np.where(ends, SINGLE, BEGIN), np.where(ends, END, MIDDLE))

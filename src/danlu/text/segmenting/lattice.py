@@ -1,4 +1,4 @@
-"""All words that a text may be made of, and the likeliest way through them (Viterbi, 1967).
+"""All words that a text may be made of, and the likeliest way through them.
 
 N characters of all texts, E edges (words that may stand somewhere), M pairs of edges that meet, P pieces.
 """
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from danlu.data.characters.side_by_side import Bools, Numbers
 from danlu.text.segmenting.pieces import Pieces
+from danlu.text.viterbi import best_words
 
 Floats = NDArray[np.float32]
 
@@ -18,10 +19,11 @@ Floats = NDArray[np.float32]
 class Lattice:
     """Words that may stand in pieces.
 
-    - `start`, `end`, `word`: (E,) of an edge, by its place in the piece, so that what leads to it comes before it.
+    - `start`, `end`, `word`: (E,) of an edge, by its place in the piece, so that what leads to it comes before it;
+      of one place, the edges into which most others lead come first.
     - `place`: (E,) characters of the piece before it.
-    - `before`, `after`: (M,) edges of which the first ends where the second begins, sorted by the second.
-    - `pairs`: (E + 1,) where the pairs of each second edge begin, and M.
+    - `before`, `after`: (M,) edges of which the first ends where the second begins: the last such edge of each second
+      one, then the last but one of each, and so on; `ranks`: where each of these ranks begins, and M.
     """
 
     start: Numbers
@@ -30,7 +32,7 @@ class Lattice:
     place: Numbers
     before: Numbers
     after: Numbers
-    pairs: Numbers
+    ranks: Numbers
 
 
 def lattice(start_E: Numbers, length_E: Numbers, word_E: Numbers, pieces: Pieces, size: int) -> Lattice:
@@ -45,14 +47,23 @@ def lattice(start_E: Numbers, length_E: Numbers, word_E: Numbers, pieces: Pieces
     new[1:] = (start[1:] != start[:-1]) | (length[1:] != length[:-1])
     order, start, length = order[new], start[new], length[new]
     end, place = start + length, start - piece_first[start]
-    ending = np.argsort(end, kind="stable")
     counts = np.bincount(end, minlength=size + 1)
-    first_ending = np.cumsum(counts) - counts
-    before_each = np.where(place > 0, counts[start], 0)
-    pairs = np.concatenate([[0], np.cumsum(before_each)])
-    after = np.repeat(np.arange(len(start)), before_each)
-    before = ending[first_ending[start[after]] + np.arange(len(after)) - pairs[after]]
-    return Lattice(start, end, word_E[order], place, before, after, pairs)
+    ways = np.where(place > 0, counts[start], 0)
+    most = int(ways.max(initial=0))
+    code = place * (most + 1) + most - ways
+    kept = np.argsort(
+        code.astype(np.min_scalar_type(int(code.max(initial=0)))), kind="stable"
+    )  # few bits: a radix sort
+    order, start, end, place, ways = order[kept], start[kept], end[kept], place[kept], ways[kept]
+    ending = np.argsort(end, kind="stable")
+    last_ending = np.cumsum(counts) - 1
+    after = [np.flatnonzero(ways > rank) for rank in range(most)]
+    before = [ending[last_ending[start[edges]] - rank] for rank, edges in enumerate(after)]
+    ranks = np.cumsum([0, *map(len, after)])
+    none = np.zeros(0, np.int64)
+    return Lattice(
+        start, end, word_E[order], place, np.concatenate([none, *before]), np.concatenate([none, *after]), ranks
+    )
 
 
 def best_begins(given: Lattice, edge_E: Floats, first_E: Floats, pair_M: Floats, last_E: Floats, begins: Bools) -> None:
@@ -61,19 +72,9 @@ def best_begins(given: Lattice, edge_E: Floats, first_E: Floats, pair_M: Floats,
     Log-probabilities: `edge_E` of an edge whatever stands before it, `first_E` of being the first of its piece,
     `pair_M` of following another, `last_E` of being the last of its piece, -inf where it is not.
     """
-    score_E = edge_E + first_E
-    back_E = np.full(len(edge_E), -1)
-    steps = np.searchsorted(given.place, np.arange(1, given.place[-1] + 2) if len(given.place) else [0])
-    for low, high in zip(steps[:-1].tolist(), steps[1:].tolist(), strict=True):
-        if low == high:
-            continue
-        first, last = given.pairs[low], given.pairs[high]
-        here = score_E[given.before[first:last]] + pair_M[first:last]
-        best = np.maximum.reduceat(here, given.pairs[low:high] - first)
-        after = given.after[first:last]
-        chosen = np.flatnonzero(here == best[after - low])
-        back_E[after[chosen]] = given.before[first:last][chosen]
-        score_E[low:high] = best + edge_E[low:high]
+    score_E = edge_E + np.where(given.place == 0, first_E, np.float32(0))
+    steps = np.searchsorted(given.place, np.arange(given.place[-1] + 2)).tolist() if len(given.place) else [0]
+    before_E = best_words(score_E, steps, given.ranks.tolist(), given.after, given.before, pair_M)
     lasts = np.flatnonzero(last_E > -np.inf)
     order = np.lexsort((score_E[lasts] + last_E[lasts], given.end[lasts]))
     lasts = lasts[order]
@@ -81,5 +82,5 @@ def best_begins(given: Lattice, edge_E: Floats, first_E: Floats, pair_M: Floats,
     way = lasts[np.r_[ends[1:] != ends[:-1], np.ones(min(len(ends), 1), np.bool_)]]
     while len(way):
         begins[given.start[way]] = True
-        way = back_E[way]
+        way = before_E[way]
         way = way[way >= 0]

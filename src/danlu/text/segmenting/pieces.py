@@ -29,7 +29,7 @@ class Pieces:
     fresh: Bools
 
 
-def cut(given: Characters, alone: Bools) -> Pieces:
+def cut_pieces(given: Characters, alone: Bools) -> Pieces:
     """Cut texts at white space and at the characters that are always `alone`, (0x110000,)."""
     size = len(given.codes)
     border = given.begins()

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from danlu.data.characters.clusters import goes_on
 from danlu.data.characters.side_by_side import Bools, Characters, characters
-from danlu.machine.door import digest, file_inside, opened, read_json
+from danlu.machine.door import content_digest, file_inside, opened, read_json
 from danlu.machine.files import folder_in_place, sha256, write_text
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
@@ -62,11 +62,7 @@ class Learner(Segmenter):
 
     @abstractmethod
     def learn(self, sentences: Sequence[Sequence[str]]) -> Arrays:
-        """What these sentences of words teach, as arrays by name; `known` gives them back.
-
-        Raises:
-            Refusal: there is too little to learn from.
-        """
+        """What these sentences of words teach, as arrays by name; `known` gives them back. There is a word at least."""
 
     @cached_property
     def trained(self) -> Self:
@@ -139,11 +135,13 @@ def save(folder: Path, segmenter: Segmenter, sentences: Sequence[Sequence[str]])
                 raise Refusal(
                     f"the segmenter of {segmenter.path} is trained already; leave 'path' out to train another"
                 )
+            if not any(sentences):
+                raise Refusal("there are no words to learn from; give segmented text in 'data'")
             arrays = segmenter.learn(_unspaced(sentences))
             save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary / MODEL)
             facts["segmenter"].pop("path")
             facts |= {"sentences": len(sentences), "sha256": sha256(temporary / MODEL)}
-        facts["digest"] = digest(facts)
+        facts["digest"] = content_digest(facts)
         write_text(temporary / FACTS, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
 
 
@@ -197,7 +195,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     section = facts.get("segmenter")
     if not isinstance(section, dict) or not isinstance(section.get("kind"), str):
         raise Refusal(f"{file}: is no segmenter's description; {_AGAIN}")
-    if "digest" in facts and facts["digest"] != digest(facts):  # those of before 2026-11 have none
+    if "digest" in facts and facts["digest"] != content_digest(facts):  # those of before 2026-11 have none
         raise Refusal(f"{file}: the file has changed since the training (its digest is another); {_AGAIN}")
     return facts
 

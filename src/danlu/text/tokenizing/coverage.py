@@ -1,6 +1,6 @@
 """How well a tokenizer fits a text: how much of its vocabulary is used, what is unknown, how long texts become."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.characters.scripts import DIGIT, HAN, KINDS, LATIN, SPACE, kinds_of
-from danlu.data.characters.side_by_side import code_points
+from danlu.data.characters.side_by_side import blocks, code_points
 from danlu.language import translator
-from danlu.text.tokenizing.tokenized import BLOCK, tokenized
+from danlu.text.tokenizing.tokenized import BLOCK, BLOCK_CHARACTERS, tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 SCRIPTS = {"han": HAN, "latin": LATIN, "digits": DIGIT}
@@ -18,20 +18,6 @@ SCRIPTS = {"han": HAN, "latin": LATIN, "digits": DIGIT}
 
 SHOWN = 10  # pieces of each list
 LOOKED_AT = 5_000_000  # characters that a tokenizer is judged by: a few seconds, and the shares are true to 0.1 %
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """Tokens without special ones; `unknown` of them have no entry, and each stands for so many characters."""
-
-    tokens: int
-    unknown: int
-    characters_per_token: float
-
-    @property
-    def unknown_share(self) -> float:
-        """Share of the tokens that the model cannot read."""
-        return self.unknown / max(self.tokens, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +30,7 @@ class ScriptUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Coverage:
     """A tokenizer measured on a text.
 
     - `size`: tokens in the vocabulary; `used` of them occur in the text.
@@ -65,22 +51,12 @@ class Report:
         return asdict(self)
 
 
-def coverage(texts: Sequence[str], tokenizer: Tokenizer) -> Coverage:
-    """Count the tokens of some texts, and those that are unknown."""
-    tokens = unknown = 0
-    for encoding in tokenized(texts, tokenizer, offsets=False):
-        ids = np.array(encoding.ids)[~np.array(encoding.special_tokens_mask, bool)]
-        tokens += len(ids)
-        unknown += 0 if tokenizer.unk_token_id is None else int((ids == tokenizer.unk_token_id).sum())
-    return Coverage(tokens, unknown, sum(map(len, texts)) / max(tokens, 1))
-
-
-def report(texts: Iterable[str], tokenizer: Tokenizer, *, limit: int = LOOKED_AT) -> Report:
+def coverage(texts: Iterable[str], tokenizer: Tokenizer, *, limit: int = LOOKED_AT) -> Coverage:
     """Measure a tokenizer on texts, until `limit` characters are seen; special tokens are left out."""
     counts_V = np.zeros(len(tokenizer), np.int64)
     tally = np.zeros((KINDS, 3), np.int64)  # of each kind of character: characters, tokens, words
     seen = 0
-    for block in _blocks(texts, limit):
+    for block in blocks(_beginning(texts, limit), len, BLOCK_CHARACTERS, BLOCK):
         seen += sum(map(len, block))
         ids, kinds = _tokens(block, tokenizer)
         counts_V += np.bincount(ids, minlength=len(counts_V))
@@ -90,7 +66,7 @@ def report(texts: Iterable[str], tokenizer: Tokenizer, *, limit: int = LOOKED_AT
         tally[:, 0] += np.bincount(characters, minlength=KINDS)
         tally[:, 2] += np.bincount(characters[begins], minlength=KINDS)
     unknown = 0 if tokenizer.unk_token_id is None else int(counts_V[tokenizer.unk_token_id])
-    return Report(
+    return Coverage(
         size=len(tokenizer),
         used=int((counts_V > 0).sum()),
         characters=seen,
@@ -102,7 +78,7 @@ def report(texts: Iterable[str], tokenizer: Tokenizer, *, limit: int = LOOKED_AT
     )
 
 
-def in_words(found: Report, language: str) -> list[str]:
+def in_words(found: Coverage, language: str) -> list[str]:
     """The report as lines for people, in "en" or "zh"."""
     _ = translator(language)
     named = {"han": _("Chinese"), "latin": _("Latin"), "digits": _("digits"), "other": _("other signs")}
@@ -123,26 +99,21 @@ def in_words(found: Report, language: str) -> list[str]:
     return lines
 
 
-def readable(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[str]:
+def readable_tokens(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[str]:
     """Tokens as a person reads them: what each stands for, or its name where that is no whole character."""
     names = [str(tokenizer.convert_ids_to_tokens(token)) for token in tokens]
     read = tokenizer.backend_tokenizer.decode_batch([[token] for token in tokens], skip_special_tokens=False)
     return [name if not text or "\ufffd" in text else text for name, text in zip(names, read, strict=True)]
 
 
-def _blocks(texts: Iterable[str], limit: int) -> Iterable[list[str]]:
-    block: list[str] = []
-    size = 0
+def _beginning(texts: Iterable[str], limit: int) -> Iterator[str]:
+    """As many texts as make `limit` characters, the last of them cut."""
+    seen = 0
     for text in texts:
-        if size >= limit:
+        if seen >= limit:
             break
-        block.append(text[: limit - size])
-        size += len(block[-1])
-        if len(block) == BLOCK:
-            yield block
-            block = []
-    if block:
-        yield block
+        yield text[: limit - seen]
+        seen += len(text)
 
 
 def _tokens(texts: list[str], tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
@@ -181,7 +152,7 @@ def _scripts(tally: NDArray[np.int64]) -> dict[str, ScriptUse]:
 def _longest(tokenizer: Tokenizer, counts_V: NDArray[np.int64]) -> tuple[tuple[str, int], ...]:
     special = set(tokenizer.all_special_ids)
     tokens = [token for token in range(len(counts_V)) if token not in special]
-    read = zip(readable(tokenizer, tokens), tokens, strict=True)
+    read = zip(readable_tokens(tokenizer, tokens), tokens, strict=True)
     longest = sorted(read, key=lambda item: (-len(item[0]), item[1]))[:SHOWN]
     return tuple((text, int(counts_V[token])) for text, token in longest)
 
@@ -189,4 +160,4 @@ def _longest(tokenizer: Tokenizer, counts_V: NDArray[np.int64]) -> tuple[tuple[s
 def _rarest(tokenizer: Tokenizer, counts_V: NDArray[np.int64]) -> tuple[tuple[str, int], ...]:
     used = np.flatnonzero(counts_V)
     rarest = used[np.argsort(counts_V[used], kind="stable")][:SHOWN].tolist()
-    return tuple(zip(readable(tokenizer, rarest), counts_V[rarest].tolist(), strict=True))
+    return tuple(zip(readable_tokens(tokenizer, rarest), counts_V[rarest].tolist(), strict=True))

@@ -5,6 +5,7 @@ from functools import partial
 
 from tokenizers import Encoding
 
+from danlu.data.characters.side_by_side import blocks
 from danlu.text.tokenizing.tokenizer import Tokenizer, backend_for_text, backend_with_blanks
 
 BLOCK_CHARACTERS = 2**20  # of a block: encodings take some 100 bytes a token
@@ -20,7 +21,7 @@ def tokenized(
     alone, the mask token is the mask. Without `offsets`, those of the encodings mean nothing, and it takes less time.
     Lone surrogates, which json may bring and no tokenizer takes, are read as question marks.
     """
-    for block in _blocks(texts):
+    for block in blocks(texts, len, BLOCK_CHARACTERS, BLOCK):
         backend = backend_for_text(tokenizer)
         if blanks and any(str(tokenizer.mask_token) in text for text in block):
             backend = backend_with_blanks(tokenizer)
@@ -29,16 +30,3 @@ def tokenized(
             yield from encode(block)
         except (TypeError, UnicodeEncodeError):
             yield from encode([text.encode("utf-8", "replace").decode("utf-8") for text in block])
-
-
-def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
-    block: list[str] = []
-    size = 0
-    for text in texts:
-        block.append(text)
-        size += len(text)
-        if len(block) == BLOCK or size >= BLOCK_CHARACTERS:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block

@@ -7,7 +7,7 @@ import numpy as np
 
 from danlu.data.augmenting.passage import Changes, Passage
 from danlu.data.augmenting.word_augmenter import WordAugmenter
-from danlu.data.characters.words import is_wide
+from danlu.data.characters.word_cutting import is_wide
 
 _MARKS = (".", ";", "?", ":", "!", ",")
 _WIDE_MARKS = ("。", "；", "？", "：", "！", "，")

@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import Field
 
 from danlu.data.augmenting.hanzi import exchanged, lookalikes
-from danlu.data.augmenting.lexicon import read_lexicon
 from danlu.data.augmenting.passage import Changes, Passage
+from danlu.data.augmenting.thesaurus import read_thesaurus
 from danlu.data.augmenting.word_augmenter import WordAugmenter
 
 
@@ -18,7 +18,7 @@ class Lookalike(WordAugmenter):
 
     def changes(self, passages: Sequence[Passage], rng: np.random.Generator) -> list[Changes]:
         """Free Chinese words, each with one character exchanged; see `WordAugmenter.changes`."""
-        alike = lookalikes() if self.path is None else read_lexicon(self.path)
+        alike = lookalikes() if self.path is None else read_thesaurus(self.path)
 
         def exchange(word: str, rng: np.random.Generator) -> str | None:
             return exchanged(word, [alike.get(character, ()) for character in word], rng)

@@ -3,7 +3,7 @@
 import re
 from typing import ClassVar
 
-from danlu.data.cleaning.alignment import Edit
+from danlu.data.characters.alignment import Edit
 from danlu.data.cleaning.cleaner import Editor
 
 _UNSEEN = (

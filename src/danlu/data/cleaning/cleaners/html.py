@@ -5,9 +5,9 @@ from html import unescape
 from html.entities import html5
 from typing import ClassVar
 
-from danlu.data.cleaning.alignment import Edit
+from danlu.data.characters.alignment import Edit
 from danlu.data.cleaning.cleaner import Editor
-from danlu.data.reading.html_tags import BLOCKS, CELLS, INLINE, Mark, marks
+from danlu.data.reading.html_tags import BLOCKS, CELLS, INLINE, HtmlMark, html_marks
 
 _ENTITY = re.compile(
     r"&(?:amp;)*(?P<entity>\#[0-9]{1,7}|\#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});", re.IGNORECASE
@@ -34,7 +34,7 @@ class Html(Editor):
         """Markup and what becomes of it; see `Editor`."""
         found: list[Edit] = []
         end = 0
-        for mark in marks(text, _is_html):
+        for mark in html_marks(text, _is_html):
             found += _entities(text, end, mark.start)
             found += _of_mark(text, mark)
             end = mark.end
@@ -45,11 +45,11 @@ class Html(Editor):
         return [(place, place + 1, "") for place, sign in enumerate(text) if sign in "<&"]
 
 
-def _is_html(mark: Mark) -> bool:
+def _is_html(mark: HtmlMark) -> bool:
     return not mark.name or (mark.likely and mark.name in _KNOWN)
 
 
-def _of_mark(text: str, mark: Mark) -> list[Edit]:
+def _of_mark(text: str, mark: HtmlMark) -> list[Edit]:
     """A mark replaced; of a title and the like, the tags alone."""
     replacement = "\n" if mark.name in BLOCKS else " " if mark.name in CELLS else ""
     begin, end = mark.content

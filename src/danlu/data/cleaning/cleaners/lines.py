@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from danlu.data.cleaning.alignment import Edit
+from danlu.data.characters.alignment import Edit
 from danlu.data.cleaning.cleaner import Editor
 
 _LINE = re.compile(r"[^\n]*\n?")

@@ -7,14 +7,14 @@ languages, as a court would: the evidence has to be strong.
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from danlu.data.characters.side_by_side import characters, code_points
-from danlu.data.cleaning.alignment import Edit, applied
+from danlu.data.characters.alignment import Edit, applied
+from danlu.data.characters.side_by_side import blocks, characters, code_points
 from danlu.data.cleaning.cleaner import Editor
 from danlu.data.cleaning.likely import likely, paired
 from danlu.data.cleaning.misread import TWO_BYTES, Stretch, holds_all, stretches, suspected
@@ -51,7 +51,7 @@ class Mojibake(Editor):
         """The texts as they were meant; see `Rewriter`."""
         found = list(texts)
         rows = [row for row, text in enumerate(texts) if not text.isascii()]
-        for block in _blocks(texts, rows):
+        for block in blocks(rows, lambda row: len(texts[row]), _BLOCK):
             given = characters([texts[row] for row in block])
             controls = _CONTROLS.search(given.whole) is not None
             for row, pairs in zip(block, suspected(given), strict=True):
@@ -200,17 +200,3 @@ def _meant(found: str) -> str:
     if len(found) == 2:
         return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
     return found.encode("latin-1").decode("cp1252", errors="ignore") or found
-
-
-def _blocks(texts: Sequence[str], rows: list[int]) -> Iterator[list[int]]:
-    """The rows in blocks of texts that fit the cache of a core."""
-    block: list[int] = []
-    size = 0
-    for row in rows:
-        block.append(row)
-        size += len(texts[row])
-        if size > _BLOCK:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block

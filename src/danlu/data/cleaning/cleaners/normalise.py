@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from danlu.data.characters.alignment import Edit
 from danlu.data.characters.composed import Form, composed, is_composed
 from danlu.data.characters.side_by_side import ranges
-from danlu.data.cleaning.alignment import Edit
 from danlu.data.cleaning.cleaner import Editor
 
 _KEPT = frozenset("，。！？；：（）“”‘’《》、～［］｛｝＂＇…‥—")

@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from danlu.data.cleaning.alignment import Edit
+from danlu.data.characters.alignment import Edit
 from danlu.data.cleaning.cleaner import Editor
 
 Kind = Literal["mail", "phone", "identity", "bank", "ip", "url"]
@@ -69,7 +69,7 @@ _DIGIT = re.compile("[0-9０-９٠-٩۰-۹०-९]")
 _COLON = re.compile(":(?:[0-9A-Fa-f]{0,4}:|//)")
 
 
-def folded(text: str) -> str:
+def half_width(text: str) -> str:
     """The text with digits, letters and marks of any width as ASCII has them, each character in its place."""
     return text.translate(_TABLE) if not text.isascii() and _FOLDED.search(text) else text
 
@@ -87,7 +87,7 @@ class Personal(Editor):
 
     @model_validator(mode="after")
     def _keep_masks_apart(self) -> "Personal":
-        if re.search("[0-9@:]", folded(self.mask)) or "{kind}" not in self.mask or len(self.mask) > 40:
+        if re.search("[0-9@:]", half_width(self.mask)) or "{kind}" not in self.mask or len(self.mask) > 40:
             raise PydanticCustomError("mask", "must hold {{kind}} and no digit, '@' or ':', such as '<{{kind}}>'")
         return self
 
@@ -104,7 +104,7 @@ class Personal(Editor):
     def edits(self, text: str) -> list[Edit]:
         """What is masked; of two that overlap, the one whose kind is named first in the table; see `Editor`."""
         found: list[Edit] = []
-        plain = folded(text)
+        plain = half_width(text)
         for kind, pattern in _COMPILED.items():
             if kind == "ip":  # numbers of several parts in wide digits are numbers of chapters, or results of games
                 plain = text

@@ -1,17 +1,19 @@
 """Texts that repeat themselves or are mostly signs (after Gopher: Rae et al., 2021, table A1)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from danlu.data.characters.scripts import OTHER, PUNCTUATION, SPACE, SYMBOL, kinds_of
-from danlu.data.characters.side_by_side import Characters, characters, hashed_pieces
+from danlu.data.characters.side_by_side import Characters, blocks, characters, hashed_pieces
 from danlu.data.cleaning.cleaner import Filter
 
 _PIECE = 16
 """Characters: 4 English words, or a Chinese clause."""
+
+_BLOCK = 100_000  # characters: what is computed of them stays in the cache of a core
 
 
 class Repetition(Filter):
@@ -29,7 +31,7 @@ class Repetition(Filter):
 
     def reasons(self, texts: Sequence[str]) -> list[str | None]:
         """The first that is too much, or None; see `Filter`."""
-        return [reason for block in _blocks(texts) for reason in self._reasons(block)]
+        return [reason for block in blocks(texts, len, _BLOCK) for reason in self._reasons(block)]
 
     def _reasons(self, texts: Sequence[str]) -> list[str | None]:
         given = characters(texts)
@@ -46,18 +48,6 @@ class Repetition(Filter):
 
     def _lines(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         return np.array([text.count("\n") > 1 and _share_of_repeated_lines(text) > self.lines for text in texts], bool)
-
-
-def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The texts, some 100,000 characters at a time: what is computed of them stays in the cache of a core."""
-    start = size = 0
-    for row, text in enumerate(texts):
-        size += len(text)
-        if size > 100_000:
-            yield texts[start : row + 1]
-            start, size = row + 1, 0
-    if start < len(texts):
-        yield texts[start:]
 
 
 def _share_of_repeated_lines(text: str) -> float:

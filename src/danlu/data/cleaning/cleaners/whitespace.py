@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from danlu.data.cleaning.alignment import Edit
+from danlu.data.characters.alignment import Edit
 from danlu.data.cleaning.cleaner import Editor
 
 _UNUSUAL = re.compile("[\t\r\v\f\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")

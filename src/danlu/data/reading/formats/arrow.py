@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from danlu.data.reading.arrow_rows import BATCH, arrow_refused, records_of, refuse_deep
+from danlu.data.reading.arrow_rows import arrow_refused, numbered_records, refuse_deep_columns
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.file_format import FileFormat
 from danlu.data.reading.source_file import SourceFile
@@ -20,13 +20,8 @@ class Arrow(FileFormat):
 
     def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the rows; see `FileFormat.rows`."""
-        number = 0
         with arrow_refused(source.name, "Arrow"), _opened(source) as file:
-            for batch in _batches(file, source.name):
-                for start in range(0, len(batch), BATCH):
-                    part = batch.slice(start, BATCH)
-                    yield from enumerate(records_of(part), number + 1)
-                    number += len(part)
+            yield from numbered_records(_batches(file, source.name))
 
 
 def _opened(source: SourceFile) -> "NativeFile":
@@ -46,8 +41,8 @@ def _batches(file: "NativeFile", name: str) -> "Iterator[RecordBatch]":
     file.seek(0)
     if is_file:
         reader = ipc.open_file(file)
-        refuse_deep(reader.schema, name)
+        refuse_deep_columns(reader.schema, name)
         return (reader.get_batch(place) for place in range(reader.num_record_batches))
     stream = ipc.open_stream(file)
-    refuse_deep(stream.schema, name)
+    refuse_deep_columns(stream.schema, name)
     return iter(stream)

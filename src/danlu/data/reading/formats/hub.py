@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from danlu.data.reading.arrow_rows import BATCH, records_of
+from danlu.data.reading.arrow_rows import BATCH, numbered_records
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.dataset_folder import CARD, data_files, is_saved, refuse_split, saved_batches
 from danlu.data.reading.format import Format
@@ -40,14 +40,10 @@ class Hub(Format):
     def rows_of(self, shard: str, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the rows of the split; see `Format.rows_of`."""
         folder = local_folder(shard, [*self.files, CARD], "dataset", self.revision)
-        number = 0
         remedy = "check 'split', 'subset' and 'files', or read its files with their own kind"
         with opened(shard, "cannot be read as a data set", remedy):
-            for batch in saved_batches(folder, self.split, shard) if is_saved(folder) else self._batches(folder):
-                for start in range(0, len(batch), BATCH):
-                    part = batch.slice(start, BATCH)
-                    yield from enumerate(records_of(part), number + 1)
-                    number += len(part)
+            batches = saved_batches(folder, self.split, shard) if is_saved(folder) else self._batches(folder)
+            yield from numbered_records(batches)
 
     def _batches(self, folder: Path) -> "Iterator[RecordBatch]":
         """The rows of data files, as the datasets library reads them from a folder that holds nothing else."""

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, ClassVar
 
-from danlu.data.reading.arrow_rows import BATCH, arrow_refused, records_of, refuse_deep, size_of
+from danlu.data.reading.arrow_rows import BATCH, arrow_refused, records_of_batch, refuse_deep_columns, size_of
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.file_format import FileFormat
 from danlu.data.reading.source_file import SourceFile, refuse_bytes, refuse_rows
@@ -30,14 +30,14 @@ class Parquet(FileFormat):
         with arrow_refused(source.name, "Parquet"), source.open_seekable() as stream:
             size = stream.seek(0, os.SEEK_END)
             with ParquetFile(stream, pre_buffer=False) as file:  # else all that was read stays in memory
-                refuse_deep(file.schema_arrow, source.name)
+                refuse_deep_columns(file.schema_arrow, source.name)
                 refuse_rows(source.name, file.metadata.num_rows, size)
                 for group in range(file.num_row_groups):
                     count = max(16, min(BATCH, _HELD // _longest(file, group, stream)))
                     for batch in file.iter_batches(count, row_groups=[group]):
                         unpacked += size_of(batch)
                         refuse_bytes(source.name, unpacked, size)
-                        yield from enumerate(records_of(batch), number + 1)
+                        yield from enumerate(records_of_batch(batch), number + 1)
                         number += len(batch)
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.json_format import JsonFormat
-from danlu.data.reading.offsets import Unit, nearest_mention, place, unit_of
+from danlu.data.reading.offsets import Unit, character_at, nearest_mention, unit_of
 from danlu.data.reading.source_file import SourceFile
 from danlu.data.record import Record
 from danlu.recipe.part import nearest
@@ -87,7 +87,7 @@ class Spans(JsonFormat):
                 "the spans do not state their texts, so it cannot be told whether the end belongs to them; "
                 "write 'ends: exclusive' or 'ends: inclusive'"
             )
-        first, last = place(text, start, unit), place(text, end, unit)
+        first, last = character_at(text, start, unit), character_at(text, end, unit)
         if mention is None:
             if first is not None and last is not None:
                 last += self.ends == "inclusive"

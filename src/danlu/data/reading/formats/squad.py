@@ -7,7 +7,7 @@ from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.guess import holds_json_lines
 from danlu.data.reading.json_format import JsonFormat
 from danlu.data.reading.json_text import parse
-from danlu.data.reading.offsets import nearest_mention, place, unit_of
+from danlu.data.reading.offsets import character_at, nearest_mention, unit_of
 from danlu.data.reading.source_file import SourceFile
 from danlu.data.record import Record
 from danlu.refusal import Refusal
@@ -72,7 +72,7 @@ def _record(given: Record, bad_rows: BadRows) -> Record | str:
         return f"{_FORM}; the answers are no such list"
     unit = unit_of(context, [(start, text) for text, start in stated if text])
     for text, start in stated:
-        found = place(context, start, unit)
+        found = character_at(context, start, unit)
         if found is None or not context.startswith(text, found):
             found = nearest_mention(context, text, start if found is None else found)
         if found is None or not text:

@@ -8,7 +8,7 @@ from danlu.evaluate.pages.markup import Html, element, figure, table
 LABELS = 20  # of a matrix that can still be read
 
 
-def confusion(scores: dict[str, Any], _: Callable[[str], str]) -> Html:
+def confusion_section(scores: dict[str, Any], _: Callable[[str], str]) -> Html:
     """Shaded by the share of the row; the most frequent labels where there are many; nothing without a matrix."""
     found = scores.get("confusion")
     if not found:

@@ -6,7 +6,7 @@ from typing import Any
 
 from danlu.evaluate.pages.charts import Line, Point, line_chart, smoothed
 from danlu.evaluate.pages.markup import Html, element, facts, figure
-from danlu.evaluate.reporting.words import duration, metric_name, number
+from danlu.evaluate.reporting.wording import duration, metric_name, number
 from danlu.evaluate.scoring.metric import Metric
 from danlu.recipe.part import find, kinds
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from danlu.evaluate.pages.charts import intervals
 from danlu.evaluate.pages.markup import Html, cell, element, figure, table, together
-from danlu.evaluate.reporting.words import absent_in_words, between, label_metric_name, metric_name, number, signed
+from danlu.evaluate.reporting.wording import absent_in_words, between, label_metric_name, metric_name, number, signed
 
 LABELS = 40  # rows of labels that are shown at once
 

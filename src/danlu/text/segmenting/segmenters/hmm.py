@@ -10,11 +10,10 @@ from functools import cached_property
 from pydantic import Field
 
 from danlu.data.characters.side_by_side import Bools, Characters
-from danlu.refusal import Refusal
 from danlu.text.segmenting.character_model import CharacterModel, learn_characters
-from danlu.text.segmenting.pieces import cut, within_runs
+from danlu.text.segmenting.character_path import word_begins
+from danlu.text.segmenting.pieces import cut_pieces, within_runs
 from danlu.text.segmenting.segmenter import Arrays, Learner
-from danlu.text.segmenting.viterbi import word_begins
 
 
 class Hmm(Learner):
@@ -26,13 +25,11 @@ class Hmm(Learner):
 
     def learn(self, sentences: Sequence[Sequence[str]]) -> Arrays:
         """The probabilities of characters and states; see `Learner.learn`."""
-        if not any(sentences):
-            raise Refusal("there are no words to learn from; give segmented text in 'data'")
         return learn_characters(sentences, self.context).to_arrays()
 
     def begins(self, given: Characters) -> Bools:
         """Where a word begins; see `Segmenter.begins`."""
-        pieces = cut(given, self._model.alone_table)
+        pieces = cut_pieces(given, self._model.alone_table)
         scores_N8 = self._model.scores(given.codes, pieces.fresh)
         return word_begins(scores_N8, pieces) & ~within_runs(given)
 

@@ -15,13 +15,12 @@ from pydantic import Field
 
 from danlu.data.characters.scripts import plain_forms
 from danlu.data.characters.side_by_side import Bools, Characters, Numbers, characters
-from danlu.refusal import Refusal
 from danlu.text.segmenting.character_model import CharacterModel, Floats, Reals, learn_characters
+from danlu.text.segmenting.character_path import word_begins
 from danlu.text.segmenting.lattice import Lattice, best_begins, lattice
 from danlu.text.segmenting.lexicon import Lexicon, lexicon
-from danlu.text.segmenting.pieces import Pieces, cut, within_runs
+from danlu.text.segmenting.pieces import Pieces, cut_pieces, within_runs
 from danlu.text.segmenting.segmenter import Arrays, Learner
-from danlu.text.segmenting.viterbi import word_begins
 from danlu.text.segmenting.word_model import BORDER, UNKNOWN, WordModel, learn_words
 
 _FIRST_WORD = UNKNOWN + 1
@@ -37,8 +36,6 @@ class Ngram(Learner):
 
     def learn(self, sentences: Sequence[Sequence[str]]) -> Arrays:
         """Words, pairs of words, and characters; see `Learner.learn`."""
-        if not any(sentences):
-            raise Refusal("there are no words to learn from; give segmented text in 'data'")
         counts = Counter(word for sentence in sentences for word in sentence)
         alike = dict(zip(counts, _folded(list(counts)), strict=True))
         number = {word: place for place, word in enumerate(sorted(set(alike.values())), _FIRST_WORD)}
@@ -57,7 +54,7 @@ class Ngram(Learner):
         Both models count alike, their log-probabilities added (products of experts: Hinton, 2002).
         """
         model = self._model
-        pieces = cut(given, model.characters.alone_table)
+        pieces = cut_pieces(given, model.characters.alone_table)
         scores_N8 = model.characters.scores(given.codes, pieces.fresh)
         inside = within_runs(given)
         proposed = word_begins(scores_N8, pieces) & ~inside

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from danlu.data.characters.side_by_side import Bools, Characters, Numbers
-from danlu.data.characters.words import atoms
+from danlu.data.characters.word_cutting import atoms
 from danlu.data.reading.lines import lines
 from danlu.data.reading.source_file import find_source
 from danlu.refusal import Refusal
@@ -26,7 +26,7 @@ _LONGEST = 2**20  # words in a dictionary
 class Rules(Segmenter):
     """Numbers, words of letters, addresses, runs of one mark; Chinese by a dictionary, or character by character.
 
-    What holds together is told by `danlu.data.characters.words`.
+    What holds together is told by `danlu.data.characters.word_cutting`.
     """
 
     dictionary: str | None = Field(

@@ -14,7 +14,7 @@ Integers = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
-class Balance:
+class Shift:
     """One split beside the training split.
 
     - `labels`: rows by label; `median`, `mean`, `longest`: lengths in characters.
@@ -56,9 +56,9 @@ def refuse_unseen_labels(rows: Mapping[str, NDArray[np.bool_]], codes: Integers,
             )
 
 
-def balance(
+def shifts(
     splits: Mapping[str, Integers], codes: Integers, names: Sequence[str], characters: Integers
-) -> dict[str, Balance]:
+) -> dict[str, Shift]:
     """Compare splits, `train` among them, of which each gives its rows.
 
     - `codes`: each row's label as a position in `names`, -1 for none, (N,); `characters`: its length, (N,).
@@ -68,7 +68,7 @@ def balance(
     found = {}
     for split in splits:
         distance, chance = _labels_apart(counts["train"], counts[split])
-        found[split] = Balance(
+        found[split] = Shift(
             rows=len(splits[split]),
             labels={name: int(count) for name, count in zip(names, counts[split], strict=True) if count},
             median=float(np.median(lengths[split])),
@@ -102,7 +102,7 @@ def _lengths_apart(first: Integers, second: Integers) -> float:
     return float(np.abs(shares[0] - shares[1]).max())
 
 
-def in_words(rows: Mapping[str, int], splits: Mapping[str, Balance], language: str = "en") -> list[str]:
+def in_words(rows: Mapping[str, int], splits: Mapping[str, Shift], language: str = "en") -> list[str]:
     """The sizes of the splits, and how far they are from training, in one line, in English or Chinese."""
     _ = translator(language)
     told = _("records: {counts}").format(counts=", ".join(f"{name} {count:,}" for name, count in rows.items()))

@@ -33,6 +33,10 @@ class Alignment:
         """Where a span of the new text was in the old one; None if it covers nothing but what was inserted."""
         return _moved(start, end, self.new_starts, self.new_ends, self.starts, self.ends)
 
+    def place(self, at: int) -> int:
+        """Where a place that no stretch was replaced around is in the new text."""
+        return at + _shift(bisect_right(self.ends, at), self.ends, self.new_ends)
+
 
 def aligned(edits: Iterable[Edit]) -> Alignment:
     """The alignment that edits make."""
@@ -104,13 +108,16 @@ def _moved(
     if first < len(starts) and starts[first] <= start:
         new_start = new_starts[first]
     else:
-        new_start = start + (new_ends[first - 1] - ends[first - 1] if first else 0)
+        new_start = start + _shift(first, ends, new_ends)
     last = bisect_left(starts, end) - 1  # the last edit that begins before the span ends
-    if last >= 0 and ends[last] >= end:
-        new_end = new_ends[last]
-    else:
-        new_end = end + (new_ends[last] - ends[last] if last >= 0 else 0)
+    within = last >= 0 and ends[last] >= end
+    new_end = new_ends[last] if within else end + _shift(last + 1, ends, new_ends)
     return (new_start, new_end) if new_start < new_end else None
+
+
+def _shift(edits: int, ends: list[int], new_ends: list[int]) -> int:
+    """By how many characters the first edits have moved what stands behind them."""
+    return new_ends[edits - 1] - ends[edits - 1] if edits else 0
 
 
 def _common(old: str, new: str) -> int:

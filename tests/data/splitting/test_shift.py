@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, ks_2samp
 
-from danlu.data.splitting.balance import balance, in_words
+from danlu.data.splitting.shift import in_words, shifts
 from danlu.machine.seed import generator
 
 
@@ -11,7 +11,7 @@ def test_distances_are_those_of_scipy() -> None:
     codes = rng.integers(0, 3, 1000).astype(np.int32)
     characters = rng.integers(1, 200, 1000)
     rows = {"train": np.arange(800), "test": np.arange(800, 1000)}
-    found = balance(rows, codes, ["a", "b", "c"], characters)["test"]
+    found = shifts(rows, codes, ["a", "b", "c"], characters)["test"]
     table = [np.bincount(codes[at], minlength=3) for at in rows.values()]
     assert found.label_chance == pytest.approx(chi2_contingency(np.array(table)).pvalue)
     assert found.length_distance == pytest.approx(ks_2samp(characters[:800], characters[800:]).statistic)
@@ -23,7 +23,7 @@ def test_distances_are_those_of_scipy() -> None:
 
 def test_another_population_is_told_apart_and_said() -> None:
     codes = np.array([0, 1] * 50 + [0] * 20, np.int32)
-    found = balance(
+    found = shifts(
         {"train": np.arange(100), "test": np.arange(100, 120)}, codes, ["a", "b"], np.array([10] * 100 + [99] * 20)
     )
     assert found["test"].label_chance is not None
@@ -35,7 +35,7 @@ def test_another_population_is_told_apart_and_said() -> None:
 
 def test_without_labels_lengths_alone_are_told() -> None:
     codes = np.full(4, -1, np.int32)
-    found = balance({"train": np.arange(2), "test": np.arange(2, 4)}, codes, [], np.array([1, 2, 1, 2]))
+    found = shifts({"train": np.arange(2), "test": np.arange(2, 4)}, codes, [], np.array([1, 2, 1, 2]))
     assert found["test"].label_distance is None
     assert in_words({"train": 2, "test": 2}, found) == [
         "records: train 2, test 2; lengths differ by up to 0.0% from training"

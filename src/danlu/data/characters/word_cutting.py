@@ -5,7 +5,7 @@ one word each. Chinese is cut by a dictionary, or by character.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -115,17 +115,23 @@ def is_wide(character: str) -> bool:
     return _WIDE.match(character) is not None
 
 
-def with_spaces(words: Sequence[str]) -> tuple[str, Borders]:
-    """Text made of words, and the characters of each; no space stands beside Chinese, nor before punctuation."""
+def laid_out(words: Sequence[str], seam: Callable[[str, str], str]) -> tuple[str, Borders]:
+    """Text made of words, and the characters of each; `seam` tells what stands between a word and the next."""
     pieces: list[str] = []
     borders: Borders = []
-    length = 0
-    for word in words:
-        between = seam(next((piece for piece in reversed(pieces) if piece), ""), word)
+    before, length = "", 0
+    for number, word in enumerate(words):
+        between = seam(before, word) if number else ""
         pieces += [between, word]
-        borders.append((length + len(between), length + len(between) + len(word)))
         length += len(between) + len(word)
+        borders.append((length - len(word), length))
+        before = word or before
     return "".join(pieces), borders
+
+
+def with_spaces(words: Sequence[str]) -> tuple[str, Borders]:
+    """Text made of words, and the characters of each; no space stands beside Chinese, nor before punctuation."""
+    return laid_out(words, seam)
 
 
 def seam(before: str, after: str) -> str:

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.data.cleaning.alignment import Edit, aligned, applied, back, differences, forward
+from danlu.data.characters.alignment import Edit, aligned, applied, back, differences, forward
 
 TEXTS = st.text("ab好 <", max_size=12)
 

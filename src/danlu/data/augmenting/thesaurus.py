@@ -1,4 +1,4 @@
-"""A lexicon of synonyms: a file with a word a line, and what may stand for it."""
+"""A thesaurus: a file with a word a line, and what may stand for it."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,11 @@ from danlu.data.reading.source_file import find_source
 from danlu.data.reading.table import Fields, plain_rows, quoted_rows
 from danlu.refusal import Refusal
 
-Lexicon = dict[str, tuple[str, ...]]
+Thesaurus = dict[str, tuple[str, ...]]
 """Synonyms by the word in one case; in the order of the file, none of them the word itself."""
 
 
-def read_lexicon(path: str) -> Lexicon:
+def read_thesaurus(path: str) -> Thesaurus:
     """Read `word<TAB>synonym<TAB>synonym...`, or with commas where the name ends in .csv; `|` separates too.
 
     Rows of one word are joined. Raises `Refusal` naming the file and the line of a word without a synonym, and for a

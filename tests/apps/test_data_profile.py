@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from danlu.apps.survey import look, write_page
+from danlu.apps.data_profile import profile, write_profile
 from danlu.cli.main import main
 from danlu.refusal import Refusal
 
@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_a_file_is_counted_with_its_repetitions_and_conflicts(data: Path) -> None:
-    found = look(str(data))
+    found = profile(str(data))
     assert (found.survey.rows, found.survey.nonempty_rows, found.survey.different_texts) == (6, 5, 3)
     assert found.columns == {"text": 6, "label": 6, "year": 1}
     assert [(group.rows, group.truths) for group in found.repeated] == [(3, {"好": 2, "坏": 1})]
@@ -43,7 +43,7 @@ def test_prepared_data_are_counted_with_what_leaks(tmp_path: Path) -> None:
     test = [{"text": "row 3 of the training data"}, {"text": "something else entirely, really"}]
     for name, rows in (("train", train), ("test", test)):
         write_table(Table.from_pylist(rows), tmp_path / f"{name}.parquet")
-    found = look(str(tmp_path), similarity=0.95)
+    found = profile(str(tmp_path), similarity=0.95)
     assert found.rows == {"train": 20, "test": 2}
     assert found.leaked == {"test": (0.5, 0.5)}
 
@@ -64,7 +64,7 @@ def test_it_is_told_in_the_terminal_and_as_a_page(
     assert "<script" not in page
     assert ">labels</th>" in page
     data.write_text('{"text": "没有标签"}\n' * 2, encoding="utf-8")
-    write_page(tmp_path / "plain.html", "plain", look(str(data)), "en")
+    write_profile(tmp_path / "plain.html", "plain", profile(str(data)), "en")
     assert ">labels</th>" not in (tmp_path / "plain.html").read_text(encoding="utf-8")
 
 
@@ -74,24 +74,24 @@ def test_it_is_told_in_the_terminal_and_as_a_page(
 )
 def test_a_wrong_column_is_refused(data: Path, column: str, words: str | None) -> None:
     if words is None:
-        assert look(str(data), column=column).survey.different_texts == 2
+        assert profile(str(data), column=column).survey.different_texts == 2
         return
     with pytest.raises(Refusal, match=words):
-        look(str(data), column=column)
+        profile(str(data), column=column)
 
 
 def test_the_label_may_have_another_name(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("content,subject\n价格太贵,价格\n动力很足,动力\n动力很足,操控\n", encoding="utf-8")
-    found = look(str(tmp_path / "a.csv"), column="content", label="subject")
+    found = profile(str(tmp_path / "a.csv"), column="content", label="subject")
     assert found.survey.labels == {"价格": 1, "动力": 1, "操控": 1}
     assert found.survey.conflicting_texts == 1
     assert found.columns == {"content": 3, "subject": 3}
     with pytest.raises(Refusal, match="there is no column 'sbject'"):
-        look(str(tmp_path / "a.csv"), column="content", label="sbject")
+        profile(str(tmp_path / "a.csv"), column="content", label="sbject")
 
 
 def test_a_folder_without_data_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="holds no prepared data"):
-        look(str(tmp_path))
+        profile(str(tmp_path))
     with pytest.raises(Refusal, match=r"nothing\.csv"):
-        look(str(tmp_path / "nothing.csv"))
+        profile(str(tmp_path / "nothing.csv"))

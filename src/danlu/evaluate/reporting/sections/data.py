@@ -12,7 +12,7 @@ LABELS = 30  # bars
 WORRYING = 0.05  # share of leaked test rows from which scores mislead
 
 
-def survey(found: dict[str, Any], folder: Path, _: Callable[[str], str]) -> Html:
+def data_section(found: dict[str, Any], folder: Path, _: Callable[[str], str]) -> Html:
     """Facts, warnings and drawings from a `survey.json`, and the sizes of the splits beside it."""
     told = [
         (_("rows with text"), f"{found.get('nonempty_rows', 0):,}"),

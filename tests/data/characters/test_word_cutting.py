@@ -5,7 +5,7 @@ import re
 import pytest
 
 from danlu.data.augmenting.augmenter import Augmenter
-from danlu.data.characters.words import word_borders
+from danlu.data.characters.word_cutting import word_borders
 from danlu.text.segmenting.segmenter import Segmenter
 
 WHOLE = [

@@ -18,7 +18,7 @@ from danlu.data.reading.format import guess, lists_in
 from danlu.data.record import Record, text_of, truth_of
 from danlu.evaluate.pages.markup import Html, cell, element, facts, figure, section, table, together
 from danlu.evaluate.pages.page import page
-from danlu.evaluate.reporting.sections.survey import survey as survey_section
+from danlu.evaluate.reporting.sections.data import data_section
 from danlu.language import translator
 from danlu.machine.files import write_text
 from danlu.machine.seed import generator
@@ -40,7 +40,7 @@ class Repeated:
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class DataProfile:
     """A survey with examples.
 
     - `columns`: the columns, each with the number of rows that have it.
@@ -59,7 +59,7 @@ class Surveyed:
     bad_rows: BadRows
 
 
-def look(
+def profile(
     path: str,
     *,
     settings: Sequence[str] = (),
@@ -68,7 +68,7 @@ def look(
     label: str = "label",
     similarity: float = 0.8,
     seed: int = 0,
-) -> Surveyed:
+) -> DataProfile:
     """Read everything and survey it; texts are alike from a Jaccard similarity of `similarity` on.
 
     Raises `Refusal` for a file that cannot be read, a column that is not there, and a folder without prepared data.
@@ -91,7 +91,7 @@ def look(
     clusters = find_clusters([text_of(record, column) for record in filled], similarity)
     found = survey(filled, clusters, generator(seed, "survey"), empty_rows=len(every) - len(filled), column=column)
     groups = _groups(filled, clusters.exact, column)
-    return Surveyed(
+    return DataProfile(
         survey=found,
         columns=dict(columns),
         rows={name: len(records) for name, records in splits.items()},
@@ -156,13 +156,13 @@ def _groups(records: Sequence[Record], exact: Rows, column: str) -> list[Repeate
     return sorted(found, key=lambda group: -group.rows)
 
 
-def short(text: str) -> str:
+def one_line(text: str) -> str:
     """A text in one line of at most `LONGEST` characters."""
     line = " ".join(text.split())
     return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
 
 
-def write_page(path: Path, name: str, found: Surveyed, language: str) -> None:
+def write_profile(path: Path, name: str, found: DataProfile, language: str) -> None:
     """Write the survey as one HTML file; raises `Refusal` for a full disk."""
     _ = translator(language)
     columns = facts([(column, f"{rows:,}") for column, rows in found.columns.items()])
@@ -180,7 +180,7 @@ def write_page(path: Path, name: str, found: Surveyed, language: str) -> None:
         element("header", element("h1", name), element("p", told, class_="quiet")),
         element(
             "main",
-            section(_("Data"), *leaks, survey_section(asdict(found.survey), path.parent / "nowhere", _)),
+            section(_("Data"), *leaks, data_section(asdict(found.survey), path.parent / "nowhere", _)),
             section(_("Columns"), figure(_("rows that have the column"), columns)),
             *([section(_("Examples"), *examples)] if examples else []),
         ),
@@ -199,7 +199,7 @@ def _examples(title: str, groups: list[Repeated], _: Say) -> Html:
     labelled = any(truths_in_words(group) for group in groups)
     rows: list[list[object]] = [
         [
-            element("td", short(group.text), class_="text", dir="auto"),
+            element("td", one_line(group.text), class_="text", dir="auto"),
             cell(f"{group.rows:,}"),
             *([cell(truths_in_words(group), None)] if labelled else []),
         ]
@@ -211,4 +211,4 @@ def _examples(title: str, groups: list[Repeated], _: Say) -> Html:
 
 def truths_in_words(group: Repeated) -> str:
     """What the rows of a text say of it, each with its count."""
-    return short(", ".join(f"{truth} {count:,}" for truth, count in group.truths.items() if truth))
+    return one_line(", ".join(f"{truth} {count:,}" for truth, count in group.truths.items() if truth))

@@ -1,0 +1,35 @@
+"""Examples that lie on disk and are read when they are asked for."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import overload
+
+from danlu.text.batching.encoded import Encoded, Sizes
+
+
+class StoredRows(Sequence[Encoded]):
+    """Examples that are looked up by their number."""
+
+    @property
+    @abstractmethod
+    def sizes(self) -> Sizes:
+        """What each costs, known without reading it."""
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @overload
+    def __getitem__(self, row: int) -> Encoded: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Encoded]: ...
+    def __getitem__(self, row: int | slice) -> Encoded | list[Encoded]:
+        if isinstance(row, slice):
+            return [self[number] for number in range(*row.indices(len(self)))]
+        number = int(row) + (len(self) if row < 0 else 0)
+        if not 0 <= number < len(self):
+            raise IndexError(row)
+        return self.read(number)
+
+    @abstractmethod
+    def read(self, number: int) -> Encoded:
+        """One example, by its number from 0."""

@@ -1,0 +1,30 @@
+"""The recorders of a training, as one consumer of its events."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+from danlu.recipe.part import find
+from danlu.train.events import Event, Reported, Validated
+from danlu.train.recorder import Recorder
+
+ALWAYS = ("jsonl",)
+"""Recorders that are always there: the report and resuming need `log.jsonl`."""
+
+
+@contextmanager
+def recorded(folder: Path, step: int, more: Iterable[Recorder]) -> Iterator[Callable[[Event], None]]:
+    """Within the block the recorders are open; gives what writes down the lines among the events that it is told.
+
+    They go on after `step` with what an interrupted training has left.
+    """
+    recorders = [*(find(Recorder, kind)() for kind in ALWAYS), *more]  # type: ignore[type-abstract]
+    with ExitStack() as stack:
+        writers = [stack.enter_context(closing(recorder.open(folder, step))) for recorder in recorders]
+
+        def record(event: Event) -> None:
+            if isinstance(event, Reported | Validated):
+                for writer in writers:
+                    writer.write(event.line)
+
+        yield record

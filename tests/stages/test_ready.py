@@ -1,0 +1,180 @@
+"""Each step up to a training's first, by itself; and a run that is watched."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+import danlu
+from danlu.data.corpus.prepared import save_split
+from danlu.model.source import Source
+from danlu.refusal import Refusal
+from danlu.stages.ready import (
+    Learnt,
+    Prepared,
+    encoded_to_validate,
+    fitted,
+    learnt_from,
+    network,
+    rows_of,
+    source_at,
+    tokenizer_for,
+    validated_on,
+)
+from danlu.stages.recipe import read
+from danlu.stages.run import plan
+from danlu.stages.sources import tokenizer_of
+from danlu.stages.stage import Place, Stage
+from danlu.task.task import Task
+from danlu.train.events import Event, Stopped, Validated
+from danlu.train.settings import Training
+from danlu.tuning.method import Method
+
+RECORDS = [{"text": "好看 精彩" * (row % 3 + 1), "label": "good" if row % 2 else "bad"} for row in range(12)]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    root = tmp_path_factory.mktemp("ready")
+    (root / "clean").mkdir()
+    for split, rows in (("train", RECORDS[:8]), ("validation", RECORDS[8:])):
+        save_split(root / "clean", split, rows)
+    said: list[str] = []
+    place = Place(root / "model", {"clean": root / "clean", "vocab": root / "vocab"}, "one", 0, "en", said.append)
+    section = {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "wordpiece", "size": 40}}
+    Stage.model_validate(section).run(Place(root / "vocab", place.inputs, "one", 0, "en", said.append))
+    source = Source.model_validate({"kind": "scratch", "layers": 1, "width": 16, "heads": 2, "positions": 16})
+    return SimpleNamespace(root=root, place=place, source=source, task=Task.model_validate("classify"), said=said)
+
+
+def prepared(made: SimpleNamespace, task: Any = "classify") -> tuple[Learnt, Prepared]:
+    asked = Task.model_validate(task)
+    learnt = learnt_from("@clean", asked, made.place)
+    tokenizer = tokenizer_for(made.source, "@vocab", made.place)
+    return learnt, Prepared(made.source, Method.model_validate("full"), tokenizer, fitted(asked, learnt), [], 0)
+
+
+def test_records_are_those_of_the_training_split(made: SimpleNamespace) -> None:
+    learnt = learnt_from("@clean", made.task, made.place)
+    assert (learnt.records, learnt.count, learnt.shards) == (RECORDS[:8], 8, None)
+
+
+def test_validation_is_a_split_or_what_is_named_and_no_more_than_is_asked_for(made: SimpleNamespace) -> None:
+    assert validated_on("@clean", None, made.task, 100, made.place) == RECORDS[8:]
+    assert validated_on("@clean:train", None, made.task, 100, made.place) == []
+    assert validated_on("@clean", "@clean:train", made.task, 100, made.place) == RECORDS[:8]
+    some = validated_on("@clean", None, made.task, 2, made.place)
+    assert len(some) == 2
+    assert [record for record in RECORDS[8:] if record in some][:2] == some
+    assert validated_on("@clean", None, made.task, 2, made.place) == some
+
+
+def test_a_source_finds_the_bundle_of_its_stage(made: SimpleNamespace) -> None:
+    pretrained = Source.model_validate({"kind": "pretrained", "path": "@vocab"})
+    assert source_at(pretrained, made.place).tokenizer_path() == str(made.root / "vocab" / "bundle")
+    assert source_at(made.source, made.place) is made.source
+
+
+def test_a_tokenizer_is_the_one_that_is_asked_for_or_there_is_none(made: SimpleNamespace) -> None:
+    asked = tokenizer_for(made.source, "@vocab", made.place)
+    assert asked.get_vocab() == tokenizer_of("@vocab", None, made.place).get_vocab()
+    with pytest.raises(Refusal, match="a model from scratch needs a tokenizer"):
+        tokenizer_for(made.source, None, made.place)
+
+
+def test_a_task_takes_its_labels_from_what_is_learnt(made: SimpleNamespace) -> None:
+    learnt, _ = prepared(made)
+    assert fitted(made.task, learnt).to_plain()["labels"] == ["bad", "good"]
+
+
+def test_a_network_is_built_twice_alike_and_leaves_chance_alone(made: SimpleNamespace) -> None:
+    _, first = prepared(made)
+    state = torch.get_rng_state()
+    models = [network(first, "float32", made.said.append)[0] for _ in range(2)]
+    assert torch.equal(torch.get_rng_state(), state)
+    one, other = (dict(model.named_parameters()) for model in models)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_rows_are_those_of_all_records_or_nothing_can_be_learnt(made: SimpleNamespace) -> None:
+    learnt, known = prepared(made)
+    model, known = network(known, "float32", made.said.append)
+    assert len(rows_of(learnt, known, model, Training())) == 8
+    with pytest.raises(Refusal, match="the data gives nothing to train on"):
+        rows_of(Learnt([], 0, None), known, model, Training())
+
+
+def test_what_cannot_be_validated_is_told(made: SimpleNamespace) -> None:
+    _, known = prepared(made)
+    assert len(encoded_to_validate(RECORDS[8:], known, 16)) == len(RECORDS[8:])
+    with pytest.raises(Refusal, match="validation data, record 1: the label 'so-so' is not among"):
+        encoded_to_validate([{"text": "好", "label": "so-so"}], known, 16)
+
+
+def test_a_training_is_ready_with_all_of_it_and_restored_where_it_stood(made: SimpleNamespace) -> None:
+    section: dict[str, Any] = {"kind": "train", "data": "@clean", "tokenizer": "@vocab"}
+    section |= {"model": made.source.to_plain(), "task": "classify", "train": {"steps": 3, "precision": "float32"}}
+    stage: Any = Stage.model_validate(section)
+    ready = stage.ready(made.place)
+    assert (ready.learnt.count, len(ready.validation), len(ready.encoded), ready.limit) == (8, 4, 8, 16)
+    assert all(parameter.grad is None for parameter in ready.model.parameters())  # nothing of the trial stays
+    run = stage.restored(ready, made.place)
+    run.stop("checkpoint")
+    steps = list(run.events())
+    assert json.loads((made.root / "model" / "checkpoints" / "step-00000001" / "state.json").read_text())["step"] == 1
+    assert len(steps) == 3
+    again = stage.restored(stage.ready(made.place), made.place)
+    assert (again.state.step, again.total) == (1, 3)
+
+
+@pytest.mark.parametrize("leave", ["checkpoint", "best"])
+def test_a_watched_run_stops_where_it_is_told_and_is_done_when_it_is_run_again(
+    made: SimpleNamespace, tmp_path: Path, leave: Any
+) -> None:
+    words = ["好看", "精彩", "难看", "无聊", "一般", "还行"]
+    rows = [
+        {"text": f"{words[row % 6]} {words[row // 6]}", "label": "good" if row % 6 < 2 else "bad"} for row in range(36)
+    ]
+    (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    tuned: dict[str, Any] = {"kind": "train", "data": "@clean", "tokenizer": "@vocab", "model": made.source.to_plain()}
+    tuned |= {"task": "classify", "train": {"steps": 6, "evaluate": 2, "precision": "float32", "rate": 1e-2}}
+    data = {"kind": "jsonl", "path": str(tmp_path / "data.jsonl")}
+    stages = {
+        "clean": {
+            "kind": "prepare",
+            "data": data,
+            "dedup": "none",
+            "conflicts": "keep",
+            "split": {"validation": 0.3, "test": 0.0},
+        },
+        "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "wordpiece", "size": 40}},
+        "tuned": tuned,
+    }
+    recipe = {"name": "watched", "stages": stages}
+    seen: list[tuple[str, int]] = []
+
+    def watch(stage: str, event: Event) -> Any:
+        if not isinstance(event, Validated):
+            return None
+        seen.append((stage, event.line["step"]))
+        return leave
+
+    silent: dict[str, Any] = {"root": tmp_path, "say": lambda line: None, "beside": True}
+    with pytest.raises(Stopped, match="stopped at step 2"):
+        danlu.run(recipe, watch=watch, **silent)
+    assert seen == [("tuned", 2)]
+    planned = list(plan(read(recipe), tmp_path))[-1]
+    assert (planned.outlook, planned.done) == ("resume", None)
+    assert planned.lies is not None
+    assert (planned.lies / "bundle").exists() is (leave == "best")
+    done = danlu.run(recipe, **silent)["tuned"]
+    assert done == planned.lies
+    assert done.name.startswith("tuned.")
+    assert danlu.load(done).facts["provenance"]["stage"] == "tuned"
+    unbroken = danlu.run(recipe, root=tmp_path / "unbroken", say=lambda line: None)["tuned"]
+    one, other = ((folder / "bundle" / "model.safetensors").read_bytes() for folder in (done, unbroken))
+    assert one == other
