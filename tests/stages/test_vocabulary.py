@@ -91,7 +91,7 @@ def same(one: Path, other: Path) -> bool:
     for folder in (one, other):
         told = [dict(line) for line in read(folder / "log.jsonl")]
         for line in told:
-            for name in ("tokens_per_second", "share_of_limit", "limit", "seconds"):
+            for name in ("tokens_per_second", "share_of_limit", "limit", "limit_in_the_middle", "seconds"):
                 line.pop(name, None)
         lines.append(told)
     first, second = (load_file(folder / "bundle" / "model.safetensors") for folder in (one, other))

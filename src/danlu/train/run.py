@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from danlu.machine.device import matmul_rate
 from danlu.machine.interrupt import noted_interrupts
+from danlu.machine.limit import limit_of
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
 from danlu.model.word_rows import parameters_of
@@ -92,7 +92,7 @@ class TrainingRun:
             folder / "checkpoints", fresh, self.parameters, self.optimizer, self.average, method.state(model)
         )
         self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None
-        self.limit = matmul_rate(DTYPES[precision])  # measured before the threads are at work
+        self.limit = limit_of(DTYPES[precision])
         self._leave: Leave | None = None
 
     def train(self, name: str, validation: Validation | None, watch: Watch = unwatched) -> Best:
@@ -190,7 +190,7 @@ class TrainingRun:
         width = float(self.batches.reader.sizes.widths[:1000].mean())
         speed = tokens / max(seconds, 1e-9)
         operations = speed * flops_a_token(self.model, width)
-        self.limit = max(self.limit, operations)  # what is reached is possible, whatever was measured before
+        self.limit.beside(seconds, operations)
         return {
             "step": self.state.step,
             "epoch": round(self.state.step / self.steps_an_epoch, 4),
@@ -198,7 +198,9 @@ class TrainingRun:
             "rate": recent[-1].rate,
             "gradient_norm": _mean([step.gradient_norm for step in recent]),
             "tokens_per_second": round(speed, 1),
-            "share_of_limit": round(operations / self.limit, 4),
+            "share_of_limit": round(operations / self.limit.best, 4),
+            "limit": round(self.limit.best, -6),
+            "limit_in_the_middle": round(self.limit.middle, -6),
             "seconds": round(seconds, 4),
         }
 
