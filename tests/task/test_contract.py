@@ -109,6 +109,8 @@ def test_a_batch_holds_no_token_that_stands_in_none_of_its_rows(kind):
     batches = [task.collate(rows, LIMIT, tokenizer, np.random.default_rng(seed)) for seed in range(20)]
     held = {number for batch in batches for number in batch.inputs["input_ids"].flatten().tolist()}
     assert (not held <= known) is task.invents_tokens
+    asked = encode(kind, task.sample, labelled=False)  # what is validated on is looked through as it is learnt from
+    assert {*np.concatenate([*tokens_read(asked)]).tolist()} <= known
 
 
 @pytest.mark.parametrize("kind", KINDS)
