@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from danlu.machine import limit as module
-from danlu.machine.limit import SHARE, Limit, limit_of
+from danlu.machine.limit import FEWEST, SHARE, Limit, limit_of
 
 
 @pytest.fixture
@@ -37,7 +37,8 @@ def test_measurements_take_a_small_share_of_what_is_computed(taken: list[float])
     limit = Limit(torch.float32)
     seconds = [second for second in range(1, 66) if _measures(limit, taken)]
     assert len(seconds) == 5
-    for count, second in enumerate(seconds[1:], 2):
+    assert seconds[:FEWEST] == [1, 2, 3]
+    for count, second in enumerate(seconds[FEWEST:], FEWEST + 1):
         assert 0.05 * count <= SHARE * second < 0.05 * count + 2 * SHARE
 
 

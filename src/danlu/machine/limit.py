@@ -9,15 +9,16 @@ import torch
 from danlu.machine.device import measured_rate
 
 SHARE = 0.004  # of the time of what is computed, at most, that measurements take
+FEWEST = 3  # measurements that are made in any case, a line of the log apart
 SECONDS = 0.03  # that the products of one measurement take, of which the quickest counts
 
 
 class Limit:
     """Floating-point operations a second of square products, in one process and number format.
 
-    A single measurement is worth little: of one machine 270 and 380 GFLOP/s were found within minutes. Another
-    program takes time from a measurement and never gives any, so the quietest of many is nearest to the truth, and how
-    far the others lie below it says what it is worth.
+    A single measurement is worth little: beside other programs 45 of them found 18 to 75 GFLOP/s, and the quietest of
+    each 15 found 71, 75 and 70 (2 cores, float32, 2026-11). Another program takes time from a measurement and never
+    gives any, so the quietest is nearest to the truth, and how far the median lies below it says what it is worth.
     """
 
     def __init__(self, dtype: torch.dtype) -> None:
@@ -33,7 +34,7 @@ class Limit:
         """
         self._computed += seconds
         a_time = self._spent / max(1, len(self._rates))
-        if not self._rates or self._spent + a_time <= SHARE * self._computed:
+        if len(self._rates) < FEWEST or self._spent + a_time <= SHARE * self._computed:
             begun = time.perf_counter()
             self._rates.append(measured_rate(self.dtype, SECONDS))
             self._spent += time.perf_counter() - begun
