@@ -1,7 +1,7 @@
 """A table of word embeddings that holds the rows of some tokens alone: those that a training reads.
 
 A row that is never read has no gradient and no moments, and yet optimizers, norms, averages and checkpoints go
-through it: a third of MiniLM's parameters on 5,452 English questions, nine tenths of a multilingual model's.
+through it: 40 % of MiniLM's parameters where it learns from 5,452 short English texts (2026-11).
 """
 
 from collections.abc import Iterable

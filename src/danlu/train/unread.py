@@ -2,7 +2,7 @@
 
 Without a gradient AdamW has no moments and leaves its decay alone (Loshchilov and Hutter, 2019): a product of
 (1 - rate * decay) over the steps. It is taken step by step, with the roundings of each, so that not a bit differs;
-8 million values take 0.7 ms a step that way, and their steps in AdamW 10 (2 cores, 2026-11).
+9 million values take 0.7 ms a step that way, 4 ms with an average, and AdamW alone 9 ms (one core, 2026-11).
 """
 
 from collections.abc import Sequence
