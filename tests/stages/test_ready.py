@@ -15,10 +15,10 @@ from danlu.refusal import Refusal
 from danlu.stages.ready import (
     Learnt,
     Prepared,
+    encoded_to_validate,
     fitted,
     learnt_from,
     network,
-    refuse_unvalidated,
     rows_of,
     source_at,
     tokenizer_for,
@@ -110,9 +110,9 @@ def test_rows_are_those_of_all_records_or_nothing_can_be_learnt(made: SimpleName
 
 def test_what_cannot_be_validated_is_told(made: SimpleNamespace) -> None:
     _, known = prepared(made)
-    refuse_unvalidated(RECORDS[8:], known, 16)
+    assert len(encoded_to_validate(RECORDS[8:], known, 16)) == len(RECORDS[8:])
     with pytest.raises(Refusal, match="validation data, record 1: the label 'so-so' is not among"):
-        refuse_unvalidated([{"text": "好", "label": "so-so"}], known, 16)
+        encoded_to_validate([{"text": "好", "label": "so-so"}], known, 16)
 
 
 def test_a_training_is_ready_with_all_of_it_and_restored_where_it_stood(made: SimpleNamespace) -> None:

@@ -92,7 +92,8 @@ def test_a_recipe_goes_from_text_to_a_bundle_that_answers(whole: Run, name: str)
 def test_logs_hold_every_number_that_is_promised(whole: Run) -> None:
     lines = read(whole["full"] / "log.jsonl")
     steps, validations = ([line for line in lines if ("validation" in line) is kind] for kind in (False, True))
-    keys = {"step", "epoch", "loss", "rate", "gradient_norm", "tokens_per_second", "share_of_limit", "seconds"}
+    keys = {"step", "epoch", "loss", "rate", "gradient_norm", "tokens_per_second", "seconds"}
+    keys |= {"share_of_limit", "limit", "limit_in_the_middle"}
     assert all(line.keys() == keys for line in steps)
     assert [line["step"] for line in steps] == list(range(2, 41, 2))  # some twenty lines of a short training
     assert [line["step"] for line in validations] == [10, 20, 30, 40]

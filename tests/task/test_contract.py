@@ -16,7 +16,7 @@ from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.batch import plan
-from danlu.text.batching.encoded import sizes_of
+from danlu.text.batching.encoded import sizes_of, tokens_read
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
@@ -109,6 +109,19 @@ def test_every_row_fits_and_its_parts_are_of_one_length(kind):
             assert tokens.input_ids.dtype == np.int32
             for part in (tokens.offsets, tokens.segments, tokens.token_types):
                 assert part is None or len(part) == len(tokens)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_holds_no_token_that_stands_in_none_of_its_rows(kind):
+    """A training keeps the embeddings alone of what its rows hold; a task that `invents_tokens` says so."""
+    task, tokenizer = task_for(kind), tokenizer_for(kind)
+    rows = encode(kind, task.sample)
+    known = {*tokenizer.all_special_ids, *np.concatenate([*tokens_read(rows)]).tolist()}
+    batches = [task.collate(rows, LIMIT, tokenizer, np.random.default_rng(seed)) for seed in range(20)]
+    held = {number for batch in batches for number in batch.inputs["input_ids"].flatten().tolist()}
+    assert (not held <= known) is task.invents_tokens
+    asked = encode(kind, task.sample, labelled=False)  # what is validated on is looked through as it is learnt from
+    assert {*np.concatenate([*tokens_read(asked)]).tolist()} <= known
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -133,6 +133,27 @@ def test_gradients_add_up_in_float32_and_missing_ones_are_zero(
     assert float(parameters.norm()) == pytest.approx(expected / 2, rel=1e-6)
 
 
+@pytest.mark.parametrize("rows", [11, 40])
+def test_rows_that_are_not_read_change_no_bit_of_the_norm(rows: int) -> None:
+    """And those of the step before count no more."""
+    values = torch.randn(4, 8, generator=torch.Generator().manual_seed(1)) * 3
+    norms = []
+    for more in (0, rows):
+        table = nn.Embedding(11 + more, 8, sparse=True)
+        model = nn.Sequential(nn.Linear(5, 5), table, nn.Linear(8, 3))
+        parameters = FlatParameters(model)
+        other = [torch.ones_like(p) for _, p in parameters.named]
+        for ids in ([9, 0, 1, 2], [3, 5, 3, 10]):
+            shape = (len(table.weight), 8)
+            other[2] = torch.sparse_coo_tensor(torch.tensor([ids]), values, shape, check_invariants=True)
+            parameters.add(other, first=True)
+        parameters.add(other, first=False)
+        norms.append(float(parameters.norm()))
+    read = torch.stack([values[0] + values[2], values[1], values[3]])
+    expected = 2 * (read.square().sum() + 25 + 5 + 24 + 3).sqrt()
+    assert norms[0] == norms[1] == pytest.approx(float(expected), rel=1e-6)
+
+
 def test_vectors_do_not_decay(small: SimpleNamespace) -> None:
     model = small.Net()
     before = {name: p.detach().clone() for name, p in model.named_parameters()}

@@ -26,6 +26,7 @@ from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.machine.seed import generator
 from danlu.model.quiet import quiet
+from danlu.model.word_rows import parameters_of
 from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate
 from danlu.stages.kinds.labels import LabelsStage
@@ -227,7 +228,6 @@ def _training(stage: Train, ready: Ready) -> TrainingFacts:
     tokens = _tokens(ready)
     group = next(batches.groups(0, 1, next(ready.model.parameters()).device))
     batch = readable(group[0], prepared.task, prepared.tokenizer, SHOWN)
-    counts = [parameter.numel() for parameter in ready.model.parameters()]
     trained = [parameter.numel() for parameter in ready.model.parameters() if parameter.requires_grad]
     validating = _validating(ready)
     features = stage.tuning.freezes_trunk
@@ -241,7 +241,7 @@ def _training(stage: Train, ready: Ready) -> TrainingFacts:
         records=ready.learnt.count,
         validation=len(ready.validation),
         precision=ready.precision,
-        parameters=sum(counts),
+        parameters=parameters_of(ready.model),
         trained=sum(trained),
         tokens=tokens,
         batch=batch,

@@ -240,13 +240,13 @@ def rows_of(learnt: Learnt, prepared: Prepared, model: nn.Module, settings: Trai
     return rows
 
 
-def refuse_unvalidated(validation: list[Record], prepared: Prepared, limit: int) -> None:
-    """Tell now, not after an epoch, what cannot be validated.
+def encoded_to_validate(validation: list[Record], prepared: Prepared, limit: int) -> list[Encoded]:
+    """The rows of what will be validated on, so that what cannot be is told now, not after an epoch.
 
     Raises:
         Refusal: one of these records does not suit the task.
     """
     try:
-        prepared.task.encode(validation, prepared.tokenizer, limit, labelled=True)
+        return prepared.task.encode(validation, prepared.tokenizer, limit, labelled=True)
     except Refusal as refusal:
         raise Refusal(f"validation data, {refusal}") from None

@@ -73,6 +73,9 @@ class Task(Part):
     roles: ClassVar[tuple[str, ...]] = ()
     """Names of frozen networks that the loss reads beside the one that learns, such as a teacher or a reference."""
 
+    invents_tokens: ClassVar[bool] = False
+    """Whether `collate` puts in tokens beyond the special ones that stand in none of the rows."""
+
     sample: ClassVar[tuple[Record, ...]]
     """Three records that the contract suite and the documentation use."""
 

@@ -12,6 +12,11 @@ from torch import Tensor
 from danlu.train.parameters import Parameters
 
 
+def decay_at(decay: float, step: int) -> float:
+    """What is left of an average after a step, counted from 0: less in the first ones, whose weights are far off."""
+    return min(decay, (1 + step) / (10 + step))
+
+
 class Average:
     """A moving average beside the parameters, and the only second copy of them; with decay 0 there is none."""
 
@@ -25,7 +30,7 @@ class Average:
         """Move towards the parameters after a step, counted from 0."""
         if not self.values:
             return
-        decay = min(self.decay, (1 + step) / (10 + step))
+        decay = decay_at(self.decay, step)
         for value, now in zip(self.values, self.parameters.values(), strict=True):
             value.lerp_(now, 1 - decay)
 

@@ -15,7 +15,7 @@ QUIET_SECONDS = 30.0
 
 
 class TrainingBar:
-    """Loss, rate, tokens a second, share of the machine's measured limit, and time left."""
+    """Loss, rate, tokens a second, share of the machine's limit with the median of its measurements, and time left."""
 
     def __init__(self, name: str, total: int, start: int) -> None:
         """A bar of `total` steps that stands at `start`."""
@@ -41,7 +41,8 @@ class TrainingBar:
         step = numbers["step"]
         words = (
             f"loss {numbers['loss']:.3f}  rate {numbers['rate']:.1e}  "
-            f"{numbers['tokens_per_second']:,.0f} tokens/s  {numbers['share_of_limit']:.0%} of limit"
+            f"{numbers['tokens_per_second']:,.0f} tokens/s  {numbers['share_of_limit']:.0%} of "
+            f"{numbers['limit'] / 1e9:,.0f} GFLOP/s (median {numbers['limit_in_the_middle'] / 1e9:,.0f})"
         )
         self._progress.update(self._task, completed=step, numbers=words)
         now = time.monotonic()

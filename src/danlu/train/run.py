@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from danlu.machine.device import matmul_rate
 from danlu.machine.interrupt import noted_interrupts
+from danlu.machine.limit import limit_of
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
+from danlu.model.word_rows import parameters_of
 from danlu.train import checkpoint
 from danlu.train.average import Average
 from danlu.train.batches import Batches
@@ -38,7 +39,6 @@ from danlu.train.optimizer import build_optimizer, bytes_a_value, lay_out
 from danlu.train.parameters import storage_bytes
 from danlu.train.progress import TrainingBar
 from danlu.train.recording import recorded
-from danlu.train.schedule import rate_factor
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
 
@@ -92,7 +92,7 @@ class TrainingRun:
             folder / "checkpoints", fresh, self.parameters, self.optimizer, self.average, method.state(model)
         )
         self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None
-        self.limit = matmul_rate(DTYPES[precision])  # measured before the threads are at work
+        self.limit = limit_of(DTYPES[precision])
         self._leave: Leave | None = None
 
     def train(self, name: str, validation: Validation | None, watch: Watch = unwatched) -> Best:
@@ -182,8 +182,7 @@ class TrainingRun:
         return bool(self.settings.patience and self.state.stale >= self.settings.patience)
 
     def _rate(self, step: int) -> float:
-        warmup = int(self.settings.warmup * self.total)
-        return self.settings.rate * rate_factor(self.settings.schedule, step, self.total, warmup)
+        return self.settings.rate_at(step, self.total)
 
     def _line(self, recent: Sequence[Step]) -> dict[str, float]:
         seconds = sum(step.seconds for step in recent)
@@ -191,7 +190,7 @@ class TrainingRun:
         width = float(self.batches.reader.sizes.widths[:1000].mean())
         speed = tokens / max(seconds, 1e-9)
         operations = speed * flops_a_token(self.model, width)
-        self.limit = max(self.limit, operations)  # what is reached is possible, whatever was measured before
+        self.limit.beside(seconds, operations)
         return {
             "step": self.state.step,
             "epoch": round(self.state.step / self.steps_an_epoch, 4),
@@ -199,7 +198,9 @@ class TrainingRun:
             "rate": recent[-1].rate,
             "gradient_norm": _mean([step.gradient_norm for step in recent]),
             "tokens_per_second": round(speed, 1),
-            "share_of_limit": round(operations / self.limit, 4),
+            "share_of_limit": round(operations / self.limit.best, 4),
+            "limit": round(self.limit.best, -6),
+            "limit_in_the_middle": round(self.limit.middle, -6),
             "seconds": round(seconds, 4),
         }
 
@@ -217,7 +218,7 @@ class TrainingRun:
         copies = bool(self.settings.average) + (validated and self._every() < self.total)
         moments = bytes_a_value(self.settings.optimizer, **self._moves)
         held += sum(value.numel() * moments + value.nbytes * copies for value in values)
-        return held / sum(parameter.numel() for parameter in everything)
+        return held / parameters_of(self.model)
 
     def _validate(self, validation: Validation, last: bool) -> dict[str, object]:
         with self.average.in_force():

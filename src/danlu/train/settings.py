@@ -8,7 +8,7 @@ from danlu.machine.crew import MOST
 from danlu.recipe.part import Part
 from danlu.train.optimizer import OptimizerName
 from danlu.train.recorder import Recorder
-from danlu.train.schedule import Schedule
+from danlu.train.schedule import Schedule, rate_factor
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -46,6 +46,10 @@ class Training(Part):
         if self.epochs is not None and self.steps is not None:
             raise ValueError("'epochs' and 'steps' both say how long to train; give one of them")
         return self
+
+    def rate_at(self, step: int, total: int) -> float:
+        """The learning rate of a step, counted from 0, of `total`."""
+        return self.rate * rate_factor(self.schedule, step, total, int(self.warmup * total))
 
     def total_steps(self, steps_an_epoch: int) -> int:
         """How many optimizer steps the whole training takes."""

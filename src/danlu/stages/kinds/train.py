@@ -19,16 +19,17 @@ from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source
+from danlu.model.word_rows import parameters_of, word_rows
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.left import leave
 from danlu.stages.ready import (
     Prepared,
     Ready,
+    encoded_to_validate,
     fitted,
     learnt_from,
     network,
-    refuse_unvalidated,
     roles_for,
     rows_of,
     source_at,
@@ -38,6 +39,7 @@ from danlu.stages.ready import (
 from danlu.stages.sources import Data, rewriters_for
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import try_a_step
+from danlu.stages.vocabulary import keep_what_is_read, put_into
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -112,9 +114,10 @@ class Train(Stage):
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
         if not learnt.shards:
             _say_losses(say, encoded)
-        refuse_unvalidated(validation, prepared, limit)
+        validated = encoded_to_validate(validation, prepared, limit)
         roles = roles_for(self.roles, prepared, precision, place, say)
         ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
+        keep_what_is_read(ready, validated)
         try_a_step(ready.batches(), model, roles, self.tuning, place.folder)
         return ready
 
@@ -145,8 +148,7 @@ class Train(Stage):
         model = prepared.tuned_model()
         parameters, state = dict(model.named_parameters()), self.tuning.state(model)
         with torch.no_grad():
-            for name, weight in best.weights.items():
-                parameters[name].copy_(weight)
+            put_into(parameters, best, ready)
             for name, value in best.method.items():
                 state[name].copy_(value)
         roles = {name: source.to_plain() for name, source in self.roles.items()}
@@ -213,15 +215,17 @@ def _say_losses(say: Say, encoded: Sequence[Encoded]) -> None:
 
 def _say_plan(place: Place, run: TrainingRun, task: Task, model: nn.Module, precision: str, held: float) -> None:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    everything = sum(p.numel() for p in model.parameters())
+    everything = parameters_of(model)
     begun = f", from step {run.state.step:,}" if run.state.step else ""
     settings = run.settings
+    narrow = [f"{len(each.kept):,} of {each.whole:,} words" for each in word_rows(model).values()]
+    rows = f" ({', '.join(narrow)}, for no text has the others)" if narrow else ""
     if task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):
         place.say(
             f"{place.name}: the examples of a batch are learnt from one another, so each batch stays whole: "
             "'threads' has no effect, and with 'accumulate' examples see those of their own batch alone"
         )
     place.say(
-        f"{place.name}: {everything / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained, {precision}, "
+        f"{place.name}: {everything / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained{rows}, {precision}, "
         f"{run.total:,} steps, {run.steps_an_epoch:,} in an epoch, {held:.3g} bytes a parameter{begun}"
     )

@@ -50,6 +50,7 @@ class MaskedLm(Task):
     answer_form: ClassVar[str] = "likelihood"
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
     reads_tokens: ClassVar[bool] = True
+    invents_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "今天的天气很好，我们去公园散步。"},
         {"text": "The train leaves at nine in the morning."},

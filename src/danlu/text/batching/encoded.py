@@ -1,6 +1,6 @@
 """What becomes of a record before it meets the model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,3 +106,9 @@ def sizes_of(encoded: Sequence[Encoded]) -> Sizes:
     rows = np.fromiter((len(item.rows) for item in encoded), np.int64, count)
     targets = np.fromiter((0 if item.target_ids is None else len(item.target_ids) for item in encoded), np.int64, count)
     return Sizes(widths, rows if (rows > 1).any() else None, targets if targets.any() else None)
+
+
+def tokens_read(encoded: Sequence[Encoded]) -> Iterable[Ids]:
+    """The numbers of all tokens that a model reads; examples on disk give theirs by the block."""
+    known: Iterable[Ids] | None = getattr(encoded, "tokens_read", None)
+    return (row.input_ids for item in encoded for row in item.rows) if known is None else known

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from danlu.data.reading.arrow_rows import arrow_refused
 from danlu.refusal import Refusal
-from danlu.text.batching.encoded import Encoded, Row, Sizes, sizes_of
+from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes, sizes_of
 from danlu.text.batching.shards import Manifest, Shard, shard_of
 from danlu.text.batching.stored_rows import StoredRows
 
@@ -83,6 +83,11 @@ class Rows(StoredRows):
     def sizes(self) -> Sizes:
         """What each costs; see `StoredRows.sizes`."""
         return self._sizes
+
+    @property
+    def tokens_read(self) -> Iterable[Ids]:
+        """The numbers of all tokens, block by block."""
+        return (block.parts[0].values for block in self._blocks)
 
     def read(self, number: int) -> Encoded:
         """One row; see `StoredRows.read`."""

@@ -5,7 +5,7 @@ A flat float32 master beside weights of bfloat16 costs one addition a step and k
 own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -89,8 +89,10 @@ class FlatParameters(Parameters):
                 if gradient is not None and gradient.is_sparse:
                     self._add_rows(part, i, gradient, first)
                 elif first:
+                    self._filled_rows.pop(i, None)
                     part.zero_() if gradient is None else part.copy_(gradient)
                 elif gradient is not None:
+                    self._filled_rows.pop(i, None)
                     part.add_(gradient.float())  # adding bfloat16 as it is takes twice as long
 
     def _add_rows(self, part: Tensor, position: int, gradient: Tensor, first: bool) -> None:
@@ -106,9 +108,23 @@ class FlatParameters(Parameters):
         """Euclidean norm of all gradients of what moves."""
         if not self._moving:
             return torch.zeros(())
-        norms = torch.stack([torch.linalg.vector_norm(flat.gradient) for flat in self._moving])
+        norms = torch.stack([torch.linalg.vector_norm(piece) for flat in self._moving for piece in self._pieces(flat)])
         total: Tensor = torch.linalg.vector_norm(norms)
         return total
+
+    def _pieces(self, flat: _Flat) -> Iterator[Tensor]:
+        """All gradients; of an embedding the rows that were read: others cost no time, nor change the rounding."""
+        start = end = 0
+        for part, i in zip(flat.slices, flat.positions, strict=True):
+            filled = self._filled_rows.get(i)
+            if filled is not None:
+                if end > start:
+                    yield flat.gradient[start:end]
+                yield part[filled.unique()]  # type: ignore[no-untyped-call]
+                start = end + part.numel()
+            end += part.numel()
+        if end > start:
+            yield flat.gradient[start:end]
 
     def scale(self, factor: float) -> None:
         """Multiply all gradients of what moves."""

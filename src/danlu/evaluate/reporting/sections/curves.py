@@ -10,6 +10,8 @@ from danlu.evaluate.reporting.wording import duration, metric_name, number
 from danlu.evaluate.scoring.metric import Metric
 from danlu.recipe.part import find, kinds
 
+_LIMIT = ("share_of_limit", "limit", "limit_in_the_middle")
+
 
 def curves(log: Sequence[dict[str, Any]], _: Callable[[str], str]) -> Html:
     """Drawings and a few figures from the lines of a `log.jsonl`; nothing if it is empty."""
@@ -48,8 +50,12 @@ def _facts(
         told.append((_("time"), duration(sum(seconds), _)))
     if speeds := [line["tokens_per_second"] for line in steps if _is_number(line.get("tokens_per_second"))]:
         told.append((_("tokens a second"), f"{median(speeds):,.0f}"))
-    if shares := [line["share_of_limit"] for line in steps if _is_number(line.get("share_of_limit"))]:
-        told.append((_("of the machine's limit"), f"{median(shares):.0%}"))
+    if measured := [line for line in steps if all(_is_number(line.get(key)) for key in _LIMIT)]:
+        limit, middle = measured[-1]["limit"], measured[-1]["limit_in_the_middle"]
+        reached = median(line["share_of_limit"] * line["limit"] for line in measured)
+        words = _("{share} of {limit} GFLOP/s, the best that was measured beside it; the median is {middle}")
+        numbers = {"limit": f"{limit / 1e9:,.0f}", "middle": f"{middle / 1e9:,.0f}"}
+        told.append((_("of the machine's limit"), words.format(share=f"{reached / limit:.0%}", **numbers)))
     if checks:
         kind = next(iter(checks[0]["validation"]))
         values = [line["validation"][kind] for line in checks if _is_number(line["validation"].get(kind))]
