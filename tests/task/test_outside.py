@@ -1,5 +1,6 @@
 """A task of a package from outside that needs what is widest: two rows an example, vectors, a loss across the batch."""
 
+import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -92,8 +93,8 @@ RECORDS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def outside_package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(scope="module", autouse=True)
+def outside_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("outside")
     (folder / "outside_tasks").mkdir()
     (folder / "outside_tasks" / "__init__.py").write_text("")
@@ -103,8 +104,10 @@ def outside_package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     (folder / "outside_tasks-1.0.dist-info" / "entry_points.txt").write_text(
         "[danlu.tasks]\ncontrast = outside_tasks.contrast\n"
     )
-    monkeypatch.syspath_prepend(str(folder))
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
     yield
+    sys.path.remove(str(folder))
     for name in [name for name in sys.modules if name.startswith("outside_tasks")]:
         del sys.modules[name]
 
