@@ -19,14 +19,14 @@ def test_packed_layers_compute_what_plain_ones_do_to_the_precision_of_bfloat16()
     hidden = torch.randn(3, 5, 48)
     with torch.inference_mode():
         expected = copy.deepcopy(model).double()(hidden.bfloat16().double())
-        found = packed(model)(hidden.bfloat16())
+        found = packed(model, {})(hidden.bfloat16())
     assert found.shape == (3, 5, 32)
     torch.testing.assert_close(found.double(), expected, atol=0.02, rtol=0.02)
 
 
 def test_the_model_itself_stays_as_it_was_and_shares_its_weights() -> None:
     model = network().bfloat16()
-    copied = packed(model)
+    copied = packed(model, {})
     assert [type(module) for module in model.modules() if isinstance(module, nn.Linear)] == [nn.Linear, nn.Linear]
     shared = {parameter.data_ptr() for parameter in model.parameters()}
     assert {parameter.data_ptr() for parameter in copied.parameters()} == shared
@@ -35,7 +35,7 @@ def test_the_model_itself_stays_as_it_was_and_shares_its_weights() -> None:
 
 def test_float32_keeps_its_layers_and_its_exact_values() -> None:
     model = network()
-    copied = packed(model)
+    copied = packed(model, {})
     hidden = torch.randn(2, 48)
     assert not any(isinstance(module, PackedLinear) for module in copied.modules())
     assert torch.equal(copied(hidden), model(hidden))
@@ -45,7 +45,7 @@ def test_float32_keeps_its_layers_and_its_exact_values() -> None:
 def test_bfloat16_layers_are_packed_once_for_all_replicas() -> None:
     from danlu.model.replica import replica
 
-    first = packed(network().bfloat16())
+    first = packed(network().bfloat16(), {})
     layers = [module for module in first.modules() if isinstance(module, PackedLinear)]
     again = [module for module in replica(first).modules() if isinstance(module, PackedLinear)]
     assert len(layers) == len(again) == 2
@@ -59,7 +59,7 @@ def test_gelu_is_computed_within_the_product_and_other_activations_after_it(acti
     config = BertConfig(hidden_size=64, intermediate_size=256, hidden_act=activation)
     model = BertIntermediate(config).bfloat16()
     hidden = 2 * torch.randn(3, 5, 64).bfloat16()
-    ready = packed(model)
+    ready = packed(model, {})
     with torch.inference_mode():
         expected = copy.deepcopy(model).double()(hidden.double())
         found = ready(hidden)
