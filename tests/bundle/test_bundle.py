@@ -233,6 +233,13 @@ def test_nothing_is_left_when_saving_fails_and_the_older_bundle_stays(tiny: Simp
     assert list(tmp_path.iterdir()) == [folder]
 
 
+@pytest.mark.parametrize("tolerances", [[], {"float32": "2e-3"}, {"float32": [1]}, {"float32": 1e9}, {"float32": True}])
+def test_tolerances_that_are_no_numbers_are_refused(folder: Path, tolerances: object) -> None:
+    rewrite(folder, tolerances=tolerances)
+    with pytest.raises(Refusal, match=r"danlu\.json: 'tolerances' must be a number below 1"):
+        load(folder)
+
+
 def test_a_precision_that_nothing_knows_is_refused(folder: Path) -> None:
     rewrite(folder, engine={"kind": "torch", "precision": ["float32"]})
     with pytest.raises(Refusal, match=r"danlu\.json: 'engine\.\S*precision' cannot be read \(Input should be 'auto'"):

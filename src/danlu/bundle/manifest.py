@@ -141,6 +141,9 @@ def facts_in(folder: Path, name: str, sort: str, right: str, key: str | Path | N
     for needed in ("files", "task"):
         if not isinstance(facts.get(needed), dict):
             raise Refusal(f"{path}: the key '{needed}' is missing or no mapping; {_AGAIN}")
+    drift = facts.get("tolerances", {})
+    if not isinstance(drift, dict) or not all(isinstance(value, float) and 0 <= value < 1 for value in drift.values()):
+        raise Refusal(f"{path}: 'tolerances' must be a number below 1 for each number format; {_AGAIN}")
     if facts["format"] > 1 and facts.get("digest") != content_digest(facts):
         raise Refusal(
             f"{path}: the file has changed since the {sort} was saved (its digest is another); {_AGAIN}, and do not "
