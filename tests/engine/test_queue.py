@@ -3,6 +3,7 @@
 import gc
 import threading
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -124,6 +125,35 @@ def test_a_small_question_waits_for_no_large_one(tokenizer: Tokenizer) -> None:
     assert (len(large.result()), sums(small.result())) == (100, [11])
     queue.close()
     assert done == ["small", "large"]
+
+
+class Greedy(Sums):
+    """Asks a small question more after every batch, so that one always waits."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+        self.ask: Callable[[], object] = lambda: None
+
+    def forward(self, task: Task, batch: Batch) -> dict[str, Tensor]:
+        said = super().forward(task, batch)
+        if len(self.batches) < self.most:
+            self.ask()
+        return said
+
+
+def test_a_large_question_goes_on_however_many_small_ones_come(tokenizer: Tokenizer) -> None:
+    network = Greedy(most=200)
+    queue = Queue(network, 8)
+    asked = Asked(network, TASK, tokenizer)
+    network.ask = lambda: queue.submit(asked, examples([1]))
+    network.gate.clear()
+    large = queue.submit(asked, examples(*[[1, 2, 3, 4]] * 10))
+    network.gate.set()
+    large.result()
+    answered = len(network.batches)
+    queue.close()
+    assert answered < 20  # every other batch, of 5
 
 
 def test_what_fails_fails_those_who_asked_it_alone(tokenizer: Tokenizer) -> None:

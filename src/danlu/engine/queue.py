@@ -1,8 +1,8 @@
 """One queue before a network: what several callers ask is answered in common batches, by threads of one core each.
 
 What waits when a thread is free is planned together, so that many small questions fill batches. A plan that is under
-way is not disturbed; the plans take turns batch by batch, so that a small question waits for no large one and no large
-one starves.
+way is not disturbed; plans take turns batch by batch, so that a small question waits for one batch of each large one, and
+however many small ones come, the large ones go on.
 """
 
 import threading
@@ -198,7 +198,7 @@ class Queue:
                 else:
                     self._plan(asked, [job])
             return
-        self._plans.appendleft(pieces)
+        self._plans.append(pieces)
 
     def _answer(self, entries: list[tuple[_Job, int]], piece: _Piece) -> None:
         """Answer a batch; where that fails, each caller's part of it by itself, so that nobody pays for another."""
