@@ -1,8 +1,8 @@
 """One queue before a network: what several callers ask is answered in common batches, by threads of one core each.
 
 What waits when a thread is free is planned together, so that many small questions fill batches. A plan that is under
-way is not disturbed; plans take turns batch by batch, so that a small question waits for one batch of each large one, and
-however many small ones come, the large ones go on.
+way is not disturbed; plans take turns batch by batch, so that a small question waits for one batch of each large one,
+and however many small ones come, the large ones go on.
 """
 
 import threading
