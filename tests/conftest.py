@@ -1,8 +1,11 @@
 """What holds for every test."""
 
+import importlib
 import os
 import signal
+import sys
 import tempfile
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from danlu.train.run import TrainingRun
 
@@ -25,6 +28,42 @@ os.environ["XDG_CACHE_HOME"] = os.environ["MODELSCOPE_CACHE"] = _cache.name
 
 # Shells let what they start in the background ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_packages = count()
+
+
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[dict[str, dict[str, str]]], Path]]":
+    """A function that joins a package from outside: by group of entry points the code of each name.
+
+    Each package has a name of its own, since Python keeps what it has imported; `from .name import` finds siblings.
+    """
+    folders: list[Path] = []
+
+    def join(parts: dict[str, dict[str, str]]) -> Path:
+        package = f"outside_{next(_packages)}"
+        folder = tmp_path_factory.mktemp(package)
+        told = folder / f"{package}-1.0.dist-info"
+        (folder / package).mkdir()
+        told.mkdir()
+        (folder / package / "__init__.py").touch()
+        points = []
+        for group, codes in parts.items():
+            points.append(f"[{group}]")
+            for name, code in codes.items():
+                (folder / package / f"{name}.py").write_text(code, encoding="utf-8")
+                points.append(f"{name} = {package}.{name}")
+        (told / "METADATA").write_text(f"Name: {package}\nVersion: 1.0\n")
+        (told / "entry_points.txt").write_text("\n".join(points) + "\n")
+        sys.path.insert(0, str(folder))
+        importlib.invalidate_caches()
+        folders.append(folder)
+        return folder
+
+    yield join
+    for folder in folders:
+        sys.path.remove(str(folder))
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,7 @@
 """An engine of a package from outside, joined through its entry point, computes a bundle end to end."""
 
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,21 +43,9 @@ class Counting(Engine):
 '''
 
 
-@pytest.fixture(autouse=True)
-def outside_package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("outside")
-    (folder / "outside_engines").mkdir()
-    (folder / "outside_engines" / "__init__.py").write_text("")
-    (folder / "outside_engines" / "counting.py").write_text(COUNTING)
-    (folder / "outside_engines-1.0.dist-info").mkdir()
-    (folder / "outside_engines-1.0.dist-info" / "METADATA").write_text("Name: outside-engines\nVersion: 1.0\n")
-    (folder / "outside_engines-1.0.dist-info" / "entry_points.txt").write_text(
-        "[danlu.engines]\ncounting = outside_engines.counting\n"
-    )
-    monkeypatch.syspath_prepend(str(folder))
-    yield
-    for name in [name for name in sys.modules if name.startswith("outside_engines")]:
-        del sys.modules[name]
+@pytest.fixture(scope="module", autouse=True)
+def outside_package(joined: Callable[[dict[str, dict[str, str]]], Path]) -> None:
+    joined({"danlu.engines": {"counting": COUNTING}})
 
 
 def test_a_bundle_may_be_computed_by_an_engine_from_outside(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Two stages of a package from outside, joined through its entry points: real files, and quick."""
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -66,20 +65,8 @@ class Double(Stage):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def outside_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("outside")
-    (folder / "outside_stages").mkdir()
-    (folder / "outside_stages" / "__init__.py").write_text("")
-    (folder / "outside_stages" / "count.py").write_text(COUNT)
-    (folder / "outside_stages" / "double.py").write_text(DOUBLE)
-    (folder / "outside_stages-1.0.dist-info").mkdir()
-    (folder / "outside_stages-1.0.dist-info" / "METADATA").write_text("Name: outside-stages\nVersion: 1.0\n")
-    (folder / "outside_stages-1.0.dist-info" / "entry_points.txt").write_text(
-        "[danlu.kinds]\ncount = outside_stages.count\ndouble = outside_stages.double\n"
-    )
-    sys.path.insert(0, str(folder))
-    yield folder
-    sys.path.remove(str(folder))
+def outside_package(joined: Callable[[dict[str, dict[str, str]]], Path]) -> Path:
+    return joined({"danlu.kinds": {"count": COUNT, "double": DOUBLE}})
 
 
 @pytest.fixture

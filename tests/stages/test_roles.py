@@ -4,8 +4,7 @@ import json
 import os
 import random
 import signal
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ ANEW = '''
 
 from typing import ClassVar
 
-from outside_tasks.distil import Distil as Kept
+from .distil import Distil as Kept
 
 
 class Anew(Kept):
@@ -65,19 +64,8 @@ TRAIN = {"steps": 12, "rate": 1e-2, "batch_tokens": 96, "evaluate": 100, "precis
 
 
 @pytest.fixture(scope="module", autouse=True)
-def outside_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("outside")
-    (folder / "outside_tasks").mkdir()
-    for name, code in (("__init__", ""), ("distil", DISTIL), ("anew", ANEW)):
-        (folder / "outside_tasks" / f"{name}.py").write_text(code)
-    told = folder / "outside_tasks-1.0.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text("Name: outside-tasks\nVersion: 1.0\n")
-    points = [f"{name} = outside_tasks.{name}" for name in ("distil", "anew")]
-    (told / "entry_points.txt").write_text("\n".join(["[danlu.tasks]", *points]))
-    sys.path.insert(0, str(folder))
-    yield
-    sys.path.remove(str(folder))
+def outside_package(joined: Callable[[dict[str, dict[str, str]]], Path]) -> None:
+    joined({"danlu.tasks": {"distil": DISTIL, "anew": ANEW}})
 
 
 @pytest.fixture(scope="module")

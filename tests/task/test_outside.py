@@ -1,9 +1,7 @@
 """A task of a package from outside that needs what is widest: two rows an example, vectors, a loss across the batch."""
 
-import importlib
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,22 +92,8 @@ RECORDS = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def outside_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("outside")
-    (folder / "outside_tasks").mkdir()
-    (folder / "outside_tasks" / "__init__.py").write_text("")
-    (folder / "outside_tasks" / "contrast.py").write_text(CONTRAST)
-    (folder / "outside_tasks-1.0.dist-info").mkdir()
-    (folder / "outside_tasks-1.0.dist-info" / "METADATA").write_text("Name: outside-tasks\nVersion: 1.0\n")
-    (folder / "outside_tasks-1.0.dist-info" / "entry_points.txt").write_text(
-        "[danlu.tasks]\ncontrast = outside_tasks.contrast\n"
-    )
-    sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
-    yield
-    sys.path.remove(str(folder))
-    for name in [name for name in sys.modules if name.startswith("outside_tasks")]:
-        del sys.modules[name]
+def outside_package(joined: Callable[[dict[str, dict[str, str]]], Path]) -> None:
+    joined({"danlu.tasks": {"contrast": CONTRAST}})
 
 
 def trained(folder: Path, **train: Any) -> tuple[danlu.run, list[float], list[str]]:

@@ -4,8 +4,7 @@ import json
 import os
 import shutil
 import signal
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,19 +89,8 @@ SETTINGS = {"steps": 12, "rate": 1e-2, "batch_tokens": 64, "precision": "float32
 
 
 @pytest.fixture(scope="module", autouse=True)
-def outside_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("outside")
-    (folder / "outside_methods").mkdir()
-    for name, code in (("__init__", ""), ("lookahead", LOOKAHEAD), ("bottleneck", BOTTLENECK)):
-        (folder / "outside_methods" / f"{name}.py").write_text(code)
-    told = folder / "outside_methods-1.0.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text("Name: outside-methods\nVersion: 1.0\n")
-    points = (f"{name} = outside_methods.{name}" for name in ("lookahead", "bottleneck"))
-    (told / "entry_points.txt").write_text("\n".join(["[danlu.methods]", *points]))
-    sys.path.insert(0, str(folder))
-    yield
-    sys.path.remove(str(folder))
+def outside_package(joined: Callable[[dict[str, dict[str, str]]], Path]) -> None:
+    joined({"danlu.methods": {"lookahead": LOOKAHEAD, "bottleneck": BOTTLENECK}})
 
 
 def trained(root: Path, tuning: Any, said: list[str] | None = None, model_of_more: Any = None, **fields: Any) -> Run:

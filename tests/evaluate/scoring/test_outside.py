@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import sys
 
 import pytest
 
@@ -89,26 +88,17 @@ class Times(CausalLm):
     def gold(self, record, number=0):
         return record["minutes"]
 '''
-MODULES = {"clock": CLOCK, "lateness": LATENESS, "times": TIMES}
+PARTS = {
+    "danlu.answers": {"clock": CLOCK},
+    "danlu.metrics": {"lateness": LATENESS},
+    "danlu.tasks": {"times": TIMES},
+}
 RECORDS = [{"text": f"at {place}", "minutes": 60 * place} for place in range(24)]
 
 
 @pytest.fixture(scope="module")
-def outside(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("outside")
-    (folder / "outside_answers").mkdir()
-    (folder / "outside_answers" / "__init__.py").touch()
-    for name, text in MODULES.items():
-        (folder / "outside_answers" / f"{name}.py").write_text(text)
-    (folder / "outside_answers-1.0.dist-info").mkdir()
-    (folder / "outside_answers-1.0.dist-info" / "METADATA").write_text("Name: outside-answers\nVersion: 1.0\n")
-    (folder / "outside_answers-1.0.dist-info" / "entry_points.txt").write_text(
-        "[danlu.answers]\nclock = outside_answers.clock\n[danlu.metrics]\nlateness = outside_answers.lateness\n"
-        "[danlu.tasks]\ntimes = outside_answers.times\n"
-    )
-    sys.path.insert(0, str(folder))
-    yield folder
-    sys.path.remove(str(folder))
+def outside(joined):
+    return joined(PARTS)
 
 
 def said(minutes):
