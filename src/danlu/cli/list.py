@@ -17,6 +17,7 @@ PROMISES = {
     "segmenter": "danlu.text.segmenting.segmenter",
     "tokenizer": "danlu.text.tokenizing.tokenizer",
     "source": "danlu.model.source",
+    "policy": "danlu.model.policy",
     "task": "danlu.task.task",
     "engine": "danlu.engine.engine",
     "method": "danlu.tuning.method",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from danlu.answer.answer import Answer
 from danlu.data.record import Record
 from danlu.model.heads import kept_logits
+from danlu.model.written import Written
 from danlu.recipe.part import Part, find
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -51,6 +52,9 @@ class Task(Part):
 
     other_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that may stand in place of these."""
+
+    answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "forward"
+    """How an answer comes about: from one pass, from how likely the model finds the row, or by writing tokens."""
 
     answer_form: ClassVar[str]
     """Name in `danlu.answer.answers` of the form that its predictions have."""
@@ -158,9 +162,13 @@ class Task(Part):
         """The `outputs` of a batch."""
         return self.outputs(self.forward(model, batch.inputs, self.places(batch)), batch)
 
-    @abstractmethod
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """The prediction for one record from the outputs of all its windows."""
+        """The prediction for one record from the outputs of all its windows, of a task that does not generate."""
+        raise AssertionError(f"{self.kind} must decode what its outputs say")
+
+    def composed(self, written: Sequence[Written], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        """The prediction for one record from what was written of its rows, the best first, of a task that generates."""
+        return {"text": written[0].text, "score": written[0].score, "ended": written[0].ended}
 
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
         """For a person who looks at a batch: the target of a whole row in words, and that of each of its tokens.
