@@ -12,7 +12,7 @@ from danlu.task.next_tokens import NextTokens, packed_rows
 from danlu.task.task import Output, Prediction
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
-from danlu.text.batching.windows import TooLong, cut, documents
+from danlu.text.batching.windows import TooLong, beginnings, cut, documents
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
@@ -46,6 +46,11 @@ class CausalLm(NextTokens):
         """
         windows = self._windows(records, tokenizer, limit, None)
         return packed_rows(windows, min(limit, self.max_length or limit)) if labelled and self.pack else windows
+
+    def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
+        """The text as the beginning of a document, which the model goes on with."""
+        texts = [text_in(record, number) for number, record in enumerate(records)]
+        return [Encoded(record, (Row(ids),)) for record, ids in enumerate(beginnings(texts, tokenizer))]
 
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """Rows filled to `room` tokens with `pack`; documents longer than that are cut there under `split` alone."""

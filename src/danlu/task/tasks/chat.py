@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import nn
 
 from danlu.data.record import Record
+from danlu.model.heads import unwrapped
 from danlu.model.policies.greedy import Greedy
 from danlu.model.policy import Policy
 from danlu.refusal import Refusal
@@ -56,7 +58,7 @@ class Chat(NextTokens):
     )
     learn: Literal["all", "last"] = Field(default="all", description="which answers of a conversation are learnt")
     system: str = Field(default="", description="system message of conversations that have none")
-    too_long: Literal["stop", "truncate", "drop"] = "stop"
+    too_long: Literal["stop", "truncate", "drop"] = "stop"  # type: ignore[assignment]
     policy: Policy = Field(default=Greedy(), description="how an answer is written")
     ends: tuple[int, ...] = Field(default=(), description="tokens that end an answer; learnt from the template")
 
@@ -76,6 +78,7 @@ class Chat(NextTokens):
         if tokenizer.eos_token_id is not None:
             ends.add(int(tokenizer.eos_token_id))
         tokenizer.chat_template = jinja
+        unwrapped(model).config.eos_token_id = sorted(ends)  # as in the bundle, so that validation ends alike
         return suited.model_copy(update={"template": template, "ends": tuple(sorted(ends))})
 
     def config(self) -> dict[str, Any]:
@@ -135,8 +138,8 @@ class Chat(NextTokens):
         size = len(ids)
         if size > limit and self.too_long == "stop":
             raise Refusal(
-                f"record {number + 1:,}: the conversation has {size:,} tokens and a row takes {limit:,}; shorten it, or "
-                "set the task's 'too_long' to 'truncate' or 'drop'"
+                f"record {number + 1:,}: the conversation has {size:,} tokens and a row takes {limit:,}; shorten it, "
+                "or set the task's 'too_long' to 'truncate' or 'drop'"
             )
         fewer: list[Message] | None = messages if self.too_long == "truncate" else None
         while len(ids) > limit and fewer and (fewer := _without_the_oldest(fewer)):
@@ -172,7 +175,7 @@ def _without_the_oldest(messages: list[Message]) -> list[Message] | None:
     return [*messages[:first], *messages[later[0] :]] if later else None
 
 
-def _last_alone(learnt_T: "np.ndarray[Any, np.dtype[np.bool_]]") -> None:
+def _last_alone(learnt_T: NDArray[np.bool_]) -> None:
     """Keep the last run that is learnt."""
     starts = np.flatnonzero(np.diff(learnt_T.astype(np.int8), prepend=0) == 1)
     if len(starts):
