@@ -52,9 +52,7 @@ def configuration(name: Architecture, sizes: Sizes, tokenizer: Tokenizer, task: 
 
     config, shape, fields = _TABLE[name]
     named = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
-    if shape == "decoder":
-        named |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-    elif shape == "encoder_decoder" or name in ("roberta", "xlnet"):  # whose published numbers would stay
+    if shape != "encoder" or name in ("roberta", "xlnet"):  # whose published numbers would stay
         named |= {"bos_token_id": begin_id(tokenizer), "eos_token_id": end_id(tokenizer)}
     if shape == "encoder_decoder":
         named |= {"forced_bos_token_id": None, "forced_eos_token_id": None}
