@@ -15,13 +15,10 @@ class Summarise(TextToText):
     metrics: ClassVar[tuple[str, ...]] = ("rougel", "rouge1", "rouge2", "length_ratio", "repetition", "target_script")
     baseline: ClassVar[str | None] = "lead"
     sample: ClassVar[tuple[Record, ...]] = (
-        {"text": "今天上午市里下了大雨，几条路被淹，公交车改道，学校下午停课。", "summary": "大雨淹路，学校停课"},
+        {"text": "今早大雨，几条路被淹，学校停课。", "summary": "大雨淹路，学校停课"},
+        {"text": "The museum opened on Monday after repairs. Entry is free.", "summary": "Museum opens again."},
         {
-            "text": "The museum opened on Monday after two years of repairs. Entry is free this week.",
-            "summary": "Museum opens again after repairs.",
-        },
-        {
-            "text": "球队昨晚以三比一取胜，这是他们本赛季的第十场胜利，排名升到第二。",
+            "text": "球队昨晚三比一取胜，排名升到第二。",
             "summary": "球队三比一取胜，升至第二",
         },
     )
