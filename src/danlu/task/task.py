@@ -15,6 +15,7 @@ from danlu.model.heads import kept_logits
 from danlu.model.shape import Shape
 from danlu.model.written import Written
 from danlu.recipe.part import Part, find
+from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import FlatTokens
@@ -122,6 +123,15 @@ class Task(Part):
         `limit` is the longest row the model allows, in tokens. Without `labelled`, labels are not looked at.
         Raises `Refusal` for a wrong column, an unknown label, or a text that is too long under `stop`.
         """
+
+    def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
+        """What the model reads of each record before it writes, one example or several each.
+
+        Raises `Refusal` where the model writes no text.
+        """
+        if self.answers_by != "generate":
+            raise Refusal(f"a model of the task {self.kind} answers with a {self.answer_form} and writes no text")
+        return self.encode(records, tokenizer, limit, labelled=False)
 
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """Labelled rows to learn from; those that several records share are filled to `room` tokens at most.

@@ -21,7 +21,7 @@ from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
 from danlu.text.batching.pack import pack
-from danlu.text.batching.windows import TooLong, cut, documents
+from danlu.text.batching.windows import TooLong, beginnings, cut, documents
 from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -96,6 +96,11 @@ class CausalLm(Task):
         """
         windows = self._windows(records, tokenizer, limit, None)
         return _packed_rows(windows, min(limit, self.max_length or limit)) if labelled and self.pack else windows
+
+    def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
+        """The text as the beginning of a document, which the model goes on with."""
+        texts = [text_in(record, number) for number, record in enumerate(records)]
+        return [Encoded(record, (Row(ids),)) for record, ids in enumerate(beginnings(texts, tokenizer))]
 
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """Rows filled to `room` tokens with `pack`; documents longer than that are cut there under `split` alone."""
