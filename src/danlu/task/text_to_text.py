@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from danlu.data.record import Record
 from danlu.machine.seed import generator
 from danlu.model.heads import unwrapped
-from danlu.model.policies.greedy import Greedy
 from danlu.model.policy import Policy
 from danlu.model.positions import longest_row
 from danlu.model.probe import looks_ahead
@@ -58,7 +57,9 @@ class TextToText(Task):
     template: str | None = Field(
         default=None, description=f"what is read, with {SLOT} in it; None: the text, and after it a sign for decoders"
     )
-    policy: Policy = Field(default=Greedy(), description="how the text is written")
+    policy: Policy = Field(
+        default_factory=lambda: Policy.model_validate("greedy"), description="how the text is written"
+    )
 
     @field_validator("template")
     @classmethod

@@ -5,6 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from danlu.data.record import Record
+from danlu.model.policy import Policy
 from danlu.task.text_to_text import TextToText
 
 
@@ -24,5 +25,9 @@ class Translate(TextToText):
         {"text": "他每天走路上班。", "translation": "He walks to work every day."},
     )
 
+    policy: Policy = Field(
+        default_factory=lambda: Policy.model_validate({"kind": "beam", "beams": 4}),
+        description="how the text is written",
+    )
     source_language: str | None = Field(default=None, min_length=1, description="its token, such as zh_CN")
     target_language: str | None = Field(default=None, min_length=1, description="its token, such as en_XX")
