@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from danlu.answer.answer import Answer
 from danlu.data.record import Record
 from danlu.model.heads import kept_logits
+from danlu.model.shape import Shape
 from danlu.model.written import Written
 from danlu.recipe.part import Part, find
 from danlu.refusal import Refusal
@@ -46,7 +47,10 @@ class Task(Part):
     folder: ClassVar[str] = "danlu.task.tasks"
 
     auto_class: ClassVar[str]
-    """The Hugging Face class that opens the saved bundle, such as `AutoModelForTokenClassification`."""
+    """The Hugging Face class that opens the saved bundle, such as `AutoModelForTokenClassification`.
+
+    A property where it depends on the shape of the network, so it is asked of a task, not of its class.
+    """
 
     columns: ClassVar[dict[str, str]]
     """Columns a record must have for training, each with its type in words."""
@@ -86,6 +90,13 @@ class Task(Part):
 
     max_length: int | None = Field(default=None, ge=8, description="tokens a text may have; None: as the model allows")
     too_long: Literal["stop", "truncate", "split"] = "stop"
+
+    def shaped(self, shape: Shape) -> Self:
+        """This task as a network of a shape can do it, before it is built; most tasks are the same for all.
+
+        Raises `Refusal` for a shape that cannot.
+        """
+        return self
 
     def fitted(self, records: Sequence[Record]) -> Self:
         """This task with what it learns from the training records, such as its labels.

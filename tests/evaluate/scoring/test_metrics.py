@@ -32,6 +32,9 @@ PREDICTED_SPANS = [{(0, 2, "PER"), (3, 5, "LOC")}, {(1, 4, "LOC")}, {(0, 1, "PER
 GOLD_SETS = [{"good", "bad"}, {"bad"}, set()]
 PREDICTED_SETS = [{"good"}, {"bad"}, {"mixed"}]
 
+# the same text, and one of three words where four were right
+TEXTS = [("you drink tea .",), ("she reads old books .",)], [("you drink tea .",), ("she reads old .",)]
+
 NUMBERS = [1.0, 2.0, 3.0, 4.0], [1.5, 2.0, 2.5, 6.0]
 SCORES = [[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.1, 0.9]]
 
@@ -51,6 +54,15 @@ CASES = {
     "mae": ("number", *NUMBERS, (), (0.5 + 0 + 0.5 + 2) / 4),
     "pearson": ("number", *NUMBERS, (), 7 / math.sqrt(5 * 12.5)),
     "spearman": ("number", [1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0], (), 0.8),
+    "bleu": ("text", *TEXTS, (), 100 * math.exp(1 - 9 / 8) * (5 / 6 * 3 / 4 * 1 / 2) ** 0.25),
+    "chrf": ("text", [("abcd",)], [("abc",)], (), 100 * 5 * (mean := (3 / 4 + 2 / 3 + 1 / 2) / 3) / (4 + mean)),
+    "rouge1": ("text", *TEXTS, (), (1.0 + 2 * 3 / 7) / 2),
+    "rouge2": ("text", *TEXTS, (), (1.0 + 2 * 2 / 5) / 2),
+    "rougel": ("text", *TEXTS, (), (1.0 + 2 * 3 / 7) / 2),
+    "exact_match": ("text", *TEXTS, (), 1 / 2),
+    "length_ratio": ("text", *TEXTS, (), 6 / 7),
+    "repetition": ("text", [("x",)] * 2, [("a b c d e a b c d f",), ("a b",)], (), 1 / 7),
+    "target_script": ("text", [("我喝茶",)], [("我drink茶",)], (), 2 / 7),
     "auc": ("label", ["x", "x", "y", "y"], ["x", "y", "y", "y"], ("x", "y"), 3.5 / 4),  # of the scores, one pair equal
 }
 
@@ -79,7 +91,7 @@ def measured(kind, *given):
 
 def test_every_metric_has_a_known_answer():
     assert sorted(CASES) == kinds(Metric)
-    assert len(CASES) == 16
+    assert len(CASES) == 25
 
 
 @pytest.mark.parametrize("kind", CASES)

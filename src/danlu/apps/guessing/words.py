@@ -195,7 +195,7 @@ def _first_entity(record: Record) -> str:
 
 
 def _example(words: Words) -> str:
-    causal = words.guessed.task.auto_class == "AutoModelForCausalLM"
+    causal = words.guessed.task().auto_class == "AutoModelForCausalLM"
     chinese = words.guessed.script.chinese > 0.1
     if causal:
         return "Qwen/Qwen3-0.6B-Base"

@@ -29,6 +29,18 @@ def padding_id(tokenizer: Tokenizer) -> int:
     return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
 
 
+def begin_id(tokenizer: Tokenizer) -> int | None:
+    """The number of what a text begins with: the begin token, or else the first one of a row as BERT has it."""
+    number = tokenizer.cls_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    return None if number is None else int(number)
+
+
+def end_id(tokenizer: Tokenizer) -> int | None:
+    """The number of what a text ends with: the end token, or else the last one of a row as BERT has it."""
+    number = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+    return None if number is None else int(number)
+
+
 def finished(backend: "Backend", style: Style) -> Tokenizer:
     """The tokenizer around a backend whose vocabulary begins with the special tokens of `style`."""
     from tokenizers import AddedToken, processors
