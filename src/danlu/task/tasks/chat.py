@@ -40,17 +40,15 @@ class Chat(NextTokens):
     metrics: ClassVar[tuple[str, ...]] = ("rougel", "chrf", "repetition", "length_ratio", "target_script")
     baseline: ClassVar[str | None] = "nearest"
     sample: ClassVar[tuple[Record, ...]] = (
-        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "你好，有什么可以帮你？"}]},
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "请说。"}]},
         {
             "messages": [
-                {"role": "system", "content": "Answer in one word."},
-                {"role": "user", "content": "What colour is the sky?"},
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "Sky?"},
                 {"role": "assistant", "content": "Blue."},
-                {"role": "user", "content": "And grass?"},
-                {"role": "assistant", "content": "Green."},
             ]
         },
-        {"messages": [{"role": "user", "content": "一加一等于几？"}, {"role": "assistant", "content": "二。"}]},
+        {"messages": [{"role": "user", "content": "一加一？"}, {"role": "assistant", "content": "二。"}]},
     )
 
     template: Template | None = Field(
@@ -119,8 +117,8 @@ class Chat(NextTokens):
         return {name: record[name] for name in names if name in record}
 
     def _messages(self, record: Record, number: int) -> list[Message]:
-        if "messages" in record or "text" not in record:
-            messages = checked(record.get("messages"), number)
+        if "messages" in record:
+            messages = checked(record["messages"], number)
         else:
             messages = [{"role": "user", "content": text_in(record, number)}]
         if self.system and messages[0]["role"] != "system":
