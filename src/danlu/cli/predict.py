@@ -66,7 +66,8 @@ def command(
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
     column = column if asked is None else "text"
-    records = _records(file, column, settings or ()) if asked is None else ({"text": line} for line in asked)
+    needed = "text" in loaded.task.columns
+    records = _records(file, column, settings or (), needed) if asked is None else ({"text": line} for line in asked)
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
     form, sheet = loaded.task.form, Sheet(loaded.task.form)
     line_of = {
@@ -101,13 +102,13 @@ def _answers(
         yield waiting.popleft(), prediction
 
 
-def _records(file: str, column: str, settings: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _records(file: str, column: str, settings: Sequence[str], needed: bool) -> Iterator[dict[str, Any]]:
     from danlu.data.reading.format import guess
 
     source = guess(file, settings=settings)
     if column != "text":  # the format refuses a name that the file does not have
         return source.read([column])
-    first = next(source.read(), {})
+    first = next(source.read(), {}) if needed else {"text": ""}
     if "text" not in first and "tokens" not in first:  # taggers take words in 'tokens' as well
         columns = ", ".join(first)
         raise Refusal(f"{file}: there is no column 'text', but {columns}; name the one that is meant: --column NAME")
@@ -119,8 +120,9 @@ def _json(record: dict[str, Any], prediction: dict[str, Any]) -> str:
 
 
 def _text(record: dict[str, Any], column: str) -> str:
-    text = record[column] if column in record else " ".join(record.get("tokens", []))
-    return str(text)
+    from danlu.task.entities import shown_text
+
+    return str(record[column]) if column in record else shown_text(record)
 
 
 def _refuse_output(path: Path) -> None:

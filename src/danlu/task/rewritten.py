@@ -47,13 +47,18 @@ def _rewritten_once(records: list[Record], rewriters: Sequence[Rewriter]) -> lis
 
 
 def as_given(
-    prediction: Prediction, given: Record, record: Record, rewriters: Sequence[Rewriter], form: Answer
+    prediction: Prediction,
+    given: Record,
+    record: Record,
+    rewriters: Sequence[Rewriter],
+    form: Answer,
+    column: str = "text",
 ) -> Prediction:
-    """A prediction for a rewritten record, said of the text as it was given."""
+    """A prediction for a rewritten record, said of the text in `column` as it was given."""
     if not form.of_characters:
         return prediction
-    if "text" in given:
-        text, alignments = given["text"], traced(given["text"], rewriters)
+    if column in given:
+        text, alignments = given[column], traced(given[column], rewriters)
     elif "tokens" in given:
         text, alignments = _tokens_aligned(joined(given["tokens"]), joined(record["tokens"]))
     else:

@@ -35,6 +35,10 @@ PREDICTED_SETS = [{"good"}, {"bad"}, {"mixed"}]
 NUMBERS = [1.0, 2.0, 3.0, 4.0], [1.5, 2.0, 2.5, 6.0]
 SCORES = [[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.1, 0.9]]
 
+# the same but for an article, the same but for signs, two of three characters in two, something where nothing is
+ANSWERS = [("in 1998", "the 1998"), ("《春晓》",), ("碎叶城",), ("",)]
+ANSWERED = [("1998",), ("春晓",), ("碎叶",), ("1998",)]
+
 CASES = {
     "accuracy": ("label", GOLD, PREDICTED, LABELS, 3 / 5),
     "precision": ("label", GOLD, PREDICTED, LABELS, (2 / 2 + 1 / 2 + 0) / 3),
@@ -45,6 +49,8 @@ CASES = {
     "entity_recall": ("spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 1 / 3),
     "entity_f1": ("spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 2 / 7),
     "perplexity": ("likelihood", [(0.0, 0)] * 2, [(math.log(8) * 2, 2), (math.log(2) * 4, 4)], (), 2 ** (10 / 6)),
+    "exact_match": ("excerpt", ANSWERS, ANSWERED, (), 2 / 4),
+    "token_f1": ("excerpt", ANSWERS, ANSWERED, (), (1 + 1 + 2 * 2 / 5 + 0) / 4),
     "subset_accuracy": ("labels", GOLD_SETS, PREDICTED_SETS, LABELS, 1 / 3),
     "hamming": ("labels", GOLD_SETS, PREDICTED_SETS, LABELS, 2 / 12),
     "mse": ("number", *NUMBERS, (), (0.25 + 0 + 0.25 + 4) / 4),
@@ -79,7 +85,7 @@ def measured(kind, *given):
 
 def test_every_metric_has_a_known_answer():
     assert sorted(CASES) == kinds(Metric)
-    assert len(CASES) == 16
+    assert len(CASES) == 18
 
 
 @pytest.mark.parametrize("kind", CASES)

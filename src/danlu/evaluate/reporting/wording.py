@@ -27,6 +27,8 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
         "mae": _("Mean absolute error"),
         "pearson": "Pearson",
         "spearman": "Spearman",
+        "exact_match": _("Exact match (English words, Chinese characters)"),
+        "token_f1": _("F1 of the answer (English words, Chinese characters)"),
     }
     return names.get(kind, kind)
 
