@@ -177,7 +177,10 @@ def test_only_forms_that_name_characters_change_with_a_text_that_was_rewritten(k
     entity = {"start": 1, "end": 2, "label": "x", "text": "b"}
     prediction = {"entities": [entity, entity | {"start": 7, "end": 8}], "tags": ["O"]}
     if kind == "excerpt":
-        gone, here = {"text": "?", "start": 7, "end": 8, "score": 0.5}, {"text": "b", "start": 1, "end": 2, "score": 0.25}
+        gone, here = (
+            {"text": "?", "start": 7, "end": 8, "score": 0.5},
+            {"text": "b", "start": 1, "end": 2, "score": 0.25},
+        )
         prediction = {**gone, "answers": [gone, here]}
     given_back = form.as_given(prediction, "abc", lambda start, end: (start + 1, end + 1) if start < 5 else None)
     moved = [{"start": 2, "end": 3, "label": "x", "text": "c"}]

@@ -157,4 +157,5 @@ def _best_pairs(start_T: Floats, end_T: Floats, longest: int, most: int) -> list
 
 def _log_softmax(logits_T2: Floats) -> Floats:
     shifted: Floats = logits_T2 - logits_T2.max(0)
-    return shifted - np.log(np.exp(shifted).sum(0))
+    shifted -= np.log(np.exp(shifted).sum(0))
+    return shifted

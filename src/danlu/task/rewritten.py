@@ -15,6 +15,9 @@ from danlu.data.record import Record
 from danlu.task.task import Prediction
 from danlu.text.batching.align import Offsets, joined
 
+ASKED = ("head", "tail")
+"""Marks that belong to what is asked; entities and answers are what is to be found."""
+
 
 def rewritten(records: list[Record], rewriters: Sequence[Rewriter]) -> list[Record]:
     """The records with their texts rewritten; one that needs no change is given back itself.
@@ -38,7 +41,7 @@ def _rewritten_once(records: list[Record], rewriters: Sequence[Rewriter]) -> lis
     found = list(records)
     names = set[str]().union(*records)
     for rewriter in rewriters:
-        rewrite_texts(found, rewriter, names, marks=False)
+        rewrite_texts(found, rewriter, names, marks=ASKED)
         rewrite_messages(found, rewriter, names)
         for name in TOKENS:
             if name in names:

@@ -39,6 +39,11 @@ SCORES = [[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.1, 0.9]]
 ANSWERS = [("in 1998", "the 1998"), ("《春晓》",), ("碎叶城",), ("",)]
 ANSWERED = [("1998",), ("春晓",), ("碎叶",), ("1998",)]
 
+# one right, one in the wrong direction, one taken for nothing; a relation where there is none; one right
+DIRECTED = ("cause(e1,e2)", "cause(e2,e1)", "part(e1,e2)", "Other")
+RELATIONS = ["cause(e1,e2)", "cause(e1,e2)", "cause(e2,e1)", "Other", "part(e1,e2)"]
+RELATED = ["cause(e1,e2)", "cause(e2,e1)", "Other", "part(e1,e2)", "part(e1,e2)"]
+
 CASES = {
     "accuracy": ("label", GOLD, PREDICTED, LABELS, 3 / 5),
     "precision": ("label", GOLD, PREDICTED, LABELS, (2 / 2 + 1 / 2 + 0) / 3),
@@ -51,6 +56,8 @@ CASES = {
     "perplexity": ("likelihood", [(0.0, 0)] * 2, [(math.log(8) * 2, 2), (math.log(2) * 4, 4)], (), 2 ** (10 / 6)),
     "exact_match": ("excerpt", ANSWERS, ANSWERED, (), 2 / 4),
     "token_f1": ("excerpt", ANSWERS, ANSWERED, (), (1 + 1 + 2 * 2 / 5 + 0) / 4),
+    "relation_macro_f1": ("label", RELATIONS, RELATED, DIRECTED, (2 / 5 + 2 / 3) / 2),
+    "relation_micro_f1": ("label", RELATIONS, RELATED, DIRECTED, 2 * 2 / (2 * 2 + 2 + 2)),
     "subset_accuracy": ("labels", GOLD_SETS, PREDICTED_SETS, LABELS, 1 / 3),
     "hamming": ("labels", GOLD_SETS, PREDICTED_SETS, LABELS, 2 / 12),
     "mse": ("number", *NUMBERS, (), (0.25 + 0 + 0.25 + 4) / 4),
@@ -85,7 +92,7 @@ def measured(kind, *given):
 
 def test_every_metric_has_a_known_answer():
     assert sorted(CASES) == kinds(Metric)
-    assert len(CASES) == 18
+    assert len(CASES) == 20
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -28,6 +28,8 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
         "pearson": "Pearson",
         "spearman": "Spearman",
         "exact_match": _("Exact match (English words, Chinese characters)"),
+        "relation_macro_f1": _("Relation F1 (macro, without no relation, direction counts)"),
+        "relation_micro_f1": _("Relation F1 (micro, without no relation, direction counts)"),
         "token_f1": _("F1 of the answer (English words, Chinese characters)"),
     }
     return names.get(kind, kind)

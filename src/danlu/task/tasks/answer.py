@@ -47,7 +47,11 @@ class Answer(Task):
     baseline: ClassVar[str | None] = "sliding_window"
     characters_of: ClassVar[str] = CONTEXT
     sample: ClassVar[tuple[Record, ...]] = (
-        {CONTEXT: "李白生于碎叶城，后来去了长安。", QUESTION: "李白生于哪里？", ANSWERS: [{"text": "碎叶城", "start": 4}]},
+        {
+            CONTEXT: "李白生于碎叶城，后来去了长安。",
+            QUESTION: "李白生于哪里？",
+            ANSWERS: [{"text": "碎叶城", "start": 4}],
+        },
         {
             CONTEXT: "The museum opened in 1998 and was rebuilt ten years later.",
             QUESTION: "When did the museum open?",
@@ -64,7 +68,7 @@ class Answer(Task):
     )
     threshold: float | None = Field(
         default=None,
-        description="by how much 'no answer' must be likelier (logarithms) to be given; None: fitted on validation data",
+        description="by how much no answer must be likelier (logarithms) to be given; None: fitted on validation data",
     )
 
     def fitted(self, records: Sequence[Record]) -> Self:
@@ -104,7 +108,7 @@ class Answer(Task):
         return encoded
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
-        """The targets `start` and `end` (B,), and `inside` (B, T): the tokens that either may be, the first included."""
+        """The targets `start` and `end` (B,), and `inside` (B, T): the tokens that may be either, and the first."""
         inside_BT = torch.zeros(len(encoded), width, dtype=torch.bool)
         for row, item in enumerate(encoded):
             inside_BT[row, torch.from_numpy(content(item))] = True
@@ -158,8 +162,15 @@ class Answer(Task):
         inside = batch.targets["inside"][row].tolist()
         inside[NOWHERE] = False
         answer = range(start, end + 1) if start > NOWHERE else ()
-        truths = [Truth("answer", 0) if place in answer else Truth() if may else None for place, may in enumerate(inside)]
+        truths = [
+            Truth("answer", 0) if place in answer else Truth() if may else None for place, may in enumerate(inside)
+        ]
         return "" if answer else "no answer here", list(truths)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The context and the question."""
+        return CONTEXT, QUESTION
 
     def gold(self, record: Record, number: int = 0) -> tuple[str, ...]:
         """The right texts, each once; an empty one where there is no answer."""

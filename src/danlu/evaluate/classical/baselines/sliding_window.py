@@ -16,14 +16,15 @@ from danlu.evaluate.classical.baseline import Baseline
 from danlu.evaluate.classical.units import units
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
-from danlu.task.questions import CONTEXT, QUESTION, question_in
+from danlu.task.questions import CONTEXT, question_in
 from danlu.task.task import Prediction, Task
 
 _SENTENCES = re.compile(r"[^。！？!?；;\n.]+(?:[。！？!?；;\n]|\.(?!\s|$)[^。！？!?；;\n.]*|\.)*")
 _WORD = re.compile(r"\w")
 _FUNCTION = frozenset(
-    "a an the of in on at to for by with from and or is was are were be been did do does has have had that this which who "
-    "what when where why how many much it its as 的 了 是 在 和 与 及 于 为 有 吗 呢 什 么 谁 哪 几 何 个".split()
+    {"a", "an", "the", "of", "in", "on", "at", "to", "for", "by", "with", "from", "and", "or", "as", "it", "its"}
+    | {"is", "was", "are", "were", "be", "been", "did", "do", "does", "has", "have", "had", "that", "this", "which"}
+    | {"who", "what", "when", "where", "why", "how", "many", "much", *"的了是在和与及于为有吗呢什么谁哪几何个"}
 )
 
 
