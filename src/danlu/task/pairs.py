@@ -5,6 +5,7 @@ nothing that is typed is taken for one, and no token has to be added to a model 
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ def pair_in(record: Record, number: int) -> Pair:
 
 
 def _span(record: Record, name: str, text: str, number: int) -> tuple[int, int]:
-    mark = record.get(name)
+    mark: Any = record.get(name)
     if not is_mark(mark):
         given = "is missing" if name not in record else f"is {str(mark)[:_SHOWN]}"
         raise Refusal(
