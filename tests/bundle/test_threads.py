@@ -59,7 +59,9 @@ def together(ask: Callable[[int], Answer], threads: int = THREADS) -> list[Answe
 def texts(number: int) -> list[dict[str, Any]]:
     """Other texts for every thread."""
     rng = np.random.default_rng(number)
-    return [{"text": "".join(rng.choice(list(LETTERS), rng.integers(2, 20)))} for _ in range(12)]
+    found = ["".join(rng.choice(list(LETTERS), rng.integers(2, 20))) for _ in range(12)]
+    marks = {"head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
+    return [{"text": text, "context": text, "question": LETTERS[:4], **marks} for text in found]
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def command(
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
     column = column if asked is None else "text"
     if asked is None:
-        records = _records(file, column, settings or ())
+        records = _records(file, column, settings or (), loaded.task.reads)
     else:
         records = _asked(asked, loaded.task.reads, "--text" if text else "standard input")
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
@@ -128,12 +128,14 @@ def _as_record(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _records(file: str, column: str, settings: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _records(file: str, column: str, settings: Sequence[str], reads: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     from danlu.data.reading.format import guess
 
     source = guess(file, settings=settings)
     if column != "text":  # the format refuses a name that the file does not have
         return source.read([column])
+    if "text" not in reads:  # the task names what it lacks
+        return source.read()
     first = next(source.read(), {})
     if "text" not in first and "tokens" not in first:  # taggers take words in 'tokens' as well
         columns = ", ".join(first)
@@ -146,8 +148,9 @@ def _json(record: dict[str, Any], prediction: dict[str, Any]) -> str:
 
 
 def _text(record: dict[str, Any], column: str) -> str:
-    text = record[column] if column in record else " ".join(record.get("tokens", []))
-    return str(text)
+    from danlu.task.entities import shown_text
+
+    return str(record[column]) if column in record else shown_text(record)
 
 
 def _refuse_output(path: Path) -> None:

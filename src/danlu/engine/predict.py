@@ -137,7 +137,7 @@ class Predictor:
         self.close()
 
     def _block(self, records: list[Record], start: int) -> list[Prediction]:
-        given, form = records, self.task.form
+        given, form, column = records, self.task.form, self.task.characters_of
         records = rewritten(given, self.rewriters)
         if self.task.answers_by == "generate":
             predictions = self._composed(records, start)
@@ -147,7 +147,7 @@ class Predictor:
                 for (outputs, windows), record in zip(self._read(records, start), records, strict=True)
             ]
         return [
-            prediction if record is before else as_given(prediction, before, record, self.rewriters, form)
+            prediction if record is before else as_given(prediction, before, record, self.rewriters, form, column)
             for prediction, before, record in zip(predictions, given, records, strict=True)
         ]
 

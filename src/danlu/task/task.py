@@ -1,7 +1,7 @@
 """The promise of a task: what the model must do, from the columns of a record to a prediction."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -64,6 +64,9 @@ class Task(Part):
     answer_form: ClassVar[str]
     """Name in `danlu.answer.answers` of the form that its predictions have."""
 
+    characters_of: ClassVar[str] = "text"
+    """The column whose characters its predictions name, where they name any."""
+
     metrics: ClassVar[tuple[str, ...]]
     """Names in `danlu.evaluate.scoring.metrics`; the first one chooses the best model."""
 
@@ -113,6 +116,14 @@ class Task(Part):
         """This task as `model` can do it, found by trying; `say` is told what had to be given up.
 
         Raises `Refusal` for a model that cannot learn it.
+        """
+        return self
+
+    def settled(self, records: Sequence[Record], outputs: Iterable[tuple[list[Output], list[Encoded]]]) -> Self:
+        """This task with what it learns from validation records once the best weights are there, such as a threshold.
+
+        `outputs` are what the model gives for the windows of each record, and these; nothing is computed unless they
+        are asked for.
         """
         return self
 

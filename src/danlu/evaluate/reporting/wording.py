@@ -32,10 +32,13 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
         "rouge1": "ROUGE-1",
         "rouge2": "ROUGE-2",
         "rougel": "ROUGE-L",
-        "exact_match": _("Exactly right texts"),
         "length_ratio": _("Length beside the truth"),
         "repetition": _("Repetition"),
         "target_script": _("Letters of the right script"),
+        "exact_match": _("Exact match (English words, Chinese characters)"),
+        "relation_macro_f1": _("Relation F1 (macro, without no relation, direction counts)"),
+        "relation_micro_f1": _("Relation F1 (micro, without no relation, direction counts)"),
+        "token_f1": _("F1 of the answer (English words, Chinese characters)"),
     }
     return names.get(kind, kind)
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from danlu.data.record import Record
+from danlu.data.cleaning.rewriting import TEXTS
+from danlu.data.record import Record, text_of
 from danlu.machine.files import folder_in_place, write_text
 from danlu.refusal import Refusal
 from danlu.stages.sources import Data, resolved, stream_of
@@ -46,7 +47,7 @@ class TokenizerStage(Stage):
 
 
 def _text(record: Record) -> str:
-    """The text of a record, or what its words or tokens make."""
+    """The text of a record, or what its words or tokens make, or a line of each other text that it has."""
     if "text" in record:
         return str(record["text"])
-    return joined(record.get("words") or record.get("tokens") or ())[0]
+    return joined(record.get("words") or record.get("tokens") or ())[0] or text_of(record, TEXTS)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -40,7 +41,7 @@ from danlu.stages.sources import Data, rewriters_for
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import try_a_step
 from danlu.stages.vocabulary import keep_what_is_read, put_into
-from danlu.task.task import Task
+from danlu.task.task import Output, Task
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import TokenizerSource
@@ -152,6 +153,7 @@ class Train(Stage):
             put_into(parameters, best, ready)
             for name, value in best.method.items():
                 state[name].copy_(value)
+        prepared = replace(prepared, task=prepared.task.settled(ready.validation, _outputs(model, ready)))
         roles = {name: source.to_plain() for name, source in self.roles.items()}
         provenance = {
             "recipe": place.folder.parent.name,
@@ -191,6 +193,14 @@ def _measure(stack: ExitStack, ready: Ready) -> Validation:
 
     name = prepared.task.metrics[0]
     return Validation(measure, name, find(Metric, name).higher_is_better)  # type: ignore[type-abstract]
+
+
+def _outputs(model: nn.Module, ready: Ready) -> Iterator[tuple[list[Output], list[Encoded]]]:
+    """What the model gives for each validation record; computed when the first is asked for."""
+    network = TorchNetwork(model.to(device()))  # type: ignore[arg-type]
+    with Predictor(network, ready.prepared.task, ready.prepared.tokenizer) as predictor:
+        yield from predictor.outputs(ready.validation)
+    model.cpu()
 
 
 def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:
