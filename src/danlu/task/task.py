@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from danlu.answer.answer import Answer
 from danlu.data.record import Record
 from danlu.model.heads import kept_logits
+from danlu.model.own import inside
 from danlu.model.written import Written
 from danlu.recipe.part import Part, find
 from danlu.text.batching.batch import Batch
@@ -104,6 +105,17 @@ class Task(Part):
         """
         return self
 
+    def parameters(self) -> dict[str, Tensor]:
+        """Parameters of its own beside those of the network, by name, as they stand; they are trained with it.
+
+        `losses` finds them as `own.NAME`.
+        """
+        return {}
+
+    def learnt(self, values: Mapping[str, Tensor]) -> Self:
+        """This task with its own parameters as a training has left them, in its fields."""
+        return self
+
     @abstractmethod
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """Encode records in order; a record may give several windows, none is dropped silently.
@@ -156,7 +168,8 @@ class Task(Part):
 
     def loss(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """The sums of `losses`; the caller divides each by its count in the whole step."""
-        return self.losses(self.forward(model, batch.inputs, self.places(batch)), batch)
+        own = {f"own.{name}": value for name, value in (inside(model) or self.parameters()).items()}
+        return self.losses({**self.forward(model, batch.inputs, self.places(batch)), **own}, batch)
 
     def answered(self, model: nn.Module, batch: Batch) -> list[Output]:
         """The `outputs` of a batch."""

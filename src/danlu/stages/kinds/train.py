@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
+from danlu.model.own import inside, put_in, taken_out
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source
 from danlu.model.word_rows import parameters_of, word_rows
@@ -145,12 +147,13 @@ class Train(Stage):
     def _save(self, place: Place, ready: Ready, best: Best) -> None:
         """Put the best weights into a fresh float32 model, so that what was frozen is exactly what it was."""
         prepared, precision, learnt = ready.prepared, ready.precision, ready.learnt
-        model = prepared.tuned_model()
+        model = put_in(prepared.tuned_model(), prepared.task.parameters())
         parameters, state = dict(model.named_parameters()), self.tuning.state(model)
         with torch.no_grad():
             put_into(parameters, best, ready)
             for name, value in best.method.items():
                 state[name].copy_(value)
+        prepared = replace(prepared, task=prepared.task.learnt(taken_out(model)))
         roles = {name: source.to_plain() for name, source in self.roles.items()}
         provenance = {
             "recipe": place.folder.parent.name,
@@ -180,13 +183,15 @@ def _remove_leftovers(folder: Path) -> None:
 def _measure(stack: ExitStack, ready: Ready) -> Validation:
     """Look at the model through the very path that serves: encode, predict, decode, score."""
     model, prepared, records = ready.model, ready.prepared, ready.validation
-    predictor: Predictor | None = None
+    first: Predictor | None = None
 
     def measure() -> dict[str, float]:
-        nonlocal predictor
-        if predictor is None:  # after the parameters have moved into flat storage
-            predictor = stack.enter_context(Predictor(TorchNetwork(model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
-        return values(prepared.task, records, predictor.predict(records))
+        nonlocal first
+        if first is None:  # after the parameters have moved into flat storage
+            first = stack.enter_context(Predictor(TorchNetwork(model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
+        task = prepared.task.learnt(inside(model))
+        predictor = Predictor(first.network, task, prepared.tokenizer, beside=first)
+        return values(task, records, predictor.predict(records))
 
     name = prepared.task.metrics[0]
     return Validation(measure, name, find(Metric, name).higher_is_better)  # type: ignore[type-abstract]

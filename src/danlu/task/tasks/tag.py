@@ -1,12 +1,16 @@
-"""Entities in a text: a BIO class for every token (Ramshaw and Marcus, 1995), labels living on characters."""
+"""Entities in a text: a BIO class for every token (Ramshaw and Marcus, 1995), labels living on characters.
+
+With a crf, what one class says of the next is learnt as well (Lafferty, McCallum and Pereira, 2001).
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from functools import lru_cache
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from danlu.data.labels import LabelNames
@@ -17,12 +21,15 @@ from danlu.task.inputs import lengths_of, model_inputs
 from danlu.task.task import Output, Prediction, Task, Truth
 from danlu.text.batching.align import Offsets, Span, joined, label_tokens, spans_of, without_space
 from danlu.text.batching.batch import Batch, pad
-from danlu.text.batching.bio import best_path, class_names
+from danlu.text.batching.bio import allowed_steps, best_path, class_names
+from danlu.text.batching.chain import NEVER, log_losses, marginals
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.windows import TooLong, windows
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Entity = tuple[int, int, str]
+
+PACE = 100.0
 
 
 class Tag(Task):
@@ -51,6 +58,14 @@ class Tag(Task):
     )
 
     labels: LabelNames = Field(default=(), description="types of entities; empty: those of the training data")
+    decoding: Literal["constrained", "crf", "argmax"] = Field(
+        default="constrained",
+        description="the likeliest classes in which nothing goes on that has not begun; crf: it also learns which "
+        "class comes after which; argmax: of each token alone",
+    )
+    transitions: tuple[tuple[float, ...], ...] = Field(
+        default=(), description="what one class says of the next, and the last row of the first; a crf learns them"
+    )
     nested: Nested = Field(default="stop", description="of entities over one another: stop, or keep the longest")
     too_long: TooLong = "split"
 
@@ -71,6 +86,33 @@ class Tag(Task):
         if not found:
             raise Refusal("column 'entities': there is no entity in the training data; check the column's name")
         return self.model_copy(update={"labels": tuple(sorted(found))})
+
+    @model_validator(mode="after")
+    def _transitions_fit(self) -> Self:
+        classes = len(class_names(self.labels))
+        if self.transitions and self.decoding != "crf":
+            raise ValueError(f"'transitions' belong to 'decoding: crf', and it is {self.decoding}; leave them out")
+        if self.transitions and [len(row) for row in self.transitions] != [classes] * (classes + 1):
+            raise ValueError(f"'transitions' must have {classes + 1} rows of {classes}; leave them out to learn them")
+        return self
+
+    def parameters(self) -> dict[str, Tensor]:
+        """The transitions of a crf, (C + 1, C), in hundreds: a rate that suits a network moves them fast enough.
+
+        Adam moves a number by about its rate a step, whatever the gradient: 5,000 steps of 2e-4 for one in units.
+        """
+        if self.decoding != "crf":
+            return {}
+        classes = len(class_names(self.labels))
+        known = self.transitions or np.zeros((classes + 1, classes))
+        return {"transitions": torch.tensor(known, dtype=torch.float32) / PACE}
+
+    def learnt(self, values: Mapping[str, Tensor]) -> Self:
+        """This task with the transitions that a crf has learnt."""
+        if "transitions" not in values:
+            return self
+        found = (values["transitions"].detach().float() * PACE).tolist()
+        return self.model_copy(update={"transitions": tuple(map(tuple, found))})
 
     def config(self) -> dict[str, Any]:
         """Names and number of the classes: `O`, then `B-` and `I-` of each type."""
@@ -100,17 +142,21 @@ class Tag(Task):
         """The target `tags` (B, T), -100 for padding and for tokens without characters."""
         without = np.zeros(0, np.int32)
         tags_BT = pad([item.targets.get("tags", without) for item in encoded], width, -100)
+        begins = {"begins": torch.tensor([_begins(item) for item in encoded])} if self.decoding == "crf" else {}
         return Batch(
             inputs=model_inputs([item.row for item in encoded], width, tokenizer),
-            targets={"tags": tags_BT},
+            targets={"tags": tags_BT, **begins},
             counts={"tags": int((tags_BT >= 0).sum())},
             examples=np.arange(len(encoded)),
             tokens=sum(len(item) for item in encoded),
         )
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy, summed over the labelled tokens."""
+        """Cross-entropy, summed over the labelled tokens; of a crf that of the whole rows."""
         tags_BT = batch.targets["tags"]
+        if self.decoding == "crf":
+            steps = _with_rules(said["own.transitions"].float() * PACE)
+            return {"tags": log_losses(said["logits"], tags_BT, steps, batch.targets["begins"]).sum()}
         keep_BT = tags_BT >= 0
         logits_KC = said["logits"][keep_BT].float()
         return {"tags": nn.functional.cross_entropy(logits_KC, tags_BT[keep_BT], reduction="sum")}
@@ -123,11 +169,11 @@ class Tag(Task):
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
         """`{"entities": [{"start", "end", "label", "text", "score"}, ...]}`, and `tags` where `tokens` were given.
 
-        The score is the geometric mean of the tokens' probabilities.
+        The score is the geometric mean of the tokens' probabilities, of a crf those in all paths.
         """
         text = read_text(record, 0)
         log_TC, offsets_T2 = _merged(outputs, encoded)
-        classes_T = best_path(log_TC) if len(log_TC) else np.zeros(0, np.int32)
+        classes_T, log_TC = self._classes(log_TC)
         chosen_T = log_TC[np.arange(len(classes_T)), classes_T]
         found = spans_of(classes_T, offsets_T2)
         entities = [
@@ -147,7 +193,7 @@ class Tag(Task):
     def beginnings(self, outputs: Sequence[Output], encoded: Sequence[Encoded], length: int) -> NDArray[np.float64]:
         """The probability that a span begins at each of `length` characters, or what lies between two, (N,)."""
         log_TC, offsets_T2 = _merged(outputs, encoded)
-        shares_TC = np.exp(log_TC.astype(np.float64))
+        shares_TC = np.exp(self._classes(log_TC)[1].astype(np.float64))
         outside_T, begins_T = shares_TC[:, 0], shares_TC[:, 1::2].sum(1)
         goes_on_T = outside_T.copy()
         goes_on_T[:1] = 0  # nothing goes on at the beginning
@@ -155,6 +201,15 @@ class Tag(Task):
         found = np.zeros(length)
         found[offsets_T2[:, 0]] = begins_T + outside_T - goes_on_T
         return found
+
+    def _classes(self, log_TC: Output) -> tuple[NDArray[np.int32], NDArray[np.floating]]:
+        """The classes of the tokens, (T,), and the log-probability of each class at each, (T, C)."""
+        if self.decoding == "argmax":
+            return log_TC.argmax(1).astype(np.int32), log_TC
+        if self.decoding == "constrained":
+            return best_path(log_TC), log_TC
+        steps = _steps(self.transitions, log_TC.shape[1])
+        return best_path(log_TC, steps), marginals(log_TC, steps)
 
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
         """The type of the entity at each of its tokens, neighbours apart."""
@@ -186,6 +241,25 @@ class Tag(Task):
         names = class_names(self.labels)
         classes, _ = label_tokens(spans, joined(record["tokens"])[1])
         return [names[value] for value in classes]
+
+
+def _begins(item: Encoded) -> bool:
+    """Whether a row begins where its text does; not what goes on at once, with characters that no token has."""
+    tags_T = item.targets.get("tags", np.zeros(0, np.int32))
+    first = next((value for value in tags_T.tolist() if value >= 0), 0)
+    return item.start == 0 and (first == 0 or first % 2 == 1)
+
+
+def _with_rules(transitions: Tensor) -> Tensor:
+    """The transitions, (C + 1, C), never those by which something goes on that has not begun."""
+    allowed = torch.from_numpy(allowed_steps(transitions.shape[1])).to(transitions.device)
+    return transitions.masked_fill(~allowed, NEVER)
+
+
+@lru_cache(8)
+def _steps(transitions: tuple[tuple[float, ...], ...], classes: int) -> NDArray[np.float64]:
+    known = torch.tensor(transitions or np.zeros((classes + 1, classes)), dtype=torch.float64)
+    return _with_rules(known).numpy()
 
 
 def _merged(outputs: Sequence[Output], encoded: Sequence[Encoded]) -> tuple[Output, Offsets]:
