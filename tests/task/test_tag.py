@@ -125,7 +125,7 @@ def test_of_nested_entities_the_longest_is_kept_where_that_is_wished():
 
 
 def test_training_data_without_any_entity_is_refused():
-    with pytest.raises(Refusal, match="there is no entity in the training data"):
+    with pytest.raises(Refusal, match="nothing is marked in the training data"):
         Tag().fitted([{"text": "b", "entities": []}])
 
 

@@ -83,14 +83,16 @@ class Predictor:
         self.close()
 
     def _block(self, records: list[Record], start: int) -> list[Prediction]:
-        given, form = records, self.task.form
+        given, form, apart = records, self.task.form, self.task.words_apart
         records = rewritten(given, self.rewriters)
         predictions = [
             self.task.decode(outputs, windows, record)
             for (outputs, windows), record in zip(self._read(records, start), records, strict=True)
         ]
         return [
-            prediction if record is before else as_given(prediction, before, record, self.rewriters, form)
+            prediction
+            if record is before
+            else as_given(prediction, before, record, self.rewriters, form, words_apart=apart)
             for prediction, before, record in zip(predictions, given, records, strict=True)
         ]
 

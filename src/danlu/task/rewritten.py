@@ -47,9 +47,15 @@ def _rewritten_once(records: list[Record], rewriters: Sequence[Rewriter]) -> lis
 
 
 def as_given(
-    prediction: Prediction, given: Record, record: Record, rewriters: Sequence[Rewriter], form: Answer
+    prediction: Prediction,
+    given: Record,
+    record: Record,
+    rewriters: Sequence[Rewriter],
+    form: Answer,
+    *,
+    words_apart: bool = False,
 ) -> Prediction:
-    """A prediction for a rewritten record, said of the text as it was given."""
+    """A prediction for a rewritten record, said of the text as it was given; see `Task.words_apart`."""
     if not form.of_characters:
         return prediction
     if "text" in given:
@@ -57,7 +63,8 @@ def as_given(
     elif "tokens" in given:
         text, alignments = _tokens_aligned(joined(given["tokens"]), joined(record["tokens"]))
     else:
-        text, alignments = _tokens_aligned(_side_by_side(given["words"]), _side_by_side(record["words"]))
+        lay = joined if words_apart else _side_by_side
+        text, alignments = _tokens_aligned(lay(given["words"]), lay(record["words"]))
     return form.as_given(prediction, text, partial(back, alignments))
 
 

@@ -75,6 +75,9 @@ class Task(Part):
     repeats: ClassVar[bool] = True
     """Whether a row is the same whenever it is collated; False where `rng` draws in it, as for masks."""
 
+    words_apart: ClassVar[bool] = False
+    """Whether `words` without a text are laid out as tokens are, not side by side."""
+
     roles: ClassVar[tuple[str, ...]] = ()
     """Names of frozen networks that the loss reads beside the one that learns, such as a teacher or a reference."""
 

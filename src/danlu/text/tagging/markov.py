@@ -1,4 +1,4 @@
-"""The hidden Markov model behind the tagger: states, counts, and the best path (Viterbi 1967).
+"""The hidden Markov model of counted taggers: states, counts, and the best path (Viterbi 1967).
 
 Shapes: B sentences, T units, S states, V units that are known, C classes of unknown units.
 """
@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.evaluate.classical.units import Mark, shape
+from danlu.text.tagging.units import Mark, shape
 from danlu.text.viterbi import backwards, best_states
 
 Floats = NDArray[np.float64]
@@ -20,6 +20,7 @@ HiddenState = tuple[str | None, bool | None, bool | None]
 """Label; joined to the unit on the left, on the right (outside: an entity stands there); None: not told apart."""
 
 BOUNDARY: HiddenState = (None, None, None)  # before the first unit and after the last one
+BLOCK = 256  # sentences whose paths are sought side by side
 UNSEEN = -1e9  # log probability of what cannot be
 
 
@@ -77,7 +78,6 @@ def paths(model: Markov, sentences: Sequence[Sequence[str]], pair_smoothing: flo
     """
     emission_BTS = _emissions(model, sentences, pair_smoothing)
     lengths_B = np.array([len(sentence) for sentence in sentences])
-    lengths_B = np.array([len(sentence) for sentence in sentences])
     gains_TSB = np.ascontiguousarray(emission_BTS.transpose(1, 2, 0))
     going = np.searchsorted(-lengths_B, -np.arange(1, lengths_B[0]), "left").tolist()  # longer ones than a place
     every = np.arange(len(model.states))[:, None]
@@ -89,6 +89,16 @@ def paths(model: Markov, sentences: Sequence[Sequence[str]], pair_smoothing: flo
         path_BT[: len(state_B), place] = state_B
     for path_T, length in zip(path_BT, lengths_B.tolist(), strict=True):
         yield path_T[:length].tolist()
+
+
+def in_blocks(
+    model: Markov, sentences: Sequence[Sequence[str]], pair_smoothing: float | None
+) -> Iterator[tuple[list[int], Iterator[list[int]]]]:
+    """The rows of some sentences of like lengths, and the `paths` of these, until all that are not empty were there."""
+    longest_first = sorted((row for row, each in enumerate(sentences) if each), key=lambda row: -len(sentences[row]))
+    for start in range(0, len(longest_first), BLOCK):
+        rows = longest_first[start : start + BLOCK]
+        yield rows, paths(model, [sentences[row] for row in rows], pair_smoothing)
 
 
 def states_of(kind: Kind, truth: Sequence[Mark]) -> list[HiddenState]:
