@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -20,7 +18,7 @@ from danlu.train.recorders.jsonl import read
 
 SCRATCH = {"kind": "scratch", "layers": 1, "width": 32, "heads": 2, "positions": 48, "dropout": 0.0}
 TRAIN = {"steps": 60, "rate": 5e-3, "batch_tokens": 256, "precision": "float32", "evaluate": 20, "average": 0.9}
-METHODS = ("full", "lora")
+TUNING = {"lora": "lora"}
 
 
 def sentences() -> list[Record]:
@@ -42,12 +40,6 @@ def sentences() -> list[Record]:
     return found
 
 
-def in_a_fresh_process(bundle: Path, texts: list[str]) -> Any:
-    code = "import danlu, json, sys; b = danlu.load(sys.argv[1], 'float32'); print(json.dumps(b.predict(sys.argv[2:])))"
-    done = subprocess.run([sys.executable, "-c", code, str(bundle), *texts], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     root = tmp_path_factory.mktemp("tagging")
@@ -55,35 +47,68 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (root / "notes.jsonl").write_text("\n".join(lines), encoding="utf-8")
     data = {"kind": "jsonl", "path": str(root / "notes.jsonl")}
     section = {"kind": "train", "data": "@clean", "tokenizer": "@vocab", "model": SCRATCH, "train": TRAIN}
-    crf = section | {"task": {"kind": "tag", "decoding": "crf"}}
+    tasks = {
+        "full": {"kind": "tag", "decoding": "crf"},
+        "lora": {"kind": "tag", "decoding": "crf"},
+        "counted": {"kind": "tag", "counted": True},
+    }
     stages = {
         "clean": {"kind": "prepare", "data": data, "dedup": "exact", "split": {"validation": 0.2, "test": 0.2}},
         "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "wordpiece", "size": 120}},
-        **{name: crf | {"tuning": name} for name in METHODS},
+        **{name: section | {"task": task, "tuning": TUNING.get(name, "full")} for name, task in tasks.items()},
     }
     return danlu.run({"name": "notes", "stages": stages}, root=root, say=lambda _: None)
 
 
-@pytest.mark.parametrize("name", METHODS)
+def validated(whole: Run, name: str) -> dict[str, float]:
+    """The best validation of a training."""
+    lines = [line["validation"] for line in read(whole[name] / "log.jsonl") if "validation" in line]
+    return max(lines, key=lambda measured: measured["entity_f1"])
+
+
+@pytest.mark.parametrize("name", ["full", "lora"])
 def test_a_crf_is_learnt_beside_the_network_which_stays_the_plain_one(whole: Run, name: str) -> None:
     folder = whole[name] / "bundle"
+    assert all("of_the_task" not in key for key in load_file(folder / "model.safetensors"))
+    plain, told = AutoModelForTokenClassification.from_pretrained(folder, output_loading_info=True)
+    assert not told["unexpected_keys"] | told["missing_keys"]
     with danlu.load(folder, "float32") as bundle:
-        transitions = torch.tensor(bundle.task.transitions)
-        assert transitions.abs().max() > 0.05
-        assert all("of_the_task" not in key for key in load_file(folder / "model.safetensors"))
-        plain, told = AutoModelForTokenClassification.from_pretrained(folder, output_loading_info=True)
-        assert not told["unexpected_keys"] | told["missing_keys"]
+        assert torch.tensor(bundle.task.transitions).abs().max() > 0.05
         inputs = bundle.tokenizer("李明昨天去了北京。", return_tensors="pt")
         with torch.inference_mode():
             torch.testing.assert_close(plain.eval()(**inputs).logits, bundle.model(**inputs).logits, rtol=0, atol=1e-5)
         records = load_split(whole["clean"], "validation")
-        predictions = bundle.predict(records)
-    validated = [line for line in read(whole[name] / "log.jsonl") if "validation" in line]
-    best = max(validated, key=lambda line: line["validation"]["entity_f1"])
-    assert values(bundle.task, records, predictions) == pytest.approx(best["validation"], abs=1e-6)
-    if name == "full":
-        texts = [record["text"] for record in records[:6]]
-        assert [item["entities"] for item in in_a_fresh_process(folder, texts)] == [
-            item["entities"] for item in predictions[:6]
-        ]
-        assert best["validation"]["entity_f1"] > 0.8
+        measured = values(bundle.task, records, bundle.predict(records))
+    assert measured == pytest.approx(validated(whole, name), abs=1e-6)
+
+
+def test_what_is_counted_is_kept_with_the_weight_that_validation_has_chosen(whole: Run) -> None:
+    folder, records = whole["counted"] / "bundle", load_split(whole["clean"], "validation")
+    with danlu.load(folder, "float32") as bundle:
+        task = bundle.task
+        assert task.counts
+        assert task.weight is not None
+        assert values(task, records, bundle.predict(records)) == pytest.approx(validated(whole, "counted"), abs=1e-6)
+        outputs = list(bundle.predictor.outputs(records))
+        none = task.model_copy(update={"weight": 0.0})
+        tagger = task.model_copy(update={"counted": False, "counts": "", "weight": None})
+        for record, (said, windows) in zip(records, outputs, strict=True):
+            assert none.decode(said, windows, record) == tagger.decode(said, windows, record)
+        usual = task.model_copy(update={"weight": None})
+        assert usual.settled(records, outputs).weight == task.weight
+
+
+def test_a_fresh_process_answers_alike(whole: Run) -> None:
+    folders = [str(whole[name] / "bundle") for name in ("full", "counted")]
+    texts = [record["text"] for record in load_split(whole["clean"], "validation")[:6]]
+    code = (
+        "import danlu, json, sys; folders, texts = json.loads(sys.argv[1]); "
+        "print(json.dumps([danlu.load(folder, 'float32').predict(texts) for folder in folders]))"
+    )
+    call = [sys.executable, "-c", code, json.dumps([folders, texts])]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    for folder, found in zip(folders, json.loads(done.stdout), strict=True):
+        with danlu.load(folder, "float32") as bundle:
+            assert [bundle.task.form.value(each) for each in found] == [
+                bundle.task.form.value(each) for each in bundle.predict(texts)
+            ]

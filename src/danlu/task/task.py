@@ -1,7 +1,7 @@
 """The promise of a task: what the model must do, from the columns of a record to a prediction."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -25,6 +25,8 @@ Prediction = dict[str, Any]
 
 Output = NDArray[np.float32]
 
+Answered = tuple[list[Output], list[Encoded]]
+"""What the model gives for the windows of a record, and these windows."""
 
 Inputs = Mapping[str, Any]
 """Keyword arguments of a model: tensors, and now and then a switch."""
@@ -117,6 +119,13 @@ class Task(Part):
 
     def learnt(self, values: Mapping[str, Tensor]) -> Self:
         """This task with its own parameters as a training has left them, in its fields."""
+        return self
+
+    def settled(self, records: Sequence[Record], outputs: Iterable[Answered]) -> Self:
+        """This task with what it chooses by what the trained model says of records that it has not learnt from.
+
+        `outputs` are computed as they are asked for. Each validation settles the task anew, and so does the end.
+        """
         return self
 
     @abstractmethod

@@ -153,7 +153,7 @@ class Train(Stage):
             put_into(parameters, best, ready)
             for name, value in best.method.items():
                 state[name].copy_(value)
-        prepared = replace(prepared, task=prepared.task.learnt(taken_out(model)))
+        prepared = replace(prepared, task=_settled(prepared.task.learnt(taken_out(model)), model, ready))
         roles = {name: source.to_plain() for name, source in self.roles.items()}
         provenance = {
             "recipe": place.folder.parent.name,
@@ -190,11 +190,20 @@ def _measure(stack: ExitStack, ready: Ready) -> Validation:
         if first is None:  # after the parameters have moved into flat storage
             first = stack.enter_context(Predictor(TorchNetwork(model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
         task = prepared.task.learnt(inside(model))
+        task = task.settled(records, first.outputs(records))
         predictor = Predictor(first.network, task, prepared.tokenizer, beside=first)
         return values(task, records, predictor.predict(records))
 
     name = prepared.task.metrics[0]
     return Validation(measure, name, find(Metric, name).higher_is_better)  # type: ignore[type-abstract]
+
+
+def _settled(task: Task, model: nn.Module, ready: Ready) -> Task:
+    """The task with what it chooses by the answers of the best model on the validation records, if there are any."""
+    if not ready.validation:
+        return task
+    with Predictor(TorchNetwork(model.to(device())), task, ready.prepared.tokenizer) as predictor:  # type: ignore[arg-type]
+        return task.settled(ready.validation, predictor.outputs(ready.validation))
 
 
 def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:

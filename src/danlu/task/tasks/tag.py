@@ -1,17 +1,19 @@
 """Entities in a text: spans of characters, each with its type (Ramshaw and Marcus, 1995)."""
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from danlu.data.record import Record
+from danlu.task.beside_counts import USUAL, Said, best_weight, count, f1, found, said
 from danlu.task.entities import Marked, Nested, in_tokens, read_marked, read_text
-from danlu.task.tagger import Tagger
-from danlu.task.task import Output, Prediction
+from danlu.task.tagger import Tagger, merged
+from danlu.task.task import Answered, Output, Prediction
 from danlu.text.batching.align import joined, label_tokens
 from danlu.text.batching.bio import class_names
 from danlu.text.batching.encoded import Encoded
+from danlu.text.tagging.kept import unpacked
 
 
 class Tag(Tagger):
@@ -39,6 +41,46 @@ class Tag(Tagger):
     )
 
     nested: Nested = Field(default="stop", description="of entities over one another: stop, or keep the longest")
+    counted: bool = Field(
+        default=False, description="counts what stands where in the training records, and lets that have a say as well"
+    )
+    counts: str = Field(default="", repr=False, description="what was counted, packed; learnt from the data")
+    weight: float | None = Field(
+        default=None, ge=0, le=10, description="of the counts' say; None: what is best on the validation records"
+    )
+
+    @model_validator(mode="after")
+    def _counts_are_used(self) -> Self:
+        if self.counted and self.decoding != "constrained":
+            raise ValueError(f"'counted' finds the best path itself, and 'decoding' is {self.decoding}; leave one out")
+        if not self.counted and (self.counts or self.weight is not None):
+            raise ValueError(
+                "'counts' and 'weight' have no effect without 'counted: true'; write that, or leave them out"
+            )
+        if self.counts and not set(self.labels).issuperset(unpacked(self.counts).labels):
+            raise ValueError("the counts are of other labels than 'labels'; leave them out to count anew")
+        return self
+
+    def fitted(self, records: Sequence[Record]) -> Self:
+        """See `Tagger.fitted`; where it is `counted`, with what was counted."""
+        task = super().fitted(records)
+        if not self.counted or self.counts:
+            return task
+        return task.model_copy(update={"counts": count([task.marked(r, n) for n, r in enumerate(records)])})
+
+    def settled(self, records: Sequence[Record], outputs: Iterable[Answered]) -> Self:
+        """This task with the weight of its counts, 0 among others, with which it finds most entities of `records`."""
+        if not self.counted or self.weight is not None or not self.counts:
+            return self
+        texts, truths, alone = [], [], []
+        for number, (record, answered) in enumerate(zip(records, outputs, strict=True)):
+            texts.append(self._said(*answered, self.text(record, number)))
+            spans = self.gold(record, number)
+            truths.append(frozenset((start, end, self.labels.index(label)) for start, end, label in spans))
+            entities = super().decode(*answered, record)["entities"]
+            alone.append(frozenset((e["start"], e["end"], self.labels.index(e["label"])) for e in entities))
+        weight = best_weight(texts, truths, f1(truths, alone), self.counts, self.labels)
+        return self.model_copy(update={"weight": weight})
 
     def marked(self, record: Record, number: int) -> Marked:
         """The text and its entities; see `Tagger.marked`."""
@@ -49,11 +91,26 @@ class Tag(Tagger):
         return read_text(record, number)
 
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """As `Tagger.decode`, and `tags` where `tokens` were given."""
-        found = super().decode(outputs, encoded, record)
+        """As `Tagger.decode`, and `tags` where `tokens` were given; the counts have their say where there are some."""
+        told = self._together(outputs, encoded, record) if self.counts else super().decode(outputs, encoded, record)
         if not in_tokens(record):
-            return found
-        spans = [(item["start"], item["end"], self.labels.index(item["label"])) for item in found["entities"]]
+            return told
+        spans = [(item["start"], item["end"], self.labels.index(item["label"])) for item in told["entities"]]
         names = class_names(self.labels)
         classes, _ = label_tokens(spans, joined(record["tokens"])[1])
-        return {**found, "tags": [names[value] for value in classes]}
+        return {**told, "tags": [names[value] for value in classes]}
+
+    def _together(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        weight = USUAL if self.weight is None else self.weight
+        if weight == 0:
+            return super().decode(outputs, encoded, record)
+        text = self.text(record, 0)
+        (spans,) = found([self._said(outputs, encoded, text)], self.counts, weight, self.labels)
+        entities = [
+            {"start": start, "end": end, "label": self.labels[kind], "text": text[start:end], "score": score}
+            for (start, end, kind), score in spans
+        ]
+        return {"entities": entities}
+
+    def _said(self, outputs: Sequence[Output], encoded: Sequence[Encoded], text: str) -> Said:
+        return said(*merged(outputs, encoded), text, self.counts, self.labels)
