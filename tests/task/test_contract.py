@@ -183,7 +183,7 @@ def test_the_loss_reaches_the_parameters(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_are_plain_and_do_not_depend_on_company(kind):
-    asked = {"text", "text_pair", "tokens", "context", "question", "head", "tail"}
+    asked = {"text", "text_pair", "tokens", "words", "context", "question", "head", "tail"}
     records = [{name: value for name, value in r.items() if name in asked} for r in task_for(kind).sample]
     predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task_for(kind), tokenizer_for(kind))
     together = predictor.predict(records)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from danlu.refusal import Refusal
 from danlu.task.tasks.tag import Tag
@@ -124,7 +125,7 @@ def test_of_nested_entities_the_longest_is_kept_where_that_is_wished():
 
 
 def test_training_data_without_any_entity_is_refused():
-    with pytest.raises(Refusal, match="there is no entity in the training data"):
+    with pytest.raises(Refusal, match="nothing is marked in the training data"):
         Tag().fitted([{"text": "b", "entities": []}])
 
 
@@ -152,3 +153,33 @@ def test_the_probability_of_a_beginning_counts_all_types_and_what_lies_between_t
     assert task.beginnings([log], [windows], 5) == pytest.approx(expected)
     empty = Encoded(0, (Row(np.zeros(0, np.int32), np.zeros((0, 2), np.int32)),))
     assert task.beginnings([log[:0]], [empty], 2).tolist() == [0, 0]
+
+
+def test_the_loss_of_a_crf_counts_rows_apart_and_pieces_of_a_text_may_begin_within_an_entity(tokenizer):
+    task = Tag(decoding="crf").fitted([RECORD])
+    rows = task.encode([RECORD, {"text": "李白", "entities": []}], tokenizer, 12, labelled=True)
+    width, rng = max(map(len, rows)), np.random.default_rng(0)
+    logits = torch.randn(len(rows), width, 5, generator=torch.manual_seed(0))
+    own = {"own.transitions": torch.randn(6, 5, generator=torch.manual_seed(1)) / 100}
+
+    def loss(chosen, wide):
+        batch = task.collate([rows[row] for row in chosen], wide, tokenizer, rng)
+        return task.losses({"logits": logits[list(chosen), :wide], **own}, batch)["tags"]
+
+    apart = sum(loss([number], len(row)) for number, row in enumerate(rows))
+    torch.testing.assert_close(loss(range(len(rows)), width), apart)
+    assert apart < 1e3, "no row takes a step that is not allowed"
+
+
+def test_a_token_by_itself_may_go_on_with_nothing_where_that_is_asked(tokenizer):
+    task = Tag(labels=("x",), decoding="argmax")
+    rows = task.encode([{"text": "李白", "entities": []}], tokenizer, 64, labelled=True)
+    goes_on = np.tile(np.array([-9.0, -9.0, 0.0], np.float32), (len(rows[0]), 1))
+    assert [item["text"] for item in task.decode([goes_on], rows, {"text": "李白"})["entities"]] == ["李白"]
+
+
+def test_transitions_without_a_crf_or_of_another_size_are_refused():
+    with pytest.raises(ValueError, match="belong to 'decoding: crf', and it is constrained"):
+        Tag(transitions=((0.0,), (0.0,)))
+    with pytest.raises(ValueError, match="must have 4 rows of 3"):
+        Tag(labels=("x",), decoding="crf", transitions=((0.0,), (0.0,)))

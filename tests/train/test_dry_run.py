@@ -21,25 +21,26 @@ A_TOKEN = 2e-5  # seconds
 class Slow(nn.Module):
     """Takes a time for each of its tokens, by a clock of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, a_step: float = 0.0) -> None:
         super().__init__()
+        self.a_step = a_step
         self.weight = nn.Parameter(torch.ones(4))
         self.seen: list[tuple[int, int]] = []
         self.clock = 0.0
 
     def forward(self, ids_BT: Tensor) -> Tensor:
         self.seen.append((len(ids_BT), ids_BT.shape[1]))
-        self.clock += A_TOKEN * ids_BT.numel()
+        self.clock += self.a_step + A_TOKEN * ids_BT.numel()
         return self.weight.sum() * ids_BT.shape[0]
 
 
-def batches(lengths: list[int], tokens: int) -> Batches:
+def batches(lengths: list[int], tokens: int, examples: int | None = None) -> Batches:
     def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
         ids_BT = torch.zeros(len(rows), width, dtype=torch.long)
         return Batch({"ids_BT": ids_BT}, {}, {"sum": len(rows)}, np.arange(len(rows)), 0)
 
     encoded = [Encoded(row, (Row(np.zeros(length, np.int32)),)) for row, length in enumerate(lengths)]
-    return Batches(encoded, collate, 0, tokens=tokens, examples=None, accumulate=1, parts=1)
+    return Batches(encoded, collate, 0, tokens=tokens, examples=examples, accumulate=1, parts=1)
 
 
 def loss(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -59,6 +60,28 @@ def test_the_time_of_all_steps_is_foretold_from_a_few(features: bool, monkeypatc
     assert found.padding == pytest.approx(1 - sum(lengths) / padded)
     assert found.largest == model.seen[0] == max(model.seen, key=lambda shape: (shape[0] * shape[1], shape[1]))
     assert len(model.seen) <= 6
+
+
+SPEEDS = [(0.0, None, 1), (0.02, None, 2), (0.02, 24, 2), (5.0, None, 1)]
+
+
+@pytest.mark.parametrize(("a_step", "examples", "times"), SPEEDS)
+def test_a_size_of_batches_that_is_clearly_faster_is_told(
+    a_step: float, examples: int | None, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, model = batches([20] * 600, 512, examples), Slow(a_step)
+    monkeypatch.setattr(time, "perf_counter", lambda: model.clock)
+    monkeypatch.setattr(fair, "BUSY", -1.0)
+    found = dry_run(model, made, loss, Training(steps=3), precision="float32", sizes=True).faster
+    if times == 1:
+        assert found is None, "as fast, or too slow to be tried"
+        return
+    own, name = (512, "batch_tokens") if examples is None else (examples, "batch_examples")
+    assert found is not None
+    assert (found.setting, found.size) == (name, times * own)
+    a_row = [a_step / rows + 20 * A_TOKEN for rows in (24, 48)]
+    assert found.gain == pytest.approx(a_row[0] / a_row[1] - 1, rel=0.1)
+    assert len(model.seen) <= 6 + 4 * 3
 
 
 def test_a_peak_sees_what_was_held_and_let_go_again() -> None:

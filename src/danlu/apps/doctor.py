@@ -232,7 +232,13 @@ def _training(stage: Train, ready: Ready) -> TrainingFacts:
     validating = _validating(ready)
     features = stage.tuning.freezes_trunk
     measured = dry_run(
-        ready.model, batches, ready.roles.loss, stage.train, precision=ready.precision, features=features
+        ready.model,
+        batches,
+        ready.roles.loss,
+        stage.train,
+        precision=ready.precision,
+        features=features,
+        sizes=not prepared.task.couples_rows,
     )
     stage.tuning.groups(ready.model, measured.steps)  # what it refuses is told now
     every = stage.train.evaluate or measured.steps_an_epoch
@@ -303,7 +309,7 @@ def _unknown_in_rows(ready: Ready) -> float:
 
 def _text(record: Record) -> str:
     told = [value for name, value in record.items() if isinstance(value, str) and name != "label"]
-    return " ".join([*told, *map(str, record.get("tokens", ()))])
+    return " ".join([*told, *map(str, record.get("tokens") or record.get("words") or ())])
 
 
 def _validating(ready: Ready) -> float:

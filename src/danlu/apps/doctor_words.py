@@ -97,6 +97,9 @@ def warnings_of_training(found: TrainingFacts, _: Say) -> list[str]:
         told.append(few.format(steps=dry.steps))
     if dry.padding >= PADDING:
         told.append(_("{share:.0%} of each batch is padding; see 'batch_tokens'").format(share=dry.padding))
+    if dry.faster:
+        quick = _("with '{setting}: {size}' a second computes {gain:.0%} more tokens here, in steps of another size")
+        told.append(quick.format(setting=dry.faster.setting, size=dry.faster.size, gain=dry.faster.gain))
     if dry.bytes > ROOM * dry.room:
         told.append(
             _("the largest batch takes {bytes} of {room}; lower 'batch_tokens' or 'max_length'").format(

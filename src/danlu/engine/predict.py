@@ -137,7 +137,8 @@ class Predictor:
         self.close()
 
     def _block(self, records: list[Record], start: int) -> list[Prediction]:
-        given, form, column = records, self.task.form, self.task.characters_of
+        given, form = records, self.task.form
+        column, apart = self.task.characters_of, self.task.words_apart
         records = rewritten(given, self.rewriters)
         if self.task.answers_by == "generate":
             predictions = self._composed(records, start)
@@ -147,7 +148,9 @@ class Predictor:
                 for (outputs, windows), record in zip(self._read(records, start), records, strict=True)
             ]
         return [
-            prediction if record is before else as_given(prediction, before, record, self.rewriters, form, column)
+            prediction
+            if record is before
+            else as_given(prediction, before, record, self.rewriters, form, column, words_apart=apart)
             for prediction, before, record in zip(predictions, given, records, strict=True)
         ]
 

@@ -17,6 +17,7 @@ from danlu.machine.device import device
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training
 from danlu.model.heads import unwrapped
+from danlu.model.own import put_in
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
 from danlu.refusal import Refusal
@@ -218,7 +219,7 @@ def network(prepared: Prepared, precision: str, say: Say) -> tuple[nn.Module, Pr
     """
     built = prepared.tuned_model(say)
     task = suited(built, prepared.task, prepared.tokenizer, say)
-    return prepare_for_training(built, precision), replace(prepared, task=task)
+    return prepare_for_training(put_in(built, task.parameters()), precision), replace(prepared, task=task)
 
 
 def rows_of(learnt: Learnt, prepared: Prepared, model: nn.Module, settings: Training) -> Sequence[Encoded]:

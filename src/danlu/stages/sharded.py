@@ -58,7 +58,7 @@ class Sharded:
         chosen = {name: getattr(asked, name) for name in asked.model_fields_set}
         if type(asked) is not type(written) or any(getattr(written, name) != chosen[name] for name in chosen):
             raise Refusal(
-                f"{self.folder}: the rows were encoded for the task {self.manifest.about['task']}; "
+                f"{self.folder}: the rows were encoded for the task {self.manifest.about['task']!s:.400}; "
                 "write the same 'task' in the stage that trains, or write the shards again"
             )
         return written

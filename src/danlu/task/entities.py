@@ -32,6 +32,40 @@ def in_tokens(record: Record) -> bool:
     return "tokens" in record and "text" not in record
 
 
+def read_words(record: Record, number: int) -> tuple[str, list[tuple[int, int]] | None]:
+    """The text of a record and the words that are given with it, None where there are none.
+
+    Words without a text are laid out as tokens are. Raises `Refusal` naming the record and the column.
+    """
+    column = "words" if "words" in record else "tokens"
+    if column not in record:
+        return text_in(record, number), None
+    if "text" in record:
+        return text_in(record, number), borders({**record, "words": _tokens(record, number, column)}, number)
+    text, found = joined(_tokens(record, number, column))
+    return text, [(start, end) for start, end in found.tolist()]
+
+
+def read_tagged(record: Record, number: int) -> Marked:
+    """The text of a record whose words have a tag each, and these as spans.
+
+    Raises `Refusal` naming the record: words or tags are missing, or there are more of the one than of the other.
+    """
+    text, words = read_words(record, number)
+    tags = record.get("tags")
+    if words is None:
+        raise Refusal(missing(record, number, "words", "a list of words"))
+    if "tags" not in record:
+        raise Refusal(missing(record, number, "tags", "a list with a tag for each word"))
+    labels = [label_of(tag) for tag in tags] if isinstance(tags, list) else []
+    if len(labels) != len(words) or None in labels:
+        raise Refusal(
+            f"record {number + 1:,}: column 'tags' must be a list with one tag for each of the {len(words)} words, "
+            "none of them empty"
+        )
+    return Marked(text, [(start, end, str(tag)) for (start, end), tag in zip(words, labels, strict=True)])
+
+
 def read_text(record: Record, number: int) -> str:
     """The text of a record, joined from its tokens where it comes as tokens; `number` counts records from 0.
 
@@ -39,6 +73,8 @@ def read_text(record: Record, number: int) -> str:
     """
     if in_tokens(record):
         return joined(_tokens(record, number))[0]
+    if "words" in record and "text" not in record and "tags" in record:
+        return read_words(record, number)[0]
     if "words" in record and "text" not in record:
         borders(record, number)
         return text_in_words(record)
@@ -107,11 +143,11 @@ def _entity(item: Any, text: str, number: int) -> Entity:
     )
 
 
-def _tokens(record: Record, number: int) -> list[str]:
-    tokens = record["tokens"]
+def _tokens(record: Record, number: int, column: str = "tokens") -> list[str]:
+    tokens = record[column]
     if isinstance(tokens, list) and all(isinstance(token, str) and token for token in tokens):
         return tokens
-    raise Refusal(f"record {number + 1:,}: column 'tokens' must be a list of words, none of them empty")
+    raise Refusal(f"record {number + 1:,}: column '{column}' must be a list of words, none of them empty")
 
 
 def _from_tags(record: Record, number: int) -> Marked:

@@ -56,8 +56,10 @@ def as_given(
     rewriters: Sequence[Rewriter],
     form: Answer,
     column: str = "text",
+    *,
+    words_apart: bool = False,
 ) -> Prediction:
-    """A prediction for a rewritten record, said of the text in `column` as it was given."""
+    """A prediction for a rewritten record, said of the text in `column` as it was given; see `Task.words_apart`."""
     if not form.of_characters:
         return prediction
     if column in given:
@@ -65,7 +67,8 @@ def as_given(
     elif "tokens" in given:
         text, alignments = _tokens_aligned(joined(given["tokens"]), joined(record["tokens"]))
     else:
-        text, alignments = _tokens_aligned(_side_by_side(given["words"]), _side_by_side(record["words"]))
+        lay = joined if words_apart else _side_by_side
+        text, alignments = _tokens_aligned(lay(given["words"]), lay(record["words"]))
     return form.as_given(prediction, text, partial(back, alignments))
 
 

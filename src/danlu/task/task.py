@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from danlu.answer.answer import Answer
 from danlu.data.record import Record
 from danlu.model.heads import kept_logits
+from danlu.model.own import inside
 from danlu.model.shape import Shape
 from danlu.model.written import Written
 from danlu.recipe.part import Part, find
@@ -26,6 +27,8 @@ Prediction = dict[str, Any]
 
 Output = NDArray[np.float32]
 
+Answered = tuple[list[Output], list[Encoded]]
+"""What the model gives for the windows of a record, and these windows."""
 
 Inputs = Mapping[str, Any]
 """Keyword arguments of a model: tensors, and now and then a switch."""
@@ -82,6 +85,9 @@ class Task(Part):
     repeats: ClassVar[bool] = True
     """Whether a row is the same whenever it is collated; False where `rng` draws in it, as for masks."""
 
+    words_apart: ClassVar[bool] = False
+    """Whether `words` without a text are laid out as tokens are, not side by side."""
+
     roles: ClassVar[tuple[str, ...]] = ()
     """Names of frozen networks that the loss reads beside the one that learns, such as a teacher or a reference."""
 
@@ -119,11 +125,21 @@ class Task(Part):
         """
         return self
 
-    def settled(self, records: Sequence[Record], outputs: Iterable[tuple[list[Output], list[Encoded]]]) -> Self:
-        """This task with what it learns from validation records once the best weights are there, such as a threshold.
+    def parameters(self) -> dict[str, Tensor]:
+        """Parameters of its own beside those of the network, by name, as they stand; they are trained with it.
 
-        `outputs` are what the model gives for the windows of each record, and these; nothing is computed unless they
-        are asked for.
+        `losses` finds them as `own.NAME`.
+        """
+        return {}
+
+    def learnt(self, values: Mapping[str, Tensor]) -> Self:
+        """This task with its own parameters as a training has left them, in its fields."""
+        return self
+
+    def settled(self, records: Sequence[Record], outputs: Iterable[Answered]) -> Self:
+        """This task with what it chooses by what the trained model says of records that it has not learnt from.
+
+        `outputs` are computed as they are asked for. Each validation settles the task anew, and so does the end.
         """
         return self
 
@@ -188,7 +204,8 @@ class Task(Part):
 
     def loss(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """The sums of `losses`; the caller divides each by its count in the whole step."""
-        return self.losses(self.forward(model, batch.inputs, self.places(batch)), batch)
+        own = {f"own.{name}": value for name, value in (inside(model) or self.parameters()).items()}
+        return self.losses({**self.forward(model, batch.inputs, self.places(batch)), **own}, batch)
 
     def answered(self, model: nn.Module, batch: Batch) -> list[Output]:
         """The `outputs` of a batch."""

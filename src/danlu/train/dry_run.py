@@ -1,8 +1,9 @@
 """A few steps of a training before it begins: whether the largest batch fits, and how long all of it will take."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from danlu.machine.peak import Peak, room
 from danlu.model.replica import replica
 from danlu.text.batching.batch import Batch, Slice
+from danlu.train.batch_size import Faster, faster, in_turn, rivals
 from danlu.train.batches import Batches
 from danlu.train.loop import Loss, Scaler, steps
 from danlu.train.optimizer import build_optimizer, lay_out
@@ -18,6 +20,7 @@ from danlu.train.settings import Training
 
 SHAPES = 4  # batches that are timed beside the largest one
 OUTLIER = 3  # times the median cost of a token: beyond it something else held the machine up
+HELD = 2  # times what the largest batch takes that a larger one may
 LONGEST = 30.0  # seconds: then no further batch is timed
 
 
@@ -28,6 +31,7 @@ class DryRun:
     - `seconds`: of all steps, without validation and saving; measured on batches of several widths.
     - `bytes`: the most that was held at the largest batch, optimizer included; `room`: what there is.
     - `largest`: rows and width of the largest batch; `padding`: share of the first epoch's tokens that is padding.
+    - `faster`: another size of batches that computes clearly more tokens a second, if one was found.
     """
 
     steps: int
@@ -37,14 +41,23 @@ class DryRun:
     room: int
     largest: tuple[int, int]
     padding: float
+    faster: Faster | None = None
 
 
 def dry_run(
-    model: nn.Module, batches: Batches, loss: Loss, settings: Training, *, precision: str, features: bool = False
+    model: nn.Module,
+    batches: Batches,
+    loss: Loss,
+    settings: Training,
+    *,
+    precision: str,
+    features: bool = False,
+    sizes: bool = False,
 ) -> DryRun:
     """Take steps of rate 0 with `model`, which is of no use for anything else afterwards; `precision` is resolved.
 
-    With `features` the trunk is frozen and its outputs are computed once, so one forward pass is what counts.
+    With `features` the trunk is frozen and its outputs are computed once, so one forward pass is what counts. With
+    `sizes` a few more steps tell whether other sizes of batches are faster, where there is memory for them.
     Raises `Refusal` for a loss that is not finite.
     """
     planned = batches.plan(0)
@@ -52,13 +65,22 @@ def dry_run(
     ordered = sorted(planned, key=lambda piece: piece.width)
     places = np.linspace(0, len(ordered) - 1, SHAPES).round().astype(int)
     chosen = [largest, largest, *(ordered[place] for place in dict.fromkeys(places.tolist()))]
+    others, taken = rivals(batches, planned) if sizes and not features else {}, list[float]()
+
+    def pieces() -> Iterator[Slice]:
+        yield from chosen
+        if others and len(taken) == len(chosen) and HELD * peak.bytes < room():
+            yield from in_turn(others, taken[1] * next(iter(others.values())).tokens / largest.tokens)
+
     with Peak() as peak:
         timed = (
             _forward(model, batches, chosen, loss)
             if features
-            else _steps(model, batches, chosen, loss, settings, precision)
+            else _steps(model, batches, pieces(), loss, settings, precision)
         )
-        seconds = np.array(list(timed))
+        taken += islice(timed, len(chosen))
+    seconds = np.array(taken)
+    found = faster(batches, others, [*timed]) if others else None
     measured = chosen[1 : len(seconds)]
     a_token = seconds[1:] / [piece.tokens for piece in measured]
     a_token = np.minimum(a_token, OUTLIER * np.median(a_token))
@@ -76,11 +98,12 @@ def dry_run(
         room=room(),
         largest=(len(largest.examples), largest.width),
         padding=1 - batches.reader.sizes.tokens / padded,
+        faster=found,
     )
 
 
 def _steps(
-    model: nn.Module, batches: Batches, chosen: Sequence[Slice], loss: Loss, settings: Training, precision: str
+    model: nn.Module, batches: Batches, chosen: Iterable[Slice], loss: Loss, settings: Training, precision: str
 ) -> Iterator[float]:
     """Seconds of a whole step on each batch; the first of them also makes the optimizer's state."""
     parameters = lay_out(settings.optimizer, model)
@@ -122,7 +145,7 @@ def _forward(model: nn.Module, batches: Batches, chosen: Sequence[Slice], loss: 
             return
 
 
-def _groups(model: nn.Module, batches: Batches, chosen: Sequence[Slice]) -> Iterator[list[Batch]]:
+def _groups(model: nn.Module, batches: Batches, chosen: Iterable[Slice]) -> Iterator[list[Batch]]:
     where = next(model.parameters()).device
     for number, piece in enumerate(chosen):
         yield list(batches.micro_batches(piece, (number, 0), where))

@@ -56,6 +56,7 @@ def test_conversations_pairs_translations_and_tokens_are_rewritten_where_they_ho
         {"text": "Ａ", "text_pair": "Ｂ", "label": "same"},
         {"source": "Ｃ", "target": "Ｄ"},
         {"tokens": ["Ｅ", "\u200b", "F"], "tags": ["O", "B-x", "I-x"]},
+        {"words": ["Ｅ", "\u200b", "F"], "tags": ["n", "x", "v"]},
         {"words": ["今天", "\ufeff", "好"]},
         {"text": 7, "label": "number"},
     ]
@@ -65,6 +66,7 @@ def test_conversations_pairs_translations_and_tokens_are_rewritten_where_they_ho
         {"text": "A", "text_pair": "B", "label": "same"},
         {"source": "C", "target": "D"},
         {"tokens": ["E", "F"], "tags": ["O", "B-x"]},
+        {"words": ["E", "F"], "tags": ["n", "v"]},
         {"words": ["今天", "好"]},
         {"text": 7, "label": "number"},
     ]

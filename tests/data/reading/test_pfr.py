@@ -76,6 +76,11 @@ def test_words_are_those_of_the_file(tmp_path: Path) -> None:
         {"text": "江泽民在中央电视台。", "words": ["江", "泽民", "在", "中央", "电视台", "。"]},
         {"text": "好", "words": ["好"]},
     ]
+    assert read(str(path), marks="tags")[0] == {
+        "text": "江泽民在中央电视台。",
+        "words": ["江", "泽民", "在", "中央", "电视台", "。"],
+        "tags": ["nr", "nr", "p", "n", "n", "w"],
+    }
     tagged = read(str(path), marks="parts_of_speech")
     names = [("江", "nr"), ("泽民", "nr"), ("在", "p"), ("中央", "n"), ("电视台", "n"), ("。", "w")]
     assert [marked(record) for record in tagged] == [names, [("好", "a")]]

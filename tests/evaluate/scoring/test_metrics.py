@@ -56,6 +56,7 @@ CASES = {
     "entity_precision": ("spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 1 / 4),
     "entity_recall": ("spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 1 / 3),
     "entity_f1": ("spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 2 / 7),
+    "tag_accuracy": ("spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 1 / 3),
     "perplexity": ("likelihood", [(0.0, 0)] * 2, [(math.log(8) * 2, 2), (math.log(2) * 4, 4)], (), 2 ** (10 / 6)),
     "exact_match": ("excerpt", ANSWERS, ANSWERED, (), 2 / 4),
     "token_f1": ("excerpt", ANSWERS, ANSWERED, (), (1 + 1 + 2 * 2 / 5 + 0) / 4),
@@ -103,7 +104,7 @@ def measured(kind, *given):
 
 def test_every_metric_has_a_known_answer():
     assert sorted(CASES) == kinds(Metric)
-    assert len(CASES) >= 27
+    assert len(CASES) >= 28
 
 
 @pytest.mark.parametrize("kind", CASES)

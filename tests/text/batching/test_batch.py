@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,6 +84,20 @@ def test_short_phrases_are_padded_by_a_few_tokens_in_a_hundred():
     slices = plan(Sizes(np.array(lengths)), tokens=10**9, examples=32, rng=np.random.default_rng(0))
     padded = sum(piece.tokens for piece in slices)
     assert 1 - lengths.sum() / padded < 0.1
+
+
+@pytest.mark.parametrize("examples", [7, 32])
+def test_batches_of_so_many_examples_have_few_shapes_in_all_epochs(examples):
+    lengths = realistic_lengths(5000)
+    shapes = {
+        (len(piece.examples), piece.width)
+        for epoch in range(5)
+        for piece in plan(Sizes(np.array(lengths)), tokens=64, examples=examples, rng=np.random.default_rng(epoch))
+    }
+    full = {width for count, width in shapes if count == examples}
+    assert len(full) <= 32
+    assert len({count for count, _ in shapes}) <= 2
+    assert len(shapes) <= len(full) + 2
 
 
 def test_without_a_generator_the_longest_come_first():

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,14 +150,18 @@ def test_no_task_makes_a_special_token_of_what_is_typed(kind: str, name: str) ->
     task = sort().fitted(sort.sample).shaped("encoder_decoder")
     given = {"entities": []} if "entities" in sort.columns else {}
     record = {**{key: value for key, value in sort.sample[0].items() if key != "text"}, **given}
+
+    def of(text: str) -> dict[str, Any]:
+        return {"words": [text], "tags": record["tags"][:1]} if "words" in sort.columns else record | {"text": text}
+
     for labelled in (True, False):
-        [*plain] = task.encode([record | {"text": "a"}], tokenizer, 256, labelled=labelled)
+        [*plain] = task.encode([of("a")], tokenizer, 256, labelled=labelled)
         around = specials_in(plain[0].row.input_ids.tolist(), tokenizer)
         for special in special_tokens(tokenizer):
             if kind == "masked_lm" and not labelled and special == tokenizer.mask_token:
                 continue  # whoever asks it to fill a place, writes the mask: tested below
             for text in typed(special):
-                for row in task.encode([record | {"text": text}], tokenizer, 256, labelled=labelled):
+                for row in task.encode([of(text)], tokenizer, 256, labelled=labelled):
                     assert specials_in(row.row.input_ids.tolist(), tokenizer) == around, text
 
 

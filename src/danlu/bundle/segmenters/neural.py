@@ -14,7 +14,7 @@ from danlu.bundle.bundle import Bundle, load
 from danlu.data.characters.scripts import SPACE, kinds_of
 from danlu.data.characters.side_by_side import Bools, Characters
 from danlu.refusal import Refusal
-from danlu.task.tasks.tag import Tag
+from danlu.task.tagger import Tagger
 from danlu.text.segmenting.segmenter import Segmenter, open_segmenter
 from danlu.text.segmenting.segmenters.ngram import Ngram
 
@@ -57,7 +57,7 @@ class Neural(Segmenter):
     def _shares(self, given: Characters, filled: Sequence[Stretch]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """The probability that a word begins at each character, (N,)."""
         task, found = self._bundle.task, np.zeros(len(given.codes))
-        assert isinstance(task, Tag)
+        assert isinstance(task, Tagger)
         records = ({"text": given.whole[start:end]} for start, end in filled)
         for (start, end), (outputs, windows) in zip(filled, self._bundle.predictor.outputs(records), strict=True):
             found[start:end] = task.beginnings(outputs, windows, end - start)
@@ -66,7 +66,7 @@ class Neural(Segmenter):
     @cached_property
     def _bundle(self) -> Bundle:
         bundle = load(self.path, self.precision)
-        if not isinstance(bundle.task, Tag):
+        if not isinstance(bundle.task, Tagger):
             raise Refusal(
                 f"{bundle.folder}: is a bundle of the task '{bundle.task.kind}', which finds no words; give one of the "
                 "task tag that was trained on segmented text"

@@ -15,7 +15,7 @@ TEXTS = ("text", "text_pair", "context", "question", "source", "target", "chosen
 """Columns that hold a text, beside the one that records are compared by."""
 
 TOKENS = ("tokens", "words")
-"""Columns that hold a text in pieces; `tags` goes with the first."""
+"""Columns that hold a text in pieces; `tags` goes with the first that there is."""
 
 _IN_TEXT = ("entities", "head", "tail")
 
@@ -75,7 +75,8 @@ def rewrite_tokens(records: list[Record], rewriter: Rewriter, names: Collection[
             stay = [place for place, token in enumerate(tokens) if token]
             records[row] = records[row] | {name: [tokens[place] for place in stay]}
             tags = records[row].get("tags")
-            if name == "tokens" and isinstance(tags, list) and len(tags) == len(old):
+            first = next(column for column in TOKENS if column in records[row])
+            if name == first and isinstance(tags, list) and len(tags) == len(old):
                 records[row]["tags"] = _tags_left(tags, stay)
 
 

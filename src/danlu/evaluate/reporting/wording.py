@@ -19,6 +19,7 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
         "entity_f1": _("Entity F1"),
         "entity_precision": _("Entity precision"),
         "entity_recall": _("Entity recall"),
+        "tag_accuracy": _("Tag accuracy"),
         "perplexity": _("Perplexity"),
         "auc": _("AUC (macro)"),
         "subset_accuracy": _("Exactly right sets"),

@@ -18,6 +18,7 @@ from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
+from danlu.model.own import inside, put_in, taken_out
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source
 from danlu.model.word_rows import parameters_of, word_rows
@@ -41,7 +42,7 @@ from danlu.stages.sources import Data, rewriters_for
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import try_a_step
 from danlu.stages.vocabulary import keep_what_is_read, put_into
-from danlu.task.task import Output, Task
+from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import TokenizerSource
@@ -147,13 +148,13 @@ class Train(Stage):
     def _save(self, place: Place, ready: Ready, best: Best) -> None:
         """Put the best weights into a fresh float32 model, so that what was frozen is exactly what it was."""
         prepared, precision, learnt = ready.prepared, ready.precision, ready.learnt
-        model = prepared.tuned_model()
+        model = put_in(prepared.tuned_model(), prepared.task.parameters())
         parameters, state = dict(model.named_parameters()), self.tuning.state(model)
         with torch.no_grad():
             put_into(parameters, best, ready)
             for name, value in best.method.items():
                 state[name].copy_(value)
-        prepared = replace(prepared, task=prepared.task.settled(ready.validation, _outputs(model, ready)))
+        prepared = replace(prepared, task=_settled(prepared.task.learnt(taken_out(model)), model, ready))
         roles = {name: source.to_plain() for name, source in self.roles.items()}
         provenance = {
             "recipe": place.folder.parent.name,
@@ -183,24 +184,27 @@ def _remove_leftovers(folder: Path) -> None:
 def _measure(stack: ExitStack, ready: Ready) -> Validation:
     """Look at the model through the very path that serves: encode, predict, decode, score."""
     model, prepared, records = ready.model, ready.prepared, ready.validation
-    predictor: Predictor | None = None
+    first: Predictor | None = None
 
     def measure() -> dict[str, float]:
-        nonlocal predictor
-        if predictor is None:  # after the parameters have moved into flat storage
-            predictor = stack.enter_context(Predictor(TorchNetwork(model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
-        return values(prepared.task, records, predictor.predict(records))
+        nonlocal first
+        if first is None:  # after the parameters have moved into flat storage
+            first = stack.enter_context(Predictor(TorchNetwork(model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
+        task = prepared.task.learnt(inside(model))
+        task = task.settled(records, first.outputs(records))
+        predictor = Predictor(first.network, task, prepared.tokenizer, beside=first)
+        return values(task, records, predictor.predict(records))
 
     name = prepared.task.metrics[0]
     return Validation(measure, name, find(Metric, name).higher_is_better)  # type: ignore[type-abstract]
 
 
-def _outputs(model: nn.Module, ready: Ready) -> Iterator[tuple[list[Output], list[Encoded]]]:
-    """What the model gives for each validation record; computed when the first is asked for."""
-    network = TorchNetwork(model.to(device()))  # type: ignore[arg-type]
-    with Predictor(network, ready.prepared.task, ready.prepared.tokenizer) as predictor:
-        yield from predictor.outputs(ready.validation)
-    model.cpu()
+def _settled(task: Task, model: nn.Module, ready: Ready) -> Task:
+    """The task with what it chooses by the answers of the best model on the validation records, if there are any."""
+    if not ready.validation:
+        return task
+    with Predictor(TorchNetwork(model.to(device())), task, ready.prepared.tokenizer) as predictor:  # type: ignore[arg-type]
+        return task.settled(ready.validation, predictor.outputs(ready.validation))
 
 
 def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:

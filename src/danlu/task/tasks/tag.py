@@ -1,46 +1,36 @@
-"""Entities in a text: a BIO class for every token (Ramshaw and Marcus, 1995), labels living on characters."""
+"""Entities in a text: spans of characters, each with its type (Ramshaw and Marcus, 1995)."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Self
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from pydantic import Field
-from torch import Tensor, nn
+from pydantic import Field, model_validator
 
-from danlu.data.labels import LabelNames
 from danlu.data.record import Record
-from danlu.refusal import Refusal
+from danlu.task.beside_counts import USUAL, Said, best_weight, count, f1, found, said
 from danlu.task.entities import Marked, Nested, in_tokens, read_marked, read_text
-from danlu.task.inputs import lengths_of, model_inputs
-from danlu.task.task import Output, Prediction, Task, Truth
-from danlu.text.batching.align import Offsets, Span, joined, label_tokens, spans_of, without_space
-from danlu.text.batching.batch import Batch, pad
-from danlu.text.batching.bio import best_path, class_names
+from danlu.task.tagger import Tagger, merged
+from danlu.task.task import Answered, Output, Prediction
+from danlu.text.batching.align import joined, label_tokens
+from danlu.text.batching.bio import class_names
 from danlu.text.batching.encoded import Encoded
-from danlu.text.batching.windows import TooLong, windows
-from danlu.text.tokenizing.tokenizer import Tokenizer
-
-Entity = tuple[int, int, str]
+from danlu.text.tagging.kept import unpacked
 
 
-class Tag(Task):
+class Tag(Tagger):
     """Find spans of characters and say what each of them is; spans do not overlap.
 
     A text that is split gives windows that share a quarter of their tokens; each token is read where it has the
     most text around it. Output of a row: log-probabilities (T, C).
     """
 
-    auto_class: ClassVar[str] = "AutoModelForTokenClassification"
     columns: ClassVar[dict[str, str]] = {
         "text": "text",
         "entities": "list of {start, end, label}; or 'tokens' and 'tags' (BIO) instead of both; or 'words'",
     }
     other_columns: ClassVar[tuple[str, ...]] = ("tokens", "tags", "words")
-    answer_form: ClassVar[str] = "spans"
     metrics: ClassVar[tuple[str, ...]] = ("entity_f1", "entity_precision", "entity_recall")
     baseline: ClassVar[str | None] = "hmm"
+    label_means: ClassVar[str] = "entity type"
     sample: ClassVar[tuple[Record, ...]] = (
         {
             "text": "李白生于碎叶城。",
@@ -50,156 +40,77 @@ class Tag(Task):
         {"text": "今天没有新闻。", "entities": []},
     )
 
-    labels: LabelNames = Field(default=(), description="types of entities; empty: those of the training data")
     nested: Nested = Field(default="stop", description="of entities over one another: stop, or keep the longest")
-    too_long: TooLong = "split"
+    counted: bool = Field(
+        default=False, description="counts what stands where in the training records, and lets that have a say as well"
+    )
+    counts: str = Field(default="", repr=False, description="what was counted, packed; learnt from the data")
+    weight: float | None = Field(
+        default=None, ge=0, le=10, description="of the counts' say; None: what is best on the validation records"
+    )
+
+    @model_validator(mode="after")
+    def _counts_are_used(self) -> Self:
+        if self.counted and self.decoding != "constrained":
+            raise ValueError(f"'counted' finds the best path itself, and 'decoding' is {self.decoding}; leave one out")
+        if not self.counted and (self.counts or self.weight is not None):
+            raise ValueError(
+                "'counts' and 'weight' have no effect without 'counted: true'; write that, or leave them out"
+            )
+        if self.counts and not set(self.labels).issuperset(unpacked(self.counts).labels):
+            raise ValueError("the counts are of other labels than 'labels'; leave them out to count anew")
+        return self
 
     def fitted(self, records: Sequence[Record]) -> Self:
-        """This task with the types of entities of the training records, sorted.
+        """See `Tagger.fitted`; where it is `counted`, with what was counted."""
+        task = super().fitted(records)
+        if not self.counted or self.counts:
+            return task
+        return task.model_copy(update={"counts": count([task.marked(r, n) for n, r in enumerate(records)])})
 
-        Raises `Refusal` for a wrong entity or tag, an unknown type where `labels` were given, and no entity at all.
-        """
-        found = {
-            label
-            for number, record in enumerate(records)
-            for _, _, label in read_marked(record, number, self.nested).spans
-        }
-        if self.labels:
-            for number, record in enumerate(records):
-                self._spans(read_marked(record, number, self.nested), number)
+    def settled(self, records: Sequence[Record], outputs: Iterable[Answered]) -> Self:
+        """This task with the weight of its counts, 0 among others, with which it finds most entities of `records`."""
+        if not self.counted or self.weight is not None or not self.counts:
             return self
-        if not found:
-            raise Refusal("column 'entities': there is no entity in the training data; check the column's name")
-        return self.model_copy(update={"labels": tuple(sorted(found))})
+        texts, truths, alone = [], [], []
+        for number, (record, answered) in enumerate(zip(records, outputs, strict=True)):
+            texts.append(self._said(*answered, self.text(record, number)))
+            spans = self.gold(record, number)
+            truths.append(frozenset((start, end, self.labels.index(label)) for start, end, label in spans))
+            entities = super().decode(*answered, record)["entities"]
+            alone.append(frozenset((e["start"], e["end"], self.labels.index(e["label"])) for e in entities))
+        weight = best_weight(texts, truths, f1(truths, alone), self.counts, self.labels)
+        return self.model_copy(update={"weight": weight})
 
-    def config(self) -> dict[str, Any]:
-        """Names and number of the classes: `O`, then `B-` and `I-` of each type."""
-        names = class_names(self.labels)
-        return {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
+    def marked(self, record: Record, number: int) -> Marked:
+        """The text and its entities; see `Tagger.marked`."""
+        return read_marked(record, number, self.nested)
 
-    def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
-        """One row a text, or one a window; the target `tags` (T,): classes, -100 where there are no characters."""
-        marked = (
-            [read_marked(record, number, self.nested) for number, record in enumerate(records)] if labelled else None
-        )
-        texts = [item.text for item in marked] if marked else [read_text(r, n) for n, r in enumerate(records)]
-        limit = min(limit, self.max_length or limit)
-        encoded = windows(texts, tokenizer, limit, self.too_long, overlap=limit // 4, offsets=True)
-        spans = [self._spans(item, number) for number, item in enumerate(marked)] if marked else []
-        several = {item.record for item in encoded if item.start or item.cut}
-        for item in encoded:
-            offsets = item.row.offsets
-            assert offsets is not None
-            item.row.offsets = offsets = without_space(offsets, texts[item.record])
-            if marked:
-                window = item.record in several
-                item.targets["tags"], item.widened = label_tokens(spans[item.record], offsets, window=window)
-        return encoded
-
-    def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
-        """The target `tags` (B, T), -100 for padding and for tokens without characters."""
-        without = np.zeros(0, np.int32)
-        tags_BT = pad([item.targets.get("tags", without) for item in encoded], width, -100)
-        return Batch(
-            inputs=model_inputs([item.row for item in encoded], width, tokenizer),
-            targets={"tags": tags_BT},
-            counts={"tags": int((tags_BT >= 0).sum())},
-            examples=np.arange(len(encoded)),
-            tokens=sum(len(item) for item in encoded),
-        )
-
-    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy, summed over the labelled tokens."""
-        tags_BT = batch.targets["tags"]
-        keep_BT = tags_BT >= 0
-        logits_KC = said["logits"][keep_BT].float()
-        return {"tags": nn.functional.cross_entropy(logits_KC, tags_BT[keep_BT], reduction="sum")}
-
-    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
-        """Log-probabilities (T, C) of each row."""
-        log_BTC = torch.log_softmax(said["logits"].float(), -1).cpu().numpy()
-        return [log_TC[:length] for log_TC, length in zip(log_BTC, lengths_of(batch.inputs), strict=True)]
+    def text(self, record: Record, number: int) -> str:
+        """The text, joined from its tokens where it comes as tokens."""
+        return read_text(record, number)
 
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """`{"entities": [{"start", "end", "label", "text", "score"}, ...]}`, and `tags` where `tokens` were given.
-
-        The score is the geometric mean of the tokens' probabilities.
-        """
-        text = read_text(record, 0)
-        log_TC, offsets_T2 = _merged(outputs, encoded)
-        classes_T = best_path(log_TC) if len(log_TC) else np.zeros(0, np.int32)
-        chosen_T = log_TC[np.arange(len(classes_T)), classes_T]
-        found = spans_of(classes_T, offsets_T2)
-        entities = [
-            {
-                "start": start,
-                "end": end,
-                "label": self.labels[kind],
-                "text": text[start:end],
-                "score": float(np.exp(chosen_T[tokens].mean())),
-            }
-            for (start, end, kind), tokens in found
-        ]
+        """As `Tagger.decode`, and `tags` where `tokens` were given; the counts have their say where there are some."""
+        told = self._together(outputs, encoded, record) if self.counts else super().decode(outputs, encoded, record)
         if not in_tokens(record):
-            return {"entities": entities}
-        return {"entities": entities, "tags": self._tags([span for span, _ in found], record)}
-
-    def beginnings(self, outputs: Sequence[Output], encoded: Sequence[Encoded], length: int) -> NDArray[np.float64]:
-        """The probability that a span begins at each of `length` characters, or what lies between two, (N,)."""
-        log_TC, offsets_T2 = _merged(outputs, encoded)
-        shares_TC = np.exp(log_TC.astype(np.float64))
-        outside_T, begins_T = shares_TC[:, 0], shares_TC[:, 1::2].sum(1)
-        goes_on_T = outside_T.copy()
-        goes_on_T[:1] = 0  # nothing goes on at the beginning
-        goes_on_T[1:] *= outside_T[:-1]
-        found = np.zeros(length)
-        found[offsets_T2[:, 0]] = begins_T + outside_T - goes_on_T
-        return found
-
-    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
-        """The type of the entity at each of its tokens, neighbours apart."""
-        found: list[Truth | None] = []
-        run = 0
-        for value in batch.targets["tags"][row].tolist():
-            run += value % 2 if value > 0 else 0  # a class that begins
-            found.append(None if value < 0 else Truth(self.labels[(value - 1) // 2], run) if value else Truth())
-        return "", found
-
-    def gold(self, record: Record, number: int = 0) -> frozenset[Entity]:
-        """The entities as (start, end, type)."""
-        return frozenset(read_marked(record, number, self.nested).spans)
-
-    def label_names(self) -> tuple[str, ...]:
-        """The types of entities."""
-        return self.labels
-
-    def _spans(self, marked: Marked, number: int) -> list[Span]:
-        for _, _, label in marked.spans:
-            if label not in self.labels:
-                raise Refusal(
-                    f"record {number + 1:,}: the entity type '{label}' is not among those of the training data "
-                    f"({', '.join(self.labels)}); mend the record, or train again with records of that type"
-                )
-        return [(start, end, self.labels.index(label)) for start, end, label in marked.spans]
-
-    def _tags(self, spans: list[Span], record: Record) -> list[str]:
+            return told
+        spans = [(item["start"], item["end"], self.labels.index(item["label"])) for item in told["entities"]]
         names = class_names(self.labels)
         classes, _ = label_tokens(spans, joined(record["tokens"])[1])
-        return [names[value] for value in classes]
+        return {**told, "tags": [names[value] for value in classes]}
 
+    def _together(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        weight = USUAL if self.weight is None else self.weight
+        if weight == 0:
+            return super().decode(outputs, encoded, record)
+        text = self.text(record, 0)
+        (spans,) = found([self._said(outputs, encoded, text)], self.counts, weight, self.labels)
+        entities = [
+            {"start": start, "end": end, "label": self.labels[kind], "text": text[start:end], "score": score}
+            for (start, end, kind), score in spans
+        ]
+        return {"entities": entities}
 
-def _merged(outputs: Sequence[Output], encoded: Sequence[Encoded]) -> tuple[Output, Offsets]:
-    """Log-probabilities and offsets of the tokens that have characters, each from the window around it."""
-    numbers, edges = [], []
-    for item in encoded:
-        place_T = np.arange(len(item))
-        numbers.append(item.start + place_T)
-        edges.append(np.minimum(place_T, len(item) - 1 - place_T))
-    offsets = np.concatenate([item.row.offsets for item in encoded if item.row.offsets is not None])
-    log = np.concatenate(outputs)
-    kept = np.flatnonzero(offsets[:, 0] < offsets[:, 1])
-    number, edge = np.concatenate(numbers)[kept], np.concatenate(edges)[kept]
-    order = np.lexsort((-edge, number))
-    first = np.unique(number[order], return_index=True)[1]
-    chosen = kept[order[first]]
-    return log[chosen], offsets[chosen]
+    def _said(self, outputs: Sequence[Output], encoded: Sequence[Encoded], text: str) -> Said:
+        return said(*merged(outputs, encoded), text, self.counts, self.labels)

@@ -29,24 +29,40 @@ def split_tag(tag: str) -> tuple[int, str]:
     return PREFIXES[letter], kind
 
 
-def best_path(log_TC: NDArray[np.floating]) -> NDArray[np.int32]:
+def allowed_steps(classes: int) -> NDArray[np.bool_]:
+    """Which class may come after which, (C + 1, C); the last row tells which may come first."""
+    own_C = np.arange(classes)
+    goes_on_C = (own_C > 0) & (own_C % 2 == 0)
+    before = np.r_[own_C, -1][:, None]
+    allowed: NDArray[np.bool_] = ~goes_on_C | (before == own_C) | (before == own_C - 1)
+    return allowed
+
+
+def best_path(log_TC: NDArray[np.floating], transitions: NDArray[np.float64] | None = None) -> NDArray[np.int32]:
     """The likeliest classes (T,) in which nothing goes on that has not begun.
 
-    `log_TC` are log-probabilities of each token; all allowed steps are equally likely.
+    `log_TC` are log-probabilities of each token, or scores where there are `transitions` (C + 1, C), what one class
+    says of the next, the last row of the first; without them all allowed steps are equally likely.
     """
     greedy_T: NDArray[np.int32] = log_TC.argmax(1).astype(np.int32)
-    if _allowed(greedy_T):  # unconstrained best and legal: nothing is better
+    if not len(log_TC) or (transitions is None and _allowed(greedy_T)):  # best and legal: nothing is better
         return greedy_T
     start_C1 = log_TC[0].astype(np.float64)[:, None]
-    start_C1[2::2] = -np.inf
-    after_C2C = _origins(log_TC.shape[1])
     gains_TC1 = log_TC[1:, :, None].astype(np.float64)
-    final_C1, taken = best_states(
-        start_C1, [1] * len(gains_TC1), lambda before_C1: after_C2C[before_C1.argmax()], gains=gains_TC1
-    )
+    going = [1] * len(gains_TC1)
+    if transitions is None:
+        start_C1[2::2] = -np.inf
+        after_C2C = _origins(log_TC.shape[1])
+        final_C1, taken = best_states(start_C1, going, lambda before_C1: after_C2C[before_C1.argmax()], gains=gains_TC1)
+    else:
+        every_C1 = np.arange(log_TC.shape[1])[:, None]
+        steps_CC1 = transitions[:-1, :, None]
+        final_C1, taken = best_states(
+            start_C1 + transitions[-1][:, None], going, every_C1, lambda _: steps_CC1, gains_TC1
+        )
     path = [int(final_C1.argmax())]
-    for origins_2C, ranks_C1 in reversed(taken):  # one path alone: numbers take less time than arrays of one
-        path.append(int(origins_2C[ranks_C1[path[-1], 0], path[-1]]))
+    for origins_KC, ranks_C1 in reversed(taken):  # one path alone: numbers take less time than arrays of one
+        path.append(int(origins_KC[ranks_C1[path[-1], 0], path[-1] % origins_KC.shape[1]]))
     return np.array(path[::-1], np.int32)
 
 

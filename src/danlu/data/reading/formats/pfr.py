@@ -38,17 +38,17 @@ Word = tuple[str, str]
 class Pfr(TextFormat):
     """The People's Daily corpus: one record a sentence, with its names, its words, or its words with their tags."""
 
-    marks: Literal["entities", "words", "parts_of_speech"] = Field(
+    marks: Literal["entities", "words", "tags", "parts_of_speech"] = Field(
         default="entities",
-        description="what is told of a sentence: its entities, its words as the file splits them, or each word as an "
-        "entity whose label is its tag",
+        description="what is told of a sentence: its entities, its words as the file splits them, words and the tags "
+        "of these, or each word as an entity whose label is its tag",
     )
     labels: dict[str, str] = Field(
         default={"nr": "PER", "ns": "LOC", "nt": "ORG"}, description="label of an entity, by its tag in the file"
     )
 
     def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
-        """Yield `{"text", "entities"}` or `{"text", "words"}` a sentence, with the line; see `FileFormat.rows`."""
+        """Yield a sentence as its text and what `marks` says, with the line; see `FileFormat.rows`."""
         words, tagged = 0, 0
         enclosing = self.labels if self.marks == "entities" else ()
         for number, line in self.lines(source, bad_rows):
@@ -68,6 +68,9 @@ class Pfr(TextFormat):
         if self.marks == "words":
             words = [word for word, _ in sentence]
             return {"text": "".join(words), "words": words}
+        if self.marks == "tags":
+            words, tags = map(list, zip(*((word, tag or UNTAGGED) for word, tag in sentence), strict=True))
+            return {"text": "".join(words), "words": words, "tags": tags}
         if self.marks == "parts_of_speech":
             return _marked([(word, tag or UNTAGGED) for word, tag in sentence])
         return _marked([(word, self.labels.get(tag, "")) for word, tag in sentence])

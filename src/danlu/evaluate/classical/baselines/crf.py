@@ -13,10 +13,11 @@ from pydantic import Field
 
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.classical.units import Mark, marked, prediction, shape, units
+from danlu.evaluate.classical.marked import marked, prediction
 from danlu.refusal import Refusal
 from danlu.task.entities import read_text
 from danlu.task.task import Prediction, Task
+from danlu.text.tagging.units import Mark, shape, units
 
 
 class Crf(Baseline):

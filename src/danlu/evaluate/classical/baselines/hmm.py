@@ -15,11 +15,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from danlu.data.record import Record
-from danlu.evaluate.classical import markov
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.classical.units import marked, prediction, units
+from danlu.evaluate.classical.marked import marked, prediction
 from danlu.task.entities import read_text
 from danlu.task.task import Prediction, Task
+from danlu.text.tagging import markov
+from danlu.text.tagging.units import units
 
 
 class Hmm(Baseline):
@@ -39,11 +40,8 @@ class Hmm(Baseline):
         texts = [read_text(record, row) for row, record in enumerate(test)]
         places = [units(text) for text in texts]
         found: list[Prediction] = [{"entities": []} for _ in texts]
-        longest_first = sorted((row for row in range(len(texts)) if places[row]), key=lambda row: -len(places[row]))
         pair_smoothing = self.smoothing if self.looks_back else None
-        for start in range(0, len(longest_first), 256):
-            rows = longest_first[start : start + 256]
-            paths = markov.paths(model, [_words(texts[row]) for row in rows], pair_smoothing)
+        for rows, paths in markov.in_blocks(model, [_words(text) for text in texts], pair_smoothing):
             for row, path in zip(rows, paths, strict=True):
                 states = [model.states[number] for number in path]
                 marks = [(label, label is not None and bool(joined)) for label, joined, _ in states]

@@ -13,11 +13,11 @@ from pydantic import Field
 
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.classical.units import units
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.questions import CONTEXT, question_in
 from danlu.task.task import Prediction, Task
+from danlu.text.tagging.units import units
 
 _SENTENCES = re.compile(r"[^。！？!?；;\n.]+(?:[。！？!?；;\n]|\.(?!\s|$)[^。！？!?；;\n.]*|\.)*")
 _WORD = re.compile(r"\w")

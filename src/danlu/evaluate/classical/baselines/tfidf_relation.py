@@ -10,10 +10,10 @@ from pydantic import Field
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
 from danlu.evaluate.classical.linear import labelled
-from danlu.evaluate.classical.units import units
 from danlu.refusal import Refusal
 from danlu.task.pairs import Pair, pair_in
 from danlu.task.task import Prediction, Task
+from danlu.text.tagging.units import units
 
 
 class TfidfRelation(Baseline):

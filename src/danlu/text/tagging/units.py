@@ -1,4 +1,4 @@
-"""What the classical taggers tag: single characters, but runs of Latin letters or digits as one unit.
+"""What counted taggers tag: single characters, but runs of Latin letters or digits as one unit.
 
 A mark is what a unit is in an entity: `(label, joined)`, joined where it goes on with the entity of the unit
 before; `(None, False)` outside.
@@ -6,14 +6,9 @@ before; `(None, False)` outside.
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
-from danlu.data.record import Record
-from danlu.refusal import Refusal
-from danlu.task.entities import read_text
-from danlu.task.task import Prediction, Task
 from danlu.text.batching.align import touched
 
 Mark = tuple[str | None, bool]
@@ -50,28 +45,3 @@ def marks(places: Sequence[Border], spans: Iterable[Span]) -> list[Mark]:
         for row in range(first, stop):
             found[row] = (label, row > first)
     return found
-
-
-def prediction(text: str, places: Sequence[Border], found: Sequence[Mark]) -> Prediction:
-    """The entities that marks stand for, as the task `tag` predicts them."""
-    entities: list[dict[str, Any]] = []
-    for (start, end), (label, joined) in zip(places, found, strict=True):
-        if label is None:
-            continue
-        if joined and entities:
-            entities[-1] |= {"end": end}
-        else:
-            entities.append({"start": start, "end": end, "label": label})
-    return {"entities": [each | {"text": text[each["start"] : each["end"]]} for each in entities]}
-
-
-def marked(task: Task, records: Sequence[Record], name: str) -> list[list[Mark]]:
-    """The marks of the truth of each training record.
-
-    Raises `Refusal` if there are no records; `name` is the baseline's.
-    """
-    truths = [task.gold(record, number) for number, record in enumerate(records)]
-    if not truths:
-        raise Refusal(f"There are no training records, and the baseline '{name}' learns from them; look at the split.")
-    texts = [read_text(record, row) for row, record in enumerate(records)]
-    return [marks(units(text), truth) for text, truth in zip(texts, truths, strict=True)]
