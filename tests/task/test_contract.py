@@ -183,7 +183,7 @@ def test_the_loss_reaches_the_parameters(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_are_plain_and_do_not_depend_on_company(kind):
-    asked = {"text", "text_pair", "tokens", "words", "context", "question", "head", "tail"}
+    asked = {"text", "text_pair", "tokens", "words", "context", "question", "head", "tail", "messages"}
     records = [{name: value for name, value in r.items() if name in asked} for r in task_for(kind).sample]
     predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task_for(kind), tokenizer_for(kind))
     together = predictor.predict(records)
@@ -239,7 +239,8 @@ def perfect(task, row):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_without_its_column_is_refused_by_name(kind):
-    task, (column, *_) = task_for(kind), find(Task, kind).columns
+    task, columns = task_for(kind), find(Task, kind).columns
+    column = "text" if "text" in find(Task, kind).other_columns else next(iter(columns))
     with pytest.raises(Refusal, match=rf"record 2: there is no column '{column}' \(text\), only 'body'"):
         task.encode([asked(kind, "好好学习"), {"body": "好"}], tokenizer_for(kind), LIMIT, labelled=False)
     with pytest.raises(Refusal, match=f"record 1: column '{column}' must be text, and it is of type int"):
