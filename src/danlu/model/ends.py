@@ -9,12 +9,10 @@ from torch import nn
 from danlu.model.heads import unwrapped
 from danlu.model.positions import text_config
 from danlu.model.reader import Prompt
+from danlu.model.spelling import context
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
-
-BEFORE = 4
-"""Tokens that are decoded before what is written: a character has as many bytes at most."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Endings:
         """
         room = min(limits.max_new_tokens, self.limit - len(prompt.ids) + prompt.forced)
         bias = {self._token(name): value for name, value in limits.logit_bias.items()}
-        before = prompt.ids[-BEFORE:] if prompt.source is None else ()
+        before = context(prompt.ids, self.tokenizer) if prompt.source is None else ()
         return Ends(self.tokenizer, self.ids, room, self.never, prompt.forced, limits.stop, bias, before)
 
     def prompts(self, examples: Sequence[Encoded]) -> list[Prompt]:
