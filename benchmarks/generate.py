@@ -6,15 +6,16 @@ batch until its longest is done. Beams are written to the same length. Prints a 
 """
 
 import argparse
+import copy
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from measuring import machine, say, table
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MarianConfig, MarianMTModel
 
 from danlu.engine.engines.torch import TorchNetwork
@@ -22,6 +23,7 @@ from danlu.model.fast import prepare_for_inference
 from danlu.model.policy import Policy
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.tokenizing.folder import open_tokenizer
+from measuring import machine, say, table
 
 STORIES = Path("../shared/models/stories260k")
 SIZE = 16000
@@ -75,14 +77,33 @@ def theirs(model: Any, rows: list[Encoded], beams: int, longest: int, seed: int)
     return sum(next((place for place, token in enumerate(row) if token in ends), len(row)) for row in written)
 
 
-def measured(write: Callable[[int], int], repeats: range) -> float:
-    """Median tokens a second."""
-    speeds = []
-    for seed in repeats:
-        begun = time.perf_counter()
-        tokens = write(seed)
-        speeds.append(tokens / (time.perf_counter() - begun))
-    return statistics.median(speeds)
+def compare(name: str, longest: int, repeats: int) -> list[list[str]]:
+    """A line for each number of prompts; the two sides take turns."""
+    make, beams = MODELS[name]
+    torch.manual_seed(0)
+    model = make().eval()
+    size = model.config.vocab_size
+    rare = size // 64 if beams == 1 and size == SIZE else 2
+    network = TorchNetwork(prepare_for_inference(copy.deepcopy(model), "float32"), frozen=True)
+    for each in (model, network.model):
+        each.generation_config.eos_token_id = list(range(1, 1 + rare))
+    longest = longest if beams == 1 else longest // 3
+    lines = []
+    for count in (1, 8, 32):
+        rows = examples(count, size)
+        sides = [partial(theirs, model, rows, beams), partial(ours, network, rows, beams)]
+        speeds: list[list[float]] = [[], []]
+        for turn in range(-1, repeats):
+            for side, found in zip(sides, speeds, strict=True):
+                begun = time.perf_counter()
+                with torch.no_grad():
+                    tokens = side(longest if turn >= 0 else 4, turn)
+                if turn >= 0:
+                    found.append(tokens / (time.perf_counter() - begun))
+        before, now = map(statistics.median, speeds)
+        say(f"{name}, {count}: {before:.0f} and {now:.0f} tokens/s")
+        lines.append([name, str(count), f"{before:.0f}", f"{now:.0f}", f"{now / before:.2f}"])
+    return lines
 
 
 def main() -> None:
@@ -92,39 +113,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", default="", help="models whose name begins so")
     given = parser.parse_args()
-    lines = [["model", "prompts", "transformers, tokens/s", "danlu, tokens/s", "ratio"]]
-    for name, (make, beams) in MODELS.items():
-        if not name.startswith(given.only):
-            continue
-        torch.manual_seed(0)
-        model = make().eval()
-        size = model.config.vocab_size
-        rare = range(size - max(1, size // 64), size) if beams == 1 and size == SIZE else (1, 2)
-        model.generation_config.eos_token_id = list(rare)
-        network = TorchNetwork(prepare_for_inference(make().eval(), "float32"), frozen=True)
-        network.model.load_state_dict(model.state_dict())
-        network.model.generation_config.eos_token_id = list(rare)
-        longest = given.longest if beams == 1 else given.longest // 3
-        for count in (1, 8, 32):
-            rows = examples(count, size - max(1, size // 64))
-            ours(network, rows, beams, 4, 0)
-            with torch.no_grad():
-                theirs(model, rows, beams, 4, 0)
-                pairs = [
-                    (
-                        measured(
-                            lambda seed, rows=rows: theirs(model, rows, beams, longest, seed), range(turn, turn + 1)
-                        ),  # type: ignore[misc]
-                        measured(
-                            lambda seed, rows=rows: ours(network, rows, beams, longest, seed), range(turn, turn + 1)
-                        ),  # type: ignore[misc]
-                    )
-                    for turn in range(given.repeats)
-                ]
-            before, now = (statistics.median(side) for side in zip(*pairs, strict=True))
-            say(f"{name}, {count}: {before:.0f} and {now:.0f} tokens/s")
-            lines.append([name, str(count), f"{before:.0f}", f"{now:.0f}", f"{now / before:.2f}"])
-    print(f"{machine()}\n\n{table(lines)}")
+    lines = [
+        line for name in MODELS if name.startswith(given.only) for line in compare(name, given.longest, given.repeats)
+    ]
+    header = ["model", "prompts", "transformers, tokens/s", "danlu, tokens/s", "ratio"]
+    print(f"{machine()}\n\n{table(header, lines)}")
 
 
 if __name__ == "__main__":
