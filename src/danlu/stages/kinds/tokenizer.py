@@ -14,6 +14,9 @@ from danlu.text.batching.align import joined
 from danlu.text.tokenizing.coverage import coverage, in_words
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 
+TEXTS = ("text", "text_pair", "translation", "summary", "target")
+"""Columns of text, by the names that tasks have for them."""
+
 
 class TokenizerStage(Stage):
     """Text to a folder `tokenizer` that transformers opens, and `tokenizer_report.json` about it."""
@@ -29,7 +32,7 @@ class TokenizerStage(Stage):
 
         def texts() -> Iterator[str]:
             for chunk in stream_of(self.data, "train", place):
-                yield from map(_text, chunk)
+                yield from (text for record in chunk for text in texts_of(record))
 
         if next(texts(), None) is None:
             raise Refusal("the data has no records to learn a tokenizer from; look at the paths in 'data'")
@@ -45,8 +48,9 @@ class TokenizerStage(Stage):
             place.say(line)
 
 
-def _text(record: Record) -> str:
-    """The text of a record, or what its words or tokens make."""
-    if "text" in record:
-        return str(record["text"])
-    return joined(record.get("words") or record.get("tokens") or ())[0]
+def texts_of(record: Record) -> list[str]:
+    """All texts of a record, read or to be written, or what its words or tokens make."""
+    found = [record[name] for name in TEXTS if record.get(name) is not None]
+    if not found:
+        return [joined(record.get("words") or record.get("tokens") or ())[0]]
+    return [str(text) for value in found for text in (value if isinstance(value, list) else [value])]

@@ -22,7 +22,7 @@ from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
 from danlu.text.batching.pack import pack
 from danlu.text.batching.windows import TooLong, beginnings, cut, documents
-from danlu.text.tokenizing.special import padding_id
+from danlu.text.tokenizing.special import ordinary_ids, padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 CHUNK = 1024  # positions whose float32 logits are in memory at once
@@ -64,7 +64,7 @@ class CausalLm(Task):
         """
         family = unwrapped(model).config.model_type
         size = min(32, longest_row(unwrapped(model)))
-        rows = [generator(seed, "probe").choice(_ordinary(tokenizer), size).astype(np.int32) for seed in (0, 1)]
+        rows = [generator(seed, "probe").choice(ordinary_ids(tokenizer), size).astype(np.int32) for seed in (0, 1)]
         if looks_ahead(model, *(torch.from_numpy(row).long() for row in rows)):
             raise Refusal(
                 f"in models of the family '{family}' a token is seen by those before it, so that predicting it teaches "
@@ -185,11 +185,6 @@ class CausalLm(Task):
     def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
         """What a perfect model would say: nothing to regret."""
         return 0.0, 0
-
-
-def _ordinary(tokenizer: Tokenizer) -> Ids:
-    """Numbers of tokens that are not special."""
-    return np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
 
 
 def _of_one_document(row: Row) -> dict[str, Ids]:
