@@ -17,7 +17,7 @@ from danlu.task.task import Inputs, Output, Task, Truth
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.pack import pack
-from danlu.text.tokenizing.special import padding_id
+from danlu.text.tokenizing.special import ordinary_ids, padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 CHUNK = 1024  # positions whose float32 logits are in memory at once
@@ -46,7 +46,7 @@ class NextTokens(Task):
         """
         family = unwrapped(model).config.model_type
         size = min(32, longest_row(unwrapped(model)))
-        rows = [generator(seed, "probe").choice(_ordinary(tokenizer), size).astype(np.int32) for seed in (0, 1)]
+        rows = [generator(seed, "probe").choice(ordinary_ids(tokenizer), size).astype(np.int32) for seed in (0, 1)]
         if looks_ahead(model, *(torch.from_numpy(row).long() for row in rows)):
             raise Refusal(
                 f"in models of the family '{family}' a token is seen by those before it, so that predicting it teaches "
@@ -115,11 +115,6 @@ class NextTokens(Task):
         """Which tokens are predicted, each from the one before it."""
         values = batch.targets["tokens"][row].tolist()
         return "", [None, *(Truth() if value >= 0 else None for value in values[:-1])]
-
-
-def _ordinary(tokenizer: Tokenizer) -> Ids:
-    """Numbers of tokens that are not special."""
-    return np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
 
 
 def packed_rows(windows: list[Encoded], size: int) -> list[Encoded]:

@@ -15,14 +15,15 @@ from danlu.model.policy import Policy
 from danlu.model.positions import longest_row
 from danlu.model.probe import looks_ahead
 from danlu.model.shape import Shape
+from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
 from danlu.task.inputs import model_inputs
-from danlu.task.task import Inputs, Output, Task, Truth
+from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.task.two_sides import SLOT, TargetTooLong, end_of, joined, language_token, prompts, sources, targets
 from danlu.text.batching.batch import Batch, pad, rounded_count
 from danlu.text.batching.encoded import Encoded
-from danlu.text.tokenizing.special import padding_id
+from danlu.text.tokenizing.special import ordinary_ids, padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 CHUNK = 1024  # positions whose float32 logits are in memory at once
@@ -102,7 +103,7 @@ class TextToText(Task):
         )
         if self.shape == "decoder":
             size = min(16, longest_row(inner))
-            ids = [torch.from_numpy(generator(seed, "probe").integers(0, len(tokenizer), size)) for seed in (0, 1)]
+            ids = [torch.from_numpy(generator(seed, "probe").choice(ordinary_ids(tokenizer), size)) for seed in (0, 1)]
             if looks_ahead(model, *ids):
                 raise Refusal(
                     f"models of the family '{inner.config.model_type}' see the tokens that they are to write, so that "
@@ -197,6 +198,11 @@ class TextToText(Task):
         loss_BU = torch.zeros(keep_BU.shape, device=keep_BU.device)
         loss_BU[keep_BU] = self._losses(said, batch, 0.0)
         return list(torch.stack([loss_BU.sum(1), keep_BU.sum(1)], 1).cpu().numpy())
+
+    def composed(self, written: Sequence[Written], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        """See `Task.composed`; white space around the text is that of the row, or of the template."""
+        found = super().composed(written, encoded, record)
+        return {**found, "text": found["text"].strip()}
 
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
         """What is to be written, special tokens included, and where in the row of a decoder it stands."""

@@ -117,7 +117,7 @@ class Train(Stage):
         model, prepared = network(prepared, precision, say)
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
         if not learnt.shards:
-            _say_losses(say, encoded)
+            _say_losses(say, encoded, learnt.count)
         validated = encoded_to_validate(validation, prepared, limit)
         roles = roles_for(self.roles, prepared, precision, place, say)
         ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
@@ -214,8 +214,14 @@ def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:
         yield from group
 
 
-def _say_losses(say: Say, encoded: Sequence[Encoded]) -> None:
+def _say_losses(say: Say, encoded: Sequence[Encoded], records: int) -> None:
     """What of the data the model will not see as it is."""
+    packed = any(row.segments is not None for item in encoded for row in item.rows)
+    if left := 0 if packed else records - len({item.record for item in encoded}):
+        say(
+            f"{left:,} of {records:,} records are left out, for what is to be written of them is too long; raise the "
+            "task's 'max_target', or set its 'target_too_long' to truncate"
+        )
     cut = [item.cut for item in encoded if item.cut]
     if cut:
         say(

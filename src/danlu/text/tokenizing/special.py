@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -39,6 +42,11 @@ def end_id(tokenizer: Tokenizer) -> int | None:
     """The number of what a text ends with: the end token, or else the last one of a row as BERT has it."""
     number = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     return None if number is None else int(number)
+
+
+def ordinary_ids(tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """The numbers of all tokens that are not special."""
+    return np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
 
 
 def finished(backend: "Backend", style: Style) -> Tokenizer:
