@@ -15,7 +15,18 @@ NO_RELATION = frozenset(
 )
 """Labels, in small letters, that say that two entities are not related."""
 
-_DIRECTED = re.compile(r"(?P<kind>.+)\((?:e1,\s*e2|e2,\s*e1)\)")
+_DIRECTED = re.compile(r"(?P<kind>.+)\((?P<first>e[12]),\s*(?!(?P=first))e[12]\)")
+
+
+def is_relation(label: str) -> bool:
+    """Whether a label says that two entities are related."""
+    return label.lower() not in NO_RELATION
+
+
+def turned(label: str) -> bool | None:
+    """Whether a relation goes from the tail to the head; None for a label that tells no direction."""
+    found = _DIRECTED.fullmatch(label)
+    return found["first"] == "e2" if found else None
 
 
 def kind_of(label: str) -> str:
@@ -32,8 +43,8 @@ def of_relations(side: Side, named: Callable[[str], str] = str) -> csr_array:
     """
     for labels, what in ((side.gold, "gold"), (side.values, "predicted")):
         numbers(labels, side.labels, what)
-    names = list(dict.fromkeys(named(label) for label in side.labels if label.lower() not in NO_RELATION))
-    place = {label: names.index(named(label)) for label in side.labels if label.lower() not in NO_RELATION}
+    names = list(dict.fromkeys(named(label) for label in side.labels if is_relation(label)))
+    place = {label: names.index(named(label)) for label in side.labels if is_relation(label)}
     rows, columns = list[int](), list[int]()
 
     def count(row: int, block: int, label: str) -> None:
