@@ -93,9 +93,7 @@ def command(
         Shape.csv: sheet.rows,
     }[shape]
     with of_file(file if not typed else "standard input"):
-        lines = (
-            line_of(record, prediction) for record, prediction in _answers(loaded, records, block, column, writing)
-        )
+        lines = (line_of(*answered) for answered in _answers(loaded, records, block, column, writing))
         if output is None:
             show_all(lines, every=block)
         else:
