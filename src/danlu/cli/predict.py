@@ -77,10 +77,12 @@ def command(
     loaded = load(bundle, precision, threads=threads, adapter=adapter)
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
-    settings, how = _apart(settings or ())
-    writing = _writing(loaded, how, generate=generate)
+    settings, writing = _writing(loaded, settings or (), generate=generate)
     column = column if asked is None else "text"
-    records = _records(file, column, settings) if asked is None else ({"text": line} for line in asked)
+    if asked is None:
+        records = _records(file, column, settings)
+    else:
+        records = _asked(asked, loaded.task.reads, "--text" if text else "standard input")
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
     form = loaded.task.form if writing is None else find(Answer, "text")()  # type: ignore[type-abstract]
     sheet = Sheet(form)
@@ -122,30 +124,52 @@ def _answers(
         yield waiting.popleft(), prediction
 
 
-def _apart(settings: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """The settings of the format, and those of the policy."""
+def _writing(bundle: "Bundle", settings: Sequence[str], *, generate: bool) -> "tuple[list[str], Policy | None]":
+    """The settings of the format, and how to write on after each text; None where the task answers.
+
+    A task that writes does so as the settings of the policy say.
+    """
+    from danlu.model.policy import changed
     from danlu.recipe.read import keyed
 
-    how = [setting for setting in settings if setting.startswith("policy.")]
-    return [setting for setting in settings if setting not in how], keyed(how).get("policy", {})
-
-
-def _writing(bundle: "Bundle", how: dict[str, Any], *, generate: bool) -> "Policy | None":
-    """How to write on after each text; None where the task answers, by `how` if it writes."""
-    from danlu.model.policy import changed
-
+    named = [setting for setting in settings if setting.startswith("policy.")]
+    how = keyed(named).get("policy", {})
     writes = bundle.task.answers_by == "generate"
     if how and not (writes or generate):
         raise Refusal(f"policy.{next(iter(how))}: the task {bundle.task.kind} writes no text by itself; add --generate")
     policy = changed(bundle.predictor.policy, None, how)
     if writes and how:
         bundle.predictor.task = bundle.predictor.task.model_copy(update={"policy": policy})
-    return policy if generate and not writes else None
+    return [setting for setting in settings if setting not in named], policy if generate and not writes else None
 
 
 def _as_prediction(written: "Sequence[Written]") -> dict[str, Any]:
     found: dict[str, Any] = {"text": written[0].text, "score": written[0].score, "ended": written[0].ended}
     return found if len(written) == 1 else found | {"others": [each.text for each in written[1:]]}
+
+
+def _asked(lines: Iterable[str], reads: tuple[str, ...], where: str) -> Iterator[dict[str, Any]]:
+    """A record a line: the line is its text, or json where more than a text is read."""
+    for number, line in enumerate(lines, 1):
+        record = {"text": line} if reads == ("text",) else _as_record(line)
+        if lacking := [name for name in reads if record is None or name not in record]:
+            shape = ", ".join(f'"{name}": ...' for name in reads)
+            raise Refusal(
+                f"{where}, text {number:,}: this bundle reads {' and '.join(reads)}, but there is no "
+                f"{' and no '.join(lacking)}; give each record as json: {{{shape}}}"
+            )
+        yield record  # type: ignore[misc]
+
+
+def _as_record(line: str) -> dict[str, Any] | None:
+    """What a line of json says; None where it is no object."""
+    from danlu.data.reading.json_text import parse
+
+    try:
+        value = parse(line, "")
+    except Refusal:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _records(file: str, column: str, settings: Sequence[str]) -> Iterator[dict[str, Any]]:
