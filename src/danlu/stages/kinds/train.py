@@ -103,7 +103,8 @@ class Train(Stage):
             place.say(f"{place.name}: {line}")
 
         learnt = learnt_from(self.data, self.task, place)
-        validation = validated_on(self.data, self.validation, self.task, self.train.validation_records, place)
+        most = self.train.most_validated(writes=self.task.answers_by == "generate")
+        validation = validated_on(self.data, self.validation, self.task, most, place)
         self._refuse_vain_patience(validation)
         source = source_at(self.model, place)
         tokenizer = tokenizer_for(source, self.tokenizer, place)
