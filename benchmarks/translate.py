@@ -80,7 +80,8 @@ def measure(data: Path, way: str, name: str, seed: int, train: dict[str, Any]) -
         scores["seconds"] = time.monotonic() - begin
         shown = order[: SHOWN * 3 : 3].tolist()
         with danlu.load(run["model"]) as bundle:
-            said = [f"- {text} → {each['text']} ({found[text][0]})" for text, each in zip(shown, bundle.predict(shown))]
+            answers = zip(shown, bundle.predict(shown), strict=True)
+            said = [f"- {text} → {each['text']} ({found[text][0]})" for text, each in answers]
     return scores, said
 
 
