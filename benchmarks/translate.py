@@ -96,7 +96,8 @@ def main() -> None:
     options = parser.parse_args()
     train = {"epochs": options.epochs, "rate": 1e-3, "batch_tokens": 4096, "validation_records": 100, "average": 0.998}
     print(
-        "| way | model | BLEU | chrF | exact | length | word by word: BLEU, chrF | seconds |\n|---|---|---|---|---|---|---|---|"
+    print("| way | model | BLEU | chrF | exact | length | word by word: BLEU, chrF | seconds |")
+    print("|---|---|---|---|---|---|---|---|")
     )
     examples = []
     for way in options.ways:
