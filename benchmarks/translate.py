@@ -95,10 +95,8 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=[*MODELS])
     options = parser.parse_args()
     train = {"epochs": options.epochs, "rate": 1e-3, "batch_tokens": 4096, "validation_records": 100, "average": 0.998}
-    print(
     print("| way | model | BLEU | chrF | exact | length | word by word: BLEU, chrF | seconds |")
     print("|---|---|---|---|---|---|---|---|")
-    )
     examples = []
     for way in options.ways:
         for name in options.models:

@@ -1,7 +1,9 @@
 """Writing for many callers at once, by tasks that write and by Python."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from danlu.bundle.bundle import Bundle, load, save
+from danlu.cli.main import main
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.model.policy import Policy
@@ -167,3 +170,17 @@ def test_a_model_that_does_not_write_says_so(model: LlamaForCausalLM, tokenizer:
     sentence = "of the task classify answers with a label and writes no text"
     with Predictor(TorchNetwork(model), task, tokenizer) as predictor, pytest.raises(Refusal, match=sentence):
         next(predictor.write([{"text": "a"}], Policy.model_validate("greedy")))
+
+
+def test_predict_writes_on_where_it_is_asked_to(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*arguments: str) -> tuple[str, str]:
+        with suppress(SystemExit):
+            main(["predict", str(bundle.folder), "--text", "床前", *arguments])
+        said = capsys.readouterr()
+        return said.out, said.err
+
+    shown, _ = run("policy.kind=sample", "policy.samples=2", "policy.max_new_tokens=5", "--generate")
+    expected = bundle.generate(["床前"], "sample", samples=2, max_new_tokens=5)[0]
+    assert json.loads(shown)["prediction"]["text"] == expected[0].text
+    assert json.loads(shown)["prediction"]["others"] == [expected[1].text]
+    assert "policy.seed: the task causal_lm writes no text by itself; add --generate" in run("policy.seed=1")[1]

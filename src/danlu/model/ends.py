@@ -1,20 +1,20 @@
 """Where a text begins and what ends it, as model, tokenizer and policy say."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from torch import nn
 
+from danlu.model.constraint import Constraint
 from danlu.model.heads import unwrapped
 from danlu.model.positions import text_config
 from danlu.model.reader import Prompt
+from danlu.model.spelling import context
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
-
-BEFORE = 4
-"""Tokens that are decoded before what is written: a character has as many bytes at most."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Ends:
     - `forced`: tokens that count as written, though they were given.
     - `bias`: what is added to the logits of tokens, by their numbers.
     - `before`: the last tokens of the prompt, without which nobody knows whether a space stands before the first word.
+    - `constraint`: which tokens may follow; None where all may.
     """
 
     tokenizer: Tokenizer
@@ -37,6 +38,7 @@ class Ends:
     stop: tuple[str, ...] = ()
     bias: dict[int, float] = field(default_factory=dict)
     before: tuple[int, ...] = ()
+    constraint: Constraint | None = None
 
 
 class Limits(Protocol):
@@ -53,6 +55,10 @@ class Limits(Protocol):
     @property
     def logit_bias(self) -> Mapping[str, float]:
         """What is added to the logits of tokens."""
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The form that the text must have, under its name; or nothing."""
 
 
 class Endings:
@@ -71,18 +77,37 @@ class Endings:
             ends |= set(told) if isinstance(told, Sequence) else {told}
         self.ids = frozenset(int(number) for number in ends if number is not None and number < self.vocabulary)
         never = [words[0] for words in self._told("bad_words_ids") or () if len(words) == 1]
+        self._constraints: dict[str, Constraint] = {}
         self.never = tuple({*never, *(self._told("suppress_tokens") or ())} - self.ids)
 
     def of(self, prompt: Prompt, limits: Limits) -> Ends:
         """What ends a text after `prompt`.
 
         Raises:
-            Refusal: the policy names a token that there is not.
+            Refusal: the policy names a token that there is not, or a form that no text can have.
         """
         room = min(limits.max_new_tokens, self.limit - len(prompt.ids) + prompt.forced)
         bias = {self._token(name): value for name, value in limits.logit_bias.items()}
-        before = prompt.ids[-BEFORE:] if prompt.source is None else ()
-        return Ends(self.tokenizer, self.ids, room, self.never, prompt.forced, limits.stop, bias, before)
+        before = context(prompt.ids, self.tokenizer) if prompt.source is None else ()
+        return Ends(
+            self.tokenizer,
+            self.ids,
+            room,
+            self.never,
+            prompt.forced,
+            limits.stop,
+            bias,
+            before,
+            self._constraint(limits.form),
+        )
+
+    def _constraint(self, form: dict[str, Any]) -> Constraint | None:
+        if not form:
+            return None
+        key = json.dumps(form, sort_keys=True)
+        if key not in self._constraints:
+            self._constraints[key] = Constraint(self.tokenizer, self.vocabulary, sorted(self.ids), form)
+        return self._constraints[key]
 
     def prompts(self, examples: Sequence[Encoded]) -> list[Prompt]:
         """What is read of each example before anything is written.

@@ -17,7 +17,7 @@ from danlu.recipe.read import Written as Plain
 from danlu.recipe.read import sentences
 from danlu.refusal import Refusal
 
-StopString = Annotated[str, StringConstraints(min_length=1)]
+Filled = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Policy(Part):
@@ -27,7 +27,7 @@ class Policy(Part):
 
     max_new_tokens: int = Field(default=256, ge=1, description="tokens that may be written, the end token included")
     min_new_tokens: int = Field(default=0, ge=0, description="tokens before the end token may come")
-    stop: tuple[StopString, ...] = Field(default=(), description="texts that end what is written; not part of it")
+    stop: tuple[Filled, ...] = Field(default=(), description="texts that end what is written; not part of it")
     repetition_penalty: float = Field(
         default=1.0, gt=0, description="divides the logits of tokens that were read or written (Keskar et al., 2019)"
     )
@@ -37,6 +37,26 @@ class Policy(Part):
     logit_bias: dict[str, float] = Field(
         default={}, description="added to the logit of a token, by its text or its number: ' yes', '#123'"
     )
+
+    choices: tuple[Filled, ...] | None = Field(default=None, min_length=1, description="write one of these texts")
+    regex: str | None = Field(default=None, min_length=1, description="write what this regular expression matches")
+    json_schema: dict[str, Any] | None = Field(default=None, description="write JSON of this schema")
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The form that the text must have, under its name; empty where it may have any."""
+        told = {"choices": self.choices, "regex": self.regex, "json_schema": self.json_schema}
+        return {name: value for name, value in told.items() if value is not None}
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        form = list(self.form)
+        if len(form) > 1:
+            raise ValueError(f"'{form[0]}' and '{form[1]}' both say of what form the text is; give one of them")
+        for name in ("min_new_tokens", "no_repeat_ngram") if form else ():
+            if getattr(self, name):
+                raise ValueError(f"'{name}' would forbid what '{form[0]}' asks for; leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

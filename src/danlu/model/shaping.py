@@ -31,7 +31,7 @@ class History:
 def shapes(policy: Policy, ends: Ends) -> bool:
     """Whether a policy changes any logit; most do not, and then nothing is copied."""
     penalties = policy.presence_penalty or policy.frequency_penalty or policy.repetition_penalty != 1.0
-    return bool(penalties or policy.no_repeat_ngram or policy.min_new_tokens or ends.bias or ends.never)
+    return bool(penalties or policy.no_repeat_ngram or policy.min_new_tokens or policy.form or ends.bias or ends.never)
 
 
 def shaped(policy: Policy, scores_BV: Tensor, histories: Sequence[History], ends: Sequence[Ends]) -> Tensor:
@@ -54,6 +54,8 @@ def shaped(policy: Policy, scores_BV: Tensor, histories: Sequence[History], ends
             never += end.ids
         if never:
             scores_BV[row, never] = NEVER
+        if end.constraint is not None:
+            scores_V.masked_fill_(end.constraint.forbidden(history.written).to(scores_V.device), NEVER)
     return scores_BV
 
 

@@ -13,6 +13,18 @@ def spelled(ids: Sequence[int], tokenizer: Tokenizer, before: Sequence[int] = ()
     return _decoded([*before, *ids], tokenizer)[len(_decoded(before, tokenizer)) :].rstrip(BROKEN)
 
 
+def context(ids: Sequence[int], tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The last few tokens that are whole characters by themselves: what is decoded before what follows them."""
+    for size in range(1, min(len(ids), _LONGEST) + 1):
+        if BROKEN not in _decoded(ids[-size:], tokenizer):
+            return tuple(ids[-size:])
+    return ()
+
+
+_LONGEST = 16
+"""Tokens that a cluster of characters may have, a token a byte."""
+
+
 def _decoded(ids: Sequence[int], tokenizer: Tokenizer) -> str:
     return str(tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 

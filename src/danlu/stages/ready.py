@@ -135,6 +135,11 @@ def validated_on(data: Data | list[Data], validation: Data | None, task: Task, m
         return []
     if len(records) <= most:
         return records
+    if task.answers_by == "generate":
+        place.say(
+            f"validation: answers to {most:,} of {len(records):,} records are written each time, token by token; "
+            "'validation_records' says how many"
+        )
     chosen = generator(place.seed, "validation").permutation(len(records))[:most]
     return [records[row] for row in sorted(chosen.tolist())]
 

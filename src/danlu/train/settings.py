@@ -38,7 +38,7 @@ class Training(Part):
     evaluate: int | None = Field(default=None, ge=1, description="steps between validations; None: once an epoch")
     patience: int | None = Field(default=None, ge=1, description="validations without a new best before stopping")
     validation_records: int | None = Field(
-        default=None, ge=1, description="at most so many are looked at each time; None: 2000, and 200 that are written"
+        default=None, ge=1, description="at most so many are looked at each time; None: 2,000, or 200 that are written"
     )
     checkpoint_seconds: float = Field(default=120, gt=0, description="time between checkpoints")
     recorders: tuple[Recorder, ...] = Field(default=(), description="beside log.jsonl, which is always written")
@@ -49,9 +49,9 @@ class Training(Part):
             raise ValueError("'epochs' and 'steps' both say how long to train; give one of them")
         return self
 
-    def most_validated(self, *, writes: bool) -> int:
-        """How many records are looked at each time; a text that is written takes as long as many that are read."""
-        return self.validation_records or (200 if writes else 2000)
+    def validated(self, *, written: bool) -> int:
+        """How many records are looked at each time; fewer where each answer is `written` token by token."""
+        return self.validation_records or (200 if written else 2000)
 
     def rate_at(self, step: int, total: int) -> float:
         """The learning rate of a step, counted from 0, of `total`."""

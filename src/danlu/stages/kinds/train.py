@@ -103,7 +103,7 @@ class Train(Stage):
             place.say(f"{place.name}: {line}")
 
         learnt = learnt_from(self.data, self.task, place)
-        most = self.train.most_validated(writes=self.task.answers_by == "generate")
+        most = self.train.validated(written=self.task.answers_by == "generate")
         validation = validated_on(self.data, self.validation, self.task, most, place)
         self._refuse_vain_patience(validation)
         source = source_at(self.model, place)
