@@ -8,10 +8,7 @@ from danlu.apps.init import init
 from danlu.stages.recipe import read
 
 PAIRS = {
-    "translate": (
-        {"source": "今天天气很好，我们去公园。", "target": "The weather is fine; let us go to the park."},
-        "text",
-    ),
+    "translate": ({"source": "今天天气很好，我们去公园。", "target": "The weather is fine today."}, "source"),
     "summarise": ({"title": "大雨停课", "content": "今天早上下了大雨，几条路被淹，学校停课。"}, "content"),
     "rewrite": ({"input": "我门去公圆玩，你去不去？", "output": "我们去公园玩，你去不去？"}, "input"),
 }
