@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 
 SMOOTHING = 2.0
 """Weight of the single unit against the pair: what was best for the counted model alone."""
-WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
-USUAL = 0.3
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
+USUAL = 1.0
 """The weight where no validation records choose one."""
 
 
