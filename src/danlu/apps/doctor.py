@@ -230,15 +230,9 @@ def _training(stage: Train, ready: Ready) -> TrainingFacts:
     batch = readable(group[0], prepared.task, prepared.tokenizer, SHOWN)
     trained = [parameter.numel() for parameter in ready.model.parameters() if parameter.requires_grad]
     validating = _validating(ready)
-    features = stage.tuning.freezes_trunk
+    features, sizes = stage.tuning.freezes_trunk, not prepared.task.couples_rows
     measured = dry_run(
-        ready.model,
-        batches,
-        ready.roles.loss,
-        stage.train,
-        precision=ready.precision,
-        features=features,
-        sizes=not prepared.task.couples_rows,
+        ready.model, batches, ready.roles.loss, stage.train, precision=ready.precision, features=features, sizes=sizes
     )
     stage.tuning.groups(ready.model, measured.steps)  # what it refuses is told now
     every = stage.train.evaluate or measured.steps_an_epoch
