@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,6 +58,34 @@ def test_standard_input_is_a_text_a_line_and_a_blank_line_keeps_its_place(predic
     code, out, _ = predict(given="\ufeff好\r\n\n物流太慢".encode())
     assert code == 0
     assert [json.loads(line)["text"] for line in out.splitlines()] == ["好", "", "物流太慢"]
+
+
+def test_a_bundle_that_reads_more_than_a_text_takes_a_record_of_json_a_line(
+    tiny: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer, task = tiny.parts("bert", "classify")
+    pairs = task.model_copy(update={"pairs": True})
+    record = {"text": "好书", "text_pair": "坏书", "id": 7}
+    tiny.save(tmp_path / "b", model, tokenizer, pairs, examples=[record])
+
+    def call(*words: str, given: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", StandardInput(given.encode()))
+        with pytest.raises(SystemExit) as ended:
+            main(["predict", str(tmp_path / "b"), *words])
+        return ended.value.code, *capsys.readouterr()
+
+    line = json.dumps(record, ensure_ascii=False)
+    code, typed, _ = call(given=f"{line}\n{line}\n")
+    assert code == 0
+    assert [{**json.loads(each), "prediction": None} for each in typed.splitlines()] == 2 * [
+        record | {"prediction": None}
+    ]
+    assert call("--text", line)[1] == typed.splitlines()[0] + "\n"
+    for wrong in ("好书", '{"text": "好书"}', "[1]", "{" * 5000):
+        code, _, told = call("--text", line, "--text", wrong)
+        assert code == 2
+        assert "--text, text 2: this bundle reads text and text_pair" in told
+        assert '{"text": ..., "text_pair": ...}' in told
 
 
 def test_columns_of_a_file_are_kept_beside_the_prediction(predict, tmp_path: Path) -> None:

@@ -63,6 +63,12 @@ def test_numbers_that_are_all_the_same_teach_nothing():
         Regress().fitted([{"text": "a"}])
 
 
+@pytest.mark.parametrize("scores", [(1e308, -1e308), (1e200, 1.0), (5e-324, 0.0)])
+def test_numbers_without_a_finite_deviation_are_refused(scores):
+    with pytest.raises(Refusal, match="give them in another unit"):
+        Regress().fitted([{"text": "a", "score": score} for score in scores])
+
+
 def test_the_baseline_finds_what_two_texts_share():
     rng = np.random.default_rng(0)
     records = []

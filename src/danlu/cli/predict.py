@@ -66,7 +66,10 @@ def command(
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
     column = column if asked is None else "text"
-    records = _records(file, column, settings or ()) if asked is None else ({"text": line} for line in asked)
+    if asked is None:
+        records = _records(file, column, settings or ())
+    else:
+        records = _asked(asked, loaded.task.reads, "--text" if text else "standard input")
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
     form, sheet = loaded.task.form, Sheet(loaded.task.form)
     line_of = {
@@ -99,6 +102,30 @@ def _answers(
 
     for prediction in bundle.predictor.stream(remembered(), block):
         yield waiting.popleft(), prediction
+
+
+def _asked(lines: Iterable[str], reads: tuple[str, ...], where: str) -> Iterator[dict[str, Any]]:
+    """A record a line: the line is its text, or json where more than a text is read."""
+    for number, line in enumerate(lines, 1):
+        record = {"text": line} if reads == ("text",) else _as_record(line)
+        if lacking := [name for name in reads if record is None or name not in record]:
+            shape = ", ".join(f'"{name}": ...' for name in reads)
+            raise Refusal(
+                f"{where}, text {number:,}: this bundle reads {' and '.join(reads)}, but there is no "
+                f"{' and no '.join(lacking)}; give each record as json: {{{shape}}}"
+            )
+        yield record  # type: ignore[misc]
+
+
+def _as_record(line: str) -> dict[str, Any] | None:
+    """What a line of json says; None where it is no object."""
+    from danlu.data.reading.json_text import parse
+
+    try:
+        value = parse(line, "")
+    except Refusal:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _records(file: str, column: str, settings: Sequence[str]) -> Iterator[dict[str, Any]]:

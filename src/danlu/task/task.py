@@ -211,6 +211,11 @@ class Task(Part):
         """The form of its answers, which knows how they are compared, judged and written."""
         return find(Answer, self.answer_form)()  # type: ignore[type-abstract]
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that a record must have to be answered."""
+        return ("text",)
+
     def kept(self, record: Record) -> Record:
         """The record with the columns alone that the task reads: what goes with a bundle or shards."""
         names = {*self.columns, *self.other_columns}

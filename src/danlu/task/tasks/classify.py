@@ -125,6 +125,11 @@ class Classify(Task):
         number = int(batch.targets["label"][row])
         return self.labels[number] if number >= 0 else "", []
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See `Task.reads`."""
+        return ("text", SECOND) if self.pairs else ("text",)
+
     def tried(self) -> Record:
         """See `Task.tried`."""
         return with_second(self.sample[0], pairs=self.pairs)

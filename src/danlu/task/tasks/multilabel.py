@@ -111,6 +111,11 @@ class Multilabel(Task):
         there = (batch.targets["labels"][row] == 1).nonzero()[:, 0].tolist()
         return ", ".join(self.labels[number] for number in there), []
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See `Task.reads`."""
+        return ("text", SECOND) if self.pairs else ("text",)
+
     def tried(self) -> Record:
         """See `Task.tried`."""
         return with_second(self.sample[0], pairs=self.pairs)

@@ -46,20 +46,26 @@ class Regress(Task):
     def fitted(self, records: Sequence[Record]) -> Self:
         """This task with mean and deviation of the training records, where it has none.
 
-        Raises `Refusal` for a record without a number, and where all numbers are the same.
+        Raises `Refusal` for a record without a number, where all numbers are the same, and where they are too large
+        or too close to have a deviation.
         """
         pairs = in_pairs(records) if self.pairs is None else self.pairs
         numbers_N = np.array([_number_in(record, number) for number, record in enumerate(records)])
         if self.deviation:
             return self.model_copy(update={"pairs": pairs})
-        if not len(numbers_N) or np.ptp(numbers_N) == 0:
+        if not len(numbers_N) or numbers_N.min() == numbers_N.max():
             seen = f"only the number {numbers_N[0]:g}" if len(numbers_N) else "no record"
             raise Refusal(
                 f"column 'score': there is {seen} in the training data; there must be two or more to learn from"
             )
-        return self.model_copy(
-            update={"pairs": pairs, "mean": float(numbers_N.mean()), "deviation": float(numbers_N.std())}
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, deviation = float(numbers_N.mean()), float(numbers_N.std())
+        if not isfinite(mean) or not 0 < deviation < float("inf"):
+            raise Refusal(
+                f"column 'score': its numbers reach from {numbers_N.min():g} to {numbers_N.max():g}, and their "
+                "deviation is no finite number; give them in another unit"
+            )
+        return self.model_copy(update={"pairs": pairs, "mean": mean, "deviation": deviation})
 
     def config(self) -> dict[str, Any]:
         """One output, and the kind of problem, as transformers' pipelines read it."""
@@ -97,6 +103,11 @@ class Regress(Task):
         """The number in the unit of the data."""
         number = float(batch.targets["number"][row])
         return f"{self.mean + self._scale() * number:.6g}" if isfinite(number) else "", []
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See `Task.reads`."""
+        return ("text", SECOND) if self.pairs else ("text",)
 
     def tried(self) -> Record:
         """See `Task.tried`."""
