@@ -83,6 +83,20 @@ class Stopwatch(Recorder):
 def train_with_danlu(job: dict[str, Any], folder: Path, clock: Clock) -> float:
     """Fine-tune through danlu's own stage; accuracy of the bundle it leaves."""
     import danlu
+
+    task = {"kind": "classify", "max_length": LONGEST, "too_long": "truncate"}
+    bundle = bundle_of(job, folder, clock, task)
+    if job.get("keep"):
+        shutil.copytree(bundle, job["keep"])
+    records = texts.read(Path(job["texts"]) / "test.jsonl")
+    loaded = danlu.load(bundle)
+    answers = map(loaded.task.form.value, loaded.predict([record["text"] for record in records]))
+    right = [answer == record["label"] for answer, record in zip(answers, records, strict=True)]
+    return sum(right) / len(right)
+
+
+def bundle_of(job: dict[str, Any], folder: Path, clock: Clock, task: dict[str, Any]) -> Path:
+    """The bundle that danlu's own stage leaves in `folder` for a task, with the settings of a job."""
     from danlu.stages.kinds.train import Train
     from danlu.stages.stage import Place
 
@@ -90,7 +104,7 @@ def train_with_danlu(job: dict[str, Any], folder: Path, clock: Clock) -> float:
         {
             "data": {"kind": "jsonl", "path": f"{job['texts']}/train.jsonl"},
             "model": {"kind": "pretrained", "path": f"{job['texts']}/model"},
-            "task": {"kind": "classify", "max_length": LONGEST, "too_long": "truncate"},
+            "task": task,
             "train": {
                 "epochs": job["epochs"],
                 "rate": job["rate"],
@@ -107,18 +121,31 @@ def train_with_danlu(job: dict[str, Any], folder: Path, clock: Clock) -> float:
     place = Place(folder / "danlu", {}, "benchmark", job["seed"], "en", lambda _: None)
     place.folder.mkdir()
     stage.run(place)
-    bundle = place.folder / "bundle"
-    if job.get("keep"):
-        shutil.copytree(bundle, job["keep"])
-    records = texts.read(Path(job["texts"]) / "test.jsonl")
-    loaded = danlu.load(bundle)
-    answers = map(loaded.task.form.value, loaded.predict([record["text"] for record in records]))
-    right = [answer == record["label"] for answer, record in zip(answers, records, strict=True)]
-    return sum(right) / len(right)
+    return place.folder / "bundle"
 
 
 def train_with_trainer(job: dict[str, Any], folder: Path, clock: Clock) -> float:
     """Fine-tune with transformers.Trainer; accuracy as its own predict gives it."""
+    import transformers
+
+    transformers.set_seed(job["seed"])
+    tokenizer = transformers.AutoTokenizer.from_pretrained(f"{job['texts']}/model")
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        f"{job['texts']}/model", num_labels=2, attn_implementation=job["attention"], dtype=torch.float32
+    )
+    collator = transformers.DataCollatorWithPadding(tokenizer)
+    trainer = trained(job, folder, clock, model, _rows(job, "train", tokenizer), collator)
+    test = _rows(job, "test", tokenizer)
+    if not test:
+        return 0.0
+    found = trainer.predict(test)
+    return float((found.predictions.argmax(-1) == found.label_ids).mean())
+
+
+def trained(
+    job: dict[str, Any], folder: Path, clock: Clock, model: Any, rows: list[dict[str, Any]], collator: Any
+) -> Any:
+    """transformers.Trainer after it has trained a model on rows, with the settings of a job."""
     import transformers
 
     class Marks(transformers.TrainerCallback):
@@ -128,16 +155,10 @@ def train_with_trainer(job: dict[str, Any], folder: Path, clock: Clock) -> float
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             clock.mark(state.global_step)
 
-    transformers.set_seed(job["seed"])
-    tokenizer = transformers.AutoTokenizer.from_pretrained(f"{job['texts']}/model")
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(
-        f"{job['texts']}/model", num_labels=2, attn_implementation=job["attention"], dtype=torch.float32
-    )
-    bf16 = job["precision"] == "bfloat16"
     settings = transformers.TrainingArguments(
         output_dir=str(folder / "trainer"),
         use_cpu=True,
-        bf16=bf16,
+        bf16=job["precision"] == "bfloat16",
         bf16_full_eval=False,
         per_device_train_batch_size=job["batch"],
         per_device_eval_batch_size=32,
@@ -154,19 +175,11 @@ def train_with_trainer(job: dict[str, Any], folder: Path, clock: Clock) -> float
         disable_tqdm=True,
     )
     trainer = transformers.Trainer(
-        model=model,
-        args=settings,
-        train_dataset=_rows(job, "train", tokenizer),
-        data_collator=transformers.DataCollatorWithPadding(tokenizer),
-        callbacks=[Marks()],
+        model=model, args=settings, train_dataset=rows, data_collator=collator, callbacks=[Marks()]
     )
     trainer.train()
     clock.peak = measuring.peak_memory()
-    test = _rows(job, "test", tokenizer)
-    if not test:
-        return 0.0
-    found = trainer.predict(test)
-    return float((found.predictions.argmax(-1) == found.label_ids).mean())
+    return trainer
 
 
 def _rows(job: dict[str, Any], split: str, tokenizer: Any) -> list[dict[str, Any]]:

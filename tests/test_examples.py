@@ -17,6 +17,11 @@ ASKED = {
     "tag_words": ("老师今天讨论计划。", {"entities"}),
     "multilabel": ("后备箱太小，不过省油。", {"labels", "scores"}),
     "regress": ("味道很好，就是有点贵。", {"number"}),
+    "answer": (
+        {"context": "苏轼住在成都，最爱吃豆腐。", "question": "他在哪里？"},
+        {"text", "start", "end", "score", "answers"},
+    ),
+    "relate": ("<e1>苏轼</e1>是<e2>眉山</e2>人。", {"label", "scores"}),
     "segment": ("我们坐火车去公园。", {"entities"}),
     "pretrain": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
 }

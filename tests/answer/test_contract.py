@@ -5,6 +5,7 @@ import io
 import json
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -53,7 +54,18 @@ def rankings(draw):
     return {"ranking": names, "scores": [draw(NUMBERS) for _ in names]}
 
 
+@some.composite
+def excerpts(draw):
+    cuts = draw(some.lists(some.integers(0, len(TEXT)), unique=True, min_size=2, max_size=6).map(sorted))
+    answers = [
+        {"text": TEXT[start:end], "start": start, "end": end, "score": draw(SHARES)} for start, end in pairwise(cuts)
+    ]
+    nothing = {"text": "", "start": None, "end": None, "score": draw(SHARES)}
+    return {**draw(some.sampled_from([*answers, nothing])), "answers": answers}
+
+
 PREDICTIONS = {
+    "excerpt": excerpts(),
     "label": some.builds(lambda name, share: {"label": name, "scores": {name: share}}, NAMES, SHARES),
     "labels": labels(),
     "number": some.builds(lambda number: {"number": number}, NUMBERS),
@@ -74,7 +86,7 @@ HOSTILE = "\x1b[2J\u202e\r\n\tlabel"
 
 def test_every_form_is_here():
     assert sorted(PREDICTIONS) == kinds(Answer)
-    assert len(PREDICTIONS) == 9
+    assert len(PREDICTIONS) == 10
 
 
 def of_each_form(function):
@@ -164,9 +176,19 @@ def test_only_forms_that_name_characters_change_with_a_text_that_was_rewritten(k
     form = FORMS[kind]
     entity = {"start": 1, "end": 2, "label": "x", "text": "b"}
     prediction = {"entities": [entity, entity | {"start": 7, "end": 8}], "tags": ["O"]}
+    if kind == "excerpt":
+        gone, here = (
+            {"text": "?", "start": 7, "end": 8, "score": 0.5},
+            {"text": "b", "start": 1, "end": 2, "score": 0.25},
+        )
+        prediction = {**gone, "answers": [gone, here]}
     given_back = form.as_given(prediction, "abc", lambda start, end: (start + 1, end + 1) if start < 5 else None)
     moved = [{"start": 2, "end": 3, "label": "x", "text": "c"}]
-    assert given_back == (prediction | {"entities": moved} if form.of_characters else prediction)
+    if kind == "excerpt":
+        there = {"text": "c", "start": 2, "end": 3, "score": 0.25}
+        assert given_back == {**there, "answers": [there]}
+    else:
+        assert given_back == (prediction | {"entities": moved} if form.of_characters else prediction)
 
 
 @pytest.mark.parametrize("kind", ["label", "labels"])
@@ -185,6 +207,8 @@ def test_scores_come_in_the_order_of_the_labels(kind):
         ("spans", {"entities": [{"start": 1, "end": 3, "label": "x", "text": "ex"}]}, "t[ex x]t"),
         ("choice", {"choice": 1, "scores": [0.25, 0.75]}, "1\t0.750\ttext"),
         ("text", {"text": "in\n1998"}, "in\\n1998\ttext"),
+        ("excerpt", {"text": "1998", "score": 0.5}, "1998\t0.500\ttext"),
+        ("excerpt", {"text": "", "score": 0.75}, "-\t0.750\ttext"),
         ("ranking", {"ranking": list("abcdef"), "scores": [0.0] * 6}, "a, b, c, d, e, …\ttext"),
         ("likelihood", {"negative_log_likelihood": 2.0, "tokens": 0, "perplexity": None}, None),
         ("vector", {"vector": [0.5, 1, 2, 3, 4]}, "0.5 1 2 3 … (5)\ttext"),

@@ -1,4 +1,4 @@
-"""`danlu init`, then `danlu run` without an edit, on data of twelve kinds."""
+"""`danlu init`, then `danlu run` without an edit, on data of fourteen kinds."""
 
 import contextlib
 import csv
@@ -71,6 +71,16 @@ def folder_of_classes(place: Path) -> tuple[str, str]:
         for number, (text, _) in enumerate(row for row in REVIEWS if row[1] == label):
             (place / "corpus" / name / f"{number}.txt").write_text(text, "utf-8")
     return "classify", "corpus"
+
+
+def questions(place: Path) -> tuple[str, str]:
+    (place / "stories.jsonl").write_bytes((EXAMPLES / "answer" / "stories.jsonl").read_bytes())
+    return "answer", "stories.jsonl"
+
+
+def relations(place: Path) -> tuple[str, str]:
+    (place / "poets.tsv").write_bytes((EXAMPLES / "relate" / "poets.tsv").read_bytes())
+    return "relate", "poets.tsv"
 
 
 def label_studio(place: Path) -> tuple[str, str]:
@@ -158,8 +168,11 @@ KINDS = {
     conll: {"kind": "conll", "path": "wnut/wnut17train.conll"},
     spans_with_inclusive_ends: {"kind": "spans", "path": "train.json"},
     zip_of_tables: PACKED,
+    questions: {"kind": "squad", "path": "stories.jsonl"},
+    relations: {"kind": "marked", "path": "poets.tsv"},
     poems: {"kind": "json", "path": "ci.json", "join": {"text": "\n"}, "columns": {"text": "paragraphs"}},
 }
+EXAMPLES = Path(__file__).parents[2] / "examples"
 FROM_SHARED = {conll, spans_with_inclusive_ends, zip_of_tables, poems}
 TINY = {
     "model.train": {"steps": 2, "batch_tokens": 128},

@@ -59,7 +59,9 @@ def together(ask: Callable[[int], Answer], threads: int = THREADS) -> list[Answe
 def texts(number: int) -> list[dict[str, Any]]:
     """Other texts for every thread."""
     rng = np.random.default_rng(number)
-    return [{"text": "".join(rng.choice(list(LETTERS), rng.integers(2, 20)))} for _ in range(12)]
+    found = ["".join(rng.choice(list(LETTERS), rng.integers(2, 20))) for _ in range(12)]
+    marks = {"head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
+    return [{"text": text, "context": text, "question": LETTERS[:4], **marks} for text in found]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for kind in kinds(Task):
         task = Task.model_validate(kind)
         sample = [{name: value for name, value in record.items() if name != "text_pair"} for record in task.sample]
-        task = task.fitted(sample)
+        task = task.fitted(sample).shaped("decoder")
         causal = task.auto_class == "AutoModelForCausalLM"
         source = Bpe(size=300) if causal else WordPiece(size=60, min_frequency=1)
         tokenizer = source.build(lambda: iter([LETTERS]))
@@ -78,6 +80,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         torch.manual_seed(2)
         config = family(vocab_size=len(tokenizer), max_position_embeddings=64, **SIZES, **ends, **task.config())
         network = getattr(transformers, task.auto_class).from_config(config)
+        task = task.suited(network, tokenizer, print)
         found[kind] = tmp_path_factory.mktemp("bundles") / kind
         told: dict[str, Any] = {"precision": "float32", "provenance": {}, "examples": sample[:1]}
         save(found[kind], network, tokenizer, task, **told)

@@ -21,9 +21,7 @@ from transformers import (
 )
 
 from danlu.machine import hub
-from danlu.model.source import Source
 from danlu.model.sources.pretrained import Pretrained
-from danlu.model.sources.scratch import SIZES
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
@@ -46,70 +44,6 @@ def folder(tmp_path: Path, tokenizer: Tokenizer) -> Path:
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=32, pad_token_id=0, **sizes)
     BertForMaskedLM(config).save_pretrained(tmp_path / "weights")
     return tmp_path / "weights"
-
-
-def scratch(**fields: Any) -> Source:
-    return Source.model_validate({"kind": "scratch", **fields})
-
-
-def count(model: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-@pytest.mark.parametrize("size", ["tiny", "mini"])
-def test_sizes_by_name_have_the_number_of_weights_that_the_papers_give(tokenizer: Tokenizer, size: str) -> None:
-    layers, h, _ = SIZES[size]
-    V, P, f = len(tokenizer), 512, 4 * h
-    bert = scratch(architecture="bert", size=size).build("AutoModelForMaskedLM", tokenizer, {})
-    block = 4 * (h * h + h) + (h * f + f) + (f * h + h) + 4 * h
-    assert count(bert) == V * h + P * h + 2 * h + 2 * h + layers * block + (h * h + h + 2 * h + V)
-    gpt2 = scratch(architecture="gpt2", size=size).build("AutoModelForCausalLM", tokenizer, {})
-    assert count(gpt2) == V * h + P * h + layers * block + 2 * h
-    llama = scratch(architecture="llama", size=size).build("AutoModelForCausalLM", tokenizer, {})
-    f = -(-8 * h // 3 // 32) * 32
-    assert count(llama) == V * h + layers * (4 * h * h + 3 * h * f + 2 * h) + h
-
-
-def test_fields_override_the_size(tokenizer: Tokenizer) -> None:
-    fields = {"layers": 3, "width": 24, "heads": 6, "feed_forward": 40, "positions": 64, "dropout": 0.25}
-    model = scratch(size="base", **fields).build("AutoModelForSequenceClassification", tokenizer, LABELS)
-    config = model.config
-    assert (config.num_hidden_layers, config.hidden_size, config.num_attention_heads) == (3, 24, 6)
-    assert (config.intermediate_size, config.max_position_embeddings) == (40, 64)
-    assert (config.hidden_dropout_prob, config.attention_probs_dropout_prob) == (0.25, 0.25)
-    assert config.id2label == {0: "bad", 1: "good"}
-    assert model.get_input_embeddings().num_embeddings == len(tokenizer)
-    assert next(model.parameters()).dtype == torch.float32
-
-
-@pytest.mark.parametrize("architecture", ["bert", "gpt2", "llama"])
-def test_a_seed_decides_the_weights_and_leaves_the_worlds_dice_alone(tokenizer: Tokenizer, architecture: str) -> None:
-    torch.manual_seed(0)
-    expected = torch.rand(1)
-    torch.manual_seed(0)
-    fields = {"architecture": architecture, "layers": 1, "width": 16, "heads": 2}
-    models = [
-        scratch(**fields, seed=seed).build("AutoModelForSequenceClassification", tokenizer, LABELS)
-        for seed in (3, 3, 4)
-    ]
-    assert torch.equal(torch.rand(1), expected)
-    states = [list(model.state_dict().values()) for model in models]
-    assert all(torch.equal(a, b) for a, b in zip(states[0], states[1], strict=True))
-    assert not all(torch.equal(a, b) for a, b in zip(states[0], states[2], strict=True))
-
-
-@pytest.mark.parametrize("architecture", ["bert", "gpt2", "llama"])
-def test_language_models_share_embeddings_with_their_head(tokenizer: Tokenizer, architecture: str) -> None:
-    kind = "MaskedLM" if architecture == "bert" else "CausalLM"
-    fields = {"architecture": architecture, "layers": 1, "width": 16, "heads": 2}
-    model = scratch(**fields).build(f"AutoModelFor{kind}", tokenizer, {})
-    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
-
-
-@pytest.mark.parametrize(("width", "heads"), [(30, 4), (20, 4)])
-def test_heads_that_do_not_divide_the_width_are_refused(width: int, heads: int) -> None:
-    with pytest.raises(ValueError, match=rf"width {width} must be an even multiple of heads {heads}"):
-        scratch(width=width, heads=heads)
 
 
 def test_a_local_folder_loads_and_its_trunk_is_what_was_saved(folder: Path, tokenizer: Tokenizer) -> None:

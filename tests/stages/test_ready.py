@@ -75,7 +75,7 @@ def test_validation_is_a_split_or_what_is_named_and_no_more_than_is_asked_for(ma
 def test_a_source_finds_the_bundle_of_its_stage(made: SimpleNamespace) -> None:
     pretrained = Source.model_validate({"kind": "pretrained", "path": "@vocab"})
     assert source_at(pretrained, made.place).tokenizer_path() == str(made.root / "vocab" / "bundle")
-    assert source_at(made.source, made.place) is made.source
+    assert source_at(made.source, made.place) == made.source
 
 
 def test_a_tokenizer_is_the_one_that_is_asked_for_or_there_is_none(made: SimpleNamespace) -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import cache
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from transformers import BertConfig, LlamaConfig
 
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
+from danlu.model.sources.scratch import Scratch
+from danlu.model.written import Written
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -36,7 +39,7 @@ def test_there_are_tasks_to_keep_the_contract():
 
 @cache
 def tokenizer_for(kind):
-    if find(Task, kind).auto_class == "AutoModelForCausalLM":
+    if find(Task, kind)().auto_class != "AutoModelForMaskedLM" and find(Task, kind).answers_by != "forward":
         return Bpe(size=300).build(lambda: iter(TEXTS))
     return WordPiece(size=200, min_frequency=1).build(lambda: iter(TEXTS))
 
@@ -44,13 +47,17 @@ def tokenizer_for(kind):
 @cache
 def task_for(kind):
     task = find(Task, kind)()
-    return task.fitted(task.sample)
+    return task.fitted(task.sample).shaped("encoder_decoder").suited(model_for(kind), tokenizer_for(kind), print)
 
 
 @cache
 def model_for(kind):
     torch.manual_seed(0)
-    task, tokenizer = task_for(kind), tokenizer_for(kind)
+    task, tokenizer = find(Task, kind)(), tokenizer_for(kind)
+    task = task.fitted(task.sample).shaped("encoder_decoder")
+    if "Seq2Seq" in task.auto_class:
+        sizes = {"layers": 2, "width": 32, "heads": 4, "positions": LIMIT, "dropout": 0.0}
+        return Scratch(architecture="bart", **sizes).build(task.auto_class, tokenizer, task.config()).eval()
     sizes = {
         "vocab_size": len(tokenizer),
         "hidden_size": 32,
@@ -131,9 +138,13 @@ def test_a_batch_counts_its_labels_and_tokens(kind):
     assert batch.counts.keys() <= batch.targets.keys()
     assert all(count > 0 for count in batch.counts.values())
     assert task_for(kind).loss(model_for(kind), batch).keys() == batch.counts.keys()
-    assert batch.tokens == sum(map(len, rows))
-    for tensor in batch.inputs.values():
-        assert tensor.shape == (len(rows), LIMIT)
+    assert batch.tokens == sum(map(tokens_of, rows))
+    for name, tensor in batch.inputs.items():
+        assert tensor.shape == (len(rows), LIMIT) or name.startswith("decoder_")
+
+
+def tokens_of(row):
+    return len(row) + (0 if row.target_ids is None else len(row.target_ids))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -144,9 +155,13 @@ def test_the_loss_of_a_padded_batch_is_the_sum_of_its_rows(kind):
     assert all(value.dtype == torch.float32 and torch.isfinite(value) for value in whole.values())
     alone = dict.fromkeys(whole, 0.0)
     for row, item in enumerate(encode(kind, task.sample)):
-        inputs = {name: tensor[row : row + 1, : len(item)] for name, tensor in batch.inputs.items()}
+        written = len(item) if item.target_ids is None else len(item.target_ids)
+        inputs = {
+            name: tensor[row : row + 1, : written if name.startswith("decoder_") else len(item)]
+            for name, tensor in batch.inputs.items()
+        }
         targets = {
-            name: tensor[row : row + 1, : len(item)] if tensor.shape[1:] == (LIMIT,) else tensor[row : row + 1]
+            name: tensor[row : row + 1, :written] if tensor.shape[1:] else tensor[row : row + 1]
             for name, tensor in batch.targets.items()
         }
         one = replace(batch, inputs=inputs, targets=targets, examples=batch.examples[row : row + 1], tokens=len(item))
@@ -168,7 +183,7 @@ def test_the_loss_reaches_the_parameters(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_are_plain_and_do_not_depend_on_company(kind):
-    asked = {"text", "text_pair", "tokens", "words"}
+    asked = {"text", "text_pair", "tokens", "words", "context", "question", "head", "tail", "messages"}
     records = [{name: value for name, value in r.items() if name in asked} for r in task_for(kind).sample]
     predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task_for(kind), tokenizer_for(kind))
     together = predictor.predict(records)
@@ -194,15 +209,25 @@ def test_perfect_outputs_give_the_perfect_answer(kind):
     rows = encode(kind, task.sample, labelled=task.answer_form != "likelihood")
     for number, record in enumerate(task.sample):
         mine = [row for row in rows if row.record == number]
+        if task.answers_by == "generate":
+            written = Written(task.gold(record)[0], mine[0].row.input_ids, -1.0, "end")
+            assert task.form.right(task.gold(record), task.form.value(task.composed([written], mine, record)))
+            continue
         prediction = task.decode([perfect(task, row) for row in mine], mine, record)
         value, truth = task.form.value(prediction), task.gold(record)
-        assert value == (pytest.approx(truth) if task.answer_form == "number" else truth)
+        if task.answer_form == "excerpt":
+            assert task.form.right(truth, value)
+        else:
+            assert value == (pytest.approx(truth) if task.answer_form == "number" else truth)
         json.dumps(prediction)
 
 
 def perfect(task, row):
     if task.answer_form == "likelihood":
         return np.zeros((1, 10) if task.kind == "masked_lm" else (2,), np.float32)
+    if task.answer_form == "excerpt":
+        places = np.array([[row.targets["start"], row.targets["end"]]])
+        return np.where(np.arange(len(row))[:, None] == places, 0.0, -30.0).astype(np.float32)
     (target,) = row.targets.values()
     if task.answer_form == "number":
         return np.array([target], np.float64)
@@ -214,15 +239,18 @@ def perfect(task, row):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_without_its_column_is_refused_by_name(kind):
-    task = task_for(kind)
-    with pytest.raises(Refusal, match=r"record 2: there is no column 'text' \(text\), only 'body'"):
-        task.encode([{"text": "好"}, {"body": "好"}], tokenizer_for(kind), LIMIT, labelled=False)
-    with pytest.raises(Refusal, match="record 1: column 'text' must be text, and it is of type int"):
-        task.encode([{"text": 5}], tokenizer_for(kind), LIMIT, labelled=False)
+    task, columns = task_for(kind), find(Task, kind).columns
+    column = "text" if "text" in find(Task, kind).other_columns else next(iter(columns))
+    with pytest.raises(Refusal, match=rf"record 2: there is no column '{column}' \(text\), only 'body'"):
+        task.encode([asked(kind, "好好学习"), {"body": "好"}], tokenizer_for(kind), LIMIT, labelled=False)
+    with pytest.raises(Refusal, match=f"record 1: column '{column}' must be text, and it is of type int"):
+        task.encode([{column: 5}], tokenizer_for(kind), LIMIT, labelled=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_text_that_is_too_long_is_refused_cut_or_split(kind):
+    if task_for(kind).answers_by == "generate":
+        pytest.skip("what is written for a text is written for all of it")
     records = [asked(kind, "好"), asked(kind, "明月 " * 60)]
     tokenizer = tokenizer_for(kind)
     with pytest.raises(
@@ -232,14 +260,21 @@ def test_a_text_that_is_too_long_is_refused_cut_or_split(kind):
     first, cut = changed(kind, too_long="truncate").encode(records, tokenizer, 32, labelled=False)
     assert (first.cut, len(cut)) == (0, 32)
     assert cut.cut > 0
+    if "split" not in get_args(find(Task, kind).model_fields["too_long"].annotation):
+        return
     split = changed(kind, too_long="split").encode(records, tokenizer, LIMIT, labelled=False)
     assert len(split) > 3
     assert all(len(row) <= 32 for row in split)
 
 
 def asked(kind, text):
-    """A record of a text, with a second text where the task reads two."""
-    second = task_for(kind).sample[0].get("text_pair")
+    """A record of a text, with what else the task reads."""
+    sample = task_for(kind).sample[0]
+    if "context" in sample:
+        return {"context": text, "question": sample["question"]}
+    if "head" in sample:
+        return {"text": f"好月{text}", "head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
+    second = sample.get("text_pair")
     return {"text": text} if second is None else {"text": second, "text_pair": text}
 
 
@@ -259,7 +294,7 @@ def test_batches_of_a_plan_hold_every_label_once(kind):
     rows = encode(kind, task.sample * 20)
     slices = plan(sizes_of(rows), tokens=512, rng=np.random.default_rng(0))
     batches = [collate(kind, [rows[row] for row in piece.examples], piece.width) for piece in slices]
-    assert sum(batch.tokens for batch in batches) == sum(map(len, rows))
+    assert sum(batch.tokens for batch in batches) == sum(map(tokens_of, rows))
     assert all(("attention_mask" in b.inputs) == (b.tokens < b.inputs["input_ids"].numel()) for b in batches) or (
-        task.auto_class == "AutoModelForCausalLM"
+        task.answers_by != "forward"
     )

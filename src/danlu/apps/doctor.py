@@ -231,9 +231,8 @@ def _training(stage: Train, ready: Ready) -> TrainingFacts:
     trained = [parameter.numel() for parameter in ready.model.parameters() if parameter.requires_grad]
     validating = _validating(ready)
     features, sizes = stage.tuning.freezes_trunk, not prepared.task.couples_rows
-    measured = dry_run(
-        ready.model, batches, ready.roles.loss, stage.train, precision=ready.precision, features=features, sizes=sizes
-    )
+    how = {"precision": ready.precision, "features": features, "sizes": sizes}
+    measured = dry_run(ready.model, batches, ready.roles.loss, stage.train, **how)  # type: ignore[arg-type]
     stage.tuning.groups(ready.model, measured.steps)  # what it refuses is told now
     every = stage.train.evaluate or measured.steps_an_epoch
     return TrainingFacts(

@@ -5,7 +5,7 @@ It may hold adapters, each under a name: what trainings have added to the same b
 
 import copy
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +24,10 @@ from danlu.engine.predict import Predictor
 from danlu.machine.crew import refuse_crowd
 from danlu.machine.door import opened
 from danlu.machine.files import folder_in_place, write_text
+from danlu.model.policy import Policy, changed
 from danlu.model.positions import longest_row
 from danlu.model.quiet import quiet
+from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task
 from danlu.text.tokenizing.folder import open_tokenizer
@@ -130,6 +132,39 @@ class Bundle:
     def stream(self, items: Iterable[str | Record], adapter: str | None = None) -> Iterator[Prediction]:
         """One prediction a text or record, in order, as they come; memory stays bounded."""
         return self.predictor_of(self.serves if adapter is None else adapter).stream(_records(items))
+
+    def generate(
+        self,
+        prompts: Sequence[str | Record],
+        policy: Policy | Mapping[str, Any] | str | None = None,
+        *,
+        adapter: str | None = None,
+        **changes: Any,
+    ) -> list[list[Written]]:
+        """What the model writes after each text or record, in order; of each prompt all that the policy gives.
+
+        `policy` is how (None: as the task has it), and `changes` are other values of its settings, as in
+        `generate(["Once"], "sample", temperature=0.7)`.
+
+        Raises `Refusal` for a model that writes no text, settings that are wrong, and a prompt without room behind it.
+        """
+        if isinstance(prompts, str | dict):
+            raise Refusal("generate takes a list of texts or records; write generate([text]) for a single one")
+        predictor = self.predictor_of(self.serves if adapter is None else adapter)
+        return list(predictor.write(_records(prompts), changed(predictor.policy, policy, changes)))
+
+    def generate_stream(
+        self,
+        prompt: str | Record,
+        policy: Policy | Mapping[str, Any] | str | None = None,
+        *,
+        adapter: str | None = None,
+        **changes: Any,
+    ) -> Iterator[str]:
+        """The text after one prompt, piece by piece as it is written; see `generate`. No piece splits a character."""
+        predictor = self.predictor_of(self.serves if adapter is None else adapter)
+        (record,) = _records([prompt])
+        return predictor.write_stream(record, changed(predictor.policy, policy, changes))
 
 
 def save(

@@ -18,6 +18,7 @@ PROMISES = {
     "tokenizer": "danlu.text.tokenizing.tokenizer",
     "source": "danlu.model.source",
     "policy": "danlu.model.policy",
+    "template": "danlu.text.dialogue.template",
     "task": "danlu.task.task",
     "engine": "danlu.engine.engine",
     "method": "danlu.tuning.method",

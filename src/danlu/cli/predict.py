@@ -15,6 +15,8 @@ from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
+    from danlu.model.policy import Policy
+    from danlu.model.written import Written
 
 
 FORMULAS = "begin like a formula (=, +, -, @), and stand in the csv as they are; import it as text, not as a sheet"
@@ -49,15 +51,25 @@ def command(
     threads: Annotated[int | None, typer.Option(help="cores to use; all")] = None,
     adapter: Annotated[str | None, typer.Option(help="its name; base for the model without any")] = None,
     too_long: Annotated[TooLong | None, typer.Option(help="what becomes of texts longer than the model takes")] = None,
+    generate: Annotated[
+        bool, typer.Option("--generate", help="write on after each text, by any model that can")
+    ] = False,
 ) -> None:
-    """Answer for every text, in order: one line a text, with the columns of the file and the prediction."""
+    """Answer for every text, in order: one line a text, with the columns of the file and the prediction.
+
+    How a model writes is said as in a recipe: policy.kind=sample policy.temperature=0.8.
+    """
+    from danlu.answer.answer import Answer
     from danlu.answer.sheet import Sheet
     from danlu.bundle.bundle import load
     from danlu.machine.files import bytes_in_place
     from danlu.machine.terminal import as_text, say, show_all, typed_lines, visible
+    from danlu.recipe.part import find
 
     if output is not None:
         _refuse_output(output)
+    if file.startswith("policy.") and "=" in file:  # there is no file, but a setting
+        file, settings = "-", [file, *(settings or ())]
     if text and file != "-":
         raise Refusal(f"give either --text or the file {file}, not both")
     typed = file == "-" and not text
@@ -65,20 +77,23 @@ def command(
     loaded = load(bundle, precision, threads=threads, adapter=adapter)
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
+    settings, how = _apart(settings or ())
+    writing = _writing(loaded, how, generate=generate)
     column = column if asked is None else "text"
     if asked is None:
-        records = _records(file, column, settings or ())
+        records = _records(file, column, settings, loaded.task.reads)
     else:
         records = _asked(asked, loaded.task.reads, "--text" if text else "standard input")
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
-    form, sheet = loaded.task.form, Sheet(loaded.task.form)
+    form = loaded.task.form if writing is None else find(Answer, "text")()  # type: ignore[type-abstract]
+    sheet = Sheet(form)
     line_of = {
         Shape.jsonl: _json,
         Shape.table: lambda record, prediction: form.line(prediction, _text(record, column)),
         Shape.csv: sheet.rows,
     }[shape]
     with of_file(file if not typed else "standard input"):
-        lines = (line_of(record, prediction) for record, prediction in _answers(loaded, records, block, column))
+        lines = (line_of(*answered) for answered in _answers(loaded, records, block, column, writing))
         if output is None:
             show_all(lines, every=block)
         else:
@@ -90,7 +105,7 @@ def command(
 
 
 def _answers(
-    bundle: "Bundle", records: Iterable[dict[str, Any]], block: int, column: str
+    bundle: "Bundle", records: Iterable[dict[str, Any]], block: int, column: str, writing: "Policy | None"
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Each record as the file has it, with the prediction for `column`; no more than a block of records is held."""
     waiting: deque[dict[str, Any]] = deque()
@@ -100,8 +115,38 @@ def _answers(
             waiting.append(record)
             yield record if column == "text" else record | {"text": record[column]}
 
-    for prediction in bundle.predictor.stream(remembered(), block):
+    if writing is None:
+        predictions = bundle.predictor.stream(remembered(), block)
+    else:
+        predictions = map(_as_prediction, bundle.predictor.write(remembered(), writing, min(block, 256)))
+    for prediction in predictions:
         yield waiting.popleft(), prediction
+
+
+def _apart(settings: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """The settings of the format, and those of the policy."""
+    from danlu.recipe.read import keyed
+
+    how = [setting for setting in settings if setting.startswith("policy.")]
+    return [setting for setting in settings if setting not in how], keyed(how).get("policy", {})
+
+
+def _writing(bundle: "Bundle", how: dict[str, Any], *, generate: bool) -> "Policy | None":
+    """How to write on after each text; None where the task answers, by `how` if it writes."""
+    from danlu.model.policy import changed
+
+    writes = bundle.task.answers_by == "generate"
+    if how and not (writes or generate):
+        raise Refusal(f"policy.{next(iter(how))}: the task {bundle.task.kind} writes no text by itself; add --generate")
+    policy = changed(bundle.predictor.policy, None, how)
+    if writes and how:
+        bundle.predictor.task = bundle.predictor.task.model_copy(update={"policy": policy})
+    return policy if generate and not writes else None
+
+
+def _as_prediction(written: "Sequence[Written]") -> dict[str, Any]:
+    found: dict[str, Any] = {"text": written[0].text, "score": written[0].score, "ended": written[0].ended}
+    return found if len(written) == 1 else found | {"others": [each.text for each in written[1:]]}
 
 
 def _asked(lines: Iterable[str], reads: tuple[str, ...], where: str) -> Iterator[dict[str, Any]]:
@@ -128,12 +173,14 @@ def _as_record(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _records(file: str, column: str, settings: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _records(file: str, column: str, settings: Sequence[str], reads: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     from danlu.data.reading.format import guess
 
     source = guess(file, settings=settings)
     if column != "text":  # the format refuses a name that the file does not have
         return source.read([column])
+    if "text" not in reads:  # the task names what it lacks
+        return source.read()
     first = next(source.read(), {})
     if "text" not in first and "tokens" not in first:  # taggers take words in 'tokens' as well
         columns = ", ".join(first)
@@ -146,8 +193,9 @@ def _json(record: dict[str, Any], prediction: dict[str, Any]) -> str:
 
 
 def _text(record: dict[str, Any], column: str) -> str:
-    text = record[column] if column in record else " ".join(record.get("tokens", []))
-    return str(text)
+    from danlu.task.entities import shown_text
+
+    return str(record[column]) if column in record else shown_text(record)
 
 
 def _refuse_output(path: Path) -> None:

@@ -1,17 +1,21 @@
 """The promise of an engine: what computes what a model says, whoever asks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from danlu.model.generate import Session, Wanted
+from danlu.model.policy import Policy
+from danlu.model.written import Written
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
@@ -44,6 +48,27 @@ class Network(ABC):
             Refusal: this engine computes with what it has opened alone.
         """
         raise Refusal("this engine computes without adapters; open the bundle with the engine torch")
+
+    def session(self, tokenizer: Tokenizer) -> Session:
+        """Where texts are written side by side, by one thread at a time; several sessions share the weights.
+
+        Raises:
+            Refusal: this engine writes no text, or the model does not.
+        """
+        raise Refusal("this engine writes no text; open the bundle with the engine torch")
+
+    def generate(self, examples: Sequence[Encoded], tokenizer: Tokenizer, policy: Policy) -> list[list[Written]]:
+        """What the model writes after each example, the best first, by the calling thread.
+
+        Raises:
+            Refusal: see `session`; an example leaves no room to write.
+        """
+        session = self.session(tokenizer)
+        found: dict[int, list[Written]] = {}
+        session.ask(Wanted(policy, session.endings.prompts(examples), found.__setitem__))
+        while session.busy:
+            session.step()
+        return [found[number] for number in range(len(examples))]
 
 
 class Engine(Part):

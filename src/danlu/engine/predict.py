@@ -3,9 +3,11 @@
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from itertools import islice
+from queue import SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -13,13 +15,18 @@ from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.engine.engine import Network
 from danlu.engine.queue import Asked, Queue
+from danlu.model.policy import Policy
+from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.rewritten import as_given, rewritten
 from danlu.task.task import Output, Prediction, Task
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+WRITTEN = 256  # records that are written after together, which takes long enough
 BLOCK = 4096  # records that are encoded and sorted together: all that is held in memory at once
+
+Found = TypeVar("Found")
 
 
 class Predictor:
@@ -60,6 +67,7 @@ class Predictor:
 
     def stream(self, records: Iterable[Record], block: int = BLOCK) -> Iterator[Prediction]:
         """One prediction a record, in order, holding no more than `block` records at once."""
+        block = min(block, WRITTEN) if self.task.answers_by == "generate" else block
         source = iter(records)
         start = 0
         while chunk := list(islice(source, block)):
@@ -74,6 +82,52 @@ class Predictor:
             yield from self._read(chunk, start)
             start += len(chunk)
 
+    @property
+    def policy(self) -> Policy:
+        """How it writes where nobody says otherwise: as the task has it, or the likeliest token, always."""
+        task: Any = self.task
+        return task.policy if self.task.answers_by == "generate" else Policy.model_validate("greedy")
+
+    def write(self, records: Iterable[Record], policy: Policy, block: int = WRITTEN) -> Iterator[list[Written]]:
+        """What is written after each record, the best first, in order, holding no more than `block` at once.
+
+        Raises `Refusal` where the model writes no text, and for a record that leaves no room to write.
+        """
+        source = iter(records)
+        while chunk := list(islice(source, block)):
+            encoded = self.task.prompts(rewritten(chunk, self.rewriters), self.tokenizer, self.network.limit)
+            written = self._written(encoded, policy)
+            for number in range(len(chunk)):
+                yield [text for row, item in enumerate(encoded) if item.record == number for text in written[row]]
+
+    def write_stream(self, record: Record, policy: Policy) -> Iterator[str]:
+        """The text that is written after a record, piece by piece as it comes; the pieces joined are the text.
+
+        Raises `Refusal` as `write` does, and for a policy that writes several texts.
+        """
+        if policy.rows > 1:
+            raise Refusal(
+                "a stream is of one text as it comes; stream with 'kind: greedy', or 'sample' with one sample"
+            )
+        encoded = self.task.prompts(rewritten([record], self.rewriters), self.tokenizer, self.network.limit)
+        if len(encoded) > 1:
+            raise Refusal(f"the record is read in {len(encoded)} windows, and a stream is of one text; shorten it")
+        return self._streamed(encoded, policy)
+
+    def _streamed(self, encoded: list[Encoded], policy: Policy) -> Iterator[str]:
+        pieces: SimpleQueue[str | None] = SimpleQueue()
+        future = self._queue.writer.submit(self.network, self.tokenizer, policy, encoded, pieces.put)
+        future.add_done_callback(lambda _: pieces.put(None))
+        try:
+            while (piece := pieces.get()) is not None:
+                yield piece
+            future.result()
+        finally:
+            future.cancel()  # whoever lets go of the stream lets go of what is left
+
+    def _written(self, encoded: list[Encoded], policy: Policy) -> list[list[Written]]:
+        return _waited(self._queue.writer.submit(self.network, self.tokenizer, policy, encoded))
+
     def __enter__(self) -> Self:
         return self
 
@@ -83,25 +137,48 @@ class Predictor:
         self.close()
 
     def _block(self, records: list[Record], start: int) -> list[Prediction]:
-        given, form, apart = records, self.task.form, self.task.words_apart
+        given, form = records, self.task.form
+        column, apart = self.task.characters_of, self.task.words_apart
         records = rewritten(given, self.rewriters)
-        predictions = [
-            self.task.decode(outputs, windows, record)
-            for (outputs, windows), record in zip(self._read(records, start), records, strict=True)
-        ]
+        if self.task.answers_by == "generate":
+            predictions = self._composed(records, start)
+        else:
+            predictions = [
+                self.task.decode(outputs, windows, record)
+                for (outputs, windows), record in zip(self._read(records, start), records, strict=True)
+            ]
         return [
             prediction
             if record is before
-            else as_given(prediction, before, record, self.rewriters, form, words_apart=apart)
+            else as_given(prediction, before, record, self.rewriters, form, column, words_apart=apart)
             for prediction, before, record in zip(predictions, given, records, strict=True)
         ]
 
-    def _read(self, records: list[Record], start: int) -> list[tuple[list[Output], list[Encoded]]]:
-        """The outputs and the windows of each record."""
+    def _composed(self, records: list[Record], start: int) -> list[Prediction]:
+        """What the task makes of the texts that are written of each record."""
+        encoded = self._encoded(records, start)
+        written = self._written(encoded, self.policy)
+        of_record: defaultdict[int, list[int]] = defaultdict(list)
+        for row, item in enumerate(encoded):
+            of_record[item.record].append(row)
+        return [
+            self.task.composed(
+                [text for row in of_record[number] for text in written[row]],
+                [encoded[row] for row in of_record[number]],
+                record,
+            )
+            for number, record in enumerate(records)
+        ]
+
+    def _encoded(self, records: list[Record], start: int) -> list[Encoded]:
         try:
-            encoded = self.task.encode(records, self.tokenizer, self.network.limit, labelled=False)
+            return self.task.encode(records, self.tokenizer, self.network.limit, labelled=False)
         except Refusal as refusal:
             raise (Refusal(f"{refusal} (counted from record {start + 1:,})") if start else refusal) from None
+
+    def _read(self, records: list[Record], start: int) -> list[tuple[list[Output], list[Encoded]]]:
+        """The outputs and the windows of each record."""
+        encoded = self._encoded(records, start)
         outputs = self._outputs(encoded)
         windows: defaultdict[int, list[int]] = defaultdict(list)
         for row, item in enumerate(encoded):
@@ -118,8 +195,11 @@ class Predictor:
 
     def _outputs(self, encoded: list[Encoded]) -> list[Output]:
         """The task's output of every example."""
-        future = self._queue.submit(self._asked, encoded)
-        try:
-            return future.result()
-        finally:
-            future.cancel()  # after Ctrl-C in the waiting thread, what is left of it is not computed
+        return _waited(self._queue.submit(self._asked, encoded))
+
+
+def _waited(future: "Future[Found]") -> Found:
+    try:
+        return future.result()
+    finally:
+        future.cancel()  # after Ctrl-C in the waiting thread, what is left of it is not computed

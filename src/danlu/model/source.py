@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from danlu.model.shape import Shape
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -33,6 +34,10 @@ class Source(Part):
         could not be taken over as they are.
         """
 
+    @abstractmethod
+    def shape(self) -> Shape:
+        """What the network is made of, told without its weights."""
+
     def tokenizer_path(self) -> str | None:
         """The folder or name whose tokenizer belongs to the weights; None for a fresh network."""
         return None
@@ -41,6 +46,7 @@ class Source(Part):
 _HEADS = {
     "AutoModelForCausalLM": ("predicts the next token (causal_lm)", "masked_lm"),
     "AutoModelForMaskedLM": ("guesses hidden tokens (masked_lm)", "causal_lm"),
+    "AutoModelForSeq2SeqLM": ("reads one text and writes another", "of what it can do"),
 }
 
 

@@ -21,7 +21,7 @@ def leave(place: Place, prepared: Prepared, model: nn.Module, provenance: dict[s
     method, bundle = prepared.tuning, place.folder / "bundle"
     said = (prepared.tokenizer, prepared.task)
     how |= {"provenance": provenance, "rewriters": prepared.rewriters, "language": place.language}
-    if method.mergeable and all(parameter.requires_grad for parameter in model.parameters()):
+    if method.mergeable and not method.base(model):
         save(bundle, method.merge(model), *said, **how)
         place.say(f"{place.name}: bundle in {bundle}")
         return

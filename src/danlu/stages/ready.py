@@ -22,7 +22,7 @@ from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
 from danlu.refusal import Refusal
 from danlu.stages.sharded import Sharded, sharded
-from danlu.stages.sources import Data, bundle_folder, has_split, records_of, tokenizer_of
+from danlu.stages.sources import Data, at_place, has_split, records_of, tokenizer_of
 from danlu.stages.stage import Place, Reference
 from danlu.stages.trial import suited
 from danlu.task.task import Task
@@ -136,24 +136,28 @@ def validated_on(data: Data | list[Data], validation: Data | None, task: Task, m
         return []
     if len(records) <= most:
         return records
+    if task.answers_by == "generate":
+        place.say(
+            f"validation: answers to {most:,} of {len(records):,} records are written each time, token by token; "
+            "'validation_records' says how many"
+        )
     chosen = generator(place.seed, "validation").permutation(len(records))[:most]
     return [records[row] for row in sorted(chosen.tolist())]
 
 
 def source_at(model: Source, place: Place) -> Source:
-    """The source with the folder of the bundle that its '@stage' stands for.
+    """The source with the folders of the bundles that its '@stage's stand for.
 
     Raises:
         Refusal: that bundle is a base which an adapter serves, so its weights alone are not the model.
     """
+    model = at_place(model, place)
     path = model.tokenizer_path()
     if path is None:
         return model
-    if path.startswith("@"):
-        model = model.model_copy(update={"path": str(bundle_folder(path, place))})
-    if served := served_by(Path(model.tokenizer_path() or path)):
+    if served := served_by(Path(path)):
         raise Refusal(
-            f"{model.tokenizer_path()}: is served by its adapter '{served}', which a training cannot begin from; give "
+            f"{path}: is served by its adapter '{served}', which a training cannot begin from; give "
             "the bundle of its base, or one that a method has left which can be merged"
         )
     return model

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+from danlu.data.cleaning.rewriting import TEXTS
 from danlu.data.labels import label_of
-from danlu.data.record import Record
+from danlu.data.record import Record, text_of
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
 from danlu.text.batching.align import joined
@@ -78,6 +79,13 @@ def read_text(record: Record, number: int) -> str:
         borders(record, number)
         return text_in_words(record)
     return text_in(record, number)
+
+
+def shown_text(record: Record) -> str:
+    """What a record is about, for a person: its text or tokens, else a line of each other text that it has."""
+    if "text" in record or "tokens" in record or "words" in record:
+        return read_text(record, 0)
+    return text_of(record, TEXTS)
 
 
 def read_marked(record: Record, number: int, nested: Nested = "stop") -> Marked:

@@ -15,6 +15,9 @@ from danlu.data.record import Record
 from danlu.task.task import Prediction
 from danlu.text.batching.align import Offsets, joined
 
+ASKED = ("head", "tail")
+"""Marks that belong to what is asked; entities and answers are what is to be found."""
+
 
 def rewritten(records: list[Record], rewriters: Sequence[Rewriter]) -> list[Record]:
     """The records with their texts rewritten; one that needs no change is given back itself.
@@ -38,7 +41,7 @@ def _rewritten_once(records: list[Record], rewriters: Sequence[Rewriter]) -> lis
     found = list(records)
     names = set[str]().union(*records)
     for rewriter in rewriters:
-        rewrite_texts(found, rewriter, names, marks=False)
+        rewrite_texts(found, rewriter, names, marks=ASKED)
         rewrite_messages(found, rewriter, names)
         for name in TOKENS:
             if name in names:
@@ -52,14 +55,15 @@ def as_given(
     record: Record,
     rewriters: Sequence[Rewriter],
     form: Answer,
+    column: str = "text",
     *,
     words_apart: bool = False,
 ) -> Prediction:
-    """A prediction for a rewritten record, said of the text as it was given; see `Task.words_apart`."""
+    """A prediction for a rewritten record, said of the text in `column` as it was given; see `Task.words_apart`."""
     if not form.of_characters:
         return prediction
-    if "text" in given:
-        text, alignments = given["text"], traced(given["text"], rewriters)
+    if column in given:
+        text, alignments = given[column], traced(given[column], rewriters)
     elif "tokens" in given:
         text, alignments = _tokens_aligned(joined(given["tokens"]), joined(record["tokens"]))
     else:

@@ -13,8 +13,10 @@ from danlu.answer.answer import Answer
 from danlu.data.record import Record
 from danlu.model.heads import kept_logits
 from danlu.model.own import inside
+from danlu.model.shape import Shape
 from danlu.model.written import Written
 from danlu.recipe.part import Part, find
+from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import FlatTokens
@@ -48,7 +50,10 @@ class Task(Part):
     folder: ClassVar[str] = "danlu.task.tasks"
 
     auto_class: ClassVar[str]
-    """The Hugging Face class that opens the saved bundle, such as `AutoModelForTokenClassification`."""
+    """The Hugging Face class that opens the saved bundle, such as `AutoModelForTokenClassification`.
+
+    A property where it depends on the shape of the network, so it is asked of a task, not of its class.
+    """
 
     columns: ClassVar[dict[str, str]]
     """Columns a record must have for training, each with its type in words."""
@@ -61,6 +66,9 @@ class Task(Part):
 
     answer_form: ClassVar[str]
     """Name in `danlu.answer.answers` of the form that its predictions have."""
+
+    characters_of: ClassVar[str] = "text"
+    """The column whose characters its predictions name, where they name any."""
 
     metrics: ClassVar[tuple[str, ...]]
     """Names in `danlu.evaluate.scoring.metrics`; the first one chooses the best model."""
@@ -91,6 +99,13 @@ class Task(Part):
 
     max_length: int | None = Field(default=None, ge=8, description="tokens a text may have; None: as the model allows")
     too_long: Literal["stop", "truncate", "split"] = "stop"
+
+    def shaped(self, shape: Shape) -> Self:
+        """This task as a network of a shape can do it, before it is built; most tasks are the same for all.
+
+        Raises `Refusal` for a shape that cannot.
+        """
+        return self
 
     def fitted(self, records: Sequence[Record]) -> Self:
         """This task with what it learns from the training records, such as its labels.
@@ -135,6 +150,15 @@ class Task(Part):
         `limit` is the longest row the model allows, in tokens. Without `labelled`, labels are not looked at.
         Raises `Refusal` for a wrong column, an unknown label, or a text that is too long under `stop`.
         """
+
+    def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
+        """What the model reads of each record before it writes, one example or several each.
+
+        Raises `Refusal` where the model writes no text.
+        """
+        if self.answers_by != "generate":
+            raise Refusal(f"a model of the task {self.kind} answers with a {self.answer_form} and writes no text")
+        return self.encode(records, tokenizer, limit, labelled=False)
 
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """Labelled rows to learn from; those that several records share are filled to `room` tokens at most.

@@ -37,7 +37,9 @@ class Training(Part):
     average: float = Field(default=0.0, ge=0, lt=1, description="decay of averaged weights; 0: no averaging")
     evaluate: int | None = Field(default=None, ge=1, description="steps between validations; None: once an epoch")
     patience: int | None = Field(default=None, ge=1, description="validations without a new best before stopping")
-    validation_records: int = Field(default=2000, ge=1, description="at most so many are looked at each time")
+    validation_records: int | None = Field(
+        default=None, ge=1, description="at most so many are looked at each time; None: 2,000, or 200 that are written"
+    )
     checkpoint_seconds: float = Field(default=120, gt=0, description="time between checkpoints")
     recorders: tuple[Recorder, ...] = Field(default=(), description="beside log.jsonl, which is always written")
 
@@ -46,6 +48,10 @@ class Training(Part):
         if self.epochs is not None and self.steps is not None:
             raise ValueError("'epochs' and 'steps' both say how long to train; give one of them")
         return self
+
+    def validated(self, *, written: bool) -> int:
+        """How many records are looked at each time; fewer where each answer is `written` token by token."""
+        return self.validation_records or (200 if written else 2000)
 
     def rate_at(self, step: int, total: int) -> float:
         """The learning rate of a step, counted from 0, of `total`."""

@@ -12,7 +12,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import Format
 from danlu.data.reading.formats.conll import to_bio
-from danlu.data.reading.formats.marked import read_marks
+from danlu.data.reading.marks import read_marks
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 

@@ -17,6 +17,7 @@ from danlu.evaluate.classical.tfidf_vectors import is_dense_script
 from danlu.evaluate.scoring.score import score
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
+from danlu.task.task import Task
 from danlu.task.tasks.classify import Classify
 from danlu.task.tasks.tag import Tag
 from danlu.task.tasks.tag_words import TagWords
@@ -61,7 +62,7 @@ def tag():
 
 
 def test_every_baseline_is_here():
-    assert kinds(Baseline) == ["crf", "hmm", "tfidf", "tfidf_labels", "tfidf_number", "word_hmm"]
+    assert set(kinds(Baseline)) >= {"crf", "hmm", "tfidf", "word_hmm", "sliding_window", "tfidf_relation", "nearest"}
 
 
 @pytest.mark.parametrize("kind", ["hmm", "crf"])
@@ -165,6 +166,40 @@ def test_tfidf_learns_and_gives_probabilities_of_all_labels():
     assert sum(found[0]["scores"].values()) == pytest.approx(1)
     assert found[0]["scores"]["never seen"] == 0
     assert find(Baseline, "tfidf")().fit_predict(task, train, []) == []
+
+
+def test_a_sliding_window_finds_what_the_words_of_a_question_surround():
+    train = [asked("李白生于碎叶城。", "谁？", "李白"), asked("He left in May.", "When?", "May")]
+    test = [
+        asked("It was cold. The museum opened in 1998. Nobody came.", "When was the museum opened?", "1998"),
+        asked("天气很好。李白出生在碎叶。他后来走了。", "李白出生在什么地方？", "碎叶"),
+        {"context": "...", "question": "谁？", "answers": []},
+    ]
+    found = find(Baseline, "sliding_window")().fit_predict(find(Task, "answer")(), train, test)
+    assert [each["text"] for each in found] == ["in 1998", "碎叶", "."]
+    for each, record in zip(found, test, strict=True):  # two units, as long as most answers
+        assert record["context"][each["start"] : each["end"]] == each["text"]
+    with pytest.raises(Refusal, match="The training split has no records"):
+        find(Baseline, "sliding_window")().fit_predict(find(Task, "answer")(), [], test)
+
+
+def asked(context, question, answer):
+    return {"context": context, "question": question, "answers": [{"text": answer, "start": context.index(answer)}]}
+
+
+def test_words_between_and_around_entities_tell_their_relation():
+    def sentence(one, words, other, label, swapped=False):
+        text = f"{one} {words} {other}."
+        spans = [{"start": 0, "end": len(one)}, {"start": len(text) - len(other) - 1, "end": len(text) - 1}]
+        return {"text": text, "head": spans[swapped], "tail": spans[not swapped], "label": label}
+
+    kinds_ = [("was born in", "born(e1,e2)", False), ("was born in", "born(e2,e1)", True), ("likes", "Other", False)]
+    train = [sentence(f"N{n}", *kind[:1], f"P{n}", *kind[1:]) for n in range(8) for kind in kinds_]
+    test = [sentence("N98", *kind[:1], "P99", *kind[1:]) for kind in kinds_]
+    task = find(Task, "relate")().fitted(train)
+    found = find(Baseline, "tfidf_relation")().fit_predict(task, train, test)
+    assert [each["label"] for each in found] == [record["label"] for record in test]
+    assert all(sum(each["scores"].values()) == pytest.approx(1) for each in found)
 
 
 def test_scripts_without_spaces_are_told_from_others():

@@ -32,8 +32,20 @@ PREDICTED_SPANS = [{(0, 2, "PER"), (3, 5, "LOC")}, {(1, 4, "LOC")}, {(0, 1, "PER
 GOLD_SETS = [{"good", "bad"}, {"bad"}, set()]
 PREDICTED_SETS = [{"good"}, {"bad"}, {"mixed"}]
 
+# the same text, and one of three words where four were right
+TEXTS = [("you drink tea .",), ("she reads old books .",)], [("you drink tea .",), ("she reads old .",)]
+
 NUMBERS = [1.0, 2.0, 3.0, 4.0], [1.5, 2.0, 2.5, 6.0]
 SCORES = [[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.1, 0.9]]
+
+# the same but for an article, the same but for signs, two of three characters in two, something where nothing is
+ANSWERS = [("in 1998", "the 1998"), ("《春晓》",), ("碎叶城",), ("",)]
+ANSWERED = [("1998",), ("春晓",), ("碎叶",), ("1998",)]
+
+# one right, one in the wrong direction, one taken for nothing; a relation where there is none; one right
+DIRECTED = ("cause(e1,e2)", "cause(e2,e1)", "part(e1,e2)", "Other")
+RELATIONS = ["cause(e1,e2)", "cause(e1,e2)", "cause(e2,e1)", "Other", "part(e1,e2)"]
+RELATED = ["cause(e1,e2)", "cause(e2,e1)", "Other", "part(e1,e2)", "part(e1,e2)"]
 
 CASES = {
     "accuracy": ("label", GOLD, PREDICTED, LABELS, 3 / 5),
@@ -46,12 +58,24 @@ CASES = {
     "entity_f1": ("spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 2 / 7),
     "tag_accuracy": ("spans", GOLD_SPANS, PREDICTED_SPANS, ("PER", "LOC", "ORG"), 1 / 3),
     "perplexity": ("likelihood", [(0.0, 0)] * 2, [(math.log(8) * 2, 2), (math.log(2) * 4, 4)], (), 2 ** (10 / 6)),
+    "exact_match": ("excerpt", ANSWERS, ANSWERED, (), 2 / 4),
+    "token_f1": ("excerpt", ANSWERS, ANSWERED, (), (1 + 1 + 2 * 2 / 5 + 0) / 4),
+    "relation_macro_f1": ("label", RELATIONS, RELATED, DIRECTED, (2 / 5 + 2 / 3) / 2),
+    "relation_micro_f1": ("label", RELATIONS, RELATED, DIRECTED, 2 * 2 / (2 * 2 + 2 + 2)),
     "subset_accuracy": ("labels", GOLD_SETS, PREDICTED_SETS, LABELS, 1 / 3),
     "hamming": ("labels", GOLD_SETS, PREDICTED_SETS, LABELS, 2 / 12),
     "mse": ("number", *NUMBERS, (), (0.25 + 0 + 0.25 + 4) / 4),
     "mae": ("number", *NUMBERS, (), (0.5 + 0 + 0.5 + 2) / 4),
     "pearson": ("number", *NUMBERS, (), 7 / math.sqrt(5 * 12.5)),
     "spearman": ("number", [1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0], (), 0.8),
+    "bleu": ("text", *TEXTS, (), 100 * math.exp(1 - 9 / 8) * (5 / 6 * 3 / 4 * 1 / 2) ** 0.25),
+    "chrf": ("text", [("abcd",)], [("abc",)], (), 100 * 5 * (mean := (3 / 4 + 2 / 3 + 1 / 2) / 3) / (4 + mean)),
+    "rouge1": ("text", *TEXTS, (), (1.0 + 2 * 3 / 7) / 2),
+    "rouge2": ("text", *TEXTS, (), (1.0 + 2 * 2 / 5) / 2),
+    "rougel": ("text", *TEXTS, (), (1.0 + 2 * 3 / 7) / 2),
+    "length_ratio": ("text", *TEXTS, (), 6 / 7),
+    "repetition": ("text", [("x",)] * 2, [("a b c d e a b c d f",), ("a b",)], (), 1 / 7),
+    "target_script": ("text", [("我喝茶",)], [("我drink茶",)], (), 2 / 7),
     "auc": ("label", ["x", "x", "y", "y"], ["x", "y", "y", "y"], ("x", "y"), 3.5 / 4),  # of the scores, one pair equal
 }
 
@@ -80,7 +104,7 @@ def measured(kind, *given):
 
 def test_every_metric_has_a_known_answer():
     assert sorted(CASES) == kinds(Metric)
-    assert len(CASES) == 17
+    assert len(CASES) >= 28
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -155,7 +155,7 @@ def _json(source: SourceFile, encoding: str) -> Iterator[Settings]:
     listed = not holds_json_lines(source, encoding) or _one_object(source, encoding)
     first, under = _first_object(source, encoding) if listed else (_first_line(source, encoding), "")
     where = {"kind": "json", **({"under": under} if under else {})} if listed else {"kind": "jsonl"}
-    if under == "data" and "paragraphs" in first:
+    if (under == "data" and "paragraphs" in first) or {"context", "question", "answers"} <= first.keys():
         yield {"kind": "squad"}
     tool = _ANNOTATED & first.keys()
     if tool and ("data" in first or tool & {"annotation_id", "annotator"}):

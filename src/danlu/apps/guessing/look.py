@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from danlu.apps.guessing.columns import Column, columns_of, matched
 from danlu.apps.guessing.files import Given
 from danlu.apps.guessing.formats import candidates
+from danlu.data.cleaning.rewriting import TEXTS
 from danlu.data.duplicates.dedup import find_clusters
 from danlu.data.labels import label_of
 from danlu.data.reading.bad_rows import BadRows
@@ -159,7 +160,7 @@ class Measured:
     @property
     def texts(self) -> list[str]:
         """The texts of the first records."""
-        return [text_of(record) for record in self.records]
+        return [said_in(record) for record in self.records]
 
     @property
     def characters(self) -> int:
@@ -172,6 +173,11 @@ class Measured:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+def said_in(record: Record) -> str:
+    """The text of a record, or a line of each of its other texts."""
+    return text_of(record) or text_of(record, TEXTS)
+
+
 def measured(sources: Sequence[Format], size: int | None) -> Measured:
     """Read the records of a split as the recipe will, and count; `size` is that of its files in bytes, if known."""
     bad_rows, labels = BadRows(), Counter[str]()
@@ -181,7 +187,7 @@ def measured(sources: Sequence[Format], size: int | None) -> Measured:
     for source in sources:
         records_of = lenient(source).read(bad_rows=bad_rows, labelled=True)
         for number, record in enumerate(records_of, 1):
-            lengths.append(len(text_of(record)))
+            lengths.append(len(said_in(record)))
             if (label := label_of(record.get("label"))) is not None:
                 labels[label] += 1
             if number <= max(1, KEPT // len(sources)):
@@ -191,7 +197,7 @@ def measured(sources: Sequence[Format], size: int | None) -> Measured:
                 break
     rows = len(lengths)
     if not whole and size:
-        bytes_a_row = sum(len(text_of(record).encode("utf-8", "replace")) for record in records) / len(records)
+        bytes_a_row = sum(len(said_in(record).encode("utf-8", "replace")) for record in records) / len(records)
         rows = max(rows, int(size / max(1.0, bytes_a_row)))
     scarce = _scarce(records) if len(records) == len(lengths) else labels
     return Measured(records, rows, whole, bad_rows.count, "".join(bad_rows.first[:1]), lengths, labels, scarce)

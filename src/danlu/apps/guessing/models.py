@@ -1,6 +1,5 @@
 """A pretrained model: the one that was named, or one that lies where models are kept on this machine."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -94,17 +93,17 @@ def _refuse_unfit(folder: Path, name: str, task: type[Task], *, ready: bool = Fa
     """Refuse what is no model for the task; with `ready`, also one whose head would be a fresh one."""
     import transformers
 
-    from danlu.model.folder import CONFIG, overruled
+    from danlu.model.folder import CONFIG, settings_in
+    from danlu.model.shape import shape_of
     from danlu.model.source import refuse_without
 
-    try:
-        plain = overruled(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
-        config = transformers.AutoConfig.for_model(**plain)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise Refusal(f"{name}: holds no {CONFIG} of a model; give the folder that save_pretrained writes") from error
-    refuse_without(task.auto_class, config, name)
-    network = getattr(transformers, task.auto_class)._model_mapping[type(config)].__name__
-    if ready and network not in (plain.get("architectures") or ()):
+    if not (folder / CONFIG).is_file():
+        raise Refusal(f"{name}: holds no {CONFIG} of a model; give the folder that save_pretrained writes")
+    config = settings_in(folder, name)
+    auto_class = task().shaped(shape_of(config)).auto_class
+    refuse_without(auto_class, config, name)
+    network = getattr(transformers, auto_class)._model_mapping[type(config)].__name__
+    if ready and network not in (config.architectures or ()):
         raise Refusal(f"{name}: its weights are those of another network than {network}; choose another model")
 
 

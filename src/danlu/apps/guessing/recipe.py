@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from danlu.apps.guessing.columns import shape_of
 from danlu.apps.guessing.files import Files
 from danlu.apps.guessing.look import Measured, Read
 from danlu.apps.guessing.models import Found
@@ -97,8 +98,15 @@ def _prepare(guessed: Guessed) -> dict[str, Any]:
         stage["cleaners"] = list(guessed.cleaners)
     if guessed.rare:
         stage["minimum_label_count"] = 1 + len(guessed.held_out)
+    texts = [name for name in guessed.read.columns if shape_of(guessed.task, name)[0] == "text"]
+    if texts and "text" not in texts:
+        stage |= {"text": texts[0] if len(texts) == 1 else texts, "dedup": "exact"}
+    if "head" in guessed.task.columns:  # a text may be marked in several ways
+        stage |= {"dedup": "none", "conflicts": "keep"}
     if guessed.held_out:
         stage["split"] = guessed.held_out
+        if (column := guessed.task.characters_of) != "text":  # many records may share what they are about
+            stage["split"] = {**guessed.held_out, "group": column}
     return stage
 
 

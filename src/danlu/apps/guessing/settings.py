@@ -15,7 +15,6 @@ from danlu.data.characters.scripts import HAN, LATIN, LETTER, kinds_of
 from danlu.data.characters.side_by_side import code_points
 from danlu.data.cleaning.cleaner import Cleaner, Rewriter
 from danlu.recipe.part import find
-from danlu.refusal import Refusal
 from danlu.task.task import Task
 
 CLEANERS = ("mojibake", "html", "control", "whitespace")
@@ -83,7 +82,7 @@ def task_settings(task: type[Task], found: Measured, script: Script) -> dict[str
 def tokenizer_for(task: type[Task], found: Measured, script: Script) -> dict[str, Any]:
     """A vocabulary learnt from the training text, a fifteenth as large as it, within bounds."""
     size = 100 * int(min(16_000 if found.characters > 3e7 else 8000, max(600, found.characters / 15)) // 100)
-    if architecture_for(task) == "llama":
+    if architecture_for(task) != "bert":
         return {"kind": "bpe", "size": size}
     capitals = {"lowercase": False} if _tags(task) and script.latin > 0.3 else {}
     return {"kind": "wordpiece", "size": size} | capitals | ({"min_frequency": 1} if found.rows < 400 else {})
@@ -97,14 +96,9 @@ def network_for(task: type[Task], found: Measured) -> dict[str, Any]:
 
 
 def architecture_for(task: type[Task]) -> str:
-    """The architecture of `scratch` that has the network which the task needs.
-
-    Raises:
-        Refusal: none has.
-    """
-    if "Seq2Seq" in task.auto_class:
-        raise Refusal("the task needs an encoder and a decoder, and none is made from scratch; name a model in --model")
-    return "llama" if task.auto_class == "AutoModelForCausalLM" else "bert"
+    """The architecture of `scratch` that has the network which the task needs."""
+    known = {"AutoModelForCausalLM": "llama", "AutoModelForSeq2SeqLM": "marian"}
+    return known.get(task().auto_class, "bert")
 
 
 def training_for(task: type[Task], found: Measured, script: Script, model: Found | None) -> dict[str, Any]:
@@ -135,4 +129,4 @@ def _large(model: Found) -> bool:
 
 
 def _tags(task: type[Task]) -> bool:
-    return task.auto_class == "AutoModelForTokenClassification"
+    return task().auto_class == "AutoModelForTokenClassification"

@@ -134,7 +134,8 @@ class Words:
             if script.chinese > 0.1
             else letters
         )
-        cut = settings.get("too_long") == "truncate"
+        usual = self.guessed.task.model_fields["too_long"].default
+        cut = settings.get("too_long", usual) == "truncate"
         longer = _("longer ones are cut") if cut else _("longer ones are read in pieces")
         what = _("{letters}; half of the texts have up to {median:,} characters, 98 of 100 up to {most:,}; {longer}")
         lengths = {"median": counted.percentile(0.5), "most": counted.percentile(0.98)}
@@ -195,7 +196,7 @@ def _first_entity(record: Record) -> str:
 
 
 def _example(words: Words) -> str:
-    causal = words.guessed.task.auto_class == "AutoModelForCausalLM"
+    causal = words.guessed.task().auto_class == "AutoModelForCausalLM"
     chinese = words.guessed.script.chinese > 0.1
     if causal:
         return "Qwen/Qwen3-0.6B-Base"

@@ -11,23 +11,32 @@ from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record, answers_of, is_mark
 from danlu.refusal import Refusal
 
-TEXTS = ("text", "text_pair", "context", "question", "source", "target", "chosen", "rejected")
+TEXTS = ("text", "text_pair", "context", "question", "source", "target", "translation", "summary", "chosen", "rejected")
 """Columns that hold a text, beside the one that records are compared by."""
 
 TOKENS = ("tokens", "words")
 """Columns that hold a text in pieces; `tags` goes with the first that there is."""
+
+_IN_TEXT = ("entities", "head", "tail")
+
+MARKS = (*_IN_TEXT, "answers")
+"""Columns that mark characters: answers of `context`, the others of the text that records are compared by."""
 
 MESSAGES = ("messages", "chosen", "rejected")
 """Columns that hold a conversation."""
 
 
 def rewrite_texts(
-    records: list[Record], rewriter: Rewriter, names: Collection[str], column: str = "text", *, marks: bool = True
+    records: list[Record],
+    rewriter: Rewriter,
+    names: Collection[str],
+    column: str = "text",
+    marks: Collection[str] = MARKS,
 ) -> int:
     """Rewrite the columns that hold a text; returns how many marked spans have gone.
 
     `names` are the columns that any of the records has. Entities, head and tail are marked in `column`, answers
-    in `context`; they move with their text where `marks` are asked for.
+    in `context`; those that `marks` names move with their text.
 
     Raises:
         Refusal: what should mark characters of a text that is rewritten does not.
@@ -45,9 +54,9 @@ def rewrite_texts(
             if new is old or new == old:
                 continue
             record = records[row] | {name: new}
-            if marks and name == column and ("entities" in record or "head" in record or "tail" in record):
-                lost += _move_marks(record, rewriter.trace(old), new)
-            if marks and name == "context" and "answers" in record:
+            if name == column and (moving := [mark for mark in _IN_TEXT if mark in marks and mark in record]):
+                lost += _move_marks(record, moving, rewriter.trace(old), new)
+            if name == "context" and "answers" in marks and "answers" in record:
                 lost += _move_answers(record, rewriter.trace(old), new)
             records[row] = record
     return lost
@@ -85,21 +94,21 @@ def rewrite_messages(records: list[Record], rewriter: Rewriter, names: Collectio
                 records[row] = records[row] | {name: changed}
 
 
-def _move_marks(record: Record, alignments: Sequence[Alignment], text: str) -> int:
-    """Move entities, head and tail; returns how many have gone."""
+def _move_marks(record: Record, names: Sequence[str], alignments: Sequence[Alignment], text: str) -> int:
+    """Move entities, head and tail, those of some names; returns how many have gone."""
     lost = 0
-    wrong = [name for name in ("entities", "head", "tail") if not _is_marked(record.get(name))]
+    wrong = [name for name in names if not _is_marked(record.get(name))]
     if wrong:
         raise Refusal(
             f"column '{wrong[0]}' must hold {{start, end, label}} where a cleaner rewrites its text; "
             "read such files with kind spans, or name the column otherwise in 'columns' of the data"
         )
-    if isinstance(record.get("entities"), list):
+    if "entities" in names and isinstance(record["entities"], list):
         moved = _apart([_moved(mark, alignments, text) for mark in record["entities"]], record["entities"])
         lost += len(record["entities"]) - len(moved)
         record["entities"] = moved
-    for name in ("head", "tail"):
-        if isinstance(record.get(name), dict):
+    for name in names:
+        if isinstance(record[name], dict):
             mark = _moved(record[name], alignments, text)
             if mark is None:
                 lost += 1

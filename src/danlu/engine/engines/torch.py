@@ -1,7 +1,7 @@
 """PyTorch: one replica a core over the same weights (Paszke et al., 2019)."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
@@ -14,14 +14,20 @@ from danlu.engine.engine import Engine, Network
 from danlu.machine.device import device
 from danlu.machine.door import opened
 from danlu.machine.seed import generator
+from danlu.model.cached import reader_for
+from danlu.model.ends import Endings
 from danlu.model.fast import prepare_for_inference
 from danlu.model.folder import open_model
+from danlu.model.generate import Session
 from danlu.model.packed import Packed, packed
+from danlu.model.policy import Policy, changed
 from danlu.model.positions import longest_row
+from danlu.model.reader import Reader
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
+from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 AGAIN = "copy or train the bundle again"
@@ -54,6 +60,7 @@ class TorchNetwork(Network):
         self._frozen = frozen
         self._packed: Packed = {} if packed_already is None else packed_already
         self._free: SimpleQueue[nn.Module] | None = None
+        self._reads: tuple[nn.Module, Callable[[], Reader]] | None = None
 
     def forward(self, task: Task, batch: Batch) -> dict[str, Tensor]:
         """What the model says of a batch, by the next replica that is free."""
@@ -75,6 +82,15 @@ class TorchNetwork(Network):
                 value.data = known.data
         return TorchNetwork(ready, self.cores, frozen=self._frozen, packed_already=self._packed)
 
+    def session(self, tokenizer: Tokenizer) -> Session:
+        """See `Network.session`."""
+        with _making:
+            if self._reads is None:
+                model = packed(self.model, self._packed) if self._frozen else replica(self.model)
+                self._reads = model.train(mode=False), reader_for(model, padding_id(tokenizer))
+            model, reads = self._reads
+        return Session(reads(), Endings(model, tokenizer, self.limit))
+
     def _replicas(self) -> "SimpleQueue[nn.Module]":
         """One a core, made when the first is asked for: who only looks at a bundle needs none."""
         with _making:
@@ -88,7 +104,7 @@ class TorchNetwork(Network):
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to another process, which makes replicas of its own."""
-        return {**self.__dict__, "_free": None, "_packed": {}}
+        return {**self.__dict__, "_free": None, "_reads": None, "_packed": {}}
 
 
 class Torch(Engine):
@@ -110,15 +126,22 @@ class Torch(Engine):
             raise Refusal(f"{folder}: the labels of 'task' are not those of config.json, so one was changed; {AGAIN}")
         with opened(folder, "the model does not answer", AGAIN):
             model = prepare_for_inference(model.to(device()), self.precision)
-            _try(model, task, tokenizer)
-        return TorchNetwork(model, threads, frozen=True)
+            network = TorchNetwork(model, threads, frozen=True)
+            _try(network, task, tokenizer)
+        return network
 
 
 @torch.inference_mode()
-def _try(model: PreTrainedModel, task: Task, tokenizer: Tokenizer) -> None:
+def _try(network: TorchNetwork, task: Task, tokenizer: Tokenizer) -> None:
     """Answer once: a configuration may be well-formed, and yet name an activation or a size that does not work."""
     record = task.tried()
     task = task.model_copy(update={"too_long": "truncate"})
-    encoded = task.encode([record], tokenizer, longest_row(model), labelled=False)
+    encoded = task.encode([record], tokenizer, network.limit, labelled=False)
+    if task.answers_by == "generate":
+        (written,) = network.generate(
+            encoded[:1], tokenizer, changed(Policy.model_validate("greedy"), None, {"max_new_tokens": 2})
+        )
+        task.composed(written, encoded[:1], record)
+        return
     batch = task.collate(encoded, max(map(len, encoded)), tokenizer, generator(0, "try"))
-    task.decode(task.answered(model, batch.to(model.device)), encoded, record)
+    task.decode(task.answered(network.model, batch.to(network.device)), encoded, record)

@@ -28,8 +28,28 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
         "mae": _("Mean absolute error"),
         "pearson": "Pearson",
         "spearman": "Spearman",
+        "bleu": "BLEU",
+        "chrf": "chrF",
+        "rouge1": "ROUGE-1",
+        "rouge2": "ROUGE-2",
+        "rougel": "ROUGE-L",
+        "length_ratio": _("Length beside the truth"),
+        "repetition": _("Repetition"),
+        "target_script": _("Letters of the right script"),
+        "exact_match": _("Exact match (English words, Chinese characters)"),
+        "relation_macro_f1": _("Relation F1 (macro, without no relation, direction counts)"),
+        "relation_micro_f1": _("Relation F1 (micro, without no relation, direction counts)"),
+        "token_f1": _("F1 of the answer (English words, Chinese characters)"),
     }
     return names.get(kind, kind)
+
+
+def defined_name(kind: str, measured: dict[str, Any], _: Callable[[str], str]) -> str:
+    """The name of a metric with what it leaves open: a unit, a tokenizer."""
+    said = measured.get("definition", "")
+    for word, ours in (("character", _("character")), ("word", _("word")), ("1 is best", _("1 is best"))):
+        said = said.replace(word, ours)
+    return metric_name(kind, _) + (f" ({said})" if said else "")
 
 
 def label_metric_name(kind: str, _: Callable[[str], str]) -> str:
@@ -77,7 +97,7 @@ def scores_in_words(scores: dict[str, Any], language: str) -> list[str]:
         head += [baseline["kind"], _("difference"), _("interval (95 %)")]
     rows = [head]
     for kind, measured in scores["metrics"].items():
-        row = [metric_name(kind, _), number(measured["value"]), between(measured)]
+        row = [defined_name(kind, measured, _), number(measured["value"]), between(measured)]
         if baseline:
             gap = baseline["difference"][kind]
             row += [number(baseline["metrics"][kind]["value"]), signed(gap["value"]), between(gap, signed)]

@@ -55,6 +55,10 @@ class Metric(Part):
         """
         return {}
 
+    def definition(self, side: Side) -> str:
+        """What stands beside the score where its name leaves that open, such as a unit or a tokenizer."""
+        return ""
+
 
 class SumMetric(Metric):
     """A metric that is a function of sums over the examples: nearly every one is.

@@ -19,14 +19,16 @@ from danlu.task.task import Prediction, Task
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric: its value with the 95 % interval, and the value of each label."""
+    """One metric: its value with the 95 % interval, the value of each label, and what of it its name leaves open."""
 
     interval: Interval
     by_label: dict[str, float] = field(default_factory=dict)
+    definition: str = ""
 
     def to_plain(self) -> dict[str, Any]:
         """As it stands in `scores.json`."""
-        return {**self.interval.to_plain(), "by_label": self.by_label}
+        defined = {"definition": self.definition} if self.definition else {}
+        return {**self.interval.to_plain(), "by_label": self.by_label, **defined}
 
 
 @dataclass(frozen=True)
@@ -202,4 +204,4 @@ def _measured(metric: Metric, side: Side, draws: Draws) -> tuple[Measured, Float
     prepared = metric.prepared(side)
     samples = metric.drawn(prepared, draws)
     value = metric.measured(prepared, draws.examples)
-    return Measured(interval(value, samples), metric.by_label(prepared, side)), samples
+    return Measured(interval(value, samples), metric.by_label(prepared, side), metric.definition(side)), samples

@@ -1,7 +1,16 @@
 """The likeliest token, always."""
 
-from danlu.model.policy import Policy
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from danlu.model.hypothesis import Line
+from danlu.model.lines import LinePolicy
 
 
-class Greedy(Policy):
+class Greedy(LinePolicy):
     """The likeliest token, always; the same text every time."""
+
+    def choose(self, scores_BV: Tensor, lines: Sequence[Line]) -> Tensor:
+        """See `LinePolicy.choose`."""
+        return scores_BV.argmax(1)

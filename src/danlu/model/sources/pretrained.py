@@ -6,15 +6,14 @@ from pydantic import Field
 from transformers import PreTrainedModel
 
 from danlu.machine.hub import local_folder
-from danlu.model.folder import open_model
+from danlu.model.folder import FILES, open_model, settings_in
 from danlu.model.label_rows import follow_labels, fresh_in_words, fresh_of, known_labels
 from danlu.model.new_tokens import make_room
 from danlu.model.padding import pad_alike, types_alike
+from danlu.model.shape import Shape, shape_of
 from danlu.model.source import Say, Source, unsaid
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
-
-FILES = ["*.json", "*.safetensors", "vocab*", "merges.txt", "*.model"]
 
 
 class Pretrained(Source):
@@ -51,6 +50,10 @@ class Pretrained(Source):
         pad_alike(network, tokenizer, self.path)
         types_alike(network, tokenizer)
         return network
+
+    def shape(self) -> Shape:
+        """As config.json says."""
+        return shape_of(settings_in(local_folder(self.path, FILES), self.path))
 
     def tokenizer_path(self) -> str | None:
         """The tokenizer lies beside the weights."""

@@ -1,17 +1,21 @@
 """A fresh network with random weights.
 
-BERT (Devlin et al., 2019), GPT-2 (Radford et al., 2019) or Llama (Touvron et al., 2023), in the sizes of the
-BERT miniatures (Turc et al., 2019) or with fields of one's own.
+BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), ELECTRA (Clark et al., 2020), XLNet (Yang et al., 2019); GPT-2
+(Radford et al., 2019), Llama (Touvron et al., 2023), Qwen3 (2025); BART (Lewis et al., 2020), T5 (Raffel et al., 2020),
+and as Marian the original Transformer (Vaswani et al., 2017); in the sizes of the BERT miniatures (Turc et al., 2019)
+or with fields of one's own.
 """
 
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
+from danlu.model.architecture import Architecture, Sizes, configuration, shape_of_architecture
 from danlu.model.neighbours import look_at_neighbours
 from danlu.model.padding import pad_alike, types_alike
 from danlu.model.quiet import quiet
+from danlu.model.shape import Shape
 from danlu.model.source import Say, Source, refuse_without, unsaid
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -22,12 +26,14 @@ SIZES = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base":
 class Scratch(Source):
     """A network that starts from nothing."""
 
-    architecture: Literal["bert", "gpt2", "llama"] = "bert"
+    architecture: Architecture = "bert"
     size: Literal["tiny", "mini", "small", "base"] = "mini"
-    layers: int | None = Field(default=None, ge=1, description="overrides the size's")
+    layers: int | None = Field(default=None, ge=1, description="of each side; overrides the size's")
     width: int | None = Field(default=None, ge=8, description="of the hidden states; overrides the size's")
     heads: int | None = Field(default=None, ge=1, description="attention heads; overrides the size's")
-    feed_forward: int | None = Field(default=None, ge=8, description="width between; None: 4 x width, llama 8/3")
+    feed_forward: int | None = Field(
+        default=None, ge=8, description="width between; None: 4 x width, llama and qwen3 8/3"
+    )
     positions: int = Field(default=512, ge=8, description="longest row, in tokens")
     dropout: float = Field(default=0.1, ge=0, lt=1)
     seed: int = Field(default=0, description="of the first weights")
@@ -37,7 +43,7 @@ class Scratch(Source):
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
-        _, width, heads = self._shape()
+        _, width, heads = self._sizes()
         if width % heads or (width // heads) % 2:
             raise ValueError(f"width {width} must be an even multiple of heads {heads}")
         if self.attention == "neighbours" and self.architecture != "bert":
@@ -53,7 +59,9 @@ class Scratch(Source):
 
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            settings = self._config(tokenizer, config)
+            layers, width, heads = self._sizes()
+            sizes = Sizes(layers, width, heads, self.feed_forward, self.positions, self.dropout)
+            settings = configuration(self.architecture, sizes, tokenizer, config)
             refuse_without(auto_class, settings, f"architecture '{self.architecture}'")
             network: PreTrainedModel = getattr(transformers, auto_class).from_config(settings)
             pad_alike(network, tokenizer, self.architecture)
@@ -62,46 +70,10 @@ class Scratch(Source):
                 look_at_neighbours(network.base_model)  # type: ignore[arg-type]
             return network
 
-    def _shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Shape:
+        """As the architecture says."""
+        return shape_of_architecture(self.architecture)
+
+    def _sizes(self) -> tuple[int, int, int]:
         layers, width, heads = SIZES[self.size]
         return self.layers or layers, self.width or width, self.heads or heads
-
-    def _config(self, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedConfig:
-        from transformers import BertConfig, GPT2Config, LlamaConfig
-
-        layers, width, heads = self._shape()
-        named = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id} | config
-        if self.architecture == "bert":
-            return BertConfig(
-                hidden_size=width,
-                num_hidden_layers=layers,
-                num_attention_heads=heads,
-                intermediate_size=self.feed_forward or 4 * width,
-                max_position_embeddings=self.positions,
-                hidden_dropout_prob=self.dropout,
-                attention_probs_dropout_prob=self.dropout,
-                **named,
-            )
-        named |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-        if self.architecture == "gpt2":
-            return GPT2Config(
-                n_embd=width,
-                n_layer=layers,
-                n_head=heads,
-                n_inner=self.feed_forward,
-                n_positions=self.positions,
-                resid_pdrop=self.dropout,
-                embd_pdrop=self.dropout,
-                attn_pdrop=self.dropout,
-                **named,
-            )
-        return LlamaConfig(
-            hidden_size=width,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
-            intermediate_size=self.feed_forward or -(-8 * width // 3 // 32) * 32,
-            max_position_embeddings=self.positions,
-            attention_dropout=self.dropout,
-            tie_word_embeddings=True,
-            **named,
-        )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+from danlu.data.cleaning.rewriting import TEXTS
 from danlu.data.record import Record
 from danlu.machine.files import folder_in_place, write_text
 from danlu.refusal import Refusal
@@ -29,7 +30,7 @@ class TokenizerStage(Stage):
 
         def texts() -> Iterator[str]:
             for chunk in stream_of(self.data, "train", place):
-                yield from map(_text, chunk)
+                yield from (text for record in chunk for text in texts_of(record))
 
         if next(texts(), None) is None:
             raise Refusal("the data has no records to learn a tokenizer from; look at the paths in 'data'")
@@ -45,8 +46,10 @@ class TokenizerStage(Stage):
             place.say(line)
 
 
-def _text(record: Record) -> str:
-    """The text of a record, or what its words or tokens make."""
-    if "text" in record:
-        return str(record["text"])
-    return joined(record.get("words") or record.get("tokens") or ())[0]
+def texts_of(record: Record) -> list[str]:
+    """All texts of a record, read or to be written, or what its messages say, or what its words or tokens make."""
+    found = [record[name] for name in TEXTS if record.get(name) is not None]
+    found += [message["content"] for message in record.get("messages") or ()]
+    if not found:
+        return [joined(record.get("words") or record.get("tokens") or ())[0]]
+    return [str(text) for value in found for text in (value if isinstance(value, list) else [value])]

@@ -105,17 +105,19 @@ class Train(Stage):
             place.say(f"{place.name}: {line}")
 
         learnt = learnt_from(self.data, self.task, place)
-        validation = validated_on(self.data, self.validation, self.task, self.train.validation_records, place)
+        most = self.train.validated(written=self.task.answers_by == "generate")
+        validation = validated_on(self.data, self.validation, self.task, most, place)
         self._refuse_vain_patience(validation)
         source = source_at(self.model, place)
         tokenizer = tokenizer_for(source, self.tokenizer, place)
         rewriters = rewriters_for(self.data, place)
-        prepared = Prepared(source, self.tuning, tokenizer, fitted(self.task, learnt), rewriters, place.seed)
+        task = fitted(self.task, learnt).shaped(source.shape())
+        prepared = Prepared(source, self.tuning, tokenizer, task, rewriters, place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model, prepared = network(prepared, precision, say)
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
         if not learnt.shards:
-            _say_losses(say, encoded)
+            _say_losses(say, encoded, learnt.count)
         validated = encoded_to_validate(validation, prepared, limit)
         roles = roles_for(self.roles, prepared, precision, place, say)
         ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
@@ -212,8 +214,14 @@ def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:
         yield from group
 
 
-def _say_losses(say: Say, encoded: Sequence[Encoded]) -> None:
+def _say_losses(say: Say, encoded: Sequence[Encoded], records: int) -> None:
     """What of the data the model will not see as it is."""
+    packed = any(row.segments is not None for item in encoded for row in item.rows)
+    if left := 0 if packed else records - len({item.record for item in encoded}):
+        say(
+            f"{left:,} of {records:,} records are left out, for what is to be written of them is too long; raise the "
+            "task's 'max_target', or set its 'target_too_long' to truncate"
+        )
     cut = [item.cut for item in encoded if item.cut]
     if cut:
         say(

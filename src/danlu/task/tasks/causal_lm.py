@@ -1,34 +1,22 @@
 """Causal language modelling: each token from those before it (Bengio et al., 2003; Radford et al., 2018)."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 import numpy as np
-import torch
-from pydantic import Field
-from torch import Tensor, nn
 
 from danlu.data.record import Record
-from danlu.machine.seed import generator
-from danlu.model.heads import cross_entropy_sum, unwrapped
-from danlu.model.positions import longest_row
-from danlu.model.probe import looks_ahead, packs
-from danlu.refusal import Refusal
 from danlu.task.columns import text_in
-from danlu.task.task import Inputs, Output, Prediction, Task, Truth
-from danlu.text.batching.batch import Batch, pad
+from danlu.task.next_tokens import NextTokens, packed_rows
+from danlu.task.task import Output, Prediction
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
-from danlu.text.batching.pack import pack
-from danlu.text.batching.windows import TooLong, cut, documents
-from danlu.text.tokenizing.special import padding_id
+from danlu.text.batching.windows import TooLong, beginnings, cut, documents
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-CHUNK = 1024  # positions whose float32 logits are in memory at once
 
-
-class CausalLm(Task):
+class CausalLm(NextTokens):
     """Predict the next token.
 
     Every document begins with the tokenizer's begin token and ends with its end token, where it has these. A
@@ -37,7 +25,6 @@ class CausalLm(Task):
     Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
     """
 
-    auto_class: ClassVar[str] = "AutoModelForCausalLM"
     columns: ClassVar[dict[str, str]] = {"text": "text"}
     answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "likelihood"
     answer_form: ClassVar[str] = "likelihood"
@@ -50,43 +37,6 @@ class CausalLm(Task):
     )
 
     too_long: TooLong = "split"
-    pack: bool = Field(default=True, description="fill the rows of training with several documents each")
-
-    def config(self) -> dict[str, Any]:
-        """Families that can be either, such as BERT, are to be decoders."""
-        return {"is_decoder": True}
-
-    def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
-        """This task, without `pack` where documents in one row would see each other.
-
-        Raises `Refusal` for a model that sees the tokens it is to predict, and for a `pack` that was asked for and
-        cannot be.
-        """
-        family = unwrapped(model).config.model_type
-        size = min(32, longest_row(unwrapped(model)))
-        rows = [generator(seed, "probe").choice(_ordinary(tokenizer), size).astype(np.int32) for seed in (0, 1)]
-        if looks_ahead(model, *(torch.from_numpy(row).long() for row in rows)):
-            raise Refusal(
-                f"in models of the family '{family}' a token is seen by those before it, so that predicting it teaches "
-                "nothing; choose the task masked_lm, or a model that generates text"
-            )
-        if not self.pack:
-            return self
-        lengths = [size // 2, size // 3]
-        documents = [
-            Encoded(0, (Row(row[:length]),), {"tokens": row[:length]})
-            for length, row in zip(lengths, rows, strict=True)
-        ]
-        batch = self.collate(_packed_rows(documents, size), sum(lengths), tokenizer, generator(0, "probe"))
-        if packs(model, batch.inputs, lengths):
-            return self
-        if "pack" in self.model_fields_set:
-            raise Refusal(
-                f"task.pack: documents that share a row would see each other in models of the family '{family}'; "
-                "set 'pack' to false"
-            )
-        say(f"documents that share a row would see each other in '{family}'; each has its own row, as with pack: false")
-        return self.model_copy(update={"pack": False})
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """Packed rows of up to `limit` tokens where `labelled` and `pack`, else one row a window.
@@ -95,13 +45,18 @@ class CausalLm(Task):
         first record.
         """
         windows = self._windows(records, tokenizer, limit, None)
-        return _packed_rows(windows, min(limit, self.max_length or limit)) if labelled and self.pack else windows
+        return packed_rows(windows, min(limit, self.max_length or limit)) if labelled and self.pack else windows
+
+    def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
+        """The text as the beginning of a document, which the model goes on with."""
+        texts = [text_in(record, number) for number, record in enumerate(records)]
+        return [Encoded(record, (Row(ids),)) for record, ids in enumerate(beginnings(texts, tokenizer))]
 
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """Rows filled to `room` tokens with `pack`; documents longer than that are cut there under `split` alone."""
         if not self.pack:
             return self.encode(records, tokenizer, limit, labelled=True)
-        return _packed_rows(self._windows(records, tokenizer, limit, room), min(limit, self.max_length or limit, room))
+        return packed_rows(self._windows(records, tokenizer, limit, room), min(limit, self.max_length or limit, room))
 
     def _windows(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int | None) -> list[Encoded]:
         """A row a document, or a window of one."""
@@ -125,66 +80,15 @@ class CausalLm(Task):
             return PackedRows(tokens, min(limit, room), _of_documents)
         return DocumentRows(tokens, limit, _of_one_document, overlap=1)
 
-    def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
-        """The target `tokens` (B, T): the next of each. Nothing looks ahead, so padding to the right needs no mask."""
-        rows = [item.row for item in encoded]
-        inputs = {"input_ids": pad([row.input_ids for row in rows], width, padding_id(tokenizer))}
-        if any(row.segments is not None and row.segments[-1] > 0 for row in rows):
-            segments = [np.zeros(len(row), np.int32) if row.segments is None else row.segments for row in rows]
-            inputs["segments"] = pad(segments, width, -1)
-            inputs["position_ids"] = pad([_positions(row) for row in segments], width, 0)
-        tokens_BT = pad([item.targets["tokens"] for item in encoded], width, -100)
-        return Batch(
-            inputs=inputs,
-            targets={"tokens": tokens_BT},
-            counts={"tokens": int((tokens_BT >= 0).sum())},
-            examples=np.arange(len(encoded)),
-            tokens=sum(len(item) for item in encoded),
-        )
-
-    def places(self, batch: Batch) -> Tensor:
-        """Where a next token counts."""
-        return batch.targets["tokens"] >= 0
-
-    def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
-        """See `Task.forward`; no cache is kept, which would make packed documents see each other."""
-        return super().forward(model, {**inputs, "use_cache": False}, places)
-
-    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of the next tokens, summed."""
-        return {"tokens": cross_entropy_sum(said["logits"], batch.targets["tokens"][self.places(batch)])}
-
-    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
-        """Negative log-likelihood and number of predicted tokens of each row."""
-        keep_BT = self.places(batch)
-        tokens_K = batch.targets["tokens"][keep_BT]
-        losses = [
-            nn.functional.cross_entropy(part.float(), tokens, reduction="none")
-            for part, tokens in zip(torch.split(said["logits"], CHUNK), torch.split(tokens_K, CHUNK), strict=True)
-        ]
-        loss_BT = torch.zeros(keep_BT.shape, device=keep_BT.device)
-        loss_BT[keep_BT] = torch.cat(losses)
-        return list(torch.stack([loss_BT.sum(1), keep_BT.sum(1)], 1).cpu().numpy())
-
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
         """`{"negative_log_likelihood", "tokens", "perplexity"}`; the perplexity of no token is None."""
         total, tokens = (float(value) for value in np.stack(outputs).astype(np.float64).sum(0))
         perplexity = math.exp(min(total / tokens, 700)) if tokens else None  # exp(710) is no float64
         return {"negative_log_likelihood": total, "tokens": int(tokens), "perplexity": perplexity}
 
-    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
-        """Which tokens are predicted, each from the one before it."""
-        values = batch.targets["tokens"][row].tolist()
-        return "", [None, *(Truth() if value >= 0 else None for value in values[:-1])]
-
     def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
         """What a perfect model would say: nothing to regret."""
         return 0.0, 0
-
-
-def _ordinary(tokenizer: Tokenizer) -> Ids:
-    """Numbers of tokens that are not special."""
-    return np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
 
 
 def _of_one_document(row: Row) -> dict[str, Ids]:
@@ -198,34 +102,3 @@ def _of_documents(row: Row) -> dict[str, Ids]:
     targets = _of_one_document(row)
     targets["tokens"][:-1][np.diff(row.segments) > 0] = -100
     return targets
-
-
-def _packed_rows(windows: list[Encoded], size: int) -> list[Encoded]:
-    """Windows side by side in rows of up to `size` tokens, in the order of their first documents.
-
-    A window that is longer than that has a row for itself.
-    """
-    found = []
-    for together in pack([min(len(item), size) for item in windows], size):
-        items = [windows[number] for number in together]
-        found.append(
-            Encoded(
-                record=items[0].record,
-                rows=(
-                    Row(
-                        np.concatenate([item.row.input_ids for item in items]),
-                        segments=np.repeat(np.arange(len(items), dtype=np.int32), [len(item) for item in items]),
-                    ),
-                ),
-                targets={"tokens": np.concatenate([item.targets["tokens"] for item in items])},
-                cut=sum(item.cut for item in items),
-            )
-        )
-    return sorted(found, key=lambda item: item.record)
-
-
-def _positions(segments_T: Ids) -> Ids:
-    """Position of each token in its own document, (T,)."""
-    starts = np.flatnonzero(np.diff(segments_T, prepend=-1))
-    lengths = np.diff(starts, append=len(segments_T))
-    return (np.arange(len(segments_T)) - np.repeat(starts, lengths)).astype(np.int32)

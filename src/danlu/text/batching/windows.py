@@ -32,6 +32,14 @@ def documents(texts: Sequence[str], tokenizer: Tokenizer) -> list[Ids]:
     return found
 
 
+def beginnings(texts: Sequence[str], tokenizer: Tokenizer) -> list[Ids]:
+    """The token numbers of each text as the beginning of a document: `documents` without the end token."""
+    end = tokenizer.eos_token_id
+    return [
+        ids[:-1] if len(ids) > 1 and end is not None and ids[-1] == end else ids for ids in documents(texts, tokenizer)
+    ]
+
+
 def around(tokenizer: Tokenizer) -> tuple[int, int]:
     """How many special tokens a document of `documents` begins and ends with."""
     ids = documents(["a"], tokenizer)[0]

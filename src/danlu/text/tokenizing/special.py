@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -27,6 +30,23 @@ def specials(style: Style) -> list[str]:
 def padding_id(tokenizer: Tokenizer) -> int:
     """The number that fills rows; masked or unlabelled everywhere, so any will do for a tokenizer without one."""
     return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+
+
+def begin_id(tokenizer: Tokenizer) -> int | None:
+    """The number of what a text begins with: the begin token, or else the first one of a row as BERT has it."""
+    number = tokenizer.cls_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    return None if number is None else int(number)
+
+
+def end_id(tokenizer: Tokenizer) -> int | None:
+    """The number of what a text ends with: the end token, or else the last one of a row as BERT has it."""
+    number = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+    return None if number is None else int(number)
+
+
+def ordinary_ids(tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """The numbers of all tokens that are not special."""
+    return np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
 
 
 def finished(backend: "Backend", style: Style) -> Tokenizer:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import cast
 
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from danlu.refusal import Refusal
@@ -31,8 +31,15 @@ class Full(Method):
     )
 
     def apply(self, model: PreTrainedModel) -> nn.Module:
-        """The model itself, every parameter marked as trained."""
-        return model.requires_grad_()
+        """The model itself; what its family never trains, such as sinusoidal positions, stays as it is.
+
+        Marked as trained, it would get no gradient, and weight decay would wear it away.
+        """
+        return model
+
+    def base(self, model: nn.Module) -> dict[str, Tensor]:
+        """Nothing: there is no base apart from what was trained."""
+        return {}
 
     def merge(self, model: nn.Module) -> PreTrainedModel:
         """The model itself: nothing was added."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.marks import read_marks
 from danlu.data.reading.source_file import SourceFile
 from danlu.data.reading.text_format import TextFormat
 from danlu.data.record import Record
@@ -53,31 +54,3 @@ class Marked(TextFormat):
                 yield number, fields[self.label].strip(), fields[self.sentence], line
             else:
                 yield number, "", "", line
-
-
-def read_marks(sentence: str, head: str, tail: str) -> Record | None:
-    """Text, head and tail of a sentence with `<head>...</head>` and `<tail>...</tail>`, each once; else None.
-
-    White space just inside a mark is no part of the span, and stays only between two letters.
-    """
-    text, opened, spans = "", "", {}
-    pieces = re.split(rf"(</?(?:{re.escape(head)}|{re.escape(tail)})>)", sentence)
-    for place, piece in enumerate(pieces):
-        if place % 2 == 0:
-            if opened:
-                gap = " " if piece[:1].isspace() and text[-1:].isalnum() else ""
-                start = len(text) + len(gap)
-                text += gap + piece.strip()
-                spans[opened] = {"start": start, "end": len(text)}
-                outside = pieces[place + 2] if place + 2 < len(pieces) else ""
-                text += " " if piece[-1:].isspace() and outside[:1].isalnum() else ""
-            else:
-                text += piece
-            continue
-        name = piece.strip("</>")
-        if piece.startswith("</") != bool(opened) or (opened and name != opened) or (not opened and name in spans):
-            return None
-        opened = "" if opened else name
-    if opened or set(spans) != {head, tail} or any(span["start"] == span["end"] for span in spans.values()):
-        return None
-    return {"text": text, "head": spans[head], "tail": spans[tail]}

@@ -7,7 +7,7 @@ from typing import Any
 from danlu.answer.answer import Answer
 from danlu.answer.shown import Cell, Piece, shortened
 from danlu.evaluate.pages.markup import Html, cell, element, figure, table, together
-from danlu.task.entities import read_text
+from danlu.task.entities import shown_text
 
 SHOWN = 20  # errors
 LONGEST = 400  # characters of a text
@@ -27,7 +27,7 @@ def errors(lines: Iterable[dict[str, Any]], form: Answer, _: Callable[[str], str
 
 
 def _row(error: dict[str, Any], form: Answer) -> list[object]:
-    text = read_text(error["record"], 0)
+    text = shown_text(error["record"])
     wrong, surely = error.get("wrong", 0), error["confidence"]
     return [drawn(shown) for shown in form.cells(text, error["gold"], error["prediction"], wrong, surely)]
 

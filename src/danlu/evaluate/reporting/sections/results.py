@@ -5,7 +5,15 @@ from typing import Any
 
 from danlu.evaluate.pages.charts import intervals
 from danlu.evaluate.pages.markup import Html, cell, element, figure, table, together
-from danlu.evaluate.reporting.wording import absent_in_words, between, label_metric_name, metric_name, number, signed
+from danlu.evaluate.reporting.wording import (
+    absent_in_words,
+    between,
+    defined_name,
+    label_metric_name,
+    metric_name,
+    number,
+    signed,
+)
 
 LABELS = 40  # rows of labels that are shown at once
 
@@ -22,7 +30,7 @@ def metrics(scores: dict[str, Any], _: Callable[[str], str]) -> Html:
     head += [_("baseline {kind}").format(kind=baseline["kind"]), _("difference")] if baseline else []
     rows: list[list[object]] = []
     for kind, measured in scores["metrics"].items():
-        row: list[object] = [element("th", metric_name(kind, _), scope="row"), _value(measured, "ours")]
+        row: list[object] = [element("th", defined_name(kind, measured, _), scope="row"), _value(measured, "ours")]
         if baseline:
             gap = baseline.get("difference", {}).get(kind)
             row.append(_value(baseline["metrics"][kind], "theirs"))

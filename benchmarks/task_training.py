@@ -1,0 +1,154 @@
+"""One training of a task by one side, in a process of its own: speed without loading, peak memory, scores.
+
+Run with a job as json: `side` (trainer, danlu or baseline), `task` (answer or relate), `texts` (a folder of
+`task_sets.py`), `longest` (tokens of a row), and the settings of `training.py`. All are scored alike.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import texts
+from training import Clock, bundle_of, trained
+
+STRIDE = 4  # windows share a row divided by so many
+MARKERS = ("[H]", "[/H]", "[T]", "[/T]")
+ANSWERS = 20  # places of the start and of the end that the trainer's side combines
+LONGEST_ANSWER = 64  # tokens
+
+Records = list[dict[str, Any]]
+Predictions = list[dict[str, Any]]
+
+
+def answers_of_trainer(job: dict[str, Any], train: Records, test: Records, folder: Path, clock: Clock) -> Predictions:
+    """Question answering as the examples of transformers do it: overflowing windows, the first token for no answer."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(f"{job['texts']}/model")
+    model = transformers.AutoModelForQuestionAnswering.from_pretrained(
+        f"{job['texts']}/model", attn_implementation=job["attention"], dtype=torch.float32
+    )
+
+    def windows(records: Records) -> Any:
+        return tokenizer(
+            [record["question"] for record in records],
+            [record["context"] for record in records],
+            truncation="only_second",
+            max_length=job["longest"],
+            stride=job["longest"] // STRIDE,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
+
+    names = ["input_ids", "attention_mask", *(["token_type_ids"] if "token_type_ids" in windows(train[:1]) else [])]
+    found = windows(train)
+    rows = []
+    for number, source in enumerate(found["overflow_to_sample_mapping"]):
+        answer = train[source]["answers"][0]
+        start, end = answer["start"], answer["start"] + len(answer["text"])
+        places = _context(found, number)
+        inside = [place for place in places if found["offset_mapping"][number][place][1] > start]
+        inside = [place for place in inside if found["offset_mapping"][number][place][0] < end]
+        first, last = places[0], places[-1]
+        whole = found["offset_mapping"][number][first][0] <= start and end <= found["offset_mapping"][number][last][1]
+        positions = (inside[0], inside[-1]) if whole and inside else (0, 0)
+        row = {name: found[name][number] for name in names}
+        rows.append(row | {"start_positions": positions[0], "end_positions": positions[1]})
+    collator = transformers.DataCollatorWithPadding(tokenizer)
+    trainer = trained(job, folder, clock, model, rows, collator)
+    asked = windows(test)
+    given = [{name: asked[name][number] for name in names} for number in range(len(asked["input_ids"]))]
+    start_BT, end_BT = trainer.predict(given).predictions[:2]
+    best: dict[int, tuple[float, str]] = {}
+    for number, source in enumerate(asked["overflow_to_sample_mapping"]):
+        score, text = _best(start_BT[number], end_BT[number], _context(asked, number), asked, number, test[source])
+        best[source] = max(best.get(source, (-np.inf, "")), (score, text))
+    return [{"text": best[number][1], "score": 0.0} for number in range(len(test))]
+
+
+def _context(found: Any, number: int) -> list[int]:
+    """The tokens of a window that are of the context."""
+    return [place for place, side in enumerate(found.sequence_ids(number)) if side == 1]
+
+
+def _best(
+    start_T: Any, end_T: Any, places: list[int], found: Any, number: int, record: dict[str, Any]
+) -> tuple[float, str]:
+    """The best piece of a window among its best starts and ends."""
+    best = (-np.inf, "")
+    kept = np.array(places)
+    for start in kept[np.argsort(-start_T[kept])[:ANSWERS]]:
+        for end in kept[np.argsort(-end_T[kept])[:ANSWERS]]:
+            if start <= end < start + LONGEST_ANSWER:
+                offsets = found["offset_mapping"][number]
+                piece = record["context"][offsets[start][0] : offsets[end][1]]
+                best = max(best, (float(start_T[start] + end_T[end]), piece))
+    return best
+
+
+def relations_of_trainer(job: dict[str, Any], train: Records, test: Records, folder: Path, clock: Clock) -> Predictions:
+    """Relations by four marker tokens that are added, and the pooled row (Baldini Soares et al., 2019)."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(f"{job['texts']}/model")
+    tokenizer.add_special_tokens({"additional_special_tokens": list(MARKERS)})
+    labels = sorted({record["label"] for record in train})
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        f"{job['texts']}/model", num_labels=len(labels), attn_implementation=job["attention"], dtype=torch.float32
+    )
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+
+    def rows(records: Records) -> list[dict[str, Any]]:
+        return [dict(tokenizer(_marked(record), truncation=True, max_length=job["longest"])) for record in records]
+
+    learnt = [row | {"label": labels.index(record["label"])} for row, record in zip(rows(train), train, strict=True)]
+    trainer = trained(job, folder, clock, model, learnt, transformers.DataCollatorWithPadding(tokenizer))
+    found = trainer.predict(rows(test)).predictions.argmax(-1)
+    return [{"label": labels[number], "scores": {}} for number in found]
+
+
+def _marked(record: dict[str, Any]) -> str:
+    """The text with marker tokens around both entities."""
+    text = str(record["text"])
+    spans = [(record["head"], MARKERS[:2]), (record["tail"], MARKERS[2:])]
+    for span, (opening, closing) in sorted(spans, key=lambda each: -each[0]["start"]):
+        start, end = span["start"], span["end"]
+        text = f"{text[:start]}{opening} {text[start:end]} {closing}{text[end:]}"
+    return text
+
+
+def measure(job: dict[str, Any]) -> dict[str, Any]:
+    """Train once and tell how fast, how large and how good."""
+    import danlu
+    from danlu.evaluate.classical.baseline import Baseline
+    from danlu.evaluate.scoring.score import values
+    from danlu.recipe.part import find
+    from danlu.task.task import Task
+
+    train, test = (texts.read(Path(job["texts"]) / f"{split}.jsonl") for split in ("train", "test"))
+    clock = Clock()
+    task = find(Task, job["task"])().fitted(train)
+    with tempfile.TemporaryDirectory() as folder:
+        if job["side"] == "baseline":
+            predictions = find(Baseline, task.baseline)().fit_predict(task, train, test)
+        elif job["side"] == "danlu":
+            bundle = bundle_of(job, Path(folder), clock, {"kind": job["task"], "max_length": job["longest"]})
+            with danlu.load(bundle) as loaded:
+                predictions = loaded.predict(test)
+        else:
+            ask = {"answer": answers_of_trainer, "relate": relations_of_trainer}[job["task"]]
+            import transformers
+
+            transformers.set_seed(job["seed"])
+            predictions = ask(job, train, test, Path(folder), clock)
+    speed = clock.rate(len(train) * job["epochs"]) if clock.steps else None
+    return {"samples_per_second": speed, "peak_mib": clock.peak, "scores": values(task, test, predictions)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(json.loads(sys.argv[1]))))

@@ -1,0 +1,227 @@
+"""Each token read once: keys and values are kept, and rows of unlike lengths share a step.
+
+Whether a family's keys and values can be kept, and whether rows of unlike lengths may share columns, is found by
+trying it (`reader_for`). Others read the whole row at every step: right rather than fast.
+
+Legend: B rows, N new rows, T tokens, V vocabulary.
+"""
+
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import EncoderDecoderCache
+from transformers.modeling_outputs import BaseModelOutput
+
+from danlu.model.heads import trunk, unwrapped
+from danlu.model.kv import KeyValues
+from danlu.model.positions import text_config
+from danlu.model.probe import BY_PLACE, SAME, at_rest
+from danlu.model.reader import Prompt, Reader, Whole
+
+SHARED = 16
+"""Tokens that prompts must begin with alike for these to be read once: a pass of its own costs as much as a step."""
+
+
+class Cached(Reader):
+    """Reads each token once, and keeps the keys and values of all before it."""
+
+    def __init__(self, model: nn.Module, padding: int, *, mixes: bool = True) -> None:
+        super().__init__(model, padding)
+        inner = unwrapped(model)
+        self.mixes = mixes
+        self._two_sided = bool(inner.config.is_encoder_decoder)
+        self._takes_positions = "position_ids" in inspect.signature(inner.forward).parameters
+        self._kept, self._crossed = KeyValues(), KeyValues()
+        self._lengths_B = torch.zeros(0, dtype=torch.long, device=self.device)
+        self._sources_B = torch.zeros(0, dtype=torch.long, device=self.device)
+        self._even = True
+        self._prefix: tuple[tuple[int, ...], KeyValues] | None = None
+        _place_by_hand(trunk(model))
+
+    def enter(self, prompts: Sequence[Prompt]) -> Tensor:
+        """See `Reader.enter`; what all prompts begin with is read once, and kept for those that come later."""
+        logits = self._enter_two(prompts) if self._two_sided else self._enter_one([prompt.ids for prompt in prompts])
+        self._settle(torch.cat([self._lengths_B, _lengths([prompt.ids for prompt in prompts], self.device)]))
+        return logits
+
+    def step(self, tokens: Sequence[int]) -> Tensor:
+        """See `Reader.step`."""
+        kept = self._kept
+        kept.reserve(len(tokens), 1)
+        width = kept.window.width + 1
+        ids_B1, lengths_B1 = torch.tensor(tokens, device=self.device)[:, None], self._lengths_B[:, None]
+        mask = None
+        if not self._even:
+            mask = (torch.arange(width, device=self.device) >= width - 1 - lengths_B1).long()
+        inputs: dict[str, Any] = {"use_cache": True}
+        if self._two_sided:
+            inputs |= self._crossing(len(tokens))
+            inputs |= {"decoder_input_ids": ids_B1, "decoder_attention_mask": mask}
+        else:
+            inputs |= {"input_ids": ids_B1, "attention_mask": mask, "past_key_values": kept}
+            if self._takes_positions:
+                inputs["position_ids"] = lengths_B1
+        _placed.positions_B1 = lengths_B1
+        try:
+            logits: Tensor = self.model(**inputs).logits[:, -1].float()
+        finally:
+            _placed.positions_B1 = None
+        kept.advance(1)
+        self._lengths_B = self._lengths_B + 1
+        return logits
+
+    def select(self, index: Sequence[int]) -> None:
+        """See `Reader.select`; columns that nobody reads any more are passed by."""
+        self._kept.select(index)
+        rows = torch.tensor(index, dtype=torch.long, device=self.device)
+        if self._two_sided:
+            self._crossed.select(index)
+            self._sources_B = self._sources_B[rows]
+        self._settle(self._lengths_B[rows])
+
+    def _settle(self, lengths_B: Tensor) -> None:
+        self._lengths_B = lengths_B
+        if len(lengths_B):
+            least, most = map(int, lengths_B.aminmax())
+            self._even = least == most
+            self._kept.window.begin = self._kept.window.end - most
+
+    def _enter_one(self, rows: list[tuple[int, ...]]) -> Tensor:
+        shared = self._shared(rows)
+        rest = [row[shared:] for row in rows]
+        ids_NT = self.padded(rest)
+        if shared and self._prefix is not None:
+            read = self._prefix[1].spread(len(rows), shared, ids_NT.shape[1])
+        else:
+            read = KeyValues(len(rows), ids_NT.shape[1])
+            read.window.rows = len(rows)
+        inputs = {"input_ids": ids_NT, "past_key_values": read, "use_cache": True}
+        logits = self.last(inputs, [len(row) for row in rest], ids_NT.shape[1])
+        read.advance(ids_NT.shape[1])
+        self._kept.adopt(read, [(number, len(row)) for number, row in enumerate(rows)])
+        return logits
+
+    def _enter_two(self, prompts: Sequence[Prompt]) -> Tensor:
+        ids_NT, sources = self.padded([prompt.ids for prompt in prompts]), self.sources(prompts)
+        read = KeyValues(len(prompts), ids_NT.shape[1])
+        crossed = KeyValues(len(prompts), sources["input_ids"].shape[1])
+        read.window.rows = crossed.window.rows = len(prompts)
+        both = EncoderDecoderCache(read, crossed)
+        inputs = {**sources, "decoder_input_ids": ids_NT, "past_key_values": both, "use_cache": True}
+        lengths = [len(prompt.ids) for prompt in prompts]
+        logits = self.last(inputs, lengths, ids_NT.shape[1])
+        read.advance(ids_NT.shape[1])
+        crossed.advance(sources["input_ids"].shape[1])
+        self._kept.adopt(read, list(enumerate(lengths)))
+        places = [(number, len(prompt.source or ())) for number, prompt in enumerate(prompts)]
+        self._crossed.adopt(crossed, places, right=False)
+        self._sources_B = torch.cat([self._sources_B, torch.tensor([n for _, n in places], device=self.device)])
+        return logits
+
+    def _crossing(self, rows: int) -> dict[str, Any]:
+        """What a decoder needs to read its encoder's keys; what they were made of is not read again."""
+        width = self._crossed.window.width
+        dtype = next(self.model.parameters()).dtype
+        unread = torch.zeros(1, 1, 1, dtype=dtype, device=self.device).expand(rows, width, 1)
+        both = EncoderDecoderCache(self._kept, self._crossed)
+        both.is_updated = dict.fromkeys(range(len(self._kept.layers)), True)
+        mask = (torch.arange(width, device=self.device) < self._sources_B[:, None]).long()
+        return {
+            "encoder_outputs": BaseModelOutput(last_hidden_state=unread),
+            "attention_mask": mask,
+            "past_key_values": both,
+        }
+
+    def _shared(self, rows: list[tuple[int, ...]]) -> int:
+        """How many tokens of what all rows begin with are read already; at least one of each row is left."""
+        first, last = min(rows), max(rows)
+        common = first[: _alike(first, last[: min(map(len, rows)) - 1])]
+        known = 0 if self._prefix is None else _alike(self._prefix[0], common)
+        if known >= SHARED and 2 * known >= len(common):
+            return known
+        if len(rows) == 1 or len(common) < SHARED:
+            return 0
+        read = KeyValues(1, len(common))
+        read.window.rows = 1
+        inputs = {"input_ids": self.padded([common]), "past_key_values": read, "use_cache": True}
+        self.last(inputs, [len(common)], len(common))
+        read.advance(len(common))
+        self._prefix = (common, read)
+        return len(common)
+
+
+def _alike(one: Sequence[int], other: Sequence[int]) -> int:
+    """With how many equal tokens both begin."""
+    return next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
+def _lengths(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    return torch.tensor([len(row) for row in rows], dtype=torch.long, device=device)
+
+
+_placed = threading.local()
+"""The positions that the calling thread's step is at, where a family counts them from the columns it has kept."""
+
+
+def _place_by_hand(below: nn.Module) -> None:
+    """Let tables of positions that cannot be asked by place look up what `step` says."""
+    for name, module in below.named_modules():
+        named = name.rpartition(".")[2] == "embed_positions" and isinstance(module, nn.Embedding)
+        if named and _look_up not in module._forward_hooks.values():
+            module.register_forward_hook(_look_up)
+
+
+def _look_up(table: Any, _arguments: Any, output: Tensor) -> Tensor:
+    positions_B1 = getattr(_placed, "positions_B1", None)
+    if positions_B1 is None:
+        return output
+    return nn.functional.embedding(positions_B1 + getattr(table, "offset", 0), table.weight)
+
+
+STUMBLES = (ValueError, TypeError, RuntimeError, IndexError, KeyError, AttributeError, AssertionError)
+"""What a family raises that is not made for what it is asked."""
+
+
+def reader_for(model: nn.Module, padding: int) -> Callable[[], Reader]:
+    """What makes a reader for a family, the fastest that is right; found by trying, since no list is complete.
+
+    Kinds of layers that go through a row as a whole show only in rows longer than is cheap; they are known by name.
+    """
+    config = text_config(unwrapped(model))
+    kinds = getattr(config, "layer_types", None)
+    if kinds and not BY_PLACE.issuperset(kinds):
+        return partial(Whole, model, padding)
+    for mixes in (True, False):
+        if _is_right(model, Cached(model, padding, mixes=mixes), Whole(model, padding), config.vocab_size):
+            return partial(Cached, model, padding, mixes=mixes)
+    return partial(Whole, model, padding)
+
+
+def _is_right(model: nn.Module, tried: Reader, right: Reader, vocabulary: int) -> bool:
+    """Whether a row has the logits that it has when read as a whole: beside another one, alone, and in its place."""
+    two_sided = unwrapped(model).config.is_encoder_decoder
+    ids = [number * 7919 % vocabulary for number in range(1, 40)]
+    lengths = (7, 4, 9) if tried.mixes else (4, 4, 4)
+    prompts = [
+        Prompt(tuple(ids[length : 2 * length]), tuple(ids[: length + 2]) if two_sided else None) for length in lengths
+    ]
+    close = SAME if next(model.parameters()).dtype == torch.float32 else 0.1
+    try:
+        with at_rest(model):
+            true = [right.enter(prompts[1:2]), right.step(ids[30:31]), right.step(ids[31:32]), right.step(ids[32:33])]
+            tried.enter(prompts[:1])
+            found = [tried.enter(prompts[1:2]), tried.step(ids[29:31])[1:]]
+            tried.enter(prompts[2:])
+            found.append(tried.step([ids[33], ids[31], ids[34]])[1:2])
+            tried.select([1])
+            found.append(tried.step(ids[32:33]))
+    except STUMBLES:
+        return False
+    return all(bool((a - b).abs().max() <= close * b.std()) for a, b in zip(found, true, strict=True))

@@ -1,0 +1,178 @@
+"""Text, token by token: rows join when there is room, and leave when they are done, so that no row waits for another.
+
+Legend: B rows, V vocabulary.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from danlu.model.ends import Endings
+from danlu.model.hypothesis import Hypotheses, Lines
+from danlu.model.policy import Policy
+from danlu.model.reader import Prompt, Reader
+from danlu.model.written import Written
+
+SLOTS = 32
+"""Rows that are written side by side."""
+
+PREFILL = 4096
+"""Tokens of prompts, with padding, that are read at once: what bounds their memory."""
+
+
+@dataclass(eq=False)
+class Wanted:
+    """What one caller wants: a text or several after each prompt.
+
+    - `done`: is given the number of a prompt, and what was written after it, the best first.
+    - `take`: is given the text piece by piece; where one text is written after one prompt.
+    - `still`: whether the caller still waits.
+    """
+
+    policy: Policy
+    prompts: Sequence[Prompt]
+    done: Callable[[int, list[Written]], object]
+    take: Callable[[str], object] | None = None
+    still: Callable[[], bool] = lambda: True
+
+
+@dataclass(eq=False)
+class _Text:
+    """What is written after one prompt, and which rows of the reader that takes."""
+
+    whose: Wanted
+    number: int
+    hypotheses: Hypotheses
+    rows: list[int] = field(default_factory=list)
+
+
+class Session:
+    """Prompts of any callers, written after side by side; `step` goes on by a token with each."""
+
+    def __init__(self, reader: Reader, endings: Endings, slots: int = SLOTS) -> None:
+        self.reader = reader
+        self.endings = endings
+        self.slots = slots
+        self._waiting: deque[tuple[Wanted, int]] = deque()
+        self._texts: list[_Text] = []
+
+    def ask(self, wanted: Wanted) -> None:
+        """Write after these prompts as soon as there is room; the long ones first, so that the last do not wait."""
+        numbers = sorted(range(len(wanted.prompts)), key=lambda number: -len(wanted.prompts[number].ids))
+        self._waiting.extend((wanted, number) for number in numbers)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is left to write."""
+        return bool(self._texts or self._waiting)
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """Let rows join, or go on by a token with all that are there."""
+        self._forget()
+        joining = self._joining()
+        if joining:
+            self._join(joining)
+        elif self._texts:
+            self._advance(self._texts, self.reader.step(self._tokens()))
+
+    def _tokens(self) -> list[int]:
+        tokens = [0] * sum(len(text.rows) for text in self._texts)
+        for text in self._texts:
+            for row, token in zip(text.rows, text.hypotheses.tokens, strict=True):
+                tokens[row] = token
+        return tokens
+
+    def _forget(self) -> None:
+        """Let go of what nobody waits for any more."""
+        if all(text.whose.still() for text in self._texts):
+            return
+        for text in self._texts:
+            if not text.whose.still():
+                text.hypotheses.parents = []
+        self._settle()
+
+    def _joining(self) -> list[tuple[Wanted, int]]:
+        """Who joins now: rather several at once than one by one, since each time takes a pass of its own."""
+        while self._waiting and not self._waiting[0][0].still():
+            self._waiting.popleft()
+        if not self._waiting:
+            return []
+        free = self.slots - sum(len(text.rows) for text in self._texts)
+        more = sum(whose.policy.rows for whose, _ in self._waiting)
+        if self._texts and free < min(self.slots // 8, more):
+            return []
+        joining: list[tuple[Wanted, int]] = []
+        width, length = 0, len(self._waiting[0][0].prompts[self._waiting[0][1]].ids)
+        while self._waiting:
+            whose, number = self._waiting[0]
+            prompt = whose.prompts[number]
+            width = max(width, len(prompt.ids), len(prompt.source or ()))
+            fits = whose.policy.rows <= free and width * (len(joining) + 1) <= PREFILL
+            if not self.reader.mixes:
+                fits = fits and len(prompt.ids) == length and not self._texts
+            if not fits and (joining or self._texts):
+                break
+            joining.append(self._waiting.popleft())
+            free -= whose.policy.rows
+        return joining
+
+    def _join(self, joining: list[tuple[Wanted, int]]) -> None:
+        prompts = [whose.prompts[number] for whose, number in joining]
+        logits_NV = self.reader.enter(prompts)
+        first = sum(len(text.rows) for text in self._texts)
+        texts = []
+        for row, ((whose, number), prompt) in enumerate(zip(joining, prompts, strict=True)):
+            hypotheses = whose.policy.begin(prompt.ids, number, self.endings.of(prompt, whose.policy))
+            if whose.take is not None and isinstance(hypotheses, Lines):
+                hypotheses.stream(whose.take)
+            texts.append(_Text(whose, number, hypotheses, [first + row]))
+        self._texts += texts
+        self._advance(texts, logits_NV, first)
+
+    def _advance(self, texts: Sequence[_Text], logits_BV: Tensor, first: int = 0) -> None:
+        """Let each policy choose for its rows; `first` is the row of the first logits."""
+        groups: defaultdict[int, list[_Text]] = defaultdict(list)
+        policies: dict[int, Policy] = {}
+        for text in texts:
+            key = next((key for key, policy in policies.items() if policy == text.whose.policy), len(policies))
+            policies[key] = text.whose.policy
+            groups[key].append(text)
+        for key, members in groups.items():
+            rows = [row - first for text in members for row in text.rows]
+            chosen = logits_BV if rows == list(range(len(logits_BV))) else logits_BV[rows]
+            policies[key].advance([text.hypotheses for text in members], chosen)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Rows go where their texts are; those that are done leave, and others move as little as can be."""
+        held = sum(len(text.rows) for text in self._texts)
+        wanted = [
+            (text, place, text.rows[parent])
+            for text in self._texts
+            for place, parent in enumerate(text.hypotheses.parents)
+        ]
+        index = [-1] * len(wanted)
+        homeless = []
+        for text in self._texts:
+            done = not text.hypotheses.parents
+            if done and text.whose.still():
+                text.whose.done(text.number, text.hypotheses.written())
+            text.rows = [-1] * len(text.hypotheses.parents)
+        for text, place, row in wanted:
+            if row < len(index) and index[row] < 0:
+                index[row] = text.rows[place] = row
+            else:
+                homeless.append((text, place, row))
+        free = iter([row for row, taken in enumerate(index) if taken < 0])
+        for (text, place, row), home in zip(homeless, free, strict=True):
+            index[home] = row
+            text.rows[place] = home
+        self._texts = [text for text in self._texts if text.rows]
+        for text in self._texts:
+            text.hypotheses.parents = list(range(len(text.rows)))
+        if index != list(range(held)):
+            self.reader.select(index)

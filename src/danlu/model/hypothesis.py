@@ -1,0 +1,101 @@
+"""What is being written after a prompt, while it is written."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from danlu.model.ends import Ends
+from danlu.model.spelling import Spelling, spelled
+from danlu.model.written import Written
+
+
+class Hypotheses(ABC):
+    """Texts that begin with one prompt, a row each.
+
+    - `parents`: the row, among those before the last token, from which each row goes on; empty once all is written.
+    - `tokens`: the token that each row goes on with.
+    """
+
+    def __init__(self, prompt: Sequence[int], ends: Ends) -> None:
+        self.prompt = list(prompt)
+        self.ends = ends
+        self.parents: list[int] = [0]
+        self.tokens: list[int] = []
+
+    @abstractmethod
+    def written(self) -> list[Written]:
+        """What was written, the best first."""
+
+
+@dataclass(eq=False)
+class Line:
+    """One text that is written by itself."""
+
+    ends: Ends
+    ids: list[int] = field(default_factory=list)
+    log_probability: float = 0.0
+    ended: Literal["end", "stop", "length"] | None = None
+    spelling: Spelling | None = None
+    take: Callable[[str], object] | None = None
+    random: np.random.Generator | None = None
+
+    def add(self, token: int, log_probability: float) -> None:
+        """Go on with a token of this log-probability; `ended` says whether that was the last."""
+        self.log_probability += log_probability
+        if token in self.ends.ids:
+            self.ended = "end"
+        else:
+            self.ids.append(token)
+            if self.spelling is not None:
+                self._tell(self.spelling.add(token))
+                if self.spelling.stopped:
+                    self.ended = "stop"
+        if self.ended is None and len(self.ids) + self.ends.forced >= self.ends.room:
+            self.ended = "length"
+        if self.ended is not None and self.spelling is not None:
+            self._tell(self.spelling.rest())
+
+    def written(self) -> Written:
+        """What stands here once it has ended."""
+        assert self.ended is not None
+        text = spelled(self.ids, self.ends.tokenizer, self.ends.before) if self.spelling is None else self.spelling.text
+        return Written(text, np.array(self.ids, np.int32), self.log_probability, self.ended)
+
+    def _tell(self, text: str) -> None:
+        if text and self.take is not None:
+            self.take(text)
+
+
+class Lines(Hypotheses):
+    """Texts of one prompt that know nothing of each other."""
+
+    def __init__(self, prompt: Sequence[int], ends: Ends, count: int) -> None:
+        super().__init__(prompt, ends)
+        self.all = [Line(ends) for _ in range(count)]
+        for line in self.all if ends.stop else ():
+            line.spelling = Spelling(ends.tokenizer, ends.stop, ends.before)
+        self.open = list(self.all)
+
+    def stream(self, take: Callable[[str], object]) -> None:
+        """Hand the text to `take` piece by piece."""
+        (line,) = self.all
+        line.spelling = line.spelling or Spelling(self.ends.tokenizer, self.ends.stop, self.ends.before)
+        line.take = take
+
+    def add(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> None:
+        """Go on with a token in each open line."""
+        begun = bool(self.tokens)
+        self.parents, self.tokens = [], []
+        for row, (line, token, log_probability) in enumerate(zip(self.open, tokens, log_probabilities, strict=True)):
+            line.add(token, log_probability)
+            if line.ended is None:
+                self.parents.append(row if begun else 0)
+                self.tokens.append(token)
+        self.open = [line for line in self.open if line.ended is None]
+
+    def written(self) -> list[Written]:
+        """See `Hypotheses.written`."""
+        return sorted((line.written() for line in self.all), key=lambda each: -each.score)

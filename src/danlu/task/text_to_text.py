@@ -1,0 +1,258 @@
+"""What all tasks have that write a text for a text, with an encoder and a decoder or with a decoder alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+
+from danlu.data.record import Record
+from danlu.machine.seed import generator
+from danlu.model.heads import unwrapped
+from danlu.model.policy import Policy
+from danlu.model.positions import longest_row
+from danlu.model.probe import looks_ahead
+from danlu.model.shape import Shape
+from danlu.model.written import Written
+from danlu.refusal import Refusal
+from danlu.task.columns import missing, text_in
+from danlu.task.inputs import model_inputs
+from danlu.task.task import Inputs, Output, Prediction, Task, Truth
+from danlu.task.two_sides import SLOT, TargetTooLong, end_of, joined, language_token, prompts, sources, targets
+from danlu.text.batching.batch import Batch, pad, rounded_count
+from danlu.text.batching.encoded import Encoded
+from danlu.text.tokenizing.special import ordinary_ids, padding_id
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+CHUNK = 1024  # positions whose float32 logits are in memory at once
+
+
+class TextToText(Task):
+    """Write a text for a text.
+
+    An encoder-decoder reads the text on one side, and learns the other, which begins after the model's start token. A
+    decoder learns what follows the text in a row, and of the row nothing else. Where there are several right texts, the
+    first is learnt. Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
+    """
+
+    answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "generate"
+    answer_form: ClassVar[str] = "text"
+
+    target: ClassVar[str]
+    """The column of the text that is to be written."""
+
+    after: ClassVar[str] = "\n=>"
+    """What stands between the two in the row of a decoder, where no template is given."""
+
+    shape: Literal["decoder", "encoder_decoder"] | None = Field(default=None, description="None: as the model is")
+    start: int | None = Field(default=None, ge=0, description="token that a decoder begins with; None: the model's own")
+    forced: int | None = Field(default=None, ge=0, description="first token of every text; None: the model's own")
+    too_long: Literal["stop", "truncate"] = "stop"
+    max_target: int | None = Field(
+        default=None, ge=2, description="tokens to write, the end token included; None: as the model allows"
+    )
+    target_too_long: TargetTooLong = Field(default="stop", description="what becomes of longer ones in training")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of each token's truth that all share")
+    template: str | None = Field(
+        default=None, description=f"what is read, with {SLOT} in it; None: the text, and after it a sign for decoders"
+    )
+    policy: Policy = Field(
+        default_factory=lambda: Policy.model_validate("greedy"), description="how the text is written"
+    )
+
+    @field_validator("template")
+    @classmethod
+    def _has_its_slot(cls, value: str | None) -> str | None:
+        if value is not None and value.count(SLOT) != 1:
+            raise ValueError(f"must hold {SLOT} once, where the text is to stand, as in '{SLOT}{cls.after}'")
+        return value
+
+    @property
+    def auto_class(self) -> str:  # type: ignore[override]
+        """As its shape is."""
+        return "AutoModelForCausalLM" if self.shape == "decoder" else "AutoModelForSeq2SeqLM"
+
+    def shaped(self, shape: Shape) -> Self:
+        """See `Task.shaped`; an encoder alone cannot write."""
+        if shape == "encoder":
+            raise Refusal(
+                f"the task {self.kind} writes text, which an encoder alone cannot; give a decoder, an encoder-decoder, "
+                "or the encoder under 'kind: encoder_decoder', which gives it a decoder"
+            )
+        if self.shape not in (None, shape):
+            raise Refusal(f"task.shape is '{self.shape}', and the model is a {shape}; leave 'shape' out")
+        return self.model_copy(update={"shape": shape})
+
+    def config(self) -> dict[str, Any]:
+        """Families that can be either, such as BERT, are to be decoders."""
+        return {"is_decoder": True} if self.shape == "decoder" else {}
+
+    def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
+        """This task with the token by which the model's decoder begins, and the one that it is made to begin with.
+
+        Raises `Refusal` for a model that sees what it is to write, and where nothing says what it begins or ends with.
+        """
+        end_of(tokenizer)
+        inner = unwrapped(model)
+        told = (getattr(inner, "generation_config", None), inner.config)
+        start, forced = (
+            next((number for each in told if (number := getattr(each, name, None)) is not None), None)
+            for name in ("decoder_start_token_id", "forced_bos_token_id")
+        )
+        if self.shape == "decoder":
+            size = min(16, longest_row(inner))
+            ids = [torch.from_numpy(generator(seed, "probe").choice(ordinary_ids(tokenizer), size)) for seed in (0, 1)]
+            if looks_ahead(model, *ids):
+                raise Refusal(
+                    f"models of the family '{inner.config.model_type}' see the tokens that they are to write, so that "
+                    "writing them teaches nothing; choose a decoder, or an encoder-decoder"
+                )
+            return self
+        if self.start is None and start is None:
+            raise Refusal("config.json names no 'decoder_start_token_id'; write the task's 'start', a token's number")
+        found = {"start": start if self.start is None else self.start}
+        return self.model_copy(update=found | {"forced": forced if self.forced is None else self.forced})
+
+    def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
+        """One row a record; a record whose target is too long has none under "drop".
+
+        Where `labelled`, encoder-decoders have `target_ids`, and decoders the target `tokens` in their row. Else the
+        row is what is read before anything is written, and `target_ids` what an encoder-decoder is made to begin with.
+        """
+        texts = [text_in(record, number) for number, record in enumerate(records)]
+        first = self._first(tokenizer)
+        wanted = [texts_in(record, number, self.target)[0] for number, record in enumerate(records) if labelled]
+        most = min(limit, self.max_target or limit)
+        learnt = targets(wanted, tokenizer, first, most, self.target_too_long)
+        if self.shape == "decoder":
+            room = [limit - (0 if ids is None else len(ids)) for ids, _ in learnt]
+            room = room or [self._room(limit)] * len(texts)
+            limits = [min(each, self.max_length or each) for each in room]
+            rows = prompts(texts, tokenizer, self._read(), limits, self.too_long)
+        elif self.shape == "encoder_decoder":
+            source = self._language(tokenizer, "source_language")
+            longest = min(limit, self.max_length or limit)
+            rows = sources(texts, tokenizer, self._read(), longest, self.too_long, source)
+        else:
+            raise Refusal(
+                "task.shape: nothing says yet whether the model is a 'decoder' or an 'encoder_decoder'; write which"
+            )
+        if not labelled:
+            for row in rows if first is not None else ():
+                row.target_ids = np.array([first], np.int32)
+            return rows
+        found = []
+        for row, (ids, lost) in zip(rows, learnt, strict=True):
+            if ids is None:
+                continue
+            row.cut += lost
+            if self.shape == "decoder":
+                found.append(joined(row, ids))
+            else:
+                row.target_ids = ids
+                found.append(row)
+        return found
+
+    def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
+        """The target `tokens`, -100 where nothing counts: (B, T) of decoders, else (B, U) beside `decoder_input_ids`.
+
+        A decoder reads what it has written so far: each row is `start` and all of its target but the last token.
+        """
+        inputs = model_inputs([item.row for item in encoded], width, tokenizer)
+        if self.shape == "decoder":
+            nothing = np.full(0, -100, np.int32)
+            tokens_BU = pad([item.targets.get("tokens", nothing) for item in encoded], width, -100)
+        else:
+            assert self.start is not None, "the task has to be suited to its model first"
+            written = [np.zeros(0, np.int32) if item.target_ids is None else item.target_ids for item in encoded]
+            longest = max(1, *map(len, written))
+            wide = min(rounded_count(longest), max(longest, width))  # few shapes, and none beyond the model's limit
+            tokens_BU = pad(written, wide, -100)
+            read = [np.r_[self.start, ids[:-1]].astype(np.int32) for ids in written]
+            inputs["decoder_input_ids"] = pad(read, wide, padding_id(tokenizer))
+        return Batch(
+            inputs=inputs,
+            targets={"tokens": tokens_BU},
+            counts={"tokens": int((tokens_BU >= 0).sum())},
+            examples=np.arange(len(encoded)),
+            tokens=sum(len(item) + (0 if item.target_ids is None else len(item.target_ids)) for item in encoded),
+        )
+
+    def places(self, batch: Batch) -> Tensor:
+        """Where a token counts."""
+        return batch.targets["tokens"] >= 0
+
+    def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
+        """See `Task.forward`; no cache is kept."""
+        return super().forward(model, {**inputs, "use_cache": False}, places)
+
+    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the tokens, summed; of its truth each shares `label_smoothing` among all (Szegedy, 2016)."""
+        return {"tokens": self._losses(said, batch, self.label_smoothing).sum()}
+
+    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
+        """Negative log-likelihood and number of tokens of each row."""
+        keep_BU = self.places(batch)
+        loss_BU = torch.zeros(keep_BU.shape, device=keep_BU.device)
+        loss_BU[keep_BU] = self._losses(said, batch, 0.0)
+        return list(torch.stack([loss_BU.sum(1), keep_BU.sum(1)], 1).cpu().numpy())
+
+    def composed(self, written: Sequence[Written], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        """See `Task.composed`; white space around the text is that of the row, or of the template."""
+        found = super().composed(written, encoded, record)
+        return {**found, "text": found["text"].strip()}
+
+    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
+        """What is to be written, special tokens included, and where in the row of a decoder it stands."""
+        values = batch.targets["tokens"][row]
+        words = str(tokenizer.decode(values[values >= 0].tolist()))
+        if self.shape != "decoder":
+            return words, []
+        return words, [None, *(Truth() if value >= 0 else None for value in values.tolist()[:-1])]
+
+    def gold(self, record: Record, number: int = 0) -> tuple[str, ...]:
+        """All texts that are right."""
+        return texts_in(record, number, self.target)
+
+    def _losses(self, said: Mapping[str, Tensor], batch: Batch, smoothing: float) -> Tensor:
+        """The loss (K,) of each token that counts."""
+        tokens_K = batch.targets["tokens"][self.places(batch)]
+        parts = zip(torch.split(said["logits"], CHUNK), torch.split(tokens_K, CHUNK), strict=True)
+        return torch.cat(
+            [
+                nn.functional.cross_entropy(logits.float(), tokens, reduction="none", label_smoothing=smoothing)
+                for logits, tokens in parts
+            ]
+        )
+
+    def _read(self) -> str:
+        """The template of what is read."""
+        return self.template or (SLOT + self.after if self.shape == "decoder" else SLOT)
+
+    def _room(self, limit: int) -> int:
+        """Tokens that a decoder may read so that there is room to write, half of the row at most."""
+        return limit - min(self.policy.max_new_tokens, limit // 2) if self.too_long == "truncate" else limit
+
+    def _language(self, tokenizer: Tokenizer, key: str) -> int | None:
+        named = getattr(self, key, None)
+        return None if named is None else language_token(tokenizer, named, key)
+
+    def _first(self, tokenizer: Tokenizer) -> int | None:
+        """The token that each text of an encoder-decoder begins with."""
+        language = self._language(tokenizer, "target_language")
+        return (self.forced if language is None else language) if self.shape == "encoder_decoder" else None
+
+
+def texts_in(record: Record, number: int, column: str) -> tuple[str, ...]:
+    """The texts in a column that holds one, or a list of some.
+
+    Raises `Refusal` naming the record and the column where there is none.
+    """
+    value = record.get(column)
+    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
+        return tuple(value)
+    if column not in record:
+        raise Refusal(missing(record, number, column, "text, or a list of texts"))
+    return (text_in(record, number, column),)

@@ -1,0 +1,175 @@
+"""A text to read and a text to write, as tokens: on two sides, or one after the other in a row."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from tokenizers import Encoding
+
+from danlu.recipe.part import nearest
+from danlu.refusal import Refusal
+from danlu.text.batching.encoded import Encoded, Ids, Row
+from danlu.text.batching.windows import cut
+from danlu.text.tokenizing.special import begin_id, end_id
+from danlu.text.tokenizing.tokenized import tokenized
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+SLOT = "{text}"
+"""Where the text stands in a template."""
+
+TargetTooLong = Literal["stop", "truncate", "drop"]
+
+
+def end_of(tokenizer: Tokenizer) -> int:
+    """The number of the token by which a model ends what it writes.
+
+    Raises:
+        Refusal: the tokenizer has none.
+    """
+    end = end_id(tokenizer)
+    if end is None:
+        raise Refusal("the tokenizer has no end token, so a model could never stop writing; give one with 'eos_token'")
+    return end
+
+
+def language_token(tokenizer: Tokenizer, language: str, key: str) -> int:
+    """The number of the token of a language, such as zh_CN of mBART, zho_Hans of NLLB, __zh__ of M2M-100.
+
+    Raises:
+        Refusal: there is no such token; names the setting `key`.
+    """
+    known = {str(token): number for number, token in tokenizer.added_tokens_decoder.items()}
+    for name in (language, f"__{language}__"):
+        if name in known:
+            return known[name]
+    short = [token.strip("_") for token in known]
+    raise Refusal(
+        f"task.{key}: the tokenizer has no token of the language '{language}'{nearest(language, short)}; leave "
+        f"'{key}' out for a model of one language on each side"
+    )
+
+
+def sources(
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
+    template: str,
+    limit: int,
+    too_long: Literal["stop", "truncate"],
+    language: int | None,
+) -> list[Encoded]:
+    """What an encoder reads of each text: with the tokenizer's own special tokens, or `language` before it.
+
+    All end with the end token, where the tokenizer has one. Raises `Refusal` for a text that is longer than `limit`
+    tokens under "stop".
+    """
+    end = end_id(tokenizer)
+    found: list[Encoded] = []
+    for text, encoding in _rendered(texts, tokenizer, template, special=language is None):
+        before = [] if language is None else [language]
+        last = encoding.special_tokens_mask[-1:] == [1]
+        after = [] if last or end is None else [end]
+        found.append(_row(len(found), text, encoding, template, (before, after), limit, too_long))
+    return found
+
+
+def prompts(
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
+    template: str,
+    limits: Sequence[int],
+    too_long: Literal["stop", "truncate"],
+) -> list[Encoded]:
+    """What a decoder reads of each text before it writes: the begin token and the template with the text in it.
+
+    `limits` are tokens, one a text.
+
+    Raises:
+        Refusal: a text is too long under "stop", or the tokenizer drops what the template has behind the text.
+    """
+    begin = begin_id(tokenizer)
+    before = [] if begin is None else [begin]
+    alone, told = tokenized(["a", "a" + template.partition(SLOT)[2]], tokenizer, offsets=False, special=False)
+    if alone.ids == told.ids:
+        raise Refusal(
+            "task.template: the tokenizer makes no token of what stands behind {text}, so a model could not tell where "
+            "the text ends; write a sign there that the tokenizer knows"
+        )
+    return [
+        _row(number, text, encoding, template, (before, []), limits[number], too_long)
+        for number, (text, encoding) in enumerate(_rendered(texts, tokenizer, template, special=False))
+    ]
+
+
+def targets(
+    texts: Sequence[str], tokenizer: Tokenizer, first: int | None, limit: int, too_long: TargetTooLong
+) -> list[tuple[Ids | None, int]]:
+    """What is to be written of each text, with its end token, and how many tokens of it were cut off.
+
+    `first` is a token that stands before it. A text that is cut has no end token; None is one that is dropped.
+
+    Raises:
+        Refusal: one is longer than `limit` tokens under "stop", or all are dropped.
+    """
+    end = end_of(tokenizer)
+    before = [] if first is None else [first]
+    found: list[tuple[Ids | None, int]] = []
+    for number, encoding in enumerate(tokenized(texts, tokenizer, offsets=False, special=False)):
+        ids = np.array([*before, *encoding.ids, end], np.int32)
+        if len(ids) <= limit:
+            found.append((ids, 0))
+        elif too_long == "stop":
+            raise Refusal(
+                f"record {number + 1:,}: what is to be written has {len(ids):,} tokens, and {limit:,} are allowed; "
+                "shorten it, or set the task's 'target_too_long' to 'drop' or 'truncate'"
+            )
+        else:
+            found.append((None, 0) if too_long == "drop" else (ids[:limit], len(ids) - limit))
+    if found and all(ids is None for ids, _ in found):
+        raise Refusal(
+            f"none of {len(found):,} texts to be written has at most {limit:,} tokens, so nothing is left to learn "
+            "from; raise the task's 'max_target', or set its 'target_too_long' to 'truncate'"
+        )
+    return found
+
+
+def joined(prompt: Encoded, target: Ids) -> Encoded:
+    """A prompt and what is to be written after it as one row; the target `tokens` are the next ones where that is."""
+    read = prompt.row.input_ids
+    ids = np.concatenate([read, target])
+    next_T = np.full(len(ids), -100, np.int32)
+    next_T[len(read) - 1 : -1] = target
+    return Encoded(prompt.record, (Row(ids),), {"tokens": next_T}, cut=prompt.cut)
+
+
+def _rendered(
+    texts: Sequence[str], tokenizer: Tokenizer, template: str, *, special: bool
+) -> "zip[tuple[str, Encoding]]":
+    whole = [template.replace(SLOT, text) for text in texts]
+    return zip(texts, tokenized(whole, tokenizer, special=special), strict=True)
+
+
+def _row(
+    record: int,
+    text: str,
+    encoding: Encoding,
+    template: str,
+    around: tuple[list[int], list[int]],
+    limit: int,
+    too_long: Literal["stop", "truncate"],
+) -> Encoded:
+    """A row of `limit` tokens at most; what is cut off is the end of the text, not of the template."""
+    before, after = around
+    ids = np.array([*before, *encoding.ids, *after], np.int32)
+    whole = Encoded(record, (Row(ids),))
+    if len(ids) <= limit:
+        return whole
+    first = template.index(SLOT)
+    spans_T2 = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+    inside_T = (spans_T2[:, 0] >= first) & (spans_T2[:, 1] <= first + len(text)) & (spans_T2[:, 1] > spans_T2[:, 0])
+    slides_T = np.r_[np.zeros(len(before), bool), inside_T, np.zeros(len(after), bool)]
+    if too_long == "truncate" and len(ids) - slides_T.sum() >= limit:
+        raise Refusal(
+            f"record {record + 1:,}: there is no room for the text in {limit:,} tokens; shorten the task's "
+            "'template', or what is to be written"
+        )
+    return cut(whole, slides_T, limit, too_long, 0)[0]

@@ -1,0 +1,67 @@
+"""What a conversation must be before it is written for a model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from danlu.refusal import Refusal
+
+Message = dict[str, str]
+
+ROLES = ("system", "user", "assistant", "tool")
+
+_BEFORE = {"user": ("system", "assistant"), "assistant": ("user", "tool"), "tool": ("assistant", "tool")}
+"""Whose message may stand before one of each role."""
+
+
+def checked(value: Any, number: int) -> list[Message]:
+    """The messages of record `number`, counted from 0, with their role and content alone.
+
+    Raises:
+        Refusal: it is no conversation: an unknown role, two in a row of one who speaks, a first word that is not the
+            user's. Names the record and the message.
+    """
+    where = f"record {number + 1:,}: column 'messages'"
+    if not isinstance(value, list) or not value:
+        raise Refusal(f'{where} must be a list of messages, such as [{{"role": "user", "content": "..."}}]')
+    found: list[Message] = []
+    for place, message in enumerate(value, 1):
+        role, content = (message.get(key) for key in ("role", "content")) if isinstance(message, dict) else (None, None)
+        if not isinstance(role, str) or not isinstance(content, str):
+            raise Refusal(f"{where}, message {place}: expected an object with the texts 'role' and 'content'")
+        if role not in ROLES:
+            raise Refusal(f"{where}, message {place}: there is no role '{role:.40}'; expected {', '.join(ROLES)}")
+        before = found[-1]["role"] if found else "system"
+        if role == "system" and found:
+            raise Refusal(f"{where}, message {place}: a system message stands first, or nowhere; move it there")
+        if role != "system" and before not in _BEFORE[role]:
+            raise Refusal(f"{where}, message {place}: {_wrong(role, before, first=not found)}")
+        found.append({"role": role, "content": content})
+    return found
+
+
+def answered(messages: Sequence[Message], number: int) -> None:
+    """Raises `Refusal` for a conversation that does not end with an answer, from which nothing can be learnt there."""
+    if messages[-1]["role"] != "assistant":
+        raise Refusal(
+            f"record {number + 1:,}: column 'messages' ends with a message of the {messages[-1]['role']}, so there is "
+            "no answer to learn; add it, or leave that message out"
+        )
+    for place, message in enumerate(messages, 1):
+        if message["role"] == "assistant" and not message["content"].strip():
+            raise Refusal(f"record {number + 1:,}: column 'messages', message {place}: the answer is empty; write it")
+
+
+def asked(messages: Sequence[Message], number: int) -> list[Message]:
+    """The conversation up to where an answer is wanted; an answer that stands at its end is left out."""
+    kept = list(messages[:-1] if messages[-1]["role"] == "assistant" else messages)
+    if not kept or kept[-1]["role"] == "system":
+        raise Refusal(f"record {number + 1:,}: column 'messages' asks nothing; add a message of the user")
+    return kept
+
+
+def _wrong(role: str, before: str, *, first: bool) -> str:
+    if first or before == "system":
+        return f"the {role} speaks first; a conversation begins with a message of the user"
+    if role == before:
+        return f"the {role} speaks twice in a row; join the two messages, or add the answer between them"
+    return f"the {role} cannot speak after the {before}; mend the order of the messages"

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from danlu.evaluate.classical.baseline import Baseline
+from danlu.recipe.part import find
+from danlu.refusal import Refusal
+from danlu.task.tasks.rewrite import Rewrite
+from danlu.task.tasks.summarise import Summarise
+from danlu.task.tasks.translate import Translate
+
+LEXICON = {"猫": "cat", "狗": "dog", "看": "sees", "追": "chases", "红": "red", "大": "big"}
+
+
+def pairs(count):
+    rng = np.random.default_rng(0)
+    every = [rng.permutation(list(LEXICON))[: rng.integers(2, 5)].tolist() for _ in range(count)]
+    return [{"text": "，".join(words), "translation": ", ".join(LEXICON[w] for w in words)} for words in every]
+
+
+def answers(kind, task, train, texts, **settings):
+    return [
+        each["text"]
+        for each in find(Baseline, kind)(**settings).fit_predict(task, train, [{"text": text} for text in texts])
+    ]
+
+
+def test_word_by_word_finds_the_lexicon_behind_the_pairs():
+    found = answers("word_by_word", Translate(), pairs(150), ["大，猫，追，狗", "红xyz"], words="character")
+    assert found == ["big, cat, chases, dog", "red xyz"]
+
+
+def test_word_by_word_needs_pairs():
+    with pytest.raises(Refusal, match="There are no training records"):
+        answers("word_by_word", Translate(), [], ["a"])
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("今天下雨。路上很滑。", "今天下雨。"),
+        ("他说：“走吧！”然后走了。", "他说：“走吧！”"),
+        ("It costs 3.5 dollars. Cheap.", "It costs 3.5 dollars."),
+        ("a heading\nand more", "a heading"),
+        ("no end", "no end"),
+        ("  ", ""),
+    ],
+)
+def test_lead_is_the_first_sentence(text, first):
+    assert answers("lead", Summarise(), [], [text]) == [first]
+
+
+def test_copy_is_the_text():
+    assert answers("copy", Rewrite(), [], ["我门 去"]) == ["我门 去"]

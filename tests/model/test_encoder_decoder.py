@@ -1,0 +1,73 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import BertConfig, BertForMaskedLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+from danlu.model.positions import longest_row
+from danlu.model.source import Source
+from danlu.model.sources.pretrained import Pretrained
+from danlu.refusal import Refusal
+from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
+
+QUERY = "bert.encoder.layer.1.attention.self.query.weight"
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return WordPiece(size=60, min_frequency=1).build(lambda: iter(["the cat sat on the mat", "北京是中国的首都"]))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tokenizer: Tokenizer) -> Path:
+    """A tiny masked language model as transformers saves it."""
+    torch.manual_seed(1)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=32, pad_token_id=0, **sizes)
+    BertForMaskedLM(config).save_pretrained(tmp_path / "weights")
+    return tmp_path / "weights"
+
+
+@pytest.mark.parametrize("decoder", ["fresh", "its own weights", "gpt2"])
+def test_an_encoder_gets_a_decoder_and_both_are_saved(
+    tmp_path: Path, folder: Path, tokenizer: Tokenizer, decoder: str
+) -> None:
+    fields: dict[str, Any] = {"its own weights": {"decoder": str(folder)}, "fresh": {"layers": 1}}.get(decoder, {})
+    if decoder == "gpt2":
+        sizes = {"n_embd": 24, "n_layer": 1, "n_head": 2, "vocab_size": len(tokenizer), "n_positions": 16}
+        GPT2LMHeadModel(GPT2Config(**sizes)).save_pretrained(tmp_path / "gpt2")
+        fields = {"decoder": str(tmp_path / "gpt2")}
+    said: list[str] = []
+    source = Source.model_validate({"kind": "encoder_decoder", "path": str(folder), **fields})
+    model = source.build("AutoModelForSeq2SeqLM", tokenizer, {}, said.append).eval()
+    assert said
+    assert (source.shape(), source.tokenizer_path()) == ("encoder_decoder", str(folder))
+    saved = load_file(folder / "model.safetensors")
+    assert torch.equal(model.state_dict()[QUERY.replace("bert.", "encoder.", 1)], saved[QUERY])
+    if decoder == "its own weights":
+        assert torch.equal(model.state_dict()["decoder." + QUERY], saved[QUERY])
+    assert longest_row(model) == (16 if decoder == "gpt2" else 32)
+    model.save_pretrained(tmp_path / "both")
+    again = Pretrained(path=str(tmp_path / "both"))
+    assert again.shape() == "encoder_decoder"
+    reopened = again.build("AutoModelForSeq2SeqLM", tokenizer, {}).eval()
+    inputs = {"input_ids": torch.tensor([[2, 7, 8, 3]]), "decoder_input_ids": torch.tensor([[2, 9, 10]])}
+    torch.testing.assert_close(reopened(**inputs).logits, model(**inputs).logits)
+    ends = {"decoder_start_token_id": tokenizer.cls_token_id, "eos_token_id": tokenizer.sep_token_id}
+    assert {name: getattr(reopened.config, name) for name in ends} == ends
+    assert {name: getattr(reopened.generation_config, name) for name in ends} == ends
+
+
+def test_a_decoder_that_cannot_read_an_encoder_is_refused(tmp_path: Path, folder: Path, tokenizer: Tokenizer) -> None:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path / "llama")
+    source = Source.model_validate({"kind": "encoder_decoder", "path": str(folder), "decoder": str(tmp_path / "llama")})
+    with pytest.raises(Refusal, match=r"no decoder of LlamaConfig that reads an encoder"):
+        source.build("AutoModelForSeq2SeqLM", tokenizer, {})
+    with pytest.raises(Refusal, match=r"kind: encoder_decoder: transformers has no model"):
+        source.build("AutoModelForTokenClassification", tokenizer, {})
+    with pytest.raises(ValueError, match="'layers' is for a fresh decoder"):
+        Source.model_validate({"kind": "encoder_decoder", "path": "a", "decoder": "b", "layers": 2})
