@@ -80,7 +80,7 @@ def test_penalties_count_what_was_written_alone() -> None:
         ({"typical_p": 0.2}, theirs.TypicalLogitsWarper(0.2)),
         ({"typical_p": 0.95}, theirs.TypicalLogitsWarper(0.95)),
     ],
-    ids=str,
+    ids=lambda given: str(given) if isinstance(given, dict) else type(given).__name__,
 )
 def test_what_may_be_drawn_is_what_transformers_lets_be_drawn(fields: dict[str, Any], warper: Any, seed: int) -> None:
     limits = {"top_k": None, "top_p": None, "min_p": None, "typical_p": None} | fields

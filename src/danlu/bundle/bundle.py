@@ -5,7 +5,7 @@ It may hold adapters, each under a name: what trainings have added to the same b
 
 import copy
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -160,7 +160,7 @@ class Bundle:
         *,
         adapter: str | None = None,
         **changes: Any,
-    ) -> Iterator[str]:
+    ) -> Generator[str, None, None]:
         """The text after one prompt, piece by piece as it is written; see `generate`. No piece splits a character."""
         predictor = self.predictor_of(self.serves if adapter is None else adapter)
         (record,) = _records([prompt])

@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "Look a recipe over before it runs: its data, what the model will see, time and memory.",
     "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
     "predict": "Answer for the texts of a file, of standard input or of --text.",
+    "chat": "Talk with a model in the terminal; answers come word by word.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",

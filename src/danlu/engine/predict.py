@@ -2,7 +2,7 @@
 
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import islice
 from queue import SimpleQueue
@@ -100,7 +100,7 @@ class Predictor:
             for number in range(len(chunk)):
                 yield [text for row, item in enumerate(encoded) if item.record == number for text in written[row]]
 
-    def write_stream(self, record: Record, policy: Policy) -> Iterator[str]:
+    def write_stream(self, record: Record, policy: Policy) -> Generator[str, None, None]:
         """The text that is written after a record, piece by piece as it comes; the pieces joined are the text.
 
         Raises `Refusal` as `write` does, and for a policy that writes several texts.
@@ -114,7 +114,7 @@ class Predictor:
             raise Refusal(f"the record is read in {len(encoded)} windows, and a stream is of one text; shorten it")
         return self._streamed(encoded, policy)
 
-    def _streamed(self, encoded: list[Encoded], policy: Policy) -> Iterator[str]:
+    def _streamed(self, encoded: list[Encoded], policy: Policy) -> Generator[str, None, None]:
         pieces: SimpleQueue[str | None] = SimpleQueue()
         future = self._queue.writer.submit(self.network, self.tokenizer, policy, encoded, pieces.put)
         future.add_done_callback(lambda _: pieces.put(None))

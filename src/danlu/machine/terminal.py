@@ -78,6 +78,12 @@ def show(line: str) -> None:
     _write(sys.stdout, f"{visible(line)}\n")
 
 
+def show_piece(text: str) -> None:
+    """Print a piece of what was asked for, as it comes; raises as `show` does."""
+    _refuse_closed()
+    _write(sys.stdout, visible(text))
+
+
 def show_all(lines: Iterable[str], *, every: int) -> None:
     """Print lines of what was asked for in UTF-8, and make sure that they are seen after every so many.
 
