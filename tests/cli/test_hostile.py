@@ -36,6 +36,7 @@ WORDS = {
         ["BUNDLE", "--text", "a", "--adapter", EVIL],
         [EVIL],
     ],
+    "chat": [["BUNDLE"], [EVIL], ["BUNDLE", EVIL], ["BUNDLE", f"policy.kind={EVIL}"]],
     "evaluate": [
         ["BUNDLE", "DATA"],
         ["BUNDLE", EVIL],

@@ -43,6 +43,7 @@ def facts_of_training(found: TrainingFacts, _: Say) -> list[tuple[str, str]]:
         (_("number format"), found.precision),
         (_("records, rows"), f"{found.records:,}, {tokens.rows:,}"),
         (_("tokens"), f"{tokens.total:,}"),
+        (_("tokens that the loss counts"), f"{tokens.learnt / max(1, tokens.total):.1%}"),
         (_("tokens a row: half, most, limit"), _row_lengths(found)),
         (_("unknown tokens"), f"{tokens.unknown_share:.2%}"),
         (_("records cut off"), f"{tokens.cut_records:,}"),

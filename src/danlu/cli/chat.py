@@ -114,6 +114,7 @@ class _Talk:
     def _answer(self, line: str) -> None:
         from danlu.machine.terminal import say, show_piece
 
+        _ = self.translate
         asked = [*self.messages, {"role": "user", "content": line}]
         system = [{"role": "system", "content": self.system}] if self.system else []
         record = {"messages": [*system, *asked]}
@@ -122,7 +123,7 @@ class _Talk:
             predictor = self.bundle.predictor
             read = predictor.task.prompts([record], predictor.tokenizer, predictor.network.limit)
             if any(item.cut for item in read):
-                say(self.translate("(The oldest questions no longer fit, and the model does not see them.)"), err=True)
+                say(_("(The oldest questions no longer fit, and the model does not see them.)"), err=True)
             with closing(self.bundle.generate_stream(record, self.policy)) as pieces:
                 for piece in pieces:
                     answer += piece

@@ -104,6 +104,8 @@ def _prepare(guessed: Guessed) -> dict[str, Any]:
     texts = [name for name in guessed.read.columns if shape_of(guessed.task, name)[0] == "text"]
     if texts and "text" not in texts:
         stage |= {"text": texts[0] if len(texts) == 1 else texts, "dedup": "exact"}
+    if "messages" in guessed.task.columns:
+        stage["text"] = "messages"
     if "head" in guessed.task.columns:  # a text may be marked in several ways
         stage |= {"dedup": "none", "conflicts": "keep"}
     if guessed.held_out:

@@ -34,7 +34,6 @@ class Chat(NextTokens):
     """
 
     columns: ClassVar[dict[str, str]] = {"messages": "messages, each with a role and content"}
-    other_columns: ClassVar[tuple[str, ...]] = ("text",)
     answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "generate"
     answer_form: ClassVar[str] = "text"
     metrics: ClassVar[tuple[str, ...]] = ("rougel", "chrf", "repetition", "length_ratio", "target_script")

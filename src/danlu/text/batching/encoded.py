@@ -63,6 +63,12 @@ class Encoded:
         """Whether anything counts: where all targets are of tokens, one of these at least."""
         return not self.targets or any(np.ndim(value) == 0 or np.any(value >= 0) for value in self.targets.values())
 
+    @property
+    def learnt(self) -> int:
+        """How many tokens are learnt: places of the rows that count, and those to be written."""
+        places = sum(int(np.sum(np.asarray(value) >= 0)) for value in self.targets.values() if np.ndim(value) == 1)
+        return places + (0 if self.target_ids is None else len(self.target_ids))
+
     def __len__(self) -> int:
         """Tokens of the longest row."""
         return max(map(len, self.rows))
