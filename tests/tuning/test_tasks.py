@@ -21,7 +21,7 @@ SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "i
 
 TWO_SIDED = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
 TWO_SIDED |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_vocab_size": 200}
-TWO_SIDED |= {"decoder_start_token_id": 0, "max_position_embeddings": 64}
+TWO_SIDED |= {"decoder_start_token_id": 0, "max_position_embeddings": 96}
 FAMILIES = {"Causal": LlamaConfig, "Seq2Seq": MarianConfig}
 
 
@@ -45,7 +45,7 @@ def tuned(kind: str, method: str, tokenizer: Tokenizer) -> tuple[Task, torch.nn.
     model = Method.model_validate(method).apply(network).eval()
     unwrapped(model).set_attn_implementation(NAME)
     task = task.suited(model, tokenizer, print)
-    encoded = task.encode(task.sample, tokenizer, 64, labelled=True)
+    encoded = task.encode(task.sample, tokenizer, 96, labelled=True)
     batch = task.collate(encoded, max(map(len, encoded)), tokenizer, np.random.default_rng(0))
     return task, model, batch
 
@@ -54,7 +54,7 @@ def tuned(kind: str, method: str, tokenizer: Tokenizer) -> tuple[Task, torch.nn.
 @pytest.mark.parametrize("method", kinds(Method))
 def test_the_loss_of_a_task_falls_and_reaches_what_is_trained(kind: str, method: str, tokenizer: Tokenizer) -> None:
     task, model, batch = tuned(kind, method, tokenizer)
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-2)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3e-3)
     losses = []
     for _ in range(40):
         value = sum(task.loss(model, batch).values()) / sum(batch.counts.values())
@@ -65,7 +65,7 @@ def test_the_loss_of_a_task_falls_and_reaches_what_is_trained(kind: str, method:
         losses.append(value.item())
     # the rows of an untrained trunk hardly differ, and the mean of numbers is known from the start
     least = 0.0 if (method, task.answer_form) == ("head", "number") else 0.02
-    assert min(losses) < losses[0] - least
+    assert losses[-1] < losses[0] - least
     idle = {name for name, p in model.named_parameters() if p.requires_grad} - set(reached)
     assert not idle
 

@@ -19,7 +19,7 @@ COMMANDS = ("/reset", "/system", "/undo", "/help", "/exit")
 
 def command(
     bundle: Annotated[str, typer.Argument(help="folder of a bundle of the task chat")],
-    settings: Annotated[
+    how: Annotated[
         list[str] | None, typer.Argument(help="how answers are written: policy.kind=sample policy.temperature=0.7")
     ] = None,
     *,
@@ -38,7 +38,7 @@ def command(
     from danlu.model.policy import changed
     from danlu.recipe.read import keyed
 
-    named = keyed(settings or ())
+    named = keyed(how or ())
     if unknown := [name for name in named if name != "policy"]:
         raise Refusal(f"{unknown[0]}: is no setting of a conversation; they begin with 'policy.'")
     with load(bundle, precision, threads=threads, adapter=adapter) as loaded:

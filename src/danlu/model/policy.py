@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, JsonValue, StringConstraints, ValidationError, model_validator
 from torch import Tensor
 
 from danlu.model.ends import Ends
@@ -40,7 +40,7 @@ class Policy(Part):
 
     choices: tuple[Filled, ...] | None = Field(default=None, min_length=1, description="write one of these texts")
     regex: str | None = Field(default=None, min_length=1, description="write what this regular expression matches")
-    json_schema: dict[str, Any] | None = Field(default=None, description="write JSON of this schema")
+    json_schema: dict[str, JsonValue] | None = Field(default=None, description="write JSON of this schema")
 
     @property
     def form(self) -> dict[str, Any]:

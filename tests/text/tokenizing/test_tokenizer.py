@@ -152,7 +152,13 @@ def test_no_task_makes_a_special_token_of_what_is_typed(kind: str, name: str) ->
     record = {**{key: value for key, value in sort.sample[0].items() if key != "text"}, **given}
 
     def of(text: str) -> dict[str, Any]:
-        return {"words": [text], "tags": record["tags"][:1]} if "words" in sort.columns else record | {"text": text}
+        if "words" in sort.columns:
+            return {"words": [text], "tags": record["tags"][:1]}
+        if "messages" in sort.columns:
+            return {"messages": [{"role": role, "content": text} for role in ("user", "assistant")]}
+        if "head" in sort.columns:
+            return record | {"text": f"ab{text}", "head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
+        return record | {"text": text}
 
     for labelled in (True, False):
         [*plain] = task.encode([of("a")], tokenizer, 256, labelled=labelled)

@@ -22,6 +22,7 @@ from danlu.text.dialogue.rendered import conversation, question
 from danlu.text.dialogue.template import Template
 from danlu.text.dialogue.templates.own import Own
 from danlu.text.dialogue.templates.plain import Plain
+from danlu.text.tokenizing.special import end_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
@@ -72,8 +73,8 @@ class Chat(NextTokens):
         probe: list[Message] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
         ids, learnt = encoded(conversation(probe, jinja, tokenizer, 0), tokenizer)
         ends = {int(ids[learnt][-1])}
-        if tokenizer.eos_token_id is not None:
-            ends.add(int(tokenizer.eos_token_id))
+        if (end := end_id(tokenizer)) is not None:
+            ends.add(end)
         tokenizer.chat_template = jinja
         unwrapped(model).config.eos_token_id = sorted(ends)  # as in the bundle, so that validation ends alike
         return suited.model_copy(update={"template": template, "ends": tuple(sorted(ends))})

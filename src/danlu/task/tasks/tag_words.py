@@ -25,7 +25,7 @@ class TagWords(Tagger):
     """
 
     columns: ClassVar[dict[str, str]] = {"words": "list of words", "tags": "list with a tag for each word"}
-    other_columns: ClassVar[tuple[str, ...]] = ("text", "tokens")
+    other_columns: ClassVar[tuple[str, ...]] = ("tokens",)
     metrics: ClassVar[tuple[str, ...]] = ("tag_accuracy",)
     baseline: ClassVar[str | None] = "word_hmm"
     label_means: ClassVar[str] = "tag"
@@ -35,6 +35,10 @@ class TagWords(Tagger):
         {"words": ["Ada", "lived", "in", "London", "."], "tags": ["nr", "v", "p", "ns", "w"]},
         {"words": ["今天", "没有", "新闻", "。"], "tags": ["t", "v", "n", "w"]},
     )
+
+    def kept(self, record: Record) -> Record:
+        """See `Task.kept`; a plain text is read where no words are given."""
+        return super().kept(record) | {name: record[name] for name in ("text",) if name in record}
 
     def marked(self, record: Record, number: int) -> Marked:
         """The text and its words, each with its tag; see `Tagger.marked`."""

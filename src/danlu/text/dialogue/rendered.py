@@ -12,6 +12,7 @@ from jinja2 import TemplateError
 
 from danlu.refusal import Refusal
 from danlu.text.dialogue.messages import Message
+from danlu.text.tokenizing.special import end_id
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
 _MARK = re.compile("\ufdd0([0-9]+)\ufdd1")
@@ -66,8 +67,8 @@ def _spans(messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number
         if ended := end.match(marked, done):
             spans.append(Span(ended[0], ours=True, learnt=True))
             done = ended.end()
-        elif not asks and match is answers[-1] and not marked[done:].strip() and tokenizer.eos_token:
-            spans.append(Span(str(tokenizer.eos_token), ours=True, learnt=True))
+        elif not asks and match is answers[-1] and not marked[done:].strip() and end_id(tokenizer) is not None:
+            spans.append(Span(str(tokenizer.convert_ids_to_tokens(end_id(tokenizer))), ours=True, learnt=True))
             done = len(marked)
         else:
             raise Refusal(

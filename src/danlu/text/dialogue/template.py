@@ -4,6 +4,8 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from danlu.recipe.part import Part
+from danlu.refusal import Refusal
+from danlu.text.tokenizing.special import begin_id, end_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
@@ -15,6 +17,21 @@ class Template(Part):
     """
 
     folder: ClassVar[str] = "danlu.text.dialogue.templates"
+
+    @staticmethod
+    def ends(tokenizer: Tokenizer) -> tuple[str, str]:
+        """What a text of this tokenizer begins and an answer ends with, as literals of Jinja.
+
+        Raises:
+            Refusal: it has nothing that a text ends with.
+        """
+        begin, end = begin_id(tokenizer), end_id(tokenizer)
+        if end is None:
+            raise Refusal(
+                "the tokenizer has no end token, so no answer would ever end; choose one that has, such as bpe"
+            )
+        said = ["" if number is None else str(tokenizer.convert_ids_to_tokens(number)) for number in (begin, end)]
+        return repr(said[0]), repr(said[1])
 
     @abstractmethod
     def jinja(self, tokenizer: Tokenizer) -> str:

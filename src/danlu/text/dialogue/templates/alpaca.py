@@ -11,14 +11,17 @@ class Alpaca(Template):
 
     def jinja(self, tokenizer: Tokenizer) -> str:
         """See `Template.jinja`."""
+        begin, end = self.ends(tokenizer)
         return (
-            "{{ bos_token }}" * (tokenizer.bos_token is not None)
+            f"{{{{ {begin} }}}}"
             + "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}{% else %}{{ '"
             + _OPENING
             + "' }}{% endif %}{{ '\\n\\n' }}{% for message in messages %}"
             + "{% if message['role'] == 'user' %}{{ '### Instruction:\\n' + message['content'] + '\\n\\n' }}"
             + "{% elif message['role'] == 'tool' %}{{ '### Input:\\n' + message['content'] + '\\n\\n' }}"
             + "{% elif message['role'] == 'assistant' %}"
-            + "{{ '### Response:\\n' + message['content'] + eos_token + '\\n\\n' }}{% endif %}{% endfor %}"
+            + "{{ '### Response:\\n' + message['content'] + "
+            + end
+            + " + '\\n\\n' }}{% endif %}{% endfor %}"
             + "{% if add_generation_prompt %}{{ '### Response:\\n' }}{% endif %}"
         )

@@ -22,10 +22,13 @@ class Plain(Template):
     def jinja(self, tokenizer: Tokenizer) -> str:
         """See `Template.jinja`."""
         names = ", ".join(f"'{role}': '{name}'" for role, name in _NAMES[self.language].items())
+        begin, end = self.ends(tokenizer)
         return (
-            "{{ bos_token }}" * (tokenizer.bos_token is not None)
+            f"{{{{ {begin} }}}}"
             + f"{{% set names = {{{names}}} %}}"
             + "{% for message in messages %}{{ names[message['role']] + '\\n' + message['content'] }}"
-            + "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
+            + "{% if message['role'] == 'assistant' %}{{ "
+            + end
+            + " }}{% endif %}{{ '\\n' }}{% endfor %}"
             + "{% if add_generation_prompt %}{{ names['assistant'] + '\\n' }}{% endif %}"
         )

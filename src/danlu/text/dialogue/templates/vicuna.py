@@ -14,13 +14,16 @@ class Vicuna(Template):
 
     def jinja(self, tokenizer: Tokenizer) -> str:
         """See `Template.jinja`."""
+        begin, end = self.ends(tokenizer)
         return (
-            "{{ bos_token }}" * (tokenizer.bos_token is not None)
+            f"{{{{ {begin} }}}}"
             + "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}{% else %}{{ '"
             + _OPENING
             + "' }}{% endif %}{% for message in messages %}"
             + "{% if message['role'] == 'user' %}{{ ' USER: ' + message['content'] }}"
             + "{% elif message['role'] == 'tool' %}{{ ' TOOL: ' + message['content'] }}"
-            + "{% elif message['role'] == 'assistant' %}{{ ' ASSISTANT: ' + message['content'] + eos_token }}"
+            + "{% elif message['role'] == 'assistant' %}{{ ' ASSISTANT: ' + message['content'] + "
+            + end
+            + " }}"
             + "{% endif %}{% endfor %}{% if add_generation_prompt %}{{ ' ASSISTANT:' }}{% endif %}"
         )
