@@ -67,8 +67,10 @@ def _spans(messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number
         if ended := end.match(marked, done):
             spans.append(Span(ended[0], ours=True, learnt=True))
             done = ended.end()
-        elif not asks and match is answers[-1] and not marked[done:].strip() and end_id(tokenizer) is not None:
-            spans.append(Span(str(tokenizer.convert_ids_to_tokens(end_id(tokenizer))), ours=True, learnt=True))
+        elif (
+            not asks and match is answers[-1] and not marked[done:].strip() and (last := end_id(tokenizer)) is not None
+        ):
+            spans.append(Span(str(tokenizer.convert_ids_to_tokens(last)), ours=True, learnt=True))
             done = len(marked)
         else:
             raise Refusal(
