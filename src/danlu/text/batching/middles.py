@@ -80,10 +80,10 @@ def before_middle(prefix: str, suffix: str, tokenizer: Tokenizer) -> Ids:
 
 def _ordered(prefix: str, suffix: str, middle: str, tokenizer: Tokenizer, names: Sequence[str]) -> Ids:
     """Prefix, suffix and middle, each behind its token, as a document of its own."""
-    ids: list[int] = []
+    ids, known = list[int](), tokenizer.get_vocab()
     for name, text in zip(names, (prefix, suffix, middle), strict=True):
         pieces = tokenized(_pieces(text, names), tokenizer, offsets=False, special=False)
-        ids += [tokenizer.convert_tokens_to_ids(name), *(number for piece in pieces for number in piece.ids)]
+        ids += [known[name], *(number for piece in pieces for number in piece.ids)]
     return ended(ids, tokenizer)
 
 

@@ -53,8 +53,8 @@ class Extended(TokenizerSource):
                 raise Refusal(f"the token {empty!r} under '{name}' is white space; leave it out")
         tokenizer = self.base.build(texts)
         if self.special:
-            special = {"extra_special_tokens": [AddedToken(token, normalized=False) for token in self.special]}
-            tokenizer.add_special_tokens(special, replace_extra_special_tokens=False)
+            special = [AddedToken(token, normalized=False) for token in self.special]
+            tokenizer.add_special_tokens({"extra_special_tokens": special}, replace_extra_special_tokens=False)
         known = tokenizer.get_vocab()
         wanted = list(dict.fromkeys(token for token in self.tokens if token not in known))
         if self.learn:
