@@ -26,6 +26,7 @@ ASKED = {
     "translate": ("我喜欢书。", {"text", "score", "ended"}),
     "rewrite": ("他再家作饭。", {"text", "score", "ended"}),
     "summarise": ("北京今天下了大雨。市民都很高兴。", {"text", "score", "ended"}),
+    "code": ("def add_price(", {"perplexity", "tokens", "negative_log_likelihood"}),
     "pretrain": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
 }
 
