@@ -26,7 +26,7 @@ from danlu.task.tasks.rewrite import Rewrite
 from measuring import machine, say, table
 
 OUTSIDE = {"test", "tests", "idlelib", "lib2to3", "site-packages", "turtledemo", "encodings", "__pycache__"}
-BEFORE, BEHIND = 400, 200  # characters
+BEFORE, BEHIND = 300, 150  # characters; one may be a token, and 512 are all that the model takes
 LIKE = 160  # characters that are compared to find the most similar place
 LONGEST = 40  # tokens of a line
 SHOWN = 6
@@ -38,7 +38,7 @@ def sources() -> list[str]:
     paths = sorted(path for path in root.rglob("*.py") if not OUTSIDE & set(path.relative_to(root).parts))
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in paths]
     order = np.random.default_rng(0).permutation(len(texts))
-    return [texts[place] for place in order if len(texts[place]) > BEFORE]
+    return [texts[place] for place in order if len(texts[place]) > BEFORE and texts[place].isascii()]
 
 
 def places(texts: list[str], count: int, seed: int) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The stage `code`: what a model has written is run with its tests, where that is asked for."""
+"""Code: it is written between what stands before and behind, and run with its tests where that is asked for."""
 
 import json
 import os
@@ -10,11 +10,14 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import danlu
-from danlu.bundle.bundle import save
+from danlu.bundle.bundle import load, save
+from danlu.cli.main import main
 from danlu.refusal import Refusal
 from danlu.stages.kinds.code import Code
 from danlu.task.tasks.causal_lm import CausalLm
+from danlu.text.batching.middles import SENTINELS
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.extended import Extended
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="limits of processes are those of POSIX")
 PROBLEMS = [
@@ -27,7 +30,7 @@ PROBLEMS = [
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learnt nothing, of letters and signs in one line."""
-    tokenizer = Bpe(size=264).build(lambda: iter(["x = 1 #"]))
+    tokenizer = Extended(base=Bpe(size=264), special=SENTINELS[0]).build(lambda: iter(["x = 1 #"]))
     torch.manual_seed(0)
     size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **size)
@@ -82,3 +85,21 @@ def test_a_program_is_put_together_of_its_parts() -> None:
     assert stage._filled("a {test}", "{text}", "t") == "a {test}{text}\nt"
     chat = stage.model_copy(update={"program": "{answer}\n{test}"})
     assert chat._filled("", "Sure:\n```python\nx = 1\n```\nDone.", "assert x") == "x = 1\n\nassert x"
+
+
+def test_the_command_writes_between_a_text_and_its_suffix(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [{"text": "x = ", "suffix": " #"}, {"text": "x = "}, {"text": "x = ", "suffix": None}]
+    file = tmp_path / "gaps.jsonl"
+    file.write_text("".join(json.dumps(each) + "\n" for each in asked), "utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", str(bundle), str(file), "--generate", "policy.max_new_tokens=12"])
+    assert ended.value.code == 0
+    gap, *others = [json.loads(line)["prediction"]["text"] for line in capsys.readouterr().out.splitlines()]
+    assert others[0] == others[1] != gap
+    with load(bundle) as opened:
+        [prompt, _, _] = opened.task.prompts(asked, opened.tokenizer, 64)
+        assert [each[0].text for each in opened.generate(asked[:1], max_new_tokens=12)] == [gap]
+        words = opened.tokenizer.decode(prompt.row.input_ids.tolist())
+    assert words == "<|endoftext|><|fim_prefix|>x = <|fim_suffix|> #<|fim_middle|>"
