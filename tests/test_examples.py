@@ -27,6 +27,7 @@ ASKED = {
     "rewrite": ("他再家作饭。", {"text", "score", "ended"}),
     "summarise": ("北京今天下了大雨。市民都很高兴。", {"text", "score", "ended"}),
     "chat": ("请问运费怎么算？", {"text", "score", "ended"}),
+    "code": ("def add_price(", {"perplexity", "tokens", "negative_log_likelihood"}),
     "pretrain": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
 }
 

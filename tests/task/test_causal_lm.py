@@ -1,4 +1,5 @@
 import math
+import string
 
 import numpy as np
 import pytest
@@ -9,8 +10,14 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.model.attention import NAME
+from danlu.model.policies.greedy import Greedy
+from danlu.refusal import Refusal
 from danlu.task.tasks.causal_lm import CausalLm
+from danlu.text.batching.flat import FlatTokens, write_tokens
+from danlu.text.batching.middles import SENTINELS
+from danlu.text.batching.shards import Manifest
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.extended import Extended
 
 TEXTS = ["床前明月光，疑是地上霜。", "a b", "All that glisters is not gold.", "", "举头望明月"]
 RECORDS = [{"text": text} for text in TEXTS]
@@ -137,3 +144,65 @@ def test_a_tokenizer_that_puts_its_own_begin_token_is_not_given_a_second(tokeniz
     again.backend_tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", begin)])
     [row] = CausalLm(pack=False).encode([{"text": "a"}], again, 64, labelled=True)
     assert row.row.input_ids.tolist() == [begin, *again("a", add_special_tokens=False)["input_ids"], again.eos_token_id]
+
+
+@pytest.fixture(scope="module")
+def marked():
+    """A tokenizer that names prefix, suffix and middle."""
+    return Extended(base=Bpe(size=300), special=SENTINELS[0]).build(lambda: iter(TEXTS))
+
+
+@pytest.mark.parametrize("room", [64, 4096])
+def test_documents_with_their_middle_last_are_packed_as_others(marked, room):
+    task, records = CausalLm(fill_in_the_middle=0.5), RECORDS * 20
+    middle = marked.convert_tokens_to_ids(SENTINELS[0][2])
+    packed = task.learnable(records, marked, 256, room)
+    apart = CausalLm(fill_in_the_middle=0.5, pack=False).encode(records, marked, 256, labelled=True)
+    assert max(map(len, packed)) <= min(room, 256)
+    for rows in (packed, apart):
+        turned = sum((row.row.input_ids == middle).sum() for row in rows)
+        assert turned == sum((row.row.input_ids == middle).sum() for row in apart) > 20
+    documents = [
+        row.row.input_ids[row.row.segments == segment].tolist()
+        for row in packed
+        for segment in range(row.row.segments[-1] + 1)
+    ]
+    assert sorted(documents) == sorted(row.row.input_ids.tolist() for row in apart)
+    again = task.learnable(records, marked, 256, room)
+    assert all(np.array_equal(a.row.input_ids, b.row.input_ids) for a, b in zip(packed, again, strict=True))
+
+
+def test_what_is_measured_is_the_text_as_it_stands(marked):
+    plain, filled = CausalLm(), CausalLm(fill_in_the_middle=1)
+    for one, other in zip(*(task.encode(RECORDS, marked, 64, labelled=False) for task in (plain, filled)), strict=True):
+        assert np.array_equal(one.row.input_ids, other.row.input_ids)
+
+
+def test_flat_tokens_have_no_middle(marked, tmp_path):
+    shards = write_tokens(tmp_path, [[np.arange(9, dtype=np.int32)]], len(marked))
+    flat = FlatTokens(tmp_path, Manifest("tokens", "", tuple(shards), {"vocabulary": len(marked)}))
+    with pytest.raises(Refusal, match=r"{kind: causal_lm, fill_in_the_middle: 0\.5}' in the stage of kind"):
+        CausalLm(fill_in_the_middle=0.5).rows(flat, marked, 8, 8)
+
+
+def test_a_gap_between_text_and_suffix_is_filled_by_a_model_that_has_learnt_to(marked):
+    """Texts that name a number twice, so that only the suffix tells which one is missing."""
+    records = [{"text": f"{number}{letter}{number}"} for letter in string.ascii_letters for number in range(4)]
+    torch.manual_seed(0)
+    size = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(marked), max_position_embeddings=32, **size))
+    task = CausalLm(pack=False, fill_in_the_middle=1)
+    rows = task.encode(records, marked, 32, labelled=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    order = np.random.default_rng(0)
+    for _ in range(120):
+        batch = collate(task, [rows[place] for place in order.choice(len(rows), 32)], marked, 8)
+        (task.loss(model, batch)["tokens"] / batch.counts["tokens"]).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    asked = [{"text": "", "suffix": f"c{number}"} for number in range(4)]
+    predictor = Predictor(TorchNetwork(model.eval(), threads=2), task, marked)
+    written = [texts[0].text for texts in predictor.write(asked, Greedy(max_new_tokens=8))]
+    assert written == [str(number) for number in range(4)]
+    with pytest.raises(Refusal, match="record 1: column 'suffix' must be text"):
+        next(predictor.write([{"text": "x", "suffix": 3}], Greedy()))

@@ -8,6 +8,8 @@ from transformers import AutoTokenizer, BertConfig, GPT2Config, LlamaConfig
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.coverage import coverage
+from danlu.text.tokenizing.folder import open_tokenizer
+from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.char import Char
@@ -153,6 +155,19 @@ def test_added_words_are_tokens_chinese_ones_anywhere_latin_ones_as_a_whole():
     assert tokenizer.tokenize("The weather") == plain.tokenize("The weather")
 
 
+def test_special_tokens_are_added_which_no_text_makes_and_which_are_not_shown(tmp_path):
+    source = Extended(base=Extended(base=Bpe(size=264), special=("<one>",)), special=("<two>", "<one>"))
+    tokenizer = source.build(texts)
+    tokenizer.save_pretrained(tmp_path)
+    for each in (tokenizer, open_tokenizer(tmp_path, "saved")):
+        numbers = each.convert_tokens_to_ids(["<one>", "<two>"])
+        assert set(numbers) < set(each.all_special_ids)
+        assert len(each) == len(Bpe(size=264).build(texts)) + 2
+        [encoding] = tokenized(["<one> <two>"], each)
+        assert not set(numbers) & set(encoding.ids)
+        assert each.decode([numbers[0], *encoding.ids], skip_special_tokens=True) == "<one> <two>"
+
+
 def test_words_are_learnt_by_the_pieces_that_they_save():
     text = ["metformin weather"] * 3 + ["metformin"] * 30 + ["insulin is good"] * 2 + ["rare"]
     source = Extended(base=Bpe(size=264), tokens=("insulin",), learn=1, min_frequency=2)
@@ -165,7 +180,8 @@ def test_words_are_learnt_by_the_pieces_that_they_save():
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (Extended(base=Bpe(size=264)), "adds 'tokens', or as many as 'learn' says"),
+        (Extended(base=Bpe(size=264)), "adds 'tokens', as many as 'learn' says, or 'special' ones"),
+        (Extended(base=Bpe(size=264), special=(" ",)), "under 'special' is white space"),
         (Extended(base=Bpe(size=264), tokens=("ok", " ")), "is white space"),
     ],
 )

@@ -11,7 +11,10 @@ from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record, answers_of, is_mark
 from danlu.refusal import Refusal
 
-TEXTS = ("text", "text_pair", "context", "question", "source", "target", "translation", "summary", "chosen", "rejected")
+TEXTS = (
+    *("text", "suffix", "text_pair", "context", "question"),
+    *("source", "target", "translation", "summary", "chosen", "rejected"),
+)
 """Columns that hold a text, beside the one that records are compared by."""
 
 TOKENS = ("tokens", "words")

@@ -37,6 +37,7 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
         "repetition": _("Repetition"),
         "target_script": _("Letters of the right script"),
         "exact_match": _("Exact match (English words, Chinese characters)"),
+        "verbatim": _("The same to the letter"),
         "relation_macro_f1": _("Relation F1 (macro, without no relation, direction counts)"),
         "relation_micro_f1": _("Relation F1 (micro, without no relation, direction counts)"),
         "token_f1": _("F1 of the answer (English words, Chinese characters)"),

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from danlu.data.record import Record
+from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.next_tokens import NextTokens, packed_rows
 from danlu.task.task import Output, Prediction
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
+from danlu.text.batching.middles import before_middle, with_middles
 from danlu.text.batching.windows import TooLong, beginnings, cut, documents
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -22,6 +25,8 @@ class CausalLm(NextTokens):
     Every document begins with the tokenizer's begin token and ends with its end token, where it has these. A
     window of a longer document repeats one token of the last, so that every token is predicted exactly once.
     Packed documents share a row but never see each other: `segments` tell them apart, positions begin anew.
+    With `fill_in_the_middle`, some documents are learnt as prefix, suffix, middle (Bavarian et al., 2022); what is
+    measured is the text as it stands. A record with a `suffix` is asked for what stands between its text and that.
     Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
     """
 
@@ -37,6 +42,9 @@ class CausalLm(NextTokens):
     )
 
     too_long: TooLong = "split"
+    fill_in_the_middle: float = Field(
+        default=0.0, ge=0, le=1, description="share of the documents that are learnt with their middle last"
+    )
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """Packed rows of up to `limit` tokens where `labelled` and `pack`, else one row a window.
@@ -44,28 +52,35 @@ class CausalLm(NextTokens):
         The target `tokens` (T,) are the next ones, -100 at the end of a document; a packed row has the number of its
         first record.
         """
-        windows = self._windows(records, tokenizer, limit, None)
+        windows = self._windows(records, tokenizer, limit, None, self.fill_in_the_middle if labelled else 0)
         return packed_rows(windows, min(limit, self.max_length or limit)) if labelled and self.pack else windows
 
     def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
-        """The text as the beginning of a document, which the model goes on with."""
+        """The text as the beginning of a document, which the model goes on with, up to a `suffix` if there is one."""
         texts = [text_in(record, number) for number, record in enumerate(records)]
-        return [Encoded(record, (Row(ids),)) for record, ids in enumerate(beginnings(texts, tokenizer))]
+        found = beginnings(texts, tokenizer)
+        for number, record in enumerate(records):
+            if record.get("suffix") is not None:
+                found[number] = before_middle(texts[number], text_in(record, number, "suffix"), tokenizer)
+        return [Encoded(record, (Row(ids),)) for record, ids in enumerate(found)]
 
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """Rows filled to `room` tokens with `pack`; documents longer than that are cut there under `split` alone."""
         if not self.pack:
             return self.encode(records, tokenizer, limit, labelled=True)
-        return packed_rows(self._windows(records, tokenizer, limit, room), min(limit, self.max_length or limit, room))
+        windows = self._windows(records, tokenizer, limit, room, self.fill_in_the_middle)
+        return packed_rows(windows, min(limit, self.max_length or limit, room))
 
-    def _windows(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int | None) -> list[Encoded]:
-        """A row a document, or a window of one."""
+    def _windows(
+        self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int | None, share: float
+    ) -> list[Encoded]:
+        """A row a document, or a window of one; a `share` of them has its middle last."""
         limit = min(limit, self.max_length or limit)
         if self.too_long == "split":
             limit = min(limit, room or limit)
         texts = [text_in(record, number) for number, record in enumerate(records)]
-        windows = []
-        for record, ids in enumerate(documents(texts, tokenizer)):
+        windows = with_middles(texts, tokenizer, share, limit, self.too_long) if share else []
+        for record, ids in enumerate(() if share else documents(texts, tokenizer)):
             whole = Encoded(record, (Row(ids),))
             slides_T = np.ones(len(ids), bool)  # the ends are part of what is predicted
             windows += [whole] if len(ids) <= limit else cut(whole, slides_T, limit, self.too_long, overlap=1)
@@ -74,7 +89,15 @@ class CausalLm(NextTokens):
         return windows
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
-        """Rows of at most `room` tokens that go on from document to document; without `pack`, a row a window."""
+        """Rows of at most `room` tokens that go on from document to document; without `pack`, a row a window.
+
+        Raises `Refusal` under `fill_in_the_middle`, which cuts between characters.
+        """
+        if self.fill_in_the_middle:
+            raise Refusal(
+                "task.fill_in_the_middle: flat token files hold no characters to cut between; write 'task: {kind: "
+                f"causal_lm, fill_in_the_middle: {self.fill_in_the_middle:g}}}' in the stage of kind 'shards' as well"
+            )
         limit = min(limit, self.max_length or limit)
         if self.pack:
             return PackedRows(tokens, min(limit, room), _of_documents)

@@ -20,16 +20,17 @@ def documents(texts: Sequence[str], tokenizer: Tokenizer) -> list[Ids]:
 
     It stands between its begin and end tokens, where the tokenizer has them and has not put them there.
     """
+    return [ended(encoding.ids, tokenizer) for encoding in tokenized(texts, tokenizer, offsets=False)]
+
+
+def ended(ids: list[int], tokenizer: Tokenizer) -> Ids:
+    """Tokens between the begin and end tokens of a document; 0 where there is none at all, since a row needs one."""
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
-    found = []
-    for encoding in tokenized(texts, tokenizer, offsets=False):
-        ids = encoding.ids
-        if begin is not None and ids[:1] != [begin]:
-            ids = [begin, *ids]
-        if end is not None and (len(ids) < 2 or ids[-1] != end):
-            ids = [*ids, end]
-        found.append(np.array(ids or [0], np.int32))
-    return found
+    if begin is not None and ids[:1] != [begin]:
+        ids = [begin, *ids]
+    if end is not None and (len(ids) < 2 or ids[-1] != end):
+        ids = [*ids, end]
+    return np.array(ids or [0], np.int32)
 
 
 def beginnings(texts: Sequence[str], tokenizer: Tokenizer) -> list[Ids]:

@@ -1,4 +1,4 @@
-"""A tokenizer that is there already, with words of a domain added to it.
+"""A tokenizer that is there already, with words of a domain, or special tokens, added to it.
 
 The model's source gives each new token the mean embedding of the pieces that it replaces
 (`danlu.model.new_tokens`).
@@ -29,6 +29,9 @@ class Extended(TokenizerSource):
 
     base: TokenizerSource = Field(description="the tokenizer to extend, as a rule {kind: pretrained, path: ...}")
     tokens: tuple[str, ...] = Field(default=(), description="words to add")
+    special: tuple[str, ...] = Field(
+        default=(), description="special tokens to add, which no text makes, such as those around a middle"
+    )
     learn: int = Field(default=0, ge=0, description="how many more to take from the training text, by pieces saved")
     min_frequency: int = Field(default=5, ge=1, description="how often a word that is learnt must occur")
     segmenter: Segmenter | None = Field(
@@ -39,12 +42,19 @@ class Extended(TokenizerSource):
         """Add the tokens. Raises `Refusal` where there is none to add, and for one that is empty or white space."""
         from tokenizers import AddedToken
 
-        if not self.tokens and not self.learn:
-            raise Refusal("a tokenizer of kind 'extended' adds 'tokens', or as many as 'learn' says; give one of them")
-        empty = next((token for token in self.tokens if not token.strip()), None)
-        if empty is not None:
-            raise Refusal(f"the token {empty!r} under 'tokens' is white space; leave it out")
+        if not self.tokens and not self.learn and not self.special:
+            raise Refusal(
+                "a tokenizer of kind 'extended' adds 'tokens', as many as 'learn' says, or 'special' ones; give one of "
+                "them"
+            )
+        for name, tokens in (("tokens", self.tokens), ("special", self.special)):
+            empty = next((token for token in tokens if not token.strip()), None)
+            if empty is not None:
+                raise Refusal(f"the token {empty!r} under '{name}' is white space; leave it out")
         tokenizer = self.base.build(texts)
+        if self.special:
+            special = [AddedToken(token, normalized=False) for token in self.special]
+            tokenizer.add_special_tokens({"extra_special_tokens": special}, replace_extra_special_tokens=False)
         known = tokenizer.get_vocab()
         wanted = list(dict.fromkeys(token for token in self.tokens if token not in known))
         if self.learn:
