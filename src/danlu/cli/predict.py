@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
     from danlu.model.policy import Policy
     from danlu.model.written import Written
+    from danlu.task.task import Task
 
 
 FORMULAS = "begin like a formula (=, +, -, @), and stand in the csv as they are; import it as text, not as a sheet"
@@ -81,7 +82,7 @@ def command(
     writing = _writing(loaded, how, generate=generate)
     column = column if asked is None else "text"
     if asked is None:
-        records = _records(file, column, settings, loaded.task.reads)
+        records = _records(file, column, settings, loaded.task)
     else:
         records = _asked(asked, loaded.task.reads, "--text" if text else "standard input")
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
@@ -173,16 +174,17 @@ def _as_record(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _records(file: str, column: str, settings: Sequence[str], reads: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _records(file: str, column: str, settings: Sequence[str], task: "Task") -> Iterator[dict[str, Any]]:
     from danlu.data.reading.format import guess
 
     source = guess(file, settings=settings)
     if column != "text":  # the format refuses a name that the file does not have
         return source.read([column])
-    if "text" not in reads:  # the task names what it lacks
+    if "text" not in task.reads:  # the task names what it lacks
         return source.read()
     first = next(source.read(), {})
-    if "text" not in first and "tokens" not in first:  # taggers take words in 'tokens' as well
+    stands_for_text = {"text", "tokens"} | ({"messages"} & task.columns.keys())  # taggers take words, chats messages
+    if not stands_for_text & first.keys():
         columns = ", ".join(first)
         raise Refusal(f"{file}: there is no column 'text', but {columns}; name the one that is meant: --column NAME")
     return source.read()

@@ -38,7 +38,7 @@ def simpo(chosen_mean_N: Tensor, rejected_mean_N: Tensor, beta: float, margin: f
 def kto(answer_N: Tensor, good_N: Tensor, divergence: Tensor, beta: float, weights: tuple[float, float]) -> Tensor:
     """Weight (1 - sigmoid(beta s (answer - divergence))), s = 1 for good answers and -1 for bad ones.
 
-    `divergence` is that of `kl_estimate`, through which no gradient goes; `weights` are those of good and of bad answers
+    `divergence` is that of `kl_estimate`, through which no gradient goes; `weights` are of good and of bad answers
     (Ethayarajh et al., 2024, equation 8).
     """
     good_N = good_N.to(answer_N.dtype)

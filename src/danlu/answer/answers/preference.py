@@ -11,7 +11,7 @@ from danlu.answer.shown import Cell, Headings, cell
 class Preference(Answer):
     """How much more the model expects the better of two answers; the value is that margin (nats).
 
-    A margin above the truth, 0, is right. Of one answer alone there is none: it is no number (NaN).
+    The truth is any number above 0. Of one answer alone there is no margin: it is no number (NaN).
     """
 
     def value(self, prediction: Mapping[str, Any]) -> float:
@@ -27,8 +27,8 @@ class Preference(Answer):
         return float("nan") if plain is None else float(plain)
 
     def right(self, truth: float, value: float) -> bool:
-        """Whether the better answer is preferred; of two that are expected alike none is."""
-        return value > truth
+        """Whether both prefer the better answer, or neither does; of two that are expected alike none is preferred."""
+        return (value > 0) == (truth > 0)
 
     def wrong(self, truth: float, prediction: Mapping[str, Any]) -> tuple[float, float]:
         """1 where the worse answer is preferred, and by how much (nats)."""

@@ -199,14 +199,14 @@ class Prefer(Conversing):
         return judgement, super().told(batch, row, tokenizer)[1]
 
     def gold(self, record: Record, number: int = 0) -> float:
-        """0: a margin above it is right. Raises `Refusal` for a record with one answer."""
+        """1: the chosen answer is preferred. Raises `Refusal` for a record with one answer."""
         judged(self.messages(record, number), record, number, "answers")
         if "chosen" not in record:
             raise Refusal(
                 f"record {number + 1:,}: what a model prefers is measured of two answers, and there is one; give "
                 "'chosen' and 'rejected', or leave out what is measured ('split' of prepare: validation: 0, test: 0)"
             )
-        return 0.0
+        return 1.0
 
     def kept(self, record: Record) -> Record:
         """See `Task.kept`; a text is what the user says where there are no messages."""
