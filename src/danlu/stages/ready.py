@@ -264,9 +264,11 @@ def encoded_to_validate(validation: list[Record], prepared: Prepared, limit: int
     """The rows of what will be validated on, so that what cannot be is told now, not after an epoch.
 
     Raises:
-        Refusal: one of these records does not suit the task.
+        Refusal: one of these records does not suit the task, or has no truth to compare with.
     """
     try:
+        for number, record in enumerate(validation):
+            prepared.task.gold(record, number)
         return prepared.task.encode(validation, prepared.tokenizer, limit, labelled=True)
     except Refusal as refusal:
         raise Refusal(f"validation data, {refusal}") from None

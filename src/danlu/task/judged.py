@@ -120,7 +120,7 @@ def rows_of(
     (first, _), (second, _) = cut[0], cut[-1]
     targets = {
         "tokens": np.concatenate([next_learnt(*cut[0]), next_learnt(*cut[-1])]),
-        "preferred": np.array([given.answers[0][1], given.answers[-1][1]], np.int64),
+        "preferred": np.array([given.answers[0][1], given.answers[-1][1]], np.int32),
     }
     lost = size - sum(len(ids) for ids, _ in cut)
     return Encoded(given.number, (Row(first), Row(second)), targets, cut=lost)
