@@ -78,7 +78,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ends = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0} if causal else {}
         family = LlamaConfig if causal else BertConfig
         torch.manual_seed(2)
-        config = family(vocab_size=len(tokenizer), max_position_embeddings=64, **SIZES, **ends, **task.config())
+        config = family(vocab_size=len(tokenizer), max_position_embeddings=128, **SIZES, **ends, **task.config())
         network = getattr(transformers, task.auto_class).from_config(config)
         task = task.suited(network, tokenizer, print)
         found[kind] = tmp_path_factory.mktemp("bundles") / kind
