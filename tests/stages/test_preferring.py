@@ -108,6 +108,10 @@ def test_a_preference_is_learnt(base: Run, learnt: tuple[Path, list[str]]) -> No
     assert (after > 0).mean() > 0.95
     assert after.mean() > before.mean() + 5
     assert losses(stage)[-1] < 0.5 * math.log(2)
+    first, *_, last = (line for line in read(stage / "log.jsonl") if "loss" in line)
+    assert last["preference_accuracy"] > 0.95
+    assert last["reward_margin"] > first["reward_margin"] + 0.5
+    assert math.isfinite(last["reward_chosen"])
     assert {path.name for path in stage.iterdir()} == {"log.jsonl", "bundle", "recipe.lock.yaml"}
 
 
@@ -193,6 +197,7 @@ def test_answers_that_are_good_or_bad_alone_teach_kto(base: Run, tmp_path: Path)
     task = {"kind": "prefer", "objective": "kto"}
     stage = tuned(base, tmp_path, data=data, task=task)
     assert losses(stage)[-1] < losses(stage)[0]
+    assert all(line["kl"] >= 0 for line in read(stage / "log.jsonl") if "loss" in line)
     with danlu.load(stage) as bundle:
         assert [each["margin"] for each in bundle.predict(records[:2])] == [None, None]
     with pytest.raises(Refusal, match="validation data, record 1: what a model prefers is measured of two answers"):

@@ -120,7 +120,27 @@ def test_a_loss_is_that_of_its_formula(tokenizer, objective):
     items = encode(task, RECORDS, tokenizer)
     found = Roles(task, dict.fromkeys(task.roles, reference)).loss(model, collate(task, items, tokenizer))
     right = expected(objective, items, model, reference)
-    assert {name: float(value.detach()) for name, value in found.items()} == pytest.approx(right, rel=2e-5)
+    assert {name: float(found[name].detach()) for name in right} == pytest.approx(right, rel=2e-5)
+
+
+def test_what_is_logged_beside_the_loss_is_no_part_of_it_and_has_no_gradient(tokenizer):
+    task, model, reference = task_of(), network(tokenizer), network(tokenizer, seed=1)
+    items = encode(task, RECORDS, tokenizer)
+    batch = collate(task, items, tokenizer)
+    found = Roles(task, {"reference": reference}).loss(model, batch)
+    rewards = []
+    for item in items:
+        sides = halves(item)
+        rewards.append([by_hand(*side, model)[0] - by_hand(*side, reference)[0] for side in sides])
+    chosen, rejected = 0.1 * np.array(rewards).T
+    logged = {
+        "log.preference_accuracy": (chosen > rejected).sum(),
+        "log.reward_margin": (chosen - rejected).sum(),
+        "log.reward_chosen": chosen.sum(),
+    }
+    assert found.keys() == batch.counts.keys() == {"preferred", *logged}
+    assert not any(found[name].requires_grad for name in logged)
+    assert {name: float(found[name]) for name in logged} == pytest.approx(logged, rel=1e-4, abs=1e-5)
 
 
 CHOSEN, REJECTED = np.array([-3.5, -0.25, -1.75, 2.5]), np.array([-4.0, -1.5, -0.5, -2.25])

@@ -16,7 +16,7 @@ from danlu.task.judged import Needs, TooLong, judged, rows_of
 from danlu.task.next_tokens import regrets
 from danlu.task.preference import dpo, ipo, kl_estimate, kto, orpo, simpo
 from danlu.task.task import Output, Prediction, Truth
-from danlu.text.batching.batch import Batch, pad
+from danlu.text.batching.batch import LOGGED, Batch, pad
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -90,6 +90,13 @@ class Prefer(Conversing):
         return self.objective == "kto"
 
     @property
+    def _logged(self) -> tuple[str, ...]:
+        """What is told of a step beside its loss."""
+        if self.objective == "kto":
+            return (f"{LOGGED}kl",)
+        return tuple(LOGGED + name for name in ("preference_accuracy", "reward_margin", "reward_chosen"))
+
+    @property
     def _by_mean(self) -> bool:
         """Whether an answer is worth what its tokens are worth on average."""
         return self.objective in ("orpo", "simpo")
@@ -133,6 +140,7 @@ class Prefer(Conversing):
         counts: dict[str, float] = {"preferred": len(encoded)}
         if self.objective == "orpo":
             counts["tokens"] = int((tokens_RT[0::2] >= 0).sum())
+        counts |= dict.fromkeys(self._logged, len(encoded))
         return Batch(
             inputs=model_inputs(rows, width, tokenizer),
             targets={
@@ -150,7 +158,11 @@ class Prefer(Conversing):
         return {_SAYS: -regrets(said["logits"], row.targets["tokens"])[0]}
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """The loss of the objective, summed over examples; with orpo also the cross-entropy of the chosen answers."""
+        """The loss of the objective, summed over examples; with orpo also the cross-entropy of the chosen answers.
+
+        Logged are the share of pairs whose chosen answer has the larger reward, by how much, and its reward; with kto
+        the estimate of the divergence (nats).
+        """
         tokens_RT = batch.targets["tokens"]
         total_R = -regrets(said["logits"], tokens_RT)
         worth_R = total_R
@@ -160,19 +172,25 @@ class Prefer(Conversing):
             worth_R = total_R - batch.targets[f"{REFERENCE}.{_SAYS}"].float()
         first_N, second_N = worth_R[0::2], worth_R[1::2]
         beta = self.beta or (2.0 if self.objective == "simpo" else 0.1)
+        if self.objective == "kto":
+            good_N, divergence = batch.targets["preferred"][0::2] == 1, kl_estimate(second_N)
+            weights = (self.desirable or 1.0, self.undesirable or 1.0)
+            loss = kto(first_N, good_N, divergence, beta, weights).sum()
+            return {"preferred": loss, f"{LOGGED}kl": divergence * len(first_N)}
+        scale = 1.0 if self.objective == "orpo" else beta
+        told = ((first_N > second_N).float(), scale * (first_N - second_N), scale * first_N)
+        logged = {name: value.detach().sum() for name, value in zip(self._logged, told, strict=True)}
         match self.objective:
             case "dpo":
-                return {"preferred": dpo(first_N, second_N, beta).sum()}
+                loss = dpo(first_N, second_N, beta).sum()
             case "ipo":
-                return {"preferred": ipo(first_N, second_N, beta).sum()}
+                loss = ipo(first_N, second_N, beta).sum()
             case "simpo":
-                margin = 1.0 if self.margin is None else self.margin
-                return {"preferred": simpo(first_N, second_N, beta, margin).sum()}
+                loss = simpo(first_N, second_N, beta, 1.0 if self.margin is None else self.margin).sum()
             case "orpo":
-                return {"preferred": orpo(first_N, second_N, beta).sum(), "tokens": -total_R[0::2].sum()}
-        weights = (self.desirable or 1.0, self.undesirable or 1.0)
-        good_N = batch.targets["preferred"][0::2] == 1
-        return {"preferred": kto(first_N, good_N, kl_estimate(second_N), beta, weights).sum()}
+                loss = orpo(first_N, second_N, beta).sum()
+                logged["tokens"] = -total_R[0::2].sum()
+        return {"preferred": loss, **logged}
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Log-probability and number of tokens of both rows of each example, (2, 2)."""
