@@ -17,5 +17,5 @@ class PreferenceAccuracy(MeanMetric):
         return (float(side.form.right(true, given)) for true, given in zip(side.gold, side.values, strict=True))
 
     def definition(self, side: Side) -> str:
-        """By what is compared."""
-        return "by the model's own log-probabilities, without a reference"
+        """What is compared: what the model alone says."""
+        return "without a reference"

@@ -17,5 +17,5 @@ class RewardMargin(MeanMetric):
         return map(float, side.values)
 
     def definition(self, side: Side) -> str:
-        """In what it is measured."""
-        return "nats, by the model's own log-probabilities, without a reference"
+        """What is compared: what the model alone says."""
+        return "without a reference"
