@@ -22,6 +22,10 @@ ASKED = {
         {"text", "start", "end", "score", "answers"},
     ),
     "relate": ("<e1>苏轼</e1>是<e2>眉山</e2>人。", {"label", "scores"}),
+    "prefer": (
+        {"text": "电梯在哪里？", "chosen": "电梯在大厅右边。", "rejected": "自己找。"},
+        {"preferred", "margin", "log_probabilities"},
+    ),
     "segment": ("我们坐火车去公园。", {"entities"}),
     "translate": ("我喜欢书。", {"text", "score", "ended"}),
     "rewrite": ("他再家作饭。", {"text", "score", "ended"}),

@@ -64,6 +64,11 @@ def excerpts(draw):
     return {**draw(some.sampled_from([*answers, nothing])), "answers": answers}
 
 
+def preferences(margin, total):
+    preferred = "chosen" if margin > 0 else "rejected"
+    return {"preferred": preferred, "margin": margin, "log_probabilities": [total, total - margin]}
+
+
 PREDICTIONS = {
     "excerpt": excerpts(),
     "label": some.builds(lambda name, share: {"label": name, "scores": {name: share}}, NAMES, SHARES),
@@ -78,6 +83,7 @@ PREDICTIONS = {
         NUMBERS.map(abs),
         some.integers(0, 500),
     ),
+    "preference": some.builds(preferences, NUMBERS, NUMBERS),
     "vector": some.lists(NUMBERS, min_size=3, max_size=3).map(lambda numbers: {"vector": numbers}),
 }
 FORMS = {kind: find(Answer, kind)() for kind in PREDICTIONS}
@@ -86,7 +92,7 @@ HOSTILE = "\x1b[2J\u202e\r\n\tlabel"
 
 def test_every_form_is_here():
     assert sorted(PREDICTIONS) == kinds(Answer)
-    assert len(PREDICTIONS) == 10
+    assert len(PREDICTIONS) == 11
 
 
 def of_each_form(function):

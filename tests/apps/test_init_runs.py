@@ -1,4 +1,4 @@
-"""`danlu init`, then `danlu run` without an edit, on data of fourteen kinds."""
+"""`danlu init`, then `danlu run` without an edit, on data of fifteen kinds."""
 
 import contextlib
 import csv
@@ -76,6 +76,19 @@ def folder_of_classes(place: Path) -> tuple[str, str]:
 def questions(place: Path) -> tuple[str, str]:
     (place / "stories.jsonl").write_bytes((EXAMPLES / "answer" / "stories.jsonl").read_bytes())
     return "answer", "stories.jsonl"
+
+
+def preferences(place: Path) -> tuple[str, str]:
+    rows = [
+        {
+            "conversations": [{"from": "human", "value": text}],
+            "chosen": f"谢谢{name}。",
+            "rejected": {"from": "gpt", "value": "嗯"},
+        }
+        for text, name, _ in TRAVEL
+    ]
+    (place / "dpo.json").write_text(json.dumps(rows, ensure_ascii=False), "utf-8")
+    return "prefer", "dpo.json"
 
 
 def relations(place: Path) -> tuple[str, str]:
@@ -169,6 +182,7 @@ KINDS = {
     spans_with_inclusive_ends: {"kind": "spans", "path": "train.json"},
     zip_of_tables: PACKED,
     questions: {"kind": "squad", "path": "stories.jsonl"},
+    preferences: {"kind": "chat", "path": "dpo.json"},
     relations: {"kind": "marked", "path": "poets.tsv"},
     poems: {"kind": "json", "path": "ci.json", "join": {"text": "\n"}, "columns": {"text": "paragraphs"}},
 }

@@ -18,10 +18,11 @@ from danlu.model.written import Written
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.task.task import Task
-from danlu.text.batching.batch import plan
+from danlu.text.batching.batch import LOGGED, plan
 from danlu.text.batching.encoded import sizes_of, tokens_read
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
+from danlu.tuning.roles import Roles
 
 KINDS = kinds(Task)
 LIMIT = 64
@@ -135,23 +136,29 @@ def test_a_batch_holds_no_token_that_stands_in_none_of_its_rows(kind):
 def test_a_batch_counts_its_labels_and_tokens(kind):
     rows = encode(kind, task_for(kind).sample)
     batch = collate(kind, rows, LIMIT)
-    assert batch.counts.keys() <= batch.targets.keys()
+    assert {name for name in batch.counts if not name.startswith(LOGGED)} <= batch.targets.keys()
     assert all(count > 0 for count in batch.counts.values())
-    assert task_for(kind).loss(model_for(kind), batch).keys() == batch.counts.keys()
+    assert loss_of(kind, batch).keys() == batch.counts.keys()
     assert batch.tokens == sum(map(tokens_of, rows))
     for name, tensor in batch.inputs.items():
-        assert tensor.shape == (len(rows), LIMIT) or name.startswith("decoder_")
+        assert tensor.shape == (sum(len(row.rows) for row in rows), LIMIT) or name.startswith("decoder_")
+
+
+def loss_of(kind, batch):
+    """The loss with the model itself in every role."""
+    task, model = task_for(kind), model_for(kind)
+    return Roles(task, dict.fromkeys(task.roles, model)).loss(model, batch)
 
 
 def tokens_of(row):
-    return len(row) + (0 if row.target_ids is None else len(row.target_ids))
+    return sum(map(len, row.rows)) + (0 if row.target_ids is None else len(row.target_ids))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_loss_of_a_padded_batch_is_the_sum_of_its_rows(kind):
-    task, model = task_for(kind), model_for(kind)
+    task = task_for(kind)
     batch = collate(kind, encode(kind, task.sample), LIMIT)
-    whole = task.loss(model, batch)
+    whole = loss_of(kind, batch)
     assert all(value.dtype == torch.float32 and torch.isfinite(value) for value in whole.values())
     alone = dict.fromkeys(whole, 0.0)
     for row, item in enumerate(encode(kind, task.sample)):
@@ -165,7 +172,8 @@ def test_the_loss_of_a_padded_batch_is_the_sum_of_its_rows(kind):
             for name, tensor in batch.targets.items()
         }
         one = replace(batch, inputs=inputs, targets=targets, examples=batch.examples[row : row + 1], tokens=len(item))
-        for name, value in task.loss(model, one).items():
+        one = collate(kind, [item]) if len(item.rows) > 1 else one
+        for name, value in loss_of(kind, one).items():
             alone[name] += value
     torch.testing.assert_close(whole, alone, rtol=1e-5, atol=1e-4)
 
@@ -174,7 +182,7 @@ def test_the_loss_of_a_padded_batch_is_the_sum_of_its_rows(kind):
 def test_the_loss_reaches_the_parameters(kind):
     task, model = task_for(kind), model_for(kind)
     model.zero_grad()
-    sum(task.loss(model, collate(kind, encode(kind, task.sample))).values()).backward()
+    sum(loss_of(kind, collate(kind, encode(kind, task.sample))).values()).backward()
     with_gradient = [p for p in model.parameters() if p.grad is not None and p.grad.abs().sum() > 0]
     assert len(with_gradient) > 10
     assert all(torch.isfinite(parameter.grad).all() for parameter in with_gradient)
@@ -184,6 +192,7 @@ def test_the_loss_reaches_the_parameters(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_are_plain_and_do_not_depend_on_company(kind):
     asked = {"text", "text_pair", "tokens", "words", "context", "question", "head", "tail", "messages"}
+    asked |= {"chosen", "rejected"}
     records = [{name: value for name, value in r.items() if name in asked} for r in task_for(kind).sample]
     predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task_for(kind), tokenizer_for(kind))
     together = predictor.predict(records)
@@ -215,7 +224,7 @@ def test_perfect_outputs_give_the_perfect_answer(kind):
             continue
         prediction = task.decode([perfect(task, row) for row in mine], mine, record)
         value, truth = task.form.value(prediction), task.gold(record)
-        if task.answer_form == "excerpt":
+        if task.answer_form in ("excerpt", "preference"):
             assert task.form.right(truth, value)
         else:
             assert value == (pytest.approx(truth) if task.answer_form == "number" else truth)
@@ -225,6 +234,8 @@ def test_perfect_outputs_give_the_perfect_answer(kind):
 def perfect(task, row):
     if task.answer_form == "likelihood":
         return np.zeros((1, 10) if task.kind == "masked_lm" else (2,), np.float32)
+    if task.answer_form == "preference":
+        return np.array([[-1, 4], [-2, 3]], np.float32)
     if task.answer_form == "excerpt":
         places = np.array([[row.targets["start"], row.targets["end"]]])
         return np.where(np.arange(len(row))[:, None] == places, 0.0, -30.0).astype(np.float32)
@@ -249,7 +260,10 @@ def test_a_record_without_its_column_is_refused_by_name(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_text_that_is_too_long_is_refused_cut_or_split(kind):
-    if task_for(kind).answers_by == "generate":
+    if (
+        "drop" in get_args(find(Task, kind).model_fields["too_long"].annotation)
+        or task_for(kind).answers_by == "generate"
+    ):
         pytest.skip("what is written for a text is written for all of it")
     records = [asked(kind, "好"), asked(kind, "明月 " * 60)]
     tokenizer = tokenizer_for(kind)
@@ -274,6 +288,8 @@ def asked(kind, text):
         return {"context": text, "question": sample["question"]}
     if "head" in sample:
         return {"text": f"好月{text}", "head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
+    if "chosen" in sample:
+        return {"text": text, "chosen": sample["chosen"], "rejected": sample["rejected"]}
     second = sample.get("text_pair")
     return {"text": text} if second is None else {"text": second, "text_pair": text}
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from itertools import islice
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -85,8 +85,8 @@ class Predictor:
     @property
     def policy(self) -> Policy:
         """How it writes where nobody says otherwise: as the task has it, or the likeliest token, always."""
-        task: Any = self.task
-        return task.policy if self.task.answers_by == "generate" else Policy.model_validate("greedy")
+        policy: Policy = getattr(self.task, "policy", None) or Policy.model_validate("greedy")
+        return policy
 
     def write(self, records: Iterable[Record], policy: Policy, block: int = WRITTEN) -> Iterator[list[Written]]:
         """What is written after each record, the best first, in order, holding no more than `block` at once.

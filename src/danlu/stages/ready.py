@@ -163,38 +163,53 @@ def source_at(model: Source, place: Place) -> Source:
     return model
 
 
-def roles_for(sources: Mapping[str, Source], prepared: Prepared, precision: str, place: Place, say: Say) -> Roles:
-    """The frozen networks that the task's loss reads, each of its source.
+def roles_for(
+    sources: Mapping[str, Source], prepared: Prepared, model: nn.Module, precision: str, place: Place, say: Say
+) -> Roles:
+    """The frozen networks that the task's loss reads, each of its source, or as `model` was before it learns.
 
     Raises:
         Refusal: there are more or fewer than the task names, or one has not learnt this task, or reads other tokens.
     """
     task, wanted = prepared.task, prepared.task.roles
-    if set(sources) != set(wanted):
+    begun = [name for name in wanted if name in task.as_begun and name not in sources]
+    if {*sources, *begun} != set(wanted):
         needs = f"needs {', '.join(wanted)}" if wanted else "has none"
         given = ", ".join(sources) or "none"
         raise Refusal(f"the task {task.kind} {needs} under 'roles', and there are: {given}; write a source for each")
-    networks: dict[str, nn.Module] = {}
-    for name, source in sources.items():
-        found = source_at(source, place)
-        path = found.tokenizer_path()
-        if path is None or fingerprint(tokenizer_for(found, None, place)) != fingerprint(prepared.tokenizer):
-            raise Refusal(
-                f"roles.{name}: has no tokenizer, or another one than the network that learns, so rows would mean "
-                "something else to it; give one that was trained with the same"
-            )
-        first, second = (replace(prepared, source=found, seed=seed).base_model() for seed in (0, 1))
-        weights = dict(second.named_parameters())
-        fresh = [key for key, value in first.named_parameters() if not torch.equal(value, weights[key])]
-        if fresh:
-            raise Refusal(
-                f"roles.{name}: {path} holds no weights that fit '{fresh[0]}', so it has not learnt {task.kind} with "
-                "these labels; give a network that has"
-            )
-        del second, weights
-        say(f"{name}: {path}, frozen, {sum(value.numel() for value in first.parameters()) / 1e6:.2f} M parameters")
-        networks[name] = prepare_for_training(first.requires_grad_(requires_grad=False), precision).eval()
+    networks = {name: _role(name, source, prepared, precision, place, say) for name, source in sources.items()}
+    for name in begun:
+        inside = prepared.tuning.untouched(model)
+        how = f"with what '{prepared.tuning.kind}' adds switched off" if inside is not None else "a frozen copy"
+        say(f"{name}: the model as it begins, {how}; another one is given under 'roles'")
+        networks[name] = _frozen(prepared.base_model(), precision) if inside is None else inside
     return Roles(task, networks)
+
+
+def _role(name: str, source: Source, prepared: Prepared, precision: str, place: Place, say: Say) -> nn.Module:
+    """The network of a role, of its source."""
+    found = source_at(source, place)
+    path = found.tokenizer_path()
+    if path is None or fingerprint(tokenizer_for(found, None, place)) != fingerprint(prepared.tokenizer):
+        raise Refusal(
+            f"roles.{name}: has no tokenizer, or another one than the network that learns, so rows would mean "
+            "something else to it; give one that was trained with the same"
+        )
+    first, second = (replace(prepared, source=found, seed=seed).base_model() for seed in (0, 1))
+    weights = dict(second.named_parameters())
+    fresh = [key for key, value in first.named_parameters() if not torch.equal(value, weights[key])]
+    if fresh:
+        raise Refusal(
+            f"roles.{name}: {path} holds no weights that fit '{fresh[0]}', so it has not learnt {prepared.task.kind} "
+            "with these labels; give a network that has"
+        )
+    del second, weights
+    say(f"{name}: {path}, frozen, {sum(value.numel() for value in first.parameters()) / 1e6:.2f} M parameters")
+    return _frozen(first, precision)
+
+
+def _frozen(model: PreTrainedModel, precision: str) -> nn.Module:
+    return prepare_for_training(model.requires_grad_(requires_grad=False), precision).eval()
 
 
 def tokenizer_for(source: Source, tokenizer: Reference | TokenizerSource | None, place: Place) -> Tokenizer:
@@ -249,9 +264,11 @@ def encoded_to_validate(validation: list[Record], prepared: Prepared, limit: int
     """The rows of what will be validated on, so that what cannot be is told now, not after an epoch.
 
     Raises:
-        Refusal: one of these records does not suit the task.
+        Refusal: one of these records does not suit the task, or has no truth to compare with.
     """
     try:
+        for number, record in enumerate(validation):
+            prepared.task.gold(record, number)
         return prepared.task.encode(validation, prepared.tokenizer, limit, labelled=True)
     except Refusal as refusal:
         raise Refusal(f"validation data, {refusal}") from None

@@ -85,7 +85,7 @@ def shown_text(record: Record) -> str:
     """What a record is about, for a person: its text or tokens, else a line of each other text that it has."""
     if "text" in record or "tokens" in record or "words" in record:
         return read_text(record, 0)
-    return text_of(record, TEXTS)
+    return text_of(record, "messages" if "messages" in record else TEXTS)
 
 
 def read_marked(record: Record, number: int, nested: Nested = "stop") -> Marked:

@@ -24,19 +24,45 @@ CHUNK = 1024  # positions whose float32 logits are in memory at once
 
 
 class NextTokens(Task):
-    """Predict the next token, wherever the target `tokens` of a row names one.
-
-    Documents that share a row never see each other: `segments` tell them apart, positions begin anew.
-    Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
-    """
+    """Predict the next token, wherever the target `tokens` of a row names one."""
 
     auto_class: ClassVar[str] = "AutoModelForCausalLM"
-
-    pack: bool = Field(default=True, description="fill the rows of training with several documents each")
 
     def config(self) -> dict[str, Any]:
         """Families that can be either, such as BERT, are to be decoders."""
         return {"is_decoder": True}
+
+    def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
+        """This task as it is; raises `Refusal` for a model that sees the tokens it is to predict."""
+        if looks_ahead(model, *(torch.from_numpy(row).long() for row in _probes(model, tokenizer))):
+            raise Refusal(
+                f"in models of the family '{unwrapped(model).config.model_type}' a token is seen by those before it, "
+                "so that predicting it teaches nothing; choose the task masked_lm, or a model that generates text"
+            )
+        return self
+
+    def places(self, batch: Batch) -> Tensor:
+        """Where a next token counts."""
+        return batch.targets["tokens"] >= 0
+
+    def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
+        """See `Task.forward`; no cache is kept, which would make packed documents see each other."""
+        return super().forward(model, {**inputs, "use_cache": False}, places)
+
+    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
+        """Which tokens are predicted, each from the one before it."""
+        values = batch.targets["tokens"][row].tolist()
+        return "", [None, *(Truth() if value >= 0 else None for value in values[:-1])]
+
+
+class PackedTokens(NextTokens):
+    """Predict the next token in documents that may share a row.
+
+    They never see each other: `segments` tell them apart, positions begin anew.
+    Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
+    """
+
+    pack: bool = Field(default=True, description="fill the rows of training with several documents each")
 
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
         """This task, without `pack` where documents in one row would see each other.
@@ -44,16 +70,11 @@ class NextTokens(Task):
         Raises `Refusal` for a model that sees the tokens it is to predict, and for a `pack` that was asked for and
         cannot be.
         """
-        family = unwrapped(model).config.model_type
-        size = min(32, longest_row(unwrapped(model)))
-        rows = [generator(seed, "probe").choice(ordinary_ids(tokenizer), size).astype(np.int32) for seed in (0, 1)]
-        if looks_ahead(model, *(torch.from_numpy(row).long() for row in rows)):
-            raise Refusal(
-                f"in models of the family '{family}' a token is seen by those before it, so that predicting it teaches "
-                "nothing; choose the task masked_lm, or a model that generates text"
-            )
+        suited = super().suited(model, tokenizer, say)
         if not self.pack:
-            return self
+            return suited
+        family, rows = unwrapped(model).config.model_type, _probes(model, tokenizer)
+        size = len(rows[0])
         lengths = [size // 2, size // 3]
         documents = [
             Encoded(0, (Row(row[:length]),), {"tokens": row[:length]})
@@ -61,14 +82,14 @@ class NextTokens(Task):
         ]
         batch = self.collate(packed_rows(documents, size), sum(lengths), tokenizer, generator(0, "probe"))
         if packs(model, batch.inputs, lengths):
-            return self
+            return suited
         if "pack" in self.model_fields_set:
             raise Refusal(
                 f"task.pack: documents that share a row would see each other in models of the family '{family}'; "
                 "set 'pack' to false"
             )
         say(f"documents that share a row would see each other in '{family}'; each has its own row, as with pack: false")
-        return self.model_copy(update={"pack": False})
+        return suited.model_copy(update={"pack": False})
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """The target `tokens` (B, T): the next of each. Nothing looks ahead, so padding to the right needs no mask."""
@@ -87,34 +108,27 @@ class NextTokens(Task):
             tokens=sum(len(item) for item in encoded),
         )
 
-    def places(self, batch: Batch) -> Tensor:
-        """Where a next token counts."""
-        return batch.targets["tokens"] >= 0
-
-    def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
-        """See `Task.forward`; no cache is kept, which would make packed documents see each other."""
-        return super().forward(model, {**inputs, "use_cache": False}, places)
-
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the next tokens, summed."""
         return {"tokens": cross_entropy_sum(said["logits"], batch.targets["tokens"][self.places(batch)])}
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Negative log-likelihood and number of predicted tokens of each row."""
-        keep_BT = self.places(batch)
-        tokens_K = batch.targets["tokens"][keep_BT]
-        losses = [
-            nn.functional.cross_entropy(part.float(), tokens, reduction="none")
-            for part, tokens in zip(torch.split(said["logits"], CHUNK), torch.split(tokens_K, CHUNK), strict=True)
-        ]
-        loss_BT = torch.zeros(keep_BT.shape, device=keep_BT.device)
-        loss_BT[keep_BT] = torch.cat(losses)
-        return list(torch.stack([loss_BT.sum(1), keep_BT.sum(1)], 1).cpu().numpy())
+        tokens_BT = batch.targets["tokens"]
+        return list(torch.stack([regrets(said["logits"], tokens_BT), (tokens_BT >= 0).sum(1)], 1).cpu().numpy())
 
-    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
-        """Which tokens are predicted, each from the one before it."""
-        values = batch.targets["tokens"][row].tolist()
-        return "", [None, *(Truth() if value >= 0 else None for value in values[:-1])]
+
+def regrets(logits_KV: Tensor, tokens_BT: Tensor) -> Tensor:
+    """Negative log-likelihood (nats) of the K targets in each row, (B,), float32; `logits_KV` are those of its places.
+
+    `tokens_BT` is the token after each, -100 where none counts.
+    """
+    keep_BT = tokens_BT >= 0
+    parts = zip(torch.split(logits_KV, CHUNK), torch.split(tokens_BT[keep_BT], CHUNK), strict=True)
+    losses = [nn.functional.cross_entropy(part.float(), tokens, reduction="none") for part, tokens in parts]
+    loss_BT = torch.zeros(keep_BT.shape, device=keep_BT.device)
+    loss_BT[keep_BT] = torch.cat(losses)
+    return loss_BT.sum(1)
 
 
 def packed_rows(windows: list[Encoded], size: int) -> list[Encoded]:
@@ -146,3 +160,9 @@ def _positions(segments_T: Ids) -> Ids:
     starts = np.flatnonzero(np.diff(segments_T, prepend=-1))
     lengths = np.diff(starts, append=len(segments_T))
     return (np.arange(len(segments_T)) - np.repeat(starts, lengths)).astype(np.int32)
+
+
+def _probes(model: nn.Module, tokenizer: Tokenizer) -> list[Ids]:
+    """Two rows of any tokens, to try a model with."""
+    size = min(32, longest_row(unwrapped(model)))
+    return [generator(seed, "probe").choice(ordinary_ids(tokenizer), size).astype(np.int32) for seed in (0, 1)]

@@ -91,6 +91,9 @@ class Task(Part):
     roles: ClassVar[tuple[str, ...]] = ()
     """Names of frozen networks that the loss reads beside the one that learns, such as a teacher or a reference."""
 
+    as_begun: ClassVar[tuple[str, ...]] = ()
+    """Those of the roles that are the network as the training begins with it, where the recipe gives none."""
+
     invents_tokens: ClassVar[bool] = False
     """Whether `collate` puts in tokens beyond the special ones that stand in none of the rows."""
 

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from danlu.machine.crew import Crew
 from danlu.model.dropout import seed_dropout
 from danlu.refusal import Refusal
-from danlu.text.batching.batch import Batch
+from danlu.text.batching.batch import LOGGED, Batch
 from danlu.train.fair import FairCores, Gradients, shape_of
 from danlu.train.parameters import Parameters
 
@@ -28,7 +28,7 @@ class Step:
     """What one optimizer step reports.
 
     - `loss`: sum over the objectives, each the mean over what counts of all micro-batches together.
-    - `losses`: these means, by objective.
+    - `losses`: these means, by objective; beside them the means of what is `LOGGED`.
     - `rate`: learning rate that was used.
     - `gradient_norm`: before clipping.
     - `tokens`: tokens that are not padding.
@@ -107,7 +107,7 @@ def steps(
                         parameters.add(gradients, first=first + i == 0)
             norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
             losses = {name: total / counts[name] for name, total in totals.items()}
-            together = sum(losses.values())
+            together = sum(value for name, value in losses.items() if not name.startswith(LOGGED))
             finite = math.isfinite(norm) and math.isfinite(together)
             if not finite and (scaler is None or scaler.scale < 1.0):
                 raise Refusal(_not_finite(number, together, norm))

@@ -16,6 +16,7 @@ from danlu.machine.limit import limit_of
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
 from danlu.model.word_rows import parameters_of
+from danlu.text.batching.batch import LOGGED
 from danlu.train import checkpoint
 from danlu.train.average import Average
 from danlu.train.batches import Batches
@@ -195,6 +196,11 @@ class TrainingRun:
             "step": self.state.step,
             "epoch": round(self.state.step / self.steps_an_epoch, 4),
             "loss": _mean([step.loss for step in recent]),
+            **{
+                name.removeprefix(LOGGED): _mean([step.losses[name] for step in recent])
+                for name in recent[-1].losses
+                if name.startswith(LOGGED)
+            },
             "rate": recent[-1].rate,
             "gradient_norm": _mean([step.gradient_norm for step in recent]),
             "tokens_per_second": round(speed, 1),

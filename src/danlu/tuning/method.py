@@ -38,6 +38,13 @@ class Method(Part):
         """
         raise TypeError(f"'{self.kind}' is not mergeable")
 
+    def untouched(self, model: nn.Module) -> nn.Module | None:
+        """The network as it was before `apply`, over the same weights and for as long as `model` is trained.
+
+        None where the method changes these weights.
+        """
+        return None
+
     def groups(self, model: nn.Module, total: int) -> Sequence[Group]:
         """Parameters with rates of their own in a training of `total` steps; those of no group move at the rate."""
         return ()

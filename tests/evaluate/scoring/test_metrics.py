@@ -77,6 +77,8 @@ CASES = {
     "repetition": ("text", [("x",)] * 2, [("a b c d e a b c d f",), ("a b",)], (), 1 / 7),
     "target_script": ("text", [("我喝茶",)], [("我drink茶",)], (), 2 / 7),
     "verbatim": ("text", [("x = 1", "x=1"), ("X",), ("y ",)], [("x=1",), ("x",), ("y ",)], (), 2 / 3),
+    "preference_accuracy": ("preference", [1.0] * 4, [2.5, -1.0, 0.5, 0.0], (), 2 / 4),
+    "reward_margin": ("preference", [1.0] * 4, [2.5, -1.0, 0.5, 0.0], (), 2.0 / 4),
     "auc": ("label", ["x", "x", "y", "y"], ["x", "y", "y", "y"], ("x", "y"), 3.5 / 4),  # of the scores, one pair equal
 }
 

@@ -174,10 +174,8 @@ class Measured:
 
 
 def said_in(record: Record) -> str:
-    """The text of a record, or what its messages say, or a line of each of its other texts."""
-    if "messages" in record:
-        return text_of(record, "messages")
-    return text_of(record) or text_of(record, TEXTS)
+    """The text of a record, or what its messages say and a line of each of its other texts."""
+    return text_of(record) or text_of(record, ("messages", *TEXTS))
 
 
 def measured(sources: Sequence[Format], size: int | None) -> Measured:

@@ -101,7 +101,7 @@ def _prepare(guessed: Guessed) -> dict[str, Any]:
         stage["cleaners"] = list(guessed.cleaners)
     if guessed.rare:
         stage["minimum_label_count"] = 1 + len(guessed.held_out)
-    texts = [name for name in guessed.read.columns if shape_of(guessed.task, name)[0] == "text"]
+    texts = [name for name in guessed.read.columns if name == "messages" or shape_of(guessed.task, name)[0] == "text"]
     if texts and "text" not in texts:
         stage |= {"text": texts[0] if len(texts) == 1 else texts, "dedup": "exact"}
     if "messages" in guessed.task.columns:

@@ -117,6 +117,8 @@ def training_for(task: type[Task], found: Measured, script: Script, model: Found
     batch = next(size for size in (256, 512, 1024, 2048) if size == 2048 or tokens / 40 < 2 * size)
     fresh = 2e-3 if _tags(task) or task.reads_tokens else 1e-3
     rate = (2e-4 if _large(model) else 5e-5) if model else fresh
+    if model and task().roles:  # it has learnt to answer, and is not to go far from what it was
+        rate /= 10
     return {"epochs": int(epochs), "rate": rate, "batch_tokens": batch}
 
 

@@ -36,6 +36,8 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
         "length_ratio": _("Length beside the truth"),
         "repetition": _("Repetition"),
         "target_script": _("Letters of the right script"),
+        "preference_accuracy": _("Preferred answers that are the chosen ones"),
+        "reward_margin": _("Margin of log-probabilities (nats)"),
         "exact_match": _("Exact match (English words, Chinese characters)"),
         "verbatim": _("The same to the letter"),
         "relation_macro_f1": _("Relation F1 (macro, without no relation, direction counts)"),
@@ -48,6 +50,7 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
 def defined_name(kind: str, measured: dict[str, Any], _: Callable[[str], str]) -> str:
     """The name of a metric with what it leaves open: a unit, a tokenizer."""
     said = measured.get("definition", "")
+    said = said.replace("without a reference", _("without a reference"))
     for word, ours in (("character", _("character")), ("word", _("word")), ("1 is best", _("1 is best"))):
         said = said.replace(word, ours)
     return metric_name(kind, _) + (f" ({said})" if said else "")

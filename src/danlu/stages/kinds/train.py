@@ -119,7 +119,7 @@ class Train(Stage):
         if not learnt.shards:
             _say_losses(say, encoded, learnt.count)
         validated = encoded_to_validate(validation, prepared, limit)
-        roles = roles_for(self.roles, prepared, precision, place, say)
+        roles = roles_for(self.roles, prepared, model, precision, place, say)
         ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
         keep_what_is_read(ready, validated)
         try_a_step(ready.batches(), model, roles, self.tuning, place.folder)
@@ -220,7 +220,7 @@ def _say_losses(say: Say, encoded: Sequence[Encoded], records: int) -> None:
     if left := 0 if packed else records - len({item.record for item in encoded}):
         say(
             f"{left:,} of {records:,} records are left out, for what is to be written of them is too long; raise the "
-            "task's 'max_target', or set its 'target_too_long' to truncate"
+            "task's 'max_target' or 'max_length', or let it truncate"
         )
     cut = [item.cut for item in encoded if item.cut]
     if cut:

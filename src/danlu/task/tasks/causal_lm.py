@@ -10,7 +10,7 @@ from pydantic import Field
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
-from danlu.task.next_tokens import NextTokens, packed_rows
+from danlu.task.next_tokens import PackedTokens, packed_rows
 from danlu.task.task import Output, Prediction
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
@@ -19,7 +19,7 @@ from danlu.text.batching.windows import TooLong, beginnings, cut, documents
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
-class CausalLm(NextTokens):
+class CausalLm(PackedTokens):
     """Predict the next token.
 
     Every document begins with the tokenizer's begin token and ends with its end token, where it has these. A

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from danlu.text.batching.encoded import Sizes
 
+LOGGED = "log."
+
 
 @dataclass(slots=True)
 class Batch:
@@ -18,7 +20,8 @@ class Batch:
     - `inputs`: keyword arguments of the model, each (B, T); the rows of an example stand one after the other.
     - `targets`: what is to be learnt, by name: (B,), (B, T) or as the task says, -100 where nothing counts.
     - `counts`: how much each objective weighs, by name: how many labels count, or the sum of their weights. The loss
-      of a step is the sum of its objectives, each divided by the sum of these.
+      of a step is the sum of its objectives, each divided by the sum of these. What begins with `LOGGED` is no
+      objective: it is counted likewise, and told in the log alone.
     - `examples`: positions of the examples among all that were encoded.
     - `tokens`: how many tokens are not padding.
     """

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from danlu.machine.door import read_json
 from danlu.machine.files import write_text
 from danlu.machine.hub import first_line
+from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.tuning.added import fill, read, write
 from danlu.tuning.head import above_trunk
@@ -67,6 +68,12 @@ class Lora(Method):
         """The plain model with the updates added to its weights; in float32, since sums round in bfloat16."""
         wrapper: Any = model.float()
         return cast(PreTrainedModel, wrapper.merge_and_unload().requires_grad_(requires_grad=True))
+
+    def untouched(self, model: nn.Module) -> nn.Module:
+        """The same layers with their updates switched off, which another module than the one that learns has to do."""
+        off: Any = replica(model)
+        off.base_model.disable_adapter_layers()
+        return cast(nn.Module, off.requires_grad_(requires_grad=False).eval())
 
     def base(self, model: nn.Module) -> dict[str, Tensor]:
         """The frozen weights under the names that they had before; a head whose copy is trained is none of them."""

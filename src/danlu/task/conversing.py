@@ -1,0 +1,121 @@
+"""What all tasks have that read a conversation and learn the assistant's part in it: template, system text, ends."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import nn
+
+from danlu.data.record import Record
+from danlu.model.heads import unwrapped
+from danlu.model.policies.greedy import Greedy
+from danlu.model.policy import Policy
+from danlu.refusal import Refusal
+from danlu.task.columns import text_in
+from danlu.task.next_tokens import NextTokens
+from danlu.text.batching.encoded import Encoded, Ids, Row
+from danlu.text.dialogue.ids import encoded
+from danlu.text.dialogue.messages import Message, asked, checked
+from danlu.text.dialogue.rendered import conversation, question
+from danlu.text.dialogue.template import Template
+from danlu.text.dialogue.templates.own import Own
+from danlu.text.dialogue.templates.plain import Plain
+from danlu.text.tokenizing.special import end_id
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+
+class Conversing(NextTokens):
+    """Learn what the assistant says, each answer with the token that ends it, and write the next one."""
+
+    template: Template | None = Field(
+        default=None, description="how a conversation is written; None: the tokenizer's own, or plain where it has none"
+    )
+    system: str = Field(default="", description="system message of conversations that have none")
+    too_long: Literal["stop", "truncate", "drop"] = "stop"  # type: ignore[assignment]
+    policy: Policy = Field(default=Greedy(), description="how an answer is written")
+    ends: tuple[int, ...] = Field(default=(), description="tokens that end an answer; learnt from the template")
+
+    def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
+        """This task with its template, which the tokenizer takes over, and the tokens that end an answer.
+
+        Raises `Refusal` for a template that this tokenizer cannot follow, and for a model that sees what it is to
+        predict.
+        """
+        suited = super().suited(model, tokenizer, say)
+        template = suited.template or (Own() if tokenizer.chat_template else Plain())
+        if suited.template is None and isinstance(template, Plain):
+            say("the tokenizer has no chat template, so conversations are written as by 'template: plain'")
+        jinja = template.jinja(tokenizer)
+        probe: list[Message] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        ids, learnt = encoded(conversation(probe, jinja, tokenizer, 0), tokenizer)
+        ends = {int(ids[learnt][-1])}
+        if (end := end_id(tokenizer)) is not None:
+            ends.add(end)
+        tokenizer.chat_template = jinja
+        unwrapped(model).config.eos_token_id = sorted(ends)  # as in the bundle, so that validation ends alike
+        return suited.model_copy(update={"template": template, "ends": tuple(sorted(ends))})
+
+    def config(self) -> dict[str, Any]:
+        """What ends an answer, too, for programs that read it there."""
+        return super().config() | ({"eos_token_id": list(self.ends)} if self.ends else {})
+
+    def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
+        """The row of each conversation up to where an answer is wanted, which one may already stand behind."""
+        jinja = self.jinja(tokenizer)
+        limit = min(limit, self.max_length or limit)
+        return [
+            self._asked(asked(self.messages(record, number), number), jinja, tokenizer, limit, number)
+            for number, record in enumerate(records)
+        ]
+
+    def messages(self, record: Record, number: int) -> list[Message]:
+        """The messages of record `number`, counted from 0; a text is what the user says where there are none.
+
+        Raises `Refusal` for what is no conversation.
+        """
+        if "messages" in record:
+            messages = checked(record["messages"], number)
+        else:
+            messages = [{"role": "user", "content": text_in(record, number)}]
+        if self.system and messages[0]["role"] != "system":
+            messages.insert(0, {"role": "system", "content": self.system})
+        return messages
+
+    def jinja(self, tokenizer: Tokenizer) -> str:
+        """The template in Jinja."""
+        return (self.template or (Own() if tokenizer.chat_template else Plain())).jinja(tokenizer)
+
+    def _asked(self, messages: list[Message], jinja: str, tokenizer: Tokenizer, limit: int, number: int) -> Encoded:
+        """The row that an answer is written after; the oldest turns go where there would be no room for one."""
+        room = max(1, limit - min(self.policy.max_new_tokens, limit // 2))
+        ids, _ = encoded(question(messages, jinja, tokenizer, number), tokenizer)
+        size, fewer = len(ids), list(messages)
+        while len(ids) > room and (shorter := without_the_oldest(fewer)):
+            fewer = shorter
+            ids, _ = encoded(question(fewer, jinja, tokenizer, number), tokenizer)
+        if len(ids) >= limit:
+            raise Refusal(
+                f"record {number + 1:,}: what is asked has {len(ids):,} tokens, and a row takes {limit:,} with the "
+                "answer; shorten it"
+            )
+        return Encoded(number, (Row(ids),), cut=size - len(ids))
+
+
+def without_the_oldest(messages: list[Message]) -> list[Message] | None:
+    """The conversation without its first question and all up to the next; None where there is one question alone."""
+    first = 1 if messages[0]["role"] == "system" else 0
+    later = [place for place in range(first + 1, len(messages)) if messages[place]["role"] == "user"]
+    return [*messages[:first], *messages[later[0] :]] if later else None
+
+
+def last_alone(learnt_T: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The last run alone of what is learnt."""
+    starts = np.flatnonzero(np.diff(learnt_T.astype(np.int8), prepend=0) == 1)
+    return learnt_T & (np.arange(len(learnt_T)) >= (starts[-1] if len(starts) else 0))
+
+
+def next_learnt(ids_T: Ids, learnt_T: NDArray[np.bool_]) -> Ids:
+    """The token after each where that is to be learnt, else -100, (T,)."""
+    return np.append(np.where(learnt_T[1:], ids_T[1:], -100), -100).astype(np.int32)
