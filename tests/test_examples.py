@@ -21,6 +21,10 @@ ASKED = {
         {"context": "苏轼住在成都，最爱吃豆腐。", "question": "他在哪里？"},
         {"text", "start", "end", "score", "answers"},
     ),
+    "choose": (
+        {"text": "老王把书忘在车上了。", "question": "书在哪里？", "choices": ["家里", "车上"]},
+        {"choice", "option", "scores"},
+    ),
     "relate": ("<e1>苏轼</e1>是<e2>眉山</e2>人。", {"label", "scores"}),
     "segment": ("我们坐火车去公园。", {"entities"}),
     "pretrain": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),

@@ -1,4 +1,4 @@
-"""`danlu init`, then `danlu run` without an edit, on data of fourteen kinds."""
+"""`danlu init`, then `danlu run` without an edit, on data of fifteen kinds."""
 
 import contextlib
 import csv
@@ -76,6 +76,11 @@ def folder_of_classes(place: Path) -> tuple[str, str]:
 def questions(place: Path) -> tuple[str, str]:
     (place / "stories.jsonl").write_bytes((EXAMPLES / "answer" / "stories.jsonl").read_bytes())
     return "answer", "stories.jsonl"
+
+
+def choices(place: Path) -> tuple[str, str]:
+    (place / "lost.jsonl").write_bytes((EXAMPLES / "choose" / "lost.jsonl").read_bytes())
+    return "choose", "lost.jsonl"
 
 
 def relations(place: Path) -> tuple[str, str]:
@@ -169,6 +174,7 @@ KINDS = {
     spans_with_inclusive_ends: {"kind": "spans", "path": "train.json"},
     zip_of_tables: PACKED,
     questions: {"kind": "squad", "path": "stories.jsonl"},
+    choices: {"kind": "jsonl", "path": "lost.jsonl"},
     relations: {"kind": "marked", "path": "poets.tsv"},
     poems: {"kind": "json", "path": "ci.json", "join": {"text": "\n"}, "columns": {"text": "paragraphs"}},
 }

@@ -61,7 +61,8 @@ def texts(number: int) -> list[dict[str, Any]]:
     rng = np.random.default_rng(number)
     found = ["".join(rng.choice(list(LETTERS), rng.integers(2, 20))) for _ in range(12)]
     marks = {"head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
-    return [{"text": text, "context": text, "question": LETTERS[:4], **marks} for text in found]
+    asked = {"question": LETTERS[:4], "choices": ["好", "慢"], **marks}
+    return [{"text": text, "context": text, **asked} for text in found]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ends = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0} if causal else {}
         family = LlamaConfig if causal else BertConfig
         torch.manual_seed(2)
-        config = family(vocab_size=len(tokenizer), max_position_embeddings=64, **SIZES, **ends, **task.config())
+        config = family(vocab_size=len(tokenizer), max_position_embeddings=128, **SIZES, **ends, **task.config())
         network = getattr(transformers, task.auto_class).from_config(config)
         task = task.suited(network, tokenizer, print)
         found[kind] = tmp_path_factory.mktemp("bundles") / kind

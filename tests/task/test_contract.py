@@ -39,7 +39,7 @@ def test_there_are_tasks_to_keep_the_contract():
 
 @cache
 def tokenizer_for(kind):
-    if find(Task, kind)().auto_class != "AutoModelForMaskedLM" and find(Task, kind).answers_by != "forward":
+    if find(Task, kind)().auto_class != "AutoModelForMaskedLM" and find(Task, kind)().answers_by != "forward":
         return Bpe(size=300).build(lambda: iter(TEXTS))
     return WordPiece(size=200, min_frequency=1).build(lambda: iter(TEXTS))
 
@@ -140,11 +140,11 @@ def test_a_batch_counts_its_labels_and_tokens(kind):
     assert task_for(kind).loss(model_for(kind), batch).keys() == batch.counts.keys()
     assert batch.tokens == sum(map(tokens_of, rows))
     for name, tensor in batch.inputs.items():
-        assert tensor.shape == (len(rows), LIMIT) or name.startswith("decoder_")
+        assert tensor.shape == (sum(len(row.rows) for row in rows), LIMIT) or name.startswith("decoder_")
 
 
 def tokens_of(row):
-    return len(row) + (0 if row.target_ids is None else len(row.target_ids))
+    return sum(map(len, row.rows)) + (0 if row.target_ids is None else len(row.target_ids))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -154,10 +154,12 @@ def test_the_loss_of_a_padded_batch_is_the_sum_of_its_rows(kind):
     whole = task.loss(model, batch)
     assert all(value.dtype == torch.float32 and torch.isfinite(value) for value in whole.values())
     alone = dict.fromkeys(whole, 0.0)
+    stop = 0
     for row, item in enumerate(encode(kind, task.sample)):
+        start, stop = stop, stop + len(item.rows)
         written = len(item) if item.target_ids is None else len(item.target_ids)
         inputs = {
-            name: tensor[row : row + 1, : written if name.startswith("decoder_") else len(item)]
+            name: tensor[start:stop, : written if name.startswith("decoder_") else len(item)]
             for name, tensor in batch.inputs.items()
         }
         targets = {
@@ -183,7 +185,7 @@ def test_the_loss_reaches_the_parameters(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_are_plain_and_do_not_depend_on_company(kind):
-    asked = {"text", "text_pair", "tokens", "words", "context", "question", "head", "tail", "messages"}
+    asked = {"text", "text_pair", "tokens", "words", "context", "question", "head", "tail", "messages", "choices"}
     records = [{name: value for name, value in r.items() if name in asked} for r in task_for(kind).sample]
     predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task_for(kind), tokenizer_for(kind))
     together = predictor.predict(records)
@@ -229,6 +231,8 @@ def perfect(task, row):
         places = np.array([[row.targets["start"], row.targets["end"]]])
         return np.where(np.arange(len(row))[:, None] == places, 0.0, -30.0).astype(np.float32)
     (target,) = row.targets.values()
+    if task.answer_form == "choice":
+        return np.where(np.arange(len(row.rows)) == target, 0.0, -30.0).astype(np.float32)
     if task.answer_form == "number":
         return np.array([target], np.float64)
     if task.answer_form == "labels":
@@ -274,6 +278,8 @@ def asked(kind, text):
         return {"context": text, "question": sample["question"]}
     if "head" in sample:
         return {"text": f"好月{text}", "head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
+    if "choices" in sample:
+        return {"text": text, "choices": ["月", "明"]}
     second = sample.get("text_pair")
     return {"text": text} if second is None else {"text": second, "text_pair": text}
 

@@ -4,6 +4,7 @@ import pytest
 from danlu.evaluate.classical.baseline import Baseline
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.task.tasks.choose import Choose
 from danlu.task.tasks.rewrite import Rewrite
 from danlu.task.tasks.summarise import Summarise
 from danlu.task.tasks.translate import Translate
@@ -51,3 +52,17 @@ def test_lead_is_the_first_sentence(text, first):
 
 def test_copy_is_the_text():
     assert answers("copy", Rewrite(), [], ["我门 去"]) == ["我门 去"]
+
+
+def test_the_choice_that_shares_most_with_the_text_is_chosen():
+    train = [{"text": "今天下雨了", "choices": ["下雪", "天晴"], "answer": 0}]
+    test = [
+        {"text": "小明去了北京的公园", "question": "小明在哪里？", "choices": ["上海的剧院", "北京的公园"]},
+        {"text": "The dog ate the bone.", "choices": ["A cat slept.", "The dog ate.", "Nobody came."]},
+        {"text": "", "choices": ["☃", "x"]},
+    ]
+    found = find(Baseline, "tfidf_choice")(pieces="characters").fit_predict(Choose(), [*train, *test], test[:1])
+    found += find(Baseline, "tfidf_choice")().fit_predict(Choose(), [*train, *test[1:]], test[1:])
+    assert [each["choice"] for each in found[:2]] == [1, 1]
+    assert found[0]["option"] == "北京的公园"
+    assert all(sum(each["scores"]) == pytest.approx(1) for each in found)

@@ -25,6 +25,8 @@ _NAMES = {
     "context": "context passage document paragraph article text content 上下文 文章 段落 原文",
     "question": "question query 问题 提问",
     "answers": "answers answer 答案",
+    "choices": "choices options alternatives candidates endings 选项",
+    "answer": "answer answer_key gold label correct 答案",
     "head": "head subject e1 头实体",
     "tail": "tail object e2 尾实体",
     "entities": "entities spans ner entity_list 实体",
@@ -106,7 +108,7 @@ def shape_of(task: type[Task], column: str) -> tuple[Shape, Any]:
     """What the task wants in a column, as its samples and its own words tell, and a value like it."""
     values = [record[column] for record in task.sample if column in record]
     like = next((value for value in values if value), None)
-    if isinstance(like, list | dict) or column in ("words", "tokens", "tags", "entities"):
+    if isinstance(like, list | dict) or column in ("words", "tokens", "tags", "entities", "answer"):
         return "structure", like or [""]
     if isinstance(like, int | float) and not isinstance(like, bool):
         return "number", like

@@ -101,7 +101,7 @@ def _prepare(guessed: Guessed) -> dict[str, Any]:
     texts = [name for name in guessed.read.columns if shape_of(guessed.task, name)[0] == "text"]
     if texts and "text" not in texts:
         stage |= {"text": texts[0] if len(texts) == 1 else texts, "dedup": "exact"}
-    if "head" in guessed.task.columns:  # a text may be marked in several ways
+    if {"head", "choices"} & guessed.task.columns.keys():  # a text may be marked, or asked about, in several ways
         stage |= {"dedup": "none", "conflicts": "keep"}
     if guessed.held_out:
         stage["split"] = guessed.held_out
