@@ -1,4 +1,4 @@
-"""`danlu init`, then `danlu run` without an edit, on data of fifteen kinds."""
+"""`danlu init`, then `danlu run` without an edit, on data of sixteen kinds."""
 
 import contextlib
 import csv
@@ -81,6 +81,11 @@ def questions(place: Path) -> tuple[str, str]:
 def choices(place: Path) -> tuple[str, str]:
     (place / "lost.jsonl").write_bytes((EXAMPLES / "choose" / "lost.jsonl").read_bytes())
     return "choose", "lost.jsonl"
+
+
+def queries(place: Path) -> tuple[str, str]:
+    (place / "queries.jsonl").write_bytes((EXAMPLES / "rank" / "queries.jsonl").read_bytes())
+    return "rank", "queries.jsonl"
 
 
 def relations(place: Path) -> tuple[str, str]:
@@ -175,6 +180,7 @@ KINDS = {
     zip_of_tables: PACKED,
     questions: {"kind": "squad", "path": "stories.jsonl"},
     choices: {"kind": "jsonl", "path": "lost.jsonl"},
+    queries: {"kind": "jsonl", "path": "queries.jsonl"},
     relations: {"kind": "marked", "path": "poets.tsv"},
     poems: {"kind": "json", "path": "ci.json", "join": {"text": "\n"}, "columns": {"text": "paragraphs"}},
 }

@@ -185,7 +185,20 @@ def test_the_loss_reaches_the_parameters(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_are_plain_and_do_not_depend_on_company(kind):
-    asked = {"text", "text_pair", "tokens", "words", "context", "question", "head", "tail", "messages", "choices"}
+    asked = {
+        "text",
+        "text_pair",
+        "tokens",
+        "words",
+        "context",
+        "question",
+        "head",
+        "tail",
+        "messages",
+        "choices",
+        "positives",
+        "negatives",
+    }
     records = [{name: value for name, value in r.items() if name in asked} for r in task_for(kind).sample]
     predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task_for(kind), tokenizer_for(kind))
     together = predictor.predict(records)
@@ -219,6 +232,8 @@ def test_perfect_outputs_give_the_perfect_answer(kind):
         value, truth = task.form.value(prediction), task.gold(record)
         if task.answer_form == "excerpt":
             assert task.form.right(truth, value)
+        elif task.answer_form == "ranking":
+            assert task.form.wrong(truth, prediction)[0] == 0
         else:
             assert value == (pytest.approx(truth) if task.answer_form == "number" else truth)
         json.dumps(prediction)
@@ -235,7 +250,7 @@ def perfect(task, row):
         return np.where(np.arange(len(row.rows)) == target, 0.0, -30.0).astype(np.float32)
     if task.answer_form == "number":
         return np.array([target], np.float64)
-    if task.answer_form == "labels":
+    if task.answer_form in ("labels", "ranking"):
         return np.where(target == 1, 0.0, -30.0).astype(np.float32)
     sure = np.where(np.eye(len(task.config()["id2label"]), dtype=bool), 0.0, -30.0).astype(np.float32)
     return sure[np.maximum(target, 0)]
@@ -280,6 +295,8 @@ def asked(kind, text):
         return {"text": f"好月{text}", "head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
     if "choices" in sample:
         return {"text": text, "choices": ["月", "明"]}
+    if "positives" in sample:
+        return {"text": text, "candidates": ["月", "明"]}
     second = sample.get("text_pair")
     return {"text": text} if second is None else {"text": second, "text_pair": text}
 

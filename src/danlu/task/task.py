@@ -61,6 +61,9 @@ class Task(Part):
     other_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that may stand in place of these."""
 
+    other_ways: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Sets of columns with which it can learn too, unlike those of its samples; none: each other column alone."""
+
     answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "forward"
     """How an answer comes about: from one pass, from how likely the model finds the row, or by writing tokens."""
 

@@ -124,7 +124,7 @@ def form_of(scores: dict[str, Any]) -> Answer | None:
     """The form of the answers that were scored; older scores name the task alone. None where neither is known."""
     form, task = scores.get("form"), scores.get("task")
     if form is None and task in kinds(Task):
-        form = find(Task, task).answer_form  # type: ignore[type-abstract]
+        form = find(Task, task)().answer_form  # type: ignore[type-abstract]
     return find(Answer, form)() if form in kinds(Answer) else None  # type: ignore[type-abstract]
 
 
