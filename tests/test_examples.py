@@ -25,6 +25,7 @@ ASKED = {
         {"text": "老王把书忘在车上了。", "question": "书在哪里？", "choices": ["家里", "车上"]},
         {"choice", "option", "scores"},
     ),
+    "embed": ("茶怎么做？", {"vector"}),
     "rank": ({"text": "杜甫是哪里人？", "candidates": ["杜甫生于巩县。", "今天下雨。"]}, {"ranking", "scores"}),
     "relate": ("<e1>苏轼</e1>是<e2>眉山</e2>人。", {"label", "scores"}),
     "segment": ("我们坐火车去公园。", {"entities"}),

@@ -1,4 +1,4 @@
-"""`danlu init`, then `danlu run` without an edit, on data of sixteen kinds."""
+"""`danlu init`, then `danlu run` without an edit, on data of seventeen kinds."""
 
 import contextlib
 import csv
@@ -86,6 +86,11 @@ def choices(place: Path) -> tuple[str, str]:
 def queries(place: Path) -> tuple[str, str]:
     (place / "queries.jsonl").write_bytes((EXAMPLES / "rank" / "queries.jsonl").read_bytes())
     return "rank", "queries.jsonl"
+
+
+def fitting_pairs(place: Path) -> tuple[str, str]:
+    (place / "pairs.csv").write_bytes((EXAMPLES / "embed" / "pairs.csv").read_bytes())
+    return "embed", "pairs.csv"
 
 
 def relations(place: Path) -> tuple[str, str]:
@@ -181,6 +186,7 @@ KINDS = {
     questions: {"kind": "squad", "path": "stories.jsonl"},
     choices: {"kind": "jsonl", "path": "lost.jsonl"},
     queries: {"kind": "jsonl", "path": "queries.jsonl"},
+    fitting_pairs: {"kind": "csv", "path": "pairs.csv"},
     relations: {"kind": "marked", "path": "poets.tsv"},
     poems: {"kind": "json", "path": "ci.json", "join": {"text": "\n"}, "columns": {"text": "paragraphs"}},
 }

@@ -71,7 +71,8 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {}
     for kind in kinds(Task):
         task = Task.model_validate(kind)
-        sample = [{name: value for name, value in record.items() if name != "text_pair"} for record in task.sample]
+        pairs = {"text_pair"} - task.columns.keys()
+        sample = [{name: value for name, value in record.items() if name not in pairs} for record in task.sample]
         task = task.fitted(sample).shaped("decoder")
         causal = task.auto_class == "AutoModelForCausalLM"
         source = Bpe(size=300) if causal else WordPiece(size=60, min_frequency=1)

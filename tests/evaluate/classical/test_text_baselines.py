@@ -5,6 +5,7 @@ from danlu.evaluate.classical.baseline import Baseline
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.task.tasks.choose import Choose
+from danlu.task.tasks.embed import Embed
 from danlu.task.tasks.rewrite import Rewrite
 from danlu.task.tasks.summarise import Summarise
 from danlu.task.tasks.translate import Translate
@@ -66,3 +67,14 @@ def test_the_choice_that_shares_most_with_the_text_is_chosen():
     assert [each["choice"] for each in found[:2]] == [1, 1]
     assert found[0]["option"] == "北京的公园"
     assert all(sum(each["scores"]) == pytest.approx(1) for each in found)
+
+
+def test_texts_are_found_by_the_rare_pieces_that_they_share():
+    records = [
+        {"text": "茶怎么泡", "text_pair": "泡茶要热水"},
+        {"text": "where is the museum", "text_pair": "the museum is in London"},
+        {"text": "☃", "text_pair": "李白生于碎叶城"},
+    ]
+    found = find(Baseline, "tfidf_retrieval")(pieces="characters").fit_predict(Embed(), records, records)
+    assert [each["ranking"][0] for each in found[:2]] == ["泡茶要热水", "the museum is in London"]
+    assert found[0]["scores"] == sorted(found[0]["scores"], reverse=True)

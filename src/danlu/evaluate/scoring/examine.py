@@ -69,10 +69,10 @@ def examine(
     """
     if not records:
         raise Refusal("There are no records to evaluate on; give a file or a split that is not empty.")
-    measured = measures([*task.metrics, *metrics], task.form.kind)
+    measured = measures([*task.metrics, *metrics], task.examined_as)
     gold = truths(task, records)
     side = empty_side(task, gold, measured)
-    found = worst(task.form, records, gold, side.taking(predict(records)), errors)
+    found = worst(task.examined_form, records, gold, side.taking(task.examined(predict(records), records)), errors)
     rival = None
     if baseline:
         rival = (baseline.kind, filled(task, gold, baseline.fit_predict(task, train, records), measured))
