@@ -10,7 +10,7 @@ import copy
 import statistics
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,17 @@ def examples(count: int, size: int) -> list[Encoded]:
     return [Encoded(row, (Row(rng.integers(5, size, length).astype(np.int32)),)) for row, length in enumerate(lengths)]
 
 
+@cache
+def _tokenizer() -> Any:
+    return open_tokenizer(STORIES, str(STORIES))
+
+
 def ours(network: TorchNetwork, rows: list[Encoded], beams: int, longest: int, seed: int) -> int:
     """Tokens that danlu has written."""
     given = {"kind": "beam", "beams": beams} if beams > 1 else {"kind": "sample", "seed": seed}
     policy = Policy.model_validate(given | {"max_new_tokens": longest})
-    tokenizer = open_tokenizer(STORIES, str(STORIES))
-    return sum(len(texts[0].ids) for texts in network.generate(rows, tokenizer, policy))
+
+    return sum(len(texts[0].ids) for texts in network.generate(rows, _tokenizer(), policy))
 
 
 def theirs(model: Any, rows: list[Encoded], beams: int, longest: int, seed: int) -> int:

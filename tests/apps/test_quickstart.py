@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from danlu.apps import quickstart as app
-from danlu.apps.quickstart import MINUTES, RATE, TRAINED, Row, recipe_for, scale, verdict, why_not_better
+from danlu.apps.quickstart import (
+    MINUTES,
+    RATE,
+    TRAINED,
+    Row,
+    recipe_for,
+    scale,
+    verdict,
+    what_answers,
+    why_not_better,
+)
 from danlu.cli.main import main
 from danlu.refusal import Refusal
 from danlu.stages.recipe import read
@@ -136,3 +146,9 @@ def test_the_whole_path_from_text_to_table_report_and_answers(monkeypatch, tmp_p
     assert "在模型从未见过的文本上" in written.out
     assert str(folder / "report.html") in written.out
     assert "混淆矩阵" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_end_says_that_counts_have_a_say_where_they_have_one():
+    assert what_answers(None, "en") is what_answers(0.0, "zh") is None
+    assert "together with counts" in what_answers(1.0, "en")
+    assert "权重 0.7" in what_answers(0.7, "zh")

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,20 +11,26 @@ import torch
 import transformers
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers
-from transformers import PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from danlu.model.cached import Cached, reader_for
+from danlu.model.cached import Cached
 from danlu.model.ends import Endings
 from danlu.model.fast import use_our_attention
 from danlu.model.generate import Session, Wanted
+from danlu.model.heads import unwrapped
+from danlu.model.lean import Lean
 from danlu.model.policy import Policy
 from danlu.model.positions import longest_row
 from danlu.model.reader import Reader, Whole
+from danlu.model.readers import reader_for
 from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Row
+from danlu.text.tokenizing.folder import open_tokenizer
 from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.tuning.method import Method
 
+STORIES = Path(__file__).parents[3] / "shared" / "models" / "stories260k"
 VOCABULARY = 48
 COMMON = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 PLAIN = COMMON | {
@@ -115,7 +122,8 @@ def examples(rows: Sequence[Sequence[int]]) -> list[Encoded]:
 def write(
     model: PreTrainedModel, tokenizer: Tokenizer, policy: Policy, rows: Sequence[Sequence[int]], slots: int = 32
 ) -> list[list[Written]]:
-    session = Session(reader_for(model, 0)(), Endings(model, tokenizer, longest_row(model)), slots)
+    limit = longest_row(unwrapped(model))
+    session = Session(reader_for(model, 0)(), Endings(model, tokenizer, limit), slots)
     found: dict[int, list[Written]] = {}
     session.ask(Wanted(policy, session.endings.prompts(examples(rows)), found.__setitem__))
     while session.busy:
@@ -155,7 +163,7 @@ def test_greedy_and_beams_are_those_of_transformers_where_rows_join_and_leave(
     )
     use_our_attention(model)
     reader = reader_for(model, 0)()
-    assert isinstance(reader, Whole if family == "mamba" else Cached)
+    assert type(reader) is (Whole if family == "mamba" else Lean if family in ("llama", "qwen3") else Cached)
     assert reader.mixes
     found = write(model, tokenizer, policy("greedy", **greedy), rows, slots=2)
     assert [texts[0].ids.tolist() for texts in found] == right[0]
@@ -247,3 +255,41 @@ def test_what_a_decoder_is_given_stands_before_what_it_writes(tokenizer: Tokeniz
     ids = torch.tensor([row])
     right = model.generate(ids, decoder_input_ids=torch.tensor([[0, 7, 9]]), do_sample=False, max_new_tokens=12)
     assert found[0].ids.tolist() == right[0, 3:].tolist()
+
+
+@pytest.mark.skipif(not STORIES.is_dir(), reason=f"{STORIES} is not here")
+def test_a_real_model_writes_what_transformers_writes() -> None:
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(STORIES).eval(), open_tokenizer(STORIES, str(STORIES))
+    rows = [[1, *tokenizer.encode(text, add_special_tokens=False)] for text in ("Once upon a time", "Lily", "The dog")]
+    for kind, fields in {"greedy": {}, "beam": {"beams": 3}}.items():
+        right = [by_transformers(model, row, max_new_tokens=40, **fields) for row in rows]
+        found = write(model, tokenizer, policy(kind, max_new_tokens=40, **fields), rows, slots=6)
+        assert [texts[0].ids.tolist() for texts in found] == right
+        assert " little girl named" in found[0][0].text
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "t5"])
+def test_in_bfloat16_a_row_is_written_as_well_as_alone(family: str, tokenizer: Tokenizer) -> None:
+    model = built(family).to(torch.bfloat16)
+    use_our_attention(model)
+    rows = random_rows(5, 2, 9)
+    together = write(model, tokenizer, policy("greedy"), rows)
+    alone = [write(model, tokenizer, policy("greedy"), [row])[0] for row in rows]
+    for one, other in zip(together, alone, strict=True):
+        assert one[0].ids[:3].tolist() == other[0].ids[:3].tolist()
+        assert len(one[0].ids) <= 12
+
+
+def test_a_model_that_learns_through_an_adapter_writes(tokenizer: Tokenizer) -> None:
+    model = built("llama")
+    (row,) = random_rows(6)
+    before = write(model, tokenizer, policy("greedy"), [row])[0][0].ids.tolist()
+    tuned: Any = Method.model_validate({"kind": "lora", "rank": 4}).apply(model)
+    assert write(tuned.eval(), tokenizer, policy("greedy"), [row])[0][0].ids.tolist() == before
+    with torch.no_grad():
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_()
+    after = write(tuned, tokenizer, policy("greedy"), [row])[0][0].ids.tolist()
+    assert after == by_transformers(tuned, row)
+    assert after != before

@@ -72,6 +72,14 @@ def test_validation_is_a_split_or_what_is_named_and_no_more_than_is_asked_for(ma
     assert validated_on("@clean", None, made.task, 2, made.place) == some
 
 
+def test_of_what_is_written_fewer_are_validated_and_that_is_told(made: SimpleNamespace) -> None:
+    writes = SimpleNamespace(answers_by="generate", columns={"text": "text"})
+    assert validated_on("@clean", None, writes, 3, made.place) == validated_on("@clean", None, made.task, 3, made.place)
+    assert [line for line in made.said if "answers to 3 of 4 records are written each time" in line]
+    assert (Training().validated(written=True), Training().validated(written=False)) == (200, 2000)
+    assert Training(validation_records=7).validated(written=True) == 7
+
+
 def test_a_source_finds_the_bundle_of_its_stage(made: SimpleNamespace) -> None:
     pretrained = Source.model_validate({"kind": "pretrained", "path": "@vocab"})
     assert source_at(pretrained, made.place).tokenizer_path() == str(made.root / "vocab" / "bundle")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.bundle.bundle import load
+from danlu.bundle.manifest import read as facts_of
 from danlu.evaluate.classical.baseline import Baseline
 from danlu.evaluate.reporting.report import write_report
 from danlu.language import translator
@@ -49,13 +50,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the quickstart leaves: the table, new sentences with the answers, the report, the time it took."""
+    """What the quickstart leaves: the table, new sentences with the answers, the report, the time it took.
+
+    - `weight`: of the counts that have a say beside the network that finds entities.
+    """
 
     folder: Path
     rows: tuple[Row, ...]
     answers: tuple[tuple[str, list[str]], ...]
     report: Path
     seconds: float
+    weight: float | None = None
 
 
 def quickstart(
@@ -83,7 +88,8 @@ def quickstart(
     answers = [answer for name in SENTENCES for answer in _answered(done[name] / "bundle", SENTENCES[name])]
     report = write_report(done.folder, language)
     rows = tuple(_row(stage, done[name]) for name, stage in recipe.stages.items() if isinstance(stage, Evaluate))
-    return Outcome(done.folder, rows, tuple(answers), report, time.monotonic() - begun)
+    weight = facts_of(done["entities"] / "bundle")["task"].get("weight")
+    return Outcome(done.folder, rows, tuple(answers), report, time.monotonic() - begun, weight)
 
 
 def scale(minutes: float) -> float:
@@ -170,6 +176,17 @@ def why_not_better(rows: Sequence[Row], language: str) -> str | None:
         "must find them first. One that has read much begins ahead: "
         "danlu init classify REVIEWS.csv --model NAME_OR_FOLDER"
     )
+
+
+def what_answers(weight: float | None, language: str) -> str | None:
+    """That entities are found by network and counts together, so that nobody takes it for the network's work alone."""
+    if not weight:
+        return None
+    _ = translator(language)
+    return _(
+        "Entities are found by the network together with counts of what stands where in its training texts, such as "
+        "the baseline hmm goes by (weight {weight:g}, chosen on validation texts)"
+    ).format(weight=weight)
 
 
 def verdict(row: Row, language: str) -> str:

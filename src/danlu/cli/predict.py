@@ -77,8 +77,7 @@ def command(
     loaded = load(bundle, precision, threads=threads, adapter=adapter)
     if too_long is not None:
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
-    settings, how = _apart(settings or ())
-    writing = _writing(loaded, how, generate=generate)
+    settings, writing = _writing(loaded, settings or (), generate=generate)
     column = column if asked is None else "text"
     if asked is None:
         records = _records(file, column, settings, loaded.task.reads)
@@ -123,25 +122,23 @@ def _answers(
         yield waiting.popleft(), prediction
 
 
-def _apart(settings: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """The settings of the format, and those of the policy."""
+def _writing(bundle: "Bundle", settings: Sequence[str], *, generate: bool) -> "tuple[list[str], Policy | None]":
+    """The settings of the format, and how to write on after each text; None where the task answers.
+
+    A task that writes does so as the settings of the policy say.
+    """
+    from danlu.model.policy import changed
     from danlu.recipe.read import keyed
 
-    how = [setting for setting in settings if setting.startswith("policy.")]
-    return [setting for setting in settings if setting not in how], keyed(how).get("policy", {})
-
-
-def _writing(bundle: "Bundle", how: dict[str, Any], *, generate: bool) -> "Policy | None":
-    """How to write on after each text; None where the task answers, by `how` if it writes."""
-    from danlu.model.policy import changed
-
+    named = [setting for setting in settings if setting.startswith("policy.")]
+    how = keyed(named).get("policy", {})
     writes = bundle.task.answers_by == "generate"
     if how and not (writes or generate):
         raise Refusal(f"policy.{next(iter(how))}: the task {bundle.task.kind} writes no text by itself; add --generate")
     policy = changed(bundle.predictor.policy, None, how)
     if writes and how:
         bundle.predictor.task = bundle.predictor.task.model_copy(update={"policy": policy})
-    return policy if generate and not writes else None
+    return [setting for setting in settings if setting not in named], policy if generate and not writes else None
 
 
 def _as_prediction(written: "Sequence[Written]") -> dict[str, Any]:
@@ -182,7 +179,7 @@ def _records(file: str, column: str, settings: Sequence[str], reads: tuple[str, 
     if "text" not in reads:  # the task names what it lacks
         return source.read()
     first = next(source.read(), {})
-    if "text" not in first and "tokens" not in first:  # taggers take words in 'tokens' as well
+    if not {"text", "tokens", "words", "messages"} & set(first):  # what stands for a text, and where
         columns = ", ".join(first)
         raise Refusal(f"{file}: there is no column 'text', but {columns}; name the one that is meant: --column NAME")
     return source.read()
@@ -193,9 +190,9 @@ def _json(record: dict[str, Any], prediction: dict[str, Any]) -> str:
 
 
 def _text(record: dict[str, Any], column: str) -> str:
-    from danlu.task.entities import shown_text
+    from danlu.data.record import text_of
 
-    return str(record[column]) if column in record else shown_text(record)
+    return text_of(record, column if column in record or "messages" not in record else "messages")
 
 
 def _refuse_output(path: Path) -> None:

@@ -48,7 +48,7 @@ def command(
 def _show(screen: "Console", outcome: "Outcome", language: str) -> None:
     from rich.table import Table
 
-    from danlu.apps.quickstart import verdict, why_not_better
+    from danlu.apps.quickstart import verdict, what_answers, why_not_better
     from danlu.evaluate.reporting.wording import between, metric_name, signed
     from danlu.language import translator
 
@@ -63,8 +63,9 @@ def _show(screen: "Console", outcome: "Outcome", language: str) -> None:
         name = metric_name(row.metric, _)
         table.add_row(row.name, name, f"{row.model['value']:.3f}", baseline, gap, verdict(row, language))
     screen.print(table)
-    if why := why_not_better(outcome.rows, language):
-        screen.print(why, soft_wrap=True)
+    for told in (what_answers(outcome.weight, language), why_not_better(outcome.rows, language)):
+        if told:
+            screen.print(told, soft_wrap=True)
     screen.print(_("New sentences:"))
     for text, answer in outcome.answers:
         screen.print(f"  {text}\n    -> {'  '.join(answer) or '-'}")

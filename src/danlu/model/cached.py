@@ -1,15 +1,14 @@
 """Each token read once: keys and values are kept, and rows of unlike lengths share a step.
 
 Whether a family's keys and values can be kept, and whether rows of unlike lengths may share columns, is found by
-trying it (`reader_for`). Others read the whole row at every step: right rather than fast.
+trying it (`danlu.model.readers`).
 
 Legend: B rows, N new rows, T tokens, V vocabulary.
 """
 
 import inspect
 import threading
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,9 +18,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from danlu.model.heads import trunk, unwrapped
 from danlu.model.kv import KeyValues
-from danlu.model.positions import text_config
-from danlu.model.probe import BY_PLACE, SAME, at_rest
-from danlu.model.reader import Prompt, Reader, Whole
+from danlu.model.reader import Prompt, Reader
 
 SHARED = 16
 """Tokens that prompts must begin with alike for these to be read once: a pass of its own costs as much as a step."""
@@ -36,7 +33,7 @@ class Cached(Reader):
         self.mixes = mixes
         self._two_sided = bool(inner.config.is_encoder_decoder)
         self._takes_positions = "position_ids" in inspect.signature(inner.forward).parameters
-        self._kept, self._crossed = KeyValues(), KeyValues()
+        self.kept, self._crossed = KeyValues(), KeyValues()
         self._lengths_B = torch.zeros(0, dtype=torch.long, device=self.device)
         self._sources_B = torch.zeros(0, dtype=torch.long, device=self.device)
         self._even = True
@@ -51,19 +48,26 @@ class Cached(Reader):
 
     def step(self, tokens: Sequence[int]) -> Tensor:
         """See `Reader.step`."""
-        kept = self._kept
+        kept = self.kept
         kept.reserve(len(tokens), 1)
         width = kept.window.width + 1
         ids_B1, lengths_B1 = torch.tensor(tokens, device=self.device)[:, None], self._lengths_B[:, None]
         mask = None
         if not self._even:
             mask = (torch.arange(width, device=self.device) >= width - 1 - lengths_B1).long()
+        logits = self.read(ids_B1, lengths_B1, mask)
+        kept.advance(1)
+        self._lengths_B = self._lengths_B + 1
+        return logits
+
+    def read(self, ids_B1: Tensor, lengths_B1: Tensor, mask: Tensor | None) -> Tensor:
+        """Logits (B, V) after the next token of each row, which has so many before it; `mask` hides columns (B, S)."""
         inputs: dict[str, Any] = {"use_cache": True}
         if self._two_sided:
-            inputs |= self._crossing(len(tokens))
+            inputs |= self._crossing(len(ids_B1))
             inputs |= {"decoder_input_ids": ids_B1, "decoder_attention_mask": mask}
         else:
-            inputs |= {"input_ids": ids_B1, "attention_mask": mask, "past_key_values": kept}
+            inputs |= {"input_ids": ids_B1, "attention_mask": mask, "past_key_values": self.kept}
             if self._takes_positions:
                 inputs["position_ids"] = lengths_B1
         _placed.positions_B1 = lengths_B1
@@ -71,13 +75,11 @@ class Cached(Reader):
             logits: Tensor = self.model(**inputs).logits[:, -1].float()
         finally:
             _placed.positions_B1 = None
-        kept.advance(1)
-        self._lengths_B = self._lengths_B + 1
         return logits
 
     def select(self, index: Sequence[int]) -> None:
         """See `Reader.select`; columns that nobody reads any more are passed by."""
-        self._kept.select(index)
+        self.kept.select(index)
         rows = torch.tensor(index, dtype=torch.long, device=self.device)
         if self._two_sided:
             self._crossed.select(index)
@@ -89,7 +91,7 @@ class Cached(Reader):
         if len(lengths_B):
             least, most = map(int, lengths_B.aminmax())
             self._even = least == most
-            self._kept.window.begin = self._kept.window.end - most
+            self.kept.window.begin = self.kept.window.end - most
 
     def _enter_one(self, rows: list[tuple[int, ...]]) -> Tensor:
         shared = self._shared(rows)
@@ -103,7 +105,7 @@ class Cached(Reader):
         inputs = {"input_ids": ids_NT, "past_key_values": read, "use_cache": True}
         logits = self.last(inputs, [len(row) for row in rest], ids_NT.shape[1])
         read.advance(ids_NT.shape[1])
-        self._kept.adopt(read, [(number, len(row)) for number, row in enumerate(rows)])
+        self.kept.adopt(read, [(number, len(row)) for number, row in enumerate(rows)])
         return logits
 
     def _enter_two(self, prompts: Sequence[Prompt]) -> Tensor:
@@ -117,7 +119,7 @@ class Cached(Reader):
         logits = self.last(inputs, lengths, ids_NT.shape[1])
         read.advance(ids_NT.shape[1])
         crossed.advance(sources["input_ids"].shape[1])
-        self._kept.adopt(read, list(enumerate(lengths)))
+        self.kept.adopt(read, list(enumerate(lengths)))
         places = [(number, len(prompt.source or ())) for number, prompt in enumerate(prompts)]
         self._crossed.adopt(crossed, places, right=False)
         self._sources_B = torch.cat([self._sources_B, torch.tensor([n for _, n in places], device=self.device)])
@@ -128,8 +130,8 @@ class Cached(Reader):
         width = self._crossed.window.width
         dtype = next(self.model.parameters()).dtype
         unread = torch.zeros(1, 1, 1, dtype=dtype, device=self.device).expand(rows, width, 1)
-        both = EncoderDecoderCache(self._kept, self._crossed)
-        both.is_updated = dict.fromkeys(range(len(self._kept.layers)), True)
+        both = EncoderDecoderCache(self.kept, self._crossed)
+        both.is_updated = dict.fromkeys(range(len(self.kept.layers)), True)
         mask = (torch.arange(width, device=self.device) < self._sources_B[:, None]).long()
         return {
             "encoder_outputs": BaseModelOutput(last_hidden_state=unread),
@@ -183,45 +185,3 @@ def _look_up(table: Any, _arguments: Any, output: Tensor) -> Tensor:
     if positions_B1 is None:
         return output
     return nn.functional.embedding(positions_B1 + getattr(table, "offset", 0), table.weight)
-
-
-STUMBLES = (ValueError, TypeError, RuntimeError, IndexError, KeyError, AttributeError, AssertionError)
-"""What a family raises that is not made for what it is asked."""
-
-
-def reader_for(model: nn.Module, padding: int) -> Callable[[], Reader]:
-    """What makes a reader for a family, the fastest that is right; found by trying, since no list is complete.
-
-    Kinds of layers that go through a row as a whole show only in rows longer than is cheap; they are known by name.
-    """
-    config = text_config(unwrapped(model))
-    kinds = getattr(config, "layer_types", None)
-    if kinds and not BY_PLACE.issuperset(kinds):
-        return partial(Whole, model, padding)
-    for mixes in (True, False):
-        if _is_right(model, Cached(model, padding, mixes=mixes), Whole(model, padding), config.vocab_size):
-            return partial(Cached, model, padding, mixes=mixes)
-    return partial(Whole, model, padding)
-
-
-def _is_right(model: nn.Module, tried: Reader, right: Reader, vocabulary: int) -> bool:
-    """Whether a row has the logits that it has when read as a whole: beside another one, alone, and in its place."""
-    two_sided = unwrapped(model).config.is_encoder_decoder
-    ids = [number * 7919 % vocabulary for number in range(1, 40)]
-    lengths = (7, 4, 9) if tried.mixes else (4, 4, 4)
-    prompts = [
-        Prompt(tuple(ids[length : 2 * length]), tuple(ids[: length + 2]) if two_sided else None) for length in lengths
-    ]
-    close = SAME if next(model.parameters()).dtype == torch.float32 else 0.1
-    try:
-        with at_rest(model):
-            true = [right.enter(prompts[1:2]), right.step(ids[30:31]), right.step(ids[31:32]), right.step(ids[32:33])]
-            tried.enter(prompts[:1])
-            found = [tried.enter(prompts[1:2]), tried.step(ids[29:31])[1:]]
-            tried.enter(prompts[2:])
-            found.append(tried.step([ids[33], ids[31], ids[34]])[1:2])
-            tried.select([1])
-            found.append(tried.step(ids[32:33]))
-    except STUMBLES:
-        return False
-    return all(bool((a - b).abs().max() <= close * b.std()) for a, b in zip(found, true, strict=True))

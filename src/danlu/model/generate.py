@@ -16,8 +16,8 @@ from danlu.model.policy import Policy
 from danlu.model.reader import Prompt, Reader
 from danlu.model.written import Written
 
-SLOTS = 32
-"""Rows that are written side by side."""
+SLOTS = 64
+"""Rows that are written side by side: 64 of a model of 100 M hold 2 GB of keys and values at 400 tokens each."""
 
 PREFILL = 4096
 """Tokens of prompts, with padding, that are read at once: what bounds their memory."""
@@ -44,6 +44,7 @@ class _Text:
     """What is written after one prompt, and which rows of the reader that takes."""
 
     whose: Wanted
+    policy: Policy
     number: int
     hypotheses: Hypotheses
     rows: list[int] = field(default_factory=list)
@@ -126,25 +127,27 @@ class Session:
         first = sum(len(text.rows) for text in self._texts)
         texts = []
         for row, ((whose, number), prompt) in enumerate(zip(joining, prompts, strict=True)):
-            hypotheses = whose.policy.begin(prompt.ids, number, self.endings.of(prompt, whose.policy))
+            policy = self._known(whose.policy)
+            hypotheses = policy.begin(prompt.ids, number, self.endings.of(prompt, policy))
             if whose.take is not None and isinstance(hypotheses, Lines):
                 hypotheses.stream(whose.take)
-            texts.append(_Text(whose, number, hypotheses, [first + row]))
+            texts.append(_Text(whose, policy, number, hypotheses, [first + row]))
         self._texts += texts
         self._advance(texts, logits_NV, first)
+
+    def _known(self, policy: Policy) -> Policy:
+        """The policy under way that is equal, so that rows of several callers are chosen for together."""
+        return next((text.policy for text in self._texts if text.policy == policy), policy)
 
     def _advance(self, texts: Sequence[_Text], logits_BV: Tensor, first: int = 0) -> None:
         """Let each policy choose for its rows; `first` is the row of the first logits."""
         groups: defaultdict[int, list[_Text]] = defaultdict(list)
-        policies: dict[int, Policy] = {}
         for text in texts:
-            key = next((key for key, policy in policies.items() if policy == text.whose.policy), len(policies))
-            policies[key] = text.whose.policy
-            groups[key].append(text)
-        for key, members in groups.items():
+            groups[id(text.policy)].append(text)
+        for members in groups.values():
             rows = [row - first for text in members for row in text.rows]
             chosen = logits_BV if rows == list(range(len(logits_BV))) else logits_BV[rows]
-            policies[key].advance([text.hypotheses for text in members], chosen)
+            members[0].policy.advance([text.hypotheses for text in members], chosen)
         self._settle()
 
     def _settle(self) -> None:

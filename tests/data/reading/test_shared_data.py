@@ -47,16 +47,17 @@ FILES: list[tuple[str, str, str, int, set[str]]] = [
     ("cmrc2018", "data", "cmrc2018/cmrc2018_dev.json", 3_219, {"context", "question", "answers"}),
     ("cmrc2018", "test", "cmrc2018/cmrc2018_trial.json", 1_002, {"context", "question", "answers"}),
     ("xquad", "data", "xquad_en/xquad.en.json", 1_190, {"context", "question", "answers"}),
-    ("tatoeba", "data", "tatoeba_cmn_eng/cmn.txt", 29_155, {"source", "target"}),
+    ("tatoeba", "data", "tatoeba_cmn_eng/cmn.txt", 29_155, {"text", "translation"}),
     ("instructions", "data", "instructions/*.json", 999 + 1_000 + 91, {"messages"}),
     ("preference", "data", "preference/*.json", 600, {"messages", "chosen", "rejected"}),
     ("shakespeare", "data", "tinyshakespeare/input.txt", 1, {"text"}),
+    ("songci_to_order", "data", "songci/ci.song.*.json", 7_003, {"text", "target"}),
     ("songci", "data", "songci/ci.song.*.json", 7_003, {"text"}),
 ]
 
 
 def records(recipe: str, key: str, path: str) -> tuple[list[Record], BadRows]:
-    (stage,) = yaml.safe_load((ROOT / "examples" / "data" / f"{recipe}.yaml").read_text(encoding="utf-8"))[
+    (stage, *_) = yaml.safe_load((ROOT / "examples" / "data" / f"{recipe}.yaml").read_text(encoding="utf-8"))[
         "stages"
     ].values()
     section: dict[str, Any] = stage[key]

@@ -15,9 +15,13 @@ Shape = Literal["text", "label", "number", "structure"]
 
 _NAMES = {
     "text": "text sentence content review comment body document passage message utterance query question title tweet "
-    "post description summary input output instruction paragraphs paragraph premise target source 文本 内容 正文 句子 "
-    "评论 评价 文章 标题 问题 原文 微博",
+    "post description summary input output instruction paragraphs paragraph premise article source target 文本 内容 "
+    "正文 句子 评论 评价 文章 标题 问题 原文 微博",
     "text_pair": "text_pair text_b sentence2 sentence_b question2 hypothesis text2 second b 文本2 句子2",
+    "translation": "translation target trg tgt zh cn en english chinese text_b sentence2 译文 翻译 英文 中文",
+    "summary": "summary headline title abstract highlights target tldr 摘要 标题 概要",
+    "target": "target output rewritten corrected correction answer response completion after paragraphs "
+    "目标 改写 修改后 输出",
     "label": "label category class tag intent sentiment polarity emotion topic opinion target rating stars star "
     "label_name label_text class_name gold answer y 标签 类别 分类 情感 类型 意图 评分 星级 态度",
     "labels": "labels categories classes tags topics 标签 类别",

@@ -26,6 +26,7 @@ from danlu.recipe.part import kind_of
 from danlu.recipe.yaml_text import Keys
 from danlu.refusal import Refusal
 from danlu.task.task import Task
+from danlu.task.text_to_text import TextToText
 
 FEWEST = 10
 """Records of which some can be held out for validation and test."""
@@ -94,6 +95,8 @@ def _prepare(guessed: Guessed) -> dict[str, Any]:
     for split, sections in guessed.sections.items():
         read = [section | skip for section in sections]
         stage["data" if split == "train" else split] = read[0] if len(read) == 1 else read
+    if issubclass(guessed.task, TextToText):
+        stage["dedup"] = "none"  # a text has several right answers; they stay on one side of the split
     if guessed.cleaners:
         stage["cleaners"] = list(guessed.cleaners)
     if guessed.rare:

@@ -70,8 +70,10 @@ def other_task(task: type[Task], given: Given, stated: Mapping[str, Any]) -> tup
                 taken = read(other, given, stated, {}).columns
             except (Unfit, Refusal):
                 continue
-            numbers = [name for name in taken if shape_of(other, name)[0] == "number"]
-            if all(taken[name] == name for name in numbers):  # any column of numbers may be one of years or of keys
+            shapes = {name: shape_of(other, name)[0] for name in taken}
+            doubtful = [name for name, shape in shapes.items() if shape == "number"]  # or one of years, or of keys
+            doubtful += [name for name, shape in shapes.items() if shape == "text" and name != "text"]
+            if all(taken[name] == name for name in doubtful if name in other.columns):
                 suited.append((other.reads_tokens, kind))
     if not suited:
         return None, False

@@ -76,7 +76,8 @@ def task_settings(task: type[Task], found: Measured, script: Script) -> dict[str
     least = 128 if task.reads_tokens else 32  # short documents share a row
     longest = min(_LONGEST, max(least, 32 * -(-int(usual) // 32)))
     stops = task.model_fields["too_long"].default == "stop"
-    return {"max_length": longest} | ({"too_long": "truncate"} if stops else {})
+    drops = {"target_too_long": "drop"} if "target_too_long" in task.model_fields else {}
+    return {"max_length": longest} | ({"too_long": "truncate"} if stops else {}) | drops
 
 
 def tokenizer_for(task: type[Task], found: Measured, script: Script) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from danlu.engine.engine import Engine, Network
 from danlu.machine.device import device
 from danlu.machine.door import opened
 from danlu.machine.seed import generator
-from danlu.model.cached import reader_for
 from danlu.model.ends import Endings
 from danlu.model.fast import prepare_for_inference
 from danlu.model.folder import open_model
@@ -23,6 +22,7 @@ from danlu.model.packed import Packed, packed
 from danlu.model.policy import Policy, changed
 from danlu.model.positions import longest_row
 from danlu.model.reader import Reader
+from danlu.model.readers import reader_for
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.task.task import Task

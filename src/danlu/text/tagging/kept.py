@@ -31,7 +31,7 @@ def packed(counts: Counts) -> str:
         "moves": kept.moves.astype(np.int64),
         "last": kept.last.astype(np.int64),
     }
-    return base64.b64encode(zlib.compress(save(arrays), 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(save(arrays), 6)).decode("ascii")
 
 
 def unpacked(text: str) -> Counts:

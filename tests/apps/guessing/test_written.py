@@ -1,0 +1,30 @@
+"""`danlu init` of tasks that write: their columns by name, and settings of a recipe that runs."""
+
+import json
+
+import pytest
+
+from danlu.apps.init import init
+from danlu.stages.recipe import read
+
+PAIRS = {
+    "translate": ({"source": "今天天气很好，我们去公园。", "target": "The weather is fine today."}, "source"),
+    "summarise": ({"title": "大雨停课", "content": "今天早上下了大雨，几条路被淹，学校停课。"}, "content"),
+    "rewrite": ({"input": "我门去公圆玩，你去不去？", "output": "我们去公园玩，你去不去？"}, "input"),
+}
+
+
+@pytest.mark.parametrize("model", ["scratch"])
+@pytest.mark.parametrize("kind", PAIRS)
+def test_a_recipe_of_a_task_that_writes_names_both_columns(tmp_path, monkeypatch, kind, model):
+    record, text = PAIRS[kind]
+    rows = [{name: f"{number} {value}" for name, value in record.items()} for number in range(60)]
+    (tmp_path / "data.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    init(kind, "data.jsonl", model=model)
+    stages = read(next(tmp_path.glob("*.yaml"))).stages
+    (other,) = set(record) - {text}
+    task = stages["model"].task
+    assert stages["clean"].data.columns == {"text": text, task.target: other}
+    assert (stages["clean"].dedup, stages["model"].model.architecture) == ("none", "marian")
+    assert (task.target_too_long, task.too_long) == ("drop", "truncate")
