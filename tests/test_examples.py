@@ -21,6 +21,12 @@ ASKED = {
         {"context": "苏轼住在成都，最爱吃豆腐。", "question": "他在哪里？"},
         {"text", "start", "end", "score", "answers"},
     ),
+    "choose": (
+        {"text": "老王把书忘在车上了。", "question": "书在哪里？", "choices": ["家里", "车上"]},
+        {"choice", "option", "scores"},
+    ),
+    "embed": ("茶怎么做？", {"vector"}),
+    "rank": ({"text": "杜甫是哪里人？", "candidates": ["杜甫生于巩县。", "今天下雨。"]}, {"ranking", "scores"}),
     "relate": ("<e1>苏轼</e1>是<e2>眉山</e2>人。", {"label", "scores"}),
     "prefer": (
         {"text": "电梯在哪里？", "chosen": "电梯在大厅右边。", "rejected": "自己找。"},

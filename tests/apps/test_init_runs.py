@@ -1,4 +1,4 @@
-"""`danlu init`, then `danlu run` without an edit, on data of fifteen kinds."""
+"""`danlu init`, then `danlu run` without an edit, on data of many kinds."""
 
 import contextlib
 import csv
@@ -89,6 +89,21 @@ def preferences(place: Path) -> tuple[str, str]:
     ]
     (place / "dpo.json").write_text(json.dumps(rows, ensure_ascii=False), "utf-8")
     return "prefer", "dpo.json"
+
+
+def choices(place: Path) -> tuple[str, str]:
+    (place / "lost.jsonl").write_bytes((EXAMPLES / "choose" / "lost.jsonl").read_bytes())
+    return "choose", "lost.jsonl"
+
+
+def queries(place: Path) -> tuple[str, str]:
+    (place / "queries.jsonl").write_bytes((EXAMPLES / "rank" / "queries.jsonl").read_bytes())
+    return "rank", "queries.jsonl"
+
+
+def fitting_pairs(place: Path) -> tuple[str, str]:
+    (place / "pairs.csv").write_bytes((EXAMPLES / "embed" / "pairs.csv").read_bytes())
+    return "embed", "pairs.csv"
 
 
 def relations(place: Path) -> tuple[str, str]:
@@ -183,6 +198,9 @@ KINDS = {
     zip_of_tables: PACKED,
     questions: {"kind": "squad", "path": "stories.jsonl"},
     preferences: {"kind": "chat", "path": "dpo.json"},
+    choices: {"kind": "jsonl", "path": "lost.jsonl"},
+    queries: {"kind": "jsonl", "path": "queries.jsonl"},
+    fitting_pairs: {"kind": "csv", "path": "pairs.csv"},
     relations: {"kind": "marked", "path": "poets.tsv"},
     poems: {"kind": "json", "path": "ci.json", "join": {"text": "\n"}, "columns": {"text": "paragraphs"}},
 }

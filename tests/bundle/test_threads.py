@@ -61,7 +61,8 @@ def texts(number: int) -> list[dict[str, Any]]:
     rng = np.random.default_rng(number)
     found = ["".join(rng.choice(list(LETTERS), rng.integers(2, 20))) for _ in range(12)]
     marks = {"head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
-    return [{"text": text, "context": text, "question": LETTERS[:4], **marks} for text in found]
+    asked = {"question": LETTERS[:4], "choices": ["好", "慢"], "candidates": ["快", "好书"], **marks}
+    return [{"text": text, "context": text, **asked} for text in found]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,8 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {}
     for kind in kinds(Task):
         task = Task.model_validate(kind)
-        sample = [{name: value for name, value in record.items() if name != "text_pair"} for record in task.sample]
+        pairs = {"text_pair"} - task.columns.keys()
+        sample = [{name: value for name, value in record.items() if name not in pairs} for record in task.sample]
         task = task.fitted(sample).shaped("decoder")
         causal = task.auto_class == "AutoModelForCausalLM"
         source = Bpe(size=300) if causal else WordPiece(size=60, min_frequency=1)

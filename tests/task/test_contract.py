@@ -40,22 +40,25 @@ def test_there_are_tasks_to_keep_the_contract():
 
 @cache
 def tokenizer_for(kind):
-    if find(Task, kind)().auto_class != "AutoModelForMaskedLM" and find(Task, kind).answers_by != "forward":
+    if find(Task, kind)().auto_class != "AutoModelForMaskedLM" and find(Task, kind)().answers_by != "forward":
         return Bpe(size=300).build(lambda: iter(TEXTS))
     return WordPiece(size=200, min_frequency=1).build(lambda: iter(TEXTS))
 
 
+def shaped(kind):
+    task = find(Task, kind)()
+    return task.fitted(task.sample).shaped("encoder" if task.auto_class == "AutoModel" else "encoder_decoder")
+
+
 @cache
 def task_for(kind):
-    task = find(Task, kind)()
-    return task.fitted(task.sample).shaped("encoder_decoder").suited(model_for(kind), tokenizer_for(kind), print)
+    return shaped(kind).suited(model_for(kind), tokenizer_for(kind), print)
 
 
 @cache
 def model_for(kind):
     torch.manual_seed(0)
-    task, tokenizer = find(Task, kind)(), tokenizer_for(kind)
-    task = task.fitted(task.sample).shaped("encoder_decoder")
+    task, tokenizer = shaped(kind), tokenizer_for(kind)
     if "Seq2Seq" in task.auto_class:
         sizes = {"layers": 2, "width": 32, "heads": 4, "positions": LIMIT, "dropout": 0.0}
         return Scratch(architecture="bart", **sizes).build(task.auto_class, tokenizer, task.config()).eval()
@@ -159,12 +162,17 @@ def test_the_loss_of_a_padded_batch_is_the_sum_of_its_rows(kind):
     task = task_for(kind)
     batch = collate(kind, encode(kind, task.sample), LIMIT)
     whole = loss_of(kind, batch)
+    if task.couples_rows:
+        torch.testing.assert_close(whole, loss_of(kind, collate(kind, encode(kind, task.sample))))
+        return
     assert all(value.dtype == torch.float32 and torch.isfinite(value) for value in whole.values())
     alone = dict.fromkeys(whole, 0.0)
+    stop = 0
     for row, item in enumerate(encode(kind, task.sample)):
+        start, stop = stop, stop + len(item.rows)
         written = len(item) if item.target_ids is None else len(item.target_ids)
         inputs = {
-            name: tensor[row : row + 1, : written if name.startswith("decoder_") else len(item)]
+            name: tensor[start:stop, : written if name.startswith("decoder_") else len(item)]
             for name, tensor in batch.inputs.items()
         }
         targets = {
@@ -192,7 +200,7 @@ def test_the_loss_reaches_the_parameters(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_are_plain_and_do_not_depend_on_company(kind):
     asked = {"text", "text_pair", "tokens", "words", "context", "question", "head", "tail", "messages"}
-    asked |= {"chosen", "rejected"}
+    asked |= {"chosen", "rejected", "choices", "positives", "negatives"}
     records = [{name: value for name, value in r.items() if name in asked} for r in task_for(kind).sample]
     predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task_for(kind), tokenizer_for(kind))
     together = predictor.predict(records)
@@ -215,6 +223,11 @@ def close(one, other):
 @pytest.mark.parametrize("kind", KINDS)
 def test_perfect_outputs_give_the_perfect_answer(kind):
     task = task_for(kind)
+    if task.examined_as != task.answer_form:
+        given = [task.decode([np.eye(3, 8, dtype=np.float32)[[n, n]]], [], task.sample[n]) for n in range(3)]
+        for record, prediction in zip(task.sample, task.examined(given, task.sample), strict=True):
+            assert task.examined_form.wrong(task.gold(record), prediction)[0] == 0
+        return
     rows = encode(kind, task.sample, labelled=task.answer_form != "likelihood")
     for number, record in enumerate(task.sample):
         mine = [row for row in rows if row.record == number]
@@ -226,6 +239,8 @@ def test_perfect_outputs_give_the_perfect_answer(kind):
         value, truth = task.form.value(prediction), task.gold(record)
         if task.answer_form in ("excerpt", "preference"):
             assert task.form.right(truth, value)
+        elif task.answer_form == "ranking":
+            assert task.form.wrong(truth, prediction)[0] == 0
         else:
             assert value == (pytest.approx(truth) if task.answer_form == "number" else truth)
         json.dumps(prediction)
@@ -240,9 +255,11 @@ def perfect(task, row):
         places = np.array([[row.targets["start"], row.targets["end"]]])
         return np.where(np.arange(len(row))[:, None] == places, 0.0, -30.0).astype(np.float32)
     (target,) = row.targets.values()
+    if task.answer_form == "choice":
+        return np.where(np.arange(len(row.rows)) == target, 0.0, -30.0).astype(np.float32)
     if task.answer_form == "number":
         return np.array([target], np.float64)
-    if task.answer_form == "labels":
+    if task.answer_form in ("labels", "ranking"):
         return np.where(target == 1, 0.0, -30.0).astype(np.float32)
     sure = np.where(np.eye(len(task.config()["id2label"]), dtype=bool), 0.0, -30.0).astype(np.float32)
     return sure[np.maximum(target, 0)]
@@ -290,6 +307,10 @@ def asked(kind, text):
         return {"text": f"好月{text}", "head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
     if "chosen" in sample:
         return {"text": text, "chosen": sample["chosen"], "rejected": sample["rejected"]}
+    if "choices" in sample:
+        return {"text": text, "choices": ["月", "明"]}
+    if "positives" in sample:
+        return {"text": text, "candidates": ["月", "明"]}
     second = sample.get("text_pair")
     return {"text": text} if second is None else {"text": second, "text_pair": text}
 

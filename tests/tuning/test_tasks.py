@@ -11,6 +11,7 @@ from transformers import BertConfig, LlamaConfig, MarianConfig
 from danlu.model.attention import NAME
 from danlu.model.heads import unwrapped
 from danlu.recipe.part import kinds
+from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
@@ -35,7 +36,7 @@ def tokenizer() -> Tokenizer:
 
 def tuned(kind: str, method: str, tokenizer: Tokenizer) -> tuple[Task, torch.nn.Module, Batch]:
     task = Task.model_validate(kind)
-    task = task.fitted(task.sample).shaped("decoder" if method == "head" else "encoder_decoder")
+    task = task.fitted(task.sample).shaped("decoder" if method == "head" or kind == "embed" else "encoder_decoder")
     family = next((each for name, each in FAMILIES.items() if name in task.auto_class), BertConfig)
     words = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "bos_token_id": 2, "eos_token_id": 3}
     sizes = TWO_SIDED if family is MarianConfig else SIZES
@@ -50,8 +51,19 @@ def tuned(kind: str, method: str, tokenizer: Tokenizer) -> tuple[Task, torch.nn.
     return task, model, batch
 
 
-@pytest.mark.parametrize("kind", kinds(Task))
-@pytest.mark.parametrize("method", kinds(Method))
+HEADLESS = {kind for kind in kinds(Task) if Task.model_validate(kind).auto_class == "AutoModel"}
+
+
+def test_a_model_without_a_head_is_not_trained_above_its_trunk(tokenizer: Tokenizer) -> None:
+    for kind in HEADLESS:
+        with pytest.raises(Refusal, match="does not tell its trunk from its head; use tuning: full"):
+            tuned(kind, "head", tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [(method, kind) for method in kinds(Method) for kind in kinds(Task) if method != "head" or kind not in HEADLESS],
+)
 def test_the_loss_of_a_task_falls_and_reaches_what_is_trained(kind: str, method: str, tokenizer: Tokenizer) -> None:
     task, model, batch = tuned(kind, method, tokenizer)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3e-3)
@@ -67,10 +79,12 @@ def test_the_loss_of_a_task_falls_and_reaches_what_is_trained(kind: str, method:
     least = 0.0 if (method, task.answer_form) == ("head", "number") else 0.02
     assert losses[-1] < losses[0] - least
     idle = {name for name, p in model.named_parameters() if p.requires_grad} - set(reached)
+    if task.auto_class == "AutoModel":  # whose pooler belongs to heads
+        idle = {name for name in idle if "pooler" not in name}
     assert not idle
 
 
-@pytest.mark.parametrize("kind", kinds(Task))
+@pytest.mark.parametrize("kind", sorted({*kinds(Task)} - HEADLESS))
 def test_cached_features_give_the_loss_of_the_whole_model(kind: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
     task, model, batch = tuned(kind, "head", tokenizer)
     expected = task.loss(model, batch)

@@ -4,6 +4,7 @@ It may hold adapters, each under a name: what trainings have added to the same b
 """
 
 import copy
+import json
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -193,6 +194,10 @@ def save(
         with quiet():
             plain.save_pretrained(temporary)
             _with_limit(tokenizer, longest_row(model)).save_pretrained(temporary)
+        width = getattr(model.config, "hidden_size", 0)
+        for name, told in ({} if adapter else task.beside(width, longest_row(model))).items():
+            (temporary / name).parent.mkdir(exist_ok=True)
+            write_text(temporary / name, json.dumps(told, indent=1) + "\n")
         facts = {
             "danlu": version("danlu"),
             "task": task.to_plain(),

@@ -18,7 +18,10 @@ DEPTH = 32
 """How deep values may lie within each other; records are flat as a rule, and what is deeper costs gigabytes."""
 
 
-STRUCTURED = frozenset({"answers", "entities", "head", "labels", "messages", "tags", "tail", "tokens", "words"})
+STRUCTURED = frozenset(
+    {"answers", "choices", "entities", "head", "labels", "messages", "negatives", "positives"}
+    | {"tags", "tail", "tokens", "words"}
+)
 """Columns that are lists or dicts by their nature; every other one that is needed holds a text or a number."""
 
 

@@ -46,6 +46,7 @@ class Source(Part):
 _HEADS = {
     "AutoModelForCausalLM": ("predicts the next token (causal_lm)", "masked_lm"),
     "AutoModelForMaskedLM": ("guesses hidden tokens (masked_lm)", "causal_lm"),
+    "AutoModelForMultipleChoice": ("has a head for choices", "of what it can do"),
     "AutoModelForSeq2SeqLM": ("reads one text and writes another", "of what it can do"),
 }
 

@@ -1,5 +1,7 @@
 """What a record must hold, checked where a task reads it."""
 
+from math import isfinite
+
 from danlu.data.labels import label_of
 from danlu.data.record import Record
 from danlu.refusal import Refusal
@@ -31,6 +33,23 @@ def label_in(record: Record, number: int, column: str = "label") -> str:
         what = "empty" if isinstance(value, str) else _named(value)
         raise Refusal(f"record {number + 1:,}: column '{column}' must be a label (text), and it is {what}")
     raise Refusal(missing(record, number, column, "a label (text)"))
+
+
+def number_in(record: Record, number: int, column: str) -> float:
+    """The number in a column, also where it is written as text; `number` counts records from 0.
+
+    Raises `Refusal` naming the record and the column where it is missing or no finite number.
+    """
+    if column not in record:
+        raise Refusal(missing(record, number, column, "a number"))
+    given = record[column]
+    try:
+        found = float("nan") if isinstance(given, bool) else float(given)
+    except (TypeError, ValueError, OverflowError):
+        found = float("nan")
+    if not isfinite(found):
+        raise Refusal(f"record {number + 1:,}: column '{column}' must be a number, and it is {given!r:.40}")
+    return found
 
 
 def missing(record: Record, number: int, column: str, expected: str) -> str:

@@ -61,6 +61,9 @@ class Task(Part):
     other_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that may stand in place of these."""
 
+    other_ways: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Sets of columns with which it can learn too, unlike those of its samples; none: each other column alone."""
+
     answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "forward"
     """How an answer comes about: from one pass, from how likely the model finds the row, or by writing tokens."""
 
@@ -251,6 +254,27 @@ class Task(Part):
     def tried(self) -> Record:
         """A record with all that this task reads, to try a model with."""
         return self.sample[0]
+
+    @property
+    def examined_as(self) -> str:
+        """Name of the form of answers by which it is examined, where that is not the form in which it answers."""
+        return self.answer_form
+
+    @property
+    def examined_form(self) -> Answer:
+        """That form."""
+        return find(Answer, self.examined_as)()  # type: ignore[type-abstract]
+
+    def examined(self, predictions: Iterable[Prediction], records: Sequence[Record]) -> Iterable[Prediction]:
+        """Predictions of the form by which it is examined, of those of all records of a test set, in their order."""
+        return predictions
+
+    def beside(self, width: int, limit: int) -> dict[str, Any]:
+        """What other programs read of a bundle, as plain values by the name of a json file.
+
+        `width` is that of the model's hidden states, `limit` the longest row that it allows, in tokens.
+        """
+        return {}
 
     def label_names(self) -> tuple[str, ...]:
         """The labels that metrics report one by one, in a fixed order."""

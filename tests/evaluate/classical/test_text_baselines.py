@@ -4,6 +4,8 @@ import pytest
 from danlu.evaluate.classical.baseline import Baseline
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.task.tasks.choose import Choose
+from danlu.task.tasks.embed import Embed
 from danlu.task.tasks.rewrite import Rewrite
 from danlu.task.tasks.summarise import Summarise
 from danlu.task.tasks.translate import Translate
@@ -51,3 +53,28 @@ def test_lead_is_the_first_sentence(text, first):
 
 def test_copy_is_the_text():
     assert answers("copy", Rewrite(), [], ["我门 去"]) == ["我门 去"]
+
+
+def test_the_choice_that_shares_most_with_the_text_is_chosen():
+    train = [{"text": "今天下雨了", "choices": ["下雪", "天晴"], "answer": 0}]
+    test = [
+        {"text": "小明去了北京的公园", "question": "小明在哪里？", "choices": ["上海的剧院", "北京的公园"]},
+        {"text": "The dog ate the bone.", "choices": ["A cat slept.", "The dog ate.", "Nobody came."]},
+        {"text": "", "choices": ["☃", "x"]},
+    ]
+    found = find(Baseline, "tfidf_choice")(pieces="characters").fit_predict(Choose(), [*train, *test], test[:1])
+    found += find(Baseline, "tfidf_choice")().fit_predict(Choose(), [*train, *test[1:]], test[1:])
+    assert [each["choice"] for each in found[:2]] == [1, 1]
+    assert found[0]["option"] == "北京的公园"
+    assert all(sum(each["scores"]) == pytest.approx(1) for each in found)
+
+
+def test_texts_are_found_by_the_rare_pieces_that_they_share():
+    records = [
+        {"text": "茶怎么泡", "text_pair": "泡茶要热水"},
+        {"text": "where is the museum", "text_pair": "the museum is in London"},
+        {"text": "☃", "text_pair": "李白生于碎叶城"},
+    ]
+    found = find(Baseline, "tfidf_retrieval")(pieces="characters").fit_predict(Embed(), records, records)
+    assert [each["ranking"][0] for each in found[:2]] == ["泡茶要热水", "the museum is in London"]
+    assert found[0]["scores"] == sorted(found[0]["scores"], reverse=True)

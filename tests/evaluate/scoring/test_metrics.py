@@ -47,6 +47,17 @@ DIRECTED = ("cause(e1,e2)", "cause(e2,e1)", "part(e1,e2)", "Other")
 RELATIONS = ["cause(e1,e2)", "cause(e1,e2)", "cause(e2,e1)", "Other", "part(e1,e2)"]
 RELATED = ["cause(e1,e2)", "cause(e2,e1)", "Other", "part(e1,e2)", "part(e1,e2)"]
 
+RANKINGS = (  # of the second relevant one of the first query nothing is found, of the last one only at place 11
+    [(("a", 2.0), ("b", 1.0)), (("c", 1.0),), (("d", 0.0),), (("e", 1.0), ("f", 0.0))],
+    [
+        (("x", 3.0), ("a", 2.0)),
+        (("c", 1.0), ("x", 0.5)),
+        (("d", 1.0),),
+        (*((name, 20.0) for name in "ghijklmnop"), ("e", 1.0)),
+    ],
+)
+GAIN = (2 / math.log2(3)) / (2 + 1 / math.log2(3))
+
 CASES = {
     "accuracy": ("label", GOLD, PREDICTED, LABELS, 3 / 5),
     "precision": ("label", GOLD, PREDICTED, LABELS, (2 / 2 + 1 / 2 + 0) / 3),
@@ -79,6 +90,9 @@ CASES = {
     "verbatim": ("text", [("x = 1", "x=1"), ("X",), ("y ",)], [("x=1",), ("x",), ("y ",)], (), 2 / 3),
     "preference_accuracy": ("preference", [1.0] * 4, [2.5, -1.0, 0.5, 0.0], (), 2 / 4),
     "reward_margin": ("preference", [1.0] * 4, [2.5, -1.0, 0.5, 0.0], (), 2.0 / 4),
+    "recall_at_k": ("ranking", *RANKINGS, (), (1 / 2 + 1 + 0) / 3),
+    "mrr": ("ranking", *RANKINGS, (), (1 / 2 + 1 + 1 / 11) / 3),
+    "ndcg_at_k": ("ranking", *RANKINGS, (), (GAIN + 1 + 0) / 3),
     "auc": ("label", ["x", "x", "y", "y"], ["x", "y", "y", "y"], ("x", "y"), 3.5 / 4),  # of the scores, one pair equal
 }
 

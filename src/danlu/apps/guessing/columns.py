@@ -31,6 +31,10 @@ _NAMES = {
     "context": "context passage document paragraph article text content 上下文 文章 段落 原文",
     "question": "question query 问题 提问",
     "answers": "answers answer 答案",
+    "choices": "choices options alternatives candidates endings 选项",
+    "answer": "answer answer_key gold label correct 答案",
+    "positives": "positives positive pos 正例",
+    "negatives": "negatives negative neg hard_negatives 负例",
     "head": "head subject e1 头实体",
     "tail": "tail object e2 尾实体",
     "entities": "entities spans ner entity_list 实体",
@@ -100,19 +104,19 @@ def columns_of(records: Sequence[Record]) -> dict[str, Column]:
 def ways(task: type[Task]) -> list[tuple[str, ...]]:
     """The sets of columns with any of which the task can learn, the fullest first.
 
-    They are those of its samples, and each other column that stands in none of these.
+    They are those of its samples, and its other ways, or each other column that stands in none of these.
     """
     sets = {tuple(name for name in record if name in {*task.columns, *task.other_columns}) for record in task.sample}
     sets |= {tuple(task.columns)} if not any(set(way) <= set(task.columns) for way in sets) else set()
-    alone = [(name,) for name in task.other_columns if not any(name in way for way in sets)]
-    return [*sorted(sets, key=lambda way: (-len(way), way)), *alone]
+    alone = ((name,) for name in task.other_columns if not any(name in way for way in sets))
+    return [*sorted(sets, key=lambda way: (-len(way), way)), *(task.other_ways or alone)]
 
 
 def shape_of(task: type[Task], column: str) -> tuple[Shape, Any]:
     """What the task wants in a column, as its samples and its own words tell, and a value like it."""
     values = [record[column] for record in task.sample if column in record]
     like = next((value for value in values if value), None)
-    if isinstance(like, list | dict) or column in ("words", "tokens", "tags", "entities"):
+    if isinstance(like, list | dict) or column in ("words", "tokens", "tags", "entities", "answer"):
         return "structure", like or [""]
     if isinstance(like, int | float) and not isinstance(like, bool):
         return "number", like

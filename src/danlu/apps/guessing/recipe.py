@@ -106,7 +106,7 @@ def _prepare(guessed: Guessed) -> dict[str, Any]:
         stage |= {"text": texts[0] if len(texts) == 1 else texts, "dedup": "exact"}
     if "messages" in guessed.task.columns:
         stage["text"] = "messages"
-    if "head" in guessed.task.columns:  # a text may be marked in several ways
+    if {"head", "choices"} & guessed.task.columns.keys():  # a text may be marked, or asked about, in several ways
         stage |= {"dedup": "none", "conflicts": "keep"}
     if guessed.held_out:
         stage["split"] = guessed.held_out

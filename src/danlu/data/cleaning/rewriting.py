@@ -17,6 +17,9 @@ TEXTS = (
 )
 """Columns that hold a text, beside the one that records are compared by."""
 
+LISTS = ("choices", "negatives", "positives")
+"""Columns that hold several texts."""
+
 TOKENS = ("tokens", "words")
 """Columns that hold a text in pieces; `tags` goes with the first that there is."""
 
@@ -62,7 +65,22 @@ def rewrite_texts(
             if name == "context" and "answers" in marks and "answers" in record:
                 lost += _move_answers(record, rewriter.trace(old), new)
             records[row] = record
+    for name in LISTS:
+        _rewrite_list(records, rewriter, name if name in names else "")
     return lost
+
+
+def _rewrite_list(records: list[Record], rewriter: Rewriter, name: str) -> None:
+    """Rewrite each of several texts; an answer that is one of them follows."""
+    rows = [row for row, record in enumerate(records) if _is_texts(record.get(name))]
+    new = iter(rewriter.rewrite([text for row in rows for text in records[row][name]]))
+    for row in rows:
+        old = records[row][name]
+        texts = [next(new) for _ in old]
+        if texts != old:
+            answer = records[row].get("answer")
+            follows = {"answer": texts[old.index(answer)]} if name == "choices" and answer in old else {}
+            records[row] = records[row] | {name: texts} | follows
 
 
 def rewrite_tokens(records: list[Record], rewriter: Rewriter, names: Collection[str]) -> None:

@@ -20,13 +20,13 @@ class Baseline(Part):
 
     def refuse_other_form(self, task: Task) -> None:
         """Raise `Refusal` for a task with another form of answers."""
-        if task.answer_form != self.answer_form:
+        if task.examined_as != self.answer_form:
             every = {kind: find(Baseline, kind) for kind in kinds(Baseline)}  # type: ignore[type-abstract]
-            fitting = [kind for kind, baseline in every.items() if baseline.answer_form == task.answer_form]
+            fitting = [kind for kind, baseline in every.items() if baseline.answer_form == task.examined_as]
             remedy = f"choose {' or '.join(fitting)}" if fitting else "write baseline: none"
             raise Refusal(
                 f"The baseline '{self.kind}' answers in the form {self.answer_form}, and the task '{task.kind}' in "
-                f"the form {task.answer_form}; {remedy}."
+                f"the form {task.examined_as}; {remedy}."
             )
 
     @abstractmethod

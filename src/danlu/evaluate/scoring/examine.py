@@ -69,10 +69,10 @@ def examine(
     """
     if not records:
         raise Refusal("There are no records to evaluate on; give a file or a split that is not empty.")
-    measured = measures([*task.metrics, *metrics], task.form.kind)
+    measured = measures([*task.metrics, *metrics], task.examined_as)
     gold = truths(task, records)
     side = empty_side(task, gold, measured)
-    found = worst(task.form, records, gold, side.taking(predict(records)), errors)
+    found = worst(task.examined_form, records, gold, side.taking(task.examined(predict(records), records)), errors)
     rival = None
     if baseline:
         rival = (baseline.kind, filled(task, gold, baseline.fit_predict(task, train, records), measured))
@@ -124,7 +124,7 @@ def form_of(scores: dict[str, Any]) -> Answer | None:
     """The form of the answers that were scored; older scores name the task alone. None where neither is known."""
     form, task = scores.get("form"), scores.get("task")
     if form is None and task in kinds(Task):
-        form = find(Task, task).answer_form  # type: ignore[type-abstract]
+        form = find(Task, task)().answer_form  # type: ignore[type-abstract]
     return find(Answer, form)() if form in kinds(Answer) else None  # type: ignore[type-abstract]
 
 

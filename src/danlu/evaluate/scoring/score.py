@@ -96,9 +96,9 @@ def score(
     and nothing is kept of them but what metrics look at. Raises `Refusal` if there are no records, if predictions and
     records differ in number, or if a record has no truth or an unknown label.
     """
-    measured = measures([*task.metrics, *metrics], task.form.kind)
+    measured = measures([*task.metrics, *metrics], task.examined_as)
     gold = truths(task, records)
-    ours = filled(task, gold, predictions, measured)
+    ours = filled(task, gold, task.examined(predictions, records), measured)
     rival = (baseline[0], filled(task, gold, baseline[1], measured)) if baseline else None
     return score_sides(measured, ours, rival, resamples=resamples, seed=seed)
 
@@ -107,7 +107,7 @@ def empty_side(task: Task, gold: Sequence[Any], metrics: dict[str, Metric]) -> S
     """A side without an answer yet; with room for scores if one of the metrics looks at them."""
     labels = task.label_names()
     scored = any(metric.needs_scores for metric in metrics.values())
-    return Side(task.form, labels, gold, scores=Columns(len(labels)) if scored else None)
+    return Side(task.examined_form, labels, gold, scores=Columns(len(labels)) if scored else None)
 
 
 def filled(task: Task, gold: Sequence[Any], predictions: Iterable[Prediction], metrics: dict[str, Metric]) -> Side:
@@ -159,8 +159,8 @@ def score_sides(
 
 def values(task: Task, records: Sequence[Record], predictions: Iterable[Prediction]) -> dict[str, float]:
     """The task's metrics without intervals, as cheap as can be; refuses what `score` refuses."""
-    metrics = measures(task.metrics, task.form.kind)
-    side = filled(task, truths(task, records), predictions, metrics)
+    metrics = measures(task.metrics, task.examined_as)
+    side = filled(task, truths(task, records), task.examined(predictions, records), metrics)
     side.refuse_incomplete()
     return {name: metric.measured(metric.prepared(side), len(side.gold)) for name, metric in metrics.items()}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from danlu.data.cleaning.rewriting import TEXTS
+from danlu.data.cleaning.rewriting import LISTS, TEXTS
 from danlu.data.record import Record
 from danlu.machine.files import folder_in_place, write_text
 from danlu.refusal import Refusal
@@ -48,7 +48,7 @@ class TokenizerStage(Stage):
 
 def texts_of(record: Record) -> list[str]:
     """All texts of a record, read or to be written, or what its messages say, or what its words or tokens make."""
-    found = [record[name] for name in TEXTS if record.get(name) is not None]
+    found = [record[name] for name in (*TEXTS, *LISTS) if record.get(name) is not None]
     found += [message["content"] for message in record.get("messages") or ()]
     if not found:
         return [joined(record.get("words") or record.get("tokens") or ())[0]]

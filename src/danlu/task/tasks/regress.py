@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from danlu.data.record import Record
 from danlu.refusal import Refusal
-from danlu.task.columns import missing
+from danlu.task.columns import number_in
 from danlu.task.task import Output, Prediction, Task, Truth
 from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
@@ -50,7 +50,7 @@ class Regress(Task):
         or too close to have a deviation.
         """
         pairs = in_pairs(records) if self.pairs is None else self.pairs
-        numbers_N = np.array([_number_in(record, number) for number, record in enumerate(records)])
+        numbers_N = np.array([number_in(record, number, "score") for number, record in enumerate(records)])
         if self.deviation:
             return self.model_copy(update={"pairs": pairs})
         if not len(numbers_N) or numbers_N.min() == numbers_N.max():
@@ -73,7 +73,7 @@ class Regress(Task):
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a text, or one a window; the target `number` is what the model is to say."""
-        numbers = [_number_in(record, number) for number, record in enumerate(records)] if labelled else None
+        numbers = [number_in(record, number, "score") for number, record in enumerate(records)] if labelled else None
         limit = min(limit, self.max_length or limit)
         encoded = encoded_texts(records, tokenizer, limit, self.too_long, pairs=bool(self.pairs))
         for item in encoded if numbers is not None else ():
@@ -115,21 +115,7 @@ class Regress(Task):
 
     def gold(self, record: Record, number: int = 0) -> float:
         """The number."""
-        return _number_in(record, number)
+        return number_in(record, number, "score")
 
     def _scale(self) -> float:
         return self.deviation or 1.0
-
-
-def _number_in(record: Record, number: int) -> float:
-    """The number in the column `score`, also where it is written as text."""
-    if "score" not in record:
-        raise Refusal(missing(record, number, "score", "a number"))
-    given = record["score"]
-    try:
-        found = float("nan") if isinstance(given, bool) else float(given)
-    except (TypeError, ValueError, OverflowError):
-        found = float("nan")
-    if not isfinite(found):
-        raise Refusal(f"record {number + 1:,}: column 'score' must be a number, and it is {given!r:.40}")
-    return found

@@ -57,15 +57,17 @@ def windows(
     overlap: int = 0,
     offsets: bool = False,
     blanks: bool = False,
+    records: Sequence[int] | None = None,
 ) -> list[Encoded]:
     """Rows of at most `limit` tokens, each with its special tokens; one a text, several where a long one is split.
 
     `overlap` is how many tokens two neighbouring windows of a text share; `offsets` asks for the characters of
-    each token, and with `blanks` a mask token in a text is the mask. Raises `Refusal` naming the record for a text
-    that is too long under "stop".
+    each token, and with `blanks` a mask token in a text is the mask. `records` are the numbers of the records that the
+    texts are of; None: each is of its own. Raises `Refusal` naming the record for a text that is too long under "stop".
     """
     found = []
-    for record, encoding in enumerate(tokenized(texts, tokenizer, offsets=offsets, blanks=blanks)):
+    numbers = range(len(texts)) if records is None else records
+    for record, encoding in zip(numbers, tokenized(texts, tokenizer, offsets=offsets, blanks=blanks), strict=True):
         ids = np.array(encoding.ids or [_stand_in(tokenizer)], np.int32)
         row = Row(ids, np.array(encoding.offsets or [(0, 0)], np.int32) if offsets else None)
         if len(ids) <= limit:
@@ -85,19 +87,21 @@ def windows_of_pairs(
     *,
     overlap: int = 0,
     offsets: bool = False,
+    records: Sequence[int] | None = None,
 ) -> list[Encoded]:
     """Rows of two texts each, at most `limit` tokens long; a second text that is too long slides under its first.
 
     The first is in every window, whole. Where it takes more than half a row and the second does not fit beside it, it
     is cut to that half under "truncate" and "split", which counts as cut. `overlap` is how many tokens two
-    neighbouring windows of the second share, `offsets` asks for the characters of the second. Raises `Refusal`
-    naming the record for texts that are too long under "stop".
+    neighbouring windows of the second share, `offsets` asks for the characters of the second. `records` are as in
+    `windows`. Raises `Refusal` naming the record for texts that are too long under "stop".
     """
     backend = backend_for_text(tokenizer)
     types = "token_type_ids" in tokenizer.model_input_names
     found = []
     sides = [tokenized(texts, tokenizer, offsets=offsets, special=False) for texts in (firsts, seconds)]
-    for record, (first, second) in enumerate(zip(*sides, strict=True)):
+    numbers = range(len(firsts)) if records is None else records
+    for record, first, second in zip(numbers, *sides, strict=True):
         lost = _shorten(first, second, limit - backend.num_special_tokens_to_add(is_pair=True), too_long, record)
         pair = backend.post_process(first, second)
         second_T = np.array([side == 1 for side in pair.sequence_ids], bool)

@@ -47,7 +47,8 @@ class Lora(Method):
 
         targets = self._layers(model)
         # a language model's head is no fresh one, and shares its weights with the embeddings
-        heads = above_trunk(model) if model.get_output_embeddings() is None else []  # type: ignore[no-untyped-call]
+        headless = model.base_model is model or model.get_output_embeddings() is not None  # type: ignore[no-untyped-call]
+        heads = [] if headless else above_trunk(model)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]

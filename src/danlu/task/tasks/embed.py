@@ -1,0 +1,246 @@
+"""Vectors of texts, those of like texts close to each other (Reimers and Gurevych, 2019)."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from danlu.data.record import Record
+from danlu.model.heads import unwrapped
+from danlu.model.shape import Shape
+from danlu.refusal import Refusal
+from danlu.task.columns import number_in, text_in
+from danlu.task.contrast import cosent, info_nce, known_fits, pooled
+from danlu.task.documents import NEGATIVES, texts_in
+from danlu.task.inputs import model_inputs
+from danlu.task.retrieved import documents_of, rankings
+from danlu.task.task import Inputs, Output, Prediction, Task, Truth
+from danlu.task.texts import SECOND
+from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.windows import windows
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+SCORE = "score"
+
+
+class Embed(Task):
+    """Say a vector of a text, or of two and how alike they are.
+
+    Learnt from pairs that fit, of which the others of a batch and `negatives` do not, or from pairs with a `score`.
+    Examined by the places of the fitting texts among all those of the test set, or by the order of the cosines. Output
+    of an example: a vector of each of its texts (R, E), of length 1.
+    """
+
+    auto_class: ClassVar[str] = "AutoModel"
+    columns: ClassVar[dict[str, str]] = {"text": "text", SECOND: "text that fits it"}
+    other_columns: ClassVar[tuple[str, ...]] = (NEGATIVES, SCORE)
+    other_ways: ClassVar[tuple[tuple[str, ...], ...]] = (("text", SECOND, NEGATIVES), ("text", SECOND, SCORE))
+    answer_form: ClassVar[str] = "vector"
+    couples_rows: ClassVar[bool] = True
+    sample: ClassVar[tuple[Record, ...]] = (
+        {"text": "怎么泡茶？", SECOND: "水烧开，放茶叶，等三分钟。"},
+        {"text": "When did the museum open?", SECOND: "It opened its doors in 1998."},
+        {"text": "李白生于哪里？", SECOND: "李白生于碎叶城。"},
+    )
+
+    scored: bool | None = Field(default=None, description="whether pairs have a 'score'; None: as the data are")
+    too_long: Literal["stop", "truncate"] = "truncate"
+    pooling: Literal["mean", "first"] = Field(default="mean", description="of the tokens, which one is the vector")
+    objective: Literal["contrastive", "cosent", "cosine"] | None = Field(
+        default=None, description="cosent orders cosines by the scores, cosine meets them; None: as the data are"
+    )
+    temperature: float = Field(default=0.05, gt=0, description="cosines are divided by it, not under 'cosine'")
+    symmetric: bool = Field(default=False, description="whether fitting texts look for theirs among the others too")
+    widths: tuple[int, ...] = Field(
+        default=(), description="first numbers of a vector that are to do without the rest (Kusupati et al., 2022)"
+    )
+    highest: float | None = Field(default=None, gt=0, description="score of cosine 1; None: the highest of the data")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Of the order of scores, or of what is found."""
+        return ("spearman", "pearson") if self.scored else ("ndcg_at_k", "mrr", "recall_at_k")
+
+    @property
+    def baseline(self) -> str | None:  # type: ignore[override]
+        """As it is examined."""
+        return "tfidf_number" if self.scored else "tfidf_retrieval"
+
+    @property
+    def examined_as(self) -> str:
+        """Numbers where there are scores, else rankings."""
+        return "number" if self.scored else "ranking"
+
+    def shaped(self, shape: Shape) -> Self:
+        """See `Task.shaped`; raises `Refusal` for an encoder-decoder, and a decoder's first token."""
+        if shape == "encoder_decoder":
+            raise Refusal("the task embed needs an encoder or a decoder alone, and the model has both; choose another")
+        if shape == "decoder" and self.pooling == "first":
+            raise Refusal("task.pooling: the first token of a decoder has seen no other; write 'mean'")
+        return self
+
+    def fitted(self, records: Sequence[Record]) -> Self:
+        """This task, knowing whether there are scores, and the highest of them.
+
+        Raises `Refusal` for a record without its second text or score, scores that do not differ, and an objective
+        that the data cannot serve.
+        """
+        scored = bool(records) and SCORE in records[0] if self.scored is None else self.scored
+        objective = self.objective or ("cosent" if scored else "contrastive")
+        if (objective == "contrastive") is scored:
+            what = f"have a '{SCORE}', which it does not read" if scored else f"have no '{SCORE}', which it learns from"
+            raise Refusal(f"task.objective: '{objective}' does not suit the records, which {what}; leave it out")
+        for given, used in (("symmetric", not scored), ("temperature", objective != "cosine")):
+            if given in self.model_fields_set and not used:
+                raise Refusal(f"task.{given} has no effect under the objective '{objective}'; leave it out")
+        for number, record in enumerate(records):
+            text_in(record, number, SECOND)
+        numbers = [number_in(record, number, SCORE) for number, record in enumerate(records) if scored]
+        if scored and len(set(numbers)) < 2:
+            raise Refusal(f"column '{SCORE}': there must be two different scores or more to learn from")
+        highest = self.highest or (max(numbers) if numbers and max(numbers) > 0 else None)
+        return self.model_copy(update={"scored": scored, "objective": objective, "highest": highest})
+
+    def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
+        """This task; raises `Refusal` for widths that the vectors do not have."""
+        size = int(unwrapped(model).config.hidden_size)
+        if wrong := [width for width in self.widths if not 0 < width < size]:
+            raise Refusal(f"task.widths: {wrong[0]} is not between 1 and {size - 1}; vectors have {size} numbers")
+        return self
+
+    def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
+        """A row of each text: the query, what fits it, and where `labelled` what does not; the target is `score`."""
+        texts = [self._texts(record, number, labelled=labelled) for number, record in enumerate(records)]
+        found = windows(
+            [text for each in texts for text in each],
+            tokenizer,
+            min(limit, self.max_length or limit),
+            self.too_long,
+            records=[number for number, each in enumerate(texts) for _ in each],
+        )
+        encoded = []
+        for record, group in groupby(found, lambda item: item.record):
+            items = list(group)
+            item = Encoded(record, tuple(each.row for each in items), cut=sum(each.cut for each in items))
+            if labelled and self.scored:
+                item.targets["score"] = number_in(records[record], record, SCORE) / (self.highest or 1.0)
+            encoded.append(item)
+        return encoded
+
+    def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
+        """The targets `texts` (B,), rows of each, and `score` (B,), or what is `pair` (B, D) and `back` (B, B).
+
+        These say what must not be taken for a negative, as `known_fits` has it.
+        """
+        rows = [row for item in encoded for row in item.rows]
+        targets = {"texts": torch.tensor([len(item.rows) for item in encoded])}
+        paired = all(len(item.rows) > 1 for item in encoded)
+        if self.scored:
+            targets["score"] = torch.tensor([item.targets.get("score", -100) for item in encoded], dtype=torch.float32)
+        elif paired:
+            targets["pair"], targets["back"] = map(torch.from_numpy, known_fits(encoded))
+        return Batch(
+            inputs=model_inputs(rows, width, tokenizer),
+            targets=targets,
+            counts={"score" if self.scored else "pair": len(encoded) if paired else 0},
+            examples=np.arange(len(encoded)),
+            tokens=sum(map(len, rows)),
+        )
+
+    def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
+        """The vector of each row before it has length 1, (R, E)."""
+        hidden_RTE = model(**inputs).last_hidden_state
+        return {"vectors": pooled(hidden_RTE, inputs.get("attention_mask"), self.pooling)}
+
+    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """The objective at full width and at each of `widths`, on average, summed over the examples."""
+        sizes = [*self.widths, said["vectors"].shape[-1]]
+        each = [self._loss(functional.normalize(said["vectors"][:, :size], dim=-1), batch) for size in sizes]
+        return {"score" if self.scored else "pair": torch.stack(each).mean()}
+
+    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
+        """A vector of each text (R, E) of each example."""
+        vectors_RE = functional.normalize(said["vectors"], dim=-1).cpu()
+        return [part.numpy() for part in torch.split(vectors_RE, batch.targets["texts"].tolist())]
+
+    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        """`{"vector"}`; where there are two texts also `pair_vector`, and their `cosine`."""
+        (vectors_RE,) = outputs
+        found = {"vector": vectors_RE[0].tolist()}
+        if len(vectors_RE) == 1:
+            return found
+        return {**found, "pair_vector": vectors_RE[1].tolist(), "cosine": float(vectors_RE[0] @ vectors_RE[1])}
+
+    def examined(self, predictions: Iterable[Prediction], records: Sequence[Record]) -> Iterator[Prediction]:
+        """The cosines, or for each text a ranking of all second texts."""
+        if self.scored:
+            return ({"number": each["cosine"]} for each in predictions)
+        vectors = [np.array([each["vector"], each["pair_vector"]], np.float32) for each in predictions]
+        documents_DE = np.stack([vectors[number][1] for number in documents_of(records)])
+
+        def alike(start: int, stop: int) -> Any:
+            return np.stack([each[0] for each in vectors[start:stop]]) @ documents_DE.T
+
+        return rankings(records, alike)
+
+    def beside(self, width: int, limit: int) -> dict[str, Any]:
+        """What `sentence-transformers` reads of a folder."""
+        modules = ["Transformer", "Pooling", "Normalize"]
+        paths = ["", "1_Pooling", "2_Normalize"]
+        return {
+            "modules.json": [
+                {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{module}"}
+                for number, (module, path) in enumerate(zip(modules, paths, strict=True))
+            ],
+            "sentence_bert_config.json": {"max_seq_length": min(limit, self.max_length or limit)},
+            "1_Pooling/config.json": {
+                "word_embedding_dimension": width,
+                "pooling_mode_cls_token": self.pooling == "first",
+                "pooling_mode_mean_tokens": self.pooling == "mean",
+            },
+            "2_Normalize/config.json": {},
+        }
+
+    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
+        """What the row is to its example."""
+        ends_B = batch.targets["texts"].cumsum(0)
+        example = int((ends_B <= row).sum())
+        place = row - int(ends_B[example] - batch.targets["texts"][example])
+        return f"{example}: " + ("text", "fits", "does not fit")[min(place, 2)], []
+
+    def gold(self, record: Record, number: int = 0) -> Any:
+        """The score, or the text that fits."""
+        if self.scored:
+            return number_in(record, number, SCORE)
+        return ((text_in(record, number, SECOND), 1.0),)
+
+    def _loss(self, vectors_RE: Tensor, batch: Batch) -> Tensor:
+        rows_B = batch.targets["texts"]
+        first_B = rows_B.cumsum(0) - rows_B
+        queries_BE, fitting_BE = vectors_RE[first_B], vectors_RE[first_B + 1]
+        if self.scored:
+            cosines_B = (queries_BE * fitting_BE).sum(-1)
+            if self.objective == "cosine":
+                return functional.mse_loss(cosines_B, batch.targets["score"], reduction="sum")
+            return cosent(cosines_B, batch.targets["score"], self.temperature) * len(cosines_B)
+        others_R = torch.ones(len(vectors_RE), dtype=torch.bool, device=vectors_RE.device)
+        others_R[first_B] = others_R[first_B + 1] = False
+        documents_DE = torch.cat([fitting_BE, vectors_RE[others_R]])
+        forth = info_nce(queries_BE, documents_DE, batch.targets["pair"], self.temperature)
+        if not self.symmetric:
+            return forth
+        return (forth + info_nce(fitting_BE, queries_BE, batch.targets["back"], self.temperature)) / 2
+
+    def _texts(self, record: Record, number: int, *, labelled: bool) -> list[str]:
+        texts = [text_in(record, number)]
+        if labelled or SECOND in record:
+            texts.append(text_in(record, number, SECOND))
+        if labelled and not self.scored and record.get(NEGATIVES) is not None:
+            texts += texts_in(record, number, NEGATIVES)
+        return texts

@@ -1,0 +1,162 @@
+"""The task `embed`: vectors of texts."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
+
+from danlu.bundle.bundle import load, save
+from danlu.refusal import Refusal
+from danlu.task.retrieved import rankings
+from danlu.task.tasks.embed import Embed
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
+
+SAMPLE = Embed.sample
+SCORED = [
+    {"text": "怎么泡茶？", "text_pair": "水烧开。", "score": 5},
+    {"text": "一个人在弹吉他。", "text_pair": "今天下雨。", "score": 0},
+    {"text": "A dog runs.", "text_pair": "A dog is running.", "score": 4},
+]
+HARD = [
+    {"text": "甲", "text_pair": "东", "negatives": ["西", "南"]},
+    {"text": "乙", "text_pair": "西"},
+    {"text": "甲", "text_pair": "南", "negatives": ["东", "北"]},
+    {"text": "丙", "text_pair": "东"},
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    texts = [text for each in [*SAMPLE, *SCORED, *HARD] for text in (each["text"], each["text_pair"])]
+    return WordPiece(size=150, min_frequency=1).build(lambda: iter([*texts, "北"]))
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+    return BertModel(BertConfig(vocab_size=len(tokenizer), **sizes)).eval()
+
+
+def loss_of(task, model, tokenizer, records, width=None):
+    rows = task.encode(records, tokenizer, 128, labelled=True)
+    batch = task.collate(rows, width or max(map(len, rows)), tokenizer, np.random.default_rng(0))
+    with torch.inference_mode():
+        (loss,) = task.loss(model, batch).values()
+    return loss.item()
+
+
+def vector(text, model, tokenizer, size=None, pooling="mean"):
+    """By plain transformers, one text at a time."""
+    with torch.inference_mode():
+        hidden_TE = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].double()
+    found = (hidden_TE.mean(0) if pooling == "mean" else hidden_TE[0])[:size]
+    return found / found.norm()
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("widths", [(), (8, 16)])
+def test_the_loss_is_that_of_its_formula_and_no_text_that_fits_is_a_negative(symmetric, widths, model, tokenizer):
+    task = Embed(temperature=0.1, symmetric=symmetric, widths=widths).fitted(HARD)
+    fits = {"甲": {"东", "南"}, "乙": {"西"}, "丙": {"东"}}
+    asks = {"东": {"甲", "丙"}, "西": {"乙"}, "南": {"甲"}}
+    documents = ["东", "西", "南", "东", "西", "南", "东", "北"]
+    expected = 0.0
+    for size in (*widths, 32):
+        of = {text: vector(text, model, tokenizer, size) for text in "甲乙丙东西南北"}
+        for place, record in enumerate(HARD):
+            query, positive = record["text"], record["text_pair"]
+            own = math.exp(of[query] @ of[positive] / 0.1)
+            others = [math.exp(of[query] @ of[text] / 0.1) for text in documents if text not in fits[query]]
+            forth = -math.log(own / (own + sum(others)))
+            rest = [other["text"] for n, other in enumerate(HARD) if n != place and other["text"] not in asks[positive]]
+            back = -math.log(own / (own + sum(math.exp(of[positive] @ of[text] / 0.1) for text in rest)))
+            expected += (forth + back) / 2 if symmetric else forth
+    assert loss_of(task, model, tokenizer, HARD) == pytest.approx(expected / (len(widths) + 1), rel=1e-4)
+
+
+def test_scores_are_learnt_by_order_or_as_they_are(model, tokenizer):
+    cosines = [
+        float(vector(each["text"], model, tokenizer) @ vector(each["text_pair"], model, tokenizer)) for each in SCORED
+    ]
+    task = Embed().fitted(SCORED)
+    assert (task.objective, task.highest, task.metrics[0], task.examined_as) == ("cosent", 5.0, "spearman", "number")
+    wrong = [(1, 0), (1, 2), (2, 0)]  # the lower score first
+    expected = math.log(1 + sum(math.exp((cosines[low] - cosines[high]) / 0.05) for low, high in wrong))
+    assert loss_of(task, model, tokenizer, SCORED) == pytest.approx(3 * expected, rel=1e-4)
+    expected = sum((cosine - each["score"] / 5) ** 2 for cosine, each in zip(cosines, SCORED, strict=True))
+    assert loss_of(Embed(objective="cosine").fitted(SCORED), model, tokenizer, SCORED) == pytest.approx(
+        expected, rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_the_bundle_gives_the_vectors_of_plain_transformers_and_of_sentence_transformers(
+    pooling, model, tokenizer, tmp_path
+):
+    task = Embed(pooling=pooling, max_length=16).fitted(SAMPLE)
+    told = {"precision": "float32", "provenance": {}, "examples": list(SAMPLE)}
+    save(tmp_path / "bundle", model, tokenizer, task, **told)
+    texts = [each["text"] for each in SAMPLE] + ["长" * 40]
+    with load(tmp_path / "bundle") as bundle:
+        found = bundle.predict(texts)
+        (pair,) = bundle.predict([SAMPLE[0]])
+    plain, own = (
+        AutoModel.from_pretrained(tmp_path / "bundle").eval(),
+        AutoTokenizer.from_pretrained(tmp_path / "bundle"),
+    )
+    expected = [vector(text, plain, own, pooling=pooling).tolist() for text in texts[:3]]
+    assert [each["vector"] for each in found[:3]] == [pytest.approx(each, abs=1e-5) for each in expected]
+    assert pair["vector"] == pytest.approx(found[0]["vector"], abs=1e-5)
+    assert pair["cosine"] == pytest.approx(np.dot(pair["vector"], pair["pair_vector"]), abs=1e-6)
+    with_library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    other = with_library.SentenceTransformer(str(tmp_path / "bundle"), device="cpu").encode(texts)
+    assert np.allclose(other, [each["vector"] for each in found], atol=1e-5)
+
+
+def test_padding_changes_nothing_and_what_is_cut_is_counted(model, tokenizer):
+    for records in (HARD, SCORED):
+        task = Embed().fitted(records)
+        assert loss_of(task, model, tokenizer, records, 60) == pytest.approx(
+            loss_of(task, model, tokenizer, records), rel=1e-4
+        )
+    (row,) = Embed(max_length=8).encode([{"text": "甲" * 20, "text_pair": "甲"}], tokenizer, 64, labelled=True)
+    assert row.cut == 22 - 8
+    with pytest.raises(Refusal, match="record 1: the text has 22 tokens and a row takes 8"):
+        Embed(max_length=8, too_long="stop").encode([{"text": "甲" * 20}], tokenizer, 64, labelled=False)
+
+
+def test_a_ranking_leaves_out_what_fits_a_query_by_another_record():
+    records = [{"text": "a", "text_pair": "x"}, {"text": "a", "text_pair": "y"}, {"text": "b", "text_pair": "x"}]
+    alike = np.array([[0.9, 0.8], [0.9, 0.8], [0.1, 0.2]])
+    found = list(rankings(records, lambda start, stop: alike[start:stop]))
+    assert [each["ranking"] for each in found] == [["x"], ["y"], ["y", "x"]]
+    assert found[2]["scores"] == pytest.approx([0.2, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("fields", "records", "sentence"),
+    [
+        ({}, [*SAMPLE, {"text": "a"}], r"record 4: there is no column 'text_pair' \(text\)"),
+        ({}, SCORED[:1], "column 'score': there must be two different scores or more"),
+        ({}, [*SCORED, SAMPLE[0]], r"record 4: there is no column 'score' \(a number\)"),
+        ({"objective": "cosent"}, SAMPLE, "'cosent' does not suit the records, which have no 'score'"),
+        ({"objective": "contrastive"}, SCORED, "'contrastive' does not suit the records, which have a 'score'"),
+        ({"symmetric": True}, SCORED, "task.symmetric has no effect under the objective 'cosent'; leave it out"),
+        ({"objective": "cosine", "temperature": 0.1}, SCORED, "task.temperature has no effect under the objective"),
+    ],
+)
+def test_what_does_not_suit_is_refused(fields, records, sentence):
+    with pytest.raises(Refusal, match=sentence):
+        Embed(**fields).fitted(records)
+
+
+def test_models_that_do_not_suit_are_refused(model, tokenizer):
+    with pytest.raises(Refusal, match="needs an encoder or a decoder alone"):
+        Embed().shaped("encoder_decoder")
+    with pytest.raises(Refusal, match="the first token of a decoder has seen no other; write 'mean'"):
+        Embed(pooling="first").shaped("decoder")
+    with pytest.raises(Refusal, match=r"task\.widths: 32 is not between 1 and 31; vectors have 32 numbers"):
+        Embed(widths=(8, 32)).suited(model, tokenizer, print)
