@@ -2,78 +2,28 @@
 
 import json
 from dataclasses import replace
-from functools import cache
 from typing import get_args
 
 import numpy as np
 import pytest
 import torch
-import transformers
-from transformers import BertConfig, LlamaConfig
+from tiny_tasks import LIMIT, model_for, task_for, tokenizer_for
 
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
-from danlu.model.sources.scratch import Scratch
 from danlu.model.written import Written
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.batch import LOGGED, plan
 from danlu.text.batching.encoded import sizes_of, tokens_read
-from danlu.text.tokenizing.tokenizers.bpe import Bpe
-from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 from danlu.tuning.roles import Roles
 
 KINDS = kinds(Task)
-LIMIT = 64
-
-TEXTS = [
-    "床前明月光，疑是地上霜。举头望明月，低头思故乡。",
-    "The train leaves at nine in the morning, and nobody waits.",
-    "物流太慢，包装也破了。这本书写得很好，值得再读一遍。",
-]
 
 
 def test_there_are_tasks_to_keep_the_contract():
     assert len(KINDS) >= 4
-
-
-@cache
-def tokenizer_for(kind):
-    if find(Task, kind)().auto_class != "AutoModelForMaskedLM" and find(Task, kind)().answers_by != "forward":
-        return Bpe(size=300).build(lambda: iter(TEXTS))
-    return WordPiece(size=200, min_frequency=1).build(lambda: iter(TEXTS))
-
-
-def shaped(kind):
-    task = find(Task, kind)()
-    return task.fitted(task.sample).shaped("encoder" if task.auto_class == "AutoModel" else "encoder_decoder")
-
-
-@cache
-def task_for(kind):
-    return shaped(kind).suited(model_for(kind), tokenizer_for(kind), print)
-
-
-@cache
-def model_for(kind):
-    torch.manual_seed(0)
-    task, tokenizer = shaped(kind), tokenizer_for(kind)
-    if "Seq2Seq" in task.auto_class:
-        sizes = {"layers": 2, "width": 32, "heads": 4, "positions": LIMIT, "dropout": 0.0}
-        return Scratch(architecture="bart", **sizes).build(task.auto_class, tokenizer, task.config()).eval()
-    sizes = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 64,
-        "max_position_embeddings": LIMIT,
-    }
-    causal = task.auto_class == "AutoModelForCausalLM"
-    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id} if causal else {}
-    config = (LlamaConfig if causal else BertConfig)(**sizes, **ends, **task.config())
-    return getattr(transformers, task.auto_class).from_config(config, attn_implementation="sdpa").eval()
 
 
 def encode(kind, records, *, labelled=True):
@@ -247,20 +197,18 @@ def test_perfect_outputs_give_the_perfect_answer(kind):
 
 
 def perfect(task, row):
-    if task.answer_form == "likelihood":
-        return np.zeros((1, 10) if task.kind == "masked_lm" else (2,), np.float32)
-    if task.answer_form == "preference":
-        return np.array([[-1, 4], [-2, 3]], np.float32)
+    fixed = {"likelihood": np.zeros((1, 10) if task.kind == "masked_lm" else (2,)), "preference": [[-1, 4], [-2, 3]]}
+    if task.answer_form in fixed:
+        return np.array(fixed[task.answer_form], np.float32)
     if task.answer_form == "excerpt":
         places = np.array([[row.targets["start"], row.targets["end"]]])
         return np.where(np.arange(len(row))[:, None] == places, 0.0, -30.0).astype(np.float32)
     (target,) = row.targets.values()
-    if task.answer_form == "choice":
-        return np.where(np.arange(len(row.rows)) == target, 0.0, -30.0).astype(np.float32)
     if task.answer_form == "number":
         return np.array([target], np.float64)
-    if task.answer_form in ("labels", "ranking"):
-        return np.where(target == 1, 0.0, -30.0).astype(np.float32)
+    if task.answer_form in ("labels", "ranking", "choice"):
+        right = np.arange(len(row.rows)) == target if task.answer_form == "choice" else target == 1
+        return np.where(right, 0.0, -30.0).astype(np.float32)
     sure = np.where(np.eye(len(task.config()["id2label"]), dtype=bool), 0.0, -30.0).astype(np.float32)
     return sure[np.maximum(target, 0)]
 
@@ -307,10 +255,8 @@ def asked(kind, text):
         return {"text": f"好月{text}", "head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
     if "chosen" in sample:
         return {"text": text, "chosen": sample["chosen"], "rejected": sample["rejected"]}
-    if "choices" in sample:
-        return {"text": text, "choices": ["月", "明"]}
-    if "positives" in sample:
-        return {"text": text, "candidates": ["月", "明"]}
+    if {"choices", "positives"} & sample.keys():
+        return {"text": text, "choices" if "choices" in sample else "candidates": ["月", "明"]}
     second = sample.get("text_pair")
     return {"text": text} if second is None else {"text": second, "text_pair": text}
 

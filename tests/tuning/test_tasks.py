@@ -21,14 +21,14 @@ from danlu.tuning.method import Method
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 
 TWO_SIDED = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
-TWO_SIDED |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_vocab_size": 200}
+TWO_SIDED |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_vocab_size": 300}
 TWO_SIDED |= {"decoder_start_token_id": 0, "max_position_embeddings": 96}
 FAMILIES = {"Causal": LlamaConfig, "Seq2Seq": MarianConfig}
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    source = TokenizerSource.model_validate({"kind": "wordpiece", "size": 200, "min_frequency": 1})
+    source = TokenizerSource.model_validate({"kind": "wordpiece", "size": 300, "min_frequency": 1})
     tasks = [Task.model_validate(kind) for kind in kinds(Task)]
     texts = [record.get("text", " ".join(record.get("tokens", []))) for task in tasks for record in task.sample]
     return source.build(lambda: iter(texts))
