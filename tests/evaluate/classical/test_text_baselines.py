@@ -4,6 +4,7 @@ import pytest
 from danlu.evaluate.classical.baseline import Baseline
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.task.tasks.prefer import Prefer
 from danlu.task.tasks.rewrite import Rewrite
 from danlu.task.tasks.summarise import Summarise
 from danlu.task.tasks.translate import Translate
@@ -51,3 +52,18 @@ def test_lead_is_the_first_sentence(text, first):
 
 def test_copy_is_the_text():
     assert answers("copy", Rewrite(), [], ["我门 去"]) == ["我门 去"]
+
+
+def test_longer_prefers_the_length_that_most_pairs_prefer():
+    train = [{"chosen": "a long one", "rejected": "short"}] * 3 + [{"chosen": "a", "rejected": "bc"}, {"label": True}]
+    test = [
+        {"chosen": "longest", "rejected": "long"},
+        {"chosen": "a", "rejected": "bc"},
+        {"chosen": "a", "rejected": "b"},
+    ]
+    found = find(Baseline, "longer")().fit_predict(Prefer(), train, test)
+    assert [each["margin"] for each in found] == pytest.approx([np.log(4 / 2), -np.log(4 / 2), 0])
+    assert [each["preferred"] for each in found] == ["chosen", "rejected", "rejected"]
+    assert all(sum(np.exp(each["log_probabilities"])) == pytest.approx(1) for each in found)
+    with pytest.raises(Refusal, match="form preference"):
+        find(Baseline, "longer")().fit_predict(Translate(), train, test)
