@@ -6,6 +6,7 @@ from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.task.tasks.choose import Choose
 from danlu.task.tasks.embed import Embed
+from danlu.task.tasks.prefer import Prefer
 from danlu.task.tasks.rewrite import Rewrite
 from danlu.task.tasks.summarise import Summarise
 from danlu.task.tasks.translate import Translate
@@ -78,3 +79,18 @@ def test_texts_are_found_by_the_rare_pieces_that_they_share():
     found = find(Baseline, "tfidf_retrieval")(pieces="characters").fit_predict(Embed(), records, records)
     assert [each["ranking"][0] for each in found[:2]] == ["泡茶要热水", "the museum is in London"]
     assert found[0]["scores"] == sorted(found[0]["scores"], reverse=True)
+
+
+def test_longer_prefers_the_length_that_most_pairs_prefer():
+    train = [{"chosen": "a long one", "rejected": "short"}] * 3 + [{"chosen": "a", "rejected": "bc"}, {"label": True}]
+    test = [
+        {"chosen": "longest", "rejected": "long"},
+        {"chosen": "a", "rejected": "bc"},
+        {"chosen": "a", "rejected": "b"},
+    ]
+    found = find(Baseline, "longer")().fit_predict(Prefer(), train, test)
+    assert [each["margin"] for each in found] == pytest.approx([np.log(4 / 2), -np.log(4 / 2), 0])
+    assert [each["preferred"] for each in found] == ["chosen", "rejected", "rejected"]
+    assert all(sum(np.exp(each["log_probabilities"])) == pytest.approx(1) for each in found)
+    with pytest.raises(Refusal, match="form preference"):
+        find(Baseline, "longer")().fit_predict(Translate(), train, test)
