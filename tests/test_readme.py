@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import shlex
 import shutil
@@ -139,7 +140,11 @@ def test_every_command_of_the_page_does_its_work(walk: Walk) -> None:
 
 
 def test_predictions_come_out_as_the_page_says(walk: Walk) -> None:
-    texts, file, piped = walk.of("predict")
+    texts, file, piped, written = walk.of("predict")
+    assert json.loads(written.out)["prediction"]["text"] == "早上九点。"
+    (talked,) = walk.of("chat")
+    assert talked.out == "At ten.\n"
+    assert walk.printed.rstrip().endswith("晚上十点。")
     assert len(texts.out.splitlines()) == 2
     assert file.out == ""
     rows = (ROOT / "examples/classify/reviews.csv").read_text(encoding="utf-8").splitlines()[1:]

@@ -62,6 +62,7 @@ def texts(number: int) -> list[dict[str, Any]]:
     found = ["".join(rng.choice(list(LETTERS), rng.integers(2, 20))) for _ in range(12)]
     marks = {"head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
     asked = {"question": LETTERS[:4], "choices": ["好", "慢"], "candidates": ["快", "好书"], **marks}
+    asked |= {"chosen": "好书", "rejected": "慢"}
     return [{"text": text, "context": text, **asked} for text in found]
 
 

@@ -154,6 +154,9 @@ def test_no_task_makes_a_special_token_of_what_is_typed(kind: str, name: str) ->
     def of(text: str) -> dict[str, Any]:
         if "words" in sort.columns:
             return {"words": [text], "tags": record["tags"][:1]}
+        if "chosen" in sort.columns:
+            asked = [{"role": "user", "content": text}]
+            return {"messages": asked, "chosen": f"good {text}", "rejected": f"bad {text}"}
         if "messages" in sort.columns:
             return {"messages": [{"role": role, "content": text} for role in ("user", "assistant")]}
         if "head" in sort.columns:
