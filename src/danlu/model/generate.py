@@ -17,7 +17,7 @@ from danlu.model.reader import Prompt, Reader
 from danlu.model.written import Written
 
 SLOTS = 64
-"""Rows that are written side by side: keys and values of 64 rows of 400 tokens, 12 layers of 768 in float32, are 1.9 GB."""
+"""Rows written side by side: keys and values of 64 rows of 400 tokens, 12 layers of 768, are 1.9 GB in float32."""
 
 PREFILL = 4096
 """Tokens of prompts, with padding, that are read at once: what bounds their memory."""

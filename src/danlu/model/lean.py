@@ -1,6 +1,7 @@
 """A step of the plainest decoders in a handful of operations: Llama (Touvron et al., 2023) and its nearest kin.
 
-In small models most of a step is Python going through modules, and small operations; here there are fewer of both. It reads the model's own weights, and is used where it gives the model's own logits.
+In small models most of a step is Python going through modules, and small operations; here there are fewer of both. It
+reads the model's own weights, and is used where it gives the model's own logits.
 
 Legend: B rows, H heads, G key-value heads, D width of a head, E width of the model, P positions, S columns.
 """
