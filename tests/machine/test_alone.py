@@ -86,6 +86,14 @@ def test_of_several_that_take_over_at_once_one_holds(tmp_path: Path) -> None:
     assert set(said) <= {"held", "refused"}
 
 
+def test_a_note_that_goes_while_it_is_read_names_nobody(tmp_path: Path) -> None:
+    with alone_in(tmp_path), pytest.MonkeyPatch.context() as patch:
+        (tmp_path / NAME).unlink()
+        patch.setattr(Path, "is_file", lambda _path: True)  # as it was a moment ago
+        with pytest.raises(Refusal, match="process unknown"), alone_in(tmp_path):
+            pass
+
+
 def _link(file: Path) -> None:
     file.symlink_to(file.with_name("nowhere"))
 

@@ -60,6 +60,9 @@ def _holder(note: Path) -> str:
     """The number of the process and its machine; empty where the file does not say so."""
     if not note.is_file():  # a link to nothing, or a pipe, would be waited for
         return ""
-    text = note.read_text(encoding="utf-8", errors="replace")[:300].strip()
+    try:
+        text = note.read_text(encoding="utf-8", errors="replace")[:300].strip()
+    except FileNotFoundError:  # who held it has just ended
+        return ""
     words = text.split(" ")
     return " ".join(words[:2]) if len(words) >= 2 and words[0].isdigit() else ""
