@@ -1,12 +1,16 @@
 """Tiny networks of the families that transformers users have, with weights that are the same at every call."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 import transformers
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import BertConfig, BertForMaskedLM, PreTrainedModel
+
+from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 VOCABULARY = 48
 COMMON = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -65,6 +69,21 @@ def _inputs(family: str) -> dict[str, Tensor]:
     if family in TWO_SIDED:
         inputs["decoder_input_ids"] = torch.randint(3, VOCABULARY, (3, 5), generator=generator)
     return inputs
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return WordPiece(size=60, min_frequency=1).build(lambda: iter(["the cat sat on the mat", "北京是中国的首都"]))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tokenizer: Tokenizer) -> Path:
+    """A tiny masked language model as transformers saves it."""
+    torch.manual_seed(1)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=32, pad_token_id=0, **sizes)
+    BertForMaskedLM(config).save_pretrained(tmp_path / "weights")
+    return tmp_path / "weights"
 
 
 @pytest.fixture

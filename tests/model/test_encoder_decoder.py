@@ -4,31 +4,15 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import BertConfig, BertForMaskedLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from danlu.model.positions import longest_row
 from danlu.model.source import Source
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
-from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 QUERY = "bert.encoder.layer.1.attention.self.query.weight"
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return WordPiece(size=60, min_frequency=1).build(lambda: iter(["the cat sat on the mat", "北京是中国的首都"]))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, tokenizer: Tokenizer) -> Path:
-    """A tiny masked language model as transformers saves it."""
-    torch.manual_seed(1)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
-    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=32, pad_token_id=0, **sizes)
-    BertForMaskedLM(config).save_pretrained(tmp_path / "weights")
-    return tmp_path / "weights"
 
 
 @pytest.mark.parametrize("decoder", ["fresh", "its own weights", "gpt2"])

@@ -11,8 +11,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
-    BertConfig,
-    BertForMaskedLM,
     BertModel,
     GPT2Config,
     GPT2LMHeadModel,
@@ -29,21 +27,6 @@ from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 LABELS = {"id2label": {0: "bad", 1: "good"}, "label2id": {"bad": 0, "good": 1}}
 QUERY = "bert.encoder.layer.1.attention.self.query.weight"
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return WordPiece(size=60, min_frequency=1).build(lambda: iter(["the cat sat on the mat", "北京是中国的首都"]))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, tokenizer: Tokenizer) -> Path:
-    """A tiny masked language model as transformers saves it."""
-    torch.manual_seed(1)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
-    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=32, pad_token_id=0, **sizes)
-    BertForMaskedLM(config).save_pretrained(tmp_path / "weights")
-    return tmp_path / "weights"
 
 
 def test_a_local_folder_loads_and_its_trunk_is_what_was_saved(folder: Path, tokenizer: Tokenizer) -> None:

@@ -4,34 +4,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from judged_records import RECORDS, WIDE, judged_tokenizer
 
 from danlu.refusal import Refusal
 from danlu.task.tasks.chat import Chat
 from danlu.task.tasks.prefer import Prefer
-from danlu.text.tokenizing.tokenizers.bpe import Bpe
-
-WIDE = 96
-
-RECORDS = [
-    {"messages": [{"role": "user", "content": "你好"}], "chosen": "你好，请说。", "rejected": "不。"},
-    {
-        "messages": [
-            {"role": "system", "content": "Be kind."},
-            {"role": "user", "content": "one"},
-            {"role": "assistant", "content": "two"},
-            {"role": "user", "content": "three"},
-        ],
-        "chosen": "four",
-        "rejected": "five, and more than that",
-    },
-    {"text": "再见", "chosen": "再见！", "rejected": "嗯"},
-]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tokenizer():
-    texts = ["User: Assistant: System: one two three four five", "你好请说再见不嗯一加二"] * 4
-    return Bpe(size=320, begin="<s>", end="</s>", pad="<pad>").build(lambda: iter(texts))
+    return judged_tokenizer()
 
 
 def task_of(objective="dpo", **fields):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -10,27 +10,25 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from danlu.data.labels import LabelNames, in_order, known_label, spellings
+from danlu.data.labels import in_order, known_label, spellings
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import label_in
-from danlu.task.task import Output, Prediction, Task, Truth
+from danlu.task.one_label import OneLabel
 from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
-class Classify(Task):
+class Classify(OneLabel):
     """Choose one of a fixed set of labels for a text, or for a text and another in `text_pair`.
 
     A text that is split takes the mean probabilities of its windows. Output of a row: log-probabilities (C,).
     """
 
-    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     columns: ClassVar[dict[str, str]] = {"text": "text", "label": "a label (text)"}
     other_columns: ClassVar[tuple[str, ...]] = (SECOND,)
-    answer_form: ClassVar[str] = "label"
     metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy")
     baseline: ClassVar[str | None] = "tfidf"
     sample: ClassVar[tuple[Record, ...]] = (
@@ -39,9 +37,6 @@ class Classify(Task):
         {"text": "物流太慢，包装也破了。", "label": "negative"},
     )
 
-    labels: LabelNames = Field(
-        default=(), description="the labels; empty: those of the training data, numbers by size, others by their text"
-    )
     pairs: bool | None = Field(default=None, description="whether 'text_pair' is read too; None: as the data have it")
     label_weights: Literal["balanced"] | dict[str, float] | None = Field(
         default=None, description="what a label weighs in the loss; balanced: rare ones more, so that all weigh alike"
@@ -62,7 +57,7 @@ class Classify(Task):
         labels = self.labels or tuple(in_order(learnt))
         if self.labels:
             for number, record in enumerate(records):
-                self._number(record, number)
+                self.number_of(record, number)
         elif len(labels) < 2:
             seen = f"only the label '{labels[0]}'" if labels else "no record"
             raise Refusal(
@@ -72,17 +67,9 @@ class Classify(Task):
         weights = self._weights(labels, counts)
         return self.model_copy(update={"labels": labels, "pairs": pairs, "weights": weights})
 
-    def config(self) -> dict[str, Any]:
-        """Names and number of the labels, and the kind of problem, as transformers' pipelines read them."""
-        return {
-            "id2label": dict(enumerate(self.labels)),
-            "label2id": {label: number for number, label in enumerate(self.labels)},
-            "problem_type": "single_label_classification",
-        }
-
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a text, or one a window; the target `label` is the number of the label."""
-        numbers = [self._number(record, number) for number, record in enumerate(records)] if labelled else None
+        numbers = [self.number_of(record, number) for number, record in enumerate(records)] if labelled else None
         limit = min(limit, self.max_length or limit)
         encoded = encoded_texts(records, tokenizer, limit, self.too_long, pairs=bool(self.pairs))
         if numbers is not None:
@@ -110,21 +97,6 @@ class Classify(Task):
         )
         return {"label": loss}
 
-    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
-        """Log-probabilities (C,) of each row."""
-        return list(torch.log_softmax(said["logits"].float(), -1).cpu().numpy())
-
-    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """`{"label": ..., "scores": {label: probability}}`."""
-        probabilities_C = np.exp(np.stack(outputs).astype(np.float64)).mean(0)
-        scores = {label: float(value) for label, value in zip(self.labels, probabilities_C, strict=True)}
-        return {"label": self.labels[int(probabilities_C.argmax())], "scores": scores}
-
-    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
-        """The name of the label."""
-        number = int(batch.targets["label"][row])
-        return self.labels[number] if number >= 0 else "", []
-
     @property
     def reads(self) -> tuple[str, ...]:
         """See `Task.reads`."""
@@ -133,26 +105,6 @@ class Classify(Task):
     def tried(self) -> Record:
         """See `Task.tried`."""
         return with_second(self.sample[0], pairs=self.pairs)
-
-    def gold(self, record: Record, number: int = 0) -> str:
-        """The label."""
-        label = label_in(record, number)
-        return known_label(label, self.labels) or label
-
-    def label_names(self) -> tuple[str, ...]:
-        """The labels in the order of the model's outputs."""
-        return self.labels
-
-    def _number(self, record: Record, number: int) -> int:
-        label = label_in(record, number)
-        found = known_label(label, self.labels)
-        if found is None:
-            known = ", ".join(self.labels[:20]) + (" ..." if len(self.labels) > 20 else "")
-            raise Refusal(
-                f"record {number + 1:,}: the label '{label}' is not among those of the training data ({known}); "
-                "mend the record, or train again with records of that label"
-            )
-        return self.labels.index(found)
 
     def _weights(self, labels: Sequence[str], counts: Mapping[str, int]) -> dict[str, float]:
         """What each label weighs; under `balanced` as many times as much as it is rarer than the mean."""

@@ -5,20 +5,19 @@ Both stand between marker tokens in the text, and the pooled row is classified, 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from danlu.data.labels import LabelNames, in_order, known_label, spellings
+from danlu.data.labels import in_order, spellings
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import label_in
+from danlu.task.one_label import OneLabel
 from danlu.task.pairs import HEAD, TAIL, around_both, pair_in, with_markers
-from danlu.task.task import Output, Prediction, Task, Truth
 from danlu.task.texts import batch_of
 from danlu.text.batching.align import without_space
 from danlu.text.batching.batch import Batch
@@ -27,20 +26,19 @@ from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
-class Relate(Task):
+class Relate(OneLabel):
     """Say how the head of a text is related to its tail.
 
     A row that is too long is cut at both ends, never between the entities. Output of a row: log-probabilities (C,).
     """
 
-    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     columns: ClassVar[dict[str, str]] = {
         "text": "text",
         HEAD: "{start, end}; or <e1>...</e1> in the text",
         TAIL: "{start, end}; or <e2>...</e2> in the text",
         "label": "a label (text)",
     }
-    answer_form: ClassVar[str] = "label"
+    label_means: ClassVar[str] = "relation"
     metrics: ClassVar[tuple[str, ...]] = ("relation_macro_f1", "relation_micro_f1", "micro_f1")
     baseline: ClassVar[str | None] = "tfidf_relation"
     sample: ClassVar[tuple[Record, ...]] = (
@@ -64,7 +62,6 @@ class Relate(Task):
         },
     )
 
-    labels: LabelNames = Field(default=(), description="the relations; empty: those of the training data")
     too_long: Literal["stop", "truncate"] = "truncate"
 
     def fitted(self, records: Sequence[Record]) -> Self:
@@ -80,26 +77,18 @@ class Relate(Task):
         found = in_order(spellings(counts).counted(counts))
         if self.labels:
             for number, record in enumerate(records):
-                self._number(record, number)
+                self.number_of(record, number)
             return self
         if len(found) < 2:
             seen = f"only the relation '{found[0]}'" if found else "no record"
             raise Refusal(f"column 'label': there is {seen} in the training data; two relations or more are needed")
         return self.model_copy(update={"labels": tuple(found)})
 
-    def config(self) -> dict[str, Any]:
-        """Names and number of the labels, and the kind of problem, as transformers' pipelines read them."""
-        return {
-            "id2label": dict(enumerate(self.labels)),
-            "label2id": {label: number for number, label in enumerate(self.labels)},
-            "problem_type": "single_label_classification",
-        }
-
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a pair; the target `label` is the number of the relation."""
         limit = min(limit, self.max_length or limit)
         pairs = [pair_in(record, number) for number, record in enumerate(records)]
-        numbers = [self._number(record, number) for number, record in enumerate(records)] if labelled else None
+        numbers = [self.number_of(record, number) for number, record in enumerate(records)] if labelled else None
         encoded = []
         for number, (encoding, pair) in enumerate(
             zip(tokenized([p.text for p in pairs], tokenizer), pairs, strict=True)
@@ -125,39 +114,3 @@ class Relate(Task):
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, summed over the rows."""
         return {"label": functional.cross_entropy(said["logits"].float(), batch.targets["label"], reduction="sum")}
-
-    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
-        """Log-probabilities (C,) of each row."""
-        return list(torch.log_softmax(said["logits"].float(), -1).cpu().numpy())
-
-    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """`{"label": ..., "scores": {label: probability}}`."""
-        (log_C,) = outputs
-        shares_C = np.exp(log_C.astype(np.float64))
-        scores = {label: float(value) for label, value in zip(self.labels, shares_C, strict=True)}
-        return {"label": self.labels[int(shares_C.argmax())], "scores": scores}
-
-    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
-        """The name of the relation."""
-        number = int(batch.targets["label"][row])
-        return self.labels[number] if number >= 0 else "", []
-
-    def gold(self, record: Record, number: int = 0) -> str:
-        """The relation."""
-        label = label_in(record, number)
-        return known_label(label, self.labels) or label
-
-    def label_names(self) -> tuple[str, ...]:
-        """The relations in the order of the model's outputs."""
-        return self.labels
-
-    def _number(self, record: Record, number: int) -> int:
-        label = label_in(record, number)
-        found = known_label(label, self.labels)
-        if found is None:
-            known = ", ".join(self.labels[:20]) + (" ..." if len(self.labels) > 20 else "")
-            raise Refusal(
-                f"record {number + 1:,}: the relation '{label}' is not among those of the training data ({known}); "
-                "mend the record, or train again with records of that relation"
-            )
-        return self.labels.index(found)
