@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -255,9 +256,27 @@ def rows_of(learnt: Learnt, prepared: Prepared, model: nn.Module, settings: Trai
         rows = learnt.shards.rows(task, tokenizer, limit, room)
     else:
         rows = task.learnable(learnt.records, tokenizer, limit, room)
+    if not len(rows) and learnt.count:
+        raise Refusal(
+            f"nothing of the {learnt.count:,} records is left to train on, for what is to be learnt of them does not "
+            f"fit in a row of {min(limit, task.max_length or limit):,} tokens; shorten them, raise the task's "
+            "'max_length', or take a model with longer rows"
+        )
     if not len(rows):
         raise Refusal("the data gives nothing to train on; look at the survey of the stage that prepared it")
     return rows
+
+
+def seen_of(encoded: Sequence[Encoded]) -> int:
+    """How many records stand in the rows; of rows that several share, how many documents."""
+    together = [item for item in encoded if item.rows[0].segments is not None]
+    apart = {item.record for item in encoded if item.rows[0].segments is None}
+    return len(apart) + sum(int(item.rows[0].segments[-1]) + 1 for item in together)  # type: ignore[index, misc]
+
+
+def can_split(task: Task) -> bool:
+    """Whether the task reads a text that is too long in several windows."""
+    return "split" in get_args(type(task).model_fields["too_long"].annotation)
 
 
 def encoded_to_validate(validation: list[Record], prepared: Prepared, limit: int) -> list[Encoded]:

@@ -28,12 +28,14 @@ from danlu.stages.left import leave
 from danlu.stages.ready import (
     Prepared,
     Ready,
+    can_split,
     encoded_to_validate,
     fitted,
     learnt_from,
     network,
     roles_for,
     rows_of,
+    seen_of,
     source_at,
     tokenizer_for,
     validated_on,
@@ -117,7 +119,7 @@ class Train(Stage):
         model, prepared = network(prepared, precision, say)
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
         if not learnt.shards:
-            _say_losses(say, encoded, learnt.count)
+            _say_losses(say, encoded, learnt.count, prepared.task)
         validated = encoded_to_validate(validation, prepared, limit)
         roles = roles_for(self.roles, prepared, model, precision, place, say)
         ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
@@ -214,10 +216,9 @@ def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:
         yield from group
 
 
-def _say_losses(say: Say, encoded: Sequence[Encoded], records: int) -> None:
+def _say_losses(say: Say, encoded: Sequence[Encoded], records: int, task: Task) -> None:
     """What of the data the model will not see as it is."""
-    packed = any(row.segments is not None for item in encoded for row in item.rows)
-    if left := 0 if packed else records - len({item.record for item in encoded}):
+    if (left := records - seen_of(encoded)) > 0:
         say(
             f"{left:,} of {records:,} records are left out, for what is to be written of them is too long; raise the "
             "task's 'max_target' or 'max_length', or let it truncate"
@@ -226,7 +227,7 @@ def _say_losses(say: Say, encoded: Sequence[Encoded], records: int) -> None:
     if cut:
         say(
             f"{len(cut):,} of {len(encoded):,} texts are too long and lose {sum(cut):,} tokens; "
-            "raise the task's 'max_length', or set its 'too_long' to split"
+            "raise the task's 'max_length'" + (", or set its 'too_long' to split" if can_split(task) else "")
         )
     if widened := sum(item.widened for item in encoded):
         say(

@@ -120,7 +120,7 @@ def _shorten(first: Encoding, second: Encoding, room: int, too_long: TooLong, re
     if too_long == "stop":
         raise Refusal(
             f"record {record + 1:,}: the two texts have {together:,} tokens and a row takes {room:,}; "
-            "shorten them, or set the task's 'too_long' to 'split' or 'truncate'"
+            "shorten them, or set the task's 'too_long' to 'truncate', or to 'split' where it can"
         )
     kept = max(room // 2, room - len(second.ids))
     first.truncate(kept)
@@ -136,7 +136,7 @@ def cut(whole: Encoded, slides_T: NDArray[np.bool_], limit: int, too_long: TooLo
     if too_long == "stop":
         raise Refusal(
             f"record {whole.record + 1:,}: the text has {len(whole):,} tokens and a row takes {limit:,}; "
-            "shorten it, or set the task's 'too_long' to 'split' or 'truncate'"
+            "shorten it, or set the task's 'too_long' to 'truncate', or to 'split' where it can"
         )
     row, content = whole.row, np.flatnonzero(slides_T)
     first, last = int(content[0]), int(content[-1]) + 1
