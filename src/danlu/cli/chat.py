@@ -121,8 +121,7 @@ class _Talk:
         answer = ""
         try:
             predictor = self.bundle.predictor
-            read = predictor.task.prompts([record], predictor.tokenizer, predictor.network.limit)
-            if any(item.cut for item in read):
+            if any(item.cut for item in predictor.prompts([record], self.policy)):
                 say(_("(The oldest questions no longer fit, and the model does not see them.)"), err=True)
             with closing(self.bundle.generate_stream(record, self.policy)) as pieces:
                 for piece in pieces:

@@ -4,6 +4,7 @@ import weakref
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from itertools import islice
 from queue import SimpleQueue
 from types import TracebackType
@@ -15,6 +16,7 @@ from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.engine.engine import Network
 from danlu.engine.queue import Asked, Queue
+from danlu.model.generate import NOT_FINITE
 from danlu.model.policy import Policy
 from danlu.model.written import Written
 from danlu.refusal import Refusal
@@ -93,12 +95,24 @@ class Predictor:
 
         Raises `Refusal` where the model writes no text, and for a record that leaves no room to write.
         """
-        source = iter(records)
+        source, start = iter(records), 0
         while chunk := list(islice(source, block)):
-            encoded = self.task.prompts(rewritten(chunk, self.rewriters), self.tokenizer, self.network.limit)
-            written = self._written(encoded, policy)
+            with _counted_from(start):
+                encoded = self.prompts(chunk, policy)
+                written = self._written(encoded, policy, start)
             for number in range(len(chunk)):
                 yield [text for row, item in enumerate(encoded) if item.record == number for text in written[row]]
+            start += len(chunk)
+
+    def prompts(self, records: Sequence[Record], policy: Policy) -> list[Encoded]:
+        """What is read of each record before it is written on by a policy.
+
+        Raises `Refusal` where the model writes no text, and for a record that the task cannot read.
+        """
+        task = self.task
+        if "policy" in type(task).model_fields:  # it leaves room for as much as is to be written
+            task = task.model_copy(update={"policy": policy})
+        return task.prompts(rewritten(list(records), self.rewriters), self.tokenizer, self.network.limit)
 
     def write_stream(self, record: Record, policy: Policy) -> Generator[str, None, None]:
         """The text that is written after a record, piece by piece as it comes; the pieces joined are the text.
@@ -109,7 +123,7 @@ class Predictor:
             raise Refusal(
                 "a stream is of one text as it comes; stream with 'kind: greedy', or 'sample' with one sample"
             )
-        encoded = self.task.prompts(rewritten([record], self.rewriters), self.tokenizer, self.network.limit)
+        encoded = self.prompts([record], policy)
         if len(encoded) > 1:
             raise Refusal(f"the record is read in {len(encoded)} windows, and a stream is of one text; shorten it")
         return self._streamed(encoded, policy)
@@ -125,8 +139,8 @@ class Predictor:
         finally:
             future.cancel()  # whoever lets go of the stream lets go of what is left
 
-    def _written(self, encoded: list[Encoded], policy: Policy) -> list[list[Written]]:
-        return _waited(self._queue.writer.submit(self.network, self.tokenizer, policy, encoded))
+    def _written(self, encoded: list[Encoded], policy: Policy, start: int) -> list[list[Written]]:
+        return _waited(self._queue.writer.submit(self.network, self.tokenizer, policy, encoded, first=start))
 
     def __enter__(self) -> Self:
         return self
@@ -157,7 +171,8 @@ class Predictor:
     def _composed(self, records: list[Record], start: int) -> list[Prediction]:
         """What the task makes of the texts that are written of each record."""
         encoded = self._encoded(records, start)
-        written = self._written(encoded, self.policy)
+        with _counted_from(start):
+            written = self._written(encoded, self.policy, start)
         of_record: defaultdict[int, list[int]] = defaultdict(list)
         for row, item in enumerate(encoded):
             of_record[item.record].append(row)
@@ -171,10 +186,8 @@ class Predictor:
         ]
 
     def _encoded(self, records: list[Record], start: int) -> list[Encoded]:
-        try:
+        with _counted_from(start):
             return self.task.encode(records, self.tokenizer, self.network.limit, labelled=False)
-        except Refusal as refusal:
-            raise (Refusal(f"{refusal} (counted from record {start + 1:,})") if start else refusal) from None
 
     def _read(self, records: list[Record], start: int) -> list[tuple[list[Output], list[Encoded]]]:
         """The outputs and the windows of each record."""
@@ -184,10 +197,7 @@ class Predictor:
         for row, item in enumerate(encoded):
             windows[item.record].append(row)
             if not np.isfinite(outputs[row]).all():
-                raise Refusal(
-                    f"record {start + item.record + 1:,}: the model's outputs are not finite numbers; "
-                    "predict in float32, and if that fails too, train again at a lower rate"
-                )
+                raise Refusal(f"record {start + item.record + 1:,}: {NOT_FINITE}")
         return [
             ([outputs[row] for row in windows[number]], [encoded[row] for row in windows[number]])
             for number in range(len(records))
@@ -196,6 +206,17 @@ class Predictor:
     def _outputs(self, encoded: list[Encoded]) -> list[Output]:
         """The task's output of every example."""
         return _waited(self._queue.submit(self._asked, encoded))
+
+
+@contextmanager
+def _counted_from(start: int) -> Iterator[None]:
+    """What is refused in here of a record of this chunk tells where the chunk begins."""
+    try:
+        yield
+    except Refusal as refusal:
+        if not start or not str(refusal).startswith("record "):
+            raise
+        raise Refusal(f"{refusal} (counted from record {start + 1:,})") from None
 
 
 def _waited(future: "Future[Found]") -> Found:

@@ -29,6 +29,7 @@ class _Job:
     policy: Policy
     examples: Sequence[Encoded]
     take: Callable[[str], object] | None
+    first: int
     future: "Future[list[list[Written]]]" = field(default_factory=Future)
     found: dict[int, list[Written]] = field(default_factory=dict)
 
@@ -61,15 +62,17 @@ class Writer:
         policy: Policy,
         examples: Sequence[Encoded],
         take: Callable[[str], object] | None = None,
+        first: int = 0,
     ) -> "Future[list[list[Written]]]":
         """What is written after each example, in order, once all is; cancelled, the rest is not.
 
-        `take` hears the text piece by piece, where there is one example, after which one text is written.
+        `first` is how many examples were asked before these. `take` hears the text piece by piece, where there is one
+        example, after which one text is written.
 
         Raises:
             Refusal: the writer was closed.
         """
-        job = _Job(network, tokenizer, policy, examples, take)
+        job = _Job(network, tokenizer, policy, examples, take, first)
         if not examples:
             job.future.set_result([])
             return job.future
@@ -127,7 +130,7 @@ class Writer:
         session, jobs = self._under_way.get(key) or (job.network.session(job.tokenizer), [])
         prompts = session.endings.prompts(job.examples)
         session.endings.of(prompts[0], job.policy)
-        session.ask(Wanted(job.policy, prompts, job.done, job.take, lambda: not job.future.done()))
+        session.ask(Wanted(job.policy, prompts, job.done, job.take, lambda: not job.future.done(), job.fail, job.first))
         self._under_way[key] = session, [*(each for each in jobs if not each.future.done()), job]
 
     def _drop(self, key: tuple[Network, Tokenizer], jobs: Sequence[_Job], error: BaseException) -> None:

@@ -77,6 +77,9 @@ class Beams(Hypotheses):
             elif place < self.search.width:
                 self._finish(Finished(beam.score / length**self.search.length_penalty, beam, ended))
         going = going[: self.search.width]
+        if not going and not self.finished:  # nothing may follow: what stands here is all there is
+            best = self.open[0]
+            self._finish(Finished(best.score / max(1, length - 1) ** self.search.length_penalty, best, "length"))
         if not going or self._over(going[0][1].score, length):
             going = []
         self.parents, self.tokens = [row for row, _ in going], [beam.ids[-1] for _, beam in going]

@@ -7,6 +7,7 @@ only once, as each of them is one token longer than one that was seen.
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -19,6 +20,10 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 WHAT = "output of a given form"
 KEPT = 512
 """Beginnings that are remembered: more than there are rows side by side."""
+
+
+_known: "WeakKeyDictionary[Tokenizer, dict[tuple[int, tuple[int, ...]], Any]]" = WeakKeyDictionary()
+"""What the library has made of a tokenizer, which takes half a second for 60,000 tokens, whatever the form."""
 
 
 class Constraint:
@@ -34,13 +39,16 @@ class Constraint:
         ((name, value),) = form.items()
         if not ends:
             raise Refusal(f"policy.{name}: the model has no end token, so that it could not stop; train it with one")
+        kept = _known.setdefault(tokenizer, {})
+        key = size, tuple(ends)
         try:
-            known = bridge.from_tokenizer(tokenizer, n_vocab=size, eos_token=list(ends))
+            known = kept.get(key) or bridge.from_tokenizer(tokenizer, n_vocab=size, eos_token=list(ends))
         except ValueError as error:
             raise Refusal(
                 f"policy.{name}: the tokens of this tokenizer cannot be taken for bytes of text ({error}); use a model "
                 "whose tokenizer is of kind bpe or unigram"
             ) from None
+        kept[key] = known
         try:
             first = library.LLMatcher(known, _grammar(library.LLMatcher, name, value))
         except ValueError as error:

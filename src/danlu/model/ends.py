@@ -78,6 +78,7 @@ class Endings:
         self.ids = frozenset(int(number) for number in ends if number is not None and number < self.vocabulary)
         never = [words[0] for words in self._told("bad_words_ids") or () if len(words) == 1]
         self._constraints: dict[str, Constraint] = {}
+        self._biases: tuple[tuple[tuple[str, float], ...], dict[int, float]] = (), {}
         self.never = tuple({*never, *(self._told("suppress_tokens") or ())} - self.ids)
 
     def of(self, prompt: Prompt, limits: Limits) -> Ends:
@@ -87,7 +88,7 @@ class Endings:
             Refusal: the policy names a token that there is not, or a form that no text can have.
         """
         room = min(limits.max_new_tokens, self.limit - len(prompt.ids) + prompt.forced)
-        bias = {self._token(name): value for name, value in limits.logit_bias.items()}
+        bias = self._bias(tuple(limits.logit_bias.items()))
         before = context(prompt.ids, self.tokenizer) if prompt.source is None else ()
         return Ends(
             self.tokenizer,
@@ -100,6 +101,11 @@ class Endings:
             before,
             self._constraint(limits.form),
         )
+
+    def _bias(self, named: tuple[tuple[str, float], ...]) -> dict[int, float]:
+        if named != self._biases[0]:  # looking a token up takes 20 ms in a large vocabulary
+            self._biases = named, {self._token(name): value for name, value in named}
+        return self._biases[1]
 
     def _constraint(self, form: dict[str, Any]) -> Constraint | None:
         if not form:

@@ -10,23 +10,34 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from danlu.model.ends import Endings
+from danlu.model.ends import Endings, Ends
 from danlu.model.hypothesis import Hypotheses, Lines
 from danlu.model.policy import Policy
 from danlu.model.reader import Prompt, Reader
 from danlu.model.written import Written
+from danlu.refusal import Refusal
 
 SLOTS = 64
 """Rows written side by side: keys and values of 64 rows of 400 tokens, 12 layers of 768, are 1.9 GB in float32."""
 
+NOT_FINITE = (
+    "the model's outputs are not finite numbers; predict in float32, and if that fails too, train again at a lower rate"
+)
+
 PREFILL = 4096
 """Tokens of prompts, with padding, that are read at once: what bounds their memory."""
+
+
+def _raised(error: BaseException) -> None:
+    raise error
 
 
 @dataclass(eq=False)
 class Wanted:
     """What one caller wants: a text or several after each prompt.
 
+    - `first`: how many prompts the caller has asked before these; with their numbers it tells texts apart by chance.
+    - `fail`: is given what went wrong with these texts, and with these alone.
     - `done`: is given the number of a prompt, and what was written after it, the best first.
     - `take`: is given the text piece by piece; where one text is written after one prompt.
     - `still`: whether the caller still waits.
@@ -37,6 +48,8 @@ class Wanted:
     done: Callable[[int, list[Written]], object]
     take: Callable[[str], object] | None = None
     still: Callable[[], bool] = lambda: True
+    fail: Callable[[BaseException], object] = _raised
+    first: int = 0
 
 
 @dataclass(eq=False)
@@ -57,13 +70,14 @@ class Session:
         self.reader = reader
         self.endings = endings
         self.slots = slots
-        self._waiting: deque[tuple[Wanted, int]] = deque()
+        self._waiting: deque[tuple[Wanted, deque[int]]] = deque()
         self._texts: list[_Text] = []
 
     def ask(self, wanted: Wanted) -> None:
-        """Write after these prompts as soon as there is room; the long ones first, so that the last do not wait."""
+        """Write after these prompts as soon as there is room; callers take turns, with their long ones first."""
         numbers = sorted(range(len(wanted.prompts)), key=lambda number: -len(wanted.prompts[number].ids))
-        self._waiting.extend((wanted, number) for number in numbers)
+        if numbers:
+            self._waiting.append((wanted, deque(numbers)))
 
     @property
     def busy(self) -> bool:
@@ -98,27 +112,29 @@ class Session:
 
     def _joining(self) -> list[tuple[Wanted, int]]:
         """Who joins now: rather several at once than one by one, since each time takes a pass of its own."""
-        while self._waiting and not self._waiting[0][0].still():
-            self._waiting.popleft()
+        self._waiting = deque(each for each in self._waiting if each[0].still())
         if not self._waiting:
             return []
         free = self.slots - sum(len(text.rows) for text in self._texts)
-        more = sum(whose.policy.rows for whose, _ in self._waiting)
+        more = sum(whose.policy.rows * len(numbers) for whose, numbers in self._waiting)
         if self._texts and free < min(self.slots // 8, more):
             return []
         joining: list[tuple[Wanted, int]] = []
-        width, length = 0, len(self._waiting[0][0].prompts[self._waiting[0][1]].ids)
+        width, length = 0, len(self._waiting[0][0].prompts[self._waiting[0][1][0]].ids)
         while self._waiting:
-            whose, number = self._waiting[0]
-            prompt = whose.prompts[number]
+            whose, numbers = self._waiting[0]
+            prompt = whose.prompts[numbers[0]]
             width = max(width, len(prompt.ids), len(prompt.source or ()))
             fits = whose.policy.rows <= free and width * (len(joining) + 1) <= PREFILL
             if not self.reader.mixes:
                 fits = fits and len(prompt.ids) == length and not self._texts
             if not fits and (joining or self._texts):
                 break
-            joining.append(self._waiting.popleft())
+            joining.append((whose, numbers.popleft()))
             free -= whose.policy.rows
+            self._waiting.popleft()
+            if numbers:
+                self._waiting.append((whose, numbers))
         return joining
 
     def _join(self, joining: list[tuple[Wanted, int]]) -> None:
@@ -128,8 +144,13 @@ class Session:
         texts = []
         for row, ((whose, number), prompt) in enumerate(zip(joining, prompts, strict=True)):
             policy = self._known(whose.policy)
-            hypotheses = policy.begin(prompt.ids, number, self.endings.of(prompt, policy))
-            if whose.take is not None and isinstance(hypotheses, Lines):
+            try:
+                hypotheses = policy.begin(prompt.ids, whose.first + number, self.endings.of(prompt, policy))
+            except Exception as error:
+                hypotheses = Lines(prompt.ids, Ends(self.endings.tokenizer, frozenset(), 0), 0)
+                hypotheses.parents = []
+                whose.fail(error)
+            if whose.still() and whose.take is not None and isinstance(hypotheses, Lines):
                 hypotheses.stream(whose.take)
             texts.append(_Text(whose, policy, number, hypotheses, [first + row]))
         self._texts += texts
@@ -140,15 +161,30 @@ class Session:
         return next((text.policy for text in self._texts if text.policy == policy), policy)
 
     def _advance(self, texts: Sequence[_Text], logits_BV: Tensor, first: int = 0) -> None:
-        """Let each policy choose for its rows; `first` is the row of the first logits."""
+        """Let each policy choose for its rows; `first` is the row of the first logits.
+
+        What goes wrong there is told to those alone whose texts it was about.
+        """
         groups: defaultdict[int, list[_Text]] = defaultdict(list)
+        sound_B = logits_BV.amax(1).isfinite().tolist()
         for text in texts:
-            groups[id(text.policy)].append(text)
+            if not all(sound_B[row - first] for row in text.rows):
+                self._fail([text], Refusal(f"record {text.number + 1:,}: {NOT_FINITE}"))
+            elif text.whose.still():
+                groups[id(text.policy)].append(text)
         for members in groups.values():
             rows = [row - first for text in members for row in text.rows]
             chosen = logits_BV if rows == list(range(len(logits_BV))) else logits_BV[rows]
-            members[0].policy.advance([text.hypotheses for text in members], chosen)
+            try:
+                members[0].policy.advance([text.hypotheses for text in members], chosen)
+            except Exception as error:
+                self._fail(members, error)
         self._settle()
+
+    def _fail(self, texts: Sequence[_Text], error: BaseException) -> None:
+        for text in texts:
+            text.hypotheses.parents = []
+            text.whose.fail(error)
 
     def _settle(self) -> None:
         """Rows go where their texts are; those that are done leave, and others move as little as can be."""
