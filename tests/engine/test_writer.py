@@ -1,22 +1,29 @@
 """Writing for many callers at once, by tasks that write and by Python."""
 
+import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from danlu.bundle.bundle import Bundle, load, save
 from danlu.cli.main import main
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
+from danlu.model.generate import Session, Wanted
+from danlu.model.hypothesis import Line
+from danlu.model.policies.greedy import Greedy
 from danlu.model.policy import Policy
 from danlu.refusal import Refusal
 from danlu.task.task import Task
+from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
 TEXT = "床前明月光，疑是地上霜。举头望明月，低头思故乡。All that glisters is not gold."
@@ -138,11 +145,16 @@ def test_a_stream_joined_is_the_text_and_never_splits_a_character(bundle: Bundle
         assert len(pieces) > 1
 
 
-def test_who_lets_go_of_a_stream_leaves_nothing_behind(bundle: Bundle) -> None:
+def test_who_lets_go_of_a_stream_leaves_nothing_behind(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, step = [], Session.step
+    monkeypatch.setattr(Session, "step", lambda session: (steps.append(1), step(session))[1])
     stream = bundle.generate_stream("床前", max_new_tokens=90, logit_bias={"</s>": -100.0})
     next(stream)
     stream.close()
-    assert bundle.generate(["床前"], max_new_tokens=2)
+    writer = bundle.predictor._queue.writer
+    while writer._under_way:
+        pass
+    assert len(steps) < 45
 
 
 def test_what_contradicts_itself_is_one_sentence(bundle: Bundle) -> None:
@@ -184,3 +196,66 @@ def test_predict_writes_on_where_it_is_asked_to(bundle: Bundle, capsys: pytest.C
     assert json.loads(shown)["prediction"]["text"] == expected[0].text
     assert json.loads(shown)["prediction"]["others"] == [expected[1].text]
     assert "policy.seed: the task causal_lm writes no text by itself; add --generate" in run("policy.seed=1")[1]
+
+
+def test_what_is_drawn_does_not_depend_on_how_many_are_held_at_once(bundle: Bundle) -> None:
+    policy = Policy.model_validate({"kind": "sample", "max_new_tokens": 6})
+    records = [{"text": "床"}] * 9
+    whole = [texts[0].text for texts in bundle.predictor.write(records, policy, block=9)]
+    assert [texts[0].text for texts in bundle.predictor.write(records, policy, block=4)] == whole
+    assert len(set(whole)) > 5
+
+
+def test_a_record_that_leaves_no_room_is_counted_from_its_chunk(bundle: Bundle) -> None:
+    records = [{"text": "床"}] * 4 + [{"text": TEXT * 4}]
+    with pytest.raises(Refusal, match=r"record 1: has \d+ tokens.* \(counted from record 5\)"):
+        list(bundle.predictor.write(records, Policy.model_validate("greedy"), block=4))
+
+
+class Failing(Greedy):
+    """A policy with a mistake."""
+
+    def choose(self, scores_BV: Tensor, lines: Sequence[Line]) -> Tensor:
+        raise ValueError("mine")
+
+
+def test_what_goes_wrong_for_one_caller_is_told_to_that_one_alone(bundle: Bundle) -> None:
+    right = [texts[0].text for texts in bundle.generate(["床前", "All"], max_new_tokens=40)]
+    predictor = bundle.predictor
+    examples = predictor.prompts([{"text": "床前"}, {"text": "All"}], predictor.policy)
+    asked = [predictor.network, predictor.tokenizer]
+    sound = predictor._queue.writer.submit(
+        *asked, Policy.model_validate({"kind": "greedy", "max_new_tokens": 40}), examples
+    )
+    wrong = predictor._queue.writer.submit(*asked, Failing(), examples)
+    with pytest.raises(ValueError, match="mine"):
+        wrong.result()
+    assert [texts[0].text for texts in sound.result()] == right
+
+
+def test_a_small_question_does_not_wait_for_all_of_a_large_one(model: LlamaForCausalLM, tokenizer: Tokenizer) -> None:
+    session = TorchNetwork(model).session(tokenizer)
+    session.slots = 2
+    prompts = session.endings.prompts(
+        [Encoded(number, (Row(np.array([5 + number], np.int32)),)) for number in range(12)]
+    )
+    done: list[str] = []
+    policy = Policy.model_validate({"kind": "greedy", "max_new_tokens": 3})
+    session.ask(Wanted(policy, prompts, lambda _number, _texts: done.append("large")))
+    session.step()
+    session.ask(Wanted(policy, prompts[:1], lambda _number, _texts: done.append("small")))
+    while session.busy:
+        session.step()
+    assert len(done) == 13
+    assert done.index("small") < 5
+
+
+@pytest.mark.parametrize("kind", ["greedy", "sample", "beam"])
+def test_logits_that_are_no_numbers_are_refused(model: LlamaForCausalLM, tokenizer: Tokenizer, kind: str) -> None:
+    broken = copy.deepcopy(model)
+    broken.lm_head.weight.data[7] = float("nan")
+    with Predictor(TorchNetwork(broken), Task.model_validate("causal_lm"), tokenizer) as predictor:
+        with pytest.raises(Refusal, match="record 1: the model's outputs are not finite numbers; predict in float32"):
+            list(predictor.write([{"text": "床前"}], Policy.model_validate(kind)))
+        with pytest.raises(Refusal, match="not finite numbers"):
+            "".join(predictor.write_stream({"text": "床前"}, Policy.model_validate("greedy")))
