@@ -198,3 +198,14 @@ def test_a_family_that_sees_the_choice_is_refused(encoder):
         Choose(shape="decoder").suited(bert, tokenizer, print)
     with pytest.raises(Refusal, match=r"task.shape is 'encoder', and the model is a decoder; leave 'shape' out"):
         Choose(shape="encoder").shaped("decoder")
+
+
+@pytest.mark.parametrize("shape", ["encoder", "decoder"])
+def test_choices_that_leave_no_room_are_refused_and_never_cut(shape, request):
+    task, _, tokenizer = request.getfixturevalue(shape)
+    record = {"text": "雨" * 200, "choices": ["今" * 40 + "天", "今" * 40 + "了"], "answer": "A"}
+    cut = task.model_copy(update={"too_long": "truncate"})
+    with pytest.raises(Refusal, match=r"record 1: .*no room for the .*shorten"):
+        cut.encode([record], tokenizer, 32, labelled=True)
+    (item,) = cut.encode([record], tokenizer, 200, labelled=True)
+    assert len({row.input_ids.tobytes() for row in item.rows}) == 2

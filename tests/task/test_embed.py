@@ -160,3 +160,11 @@ def test_models_that_do_not_suit_are_refused(model, tokenizer):
         Embed(pooling="first").shaped("decoder")
     with pytest.raises(Refusal, match=r"task\.widths: 32 is not between 1 and 31; vectors have 32 numbers"):
         Embed(widths=(8, 32)).suited(model, tokenizer, print)
+
+
+def test_a_cosine_has_a_highest_score_and_every_score_two_texts():
+    records = [{"text": "a", "text_pair": "b", "score": score} for score in (5, 1)]
+    with pytest.raises(Refusal, match="5 is beyond the task's 'highest', 1"):
+        Embed(objective="cosine", highest=1).fitted(records)
+    with pytest.raises(Refusal, match="record 1: there is no column 'text_pair'"):
+        Embed().fitted(records).gold({"text": "a", "score": 1})

@@ -10,6 +10,9 @@ from torch.nn.functional import cross_entropy
 from transformers import BartForConditionalGeneration
 from transformers.models.bart.modeling_bart import shift_tokens_right
 
+from danlu.bundle.bundle import load, save
+from danlu.engine.engines.torch import TorchNetwork
+from danlu.model.sources.pretrained import Pretrained
 from danlu.model.sources.scratch import Scratch
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
@@ -224,3 +227,25 @@ def test_what_cannot_be_is_one_sentence() -> None:
     model = source.build("AutoModelForCausalLM", tokenizer, {})
     with pytest.raises(Refusal, match="see the tokens that they are to write"):
         task.suited(model, tokenizer, print)
+
+
+@pytest.mark.parametrize("architecture", ["bart", "t5", "marian"])
+def test_what_a_decoder_was_taught_to_begin_with_is_what_it_begins_with_live_and_saved(
+    architecture: str, tmp_path: Path
+) -> None:
+    task, model, tokenizer = made(architecture, start=7)
+    save(tmp_path / "b", model, tokenizer, task, precision="float32", provenance={}, examples=PAIRS[:1])
+    with load(tmp_path / "b") as bundle:
+        assert bundle.task.start == 7
+        for network in (TorchNetwork(model), bundle.network):
+            examples = task.prompts(PAIRS[:1], tokenizer, LIMIT)
+            (prompt,) = network.session(tokenizer).endings.prompts(examples)
+            assert prompt.ids[0] == 7
+    again = Pretrained(path=str(tmp_path / "b")).build(task.auto_class, tokenizer, {"decoder_start_token_id": 9})
+    assert again.config.decoder_start_token_id == again.generation_config.decoder_start_token_id == 9
+
+
+@pytest.mark.parametrize("field", ["start", "forced"])
+def test_what_only_two_sides_have_is_refused_for_a_decoder(field: str) -> None:
+    with pytest.raises(Refusal, match=rf"task\.{field} is for models with an encoder and a decoder"):
+        Task.model_validate({"kind": "rewrite", field: 0}).shaped("decoder")

@@ -34,7 +34,7 @@ class Policy(Part):
     presence_penalty: float = Field(default=0.0, description="taken off the logits of tokens that were written")
     frequency_penalty: float = Field(default=0.0, description="the same, for each time that they were written")
     no_repeat_ngram: int | None = Field(default=None, ge=1, description="runs of so many tokens stand at most once")
-    logit_bias: dict[str, float] = Field(
+    logit_bias: dict[str, Annotated[float, Field(ge=-1e4, le=1e4)]] = Field(
         default={}, description="added to the logit of a token, by its text or its number: ' yes', '#123'"
     )
 

@@ -1,7 +1,7 @@
 """The promise of a model source: where the network and its first weights come from."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -41,6 +41,18 @@ class Source(Part):
     def tokenizer_path(self) -> str | None:
         """The folder or name whose tokenizer belongs to the weights; None for a fresh network."""
         return None
+
+
+BORDERS = ("decoder_start_token_id", "eos_token_id")
+"""What a text begins and ends with: settings of a configuration, and of how a model writes."""
+
+
+def borders_alike(network: PreTrainedModel, fields: Mapping[str, Any]) -> None:
+    """Let `network` begin and end what it writes as `fields` say, whichever of its settings a program reads."""
+    for settings in (network.config, getattr(network, "generation_config", None)):
+        for name in BORDERS:
+            if settings is not None and fields.get(name) is not None:
+                setattr(settings, name, fields[name])
 
 
 _HEADS = {

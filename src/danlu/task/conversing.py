@@ -12,6 +12,7 @@ from danlu.data.record import Record
 from danlu.model.heads import unwrapped
 from danlu.model.policies.greedy import Greedy
 from danlu.model.policy import Policy
+from danlu.model.source import borders_alike
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.next_tokens import NextTokens
@@ -54,8 +55,9 @@ class Conversing(NextTokens):
         if (end := end_id(tokenizer)) is not None:
             ends.add(end)
         tokenizer.chat_template = jinja
-        unwrapped(model).config.eos_token_id = sorted(ends)  # as in the bundle, so that validation ends alike
-        return suited.model_copy(update={"template": template, "ends": tuple(sorted(ends))})
+        suited = suited.model_copy(update={"template": template, "ends": tuple(sorted(ends))})
+        borders_alike(unwrapped(model), suited.config())  # as in the bundle, so that validation ends alike
+        return suited
 
     def config(self) -> dict[str, Any]:
         """What ends an answer, too, for programs that read it there."""
@@ -88,7 +90,11 @@ class Conversing(NextTokens):
         return (self.template or (Own() if tokenizer.chat_template else Plain())).jinja(tokenizer)
 
     def _asked(self, messages: list[Message], jinja: str, tokenizer: Tokenizer, limit: int, number: int) -> Encoded:
-        """The row that an answer is written after; the oldest turns go where there would be no room for one."""
+        """The row that an answer is written after.
+
+        The oldest turns go where there would be no room for it, whatever `too_long` says of training: a conversation
+        that goes on outgrows every row.
+        """
         room = max(1, limit - min(self.policy.max_new_tokens, limit // 2))
         ids, _ = encoded(question(messages, jinja, tokenizer, number), tokenizer)
         size, fewer = len(ids), list(messages)

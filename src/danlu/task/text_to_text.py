@@ -15,6 +15,7 @@ from danlu.model.policy import Policy
 from danlu.model.positions import longest_row
 from danlu.model.probe import looks_ahead
 from danlu.model.shape import Shape
+from danlu.model.source import borders_alike
 from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
@@ -81,13 +82,21 @@ class TextToText(Task):
                 f"the task {self.kind} writes text, which an encoder alone cannot; give a decoder, an encoder-decoder, "
                 "or the encoder under 'kind: encoder_decoder', which gives it a decoder"
             )
+        two_sided = ("start", "forced", "source_language", "target_language")
+        given = [name for name in two_sided if getattr(self, name, None) is not None]
+        if shape == "decoder" and given:
+            raise Refusal(
+                f"task.{given[0]} is for models with an encoder and a decoder, and this is a decoder; leave it out"
+            )
         if self.shape not in (None, shape):
             raise Refusal(f"task.shape is '{self.shape}', and the model is a {shape}; leave 'shape' out")
         return self.model_copy(update={"shape": shape})
 
     def config(self) -> dict[str, Any]:
-        """Families that can be either, such as BERT, are to be decoders."""
-        return {"is_decoder": True} if self.shape == "decoder" else {}
+        """Families that can be either, such as BERT, are to be decoders; what the decoder of two begins with."""
+        if self.shape == "decoder":
+            return {"is_decoder": True}
+        return {} if self.start is None else {"decoder_start_token_id": self.start}
 
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
         """This task with the token by which the model's decoder begins, and the one that it is made to begin with.
@@ -113,7 +122,9 @@ class TextToText(Task):
         if self.start is None and start is None:
             raise Refusal("config.json names no 'decoder_start_token_id'; write the task's 'start', a token's number")
         found = {"start": start if self.start is None else self.start}
-        return self.model_copy(update=found | {"forced": forced if self.forced is None else self.forced})
+        suited = self.model_copy(update=found | {"forced": forced if self.forced is None else self.forced})
+        borders_alike(inner, suited.config())  # as in the bundle, so that validation begins alike
+        return suited
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a record; a record whose target is too long has none under "drop".

@@ -17,7 +17,7 @@ from danlu.model.warping import kept
 class Sample(LinePolicy):
     """Draw each token; the same seed gives the same texts, whatever is written beside them."""
 
-    temperature: float = Field(default=1.0, gt=0, description="below 1: the likely ones more often still")
+    temperature: float = Field(default=1.0, ge=1e-3, le=1e3, description="below 1: the likely ones more often still")
     top_k: int | None = Field(default=None, ge=1, description="draw among so many tokens")
     top_p: float | None = Field(default=None, gt=0, lt=1, description="draw among the likeliest of this probability")
     min_p: float | None = Field(

@@ -16,7 +16,7 @@ from danlu.model.new_tokens import make_room
 from danlu.model.padding import pad_alike, types_alike
 from danlu.model.quiet import quiet
 from danlu.model.shape import Shape
-from danlu.model.source import Say, Source, refuse_without, unsaid
+from danlu.model.source import Say, Source, borders_alike, refuse_without, unsaid
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.special import begin_id, end_id, padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -77,6 +77,7 @@ class EncoderDecoder(Source):
                 f"({first_line(error)}); name a 'decoder' of another family, such as BERT or GPT-2"
             ) from error
         _name_ends(network, tokenizer)
+        borders_alike(network, config)
         types_alike(network, tokenizer)
         return network
 

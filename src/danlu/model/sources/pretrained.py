@@ -11,7 +11,7 @@ from danlu.model.label_rows import follow_labels, fresh_in_words, fresh_of, know
 from danlu.model.new_tokens import make_room
 from danlu.model.padding import pad_alike, types_alike
 from danlu.model.shape import Shape, shape_of
-from danlu.model.source import Say, Source, unsaid
+from danlu.model.source import Say, Source, borders_alike, unsaid
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -49,6 +49,7 @@ class Pretrained(Source):
         make_room(network, tokenizer, folder, self.path)
         pad_alike(network, tokenizer, self.path)
         types_alike(network, tokenizer)
+        borders_alike(network, config)
         return network
 
     def shape(self) -> Shape:

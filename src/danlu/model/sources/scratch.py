@@ -16,7 +16,7 @@ from danlu.model.neighbours import look_at_neighbours
 from danlu.model.padding import pad_alike, types_alike
 from danlu.model.quiet import quiet
 from danlu.model.shape import Shape
-from danlu.model.source import Say, Source, refuse_without, unsaid
+from danlu.model.source import Say, Source, borders_alike, refuse_without, unsaid
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 SIZES = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base": (12, 768, 12)}
@@ -66,6 +66,7 @@ class Scratch(Source):
             network: PreTrainedModel = getattr(transformers, auto_class).from_config(settings)
             pad_alike(network, tokenizer, self.architecture)
             types_alike(network, tokenizer)
+            borders_alike(network, config)
             if self.attention == "neighbours":
                 look_at_neighbours(network.base_model)  # type: ignore[arg-type]
             return network

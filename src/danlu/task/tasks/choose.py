@@ -213,7 +213,7 @@ class Choose(Task):
             f"{each.question}\n{choice}" if each.question else choice for each in asked for choice in each.choices
         ]
         numbers = [number for number, each in enumerate(asked) for _ in each.choices]
-        found = windows_of_pairs(firsts, seconds, tokenizer, limit, self.too_long, records=numbers)
+        found = windows_of_pairs(firsts, seconds, tokenizer, limit, self.too_long, records=numbers, second_whole=True)
         return [
             Encoded(record, tuple(item.row for item in items), cut=sum(item.cut for item in items))
             for record, items in ((record, list(group)) for record, group in groupby(found, lambda item: item.record))

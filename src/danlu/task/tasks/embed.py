@@ -104,6 +104,11 @@ class Embed(Task):
         numbers = [number_in(record, number, SCORE) for number, record in enumerate(records) if scored]
         if scored and len(set(numbers)) < 2:
             raise Refusal(f"column '{SCORE}': there must be two different scores or more to learn from")
+        if objective == "cosine" and self.highest and max(map(abs, numbers)) > self.highest:
+            raise Refusal(
+                f"column '{SCORE}': {max(numbers, key=abs):g} is beyond the task's 'highest', {self.highest:g}, which "
+                "is the score of a cosine of 1; raise it, or leave it out"
+            )
         highest = self.highest or (max(numbers) if numbers and max(numbers) > 0 else None)
         return self.model_copy(update={"scored": scored, "objective": objective, "highest": highest})
 
@@ -216,9 +221,10 @@ class Embed(Task):
 
     def gold(self, record: Record, number: int = 0) -> Any:
         """The score, or the text that fits."""
+        second = text_in(record, number, SECOND)
         if self.scored:
             return number_in(record, number, SCORE)
-        return ((text_in(record, number, SECOND), 1.0),)
+        return ((second, 1.0),)
 
     def _loss(self, vectors_RE: Tensor, batch: Batch) -> Tensor:
         rows_B = batch.targets["texts"]

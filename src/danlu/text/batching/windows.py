@@ -88,13 +88,15 @@ def windows_of_pairs(
     overlap: int = 0,
     offsets: bool = False,
     records: Sequence[int] | None = None,
+    second_whole: bool = False,
 ) -> list[Encoded]:
     """Rows of two texts each, at most `limit` tokens long; a second text that is too long slides under its first.
 
     The first is in every window, whole. Where it takes more than half a row and the second does not fit beside it, it
     is cut to that half under "truncate" and "split", which counts as cut. `overlap` is how many tokens two
     neighbouring windows of the second share, `offsets` asks for the characters of the second. `records` are as in
-    `windows`. Raises `Refusal` naming the record for texts that are too long under "stop".
+    `windows`. With `second_whole` only the first is cut, as far as need be. Raises `Refusal` naming the record for
+    texts that are too long under "stop", and for a second one that would not be whole.
     """
     backend = backend_for_text(tokenizer)
     types = "token_type_ids" in tokenizer.model_input_names
@@ -102,7 +104,8 @@ def windows_of_pairs(
     sides = [tokenized(texts, tokenizer, offsets=offsets, special=False) for texts in (firsts, seconds)]
     numbers = range(len(firsts)) if records is None else records
     for record, first, second in zip(numbers, *sides, strict=True):
-        lost = _shorten(first, second, limit - backend.num_special_tokens_to_add(is_pair=True), too_long, record)
+        room = limit - backend.num_special_tokens_to_add(is_pair=True)
+        lost = _shorten(first, second, room, too_long, record, whole=second_whole)
         pair = backend.post_process(first, second)
         second_T = np.array([side == 1 for side in pair.sequence_ids], bool)
         spans = np.array(pair.offsets, np.int32).reshape(-1, 2) * second_T[:, None] if offsets else None
@@ -112,8 +115,11 @@ def windows_of_pairs(
     return found
 
 
-def _shorten(first: Encoding, second: Encoding, room: int, too_long: TooLong, record: int) -> int:
-    """Cut the first of two texts to half of what they have room for, where both do not fit; how much it lost."""
+def _shorten(first: Encoding, second: Encoding, room: int, too_long: TooLong, record: int, *, whole: bool) -> int:
+    """Cut the first of two texts to half of what they have room for, where both do not fit; how much it lost.
+
+    Where the second is to be `whole`, the first is cut to what that leaves.
+    """
     together, length = len(first.ids) + len(second.ids), len(first.ids)
     if together <= room:
         return 0
@@ -122,7 +128,12 @@ def _shorten(first: Encoding, second: Encoding, room: int, too_long: TooLong, re
             f"record {record + 1:,}: the two texts have {together:,} tokens and a row takes {room:,}; "
             "shorten them, or set the task's 'too_long' to 'truncate', or to 'split' where it can"
         )
-    kept = max(room // 2, room - len(second.ids))
+    if whole and len(second.ids) >= room:
+        raise Refusal(
+            f"record {record + 1:,}: the second text has {len(second.ids):,} tokens and leaves no room for the "
+            f"first in a row of {room:,}; shorten it, or raise the task's 'max_length'"
+        )
+    kept = room - len(second.ids) if whole else max(room // 2, room - len(second.ids))
     first.truncate(kept)
     return max(0, length - kept)
 
