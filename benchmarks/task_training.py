@@ -209,6 +209,11 @@ def _marked(record: dict[str, Any]) -> str:
     return text
 
 
+SETTINGS = {
+    "classify": {"too_long": "truncate"},  # as the other side does
+    "regress": {"too_long": "truncate"},
+    "tag": {"too_long": "split", "nested": "longest"},
+}
 TRAINERS = {
     "answer": answers_of_trainer,
     "relate": relations_of_trainer,
@@ -228,12 +233,15 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
 
     train, test = (texts.read(Path(job["texts"]) / f"{split}.jsonl") for split in ("train", "test"))
     clock = Clock()
-    task = find(Task, job["task"])().fitted(train)
+    settings = SETTINGS.get(job["task"], {})
+    task = find(Task, job["task"]).model_validate(settings).fitted(train)
     with tempfile.TemporaryDirectory() as folder:
         if job["side"] == "baseline":
             predictions = find(Baseline, task.baseline)().fit_predict(task, train, test)
         elif job["side"] == "danlu":
-            bundle = bundle_of(job, Path(folder), clock, {"kind": job["task"], "max_length": job["longest"]})
+            bundle = bundle_of(
+                job, Path(folder), clock, {"kind": job["task"], **settings, "max_length": job["longest"]}
+            )
             with danlu.load(bundle) as loaded:
                 predictions = loaded.predict(test)
         else:
