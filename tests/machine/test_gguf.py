@@ -46,7 +46,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    found = Bpe(size=300, style="decoder").build(lambda: iter(TEXTS))
+    found = Bpe(size=300).build(lambda: iter(TEXTS))
     assert isinstance(found, PreTrainedTokenizerFast)
     return found
 
