@@ -54,9 +54,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 def network(tokenizer: PreTrainedTokenizerFast, *, tied: bool) -> Qwen2ForCausalLM:
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    config = Qwen2Config(
-        vocab_size=len(tokenizer) + FILLERS, num_key_value_heads=2, tie_word_embeddings=tied, **sizes
-    )
+    config = Qwen2Config(vocab_size=len(tokenizer) + FILLERS, num_key_value_heads=2, tie_word_embeddings=tied, **sizes)
     return Qwen2ForCausalLM(config).eval()
 
 
