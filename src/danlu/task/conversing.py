@@ -50,7 +50,11 @@ class Conversing(NextTokens):
             say("the tokenizer has no chat template, so conversations are written as by 'template: plain'")
         jinja = template.jinja(tokenizer)
         probe: list[Message] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-        ids, learnt = encoded(conversation(probe, jinja, tokenizer, 0), tokenizer)
+        try:
+            ids, learnt = encoded(conversation(probe, jinja, tokenizer, 0), tokenizer)
+        except Refusal as error:
+            why = str(error).removeprefix("record 1: ")
+            raise Refusal(f"task.template: '{template.kind}' cannot write a question and its answer: {why}") from None
         ends = {int(ids[learnt][-1])}
         if (end := end_id(tokenizer)) is not None:
             ends.add(end)
