@@ -99,7 +99,9 @@ def test_a_form_that_cannot_be_completed_is_one_sentence(tokenizer: Tokenizer) -
             random_text(poorer, policy, 0)
 
 
-SIGNS = [chr(number) for number in (*range(0x20), 0x22, 0x5C, 0x7F, 0x85, 0xA0, 0xAD, 0x2028, 0x2029, 0xFEFF, 0x1F600)]
+SIGNS = [
+    chr(number) for number in (*range(1, 0x20), 0x22, 0x5C, 0x7F, 0x85, 0xA0, 0xAD, 0x2028, 0x2029, 0xFEFF, 0x1F600)
+]
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
@@ -122,5 +124,8 @@ def test_forms_that_contradict_are_refused() -> None:
         changed(greedy, None, {"choices": ["a"], "regex": "b"})
     with pytest.raises(Refusal, match="'min_new_tokens' would forbid"):
         changed(greedy, None, {"choices": ["a"], "min_new_tokens": 3})
+    for half in ({"logit_bias": {"\ud800": 1}}, {"stop": ["\ud800"]}, {"json_schema": {"const": "\ud800"}}):
+        with pytest.raises(Refusal, match=rf"^policy: {next(iter(half))}.* holds a zero or half a character"):
+            changed(greedy, None, half)
     with pytest.raises(Refusal, match=r"policy: choices"):
         changed(greedy, None, {"choices": []})
