@@ -14,20 +14,20 @@ from tokenizers import models, pre_tokenizers
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from danlu.model.cached import Cached
-from danlu.model.ends import Endings
+from danlu.model.ends import FORMS, Endings
 from danlu.model.fast import use_our_attention
 from danlu.model.generate import Session, Wanted
 from danlu.model.heads import unwrapped
 from danlu.model.lean import Lean
 from danlu.model.policy import Policy
 from danlu.model.positions import longest_row
-from danlu.model.reader import Reader, Whole
+from danlu.model.reader import Prompt, Reader, Whole
 from danlu.model.readers import reader_for
 from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.tokenizing.folder import open_tokenizer
-from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.tuning.method import Method
 
 STORIES = Path(__file__).parents[3] / "shared" / "models" / "stories260k"
@@ -204,6 +204,30 @@ def test_what_many_prompts_begin_with_is_read_once(tokenizer: Tokenizer, monkeyp
         session.step()
     assert [found[number][0].ids.tolist() for number in range(4)] == right
     assert sorted(read) == [1, 3, 6, 9, 30]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_prompts_that_begin_alike_are_written_on_as_each_alone(family: str, tokenizer: Tokenizer) -> None:
+    model = built(family)
+    (begin,) = random_rows(20, seed=len(family))
+    rows = [begin + row for row in random_rows(3, 1, 6, 9, seed=2)] + [begin[:12] + random_rows(4, seed=3)[0]]
+    alone = [write(model, tokenizer, policy("greedy"), [row])[0][0] for row in rows]
+    beside = [texts[0] for texts in write(model, tokenizer, policy("greedy"), rows, slots=3)]
+    assert [text.ids.tolist() for text in beside] == [text.ids.tolist() for text in alone]
+    assert [text.log_probability for text in beside] == pytest.approx(
+        [text.log_probability for text in alone], abs=1e-3
+    )
+
+
+def test_forms_that_were_asked_for_long_ago_are_forgotten() -> None:
+    kind = {"kind": "bpe", "size": 300, "min_frequency": 1, "begin": "<s>", "end": "</s>"}
+    words = TokenizerSource.model_validate(kind).build(lambda: iter(["0123456789"]))
+    pytest.importorskip("llguidance", reason="the extra 'constrain' is not installed")
+    endings = Endings(built("llama"), words, 96)
+    endings.vocabulary, endings.ids = len(words), frozenset({0})
+    for number in range(FORMS + 5):
+        endings.of(Prompt((1,)), policy("greedy", regex=f"{number}"))
+    assert len(endings._constraints) == FORMS
 
 
 def test_a_row_has_the_log_probability_that_the_model_gives_it(tokenizer: Tokenizer) -> None:

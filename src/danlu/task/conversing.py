@@ -58,6 +58,9 @@ class Conversing(NextTokens):
         ends = {int(ids[learnt][-1])}
         if (end := end_id(tokenizer)) is not None:
             ends.add(end)
+        if self.ends and set(self.ends) != ends:
+            told = ", ".join(map(str, sorted(ends)))
+            raise Refusal(f"task.ends: the template ends an answer with token {told}; leave 'ends' out")
         tokenizer.chat_template = jinja
         suited = suited.model_copy(update={"template": template, "ends": tuple(sorted(ends))})
         borders_alike(unwrapped(model), suited.config())  # as in the bundle, so that validation ends alike
