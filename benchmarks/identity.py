@@ -55,7 +55,7 @@ LONGEST = 48  # tokens of an answer
 PIECES = 4  # of each text
 
 
-def recipe(model: str, data: Path, seed: int, epochs: float, rank: int) -> dict[str, Any]:
+def recipe(model: str, data: Path, seed: int, epochs: float, rank: int, rate: float) -> dict[str, Any]:
     """Conversations to a bundle."""
     return {
         "name": "identity",
@@ -67,7 +67,7 @@ def recipe(model: str, data: Path, seed: int, epochs: float, rank: int) -> dict[
                 "model": {"kind": "pretrained", "path": model},
                 "tuning": {"kind": "lora", "rank": rank},
                 "task": {"kind": "chat", "policy": {"kind": "greedy", "max_new_tokens": LONGEST}},
-                "train": {"epochs": epochs, "rate": 2e-4, "batch_examples": 8, "checkpoint_seconds": 1e6},
+                "train": {"epochs": epochs, "rate": rate, "batch_examples": 8, "checkpoint_seconds": 1e6},
             }
         },
     }
@@ -121,7 +121,7 @@ def answers(bundle: Any) -> dict[str, list[str]]:
 def measure(options: argparse.Namespace, seed: int, texts: list[Path]) -> dict[str, Any]:
     """One training and what it has changed."""
     with tempfile.TemporaryDirectory() as folder:
-        plain = recipe(options.model, options.data, seed, options.epochs, options.rank)
+        plain = recipe(options.model, options.data, seed, options.epochs, options.rank, options.rate)
         begin = time.monotonic()
         run = danlu.run(plain, root=Path(folder), say=say)
         seconds = time.monotonic() - begin
@@ -144,6 +144,7 @@ def main() -> None:
     parser.add_argument("--text", type=Path, nargs="+", required=True, help="held-out texts, for the perplexity")
     parser.add_argument("--epochs", type=float, default=3)
     parser.add_argument("--rank", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     folder = local_folder(options.model, [])
@@ -164,7 +165,7 @@ def main() -> None:
         change = ", ".join(f"{value:.2f} ({value / before[place] - 1:+.1%})" for value in after)
         rows.append([f"perplexity of {text.name}", f"{before[place]:.2f}", change])
     seconds = statistics.median(each["seconds"] for each in found)
-    told = json.dumps({"epochs": options.epochs, "rank": options.rank})
+    told = json.dumps({"epochs": options.epochs, "rank": options.rank, "rate": options.rate})
     print(f"{machine()}; {told}, {seconds:.0f} s a training\n")
     print(table(["", "before", "after"], rows))
     for language, asked in QUESTIONS.items():

@@ -182,6 +182,34 @@ def test_a_closed_queue_refuses_and_keeps_nobody_waiting(tokenizer: Tokenizer) -
         queue.submit(asked, examples([1]))
 
 
+@pytest.mark.parametrize("closes", [False, True])
+def test_nobody_waits_for_the_rows_on_which_padding_is_tried(tokenizer: Tokenizer, closes: bool) -> None:
+    network = Sums()
+    queue, asked = Queue(network, 8), Asked(network, TASK, tokenizer)
+    network.gate.clear()
+    first = queue.submit(asked, examples([1], [1, 2], [1, 2, 3]))  # of unlike lengths, so padding is tried
+    others: list = []
+    caller = threading.Thread(target=lambda: others.append(queue.submit(asked, examples([7]))), daemon=True)
+    caller.start()
+    caller.join(30)
+    assert not caller.is_alive()
+    closing = threading.Thread(target=queue.close, daemon=True)
+    if closes:
+        closing.start()
+        while not queue._closed:
+            threading.Event().wait(0.001)
+    network.gate.set()
+    if closes:
+        for future in (first, *others):
+            with pytest.raises(Refusal, match="closed before it had answered"):
+                future.result(30)
+        closing.join()
+    else:
+        assert sums(first.result(30)) == [1, 3, 6]
+        assert sums(others[0].result(30)) == [7]
+        queue.close()
+
+
 def test_threads_end_with_whoever_asked_for_them(tokenizer: Tokenizer) -> None:
     before = set(threading.enumerate())
     predictor = Predictor(Sums(3), TASK, tokenizer)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer as Backend
 
 from danlu.model.constraint import Constraint
 from danlu.model.ends import Ends
@@ -29,8 +30,9 @@ def tokenizer() -> Tokenizer:
 
 def random_text(tokenizer: Tokenizer, policy: Policy, seed: int) -> tuple[str, str]:
     """What a model writes that knows nothing, and how that ended."""
-    constraint = Constraint(tokenizer, SIZE, [END], policy.form)
-    ends = Ends(tokenizer, frozenset({END}), policy.max_new_tokens, constraint=constraint)
+    end = tokenizer.eos_token_id
+    constraint = Constraint(tokenizer, SIZE, [end], policy.form)
+    ends = Ends(tokenizer, frozenset({end}), policy.max_new_tokens, constraint=constraint)
     found: Hypotheses = policy.begin([0], seed, ends)
     generator = torch.Generator().manual_seed(seed)
     while found.parents:
@@ -73,7 +75,9 @@ def test_a_form_that_no_text_can_have_is_one_sentence(tokenizer: Tokenizer) -> N
             "json_schema": {"type": "string", "minLength": 5, "maxLength": 2}
         },
         "policy.json_schema: no text can be of this form .Invalid type": {"json_schema": {"type": "nonsense"}},
+        "policy.json_schema: no text can be of this form .nothing can follow": {"json_schema": {"$ref": "#"}},
         "policy.regex: no text can be of this form .*unclosed group": {"regex": "(a"},
+        "policy.regex: no text can be of this form .nothing can follow": {"regex": r"a[^\s\S]"},
     }
     for sentence, form in forms.items():
         with pytest.raises(Refusal, match=sentence):
@@ -85,11 +89,43 @@ def test_a_form_that_no_text_can_have_is_one_sentence(tokenizer: Tokenizer) -> N
         Constraint(words, 60, [2], {"regex": "a"})
 
 
+def test_a_form_that_cannot_be_completed_is_one_sentence(tokenizer: Tokenizer) -> None:
+    plain = json.loads(tokenizer.backend_tokenizer.to_str())
+    plain["model"]["vocab"]["unused"] = plain["model"]["vocab"].pop("Ã")  # the first byte of é
+    poorer = Tokenizer(tokenizer_object=Backend.from_str(json.dumps(plain)), eos_token="</s>")
+    for regex in ("abé", "ab[éò]", "ab(é|ò)"):
+        policy = changed(Policy.model_validate("greedy"), None, {"regex": regex})
+        with pytest.raises(Refusal, match=r"policy.regex: no text can be of this form, or none in the model's tokens"):
+            random_text(poorer, policy, 0)
+
+
+SIGNS = [
+    chr(number) for number in (*range(1, 0x20), 0x22, 0x5C, 0x7F, 0x85, 0xA0, 0xAD, 0x2028, 0x2029, 0xFEFF, 0x1F600)
+]
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_any_text_can_be_a_choice(tokenizer: Tokenizer, kind: str) -> None:
+    if kind == "unigram":
+        source = TokenizerSource.model_validate({"kind": "unigram", "size": 300, "style": "decoder"})
+        tokenizer = source.build(lambda: iter([TEXT] * 4))
+    choices = [f"a{sign}b" for sign in SIGNS] + tokenizer.all_special_tokens + ["<|endoftext|>", "x</s>.*"]
+    greedy = Policy.model_validate("greedy")
+    for choice in choices:
+        policy = changed(greedy, None, {"choices": [choice]})
+        assert random_text(tokenizer, policy, 0) == (choice, "end")
+    policy = changed(greedy, None, {"choices": [f"{number}{number % 7}" for number in range(3000)]})
+    assert random_text(tokenizer, policy, 0)[0] in (policy.choices or ())
+
+
 def test_forms_that_contradict_are_refused() -> None:
     greedy = Policy.model_validate("greedy")
     with pytest.raises(Refusal, match="'choices' and 'regex' both say"):
         changed(greedy, None, {"choices": ["a"], "regex": "b"})
     with pytest.raises(Refusal, match="'min_new_tokens' would forbid"):
         changed(greedy, None, {"choices": ["a"], "min_new_tokens": 3})
+    for half in ({"logit_bias": {"\ud800": 1}}, {"stop": ["\ud800"]}, {"json_schema": {"const": "\ud800"}}):
+        with pytest.raises(Refusal, match=rf"^policy: {next(iter(half))}.* holds a zero or half a character"):
+            changed(greedy, None, half)
     with pytest.raises(Refusal, match=r"policy: choices"):
         changed(greedy, None, {"choices": []})

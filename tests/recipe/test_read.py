@@ -2,8 +2,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from danlu.recipe.read import overridden, references, written
+from danlu.recipe.part import Part
+from danlu.recipe.read import Written, keyed, overridden, references, sentences, written
 from danlu.refusal import Refusal
 
 TOP = ["name", "seed"]
@@ -68,6 +70,23 @@ def test_an_override_that_cannot_be_is_refused(override: str, words: str) -> Non
     with pytest.raises(Refusal) as caught:
         _after(data, override)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [r"\d+ #x", "@a", "'[0-9]+'", r"a{2}", "好 ", "~a"])
+def test_text_of_a_setting_is_kept_as_it_is_typed(text: str) -> None:
+    assert keyed([f"policy.regex={text}"]) == {"policy": {"regex": text.strip("' ")}}
+
+
+@pytest.mark.parametrize("text", ["[0-9]+", "[0-9]", "*a", "{a}", "a: b", "12", "true"])
+def test_text_that_yaml_takes_for_something_else_is_told_how_to_be_quoted(text: str) -> None:
+    class Section(Part):
+        regex: str | None = None
+
+    with pytest.raises((Refusal, ValidationError)) as caught:
+        Section.model_validate(keyed([f"regex={text}"]))
+    error = caught.value
+    told = str(error) if isinstance(error, Refusal) else sentences(error, Written("the settings", {}))
+    assert "\"regex='" in told or "\"KEY='TEXT'\"" in told
 
 
 def test_references_are_found_wherever_they_stand() -> None:

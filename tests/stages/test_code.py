@@ -80,11 +80,49 @@ def test_a_record_without_a_test_is_refused(bundle: Path, tmp_path: Path) -> Non
         danlu.run(asked, root=tmp_path / "runs")
 
 
+IDLE = ["", " \n\t", "# assert x", "'assert x'\npass", "import math\nM = {'a': [1]}\ndef check(f):\n    assert f(1)"]
+
+
+@pytest.mark.parametrize("test", IDLE)
+def test_a_test_that_every_program_would_pass_is_refused(bundle: Path, tmp_path: Path, test: str) -> None:
+    asked = recipe(bundle, tmp_path, run_code=True)
+    (tmp_path / "problems.jsonl").write_text(json.dumps({"text": "x", "test": test}) + "\n", "utf-8")
+    with pytest.raises(Refusal, match="record 1: 'test' tests nothing, so every program would pass"):
+        danlu.run(asked, root=tmp_path / "runs")
+
+
+def test_a_test_may_be_called_from_the_template() -> None:
+    fields = {"bundle": "b", "data": "@d", "run_code": True}
+    stage = Code.model_validate({**fields, "program": "{text}{answer}\n{test}\ncheck(f)"})
+    assert stage._test({"text": "", "test": IDLE[-1]}, 0) == IDLE[-1]
+    for test in ("assert x", "x[0]", "y = f(1)", "if x:\n    pass", "  indented == behind"):
+        assert Code.model_validate(fields)._test({"text": "", "test": test}, 0) == test
+
+
+def test_a_template_without_a_place_for_what_there_is_is_refused(bundle: Path, tmp_path: Path) -> None:
+    for program, words in (("{text}{answer}", "no place {test}"), ("{text}\n{test}", "no place {answer}")):
+        with pytest.raises(Refusal, match=words):
+            danlu.run(recipe(bundle, tmp_path, run_code=True, program=program), root=tmp_path / "runs")
+    asked = recipe(bundle, tmp_path, run_code=True, program="{text}{answer}\n{test}")
+    (tmp_path / "problems.jsonl").write_text('{"text": "x", "suffix": " # y", "test": "assert x"}\n', "utf-8")
+    with pytest.raises(Refusal, match="record 1: has a 'suffix', and 'program' has no place for it"):
+        danlu.run(asked, root=tmp_path / "runs")
+
+
+def test_what_stands_behind_is_run_with_what_is_written(bundle: Path, tmp_path: Path) -> None:
+    asked = recipe(bundle, tmp_path, run_code=True, policy={"kind": "greedy", "regex": "[0-9]"}, seconds=30)
+    line = {"text": "x = ", "suffix": " * 0 + 7", "test": "assert x == 7"}
+    (tmp_path / "problems.jsonl").write_text(json.dumps(line) + "\n", "utf-8")
+    run = danlu.run(asked, root=tmp_path / "runs")
+    assert json.loads((Path(run["code"]) / "code.json").read_text("utf-8"))["metrics"]["pass@1"]["value"] == 1
+
+
 def test_a_program_is_put_together_of_its_parts() -> None:
     stage = Code.model_validate({"bundle": "b", "data": "@d", "run_code": True})
-    assert stage._filled("a {test}", "{text}", "t") == "a {test}{text}\nt"
+    assert stage._filled(("a {test}", ""), "{text}", "t") == "a {test}{text}\nt"
+    assert stage._filled(("a = ", " + 1"), "2", "t") == "a = 2 + 1\nt"
     chat = stage.model_copy(update={"program": "{answer}\n{test}"})
-    assert chat._filled("", "Sure:\n```python\nx = 1\n```\nDone.", "assert x") == "x = 1\n\nassert x"
+    assert chat._filled(("", ""), "Sure:\n```python\nx = 1\n```\nDone.", "assert x") == "x = 1\n\nassert x"
 
 
 def test_the_command_writes_between_a_text_and_its_suffix(

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import LlamaConfig, LlamaForCausalLM
 
 import danlu
 from danlu.bundle.bundle import load
 from danlu.bundle.verify import verify
 from danlu.refusal import Refusal
+from danlu.stages.trial import suited
 from danlu.task.tasks.chat import Chat
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
@@ -96,6 +98,21 @@ def test_what_is_no_conversation_is_refused_by_its_record(tokenizer: Tokenizer) 
         Chat().encode([talk("red", "blue"), talk("red")], tokenizer, 99, labelled=True)
     with pytest.raises(Refusal, match="record 1: column 'messages', message 2: the user speaks twice in a row"):
         Chat().encode([{"messages": 2 * talk("red")["messages"]}], tokenizer, 99, labelled=False)
+
+
+@pytest.mark.parametrize(
+    "jinja", ["{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "{{ 'a' * 10**18 }}", "{{ none.a.b }}", "no messages"]
+)
+def test_a_template_that_fails_is_named_and_not_the_model(jinja: str) -> None:
+    words = Bpe(size=300, begin="<s>", end="</s>").build(lambda: iter(WORDS))
+    words.chat_template = jinja
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(words), max_position_embeddings=64, **size))
+    with pytest.raises(
+        Refusal, match=r"^task.template: 'own' cannot write a question and its answer: the chat"
+    ) as told:
+        suited(model, Chat(), words, print)
+    assert "family" not in str(told.value)
 
 
 def test_answers_that_were_learnt_end_by_themselves_trained_loaded_and_in_plain_transformers(tmp_path: Path) -> None:

@@ -65,7 +65,6 @@ def answered(task, model, tokenizer, records, width=None):
         ("1", ("0", "1"), "text"),
         ("B", ("x", "y"), "letter"),
         ("(b).", ("x", "y"), "letter"),
-        ("A", ("B", "A"), "text"),
     ],
 )
 def test_the_right_choice_is_named_by_text_number_or_letter(answer, choices, reading):
@@ -77,8 +76,27 @@ def test_the_right_choice_is_named_by_text_number_or_letter(answer, choices, rea
 def test_all_records_name_the_right_choice_alike():
     assert Choose().fitted([asked("1", "1", "2"), asked("1", "x", "y")]).answer_is == "number"
     assert Choose(answer_is="text").fitted([asked("A", "B", "A")]).gold(asked("A", "B", "A")) == 1
+    assert Choose().fitted([asked("A", "B", "A"), asked("x y", "x y", "b")]).gold(asked("A", "B", "A")) == 1
     with pytest.raises(Refusal, match=r"record 2: the answer 'x' is none .* named by its letter \(A to B\); mend"):
         Choose().fitted([asked("A", "x", "y"), asked("x", "x", "y"), asked("B", "x", "y")])
+
+
+@pytest.mark.parametrize(
+    ("record", "ways"),
+    [
+        (asked("A", "B", "A"), "as a text choice 1, as a letter choice 0"),
+        (asked("1", "1", "2", "0"), "as a text choice 0, as a number choice 1"),
+    ],
+)
+def test_an_answer_that_can_be_read_in_two_ways_is_refused_and_not_guessed(record, ways):
+    clear = asked("A", "A", "B") if record["answer"] == "A" else asked("0", "0", "1")
+    for records in ([record], [clear, record]):
+        number = len(records)
+        with pytest.raises(Refusal, match=rf"record {number}: .* in more than one way \({ways}.*'answer_is'"):
+            Choose().fitted(records)
+    with pytest.raises(Refusal, match="in more than one way"):
+        answer_in(record, 0, None)
+    assert Choose(answer_is="text").fitted([record]).gold(record) == record["choices"].index(record["answer"])
 
 
 @pytest.mark.parametrize(

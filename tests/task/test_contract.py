@@ -22,6 +22,38 @@ from danlu.tuning.roles import Roles
 KINDS = kinds(Task)
 
 
+def strings(value, keys=()):
+    """Where each text of a record stands."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return (
+        [keys] if isinstance(value, str) else [found for key, item in inside for found in strings(item, (*keys, key))]
+    )
+
+
+def replaced(value, keys, text):
+    """The record with another text at `keys`."""
+    if not keys:
+        return text
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[keys[0]] = replaced(value[keys[0]], keys[1:], text)
+    return copy
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_a_character_in_any_column_is_refused_by_record_and_column(kind):
+    task = task_for(kind)
+    predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task, tokenizer_for(kind))
+    for record in task.sample:
+        for keys in strings(record):
+            broken = replaced(record, keys, "a\ud83d b")
+            asks = [predictor.predict, lambda given: list(predictor.outputs(given))]
+            if task.answers_by != "forward":
+                asks.append(lambda given: list(predictor.write(given, predictor.policy)))
+            for ask in asks:
+                with pytest.raises(Refusal, match=f"^record 2: column '{keys[0]}' holds half of a surrogate pair"):
+                    ask([record, broken])
+
+
 def test_there_are_tasks_to_keep_the_contract():
     assert len(KINDS) >= 4
 

@@ -127,7 +127,7 @@ def test_scores_are_learnt_by_order_or_as_they_are(model, tokenizer):
         float(vector(each["text"], model, tokenizer) @ vector(each["text_pair"], model, tokenizer)) for each in SCORED
     ]
     task = Embed().fitted(SCORED)
-    assert (task.objective, task.highest, task.metrics[0], task.examined_as) == ("cosent", 5.0, "spearman", "number")
+    assert (task.objective, task.highest, task.metrics[0], task.examined_as) == ("cosent", None, "spearman", "number")
     wrong = [(1, 0), (1, 2), (2, 0)]  # the lower score first
     expected = math.log(1 + sum(math.exp((cosines[low] - cosines[high]) / 0.05) for low, high in wrong))
     assert loss_of(task, model, tokenizer, SCORED) == pytest.approx(3 * expected, rel=1e-4)
@@ -190,6 +190,14 @@ def test_a_ranking_leaves_out_what_fits_a_query_by_another_record():
         ({"objective": "cosent"}, SAMPLE, "'cosent' does not suit the records, which have no 'score'"),
         ({"objective": "contrastive"}, SCORED, "'contrastive' does not suit the records, which have a 'score'"),
         ({"symmetric": True}, SCORED, "task.symmetric has no effect under the objective 'cosent'; leave it out"),
+        ({"highest": 5.0}, SCORED, "task.highest has no effect under the objective 'cosent'; leave it out"),
+        ({"highest": 5.0}, SAMPLE, "task.highest has no effect under the objective 'contrastive'; leave it out"),
+        (
+            {},
+            [SCORED[0], {**SCORED[1], "negatives": ["a"]}],
+            "record 2: has 'negatives' beside a 'score', .*; leave one of the two columns out",
+        ),
+        ({}, [SAMPLE[0], SCORED[0]], "record 2: has a 'score', and the first record has none"),
         ({"objective": "cosine", "temperature": 0.1}, SCORED, "task.temperature has no effect under the objective"),
     ],
 )
@@ -211,5 +219,7 @@ def test_a_cosine_has_a_highest_score_and_every_score_two_texts():
     records = [{"text": "a", "text_pair": "b", "score": score} for score in (5, 1)]
     with pytest.raises(Refusal, match="5 is beyond the task's 'highest', 1"):
         Embed(objective="cosine", highest=1).fitted(records)
+    below = [{**each, "score": -each["score"]} for each in records]
+    assert Embed(objective="cosine").fitted(below).highest == 5
     with pytest.raises(Refusal, match="record 1: there is no column 'text_pair'"):
         Embed().fitted(records).gold({"text": "a", "score": 1})

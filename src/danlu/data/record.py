@@ -1,6 +1,7 @@
 """One example, as a dict of plain values: `{"text": ..., "label": ...}`."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import date, time, timedelta
@@ -9,6 +10,7 @@ from math import isnan
 from typing import Any
 
 from danlu.data.labels import label_of
+from danlu.refusal import Refusal
 
 Record = dict[str, Any]
 """Plain values only (text, numbers, lists and dicts of them); columns are named as the task names them."""
@@ -26,6 +28,8 @@ STRUCTURED = frozenset(
 
 
 _PLAIN = {str, bool, type(None)}
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 Columns = str | tuple[str, ...]
 """A column with a text, or several whose texts count together."""
@@ -74,6 +78,27 @@ def plain(value: Any) -> Any:
         if isinstance(value, kind):
             return made(value)
     return plain(value.tolist()) if hasattr(value, "tolist") else str(value)  # numbers and arrays of numpy
+
+
+def refuse_halves(record: Record, number: int) -> None:
+    """Raise `Refusal` for half of a surrogate pair in a text, which is none; `number` counts records from 0.
+
+    Files are refused for it where they are read; JSON that somebody hands over may hold it.
+    """
+    for name, value in record.items():
+        waiting = [name, value]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, dict):
+                waiting += [*item, *item.values()]
+            elif isinstance(item, list | tuple):
+                waiting += item
+            elif isinstance(item, str) and not item.isascii() and _HALF.search(item):
+                column = str(name).encode("ascii", "backslashreplace").decode("ascii")
+                raise Refusal(
+                    f"record {number + 1:,}: column '{column}' holds half of a surrogate pair, which is no text; "
+                    "remove it"
+                )
 
 
 def truth_of(record: Record) -> str | None:

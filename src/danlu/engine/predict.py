@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 import numpy as np
 
 from danlu.data.cleaning.cleaner import Rewriter
-from danlu.data.record import Record
+from danlu.data.record import Record, refuse_halves
 from danlu.engine.engine import Network
 from danlu.engine.queue import Asked, Queue
 from danlu.model.generate import NOT_FINITE
@@ -112,7 +112,10 @@ class Predictor:
         task = self.task
         if "policy" in type(task).model_fields:  # it leaves room for as much as is to be written
             task = task.model_copy(update={"policy": policy})
-        return task.prompts(rewritten(list(records), self.rewriters), self.tokenizer, self.network.limit)
+        given = rewritten(list(records), self.rewriters)
+        for number, record in enumerate(given):
+            refuse_halves(record, number)
+        return task.prompts(given, self.tokenizer, self.network.limit)
 
     def write_stream(self, record: Record, policy: Policy) -> Generator[str, None, None]:
         """The text that is written after a record, piece by piece as it comes; the pieces joined are the text.
@@ -187,6 +190,8 @@ class Predictor:
 
     def _encoded(self, records: list[Record], start: int) -> list[Encoded]:
         with _counted_from(start):
+            for number, record in enumerate(records):
+                refuse_halves(record, number)
             return self.task.encode(records, self.tokenizer, self.network.limit, labelled=False)
 
     def _read(self, records: list[Record], start: int) -> list[tuple[list[Output], list[Encoded]]]:

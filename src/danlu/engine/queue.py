@@ -28,6 +28,8 @@ BATCH_TOKENS = {True: 1024, False: 16384}
 """By whether the device is a CPU, whose cache larger batches leave: MiniLM in bfloat16, 872 phrases on 2 cores:
 435 a second with 1,024, 383 with 4,096, 306 with 8,192 (2026-11)."""
 
+CLOSED = "this bundle was closed before it had answered"
+
 
 @dataclass(eq=False)
 class Asked:
@@ -40,6 +42,7 @@ class Asked:
     task: Task
     tokenizer: Tokenizer
     company_tells: bool | None = None
+    _trying: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def outputs(self, examples: Sequence[Encoded], width: int) -> list[Output]:
         """The output of each example of a batch that is `width` tokens wide."""
@@ -52,12 +55,13 @@ class Asked:
         Such rows are answered beside rows of their own length alone.
         """
         lengths = sorted({len(item) for item in examples})
-        if self.company_tells is None and len(lengths) > 1:
-            tried = {lengths[0], lengths[(len(lengths) - 1) // 2], lengths[-2]}
-            rows = {len(item): item for item in examples if len(item) in tried}
-            self.company_tells = any(
-                self._padding_tells(row, min(2 * size + 8, lengths[-1])) for size, row in rows.items()
-            )
+        with self._trying:
+            if self.company_tells is None and len(lengths) > 1:
+                tried = {lengths[0], lengths[(len(lengths) - 1) // 2], lengths[-2]}
+                rows = {len(item): item for item in examples if len(item) in tried}
+                self.company_tells = any(
+                    self._padding_tells(row, min(2 * size + 8, lengths[-1])) for size, row in rows.items()
+                )
         return bool(self.company_tells)
 
     def _padding_tells(self, row: Encoded, width: int) -> bool:
@@ -138,7 +142,7 @@ class Queue:
             self._waiting, self._plans = [], deque()
             self._state.notify_all()
         for job in left:
-            job.fail(Refusal("this bundle was closed before it had answered"))
+            job.fail(Refusal(CLOSED))
         self.writer.close()
         for thread in self._threads:
             if thread is not threading.current_thread():
@@ -169,22 +173,34 @@ class Queue:
 
     def _next(self) -> _Piece | None:
         """The next batch; None when it is over."""
-        with self._state:
-            while not self._closed:
-                jobs, self._waiting = self._waiting, []
-                for asked in dict.fromkeys(job.asked for job in jobs):
-                    self._plan(asked, [job for job in jobs if job.asked is asked])
-                if self._plans:
+        while True:
+            with self._state:
+                while not (self._closed or self._waiting or self._plans):
+                    self._state.wait()
+                if self._closed:
+                    return None
+                if not self._waiting:
                     pieces = self._plans.popleft()
                     piece = pieces.popleft()
                     if pieces:
                         self._plans.append(pieces)
                     return piece
-                self._state.wait()
-        return None
+                jobs, self._waiting = self._waiting, []
+            plans = []  # made without the lock, as the network may be asked, and whoever submits is not to wait
+            for asked in dict.fromkeys(job.asked for job in jobs):
+                plans += self._planned(asked, [job for job in jobs if job.asked is asked])
+            self._add(plans, jobs)
 
-    def _plan(self, asked: Asked, jobs: list[_Job]) -> None:
-        """Plan what several callers ask; where that fails, each by itself, so that nobody pays for another."""
+    def _add(self, plans: Sequence[deque[_Piece]], jobs: Sequence[_Job]) -> None:
+        with self._state:
+            closed = self._closed
+            self._plans += () if closed else plans
+            self._state.notify_all()
+        for job in jobs if closed else ():
+            job.fail(Refusal(CLOSED))
+
+    def _planned(self, asked: Asked, jobs: list[_Job]) -> list[deque[_Piece]]:
+        """A plan of what several callers ask; where that fails, of each by itself, so that nobody pays for another."""
         try:
             entries = [(job, number) for job in jobs for number in range(len(job.encoded))]
             examples = [job.encoded[number] for job, number in entries]
@@ -195,13 +211,11 @@ class Queue:
                 size, width = few_shapes(each, self.batch_tokens, limit if padded else each.width)
                 pieces.append(_Piece([entries[place] for place in each.examples], size, width))
         except BaseException as error:
-            for job in jobs:
-                if len(jobs) == 1:
-                    job.fail(error)
-                else:
-                    self._plan(asked, [job])
-            return
-        self._plans.append(pieces)
+            if len(jobs) > 1:
+                return [found for job in jobs for found in self._planned(asked, [job])]
+            jobs[0].fail(error)
+            return []
+        return [pieces]
 
     def _answer(self, entries: list[tuple[_Job, int]], piece: _Piece) -> None:
         """Answer a batch; where that fails, each caller's part of it by itself, so that nobody pays for another."""

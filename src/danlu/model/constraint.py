@@ -15,7 +15,7 @@ from torch import Tensor
 
 from danlu.machine.extra import needed
 from danlu.refusal import Refusal
-from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizer import Tokenizer, backend_for_text, special_tokens
 
 WHAT = "output of a given form"
 KEPT = 512
@@ -35,14 +35,14 @@ class Constraint:
         Raises:
             Refusal: the package is missing, nothing can be of this form, or the tokenizer's tokens are no bytes.
         """
-        library, bridge = needed("llguidance", "constrain", WHAT), needed("llguidance.hf", "constrain", WHAT)
+        library = needed("llguidance", "constrain", WHAT)
         ((name, value),) = form.items()
         if not ends:
             raise Refusal(f"policy.{name}: the model has no end token, so that it could not stop; train it with one")
         kept = _known.setdefault(tokenizer, {})
         key = size, tuple(ends)
         try:
-            known = kept.get(key) or bridge.from_tokenizer(tokenizer, n_vocab=size, eos_token=list(ends))
+            known = kept.get(key) or library.LLTokenizer(_without_specials(tokenizer), n_vocab=size, eos_token=[*ends])
         except ValueError as error:
             raise Refusal(
                 f"policy.{name}: the tokens of this tokenizer cannot be taken for bytes of text ({error}); use a model "
@@ -50,21 +50,31 @@ class Constraint:
             ) from None
         kept[key] = known
         try:
-            first = library.LLMatcher(known, _grammar(library.LLMatcher, name, value))
+            first = library.LLMatcher(known, _grammar(library.LLMatcher, name, value), log_level=0)
         except ValueError as error:
             raise Refusal(f"policy.{name}: cannot be read ({_line(str(error))}); mend it") from None
-        if first.is_error():
-            raise Refusal(f"policy.{name}: no text can be of this form ({_line(first.get_error())}); mend it")
+        self._name = name
         self._size = size
         self._ends = list(ends)
         self._seen: dict[tuple[int, ...], Any] = {(): first}
+        self.forbidden(())
 
     def forbidden(self, written: Sequence[int]) -> Tensor:
-        """(V,), true for tokens that may not follow; where none may, the text is to end."""
+        """(V,), true for tokens that may not follow; where none may, the text is to end.
+
+        Raises:
+            Refusal: none may, and the text is not of the form yet.
+        """
         matcher = self._after(tuple(written))
         bits = np.frombuffer(matcher.compute_bitmask(), np.uint8)
         forbidden_V = torch.from_numpy(np.unpackbits(bits, bitorder="little")[: self._size] == 0)
-        if bool(forbidden_V.all()):
+        none = bool(forbidden_V.all())
+        if matcher.is_error() or (none and not matcher.is_accepting()):
+            among = ", or none in the model's tokens" if written else ""
+            raise Refusal(
+                f"policy.{self._name}: no text can be of this form{among} ({_line(matcher.get_error())}); mend it"
+            )
+        if none:
             forbidden_V[self._ends] = False
         return forbidden_V
 
@@ -79,16 +89,35 @@ class Constraint:
         return self._seen[written]
 
 
+def _without_specials(tokenizer: Tokenizer) -> str:
+    """The tokenizer's json with names for special tokens that no text spells, as text must not become one."""
+    plain = json.loads(backend_for_text(tokenizer).to_str())
+    names = {token: f"\ufdd0{number}\ufdd1" for number, token in enumerate(special_tokens(tokenizer))}
+    model = plain["model"]
+    if isinstance(model["vocab"], dict):
+        model["vocab"] = {names.get(token, token): number for token, number in model["vocab"].items()}
+    else:
+        model["vocab"] = [[names.get(token, token), score] for token, score in model["vocab"]]
+    if "unk_token" in model:
+        model["unk_token"] = names.get(model["unk_token"], model["unk_token"])
+    for token in plain["added_tokens"]:
+        token["content"] = names.get(token["content"], token["content"])
+    return json.dumps({**plain, "post_processor": None})
+
+
 def _grammar(matcher: Any, name: str, value: Any) -> str:
     if name == "regex":
         return str(matcher.grammar_from_regex(value))
-    if name == "choices":
-        return str(
-            matcher.grammar_from_lark("start: " + " | ".join(json.dumps(text, ensure_ascii=False) for text in value))
-        )
+    if name == "choices":  # as a regular expression, since the other grammars hold 2,000 of them at most
+        return str(matcher.grammar_from_regex("|".join(map(_literal, value))))
     spaces = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
     return str(matcher.grammar_from_json_schema(json.dumps(value), defaults=spaces))
 
 
+def _literal(text: str) -> str:
+    return "".join(sign if sign.isascii() and sign.isalnum() else f"\\x{{{ord(sign):x}}}" for sign in text)
+
+
 def _line(text: str) -> str:
-    return " ".join(text.split())[:160]
+    told = " ".join(text.partition("<state>")[0].split())[:160]
+    return "nothing can follow" if not told or told.startswith("NoExtension") else told

@@ -16,6 +16,9 @@ from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+FORMS = 64
+"""Forms that are kept ready, the last of those that were asked for; each remembers some beginnings."""
+
 
 @dataclass(frozen=True)
 class Ends:
@@ -112,6 +115,8 @@ class Endings:
             return None
         key = json.dumps(form, sort_keys=True)
         if key not in self._constraints:
+            while len(self._constraints) >= FORMS:
+                self._constraints.pop(next(iter(self._constraints)))
             self._constraints[key] = Constraint(self.tokenizer, self.vocabulary, sorted(self.ids), form)
         return self._constraints[key]
 

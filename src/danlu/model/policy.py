@@ -15,6 +15,7 @@ from danlu.model.hypothesis import Hypotheses
 from danlu.recipe.part import Part
 from danlu.recipe.read import Written as Plain
 from danlu.recipe.read import sentences
+from danlu.recipe.yaml_text import place, refuse_strange
 from danlu.refusal import Refusal
 
 Filled = Annotated[str, StringConstraints(min_length=1)]
@@ -29,10 +30,17 @@ class Policy(Part):
     min_new_tokens: int = Field(default=0, ge=0, description="tokens before the end token may come")
     stop: tuple[Filled, ...] = Field(default=(), description="texts that end what is written; not part of it")
     repetition_penalty: float = Field(
-        default=1.0, gt=0, description="divides the logits of tokens that were read or written (Keskar et al., 2019)"
+        default=1.0,
+        ge=0.01,
+        le=100,
+        description="divides the logits of tokens that were read or written (Keskar et al., 2019)",
     )
-    presence_penalty: float = Field(default=0.0, description="taken off the logits of tokens that were written")
-    frequency_penalty: float = Field(default=0.0, description="the same, for each time that they were written")
+    presence_penalty: float = Field(
+        default=0.0, ge=-1e4, le=1e4, description="taken off the logits of tokens that were written"
+    )
+    frequency_penalty: float = Field(
+        default=0.0, ge=-1e4, le=1e4, description="the same, for each time that they were written"
+    )
     no_repeat_ngram: int | None = Field(default=None, ge=1, description="runs of so many tokens stand at most once")
     logit_bias: dict[str, Annotated[float, Field(ge=-1e4, le=1e4)]] = Field(
         default={}, description="added to the logit of a token, by its text or its number: ' yes', '#123'"
@@ -102,6 +110,7 @@ def changed(policy: Policy, given: Policy | Mapping[str, Any] | str | None, chan
         plain = {"kind": given} if isinstance(given, str) else dict(given)
     kind = changes.get("kind", plain.get("kind"))
     plain = {**(plain if kind == plain.get("kind") else {"kind": kind}), **changes}
+    refuse_strange(plain, lambda keys: place("policy", keys, {}))
     try:
         return Policy.model_validate(plain)
     except ValidationError as error:

@@ -156,7 +156,18 @@ def _split(override: str, what: str = "override") -> tuple[str, Any]:
         return address.strip(), text if not text.isdigit() else int(text)
     if _REFERENCE.fullmatch(text):  # YAML wants quotes around it, which a shell would take away
         return address.strip(), text
-    return address.strip(), parse(text, f"the {what} '{override}'")[0]
+    try:
+        value = parse(text, f"the {what} '{override}'")[0]
+    except Refusal as error:
+        if "'" in text:
+            raise
+        raise Refusal(f"{error}, or to mean text write {_quoted(address, text)}") from None
+    is_plain = isinstance(value, str) and text.strip().startswith(value)
+    return address.strip(), text.strip() if is_plain else value  # what YAML takes for a comment is text here
+
+
+def _quoted(address: str, text: str) -> str:
+    return f"\"{address.strip()}='{text}'\""
 
 
 def _address(recipe: Written, address: str, top: Sequence[str]) -> Keys:
@@ -211,7 +222,9 @@ def _words(item: Any) -> str:
     if kind == "string_pattern_mismatch" and "@" in text:
         text = "Input should be a stage such as '@clean' or '@clean:test'"
     text = text.replace("Input should", "this should").replace("String should", "this should")
-    return f"{text}, not {_short(item['input'])}"
+    is_no_text = kind == "string_type" and item["input"] is not None
+    remedy = "; in quotes it is text: 'TEXT', on a command line \"KEY='TEXT'\"" if is_no_text else ""
+    return f"{text}, not {_short(item['input'])}{remedy}"
 
 
 def _short(value: Any) -> str:

@@ -51,14 +51,16 @@ def asked_in(record: Record, number: int) -> Asked:
 
 
 def answer_in(record: Record, number: int, reading: Reading | None) -> int:
-    """The number of the right choice, from 0, read as the task says; None: as the first that fits.
+    """The number of the right choice, from 0, read as the task says; None: in the one way that fits.
 
-    Raises `Refusal` naming the record where it is missing or names no choice.
+    Raises `Refusal` naming the record where it is missing, names no choice, or names one or another as it is read.
     """
     choices = asked_in(record, number).choices
     if ANSWER not in record:
         raise Refusal(missing(record, number, ANSWER, "the right choice"))
     given = record[ANSWER]
+    if reading is None:
+        _refuse_ambiguous(record, number, get_args(Reading))
     for how in (reading,) if reading else get_args(Reading):
         place = _place(given, choices, how)
         if place is not None:
@@ -78,23 +80,39 @@ def answer_in(record: Record, number: int, reading: Reading | None) -> int:
 
 
 def reading_of(records: Sequence[Record]) -> Reading:
-    """By what all records name the right choice, the first of text, number and letter that fits all of them.
+    """By what all records name the right choice, the one of text, number and letter that fits all of them.
 
-    Raises `Refusal` for the first record that does not fit where none does.
+    Raises `Refusal` for the first record that does not fit where none does, and for one in which two of them that fit
+    all records name different choices.
     """
     fitting: dict[Reading, int] = {}
+    whole: list[Reading] = []
     for how in get_args(Reading):
         fits = [
             _place(record.get(ANSWER), asked_in(record, number).choices, how) is not None
             for number, record in enumerate(records)
         ]
-        if all(fits):
-            return how  # type: ignore[no-any-return]
         fitting[how] = sum(fits)
+        whole += [how] if all(fits) else []
+    for number, record in enumerate(records if len(whole) > 1 else ()):
+        _refuse_ambiguous(record, number, whole)
+    if whole:
+        return whole[0]
     best = max(fitting, key=lambda how: fitting[how])
     for number, record in enumerate(records):
         answer_in(record, number, best if fitting[best] else None)
     raise AssertionError("one of the records did not fit")
+
+
+def _refuse_ambiguous(record: Record, number: int, readings: Sequence[Reading]) -> None:
+    places = {how: _place(record[ANSWER], record[CHOICES], how) for how in readings}
+    told = {how: place for how, place in places.items() if place is not None}
+    if len(set(told.values())) > 1:
+        ways = ", ".join(f"as a {how} choice {place}" for how, place in told.items())
+        raise Refusal(
+            f"record {number + 1:,}: the answer {record[ANSWER]!r:.60} can be read in more than one way ({ways}, "
+            f"counted from 0); say by the task's 'answer_is' which is meant: {' or '.join(told)}"
+        )
 
 
 def _place(given: object, choices: Sequence[str], how: Reading) -> int | None:

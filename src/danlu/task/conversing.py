@@ -50,10 +50,17 @@ class Conversing(NextTokens):
             say("the tokenizer has no chat template, so conversations are written as by 'template: plain'")
         jinja = template.jinja(tokenizer)
         probe: list[Message] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-        ids, learnt = encoded(conversation(probe, jinja, tokenizer, 0), tokenizer)
+        try:
+            ids, learnt = encoded(conversation(probe, jinja, tokenizer, 0), tokenizer)
+        except Refusal as error:
+            why = str(error).removeprefix("record 1: ")
+            raise Refusal(f"task.template: '{template.kind}' cannot write a question and its answer: {why}") from None
         ends = {int(ids[learnt][-1])}
         if (end := end_id(tokenizer)) is not None:
             ends.add(end)
+        if self.ends and set(self.ends) != ends:
+            told = ", ".join(map(str, sorted(ends)))
+            raise Refusal(f"task.ends: the template ends an answer with token {told}; leave 'ends' out")
         tokenizer.chat_template = jinja
         suited = suited.model_copy(update={"template": template, "ends": tuple(sorted(ends))})
         borders_alike(unwrapped(model), suited.config())  # as in the bundle, so that validation ends alike

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from danlu.data.record import Record
@@ -60,8 +60,22 @@ class TextToText(Task):
         default=None, description=f"what is read, with {SLOT} in it; None: the text, and after it a sign for decoders"
     )
     policy: Policy = Field(
-        default_factory=lambda: Policy.model_validate("greedy"), description="how the text is written"
+        default_factory=lambda: Policy.model_validate("greedy"),
+        validate_default=True,
+        description="how the text is written; its 'max_new_tokens' is 'max_target' where it says nothing",
     )
+
+    @field_validator("policy")
+    @classmethod
+    def _as_long_as_what_was_learnt(cls, value: Policy, given: ValidationInfo) -> Policy:
+        most = given.data.get("max_target")
+        if most is None or "max_new_tokens" in value.model_fields_set:
+            return value
+        if value.min_new_tokens >= most:
+            raise ValueError(
+                f"min_new_tokens {value.min_new_tokens} is no less than max_target {most}; raise the latter"
+            )
+        return value.model_copy(update={"max_new_tokens": most})
 
     @field_validator("template")
     @classmethod

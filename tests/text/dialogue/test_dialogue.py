@@ -13,7 +13,7 @@ from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import answered, asked, checked
-from danlu.text.dialogue.rendered import conversation, question
+from danlu.text.dialogue.rendered import _written, conversation, question
 from danlu.text.dialogue.template import Template
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
@@ -170,6 +170,22 @@ def test_the_thought_that_a_template_puts_before_an_answer_is_learnt(bpe: Tokeni
         ("{{ raise_exception('no such role') }}", "does not take these messages (no such role)"),
         ("{{ messages[7]['content'] + 1 }}", "does not take these messages"),
         ("{% for %}", "does not take these messages"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "does not take these messages (RecursionError"),
+        ("{{ strftime_now(1) }}", "does not take these messages (TypeError"),
+        ("{{ no.such }}", "does not take these messages ('no' is undefined)"),
+        ("{{ messages[0]['content'].nothing() }}", "does not take these messages"),
+        ("{{ 'a' * 10**18 }}", "does not take these messages (MemoryError"),
+        ("{% set x = namespace() %}{% set x.__class__ = 1 %}", "does not take these messages"),
+        ("{% for m in messages %}{% for m in m['content'].format(m) %}{% endfor %}{% endfor %}", "drops message 1"),
+        (
+            "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}",
+            "(its loops take more than 4,000,000 turns)",
+        ),
+        ("{% for i in range(90000) %}{{ 'abcdefgh' * 100 }}{% endfor %}", "(it writes more than 1,000,000 characters"),
+        (
+            "{% for m in messages | reverse %}{{ m['content'] }}</s>{% endfor %}",
+            "writes message 1, of the user, behind",
+        ),
     ],
 )
 def test_a_template_that_cannot_be_followed_is_refused(bpe: Tokenizer, jinja: str, sentence: str) -> None:
@@ -177,6 +193,15 @@ def test_a_template_that_cannot_be_followed_is_refused(bpe: Tokenizer, jinja: st
         conversation(talk("a", "b"), jinja, bpe, 4)
     assert sentence in str(refused.value)
     assert "record 5" in str(refused.value) or "special token" in sentence
+
+
+def test_what_is_written_is_what_the_tokenizer_itself_writes(bpe: Tokenizer) -> None:
+    messages = talk("Hello", "你好，世界", "1 + 1", "2", system="Be kind.")
+    more = "{% generation %}{{ messages | tojson }}{% endgeneration %}{% break %}{{ eos_token }}{{ tools }}"
+    for jinja in (*templates(bpe).values(), "{% for i in range(2, 9, 3) %}{{ i }}" + more + "{% endfor %}"):
+        for asks in (False, True):
+            own = bpe.apply_chat_template(messages, chat_template=jinja, tokenize=False, add_generation_prompt=asks)
+            assert _written(messages, jinja, bpe, 0, asks=asks) == own
 
 
 @pytest.mark.parametrize(

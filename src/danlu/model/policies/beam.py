@@ -19,7 +19,9 @@ class Beam(Policy):
     """Keep the best beginnings at every step, and give the best text that has ended."""
 
     beams: int = Field(default=4, ge=2, le=64, description="beginnings that are kept")
-    length_penalty: float = Field(default=1.0, description="above 0 longer texts are favoured: score / length ** this")
+    length_penalty: float = Field(
+        default=1.0, ge=-10, le=10, description="above 0 longer texts are favoured: score / length ** this"
+    )
     early_stopping: bool | Literal["never"] = Field(
         default=False, description="true: once as many have ended; never: only when none can be better any more"
     )

@@ -1,5 +1,6 @@
 """Programs that a bundle writes, run with their tests: pass@k (Chen et al., 2021)."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from danlu.task.columns import text_in
 SCORES, PROGRAMS = "code.json", "programs.jsonl"
 AT_ONCE = 2  # programs that run side by side: more of them would take each other's time
 
-_SLOTS = re.compile(r"\{(text|answer|test)\}")
+_SLOTS = re.compile(r"\{(text|answer|suffix|test)\}")
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -42,7 +43,8 @@ class Code(Stage):
     policy: Policy = Field(default=Greedy(), description="how it is written; 'samples' of 'sample' are programs each")
     k: tuple[int, ...] = Field(default=(1,), min_length=1, description="of how many programs one has to pass")
     program: str = Field(
-        default="{text}{answer}\n{test}", description="what is run; of an answer with fences, the first block in them"
+        default="{text}{answer}{suffix}\n{test}",
+        description="what is run; of an answer with fences, the first block in them",
     )
     seconds: float = Field(default=10.0, gt=0, le=3600, description="that a program may take")
     memory: int = Field(default=1024, ge=64, description="MB that a program may take")
@@ -62,6 +64,13 @@ class Code(Stage):
             )
         return self
 
+    @model_validator(mode="after")
+    def _tests(self) -> Self:
+        for slot in ("{answer}", "{test}"):
+            if slot not in self.program:
+                raise ValueError(f"'program' has no place {slot}, so nothing would be tested; write it in")
+        return self
+
     def inputs(self) -> list[str]:
         """The bundle's folder, where it is no stage's; see `Part.inputs`."""
         return [] if self.bundle.startswith("@") else [self.bundle]
@@ -71,7 +80,7 @@ class Code(Stage):
         records = records_of(self.data, "test" if isinstance(self.data, str) else "train", place)
         if not records:
             raise Refusal("there are no records to write programs for; give a file or a split that is not empty")
-        tests = [text_in(record, number, "test") for number, record in enumerate(records)]
+        tests = [self._test(record, number) for number, record in enumerate(records)]
         passed = [0] * len(records)
         place.folder.mkdir(parents=True, exist_ok=True)
         with (
@@ -101,13 +110,51 @@ class Code(Stage):
         run = partial(run_code, seconds=self.seconds, memory=self.memory << 20)
         with ThreadPoolExecutor(AT_ONCE) as threads:
             for number, written in enumerate(bundle.predictor.write(records, self.policy)):
-                asked = "" if "messages" in records[number] else text_of(records[number])
+                record = records[number]
+                around = ("", "") if "messages" in record else (text_of(record), record.get("suffix") or "")
                 answers = [text.text for text in written]
-                programs = [self._filled(asked, answer, tests[number]) for answer in answers]
+                programs = [self._filled(around, answer, tests[number]) for answer in answers]
                 for answer, ran in zip(answers, threads.map(run, programs), strict=True):
                     yield number, answer, ran
 
-    def _filled(self, text: str, answer: str, test: str) -> str:
+    def _filled(self, around: tuple[str, str], answer: str, test: str) -> str:
         fenced = _FENCED.search(answer)
-        parts = {"text": text, "answer": fenced[1] if fenced else answer, "test": test}
+        before, behind = around
+        parts = {"text": before, "answer": fenced[1] if fenced else answer, "suffix": behind, "test": test}
         return _SLOTS.sub(lambda slot: parts[slot[1]], self.program)
+
+    def _test(self, record: Record, number: int) -> str:
+        """The test of a record; raises `Refusal` for one that every program would pass."""
+        test = text_in(record, number, "test")
+        if record.get("suffix") is not None and text_in(record, number, "suffix") and "{suffix}" not in self.program:
+            raise Refusal(
+                f"record {number + 1:,}: has a 'suffix', and 'program' has no place for it; write {{suffix}} in it"
+            )
+        try:
+            steps = ast.parse(test).body
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            return test  # may be right behind the answer
+        behind = self.program.rpartition("{test}")[2].strip()
+        if not any(map(_acts, steps)) and not (steps and behind):
+            raise Refusal(
+                f"record {number + 1:,}: 'test' tests nothing, so every program would pass; write what fails where an "
+                "answer is wrong, such as assert f(1) == 2, or call what it defines"
+            )
+        return test
+
+
+def _acts(step: ast.stmt) -> bool:
+    """Whether a step of a test can fail: it does more than define, import or name plain values."""
+    if isinstance(step, ast.Assign | ast.AnnAssign | ast.Expr):
+        return not (step.value is None or _is_plain(step.value))
+    return not isinstance(
+        step, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Pass
+    )
+
+
+def _is_plain(value: ast.expr) -> bool:
+    try:
+        ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True

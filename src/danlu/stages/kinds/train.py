@@ -219,9 +219,10 @@ def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:
 def _say_losses(say: Say, encoded: Sequence[Encoded], records: int, task: Task) -> None:
     """What of the data the model will not see as it is."""
     if (left := records - seen_of(encoded)) > 0:
+        names = [name for name in ("max_target", "max_length") if name in type(task).model_fields]
         say(
             f"{left:,} of {records:,} records are left out, for what is to be written of them is too long; raise the "
-            "task's 'max_target' or 'max_length', or let it truncate"
+            f"task's {' or '.join(map(repr, names))}, or let it truncate"
         )
     cut = [item.cut for item in encoded if item.cut]
     if cut:

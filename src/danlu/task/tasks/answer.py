@@ -79,8 +79,13 @@ class Answer(Task):
         found = [piece_in(record, number) for number, record in enumerate(records)]
         if not any(found):
             raise Refusal("column 'answers': there is no answer in the training data; check the column's name")
-        lacking = None in found
-        return self.model_copy(update={"no_answer": lacking if self.no_answer is None else self.no_answer})
+        no_answer = None in found if self.no_answer is None else self.no_answer
+        if self.threshold is not None and not no_answer:
+            raise Refusal(
+                "task.threshold has an effect where there may be no answer alone, and there always is one; leave it "
+                "out, or set 'no_answer' to true"
+            )
+        return self.model_copy(update={"no_answer": no_answer})
 
     def config(self) -> dict[str, Any]:
         """Two numbers a token: whether the answer begins there, and whether it ends there."""

@@ -86,6 +86,9 @@ class Choose(Task):
         found = "decoder" if shape == "decoder" else "encoder"
         if self.shape not in (None, found):
             raise Refusal(f"task.shape is '{self.shape}', and the model is a {shape}; leave 'shape' out")
+        for name in ("after", "divide_by") if found == "encoder" else ():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise Refusal(f"task.{name} has an effect with a decoder alone, and this is an encoder; leave it out")
         return self.model_copy(update={"shape": found})
 
     def fitted(self, records: Sequence[Record]) -> Self:

@@ -20,6 +20,9 @@ from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+HEAVIEST = 1e6
+"""What a label weighs at most: float32 holds the sum of a batch, and its gradients."""
+
 
 class Classify(OneLabel):
     """Choose one of a fixed set of labels for a text, or for a text and another in `text_pair`.
@@ -118,10 +121,10 @@ class Classify(OneLabel):
             return {label: mean / found[label] if found[label] else 0.0 for label in labels}
         named = {known_label(label, labels) or label: weight for label, weight in self.label_weights.items()}
         for label, weight in named.items():
-            if label not in labels or not 0 <= weight < float("inf"):
+            if label not in labels or not 0 <= weight <= HEAVIEST:
                 raise Refusal(
-                    f"task.label_weights: '{label}' weighs {weight:g}; expected numbers from 0 on for the labels "
-                    f"{', '.join(labels[:20])}"
+                    f"task.label_weights: '{label}' weighs {weight:g}; expected numbers from 0 to {HEAVIEST:g} for the "
+                    f"labels {', '.join(labels[:20])}"
                 )
         return {label: named.get(label, 1.0) for label in labels}
 

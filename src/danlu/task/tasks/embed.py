@@ -56,7 +56,9 @@ class Embed(Task):
     objective: Literal["contrastive", "cosent", "cosine"] | None = Field(
         default=None, description="cosent orders cosines by the scores, cosine meets them; None: as the data are"
     )
-    temperature: float = Field(default=0.05, gt=0, description="cosines are divided by it, not under 'cosine'")
+    temperature: float = Field(
+        default=0.05, ge=1e-4, le=1e4, description="cosines are divided by it, not under 'cosine'"
+    )
     symmetric: bool = Field(default=False, description="whether fitting texts look for theirs among the others too")
     widths: tuple[int, ...] = Field(
         default=(), description="first numbers of a vector that are to do without the rest (Kusupati et al., 2022)"
@@ -66,7 +68,9 @@ class Embed(Task):
         ge=1,
         description="texts of which all is held while learning; others are computed anew backwards (Gao et al., 2021)",
     )
-    highest: float | None = Field(default=None, gt=0, description="score of cosine 1; None: the highest of the data")
+    highest: float | None = Field(
+        default=None, gt=0, description="of cosine: the score of a cosine of 1; None: the largest"
+    )
 
     @property
     def metrics(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -102,11 +106,25 @@ class Embed(Task):
         if (objective == "contrastive") is scored:
             what = f"have a '{SCORE}', which it does not read" if scored else f"have no '{SCORE}', which it learns from"
             raise Refusal(f"task.objective: '{objective}' does not suit the records, which {what}; leave it out")
-        for given, used in (("symmetric", not scored), ("temperature", objective != "cosine")):
-            if given in self.model_fields_set and not used:
+        for given, used in (
+            ("symmetric", not scored),
+            ("temperature", objective != "cosine"),
+            ("highest", objective == "cosine"),
+        ):
+            if given in self.model_fields_set and getattr(self, given) is not None and not used:
                 raise Refusal(f"task.{given} has no effect under the objective '{objective}'; leave it out")
         for number, record in enumerate(records):
             text_in(record, number, SECOND)
+            if self.scored is None and not scored and SCORE in record:
+                raise Refusal(
+                    f"record {number + 1:,}: has a '{SCORE}', and the first record has none; give all records one, or "
+                    "set the task's 'scored' to false"
+                )
+            if scored and record.get(NEGATIVES) is not None:
+                raise Refusal(
+                    f"record {number + 1:,}: has '{NEGATIVES}' beside a '{SCORE}', and what has a score is learnt from "
+                    "without them; leave one of the two columns out"
+                )
         numbers = [number_in(record, number, SCORE) for number, record in enumerate(records) if scored]
         if scored and len(set(numbers)) < 2:
             raise Refusal(f"column '{SCORE}': there must be two different scores or more to learn from")
@@ -115,7 +133,7 @@ class Embed(Task):
                 f"column '{SCORE}': {max(numbers, key=abs):g} is beyond the task's 'highest', {self.highest:g}, which "
                 "is the score of a cosine of 1; raise it, or leave it out"
             )
-        highest = self.highest or (max(numbers) if numbers and max(numbers) > 0 else None)
+        highest = self.highest or (max(map(abs, numbers)) if objective == "cosine" else None)
         return self.model_copy(update={"scored": scored, "objective": objective, "highest": highest})
 
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:

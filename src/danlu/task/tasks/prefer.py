@@ -63,14 +63,22 @@ class Prefer(Conversing):
     )
     beta: float | None = Field(
         default=None,
-        gt=0,
+        ge=1e-6,
+        le=1e4,
         description="how much a difference counts; of orpo the weight of the preference; None: 0.1, or 2 with simpo",
     )
     margin: float | None = Field(
-        default=None, ge=0, description="of simpo: how far the reward of the chosen answer is to be ahead; None: 1"
+        default=None,
+        ge=0,
+        le=1e4,
+        description="of simpo: how far the reward of the chosen answer is to be ahead; None: 1",
     )
-    desirable: float | None = Field(default=None, gt=0, description="of kto: weight of good answers; None: 1")
-    undesirable: float | None = Field(default=None, gt=0, description="of kto: weight of bad answers; None: 1")
+    desirable: float | None = Field(
+        default=None, ge=1e-6, le=1e6, description="of kto: weight of good answers; None: 1"
+    )
+    undesirable: float | None = Field(
+        default=None, ge=1e-6, le=1e6, description="of kto: weight of bad answers; None: 1"
+    )
 
     @model_validator(mode="after")
     def _nothing_without_effect(self) -> Self:

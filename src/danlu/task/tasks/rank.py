@@ -86,6 +86,10 @@ class Rank(Task):
             lists = not (records and SECOND in records[0])
         if not lists:
             return self._fitted_to_pairs(records)
+        if self.highest is not None:
+            raise Refusal(
+                "task.highest has an effect on pairs with a score alone, and the records are lists; leave it out"
+            )
         for number, record in enumerate(records):
             listed = judged_in(record, number)
             if self.objective != "binary" and 0.0 not in listed.relevance:

@@ -19,6 +19,9 @@ from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+FARTHEST = 1e6
+"""Deviations from the mean that a number has at most: its square is a loss in float32."""
+
 
 class Regress(Task):
     """Say a number of a text, or of a text and another in `text_pair`.
@@ -51,7 +54,16 @@ class Regress(Task):
         """
         pairs = in_pairs(records) if self.pairs is None else self.pairs
         numbers_N = np.array([number_in(record, number, "score") for number, record in enumerate(records)])
+        if self.mean and not self.deviation:
+            raise Refusal("task.mean has no effect without 'deviation'; give both, or leave both out")
         if self.deviation:
+            for number, value in enumerate(numbers_N):
+                if not abs(value - self.mean) <= FARTHEST * self.deviation:
+                    raise Refusal(
+                        f"record {number + 1:,}: the score {value:g} is more than {FARTHEST:g} times the task's "
+                        f"'deviation', {self.deviation:g}, from its 'mean', {self.mean:g}; mend these, or leave both "
+                        "out"
+                    )
             return self.model_copy(update={"pairs": pairs})
         if not len(numbers_N) or numbers_N.min() == numbers_N.max():
             seen = f"only the number {numbers_N[0]:g}" if len(numbers_N) else "no record"

@@ -5,10 +5,12 @@ characters of the marks out of all text that is exchanged (noncharacters, chapte
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from jinja2 import TemplateError
+from transformers.utils import chat_template_utils
 
 from danlu.refusal import Refusal
 from danlu.text.dialogue.messages import Message
@@ -16,6 +18,11 @@ from danlu.text.tokenizing.special import end_id
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
 _MARK = re.compile("\ufdd0([0-9]+)\ufdd1")
+MOST_TURNS = 4_000_000
+"""Turns of all counted loops of a template together, a second or two; a loop within a loop over 1,000 messages has a
+quarter of that."""
+MOST_WRITTEN = 1_000_000
+"""Characters that a template may write beside ten times what the messages say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +94,20 @@ def _marked(
     named = [{**message, "content": f"\ufdd0{place}\ufdd1"} for place, message in enumerate(messages)]
     marked = _written(named, jinja, tokenizer, number, asks=asks)
     right = _written(messages, jinja, tokenizer, number, asks=asks)
-    missing = {str(place) for place in range(len(messages))} - set(_MARK.findall(marked))
+    found = [int(place) for place in _MARK.findall(marked)]
+    missing = set(range(len(messages))) - set(found)
     if missing:
-        place = min(map(int, missing))
+        place = min(missing)
         raise Refusal(
             f"record {number + 1:,}: the chat template drops message {place + 1}, of the {messages[place]['role']}; "
             "choose another 'template', or leave such messages out"
+        )
+    turns = [place for place in found if messages[place]["role"] != "system"]  # some write that into a later one
+    if turns != sorted(turns):
+        place = next(after for before, after in pairwise(turns) if after < before)
+        raise Refusal(
+            f"record {number + 1:,}: the chat template writes message {place + 1}, of the {messages[place]['role']}, "
+            "behind later ones, so the model would learn to answer before it is asked; choose another 'template'"
         )
     given = [message["content"] for message in messages]
     for contents in (given, [text.strip() for text in given]):
@@ -106,16 +121,34 @@ def _marked(
 
 def _written(messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number: int, *, asks: bool) -> str:
     try:
-        return str(
-            tokenizer.apply_chat_template(
-                list(messages), chat_template=jinja, tokenize=False, add_generation_prompt=asks
-            )
-        )
-    except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+        return "".join(_pieces(messages, jinja, tokenizer, asks=asks))
+    except Exception as error:  # a template is a program of somebody else, which may raise anything
+        told = str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
         raise Refusal(
-            f"record {number + 1:,}: the chat template does not take these messages ({error!s:.200}); "
+            f"record {number + 1:,}: the chat template does not take these messages ({told:.200}); "
             "mend them, or choose another 'template'"
         ) from None
+
+
+def _pieces(messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, *, asks: bool) -> Iterator[str]:
+    """What `apply_chat_template` writes, piece by piece, since a template may never end."""
+    turns, size = 0, 0
+
+    def counted(*bounds: int) -> range:
+        nonlocal turns
+        turns += len(range(*bounds))
+        if turns > MOST_TURNS:
+            raise TemplateError(f"its loops take more than {MOST_TURNS:,} turns")
+        return range(*bounds)
+
+    template = chat_template_utils._compile_jinja_template(jinja)
+    most = MOST_WRITTEN + 10 * sum(len(message["content"]) for message in messages)
+    given = {"messages": [dict(message) for message in messages], "tools": None, "documents": None, "range": counted}
+    for piece in template.generate(**given, **tokenizer.special_tokens_map, add_generation_prompt=asks):
+        size += len(piece)
+        if size > most:
+            raise TemplateError(f"it writes more than {MOST_WRITTEN:,} characters of its own")
+        yield piece
 
 
 def _parts(marked: str) -> list[str | int]:
