@@ -55,3 +55,20 @@ def test_a_training_of_which_nothing_is_left_does_not_begin(tmp_path: Path) -> N
     with pytest.raises(Refusal, match=r"nothing of the 16 records is left to train on, .* in a row of 8 tokens; short"):
         danlu.run(recipe, root=tmp_path / "runs", say=lambda _line: None)
     assert not list(tmp_path.glob("runs/talk/model/bundle"))
+
+
+def test_questions_that_do_not_fit_are_told_before_the_training_or_left_out_of_the_validation(tmp_path: Path) -> None:
+    plain = stages(tmp_path, too_long="drop", policy={"kind": "greedy", "max_new_tokens": 4})
+    asked = "".join(np.random.default_rng(0).choice(list("abcdefghijklmnop"), 120))
+    talks = [[{"role": "user", "content": one}, {"role": "assistant", "content": "1"}] for one in ("one", asked)]
+    (tmp_path / "held.jsonl").write_text("".join(json.dumps({"messages": talk}) + "\n" for talk in talks))
+    plain["model"]["validation"] = {"kind": "chat", "path": str(tmp_path / "held.jsonl")}
+    said: list[str] = []
+    danlu.run({"name": "talk", "stages": plain}, root=tmp_path / "runs", say=said.append)
+    assert any("validation: 1 of 2 records are left out" in line for line in said), said
+    plain["model"]["task"]["too_long"] = "stop"
+    plain["model"]["data"]["path"] = str(tmp_path / "short.jsonl")
+    (tmp_path / "short.jsonl").write_text(json.dumps({"messages": talks[0]}) + "\n")
+    with pytest.raises(Refusal, match=r"validation data, record 2: what is asked has .* tokens, and a row takes 64"):
+        danlu.run({"name": "stop", "stages": plain}, root=tmp_path / "runs", say=lambda _line: None)
+    assert not list(tmp_path.glob("runs/stop/model/log.jsonl"))

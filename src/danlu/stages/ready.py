@@ -279,6 +279,33 @@ def can_split(task: Task) -> bool:
     return "split" in get_args(type(task).model_fields["too_long"].annotation)
 
 
+def askable(validation: list[Record], prepared: Prepared, limit: int, say: Say) -> list[Record]:
+    """The validation records that an answer can be written to; where rows that do not fit are dropped, without those.
+
+    Raises:
+        Refusal: there is no room for an answer to one, and nothing says that it may be left out.
+    """
+    task, tokenizer = prepared.task, prepared.tokenizer
+    if task.answers_by != "generate":
+        return validation
+    kept = []
+    for number, record in enumerate(validation):
+        try:
+            task.encode([record], tokenizer, limit, labelled=False)
+            kept.append(record)
+        except Refusal as refusal:
+            if task.too_long != "drop":
+                raise Refusal(
+                    f"validation data, {str(refusal).replace('record 1:', f'record {number + 1:,}:')}"
+                ) from None
+    if len(kept) < len(validation):
+        say(
+            f"validation: {len(validation) - len(kept):,} of {len(validation):,} records are left out, for what they "
+            f"ask leaves no room for an answer in a row of {min(limit, task.max_length or limit):,} tokens"
+        )
+    return kept
+
+
 def encoded_to_validate(validation: list[Record], prepared: Prepared, limit: int) -> list[Encoded]:
     """The rows of what will be validated on, so that what cannot be is told now, not after an epoch.
 

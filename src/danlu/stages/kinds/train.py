@@ -28,6 +28,7 @@ from danlu.stages.left import leave
 from danlu.stages.ready import (
     Prepared,
     Ready,
+    askable,
     can_split,
     encoded_to_validate,
     fitted,
@@ -120,6 +121,7 @@ class Train(Stage):
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
         if not learnt.shards:
             _say_losses(say, encoded, learnt.count, prepared.task)
+        validation = askable(validation, prepared, limit, say)
         validated = encoded_to_validate(validation, prepared, limit)
         roles = roles_for(self.roles, prepared, model, precision, place, say)
         ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
