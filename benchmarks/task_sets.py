@@ -5,11 +5,12 @@ Run with a job as json; leaves `train.jsonl`, `test.jsonl` and `model/`, and pri
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from texts import MINILM, ROOT
 
@@ -23,58 +24,88 @@ Records = list[dict[str, Any]]
 class TaskSet:
     """What is learnt, from what, and how, by every side alike.
 
-    - `files`: under the folder of shared data; `model`: a folder of shared models, or `MINILM`.
+    - `recipe`: of `examples/data`, which says how the files are read.
+    - `data`, `test`: files under the folder of shared data; no `test`: a fifth of the paragraphs.
+    - `model`: a folder of shared models, or `MINILM`.
     - `rate`, `epochs`, `batch`, `longest` (tokens of a row): of the fine-tuning.
+    - `most`: records to train, drawn from all; None: all.
+    - `peer`: whether transformers.Trainer does the same work beside it.
     """
 
     title: str
     task: str
-    files: tuple[str, ...]
+    recipe: str
+    data: str
+    test: str | None
     model: str
     rate: float
     epochs: int
     batch: int
     longest: int
+    most: int | None = None
+    peer: bool = True
 
 
+def _few(name: str, title: str) -> TaskSet:
+    files = (f"fewclue/{name}/train_few_all.json", f"fewclue/{name}/test_public.json")
+    return TaskSet(f"FewCLUE, {title}, {SMALL}", "classify", name, *files, E5, 1e-4, 10, 16, 128, peer=False)
+
+
+E5 = "e5_small_zh_en"
+SMALL = f"{E5} 12 x 384"
+SICK = ("sick2014/SICK_train.txt", "sick2014/SICK_test_annotated.txt", MINILM)
+SEMEVAL = ("semeval2010_task8/train.tsv", "semeval2010_task8/test.tsv", MINILM)
 SETS = {
-    "xquad_en": TaskSet(
-        "XQuAD, English questions, split by paragraph, MiniLM 6 x 384",
-        "answer",
-        ("xquad_en/xquad.en.json",),
-        MINILM,
-        rate=2e-4,
-        epochs=6,
-        batch=16,
-        longest=256,
+    "sst2": TaskSet(
+        "SST-2, sentiment of English phrases, MiniLM 6 x 384",
+        *("classify", "sst2", "sst2/train.tsv", "sst2/test.tsv", MINILM),
+        *(7e-5, 1, 32, 128, 6000),
     ),
-    "cmrc2018": TaskSet(
-        "CMRC 2018, Chinese questions, trial to train and dev to test, e5_small_zh_en 12 x 384",
-        "answer",
-        ("cmrc2018/cmrc2018_trial.json", "cmrc2018/cmrc2018_dev.json"),
-        "e5_small_zh_en",
-        rate=1e-4,
-        epochs=4,
-        batch=16,
-        longest=384,
+    "sick_entailment": TaskSet(
+        "SICK, entailment of English pairs (three labels), MiniLM 6 x 384", "classify", "sick", *SICK, 1e-4, 3, 32, 128
+    ),
+    "sick_relatedness": TaskSet(
+        "SICK, relatedness of English pairs (1 to 5), MiniLM 6 x 384", "regress", "sick", *SICK, 1e-4, 3, 32, 128
+    ),
+    "wnut17": TaskSet(
+        "WNUT 2017, entities in English posts, MiniLM 6 x 384",
+        *("tag", "wnut17", "wnut17/wnut17train.conll", "wnut17/emerging.test.annotated", MINILM),
+        *(2e-4, 4, 16, 128),
     ),
     "semeval2010_task8": TaskSet(
         "SemEval-2010 task 8, relations in English, MiniLM 6 x 384",
-        "relate",
-        ("semeval2010_task8/train.tsv", "semeval2010_task8/test.tsv"),
-        MINILM,
-        rate=1e-4,
-        epochs=4,
-        batch=32,
-        longest=128,
+        *("relate", "semeval_relations", *SEMEVAL, 1e-4, 3, 32, 128),
     ),
+    "xquad_en": TaskSet(
+        "XQuAD, English questions, split by paragraph, MiniLM 6 x 384",
+        *("answer", "xquad", "xquad_en/xquad.en.json", None, MINILM, 2e-4, 4, 16, 256),
+    ),
+    "chnsenticorp": TaskSet(
+        f"ChnSentiCorp, sentiment of Chinese reviews, {SMALL}",
+        *("classify", "chnsenticorp", "chnsenticorp/chnsenticorp.zip", "chnsenticorp/chnsenticorp.zip", E5),
+        *(5e-5, 2, 16, 128),
+        peer=False,
+    ),
+    "cluener2020": TaskSet(
+        f"CLUENER 2020, Chinese entities of ten types, {SMALL}",
+        *("tag", "cluener", "cluener2020/train.json", "cluener2020/test.json", E5, 1e-4, 3, 16, 64),
+        peer=False,
+    ),
+    "cmrc2018": TaskSet(
+        f"CMRC 2018, Chinese questions, trial to train and dev to test, {SMALL}",
+        *("answer", "cmrc2018", "cmrc2018/cmrc2018_trial.json", "cmrc2018/cmrc2018_dev.json", E5, 1e-4, 3, 16, 384),
+        peer=False,
+    ),
+    "eprstmt": _few("eprstmt", "sentiment of Chinese reviews, 160 to train"),
+    "bustm": _few("bustm", "Chinese paraphrases, 160 to train"),
+    "ocnli": _few("ocnli", "Chinese entailment, 160 to train"),
 }
 
 
 def why_absent(name: str) -> str | None:
     """A sentence where a section cannot be measured on this machine, else None."""
     chosen = SETS[name]
-    for file in chosen.files:
+    for file in filter(None, (chosen.data, chosen.test)):
         if not (SHARED / "data" / file).is_file():
             return f"{name} is left out: {SHARED / 'data' / file} is not there."
     if _model(chosen.model) is None:
@@ -91,17 +122,18 @@ def _model(name: str) -> Path | None:
     return None if found is None or found.origin is None else Path(found.origin).parent / "model"
 
 
-def _read(kind: str, file: str) -> Records:
+def _read(recipe: str, key: str, file: str) -> Records:
     from danlu.data.reading.format import Format
 
-    return list(Format.model_validate({"kind": kind, "path": str(SHARED / "data" / file)}).read(labelled=True))
+    plain = yaml.safe_load((ROOT / "examples" / "data" / f"{recipe}.yaml").read_text(encoding="utf-8"))
+    section = plain["stages"]["clean"][key] | {"path": str(SHARED / "data" / file)}
+    return list(Format.model_validate(section).read(labelled=True))
 
 
-def _by_paragraph(file: str) -> tuple[Records, Records]:
+def _by_paragraph(records: Records) -> tuple[Records, Records]:
     """Four fifths of the paragraphs to train, with all their questions."""
     from danlu.machine.seed import generator
 
-    records = _read("squad", file)
     paragraphs = sorted({record["context"] for record in records})
     chosen = generator(0, "paragraphs").permutation(len(paragraphs))[: len(paragraphs) // 5]
     held_out = {paragraphs[place] for place in chosen}
@@ -111,18 +143,21 @@ def _by_paragraph(file: str) -> tuple[Records, Records]:
     )
 
 
-def _splits(name: str) -> tuple[Records, Records]:
-    chosen = SETS[name]
-    if len(chosen.files) == 1:
-        return _by_paragraph(*chosen.files)
-    read: Callable[[str], Records] = lambda file: _read("squad" if chosen.task == "answer" else "marked", file)  # noqa: E731
-    train, test = map(read, chosen.files)
-    return train, test
+def _splits(chosen: TaskSet) -> tuple[Records, Records]:
+    from danlu.machine.seed import generator
+
+    train = _read(chosen.recipe, "data", chosen.data)
+    if chosen.test is None:
+        return _by_paragraph(train)
+    if chosen.most is not None:
+        rows = sorted(generator(0, chosen.recipe, "train").permutation(len(train))[: chosen.most].tolist())
+        train = [train[row] for row in rows]
+    return train, _read(chosen.recipe, "test", chosen.test)
 
 
 def _prepare(job: dict[str, Any]) -> dict[str, int]:
     folder, most = Path(job["folder"]), job.get("most")
-    train, test = (records[:most] for records in _splits(job["set"]))
+    train, test = (records[:most] for records in _splits(SETS[job["set"]]))
     known = {record.get("label") for record in train}  # of a few records, not every label may be among them
     counts = {}
     for split, records in (("train", train), ("test", [each for each in test if each.get("label") in known])):

@@ -1,7 +1,7 @@
 """One training of a task by one side, in a process of its own: speed without loading, peak memory, scores.
 
-Run with a job as json: `side` (trainer, danlu or baseline), `task` (answer or relate), `texts` (a folder of
-`task_sets.py`), `longest` (tokens of a row), and the settings of `training.py`. All are scored alike.
+Run with a job as json: `side` (trainer, danlu or baseline), `task` (answer, relate, classify, regress or tag), `texts`
+(a folder of `task_sets.py`), `longest` (tokens of a row), and the settings of `training.py`. All are scored alike.
 """
 
 import json
@@ -112,6 +112,93 @@ def relations_of_trainer(job: dict[str, Any], train: Records, test: Records, fol
     return [{"label": labels[number], "scores": {}} for number in found]
 
 
+def texts_of_trainer(job: dict[str, Any], train: Records, test: Records, folder: Path, clock: Clock) -> Predictions:
+    """A label or a number of a text or of a pair, as the examples of transformers learn it."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(f"{job['texts']}/model")
+    numbers = job["task"] == "regress"
+    labels = [] if numbers else sorted({record["label"] for record in train})
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        f"{job['texts']}/model",
+        num_labels=1 if numbers else len(labels),
+        attn_implementation=job["attention"],
+        dtype=torch.float32,
+    )
+
+    def rows(records: Records) -> list[dict[str, Any]]:
+        sides = [
+            [record["text"], record["text_pair"]] if "text_pair" in record else [record["text"]] for record in records
+        ]
+        return [dict(tokenizer(*side, truncation=True, max_length=job["longest"])) for side in sides]
+
+    truth = [float(record["score"]) if numbers else labels.index(record["label"]) for record in train]
+    learnt = [row | {"label": value} for row, value in zip(rows(train), truth, strict=True)]
+    trainer = trained(job, folder, clock, model, learnt, transformers.DataCollatorWithPadding(tokenizer))
+    found = trainer.predict(rows(test)).predictions
+    if numbers:
+        return [{"number": float(value)} for value in found.reshape(-1)]
+    return [{"label": labels[number], "scores": {}} for number in found.argmax(-1)]
+
+
+def tags_of_trainer(job: dict[str, Any], train: Records, test: Records, folder: Path, clock: Clock) -> Predictions:
+    """BIO tags of words, each learnt and read at the first token of its word, as the examples of transformers do it."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(f"{job['texts']}/model")
+    tags = sorted({tag for record in train for tag in record["tags"]})
+    model = transformers.AutoModelForTokenClassification.from_pretrained(
+        f"{job['texts']}/model", num_labels=len(tags), attn_implementation=job["attention"], dtype=torch.float32
+    )
+
+    def row(record: dict[str, Any]) -> tuple[dict[str, Any], list[int | None]]:
+        found = tokenizer(record["tokens"], is_split_into_words=True, truncation=True, max_length=job["longest"])
+        words = found.word_ids()
+        first = [word if place == 0 or word != words[place - 1] else None for place, word in enumerate(words)]
+        return dict(found), first
+
+    learnt = []
+    for record in train:
+        encoded, first = row(record)
+        labels = [-100 if word is None else tags.index(record["tags"][word]) for word in first]
+        learnt.append(encoded | {"labels": labels})
+    collator = transformers.DataCollatorForTokenClassification(tokenizer)
+    trainer = trained(job, folder, clock, model, learnt, collator)
+    asked = [row(record) for record in test]
+    plain = [encoded | {"labels": [0] * len(first)} for encoded, first in asked]  # a collator that pads wants labels
+    found = trainer.predict(plain).predictions.argmax(-1)
+    return [
+        {"entities": _entities(record["tokens"], _at_words(first, found[number], tags, len(record["tokens"])))}
+        for number, (record, (_, first)) in enumerate(zip(test, asked, strict=True))
+    ]
+
+
+def _at_words(first: list[int | None], found_T: Any, tags: list[str], words: int) -> list[str]:
+    """The tag of each word; O for words without a token."""
+    said = ["O"] * words
+    for place, word in enumerate(first):
+        if word is not None:
+            said[word] = tags[found_T[place]]
+    return said
+
+
+def _entities(words: list[str], tags: list[str]) -> list[dict[str, Any]]:
+    """The spans that BIO tags mean, by character of the joined words; a stray I begins one."""
+    from danlu.text.batching.align import joined
+
+    _, places = joined(words)
+    found: list[dict[str, Any]] = []
+    before = "O"
+    for (start, end), tag in zip(places, tags, strict=True):
+        kind = tag[2:]
+        if tag[:1] == "I" and before[2:] == kind and before != "O":
+            found[-1]["end"] = end
+        elif tag != "O":
+            found.append({"start": start, "end": end, "label": kind})
+        before = tag
+    return found
+
+
 def _marked(record: dict[str, Any]) -> str:
     """The text with marker tokens around both entities."""
     text = str(record["text"])
@@ -120,6 +207,20 @@ def _marked(record: dict[str, Any]) -> str:
         start, end = span["start"], span["end"]
         text = f"{text[:start]}{opening} {text[start:end]} {closing}{text[end:]}"
     return text
+
+
+SETTINGS = {
+    "classify": {"too_long": "truncate"},  # as the other side does
+    "regress": {"too_long": "truncate"},
+    "tag": {"too_long": "split", "nested": "longest"},
+}
+TRAINERS = {
+    "answer": answers_of_trainer,
+    "relate": relations_of_trainer,
+    "classify": texts_of_trainer,
+    "regress": texts_of_trainer,
+    "tag": tags_of_trainer,
+}
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
@@ -132,16 +233,19 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
 
     train, test = (texts.read(Path(job["texts"]) / f"{split}.jsonl") for split in ("train", "test"))
     clock = Clock()
-    task = find(Task, job["task"])().fitted(train)
+    settings = SETTINGS.get(job["task"], {})
+    task = find(Task, job["task"]).model_validate(settings).fitted(train)
     with tempfile.TemporaryDirectory() as folder:
         if job["side"] == "baseline":
             predictions = find(Baseline, task.baseline)().fit_predict(task, train, test)
         elif job["side"] == "danlu":
-            bundle = bundle_of(job, Path(folder), clock, {"kind": job["task"], "max_length": job["longest"]})
+            bundle = bundle_of(
+                job, Path(folder), clock, {"kind": job["task"], **settings, "max_length": job["longest"]}
+            )
             with danlu.load(bundle) as loaded:
                 predictions = loaded.predict(test)
         else:
-            ask = {"answer": answers_of_trainer, "relate": relations_of_trainer}[job["task"]]
+            ask = TRAINERS[job["task"]]
             import transformers
 
             transformers.set_seed(job["seed"])

@@ -1,4 +1,4 @@
-"""danlu beside transformers.Trainer and a classical baseline on tasks of spans: questions and relations.
+"""danlu beside transformers.Trainer and a classical baseline on labels, numbers, entities, relations and answers.
 
 The same weights, rows, epochs, batches and rates; each measurement is a fresh process, and the sides take turns. Speed
 is that of whole trainings, loading and the first steps left out. Prints markdown tables.
@@ -10,20 +10,23 @@ import sys
 import tempfile
 from typing import Any
 
+import torch
+
+from danlu.machine.device import best_dtype
 from measuring import Watch, machine, say, spread, table
 from task_sets import QUICK, SETS, why_absent
+
+ERRORS = ("mse", "mae")  # in the unit of what is said, the smaller the better
 
 
 def sides_of(name: str) -> dict[str, dict[str, Any]]:
     """What is compared, by its name in the table."""
     chosen = SETS[name]
     common = {"task": chosen.task, "longest": chosen.longest, "rate": chosen.rate, "batch": chosen.batch}
-    trainer = common | {"side": "trainer", "attention": "sdpa"}
-    return {
-        "Trainer (float32, random order)": trainer | {"precision": "float32", "grouped": False},
-        "Trainer at its best (bf16, grouped lengths)": trainer | {"precision": "bfloat16", "grouped": True},
-        "danlu (precision auto)": common | {"side": "danlu", "precision": "auto"},
-    }
+    precision = "bfloat16" if best_dtype() == torch.bfloat16 else "float32"
+    trainer = common | {"side": "trainer", "attention": "sdpa", "precision": precision, "grouped": True}
+    peer = {f"Trainer at its best ({precision}, grouped lengths)": trainer} if chosen.peer else {}
+    return peer | {"danlu (precision auto)": common | {"side": "danlu", "precision": "auto"}}
 
 
 def compare(watch: Watch, name: str, *, quick: bool, seeds: int, epochs: int | None) -> str:
@@ -52,23 +55,26 @@ def compare(watch: Watch, name: str, *, quick: bool, seeds: int, epochs: int | N
 
 def _table(results: dict[str, list[dict[str, Any]]], classical: dict[str, Any]) -> str:
     metrics = list(classical["scores"])
+    scales = {metric: 1 if metric in ERRORS else 100 for metric in metrics}
 
     def speed(side: str) -> float:
         return statistics.median(found["samples_per_second"] for found in results[side])
 
     own = list(results)[-1]
-    rows = [["classical baseline", *(f"{100 * classical['scores'][metric]:.2f}" for metric in metrics), "", "", ""]]
+    simple = [spread([classical["scores"][metric]], scales[metric]) for metric in metrics]
+    rows = [["classical baseline", *simple, "", "", ""]]
     for side, found in results.items():
-        scores = [spread([each["scores"][metric] for each in found]) for metric in metrics]
+        scores = [spread([each["scores"][metric] for each in found], scales[metric]) for metric in metrics]
         peak = statistics.median(each["peak_mib"] for each in found)
         rows.append([side, *scores, f"{speed(side):.1f}", f"{speed(own) / speed(side):.2f}x", f"{peak:.0f}"])
-    return table(["", *(f"{metric} %" for metric in metrics), "records/s", "danlu against it", "peak MiB"], rows)
+    named = [metric if metric in ERRORS else f"{metric} %" for metric in metrics]
+    return table(["", *named, "records/s", "danlu against it", "peak MiB"], rows)
 
 
 def main() -> None:
     """Measure what the command line asks for and print the tables."""
     reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    reader.add_argument("--data", choices=[*SETS, "all"], default="all")
+    reader.add_argument("--data", nargs="*", choices=[*SETS], default=[*SETS])
     reader.add_argument("--seeds", type=int, default=3, help="trainings a side")
     reader.add_argument("--epochs", type=int, help="of each training; default: what the data need")
     reader.add_argument("--quick", action="store_true", help=f"{QUICK} records, one seed: to see that it works")
@@ -76,14 +82,14 @@ def main() -> None:
     watch = Watch()
     watch.look()
     sections = []
-    for name in SETS if asked.data == "all" else [asked.data]:
+    for name in asked.data:
         if absent := why_absent(name):
             print(absent, file=sys.stderr)
             continue
         seeds = 1 if asked.quick else max(1, asked.seeds)
         sections.append(compare(watch, name, quick=asked.quick, seeds=seeds, epochs=asked.epochs))
     if sections:
-        print(f"## Tasks of spans\n\n{machine()}. {watch.verdict()}\n")
+        print(f"## Fine-tuning\n\n{machine()}. {watch.verdict()}\n")
         print("\n".join(sections))
 
 

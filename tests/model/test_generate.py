@@ -293,3 +293,28 @@ def test_a_model_that_learns_through_an_adapter_writes(tokenizer: Tokenizer) -> 
     after = write(tuned, tokenizer, policy("greedy"), [row])[0][0].ids.tolist()
     assert after == by_transformers(tuned, row)
     assert after != before
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_guesses_from_what_was_read_change_the_passes_and_not_the_text(family: str, tokenizer: Tokenizer) -> None:
+    """Alone, and where others join and leave; guesses are right and wrong by turns."""
+    model, rows = built(family), [row * 3 for row in random_rows(5, 2, 7, seed=3)]
+    use_our_attention(model)
+    fields = {"max_new_tokens": 40, "min_new_tokens": 20, "stop": ("w7 w8",), "repetition_penalty": 1.05}
+    plain = [write(model, tokenizer, policy("greedy", **fields), [row])[0][0] for row in rows]
+    for slots in (1, 32):
+        session = Session(reader_for(model, 0)(), Endings(model, tokenizer, longest_row(unwrapped(model))), slots)
+        found, pieces, passes, guessing = dict[int, list[Written]](), [""], 0, policy("greedy", lookup=4, **fields)
+        for number, prompt in enumerate(session.endings.prompts(examples(rows))):
+            take = None if number else pieces.append
+            session.ask(
+                Wanted(guessing, [prompt], lambda _, texts, n=number, found=found: found.update({n: texts}), take)
+            )
+        while session.busy:
+            session.step()
+            passes += 1
+        for right, (ours, *_) in zip(plain, map(found.__getitem__, range(3)), strict=True):
+            assert (ours.ids.tolist(), ours.text, ours.ended) == (right.ids.tolist(), right.text, right.ended)
+            assert ours.log_probability == pytest.approx(right.log_probability, abs=1e-3)
+        assert "".join(pieces) == plain[0].text
+        assert (slots > 1) or family != "llama" or passes < sum(len(each.ids) for each in plain)

@@ -119,6 +119,13 @@ def test_packed_rows_are_as_long_as_the_batch_and_the_model_allow(tokenizer, too
     assert max(map(len, task.learnable(records, tokenizer, limit, 8192))) <= limit
 
 
+def test_where_examples_are_counted_rows_are_not_as_long_as_a_model_of_a_million_tokens_allows(tokenizer):
+    records = [{"text": TEXTS[2]}] * 400
+    for task, longest in ((CausalLm(), CausalLm.usual_row), (CausalLm(max_length=100), 100)):
+        found = max(map(len, task.learnable(records, tokenizer, 10**6, 0)))
+        assert longest / 2 < found <= longest
+
+
 def test_labels_are_the_next_tokens_within_a_document(tokenizer):
     [row] = CausalLm().encode([{"text": "a b"}, {"text": "c"}], tokenizer, 64, labelled=True)
     ids, segments = row.row.input_ids, row.row.segments

@@ -72,6 +72,15 @@ def test_what_does_not_fit_is_refused_cut_or_dropped_and_never_learnt_as_nothing
     assert not Chat(too_long="truncate").encode([talk("red " * 40, "blue")], tokenizer, limit, labelled=True)
 
 
+def test_a_conversation_is_an_example_where_examples_are_counted(tokenizer: Tokenizer) -> None:
+    """Rows filled as long as the model allows would make batches of many times what was asked for."""
+    records, task = [talk("red", "blue")] * 9, Chat()
+    apart = task.learnable(records, tokenizer, 32_768, 0)
+    assert [row.record for row in apart] == list(range(9))
+    assert all(row.rows[0].segments is None for row in apart)
+    assert len(task.learnable(records, tokenizer, 32_768, 2048)) < 9
+
+
 def test_the_oldest_turns_leave_room_for_an_answer(tokenizer: Tokenizer) -> None:
     record = talk(*["red blue"] * 8, "猫")
     (row,) = Chat().encode([record], tokenizer, 48, labelled=False)

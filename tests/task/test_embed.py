@@ -1,5 +1,6 @@
 """The task `embed`: vectors of texts."""
 
+import copy
 import math
 
 import numpy as np
@@ -8,6 +9,8 @@ import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from danlu.bundle.bundle import load, save
+from danlu.model.dropout import seed_dropout
+from danlu.model.fast import use_our_dropout
 from danlu.refusal import Refusal
 from danlu.task.retrieved import rankings
 from danlu.task.tasks.embed import Embed
@@ -75,6 +78,48 @@ def test_the_loss_is_that_of_its_formula_and_no_text_that_fits_is_a_negative(sym
             back = -math.log(own / (own + sum(math.exp(of[positive] @ of[text] / 0.1) for text in rest)))
             expected += (forth + back) / 2 if symmetric else forth
     assert loss_of(task, model, tokenizer, HARD) == pytest.approx(expected / (len(widths) + 1), rel=1e-4)
+
+
+def gradients_of(task, model, tokenizer, records, rows=None):
+    """Loss and gradients of a step in training; `rows`: passes of so many, all of which are kept."""
+    batch = task.collate(task.encode(records, tokenizer, 128, labelled=True), 16, tokenizer, np.random.default_rng(0))
+    seed_dropout(3)
+    torch.manual_seed(3)  # from which the attention of transformers draws
+    if rows is None:
+        (loss,) = task.loss(model, batch).values()
+    else:
+        pieces = zip(*(value.split(rows) for value in batch.inputs.values()), strict=True)
+        vectors = [task.forward(model, dict(zip(batch.inputs, piece, strict=True)))["vectors"] for piece in pieces]
+        (loss,) = task.losses({"vectors": torch.cat(vectors)}, batch).values()
+    learnt = [parameter for name, parameter in model.named_parameters() if "pooler" not in name]
+    return loss.detach(), torch.autograd.grad(loss, learnt)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+@pytest.mark.parametrize("records", [HARD, SCORED])
+def test_a_few_rows_at_a_time_give_loss_and_gradients_of_the_whole_batch(records, rows, model, tokenizer):
+    learning = copy.deepcopy(model).train()
+    for module in learning.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    passed = []
+    learning.register_forward_pre_hook(lambda _, args, given: passed.append(len(given["input_ids"])), with_kwargs=True)
+    expected, ours = (
+        gradients_of(Embed(rows_at_once=each).fitted(records), learning, tokenizer, records) for each in (None, rows)
+    )
+    torch.testing.assert_close(ours[0], expected[0], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(ours[1], expected[1], rtol=1e-5, atol=1e-5)
+    assert max(passed[1:]) == min(rows, passed[0])
+
+
+def test_what_is_computed_anew_drops_the_same_values(model, tokenizer):
+    learning = copy.deepcopy(model).train()
+    use_our_dropout(learning)
+    task = Embed(rows_at_once=3).fitted(HARD)
+    expected = gradients_of(Embed().fitted(HARD), learning, tokenizer, HARD, rows=3)
+    torch.testing.assert_close(gradients_of(task, learning, tokenizer, HARD), expected, rtol=1e-5, atol=1e-6)
+    other = gradients_of(Embed().fitted(HARD), learning, tokenizer, HARD)
+    assert abs(float(other[0] - expected[0])) > 1e-4  # dropout does something here
 
 
 def test_scores_are_learnt_by_order_or_as_they_are(model, tokenizer):

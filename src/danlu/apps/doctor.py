@@ -25,7 +25,7 @@ from danlu.data.corpus.survey import Survey, counted_labels
 from danlu.data.record import Record, entity_labels
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
-from danlu.model.quiet import quiet
+from danlu.machine.quiet import quiet
 from danlu.model.word_rows import parameters_of
 from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate

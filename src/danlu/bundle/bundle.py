@@ -25,9 +25,9 @@ from danlu.engine.predict import Predictor
 from danlu.machine.crew import refuse_crowd
 from danlu.machine.door import opened
 from danlu.machine.files import folder_in_place, write_text
+from danlu.machine.quiet import quiet
 from danlu.model.policy import Policy, changed
 from danlu.model.positions import longest_row
-from danlu.model.quiet import quiet
 from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task

@@ -1,8 +1,9 @@
-"""Files that lie in a local folder or on the Hugging Face hub; a local folder never touches the network."""
+"""Files that lie in a local folder, in one GGUF file, or on the Hugging Face hub; what is local touches no network."""
 
 from pathlib import Path
 from typing import Literal
 
+from danlu.machine.gguf import is_gguf, unpacked
 from danlu.refusal import Refusal
 
 PATIENCE = 5.0  # seconds that the hub may take to answer; its own client retries for 48 s
@@ -11,14 +12,16 @@ PATIENCE = 5.0  # seconds that the hub may take to answer; its own client retrie
 def local_folder(
     path: str, patterns: list[str], sort: Literal["model", "dataset"] = "model", revision: str | None = None
 ) -> Path:
-    """The folder itself, or where the files of a hub name that match `patterns` are kept on this machine.
+    """The folder itself, one made of a GGUF file, or where the files of a hub name that match `patterns` are kept.
 
     Raises:
-        Refusal: there is no such folder, and the name is not cached and cannot be fetched now.
+        Refusal: there is no such folder or file, and the name is not cached and cannot be fetched now.
     """
     folder = Path(path).expanduser()
     if folder.is_dir():
         return folder
+    if sort == "model" and is_gguf(folder):
+        return unpacked(folder)
     if folder.exists():
         raise Refusal(f"{path}: this is a file; give the folder that holds it")
     if path.startswith((".", "/", "~")) or path.count("/") > 1:

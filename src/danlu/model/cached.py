@@ -60,21 +60,39 @@ class Cached(Reader):
         self._lengths_B = self._lengths_B + 1
         return logits
 
+    def ahead(self, tokens: Sequence[int]) -> Tensor:
+        """See `Reader.ahead`."""
+        self.kept.reserve(1, len(tokens))
+        places_1T = self._lengths_B[:, None] + torch.arange(len(tokens), device=self.device)
+        logits_TV = self._read(torch.tensor([tokens], device=self.device), places_1T, None)[0]
+        self.kept.advance(len(tokens))
+        self._lengths_B = self._lengths_B + len(tokens)
+        return logits_TV
+
+    def forget(self, tokens: int) -> None:
+        """See `Reader.forget`."""
+        self.kept.advance(-tokens)
+        self._lengths_B = self._lengths_B - tokens
+
     def read(self, ids_B1: Tensor, lengths_B1: Tensor, mask: Tensor | None) -> Tensor:
         """Logits (B, V) after the next token of each row, which has so many before it; `mask` hides columns (B, S)."""
+        return self._read(ids_B1, lengths_B1, mask)[:, -1]
+
+    def _read(self, ids_BT: Tensor, places_BT: Tensor, mask: Tensor | None) -> Tensor:
+        """Logits (B, T, V) after each of the next tokens of each row."""
         inputs: dict[str, Any] = {"use_cache": True}
         if self._two_sided:
-            inputs |= self._crossing(len(ids_B1))
-            inputs |= {"decoder_input_ids": ids_B1, "decoder_attention_mask": mask}
+            inputs |= self._crossing(len(ids_BT))
+            inputs |= {"decoder_input_ids": ids_BT, "decoder_attention_mask": mask}
         else:
-            inputs |= {"input_ids": ids_B1, "attention_mask": mask, "past_key_values": self.kept}
+            inputs |= {"input_ids": ids_BT, "attention_mask": mask, "past_key_values": self.kept}
             if self._takes_positions:
-                inputs["position_ids"] = lengths_B1
-        _placed.positions_B1 = lengths_B1
+                inputs["position_ids"] = places_BT
+        _placed.places_BT = places_BT
         try:
-            logits: Tensor = self.model(**inputs).logits[:, -1].float()
+            logits: Tensor = self.model(**inputs).logits.float()
         finally:
-            _placed.positions_B1 = None
+            _placed.places_BT = None
         return logits
 
     def select(self, index: Sequence[int]) -> None:
@@ -181,7 +199,7 @@ def _place_by_hand(below: nn.Module) -> None:
 
 
 def _look_up(table: Any, _arguments: Any, output: Tensor) -> Tensor:
-    positions_B1 = getattr(_placed, "positions_B1", None)
-    if positions_B1 is None:
+    places_BT = getattr(_placed, "places_BT", None)
+    if places_BT is None:
         return output
-    return nn.functional.embedding(positions_B1 + getattr(table, "offset", 0), table.weight)
+    return nn.functional.embedding(places_BT + getattr(table, "offset", 0), table.weight)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from danlu.data.extra import needed
+from danlu.machine.extra import needed
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
 

@@ -4,7 +4,10 @@ On [2048, 384] in bfloat16, one core: `native_dropout` 5.7 ms, this 0.5 ms (2026
 function of the keys given to `seed_dropout`, so that a resumed run draws what the unbroken one would have drawn.
 """
 
+import copy
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,15 +22,37 @@ def seed_dropout(*keys: int) -> None:
     _local.generator = np.random.Generator(np.random.SFC64(list(keys)))
 
 
+@contextmanager
+def _drawn_from(state: Any) -> Iterator[None]:
+    before = getattr(_local, "generator", None)
+    _local.generator = np.random.Generator(np.random.SFC64())
+    _local.generator.bit_generator.state = state
+    try:
+        yield
+    finally:
+        _local.generator = before
+
+
+def drawn_as_now() -> AbstractContextManager[None]:
+    """A context in which the calling thread draws the masks that it would draw next, and after which it goes on."""
+    return _drawn_from(copy.deepcopy(_generator().bit_generator.state))
+
+
+def _generator() -> np.random.Generator:
+    """That of the calling thread."""
+    if not hasattr(_local, "generator"):
+        seed_dropout(torch.initial_seed() % 2**63)
+    found: np.random.Generator = _local.generator
+    return found
+
+
 def keep_mask(shape: torch.Size, probability: float, dtype: torch.dtype) -> tuple[Tensor, float]:
     """A mask of 0 and 1 in `dtype`, and the exact scale that keeps the expectation.
 
     Probabilities are multiples of 1/256, 255/256 at most: 0.1 becomes 26/256, and the scale follows.
     """
     threshold = min(255, round(256 * probability))
-    if not hasattr(_local, "generator"):
-        seed_dropout(torch.initial_seed() % 2**63)
-    words = _local.generator.integers(0, 2**64 - 1, size=-(-shape.numel() // 8), dtype=np.uint64, endpoint=True)
+    words = _generator().integers(0, 2**64 - 1, size=-(-shape.numel() // 8), dtype=np.uint64, endpoint=True)
     random_bytes = torch.from_numpy(words.view(np.uint8))[: shape.numel()].view(shape)
     mask = torch.ge(random_bytes, threshold, out=torch.empty(shape, dtype=dtype))
     return mask, 256 / (256 - threshold)

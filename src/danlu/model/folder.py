@@ -12,8 +12,8 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from danlu.machine.door import file_inside, opened, read_json, staged
+from danlu.machine.quiet import quiet
 from danlu.model.limits import bounded, refuse_counts
-from danlu.model.quiet import quiet
 from danlu.model.source import refuse_without
 from danlu.model.weights import FLOATS, INDEX, SINGLE, Weights, find_weights
 from danlu.refusal import Refusal

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from danlu.model.ends import Endings, Ends
-from danlu.model.hypothesis import Hypotheses, Lines
+from danlu.model.hypothesis import Hypotheses, Line, Lines
+from danlu.model.lookup import Lookup
 from danlu.model.policy import Policy
 from danlu.model.reader import Prompt, Reader
 from danlu.model.written import Written
@@ -61,6 +62,7 @@ class _Text:
     number: int
     hypotheses: Hypotheses
     rows: list[int] = field(default_factory=list)
+    lookup: Lookup | None = None
 
 
 class Session:
@@ -91,6 +93,8 @@ class Session:
         joining = self._joining()
         if joining:
             self._join(joining)
+        elif guessed := self._guessed():
+            self._advance_ahead(*guessed)
         elif self._texts:
             self._advance(self._texts, self.reader.step(self._tokens()))
 
@@ -100,6 +104,37 @@ class Session:
             for row, token in zip(text.rows, text.hypotheses.tokens, strict=True):
                 tokens[row] = token
         return tokens
+
+    def _guessed(self) -> tuple[_Text, Line, Lookup, list[int]] | None:
+        """What a text that is written alone may go on with, if anything."""
+        if len(self._texts) != 1 or self._waiting:
+            return None
+        (text,) = self._texts
+        if not text.policy.guesses or not isinstance(text.hypotheses, Lines) or len(text.rows) != 1:
+            return None
+        (line,) = text.hypotheses.open
+        prompt = text.whose.prompts[text.number]
+        read = [*(prompt.source or ()), *prompt.ids]
+        if text.lookup is None:
+            text.lookup = Lookup(read, text.policy.guesses)
+        for token in line.ids[len(text.lookup.ids) - len(read) :]:
+            text.lookup.add(token)
+        room = line.ends.room - len(line.ids) - line.ends.forced - 1
+        guesses = text.lookup.guess()[:room]
+        return (text, line, text.lookup, guesses) if guesses else None
+
+    def _advance_ahead(self, text: _Text, line: Line, lookup: Lookup, guesses: list[int]) -> None:
+        """Read the guesses with the token before them, and go on by as many as are what the model says."""
+        logits_TV = self.reader.ahead([*text.hypotheses.tokens, *guesses])
+        right = 0
+        for place, guess in enumerate([*guesses, -1]):
+            self._advance([text], logits_TV[place : place + 1])
+            if not self._texts or line.ids[-1] != guess:
+                break
+            right += 1
+        lookup.learn(len(guesses), right)
+        if self._texts:
+            self.reader.forget(len(guesses) - right)
 
     def _forget(self) -> None:
         """Let go of what nobody waits for any more."""

@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.machine.door import read_json
-from danlu.model.quiet import quiet
+from danlu.machine.quiet import quiet
 from danlu.model.source import Say
 
 SHOWN = 8  # labels that a sentence names

@@ -72,6 +72,11 @@ class Policy(Part):
         """How many rows a prompt takes at most."""
         return 1
 
+    @property
+    def guesses(self) -> int:
+        """How many next tokens of a text alone are guessed at most, to be read in one pass; they change nothing."""
+        return 0
+
     @abstractmethod
     def begin(self, prompt: Sequence[int], number: int, ends: Ends) -> Hypotheses:
         """What is written after a prompt, before its first token; `number` tells apart the prompts of a caller."""

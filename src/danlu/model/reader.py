@@ -53,6 +53,14 @@ class Reader(ABC):
         """Read the next token of each row."""
 
     @abstractmethod
+    def ahead(self, tokens: Sequence[int]) -> Tensor:
+        """Read so many next tokens of the only row; the logits (T, V) after each of them."""
+
+    @abstractmethod
+    def forget(self, tokens: int) -> None:
+        """Take back so many tokens of the only row."""
+
+    @abstractmethod
     def select(self, index: Sequence[int]) -> None:
         """Row i becomes what row `index[i]` was; rows that are not named leave."""
 
@@ -96,12 +104,27 @@ class Whole(Reader):
         self._rows = [(prompt, (*ids, token)) for (prompt, ids), token in zip(self._rows, tokens, strict=True)]
         return self._read(self._rows)
 
+    def ahead(self, tokens: Sequence[int]) -> Tensor:
+        """See `Reader.ahead`."""
+        ((prompt, ids),) = self._rows
+        self._rows = [(prompt, (*ids, *tokens))]
+        logits: Tensor = self.model(**self._inputs(self._rows)).logits[0, -len(tokens) :].float()
+        return logits
+
+    def forget(self, tokens: int) -> None:
+        """See `Reader.forget`."""
+        ((prompt, ids),) = self._rows
+        self._rows = [(prompt, ids[: len(ids) - tokens])]
+
     def select(self, index: Sequence[int]) -> None:
         """See `Reader.select`."""
         self._rows = [self._rows[row] for row in index]
 
-    def _read(self, rows: list[tuple[Prompt, tuple[int, ...]]]) -> Tensor:
-        ids = self.padded([ids for _, ids in rows])
+    def _inputs(self, rows: list[tuple[Prompt, tuple[int, ...]]]) -> dict[str, Any]:
         inputs: dict[str, Any] = self.sources([prompt for prompt, _ in rows])
-        inputs["decoder_input_ids" if inputs else "input_ids"] = ids
-        return self.last(inputs | {"use_cache": False}, [len(ids) for _, ids in rows], ids.shape[1])
+        inputs["decoder_input_ids" if inputs else "input_ids"] = self.padded([ids for _, ids in rows])
+        return inputs | {"use_cache": False}
+
+    def _read(self, rows: list[tuple[Prompt, tuple[int, ...]]]) -> Tensor:
+        lengths = [len(ids) for _, ids in rows]
+        return self.last(self._inputs(rows), lengths, max(lengths))

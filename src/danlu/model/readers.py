@@ -53,6 +53,10 @@ def _is_right(model: nn.Module, tried: Reader, right: Reader, vocabulary: int) -
             found.append(tried.step([ids[33], ids[31], ids[34]])[1:2])
             tried.select([1])
             found.append(tried.step(ids[32:33]))
+            tried.ahead(ids[36:38])
+            tried.forget(2)
+            true.append(right.ahead(ids[33:36]))
+            found.append(tried.ahead(ids[33:36]))
     except STUMBLES:
         return False
     return all(bool((a - b).abs().max() <= close * b.std()) for a, b in zip(found, true, strict=True))

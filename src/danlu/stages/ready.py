@@ -250,7 +250,7 @@ def rows_of(learnt: Learnt, prepared: Prepared, model: nn.Module, settings: Trai
         Refusal: a record does not suit the task, or nothing of them can be learnt from.
     """
     limit = longest_row(unwrapped(model))
-    room = limit if settings.batch_examples else settings.batch_tokens
+    room = 0 if settings.batch_examples else settings.batch_tokens
     task, tokenizer = prepared.task, prepared.tokenizer
     if learnt.shards:
         rows = learnt.shards.rows(task, tokenizer, limit, room)

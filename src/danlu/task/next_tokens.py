@@ -62,6 +62,9 @@ class PackedTokens(NextTokens):
     Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
     """
 
+    usual_row: ClassVar[int] = 2048
+    """Tokens of a row that documents share where a batch takes examples; some models allow rows of a million."""
+
     pack: bool = Field(default=True, description="fill the rows of training with several documents each")
 
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:

@@ -170,7 +170,7 @@ class Task(Part):
         """Labelled rows to learn from; those that several records share are filled to `room` tokens at most.
 
         `room` is what a batch takes: rows as long as the model allows would make batches, and so steps, of many
-        times what was asked for.
+        times what was asked for. 0: a batch takes examples, whatever their length.
         """
         return self.encode(records, tokenizer, limit, labelled=True)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from danlu.data.extra import needed
+from danlu.machine.extra import needed
 
 
 @cache

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.duplicates.dedup import exact_clusters
-from danlu.data.extra import needed
 from danlu.data.labels import known_label, label_of, spellings
 from danlu.data.record import Record
 from danlu.language import translator
+from danlu.machine.extra import needed
 from danlu.machine.files import refuse_unwritable, write_text
 from danlu.refusal import Refusal
 

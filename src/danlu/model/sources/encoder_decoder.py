@@ -10,11 +10,11 @@ from pydantic import Field, model_validator
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.machine.hub import first_line, local_folder
+from danlu.machine.quiet import quiet
 from danlu.model.folder import FILES, open_model
 from danlu.model.label_rows import fresh_in_words, fresh_of
 from danlu.model.new_tokens import make_room
 from danlu.model.padding import pad_alike, types_alike
-from danlu.model.quiet import quiet
 from danlu.model.shape import Shape
 from danlu.model.source import Say, Source, borders_alike, refuse_without, unsaid
 from danlu.refusal import Refusal

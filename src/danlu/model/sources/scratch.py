@@ -11,10 +11,10 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 from transformers import PreTrainedModel
 
+from danlu.machine.quiet import quiet
 from danlu.model.architecture import Architecture, Sizes, configuration, shape_of_architecture
 from danlu.model.neighbours import look_at_neighbours
 from danlu.model.padding import pad_alike, types_alike
-from danlu.model.quiet import quiet
 from danlu.model.shape import Shape
 from danlu.model.source import Say, Source, borders_alike, refuse_without, unsaid
 from danlu.text.tokenizing.tokenizer import Tokenizer

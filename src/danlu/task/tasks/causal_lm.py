@@ -68,6 +68,7 @@ class CausalLm(PackedTokens):
         """Rows filled to `room` tokens with `pack`; documents longer than that are cut there under `split` alone."""
         if not self.pack:
             return self.encode(records, tokenizer, limit, labelled=True)
+        room = room or self.max_length or self.usual_row
         windows = self._windows(records, tokenizer, limit, room, self.fill_in_the_middle)
         return packed_rows(windows, min(limit, self.max_length or limit, room))
 
@@ -100,7 +101,7 @@ class CausalLm(PackedTokens):
             )
         limit = min(limit, self.max_length or limit)
         if self.pack:
-            return PackedRows(tokens, min(limit, room), _of_documents)
+            return PackedRows(tokens, min(limit, room or self.max_length or self.usual_row), _of_documents)
         return DocumentRows(tokens, limit, _of_one_document, overlap=1)
 
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:

@@ -59,10 +59,10 @@ class Chat(Conversing, PackedTokens):
         return found
 
     def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
-        """Rows filled to `room` tokens with `pack`."""
+        """Rows filled to `room` tokens with `pack`; without `room`, a conversation is an example, and has its own."""
         rows = self.encode(records, tokenizer, limit, labelled=True)
         longest = min(limit, self.max_length or limit)
-        return packed_rows(rows, max(min(longest, room), *map(len, rows))) if self.pack and rows else rows
+        return packed_rows(rows, max(min(longest, room), *map(len, rows))) if self.pack and room and rows else rows
 
     def gold(self, record: Record, number: int = 0) -> tuple[str, ...]:
         """The last answer."""

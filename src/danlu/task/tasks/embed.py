@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from danlu.data.record import Record
 from danlu.model.heads import unwrapped
+from danlu.model.recomputed import a_few_at_a_time
 from danlu.model.shape import Shape
 from danlu.refusal import Refusal
 from danlu.task.columns import number_in, text_in
@@ -59,6 +60,11 @@ class Embed(Task):
     symmetric: bool = Field(default=False, description="whether fitting texts look for theirs among the others too")
     widths: tuple[int, ...] = Field(
         default=(), description="first numbers of a vector that are to do without the rest (Kusupati et al., 2022)"
+    )
+    rows_at_once: int | None = Field(
+        default=None,
+        ge=1,
+        description="texts of which all is held while learning; others are computed anew backwards (Gao et al., 2021)",
     )
     highest: float | None = Field(default=None, gt=0, description="score of cosine 1; None: the highest of the data")
 
@@ -160,8 +166,13 @@ class Embed(Task):
 
     def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
         """The vector of each row before it has length 1, (R, E)."""
-        hidden_RTE = model(**inputs).last_hidden_state
-        return {"vectors": pooled(hidden_RTE, inputs.get("attention_mask"), self.pooling)}
+
+        def vectors(given: Inputs) -> Tensor:
+            return pooled(model(**given).last_hidden_state, given.get("attention_mask"), self.pooling)
+
+        if self.rows_at_once and model.training and torch.is_grad_enabled():
+            return {"vectors": a_few_at_a_time(vectors, inputs, self.rows_at_once)}
+        return {"vectors": vectors(inputs)}
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The objective at full width and at each of `widths`, on average, summed over the examples."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from danlu.data.cleaning.cleaner import Converter
-from danlu.data.extra import needed
+from danlu.machine.extra import needed
 from danlu.refusal import Refusal
 
 _CONFIGURATIONS = {"simplified": "t2s", "traditional": "s2t", "taiwan": "s2tw", "hongkong": "s2hk"}

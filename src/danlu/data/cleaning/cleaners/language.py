@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from danlu.data.characters.scripts import HAN, HANGUL, KANA, LATIN, LETTER, UNSPACED, kind_table
 from danlu.data.characters.side_by_side import characters, code_points
 from danlu.data.cleaning.cleaner import Filter
-from danlu.data.extra import needed
+from danlu.machine.extra import needed
 
 _BLOCK = 2048  # texts that are walked together: their states stay in the cache of a core
 

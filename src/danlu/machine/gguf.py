@@ -1,0 +1,109 @@
+"""GGUF files of llama.cpp: weights, settings and vocabulary in one file, made a folder as `save_pretrained` writes it.
+
+Transformers multiplies the weights out (Q4_K, Q8_0 and their like). That takes half a minute for half a billion
+weights, so the folder is kept in the cache of this machine, by the file's path, size and time.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from danlu.machine.device import cache_folder
+from danlu.machine.door import opened
+from danlu.machine.extra import needed
+from danlu.machine.files import folder_in_place
+from danlu.machine.quiet import quiet
+from danlu.refusal import Refusal
+
+MAGIC = b"GGUF"
+COMPOSED = ("qwen2",)
+"""Pre-tokenizers whose texts are composed (NFC) first, which the files do not say."""
+
+ONE_MATRIX = 0.1  # two quantised copies of one matrix differ by less, as a share of its norm; Q4_0 and Q8_0 by 0.08
+
+_FILLER = re.compile(r"\[PAD\d+\]")
+_TROUBLE = "this GGUF file could not be read"
+_REMEDY = "give a whole file of a family that transformers reads, or the folder that the file was made of"
+
+
+def is_gguf(path: Path) -> bool:
+    """Whether a file begins as such files do."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def unpacked(path: Path) -> Path:
+    """The folder with the same model and tokenizer, made at first use.
+
+    Raises:
+        Refusal: the package `gguf` is missing, the file is damaged or of an unknown family, or the disk is full.
+    """
+    needed("gguf", "gguf", f"{path}: to read GGUF files")
+    there = path.resolve().stat()
+    key = hashlib.sha256(f"{path.resolve()} {there.st_size} {there.st_mtime_ns}".encode()).hexdigest()
+    folder = cache_folder() / "gguf" / f"{path.stem[:40]}-{key[:16]}"
+    if not folder.is_dir():
+        with opened(path, _TROUBLE, _REMEDY), folder_in_place(folder) as writing, quiet():
+            _write_model(path, writing)
+            _write_tokenizer(path, writing)
+    return folder
+
+
+def _write_model(path: Path, folder: Path) -> None:
+    """Weights and settings; float32, since some files hold numbers that float16 does not."""
+    import torch
+    import transformers
+    from safetensors.torch import save_model
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    settings = transformers.AutoConfig.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
+    writes = settings.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    auto: Any = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
+    model = auto.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32, local_files_only=True)
+    ends, words = model.get_output_embeddings(), model.get_input_embeddings()
+    if ends is not None and ends.weight is not words.weight and ends.weight.shape == words.weight.shape:
+        apart = (ends.weight - words.weight).norm() / ends.weight.norm()
+        if apart < ONE_MATRIX:  # one matrix upstream, quantised twice; the copy for the output is the finer one
+            words.weight.data.copy_(ends.weight.data)
+            model.config.tie_word_embeddings = True
+            model.tie_weights()
+    plain = {key: value for key, value in model.config.to_dict().items() if key != "quantization_config"}
+    plain |= {"dtype": "float32", "architectures": [type(model).__name__]}
+    (folder / "config.json").write_text(json.dumps(plain, indent=2), encoding="utf-8")
+    if getattr(model, "generation_config", None) is not None:
+        model.generation_config.save_pretrained(folder)
+    save_model(model, str(folder / "model.safetensors"), {"format": "pt"})
+
+
+def _write_tokenizer(path: Path, folder: Path) -> None:
+    """The tokenizer without the words that only fill up its table."""
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
+    tokenizer.save_pretrained(folder)
+    place = folder / "tokenizer.json"
+    if not place.exists():
+        raise Refusal(f"{path}: its tokenizer has no fast form with character offsets; give the folder it was made of")
+    plain = json.loads(place.read_text(encoding="utf-8"))
+    vocab = plain["model"].get("vocab")
+    if isinstance(vocab, dict):
+        last = max((number for token, number in vocab.items() if not _FILLER.fullmatch(token)), default=-1)
+        special = {each["id"] for each in plain.get("added_tokens", [])}
+        kept = {word: number for word, number in vocab.items() if not _FILLER.fullmatch(word) or number in special}
+        if all(number > last for word, number in vocab.items() if word not in kept):
+            plain["model"]["vocab"] = kept
+    if _pre_tokenizer(path) in COMPOSED and not plain.get("normalizer"):
+        plain["normalizer"] = {"type": "NFC"}
+    place.write_text(json.dumps(plain, ensure_ascii=False), encoding="utf-8")
+
+
+def _pre_tokenizer(path: Path) -> str | None:
+    """Its name in the file."""
+    import gguf
+
+    field = gguf.GGUFReader(path).get_field("tokenizer.ggml.pre")
+    return None if field is None else str(field.contents())

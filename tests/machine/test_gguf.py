@@ -1,0 +1,161 @@
+"""GGUF files are compared with the model that they were written from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+from danlu.machine import device
+from danlu.machine.gguf import is_gguf
+from danlu.machine.hub import local_folder
+from danlu.model.sources.pretrained import Pretrained
+from danlu.refusal import Refusal
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.pretrained import Pretrained as PretrainedTokenizer
+
+gguf = pytest.importorskip("gguf")
+
+TEXTS = ["the furnace is hot", "丹炉很热。", "the cat sat", "猫坐着"] * 3
+NAMES = {
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+}
+FILLERS = 5  # rows beyond the vocabulary, which other programs fill up with words
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    found = Bpe(size=300).build(lambda: iter(TEXTS))
+    assert isinstance(found, PreTrainedTokenizerFast)
+    return found
+
+
+def network(tokenizer: PreTrainedTokenizerFast, *, tied: bool) -> Qwen2ForCausalLM:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = Qwen2Config(vocab_size=len(tokenizer) + FILLERS, num_key_value_heads=2, tie_word_embeddings=tied, **sizes)
+    return Qwen2ForCausalLM(config).eval()
+
+
+def written(
+    path: Path, model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, kinds: dict[str, Any] | None = None
+) -> Path:
+    """A file as llama.cpp's converter writes it; `kinds` of quantisation by the end of a tensor's name."""
+    writer, config = gguf.GGUFWriter(str(path), "qwen2"), model.config
+    writer.add_context_length(64)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    plain = json.loads(tokenizer.backend_tokenizer.to_str())
+    words = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__)
+    special = {each["content"] for each in plain["added_tokens"]}
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(words + [f"[PAD{len(words) + number}]" for number in range(FILLERS)])
+    writer.add_token_types([3 if word in special else 1 for word in words] + [5] * FILLERS)
+    writer.add_token_merges([" ".join(merge) for merge in plain["model"]["merges"]])
+    writer.add_eos_token_id(tokenizer.eos_token_id)
+    for name, tensor in model.state_dict().items():
+        if name == "lm_head.weight" and config.tie_word_embeddings:
+            continue
+        ours = name
+        for theirs, short in NAMES.items():
+            ours = ours.replace(theirs, short)
+        ours = ours.replace("model.layers.", "blk.")
+        values = tensor.numpy().astype(np.float32)
+        kind = next((kind for end, kind in (kinds or {}).items() if ours.endswith(end)), None)
+        if kind is None:
+            writer.add_tensor(ours, values)
+        else:
+            packed = gguf.quants.quantize(values, kind)
+            writer.add_tensor(ours, packed, raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_file_gives_the_model_and_the_tokens_that_it_was_written_from(
+    tied: bool, tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = network(tokenizer, tied=tied)
+    path = written(tmp_path / "tiny.gguf", model, tokenizer)
+    assert is_gguf(path)
+    read = PretrainedTokenizer(path=str(path)).build(lambda: iter(()))
+    assert len(read) == len(tokenizer)  # without what fills the table up
+    for text in [*TEXTS, "[PAD301] unknown 字", "cafe\u0301"]:
+        composed = text.replace("e\u0301", "é")  # Qwen's own tokenizer composes, which the file does not say
+        assert read(text)["input_ids"] == tokenizer(composed)["input_ids"]
+    ids = torch.tensor([read(TEXTS[0])["input_ids"]])
+    ours = Pretrained(path=str(path)).build("AutoModelForCausalLM", read, {}).eval()
+    again = AutoModelForCausalLM.from_pretrained(local_folder(str(path), []), dtype=torch.float32)
+    with torch.no_grad():
+        expected = model(input_ids=ids).logits[..., : len(tokenizer)]
+        for one in (ours, again):
+            torch.testing.assert_close(one(input_ids=ids).logits[..., : len(tokenizer)], expected, rtol=1e-5, atol=1e-6)
+    assert ours.config.tie_word_embeddings == tied
+
+
+def test_one_matrix_that_was_quantised_twice_is_one_again(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    model = network(tokenizer, tied=False)
+    model.lm_head.weight.data.copy_(model.model.embed_tokens.weight)
+    kinds = {
+        "output.weight": gguf.GGMLQuantizationType.Q8_0,
+        "token_embd.weight": gguf.GGMLQuantizationType.Q5_0,
+        "ffn_up.weight": gguf.GGMLQuantizationType.Q8_0,
+    }
+    path = written(tmp_path / "small.gguf", model, tokenizer, kinds)
+    read = AutoModelForCausalLM.from_pretrained(local_folder(str(path), []), dtype=torch.float32)
+    assert read.config.tie_word_embeddings
+    assert read.lm_head.weight.data_ptr() == read.model.embed_tokens.weight.data_ptr()
+    finer = gguf.quants.dequantize(
+        gguf.quants.quantize(model.lm_head.weight.detach().numpy(), kinds["output.weight"]), kinds["output.weight"]
+    )
+    np.testing.assert_allclose(read.lm_head.weight.detach().numpy(), finer, rtol=1e-6)
+
+
+@pytest.mark.parametrize("damage", ["cut", "header", "empty"])
+def test_a_damaged_file_is_refused_and_leaves_nothing(
+    damage: str, tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    path = written(tmp_path / f"{damage}.gguf", network(tokenizer, tied=True), tokenizer)
+    data = path.read_bytes()
+    path.write_bytes({"cut": data[: len(data) // 2], "header": data[:4] + b"\xff" * 60, "empty": data[:4]}[damage])
+    with pytest.raises(Refusal, match=rf"{damage}\.gguf: this GGUF file could not be read"):
+        local_folder(str(path), [])
+    kept = device.cache_folder() / "gguf"
+    assert not any(each.name.startswith(damage) for each in kept.glob("*"))
+
+
+def test_another_file_is_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "model.bin"
+    path.write_bytes(b"GGML and more")
+    with pytest.raises(Refusal, match="this is a file; give the folder that holds it"):
+        local_folder(str(path), [])
