@@ -106,14 +106,15 @@ class Words:
             if split != "train":
                 files = _listed([each.shown for each in guessed.files.splits[split]])
                 what = _("{split}: {files}, kept as it is").format(split=split, files=files)
-                told.append(Told(("stages", "clean", split), what, f"{split}=PATH, {split}=none"))
+                told.append(Told(("stages", "clean", split), what, _("{split}=PATH, {split}=none").format(split=split)))
         for file in guessed.left_out:
             what = _("{file} is left out, as it does not say what is to be learnt").format(file=file)
-            told.append(Told(("stages", "clean", "data"), what, "validation=PATH, test=PATH"))
+            told.append(Told(("stages", "clean", "data"), what, _("validation=PATH, test=PATH")))
         if held := guessed.held_out:
             parts = ", ".join(f"{name} {share:.0%}" for name, share in held.items())
             what = _("held out, texts that are alike together: {parts}").format(parts=parts)
-            told.append(Told(("stages", "clean", "split"), what, f"{'=PATH, '.join(held)}=PATH"))
+            how = ", ".join(_("{split}=PATH").format(split=split) for split in held)
+            told.append(Told(("stages", "clean", "split"), what, how))
         if guessed.rare:
             what = _("too few different texts for every split, so left out: {labels}")
             labels = _listed([f"{_short(label)} {guessed.counted.labels[label]:,}" for label in guessed.rare])
