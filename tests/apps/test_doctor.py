@@ -145,6 +145,8 @@ def test_what_would_stop_a_run_is_told_and_the_rest_is_still_looked_at(
     assert ended.value.code == 1, capsys.readouterr().err
     said = capsys.readouterr().out
     assert "A run would stop here: record" in said
+    assert "a run would stop at: " in said
+    assert "nothing was found" not in said
     assert "A run would stop here: record" in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 

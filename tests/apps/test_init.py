@@ -227,3 +227,80 @@ def test_hostile_names_come_back_as_they_were(names, file):
             assert {"text": "text", "label": "label"} | written["columns"] == {"text": names[0], "label": names[1]}
         else:
             assert written["header"] == ["text", "label"]
+
+
+PUBLISHED = {
+    "RACE": (
+        "choose",
+        {
+            "article": "{a}住在{b}，后来走了。",
+            "question": "{a}住在哪里？",
+            "question_type": "where",
+            "options": ["{b}", "火星"],
+            "answer": "A",
+        },
+        {"kind": "jsonl", "path": "data.jsonl", "columns": {"text": "article", "choices": "options"}},
+    ),
+    "ARC": (
+        "choose",
+        {
+            "question": {
+                "stem": "{a}在{b}吗？",
+                "choices": [{"label": "1", "text": "{b}"}, {"label": "2", "text": "x"}],
+            },
+            "answerKey": "1",
+        },
+        {"kind": "choices", "path": "data.jsonl"},
+    ),
+    "CommonsenseQA": (
+        "choose",
+        {
+            "question": "{a}在{b}吗？",
+            "question_concept": "{a}",
+            "choices": {"label": ["A", "B"], "text": ["{b}", "x"]},
+            "answerKey": "B",
+        },
+        {"kind": "choices", "path": "data.jsonl"},
+    ),
+    "OpenNRE": (
+        "relate",
+        {
+            "text": "{a}去{b}",
+            "h": {"name": "{a}", "pos": [0, 2]},
+            "t": {"name": "{b}", "pos": [3, 5]},
+            "relation": "{label}",
+        },
+        {"kind": "relations", "path": "data.jsonl"},
+    ),
+    "tokens": (
+        "relate",
+        {
+            "token": ["{a}", "去", "{b}"],
+            "h": {"name": "{a}", "pos": [0, 1]},
+            "t": {"name": "{b}", "pos": [2, 3]},
+            "relation": "{label}",
+        },
+        {"kind": "relations", "path": "data.jsonl"},
+    ),
+    "marks": (
+        "relate",
+        {"sentence": "<e1>{a}</e1>去<e2>{b}</e2>", "relation": "{label}"},
+        {"kind": "jsonl", "path": "data.jsonl", "columns": {"text": "sentence", "label": "relation"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_forms_of_published_data_are_read(name, tmp_path):
+    task, form, section = PUBLISHED[name]
+    plain = json.dumps(form, ensure_ascii=False)
+    rows = [(a, b, "x" if n % 2 else "y") for n, (a, b) in enumerate((a, b) for a in PARTS for b in PARTS if a != b)]
+    lines = [plain.replace("{a}", a).replace("{b}", b).replace("{label}", label) for a, b, label in rows]
+    (tmp_path / "data.jsonl").write_text("\n".join(lines), "utf-8")
+    assert start(tmp_path, task, "data.jsonl", model="scratch")["clean"]["data"] == section
+
+
+def test_texts_without_marks_are_not_taken_for_relations(tmp_path):
+    between_tabs(tmp_path)
+    with pytest.raises(Refusal, match=r"does not say which two entities are meant.*danlu init classify reviews\.txt"):
+        start(tmp_path, "relate", "reviews.txt")

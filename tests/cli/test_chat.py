@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,6 +79,29 @@ def test_the_last_question_can_be_taken_back(talk: Talk, folder: Path) -> None:
     _, out, err = talk(given="good day\n/undo\n你好\n/help\n/nothing\n")
     assert out == f"{one[0]}\n{other[0]}\n"
     assert "There is no /nothing; there are: /reset" in err
+
+
+def test_a_command_that_does_nothing_says_so(talk: Talk) -> None:
+    _, out, err = talk(given="/undo\n/system\n/system day\n/system\n")
+    assert out == ""
+    assert [line.split()[0:4] for line in err.splitlines()[-4:]] == [
+        ["There", "is", "no", "question"],
+        ["Write", "what", "the", "model"],
+        ["The", "model", "is", "told"],
+        ["The", "model", "is", "told"],
+    ]
+    assert "told nothing first" in err.splitlines()[-1]
+
+
+def test_an_answer_that_is_stopped_is_told(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_given: object) -> Iterator[str]:
+        yield "good"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Bundle, "generate_stream", stopped)
+    code, out, err = talk(given="good day\n")
+    assert (code, out) == (0, "good\n")
+    assert err.endswith("(Stopped.)\n")
 
 
 def test_a_conversation_that_grows_too_long_forgets_its_beginning_and_says_so(talk: Talk) -> None:

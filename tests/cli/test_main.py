@@ -249,8 +249,10 @@ def test_an_interruption_while_a_command_is_imported_is_told_in_a_word() -> None
         "cli.importlib.import_module = stopped\n"
         "cli.main(['survey', 'x'])"
     )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stderr) == (130, "danlu: interrupted\n")
+    for language, word in (("en", "interrupted"), ("zh", "已中断")):
+        environment = os.environ | {"DANLU_LANGUAGE": language, "PYTHONUTF8": "1"}
+        ran = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, check=False)
+        assert (ran.returncode, ran.stderr.decode()) == (130, f"danlu: {word}\n")
 
 
 @pytest.mark.parametrize("start", [["-m", "danlu"], ["-m", "danlu.cli.main"], [], ["named"]])

@@ -68,6 +68,10 @@ _SQUAD = {
         {"id": "1", "question": "Who?", "answers": [{"text": "cat", "answer_start": 4}]},
         {"id": "2", "question": "No?", "answers": [], "is_impossible": True}]}]}]
 }  # fmt: skip
+_ARC = [{"id": "q", "question": {"stem": "谁?", "choices": [{"label": "1", "text": "a"}, {"label": "2", "text": "b"}]},
+         "answerKey": "2"}]  # fmt: skip
+_NRE = [{"text": TEXTS[3], "h": {"name": "李明", "pos": [1, 3]}, "t": {"pos": [0, 1]}, "relation": "x"},
+        {"token": ["a", "b", "c"], "h": {"pos": [0, 1]}, "t": {"pos": [1, 3]}, "relation": "y"}]  # fmt: skip
 _ROWS = [
     {"text": text, "label": "好评" if number % 2 else "bad", "id": number, "score": 0.5, "tokens": ["a", "b"],
      "entities": [{"start": 0, "end": 1, "label": "PER"}]}
@@ -150,6 +154,8 @@ def formats() -> dict[str, list[Seed]]:
         "jsonl": [rows, (".zip", "bytes", _zip("a.jsonl", rows[2]))],
         "chat": [(".json", "json", _json(_CHAT)), (".jsonl", "jsonl", _lines(_CHAT))],
         "spans": [(".json", "json", _json(_SPANS)), (".jsonl", "jsonl", _lines(_SPANS))],
+        "choices": [(".jsonl", "jsonl", _lines(_ARC))],
+        "relations": [(".jsonl", "jsonl", _lines(_NRE))],
         "squad": [(".json", "json", _json(_SQUAD))],
         "conll": [(".conll", "text", _CONLL.encode())],
         "pfr": [(".txt", "text", _PFR.encode())],

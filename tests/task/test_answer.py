@@ -122,10 +122,14 @@ def test_the_best_answers_are_those_of_all_pairs_and_pieces_of_the_context(conte
     found = findings(logits, items, longest, 20)
     expected = best_by_hand(logits, items, longest, 20)
     assert [piece.score for piece in found.pieces] == pytest.approx([score for _, score in expected], abs=1e-5)
-    pieces, none = shares(found, nothing=True)
+    pieces, none = shares(found, 0.0)
     assert sum(pieces) + none == pytest.approx(1)
     prediction = answer(longest_answer=longest, answers=3, no_answer=True).decode(logits, items, {"context": context})
     assert len(prediction["answers"]) == 3 or len(found.pieces) < 3
+    held = answer(longest_answer=longest, no_answer=True, threshold=seed / 100 - 5).decode(
+        logits, items, {"context": context}
+    )
+    assert held["score"] == max(each["score"] for each in held["answers"]), "what is given is told to be the likeliest"
     for each in [prediction, *prediction["answers"]]:
         assert each["start"] is None or each["text"] == context[each["start"] : each["end"]]
     never = answer(longest_answer=longest).decode(logits, items, {"context": context})

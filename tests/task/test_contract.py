@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny_tasks import LIMIT, model_for, task_for, tokenizer_for
 
+from danlu.cli.predict import records_of
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.model.written import Written
@@ -253,6 +254,23 @@ def test_a_record_without_its_column_is_refused_by_name(kind):
         task.encode([asked(kind, "好好学习"), {"body": "好"}], tokenizer_for(kind), LIMIT, labelled=False)
     with pytest.raises(Refusal, match=f"record 1: column '{column}' must be text, and it is of type int"):
         task.encode([{column: 5}], tokenizer_for(kind), LIMIT, labelled=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bare_text_is_answered_or_told_what_a_record_needs(kind):
+    task, tokenizer = task_for(kind), tokenizer_for(kind)
+    try:
+        records = list(records_of(["好好学习"], task, "--text"))
+    except Refusal as refusal:
+        assert all(f'"{name}": ...' in str(refusal) for name in task.reads)  # noqa: PT017
+        return
+    if task.answers_by == "generate":
+        assert task.prompts(records, tokenizer, LIMIT)
+    elif kind == "relate":
+        with pytest.raises(Refusal, match="mark each once in the text, as in <e1>"):
+            task.encode(records, tokenizer, LIMIT, labelled=False)
+    else:
+        assert task.encode(records, tokenizer, LIMIT, labelled=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -94,10 +94,10 @@ class _Talk:
             self.messages.clear()
             say(_("The conversation begins anew."), err=True)
         elif name == "/system":
-            self.system = rest.strip()
-            self.messages.clear()
-            say(_("The model is told this first, and the conversation begins anew."), err=True)
-        elif name == "/undo" and self.messages:
+            self._tell(rest.strip())
+        elif name == "/undo" and not self.messages:
+            say(_("There is no question to take back."), err=True)
+        elif name == "/undo":
             del self.messages[-2:]
             say(_("The last question and its answer are taken back."), err=True)
         elif name == "/help":
@@ -110,6 +110,19 @@ class _Talk:
             )
         elif name not in COMMANDS:
             say(_("There is no {name}; there are: {names}").format(name=name, names=", ".join(COMMANDS)), err=True)
+
+    def _tell(self, system: str) -> None:
+        """Begin anew with another text that the model is told first; without one, with none."""
+        from danlu.machine.terminal import say
+
+        _ = self.translate
+        if not system and not self.system:
+            say(_("Write what the model is to be told first behind /system."), err=True)
+            return
+        self.system = system
+        self.messages.clear()
+        told = _("The model is told this first, and the conversation begins anew.")
+        say(told if system else _("The model is told nothing first, and the conversation begins anew."), err=True)
 
     def _answer(self, line: str) -> None:
         from danlu.machine.terminal import say, show_piece
@@ -127,10 +140,13 @@ class _Talk:
                 for piece in pieces:
                     answer += piece
                     show_piece(piece)
-        except KeyboardInterrupt:
-            pass  # who asked has read enough
+        except KeyboardInterrupt:  # who asked has read enough
+            show_piece("\n")
+            say(_("(Stopped.)"), err=True)
         except Refusal as refusal:
             say(str(refusal), err=True)
-        show_piece("\n")
+            show_piece("\n")
+        else:
+            show_piece("\n")
         if answer.strip():
             self.messages = [*asked, {"role": "assistant", "content": answer}]

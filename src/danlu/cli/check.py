@@ -48,8 +48,8 @@ def command(
         would[planned.name] = told[planned.outlook]
         table.add_row(planned.name, planned.stage.kind, kinds, planned.lock.fingerprint[:12], told[planned.outlook])
     screen = console(goes_on=html is not None)
-    sound = _("{recipe}: the recipe is sound; its results go to {folder}")
-    screen.print(sound.format(recipe=checked.name, folder=root / checked.name))
+    read_well = _("{recipe}: all keys of the recipe are known; its results go to {folder}")
+    screen.print(read_well.format(recipe=checked.name, folder=root / checked.name))
     screen.print(table)
     if plan:
         return
@@ -64,8 +64,11 @@ def command(
 
         write_page(html, checked.name, found, would, language)
         screen.print(_("written to {folder}").format(folder=html))
-    if any(stage.refused for stage in found):
+    stops = [stage.planned.name for stage in found if stage.refused]
+    if stops:
+        screen.print("\n" + _("a run would stop at: {stages}").format(stages=", ".join(stops)), style="red")
         raise typer.Exit(1)
+    screen.print("\n" + _("nothing was found that would stop a run"))
 
 
 def outlooks(language: str) -> dict[str, str]:

@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Path.cwd()
         _run([*(sys.argv[1:] if arguments is None else arguments)])
     except KeyboardInterrupt:  # while a command was still being imported
-        _say("interrupted")
+        _interrupted()
         sys.exit(130)
     except BrokenPipeError:
         leave_streams()
@@ -128,7 +128,7 @@ def _told_in_words(command: Callable[..., Any], debug: bool) -> Callable[..., An
         try:
             return command(*arguments, **options)
         except KeyboardInterrupt:
-            _say("interrupted")
+            _interrupted()
             sys.exit(130)
         except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
             leave_streams()
@@ -142,6 +142,12 @@ def _told_in_words(command: Callable[..., Any], debug: bool) -> Callable[..., An
             _refuse(sentence)
 
     return told
+
+
+def _interrupted() -> None:
+    from danlu.language import default, translator
+
+    _say(translator(default())("interrupted"))
 
 
 def _refuse(sentence: str) -> NoReturn:

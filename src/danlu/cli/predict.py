@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
     from danlu.model.policy import Policy
     from danlu.model.written import Written
+    from danlu.task.task import Task
 
 
 FORMULAS = "begin like a formula (=, +, -, @), and stand in the csv as they are; import it as text, not as a sheet"
@@ -62,14 +64,13 @@ def command(
     from danlu.answer.answer import Answer
     from danlu.answer.sheet import Sheet
     from danlu.bundle.bundle import load
-    from danlu.machine.files import bytes_in_place
-    from danlu.machine.terminal import as_text, say, show_all, typed_lines, visible
+    from danlu.machine.terminal import as_text, say, typed_lines
     from danlu.recipe.part import find
 
     if output is not None:
         _refuse_output(output)
-    if file.startswith("policy.") and "=" in file:  # there is no file, but a setting
-        file, settings = "-", [file, *(settings or ())]
+    if "=" in file and not Path(file).exists() and (text or file.partition("=")[0].replace(".", "").isidentifier()):
+        file, settings = "-", [file, *(settings or ())]  # there is no file, but a setting
     if text and file != "-":
         raise Refusal(f"give either --text or the file {file}, not both")
     typed = file == "-" and not text
@@ -79,26 +80,25 @@ def command(
         loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
     settings, writing = _writing(loaded, settings or (), generate=generate)
     column = column if asked is None else "text"
+    known = loaded.task if writing is None else None
     if asked is None:
-        records = _records(file, column, settings, loaded.task.reads)
+        records = _records(file, column, settings, loaded.task)
     else:
-        records = _asked(asked, loaded.task.reads, "--text" if text else "standard input")
+        _refuse_settings(settings)
+        records = records_of(asked, known, "--text" if text else "standard input")
     block = 1 if typed and sys.stdin.isatty() else 4096  # who types waits for each answer
     form = loaded.task.form if writing is None else find(Answer, "text")()  # type: ignore[type-abstract]
-    sheet = Sheet(form)
+    sheet, told = Sheet(form), Counter[str]()
     line_of = {
         Shape.jsonl: _json,
         Shape.table: lambda record, prediction: form.line(prediction, _text(record, column)),
         Shape.csv: sheet.rows,
     }[shape]
     with of_file(file if not typed else "standard input"):
-        lines = (line_of(*answered) for answered in _answers(loaded, records, block, column, writing))
-        if output is None:
-            show_all(lines, every=block)
-        else:
-            with bytes_in_place(output) as out:
-                for line in lines:
-                    out.write(f"{line if shape == Shape.csv else visible(line)}\n".encode(errors="backslashreplace"))
+        lines = _counted((line_of(*each) for each in _answers(loaded, records, block, column, writing)), told)
+        _write(lines, output, block, as_is=shape == Shape.csv)
+    if not told:
+        say("standard input: no text came, so nothing is answered; give one a line, a file, or --text", err=True)
     if sheet.formulas:
         say(f"cells: {sheet.formulas:,} {FORMULAS}", err=True)
 
@@ -146,17 +146,62 @@ def _as_prediction(written: "Sequence[Written]") -> dict[str, Any]:
     return found if len(written) == 1 else found | {"others": [each.text for each in written[1:]]}
 
 
-def _asked(lines: Iterable[str], reads: tuple[str, ...], where: str) -> Iterator[dict[str, Any]]:
-    """A record a line: the line is its text, or json where more than a text is read."""
+def _write(lines: Iterable[str], output: Path | None, block: int, *, as_is: bool) -> None:
+    """Print the lines, or write them into a file, where signs that steer a terminal may stay `as_is`."""
+    from danlu.machine.files import bytes_in_place
+    from danlu.machine.terminal import show_all, visible
+
+    if output is None:
+        show_all(lines, every=block)
+        return
+    with bytes_in_place(output) as out:
+        for line in lines:
+            out.write(f"{line if as_is else visible(line)}\n".encode(errors="backslashreplace"))
+
+
+def _counted(lines: Iterable[str], told: Counter[str]) -> Iterator[str]:
+    """The lines; `told` counts them."""
+    for line in lines:
+        told["lines"] += 1
+        yield line
+
+
+def _refuse_settings(settings: Sequence[str]) -> None:
+    """Refuse settings of a format where there is no file."""
+    from danlu.model.policies.greedy import Greedy
+    from danlu.recipe.part import nearest
+
+    if settings:
+        name = settings[0].partition("=")[0]
+        known = [
+            f"policy.{field}" for field in ("kind", "beams", "temperature", "top_k", "top_p", *Greedy.model_fields)
+        ]
+        raise Refusal(
+            f"{settings[0]}: looks like a setting, and without a file there are only those that begin with 'policy.'"
+            f"{nearest(name, known)}"
+        )
+
+
+def records_of(lines: Iterable[str], task: "Task | None", where: str) -> Iterator[dict[str, Any]]:
+    """A record a line: the line is its text, or json where more than a text is read; None: a text to write on after.
+
+    On standard input all lines are json where the first is an object with a column of the task.
+    """
+    reads = task.reads if task else ("text",)
+    own = {*reads, *(task.columns if task else ()), *(task.other_columns if task else ())}
+    plain = reads == ("text",)
     for number, line in enumerate(lines, 1):
-        record = {"text": line} if reads == ("text",) else _as_record(line)
-        if lacking := [name for name in reads if record is None or name not in record]:
+        if plain and number == 1 and where != "--text" and {"text", "messages"} & own & (_as_record(line) or {}).keys():
+            plain = False
+        record = {"text": line} if plain else _as_record(line)
+        lacking = [name for name in reads if record is None or name not in record]
+        if record is None or (lacking and not (own - {*reads}) & record.keys()):  # else the task tells what it lacks
             shape = ", ".join(f'"{name}": ...' for name in reads)
             raise Refusal(
                 f"{where}, text {number:,}: this bundle reads {' and '.join(reads)}, but there is no "
                 f"{' and no '.join(lacking)}; give each record as json: {{{shape}}}"
             )
-        yield record  # type: ignore[misc]
+        yield record
 
 
 def _as_record(line: str) -> dict[str, Any] | None:
@@ -170,19 +215,29 @@ def _as_record(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _records(file: str, column: str, settings: Sequence[str], reads: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _records(file: str, column: str, settings: Sequence[str], task: "Task") -> Iterator[dict[str, Any]]:
     from danlu.data.reading.format import guess
 
     source = guess(file, settings=settings)
     if column != "text":  # the format refuses a name that the file does not have
         return source.read([column])
-    if "text" not in reads:  # the task names what it lacks
+    if "text" not in task.reads:  # the task names what it lacks
         return source.read()
     first = next(source.read(), {})
-    if not {"text", "tokens", "words", "messages"} & set(first):  # what stands for a text, and where
-        columns = ", ".join(first)
-        raise Refusal(f"{file}: there is no column 'text', but {columns}; name the one that is meant: --column NAME")
-    return source.read()
+    if {"text", "tokens", "words", "messages"} & set(first):  # what stands for a text, and where
+        return source.read()
+    stated = any(setting.startswith("kind=") for setting in settings)
+    if "messages" in task.columns and not stated:  # a conversation in a form of its own
+        chat = guess(file, settings=[*settings, "kind=chat"])
+        with suppress(Refusal):
+            if next(chat.read(), None):
+                return chat.read()
+    wanted = " and ".join(f"'{name}'" for name in task.reads)
+    headless = ", or header=[text] where the first row is no header" if "header" in type(source).model_fields else ""
+    raise Refusal(
+        f"{file}: there is no column 'text', but {', '.join(first)}, and the task {task.kind} reads {wanted}; name the "
+        f"text with --column NAME, or others with columns.NAME=...{headless}, or the form of the file with kind=NAME"
+    )
 
 
 def _json(record: dict[str, Any], prediction: dict[str, Any]) -> str:

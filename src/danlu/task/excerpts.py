@@ -130,9 +130,13 @@ def findings(logits: Sequence[NDArray[np.float32]], windows: Sequence[Encoded], 
     return Findings(ordered[:most], nothing)
 
 
-def shares(found: Findings, *, nothing: bool) -> tuple[list[float], float]:
-    """The probability of each piece, and of there being no answer, 0 where that is not counted."""
-    scores = np.array([*(piece.score for piece in found.pieces), found.nothing if nothing else -np.inf])
+def shares(found: Findings, threshold: float | None) -> tuple[list[float], float]:
+    """The probability of each piece, and of there being no answer, 0 where that is not counted (None).
+
+    No answer is worth less by the threshold, so that it is the likeliest where it is given.
+    """
+    none = -np.inf if threshold is None else found.nothing - threshold
+    scores = np.array([*(piece.score for piece in found.pieces), none])
     finite = np.isfinite(scores)
     if not finite.any():
         return [0.0] * len(found.pieces), 1.0

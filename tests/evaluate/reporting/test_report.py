@@ -18,7 +18,7 @@ from danlu.evaluate.pages.charts import Line, histogram, line_chart, short_numbe
 from danlu.evaluate.pages.markup import element, escaped
 from danlu.evaluate.reporting.report import write_report
 from danlu.evaluate.reporting.sections.errors import drawn
-from danlu.evaluate.reporting.wording import in_columns, number, signed
+from danlu.evaluate.reporting.wording import in_columns, number, scores_in_words, signed
 from danlu.evaluate.scoring.examine import examine, write
 from danlu.evaluate.scoring.worst_errors import worst
 from danlu.recipe import lock
@@ -293,3 +293,13 @@ def test_numbers_are_written_short():
     assert [number(value) for value in (0.8125, 1234.56, None)] == ["0.812", "1,234.6", "–"]
     assert [signed(value) for value in (0.01, -0.01)] == ["+0.010", "−0.010"]
     assert in_columns([["指标", "a"], ["x", "bb"]]) == ["指标   a", "x     bb"]
+
+
+def test_what_a_table_of_scores_does_not_tell_is_said_below():
+    known, lacking = {"value": 1.0, "low": 1.0, "high": 1.0}, {"value": None, "low": None, "high": None}
+    told = scores_in_words({"records": 1, "metrics": {"accuracy": known, "mrr": lacking}}, "en")
+    assert told[-2:] == [
+        "– : these records do not tell mrr",
+        "of one record nothing can be resampled, so the intervals have no width",
+    ]
+    assert len(scores_in_words({"records": 2, "metrics": {"accuracy": known}}, "en")) == 3

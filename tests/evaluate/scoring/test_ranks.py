@@ -54,4 +54,5 @@ def test_without_anything_relevant_there_is_no_value_and_the_name_says_how_many_
     for kind in ("recall_at_k", "mrr", "ndcg_at_k"):
         assert math.isnan(measured(kind, [truth], [ranked]))
         side = Side(find(Answer, "ranking")(), (), [truth], [ranked])
-        assert find(Metric, kind)(k=5).definition(side) == "k = 5"
+        assert find(Metric, kind)(k=5).definition(side) == "k = 5, 2 candidates"
+        assert find(Metric, kind)(k=1).definition(side) == "k = 1"

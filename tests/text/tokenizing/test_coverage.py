@@ -52,7 +52,13 @@ def test_pieces_read_as_what_they_stand_for():
     token = tokenizer("今天")["input_ids"]
     assert readable_tokens(tokenizer, token) == ["今天"]
     first = tokenizer("龘")["input_ids"][0]
-    assert readable_tokens(tokenizer, [first]) == [tokenizer.convert_ids_to_tokens(first)]
+    (read,) = readable_tokens(tokenizer, [first])
+    assert ascii("龘".encode())[2:-1].startswith(read), "bytes that are no whole character are told as bytes"
+    parts = coverage(["龘龘 今天"], tokenizer)
+    assert all(piece.isascii() or piece == "今天" for piece, _ in parts.rarest)
+    assert "\\xe9" in in_words(parts, "en")[-1]
+    assert "\\\\" not in in_words(parts, "en")[-1]
+    assert parts.longest[0][0] == "今天" or len(parts.longest[0][0]) > 2
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -131,9 +131,14 @@ def matched(task: type[Task], columns: Mapping[str, Column], given: Mapping[str,
     for way in ways(task):
         needed = set(way) <= set(task.columns)
         found = {name: given[name] for name in way if name in given}
+        for name in way:  # what is called as the task calls it is taken for nothing else
+            if name not in found and name not in found.values() and _fits(task, name, columns):
+                found[name] = name
         for by_name in (True, False) if needed else (True,):
             for name in way:
-                if name not in found and (likely := best(task, name, columns, {*found.values()}, by_name=by_name)):
+                if name in found:
+                    continue
+                if likely := best(task, name, columns, {*found.values()}, by_name=by_name, whole=not needed):
                     found[name] = likely
         if set(found) == set(way) and set(given) <= set(way) | {*task.columns, *task.other_columns}:
             return found
@@ -150,12 +155,23 @@ def others(task: type[Task], name: str, columns: Mapping[str, Column], taken: Se
     return [column.name for column in free if column.length >= least and column.distinct > _REPEATED * column.rows]
 
 
-def best(task: type[Task], name: str, columns: Mapping[str, Column], taken: set[str], *, by_name: bool) -> str | None:
-    """The likeliest column for one of the task among those that fit, by its name or by what stands in it."""
+def best(
+    task: type[Task],
+    name: str,
+    columns: Mapping[str, Column],
+    taken: set[str],
+    *,
+    by_name: bool,
+    whole: bool = False,
+) -> str | None:
+    """The likeliest column for one of the task among those that fit, by its name or by what stands in it.
+
+    Under `whole` a column is meant by its whole name alone, not by a word of it, unless the task must have it.
+    """
     shape, like = shape_of(task, name)
     fitting = {key: column for key, column in columns.items() if key not in taken and column.fits(shape, like)}
     if by_name:
-        named = dict.fromkeys(_named_alike(name, list(fitting)))
+        named = dict.fromkeys(_named_alike(name, list(fitting), part=not whole or name in task.columns))
         if shape == "text" and set(task.columns) == {name} and name not in named:  # to learn from text alone: the most
             return max(named, key=lambda key: fitting[key].length, default=None)
         return next(iter(named), None)
@@ -167,12 +183,16 @@ def best(task: type[Task], name: str, columns: Mapping[str, Column], taken: set[
     return next(iter(fitting), None)
 
 
-def _named_alike(name: str, there: Sequence[str]) -> Iterator[str]:
-    """The columns called so, the likeliest first: by the whole name, then by a word of it."""
+def _fits(task: type[Task], name: str, columns: Mapping[str, Column]) -> bool:
+    return name in columns and columns[name].fits(*shape_of(task, name))
+
+
+def _named_alike(name: str, there: Sequence[str], *, part: bool) -> Iterator[str]:
+    """The columns called so, the likeliest first: by the whole name, then by a `part` of it."""
     words = _NAMES.get(name, name).split()
     whole = (key for word in words for key in there if _plain(key) == word)
-    part = (key for word in words for key in there if word in re.split(r"[_\W\d]+", _plain(key)) or _han_in(word, key))
-    return chain((key for key in there if key == name), whole, part)
+    parts = (key for word in words for key in there if word in re.split(r"[_\W\d]+", _plain(key)) or _han_in(word, key))
+    return chain((key for key in there if key == name), whole, parts if part else ())
 
 
 def _plain(name: str) -> str:

@@ -157,6 +157,10 @@ def _json(source: SourceFile, encoding: str) -> Iterator[Settings]:
     where = {"kind": "json", **({"under": under} if under else {})} if listed else {"kind": "jsonl"}
     if (under == "data" and "paragraphs" in first) or {"context", "question", "answers"} <= first.keys():
         yield {"kind": "squad"}
+    if not under and (isinstance(first.get("question"), dict) or isinstance(first.get("choices"), dict)):
+        yield {"kind": "choices"}
+    if not under and isinstance(first.get("h"), dict) and isinstance(first.get("t"), dict):
+        yield {"kind": "relations"}
     tool = _ANNOTATED & first.keys()
     if tool and ("data" in first or tool & {"annotation_id", "annotator"}):
         yield from ({"kind": "label_studio", "text": key} for key in _text_keys(first.get("data", first)))

@@ -102,6 +102,12 @@ def _read_as(task: type[Task], given: Given, settings: dict[str, Any], named: Ma
     columns = matched(task, there, placed) if bad_rows.count <= _BAD * len(records) else None
     if columns is None:
         raise Unfit(there, settings, "".join(bad_rows.first[:1]))
+    if set(columns) < set(task.columns):  # what it lacks must be told in the columns that it has, as marks in a text
+        some = [{name: record[column] for name, column in columns.items() if column in record} for record in records]
+        try:
+            task().fitted(some)
+        except Refusal as refusal:
+            raise Unfit(there, settings, str(refusal)) from refusal
     return Read(settings, columns, there)
 
 

@@ -62,7 +62,7 @@ def _placed(task: type[Task], there: Mapping[str, Column]) -> list[str]:
 
 def other_task(task: type[Task], given: Given, stated: Mapping[str, Any]) -> tuple[str | None, bool]:
     """The task that such data suit, and whether it learns from more than text alone, as is preferred."""
-    suited: list[tuple[bool, str]] = []
+    suited: list[tuple[bool, int, str]] = []  # what learns from more of the columns goes first
     for kind in kinds(Task):
         other = find(Task, kind)  # type: ignore[type-abstract]
         if other is not task:
@@ -74,10 +74,10 @@ def other_task(task: type[Task], given: Given, stated: Mapping[str, Any]) -> tup
             doubtful = [name for name, shape in shapes.items() if shape == "number"]  # or one of years, or of keys
             doubtful += [name for name, shape in shapes.items() if shape == "text" and name != "text"]
             if all(taken[name] == name for name in doubtful if name in other.columns):
-                suited.append((other.reads_tokens, kind))
+                suited.append((other.reads_tokens, -len(taken), kind))
     if not suited:
         return None, False
-    reads_tokens, kind = min(suited)
+    reads_tokens, _, kind = min(suited)
     return kind, not reads_tokens
 
 

@@ -70,7 +70,7 @@ class Words:
                 might = _listed(list(map(self._told_column, free)))
                 what += _(", and might be {others}").format(others=might)
             if free or name != column:
-                how = f"{column}={'NUMBER' if 'header' in read.settings else 'NAME'}"
+                how = f"{column}={_('NUMBER') if 'header' in read.settings else _('NAME')}"
                 told.append(Told(place, what, how))
         if guessed.counted.labels and "label" in guessed.task.columns:
             labels = in_order(guessed.counted.labels)
@@ -106,14 +106,15 @@ class Words:
             if split != "train":
                 files = _listed([each.shown for each in guessed.files.splits[split]])
                 what = _("{split}: {files}, kept as it is").format(split=split, files=files)
-                told.append(Told(("stages", "clean", split), what, f"{split}=PATH, {split}=none"))
+                told.append(Told(("stages", "clean", split), what, _("{split}=PATH, {split}=none").format(split=split)))
         for file in guessed.left_out:
             what = _("{file} is left out, as it does not say what is to be learnt").format(file=file)
-            told.append(Told(("stages", "clean", "data"), what, "validation=PATH, test=PATH"))
+            told.append(Told(("stages", "clean", "data"), what, _("validation=PATH, test=PATH")))
         if held := guessed.held_out:
             parts = ", ".join(f"{name} {share:.0%}" for name, share in held.items())
             what = _("held out, texts that are alike together: {parts}").format(parts=parts)
-            told.append(Told(("stages", "clean", "split"), what, f"{'=PATH, '.join(held)}=PATH"))
+            how = ", ".join(_("{split}=PATH").format(split=split) for split in held)
+            told.append(Told(("stages", "clean", "split"), what, how))
         if guessed.rare:
             what = _("too few different texts for every split, so left out: {labels}")
             labels = _listed([f"{_short(label)} {guessed.counted.labels[label]:,}" for label in guessed.rare])
@@ -136,10 +137,11 @@ class Words:
         )
         usual = self.guessed.task.model_fields["too_long"].default
         cut = settings.get("too_long", usual) == "truncate"
-        longer = _("longer ones are cut") if cut else _("longer ones are read in pieces")
+        length = settings["max_length"]
+        longer = _("what is longer than {tokens} tokens is cut") if cut else _("longer ones are read in pieces")
         what = _("{letters}; half of the texts have up to {median:,} characters, 98 of 100 up to {most:,}; {longer}")
         lengths = {"median": counted.percentile(0.5), "most": counted.percentile(0.98)}
-        what = what.format(letters=letters, longer=longer, **lengths)
+        what = what.format(letters=letters, longer=longer.format(tokens=length), **lengths)
         told = [Told(("stages", "model", "task"), what, f"danlu run {self.path} model.task.max_length=512")]
         if guessed.nested:
             what = _("entities lie over one another, of which the longest is kept")

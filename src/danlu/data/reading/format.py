@@ -131,6 +131,10 @@ class Format(Part):
                 named[name] = between.join(map(str, value))
         return named
 
+    def _without_header(self) -> str:
+        """What to say of a table whose first row may be no header; or nothing."""
+        return ""
+
     def _lacking(self, record: Record, row: Record, wanted: Sequence[str], texts: Sequence[str]) -> str | None:
         """What is wrong with the columns that are wanted, of which some hold texts; None if nothing is."""
         for column in wanted:
@@ -141,7 +145,7 @@ class Format(Part):
                 return (
                     f"there is no column '{meant}'{nearest(meant, list(map(str, row)))}; the columns are: "
                     f"{', '.join(map(str, row)) or 'none'}; write 'columns: {{{column}: NAME}}' with the one that is "
-                    f"meant{lists_in(row)}"
+                    f"meant{self._without_header()}{lists_in(row)}"
                 )
             value = record[column]
             if column in STRUCTURED or isinstance(value, str):

@@ -33,6 +33,9 @@ class TableFormat(TextFormat):
             )
         return self
 
+    def _without_header(self) -> str:
+        return "" if self.header else ", or 'header: [text, label]' where the first row names no columns"
+
     @abstractmethod
     def table_rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the rows of the table as records; see `FileFormat.rows`."""

@@ -51,7 +51,8 @@ def defined_name(kind: str, measured: dict[str, Any], _: Callable[[str], str]) -
     """The name of a metric with what it leaves open: a unit, a tokenizer."""
     said = measured.get("definition", "")
     said = said.replace("without a reference", _("without a reference"))
-    for word, ours in (("character", _("character")), ("word", _("word")), ("1 is best", _("1 is best"))):
+    words = (("character", _("character")), ("word", _("word")), ("1 is best", _("1 is best")))
+    for word, ours in (*words, ("candidates", _("candidates"))):
         said = said.replace(word, ours)
     return metric_name(kind, _) + (f" ({said})" if said else "")
 
@@ -106,7 +107,20 @@ def scores_in_words(scores: dict[str, Any], language: str) -> list[str]:
             gap = baseline["difference"][kind]
             row += [number(baseline["metrics"][kind]["value"]), signed(gap["value"]), between(gap, signed)]
         rows.append(row)
-    return [_("{records:,} records").format(records=scores["records"]), *in_columns(rows), *absent_in_words(scores, _)]
+    told = [_("{records:,} records").format(records=scores["records"]), *in_columns(rows), *absent_in_words(scores, _)]
+    return told + notes_in_words(scores, _)
+
+
+def notes_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]:
+    """What the numbers do not tell by themselves: why some are lacking, and why an interval has no width."""
+    told = []
+    lacking = [kind for kind, measured in scores["metrics"].items() if measured["value"] is None]
+    if lacking:
+        names = ", ".join(metric_name(kind, _) for kind in lacking)
+        told.append(_("– : these records do not tell {names}").format(names=names))
+    if scores["records"] == 1:
+        told.append(_("of one record nothing can be resampled, so the intervals have no width"))
+    return told
 
 
 def comparison_in_words(compared: Compared, names: tuple[str, str], language: str) -> list[str]:

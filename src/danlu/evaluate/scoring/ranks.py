@@ -43,5 +43,6 @@ class RankMetric(SumMetric):
         return mean
 
     def definition(self, side: Side) -> str:
-        """How many places count."""
-        return f"k = {self.k}"
+        """How many places count, and how many candidates there usually are where these are no more."""
+        offered = int(np.median([len(truth) for truth in side.gold])) if side.gold else self.k
+        return f"k = {self.k}" + (f", {offered} candidates" if offered <= self.k else "")

@@ -145,7 +145,8 @@ class Answer(Task):
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
         """`{"text", "start", "end", "score", "answers": [...]}`, each answer being `context[start:end]`.
 
-        The score is the probability among the twenty best and no answer, which has an empty text and no place.
+        The score is the probability among the twenty best and no answer, which has an empty text and no place, and is
+        held against the threshold.
         """
         return self._said(findings(outputs, encoded, self.longest_answer, AMONG), str(record[CONTEXT]))
 
@@ -182,7 +183,7 @@ class Answer(Task):
         return tuple(dict.fromkeys(str(answer["text"]) for answer in right_answers(record, number))) or ("",)
 
     def _said(self, found: Findings, context: str) -> Prediction:
-        scores, none = shares(found, nothing=bool(self.no_answer))
+        scores, none = shares(found, (self.threshold or 0.0) if self.no_answer else None)
         told = [_told(piece, context, score) for piece, score in zip(found.pieces, scores, strict=True)]
         empty = nothing(none)
         best = empty if not told or (self.no_answer and found.lack > (self.threshold or 0.0)) else told[0]

@@ -12,7 +12,7 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.conversing import Conversing
 from danlu.task.inputs import model_inputs
-from danlu.task.judged import Needs, TooLong, judged, rows_of
+from danlu.task.judged import CHOSEN, REJECTED, Needs, TooLong, judged, rows_of
 from danlu.task.next_tokens import regrets
 from danlu.task.preference import dpo, ipo, kl_estimate, kto, orpo, simpo
 from danlu.task.task import Output, Prediction, Truth
@@ -233,6 +233,11 @@ class Prefer(Conversing):
                 "'chosen' and 'rejected', or leave out what is measured ('split' of prepare: validation: 0, test: 0)"
             )
         return 1.0
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """What is asked, and two answers."""
+        return "text", CHOSEN, REJECTED
 
     def kept(self, record: Record) -> Record:
         """See `Task.kept`; a text is what the user says where there are no messages."""

@@ -209,8 +209,8 @@ class Rank(Task):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The query, and the document of a pair."""
-        return ("text", SECOND) if self.lists is False else ("text",)
+        """The query, and what is to be ranked, or the document of a pair."""
+        return ("text", SECOND if self.lists is False else CANDIDATES)
 
     def tried(self) -> Record:
         """See `Task.tried`."""

@@ -38,6 +38,7 @@ class Relate(OneLabel):
         TAIL: "{start, end}; or <e2>...</e2> in the text",
         "label": "a label (text)",
     }
+    other_ways: ClassVar[tuple[tuple[str, ...], ...]] = (("text", "label"),)
     label_means: ClassVar[str] = "relation"
     metrics: ClassVar[tuple[str, ...]] = ("relation_macro_f1", "relation_micro_f1", "micro_f1")
     baseline: ClassVar[str | None] = "tfidf_relation"

@@ -1,5 +1,6 @@
 """How well a tokenizer fits a text: how much of its vocabulary is used, what is unknown, how long texts become."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,6 +18,10 @@ SCRIPTS = {"han": HAN, "latin": LATIN, "digits": DIGIT}
 """Scripts that are counted by themselves; all else but white space is `other`."""
 
 SHOWN = 10  # pieces of each list
+_PLAIN = [*range(33, 127), *range(161, 173), *range(174, 256)]  # bytes that byte-level vocabularies spell as they are
+_OTHERS = [byte for byte in range(256) if byte not in _PLAIN]
+_BYTES = {chr(byte): byte for byte in _PLAIN} | {chr(256 + place): byte for place, byte in enumerate(_OTHERS)}
+_PARTS = re.compile(r"(\\x[0-9a-f]{2})+")
 LOOKED_AT = 5_000_000  # characters that a tokenizer is judged by: a few seconds, and the shares are true to 0.1 %
 
 
@@ -95,15 +100,26 @@ def in_words(found: Coverage, language: str) -> list[str]:
         told = _("{script}: {count:.2f} tokens a character{words}")
         lines.append(told.format(script=named[script], count=use.tokens_per_character, words=words))
     for told, pieces in ((_("longest: {pieces}"), found.longest), (_("rarest: {pieces}"), found.rarest)):
-        lines.append(told.format(pieces=" ".join(repr(piece)[1:-1] for piece, _count in pieces)))
+        lines.append(told.format(pieces=" ".join(_printed(piece) for piece, _count in pieces)))
     return lines
 
 
+def _printed(piece: str) -> str:
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in piece)
+
+
 def readable_tokens(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[str]:
-    """Tokens as a person reads them: what each stands for, or its name where that is no whole character."""
+    r"""Tokens as a person reads them: what each stands for, with bytes that are no whole character as `\xe6`."""
     names = [str(tokenizer.convert_ids_to_tokens(token)) for token in tokens]
     read = tokenizer.backend_tokenizer.decode_batch([[token] for token in tokens], skip_special_tokens=False)
-    return [name if not text or "\ufffd" in text else text for name, text in zip(names, read, strict=True)]
+    return [_of_bytes(name) if not text or "\ufffd" in text else text for name, text in zip(names, read, strict=True)]
+
+
+def _of_bytes(name: str) -> str:
+    """The bytes that the name of a byte-level token spells, as text where they are; other names as they are."""
+    if all(sign in _BYTES for sign in name):
+        return bytes(_BYTES[sign] for sign in name).decode("utf-8", "backslashreplace")
+    return name
 
 
 def _beginning(texts: Iterable[str], limit: int) -> Iterator[str]:
@@ -153,7 +169,7 @@ def _longest(tokenizer: Tokenizer, counts_V: NDArray[np.int64]) -> tuple[tuple[s
     special = set(tokenizer.all_special_ids)
     tokens = [token for token in range(len(counts_V)) if token not in special]
     read = zip(readable_tokens(tokenizer, tokens), tokens, strict=True)
-    longest = sorted(read, key=lambda item: (-len(item[0]), item[1]))[:SHOWN]
+    longest = sorted(read, key=lambda item: (-len(_PARTS.sub(".", item[0])), item[1]))[:SHOWN]
     return tuple((text, int(counts_V[token])) for text, token in longest)
 
 
