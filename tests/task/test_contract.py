@@ -9,7 +9,6 @@ import pytest
 import torch
 from tiny_tasks import LIMIT, model_for, task_for, tokenizer_for
 
-from danlu.cli.predict import records_of
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.model.written import Written
@@ -21,38 +20,6 @@ from danlu.text.batching.encoded import sizes_of, tokens_read
 from danlu.tuning.roles import Roles
 
 KINDS = kinds(Task)
-
-
-def strings(value, keys=()):
-    """Where each text of a record stands."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return (
-        [keys] if isinstance(value, str) else [found for key, item in inside for found in strings(item, (*keys, key))]
-    )
-
-
-def replaced(value, keys, text):
-    """The record with another text at `keys`."""
-    if not keys:
-        return text
-    copy = dict(value) if isinstance(value, dict) else list(value)
-    copy[keys[0]] = replaced(value[keys[0]], keys[1:], text)
-    return copy
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_half_a_character_in_any_column_is_refused_by_record_and_column(kind):
-    task = task_for(kind)
-    predictor = Predictor(TorchNetwork(model_for(kind), threads=1), task, tokenizer_for(kind))
-    for record in task.sample:
-        for keys in strings(record):
-            broken = replaced(record, keys, "a\ud83d b")
-            asks = [predictor.predict, lambda given: list(predictor.outputs(given))]
-            if task.answers_by != "forward":
-                asks.append(lambda given: list(predictor.write(given, predictor.policy)))
-            for ask in asks:
-                with pytest.raises(Refusal, match=f"^record 2: column '{keys[0]}' holds half of a surrogate pair"):
-                    ask([record, broken])
 
 
 def test_there_are_tasks_to_keep_the_contract():
@@ -254,23 +221,6 @@ def test_a_record_without_its_column_is_refused_by_name(kind):
         task.encode([asked(kind, "好好学习"), {"body": "好"}], tokenizer_for(kind), LIMIT, labelled=False)
     with pytest.raises(Refusal, match=f"record 1: column '{column}' must be text, and it is of type int"):
         task.encode([{column: 5}], tokenizer_for(kind), LIMIT, labelled=False)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_bare_text_is_answered_or_told_what_a_record_needs(kind):
-    task, tokenizer = task_for(kind), tokenizer_for(kind)
-    try:
-        records = list(records_of(["好好学习"], task, "--text"))
-    except Refusal as refusal:
-        assert all(f'"{name}": ...' in str(refusal) for name in task.reads)  # noqa: PT017
-        return
-    if task.answers_by == "generate":
-        assert task.prompts(records, tokenizer, LIMIT)
-    elif kind == "relate":
-        with pytest.raises(Refusal, match="mark each once in the text, as in <e1>"):
-            task.encode(records, tokenizer, LIMIT, labelled=False)
-    else:
-        assert task.encode(records, tokenizer, LIMIT, labelled=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)

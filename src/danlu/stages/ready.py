@@ -294,7 +294,7 @@ def askable(validation: list[Record], prepared: Prepared, limit: int, say: Say) 
             task.encode([record], tokenizer, limit, labelled=False)
             kept.append(record)
         except Refusal as refusal:
-            if task.too_long != "drop":
+            if str(task.too_long) != "drop":
                 raise Refusal(
                     f"validation data, {str(refusal).replace('record 1:', f'record {number + 1:,}:')}"
                 ) from None
