@@ -19,10 +19,10 @@ import torch
 import transformers
 
 from danlu.machine.hub import first_line
+from danlu.machine.quiet import quiet
 from danlu.model.fast import prepare_for_training
 from danlu.model.padding import pad_alike
 from danlu.model.positions import longest_row
-from danlu.model.quiet import quiet
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.stages.trial import suited, try_a_step

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import BartForConditionalGeneration
+from transformers import AutoModelForSeq2SeqLM, BartForConditionalGeneration
 from transformers.models.bart.modeling_bart import shift_tokens_right
 
 from danlu.bundle.bundle import load, save
@@ -181,7 +181,8 @@ def many_languages() -> Tokenizer:
 
 
 def test_tokens_of_languages_stand_before_what_is_read_and_what_is_written() -> None:
-    task, _, _ = made("bart", source_language="zh_CN", target_language="en_XX")
+    task, _, _ = made("bart")
+    task = task.model_copy(update={"source_language": "zh_CN", "target_language": "en_XX"})
     tokenizer = many_languages()
     chinese, english = tokenizer.convert_tokens_to_ids(["zh_CN", "en_XX"])
     (row,) = task.encode(PAIRS[:1], tokenizer, LIMIT, labelled=True)
@@ -243,6 +244,34 @@ def test_what_a_decoder_was_taught_to_begin_with_is_what_it_begins_with_live_and
             assert prompt.ids[0] == 7
     again = Pretrained(path=str(tmp_path / "b")).build(task.auto_class, tokenizer, {"decoder_start_token_id": 9})
     assert again.config.decoder_start_token_id == again.generation_config.decoder_start_token_id == 9
+
+
+@pytest.mark.parametrize("given", [{"forced": 7}, {"source_language": "zh_CN", "target_language": "en_XX"}])
+def test_the_first_token_is_the_same_saved_loaded_and_in_plain_transformers(
+    given: dict[str, object], tmp_path: Path
+) -> None:
+    tokenizer = many_languages()
+    source = Scratch(architecture="bart", layers=1, width=32, heads=4, positions=LIMIT, dropout=0.0, seed=3)
+    task = Task.model_validate({"kind": "translate", "policy": {"kind": "greedy", "max_new_tokens": 6}, **given})
+    task = task.shaped(source.shape())
+    model = source.build(task.auto_class, tokenizer, task.config()).eval()
+    task = task.suited(model, tokenizer, print)
+    first = 7 if "forced" in given else tokenizer.convert_tokens_to_ids("en_XX")
+    save(tmp_path / "b", model, tokenizer, task, precision="float32", provenance={}, examples=PAIRS[:1])
+    with load(tmp_path / "b") as bundle:
+        (row,) = task.encode(PAIRS[:1], tokenizer, LIMIT, labelled=False)
+        ((ours,),) = bundle.generate([{"text": PAIRS[0]["text"]}])
+    plain = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "b")
+    assert plain.generation_config.forced_bos_token_id == first == task.forced
+    ids = torch.tensor([row.row.input_ids.tolist()])
+    theirs = plain.generate(ids, max_new_tokens=6, do_sample=False)[0].tolist()
+    assert theirs[1] == first
+    assert [token for token in theirs[2:] if token != tokenizer.eos_token_id] == ours.ids.tolist()[-len(theirs[2:]) :]
+    again = Pretrained(path=str(tmp_path / "b")).build(task.auto_class, tokenizer, {})
+    assert (
+        Task.model_validate({"kind": "translate"}).shaped("encoder_decoder").suited(again, tokenizer, print).forced
+        == first
+    )
 
 
 @pytest.mark.parametrize("field", ["start", "forced"])

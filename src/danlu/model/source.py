@@ -43,7 +43,7 @@ class Source(Part):
         return None
 
 
-BORDERS = ("decoder_start_token_id", "eos_token_id")
+BORDERS = ("decoder_start_token_id", "eos_token_id", "forced_bos_token_id")
 """What a text begins and ends with: settings of a configuration, and of how a model writes."""
 
 
@@ -51,7 +51,8 @@ def borders_alike(network: PreTrainedModel, fields: Mapping[str, Any]) -> None:
     """Let `network` begin and end what it writes as `fields` say, whichever of its settings a program reads."""
     for settings in (network.config, getattr(network, "generation_config", None)):
         for name in BORDERS:
-            if settings is not None and fields.get(name) is not None:
+            known = settings is not None and (settings is not network.config or hasattr(settings, name))
+            if known and fields.get(name) is not None:  # configurations of transformers 5 may not hold all of them
                 setattr(settings, name, fields[name])
 
 

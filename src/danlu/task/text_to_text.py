@@ -136,8 +136,11 @@ class TextToText(Task):
         if self.start is None and start is None:
             raise Refusal("config.json names no 'decoder_start_token_id'; write the task's 'start', a token's number")
         found = {"start": start if self.start is None else self.start}
-        suited = self.model_copy(update=found | {"forced": forced if self.forced is None else self.forced})
-        borders_alike(inner, suited.config())  # as in the bundle, so that validation begins alike
+        first = self._first(tokenizer)
+        suited = self.model_copy(update=found | {"forced": forced if first is None else first})
+        borders_alike(
+            inner, suited.config() | {"forced_bos_token_id": suited.forced}
+        )  # as in the bundle, so that validation begins alike
         return suited
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
