@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from danlu.cli.main import main
+from danlu.data.corpus.prepared import save_split
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
@@ -185,6 +186,18 @@ def test_what_will_not_do_is_one_sentence(
     assert says in err
     assert err.count("\n") == 1
     assert not (tmp_path / "x").exists()
+
+
+def test_prepared_data_show_examples_of_their_training_split(models: Path, write, tmp_path: Path, capsys) -> None:
+    (tmp_path / "clean").mkdir()
+    for split, word in (("test", "film"), ("train", "end")):
+        records = [{"text": f"the {word} was {place}", "label": str(place % 2)} for place in range(4)]
+        save_split(tmp_path / "clean", split, records)
+    few = write("few.yaml", PLAIN + "shots: 2\n")
+    code, out, err = run(capsys, models / "decoder", few, tmp_path / "clean", "--show", "4")
+    assert (code, err) == (0, "")
+    assert "4 records" in out
+    assert out.count("the end was") == 2 * out.count("the film was") == 8
 
 
 def test_a_classifier_is_no_language_model(models: Path, write, tmp_path: Path, capsys) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from danlu.data.cleaning.cleaner import Cleaner
 from danlu.prompt.answering import answered, divided
 from danlu.prompt.examined import compare_prompts, examine_prompt
 from danlu.prompt.filled import Filled
@@ -16,6 +17,8 @@ from danlu.refusal import Refusal
 
 class Stated:
     """Says what was written down for a text, whatever the model would say; and counts what it is asked."""
+
+    rewriters = ()
 
     def __init__(self, said: dict[str, tuple[float, ...]]) -> None:
         self.said = said
@@ -106,3 +109,13 @@ def test_labels_without_a_word_and_prompts_of_other_labels_are_refused() -> None
     other = PromptTemplate(text="{text}{label}", verbalizer={"a": "x", "c": "y"})
     with pytest.raises(Refusal, match=r"choose between other labels \(a, b; a, c\)"):
         compare_prompts(Stated(SAID), (template(), other), RECORDS)
+
+
+def test_texts_are_rewritten_as_the_training_data_of_the_model_were_and_told_as_they_were_given() -> None:
+    stated = Stated(SAID)
+    stated.rewriters = (Cleaner.model_validate("whitespace"),)
+    given = [record | {"text": f"  {record['text']} \t"} for record in RECORDS]
+    found = examine_prompt(stated, template(shots=1, choose="random"), given, [{"text": " three  ", "label": "a"}])
+    assert {text.partition("|")[0] for text in stated.asked} == {"three:yes"}
+    assert {text.partition("|")[2] for text in stated.asked} == set(SAID)
+    assert {error["record"]["text"] for error in found.found.errors} <= {record["text"] for record in given}

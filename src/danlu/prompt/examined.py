@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.evaluate.scoring.compare import Compared, compared_sides
 from danlu.evaluate.scoring.examine import Examination, examine
@@ -68,9 +69,10 @@ def examine_prompt(
             prompt is too long.
     """
     truths = with_labels(template, records)
+    asked = rewritten(template, truths, scorer.rewriters)
     task = Classify(labels=template.labels)
-    shots = Shots(template, pool, records, pool_name)
-    watched = _Watched(answered(scorer, template, records, shots), shown)
+    shots = Shots(template, rewritten(template, pool, scorer.rewriters), asked, pool_name)
+    watched = _Watched(answered(scorer, template, asked, shots), shown)
     found = examine(task, lambda _: iter(watched), truths, metrics=metrics, resamples=resamples)
     raw = None
     if template.calibrate:
@@ -87,6 +89,17 @@ def with_labels(template: PromptTemplate, records: Sequence[Record]) -> list[Rec
     for number, record in enumerate(records):
         template.values(record, f"record {number + 1:,}")
     return [record | {"label": label_among(template, record, number)} for number, record in enumerate(records)]
+
+
+def rewritten(template: PromptTemplate, records: Sequence[Record], rewriters: Sequence[Rewriter]) -> list[Record]:
+    """The records with the texts of the slots as the model's training data had them."""
+    found = list(records)
+    for rewriter in rewriters:
+        for column in template.columns.values():
+            rows = [row for row, record in enumerate(found) if isinstance(record.get(column), str)]
+            for row, new in zip(rows, rewriter.rewrite([found[row][column] for row in rows]), strict=True):
+                found[row] = found[row] | {column: new}
+    return found
 
 
 def compare_sides(one: Side, two: Side, metrics: Sequence[str] = (), resamples: int = 1000) -> Compared:

@@ -31,8 +31,8 @@ class Continued:
 
     @property
     def room(self) -> int:
-        """Tokens that are kept of it at most: each different beginning of a continuation is a row."""
-        rows = max(len({ids[:depth] for ids in self.follow if len(ids) > depth}) for depth in range(self.depth))
+        """Tokens that are kept of it at most: each continuation of several tokens may take a row."""
+        rows = max(1, sum(len(ids) > 1 for ids in self.follow))
         return rows * (sum(self.length) + self.depth)
 
     @property
@@ -67,25 +67,28 @@ def _batches(asked: Sequence[Continued], *, alike: bool) -> Iterator[list[int]]:
 
 
 def _walked(reader: Reader, batch: Sequence[Continued]) -> list[list[float]]:
-    """Go down the trees of all prompts side by side; a row is a prompt and a beginning of continuations."""
+    """Go down the trees of all prompts side by side; a row is a prompt and the continuations that begin alike."""
     totals = [[0.0] * len(each.follow) for each in batch]
-    rows: list[tuple[int, tuple[int, ...]]] = [(number, ()) for number in range(len(batch))]
+    rows = [(number, list(range(len(each.follow)))) for number, each in enumerate(batch)]
     logits_BV = reader.enter([each.prompt for each in batch])
-    while True:
+    depth = 0
+    while rows:
         logs_BV = torch.log_softmax(logits_BV.float(), -1)
-        children: dict[tuple[int, tuple[int, ...]], int] = {}
-        asked: list[tuple[int, int, int, int]] = []
-        for row, (number, read) in enumerate(rows):
-            for each, ids in enumerate(batch[number].follow):
-                if len(ids) > len(read) and ids[: len(read)] == read:
-                    asked.append((row, ids[len(read)], number, each))
-                    if len(ids) > len(read) + 1:
-                        children.setdefault((number, ids[: len(read) + 1]), row)
-        places = torch.tensor([(row, token) for row, token, _, _ in asked], device=logs_BV.device)
-        for value, (_, _, number, each) in zip(logs_BV[places[:, 0], places[:, 1]].tolist(), asked, strict=True):
+        asked = [
+            (row, batch[number].follow[each][depth], number, each)
+            for row, (number, members) in enumerate(rows)
+            for each in members
+        ]
+        depth += 1
+        children: dict[tuple[int, int], list[int]] = {}
+        places = torch.tensor([place for *place, _, _ in asked], device=logs_BV.device)
+        found = logs_BV[places[:, 0], places[:, 1]].tolist()
+        for value, (row, token, number, each) in zip(found, asked, strict=True):
             totals[number][each] += value
-        reader.select(list(children.values()))
-        if not children:
-            return totals
-        rows = list(children)
-        logits_BV = reader.step([read[-1] for _, read in rows])
+            if len(batch[number].follow[each]) > depth:
+                children.setdefault((row, token), []).append(each)
+        reader.select([row for row, _ in children])
+        if children:
+            logits_BV = reader.step([token for _, token in children])
+        rows = [(rows[row][0], members) for (row, _), members in children.items()]
+    return totals

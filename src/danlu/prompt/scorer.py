@@ -10,13 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 from transformers import PreTrainedModel
 
-from danlu.bundle.network import FILES, open_network
+from danlu.bundle.network import open_language_model
+from danlu.data.cleaning.cleaner import Rewriter
 from danlu.engine.engines.torch import TorchNetwork
-from danlu.machine.hub import local_folder
 from danlu.model.fast import prepare_for_inference
-from danlu.model.folder import settings_in
 from danlu.model.positions import longest_row
-from danlu.model.shape import shape_of
+from danlu.model.shape import Shape, shape_of
 from danlu.prompt.cloze import cloze_likelihoods
 from danlu.prompt.filled import Filled
 from danlu.prompt.laid import Laid, Scored, laid, refuse_long
@@ -27,19 +26,17 @@ from danlu.text.tokenizing.special import begin_id
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-CLASSES = {
-    "decoder": "AutoModelForCausalLM",
-    "encoder_decoder": "AutoModelForSeq2SeqLM",
-    "encoder": "AutoModelForMaskedLM",
-}
-
 
 class Scorer(ABC):
-    """What says how likely words are."""
+    """What says how likely words are.
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer) -> None:
+    - `rewriters`: what every text goes through before it is read, as it did in training.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, rewriters: Sequence[Rewriter] = ()) -> None:
         self.model = model
         self.tokenizer = tokenizer
+        self.rewriters = rewriters
         self.limit = longest_row(model)
 
     @abstractmethod
@@ -54,8 +51,8 @@ class Scorer(ABC):
 class Continues(Scorer):
     """A decoder: the word and what stands behind it are scored after what stands before."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer) -> None:
-        super().__init__(model, tokenizer)
+    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, rewriters: Sequence[Rewriter] = ()) -> None:
+        super().__init__(model, tokenizer, rewriters)
         self._session = TorchNetwork(model, frozen=True).session(tokenizer)
 
     def scored(self, prompts: Sequence[Filled], words: Sequence[str]) -> list[list[Scored]]:
@@ -79,8 +76,8 @@ class Continues(Scorer):
 class Writes(Scorer):
     """An encoder-decoder: it reads what stands before the word, and the word and what stands behind it are scored."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer) -> None:
-        super().__init__(model, tokenizer)
+    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, rewriters: Sequence[Rewriter] = ()) -> None:
+        super().__init__(model, tokenizer, rewriters)
         self._session = TorchNetwork(model, frozen=True).session(tokenizer)
 
     def scored(self, prompts: Sequence[Filled], words: Sequence[str]) -> list[list[Scored]]:
@@ -114,7 +111,7 @@ class Fills(Scorer):
         ]
 
 
-def scorer(model: PreTrainedModel, tokenizer: Tokenizer) -> Scorer:
+def scorer(model: PreTrainedModel, tokenizer: Tokenizer, rewriters: Sequence[Rewriter] = ()) -> Scorer:
     """What scores words with a language model; its shape says how.
 
     Raises:
@@ -126,8 +123,8 @@ def scorer(model: PreTrainedModel, tokenizer: Tokenizer) -> Scorer:
             f"{model.name_or_path}: the tokenizer has no mask token, so an encoder cannot be asked for a word; give a "
             "masked language model with its own tokenizer, or a decoder"
         )
-    made = {"decoder": Continues, "encoder_decoder": Writes, "encoder": Fills}[shape]
-    return made(model, tokenizer)  # type: ignore[abstract]
+    kinds: dict[Shape, type[Scorer]] = {"decoder": Continues, "encoder_decoder": Writes, "encoder": Fills}
+    return kinds[shape](model, tokenizer, rewriters)
 
 
 def open_scorer(path: str, precision: str = "float32") -> Scorer:
@@ -136,11 +133,8 @@ def open_scorer(path: str, precision: str = "float32") -> Scorer:
     Raises:
         Refusal: there is no such model, or it is no language model.
     """
-    folder = local_folder(path, FILES)
-    inside = folder / "bundle"
-    here = inside if not (folder / "config.json").is_file() and inside.is_dir() else folder
-    model, tokenizer = open_network(path, CLASSES[shape_of(settings_in(here, path))])
-    return scorer(prepare_for_inference(model, precision), tokenizer)
+    model, tokenizer, rewriters = open_language_model(path)
+    return scorer(prepare_for_inference(model, precision), tokenizer, rewriters)
 
 
 def _shared(rows: Sequence[Laid]) -> int:
