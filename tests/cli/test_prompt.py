@@ -1,6 +1,7 @@
 """`danlu prompt`: with plain model folders of every shape, in both languages, and what it refuses."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,25 +104,27 @@ def test_a_prompt_is_shown_and_scored_with_models_of_every_shape(
     assert again == (0, out.replace(f"written to {tmp_path / 'out'}\n", ""), "")
 
 
+@pytest.mark.parametrize("shape", ["decoder", "encoder_decoder"])
 def test_the_figures_that_are_shown_are_those_of_plain_transformers(
-    models: Path, write: Callable[[str, str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shape: str, models: Path, write: Callable[[str, str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plain = write("raw.yaml", PLAIN + "calibrate: false\ndivide_by: nothing\n")
-    code, out, _ = run(capsys, models / "decoder", plain, tmp_path / "data.csv")
+    plain = write("raw.yaml", PLAIN.replace(": {label}", ":{label}") + "calibrate: false\ndivide_by: nothing\n")
+    code, out, _ = run(capsys, models / shape, plain, tmp_path / "data.csv")
     assert code == 0
-    model = transformers.AutoModelForCausalLM.from_pretrained(models / "decoder").eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(models / "decoder")
+    head = transformers.AutoModelForCausalLM if shape == "decoder" else transformers.AutoModelForSeq2SeqLM
+    model = head.from_pretrained(models / shape).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(models / shape)
+    read = tokenizer.encode("the film was great:", add_special_tokens=False)
     for word in ("good", "bad"):
-        read, whole = (
-            [tokenizer.bos_token_id, *tokenizer.encode(f"the film was great:{behind}", add_special_tokens=False)]
-            for behind in ("", f" {word}")
-        )
-        assert whole[: len(read)] == read
+        written = tokenizer.encode(word, add_special_tokens=False)
+        start = [tokenizer.bos_token_id, *read] if shape == "decoder" else [0]
+        row = torch.tensor([[*start, *written]])
+        sides = {"input_ids": torch.tensor([[*read, tokenizer.eos_token_id]]), "decoder_input_ids": row}
         with torch.inference_mode():
-            logs_TV = torch.log_softmax(model(torch.tensor([whole])).logits[0], -1)
-        places = range(len(read), len(whole))
-        log = sum(float(logs_TV[place - 1, whole[place]]) for place in places)
-        assert f" {len(places)}  {log:15.3f}"[-14:] in out
+            said = model(row) if shape == "decoder" else model(**sides)
+        logs_TV = torch.log_softmax(said.logits[0], -1)
+        log = sum(float(logs_TV[len(start) - 1 + place, token]) for place, token in enumerate(written))
+        assert re.search(rf"{word} +{len(written)} +{log:.3f} ", out)
 
 
 def test_two_prompts_are_compared_on_the_same_records_and_in_chinese(

@@ -22,7 +22,7 @@ from danlu.prompt.laid import Laid, Scored, laid, refuse_long
 from danlu.prompt.likelihood import Continued, log_likelihoods
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Row
-from danlu.text.tokenizing.special import begin_id
+from danlu.text.tokenizing.special import begin_id, end_id
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -86,11 +86,14 @@ class Writes(Scorer):
         targets = iter(
             laid([Filled("", each.after, each.where) for each in prompts], words, self.tokenizer, special=False)
         )
+        end = end_id(self.tokenizer)
         asked = []
         for number, (each, source, rows) in enumerate(zip(prompts, sources, targets, strict=True)):
             follow = tuple(row.ids for row in rows)
-            refuse_long(each, max(len(source.ids), 1 + max(map(len, follow))), self.limit)
-            (prompt,) = self._session.endings.prompts([Encoded(number, (Row(np.array(source.ids, np.int32)),))])
+            ended = source.special_tokens_mask[-1:] == [1] or end is None
+            read = source.ids if ended else [*source.ids, end]
+            refuse_long(each, max(len(read), 1 + max(map(len, follow))), self.limit)
+            (prompt,) = self._session.endings.prompts([Encoded(number, (Row(np.array(read, np.int32)),))])
             asked.append(Continued(prompt, follow))
         lengths = [[len(word) + len(each.after) for word in words] for each in prompts]
         return _scored(log_likelihoods(self._session.reader, asked), asked, lengths)
