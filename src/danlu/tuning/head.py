@@ -22,6 +22,19 @@ def above_trunk(model: PreTrainedModel) -> list[str]:
     return names
 
 
+def fresh_heads(model: PreTrainedModel) -> list[str]:
+    """Names of the modules of a head that begins fresh, which every method has to train.
+
+    A language model's head is no fresh one, and shares its weights with the embeddings as a rule: there are none.
+
+    Raises:
+        Refusal: as `above_trunk`.
+    """
+    if model.base_model is model or model.get_output_embeddings() is not None:  # type: ignore[no-untyped-call]
+        return []
+    return above_trunk(model)
+
+
 def has_parameters(module: nn.Module) -> bool:
     """Whether a module or one of those inside has any."""
     return next(module.parameters(), None) is not None
