@@ -23,7 +23,7 @@ from danlu.machine.quiet import quiet
 from danlu.model.fast import prepare_for_training
 from danlu.model.padding import pad_alike
 from danlu.model.positions import longest_row
-from danlu.recipe.part import find, kinds
+from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.trial import suited, try_a_step
 from danlu.task.task import Task

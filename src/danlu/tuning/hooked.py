@@ -11,10 +11,13 @@ Hook = Callable[..., Any]
 def put_at(
     layer: nn.Module, name: str, added: nn.Module, *, before: Hook | None = None, after: Hook | None = None
 ) -> None:
-    """Let `layer` have `added` as its child, and call a hook of a module file: copies of the model call the same."""
+    """Let `layer` have `added` as its child, and call hooks, which copies of the model call too.
+
+    Hooks are functions of a file; `before` is called with the keywords as well.
+    """
     layer.add_module(name, added)
     if before is not None:
-        layer.register_forward_pre_hook(before)
+        layer.register_forward_pre_hook(before, with_kwargs=True)
     if after is not None:
         layer.register_forward_hook(after)
 
@@ -24,7 +27,10 @@ def taken_from(model: nn.Module, name: str, *hooks: Hook) -> list[tuple[nn.Modul
     found = [(layer, added) for layer in model.modules() for key, added in layer.named_children() if key == name]
     for layer, _ in found:
         delattr(layer, name)
-        for kept in (layer._forward_hooks, layer._forward_pre_hooks):
+    for module in model.modules():
+        for kept in (module._forward_hooks, module._forward_pre_hooks):
             for number in [number for number, hook in kept.items() if hook in hooks]:
                 del kept[number]
+                module._forward_pre_hooks_with_kwargs.pop(number, None)
+                module._forward_hooks_always_called.pop(number, None)
     return found

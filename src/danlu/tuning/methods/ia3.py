@@ -68,8 +68,8 @@ def _scale_output(layer: Any, _arguments: Any, output: Tensor) -> Tensor:
     return output * cast(Tensor, layer.ia3.weight)
 
 
-def _scale_input(layer: Any, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return arguments[0] * layer.ia3.weight, *arguments[1:]
+def _scale_input(layer: Any, arguments: tuple[Tensor, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    return (arguments[0] * cast(Tensor, layer.ia3.weight), *arguments[1:]), named
 
 
 @torch.no_grad()
