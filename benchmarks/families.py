@@ -23,7 +23,7 @@ from danlu.machine.quiet import quiet
 from danlu.model.fast import prepare_for_training
 from danlu.model.padding import pad_alike
 from danlu.model.positions import longest_row
-from danlu.recipe.part import find, kinds
+from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.trial import suited, try_a_step
 from danlu.task.task import Task
@@ -33,7 +33,7 @@ from danlu.tuning.method import Method
 from tiny_families import FAMILIES, HEADS, build, records, tokenizer
 
 PAGE = Path(__file__).parents[1] / "docs" / "families.md"
-METHODS = sorted(kinds(Method), key=["full", "head", "lora"].index)
+METHODS = ["full", "head", "lora"]
 TOLD: list[str] = []
 SEPARATE: set[str] = set()
 HEADER = """# Families of models

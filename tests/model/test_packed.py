@@ -52,6 +52,19 @@ def test_bfloat16_layers_are_packed_once_for_all_replicas() -> None:
     assert all(one.packed is other.packed for one, other in zip(layers, again, strict=True))
 
 
+def test_a_layer_that_a_hook_stands_at_stays_as_it_is() -> None:
+    model = network().bfloat16()
+    model[0].register_forward_hook(_doubled)
+    hidden = torch.randn(2, 48).bfloat16()
+    plain = copy.deepcopy(model)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(model, {})(hidden), plain(hidden), atol=0.02, rtol=0.02)
+
+
+def _doubled(_module: nn.Module, _arguments: object, output: torch.Tensor) -> torch.Tensor:
+    return 2 * output
+
+
 @pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no bfloat16 in this processor")
 @pytest.mark.parametrize(("activation", "fused"), [("gelu", True), ("gelu_new", False), ("relu", False)])
 def test_gelu_is_computed_within_the_product_and_other_activations_after_it(activation: str, fused: bool) -> None:

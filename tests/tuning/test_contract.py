@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from danlu.recipe.part import kinds
+from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.train.run import TrainingRun
 from danlu.tuning.method import Method
@@ -21,12 +21,26 @@ METHODS = kinds(Method)
 SETTINGS: dict[str, dict[str, Any]] = {kind: {"kind": kind} for kind in METHODS} | {
     "full, layer_decay": {"kind": "full", "layer_decay": 0.5},
     "full, unfreeze": {"kind": "full", "unfreeze": 2},
+    "layers, layer_decay": {"kind": "layers", "top": 1, "layer_decay": 0.5},
+    "layers, patterns": {"kind": "layers", "patterns": ["*.0.*"], "layer_decay": 0.5},
+    "adapter, houlsby": {"kind": "adapter", "placement": "houlsby", "size": 4},
 }
 """Every method as it comes, and with settings that change what the promise is about."""
 SHAPES = ["classify-bert", "tag-bert", "classify-llama", "classify-gpt2", "causal-llama", "masked-bert"]
+REFUSED = {
+    ("bitfit", "classify-llama"): "tuning 'bitfit' finds no biases in models of the family 'llama'; use lora or ia3",
+    ("bitfit", "causal-llama"): "tuning 'bitfit' finds no biases in models of the family 'llama'; use lora or ia3",
+}
+"""What makes no sense, and the sentence that says why."""
+RATES, LEAST = {"ia3": 0.1, "prefix": 0.1, "prompt": 0.1}, {"ia3": 0.003, "prefix": 0.0, "prompt": 0.0}
+"""Of methods whose few numbers have far to go from where they begin, and reach little in an untrained trunk."""
+PAIRS = [(kind, shape) for kind in METHODS for shape in SHAPES if (kind, shape) not in REFUSED]
+KEPT_PAIRS = [(name, shape) for name in SETTINGS for shape in SHAPES if (SETTINGS[name]["kind"], shape) not in REFUSED]
+MERGEABLE = [kind for kind in METHODS if find(Method, kind).mergeable]
 every_method = pytest.mark.parametrize("kind", METHODS)
 every_setting = pytest.mark.parametrize("name", SETTINGS)
-every_shape = pytest.mark.parametrize("shape", SHAPES)
+every_pair = pytest.mark.parametrize(("kind", "shape"), PAIRS)
+every_kept_pair = pytest.mark.parametrize(("name", "shape"), KEPT_PAIRS)
 
 
 def applied(tiny: SimpleNamespace, kind: str, shape: str) -> tuple[Method, nn.Module]:
@@ -44,17 +58,23 @@ def resting(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_the_methods_are_found_by_their_files() -> None:
-    assert METHODS == ["full", "head", "lora"]
+    assert METHODS == ["adapter", "bitfit", "full", "head", "ia3", "layers", "lora", "prefix", "prompt"]
+    assert len(PAIRS) == 9 * 6 - len(REFUSED) == 52
 
 
-@every_shape
-@every_method
+@pytest.mark.parametrize(("kind", "shape"), REFUSED)
+def test_what_makes_no_sense_is_refused_with_its_reason(tiny: SimpleNamespace, kind: str, shape: str) -> None:
+    with pytest.raises(Refusal, match=re.escape(REFUSED[kind, shape])):
+        Method.model_validate(kind).apply(tiny.build(shape))
+
+
+@every_pair
 def test_training_moves_what_is_trained_and_nothing_else(tiny: SimpleNamespace, kind: str, shape: str) -> None:
     _, model = applied(tiny, kind, shape)
     moved, rested = moving(model), resting(model)
     assert moved
-    losses = tiny.steps(model, 12)
-    assert losses[-1] < losses[0] - 0.02
+    losses = tiny.steps(model, 12, rate=RATES.get(kind, 1e-2))
+    assert losses[-1] < losses[0] - LEAST.get(kind, 0.02)
     after = dict(model.named_parameters())
     assert all(torch.equal(after[name], value) for name, value in rested.items())
     still = [name for name, value in moved.items() if torch.equal(after[name], value)]
@@ -62,8 +82,7 @@ def test_training_moves_what_is_trained_and_nothing_else(tiny: SimpleNamespace, 
     assert not [name for name in still if "token_type" not in name and "pooler" not in name], still
 
 
-@every_shape
-@every_method
+@pytest.mark.parametrize(("kind", "shape"), [pair for pair in PAIRS if pair[0] in MERGEABLE])
 def test_the_merged_model_gives_the_same_logits_and_has_the_same_weights_names(
     tiny: SimpleNamespace, kind: str, shape: str
 ) -> None:
@@ -81,8 +100,7 @@ def test_the_merged_model_gives_the_same_logits_and_has_the_same_weights_names(
     assert not hasattr(merged, "peft_config")
 
 
-@every_shape
-@every_method
+@every_pair
 def test_what_was_trained_can_be_put_into_a_fresh_model(tiny: SimpleNamespace, kind: str, shape: str) -> None:
     _, model = applied(tiny, kind, shape)
     tiny.steps(model, 4)
@@ -98,11 +116,11 @@ def test_added_parameters_follow_the_number_format(tiny: SimpleNamespace, kind: 
     method = Method.model_validate({"kind": kind})
     model = method.apply(tiny.build("classify-bert").to(torch.bfloat16))
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
-    assert next(method.merge(model).parameters()).dtype in (torch.bfloat16, torch.float32)
+    if method.mergeable:
+        assert next(method.merge(model).parameters()).dtype in (torch.bfloat16, torch.float32)
 
 
-@every_setting
-@every_shape
+@every_kept_pair
 def test_groups_are_of_what_is_trained_and_all_of_it_moves_in_the_end(
     tiny: SimpleNamespace, name: str, shape: str
 ) -> None:
@@ -152,8 +170,7 @@ def test_what_goes_on_after_a_stop_ends_bit_by_bit_where_the_unbroken_one_ends(
     assert all(torch.equal(value, unbroken.method[key]) for key, value in ended.method.items())
 
 
-@every_setting
-@every_shape
+@every_kept_pair
 def test_the_base_and_what_was_saved_are_the_model_that_was_trained(
     tiny: SimpleNamespace, tmp_path: Path, name: str, shape: str
 ) -> None:
@@ -183,7 +200,7 @@ def test_what_was_saved_is_refused_where_it_does_not_belong(tiny: SimpleNamespac
     other = tiny.build("classify-bert")
     if method.base(method.apply(tiny.build("classify-bert"))):
         with torch.no_grad():
-            other.bert.encoder.layer[0].output.dense.weight[0, 0] += 1e-6
+            other.bert.embeddings.word_embeddings.weight[0, 0] += 1e-6
         with pytest.raises(Refusal, match="belongs to other base weights than these"):
             method.load(other, tmp_path)
     weights.write_bytes(weights.read_bytes()[:-40])

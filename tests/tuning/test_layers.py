@@ -49,9 +49,9 @@ def network(family: str) -> PreTrainedModel:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_from_the_embeddings_up_to_the_head(family: str) -> None:
     model, (_, _, blocks, head) = network(family), FAMILIES[family]
-    bottom, *found, top = layers(model)
+    bottom, *found, top = layers(model).in_order()
     assert len(found) == blocks
-    named = [name for names in layers(model) for name in names]
+    named = [name for names in layers(model).in_order() for name in names]
     assert sorted(named) == sorted(name for name, _ in model.named_parameters())
     table = model.get_input_embeddings().weight
     assert {name for name, parameter in model.named_parameters() if parameter is table} <= set(bottom)
@@ -63,7 +63,7 @@ def test_from_the_embeddings_up_to_the_head(family: str) -> None:
 
 def test_layers_are_in_the_order_in_which_the_text_goes_through_them() -> None:
     model = network("bert").eval()
-    found = layers(model)
+    found = layers(model).in_order()
     seen: list[str] = []
 
     def hook(name: str) -> Callable[..., None]:
@@ -80,5 +80,7 @@ def test_layers_are_in_the_order_in_which_the_text_goes_through_them() -> None:
 def test_a_network_without_blocks_is_refused() -> None:
     model = network("bert")
     model.bert.encoder = nn.Identity()
-    with pytest.raises(Refusal, match="'bert' do not tell their layers; leave out 'layer_decay' and 'unfreeze'"):
+    with pytest.raises(
+        Refusal, match=r"'bert' do not tell their layers, .* use full without 'layer_decay' and 'unfreeze'"
+    ):
         layers(model)

@@ -5,6 +5,8 @@ has 90 %, and 7 % more sentences a second with gelu inside the product (2026-11)
 more; they are held twice, as they are and packed.
 """
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -56,18 +58,24 @@ def packed(model: nn.Module, known: Packed) -> nn.Module:
     weights are so large that a second copy would hurt.
     """
     copy = replica(model)
-    layers = [module for module in copy.modules() if type(module) is nn.Linear]
+    layers = [module for module in copy.modules() if _is_plain(module)]
     size = sum(layer.weight.numel() * layer.weight.element_size() for layer in layers)
     if not layers or not _pays(layers[0].weight) or size > _LARGEST:
         return copy
     for module in list(copy.modules()):
         for name, child in module.named_children():
-            if type(child) is nn.Linear and child.weight.dtype == torch.bfloat16:
+            if _is_plain(child) and child.weight.dtype == torch.bfloat16:
                 gelu = name == "dense" and _is_gelu(getattr(module, _AFTER_DENSE, None))
                 setattr(module, name, PackedLinear(child, known, gelu=gelu))
                 if gelu:
                     setattr(module, _AFTER_DENSE, nn.Identity())
     return copy
+
+
+def _is_plain(module: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether it is a linear layer and no more: a tuning method may have put something at one."""
+    hooked = module._forward_hooks or module._forward_pre_hooks
+    return type(module) is nn.Linear and not hooked and not module._modules
 
 
 def _is_gelu(activation: object) -> bool:

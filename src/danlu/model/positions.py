@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+VIRTUAL = "virtual_tokens"
+"""The attribute of a model that says how many tokens a method lets stand before each row."""
 UNBOUNDED = 2**20
 """Tokens a row may have where a model has no table of positions."""
 
@@ -31,7 +33,7 @@ def longest_row(model: PreTrainedModel) -> int:
         positions = getattr(side, "n_positions", None) or getattr(side, "max_position_embeddings", None) or 0
         bounds += [int(positions)] if int(positions) > 0 else []
     ahead = int(getattr(config, "ngram", 1)) - 1  # ProphetNet predicts several tokens at once
-    return min(bounds, default=UNBOUNDED) - ahead
+    return min(bounds, default=UNBOUNDED) - ahead - int(getattr(model, VIRTUAL, 0))
 
 
 def counts_from_padding(model: PreTrainedModel) -> bool:

@@ -17,6 +17,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAtte
 
 from danlu.model.heads import unwrapped
 from danlu.text.batching.batch import Batch
+from danlu.tuning.head import pooled
 from danlu.tuning.kept import MASK, Kept, key_of, row_of, unpadded
 
 _HIDDEN = "hidden"
@@ -94,13 +95,7 @@ class CachedTrunk(nn.Module):
         given = {"input_ids": input_ids, MASK: attention_mask, **keywords}
         inputs = {name: value for name, value in given.items() if isinstance(value, Tensor) and value.dim() > 1}
         hidden_BTD = self.features.hidden(inputs)
-        if self.pooler is None:
-            pooled = None
-        elif self.pooler_activation is None:
-            pooled = self.pooler(hidden_BTD)
-        else:  # ALBERT's pooler is in two parts
-            pooled = self.pooler_activation(self.pooler(hidden_BTD[:, 0]))
-        return _Answer(last_hidden_state=hidden_BTD, pooler_output=pooled)
+        return _Answer(last_hidden_state=hidden_BTD, pooler_output=pooled(self, hidden_BTD))
 
 
 @contextmanager

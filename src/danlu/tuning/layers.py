@@ -1,28 +1,46 @@
 """The layers of any network, from its embeddings up to its head, found by how transformers lays them out."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
 from torch import nn
 from transformers import PreTrainedModel
 
 from danlu.refusal import Refusal
+from danlu.tuning.group import Group
 from danlu.tuning.head import has_parameters
 
 
-def layers(model: PreTrainedModel) -> list[list[str]]:
-    """Names of the parameters of each layer: the embeddings, block by block as the text goes, and all above them.
+@dataclass(frozen=True)
+class Layers:
+    """Names of the parameters of a network, from its embeddings up to its head.
+
+    - `below`: of the embeddings, and of a head that shares their table.
+    - `blocks`: of each block, as the text goes through them.
+    - `above`: of all above the blocks.
+    """
+
+    below: list[str]
+    blocks: list[list[str]]
+    above: list[str]
+
+    def in_order(self) -> list[list[str]]:
+        """From the embeddings up; a layer without parameters of its own is left out."""
+        return [names for names in (self.below, *self.blocks, self.above) if names]
+
+
+def layers(model: PreTrainedModel) -> Layers:
+    """The parameters of each layer: the embeddings, block by block as the text goes, and all above them.
 
     Blocks are the entries of the outermost lists of modules in the trunk; an encoder's lie below its decoder's. What
     stands between two blocks belongs to the one below; a head that shares the table of the embeddings leaves it to
-    them. A layer without parameters of its own is left out.
+    them.
 
     Raises:
         Refusal: the network has no blocks.
     """
-    blocks = _blocks(model)
-    if not blocks:
-        raise Refusal(
-            f"models of the family '{model.config.model_type}' do not tell their layers; leave out 'layer_decay' and "
-            "'unfreeze'"
-        )
+    blocks = blocks_of(model)
     trunk: nn.Module = model.base_model
     tables = {id(table.weight) for table in trunk.modules() if isinstance(table, nn.Embedding)}
     inside = "" if trunk is model else f"{model.base_model_prefix}."
@@ -39,11 +57,30 @@ def layers(model: PreTrainedModel) -> list[list[str]]:
             found[-1].append(name)
         else:
             found[-1 if reached == len(found) - 2 else reached].append(name)
-    return [names for names in found if names]
+    return Layers(found[0], found[1:-1], found[-1])
 
 
-def _blocks(model: PreTrainedModel) -> dict[str, int]:
-    """The prefix of the names of each block's parameters, and its number from the bottom."""
+def rates(found: Sequence[Sequence[str]], decay: float, apart: float = 0.0) -> list[Group]:
+    """A group for each of some layers, which come from the bottom up.
+
+    Each moves at `decay` times the rate of the one above, and begins `apart` steps later.
+    """
+    return [
+        Group(frozenset(names), partial(_factor, decay**depth, depth * apart))
+        for depth, names in enumerate(reversed(found))
+    ]
+
+
+def _factor(rate: float, start: float, step: int) -> float:
+    return rate if step >= start else 0.0
+
+
+def blocks_of(model: PreTrainedModel) -> dict[str, int]:
+    """The prefix of the names of each block's parameters, and its number from the bottom.
+
+    Raises:
+        Refusal: the network has none.
+    """
     trunk: nn.Module = model.base_model
     start = "" if trunk is model else f"{model.base_model_prefix}."
     lists: list[tuple[str, nn.ModuleList]] = []
@@ -58,6 +95,11 @@ def _blocks(model: PreTrainedModel) -> dict[str, int]:
         first = first - len(module) if beside else first
         numbers |= {f"{start}{name}.{i}.": first + i for i in range(len(module))}
         first += len(module)
+    if not numbers:
+        raise Refusal(
+            f"models of the family '{model.config.model_type}' do not tell their layers, which this tuning goes by; "
+            "use full without 'layer_decay' and 'unfreeze', or lora"
+        )
     return numbers
 
 

@@ -3,12 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from danlu.recipe.part import Part
+from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.tuning.added import ADDED, fill, read, write
 from danlu.tuning.group import Group
 
@@ -26,6 +27,10 @@ class Method(Part):
 
     mergeable: ClassVar[bool] = True
     """Whether `merge` gives a plain model with the same outputs; else what was added serves beside the base alone."""
+
+    def reading(self, tokenizer: Tokenizer) -> Self:
+        """This method with what it takes from the tokenizer of the model, such as the tokens of a text of its own."""
+        return self
 
     @abstractmethod
     def apply(self, model: PreTrainedModel) -> nn.Module:

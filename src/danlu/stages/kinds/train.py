@@ -115,7 +115,7 @@ class Train(Stage):
         tokenizer = tokenizer_for(source, self.tokenizer, place)
         rewriters = rewriters_for(self.data, place)
         task = fitted(self.task, learnt).shaped(source.shape())
-        prepared = Prepared(source, self.tuning, tokenizer, task, rewriters, place.seed)
+        prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model, prepared = network(prepared, precision, say)
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)

@@ -4,7 +4,6 @@ Lower layers may move at lower rates (Clark et al. 2020, ELECTRA), or begin late
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import cast
 
 from pydantic import Field
@@ -13,7 +12,7 @@ from transformers import PreTrainedModel
 
 from danlu.refusal import Refusal
 from danlu.tuning.group import Group
-from danlu.tuning.layers import layers
+from danlu.tuning.layers import layers, rates
 from danlu.tuning.method import Method
 
 
@@ -53,7 +52,7 @@ class Full(Method):
         """
         if self.layer_decay is None and self.unfreeze is None:
             return ()
-        found = layers(cast(PreTrainedModel, model))
+        found = layers(cast(PreTrainedModel, model)).in_order()
         apart = self.unfreeze or 0.0
         steps = apart * total if apart < 1 else apart
         below = len(found) - 1
@@ -63,11 +62,4 @@ class Full(Method):
                 f"steps, and the training has {total:,}; write less than "
                 f"{1 / below if apart < 1 else total / below:.3g}"
             )
-        return [
-            Group(frozenset(names), partial(_factor, (self.layer_decay or 1.0) ** depth, depth * steps))
-            for depth, names in enumerate(reversed(found))
-        ]
-
-
-def _factor(rate: float, start: float, step: int) -> float:
-    return rate if step >= start else 0.0
+        return rates(found, self.layer_decay or 1.0, steps)

@@ -16,7 +16,7 @@ from danlu.machine.hub import first_line
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.tuning.added import fill, read, write
-from danlu.tuning.head import above_trunk
+from danlu.tuning.head import fresh_heads
 from danlu.tuning.method import Method
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # peft's own names
@@ -46,16 +46,13 @@ class Lora(Method):
         from peft import LoraConfig, get_peft_model
 
         targets = self._layers(model)
-        # a language model's head is no fresh one, and shares its weights with the embeddings
-        headless = model.base_model is model or model.get_output_embeddings() is not None  # type: ignore[no-untyped-call]
-        heads = [] if headless else above_trunk(model)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]
             lora_dropout=self.dropout,
             use_rslora=self.rslora,
             target_modules=targets,
-            modules_to_save=heads or None,
+            modules_to_save=fresh_heads(model) or None,
             fan_in_fan_out=not isinstance(model.get_submodule(targets[0]), nn.Linear),  # GPT-2 keeps them transposed
         )
         with warnings.catch_warnings():  # peft reads a name that transformers has renamed
