@@ -23,6 +23,8 @@ SETTINGS: dict[str, dict[str, Any]] = {kind: {"kind": kind} for kind in METHODS}
     "full, unfreeze": {"kind": "full", "unfreeze": 2},
     "layers, layer_decay": {"kind": "layers", "top": 1, "layer_decay": 0.5},
     "layers, patterns": {"kind": "layers", "patterns": ["*.0.*"], "layer_decay": 0.5},
+    "lora, dora": {"kind": "lora", "rank": 2, "dora": True},
+    "lora, pissa": {"kind": "lora", "rank": 2, "init": "pissa"},
     "adapter, houlsby": {"kind": "adapter", "placement": "houlsby", "size": 4},
 }
 """Every method as it comes, and with settings that change what the promise is about."""
