@@ -6,7 +6,6 @@ as the principal part of the weights (Meng et al. 2024).
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -23,6 +22,7 @@ from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.tuning.added import fill, read, write
 from danlu.tuning.head import fresh_heads
+from danlu.tuning.linear import linear_layers
 from danlu.tuning.method import Method
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # peft's own names
@@ -67,7 +67,7 @@ class Lora(Method):
         """
         from peft import LoraConfig, get_peft_model
 
-        targets = self._layers(model)
+        targets = linear_layers(model, self.targets, self.kind)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]
@@ -144,38 +144,6 @@ class Lora(Method):
         if self.init == "pissa":
             for name, start in _adapter(model, START).items():
                 found[name] = torch.cat([found[name], start], _along(name))
-        return found
-
-    def _layers(self, model: PreTrainedModel) -> list[str]:
-        """Whole names of the layers to update."""
-        from peft.utils import constants
-        from transformers.pytorch_utils import Conv1D
-
-        usual: Mapping[str, Sequence[str]] = constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
-        trunk: nn.Module = model.base_model
-        prefix = "" if trunk is model else f"{model.base_model_prefix}."
-        head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-        layers = [
-            f"{prefix}{name}"
-            for name, module in trunk.named_modules()
-            if isinstance(module, nn.Linear | Conv1D) and not name.startswith("pooler.") and module is not head
-        ]
-        if not layers:
-            raise Refusal(
-                f"tuning 'lora' finds no linear layer in models of the family '{model.config.model_type}'; "
-                "use full or head"
-            )
-        if self.targets == "all-linear":
-            return layers
-        kind = model.config.model_type
-        if self.targets == "auto" and kind not in usual:
-            raise Refusal(f"tuning.targets: 'auto' knows no layers for the family '{kind}'; use all-linear")
-        wanted = usual[kind] if self.targets == "auto" else self.targets
-        found = [name for name in layers if any(f".{name}".endswith(f".{end}") for end in wanted)]
-        missing = [end for end in wanted if not any(f".{name}".endswith(f".{end}") for name in layers)]
-        if missing:
-            known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
-            raise Refusal(f"tuning.targets: no linear layer is called '{missing[0]}'; there are: {known}")
         return found
 
 
