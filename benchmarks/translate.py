@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="*", default=[*WAYS])
     parser.add_argument("--models", nargs="*", default=[*MODELS])
     options = parser.parse_args()
-    train = {"epochs": options.epochs, "rate": 1e-3, "batch_tokens": 4096, "validation_records": 100, "average": 0.998}
+    train = {"epochs": options.epochs, "rate": 1e-3, "batch_tokens": 1024, "validation_records": 50, "average": 0.99}
     print("| way | model | BLEU | chrF | exact | length | word by word: BLEU, chrF | seconds |")
     print("|---|---|---|---|---|---|---|---|")
     examples = []

@@ -211,7 +211,8 @@ def test_a_file_without_the_column_is_told_how_to_name_it(predict, tmp_path: Pat
     (tmp_path / "new.csv").write_text("id,review\n7,好\n", "utf-8")
     code, _, error = predict(str(tmp_path / "new.csv"))
     assert code == 2
-    assert "no column 'text', but id, review; name the one that is meant: --column NAME" in error
+    assert "there is no column 'text', but id, review, and the task classify reads" in error
+    assert "; name the text with --column NAME, or others with columns.NAME=..." in error
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(

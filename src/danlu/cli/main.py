@@ -29,6 +29,7 @@ COMMANDS = {
     "predict": "Answer for the texts of a file, of standard input or of --text.",
     "chat": "Talk with a model in the terminal; answers come word by word.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
+    "prompt": "Classify by a prompt without training, show what the model saw, and score it.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",
     "verify": "Check that a bundle is whole and answers as it did when it was saved.",

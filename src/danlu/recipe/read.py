@@ -52,20 +52,33 @@ def written(source: str | Path | Mapping[str, Any]) -> Written:
         return given
     path = Path(source)
     if path.is_file():
-        with opened(path, "cannot be read", "give the path of a YAML file"), path.open("rb") as file:
-            name, data = str(path), file.read(4 * LONGEST + 1)  # what is longer is refused by its characters
-    elif str(source) in packaged():
-        name, data = str(source), (files("danlu") / "recipes" / f"{source}.yaml").read_bytes()
-    else:
-        raise Refusal(_no_such_recipe(path))
+        return written_file(path, "a recipe is a mapping with the keys 'name' and 'stages'")
+    if str(source) in packaged():
+        data = (files("danlu") / "recipes" / f"{source}.yaml").read_bytes()
+        return _written(str(source), data, "a recipe is a mapping with the keys 'name' and 'stages'")
+    raise Refusal(_no_such_recipe(path))
+
+
+def written_file(path: Path, expected: str) -> Written:
+    """Read a YAML file that holds a mapping; `expected` says so of files of this sort.
+
+    Raises:
+        Refusal: it cannot be read, is no YAML, or holds no mapping.
+    """
+    with opened(path, "cannot be read", "give the path of a YAML file"), path.open("rb") as file:
+        data = file.read(4 * LONGEST + 1)  # what is longer is refused by its characters
+    return _written(str(path), data, expected)
+
+
+def _written(name: str, data: bytes, expected: str) -> Written:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise Refusal(f"{name} line {line}: this is not UTF-8 text; save the recipe as UTF-8") from error
+        raise Refusal(f"{name} line {line}: this is not UTF-8 text; save the file as UTF-8") from error
     values, lines = parse(text, name)
     if not isinstance(values, dict):
-        raise Refusal(f"{name}: a recipe is a mapping with the keys 'name' and 'stages', not {_short(values)}")
+        raise Refusal(f"{name}: {expected}, not {_short(values)}")
     return Written(name, values, lines)
 
 

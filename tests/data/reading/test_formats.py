@@ -61,6 +61,7 @@ SUFFIXES = {"csv": ".csv", "tsv": ".tsv", "json": ".json", "jsonl": ".jsonl", "t
 def test_every_format_with_a_suffix_is_covered() -> None:
     elsewhere = {"pfr", "words", "conll", "squad", "spans", "chat", "marked", "folder", "pdf", "arrow", "hub"}
     elsewhere |= {"doccano", "label_studio", "brat"}  # test_annotated.py
+    elsewhere |= {"choices", "relations"}  # test_choices_and_relations.py
     assert set(kinds(Format)) == set(SUFFIXES) | elsewhere  # test_structured_formats.py, test_documents.py
 
 

@@ -95,6 +95,13 @@ def _paired(
 ) -> list[Comparison]:
     scored = any(metric.needs_scores for metric in metrics.values())
     one, two = (_side(folder, form, labels, scored=scored) for folder in folders)
+    return compared_sides(metrics, one, two, resamples=resamples, seed=seed)
+
+
+def compared_sides(
+    metrics: dict[str, Metric], one: Side, two: Side, *, resamples: int = 1000, seed: int = 0
+) -> list[Comparison]:
+    """Each metric of two sides that answered the same records, resampled record by record."""
     two.gold = one.gold
     scores = score_sides(metrics, two, ("first", one), resamples=resamples, seed=seed)
     assert scores.baseline is not None

@@ -1,0 +1,141 @@
+"""A prompt examined on records with the truth, and two prompts beside each other on the same records."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from danlu.data.cleaning.cleaner import Rewriter
+from danlu.data.record import Record
+from danlu.evaluate.scoring.compare import Compared, compared_sides
+from danlu.evaluate.scoring.examine import Examination, examine
+from danlu.evaluate.scoring.metric import measures
+from danlu.evaluate.scoring.score import filled
+from danlu.evaluate.scoring.side import Side
+from danlu.prompt.answering import Told, answered
+from danlu.prompt.scorer import Scorer
+from danlu.prompt.shots import Shots, label_among
+from danlu.prompt.template import PromptTemplate
+from danlu.refusal import Refusal
+from danlu.task.task import Prediction
+from danlu.task.tasks.classify import Classify
+
+
+@dataclass
+class Examined:
+    """What came of a prompt.
+
+    - `found`: scores, the worst errors and the answers of all records.
+    - `told`: what the model said of the first records.
+    - `raw`: the answers without calibration; None where the template does not calibrate.
+    """
+
+    found: Examination
+    told: list[Told]
+    left_out: int
+    raw: Side | None = None
+
+
+@dataclass
+class _Watched:
+    """Predictions as they come, of which the first are kept whole."""
+
+    told: Iterator[Told]
+    most: int
+    first: list[Told] = field(default_factory=list)
+    raw: list[Prediction] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        for each in self.told:
+            if len(self.first) < self.most:
+                self.first.append(each)
+            self.raw.append(each.prediction(raw=True))
+            yield each.prediction()
+
+
+def examine_prompt(
+    scorer: Scorer,
+    template: PromptTemplate,
+    records: Sequence[Record],
+    pool: Sequence[Record] = (),
+    *,
+    pool_name: str = "the examples",
+    shown: int = 1,
+    metrics: Sequence[str] = (),
+    resamples: int = 1000,
+) -> Examined:
+    """Put each record to the model, and score the answers; what is said of the first `shown` records is kept.
+
+    Raises:
+        Refusal: a record lacks a column or has a label without a word, there are too few examples in `pool`, or a
+            prompt is too long.
+    """
+    truths = with_labels(template, records)
+    asked = rewritten(template, truths, scorer.rewriters)
+    task = Classify(labels=template.labels)
+    shots = Shots(template, rewritten(template, pool, scorer.rewriters), asked, pool_name)
+    watched = _Watched(answered(scorer, template, asked, shots), shown)
+    found = examine(task, lambda _: iter(watched), truths, metrics=metrics, resamples=resamples)
+    raw = None
+    if template.calibrate:
+        raw = filled(task, found.side.gold, watched.raw, measures([*task.metrics, *metrics], task.examined_as))
+    return Examined(found, watched.first, shots.left_out, raw)
+
+
+def with_labels(template: PromptTemplate, records: Sequence[Record]) -> list[Record]:
+    """The records with the truth as `label`, spelled as the template does.
+
+    Raises:
+        Refusal: one lacks what the template's slots need, or has a label without a word.
+    """
+    for number, record in enumerate(records):
+        template.values(record, f"record {number + 1:,}")
+    return [record | {"label": label_among(template, record, number)} for number, record in enumerate(records)]
+
+
+def rewritten(template: PromptTemplate, records: Sequence[Record], rewriters: Sequence[Rewriter]) -> list[Record]:
+    """The records with the texts of the slots as the model's training data had them."""
+    found = list(records)
+    for rewriter in rewriters:
+        for column in template.columns.values():
+            rows = [row for row, record in enumerate(found) if isinstance(record.get(column), str)]
+            for row, new in zip(rows, rewriter.rewrite([found[row][column] for row in rows]), strict=True):
+                found[row] = found[row] | {column: new}
+    return found
+
+
+def compare_sides(one: Side, two: Side, metrics: Sequence[str] = (), resamples: int = 1000) -> Compared:
+    """How much better the second answered the same records, resampled record by record."""
+    task = Classify()
+    measured = measures([*task.metrics, *metrics], task.examined_as)
+    return Compared(paired=True, metrics=compared_sides(measured, one, two, resamples=resamples))
+
+
+def compare_prompts(
+    scorer: Scorer,
+    templates: tuple[PromptTemplate, PromptTemplate],
+    records: Sequence[Record],
+    pool: Sequence[Record] = (),
+    *,
+    pool_name: str = "the examples",
+    shown: int = 1,
+    metrics: Sequence[str] = (),
+    resamples: int = 1000,
+) -> tuple[Compared, list[Examined]]:
+    """Two prompts on the same records: the comparison, and what came of each.
+
+    Raises:
+        Refusal: their labels differ; see `examine_prompt`.
+    """
+    one, two = templates
+    if set(one.labels) != set(two.labels):
+        raise Refusal(
+            f"the two templates choose between other labels ({', '.join(one.labels)}; {', '.join(two.labels)}); give "
+            "both a word for the same labels"
+        )
+    second = two.model_copy(update={"verbalizer": {label: two.verbalizer[label] for label in one.labels}})
+    examined = [
+        examine_prompt(
+            scorer, each, records, pool, pool_name=pool_name, shown=shown, metrics=metrics, resamples=resamples
+        )
+        for each in (one, second)
+    ]
+    return compare_sides(examined[0].found.side, examined[1].found.side, metrics, resamples), examined

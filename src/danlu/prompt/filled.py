@@ -1,0 +1,57 @@
+"""A template filled in: what stands before the answer, and behind it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from danlu.data.record import Record
+from danlu.prompt.template import LABEL, PromptTemplate, pieces
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a model reads of one record.
+
+    - `before`, `after`: the text on both sides of the answer.
+    - `where`: how messages call it; two of the same text are equal whatever they are called.
+    """
+
+    before: str
+    after: str
+    where: str = field(default="", compare=False)
+
+    def whole(self, word: str) -> str:
+        """The text with a word in the place of the answer."""
+        return self.before + word + self.after
+
+
+def filled(template: PromptTemplate, values: Mapping[str, str], shown: Sequence[str], where: str) -> Filled:
+    """The template with values in its slots, behind the examples that are `shown`, each a text."""
+    first = [template.instruction] if template.instruction else []
+    before, after = _sides(template.text, values)
+    return Filled(template.between.join([*first, *shown, before]), after, where)
+
+
+def example(template: PromptTemplate, record: Record, label: str, where: str) -> str:
+    """A record with the word of its label, as it is shown to the model."""
+    before, after = _sides(template.example or template.text, template.values(record, where))
+    return before + template.verbalizer[label] + after
+
+
+def content_free(template: PromptTemplate, shown: Sequence[str]) -> list[Filled]:
+    """The prompts of no text, behind the same examples; what the model answers to them is its prejudice."""
+    return [
+        filled(template, dict.fromkeys(template.columns, nothing), shown, f"the content-free input '{nothing}'")
+        for nothing in template.content_free
+    ]
+
+
+def _sides(text: str, values: Mapping[str, str]) -> tuple[str, str]:
+    sides = ["", ""]
+    side = 0
+    for literal, slot in pieces(text):
+        sides[side] += literal
+        if slot == LABEL:
+            side = 1
+        elif slot is not None:
+            sides[side] += values[slot]
+    return sides[0], sides[1]

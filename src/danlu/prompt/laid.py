@@ -1,0 +1,75 @@
+"""A prompt in tokens, with each word in the place of the answer: which tokens are the word."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Encoding
+
+from danlu.prompt.filled import Filled
+from danlu.refusal import Refusal
+from danlu.text.tokenizing.tokenized import tokenized
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Scored:
+    """How likely a word was found.
+
+    - `log_probability`: natural logarithm, of all that was scored.
+    - `tokens`, `characters`: of all that was scored.
+    """
+
+    log_probability: float
+    tokens: int
+    characters: int
+
+
+@dataclass(frozen=True)
+class Laid:
+    """The tokens of a prompt with a word in it, of which those from `first` to before `end` hold the word."""
+
+    ids: tuple[int, ...]
+    first: int
+    end: int
+
+
+def laid(filled: Sequence[Filled], words: Sequence[str], tokenizer: Tokenizer, *, special: bool) -> list[list[Laid]]:
+    """Each prompt with each word, cut into tokens as a whole, so that borders are those of running text.
+
+    Raises:
+        Refusal: a word has no token or unknown ones, or two words have the same.
+    """
+    encodings = tokenized([each.whole(word) for each in filled for word in words], tokenizer, special=special)
+    found = []
+    for each in filled:
+        rows = [_laid(next(encodings), len(each.before), word, tokenizer) for word in words]
+        owners: dict[tuple[int, ...], str] = {}
+        for row, word in zip(rows, words, strict=True):
+            other = owners.setdefault(row.ids, word)
+            if other != word:
+                raise Refusal(
+                    f"the words '{other}' and '{word}' of the verbalizer are the same tokens to the model's tokenizer; "
+                    "choose others"
+                )
+        found.append(rows)
+    return found
+
+
+def refuse_long(filled: Filled, tokens: int, limit: int) -> None:
+    """Raise `Refusal` for a prompt that is longer than a model takes."""
+    if tokens > limit:
+        raise Refusal(
+            f"{filled.where}: the prompt with the word of a label has {tokens:,} tokens, and the model takes "
+            f"{limit:,}; show fewer examples ('shots'), or let fewer characters of a text be read ('longest')"
+        )
+
+
+def _laid(encoding: Encoding, start: int, word: str, tokenizer: Tokenizer) -> Laid:
+    stop = start + len(word)
+    places = [place for place, (left, right) in enumerate(encoding.offsets) if left < stop and right > max(start, left)]
+    if not places:
+        raise Refusal(f"the model's tokenizer makes no token of the word '{word}' of the verbalizer; choose another")
+    ids = encoding.ids
+    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in ids[places[0] : places[-1] + 1]:
+        raise Refusal(f"the word '{word}' of the verbalizer is unknown to the model's tokenizer; choose another")
+    return Laid(tuple(ids), places[0], places[-1] + 1)

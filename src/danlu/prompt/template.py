@@ -1,0 +1,186 @@
+r"""A prompt as a file: a text with slots, the word of each label, and how examples stand before it.
+
+    text: "Review: {text}\nIt was {label}."
+    verbalizer: {positive: great, negative: terrible}
+    shots: 4
+
+The words stand for labels as in Schick and Schuetze (2021), the examples are shown as in Brown et al. (2020).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from danlu.data.labels import is_empty, label_of, trimmed
+from danlu.data.record import Record
+from danlu.recipe.part import Part, nearest
+from danlu.recipe.read import sentences, written_file
+from danlu.refusal import Refusal
+
+LABEL = "label"
+"""The slot of the answer."""
+
+NOTE = "write '{{' and '}}' for brackets that are text"
+
+
+def _labels(value: Any) -> Any:
+    """Labels as YAML may read them, numbers too, as texts; words likewise."""
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        label_of(label) or "": label_of(word) if not isinstance(word, str) else word for label, word in value.items()
+    }
+
+
+def _different_words(words: dict[str, str]) -> dict[str, str]:
+    if len(words) < 2:
+        raise ValueError("a prompt chooses between two labels or more; write the word of each, as LABEL: WORD")
+    owners: dict[str, str] = {}
+    for label, word in words.items():
+        if is_empty(label) or is_empty(word):
+            raise ValueError(f"the label '{label}' has the word '{word}'; both must be texts that are not empty")
+        other = owners.setdefault(trimmed(word), label)
+        if other != label:
+            raise ValueError(
+                f"the labels '{other}' and '{label}' have the same word '{trimmed(word)}', so no answer could tell "
+                "them apart; give each a word of its own"
+            )
+    return words
+
+
+def _well_formed(text: str | None) -> str | None:
+    if text is not None and slots_in(text).count(LABEL) != 1:
+        raise ValueError(f"must hold {{{LABEL}}} once, where the word of the label is to stand")
+    return text
+
+
+def pieces(text: str) -> list[tuple[str, str | None]]:
+    """What a text with slots is made of: literal text, each time with the slot behind it; None behind the last."""
+    try:
+        found = [(literal, name, spec, how) for literal, name, spec, how in Formatter().parse(text)]
+    except ValueError as error:
+        raise PydanticCustomError("slots", "{error}; {note}", {"error": str(error), "note": NOTE}) from None
+    for _, name, spec, how in found:
+        if name is not None and (spec or how or not name.isidentifier()):
+            raise PydanticCustomError(
+                "slots",
+                "'{slot}' is no slot; a slot is the name of a column in brackets, as {example}; {note}",
+                {"slot": f"{{{name}{':' + spec if spec else ''}}}", "example": "{text}", "note": NOTE},
+            )
+    return [(literal, name) for literal, name, _, _ in found]
+
+
+def slots_in(text: str) -> list[str]:
+    """The names of the slots of a text, in order."""
+    return [name for _, name in pieces(text) if name is not None]
+
+
+class PromptTemplate(Part):
+    """How a record is put to a language model, and which word stands for which label."""
+
+    text: Annotated[str, AfterValidator(_well_formed)] = Field(
+        description="what the model reads, with slots in brackets: {label} for the answer, others for columns"
+    )
+    verbalizer: Annotated[dict[str, str], BeforeValidator(_labels), AfterValidator(_different_words)] = Field(
+        description="label: the word that stands for it"
+    )
+    slots: dict[str, str] = Field(default={}, description="slot: the column of the data, where their names differ")
+    instruction: str = Field(default="", description="what stands before everything else, once")
+    shots: int = Field(
+        default=0, ge=0, le=1000, description="examples with their labels that are shown before the text"
+    )
+    choose: Literal["random", "balanced", "similar"] = Field(
+        default="balanced",
+        description="which examples; balanced: of each label as many; similar: those that are most like the text",
+    )
+    example: Annotated[str | None, AfterValidator(_well_formed)] = Field(
+        default=None, description="how an example is written; None: as the text"
+    )
+    between: str = Field(default="\n\n", description="what stands between instruction, examples and the text")
+    seed: int = Field(default=0, ge=0, description="which examples, and in which order")
+    divide_by: Literal["tokens", "characters", "nothing"] = Field(
+        default="tokens", description="length of a word by which its log-likelihood is divided"
+    )
+    calibrate: bool = Field(
+        default=True, description="divide by what the model answers where there is no text (Zhao et al., 2021)"
+    )
+    content_free: tuple[str, ...] = Field(
+        default=("N/A", ""), min_length=1, description="what stands in the slots then; the mean of several"
+    )
+    longest: int | None = Field(
+        default=None, ge=1, description="characters of a slot's text that are read; None: all, and too many are refused"
+    )
+
+    @model_validator(mode="after")
+    def _slots_are_used(self) -> Self:
+        if not self.columns:
+            raise ValueError(f"'text' has no slot but {{{LABEL}}}, so every record would get one answer; add {{text}}")
+        used = [*slots_in(self.text), *slots_in(self.example or "")]
+        for slot in self.slots:
+            if slot not in used:
+                raise ValueError(
+                    f"'slots' names '{slot}', which the text does not use{nearest(slot, used)}; use {{{slot}}} in the "
+                    "text, or leave it out of 'slots'"
+                )
+        strange = [slot for slot in slots_in(self.example or "") if slot not in slots_in(self.text)]
+        if strange:
+            raise ValueError(
+                f"'example' has the slot {{{strange[0]}}}, which 'text' has not; use the same slots in both"
+            )
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the file."""
+        return tuple(self.verbalizer)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Slot: column of the data, of all slots but the label's."""
+        return {slot: self.slots.get(slot, slot) for slot in slots_in(self.text) if slot != LABEL}
+
+    @property
+    def label_column(self) -> str:
+        """The column of the truth."""
+        return self.slots.get(LABEL, LABEL)
+
+    def values(self, record: Record, where: str) -> dict[str, str]:
+        """What stands in the slots for a record; `where` names it.
+
+        Raises:
+            Refusal: the record lacks a column, or it holds no text.
+        """
+        found = {}
+        for slot, column in self.columns.items():
+            if column not in record:
+                there = ", ".join(map(str, record)) or "none"
+                raise Refusal(
+                    f"{where}: the slot {{{slot}}} of the template needs the column '{column}', and the columns are: "
+                    f"{there}{nearest(column, list(map(str, record)))}; name it under the template's 'slots', as "
+                    f"{slot}: COLUMN"
+                )
+            value = record[column]
+            if not isinstance(value, str | int | float) or isinstance(value, bool):
+                raise Refusal(f"{where}: column '{column}' must be text, and it is of type {type(value).__name__}")
+            found[slot] = str(value)[: self.longest]
+        return found
+
+
+def read_template(path: str | Path) -> PromptTemplate:
+    """Read a template from its file.
+
+    Raises:
+        Refusal: there is no such file, it is no YAML, or a key of it is wrong; names file, line and key.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise Refusal(f"{path}: there is no such template; give the path of a YAML file with 'text' and 'verbalizer'")
+    plain = written_file(file, "a template is a mapping with the keys 'text' and 'verbalizer'")
+    try:
+        return PromptTemplate.model_validate(plain.data)
+    except ValidationError as error:
+        raise Refusal(sentences(error, plain)) from error
