@@ -73,6 +73,11 @@ class Parameters(ABC):
         """The parameters themselves, in float32: what optimizers, averages and checkpoints move and keep."""
         return [tensor.detach() for share in self.shares for tensor in share.tensors]
 
+    def gradients(self) -> list[Tensor]:
+        """The gradients of `values`, laid out alike; zero where nothing moves."""
+        values = [tensor for share in self.shares for tensor in share.tensors]
+        return [torch.zeros_like(value) if value.grad is None else value.grad for value in values]
+
     def step(self, optimizer: Optimizer, rate: float) -> None:
         """Let `optimizer`, made of `shares` in their order, move what moves; `publish` is to follow."""
         for settings, share in zip(optimizer.param_groups, self.shares, strict=True):

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from danlu.machine.interrupt import noted_interrupts
 from danlu.machine.limit import limit_of
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
 from danlu.model.word_rows import parameters_of
-from danlu.text.batching.batch import LOGGED
+from danlu.text.batching.batch import LOGGED, Batch
 from danlu.train import checkpoint
 from danlu.train.average import Average
 from danlu.train.batches import Batches
@@ -131,7 +131,7 @@ class TrainingRun:
         saved, recent = time.monotonic(), list[Step]()
         with closing(self._steps()) as taken:
             for step in taken:
-                if self.method.after_step(self.model, self.weights, step.number):
+                if self._changed_by_method(step):
                     self.parameters.publish()
                 self.average.update(step.number)
                 self.state.step = step.number + 1
@@ -169,7 +169,7 @@ class TrainingRun:
             yield from steps(
                 replicas,
                 groups,
-                self.loss,
+                self._penalised,
                 self.optimizer,
                 self.parameters,
                 rate=self._rate,
@@ -178,6 +178,24 @@ class TrainingRun:
                 seed=self.seed,
                 scaler=self.scaler,
             )
+
+    def _changed_by_method(self, step: Step) -> bool:
+        """Let the method do what it does after a step; whether it has changed the weights."""
+        method, changed = self.method, False
+        if type(method).after_gradients is not Method.after_gradients and math.isfinite(step.gradient_norm):
+            gradients = self.parameters.by_name(self.parameters.gradients())
+            with torch.no_grad():
+                changed = method.after_gradients(self.model, self.weights, gradients, step.number, self.total)
+        return method.after_step(self.model, self.weights, step.number) or changed
+
+    def _penalised(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """The loss with what the method adds, in parts that come to one whole over the batches of a step."""
+        sums = self.loss(model, batch)
+        penalty = self.method.penalty(model)
+        if penalty is not None:
+            first = next(name for name in sums if not name.startswith(LOGGED))
+            sums[first] = sums[first] + penalty * batch.counts[first]
+        return sums
 
     def _out_of_patience(self) -> bool:
         return bool(self.settings.patience and self.state.stale >= self.settings.patience)

@@ -61,6 +61,19 @@ class Method(Part):
         """
         return {}
 
+    def penalty(self, model: nn.Module) -> Tensor | None:
+        """What is added to the loss of each step, for `model`, which may be a replica; None for nothing."""
+        return None
+
+    def after_gradients(
+        self, model: nn.Module, weights: Mapping[str, Tensor], gradients: Mapping[str, Tensor], step: int, total: int
+    ) -> bool:
+        """Called as `after_step`, before it, with the gradients that the step of this number, of `total`, has taken.
+
+        They are by name, in float32, and clipped. A step that was left out, since they were not finite, is none.
+        """
+        return False
+
     def after_step(self, model: nn.Module, weights: Mapping[str, Tensor], step: int) -> bool:
         """Called without gradients after the step of this number; whether `weights` were changed.
 

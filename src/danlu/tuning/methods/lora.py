@@ -1,12 +1,17 @@
-"""Low-rank updates beside frozen weights (Hu et al. 2021), scaled by the root of the rank (Kalajdzievski 2023)."""
+"""Low-rank updates beside frozen weights (Hu et al. 2021), scaled by the root of the rank (Kalajdzievski 2023).
+
+With `dora` the lengths of the weight vectors are learnt apart (Liu et al. 2024); with `init: pissa` the updates begin
+as the principal part of the weights (Meng et al. 2024).
+"""
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
-from pydantic import Field
+import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -17,9 +22,13 @@ from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.tuning.added import fill, read, write
 from danlu.tuning.head import fresh_heads
+from danlu.tuning.linear import linear_layers
 from danlu.tuning.method import Method
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # peft's own names
+
+START = "start"
+"""What the frozen second update is called that takes off what the first began as."""
 
 DECISIVE = ("r", "lora_alpha", "use_rslora", "use_dora", "bias", "fan_in_fan_out", "target_modules", "modules_to_save")
 """Settings that the same weights give other answers with."""
@@ -32,25 +41,39 @@ class Lora(Method):
     alpha: float = Field(default=16, gt=0, description="scale: alpha / sqrt(rank), or alpha / rank without rslora")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before each update")
     rslora: bool = Field(default=True, description="scale by the root of the rank, so that large ranks learn as well")
+    dora: bool = Field(default=False, description="learn the length of each weight vector apart from its direction")
+    init: Literal["default", "pissa"] = Field(
+        default="default",
+        description="pissa: each update begins as the principal part of its layer's weights, which is taken off again",
+    )
     targets: Literal["auto", "all-linear"] | list[str] = Field(
         default="all-linear",
         description="layers: all-linear for every one of the trunk, auto for peft's choice, or ends of their names",
     )
 
+    @model_validator(mode="after")
+    def _one_beginning(self) -> Self:
+        if self.dora and self.init == "pissa":
+            raise ValueError(
+                "'dora' scales one update, and 'init: pissa' takes a second one off; leave out one of them"
+            )
+        return self
+
     def apply(self, model: PreTrainedModel) -> nn.Module:
-        """The model inside peft's wrapper; the updates begin at zero and have the model's number format.
+        """The model inside peft's wrapper; nothing it says is changed yet, and updates have its number format.
 
         Raises:
             Refusal: no layer is called as `targets` says, there is none, or peft cannot update one of them.
         """
         from peft import LoraConfig, get_peft_model
 
-        targets = self._layers(model)
+        targets = linear_layers(model, self.targets, self.kind)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]
             lora_dropout=self.dropout,
             use_rslora=self.rslora,
+            use_dora=self.dora,
             target_modules=targets,
             modules_to_save=fresh_heads(model) or None,
             fan_in_fan_out=not isinstance(model.get_submodule(targets[0]), nn.Linear),  # GPT-2 keeps them transposed
@@ -58,9 +81,14 @@ class Lora(Method):
         with warnings.catch_warnings():  # peft reads a name that transformers has renamed
             warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
             try:
-                return cast(nn.Module, get_peft_model(model, config, autocast_adapter_dtype=False))
+                tuned: Any = get_peft_model(model, config, autocast_adapter_dtype=False)
             except ValueError as error:  # of the layers of state spaces, say
                 raise Refusal(f"tuning.targets: {first_line(error)}; name other layers, or use full") from error
+        return cast(nn.Module, _begin_principal(tuned, config) if self.init == "pissa" else tuned)
+
+    def state(self, model: nn.Module) -> dict[str, Tensor]:
+        """Where the updates began, with `init: pissa`."""
+        return {name: value for name, value in model.named_parameters() if f".{START}." in name}
 
     def merge(self, model: nn.Module) -> PreTrainedModel:
         """The plain model with the updates added to its weights; in float32, since sums round in bfloat16."""
@@ -83,7 +111,7 @@ class Lora(Method):
 
     def save(self, model: nn.Module, folder: Path) -> None:
         """Write the updates and the heads as peft does, `adapter_config.json` and `adapter_model.safetensors`."""
-        write(folder / WEIGHTS, _adapter(model), self.kind, self.base(model))
+        write(folder / WEIGHTS, self._joined(model), self.kind, self.base(model))
         write_text(folder / CONFIG, json.dumps(_config(model), indent=1, sort_keys=True) + "\n")
 
     def load(self, model: PreTrainedModel, folder: Path) -> nn.Module:
@@ -101,48 +129,62 @@ class Lora(Method):
                 f"{folder / CONFIG}: '{other[0]}' is {theirs!r:.100} there and {own!r:.100} here; "
                 "give the settings of tuning that it was saved with"
             )
-        fill(_adapter(tuned), read(folder / WEIGHTS, self.kind, self.base(tuned)), folder / WEIGHTS)
+        found = read(folder / WEIGHTS, self.kind, self.base(tuned))
+        if self.init == "pissa":
+            fill(self._joined(tuned), found, folder / WEIGHTS)  # refuses what has other names or shapes
+            for name, start in _adapter(tuned, START).items():
+                found[name], second = torch.split(found[name], self.rank, _along(name))
+                start.copy_(second)
+        fill(_adapter(tuned), found, folder / WEIGHTS)
         return tuned
 
-    def _layers(self, model: PreTrainedModel) -> list[str]:
-        """Whole names of the layers to update."""
-        from peft.utils import constants
-        from transformers.pytorch_utils import Conv1D
-
-        usual: Mapping[str, Sequence[str]] = constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
-        trunk: nn.Module = model.base_model
-        prefix = "" if trunk is model else f"{model.base_model_prefix}."
-        head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-        layers = [
-            f"{prefix}{name}"
-            for name, module in trunk.named_modules()
-            if isinstance(module, nn.Linear | Conv1D) and not name.startswith("pooler.") and module is not head
-        ]
-        if not layers:
-            raise Refusal(
-                f"tuning 'lora' finds no linear layer in models of the family '{model.config.model_type}'; "
-                "use full or head"
-            )
-        if self.targets == "all-linear":
-            return layers
-        kind = model.config.model_type
-        if self.targets == "auto" and kind not in usual:
-            raise Refusal(f"tuning.targets: 'auto' knows no layers for the family '{kind}'; use all-linear")
-        wanted = usual[kind] if self.targets == "auto" else self.targets
-        found = [name for name in layers if any(f".{name}".endswith(f".{end}") for end in wanted)]
-        missing = [end for end in wanted if not any(f".{name}".endswith(f".{end}") for name in layers)]
-        if missing:
-            known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
-            raise Refusal(f"tuning.targets: no linear layer is called '{missing[0]}'; there are: {known}")
+    def _joined(self, model: nn.Module) -> dict[str, Tensor]:
+        """What was added as one update; what is taken off as further ranks of it, so that plain peft reads it."""
+        found = _adapter(model)
+        if self.init == "pissa":
+            for name, start in _adapter(model, START).items():
+                found[name] = torch.cat([found[name], start], _along(name))
         return found
 
 
-def _adapter(model: nn.Module) -> dict[str, Tensor]:
+@torch.no_grad()
+def _begin_principal(tuned: Any, config: Any) -> Any:
+    """Let each update begin as the principal part of its layer's weights (Meng et al. 2024, PiSSA).
+
+    The weights stay as they are: what the updates began as is taken off by a second, frozen one.
+    """
+    tuned.add_adapter(START, replace(config, modules_to_save=None), autocast_adapter_dtype=False)
+    for layer in tuned.modules():
+        if START not in getattr(layer, "lora_A", ()):
+            continue
+        weight = layer.get_base_layer().weight.float()
+        left, values, right = torch.linalg.svd(weight.T if config.fan_in_fan_out else weight, full_matrices=False)
+        root = (values[: config.r] / layer.scaling["default"]).sqrt()
+        rank = len(root)  # a small layer may have fewer
+        for name, sign in (("default", 1), (START, -1)):
+            down, up = layer.lora_A[name].weight, layer.lora_B[name].weight
+            up.zero_()
+            down[:rank], up[:, :rank] = root[:, None] * right[:rank], sign * left[:, :rank] * root
+            if name == START:
+                down[rank:] = layer.lora_A["default"].weight[rank:]
+    tuned.base_model.set_adapter(["default", START])
+    for name, parameter in tuned.named_parameters():
+        if f".{START}." in name:
+            parameter.requires_grad_(requires_grad=False)
+    return tuned
+
+
+def _along(name: str) -> int:
+    """The dimension of the ranks."""
+    return 0 if ".lora_A." in name else 1
+
+
+def _adapter(model: nn.Module, which: str = "default") -> dict[str, Tensor]:
     """What was added, under peft's names; no copies."""
     from peft import get_peft_model_state_dict
 
     # peft looks for embeddings by their names, and would ask the hub whether they have grown
-    found: dict[str, Tensor] = get_peft_model_state_dict(model, save_embedding_layers=False)
+    found: dict[str, Tensor] = get_peft_model_state_dict(model, adapter_name=which, save_embedding_layers=False)
     return found
 
 
@@ -150,5 +192,8 @@ def _config(model: nn.Module) -> dict[str, Any]:
     """What peft writes of an adapter, without the path of the base: it may lie elsewhere, and its hash tells it."""
     wrapper: Any = model
     plain = wrapper.peft_config["default"].to_dict()
+    if START in wrapper.peft_config:  # the scale of each rank stays
+        scale = 2**0.5 if plain["use_rslora"] else 2
+        plain |= {"r": 2 * plain["r"], "lora_alpha": scale * plain["lora_alpha"]}
     plain |= {"base_model_name_or_path": None, "inference_mode": True, "peft_type": plain["peft_type"].value}
     return {name: sorted(value) if isinstance(value, set) else value for name, value in plain.items()}
