@@ -43,6 +43,7 @@ WORDS = {
         ["BUNDLE", "DATA", "--baseline", EVIL],
         ["BUNDLE", "DATA", "--metric", EVIL],
     ],
+    "prompt": [["BUNDLE", "DATA", "DATA"], [EVIL, "DATA", "DATA"], ["BUNDLE", EVIL, "DATA"], ["BUNDLE", "DATA", EVIL]],
     "compare": [["EVALUATION", "EVALUATION"], [EVIL, "EVALUATION"], ["EVALUATION", "EVALUATION", "--resamples", EVIL]],
     "report": [["RUN"], [EVIL], ["RUN", "--language", EVIL]],
     "verify": [["BUNDLE"], [EVIL], ["BUNDLE", "--precision", EVIL]],
