@@ -69,6 +69,14 @@ def test_questions_that_do_not_fit_are_told_before_the_training_or_left_out_of_t
     plain["model"]["task"]["too_long"] = "stop"
     plain["model"]["data"]["path"] = str(tmp_path / "short.jsonl")
     (tmp_path / "short.jsonl").write_text(json.dumps({"messages": talks[0]}) + "\n")
-    with pytest.raises(Refusal, match=r"validation data, record 2: what is asked has .* tokens, and a row takes 64"):
+    with pytest.raises(Refusal, match=r"validation data, record 2: the conversation has .* tokens and a row takes 64; shorten it"):
         danlu.run({"name": "stop", "stages": plain}, root=tmp_path / "runs", say=lambda _line: None)
     assert not list(tmp_path.glob("runs/stop/model/log.jsonl"))
+
+
+def test_what_is_no_conversation_is_refused_and_not_left_out_of_the_validation(tmp_path: Path) -> None:
+    plain = stages(tmp_path, too_long="drop")
+    (tmp_path / "held.jsonl").write_text('{"messages": [{"role": "user", "content": "one"}]}\n')
+    plain["model"]["validation"] = {"kind": "jsonl", "path": str(tmp_path / "held.jsonl")}
+    with pytest.raises(Refusal, match=r"validation data, record 1: "):
+        danlu.run({"name": "talk", "stages": plain}, root=tmp_path / "runs", say=lambda _line: None)

@@ -15,7 +15,6 @@ from danlu.refusal import Refusal
 from danlu.stages.ready import (
     Learnt,
     Prepared,
-    encoded_to_validate,
     fitted,
     learnt_from,
     network,
@@ -28,6 +27,7 @@ from danlu.stages.recipe import read
 from danlu.stages.run import plan
 from danlu.stages.sources import tokenizer_of
 from danlu.stages.stage import Place, Stage
+from danlu.stages.validating import encoded_to_validate
 from danlu.task.task import Task
 from danlu.train.events import Event, Stopped, Validated
 from danlu.train.settings import Training

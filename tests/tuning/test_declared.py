@@ -89,3 +89,16 @@ def test_a_fresh_process_says_what_was_trained(tiny: SimpleNamespace, tmp_path: 
     assert said.keys() == expected.keys()
     assert len(said) == 3 * len(kinds(Method)) - 1
     assert [name for name, value in expected.items() if not torch.equal(said[name], value)] == []
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ({"kind": "layers", "top": 1, "patterns": ["*.0.*"]}, "'top' has no effect beside 'patterns'"),
+        ({"kind": "prompt", "text": "say", "init": "random"}, "'text' and 'init: random' both say"),
+        ({"kind": "prefix", "text": "say", "init": "random"}, "'text' and 'init: random' both say"),
+    ],
+)
+def test_settings_without_effect_are_refused(section: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Method.model_validate(section)

@@ -42,7 +42,7 @@ def unpacked(path: Path) -> Path:
     Raises:
         Refusal: the package `gguf` is missing, the file is damaged or of an unknown family, or the disk is full.
     """
-    needed("gguf", "gguf", f"{path}: to read GGUF files")
+    needed("gguf", "gguf", f"{path}: a GGUF file")
     there = path.resolve().stat()
     key = hashlib.sha256(f"{path.resolve()} {there.st_size} {there.st_mtime_ns}".encode()).hexdigest()
     folder = cache_folder() / "gguf" / f"{path.stem[:40]}-{key[:16]}"

@@ -20,7 +20,7 @@ from danlu.prompt.shots import Shots
 from danlu.prompt.template import PromptTemplate
 from danlu.task.task import Prediction
 
-BLOCK = 256  # records whose prompts are in memory at once
+BLOCK = 64  # records whose prompts are in memory at once; who waits is told after each of these
 
 Shares = NDArray[np.float64]
 

@@ -1,7 +1,8 @@
 """A prompt examined on records with the truth, and two prompts beside each other on the same records."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
@@ -40,6 +41,7 @@ class _Watched:
 
     told: Iterator[Told]
     most: int
+    seen: Callable[[int], object]
     first: list[Told] = field(default_factory=list)
     raw: list[Prediction] = field(default_factory=list)
 
@@ -48,6 +50,7 @@ class _Watched:
             if len(self.first) < self.most:
                 self.first.append(each)
             self.raw.append(each.prediction(raw=True))
+            self.seen(len(self.raw))
             yield each.prediction()
 
 
@@ -61,8 +64,11 @@ def examine_prompt(
     shown: int = 1,
     metrics: Sequence[str] = (),
     resamples: int = 1000,
+    seen: Callable[[int], object] = lambda _count: None,
 ) -> Examined:
     """Put each record to the model, and score the answers; what is said of the first `shown` records is kept.
+
+    `seen` is told after each record how many are answered.
 
     Raises:
         Refusal: a record lacks a column or has a label without a word, there are too few examples in `pool`, or a
@@ -72,7 +78,7 @@ def examine_prompt(
     asked = rewritten(template, truths, scorer.rewriters)
     task = Classify(labels=template.labels)
     shots = Shots(template, rewritten(template, pool, scorer.rewriters), asked, pool_name)
-    watched = _Watched(answered(scorer, template, asked, shots), shown)
+    watched = _Watched(answered(scorer, template, asked, shots), shown, seen)
     found = examine(task, lambda _: iter(watched), truths, metrics=metrics, resamples=resamples)
     raw = None
     if template.calibrate:
@@ -114,13 +120,9 @@ def compare_prompts(
     templates: tuple[PromptTemplate, PromptTemplate],
     records: Sequence[Record],
     pool: Sequence[Record] = (),
-    *,
-    pool_name: str = "the examples",
-    shown: int = 1,
-    metrics: Sequence[str] = (),
-    resamples: int = 1000,
+    **how: Any,
 ) -> tuple[Compared, list[Examined]]:
-    """Two prompts on the same records: the comparison, and what came of each.
+    """Two prompts on the same records: the comparison, and what came of each; `how` goes to `examine_prompt`.
 
     Raises:
         Refusal: their labels differ; see `examine_prompt`.
@@ -132,10 +134,6 @@ def compare_prompts(
             "both a word for the same labels"
         )
     second = two.model_copy(update={"verbalizer": {label: two.verbalizer[label] for label in one.labels}})
-    examined = [
-        examine_prompt(
-            scorer, each, records, pool, pool_name=pool_name, shown=shown, metrics=metrics, resamples=resamples
-        )
-        for each in (one, second)
-    ]
-    return compare_sides(examined[0].found.side, examined[1].found.side, metrics, resamples), examined
+    examined = [examine_prompt(scorer, each, records, pool, **how) for each in (one, second)]
+    first, other = (each.found.side for each in examined)
+    return compare_sides(first, other, how.get("metrics", ()), how.get("resamples", 1000)), examined

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -50,6 +50,12 @@ class Virtual(Method):
     tokens: tuple[int, ...] = Field(
         default=(), description="the tokens of 'text' by number; left empty, they are found"
     )
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> Self:
+        if self.init == "random" and self.text is not None:
+            raise ValueError("'text' and 'init: random' both say what the vectors begin as; leave one of them out")
+        return self
 
     def reading(self, tokenizer: Tokenizer) -> Self:
         """This method with the tokens of its text.
@@ -110,7 +116,7 @@ class Virtual(Method):
         return torch.randint(text_config(model).vocab_size, (self.size,)).to(where)
 
     def _vectors(self, like_PD: Tensor) -> "Vectors":
-        if self.init == "random" and not self.tokens:
+        if self.init == "random":
             like_PD = torch.empty_like(like_PD).normal_(std=0.02)
         return Vectors(like_PD)
 

@@ -28,9 +28,7 @@ from danlu.stages.left import leave
 from danlu.stages.ready import (
     Prepared,
     Ready,
-    askable,
     can_split,
-    encoded_to_validate,
     fitted,
     learnt_from,
     network,
@@ -44,6 +42,7 @@ from danlu.stages.ready import (
 from danlu.stages.sources import Data, rewriters_for
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import try_a_step
+from danlu.stages.validating import askable, encoded_to_validate
 from danlu.stages.vocabulary import keep_what_is_read, put_into
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
@@ -121,8 +120,8 @@ class Train(Stage):
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
         if not learnt.shards:
             _say_losses(say, encoded, learnt.count, prepared.task)
-        validation = askable(validation, prepared, limit, say)
         validated = encoded_to_validate(validation, prepared, limit)
+        validation = askable(validation, prepared, limit, say)
         roles = roles_for(self.roles, prepared, model, precision, place, say)
         ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
         keep_what_is_read(ready, validated)

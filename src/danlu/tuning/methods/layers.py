@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import cast
+from typing import Self, cast
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -27,6 +27,14 @@ class Layers(Method):
     layer_decay: float | None = Field(
         default=None, gt=0, le=1, description="the rate of each layer is that of the one above times this"
     )
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.patterns is not None and "top" in self.model_fields_set:
+            raise ValueError(
+                "'top' has no effect beside 'patterns', which say themselves what is trained; leave one out"
+            )
+        return self
 
     def apply(self, model: PreTrainedModel) -> nn.Module:
         """The model itself, the other layers and the embeddings frozen.

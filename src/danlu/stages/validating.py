@@ -1,0 +1,57 @@
+"""What a training is validated on, looked at before its first step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from danlu.data.record import Record
+from danlu.model.source import Say
+from danlu.refusal import Refusal
+from danlu.stages.ready import Prepared
+from danlu.text.batching.encoded import Encoded
+
+
+def askable(validation: list[Record], prepared: Prepared, limit: int, say: Say) -> list[Record]:
+    """The validation records that an answer can be written to; where rows that do not fit are dropped, without those.
+
+    Raises:
+        Refusal: there is no room for an answer to one, and nothing says that it may be left out.
+    """
+    task, tokenizer = prepared.task, prepared.tokenizer
+    if task.answers_by != "generate":
+        return validation
+    if str(task.too_long) != "drop":
+        with _of_validation():
+            task.encode(validation, tokenizer, limit, labelled=False)
+        return validation
+    kept = []
+    for record in validation:
+        with suppress(Refusal):
+            task.encode([record], tokenizer, limit, labelled=False)
+            kept.append(record)
+    if len(kept) < len(validation):
+        say(
+            f"validation: {len(validation) - len(kept):,} of {len(validation):,} records are left out, for what they "
+            f"ask leaves no room for an answer in a row of {min(limit, task.max_length or limit):,} tokens"
+        )
+    return kept
+
+
+def encoded_to_validate(validation: list[Record], prepared: Prepared, limit: int) -> list[Encoded]:
+    """The rows of what will be validated on, so that what cannot be is told now, not after an epoch.
+
+    Raises:
+        Refusal: one of these records does not suit the task, or has no truth to compare with.
+    """
+    with _of_validation():
+        for number, record in enumerate(validation):
+            prepared.task.gold(record, number)
+        return prepared.task.encode(validation, prepared.tokenizer, limit, labelled=True)
+
+
+@contextmanager
+def _of_validation() -> Iterator[None]:
+    """Say of a refusal that it is of the validation data."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise Refusal(f"validation data, {refusal}") from None
