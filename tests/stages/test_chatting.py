@@ -69,7 +69,7 @@ def test_questions_that_do_not_fit_are_told_before_the_training_or_left_out_of_t
     plain["model"]["task"]["too_long"] = "stop"
     plain["model"]["data"]["path"] = str(tmp_path / "short.jsonl")
     (tmp_path / "short.jsonl").write_text(json.dumps({"messages": talks[0]}) + "\n")
-    with pytest.raises(Refusal, match=r"validation data, record 2: the conversation has .* tokens and a row takes 64; shorten it"):
+    with pytest.raises(Refusal, match=r"validation data, record 2: the conversation has .* a row takes 64; shorten"):
         danlu.run({"name": "stop", "stages": plain}, root=tmp_path / "runs", say=lambda _line: None)
     assert not list(tmp_path.glob("runs/stop/model/log.jsonl"))
 
