@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
@@ -22,6 +22,7 @@ from danlu.model.own import put_in
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
 from danlu.refusal import Refusal
+from danlu.stages.memory import Memory
 from danlu.stages.sharded import Sharded, sharded
 from danlu.stages.sources import Data, at_place, has_split, records_of, tokenizer_of
 from danlu.stages.stage import Place, Reference
@@ -87,6 +88,7 @@ class Ready:
     - `limit`: the longest row that the model allows, in tokens; `encoded`: the rows of all records.
     - `model`: in the number format and with the kernels of the training; `precision`: resolved.
     - `roles`: the frozen networks that its loss reads, and that loss.
+    - `memory`: what the model knows already and is to retain.
     """
 
     learnt: Learnt
@@ -98,6 +100,7 @@ class Ready:
     encoded: Sequence[Encoded]
     model: nn.Module
     roles: Roles
+    memory: Memory = field(default_factory=Memory)
 
     def batches(self) -> Batches:
         """The batches of the training, in their order."""

@@ -18,16 +18,17 @@ from danlu.evaluate.reporting.sections.curves import curves
 from danlu.evaluate.reporting.sections.data import data_section
 from danlu.evaluate.reporting.sections.errors import errors
 from danlu.evaluate.reporting.sections.results import results
+from danlu.evaluate.reporting.sections.retained import retained
 from danlu.evaluate.reporting.wording import duration
 from danlu.evaluate.scoring.examine import ERRORS, SCORES, form_of, read_lines, read_scores
 from danlu.language import translator
-from danlu.machine.door import opened
+from danlu.machine.door import opened, read_json
 from danlu.machine.files import write_text
 from danlu.recipe import lock
 from danlu.refusal import Refusal
 
 NAME = "report.html"
-LOG, SURVEY = "log.jsonl", "survey.json"
+LOG, SURVEY, RETAINED = "log.jsonl", "survey.json", "retained.json"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
         worst = errors(read_lines(folder / ERRORS), form, _) if form else Html()
         found.append(_part(0, name, _("Results"), _, together(results(scores, _), confusion_section(scores, _), worst)))
     if (folder / LOG).is_file():
-        found.append(_part(1, name, _("Training"), _, curves(_log(folder / LOG), _)))
+        left = read_json(folder / RETAINED, "run its stage again") if (folder / RETAINED).is_file() else {}
+        found.append(_part(1, name, _("Training"), _, together(curves(_log(folder / LOG), _), retained(left, _))))
     if (folder / SURVEY).is_file():
         found.append(_part(2, name, _("Data"), _, data_section(_survey(folder / SURVEY), folder, _)))
     return [part for part in found if part.body]
