@@ -282,6 +282,26 @@ PUBLISHED = {
         },
         {"kind": "relations", "path": "data.jsonl"},
     ),
+    "RACE as published": (
+        "choose",
+        {
+            "article": "{a}住在{b}，后来走了。",
+            "questions": ["{a}住在哪里？", "谁走了？"],
+            "options": [["{b}", "火星"], ["{a}", "没有人"]],
+            "answers": ["A", "A"],
+            "id": "high1.txt",
+        },
+        {"kind": "choices", "path": "data.jsonl"},
+    ),
+    "TACRED": (
+        "relate",
+        {
+            "token": ["{a}", "去", "{b}"],
+            **{"subj_start": 0, "subj_end": 0, "obj_start": 2, "obj_end": 2},
+            "relation": "{label}",
+        },
+        {"kind": "relations", "path": "data.jsonl"},
+    ),
     "marks": (
         "relate",
         {"sentence": "<e1>{a}</e1>去<e2>{b}</e2>", "relation": "{label}"},
@@ -298,6 +318,19 @@ def test_forms_of_published_data_are_read(name, tmp_path):
     lines = [plain.replace("{a}", a).replace("{b}", b).replace("{label}", label) for a, b, label in rows]
     (tmp_path / "data.jsonl").write_text("\n".join(lines), "utf-8")
     assert start(tmp_path, task, "data.jsonl", model="scratch")["clean"]["data"] == section
+
+
+def test_whole_files_that_are_no_list_of_objects_are_read(tmp_path):
+    pairs = [(a, b) for a in PARTS for b in PARTS if a != b]
+    texts = [{"tokens": [a, "去", b], "h": [a, "Q1", [[0]]], "t": [b, "Q2", [[2]]], "label": "x"} for a, b in pairs]
+    (tmp_path / "fewrel.json").write_text(json.dumps({"P1": texts[::2], "P2": texts[1::2]}), "utf-8")
+    assert start(tmp_path, "relate", "fewrel.json", model="scratch")["clean"]["data"]["kind"] == "relations"
+    asked = [
+        [[f"女：{a}住在{b}？"], [{"question": f"{a}住在哪里？", "choice": [b, "火星"], "answer": b}], f"7-{row}"]
+        for row, (a, b) in enumerate(pairs)
+    ]
+    (tmp_path / "c3.json").write_text(json.dumps(asked, ensure_ascii=False, indent=1), "utf-8")
+    assert start(tmp_path, "choose", "c3.json", model="scratch")["clean"]["data"]["kind"] == "choices"
 
 
 def test_texts_without_marks_are_not_taken_for_relations(tmp_path):
