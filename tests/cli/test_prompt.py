@@ -152,7 +152,7 @@ def test_two_prompts_are_compared_on_the_same_records_and_in_chinese(
         (
             "text: '{review} {label}'\nverbalizer: {1: good, 0: bad}\n",
             ["data.csv"],
-            "data.csv, record 1: the slot {review}",
+            "data.csv, record 1: there is no column 'review'",
         ),
         (
             "text: '{text} {label}'\nverbalizer: {1: good, 2: bad}\n",

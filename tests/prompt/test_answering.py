@@ -8,11 +8,11 @@ import pytest
 from danlu.data.cleaning.cleaner import Cleaner
 from danlu.prompt.answering import answered, divided
 from danlu.prompt.examined import compare_prompts, examine_prompt
-from danlu.prompt.filled import Filled
-from danlu.prompt.laid import Scored
 from danlu.prompt.shots import Shots
-from danlu.prompt.template import PromptTemplate
 from danlu.refusal import Refusal
+from danlu.text.prompting.filled import Filled
+from danlu.text.prompting.laid import Scored
+from danlu.text.prompting.template import PromptTemplate
 
 
 class Stated:
@@ -24,7 +24,7 @@ class Stated:
         self.said = said
         self.asked: list[str] = []
 
-    def scored(self, prompts: Sequence[Filled], words: Sequence[str]) -> list[list[Scored]]:
+    def scored(self, prompts: Sequence[Filled], words: Sequence[str], chat: None = None) -> list[list[Scored]]:
         self.asked += [each.before for each in prompts]
         return [
             [Scored(log, number + 1, len(word)) for number, (log, word) in enumerate(zip(logs, words, strict=True))]

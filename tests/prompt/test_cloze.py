@@ -5,9 +5,9 @@ import torch
 from transformers import BertConfig, BertForMaskedLM
 
 from danlu.prompt.cloze import cloze_likelihoods
-from danlu.prompt.filled import Filled
-from danlu.prompt.laid import laid
 from danlu.prompt.scorer import Fills, scorer
+from danlu.text.prompting.filled import Filled
+from danlu.text.prompting.laid import laid
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TEXTS = ["the film was great and the end was terrible", "电影很好，结尾很差"]

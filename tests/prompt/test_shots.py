@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from danlu.prompt.shots import Shots
-from danlu.prompt.template import PromptTemplate
 from danlu.refusal import Refusal
+from danlu.text.prompting.template import PromptTemplate
 
 LABELS = ["a"] * 12 + ["b"] * 5 + ["c"] * 3
 POOL = [{"text": f"row number {number}", "label": label} for number, label in enumerate(LABELS)]
@@ -70,7 +70,7 @@ def test_a_record_that_is_asked_is_no_example_of_itself(choose: str) -> None:
         (POOL[:12], {"shots": 4}, "pool.csv: there is no example of the label 'b', and they are to be balanced"),
         ([*POOL, {"text": "x", "label": "d"}], {"shots": 4}, "pool.csv, record 21: the label 'd' is not among those"),
         ([{"text": "x"}], {"shots": 1}, "there is no column 'label'"),
-        ([{"label": "a"}], {"shots": 1}, r"pool.csv, record 1: the slot \{text\}"),
+        ([{"label": "a"}], {"shots": 1}, r"pool.csv, record 1: there is no column 'text'"),
     ],
 )
 def test_examples_that_will_not_do_are_refused(pool, fields, says: str) -> None:

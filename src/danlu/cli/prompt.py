@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from danlu.evaluate.scoring.compare import Compared
     from danlu.prompt.answering import Told
     from danlu.prompt.examined import Examined
-    from danlu.prompt.template import PromptTemplate
+    from danlu.text.prompting.template import PromptTemplate
 
     Asked = tuple[list[Record], list[Record], str]
 
@@ -51,7 +51,7 @@ def command(
     from danlu.language import default, translator
     from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import show as tell
-    from danlu.prompt.template import read_template
+    from danlu.text.prompting.template import read_template
 
     needed = 3 if compare else 2
     if len(files) < needed:
@@ -163,7 +163,8 @@ def _prompt(told: "Told") -> Any:
 
     from danlu.machine.terminal import visible
 
-    word = told.words[told.labels.index(told.prediction()["label"])]
+    mine = told.of_labels[told.labels.index(told.prediction()["label"])]
+    word = told.words[max(mine, key=lambda each: told.scored[each].log_probability)]
     before = told.filled.before
     cut = "… " if len(before) > MOST_SHOWN else ""
     text = Text(cut + visible(before[-MOST_SHOWN:]))
@@ -173,7 +174,7 @@ def _prompt(told: "Told") -> Any:
 
 
 def _table(template: "PromptTemplate", told: "Told", truth: str, _: Callable[[str], str]) -> list[str]:
-    """A line a label: its word, how likely it is, its share without a text, and with it."""
+    """A line a word: its label, how likely it is, the label's share without a text, and with it."""
     from danlu.evaluate.reporting.wording import in_columns, number
     from danlu.machine.terminal import on_one_line
     from danlu.prompt.answering import divided
@@ -181,12 +182,15 @@ def _table(template: "PromptTemplate", told: "Told", truth: str, _: Callable[[st
     prejudice = told.prejudice
     head = [_("label"), _("word"), _("tokens"), _("log-likelihood"), _("share")]
     rows = [[*head, _("without text"), _("calibrated"), ""] if prejudice is not None else [*head, ""]]
-    for place, (label, scored) in enumerate(zip(told.labels, told.scored, strict=True)):
-        cells = [label, on_one_line(told.words[place]), str(scored.tokens), number(divided(template, scored))]
-        cells.append(number(told.raw[place]))
+    for place, (label, mine) in enumerate(zip(told.labels, told.of_labels, strict=True)):
+        shares = [number(told.raw[place])]
         if prejudice is not None:
-            cells += [number(prejudice[place]), number(told.shares[place])]
-        rows.append([*cells, "← " + _("truth") if label == truth else ""])
+            shares += [number(prejudice[place]), number(told.shares[place])]
+        for each in mine:
+            scored = told.scored[each]
+            cells = [label, on_one_line(told.words[each]), str(scored.tokens), number(divided(template, scored))]
+            mark = "← " + _("truth") if label == truth else ""
+            rows.append([*cells, *shares, mark] if each == mine[0] else ["", *cells[1:], *[""] * len(shares), ""])
     return in_columns(rows)
 
 

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.data.record import Record
-from danlu.prompt.filled import Filled, content_free, filled
-from danlu.prompt.laid import Scored
 from danlu.prompt.scorer import Scorer
 from danlu.prompt.shots import Shots
-from danlu.prompt.template import PromptTemplate
 from danlu.task.task import Prediction
+from danlu.text.prompting.filled import Filled, content_free, filled
+from danlu.text.prompting.laid import Scored
+from danlu.text.prompting.template import PromptTemplate
 
 BLOCK = 64  # records whose prompts are in memory at once; who waits is told after each of these
 
@@ -29,7 +29,8 @@ Shares = NDArray[np.float64]
 class Told:
     """What a model says of one record.
 
-    - `words`, `scored`: of each label, its word and how likely that is.
+    - `words`, `scored`: the words of all labels, and how likely each is.
+    - `of_labels`: of each label, which of the words are its own.
     - `raw`: (L,), the share of each label as the model finds it.
     - `prejudice`: (L,), the share of each label without any text; None where nothing is calibrated.
     """
@@ -37,6 +38,7 @@ class Told:
     filled: Filled
     labels: tuple[str, ...]
     words: tuple[str, ...]
+    of_labels: tuple[range, ...]
     scored: tuple[Scored, ...]
     raw: Shares
     prejudice: Shares | None
@@ -62,18 +64,19 @@ def answered(scorer: Scorer, template: PromptTemplate, records: Sequence[Record]
         Refusal: a record lacks what the template's slots need, or its prompt is too long.
     """
     prejudices: dict[Filled, Shares] = {}
-    words = tuple(template.verbalizer.values())
+    words = template.words
     for start in range(0, len(records), BLOCK):
         numbers = range(start, min(start + BLOCK, len(records)))
         prompts = [_prompt(template, records[number], shots.of(number), number) for number in numbers]
         nothings = [content_free(template, shots.of(number)) if template.calibrate else [] for number in numbers]
         new = list(dict.fromkeys(each for free in nothings for each in free if each not in prejudices))
-        found = scorer.scored([*prompts, *new], words)
+        found = scorer.scored([*prompts, *new], words, template.chat)
         for each, scored in zip(new, found[len(prompts) :], strict=True):
             prejudices[each] = _shares(template, scored)
         for prompt, free, scored in zip(prompts, nothings, found, strict=False):
             prejudice = np.mean([prejudices[each] for each in free], 0) if free else None
-            yield Told(prompt, template.labels, words, tuple(scored), _shares(template, scored), prejudice)
+            shares = _shares(template, scored)
+            yield Told(prompt, template.labels, words, template.of_labels, tuple(scored), shares, prejudice)
         if template.choose == "similar":  # the next records have other examples
             prejudices.clear()
 
@@ -85,12 +88,15 @@ def _prompt(template: PromptTemplate, record: Record, shown: Sequence[str], numb
 
 def divided(template: PromptTemplate, scored: Scored) -> float:
     """The log-likelihood of a word, divided by what the template says."""
-    length = {"tokens": scored.tokens, "characters": scored.characters, "nothing": 1}[template.divide_by]
-    return scored.log_probability / length
+    return scored.log_probability / template.length(scored.tokens, scored.characters)
 
 
 def _shares(template: PromptTemplate, scored: Sequence[Scored]) -> Shares:
-    return _normal(np.array([divided(template, each) for each in scored]))
+    """The share of each label, of several words the mean or the sum of theirs."""
+    logs_W = np.array([divided(template, each) for each in scored])
+    logs_L = np.array([np.logaddexp.reduce(logs_W[list(words)]) for words in template.of_labels])
+    counts_L = np.array([len(words) for words in template.of_labels])
+    return _normal(logs_L - np.log(counts_L) if template.several == "mean" else logs_L)
 
 
 def _normal(logs_L: Shares) -> Shares:

@@ -14,10 +14,10 @@ from danlu.evaluate.scoring.side import Side
 from danlu.prompt.answering import Told, answered
 from danlu.prompt.scorer import Scorer
 from danlu.prompt.shots import Shots, label_among
-from danlu.prompt.template import PromptTemplate
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction
 from danlu.task.tasks.classify import Classify
+from danlu.text.prompting.template import PromptTemplate
 
 
 @dataclass

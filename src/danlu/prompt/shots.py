@@ -13,10 +13,10 @@ from danlu.data.labels import known_label
 from danlu.data.record import Record
 from danlu.evaluate.classical.baselines.tfidf import Tfidf
 from danlu.machine.seed import generator
-from danlu.prompt.filled import example
-from danlu.prompt.template import PromptTemplate
 from danlu.refusal import Refusal, of_file
 from danlu.task.columns import label_in
+from danlu.text.prompting.filled import example
+from danlu.text.prompting.template import PromptTemplate
 
 BLOCK = 2**22  # likenesses that are in memory at once, 32 MB
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tokenizers import Encoding
 
-from danlu.prompt.filled import Filled
 from danlu.refusal import Refusal
+from danlu.text.prompting.filled import Filled
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from danlu.data.record import Record
-from danlu.prompt.template import LABEL, PromptTemplate, pieces
+from danlu.text.prompting.template import LABEL, PromptTemplate, pieces, words_of
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ def filled(template: PromptTemplate, values: Mapping[str, str], shown: Sequence[
 
 
 def example(template: PromptTemplate, record: Record, label: str, where: str) -> str:
-    """A record with the word of its label, as it is shown to the model."""
+    """A record with the word of its label, of several the first, as it is shown to the model."""
     before, after = _sides(template.example or template.text, template.values(record, where))
-    return before + template.verbalizer[label] + after
+    return before + words_of(template.verbalizer[label])[0] + after
 
 
 def content_free(template: PromptTemplate, shown: Sequence[str]) -> list[Filled]:

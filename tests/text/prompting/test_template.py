@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from danlu.prompt.filled import Filled, content_free, example, filled
-from danlu.prompt.template import PromptTemplate, read_template
 from danlu.refusal import Refusal
+from danlu.text.prompting.filled import Filled, content_free, example, filled
+from danlu.text.prompting.template import PromptTemplate, read_template
 
 GOOD = {"text": "{text} It was {label}.", "verbalizer": {"pos": "great", "neg": "bad"}}
 
@@ -90,7 +90,7 @@ def test_slots_are_filled_and_examples_stand_before_the_text() -> None:
     [
         (
             {"txt": "x", "label": "pos"},
-            r"record 3: the slot \{text\} .* needs the column 'text', .*txt, label; did you mean",
+            r"record 3: there is no column 'text' .*'txt', 'label'; did you mean 'txt'.*slot \{text\}",
         ),
         ({"text": ["x"]}, "record 3: column 'text' must be text, and it is of type list"),
         ({"text": None}, "record 3: column 'text' must be text, and it is of type NoneType"),

@@ -8,6 +8,7 @@ The words stand for labels as in Schick and Schuetze (2021), the examples are sh
 """
 
 from collections.abc import Mapping
+from itertools import accumulate, pairwise
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
@@ -20,6 +21,7 @@ from danlu.data.record import Record
 from danlu.recipe.part import Part, nearest
 from danlu.recipe.read import sentences, written_file
 from danlu.refusal import Refusal
+from danlu.text.dialogue.template import Template
 
 LABEL = "label"
 """The slot of the answer."""
@@ -27,29 +29,55 @@ LABEL = "label"
 NOTE = "write '{{' and '}}' for brackets that are text"
 
 
+Words = dict[str, str | tuple[str, ...]]
+"""Of each label its word, or several."""
+
+
 def _labels(value: Any) -> Any:
     """Labels as YAML may read them, numbers too, as texts; words likewise."""
     if not isinstance(value, Mapping):
         return value
     return {
-        label_of(label) or "": label_of(word) if not isinstance(word, str) else word for label, word in value.items()
+        label_of(label) or "": tuple(map(_word, words)) if isinstance(words, list | tuple) else _word(words)
+        for label, words in value.items()
     }
 
 
-def _different_words(words: dict[str, str]) -> dict[str, str]:
-    if len(words) < 2:
+def _word(value: Any) -> Any:
+    return value if isinstance(value, str) else label_of(value)
+
+
+def _different_words(verbalizer: Words) -> Words:
+    if len(verbalizer) < 2:
         raise ValueError("a prompt chooses between two labels or more; write the word of each, as LABEL: WORD")
     owners: dict[str, str] = {}
-    for label, word in words.items():
-        if is_empty(label) or is_empty(word):
-            raise ValueError(f"the label '{label}' has the word '{word}'; both must be texts that are not empty")
-        other = owners.setdefault(trimmed(word), label)
-        if other != label:
-            raise ValueError(
-                f"the labels '{other}' and '{label}' have the same word '{trimmed(word)}', so no answer could tell "
-                "them apart; give each a word of its own"
-            )
-    return words
+    for label, given in verbalizer.items():
+        words = words_of(given)
+        if not words:
+            raise ValueError(f"the label '{label}' has an empty list of words; write one word or more")
+        for word in words:
+            if is_empty(label) or is_empty(word):
+                raise ValueError(f"the label '{label}' has the word '{word}'; both must be texts that are not empty")
+            other = owners.get(trimmed(word))
+            if other == label:
+                raise ValueError(f"the label '{label}' has the word '{trimmed(word)}' twice; write it once")
+            if other is not None:
+                raise ValueError(
+                    f"the labels '{other}' and '{label}' have the same word '{trimmed(word)}', so no answer could tell "
+                    "them apart; give each a word of its own"
+                )
+            owners[trimmed(word)] = label
+    return verbalizer
+
+
+def words_of(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The words of a label, of which a verbalizer may give one alone."""
+    return (given,) if isinstance(given, str) else given
+
+
+def _own(value: Any) -> Any:
+    """The tokenizer's own template of conversations for true, none for false."""
+    return {True: "own", False: None}[value] if isinstance(value, bool) else value
 
 
 def _well_formed(text: str | None) -> str | None:
@@ -85,8 +113,11 @@ class PromptTemplate(Part):
     text: Annotated[str, AfterValidator(_well_formed)] = Field(
         description="what the model reads, with slots in brackets: {label} for the answer, others for columns"
     )
-    verbalizer: Annotated[dict[str, str], BeforeValidator(_labels), AfterValidator(_different_words)] = Field(
-        description="label: the word that stands for it"
+    verbalizer: Annotated[Words, BeforeValidator(_labels), AfterValidator(_different_words)] = Field(
+        description="label: the word that stands for it, or a list of some"
+    )
+    several: Literal["mean", "sum"] = Field(
+        default="mean", description="what the probabilities of the words of one label are together"
     )
     slots: dict[str, str] = Field(default={}, description="slot: the column of the data, where their names differ")
     instruction: str = Field(default="", description="what stands before everything else, once")
@@ -101,6 +132,10 @@ class PromptTemplate(Part):
         default=None, description="how an example is written; None: as the text"
     )
     between: str = Field(default="\n\n", description="what stands between instruction, examples and the text")
+    chat: Annotated[Template | None, BeforeValidator(_own, json_schema_input_type=Template | bool | None)] = Field(
+        default=None,
+        description="the prompt is what a user says, the word begins the answer: true, or a template of conversations",
+    )
     seed: int = Field(default=0, ge=0, description="which examples, and in which order")
     divide_by: Literal["tokens", "characters", "nothing"] = Field(
         default="tokens", description="length of a word by which its log-likelihood is divided"
@@ -139,6 +174,17 @@ class PromptTemplate(Part):
         return tuple(self.verbalizer)
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """The words of all labels, one after the other."""
+        return tuple(word for given in self.verbalizer.values() for word in words_of(given))
+
+    @property
+    def of_labels(self) -> tuple[range, ...]:
+        """Of each label, which of these words are its own."""
+        ends = accumulate(len(words_of(given)) for given in self.verbalizer.values())
+        return tuple(range(start, end) for start, end in pairwise([0, *ends]))
+
+    @property
     def columns(self) -> dict[str, str]:
         """Slot: column of the data, of all slots but the label's."""
         return {slot: self.slots.get(slot, slot) for slot in slots_in(self.text) if slot != LABEL}
@@ -147,6 +193,10 @@ class PromptTemplate(Part):
     def label_column(self) -> str:
         """The column of the truth."""
         return self.slots.get(LABEL, LABEL)
+
+    def length(self, tokens: int, characters: int) -> int:
+        """The length by which the log-likelihood of a word is divided."""
+        return {"tokens": tokens, "characters": characters, "nothing": 1}[self.divide_by]
 
     def values(self, record: Record, where: str) -> dict[str, str]:
         """What stands in the slots for a record; `where` names it.
@@ -157,11 +207,10 @@ class PromptTemplate(Part):
         found = {}
         for slot, column in self.columns.items():
             if column not in record:
-                there = ", ".join(map(str, record)) or "none"
+                there = ", ".join(f"'{name}'" for name in record) or "no column at all"
                 raise Refusal(
-                    f"{where}: the slot {{{slot}}} of the template needs the column '{column}', and the columns are: "
-                    f"{there}{nearest(column, list(map(str, record)))}; name it under the template's 'slots', as "
-                    f"{slot}: COLUMN"
+                    f"{where}: there is no column '{column}' (text), only {there}{nearest(column, list(record))}; the "
+                    f"slot {{{slot}}} of the template reads it: name another one under its 'slots', as {slot}: COLUMN"
                 )
             value = record[column]
             if not isinstance(value, str | int | float) or isinstance(value, bool):
