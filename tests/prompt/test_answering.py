@@ -61,6 +61,20 @@ def test_shares_are_those_of_the_formulas(divide_by: str, lengths: tuple[int, in
         assert divided(template(divide_by=divide_by), found.scored[1]) == SAID[text][1] / lengths[1]
 
 
+@pytest.mark.parametrize("several", ["mean", "sum"])
+def test_words_of_one_label_count_together(several: str) -> None:
+    words = {"a": ["yes", "sure"], "b": "no"}
+    said = {text: (*logs, -3.0) for text, logs in SAID.items()}
+    prompt = PromptTemplate(
+        text="{text}:{label}", verbalizer=words, between="|", divide_by="nothing", several=several, calibrate=False
+    )
+    (found, _) = answered(Stated(said), prompt, RECORDS, Shots(prompt, [], RECORDS, ""))
+    yes, sure, no = np.exp(said["one:"])
+    together = np.array([(yes + sure) / (2 if several == "mean" else 1), no])
+    assert found.raw == pytest.approx(together / together.sum())
+    assert (found.words, found.of_labels) == (("yes", "sure", "no"), (range(2), range(2, 3)))
+
+
 def test_calibration_can_turn_an_answer_and_can_be_left_out() -> None:
     first = told(divide_by="nothing")[0]
     assert first.prediction(raw=True)["label"] == "a"

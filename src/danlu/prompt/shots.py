@@ -8,7 +8,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from danlu.bundle.bundle import load
 from danlu.data.labels import known_label
 from danlu.data.record import Record
 from danlu.evaluate.classical.baselines.tfidf import Tfidf
@@ -103,15 +105,19 @@ class Shots:
         return [each for turn in rounds for each in turn]
 
     def _similar(self, asked: Sequence[Record]) -> list[list[int]]:
-        """For each record that is asked the most similar ones by TF-IDF, the most similar last; ties by their place."""
+        """For each record that is asked the most similar ones, the most similar last; ties by their place."""
         mine, theirs = (
             [{"text": _joined(self._template, record, "")} for record in records] for records in (self._pool, asked)
         )
-        pool_NF, asked_MF = Tfidf().vectors(mine, theirs)
+        if self._template.vectors is None:
+            pool_NF, asked_MF = Tfidf().vectors(mine, theirs)
+        else:
+            pool_NF, asked_MF = _vectors(self._template.vectors, mine, theirs)
         found: list[list[int]] = []
         at_once = max(1, BLOCK // len(self._pool))
         for start in range(0, len(asked), at_once):
-            likeness_MN = (asked_MF[start : start + at_once] @ pool_NF.T).toarray()
+            alike = asked_MF[start : start + at_once] @ pool_NF.T
+            likeness_MN = alike if isinstance(alike, np.ndarray) else alike.toarray()
             nearest_MN = np.argsort(-likeness_MN, axis=1, kind="stable")[:, : self._template.shots]
             found += nearest_MN[:, ::-1].tolist()
         return found
@@ -125,3 +131,22 @@ class Shots:
 def _joined(template: PromptTemplate, record: Record, where: str) -> str:
     """All that the slots hold of a record."""
     return "\n".join(template.values(record, where).values())
+
+
+def _vectors(path: str, *texts: list[Record]) -> list[NDArray[np.float32]]:
+    """Vectors of length 1 of texts, by a bundle of the task `embed`.
+
+    Raises:
+        Refusal: it is no such bundle.
+    """
+    bundle = load(path, "float32")
+    with bundle.predictor as predictor:
+        if bundle.task.kind != "embed":
+            raise Refusal(
+                f"{path}: is a bundle of the task {bundle.task.kind}, and 'vectors' of a template needs one of embed; "
+                "give such a bundle, or leave 'vectors' out"
+            )
+        return [
+            np.array([each["vector"] for each in predictor.stream(some)], np.float32).reshape(len(some), -1)
+            for some in texts
+        ]

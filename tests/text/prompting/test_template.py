@@ -16,6 +16,10 @@ GOOD = {"text": "{text} It was {label}.", "verbalizer": {"pos": "great", "neg": 
     [
         (["text: '{text} {label}'", "verbalizer: {1: good, 0: good}"], r"line 2: verbalizer: .*'1' and '0' have the"),
         (["text: '{text} {label}'", "verbalizer: {a: ' good', b: 'good'}"], "have the same word 'good'"),
+        (["text: '{text} {label}'", "verbalizer: {a: [good, fine], b: [bad, fine]}"], "'a' and 'b' have the same word"),
+        (["text: '{text} {label}'", "verbalizer: {a: [good, good ], b: bad}"], "label 'a' has the word 'good' twice"),
+        (["text: '{text} {label}'", "verbalizer: {a: [], b: bad}"], "the label 'a' has an empty list of words"),
+        (["text: '{text} {label}'", "verbalizer: {a: good, b: bad}", "chat: chatm"], "did you mean 'chatml'"),
         (["text: '{text} {label}'", "verbalizer: {a: good}"], "chooses between two labels or more"),
         (["text: '{text} {label}'", "verbalizer: {a: good, b: ' '}"], "the label 'b' has the word ' '; both must be"),
         (["text: '{text} {label}'", "verbalizer: [good, bad]"], "line 2: verbalizer: this should be a valid dict"),

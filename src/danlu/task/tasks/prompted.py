@@ -47,7 +47,7 @@ def _learnable(template: PromptTemplate | None) -> PromptTemplate | None:
     """A template without what has no effect where a model learns from many examples."""
     if template is None:
         return None
-    unlearnt = ("shots", "choose", "example", "seed", "content_free", "calibrate")
+    unlearnt = ("shots", "choose", "vectors", "example", "seed", "content_free", "calibrate")
     for name in unlearnt:
         value, default = getattr(template, name), type(template).model_fields[name].default
         given = name in template.model_fields_set and value is not False if name == "calibrate" else value != default

@@ -128,6 +128,9 @@ class PromptTemplate(Part):
         default="balanced",
         description="which examples; balanced: of each label as many; similar: those that are most like the text",
     )
+    vectors: str | None = Field(
+        default=None, description="bundle of the task embed that says which texts are similar; None: TF-IDF does"
+    )
     example: Annotated[str | None, AfterValidator(_well_formed)] = Field(
         default=None, description="how an example is written; None: as the text"
     )
@@ -154,6 +157,10 @@ class PromptTemplate(Part):
     def _slots_are_used(self) -> Self:
         if not self.columns:
             raise ValueError(f"'text' has no slot but {{{LABEL}}}, so every record would get one answer; add {{text}}")
+        if self.vectors is not None and self.choose != "similar":
+            raise ValueError(
+                "'vectors' has an effect under 'choose: similar' alone; write that, or leave 'vectors' out"
+            )
         used = [*slots_in(self.text), *slots_in(self.example or "")]
         for slot in self.slots:
             if slot not in used:
