@@ -97,10 +97,20 @@ class Classify(OneLabel):
         return self
 
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
-        """This task with a head of its own, of zeros, where it has one and has not learnt it."""
-        if not self.pooling or self.head:
+        """This task with a head of its own, of zeros, where it has one and has not learnt it.
+
+        Raises `Refusal` for a head of another shape.
+        """
+        if not self.pooling:
             return self
         width = int(unwrapped(model).config.hidden_size)
+        if self.head and [len(row) for row in self.head] != [width + 1] * len(self.labels):
+            raise Refusal(
+                f"task.head: must have a row of {width + 1:,} numbers for each of {len(self.labels)} labels; leave it "
+                "out, for it is learnt"
+            )
+        if self.head:
+            return self
         return self.model_copy(update={"head": ((0.0,) * (width + 1),) * len(self.labels)})
 
     def parameters(self) -> dict[str, Tensor]:
