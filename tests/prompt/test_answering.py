@@ -24,11 +24,14 @@ class Stated:
         self.said = said
         self.asked: list[str] = []
 
-    def scored(self, prompts: Sequence[Filled], words: Sequence[str], chat: None = None) -> list[list[Scored]]:
+    def scored(self, prompts: Sequence[Filled], chat: None = None) -> list[list[Scored]]:
         self.asked += [each.before for each in prompts]
         return [
-            [Scored(log, number + 1, len(word)) for number, (log, word) in enumerate(zip(logs, words, strict=True))]
-            for logs in (self.said[each.before.split("|")[-1]] for each in prompts)
+            [
+                Scored(log, number + 1, len(word))
+                for number, (log, word) in enumerate(zip(logs, each.words, strict=True))
+            ]
+            for each, logs in ((each, self.said[each.before.split("|")[-1]]) for each in prompts)
         ]
 
 

@@ -115,9 +115,9 @@ def test_a_head_of_another_shape_and_models_without_a_vector_are_refused(tokeniz
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
     model = BertModel(BertConfig(vocab_size=len(tokenizer), **sizes))
     task = Classify(pooling="mean", head=((0.0,) * 8,) * 2).fitted(RECORDS)
-    with pytest.raises(Refusal, match="task.head: must have a row of 9 numbers for each of 2 labels"):
+    with pytest.raises(Refusal, match=r"task.head: must have a row of 9 numbers for each of 2 labels"):
         task.suited(model, tokenizer, print)
-    with pytest.raises(Refusal, match="task.pooling: the model has an encoder and a decoder"):
+    with pytest.raises(Refusal, match=r"task.pooling: the model has an encoder and a decoder"):
         task.shaped("encoder_decoder")
-    with pytest.raises(Refusal, match="task.pooling: the first token of a decoder has seen no other"):
+    with pytest.raises(Refusal, match=r"task.pooling: the first token of a decoder has seen no other"):
         Classify(pooling="first").shaped("decoder")

@@ -130,6 +130,8 @@ def test_what_has_no_effect_in_training_is_refused(fields: dict, says: str) -> N
     with pytest.raises(ValueError, match=says):
         Task.model_validate({"kind": "prompted", "template": PLAIN | fields})
     assert Task.model_validate({"kind": "prompted", "template": PLAIN | {"calibrate": False}})
+    with pytest.raises(ValueError, match=r"the template asks for \{choice\}, and this task learns labels"):
+        Task.model_validate({"kind": "prompted", "template": {"text": "{text}{choice}"}})
 
 
 def test_data_that_do_not_suit_the_template_are_refused_by_name() -> None:
@@ -142,7 +144,7 @@ def test_data_that_do_not_suit_the_template_are_refused_by_name() -> None:
     with pytest.raises(Refusal, match=r"task.labels are 1, 2, and the template has words for 1, 0"):
         Task.model_validate({"kind": "prompted", "template": PLAIN, "labels": [1, 2]}).fitted(RECORDS)
     _model, tokenizer = built("bert")
-    with pytest.raises(Refusal, match="the word '龘' of the verbalizer is unknown"):
+    with pytest.raises(Refusal, match="the word '龘' is unknown"):
         Task.model_validate({"kind": "prompted", "template": PLAIN | {"verbalizer": {1: "龘", 0: "差"}}}).encode(
             RECORDS, tokenizer, 64, labelled=False
         )

@@ -26,6 +26,9 @@ from danlu.text.prompting.laid import Scored, laid, refuse_long
 from danlu.text.prompting.read import Read, by_a_decoder, refuse_chat, written
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+MANY = 32
+"""Words of a prompt that are asked side by side: a row each, with all that stands before it."""
+
 
 class Scorer(ABC):
     """What says how likely words are.
@@ -40,10 +43,8 @@ class Scorer(ABC):
         self.limit = longest_row(model)
 
     @abstractmethod
-    def scored(
-        self, prompts: Sequence[Filled], words: Sequence[str], chat: Template | None = None
-    ) -> list[list[Scored]]:
-        """How likely each word is in each prompt, or at the beginning of what is answered to it under `chat`.
+    def scored(self, prompts: Sequence[Filled], chat: Template | None = None) -> list[list[Scored]]:
+        """How likely each of its words is in each prompt, or at the beginning of what is answered to it under `chat`.
 
         Raises:
             Refusal: a prompt is too long, the model does not converse, or the tokenizer does not tell the words apart.
@@ -60,21 +61,28 @@ class _Decodes(Scorer):
     def _found(self, reads: Sequence[Read]) -> list[list[Scored]]:
         examples = [Encoded(number, (Row(np.array(read.ids, np.int32)),)) for number, read in enumerate(reads)]
         prompts = self._session.endings.prompts(examples)
-        asked = [Continued(prompt, read.follow) for prompt, read in zip(prompts, reads, strict=True)]
+        places, asked = [], []
+        for number, (prompt, read) in enumerate(zip(prompts, reads, strict=True)):
+            order = sorted(range(len(read.follow)), key=lambda each, read=read: read.follow[each])  # type: ignore[misc]
+            for start in range(0, len(order), MANY):
+                places.append([(number, each) for each in order[start : start + MANY]])
+                asked.append(Continued(prompt, tuple(read.follow[each] for _, each in places[-1])))
+        logs = [[0.0] * len(read.follow) for read in reads]
+        for some, found in zip(places, log_likelihoods(self._session.reader, asked), strict=True):
+            for (number, each), log in zip(some, found, strict=True):
+                logs[number][each] = log
         return [
-            [Scored(log, len(ids), length) for log, ids, length in zip(logs, read.follow, read.characters, strict=True)]
-            for logs, read in zip(log_likelihoods(self._session.reader, asked), reads, strict=True)
+            [Scored(log, len(ids), length) for log, ids, length in zip(mine, read.follow, read.characters, strict=True)]
+            for mine, read in zip(logs, reads, strict=True)
         ]
 
 
 class Continues(_Decodes):
     """A decoder: the word and what stands behind it are scored after what stands before."""
 
-    def scored(
-        self, prompts: Sequence[Filled], words: Sequence[str], chat: Template | None = None
-    ) -> list[list[Scored]]:
+    def scored(self, prompts: Sequence[Filled], chat: Template | None = None) -> list[list[Scored]]:
         """See `Scorer.scored`."""
-        reads = by_a_decoder(prompts, words, self.tokenizer, chat)
+        reads = by_a_decoder(prompts, self.tokenizer, chat)
         for each, read in zip(prompts, reads, strict=True):
             refuse_long(each, len(read.ids) + max(map(len, read.follow)), self.limit)
         return self._found(reads)
@@ -83,12 +91,10 @@ class Continues(_Decodes):
 class Writes(_Decodes):
     """An encoder-decoder: it reads what stands before the word, and the word and what stands behind it are scored."""
 
-    def scored(
-        self, prompts: Sequence[Filled], words: Sequence[str], chat: Template | None = None
-    ) -> list[list[Scored]]:
+    def scored(self, prompts: Sequence[Filled], chat: Template | None = None) -> list[list[Scored]]:
         """See `Scorer.scored`."""
         refuse_chat(chat)
-        reads = written(prompts, words, self.tokenizer)
+        reads = written(prompts, self.tokenizer)
         for each, read in zip(prompts, reads, strict=True):
             refuse_long(each, max(len(read.ids), 1 + max(map(len, read.follow))), self.limit)
         return self._found(reads)
@@ -97,18 +103,16 @@ class Writes(_Decodes):
 class Fills(Scorer):
     """A masked language model: the word alone is scored, between what stands on both sides."""
 
-    def scored(
-        self, prompts: Sequence[Filled], words: Sequence[str], chat: Template | None = None
-    ) -> list[list[Scored]]:
+    def scored(self, prompts: Sequence[Filled], chat: Template | None = None) -> list[list[Scored]]:
         """See `Scorer.scored`."""
         refuse_chat(chat)
-        asked = laid(prompts, words, self.tokenizer, special=True)
+        asked = laid(prompts, self.tokenizer, special=True)
         for each, rows in zip(prompts, asked, strict=True):
             refuse_long(each, max(len(row.ids) for row in rows), self.limit)
         found = cloze_likelihoods(self.model, self.tokenizer, asked)
         return [
-            [Scored(log, row.end - row.first, len(word)) for log, row, word in zip(logs, rows, words, strict=True)]
-            for logs, rows in zip(found, asked, strict=True)
+            [Scored(log, row.end - row.first, len(word)) for log, row, word in zip(logs, rows, each.words, strict=True)]
+            for each, logs, rows in zip(prompts, found, asked, strict=True)
         ]
 
 

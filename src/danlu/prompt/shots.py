@@ -11,32 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.bundle.bundle import load
-from danlu.data.labels import known_label
 from danlu.data.record import Record
 from danlu.evaluate.classical.baselines.tfidf import Tfidf
 from danlu.machine.seed import generator
+from danlu.prompt.forms import form_of
 from danlu.refusal import Refusal, of_file
-from danlu.task.columns import label_in
 from danlu.text.prompting.filled import example
 from danlu.text.prompting.template import PromptTemplate
 
 BLOCK = 2**22  # likenesses that are in memory at once, 32 MB
-
-
-def label_among(template: PromptTemplate, record: Record, number: int) -> str:
-    """The label of a record, as the template spells it; `number` counts from 0.
-
-    Raises:
-        Refusal: there is none, or none of the template's labels is meant.
-    """
-    found = label_in(record, number, template.label_column)
-    known = known_label(found, template.labels)
-    if known is None:
-        raise Refusal(
-            f"record {number + 1:,}: the label '{found}' is not among those of the template's verbalizer "
-            f"({', '.join(template.labels[:20])}); give it a word there, or mend the record"
-        )
-    return known
 
 
 class Shots:
@@ -51,6 +34,7 @@ class Shots:
         self._template = template
         self._pool: list[Record] = []
         self._labels: list[str] = []
+        self._words: list[str] = []
         self._where = where
         self._by_likeness: list[list[int]] | None = None
         self._texts: dict[int, str] = {}
@@ -67,13 +51,15 @@ class Shots:
         template = self._template
         texts = {_joined(template, record, f"record {number + 1:,}") for number, record in enumerate(asked)}
         with of_file(self._where):
+            form = form_of(template, pool)
             for number, record in enumerate(pool):
-                label = label_among(template, record, number)
+                label, word = form.shown(record, number)
                 if _joined(template, record, f"record {number + 1:,}") in texts:
                     self.left_out += 1
                     continue
                 self._pool.append(record)
                 self._labels.append(label)
+                self._words.append(word)
         if len(self._pool) < template.shots:
             without = f" besides {self.left_out:,} that are asked themselves" if self.left_out else ""
             raise Refusal(
@@ -124,7 +110,7 @@ class Shots:
 
     def _text(self, number: int) -> str:
         if number not in self._texts:
-            self._texts[number] = example(self._template, self._pool[number], self._labels[number], self._where)
+            self._texts[number] = example(self._template, self._pool[number], self._words[number], self._where)
         return self._texts[number]
 
 

@@ -61,7 +61,6 @@ class Put:
 
 def put(
     prompts: Sequence[Filled],
-    words: Sequence[str],
     tokenizer: Tokenizer,
     shape: Shape,
     begins: Ids,
@@ -72,22 +71,24 @@ def put(
     Raises `Refusal` for words that the tokenizer does not know or tell apart, and a conversation with no decoder.
     """
     if shape == "decoder":
-        reads = by_a_decoder(prompts, words, tokenizer, chat)
+        reads = by_a_decoder(prompts, tokenizer, chat)
         return [_after(each.ids or begins, each.follow, each.characters, None) for each in reads]
     refuse_chat(chat)
     if shape == "encoder_decoder":
-        reads = written(prompts, words, tokenizer)
+        reads = written(prompts, tokenizer)
         return [_after(begins, each.follow, each.characters, each.ids) for each in reads]
-    mask, characters = int(tokenizer.mask_token_id), tuple(map(len, words))
+    mask = int(tokenizer.mask_token_id)
     found = []
-    for each in laid(prompts, words, tokenizer, special=True):
+    for prompt, each in zip(prompts, laid(prompts, tokenizer, special=True), strict=True):
         rows: dict[Ids, int] = {}
         asked = [
             (rows.setdefault(blank(row, place, mask), len(rows)), place, row.ids[place], word)
             for word, row in enumerate(each)
             for place in range(row.first, row.end)
         ]
-        found.append(Put(tuple(rows), tuple(asked), tuple(row.end - row.first for row in each), characters))
+        found.append(
+            Put(tuple(rows), tuple(asked), tuple(row.end - row.first for row in each), tuple(map(len, prompt.words)))
+        )
     return found
 
 

@@ -12,8 +12,11 @@ from danlu.text.prompting.read import by_a_decoder
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 
 TEXTS = ["the film was great . it was good", "电影很好，结尾很差", "no , it was bad <s> and the end was terrible"]
-PROMPTS = [Filled("the film was <s> great. It was ", ".", "record 1"), Filled("电影 ", "", "record 2")]
 WORDS = ("good", "bad and terrible")
+PROMPTS = [
+    Filled("the film was <s> great. It was ", ".", "record 1", WORDS),
+    Filled("电影 ", "", "record 2", ("很好", "很差")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +30,13 @@ def test_the_word_begins_what_is_answered(tokenizer) -> None:
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
     ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes, **ends)).eval()
-    found = scorer(model, tokenizer).scored(PROMPTS, WORDS, chatml)
-    reads = by_a_decoder(PROMPTS, WORDS, tokenizer, chatml)
+    found = scorer(model, tokenizer).scored(PROMPTS, chatml)
+    reads = by_a_decoder(PROMPTS, tokenizer, chatml)
     for prompt, read, row in zip(PROMPTS, reads, found, strict=True):
         said = tokenizer.decode(read.ids)
         assert prompt.before.strip() in said
         assert read.ids.count(tokenizer.bos_token_id) == 1  # what a text spells is text
-        for word, ids, each in zip(WORDS, read.follow, row, strict=True):
+        for word, ids, each in zip(prompt.words, read.follow, row, strict=True):
             assert tokenizer.decode(ids).strip() == word + prompt.after
             with torch.inference_mode():
                 logs_TV = torch.log_softmax(model(torch.tensor([[*read.ids, *ids]])).logits[0], -1)
@@ -44,4 +47,4 @@ def test_the_word_begins_what_is_answered(tokenizer) -> None:
 
 def test_a_tokenizer_without_a_template_of_its_own_is_refused(tokenizer) -> None:
     with pytest.raises(Refusal, match="the tokenizer has no chat template of its own"):
-        by_a_decoder(PROMPTS, WORDS, tokenizer, Template.model_validate("own"))
+        by_a_decoder(PROMPTS, tokenizer, Template.model_validate("own"))

@@ -56,9 +56,14 @@ def _learnable(template: PromptTemplate | None) -> PromptTemplate | None:
                 f"'{name}' of the template has no effect where a model learns through it, for neither are examples "
                 "shown nor is anything calibrated; leave it out"
             )
-    if template.label_column != LABEL:
+    if template.asks != LABEL:
         raise ValueError(
-            f"'slots' of the template names the column '{template.label_column}' for the label, which a task finds in "
+            f"the template asks for {{{template.asks}}}, and this task learns labels; write {{{LABEL}}}, or take "
+            "the task choose or answer"
+        )
+    if template.answer_column != LABEL:
+        raise ValueError(
+            f"'slots' of the template names the column '{template.answer_column}' for the label, which a task finds in "
             f"'{LABEL}'; name it so under 'columns' of the data"
         )
     return template.model_copy(update={"calibrate": False})
@@ -234,7 +239,7 @@ class Prompted(OneLabel):
     def _put(self, values: Sequence[Mapping[str, str]], tokenizer: Tokenizer, first: int = 0) -> list[Put]:
         template = self._prompt
         prompts = [filled(template, each, [], f"record {first + number + 1:,}") for number, each in enumerate(values)]
-        return put(prompts, template.words, tokenizer, self.shape or "encoder", self.begins, template.chat)
+        return put(prompts, tokenizer, self.shape or "encoder", self.begins, template.chat)
 
     def _shortened(
         self, whole: Put, values: dict[str, str], number: int, tokenizer: Tokenizer, limit: int

@@ -5,7 +5,7 @@ a part in, so that all words are compared behind the same tokens.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from danlu.refusal import Refusal
 from danlu.text.dialogue.ids import encoded
@@ -31,7 +31,7 @@ class Read:
     characters: tuple[int, ...]
 
 
-def continued(prompts: Sequence[Filled], words: Sequence[str], tokenizer: Tokenizer) -> list[Read]:
+def continued(prompts: Sequence[Filled], tokenizer: Tokenizer) -> list[Read]:
     """For a decoder: the word and what stands behind it follow what stands before.
 
     Raises:
@@ -40,61 +40,60 @@ def continued(prompts: Sequence[Filled], words: Sequence[str], tokenizer: Tokeni
     begin = begin_id(tokenizer)
     before = () if begin is None else (begin,)
     found = []
-    for each, rows in zip(prompts, laid(prompts, words, tokenizer, special=False), strict=True):
+    for each, rows in zip(prompts, laid(prompts, tokenizer, special=False), strict=True):
         shared = _shared(rows)
         follow = tuple(row.ids[shared:] for row in rows)
-        found.append(Read((*before, *rows[0].ids[:shared]), follow, _characters(each, words)))
+        found.append(Read((*before, *rows[0].ids[:shared]), follow, _characters(each)))
     return found
 
 
-def answered(prompts: Sequence[Filled], words: Sequence[str], tokenizer: Tokenizer, jinja: str) -> list[Read]:
+def answered(prompts: Sequence[Filled], tokenizer: Tokenizer, jinja: str) -> list[Read]:
     """For a decoder that converses: the prompt is what the user says, and the answer begins with the word.
 
     Raises:
         Refusal: see `laid`; the chat template does not take the prompt.
     """
     found = []
-    laid([Filled("", "", "")], words, tokenizer, special=False)  # words that have no tokens, or the same
+    bare = [Filled("", "", each.where, each.words, each.loose) for each in prompts]
+    laid(list(dict.fromkeys(bare)), tokenizer, special=False)  # which refuses words without tokens, or with the same
     for number, each in enumerate(prompts):
         try:
             asked = question([{"role": "user", "content": each.before.rstrip()}], jinja, tokenizer, number)
         except Refusal as refusal:
             raise Refusal(f"{each.where}: {str(refusal).removeprefix(f'record {number + 1:,}: ')}") from None
-        rows = [encoded([*asked, Span(word + each.after, ours=False, learnt=True)], tokenizer) for word in words]
+        rows = [encoded([*asked, Span(word + each.after, ours=False, learnt=True)], tokenizer) for word in each.words]
         read = tuple(rows[0][0][~rows[0][1]].tolist())
         follow = tuple(tuple(ids_T[learnt_T].tolist()) for ids_T, learnt_T in rows)
-        found.append(Read(read, follow, _characters(each, words)))
+        found.append(Read(read, follow, _characters(each)))
     return found
 
 
-def written(prompts: Sequence[Filled], words: Sequence[str], tokenizer: Tokenizer) -> list[Read]:
+def written(prompts: Sequence[Filled], tokenizer: Tokenizer) -> list[Read]:
     """For an encoder-decoder: what stands before is read by one, the word and what stands behind it written by other.
 
     Raises:
         Refusal: see `laid`.
     """
     sources = tokenized([each.before.rstrip() for each in prompts], tokenizer, offsets=False)
-    sides = laid([Filled("", each.after, each.where) for each in prompts], words, tokenizer, special=False)
+    sides = laid([replace(each, before="") for each in prompts], tokenizer, special=False)
     end = end_id(tokenizer)
     found = []
     for each, source, rows in zip(prompts, sources, sides, strict=True):
         ended = source.special_tokens_mask[-1:] == [1] or end is None
         ids = source.ids if ended or end is None else [*source.ids, end]
-        found.append(Read(tuple(ids), tuple(row.ids for row in rows), _characters(each, words)))
+        found.append(Read(tuple(ids), tuple(row.ids for row in rows), _characters(each)))
     return found
 
 
-def by_a_decoder(
-    prompts: Sequence[Filled], words: Sequence[str], tokenizer: Tokenizer, chat: Template | None
-) -> list[Read]:
+def by_a_decoder(prompts: Sequence[Filled], tokenizer: Tokenizer, chat: Template | None) -> list[Read]:
     """What a decoder reads of prompts, which are what a user says where there is a template of conversations.
 
     Raises:
         Refusal: see `laid`; there is no chat template.
     """
     if chat is None:
-        return continued(prompts, words, tokenizer)
-    return answered(prompts, words, tokenizer, chat.jinja(tokenizer))
+        return continued(prompts, tokenizer)
+    return answered(prompts, tokenizer, chat.jinja(tokenizer))
 
 
 def refuse_chat(chat: Template | None) -> None:
@@ -114,5 +113,5 @@ def _shared(rows: Sequence[Laid]) -> int:
     return next((place for place in range(shared) if len({row.ids[place] for row in rows}) > 1), shared)
 
 
-def _characters(prompt: Filled, words: Sequence[str]) -> tuple[int, ...]:
-    return tuple(len(word) + len(prompt.after) for word in words)
+def _characters(prompt: Filled) -> tuple[int, ...]:
+    return tuple(len(word) + len(prompt.after) for word in prompt.words)

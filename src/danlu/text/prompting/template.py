@@ -23,8 +23,10 @@ from danlu.recipe.read import sentences, written_file
 from danlu.refusal import Refusal
 from danlu.text.dialogue.template import Template
 
-LABEL = "label"
-"""The slot of the answer."""
+LABEL, CHOICE, EXCERPT = "label", "choice", "excerpt"
+ANSWERS = {LABEL: "label", CHOICE: "choices", EXCERPT: "context"}
+"""The slots of an answer, and the column that each is about where 'slots' says nothing: the truth, the choices that a
+record offers, the text of which a piece is the answer."""
 
 NOTE = "write '{{' and '}}' for brackets that are text"
 
@@ -81,8 +83,10 @@ def _own(value: Any) -> Any:
 
 
 def _well_formed(text: str | None) -> str | None:
-    if text is not None and slots_in(text).count(LABEL) != 1:
-        raise ValueError(f"must hold {{{LABEL}}} once, where the word of the label is to stand")
+    if text is not None and sum(slot in ANSWERS for slot in slots_in(text)) != 1:
+        raise ValueError(
+            f"must hold {{{LABEL}}} once, where the word of the label is to stand, or {{{CHOICE}}} or {{{EXCERPT}}}"
+        )
     return text
 
 
@@ -111,10 +115,13 @@ class PromptTemplate(Part):
     """How a record is put to a language model, and which word stands for which label."""
 
     text: Annotated[str, AfterValidator(_well_formed)] = Field(
-        description="what the model reads, with slots in brackets: {label} for the answer, others for columns"
+        description="what the model reads, with slots: {label}, {choice} or {excerpt} for the answer, else of columns"
     )
     verbalizer: Annotated[Words, BeforeValidator(_labels), AfterValidator(_different_words)] = Field(
-        description="label: the word that stands for it, or a list of some"
+        default={}, description="label: the word that stands for it, or a list of some"
+    )
+    longest_excerpt: int = Field(
+        default=8, ge=1, le=64, description="words of an excerpt at most, a Chinese character being one"
     )
     several: Literal["mean", "sum"] = Field(
         default="mean", description="what the probabilities of the words of one label are together"
@@ -155,8 +162,14 @@ class PromptTemplate(Part):
 
     @model_validator(mode="after")
     def _slots_are_used(self) -> Self:
+        if self.asks == LABEL and not self.verbalizer:
+            raise ValueError(f"'verbalizer' is needed for {{{LABEL}}}: the word of each label, as LABEL: WORD")
+        if self.asks != LABEL and self.verbalizer:
+            raise ValueError(f"'verbalizer' is for {{{LABEL}}}, and the text asks for {{{self.asks}}}; leave it out")
         if not self.columns:
-            raise ValueError(f"'text' has no slot but {{{LABEL}}}, so every record would get one answer; add {{text}}")
+            raise ValueError(
+                f"'text' has no slot but {{{self.asks}}}, so every record would get one answer; add {{text}}"
+            )
         if self.vectors is not None and self.choose != "similar":
             raise ValueError(
                 "'vectors' has an effect under 'choose: similar' alone; write that, or leave 'vectors' out"
@@ -177,7 +190,7 @@ class PromptTemplate(Part):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels, in the order of the file."""
+        """The labels, in the order of the file; none where no label is asked for."""
         return tuple(self.verbalizer)
 
     @property
@@ -194,12 +207,17 @@ class PromptTemplate(Part):
     @property
     def columns(self) -> dict[str, str]:
         """Slot: column of the data, of all slots but the label's."""
-        return {slot: self.slots.get(slot, slot) for slot in slots_in(self.text) if slot != LABEL}
+        return {slot: self.slots.get(slot, slot) for slot in slots_in(self.text) if slot != self.asks}
 
     @property
-    def label_column(self) -> str:
-        """The column of the truth."""
-        return self.slots.get(LABEL, LABEL)
+    def asks(self) -> str:
+        """The slot of the answer."""
+        return next(slot for slot in slots_in(self.text) if slot in ANSWERS)
+
+    @property
+    def answer_column(self) -> str:
+        """The column that the slot of the answer is about."""
+        return self.slots.get(self.asks, ANSWERS[self.asks])
 
     def length(self, tokens: int, characters: int) -> int:
         """The length by which the log-likelihood of a word is divided."""
