@@ -243,7 +243,13 @@ def network(prepared: Prepared, precision: str, say: Say) -> tuple[nn.Module, Pr
     """
     built = prepared.tuned_model(say)
     task = suited(built, prepared.task, prepared.tokenizer, say)
-    return prepare_for_training(put_in(built, task.parameters()), precision), replace(prepared, task=task)
+    whole = put_in(built, task.parameters())
+    if not any(parameter.requires_grad for parameter in whole.parameters()):
+        raise Refusal(
+            f"tuning '{prepared.tuning.kind}' finds nothing to train, for the model has no head and the task "
+            f"{task.kind} gives it none; use full or lora"
+        )
+    return prepare_for_training(whole, precision), replace(prepared, task=task)
 
 
 def rows_of(learnt: Learnt, prepared: Prepared, model: nn.Module, settings: Training) -> Sequence[Encoded]:
