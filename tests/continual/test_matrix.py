@@ -36,7 +36,13 @@ def test_where_lower_is_better_forgetting_is_still_what_got_worse() -> None:
 
 def test_what_a_matrix_does_not_tell_is_none() -> None:
     joint = summary([[0.5, 0.3], [0.9, 0.8]], [True, True], at_once=True)
-    assert joint == {"average": pytest.approx(0.85), "forgetting": None, "backward": None, "forward": None, "forgot": []}
+    assert joint == {
+        "average": pytest.approx(0.85),
+        "forgetting": None,
+        "backward": None,
+        "forward": None,
+        "forgot": [],
+    }
     lacking = summary([[0.5, 0.3], [None, 0.8], [0.7, 0.6]], [True, True], at_once=False)
     assert lacking["backward"] is None
     assert lacking["average"] == pytest.approx(0.65)

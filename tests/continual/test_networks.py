@@ -28,7 +28,10 @@ def test_the_trunk_is_one_and_heads_are_apart(networks: Networks) -> None:
 
 def test_copies_share_their_trunk_as_well(networks: Networks) -> None:
     copied = replica(networks)
-    assert copied.of("rows").bert.embeddings.word_embeddings.weight is copied.of("tokens").bert.embeddings.word_embeddings.weight
+    assert (
+        copied.of("rows").bert.embeddings.word_embeddings.weight
+        is copied.of("tokens").bert.embeddings.word_embeddings.weight
+    )
     assert torch.equal(copied.of("tokens")(IDS).logits, networks.of("tokens")(IDS).logits)
     values = networks.values()
     with torch.no_grad():
@@ -59,5 +62,5 @@ def test_trunks_of_two_shapes_are_refused() -> None:
 
     small = BertForSequenceClassification(BertConfig(**SHAPE))
     large = BertForSequenceClassification(BertConfig(**SHAPE | {"hidden_size": 16}))
-    with pytest.raises(Refusal, match="tasks.b: its network has another trunk than that of the first task"):
+    with pytest.raises(Refusal, match=r"tasks\.b: its network has another trunk than that of the first task"):
         Networks({"a": small, "b": large})

@@ -68,9 +68,9 @@ class Teaching:
         if (folder / ROW).is_file():
             return self._read(folder, before, self.turns[number])
         begun = time.monotonic()
-        read = {name: self._records(name) for name in self.turns[number]}
-        told = ", ".join(f"{name} ({each.count:,} records)" for name, each in read.items())
+        told = ", ".join(f"{name} ({course.counts[name]:,} records)" for name in self.turns[number])
         course.place.say(f"{course.place.name}: {self.learning.name}: learns {told}")
+        read = {name: self._records(name) for name in self.turns[number]}
         stands = self._learnt(number, before, read)
         stands = Stands(**{**vars(stands), "seconds": round(time.monotonic() - begun, 1)})
         self._write(folder, stands)
