@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 
 import danlu
 from danlu.continual.networks import Networks
 from danlu.data.corpus.prepared import load as load_split
+from danlu.evaluate.reporting.learnt_in_turn import in_turn_in_words
+from danlu.evaluate.reporting.report import write_report
 from danlu.evaluate.scoring.score import values
+from danlu.recipe.lock import lock, save
+from danlu.refusal import Refusal
 from danlu.stages.learning import Learning
 from danlu.stages.run import Run
 from danlu.stages.stage import Place, Stage
@@ -259,3 +264,121 @@ def test_beyond_the_memory_old_records_are_not_read_again(
     old = [row for row in found["replay animals"] if row[0] == "colours"]
     assert 0 < len(set(old)) <= 4
     assert not [row for row in found["ewc animals"] if row[0] == "colours"]
+
+
+def test_a_head_for_the_labels_of_all_tasks_is_asked_without_telling_the_task(made: Run, tmp_path: Path) -> None:
+    found = run(made, tmp_path / "turn", scenario="class-incremental", remedies=["lwf"], train=TRAIN | {"steps": 3})
+    assert found["scenario"] == "class-incremental"
+    assert [path.name for path in (tmp_path / "turn" / "bundles").iterdir()] == ["all"]
+    with danlu.load(tmp_path / "turn" / "bundles" / "all", "float32") as bundle:
+        assert bundle.task.label_names() == ("cold", "mild", "warm", "bone", "fur", "wing")
+        assert bundle.predict(["的了猫"])[0]["scores"].keys() == set(bundle.task.label_names())
+
+
+def test_a_language_model_forgets_where_perplexity_rises(made: Run, tmp_path: Path) -> None:
+    tasks = {name: {"data": f"@{name}", "task": "causal_lm"} for name in ("colours", "animals")}
+    model = MODEL | {"architecture": "llama", "dropout": 0.0}
+    remedies = ["olora", {"kind": "replay", "share": 0.3}]
+    found = run(made, tmp_path / "turn", tasks=tasks, model=model, tuning="lora", remedies=remedies, serve="olora")
+    assert found["scenario"] == "domain-incremental"
+    assert found["tasks"]["colours"]["metric"] == "perplexity"
+    for name, remedy in found["remedies"].items():
+        before, *_, last = remedy["matrix"]
+        assert min(last) > 1
+        if name != "joint":
+            after = remedy["matrix"][1]
+            assert after[0] < before[0]  # learnt
+            assert remedy["forgetting"] == pytest.approx(last[0] - after[0])
+            assert remedy["backward"] == pytest.approx(after[0] - last[0])
+            assert remedy["forward"] == pytest.approx(before[1] - after[1])
+        gap = found["remedies"]["joint"]["average"] - remedy["average"]
+        assert remedy["beside_joint"] == pytest.approx(gap)
+    with danlu.load(tmp_path / "turn" / "bundles" / "all", "float32") as bundle:
+        assert bundle.model.config.model_type == "llama"
+        assert not any("lora" in name for name, _ in bundle.model.named_parameters())
+
+
+def test_the_page_shows_every_matrix_in_both_languages(whole: tuple[Path, Left], tmp_path: Path) -> None:
+    stage = tmp_path / "turns" / "turn"
+    stage.mkdir(parents=True)
+    told = (whole[0] / "continual.json").read_text()
+    (stage / "continual.json").write_text(told)
+    save(stage, lock("turn", Stage.model_validate(section()), 0, {}))
+    for language, words in (
+        ("en", ["before any task", "after animals", "forward transfer"]),
+        ("zh", ["学习之前", "遗忘"]),
+    ):
+        text = write_report(stage.parent, language).read_text(encoding="utf-8")
+        assert not [word for word in words if word not in text]
+        assert text.count('class="number warm"') == 2 * (3 * 7 + 2)
+        assert "--share:1.000" in text
+    (line,) = [line for line in in_turn_in_words(json.loads(told), "zh") if "averaging" in line and "+" in line]
+    assert "averaging" in line
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"tuning": "prompt"}, "tuning 'prompt' cannot be merged, and what one task has learnt must be in the weights"),
+        ({"tuning": "head", "remedies": ["ewc"]}, "ewc holds parameters of the trunk, and tuning 'head' trains none"),
+        ({"scenario": "domain-incremental"}, "scenario domain-incremental: the tasks differ, or their labels do"),
+        (
+            {
+                "tasks": {
+                    "one": {"data": "@colours", "task": "classify"},
+                    "two": {"data": "@animals", "task": "regress"},
+                }
+            },
+            r"tasks\.two: .*number",
+        ),
+        (
+            {
+                "scenario": "class-incremental",
+                "tasks": {
+                    "a": {"data": "@colours", "task": "classify"},
+                    "b": {"data": "@animals", "task": "masked_lm"},
+                },
+            },
+            "scenario class-incremental: one head for all labels needs tasks that choose one label",
+        ),
+        (
+            {
+                "train": TRAIN | {"patience": 1},
+                "tasks": {
+                    name: {"data": f"@{name}:train", "test": f"@{name}", "task": "classify"}
+                    for name in ("colours", "animals")
+                },
+            },
+            r"tasks\.colours: train\.patience waits for better validations",
+        ),
+        (
+            {"tasks": {name: {"data": f"@{name}:train", "task": "classify"} for name in ("colours", "animals")}},
+            r"tasks\.colours: has no test data, which each row of the matrix needs; add 'test' to it",
+        ),
+        (
+            {
+                "remedies": ["lwf"],
+                "tasks": {
+                    "a": {"data": "@colours", "task": "classify"},
+                    "b": {"data": "@animals", "task": "multilabel"},
+                },
+            },
+            r"tasks\.b: lwf asks old heads about new rows",
+        ),
+    ],
+)
+def test_what_cannot_be_learnt_in_turn_is_one_sentence(
+    made: Run, tmp_path: Path, fields: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(Refusal, match=sentence) as refused:
+        run(made, tmp_path / "turn", **fields)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "turn" / "bundles").exists()
+
+
+def test_an_unknown_remedy_to_serve_is_named_with_the_nearest() -> None:
+    with pytest.raises(ValidationError, match="'serve' names no remedy 'replya'; did you mean 'replay'"):
+        Stage.model_validate(section(serve="replya"))
+    stage = Stage.model_validate(section(remedies=["ewc", "ewc"]))
+    assert list(stage.named()) == ["naive", "ewc", "ewc-2", "replay", "joint"]
+    assert stage.serves == "ewc"

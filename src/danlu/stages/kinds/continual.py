@@ -96,9 +96,6 @@ class Continual(Stage):
         place.folder.mkdir(parents=True, exist_ok=True)
         self._refuse()
         found = course(self.tasks, self.scenario, self.model, self.tokenizer, self.tuning, self.train.precision, place)
-        for remedy in self.remedies:
-            for name, task in found.tasks.items():
-                remedy.suits(name, task)
         place.say(f"{place.name}: {found.scenario}: {', '.join(found.tasks)}")
         scores = self._before(found)
         plain: dict[str, Any] = {"scenario": found.scenario, "serves": self.serves, **_described(found)}
@@ -132,6 +129,8 @@ class Continual(Stage):
             )
         for remedy in self.remedies:
             remedy.method(self.tuning)
+            for name, lesson in self.tasks.items():
+                remedy.suits(name, lesson.task)
 
     def _before(self, found: Course) -> Scores:
         """The scores of all tasks before the first is learnt, which are the same for all remedies."""
