@@ -31,7 +31,6 @@ TRAIN = {"steps": 6, "rate": 1e-2, "batch_examples": 8, "precision": "float32", 
 LETTERS = {
     "colours": ("红蓝绿", "warm cold mild"),
     "animals": ("猫狗鸟", "fur bone wing"),
-    "drinks": ("茶水酒", "hot cold warm"),
 }
 
 
@@ -52,7 +51,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
     stages: dict[str, Any] = {}
     for name, (letters, labels) in LETTERS.items():
         data = write(root / f"{name}.jsonl", letters, labels.split())
-        split = {"validation": 0.2, "test": 0.2}
+        split = {"validation": 0.2 if name == "animals" else 0.0, "test": 0.2}
         stages[name] = {"kind": "prepare", "data": data, "dedup": "none", "split": split}
     stages["vocab"] = {"kind": "tokenizer", "data": "@colours", "tokenizer": {"kind": "char", "size": 40}}
     return danlu.run({"name": "made", "stages": stages}, root=root, say=lambda line: None)
@@ -301,7 +300,9 @@ def test_a_language_model_forgets_where_perplexity_rises(made: Run, tmp_path: Pa
 def test_the_page_shows_every_matrix_in_both_languages(whole: tuple[Path, Left], tmp_path: Path) -> None:
     stage = tmp_path / "turns" / "turn"
     stage.mkdir(parents=True)
-    told = (whole[0] / "continual.json").read_text()
+    found = json.loads((whole[0] / "continual.json").read_text())
+    found["remedies"]["naive"]["matrix"][1:] = [[1.0, 0.25], [0.0, 1.0]]
+    told = json.dumps(found)
     (stage / "continual.json").write_text(told)
     save(stage, lock("turn", Stage.model_validate(section()), 0, {}))
     for language, words in (
@@ -312,7 +313,7 @@ def test_the_page_shows_every_matrix_in_both_languages(whole: tuple[Path, Left],
         assert not [word for word in words if word not in text]
         assert text.count('class="number warm"') == 2 * (3 * 7 + 2)
         assert "--share:1.000" in text
-    (line,) = [line for line in in_turn_in_words(json.loads(told), "zh") if "averaging" in line and "+" in line]
+    (line,) = [line for line in in_turn_in_words(found, "zh") if "averaging" in line and "+" in line]
     assert "averaging" in line
 
 

@@ -96,14 +96,19 @@ class Course:
         """What the network of a task is built from."""
         return replace(self.prepared, task=self.tasks[name], tuning=method)
 
-    def plain(self, values: Mapping[str, Tensor] | None = None) -> Networks:
-        """The networks as they begin, in float32, with nothing of a method."""
+    @cached_property
+    def begins(self) -> Networks:
+        """The networks before any task, in float32, with nothing of a method; they stay as they are."""
         built = {}
         for name, head in self.heads.items():
             if head not in built:
                 prepared = self.of(name, self.prepared.tuning)
                 built[head] = put_in(prepared.base_model(), prepared.task.parameters())
-        networks = Networks(built)
+        return Networks(built)
+
+    def plain(self, values: Mapping[str, Tensor] | None = None) -> Networks:
+        """A copy of the networks before any task, with these values."""
+        networks = copy.deepcopy(self.begins)
         networks.fill(values or {})
         return networks
 
