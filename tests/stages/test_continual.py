@@ -1,15 +1,13 @@
 """The stage that learns tasks in turn: matrices, remedies, resuming, scenarios, and what may be read of the past."""
 
 import json
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from pydantic import ValidationError
 from safetensors.torch import load_file
 
 import danlu
@@ -19,58 +17,18 @@ from danlu.evaluate.reporting.learnt_in_turn import in_turn_in_words
 from danlu.evaluate.reporting.report import write_report
 from danlu.evaluate.scoring.score import values
 from danlu.recipe.lock import lock, save
-from danlu.refusal import Refusal
 from danlu.stages.learning import Learning
 from danlu.stages.run import Run
-from danlu.stages.stage import Place, Stage
+from danlu.stages.stage import Stage
 from danlu.stages.teaching import Stands, Teaching
 from danlu.train.run import TrainingRun
 
-MODEL = {"kind": "scratch", "layers": 1, "width": 16, "heads": 2, "positions": 32, "dropout": 0.1}
-TRAIN = {"steps": 6, "rate": 1e-2, "batch_examples": 8, "precision": "float32", "evaluate": 100}
-LETTERS = {
-    "colours": ("红蓝绿", "warm cold mild"),
-    "animals": ("猫狗鸟", "fur bone wing"),
-}
-
-
-def write(path: Path, letters: str, labels: list[str], rows: int = 30) -> dict[str, Any]:
-    dice = random.Random(letters)
-    lines = []
-    for row in range(rows):
-        text = "".join(dice.choices("的了很我", k=dice.randint(2, 6))) + letters[row % len(letters)]
-        lines.append(json.dumps({"text": text, "label": labels[row % len(labels)]}))
-    path.write_text("\n".join(lines))
-    return {"kind": "jsonl", "path": str(path)}
+from .in_turn import LETTERS, MODEL, TRAIN, prepared, run, section, write
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Two tasks of other labels, a tokenizer."""
-    root = tmp_path_factory.mktemp("made")
-    stages: dict[str, Any] = {}
-    for name, (letters, labels) in LETTERS.items():
-        data = write(root / f"{name}.jsonl", letters, labels.split())
-        split = {"validation": 0.2 if name == "animals" else 0.0, "test": 0.2}
-        stages[name] = {"kind": "prepare", "data": data, "dedup": "none", "split": split}
-    stages["vocab"] = {"kind": "tokenizer", "data": "@colours", "tokenizer": {"kind": "char", "size": 40}}
-    return danlu.run({"name": "made", "stages": stages}, root=root, say=lambda line: None)
-
-
-def section(**fields: Any) -> dict[str, Any]:
-    tasks = {name: {"data": f"@{name}", "task": "classify"} for name in ("colours", "animals")}
-    plain = {"kind": "continual", "tasks": tasks, "tokenizer": "@vocab", "model": MODEL, "train": TRAIN}
-    return plain | {"remedies": [{"kind": "replay", "budget": 4}]} | fields
-
-
-def at(made: Run, folder: Path, say: Callable[[str], None] = lambda line: None) -> Place:
-    return Place(folder, {name: made[name] for name in (*LETTERS, "vocab")}, "one", 0, "en", say)
-
-
-def run(made: Run, folder: Path, say: Callable[[str], None] = lambda line: None, **fields: Any) -> dict[str, Any]:
-    Stage.model_validate(section(**fields)).run(at(made, folder, say))
-    found: dict[str, Any] = json.loads((folder / "continual.json").read_text())
-    return found
+    return prepared(tmp_path_factory.mktemp("made"))
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -315,71 +273,3 @@ def test_the_page_shows_every_matrix_in_both_languages(whole: tuple[Path, Left],
         assert "--share:1.000" in text
     (line,) = [line for line in in_turn_in_words(found, "zh") if "averaging" in line and "+" in line]
     assert "averaging" in line
-
-
-@pytest.mark.parametrize(
-    ("fields", "sentence"),
-    [
-        ({"tuning": "prompt"}, "tuning 'prompt' cannot be merged, and what one task has learnt must be in the weights"),
-        ({"tuning": "head", "remedies": ["ewc"]}, "ewc holds parameters of the trunk, and tuning 'head' trains none"),
-        ({"scenario": "domain-incremental"}, "scenario domain-incremental: the tasks differ, or their labels do"),
-        (
-            {
-                "tasks": {
-                    "one": {"data": "@colours", "task": "classify"},
-                    "two": {"data": "@animals", "task": "regress"},
-                }
-            },
-            r"tasks\.two: .*number",
-        ),
-        (
-            {
-                "scenario": "class-incremental",
-                "tasks": {
-                    "a": {"data": "@colours", "task": "classify"},
-                    "b": {"data": "@animals", "task": "masked_lm"},
-                },
-            },
-            "scenario class-incremental: one head for all labels needs tasks that choose one label",
-        ),
-        (
-            {
-                "train": TRAIN | {"patience": 1},
-                "tasks": {
-                    name: {"data": f"@{name}:train", "test": f"@{name}", "task": "classify"}
-                    for name in ("colours", "animals")
-                },
-            },
-            r"tasks\.colours: train\.patience waits for better validations",
-        ),
-        (
-            {"tasks": {name: {"data": f"@{name}:train", "task": "classify"} for name in ("colours", "animals")}},
-            r"tasks\.colours: has no test data, which each row of the matrix needs; add 'test' to it",
-        ),
-        (
-            {
-                "remedies": ["lwf"],
-                "tasks": {
-                    "a": {"data": "@colours", "task": "classify"},
-                    "b": {"data": "@animals", "task": "multilabel"},
-                },
-            },
-            r"tasks\.b: lwf asks old heads about new rows",
-        ),
-    ],
-)
-def test_what_cannot_be_learnt_in_turn_is_one_sentence(
-    made: Run, tmp_path: Path, fields: dict[str, Any], sentence: str
-) -> None:
-    with pytest.raises(Refusal, match=sentence) as refused:
-        run(made, tmp_path / "turn", **fields)
-    assert "\n" not in str(refused.value)
-    assert not (tmp_path / "turn" / "bundles").exists()
-
-
-def test_an_unknown_remedy_to_serve_is_named_with_the_nearest() -> None:
-    with pytest.raises(ValidationError, match="'serve' names no remedy 'replya'; did you mean 'replay'"):
-        Stage.model_validate(section(serve="replya"))
-    stage = Stage.model_validate(section(remedies=["ewc", "ewc"]))
-    assert list(stage.named()) == ["naive", "ewc", "ewc-2", "replay", "joint"]
-    assert stage.serves == "ewc"
