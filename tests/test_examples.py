@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ ASKED = {
 
 
 def test_all_examples_are_known_here() -> None:
-    assert {folder.name for folder in FOLDERS} == set(ASKED)
+    assert {folder.name for folder in FOLDERS} == {*ASKED, IN_TURN}
 
 
 def test_recipes_of_published_data_sets_are_right_also_where_the_data_is_not() -> None:
@@ -55,7 +56,12 @@ def test_recipes_of_published_data_sets_are_right_also_where_the_data_is_not() -
         assert next(iter(read(recipe).stages)) == "clean"
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+IN_TURN = "continual"
+
+
+@pytest.mark.parametrize(
+    "folder", [folder for folder in FOLDERS if folder.name != IN_TURN], ids=lambda folder: folder.name
+)
 def test_an_example_runs_and_its_bundle_answers(folder: Path, tmp_path: Path) -> None:
     place = shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("runs"))
     said: list[str] = []
@@ -72,3 +78,17 @@ def test_an_example_runs_and_its_bundle_answers(folder: Path, tmp_path: Path) ->
     assert scores["metrics"].keys() == set(bundle.task.metrics)
     assert (scores["baseline"] is None) == (bundle.task.baseline is None)
     assert scores["records"] >= 4
+
+
+def test_the_example_of_tasks_in_turn_tells_what_was_forgotten(tmp_path: Path) -> None:
+    place = shutil.copytree(FOLDERS[0].parent / IN_TURN, tmp_path / IN_TURN, ignore=shutil.ignore_patterns("runs"))
+    with contextlib.chdir(place):
+        run = danlu.run("recipe.yaml", say=lambda line: None, **{"model.train.epochs": 1})
+    run = replace(run, stages=tuple(replace(ran, folder=place / ran.folder) for ran in run.stages))
+    told = json.loads((run["model"] / "continual.json").read_text(encoding="utf-8"))
+    assert list(told["remedies"]) == ["naive", "replay", "lwf", "joint"]
+    for name, labels in (("reviews", {"good", "bad"}), ("questions", {"delivery", "payment", "returns"})):
+        with danlu.load(run["model"] / "bundles" / name, "float32") as bundle:
+            (prediction,) = bundle.predict(["茶很好喝，还会再买。"])
+        assert prediction["scores"].keys() == labels
+    assert (run["test"] / "scores.json").is_file()

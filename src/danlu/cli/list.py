@@ -22,6 +22,7 @@ PROMISES = {
     "task": "danlu.task.task",
     "engine": "danlu.engine.engine",
     "method": "danlu.tuning.method",
+    "remedy": "danlu.continual.remedy",
     "recorder": "danlu.train.recorder",
     "answer": "danlu.answer.answer",
     "metric": "danlu.evaluate.scoring.metric",

@@ -19,7 +19,7 @@ from danlu.recipe.part import nearest
 from danlu.recipe.yaml_text import LONGEST, Keys, parse, place, refuse_strange
 from danlu.refusal import Refusal
 
-_REFERENCE = re.compile(r"@[^@:\s]+(:[a-z]+)?")
+_REFERENCE = re.compile(r"@[^@:\s]+(:[\w-]+)?")
 
 
 @dataclass(frozen=True)

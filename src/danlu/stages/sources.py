@@ -133,8 +133,11 @@ def resolved(tokenizer: TokenizerSource, place: Place) -> TokenizerSource:
 
 
 def bundle_folder(path: str, place: Place) -> Path:
-    """Where a bundle lies: of an `@stage`, or a folder as it is."""
-    return place.path(path) / "bundle" if path.startswith("@") else Path(path)
+    """Where a bundle lies: of an `@stage`, of one of its tasks (`@stage:task`), or a folder as it is."""
+    if not path.startswith("@"):
+        return Path(path)
+    task = path.partition(":")[2]
+    return place.path(path) / "bundles" / task if task else place.path(path) / "bundle"
 
 
 def at_place(part: PartType, place: Place) -> PartType:

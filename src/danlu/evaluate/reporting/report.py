@@ -17,18 +17,19 @@ from danlu.evaluate.reporting.sections.confusion import confusion_section
 from danlu.evaluate.reporting.sections.curves import curves
 from danlu.evaluate.reporting.sections.data import data_section
 from danlu.evaluate.reporting.sections.errors import errors
+from danlu.evaluate.reporting.sections.in_turn import in_turn
 from danlu.evaluate.reporting.sections.results import results
 from danlu.evaluate.reporting.sections.retained import retained
 from danlu.evaluate.reporting.wording import duration
 from danlu.evaluate.scoring.examine import ERRORS, SCORES, form_of, read_lines, read_scores
 from danlu.language import translator
-from danlu.machine.door import opened, read_json
+from danlu.machine.door import opened
 from danlu.machine.files import write_text
 from danlu.recipe import lock
 from danlu.refusal import Refusal
 
 NAME = "report.html"
-LOG, SURVEY, RETAINED = "log.jsonl", "survey.json", "retained.json"
+LOG, SURVEY, RETAINED, IN_TURN = "log.jsonl", "survey.json", "retained.json", "continual.json"
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,13 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
         form = form_of(scores)
         worst = errors(read_lines(folder / ERRORS), form, _) if form else Html()
         found.append(_part(0, name, _("Results"), _, together(results(scores, _), confusion_section(scores, _), worst)))
+    if (folder / IN_TURN).is_file():
+        found.append(_part(0, name, _("Learnt in turn"), _, in_turn(_whole(folder / IN_TURN), _)))
     if (folder / LOG).is_file():
-        left = read_json(folder / RETAINED, "run its stage again") if (folder / RETAINED).is_file() else {}
+        left = _whole(folder / RETAINED) if (folder / RETAINED).is_file() else {}
         found.append(_part(1, name, _("Training"), _, together(curves(_log(folder / LOG), _), retained(left, _))))
     if (folder / SURVEY).is_file():
-        found.append(_part(2, name, _("Data"), _, data_section(_survey(folder / SURVEY), folder, _)))
+        found.append(_part(2, name, _("Data"), _, data_section(_whole(folder / SURVEY), folder, _)))
     return [part for part in found if part.body]
 
 
@@ -138,11 +141,9 @@ def _log(file: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _survey(file: Path) -> dict[str, Any]:
+def _whole(file: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise Refusal(
-            f"{file}: this is no whole survey ({error}); run the stage that prepares the data again."
-        ) from None
+        raise Refusal(f"{file}: this is no whole file of json ({error}); run its stage again.") from None
     return found
