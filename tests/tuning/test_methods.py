@@ -76,7 +76,7 @@ def test_lora_auto_takes_the_usual_layers_of_the_family(tiny: SimpleNamespace) -
 
 
 def test_lora_names_the_layers_there_are_when_a_target_is_misspelt(tiny: SimpleNamespace) -> None:
-    with pytest.raises(Refusal, match="'querry'; there are: dense, key, query, value"):
+    with pytest.raises(Refusal, match=r"'querry'; did you mean 'query'\?; there are: dense, key, query, value"):
         Method.model_validate({"kind": "lora", "targets": ["querry"]}).apply(tiny.build("classify-bert"))
 
 

@@ -1,5 +1,6 @@
 """Add to a bundle what a training has added to its base."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 
 from danlu.bundle import golden, manifest, signature
-from danlu.bundle.adapter import asked_for, put, refuse_name, unsealed
+from danlu.bundle.adapter import FOLDER, asked_for, put, refuse_name, unsealed
 from danlu.bundle.bundle import Bundle, load, open_folder, save
 from danlu.machine.files import folder_in_place
 from danlu.model.sources.pretrained import Pretrained
@@ -35,10 +36,11 @@ def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path |
     folder = manifest.find(path)
     refuse_place(folder, output)
     if not (folder / manifest.NAME).exists() and (folder / "config.json").is_file():
-        return _begun(folder, source, told, name, output)
+        with _told_of(source, name):
+            return _begun(folder, source, told, name, output)
     facts = manifest.read(folder)
     final = folder if output is None else Path(output).expanduser()
-    with room_for(name, folder, facts, final) as temporary:
+    with _told_of(source, name), room_for(name, folder, facts, final) as temporary:
         put(source, told, temporary, facts, name)
         with open_folder(temporary, facts, "float32", None) as bundle:
             _refuse_other_tokens(source, told, folder, bundle.tokenizer)
@@ -62,6 +64,16 @@ def room_for(name: str, folder: Path, facts: dict[str, Any], final: Path) -> Ite
     with folder_in_place(final) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(signature.NAME))
         yield temporary
+
+
+@contextmanager
+def _told_of(source: Path, name: str) -> Iterator[None]:
+    """Let what is refused name the adapter where it lies, instead of its copy, which is gone with the refusal."""
+    try:
+        yield
+    except Refusal as refused:
+        copied = rf"^.*\.partial[/\\]{FOLDER}[/\\]{name}"
+        raise Refusal(re.sub(copied, lambda _: str(source), str(refused))) from refused
 
 
 def refuse_place(folder: Path, output: str | Path | None) -> None:

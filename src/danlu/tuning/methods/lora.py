@@ -126,15 +126,15 @@ class Lora(Method):
             Refusal: they belong to another base, were saved with other settings, or are damaged.
         """
         tuned = self.apply(model)
-        found, ours = read_json(folder / CONFIG, "give the folder that lora has saved"), _config(tuned)
-        other = [name for name in DECISIVE if found.get(name) != ours[name]]
+        found = read(folder / WEIGHTS, self.kind, self.base(tuned))  # which tells another base first
+        written, ours = read_json(folder / CONFIG, "give the folder that lora has saved"), _config(tuned)
+        other = [name for name in DECISIVE if written.get(name) != ours[name]]
         if other:
-            theirs, own = found.get(other[0]), ours[other[0]]
+            theirs, own = written.get(other[0]), ours[other[0]]
             raise Refusal(
                 f"{folder / CONFIG}: '{other[0]}' is {theirs!r:.100} there and {own!r:.100} here; "
                 "give the settings of tuning that it was saved with"
             )
-        found = read(folder / WEIGHTS, self.kind, self.base(tuned))
         if self.init == "pissa":
             fill(self._joined(tuned), found, folder / WEIGHTS)  # refuses what has other names or shapes
             for name, start in _adapter(tuned, START).items():
