@@ -73,7 +73,8 @@ PAIRS = [
     for kind in (kinds(Task) if method in EVERYWHERE else sorted(KINDS_OF_ROWS))
     if (method, kind) not in UNTRAINABLE
 ]
-RATES, LEAST = {"ia3": 0.1, "prefix": 0.1, "prompt": 0.1}, {"ia3": 0.005, "prefix": 0.0, "prompt": 0.0, "adalora": 0.01}
+RATES, LEAST = {"ia3": 0.1, "prefix": 0.1, "prompt": 0.1}, {"ia3": 0.005, "adalora": 0.01}
+LEAST |= dict.fromkeys(["prefix", "prompt", "ptuning"], 0.0)
 """Of methods whose few numbers have far to go, and reach little in an untrained trunk."""
 
 
