@@ -5,11 +5,16 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
+import postgres_server as server
 import pytest
+from tiny_recipe import made
 
 import danlu
 from danlu.cli.main import main
@@ -20,7 +25,9 @@ from danlu.trials.search import Searched, search
 FORKS = """
 import os, signal, sys
 from pathlib import Path
-import optuna
+import alembic.command, optuna.importance, optuna.storages._rdb.storage, pandas, sklearn.ensemble
+import sqlalchemy.dialects.postgresql.psycopg, transformers.models.bert.modeling_bert  # once, and not in each child
+from danlu.stages.recipe import read
 from danlu.train.run import TrainingRun
 from danlu.trials.leases import Leases
 from danlu.trials.search import search
@@ -31,7 +38,7 @@ def die(*_, **__):
 def begun(said):
     return sum(line.startswith("trial ") and " of " in line for line in said)
 
-def work(moment, source, root, overrides):
+def work(moment, source, root, storage, overrides):
     said = []
     rate, take, tell = TrainingRun._rate, Leases.take, optuna.Study.tell
     if moment == "training":
@@ -44,16 +51,17 @@ def work(moment, source, root, overrides):
     def say(line):
         said.append(line)
         print(line, file=file)
-    search(source, overrides, root, say=say)
+    search(source, overrides, root, storage or None, say=say)
 
 source, *rounds = sys.argv[1:]
+read(source)
 for told in rounds:
-    root, moments, *overrides = told.split("|")
+    root, storage, moments, *overrides = told.split("|")
     children = []
     for moment in moments.split(","):
         child = os.fork()
         if not child:
-            work(moment, source, Path(root), overrides)
+            work(moment, source, Path(root), storage, overrides)
             os._exit(0)
         children.append(child)
     for child in children:
@@ -61,17 +69,48 @@ for told in rounds:
 """
 
 
-def forked(source: Path, *rounds: str) -> tuple[list[str], list[str]]:
-    """Exit codes and lines of processes, those of a round at once: all of one that has imported what they need."""
-    command = [sys.executable, "-c", FORKS, str(source), *rounds]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    files = sorted(source.parent.glob("said.*"), key=lambda path: path.stat().st_mtime)
-    said = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
-    return done.stdout.split(), [*said, *done.stderr.splitlines()]
+@dataclass
+class Forked:
+    """Searches of several processes in one storage; their exit codes, and what all of them said."""
+
+    source: Path
+    root: Path
+    url: str | None
+    codes: list[str]
+    said: list[str]
+
+
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Forked]]:
+    """By storage: killed while it trains, while it asks and while it tells; then two processes share what is left."""
+    folder = tmp_path_factory.mktemp("forked")
+    source = folder / "recipe.yaml"
+    source.write_text(dump(made(folder)), encoding="utf-8")
+    with nullcontext("") if server.missing() else server.server() as postgresql:
+        urls = {"sqlite": ""} | ({"postgresql": postgresql} if postgresql else {})
+        rounds = []
+        for name, url in urls.items():
+            (folder / name).mkdir()
+            start = f"{folder / name / 'runs'}|{url}|"
+            rounds += [f"{start}training", f"{start}asking", f"{start}telling", f"{start}a,b|search.trials=6"]
+        command = [sys.executable, "-c", FORKS, str(source), *rounds]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        codes, found = done.stdout.split(), {}
+        for place, (name, url) in enumerate(urls.items()):
+            files = sorted((folder / name).glob("said.*"), key=lambda path: path.stat().st_mtime)
+            said = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+            mine = codes[5 * place : 5 * place + 5]
+            found[name] = Forked(source, folder / name / "runs", url or None, mine, [*said, *done.stderr.splitlines()])
+        yield found
 
 
 def told(found: Searched) -> list[tuple[int, str, dict[str, Any], float | None]]:
     return [(trial.number, trial.state.name, trial.params, trial.value) for trial in found.trials]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> dict[str, Any]:
+    return made(tmp_path)
 
 
 @pytest.fixture
@@ -81,20 +120,29 @@ def source(recipe: dict[str, Any], tmp_path: Path) -> Path:
     return path
 
 
-def test_a_search_that_is_killed_and_joined_ends_as_one_that_was_not(source: Path, tmp_path: Path) -> None:
-    """Killed while it trains, while it asks and while it tells; then two processes share what is left."""
-    root = tmp_path / "broken"
-    rounds = [f"{root}|training", f"{root}|asking", f"{root}|telling"]
-    codes, said = forked(source, *rounds, f"{root}|a,b|search.trials=7")
-    assert codes == ["-9", "-9", "-9", "0", "0"], said
-    found = search(source, ["search.trials=7"], root, say=said.append, run_trials=False)
-    assert told(found) == told(search(source, ["search.trials=7"], tmp_path / "whole", say=lambda _line: None))
-    assert [(trial.number, trial.state.name) for trial in found.trials] == [(n, "COMPLETE") for n in range(7)]
+@pytest.mark.parametrize("storage", ["sqlite", "postgresql"])
+def test_a_search_that_is_killed_and_joined_ends_as_one_that_was_not(
+    forked: dict[str, Forked], storage: str, tmp_path: Path
+) -> None:
+    if storage not in forked:
+        pytest.skip(server.missing())
+    done = forked[storage]
+    said = done.said
+    assert done.codes == ["-9", "-9", "-9", "0", "0"], said
+    found = search(done.source, ["search.trials=6"], done.root, done.url, say=said.append, run_trials=False)
+    assert [(trial.number, trial.state.name) for trial in found.trials] == [(n, "COMPLETE") for n in range(6)]
     begun = [int(line.split()[1]) for line in said if re.match(r"trial \d+ of \d: (?!goes on)", line)]
-    assert sorted(begun) == [0, 1, 2, 3, 4, 5, 6]
+    assert sorted(begun) == [0, 1, 2, 3, 4, 5]
     assert "trial 1: model: goes on where it was interrupted, at step 3" in said
-    assert sum("bundle in" in line for line in said) == 7
+    assert sum("bundle in" in line for line in said) == 6
     assert sum(line == "clean: prepare" for line in said) == 1
+    kept = b"".join(path.read_bytes() for path in done.root.rglob("*") if path.is_file())
+    assert server.PASSWORD not in "".join(said)
+    assert server.PASSWORD.encode() not in kept
+    if storage == "sqlite":  # the truth is the same for both
+        assert told(found) == told(search(done.source, ["search.trials=6"], tmp_path, say=lambda _line: None))
+    else:
+        assert not (done.root / "tried" / "search.db").exists()
 
 
 def test_the_best_settings_are_taken_back_without_training_and_the_others_are_light(

@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 TEXTS = ("好书", "坏书", "很好看", "太差了", "喜欢它", "讨厌它", "真不错", "真糟糕")
 
 
-@pytest.fixture
-def recipe(tmp_path: Path) -> dict[str, Any]:
-    """Its file `rows.csv` lies in the test's folder; trainings take four steps and are validated after each second."""
+def made(folder: Path) -> dict[str, Any]:
+    """Its file `rows.csv` lies in `folder`; trainings take four steps and are validated after each second."""
     rows = [f"{text}{number},{('good', 'bad')[place % 2]}" for place, text in enumerate(TEXTS) for number in range(3)]
-    file = tmp_path / "rows.csv"
+    file = folder / "rows.csv"
     file.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
     model = {
         "kind": "train",
