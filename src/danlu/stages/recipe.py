@@ -31,6 +31,9 @@ class Recipe(BaseModel):
 
     name: Name = Field(description="names the folder of the run, runs/<name>")
     seed: int = Field(default=0, ge=0, description="all that is random follows from it")
+    seeds: int = Field(
+        default=1, ge=1, le=1000, description="so many seeds, from 'seed' on: mean, spread, and the best by validation"
+    )
     language: Literal["en", "zh"] = Field(default="en", description="of reports and cards")
     search: Search | None = Field(default=None, description="what `danlu search` tries; a run has no eye for it")
     stages: dict[Name, SerializeAsAny[Stage]] = Field(

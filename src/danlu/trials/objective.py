@@ -99,10 +99,11 @@ def reached_by(recipe: Recipe, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in recipe.stages if name in reached)
 
 
-def best_validation(folder: Path, metric: str) -> dict[str, float]:
-    """The validation of a training that chose its weights; empty where it was never validated."""
+def best_validation(folder: Path, metric: str | None = None) -> dict[str, float]:
+    """The validation of a training that chose its weights, by `metric` or the first; empty where it has none."""
     lines = read_lines(folder / LOG) if (folder / LOG).is_file() else iter(())
     found = [line["validation"] for line in lines if line.get("validation")]
+    metric = metric or next(iter(found[0] if found else ()), "")
     told = [each for each in found if each.get(metric) is not None and math.isfinite(each[metric])]
     if not told:
         return {}
