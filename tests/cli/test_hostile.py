@@ -28,6 +28,7 @@ WORDS = {
     "tokens": [[EVIL, "--segmenter", "rules"], [EVIL, "--tokenizer", "BUNDLE"], ["a", "--tokenizer", EVIL]],
     "check": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", f"clean.{EVIL}=1"], [EVIL]],
     "run": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", "--only", EVIL]],
+    "search": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", "--storage", EVIL], [EVIL]],
     "predict": [
         ["BUNDLE", "--text", EVIL],
         ["BUNDLE", "--text", EVIL, "--format", "table"],

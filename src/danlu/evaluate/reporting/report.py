@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from danlu.evaluate.pages.markup import Html, element, section, together
+from danlu.evaluate.pages.markup import Html, element, escaped, section, together
 from danlu.evaluate.pages.page import page
 from danlu.evaluate.reporting.sections.confusion import confusion_section
 from danlu.evaluate.reporting.sections.curves import curves
@@ -20,6 +20,7 @@ from danlu.evaluate.reporting.sections.errors import errors
 from danlu.evaluate.reporting.sections.in_turn import in_turn
 from danlu.evaluate.reporting.sections.results import results
 from danlu.evaluate.reporting.sections.retained import retained
+from danlu.evaluate.reporting.sections.seeds import seeds_section
 from danlu.evaluate.reporting.wording import duration
 from danlu.evaluate.scoring.examine import ERRORS, SCORES, form_of, read_lines, read_scores
 from danlu.language import translator
@@ -57,6 +58,8 @@ def write_report(run_folder: Path, language: str) -> Path:
     for folder in stages:
         with opened(folder, "what it has left cannot be shown", "run its stage again, or move the folder away"):
             parts += _parts(folder, _)
+    if spread := seeds_section(run_folder, _):
+        parts.append(_Part(-1, "seeds", escaped(_("Seeds")), spread))
     parts.sort(key=lambda part: part.rank)
     recipe = [_recipe(folder) for folder in stages]
     body = together(
