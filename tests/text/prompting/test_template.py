@@ -20,6 +20,8 @@ GOOD = {"text": "{text} It was {label}.", "verbalizer": {"pos": "great", "neg": 
             ["text: '{text} {choice}'", "verbalizer: {a: x, b: y}"],
             r"is for \{label\}, and the text asks for \{choice\}",
         ),
+        (["text: '{text} {choice}'", "longest_excerpt: 3"], r"has an effect where the text asks for \{excerpt\} alone"),
+        (["text: '{text} {choice}'", "several: sum"], r"has an effect where the text asks for \{label\} alone"),
         (["text: '{text} {choice} {excerpt}'"], r"must hold \{label\} once"),
         (["text: '{text} {label}'", "verbalizer: {a: [good, fine], b: [bad, fine]}"], "'a' and 'b' have the same word"),
         (["text: '{text} {label}'", "verbalizer: {a: [good, good ], b: bad}"], "label 'a' has the word 'good' twice"),

@@ -166,6 +166,9 @@ class PromptTemplate(Part):
             raise ValueError(f"'verbalizer' is needed for {{{LABEL}}}: the word of each label, as LABEL: WORD")
         if self.asks != LABEL and self.verbalizer:
             raise ValueError(f"'verbalizer' is for {{{LABEL}}}, and the text asks for {{{self.asks}}}; leave it out")
+        for name, slot in (("several", LABEL), ("longest_excerpt", EXCERPT)):
+            if self.asks != slot and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"'{name}' has an effect where the text asks for {{{slot}}} alone; leave it out")
         if not self.columns:
             raise ValueError(
                 f"'text' has no slot but {{{self.asks}}}, so every record would get one answer; add {{text}}"
