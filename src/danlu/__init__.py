@@ -53,6 +53,7 @@ def run(
     names the stages to run, `say` gets each line that is meant for the person who watches. With `beside` nothing that
     lies there is renamed: what is not there yet goes to `<stage>.<fingerprint>`. `watch` gets the name of a stage that
     trains and each event of its training (`danlu.train.events`); it stops it by giving back "checkpoint" or "best".
+    Of a recipe with several `seeds` it is the best by validation that is given back.
 
     Raises:
         Refusal: the recipe, the data or the machine cannot do what is asked; the message says what to change.
@@ -61,7 +62,12 @@ def run(
     from danlu.stages.recipe import read
     from danlu.stages.run import run as run_stages
 
-    return run_stages(read(recipe, overrides), Path(root), only, say, beside=beside, watch=watch)
+    sound = read(recipe, overrides)
+    if sound.seeds > 1:
+        from danlu.trials.seeds import run_seeds
+
+        return run_seeds(sound, Path(root), only, say, beside=beside, watch=watch).run
+    return run_stages(sound, Path(root), only, say, beside=beside, watch=watch)
 
 
 def __getattr__(name: str) -> Any:

@@ -28,6 +28,7 @@ WORDS = {
     "tokens": [[EVIL, "--segmenter", "rules"], [EVIL, "--tokenizer", "BUNDLE"], ["a", "--tokenizer", EVIL]],
     "check": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", f"clean.{EVIL}=1"], [EVIL]],
     "run": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", "--only", EVIL]],
+    "search": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", "--storage", EVIL], [EVIL]],
     "predict": [
         ["BUNDLE", "--text", EVIL],
         ["BUNDLE", "--text", EVIL, "--format", "table"],
@@ -48,6 +49,12 @@ WORDS = {
     "report": [["RUN"], [EVIL], ["RUN", "--language", EVIL]],
     "verify": [["BUNDLE"], [EVIL], ["BUNDLE", "--precision", EVIL]],
     "adapt": [["BUNDLE", EVIL, "--name", "a"], [EVIL, "BUNDLE", "--name", "a"], ["BUNDLE", "RUN", "--name", EVIL]],
+    "merge": [
+        ["BUNDLE", EVIL, "--output", "m"],
+        ["BUNDLE", f"{EVIL}=1", f"a={EVIL}", "--name", "b"],
+        ["BUNDLE", EVIL, f"a{EVIL}", "--name", EVIL],
+        [EVIL, "a", "--output", EVIL],
+    ],
     "sign": [["BUNDLE", "--key", EVIL], [EVIL, "--key", EVIL]],
     "quickstart": [["--language", EVIL], ["--minutes", "nan"], ["--root", EVIL, "--minutes", "-1"]],
     "list": [[EVIL], ["lora"], ["--json"]],

@@ -152,7 +152,7 @@ def test_two_prompts_are_compared_on_the_same_records_and_in_chinese(
         (
             "text: '{review} {label}'\nverbalizer: {1: good, 0: bad}\n",
             ["data.csv"],
-            "data.csv, record 1: the slot {review}",
+            "data.csv, record 1: there is no column 'review'",
         ),
         (
             "text: '{text} {label}'\nverbalizer: {1: good, 2: bad}\n",
@@ -171,7 +171,7 @@ def test_two_prompts_are_compared_on_the_same_records_and_in_chinese(
         (
             f"instruction: '{'the film ' * 90}'\n" + PLAIN,
             ["data.csv"],
-            "data.csv, record 1: the prompt with the word of a",
+            "data.csv, record 1: the prompt with its answer has",
         ),
         (PLAIN, ["data.csv", "--precision", "int3"], "precision 'int3': expected auto, float32 or bfloat16"),
         (PLAIN, ["data.csv", "--resamples", "3"], "resamples 3: expected"),
@@ -189,6 +189,27 @@ def test_what_will_not_do_is_one_sentence(
     assert says in err
     assert err.count("\n") == 1
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("shape", ["decoder", "encoder_decoder", "encoder"])
+def test_choices_and_excerpts_are_asked_of_models_of_every_shape(
+    shape: str, models: Path, write, tmp_path: Path, capsys
+) -> None:
+    offered = {"text": "the film was", "choices": ["good", "bad", "很好"], "answer": 1}
+    found = {"context": "the end was terrible", "question": "no", "answers": [{"text": "terrible", "start": 12}]}
+    for name, record, text in (
+        ("choice", offered, "{text} {choice}"),
+        ("excerpt", found, "{context} {question} {excerpt}"),
+    ):
+        data = write(f"{name}.jsonl", json.dumps(record) + "\n")
+        template = write(f"{name}.yaml", f'text: "{text}"\n')
+        out = tmp_path / f"{name}-{shape}"
+        code, said, err = run(capsys, models / shape, template, data, "--output", out)
+        assert (code, err) == (0, "")
+        assert "← truth" in said
+        scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+        assert (scores["form"], scores["records"]) == (name, 1)
+        assert "calibrated" in said
 
 
 def test_prepared_data_show_examples_of_their_training_split(models: Path, write, tmp_path: Path, capsys) -> None:

@@ -13,6 +13,7 @@ from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 LIMIT = 64
+ENCODERS = ("AutoModel", "AutoModelForMaskedLM")
 
 TEXTS = [
     "床前明月光，疑是地上霜。举头望明月，低头思故乡。",
@@ -32,7 +33,7 @@ def tokenizer_for(kind):
 def shaped(kind):
     """The task with what it learns from its samples, as its network's shape has it."""
     task = find(Task, kind)()
-    return task.fitted(task.sample).shaped("encoder" if task.auto_class == "AutoModel" else "encoder_decoder")
+    return task.fitted(task.sample).shaped("encoder" if task.auto_class in ENCODERS else "encoder_decoder")
 
 
 @cache

@@ -2,6 +2,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from danlu.machine.alone import NAME, alone_in
+from danlu.machine.alone import NAME, alone_in, among_others_in, one_at_a_time
 from danlu.refusal import Refusal
 
 CONTEST = """
@@ -116,3 +117,46 @@ def test_whatever_lies_there_the_folder_is_held_or_refused(
     with pytest.raises((Refusal, OSError), match=name) if refused else nullcontext(), alone_in(tmp_path):
         assert (tmp_path / NAME).read_text().startswith(f"{os.getpid()} ")
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_many_work_among_others_but_none_beside_one_that_wants_to_be_alone(tmp_path: Path) -> None:
+    held = f"process {os.getpid()} on .* is running here"
+    with among_others_in(tmp_path), among_others_in(tmp_path), pytest.raises(Refusal, match=held), alone_in(tmp_path):
+        pass
+    with alone_in(tmp_path), pytest.raises(Refusal, match="is running here"), among_others_in(tmp_path):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} <= {f"{NAME}.lock"}
+
+
+def test_what_others_left_that_were_killed_is_no_hindrance_and_goes(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from danlu.machine.alone import among_others_in, one_at_a_time\n"
+        "with among_others_in(Path(sys.argv[1])), one_at_a_time(Path(sys.argv[1]), 'model.1', print):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False).returncode < 0
+    assert len(list(tmp_path.glob(f"{NAME}.*"))) >= 4
+    with one_at_a_time(tmp_path, "model.1", pytest.fail), among_others_in(tmp_path):
+        pass
+    with alone_in(tmp_path):
+        assert {path.name for path in tmp_path.iterdir()} == {NAME, f"{NAME}.lock"}
+
+
+def test_the_same_thing_is_done_by_one_at_a_time_and_others_say_for_whom_they_wait(tmp_path: Path) -> None:
+    order, said = list[str](), list[str]()
+    waits = threading.Event()
+
+    def second() -> None:
+        with one_at_a_time(tmp_path, "model.1", lambda line: (said.append(line), waits.set())):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with one_at_a_time(tmp_path, "model.1", said.append), one_at_a_time(tmp_path, "model.2", said.append):
+        thread.start()
+        assert waits.wait(60)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert len(said) == 1
+    assert f"waits for process {os.getpid()} on {socket.gethostname()}" in said[0]

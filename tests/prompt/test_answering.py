@@ -8,11 +8,11 @@ import pytest
 from danlu.data.cleaning.cleaner import Cleaner
 from danlu.prompt.answering import answered, divided
 from danlu.prompt.examined import compare_prompts, examine_prompt
-from danlu.prompt.filled import Filled
-from danlu.prompt.laid import Scored
 from danlu.prompt.shots import Shots
-from danlu.prompt.template import PromptTemplate
 from danlu.refusal import Refusal
+from danlu.text.prompting.filled import Filled
+from danlu.text.prompting.laid import Scored
+from danlu.text.prompting.template import PromptTemplate
 
 
 class Stated:
@@ -24,11 +24,14 @@ class Stated:
         self.said = said
         self.asked: list[str] = []
 
-    def scored(self, prompts: Sequence[Filled], words: Sequence[str]) -> list[list[Scored]]:
+    def scored(self, prompts: Sequence[Filled], chat: None = None) -> list[list[Scored]]:
         self.asked += [each.before for each in prompts]
         return [
-            [Scored(log, number + 1, len(word)) for number, (log, word) in enumerate(zip(logs, words, strict=True))]
-            for logs in (self.said[each.before.split("|")[-1]] for each in prompts)
+            [
+                Scored(log, number + 1, len(word))
+                for number, (log, word) in enumerate(zip(logs, each.words, strict=True))
+            ]
+            for each, logs in ((each, self.said[each.before.split("|")[-1]]) for each in prompts)
         ]
 
 
@@ -59,6 +62,20 @@ def test_shares_are_those_of_the_formulas(divide_by: str, lengths: tuple[int, in
         assert list(found.prediction()["scores"].values()) == pytest.approx(calibrated)
         assert list(found.prediction(raw=True)["scores"].values()) == pytest.approx(raw)
         assert divided(template(divide_by=divide_by), found.scored[1]) == SAID[text][1] / lengths[1]
+
+
+@pytest.mark.parametrize("several", ["mean", "sum"])
+def test_words_of_one_label_count_together(several: str) -> None:
+    words = {"a": ["yes", "sure"], "b": "no"}
+    said = {text: (*logs, -3.0) for text, logs in SAID.items()}
+    prompt = PromptTemplate(
+        text="{text}:{label}", verbalizer=words, between="|", divide_by="nothing", several=several, calibrate=False
+    )
+    (found, _) = answered(Stated(said), prompt, RECORDS, Shots(prompt, [], RECORDS, ""))
+    yes, sure, no = np.exp(said["one:"])
+    together = np.array([(yes + sure) / (2 if several == "mean" else 1), no])
+    assert found.raw == pytest.approx(together / together.sum())
+    assert (found.words, found.of_labels) == (("yes", "sure", "no"), (range(2), range(2, 3)))
 
 
 def test_calibration_can_turn_an_answer_and_can_be_left_out() -> None:

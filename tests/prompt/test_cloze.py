@@ -1,23 +1,25 @@
 """The likelihood of words in a blank: what plain transformers says of rows with masks, one at a time."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
 from danlu.prompt.cloze import cloze_likelihoods
-from danlu.prompt.filled import Filled
-from danlu.prompt.laid import laid
 from danlu.prompt.scorer import Fills, scorer
+from danlu.text.prompting.filled import Filled
+from danlu.text.prompting.laid import laid
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TEXTS = ["the film was great and the end was terrible", "电影很好，结尾很差"]
-PROMPTS = [
-    Filled("It was ", " . the film [MASK] and the end", "record 1"),
-    Filled("很", "，电影很", "record 2"),
-    Filled("the end was ", "", "record 3"),
-    Filled("It was ", " . the film [MASK] and the end", "record 4"),
-]
 WORDS = ("great", "terrible", "很好", "差")
+PROMPTS = [
+    Filled("It was ", " . the film [MASK] and the end", "record 1", WORDS),
+    Filled("很", "，电影很", "record 2", WORDS),
+    Filled("the end was ", "", "record 3", WORDS),
+    Filled("It was ", " . the film [MASK] and the end", "record 4", WORDS),
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def by_hand(model, tokenizer, prompt: Filled, word: str) -> tuple[float, int]:
 
 def test_words_have_the_likelihood_of_the_chain_rule_and_masks_in_a_text_are_text(model) -> None:
     network, tokenizer = model
-    scored = scorer(network, tokenizer).scored(PROMPTS, WORDS)
+    scored = scorer(network, tokenizer).scored(PROMPTS)
     assert isinstance(scorer(network, tokenizer), Fills)
     tokenizer.backend_tokenizer.encode_special_tokens = True
     for prompt, row in zip(PROMPTS, scored, strict=True):
@@ -71,6 +73,8 @@ def test_rows_that_are_the_same_are_read_once(model) -> None:
 
     words = ("很", "好", "差")
     hook = network.register_forward_pre_hook(count, with_kwargs=True)
-    cloze_likelihoods(network, tokenizer, laid(PROMPTS, words, tokenizer, special=True))
+    cloze_likelihoods(
+        network, tokenizer, laid([replace(each, words=words) for each in PROMPTS], tokenizer, special=True)
+    )
     hook.remove()
     assert rows == 3

@@ -212,7 +212,7 @@ def test_a_person_sees_which_row_is_right(shape, request):
 def test_a_family_that_sees_the_choice_is_refused(encoder):
     _, model, tokenizer = encoder
     bert = BertLMHeadModel(model.config)
-    with pytest.raises(Refusal, match="see the tokens whose likelihood they are to tell; choose a decoder"):
+    with pytest.raises(Refusal, match="are seen by those before them; choose a decoder"):
         Choose(shape="decoder").suited(bert, tokenizer, print)
     with pytest.raises(Refusal, match=r"task.shape is 'encoder', and the model is a decoder; leave 'shape' out"):
         Choose(shape="encoder").shaped("decoder")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from transformers import BertConfig, BertModel
 
 from danlu.refusal import Refusal
 from danlu.task.tasks.classify import Classify
@@ -108,3 +109,15 @@ def test_two_texts_are_told_apart_and_the_second_is_asked_for(tokenizer):
     assert one.row.input_ids.tolist() == tokenizer("好", "坏")["input_ids"] != two.row.input_ids.tolist()
     with pytest.raises(Refusal, match="record 1: there is no column 'text_pair'"):
         task.encode(WEIGHED, tokenizer, 64, labelled=False)
+
+
+def test_a_head_of_another_shape_and_models_without_a_vector_are_refused(tokenizer):
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    model = BertModel(BertConfig(vocab_size=len(tokenizer), **sizes))
+    task = Classify(pooling="mean", head=((0.0,) * 8,) * 2).fitted(RECORDS)
+    with pytest.raises(Refusal, match=r"task.head: must have a row of 9 numbers for each of 2 labels"):
+        task.suited(model, tokenizer, print)
+    with pytest.raises(Refusal, match=r"task.pooling: the model has an encoder and a decoder"):
+        task.shaped("encoder_decoder")
+    with pytest.raises(Refusal, match=r"task.pooling: the first token of a decoder has seen no other"):
+        Classify(pooling="first").shaped("decoder")

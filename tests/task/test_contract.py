@@ -203,7 +203,7 @@ def perfect(task, row):
     if task.answer_form == "excerpt":
         places = np.array([[row.targets["start"], row.targets["end"]]])
         return np.where(np.arange(len(row))[:, None] == places, 0.0, -30.0).astype(np.float32)
-    (target,) = row.targets.values()
+    target = row.targets["label"] if task.kind == "prompted" else next(iter(row.targets.values()))
     if task.answer_form == "number":
         return np.array([target], np.float64)
     if task.answer_form in ("labels", "ranking", "choice"):

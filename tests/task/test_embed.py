@@ -223,3 +223,55 @@ def test_a_cosine_has_a_highest_score_and_every_score_two_texts():
     assert Embed(objective="cosine").fitted(below).highest == 5
     with pytest.raises(Refusal, match="record 1: there is no column 'text_pair'"):
         Embed().fitted(records).gold({"text": "a", "score": 1})
+
+
+LABELLED = [
+    {"text": "好书", "label": "good"},
+    {"text": "好看的书", "label": "good"},
+    {"text": "A dog runs.", "label": "BAD"},
+    {"text": "今天下雨。", "label": "bad"},
+    {"text": "东西", "label": "bad"},
+]
+
+
+@pytest.mark.parametrize("objective", [None, "cosine"])
+def test_texts_of_a_label_are_learnt_from_all_pairs_of_a_batch(model, tokenizer, objective):
+    task = Embed(objective=objective, **({} if objective else {"temperature": 0.2})).fitted(LABELLED)
+    assert (task.labels, task.examined_as, task.metrics[0]) == (("bad", "good"), "label", "accuracy")
+    vectors = torch.stack([vector(each["text"], model, tokenizer) for each in LABELLED])
+    cosines = (vectors @ vectors.T).numpy()
+    labels = ["good", "good", "bad", "bad", "bad"]
+    total = 0.0
+    for one in range(5):
+        others = [other for other in range(5) if other != one]
+        mates = [other for other in others if labels[other] == labels[one]]
+        if objective == "cosine":
+            total += sum((cosines[one, other] - (other in mates)) ** 2 for other in others) / 20 * 5
+        else:
+            whole = math.log(sum(math.exp(cosines[one, other] / 0.2) for other in others))
+            total += sum(whole - cosines[one, other] / 0.2 for other in mates) / len(mates)
+    assert loss_of(task, model, tokenizer, LABELLED) == pytest.approx(total, rel=1e-4)
+    assert loss_of(task, model, tokenizer, LABELLED, width=64) == pytest.approx(total, rel=1e-4)
+
+
+def test_texts_of_a_label_are_examined_by_the_nearest_other_text():
+    task = Embed().fitted(LABELLED)
+    given = [{"vector": each} for each in ([1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.6, 0.8], [-1.0, 0.0])]
+    found = [each["label"] for each in task.examined(given, LABELLED)]
+    assert found == ["good", "bad", "bad", "good", "bad"]
+    assert [task.gold(record) for record in LABELLED] == ["good", "good", "bad", "bad", "bad"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "records", "says"),
+    [
+        ({}, LABELLED[:2], "all texts have one label"),
+        ({"symmetric": True}, LABELLED, "task.symmetric has no effect where texts have a label"),
+        ({"objective": "cosent"}, LABELLED, "'cosent' needs a score, and the texts have a label"),
+        ({"objective": "cosine", "temperature": 0.1}, LABELLED, "task.temperature has no effect"),
+        ({"labels": ["good", "bad"]}, [*LABELLED, {"text": "x", "label": "so"}], "record 6: the label 'so' is not"),
+    ],
+)
+def test_labels_that_cannot_teach_vectors_are_refused(fields, records, says):
+    with pytest.raises(Refusal, match=says):
+        Embed(**fields).fitted(records)

@@ -18,6 +18,7 @@ CHECKED_BESIDE_THE_DATA = {
     ("answer", "threshold"),  # compared with, and no more
     ("classify", "weights"),  # of label_weights
     ("classify", "label_weights"),
+    ("classify", "head"),  # learnt
     ("regress", "mean"),
     ("regress", "deviation"),
     ("embed", "highest"),

@@ -226,7 +226,7 @@ def test_what_cannot_be_is_one_sentence() -> None:
         task.encode([{"text": "a", "translation": [1]}], tokenizer, LIMIT, labelled=True)
     source = Scratch(architecture="xlnet", layers=1, width=32, heads=4)
     model = source.build("AutoModelForCausalLM", tokenizer, {})
-    with pytest.raises(Refusal, match="see the tokens that they are to write"):
+    with pytest.raises(Refusal, match="a token is seen by those before it, so that writing it"):
         task.suited(model, tokenizer, print)
 
 

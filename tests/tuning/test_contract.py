@@ -26,6 +26,9 @@ SETTINGS: dict[str, dict[str, Any]] = {kind: {"kind": kind} for kind in METHODS}
     "lora, dora": {"kind": "lora", "rank": 2, "dora": True},
     "lora, pissa": {"kind": "lora", "rank": 2, "init": "pissa"},
     "adapter, houlsby": {"kind": "adapter", "placement": "houlsby", "size": 4},
+    "adapter, parallel": {"kind": "adapter", "placement": "parallel", "size": 4},
+    "ptuning, lstm": {"kind": "ptuning", "encoder": "lstm", "width": 8, "size": 4},
+    "ptuning, random": {"kind": "ptuning", "init": "random", "size": 4},
 }
 """Every method as it comes, and with settings that change what the promise is about."""
 SHAPES = ["classify-bert", "tag-bert", "classify-llama", "classify-gpt2", "causal-llama", "masked-bert"]
@@ -34,7 +37,8 @@ REFUSED = {
     ("bitfit", "causal-llama"): "tuning 'bitfit' finds no biases in models of the family 'llama'; use lora or ia3",
 }
 """What makes no sense, and the sentence that says why."""
-RATES, LEAST = {"ia3": 0.1, "prefix": 0.1, "prompt": 0.1}, {"ia3": 0.003, "prefix": 0.0, "prompt": 0.0, "adalora": 0.01}
+RATES, LEAST = {"ia3": 0.1, "prefix": 0.1, "prompt": 0.1}, {"ia3": 0.003, "adalora": 0.01}
+LEAST |= dict.fromkeys(["prefix", "prompt", "ptuning"], 0.0)
 """Of methods whose few numbers have far to go from where they begin, and reach little in an untrained trunk."""
 PAIRS = [(kind, shape) for kind in METHODS for shape in SHAPES if (kind, shape) not in REFUSED]
 KEPT_PAIRS = [(name, shape) for name in SETTINGS for shape in SHAPES if (SETTINGS[name]["kind"], shape) not in REFUSED]
@@ -60,8 +64,8 @@ def resting(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_the_methods_are_found_by_their_files() -> None:
-    assert METHODS == ["adalora", "adapter", "bitfit", "full", "head", "ia3", "layers", "lora", "prefix", "prompt"]
-    assert len(PAIRS) == 10 * 6 - len(REFUSED) == 58
+    assert " ".join(METHODS) == "adalora adapter bitfit full head ia3 layers lora prefix prompt ptuning"
+    assert len(PAIRS) == 11 * 6 - len(REFUSED) == 64
 
 
 @pytest.mark.parametrize(("kind", "shape"), REFUSED)

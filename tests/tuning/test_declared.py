@@ -29,6 +29,7 @@ COUNTS: dict[str, tuple[dict[str, Any], int]] = {
     "adapter": ({"placement": "houlsby", "size": 5}, LAYERS * 2 * (2 * WIDTH * 5 + 5 + WIDTH) + HEAD),
     "prefix": ({"size": 5}, LAYERS * 5 * WIDTH + HEAD),
     "prompt": ({"size": 5}, 5 * WIDTH + HEAD),
+    "ptuning": ({"size": 5, "width": 7}, 5 * WIDTH + (2 * 7 * WIDTH + 7 + 7 * 7 + 7 + WIDTH) + HEAD),
 }
 
 
@@ -97,6 +98,7 @@ def test_a_fresh_process_says_what_was_trained(tiny: SimpleNamespace, tmp_path: 
         ({"kind": "layers", "top": 1, "patterns": ["*.0.*"]}, "'top' has no effect beside 'patterns'"),
         ({"kind": "prompt", "text": "say", "init": "random"}, "'text' and 'init: random' both say"),
         ({"kind": "prefix", "text": "say", "init": "random"}, "'text' and 'init: random' both say"),
+        ({"kind": "ptuning", "text": "say", "init": "random"}, "'text' and 'init: random' both say"),
     ],
 )
 def test_settings_without_effect_are_refused(section: dict[str, object], sentence: str) -> None:

@@ -76,7 +76,7 @@ def test_lora_auto_takes_the_usual_layers_of_the_family(tiny: SimpleNamespace) -
 
 
 def test_lora_names_the_layers_there_are_when_a_target_is_misspelt(tiny: SimpleNamespace) -> None:
-    with pytest.raises(Refusal, match="'querry'; there are: dense, key, query, value"):
+    with pytest.raises(Refusal, match=r"'querry'; did you mean 'query'\?; there are: dense, key, query, value"):
         Method.model_validate({"kind": "lora", "targets": ["querry"]}).apply(tiny.build("classify-bert"))
 
 
@@ -172,3 +172,18 @@ def test_layers_that_would_never_move_are_refused(tiny: SimpleNamespace, unfreez
 
 def test_without_settings_full_has_no_groups(tiny: SimpleNamespace) -> None:
     assert not Method.model_validate("full").groups(tiny.build("classify-bert"), 12)
+
+
+def test_a_parallel_adapter_adds_to_what_feed_forward_layers_say_what_it_makes_of_what_they_are_given(
+    tiny: SimpleNamespace,
+) -> None:
+    """The formula of He et al. 2022, in the uppermost block, whose input is taken from the block below."""
+    model = Method.model_validate({"kind": "adapter", "placement": "parallel", "size": 3}).apply(tiny.build("tag-bert"))
+    tiny.steps(model.eval(), 2)
+    said = model(tiny.inputs()["input_ids"], output_hidden_states=True).hidden_states
+    block, plain = model.bert.encoder.layer[1], tiny.build("tag-bert").bert.encoder.layer[1]
+    added, given = block.intermediate.dense.adapter, block.attention(said[1])[0]
+    inner = plain.output.dense(torch.nn.functional.gelu(plain.intermediate.dense(given)))
+    beside = added.up(torch.nn.functional.gelu(added.down(given)))
+    torch.testing.assert_close(said[2], plain.output.LayerNorm(inner + beside + given))
+    assert beside.abs().max() > 0.01

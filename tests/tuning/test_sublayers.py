@@ -21,7 +21,10 @@ def logits(model: torch.nn.Module, family: str) -> torch.Tensor:
     return found
 
 
-@pytest.mark.parametrize("section", [{"kind": "ia3"}, {"kind": "adapter"}, {"kind": "adapter", "placement": "houlsby"}])
+PLACES = [{"kind": "adapter", "placement": placement} for placement in ("pfeiffer", "houlsby", "parallel")]
+
+
+@pytest.mark.parametrize("section", [{"kind": "ia3"}, *PLACES])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_stands_at_sublayers_begins_as_nothing_reaches_each_block_and_merges(
     family: str, section: dict[str, str]

@@ -25,7 +25,7 @@ T5 = {"d_model": 32, "num_layers": 2, "num_heads": 2, "d_kv": 8, "d_ff": 24, "de
 MARIAN = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
 MARIAN |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_vocab_size": 60}
 MARIAN |= {"decoder_start_token_id": 0, "max_position_embeddings": 32, "scale_embedding": True}
-every_virtual = pytest.mark.parametrize("kind", ["prefix", "prompt"])
+every_virtual = pytest.mark.parametrize("kind", ["prefix", "prompt", "ptuning"])
 
 
 def with_tokens(kind: str, model: transformers.PreTrainedModel, tokens: tuple[int, ...] = WORDS) -> torch.nn.Module:
@@ -33,7 +33,8 @@ def with_tokens(kind: str, model: transformers.PreTrainedModel, tokens: tuple[in
 
 
 @pytest.mark.parametrize(
-    ("kind", "shape"), [("prompt", "tag-bert"), ("prompt", "causal-llama"), ("prefix", "causal-llama")]
+    ("kind", "shape"),
+    [("prompt", "tag-bert"), ("prompt", "causal-llama"), ("prefix", "causal-llama"), ("ptuning", "tag-bert")],
 )
 def test_virtual_tokens_begin_as_what_the_tokens_are(tiny: SimpleNamespace, kind: str, shape: str) -> None:
     """A prefix only where nothing looks ahead: elsewhere real tokens would have seen the text."""

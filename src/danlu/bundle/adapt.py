@@ -1,13 +1,16 @@
 """Add to a bundle what a training has added to its base."""
 
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from danlu.bundle import golden, manifest, signature
-from danlu.bundle.adapter import asked_for, put, refuse_name, unsealed
+from danlu.bundle.adapter import FOLDER, asked_for, put, refuse_name, unsealed
 from danlu.bundle.bundle import Bundle, load, open_folder, save
 from danlu.machine.files import folder_in_place
 from danlu.model.sources.pretrained import Pretrained
@@ -31,16 +34,13 @@ def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path |
     refuse_name(name)
     source, told = unsealed(adapter)
     folder = manifest.find(path)
-    if output is not None and Path(output).expanduser().exists():
-        raise Refusal(f"{output}: is there already; name a folder that is not")
+    refuse_place(folder, output)
     if not (folder / manifest.NAME).exists() and (folder / "config.json").is_file():
-        return _begun(folder, source, told, name, output)
+        with _told_of(source, name):
+            return _begun(folder, source, told, name, output)
     facts = manifest.read(folder)
-    if name.casefold() in map(str.casefold, facts.get("adapters", {})):
-        raise Refusal(f"{folder}: has an adapter '{name}' already; choose another name")
     final = folder if output is None else Path(output).expanduser()
-    with folder_in_place(final) as temporary:
-        shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(signature.NAME))
+    with _told_of(source, name), room_for(name, folder, facts, final) as temporary:
         put(source, told, temporary, facts, name)
         with open_folder(temporary, facts, "float32", None) as bundle:
             _refuse_other_tokens(source, told, folder, bundle.tokenizer)
@@ -49,6 +49,42 @@ def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path |
             _refuse_other_answers(source, folder, bundle, name)
         manifest.write(temporary, facts)
     return final
+
+
+@contextmanager
+def room_for(name: str, folder: Path, facts: dict[str, Any], final: Path) -> Iterator[Path]:
+    """A copy of a bundle without its signature, which becomes `final` once an adapter of this name is in it.
+
+    Raises:
+        Refusal: the name is taken, or is none.
+    """
+    refuse_name(name)
+    if name.casefold() in map(str.casefold, facts.get("adapters", {})):
+        raise Refusal(f"{folder}: has an adapter '{name}' already; choose another name")
+    with folder_in_place(final) as temporary:
+        shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(signature.NAME))
+        yield temporary
+
+
+@contextmanager
+def _told_of(source: Path, name: str) -> Iterator[None]:
+    """Let what is refused name the adapter where it lies, instead of its copy, which is gone with the refusal."""
+    try:
+        yield
+    except Refusal as refused:
+        copied = rf"^.*\.partial[/\\]{FOLDER}[/\\]{name}"
+        raise Refusal(re.sub(copied, lambda _: str(source), str(refused))) from refused
+
+
+def refuse_place(folder: Path, output: str | Path | None) -> None:
+    """Refuse to write what comes of a bundle where something is already, or into the bundle itself."""
+    if output is None:
+        return
+    place = Path(output).expanduser()
+    if place.exists():
+        raise Refusal(f"{output}: is there already; name a folder that is not")
+    if place.resolve().is_relative_to(folder.resolve()):
+        raise Refusal(f"{output}: lies in the bundle {folder}, which would hold it too; name a folder beside it")
 
 
 def _begun(folder: Path, source: Path, told: dict[str, Any], name: str, output: str | Path | None) -> Path:

@@ -56,6 +56,16 @@ def replayed(folder: Path, predictor: Predictor, tolerances: Mapping[str, float]
     return differences
 
 
+def drift(before: Sequence[Any], after: Sequence[Any], tolerance: float) -> tuple[float, int]:
+    """The largest difference of a number in two lists of predictions, and how many of these agree.
+
+    That of a number above 1 is relative to it. They agree where texts are equal, and numbers within `tolerance`.
+    """
+    before, after = (json.loads(json.dumps(list(each))) for each in (before, after))
+    agreeing = sum(not _differences(*pair, "", tolerance) for pair in zip(before, after, strict=True))
+    return _furthest(before, after), agreeing
+
+
 def read(folder: Path) -> dict[str, Any]:
     """The golden outputs, in the form in which `write` writes them."""
     golden = read_json(folder / NAME, _AGAIN)
@@ -91,3 +101,13 @@ def _differences(before: Any, after: Any, place: str, tolerance: float) -> list[
             return []
         return [f"{place}: was {before:.6g}, is {after:.6g}, further apart than {tolerance:g}"]
     return [] if before == after else [f"{place}: was {before!r}, is {after!r}"]
+
+
+def _furthest(before: Any, after: Any) -> float:
+    if isinstance(before, dict) and isinstance(after, dict):
+        return max((_furthest(before[key], after[key]) for key in before.keys() & after.keys()), default=0.0)
+    if isinstance(before, list) and isinstance(after, list):
+        return max((_furthest(*pair) for pair in zip(before, after, strict=False)), default=0.0)
+    return (
+        abs(before - after) / max(1.0, abs(before)) if isinstance(before, float) and isinstance(after, float) else 0.0
+    )

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from danlu.evaluate.scoring.compare import Compared
     from danlu.prompt.answering import Told
     from danlu.prompt.examined import Examined
-    from danlu.prompt.template import PromptTemplate
+    from danlu.text.prompting.template import PromptTemplate
 
     Asked = tuple[list[Record], list[Record], str]
 
 MOST_SHOWN = 4000  # characters of a prompt
+MOST_ANSWERS = 20  # of a record, the likeliest
 QUIET_SECONDS = 10.0  # between two lines that tell how far it is
 
 
@@ -51,7 +52,7 @@ def command(
     from danlu.language import default, translator
     from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import show as tell
-    from danlu.prompt.template import read_template
+    from danlu.text.prompting.template import read_template
 
     needed = 3 if compare else 2
     if len(files) < needed:
@@ -61,10 +62,10 @@ def command(
     if output and compare:
         raise Refusal("--output keeps the results of one template; leave out --compare, and compare two such folders")
     refuse_resamples(resamples)
-    measures(metric or (), "label")
     if output:
         refuse_unwritable(output / "scores.json")
     templates = [read_template(name) for name in files[: needed - 1]]
+    measures(metric or (), templates[0].asks)  # forms of answers are called as their slots
     data, settings = files[needed - 1], files[needed:]
     asked = _asked(data, settings, split, examples, shots=any(each.shots for each in templates))
     how: dict[str, Any] = {"shown": show, "metrics": metric or (), "resamples": resamples}
@@ -86,12 +87,12 @@ def _examined(
     model: str, precision: str, templates: "Sequence[PromptTemplate]", asked: "Asked", how: dict[str, Any]
 ) -> "tuple[Compared | None, list[Examined]]":
     """What came of one template, or of two and of their comparison; the data are looked at before the model."""
-    from danlu.prompt.examined import compare_prompts, examine_prompt, with_labels
+    from danlu.prompt.examined import compare_prompts, examine_prompt, with_truths
     from danlu.prompt.scorer import open_scorer
 
     records, pool, pool_name = asked
     for template in templates:
-        with_labels(template, records)
+        with_truths(template, records)
     scorer = open_scorer(model, precision)
     if len(templates) == 1:
         return None, [examine_prompt(scorer, templates[0], records, pool, pool_name=pool_name, **how)]
@@ -163,7 +164,8 @@ def _prompt(told: "Told") -> Any:
 
     from danlu.machine.terminal import visible
 
-    word = told.words[told.labels.index(told.prediction()["label"])]
+    mine = told.of_labels[int(told.shares.argmax())]
+    word = told.words[max(mine, key=lambda each: told.scored[each].log_probability)]
     before = told.filled.before
     cut = "… " if len(before) > MOST_SHOWN else ""
     text = Text(cut + visible(before[-MOST_SHOWN:]))
@@ -172,8 +174,8 @@ def _prompt(told: "Told") -> Any:
     return text
 
 
-def _table(template: "PromptTemplate", told: "Told", truth: str, _: Callable[[str], str]) -> list[str]:
-    """A line a label: its word, how likely it is, its share without a text, and with it."""
+def _table(template: "PromptTemplate", told: "Told", truth: Any, _: Callable[[str], str]) -> list[str]:
+    """A line a word: its label, how likely it is, the label's share without a text, and with it."""
     from danlu.evaluate.reporting.wording import in_columns, number
     from danlu.machine.terminal import on_one_line
     from danlu.prompt.answering import divided
@@ -181,12 +183,17 @@ def _table(template: "PromptTemplate", told: "Told", truth: str, _: Callable[[st
     prejudice = told.prejudice
     head = [_("label"), _("word"), _("tokens"), _("log-likelihood"), _("share")]
     rows = [[*head, _("without text"), _("calibrated"), ""] if prejudice is not None else [*head, ""]]
-    for place, (label, scored) in enumerate(zip(told.labels, told.scored, strict=True)):
-        cells = [label, on_one_line(told.words[place]), str(scored.tokens), number(divided(template, scored))]
-        cells.append(number(told.raw[place]))
+    likeliest = sorted(range(len(told.labels)), key=lambda place: -told.shares[place])
+    for place in sorted(likeliest[:MOST_ANSWERS]):
+        label, mine = told.labels[place], told.of_labels[place]
+        shares = [number(told.raw[place])]
         if prejudice is not None:
-            cells += [number(prejudice[place]), number(told.shares[place])]
-        rows.append([*cells, "← " + _("truth") if label == truth else ""])
+            shares += [number(prejudice[place]), number(told.shares[place])]
+        for each in mine:
+            scored = told.scored[each]
+            cells = [label, on_one_line(told.words[each]), str(scored.tokens), number(divided(template, scored))]
+            mark = "← " + _("truth") if told.form.right(place, told.words, truth) else ""
+            rows.append([*cells, *shares, mark] if each == mine[0] else ["", *cells[1:], *[""] * len(shares), ""])
     return in_columns(rows)
 
 
@@ -202,7 +209,7 @@ def _show_scores(examined: "Examined", metric: Any, resamples: int) -> None:
         show(line)
     if examined.raw is not None:
         show("")
-        compared = compare_sides(examined.raw, examined.found.side, metric, resamples)
+        compared = compare_sides(examined.task, examined.raw, examined.found.side, metric, resamples)
         for line in comparison_in_words(compared, (_("raw"), _("calibrated")), default())[:-1]:
             show(line)
 

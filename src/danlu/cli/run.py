@@ -20,14 +20,24 @@ def command(
     """Run a recipe: prepare data, train, evaluate; what is done already is skipped.
 
     Results go to runs/RECIPE/STAGE, and a report of them to runs/RECIPE/report.html; those of other settings are kept
-    in runs/RECIPE/STAGE.FINGERPRINT. After an interruption, the same command goes on where it stopped.
+    in runs/RECIPE/STAGE.FINGERPRINT. With seeds=5, all that trains is done with five seeds. After an interruption, the
+    same command goes on where it stopped.
     """
     from danlu.machine.terminal import say
     from danlu.stages.recipe import read
     from danlu.stages.run import run
 
     sound = read(recipe, overrides or [])
-    ran = run(sound, root, only, say, beside=beside)
+    if sound.seeds > 1:
+        from danlu.evaluate.reporting.sections.seeds import seeds_in_words
+        from danlu.trials.seeds import run_seeds
+
+        seeded = run_seeds(sound, root, only, say, beside=beside)
+        ran = seeded.run
+        for line in seeds_in_words(seeded.to_plain(), sound.language):
+            say(line)
+    else:
+        ran = run(sound, root, only, say, beside=beside)
     if beside:
         say("done: " + ", ".join(str(stage.folder) for stage in ran.stages))
         return

@@ -8,12 +8,12 @@ and however many small ones come, the large ones go on.
 import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import torch
 
+from danlu.engine.desk import Desk, Job
 from danlu.engine.engine import Network
 from danlu.engine.writer import Writer
 from danlu.machine.crew import compute_with
@@ -71,23 +71,11 @@ class Asked:
 
 
 @dataclass(eq=False)
-class _Job:
-    """What one caller asks: examples, and a place for the output of each."""
+class _Job(Job[Output]):
+    """What one caller asks: who is asked, and after what."""
 
     asked: Asked
     encoded: Sequence[Encoded]
-    future: "Future[list[Output]]" = field(default_factory=Future)
-    outputs: dict[int, Output] = field(default_factory=dict)
-
-    def take(self, number: int, output: Output) -> None:
-        self.outputs[number] = output
-        if len(self.outputs) == len(self.encoded):
-            with suppress(InvalidStateError):  # cancelled, or another thread was as quick
-                self.future.set_result([self.outputs[place] for place in range(len(self.encoded))])
-
-    def fail(self, error: BaseException) -> None:
-        with suppress(InvalidStateError):
-            self.future.set_exception(error)
 
 
 @dataclass(eq=False)
@@ -99,7 +87,7 @@ class _Piece:
     width: int
 
 
-class Queue:
+class Queue(Desk[_Job]):
     """Answers examples in the order of plans; `submit` may be called from any thread."""
 
     def __init__(self, network: Network, batch_tokens: int | None = None) -> None:
@@ -107,14 +95,12 @@ class Queue:
 
         There are as many threads as `network` has cores; whoever else is asked shares its weights, and these.
         """
+        super().__init__()
         self.network = network
         self.writer = Writer(network.cores)
         self.batch_tokens = batch_tokens or BATCH_TOKENS[network.device.type == "cpu"]
-        self._waiting: list[_Job] = []
         self._plans: deque[deque[_Piece]] = deque()
-        self._state = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._closed = False
 
     def submit(self, asked: Asked, encoded: Sequence[Encoded]) -> "Future[list[Output]]":
         """The output of each example, in order, once they are computed; cancelled, the rest is not.
@@ -122,16 +108,8 @@ class Queue:
         Raises:
             Refusal: the queue was closed.
         """
-        job = _Job(asked, encoded)
-        if not encoded:
-            job.future.set_result([])
-            return job.future
-        with self._state:
-            if self._closed:
-                raise Refusal("this bundle was closed; load it again to ask more of it")
-            self._waiting.append(job)
-            self._start()
-            self._state.notify_all()
+        job = _Job(asked, encoded, size=len(encoded))
+        self.admit(job)
         return job.future
 
     def close(self) -> None:

@@ -6,10 +6,10 @@ text joins when there is room and leaves when it is done.
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass
 
+from danlu.engine.desk import Desk, Job
 from danlu.engine.engine import Network
 from danlu.machine.crew import compute_with
 from danlu.model.generate import Session, Wanted
@@ -21,39 +21,25 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
 @dataclass(eq=False)
-class _Job:
+class _Job(Job[list[Written]]):
     """What one caller asks: who is to write, how, after what, and who hears it piece by piece."""
 
     network: Network
     tokenizer: Tokenizer
     policy: Policy
     examples: Sequence[Encoded]
-    take: Callable[[str], object] | None
+    heard: Callable[[str], object] | None
     first: int
-    future: "Future[list[list[Written]]]" = field(default_factory=Future)
-    found: dict[int, list[Written]] = field(default_factory=dict)
-
-    def done(self, number: int, written: list[Written]) -> None:
-        self.found[number] = written
-        if len(self.found) == len(self.examples):
-            with suppress(InvalidStateError):
-                self.future.set_result([self.found[place] for place in range(len(self.examples))])
-
-    def fail(self, error: BaseException) -> None:
-        with suppress(InvalidStateError):
-            self.future.set_exception(error)
 
 
-class Writer:
+class Writer(Desk[_Job]):
     """Writes after prompts; `submit` may be called from any thread."""
 
     def __init__(self, cores: int) -> None:
+        super().__init__()
         self.cores = cores
-        self._waiting: list[_Job] = []
         self._under_way: dict[tuple[Network, Tokenizer], tuple[Session, list[_Job]]] = {}
-        self._state = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._closed = False
 
     def submit(
         self,
@@ -72,18 +58,8 @@ class Writer:
         Raises:
             Refusal: the writer was closed.
         """
-        job = _Job(network, tokenizer, policy, examples, take, first)
-        if not examples:
-            job.future.set_result([])
-            return job.future
-        with self._state:
-            if self._closed:
-                raise Refusal("this bundle was closed; load it again to ask more of it")
-            self._waiting.append(job)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="danlu-writer", daemon=True)
-                self._thread.start()
-            self._state.notify_all()
+        job = _Job(network, tokenizer, policy, examples, take, first, size=len(examples))
+        self.admit(job)
         return job.future
 
     def close(self) -> None:
@@ -93,6 +69,11 @@ class Writer:
             self._state.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="danlu-writer", daemon=True)
+            self._thread.start()
 
     def _work(self) -> None:
         compute_with(self.cores)
@@ -130,7 +111,9 @@ class Writer:
         session, jobs = self._under_way.get(key) or (job.network.session(job.tokenizer), [])
         prompts = session.endings.prompts(job.examples)
         session.endings.of(prompts[0], job.policy)
-        session.ask(Wanted(job.policy, prompts, job.done, job.take, lambda: not job.future.done(), job.fail, job.first))
+        session.ask(
+            Wanted(job.policy, prompts, job.take, job.heard, lambda: not job.future.done(), job.fail, job.first)
+        )
         self._under_way[key] = session, [*(each for each in jobs if not each.future.done()), job]
 
     def _drop(self, key: tuple[Network, Tokenizer], jobs: Sequence[_Job], error: BaseException) -> None:

@@ -1,9 +1,16 @@
-"""One process at a time in a folder, held by a lock of the system, which ends with the process."""
+"""Who works in a folder: one process alone, or several that leave each other's work be.
+
+All is held by locks of the system, which end with the process. `alone_in` is for who renames: nobody else may work
+there meanwhile. `among_others_in` is for who only adds: any number of them do so at once, and what two of them would
+make is made by the first (`one_at_a_time`).
+"""
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,46 +21,147 @@ from danlu.refusal import Refusal
 NAME = ".running"
 """The file that says which process is at work; the lock itself lies beside it."""
 
+_AMONG = f"{NAME}.among-"
+"""What the notes of processes begin with that work among others."""
+
+_LOOK = 0.05  # seconds between two looks at a lock that another holds
+_PATIENCE = 10.0  # seconds for which others may hold a folder that they only enter
+
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a folder against every other process; what a killed process left behind is taken over.
 
     Raises:
-        Refusal: a living process holds the folder, or one on another machine may; or it cannot be held.
+        Refusal: a living process works in the folder, or one on another machine may; or it cannot be held.
     """
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / NAME
-    lock = FileLock(folder / f"{NAME}.lock")
+    lock = _acquired(note)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise _held(folder, _holder(note) or "unknown") from None
-    except (OSError, RuntimeError) as error:  # a link or a folder of this name; a lock of this very process
-        if isinstance(error, RuntimeError):
-            raise _held(folder, _holder(note) or "unknown") from None
-        why = str(error.strerror).lower()
-        raise Refusal(f"{lock.lock_file}: cannot be locked ({why}); move it away, or choose another --root") from error
-    try:
-        holder = _holder(note)
-        if holder and holder.partition(" ")[2] not in ("", socket.gethostname()):  # a disk that others reach, too
-            raise _held(folder, holder)
-        note.unlink(missing_ok=True)
-        write_text(note, f"{os.getpid()} {socket.gethostname()}")
-        try:
+        _refuse_others(folder)
+        with _noted(note):
             yield
-        finally:
-            note.unlink(missing_ok=True)
     finally:
         lock.release()
 
 
-def _held(folder: Path, holder: str) -> Refusal:
-    pid, _, machine = holder.partition(" ")
-    return Refusal(
-        f"{folder}: process {pid} on {machine or socket.gethostname()} is running here already; wait for it or stop "
-        f"it, or delete {folder / NAME} if you know that it has ended"
-    )
+@contextmanager
+def among_others_in(folder: Path) -> Iterator[None]:
+    """Work in a folder beside other processes that do so too; none that wants it alone gets it meanwhile.
+
+    Raises:
+        Refusal: a living process holds the folder alone, or it cannot be held.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    own = folder / f"{_AMONG}{uuid.uuid4().hex[:12]}"
+    entry, patience = _entered(folder), None
+    try:
+        patience = _acquired(own)
+        write_text(own, _who())
+    finally:
+        entry.release()
+    try:
+        yield
+    finally:
+        own.unlink(missing_ok=True)
+        patience.release()
+        _forget(own)
+
+
+@contextmanager
+def one_at_a_time(folder: Path, name: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Do what `name` stands for in a folder while no other process does; waits for one that does, and says so.
+
+    Raises:
+        Refusal: it cannot be held.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    note, told, lock = folder / f"{NAME}.{name}", False, None
+    while lock is None:
+        try:
+            lock = _acquired(note)
+        except _HeldByAnother as held:
+            if not told and note.exists():  # who is only just beginning has not said so yet
+                say(held.waiting)
+                told = True
+            time.sleep(_LOOK)
+    try:
+        with _noted(note):
+            yield
+    finally:
+        lock.release()
+
+
+class _HeldByAnother(Refusal):
+    """A lock that a living process has, or one on another machine may have."""
+
+    def __init__(self, note: Path, holder: str) -> None:
+        pid, _, machine = holder.partition(" ")
+        who = f"process {pid} on {machine or socket.gethostname()}"
+        remedy = f"delete {note} if you know that it has ended"
+        self.waiting = f"waits for {who}, which is making the same; {remedy}"
+        super().__init__(f"{note.parent}: {who} is running here already; wait for it or stop it, or {remedy}")
+
+
+def _acquired(note: Path) -> FileLock:
+    """The lock of a note, which the caller releases."""
+    lock = FileLock(note.with_name(f"{note.name}.lock"), is_singleton=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise _HeldByAnother(note, _holder(note) or "unknown") from None
+    except RuntimeError:  # a lock of this very process
+        raise _HeldByAnother(note, _holder(note) or "unknown") from None
+    except OSError as error:  # a link or a folder of this name
+        why = str(error.strerror).lower()
+        raise Refusal(f"{lock.lock_file}: cannot be locked ({why}); move it away, or choose another --root") from error
+    holder = _holder(note)
+    if holder and holder.partition(" ")[2] not in ("", socket.gethostname()):  # a disk that others reach, too
+        lock.release()
+        raise _HeldByAnother(note, holder)
+    return lock
+
+
+def _entered(folder: Path) -> FileLock:
+    """The lock of the whole folder, for the moment of entering; others that enter are waited for."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return _acquired(folder / NAME)
+        except _HeldByAnother:
+            if _holder(folder / NAME) or time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK)
+
+
+def _refuse_others(folder: Path) -> None:
+    """Refuse a folder in which others work; the notes of those that were killed go, and what locks they have left."""
+    for path in sorted(folder.glob(f"{NAME}.*.lock")):
+        note = path.with_name(path.name.removesuffix(".lock"))
+        _acquired(note).release()
+        note.unlink(missing_ok=True)
+        _forget(note)
+
+
+def _forget(note: Path) -> None:
+    """Remove the lock of a note that nobody else looks for."""
+    with suppress(OSError):  # on Windows while another looks at it
+        note.with_name(f"{note.name}.lock").unlink(missing_ok=True)
+
+
+@contextmanager
+def _noted(note: Path) -> Iterator[None]:
+    note.unlink(missing_ok=True)
+    write_text(note, _who())
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def _who() -> str:
+    return f"{os.getpid()} {socket.gethostname()}"
 
 
 def _holder(note: Path) -> str:

@@ -10,8 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from danlu.machine.seed import generator
 from danlu.model.heads import unwrapped
-from danlu.model.positions import text_config
+from danlu.model.positions import longest_row, text_config
+from danlu.refusal import Refusal
+from danlu.text.tokenizing.special import ordinary_ids
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 SAME = 1e-3
 """Logits that differ by less, as a share of their deviation, are the same: float32 rounds to 1e-5 of it."""
@@ -31,6 +35,14 @@ def at_rest(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def refuse_looking_ahead(model: nn.Module, tokenizer: Tokenizer, why: str) -> None:
+    """Raises `Refusal` for a model in which a token is seen by those before it; `why` goes on behind its family."""
+    size = min(32, longest_row(unwrapped(model)))
+    ids = [torch.from_numpy(generator(seed, "probe").choice(ordinary_ids(tokenizer), size)) for seed in (0, 1)]
+    if looks_ahead(model, *(row.long() for row in ids)):
+        raise Refusal(f"in models of the family '{unwrapped(model).config.model_type}' {why}")
 
 
 def looks_ahead(model: nn.Module, ids_T: Tensor, others_T: Tensor) -> bool:

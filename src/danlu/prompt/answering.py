@@ -3,94 +3,110 @@
 A model prefers some words whatever it reads. What it answers to a prompt without content is that prejudice, and the
 shares of the labels are divided by it (Zhao et al., 2021).
 
-Legend: L labels.
+Legend: L labels, or other answers.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from danlu.data.record import Record
-from danlu.prompt.filled import Filled, content_free, filled
-from danlu.prompt.laid import Scored
+from danlu.prompt.forms import Form, Shares, form_of
 from danlu.prompt.scorer import Scorer
 from danlu.prompt.shots import Shots
-from danlu.prompt.template import PromptTemplate
 from danlu.task.task import Prediction
+from danlu.text.prompting.filled import Filled, content_free, filled
+from danlu.text.prompting.laid import Scored
+from danlu.text.prompting.template import LABEL, PromptTemplate
 
 BLOCK = 64  # records whose prompts are in memory at once; who waits is told after each of these
-
-Shares = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Told:
     """What a model says of one record.
 
-    - `words`, `scored`: of each label, its word and how likely that is.
-    - `raw`: (L,), the share of each label as the model finds it.
-    - `prejudice`: (L,), the share of each label without any text; None where nothing is calibrated.
+    - `labels`: how each answer is called.
+    - `scored`: how likely each of the words is.
+    - `of_labels`: of each answer, which of the words are its own.
+    - `raw`: (L,), the share of each answer as the model finds it.
+    - `prejudice`: (L,), the share of each answer without any text; None where nothing is calibrated.
     """
 
+    form: Form
+    record: Record
     filled: Filled
     labels: tuple[str, ...]
-    words: tuple[str, ...]
+    of_labels: tuple[range, ...]
     scored: tuple[Scored, ...]
     raw: Shares
     prejudice: Shares | None
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """The words of all answers."""
+        return self.filled.words
+
+    @property
     def shares(self) -> Shares:
-        """The share (L,) of each label, calibrated where there is something to calibrate by."""
+        """The share (L,) of each answer, calibrated where there is something to calibrate by."""
         if self.prejudice is None:
             return self.raw
         return _normal(np.log(self.raw) - np.log(self.prejudice))
 
     def prediction(self, *, raw: bool = False) -> Prediction:
-        """`{"label", "scores"}`; `raw` leaves calibration out."""
-        shares_L = self.raw if raw else self.shares
-        scores = dict(zip(self.labels, map(float, shares_L), strict=True))
-        return {"label": self.labels[int(shares_L.argmax())], "scores": scores}
+        """Of the form that is asked for; `raw` leaves calibration out."""
+        return self.form.prediction(self.record, self.words, self.raw if raw else self.shares)
 
 
-def answered(scorer: Scorer, template: PromptTemplate, records: Sequence[Record], shots: Shots) -> Iterator[Told]:
+def answered(
+    scorer: Scorer, template: PromptTemplate, records: Sequence[Record], shots: Shots, form: Form | None = None
+) -> Iterator[Told]:
     """What the model says of each record, in order.
 
     Raises:
         Refusal: a record lacks what the template's slots need, or its prompt is too long.
     """
+    form = form or form_of(template, records)
     prejudices: dict[Filled, Shares] = {}
-    words = tuple(template.verbalizer.values())
     for start in range(0, len(records), BLOCK):
         numbers = range(start, min(start + BLOCK, len(records)))
-        prompts = [_prompt(template, records[number], shots.of(number), number) for number in numbers]
-        nothings = [content_free(template, shots.of(number)) if template.calibrate else [] for number in numbers]
+        prompts = [_prompt(form, records[number], shots.of(number), number) for number in numbers]
+        nothings = [
+            content_free(template, shots.of(number), prompt.words) if template.calibrate else []
+            for number, prompt in zip(numbers, prompts, strict=True)
+        ]
         new = list(dict.fromkeys(each for free in nothings for each in free if each not in prejudices))
-        found = scorer.scored([*prompts, *new], words)
+        found = scorer.scored([*prompts, *new], template.chat)
         for each, scored in zip(new, found[len(prompts) :], strict=True):
-            prejudices[each] = _shares(template, scored)
-        for prompt, free, scored in zip(prompts, nothings, found, strict=False):
+            prejudices[each] = _shares(form, each, scored)
+        for number, prompt, free, scored in zip(numbers, prompts, nothings, found, strict=False):
             prejudice = np.mean([prejudices[each] for each in free], 0) if free else None
-            yield Told(prompt, template.labels, words, tuple(scored), _shares(template, scored), prejudice)
-        if template.choose == "similar":  # the next records have other examples
+            names, groups = form.names(prompt.words), form.groups(prompt.words)
+            shares = _shares(form, prompt, scored)
+            yield Told(form, records[number], prompt, names, groups, tuple(scored), shares, prejudice)
+        if template.choose == "similar" or template.asks != LABEL:  # the next records have other examples, or words
             prejudices.clear()
 
 
-def _prompt(template: PromptTemplate, record: Record, shown: Sequence[str], number: int) -> Filled:
+def _prompt(form: Form, record: Record, shown: Sequence[str], number: int) -> Filled:
     where = f"record {number + 1:,}"
-    return filled(template, template.values(record, where), shown, where)
+    return filled(form.template, form.template.values(record, where), shown, where, form.words(record, number))
 
 
 def divided(template: PromptTemplate, scored: Scored) -> float:
     """The log-likelihood of a word, divided by what the template says."""
-    length = {"tokens": scored.tokens, "characters": scored.characters, "nothing": 1}[template.divide_by]
-    return scored.log_probability / length
+    return scored.log_probability / template.length(scored.tokens, scored.characters)
 
 
-def _shares(template: PromptTemplate, scored: Sequence[Scored]) -> Shares:
-    return _normal(np.array([divided(template, each) for each in scored]))
+def _shares(form: Form, prompt: Filled, scored: Sequence[Scored]) -> Shares:
+    """The share of each answer, of several words the mean or the sum of theirs."""
+    template, groups = form.template, form.groups(prompt.words)
+    logs_W = np.array([divided(template, each) for each in scored])
+    logs_L = np.array([np.logaddexp.reduce(logs_W[list(words)]) for words in groups])
+    counts_L = np.array([len(words) for words in groups])
+    return _normal(logs_L - np.log(counts_L) if template.several == "mean" else logs_L)
 
 
 def _normal(logs_L: Shares) -> Shares:

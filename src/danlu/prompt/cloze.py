@@ -13,9 +13,10 @@ import torch
 from transformers import PreTrainedModel
 
 from danlu.model.heads import kept_logits
-from danlu.prompt.laid import Laid
 from danlu.task.inputs import model_inputs
 from danlu.text.batching.encoded import Row
+from danlu.text.prompting.laid import Laid
+from danlu.text.prompting.read import blank
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 TOKENS = 4096
@@ -51,8 +52,7 @@ def cloze_likelihoods(
 
 
 def _blank(word: Laid, place: int, tokenizer: Tokenizer) -> Blank:
-    masks = (int(tokenizer.mask_token_id),) * (word.end - place)
-    return (*word.ids[:place], *masks, *word.ids[word.end :]), place
+    return blank(word, place, int(tokenizer.mask_token_id)), place
 
 
 def _ask(
@@ -66,6 +66,6 @@ def _ask(
         == torch.tensor([place for _, place in batch], device=model.device)[:, None]
     )
     logs_KV = torch.log_softmax(kept_logits(model, inputs, keep_BT).float(), -1)
-    for logs_V, blank in zip(logs_KV, batch, strict=True):
-        tokens = list(wanted[blank])
-        wanted[blank] = dict(zip(tokens, logs_V[tokens].tolist(), strict=True))
+    for logs_V, asked in zip(logs_KV, batch, strict=True):
+        tokens = list(wanted[asked])
+        wanted[asked] = dict(zip(tokens, logs_V[tokens].tolist(), strict=True))

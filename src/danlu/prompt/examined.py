@@ -12,23 +12,25 @@ from danlu.evaluate.scoring.metric import measures
 from danlu.evaluate.scoring.score import filled
 from danlu.evaluate.scoring.side import Side
 from danlu.prompt.answering import Told, answered
+from danlu.prompt.forms import form_of
 from danlu.prompt.scorer import Scorer
-from danlu.prompt.shots import Shots, label_among
-from danlu.prompt.template import PromptTemplate
+from danlu.prompt.shots import Shots
 from danlu.refusal import Refusal
-from danlu.task.task import Prediction
-from danlu.task.tasks.classify import Classify
+from danlu.task.task import Prediction, Task
+from danlu.text.prompting.template import EXCERPT, PromptTemplate
 
 
 @dataclass
 class Examined:
     """What came of a prompt.
 
+    - `task`: whose answers are asked for.
     - `found`: scores, the worst errors and the answers of all records.
     - `told`: what the model said of the first records.
     - `raw`: the answers without calibration; None where the template does not calibrate.
     """
 
+    task: Task
     found: Examination
     told: list[Told]
     left_out: int
@@ -74,43 +76,43 @@ def examine_prompt(
         Refusal: a record lacks a column or has a label without a word, there are too few examples in `pool`, or a
             prompt is too long.
     """
-    truths = with_labels(template, records)
-    asked = rewritten(template, truths, scorer.rewriters)
-    task = Classify(labels=template.labels)
+    form = form_of(template, records)
+    truths = with_truths(template, records)
+    asked, task = rewritten(template, truths, scorer.rewriters), form.task
     shots = Shots(template, rewritten(template, pool, scorer.rewriters), asked, pool_name)
-    watched = _Watched(answered(scorer, template, asked, shots), shown, seen)
+    watched = _Watched(answered(scorer, template, asked, shots, form), shown, seen)
     found = examine(task, lambda _: iter(watched), truths, metrics=metrics, resamples=resamples)
     raw = None
     if template.calibrate:
         raw = filled(task, found.side.gold, watched.raw, measures([*task.metrics, *metrics], task.examined_as))
-    return Examined(found, watched.first, shots.left_out, raw)
+    return Examined(task, found, watched.first, shots.left_out, raw)
 
 
-def with_labels(template: PromptTemplate, records: Sequence[Record]) -> list[Record]:
-    """The records with the truth as `label`, spelled as the template does.
+def with_truths(template: PromptTemplate, records: Sequence[Record]) -> list[Record]:
+    """The records with their truths as the task reads them whose answers are asked for.
 
     Raises:
-        Refusal: one lacks what the template's slots need, or has a label without a word.
+        Refusal: one lacks what the template's slots need, has no truth, or a label without a word.
     """
     for number, record in enumerate(records):
         template.values(record, f"record {number + 1:,}")
-    return [record | {"label": label_among(template, record, number)} for number, record in enumerate(records)]
+    form = form_of(template, records)
+    return [form.truth(record, number) for number, record in enumerate(records)]
 
 
 def rewritten(template: PromptTemplate, records: Sequence[Record], rewriters: Sequence[Rewriter]) -> list[Record]:
     """The records with the texts of the slots as the model's training data had them."""
     found = list(records)
     for rewriter in rewriters:
-        for column in template.columns.values():
+        for column in {*template.columns.values(), *([template.answer_column] if template.asks == EXCERPT else [])}:
             rows = [row for row, record in enumerate(found) if isinstance(record.get(column), str)]
             for row, new in zip(rows, rewriter.rewrite([found[row][column] for row in rows]), strict=True):
                 found[row] = found[row] | {column: new}
     return found
 
 
-def compare_sides(one: Side, two: Side, metrics: Sequence[str] = (), resamples: int = 1000) -> Compared:
-    """How much better the second answered the same records, resampled record by record."""
-    task = Classify()
+def compare_sides(task: Task, one: Side, two: Side, metrics: Sequence[str] = (), resamples: int = 1000) -> Compared:
+    """How much better the second answered the same records of a task, resampled record by record."""
     measured = measures([*task.metrics, *metrics], task.examined_as)
     return Compared(paired=True, metrics=compared_sides(measured, one, two, resamples=resamples))
 
@@ -128,6 +130,10 @@ def compare_prompts(
         Refusal: their labels differ; see `examine_prompt`.
     """
     one, two = templates
+    if one.asks != two.asks:
+        raise Refusal(
+            f"the two templates ask for other answers ({{{one.asks}}} and {{{two.asks}}}); give two of the same"
+        )
     if set(one.labels) != set(two.labels):
         raise Refusal(
             f"the two templates choose between other labels ({', '.join(one.labels)}; {', '.join(two.labels)}); give "
@@ -136,4 +142,5 @@ def compare_prompts(
     second = two.model_copy(update={"verbalizer": {label: two.verbalizer[label] for label in one.labels}})
     examined = [examine_prompt(scorer, each, records, pool, **how) for each in (one, second)]
     first, other = (each.found.side for each in examined)
-    return compare_sides(first, other, how.get("metrics", ()), how.get("resamples", 1000)), examined
+    more = how.get("metrics", ()), how.get("resamples", 1000)
+    return compare_sides(examined[0].task, first, other, *more), examined

@@ -17,14 +17,17 @@ from danlu.model.fast import prepare_for_inference
 from danlu.model.positions import longest_row
 from danlu.model.shape import Shape, shape_of
 from danlu.prompt.cloze import cloze_likelihoods
-from danlu.prompt.filled import Filled
-from danlu.prompt.laid import Laid, Scored, laid, refuse_long
 from danlu.prompt.likelihood import Continued, log_likelihoods
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Row
-from danlu.text.tokenizing.special import begin_id, end_id
-from danlu.text.tokenizing.tokenized import tokenized
+from danlu.text.dialogue.template import Template
+from danlu.text.prompting.filled import Filled
+from danlu.text.prompting.laid import Scored, laid, refuse_long
+from danlu.text.prompting.read import Read, by_a_decoder, refuse_chat, written
 from danlu.text.tokenizing.tokenizer import Tokenizer
+
+MANY = 32
+"""Words of a prompt that are asked side by side: a row each, with all that stands before it."""
 
 
 class Scorer(ABC):
@@ -40,77 +43,76 @@ class Scorer(ABC):
         self.limit = longest_row(model)
 
     @abstractmethod
-    def scored(self, prompts: Sequence[Filled], words: Sequence[str]) -> list[list[Scored]]:
-        """How likely each word is in each prompt.
+    def scored(self, prompts: Sequence[Filled], chat: Template | None = None) -> list[list[Scored]]:
+        """How likely each of its words is in each prompt, or at the beginning of what is answered to it under `chat`.
 
         Raises:
-            Refusal: a prompt is too long, or the tokenizer does not tell the words apart.
+            Refusal: a prompt is too long, the model does not converse, or the tokenizer does not tell the words apart.
         """
 
 
-class Continues(Scorer):
+class _Decodes(Scorer):
+    """What goes on from a prompt with the readers that write."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, rewriters: Sequence[Rewriter] = ()) -> None:
+        super().__init__(model, tokenizer, rewriters)
+        self._session = TorchNetwork(model, frozen=True).session(tokenizer)
+
+    def _found(self, reads: Sequence[Read]) -> list[list[Scored]]:
+        examples = [Encoded(number, (Row(np.array(read.ids, np.int32)),)) for number, read in enumerate(reads)]
+        prompts = self._session.endings.prompts(examples)
+        places, asked = [], []
+        for number, (prompt, read) in enumerate(zip(prompts, reads, strict=True)):
+            order = sorted(range(len(read.follow)), key=lambda each, read=read: read.follow[each])  # type: ignore[misc]
+            for start in range(0, len(order), MANY):
+                places.append([(number, each) for each in order[start : start + MANY]])
+                asked.append(Continued(prompt, tuple(read.follow[each] for _, each in places[-1])))
+        logs = [[0.0] * len(read.follow) for read in reads]
+        for some, found in zip(places, log_likelihoods(self._session.reader, asked), strict=True):
+            for (number, each), log in zip(some, found, strict=True):
+                logs[number][each] = log
+        return [
+            [Scored(log, len(ids), length) for log, ids, length in zip(mine, read.follow, read.characters, strict=True)]
+            for mine, read in zip(logs, reads, strict=True)
+        ]
+
+
+class Continues(_Decodes):
     """A decoder: the word and what stands behind it are scored after what stands before."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, rewriters: Sequence[Rewriter] = ()) -> None:
-        super().__init__(model, tokenizer, rewriters)
-        self._session = TorchNetwork(model, frozen=True).session(tokenizer)
-
-    def scored(self, prompts: Sequence[Filled], words: Sequence[str]) -> list[list[Scored]]:
+    def scored(self, prompts: Sequence[Filled], chat: Template | None = None) -> list[list[Scored]]:
         """See `Scorer.scored`."""
-        begin = begin_id(self.tokenizer)
-        before = [] if begin is None else [begin]
-        asked = []
-        for number, (each, rows) in enumerate(
-            zip(prompts, laid(prompts, words, self.tokenizer, special=False), strict=True)
-        ):
-            shared = _shared(rows)
-            read = [*before, *rows[0].ids[:shared]]
-            follow = tuple(row.ids[shared:] for row in rows)
-            refuse_long(each, len(read) + max(map(len, follow)), self.limit)
-            (prompt,) = self._session.endings.prompts([Encoded(number, (Row(np.array(read, np.int32)),))])
-            asked.append(Continued(prompt, follow))
-        lengths = [[len(word) + len(each.after) for word in words] for each in prompts]
-        return _scored(log_likelihoods(self._session.reader, asked), asked, lengths)
+        reads = by_a_decoder(prompts, self.tokenizer, chat)
+        for each, read in zip(prompts, reads, strict=True):
+            refuse_long(each, len(read.ids) + max(map(len, read.follow)), self.limit)
+        return self._found(reads)
 
 
-class Writes(Scorer):
+class Writes(_Decodes):
     """An encoder-decoder: it reads what stands before the word, and the word and what stands behind it are scored."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, rewriters: Sequence[Rewriter] = ()) -> None:
-        super().__init__(model, tokenizer, rewriters)
-        self._session = TorchNetwork(model, frozen=True).session(tokenizer)
-
-    def scored(self, prompts: Sequence[Filled], words: Sequence[str]) -> list[list[Scored]]:
+    def scored(self, prompts: Sequence[Filled], chat: Template | None = None) -> list[list[Scored]]:
         """See `Scorer.scored`."""
-        sources = tokenized([each.before.rstrip() for each in prompts], self.tokenizer, offsets=False)
-        targets = iter(
-            laid([Filled("", each.after, each.where) for each in prompts], words, self.tokenizer, special=False)
-        )
-        end = end_id(self.tokenizer)
-        asked = []
-        for number, (each, source, rows) in enumerate(zip(prompts, sources, targets, strict=True)):
-            follow = tuple(row.ids for row in rows)
-            ended = source.special_tokens_mask[-1:] == [1] or end is None
-            read = source.ids if ended else [*source.ids, end]
-            refuse_long(each, max(len(read), 1 + max(map(len, follow))), self.limit)
-            (prompt,) = self._session.endings.prompts([Encoded(number, (Row(np.array(read, np.int32)),))])
-            asked.append(Continued(prompt, follow))
-        lengths = [[len(word) + len(each.after) for word in words] for each in prompts]
-        return _scored(log_likelihoods(self._session.reader, asked), asked, lengths)
+        refuse_chat(chat)
+        reads = written(prompts, self.tokenizer)
+        for each, read in zip(prompts, reads, strict=True):
+            refuse_long(each, max(len(read.ids), 1 + max(map(len, read.follow))), self.limit)
+        return self._found(reads)
 
 
 class Fills(Scorer):
     """A masked language model: the word alone is scored, between what stands on both sides."""
 
-    def scored(self, prompts: Sequence[Filled], words: Sequence[str]) -> list[list[Scored]]:
+    def scored(self, prompts: Sequence[Filled], chat: Template | None = None) -> list[list[Scored]]:
         """See `Scorer.scored`."""
-        asked = laid(prompts, words, self.tokenizer, special=True)
+        refuse_chat(chat)
+        asked = laid(prompts, self.tokenizer, special=True)
         for each, rows in zip(prompts, asked, strict=True):
             refuse_long(each, max(len(row.ids) for row in rows), self.limit)
         found = cloze_likelihoods(self.model, self.tokenizer, asked)
         return [
-            [Scored(log, row.end - row.first, len(word)) for log, row, word in zip(logs, rows, words, strict=True)]
-            for logs, rows in zip(found, asked, strict=True)
+            [Scored(log, row.end - row.first, len(word)) for log, row, word in zip(logs, rows, each.words, strict=True)]
+            for each, logs, rows in zip(prompts, found, asked, strict=True)
         ]
 
 
@@ -138,18 +140,3 @@ def open_scorer(path: str, precision: str = "float32") -> Scorer:
     """
     model, tokenizer, rewriters = open_language_model(path)
     return scorer(prepare_for_inference(model, precision), tokenizer, rewriters)
-
-
-def _shared(rows: Sequence[Laid]) -> int:
-    """How many tokens stand before the first that is scored: none is part of a word, and all are the same."""
-    shared = min(row.first for row in rows)
-    return next((place for place in range(shared) if len({row.ids[place] for row in rows}) > 1), shared)
-
-
-def _scored(
-    found: Sequence[Sequence[float]], asked: Sequence[Continued], lengths: Sequence[Sequence[int]]
-) -> list[list[Scored]]:
-    return [
-        [Scored(log, len(ids), length) for log, ids, length in zip(logs, each.follow, characters, strict=True)]
-        for logs, each, characters in zip(found, asked, lengths, strict=True)
-    ]

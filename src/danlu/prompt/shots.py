@@ -8,33 +8,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from danlu.data.labels import known_label
+from danlu.bundle.bundle import load
 from danlu.data.record import Record
 from danlu.evaluate.classical.baselines.tfidf import Tfidf
 from danlu.machine.seed import generator
-from danlu.prompt.filled import example
-from danlu.prompt.template import PromptTemplate
+from danlu.prompt.forms import form_of
 from danlu.refusal import Refusal, of_file
-from danlu.task.columns import label_in
+from danlu.text.prompting.filled import example
+from danlu.text.prompting.template import PromptTemplate
 
 BLOCK = 2**22  # likenesses that are in memory at once, 32 MB
-
-
-def label_among(template: PromptTemplate, record: Record, number: int) -> str:
-    """The label of a record, as the template spells it; `number` counts from 0.
-
-    Raises:
-        Refusal: there is none, or none of the template's labels is meant.
-    """
-    found = label_in(record, number, template.label_column)
-    known = known_label(found, template.labels)
-    if known is None:
-        raise Refusal(
-            f"record {number + 1:,}: the label '{found}' is not among those of the template's verbalizer "
-            f"({', '.join(template.labels[:20])}); give it a word there, or mend the record"
-        )
-    return known
 
 
 class Shots:
@@ -49,6 +34,7 @@ class Shots:
         self._template = template
         self._pool: list[Record] = []
         self._labels: list[str] = []
+        self._words: list[str] = []
         self._where = where
         self._by_likeness: list[list[int]] | None = None
         self._texts: dict[int, str] = {}
@@ -65,13 +51,15 @@ class Shots:
         template = self._template
         texts = {_joined(template, record, f"record {number + 1:,}") for number, record in enumerate(asked)}
         with of_file(self._where):
+            form = form_of(template, pool)
             for number, record in enumerate(pool):
-                label = label_among(template, record, number)
+                label, word = form.shown(record, number)
                 if _joined(template, record, f"record {number + 1:,}") in texts:
                     self.left_out += 1
                     continue
                 self._pool.append(record)
                 self._labels.append(label)
+                self._words.append(word)
         if len(self._pool) < template.shots:
             without = f" besides {self.left_out:,} that are asked themselves" if self.left_out else ""
             raise Refusal(
@@ -103,25 +91,48 @@ class Shots:
         return [each for turn in rounds for each in turn]
 
     def _similar(self, asked: Sequence[Record]) -> list[list[int]]:
-        """For each record that is asked the most similar ones by TF-IDF, the most similar last; ties by their place."""
+        """For each record that is asked the most similar ones, the most similar last; ties by their place."""
         mine, theirs = (
             [{"text": _joined(self._template, record, "")} for record in records] for records in (self._pool, asked)
         )
-        pool_NF, asked_MF = Tfidf().vectors(mine, theirs)
+        if self._template.vectors is None:
+            pool_NF, asked_MF = Tfidf().vectors(mine, theirs)
+        else:
+            pool_NF, asked_MF = _vectors(self._template.vectors, mine, theirs)
         found: list[list[int]] = []
         at_once = max(1, BLOCK // len(self._pool))
         for start in range(0, len(asked), at_once):
-            likeness_MN = (asked_MF[start : start + at_once] @ pool_NF.T).toarray()
+            alike = asked_MF[start : start + at_once] @ pool_NF.T
+            likeness_MN = alike if isinstance(alike, np.ndarray) else alike.toarray()
             nearest_MN = np.argsort(-likeness_MN, axis=1, kind="stable")[:, : self._template.shots]
             found += nearest_MN[:, ::-1].tolist()
         return found
 
     def _text(self, number: int) -> str:
         if number not in self._texts:
-            self._texts[number] = example(self._template, self._pool[number], self._labels[number], self._where)
+            self._texts[number] = example(self._template, self._pool[number], self._words[number], self._where)
         return self._texts[number]
 
 
 def _joined(template: PromptTemplate, record: Record, where: str) -> str:
     """All that the slots hold of a record."""
     return "\n".join(template.values(record, where).values())
+
+
+def _vectors(path: str, *texts: list[Record]) -> list[NDArray[np.float32]]:
+    """Vectors of length 1 of texts, by a bundle of the task `embed`.
+
+    Raises:
+        Refusal: it is no such bundle.
+    """
+    bundle = load(path, "float32")
+    with bundle.predictor as predictor:
+        if bundle.task.kind != "embed":
+            raise Refusal(
+                f"{path}: is a bundle of the task {bundle.task.kind}, and 'vectors' of a template needs one of embed; "
+                "give such a bundle, or leave 'vectors' out"
+            )
+        return [
+            np.array([each["vector"] for each in predictor.stream(some)], np.float32).reshape(len(some), -1)
+            for some in texts
+        ]

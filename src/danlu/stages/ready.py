@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
@@ -22,6 +22,7 @@ from danlu.model.own import put_in
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
 from danlu.refusal import Refusal
+from danlu.stages.memory import Memory
 from danlu.stages.sharded import Sharded, sharded
 from danlu.stages.sources import Data, at_place, has_split, records_of, tokenizer_of
 from danlu.stages.stage import Place, Reference
@@ -87,6 +88,7 @@ class Ready:
     - `limit`: the longest row that the model allows, in tokens; `encoded`: the rows of all records.
     - `model`: in the number format and with the kernels of the training; `precision`: resolved.
     - `roles`: the frozen networks that its loss reads, and that loss.
+    - `memory`: what the model knows already and is to retain.
     """
 
     learnt: Learnt
@@ -98,6 +100,7 @@ class Ready:
     encoded: Sequence[Encoded]
     model: nn.Module
     roles: Roles
+    memory: Memory = field(default_factory=Memory)
 
     def batches(self) -> Batches:
         """The batches of the training, in their order."""
@@ -240,7 +243,13 @@ def network(prepared: Prepared, precision: str, say: Say) -> tuple[nn.Module, Pr
     """
     built = prepared.tuned_model(say)
     task = suited(built, prepared.task, prepared.tokenizer, say)
-    return prepare_for_training(put_in(built, task.parameters()), precision), replace(prepared, task=task)
+    whole = put_in(built, task.parameters())
+    if not any(parameter.requires_grad for parameter in whole.parameters()):
+        raise Refusal(
+            f"tuning '{prepared.tuning.kind}' finds nothing to train, for the model has no head and the task "
+            f"{task.kind} gives it none; use full or lora"
+        )
+    return prepare_for_training(whole, precision), replace(prepared, task=task)
 
 
 def rows_of(learnt: Learnt, prepared: Prepared, model: nn.Module, settings: Training) -> Sequence[Encoded]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAn
 
 from danlu.recipe.part import nearest
 from danlu.recipe.read import Written, overridden, references, sentences, written
+from danlu.recipe.search import Search
 from danlu.refusal import Refusal
 from danlu.stages.stage import Stage
 
@@ -30,7 +31,11 @@ class Recipe(BaseModel):
 
     name: Name = Field(description="names the folder of the run, runs/<name>")
     seed: int = Field(default=0, ge=0, description="all that is random follows from it")
+    seeds: int = Field(
+        default=1, ge=1, le=1000, description="so many seeds, from 'seed' on: mean, spread, and the best by validation"
+    )
     language: Literal["en", "zh"] = Field(default="en", description="of reports and cards")
+    search: Search | None = Field(default=None, description="what `danlu search` tries; a run has no eye for it")
     stages: dict[Name, SerializeAsAny[Stage]] = Field(
         min_length=1, description="stages by name; '@name' is an earlier one"
     )

@@ -15,6 +15,9 @@ from pathlib import Path
 from danlu.recipe import lock as locks
 from danlu.refusal import Refusal
 
+BESIDE = ".beside"
+"""A file in results that were made beside others and have never borne the stage's own name."""
+
 SHOWN = 12  # digits of a fingerprint in a folder's name: 48 bits, and short enough for the paths of Windows
 
 
@@ -35,7 +38,7 @@ def left(folder: Path) -> bool:
     """Whether more was left there than the lock that a stage began with, and what a kill cut short."""
     if not folder.is_dir():
         return folder.exists()
-    names = {path.name for path in folder.iterdir()} - {locks.NAME}
+    names = {path.name for path in folder.iterdir()} - {locks.NAME, BESIDE}
     return not all(name.startswith(".") and name.endswith((".partial", ".scratch")) for name in names)
 
 
@@ -67,6 +70,7 @@ def put_in_place(folder: Path, current: Path) -> None:
     """
     shutil.rmtree(current, ignore_errors=True)
     _rename(folder, current)
+    (current / BESIDE).unlink(missing_ok=True)
 
 
 def _folders(current: Path, fingerprint: str) -> Iterator[Path]:

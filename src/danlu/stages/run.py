@@ -2,13 +2,13 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from danlu.machine.alone import alone_in
+from danlu.machine.alone import alone_in, among_others_in, one_at_a_time
 from danlu.recipe import lock as locks
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
@@ -73,10 +73,10 @@ class Run:
         return {ran.name: ran.folder for ran in self.stages}[stage]
 
 
-def plan(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Planned]:
+def plan(recipe: Recipe, root: Path = Path("runs"), seeds: Mapping[str, int] | None = None) -> Iterator[Planned]:
     """Tell for each stage, in order, what a run would do with it; nothing is changed.
 
-    The inputs of a stage are hashed when it is its turn.
+    The inputs of a stage are hashed when it is its turn. `seeds`: of the stages that have another than the recipe's.
 
     Raises:
         Refusal: a lock that cannot be read.
@@ -84,7 +84,7 @@ def plan(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Planned]:
     fingerprints: dict[str, str] = {}
     for name, stage in recipe.stages.items():
         needed = {other: fingerprints[other] for other in referenced(stage)}
-        lock = locks.lock(name, stage, recipe.seed, needed)
+        lock = locks.lock(name, stage, (seeds or {}).get(name, recipe.seed), needed)
         fingerprints[name] = lock.fingerprint
         yield _planned(name, stage, root / recipe.name / name, lock)
 
@@ -97,14 +97,17 @@ def run(
     *,
     beside: bool = False,
     watch: "Callable[[str, Event], Leave | None]" = lambda _stage, _event: None,
+    seeds: Mapping[str, int] | None = None,
 ) -> Run:
     """Run a recipe's stages in order, each in `root/<recipe>/<stage>`, and return where everything is.
 
     `only` names the stages to run; what they refer to must then be done. A stage that was done with the same
     section, inputs, seed and version is skipped, unless files of it were deleted; an interrupted one goes on.
     Results of other settings are kept in `<stage>.<fingerprint>` and never removed. With `beside` it is the results
-    of this call that lie there: what bears the stages' own names stays as it is, as a search or a comparison needs.
+    of this call that lie there: what bears the stages' own names stays as it is, as a search or a comparison needs;
+    several processes may do so at once, and what two of them need is made by the first.
     `watch` is given the stage's name and each event of its training, and stops it by saying what is to be left.
+    `seeds`: of the stages that have another than the recipe's.
 
     Raises:
         Refusal: another process runs here, or what the stages themselves refuse.
@@ -113,8 +116,8 @@ def run(
     _check_names(recipe, only)
     folder, done = root / recipe.name, list[Ran]()
     homes: dict[str, Path] = {}
-    with alone_in(folder):
-        for planned in plan(recipe, root):
+    with among_others_in(folder) if beside else alone_in(folder):
+        for planned in plan(recipe, root, seeds):
             if only and planned.name not in only:
                 if planned.done:
                     homes[planned.name] = planned.done
@@ -129,12 +132,12 @@ def run(
                 folder=planned.current,
                 inputs={name: homes[name] for name in planned.lock.stages},
                 fingerprint=planned.lock.fingerprint,
-                seed=recipe.seed,
+                seed=planned.lock.seed,
                 language=recipe.language,
                 say=say,
                 watch=partial(watch, planned.name),
             )
-            done.append(_done(planned, place, beside=beside))
+            done.append(_beside_others(planned, place) if beside else _done(planned, place, beside=False))
             homes[planned.name] = done[-1].folder
     return Run(folder, tuple(done))
 
@@ -160,6 +163,16 @@ def _planned(name: str, stage: Stage, current: Path, lock: locks.Lock) -> Planne
     return Planned(name, stage, current, outlook, lock, folder, missing)
 
 
+def _beside_others(planned: Planned, place: Place) -> Ran:
+    """The stage, done in this call or before, or by another process that is at it now."""
+    if planned.done:
+        return _done(planned, place, beside=True)
+    name, lock = planned.name, planned.lock
+    folder, what = planned.current.parent, f"{name}.{lock.fingerprint[: results.SHOWN]}"
+    with one_at_a_time(folder, what, lambda line: place.say(f"{name}: {line}")):
+        return _done(_planned(name, planned.stage, planned.current, lock), place, beside=True)
+
+
 def _done(planned: Planned, place: Place, *, beside: bool) -> Ran:
     """The stage, done in this call or before."""
     name, outlook, say = planned.name, planned.outlook, place.say
@@ -176,6 +189,8 @@ def _done(planned: Planned, place: Place, *, beside: bool) -> Ran:
         say(f"{name}: {planned.stage.kind}")
     _remove_partial(folder)
     locks.save(folder, planned.lock)
+    if beside and planned.lies is None:
+        (folder / results.BESIDE).touch()
     begun = time.monotonic()
     try:
         planned.stage.run(replace(place, folder=folder))

@@ -3,7 +3,8 @@
 Shapes: B queries, D documents, E numbers of a vector.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from danlu.text.batching.encoded import Encoded
+
+BLOCK = 1024  # texts that are compared with all others at once
 
 
 def known_fits(encoded: Sequence[Encoded]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -48,6 +51,60 @@ def cosent(cosines_B: Tensor, scores_B: Tensor, temperature: float) -> Tensor:
     apart_BB = (cosines_B[None, :] - cosines_B[:, None]) / temperature
     wrong = apart_BB[scores_B[:, None] > scores_B[None, :]]
     return torch.logsumexp(functional.pad(wrong, (1, 0)), 0)
+
+
+def of_pairs(
+    vectors_RE: Tensor, targets: Mapping[str, Tensor], temperature: float, objective: str, *, symmetric: bool
+) -> Tensor:
+    """The objective of texts and what fits them, which stands behind each, and behind that what does not; summed."""
+    rows_B = targets["texts"]
+    first_B = rows_B.cumsum(0) - rows_B
+    queries_BE, fitting_BE = vectors_RE[first_B], vectors_RE[first_B + 1]
+    if "score" in targets:
+        cosines_B = (queries_BE * fitting_BE).sum(-1)
+        if objective == "cosine":
+            return functional.mse_loss(cosines_B, targets["score"], reduction="sum")
+        return cosent(cosines_B, targets["score"], temperature) * len(cosines_B)
+    others_R = torch.ones(len(vectors_RE), dtype=torch.bool, device=vectors_RE.device)
+    others_R[first_B] = others_R[first_B + 1] = False
+    documents_DE = torch.cat([fitting_BE, vectors_RE[others_R]])
+    forth = info_nce(queries_BE, documents_DE, targets["pair"], temperature)
+    if not symmetric:
+        return forth
+    return (forth + info_nce(fitting_BE, queries_BE, targets["back"], temperature)) / 2
+
+
+def sup_con(vectors_BE: Tensor, label_B: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of those of the same label among all others, on average, summed (Khosla et al., 2020).
+
+    A text whose label no other one of the batch has teaches nothing.
+    """
+    itself_BB = torch.eye(len(vectors_BE), dtype=torch.bool, device=vectors_BE.device)
+    same_BB = (label_B[:, None] == label_B[None, :]) & ~itself_BB
+    scores_BB = (vectors_BE @ vectors_BE.T / temperature).masked_fill(itself_BB, torch.finfo(vectors_BE.dtype).min)
+    logs_BB = torch.log_softmax(scores_BB, 1).masked_fill(~same_BB, 0)
+    return -(logs_BB.sum(1) / same_BB.sum(1).clamp(min=1)).sum()
+
+
+def cosine_of_labels(vectors_BE: Tensor, label_B: Tensor, _temperature: float) -> Tensor:
+    """Squared distance of the cosine of all pairs of a batch from 1 where they have one label, else from 0.
+
+    It is the mean over the pairs times the texts (Reimers and Gurevych, 2019; the pairs as in Tunstall et al., 2022).
+    """
+    same_BB = (label_B[:, None] == label_B[None, :]).to(vectors_BE.dtype)
+    above = torch.triu_indices(len(label_B), len(label_B), 1, device=label_B.device).unbind()
+    apart = ((vectors_BE @ vectors_BE.T)[above] - same_BB[above]).square()
+    return apart.sum() / max(1, apart.numel()) * len(label_B)
+
+
+def nearest_labels(predictions: Iterable[Mapping[str, Any]], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Of each text the label of the one whose `vector` is nearest to its own of all others, as a prediction."""
+    vectors_NE = np.array([each["vector"] for each in predictions], np.float32)
+    for start in range(0, len(vectors_NE), BLOCK):
+        alike_MN = vectors_NE[start : start + BLOCK] @ vectors_NE.T
+        alike_MN[np.arange(len(alike_MN)), np.arange(start, start + len(alike_MN))] = -np.inf
+        for nearest in alike_MN.argmax(1):
+            yield {"label": labels[nearest], "scores": {labels[nearest]: 1.0}}
 
 
 def pooled(hidden_BTE: Tensor, mask_BT: Tensor | None, pooling: str) -> Tensor:

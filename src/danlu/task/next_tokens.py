@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from danlu.machine.seed import generator
 from danlu.model.heads import cross_entropy_sum, unwrapped
 from danlu.model.positions import longest_row
-from danlu.model.probe import looks_ahead, packs
+from danlu.model.probe import packs, refuse_looking_ahead
 from danlu.refusal import Refusal
 from danlu.task.task import Inputs, Output, Task, Truth
 from danlu.text.batching.batch import Batch, pad
@@ -34,11 +34,8 @@ class NextTokens(Task):
 
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
         """This task as it is; raises `Refusal` for a model that sees the tokens it is to predict."""
-        if looks_ahead(model, *(torch.from_numpy(row).long() for row in _probes(model, tokenizer))):
-            raise Refusal(
-                f"in models of the family '{unwrapped(model).config.model_type}' a token is seen by those before it, "
-                "so that predicting it teaches nothing; choose the task masked_lm, or a model that generates text"
-            )
+        why = "a token is seen by those before it, so that predicting it teaches nothing"
+        refuse_looking_ahead(model, tokenizer, f"{why}; choose the task masked_lm, or a model that generates text")
         return self
 
     def places(self, batch: Batch) -> Tensor:

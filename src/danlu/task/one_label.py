@@ -67,12 +67,20 @@ class OneLabel(Task):
 
         Raises `Refusal` for a label that is not among those of the training data.
         """
-        label = label_in(record, number)
-        found = known_label(label, self.labels)
-        if found is None:
-            known = ", ".join(self.labels[:20]) + (" ..." if len(self.labels) > 20 else "")
-            raise Refusal(
-                f"record {number + 1:,}: the {self.label_means} '{label}' is not among those of the training data "
-                f"({known}); mend the record, or train again with records of that {self.label_means}"
-            )
-        return self.labels.index(found)
+        return place_of(record, number, self.labels, self.label_means)
+
+
+def place_of(record: Record, number: int, labels: Sequence[str], means: str = "label") -> int:
+    """The number of the label of a record among those that were learnt; `means` says what a label is, for people.
+
+    Raises `Refusal` for a label that is none of them.
+    """
+    label = label_in(record, number)
+    found = known_label(label, labels)
+    if found is None:
+        known = ", ".join(labels[:20]) + (" ..." if len(labels) > 20 else "")
+        raise Refusal(
+            f"record {number + 1:,}: the {means} '{label}' is not among those of the training data "
+            f"({known}); mend the record, or train again with records of that {means}"
+        )
+    return labels.index(found)

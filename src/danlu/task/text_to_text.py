@@ -9,11 +9,9 @@ from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from danlu.data.record import Record
-from danlu.machine.seed import generator
 from danlu.model.heads import unwrapped
 from danlu.model.policy import Policy
-from danlu.model.positions import longest_row
-from danlu.model.probe import looks_ahead
+from danlu.model.probe import refuse_looking_ahead
 from danlu.model.shape import Shape
 from danlu.model.source import borders_alike
 from danlu.model.written import Written
@@ -24,7 +22,7 @@ from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.task.two_sides import SLOT, TargetTooLong, end_of, joined, language_token, prompts, sources, targets
 from danlu.text.batching.batch import Batch, pad, rounded_count
 from danlu.text.batching.encoded import Encoded
-from danlu.text.tokenizing.special import ordinary_ids, padding_id
+from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 CHUNK = 1024  # positions whose float32 logits are in memory at once
@@ -125,13 +123,8 @@ class TextToText(Task):
             for name in ("decoder_start_token_id", "forced_bos_token_id")
         )
         if self.shape == "decoder":
-            size = min(16, longest_row(inner))
-            ids = [torch.from_numpy(generator(seed, "probe").choice(ordinary_ids(tokenizer), size)) for seed in (0, 1)]
-            if looks_ahead(model, *ids):
-                raise Refusal(
-                    f"models of the family '{inner.config.model_type}' see the tokens that they are to write, so that "
-                    "writing them teaches nothing; choose a decoder, or an encoder-decoder"
-                )
+            why = "a token is seen by those before it, so that writing it teaches nothing"
+            refuse_looking_ahead(model, tokenizer, f"{why}; choose a decoder, or an encoder-decoder")
             return self
         if self.start is None and start is None:
             raise Refusal("config.json names no 'decoder_start_token_id'; write the task's 'start', a token's number")

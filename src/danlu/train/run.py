@@ -48,11 +48,15 @@ EVERY, LINES = 10, 20  # steps between two lines of the log; a short training ha
 
 @dataclass(frozen=True)
 class Validation:
-    """How the model is looked at while it trains: `measure` gives metrics, `metric` chooses the best."""
+    """How the model is looked at while it trains: `measure` gives metrics, `metric` chooses the best.
+
+    `lost` says of metrics why a model that has them is not wanted, however good; the training then ends.
+    """
 
     measure: Callable[[], dict[str, float]]
     metric: str
     higher_is_better: bool
+    lost: Callable[[dict[str, float]], str | None] = lambda _measured: None
 
 
 class TrainingRun:
@@ -95,6 +99,7 @@ class TrainingRun:
         self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None
         self.limit = limit_of(DTYPES[precision])
         self._leave: Leave | None = None
+        self.lost: str | None = None
 
     def train(self, name: str, validation: Validation | None, watch: Watch = unwatched) -> Best:
         """Train with a bar and records, and give the best validated weights, or the last ones.
@@ -122,7 +127,7 @@ class TrainingRun:
         raise Stopped(f"{name}: stopped at step {self.state.step:,}; the same call goes on from there")
 
     def events(self, validation: Validation | None = None) -> Generator[Event]:
-        """Train to the end, or until `patience` runs out, and tell what happens; the best weights come last.
+        """Train to the end, or until `patience` runs out or too much is lost, and tell it; the best weights come last.
 
         Whoever consumes them may `stop` it; to close it at once is like a kill: the newest checkpoint stays.
         """
@@ -143,14 +148,14 @@ class TrainingRun:
                     recent = []
                 if validation and (self.state.step % every == 0 or last):
                     yield Validated(self._validate(validation, last), self.state.stale)
-                    if self._out_of_patience():
+                    if self._enough():
                         break
                 if self._leave or time.monotonic() - saved > self.settings.checkpoint_seconds:
                     yield self._save()
                     saved = time.monotonic()
                 if self._leave:
                     break
-        if self._leave != "checkpoint" or self._out_of_patience():
+        if self._leave != "checkpoint" or self._enough():
             yield Ended(self._best())
 
     def stop(self, leave: Leave) -> None:
@@ -160,7 +165,7 @@ class TrainingRun:
     @property
     def stopped(self) -> bool:
         """Whether it was ended before all steps were taken that it needed."""
-        return self._leave is not None and self.state.step < self.total and not self._out_of_patience()
+        return self._leave is not None and self.state.step < self.total and not self._enough()
 
     def _steps(self) -> Generator[Step]:
         replicas = [self.model, *(replica(self.model) for _ in range(self.batches.parts - 1))]
@@ -197,8 +202,9 @@ class TrainingRun:
             sums[first] = sums[first] + penalty * batch.counts[first]
         return sums
 
-    def _out_of_patience(self) -> bool:
-        return bool(self.settings.patience and self.state.stale >= self.settings.patience)
+    def _enough(self) -> bool:
+        """Whether no further step would be taken, however many are left."""
+        return bool(self.lost or (self.settings.patience and self.state.stale >= self.settings.patience))
 
     def _rate(self, step: int) -> float:
         return self.settings.rate_at(step, self.total)
@@ -247,10 +253,11 @@ class TrainingRun:
     def _validate(self, validation: Validation, last: bool) -> dict[str, object]:
         with self.average.in_force():
             measured = validation.measure()
+            self.lost = validation.lost(measured)
             score = measured[validation.metric]
             best = self.state.best
             better = best is None or (score > best if validation.higher_is_better else score < best)
-            if better and not math.isnan(score):
+            if better and not math.isnan(score) and not self.lost:
                 self.state.best, self.state.best_step, self.state.stale = score, self.state.step, 0
                 self._keep(last)
             else:

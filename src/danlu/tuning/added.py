@@ -27,12 +27,13 @@ def base_hash(weights: Mapping[str, Tensor]) -> str:
     return found.hexdigest()
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], kind: str, base: Mapping[str, Tensor]) -> None:
-    """Write what the method `kind` has added to `base`. Raises `Refusal` where the disk is full."""
+def write(path: Path, tensors: Mapping[str, Tensor], kind: str, base: Mapping[str, Tensor] | str) -> None:
+    """Write what the method `kind` has added to `base`, or its hash. Raises `Refusal` where the disk is full."""
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     plain = {name: value.float() if value.is_floating_point() else value for name, value in plain.items()}
     with full_disk_refused(path):
-        save_file(plain, path, {"format": "pt", "method": kind, "base": base_hash(base)})
+        told = base if isinstance(base, str) else base_hash(base)
+        save_file(plain, path, {"format": "pt", "method": kind, "base": told})
 
 
 def read(path: Path, kind: str, base: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -41,17 +42,27 @@ def read(path: Path, kind: str, base: Mapping[str, Tensor]) -> dict[str, Tensor]
     Raises:
         Refusal: there is no such file or it is damaged, it is of another method, or belongs to another base.
     """
+    found, told = stored(path, kind)
+    if told != base_hash(base):
+        raise Refusal(
+            f"{path}: belongs to other base weights than these, with which it would answer wrongly; give the "
+            "model that it was trained on, in float32"
+        )
+    return found
+
+
+def stored(path: Path, kind: str) -> tuple[dict[str, Tensor], str]:
+    """What `write` wrote there, and the hash of the base that it says.
+
+    Raises:
+        Refusal: there is no such file or it is damaged, or it is of another method.
+    """
     file = file_inside(path.parent, path.name)
-    with opened(path, "what was added to a model cannot be read there", _REMEDY), safe_open(file, "pt") as stored:
-        told = stored.metadata() or {}
+    with opened(path, "what was added to a model cannot be read there", _REMEDY), safe_open(file, "pt") as written:
+        told = written.metadata() or {}
         if told.get("method") != kind:
             raise Refusal(f"{path}: was not left by the method '{kind}'; give what it has saved")
-        if told.get("base") != base_hash(base):
-            raise Refusal(
-                f"{path}: belongs to other base weights than these, with which it would answer wrongly; give the "
-                "model that it was trained on, in float32"
-            )
-        return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        return {name: written.get_tensor(name) for name in written.keys()}, told.get("base", "")  # noqa: SIM118
 
 
 def fill(places: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:

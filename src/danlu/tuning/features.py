@@ -6,7 +6,7 @@ Legend: B rows, T tokens, D width of the trunk.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -33,6 +33,7 @@ class Features:
             Refusal: the disk is full.
         """
         self.trunk = trunk
+        self.compute: Callable[..., Any] = trunk
         self._kept = Kept(file)
         trunk.eval()
         with torch.no_grad():
@@ -50,7 +51,7 @@ class Features:
         known = [row[_HIDDEN] for row in rows if row is not None]
         if len(known) < len(rows):
             with torch.no_grad():
-                return self.trunk(**inputs).last_hidden_state  # type: ignore[no-any-return]
+                return self.compute(**inputs).last_hidden_state  # type: ignore[no-any-return]
         found = torch.cat(known).to(kept_BT.device)
         hidden_BTD = found.new_zeros(*kept_BT.shape, found.shape[-1])
         hidden_BTD[kept_BT] = found
@@ -103,17 +104,25 @@ def cached_trunk(model: nn.Module, batches: Iterable[Batch], folder: Path) -> It
     """Within the block, `model` reads the trunk's features of `batches` from a file in `folder`.
 
     For methods with `freezes_trunk`. The trunk is run without dropout; afterwards it stands where it stood and
-    the file is gone. The parameters of the head, and of the pooler, keep their names.
+    the file is gone. The parameters of the head, and of the pooler, keep their names. A model without a head is its own
+    trunk: what it says is what is kept.
     """
     owner = unwrapped(model)
-    name = owner.base_model_prefix
-    trunk = getattr(owner, name)
+    alone, training = owner.base_model is owner, owner.training
+    name = "forward" if alone else owner.base_model_prefix
+    stood = getattr(owner, name)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="features-", dir=folder) as place:
-        features = Features(trunk, batches, Path(place) / "features")
-        setattr(owner, name, CachedTrunk(features).train(owner.training))
+        features = Features(owner if alone else stood, batches, Path(place) / "features")
+        features.compute = stood
+        cached = CachedTrunk(features)
+        setattr(owner, name, cached.forward if alone else cached)
+        owner.train(training)
         try:
             yield features
         finally:
-            setattr(owner, name, trunk.train(owner.training))
+            if alone:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, stood.train(owner.training))
             features.close()  # the file must be let go before it can be removed on Windows

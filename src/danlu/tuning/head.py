@@ -7,13 +7,15 @@ from danlu.refusal import Refusal
 
 
 def above_trunk(model: PreTrainedModel) -> list[str]:
-    """Names of the head's modules; a pooler belongs to it, since only the head reads it.
+    """Names of the head's modules; a pooler belongs to it, since only the head reads it; none where there is no head.
 
     Raises:
         Refusal: the architecture has no trunk of its own.
     """
     trunk = model.base_model
-    if trunk is model or model.config.is_encoder_decoder:
+    if trunk is model and not model.config.is_encoder_decoder:
+        return []
+    if model.config.is_encoder_decoder:
         raise Refusal(f"{type(model).__name__} does not tell its trunk from its head; use tuning: full")
     names = [name for name, child in model.named_children() if child is not trunk and has_parameters(child)]
     pooler = getattr(trunk, "pooler", None)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from torch import nn
 from transformers import PreTrainedModel
 
+from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
 
 
@@ -42,6 +43,7 @@ def linear_layers(model: PreTrainedModel, targets: str | Sequence[str], kind: st
     found = [name for name in layers if any(f".{name}".endswith(f".{end}") for end in wanted)]
     missing = [end for end in wanted if not any(f".{name}".endswith(f".{end}") for name in layers)]
     if missing:
-        known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
-        raise Refusal(f"tuning.targets: no linear layer is called '{missing[0]}'; there are: {known}")
+        known = sorted({name.rpartition(".")[2] for name in layers})
+        close = nearest(missing[0], known)
+        raise Refusal(f"tuning.targets: no linear layer is called '{missing[0]}'{close}; there are: {', '.join(known)}")
     return found

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from danlu.recipe.part import Part
+from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.tuning.added import ADDED, fill, read, write
+from danlu.tuning.combining import Saved, all_stored, mean
 from danlu.tuning.group import Group
 
 
@@ -99,6 +101,29 @@ class Method(Part):
         tuned = self.apply(model)
         fill(self._kept(tuned), read(folder / ADDED, self.kind, self.base(tuned)), folder / ADDED)
         return tuned
+
+    def combined(self, parts: Sequence[Saved], folder: Path, *, summed: bool) -> "Method":
+        """Write into `folder` what several of this method have saved as one, and give the method that loads it.
+
+        It is their mean, each as much as its weight says, which together are 1; or, where updates of weights were
+        saved, with `summed` their sum, each times its weight.
+
+        Raises:
+            Refusal: they differ in more than their numbers, or have no sum.
+        """
+        if summed:
+            raise Refusal(f"what '{self.kind}' has added is no update that could be added up; leave out --sum")
+        for part in parts:
+            if part.method != self:
+                own, other = self.to_plain(), part.method.to_plain()
+                key = next(key for key in own if own[key] != other.get(key))
+                raise Refusal(
+                    f"'{parts[0].name}' and '{part.name}' were trained with other settings: '{key}' is "
+                    f"{own[key]!r:.100} and {other.get(key)!r:.100}; give adapters of one method and its settings"
+                )
+        found, base = all_stored(parts, ADDED)
+        write(folder / ADDED, mean(parts, found), self.kind, base)
+        return self
 
     def _kept(self, model: nn.Module) -> dict[str, Tensor]:
         trained = {f"weights.{name}": p.detach() for name, p in model.named_parameters() if p.requires_grad}

@@ -20,11 +20,13 @@ class Sublayers:
     - `remembered`: those that make keys and values, with or without the queries.
     - `attention`: the last of each attention.
     - `feed_forward`: the last of each block that is no attention's.
+    - `beginning`: for each of those the first of its block that is no attention's and takes hidden states.
     """
 
     remembered: list[str]
     attention: list[str]
     feed_forward: list[str]
+    beginning: list[str]
 
 
 def sublayers(model: PreTrainedModel) -> Sublayers:
@@ -34,17 +36,17 @@ def sublayers(model: PreTrainedModel) -> Sublayers:
         Refusal: the network has no blocks.
     """
     width = int(text_config(model).hidden_size)
-    found = Sublayers([], [], [])
+    found = Sublayers([], [], [], [])
     for prefix in blocks_of(model):
         attentions: list[str] = []
-        others: list[str] = []
+        others: list[tuple[str, tuple[int, int]]] = []
         block = model.get_submodule(prefix[:-1])
         for name, module in block.named_modules(prefix=prefix[:-1]):
             inside = any(name.startswith(f"{outer}.") for outer in attentions)
             if not inside and "Attention" in type(module).__name__:
                 attentions.append(name)
-            elif not inside and isinstance(module, nn.Linear | Conv1D) and sizes(module)[1] == width:
-                others.append(name)
+            elif not inside and isinstance(module, nn.Linear | Conv1D):
+                others.append((name, sizes(module)))
         for outer in attentions:
             linear = [
                 name
@@ -54,7 +56,9 @@ def sublayers(model: PreTrainedModel) -> Sublayers:
             if len(linear) > 1:
                 found.attention.append(linear[-1])
                 found.remembered.extend(name for name in linear[:-1] if not _is_query(name.rpartition(".")[2]))
-        found.feed_forward.extend(others[-1:])
+        last = [name for name, (_, after) in others if after == width][-1:]
+        found.feed_forward.extend(last)
+        found.beginning.extend([name for name, (before, _) in others if before == width][: len(last)])
     return found
 
 

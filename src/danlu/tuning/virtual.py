@@ -8,7 +8,6 @@ Legend: B rows, P virtual tokens, T tokens of text, D width.
 
 import inspect
 import threading
-from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, Self, cast
@@ -25,7 +24,7 @@ from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.tuning.head import fresh_heads, pooled
-from danlu.tuning.hooked import taken_from
+from danlu.tuning.hooked import put_at, taken_from
 from danlu.tuning.method import Method
 
 LEAST = 4
@@ -104,9 +103,11 @@ class Virtual(Method):
         setattr(off, VIRTUAL, 0)
         return off.requires_grad_(requires_grad=False).eval()
 
-    @abstractmethod
     def _put(self, model: PreTrainedModel, trunk: nn.Module, ids_P: Tensor) -> None:
-        """Put vectors in place that begin as those of the tokens, and hooks that use them."""
+        """Put vectors in place that begin as those of the tokens, and hooks that use them: at the word embeddings."""
+        table: nn.Module = trunk.get_input_embeddings()  # type: ignore[operator]  # T5's encoder has a module of its own
+        put_at(table, NAME, self._vectors(table(ids_P[None])[0]), after=replace_output)
+        hook(trunk, self.size)
 
     def _first_tokens(self, model: PreTrainedModel) -> Tensor:
         where = next(model.parameters()).device
@@ -132,12 +133,17 @@ class Vectors(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(first_PD.detach().clone())
 
+    def written(self) -> Tensor:
+        """What stands in the places of the virtual tokens, (P, D)."""
+        return self.weight
+
     def in_place(self, hidden: Tensor) -> Tensor:
         """Hidden states (B, P + T, D) with these vectors at the first P places."""
-        size, width = self.weight.shape
+        written_PD = self.written()
+        size, width = written_PD.shape
         if hidden.dim() != 3 or hidden.shape[-1] != width or hidden.shape[1] <= size:
             raise ValueError(f"hidden states are laid out as {tuple(hidden.shape)}")
-        return torch.cat([self.weight.expand(len(hidden), -1, -1), hidden[:, size:]], 1)
+        return torch.cat([written_PD.expand(len(hidden), -1, -1), hidden[:, size:]], 1)
 
 
 _reading = threading.local()

@@ -73,3 +73,66 @@ def test_a_position_outside_of_the_tokens_is_told(tmp_path: Path) -> None:
     given = {"token": ["a", "b"], "h": {"name": "b", "pos": [1, 3]}, "t": {"pos": [0, 1]}}
     with pytest.raises(Refusal, match="record 1: the head 'b' from 1 to 3 is not within the 2 tokens; mend its 'pos'"):
         read("relations", written(tmp_path, [given]))
+
+
+def test_several_questions_on_a_passage_of_race_are_a_record_each(tmp_path: Path) -> None:
+    passage = {
+        "answers": ["B", "A"],
+        "options": [["x", "y"], ["u", "v", "w"]],
+        "questions": ["q1", "q2"],
+        "article": "a",
+        "id": "high1.txt",
+    }
+    path = tmp_path / "1.txt"
+    path.write_text(json.dumps(passage))
+    assert read("choices", path) == [
+        {"id": "high1.txt", "text": "a", "question": "q1", "choices": ["x", "y"], "answer": "B"},
+        {"id": "high1.txt", "text": "a", "question": "q2", "choices": ["u", "v", "w"], "answer": "A"},
+    ]
+
+
+def test_dialogues_of_c3_are_passages_and_answers_are_texts(tmp_path: Path) -> None:
+    asked = [{"question": "去哪儿？", "choice": ["北京", "上海"], "answer": "上海"}]
+    (record,) = read("choices", written(tmp_path, [[["女：走吗？", "男：去上海。"], asked, "7-1"]]))
+    assert record == {
+        "id": "7-1",
+        "text": "女：走吗？\n男：去上海。",
+        "question": "去哪儿？",
+        "choices": ["北京", "上海"],
+        "answer": "B",
+    }
+
+
+@pytest.mark.parametrize(
+    "passage",
+    [
+        {"article": "a", "questions": ["q"], "options": [["x", "y"]], "answers": ["C"]},
+        {"article": "a", "questions": ["q"], "options": "xy", "answers": ["A"]},
+        {"article": "a", "questions": [7], "options": [["x"]], "answers": ["A"]},
+        {"article": "a", "questions": [{"choice": None}]},
+    ],
+)
+def test_a_passage_of_another_form_is_told(passage: Record, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"record 1: .*(mend it|the keys are)"):
+        read("choices", written(tmp_path, [passage]))
+
+
+def test_texts_of_fewrel_have_the_relation_that_they_stand_under(tmp_path: Path) -> None:
+    text = {
+        "tokens": ["Ann", "went", "to", "New", "York"],
+        "h": ["ann", "Q1", [[0]]],
+        "t": ["new york", "Q2", [[3, 4]]],
+    }
+    (record,) = read("relations", written(tmp_path, {"P931": [text]}))
+    marks = [record["text"][record[side]["start"] : record[side]["end"]] for side in ("head", "tail")]
+    assert (*marks, record["label"]) == ("Ann", "New York", "P931")
+
+
+def test_ends_of_tacred_are_included(tmp_path: Path) -> None:
+    given = {"id": "e", "relation": "per:city", "token": ["Ann", "went", "to", "New", "York"], "subj_start": 0}
+    given |= {"subj_end": 0, "obj_start": 3, "obj_end": 4, "subj_type": "PERSON"}
+    (record,) = read("relations", written(tmp_path, [given]))
+    marks = [record["text"][record[side]["start"] : record[side]["end"]] for side in ("head", "tail")]
+    assert (*marks, record["label"], record["subj_type"]) == ("Ann", "New York", "per:city", "PERSON")
+    with pytest.raises(Refusal, match="the tail '' from 3 to 9 is not within the 5 tokens"):
+        read("relations", written(tmp_path, [given | {"obj_end": 8}]))

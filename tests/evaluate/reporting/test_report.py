@@ -18,9 +18,11 @@ from danlu.evaluate.pages.charts import Line, histogram, line_chart, short_numbe
 from danlu.evaluate.pages.markup import element, escaped
 from danlu.evaluate.reporting.report import write_report
 from danlu.evaluate.reporting.sections.errors import drawn
+from danlu.evaluate.reporting.sections.results import results
 from danlu.evaluate.reporting.wording import in_columns, number, scores_in_words, signed
 from danlu.evaluate.scoring.examine import examine, write
 from danlu.evaluate.scoring.worst_errors import worst
+from danlu.language import translator
 from danlu.recipe import lock
 from danlu.refusal import Refusal
 from danlu.stages.kinds.prepare import Prepare
@@ -297,7 +299,9 @@ def test_numbers_are_written_short():
 
 def test_what_a_table_of_scores_does_not_tell_is_said_below():
     known, lacking = {"value": 1.0, "low": 1.0, "high": 1.0}, {"value": None, "low": None, "high": None}
-    told = scores_in_words({"records": 1, "metrics": {"accuracy": known, "mrr": lacking}}, "en")
+    scores = {"records": 1, "metrics": {"accuracy": known, "mrr": lacking}}
+    told = scores_in_words(scores, "en")
+    assert all(line in results(scores, translator("en")) for line in told[-2:])
     assert told[-2:] == [
         "– : these records do not tell mrr",
         "of one record nothing can be resampled, so the intervals have no width",

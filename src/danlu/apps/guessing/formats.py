@@ -159,7 +159,11 @@ def _json(source: SourceFile, encoding: str) -> Iterator[Settings]:
         yield {"kind": "squad"}
     if not under and (isinstance(first.get("question"), dict) or isinstance(first.get("choices"), dict)):
         yield {"kind": "choices"}
+    if {"questions", "options", "answers"} <= first.keys():  # RACE
+        yield {"kind": "choices"}
     if not under and isinstance(first.get("h"), dict) and isinstance(first.get("t"), dict):
+        yield {"kind": "relations"}
+    if {"subj_start", "obj_start"} <= first.keys() or {"tokens", "h", "t"} <= first.keys():  # TACRED, FewRel
         yield {"kind": "relations"}
     tool = _ANNOTATED & first.keys()
     if tool and ("data" in first or tool & {"annotation_id", "annotator"}):
@@ -217,4 +221,6 @@ def _first_object(source: SourceFile, encoding: str) -> tuple[Record, str]:
         under = max(lists, key=lambda key: len(lists[key]), default="")
         value = lists.get(under, [value])
     first = value[0] if isinstance(value, list) and value else {}
+    if isinstance(first, list):  # a passage of C3
+        return {"questions": [], "options": [], "answers": []}, under
     return (first if isinstance(first, dict) else {}), under

@@ -62,15 +62,24 @@ class JsonFormat(TextFormat):
 
     def list_of_json(self, source: SourceFile, bad_rows: BadRows, under: str = "") -> Iterator[tuple[int, Record]]:
         """Yield the objects of one list, at the top or `under` a key, with dots between nested keys."""
-        for number, record in enumerate(self._list(source, under), 1):
+        for number, given in enumerate(self._list(source, under), 1):
+            record = self.shaped(given)
             if isinstance(record, dict):
                 yield number, record
             else:
                 reason = f'expected an object such as {{"text": ...}}, not {_named(record)}'
                 bad_rows.reject(source.name, f"record {number}", f"{reason}; write every record as an object", record)
 
+    def shaped(self, value: Any) -> Any:
+        """An entry of the list as an object, where a format has entries that are none."""
+        return value
+
+    def listed(self, value: Any) -> Any:
+        """What a whole file holds as a list, where a format has files that are none."""
+        return value
+
     def _list(self, source: SourceFile, under: str) -> list[Any]:
-        value = parse(self.whole_text(source), source.name)
+        value = self.listed(parse(self.whole_text(source), source.name))
         for key in under.split(".") if under else ():
             if not isinstance(value, dict) or key not in value:
                 raise Refusal(f"{source.name}: there is no key '{key}' of '{under}'{_hint(value)}")

@@ -34,9 +34,9 @@ def line_chart(lines: Sequence[Line], x_name: str, title: str) -> Html | None:
     x_ticks = [tick for tick in ticks(low, high) if low <= tick <= high and tick == round(tick)]
     y_ticks = ticks(min(y for _, y in every), max(y for _, y in every))
     alone = float(low == high)  # a single step stands in the middle
-    across = _scale(low - alone, high + alone, LEFT, WIDTH - RIGHT)
-    up = _scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
-    pieces = _axes([low] if alone else x_ticks, y_ticks, across, up, x_name)
+    across = Scale(low - alone, high + alone, LEFT, WIDTH - RIGHT)
+    up = Scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
+    pieces = axes([low] if alone else x_ticks, y_ticks, across, up, x_name)
     for line, points in drawn:
         placed = [(across(x), up(y)) for x, y in thinned(points)]
         pieces.append(element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in placed), class_=line.class_))
@@ -44,18 +44,18 @@ def line_chart(lines: Sequence[Line], x_name: str, title: str) -> Html | None:
             for (x, y), (step, value) in zip(placed, thinned(points), strict=True):
                 said = element("title", f"{x_name} {step:,.0f}: {value:.4g}")
                 pieces.append(element("circle", said, cx=f"{x:.1f}", cy=f"{y:.1f}", r=2.6, class_=line.class_))
-    return _drawing(title, pieces)
+    return drawing(title, pieces)
 
 
 def histogram(edges: Sequence[float], counts: Sequence[int], x_name: str, title: str) -> Html | None:
     """Bars between neighbouring edges; None if nothing is counted."""
     if len(edges) != len(counts) + 1 or not counts or max(counts) <= 0:
         return None
-    across = _scale(edges[0], edges[-1], LEFT, WIDTH - RIGHT)
+    across = Scale(edges[0], edges[-1], LEFT, WIDTH - RIGHT)
     y_ticks = ticks(0, max(counts))
-    up = _scale(0, y_ticks[-1], HEIGHT - BOTTOM, TOP)
+    up = Scale(0, y_ticks[-1], HEIGHT - BOTTOM, TOP)
     x_ticks = [tick for tick in ticks(edges[0], edges[-1]) if tick <= edges[-1]]
-    pieces = _axes(x_ticks, [tick for tick in y_ticks if tick == round(tick)], across, up, x_name)
+    pieces = axes(x_ticks, [tick for tick in y_ticks if tick == round(tick)], across, up, x_name)
     for (low, high), count in zip(pairwise(edges), counts, strict=True):
         pieces.append(
             element(
@@ -68,13 +68,13 @@ def histogram(edges: Sequence[float], counts: Sequence[int], x_name: str, title:
                 class_="bar",
             )
         )
-    return _drawing(title, pieces)
+    return drawing(title, pieces)
 
 
 def intervals(rows: Sequence[tuple[float, float, float, str]], low: float, high: float, title: str) -> Html:
     """Values with their intervals above each other on one scale: `(value, low, high, class)` each."""
     wide, tall = 170, 12 * len(rows) + 4
-    across = _scale(low, high, 6, wide - 6)
+    across = Scale(low, high, 6, wide - 6)
     pieces: list[Html] = [element("title", title)]
     for place, (value, left, right, class_) in enumerate(rows):
         y = 8 + 12 * place
@@ -128,22 +128,21 @@ def short_number(value: float) -> str:
     return f"{value:,.4g}"
 
 
-class _Scale:
+class Scale:
     """Where a value lies on an axis."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
+        """`low` lies at `start`, `high` at `end`, both in units of the drawing."""
         self.low, self.start = low, start
         self.factor = (end - start) / (high - low) if high > low else 0.0
 
     def __call__(self, value: float) -> float:
+        """The place of a value."""
         return self.start + (value - self.low) * self.factor
 
 
-def _scale(low: float, high: float, start: float, end: float) -> _Scale:
-    return _Scale(low, high, start, end)
-
-
-def _axes(x_ticks: Sequence[float], y_ticks: Sequence[float], across: _Scale, up: _Scale, x_name: str) -> list[Html]:
+def axes(x_ticks: Sequence[float], y_ticks: Sequence[float], across: Scale, up: Scale, x_name: str) -> list[Html]:
+    """The grid and the numbers at it, and what is told below."""
     pieces = []
     for tick in y_ticks:
         y = f"{up(tick):.1f}"
@@ -156,5 +155,6 @@ def _axes(x_ticks: Sequence[float], y_ticks: Sequence[float], across: _Scale, up
     return pieces
 
 
-def _drawing(title: str, pieces: Sequence[Html]) -> Html:
+def drawing(title: str, pieces: Sequence[Html]) -> Html:
+    """The pieces as one picture with its title for who cannot see it."""
     return element("svg", element("title", title), *pieces, viewBox=f"0 0 {WIDTH} {HEIGHT}", class_="chart", role="img")

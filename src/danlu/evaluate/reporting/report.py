@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from danlu.evaluate.pages.markup import Html, element, section, together
+from danlu.evaluate.pages.markup import Html, element, escaped, section, together
 from danlu.evaluate.pages.page import page
 from danlu.evaluate.reporting.sections.confusion import confusion_section
 from danlu.evaluate.reporting.sections.curves import curves
@@ -19,6 +19,8 @@ from danlu.evaluate.reporting.sections.data import data_section
 from danlu.evaluate.reporting.sections.errors import errors
 from danlu.evaluate.reporting.sections.in_turn import in_turn
 from danlu.evaluate.reporting.sections.results import results
+from danlu.evaluate.reporting.sections.retained import retained
+from danlu.evaluate.reporting.sections.seeds import seeds_section
 from danlu.evaluate.reporting.wording import duration
 from danlu.evaluate.scoring.examine import ERRORS, SCORES, form_of, read_lines, read_scores
 from danlu.language import translator
@@ -28,7 +30,7 @@ from danlu.recipe import lock
 from danlu.refusal import Refusal
 
 NAME = "report.html"
-LOG, SURVEY, IN_TURN = "log.jsonl", "survey.json", "continual.json"
+LOG, SURVEY, RETAINED, IN_TURN = "log.jsonl", "survey.json", "retained.json", "continual.json"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ def write_report(run_folder: Path, language: str) -> Path:
     for folder in stages:
         with opened(folder, "what it has left cannot be shown", "run its stage again, or move the folder away"):
             parts += _parts(folder, _)
+    if spread := seeds_section(run_folder, _):
+        parts.append(_Part(-1, "seeds", escaped(_("Seeds")), spread))
     parts.sort(key=lambda part: part.rank)
     recipe = [_recipe(folder) for folder in stages]
     body = together(
@@ -82,7 +86,8 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
     if (folder / IN_TURN).is_file():
         found.append(_part(0, name, _("Learnt in turn"), _, in_turn(_whole(folder / IN_TURN), _)))
     if (folder / LOG).is_file():
-        found.append(_part(1, name, _("Training"), _, curves(_log(folder / LOG), _)))
+        left = _whole(folder / RETAINED) if (folder / RETAINED).is_file() else {}
+        found.append(_part(1, name, _("Training"), _, together(curves(_log(folder / LOG), _), retained(left, _))))
     if (folder / SURVEY).is_file():
         found.append(_part(2, name, _("Data"), _, data_section(_whole(folder / SURVEY), folder, _)))
     return [part for part in found if part.body]

@@ -9,7 +9,8 @@ from danlu.language import translator
 
 
 def metric_name(kind: str, _: Callable[[str], str]) -> str:
-    """The name of a metric as people write it; its kind where there is none."""
+    """The name of a metric as people write it; its kind where there is none. `SET/METRIC` is one of a retained set."""
+    kept, _slash, kind = kind.rpartition("/")
     names = {
         "accuracy": _("Accuracy"),
         "precision": _("Precision (macro)"),
@@ -44,7 +45,7 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
         "relation_micro_f1": _("Relation F1 (micro, without no relation, direction counts)"),
         "token_f1": _("F1 of the answer (English words, Chinese characters)"),
     }
-    return names.get(kind, kind)
+    return (f"{kept}: " if kept else "") + names.get(kind, kind)
 
 
 def defined_name(kind: str, measured: dict[str, Any], _: Callable[[str], str]) -> str:

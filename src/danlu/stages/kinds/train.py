@@ -39,6 +39,7 @@ from danlu.stages.ready import (
     tokenizer_for,
     validated_on,
 )
+from danlu.stages.retaining import Retained, retaining
 from danlu.stages.sources import Data, rewriters_for
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import try_a_step
@@ -73,6 +74,14 @@ class Train(Stage):
     )
     tuning: Method = Full()
     train: Training = Training()
+    retain: dict[str, Retained] = Field(
+        default={}, description="what the model knows already, by names: looked at with each validation"
+    )
+    max_forgetting: float | None = Field(
+        default=None,
+        ge=0,
+        description="fall of the first metric of a retained set at which training ends; of perplexity, its share",
+    )
 
     def run(self, place: Place) -> None:
         """Train, or go on with an interrupted training, and leave `log.jsonl` and `bundle`."""
@@ -86,9 +95,12 @@ class Train(Stage):
                 batches = _once(run.batches, device())
                 stack.enter_context(cached_trunk(ready.model, batches, place.folder))
             stack.enter_context(ready.roles.keeping(place.folder))
-            measure = _measure(stack, ready) if ready.validation else None
-            best = run.train(place.name, measure, place.watch)
+            validation = self._validation(stack, ready, run.state.step, place) if ready.validation else None
+            best = run.train(place.name, validation, place.watch)
         stopped, step = run.stopped, run.state.step
+        if run.lost:
+            _say_lost(place, run.lost, step, best)
+        ready.memory.tell(place.folder, best.step, place.say)
         del run  # gradients and moments
         self._save(place, ready, best)
         if stopped:
@@ -124,7 +136,8 @@ class Train(Stage):
         validation = askable(validation, prepared, limit, say)
         roles = roles_for(self.roles, prepared, model, precision, place, say)
         ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
-        keep_what_is_read(ready, validated)
+        ready = retaining(ready, self.retain, most, place, say)
+        keep_what_is_read(ready, [*validated, *ready.memory.encoded()])
         try_a_step(ready.batches(), model, roles, self.tuning, place.folder)
         return ready
 
@@ -148,6 +161,27 @@ class Train(Stage):
                 "train.patience waits for better validations, and there is no validation data; "
                 "add 'validation' to the stage, or leave out 'patience'"
             )
+        if self.max_forgetting is not None and not self.retain:
+            raise Refusal(
+                "max_forgetting: there is nothing to retain; name what the model knows already under 'retain', or "
+                "leave it out"
+            )
+
+    def _validation(self, stack: ExitStack, ready: Ready, step: int, place: Place) -> Validation:
+        """How the model is looked at from `step` on: by the very path that serves, encode, predict, decode, score."""
+        prepared, records, memory = ready.prepared, ready.validation, ready.memory
+        first = stack.enter_context(Predictor(TorchNetwork(ready.model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
+        before = memory.before(place.folder, first, step) if memory.kept else {}
+
+        def measure() -> dict[str, float]:
+            task = prepared.task.learnt(inside(ready.model))
+            task = task.settled(records, first.outputs(records))
+            predictor = Predictor(first.network, task, prepared.tokenizer, beside=first)
+            return values(task, records, predictor.predict(records)) | memory.measured(first)
+
+        name = prepared.task.metrics[0]
+        higher = find(Metric, name).higher_is_better  # type: ignore[type-abstract]
+        return Validation(measure, name, higher, lambda now: memory.lost(before, now, self.max_forgetting))
 
     def _save(self, place: Place, ready: Ready, best: Best) -> None:
         """Put the best weights into a fresh float32 model, so that what was frozen is exactly what it was."""
@@ -185,24 +219,6 @@ def _remove_leftovers(folder: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _measure(stack: ExitStack, ready: Ready) -> Validation:
-    """Look at the model through the very path that serves: encode, predict, decode, score."""
-    model, prepared, records = ready.model, ready.prepared, ready.validation
-    first: Predictor | None = None
-
-    def measure() -> dict[str, float]:
-        nonlocal first
-        if first is None:  # after the parameters have moved into flat storage
-            first = stack.enter_context(Predictor(TorchNetwork(model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
-        task = prepared.task.learnt(inside(model))
-        task = task.settled(records, first.outputs(records))
-        predictor = Predictor(first.network, task, prepared.tokenizer, beside=first)
-        return values(task, records, predictor.predict(records))
-
-    name = prepared.task.metrics[0]
-    return Validation(measure, name, find(Metric, name).higher_is_better)  # type: ignore[type-abstract]
-
-
 def _settled(task: Task, model: nn.Module, ready: Ready) -> Task:
     """The task with what it chooses by the answers of the best model on the validation records, if there are any."""
     if not ready.validation:
@@ -236,6 +252,18 @@ def _say_losses(say: Say, encoded: Sequence[Encoded], records: int, task: Task) 
             f"{widened:,} spans have borders inside a token and are labelled inexactly; "
             "a tokenizer with smaller pieces labels them exactly"
         )
+
+
+def _say_lost(place: Place, lost: str, step: int, best: Best) -> None:
+    """Why a training ended before its time, and with which weights."""
+    if best.score is None:
+        raise Refusal(
+            f"{place.name}: at step {step:,}, the first that was looked at, {lost}; train more gently (a lower "
+            "'rate', a method that trains less, a 'share' under 'retain'), look sooner with 'evaluate', or allow more"
+        )
+    place.say(
+        f"{place.name}: ended at step {step:,}, for {lost}; the best weights before it are those of step {best.step:,}"
+    )
 
 
 def _say_plan(place: Place, run: TrainingRun, task: Task, model: nn.Module, precision: str, held: float) -> None:

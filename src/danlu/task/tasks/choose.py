@@ -16,10 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from danlu.data.record import Record
-from danlu.machine.seed import generator
-from danlu.model.heads import unwrapped
-from danlu.model.positions import longest_row
-from danlu.model.probe import looks_ahead
+from danlu.model.probe import refuse_looking_ahead
 from danlu.model.shape import Shape
 from danlu.refusal import Refusal
 from danlu.task.choices import ANSWER, CHOICES, QUESTION, Asked, Reading, answer_in, asked_in, reading_of
@@ -28,7 +25,7 @@ from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.batching.windows import windows_of_pairs
-from danlu.text.tokenizing.special import begin_id, ordinary_ids
+from danlu.text.tokenizing.special import begin_id
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -109,14 +106,8 @@ class Choose(Task):
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
         """This task; raises `Refusal` for a decoder that sees the choice whose likelihood it is to tell."""
         if self.shape == "decoder":
-            inner = unwrapped(model)
-            size = min(16, longest_row(inner))
-            ids = [torch.from_numpy(generator(seed, "probe").choice(ordinary_ids(tokenizer), size)) for seed in (0, 1)]
-            if looks_ahead(model, *ids):
-                raise Refusal(
-                    f"models of the family '{inner.config.model_type}' see the tokens whose likelihood they are to "
-                    "tell; choose a decoder, or an encoder with a head for choices"
-                )
+            why = "tokens whose likelihood is to be told are seen by those before them"
+            refuse_looking_ahead(model, tokenizer, f"{why}; choose a decoder, or an encoder with a head for choices")
         return self
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:

@@ -1,20 +1,24 @@
 """One label for a text, or for two: softmax over a pooled row (Devlin et al., 2018)."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from danlu.data.labels import in_order, known_label, spellings
 from danlu.data.record import Record
+from danlu.model.heads import unwrapped
+from danlu.model.shape import Shape
 from danlu.refusal import Refusal
 from danlu.task.columns import label_in
+from danlu.task.contrast import pooled
 from danlu.task.one_label import OneLabel
+from danlu.task.task import Inputs, Output
 from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -40,6 +44,11 @@ class Classify(OneLabel):
         {"text": "物流太慢，包装也破了。", "label": "negative"},
     )
 
+    pooling: Literal["mean", "first"] | None = Field(
+        default=None,
+        description="the head is one layer on the vector that embed has of a text; None: the head of the family",
+    )
+    head: tuple[tuple[float, ...], ...] = Field(default=(), description="of such a head the weights and bias, learnt")
     pairs: bool | None = Field(default=None, description="whether 'text_pair' is read too; None: as the data have it")
     label_weights: Literal["balanced"] | dict[str, float] | None = Field(
         default=None, description="what a label weighs in the loss; balanced: rare ones more, so that all weigh alike"
@@ -70,6 +79,60 @@ class Classify(OneLabel):
         weights = self._weights(labels, counts)
         return self.model_copy(update={"labels": labels, "pairs": pairs, "weights": weights})
 
+    @property
+    def auto_class(self) -> str:  # type: ignore[override]
+        """Of the trunk alone where the task has a head of its own."""
+        return "AutoModel" if self.pooling else "AutoModelForSequenceClassification"
+
+    def config(self) -> dict[str, Any]:
+        """See `OneLabel.config`."""
+        return {} if self.pooling else super().config()
+
+    def shaped(self, shape: Shape) -> Self:
+        """See `Task.shaped`; raises `Refusal` for what has no vector of a text."""
+        if self.pooling and shape == "encoder_decoder":
+            raise Refusal("task.pooling: the model has an encoder and a decoder; leave it out, or choose an encoder")
+        if self.pooling == "first" and shape == "decoder":
+            raise Refusal("task.pooling: the first token of a decoder has seen no other; write 'mean'")
+        return self
+
+    def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
+        """This task with a head of its own, of zeros, where it has one and has not learnt it.
+
+        Raises `Refusal` for a head of another shape.
+        """
+        if not self.pooling:
+            return self
+        width = int(unwrapped(model).config.hidden_size)
+        if self.head and [len(row) for row in self.head] != [width + 1] * len(self.labels):
+            raise Refusal(
+                f"task.head: must have a row of {width + 1:,} numbers for each of {len(self.labels)} labels; leave it "
+                "out, for it is learnt"
+            )
+        if self.head:
+            return self
+        return self.model_copy(update={"head": ((0.0,) * (width + 1),) * len(self.labels)})
+
+    def parameters(self) -> dict[str, Tensor]:
+        """The head (C, E + 1), where the task has one of its own."""
+        return {"head": torch.tensor(self.head)} if self.head else {}
+
+    def learnt(self, values: Mapping[str, Tensor]) -> Self:
+        """See `Task.learnt`."""
+        if "head" not in values:
+            return self
+        return self.model_copy(update={"head": tuple(map(tuple, values["head"].float().tolist()))})
+
+    def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
+        """The logits (B, C), or where the head is the task's own the vector (B, E) of each row."""
+        if self.pooling is None:
+            return super().forward(model, inputs, places)
+        return {"vectors": pooled(model(**inputs).last_hidden_state, inputs.get("attention_mask"), self.pooling)}
+
+    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
+        """See `OneLabel.outputs`."""
+        return super().outputs({"logits": self._logits(said)}, batch)
+
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a text, or one a window; the target `label` is the number of the label."""
         numbers = [self.number_of(record, number) for number, record in enumerate(records)] if labelled else None
@@ -90,7 +153,7 @@ class Classify(OneLabel):
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, weighted and smoothed as the task says, summed over the rows."""
-        logits_BC, weights_C = said["logits"].float(), self._weights_of_labels()
+        logits_BC, weights_C = self._logits(said), self._weights_of_labels()
         loss = functional.cross_entropy(
             logits_BC,
             batch.targets["label"],
@@ -108,6 +171,12 @@ class Classify(OneLabel):
     def tried(self) -> Record:
         """See `Task.tried`."""
         return with_second(self.sample[0], pairs=self.pairs)
+
+    def _logits(self, said: Mapping[str, Tensor]) -> Tensor:
+        if self.pooling is None:
+            return said["logits"].float()
+        head_CE = said["own.head"] if "own.head" in said else torch.tensor(self.head, device=said["vectors"].device)
+        return functional.linear(said["vectors"], head_CE[:, :-1].float(), head_CE[:, -1].float())
 
     def _weights(self, labels: Sequence[str], counts: Mapping[str, int]) -> dict[str, float]:
         """What each label weighs; under `balanced` as many times as much as it is rarer than the mean."""

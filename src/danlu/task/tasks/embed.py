@@ -1,5 +1,6 @@
 """Vectors of texts, those of like texts close to each other (Reimers and Gurevych, 2019)."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, ClassVar, Literal, Self
@@ -10,16 +11,19 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from danlu.data.labels import LabelNames, in_order, spellings
 from danlu.data.record import Record
 from danlu.model.heads import unwrapped
 from danlu.model.recomputed import a_few_at_a_time
 from danlu.model.shape import Shape
 from danlu.refusal import Refusal
-from danlu.task.columns import number_in, text_in
-from danlu.task.contrast import cosent, info_nce, known_fits, pooled
+from danlu.task.columns import label_in, number_in, text_in
+from danlu.task.contrast import cosine_of_labels, known_fits, nearest_labels, of_pairs, pooled, sup_con
 from danlu.task.documents import NEGATIVES, texts_in
 from danlu.task.inputs import model_inputs
+from danlu.task.one_label import place_of
 from danlu.task.retrieved import documents_of, rankings
+from danlu.task.sentence_transformers import described
 from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.task.texts import SECOND
 from danlu.text.batching.batch import Batch
@@ -27,21 +31,26 @@ from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.windows import windows
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-SCORE = "score"
+SCORE, LABEL = "score", "label"
 
 
 class Embed(Task):
     """Say a vector of a text, or of two and how alike they are.
 
-    Learnt from pairs that fit, of which the others of a batch and `negatives` do not, or from pairs with a `score`.
-    Examined by the places of the fitting texts among all those of the test set, or by the order of the cosines. Output
-    of an example: a vector of each of its texts (R, E), of length 1.
+    Learnt from pairs that fit, of which the others of a batch and `negatives` do not, from pairs with a `score`, or
+    from texts with a `label`, of which those of the same one fit (Tunstall et al., 2022). Examined by the places of the
+    fitting texts among all those of the test set, by the order of the cosines, or by the label of the nearest other
+    text. Output of an example: a vector of each of its texts (R, E), of length 1.
     """
 
     auto_class: ClassVar[str] = "AutoModel"
     columns: ClassVar[dict[str, str]] = {"text": "text", SECOND: "text that fits it"}
-    other_columns: ClassVar[tuple[str, ...]] = (NEGATIVES, SCORE)
-    other_ways: ClassVar[tuple[tuple[str, ...], ...]] = (("text", SECOND, NEGATIVES), ("text", SECOND, SCORE))
+    other_columns: ClassVar[tuple[str, ...]] = (NEGATIVES, SCORE, LABEL)
+    other_ways: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("text", SECOND, NEGATIVES),
+        ("text", SECOND, SCORE),
+        ("text", LABEL),
+    )
     answer_form: ClassVar[str] = "vector"
     couples_rows: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
@@ -50,11 +59,13 @@ class Embed(Task):
         {"text": "李白生于哪里？", SECOND: "李白生于碎叶城。"},
     )
 
+    labels: LabelNames = Field(default=(), description="of texts; empty: those of the data, if they have some")
     scored: bool | None = Field(default=None, description="whether pairs have a 'score'; None: as the data are")
     too_long: Literal["stop", "truncate"] = "truncate"
     pooling: Literal["mean", "first"] = Field(default="mean", description="of the tokens, which one is the vector")
     objective: Literal["contrastive", "cosent", "cosine"] | None = Field(
-        default=None, description="cosent orders cosines by the scores, cosine meets them; None: as the data are"
+        default=None,
+        description="cosent orders cosines by scores, cosine meets them, or 1 and 0; None: as the data are",
     )
     temperature: float = Field(
         default=0.05, ge=1e-4, le=1e4, description="cosines are divided by it, not under 'cosine'"
@@ -74,18 +85,20 @@ class Embed(Task):
 
     @property
     def metrics(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Of the order of scores, or of what is found."""
+        """Of the order of scores, of the nearest labels, or of what is found."""
+        if self.labels:
+            return ("accuracy", "macro_f1")
         return ("spearman", "pearson") if self.scored else ("ndcg_at_k", "mrr", "recall_at_k")
 
     @property
     def baseline(self) -> str | None:  # type: ignore[override]
         """As it is examined."""
-        return "tfidf_number" if self.scored else "tfidf_retrieval"
+        return "tfidf" if self.labels else "tfidf_number" if self.scored else "tfidf_retrieval"
 
     @property
     def examined_as(self) -> str:
-        """Numbers where there are scores, else rankings."""
-        return "number" if self.scored else "ranking"
+        """Labels where there are some, numbers where there are scores, else rankings."""
+        return "label" if self.labels else "number" if self.scored else "ranking"
 
     def shaped(self, shape: Shape) -> Self:
         """See `Task.shaped`; raises `Refusal` for an encoder-decoder, and a decoder's first token."""
@@ -101,6 +114,8 @@ class Embed(Task):
         Raises `Refusal` for a record without its second text or score, scores that do not differ, and an objective
         that the data cannot serve.
         """
+        if self.labels or (records and LABEL in records[0] and SECOND not in records[0]):
+            return self._of_labels(records)
         scored = bool(records) and SCORE in records[0] if self.scored is None else self.scored
         objective = self.objective or ("cosent" if scored else "contrastive")
         if (objective == "contrastive") is scored:
@@ -157,27 +172,31 @@ class Embed(Task):
         for record, group in groupby(found, lambda item: item.record):
             items = list(group)
             item = Encoded(record, tuple(each.row for each in items), cut=sum(each.cut for each in items))
-            if labelled and self.scored:
+            if labelled and self.labels:
+                item.targets["label"] = place_of(records[record], record, self.labels)
+            elif labelled and self.scored:
                 item.targets["score"] = number_in(records[record], record, SCORE) / (self.highest or 1.0)
             encoded.append(item)
         return encoded
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
-        """The targets `texts` (B,), rows of each, and `score` (B,), or what is `pair` (B, D) and `back` (B, B).
+        """The targets `texts` (B,), rows of each, and `label` (B,), `score` (B,), or `pair` (B, D) and `back` (B, B).
 
-        These say what must not be taken for a negative, as `known_fits` has it.
+        These two say what must not be taken for a negative, as `known_fits` has it.
         """
         rows = [row for item in encoded for row in item.rows]
         targets = {"texts": torch.tensor([len(item.rows) for item in encoded])}
-        paired = all(len(item.rows) > 1 for item in encoded)
-        if self.scored:
+        paired = all(len(item.rows) > 1 or "label" in item.targets for item in encoded)
+        if self.labels:
+            targets["label"] = torch.tensor([item.targets.get("label", -100) for item in encoded])
+        elif self.scored:
             targets["score"] = torch.tensor([item.targets.get("score", -100) for item in encoded], dtype=torch.float32)
         elif paired:
             targets["pair"], targets["back"] = map(torch.from_numpy, known_fits(encoded))
         return Batch(
             inputs=model_inputs(rows, width, tokenizer),
             targets=targets,
-            counts={"score" if self.scored else "pair": len(encoded) if paired else 0},
+            counts={self._learnt: len(encoded) if paired else 0},
             examples=np.arange(len(encoded)),
             tokens=sum(map(len, rows)),
         )
@@ -196,7 +215,7 @@ class Embed(Task):
         """The objective at full width and at each of `widths`, on average, summed over the examples."""
         sizes = [*self.widths, said["vectors"].shape[-1]]
         each = [self._loss(functional.normalize(said["vectors"][:, :size], dim=-1), batch) for size in sizes]
-        return {"score" if self.scored else "pair": torch.stack(each).mean()}
+        return {self._learnt: torch.stack(each).mean()}
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """A vector of each text (R, E) of each example."""
@@ -212,7 +231,9 @@ class Embed(Task):
         return {**found, "pair_vector": vectors_RE[1].tolist(), "cosine": float(vectors_RE[0] @ vectors_RE[1])}
 
     def examined(self, predictions: Iterable[Prediction], records: Sequence[Record]) -> Iterator[Prediction]:
-        """The cosines, or for each text a ranking of all second texts."""
+        """The labels of the nearest, the cosines, or for each text a ranking of all second texts."""
+        if self.labels:
+            return nearest_labels(predictions, [self.gold(record, number) for number, record in enumerate(records)])
         if self.scored:
             return ({"number": each["cosine"]} for each in predictions)
         vectors = [np.array([each["vector"], each["pair_vector"]], np.float32) for each in predictions]
@@ -225,57 +246,55 @@ class Embed(Task):
 
     def beside(self, width: int, limit: int) -> dict[str, Any]:
         """What `sentence-transformers` reads of a folder."""
-        modules = ["Transformer", "Pooling", "Normalize"]
-        paths = ["", "1_Pooling", "2_Normalize"]
-        return {
-            "modules.json": [
-                {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{module}"}
-                for number, (module, path) in enumerate(zip(modules, paths, strict=True))
-            ],
-            "sentence_bert_config.json": {"max_seq_length": min(limit, self.max_length or limit)},
-            "1_Pooling/config.json": {
-                "word_embedding_dimension": width,
-                "pooling_mode_cls_token": self.pooling == "first",
-                "pooling_mode_mean_tokens": self.pooling == "mean",
-            },
-            "2_Normalize/config.json": {},
-        }
+        return described(width, min(limit, self.max_length or limit), self.pooling)
 
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
-        """What the row is to its example."""
+        """What the row is to its example, or its label."""
+        if self.labels:
+            return self.labels[int(batch.targets["label"][row])], []
         ends_B = batch.targets["texts"].cumsum(0)
         example = int((ends_B <= row).sum())
         place = row - int(ends_B[example] - batch.targets["texts"][example])
         return f"{example}: " + ("text", "fits", "does not fit")[min(place, 2)], []
 
     def gold(self, record: Record, number: int = 0) -> Any:
-        """The score, or the text that fits."""
+        """The label, the score, or the text that fits."""
+        if self.labels:
+            return self.labels[place_of(record, number, self.labels)]
         second = text_in(record, number, SECOND)
-        if self.scored:
-            return number_in(record, number, SCORE)
-        return ((second, 1.0),)
+        return number_in(record, number, SCORE) if self.scored else ((second, 1.0),)
+
+    @property
+    def _learnt(self) -> str:
+        """The name of what is learnt."""
+        return "label" if self.labels else "score" if self.scored else "pair"
+
+    def _of_labels(self, records: Sequence[Record]) -> Self:
+        """This task for texts of labels, with their names."""
+        counts = Counter(label_in(record, number) for number, record in enumerate(records))
+        labels = self.labels or tuple(in_order(spellings(counts).counted(counts)))
+        if len(labels) < 2:
+            raise Refusal("column 'label': all texts have one label, and vectors are learnt from texts of two or more")
+        for name in ("scored", "symmetric", "highest", *(["temperature"] if self.objective == "cosine" else [])):
+            if name in self.model_fields_set and getattr(self, name):
+                raise Refusal(f"task.{name} has no effect where texts have a label; leave it out")
+        for number, record in enumerate(records):
+            place_of(record, number, labels)
+        if self.objective == "cosent":
+            raise Refusal("task.objective: 'cosent' needs a score, and the texts have a label; leave it out")
+        objective = self.objective or "contrastive"
+        return self.model_copy(update={"labels": labels, "scored": False, "objective": objective})
 
     def _loss(self, vectors_RE: Tensor, batch: Batch) -> Tensor:
-        rows_B = batch.targets["texts"]
-        first_B = rows_B.cumsum(0) - rows_B
-        queries_BE, fitting_BE = vectors_RE[first_B], vectors_RE[first_B + 1]
-        if self.scored:
-            cosines_B = (queries_BE * fitting_BE).sum(-1)
-            if self.objective == "cosine":
-                return functional.mse_loss(cosines_B, batch.targets["score"], reduction="sum")
-            return cosent(cosines_B, batch.targets["score"], self.temperature) * len(cosines_B)
-        others_R = torch.ones(len(vectors_RE), dtype=torch.bool, device=vectors_RE.device)
-        others_R[first_B] = others_R[first_B + 1] = False
-        documents_DE = torch.cat([fitting_BE, vectors_RE[others_R]])
-        forth = info_nce(queries_BE, documents_DE, batch.targets["pair"], self.temperature)
-        if not self.symmetric:
-            return forth
-        return (forth + info_nce(fitting_BE, queries_BE, batch.targets["back"], self.temperature)) / 2
+        if self.labels:
+            loss = cosine_of_labels if self.objective == "cosine" else sup_con
+            return loss(vectors_RE, batch.targets["label"], self.temperature)
+        return of_pairs(vectors_RE, batch.targets, self.temperature, self.objective or "", symmetric=self.symmetric)
 
     def _texts(self, record: Record, number: int, *, labelled: bool) -> list[str]:
         texts = [text_in(record, number)]
-        if labelled or SECOND in record:
+        if not self.labels and (labelled or SECOND in record):
             texts.append(text_in(record, number, SECOND))
-        if labelled and not self.scored and record.get(NEGATIVES) is not None:
-            texts += texts_in(record, number, NEGATIVES)
+            if labelled and not self.scored and record.get(NEGATIVES) is not None:
+                texts += texts_in(record, number, NEGATIVES)
         return texts

@@ -33,6 +33,12 @@ class Template(Part):
         said = ["" if number is None else str(tokenizer.convert_ids_to_tokens(number)) for number in (begin, end)]
         return repr(said[0]), repr(said[1])
 
+    @staticmethod
+    def opened(begin: str, usual: str) -> str:
+        """What stands first, in Jinja: `begin`, and the system message, or the `usual` sentence where there is none."""
+        system = "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}{% else %}{{ '"
+        return f"{{{{ {begin} }}}}{system}{usual}' }}}}{{% endif %}}"
+
     @abstractmethod
     def jinja(self, tokenizer: Tokenizer) -> str:
         """The template in Jinja, for the special tokens of this tokenizer.

@@ -1,6 +1,7 @@
 """Low-rank updates whose ranks go to the layers where they matter (Zhang et al. 2023, AdaLoRA)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Self, cast
 
 import torch
@@ -10,6 +11,8 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from danlu.model.replica import replica
+from danlu.tuning.added import ADDED, write
+from danlu.tuning.combining import Saved, all_stored, refuse_sum, side_by_side
 from danlu.tuning.head import fresh_heads
 from danlu.tuning.hooked import put_at, taken_from
 from danlu.tuning.linear import linear_layers
@@ -101,6 +104,20 @@ class Adalora(Method):
         """What was trained alone: ranks that went away have a scale of 0."""
         return {f"weights.{name}": p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
+    def combined(self, parts: Sequence[Saved], folder: Path, *, summed: bool) -> Self:
+        """All ranks of all updates, side by side; see `Method.combined`."""
+        found, base = all_stored(parts, ADDED)
+        if summed:
+            refuse_sum(parts, [name for name in found[0] if _along(name) is None])
+
+        def times(part: Saved, name: str) -> float:
+            saved = cast(Adalora, part.method)
+            return part.weight * saved.alpha / saved.rank if name.endswith(".scales") else 1.0
+
+        write(folder / ADDED, side_by_side(parts, found, _along, times), self.kind, base)
+        rank = sum(cast(Adalora, part.method).rank for part in parts)
+        return self.model_copy(update={"rank": rank, "alpha": float(rank)})
+
     def budget(self, step: int, total: int) -> float:
         """Mean rank after a step: it falls as a cubic from `rank` to `target_rank` (formula 12)."""
         first, last = int(total * self.warmup), int(total * (1 - self.final)) - 1
@@ -157,6 +174,11 @@ class _Update(nn.Module):
         """How much each rank matters, (rank,): its scale, and the mean of its two directions (formula 8)."""
         of = {part: (self.get_buffer(f"{part}_matters") * self.get_buffer(f"{part}_varies")).float() for part in PARTS}
         return of["scales"] + of["down"].mean(1) + of["up"].mean(0)
+
+
+def _along(name: str) -> int | None:
+    """The dimension of the ranks; None: it has none."""
+    return {f"{NAME}.down": 0, f"{NAME}.scales": 0, f"{NAME}.up": 1}.get(".".join(name.split(".")[-2:]))
 
 
 def _add(layer: Any, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
-"""Bottlenecks behind the sublayers of frozen blocks (Houlsby et al. 2019; Pfeiffer et al. 2020)."""
+"""Bottlenecks at the sublayers of frozen blocks (Houlsby et al. 2019; Pfeiffer et al. 2020; He et al. 2022)."""
 
+import threading
 from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
@@ -17,13 +18,14 @@ NAME = "adapter"
 
 
 class Adapter(Method):
-    """Train two small layers with a bend between them behind sublayers of each block, and a fresh head."""
+    """Train two small layers with a bend between them at sublayers of each block, and a fresh head."""
 
     mergeable: ClassVar[bool] = False
 
-    placement: Literal["pfeiffer", "houlsby"] = Field(
+    placement: Literal["pfeiffer", "houlsby", "parallel"] = Field(
         default="pfeiffer",
-        description="pfeiffer: behind the feed-forward layers of each block; houlsby: behind its attentions as well",
+        description="pfeiffer: behind the feed-forward layers of each block; houlsby: behind its attentions as well; "
+        "parallel: beside the feed-forward layers, from what these are given",
     )
     size: int = Field(default=48, ge=1, description="values between the two layers")
 
@@ -37,15 +39,22 @@ class Adapter(Method):
         places = found.feed_forward
         if self.placement == "houlsby":
             places = places + found.attention if found.attention else []
+        if self.placement == "parallel" and len(found.beginning) < len(places):
+            places = []
         if not places:
             raise Refusal(
                 f"tuning 'adapter' finds no place for '{self.placement}' in models of the family "
                 f"'{model.config.model_type}'; use lora or full"
             )
         model.requires_grad_(requires_grad=False)
-        for name in places:
+        for number, name in enumerate(places):
             layer = model.get_submodule(name)
-            put_at(layer, NAME, _Bottleneck(layer, self.size), after=_add)
+            added = _Bottleneck(layer, self.size)
+            if self.placement == "parallel":
+                put_at(model.get_submodule(found.beginning[number]), NAME, added, before=_read)
+                layer.register_forward_hook(_add_beside)
+            else:
+                put_at(layer, NAME, added, after=_add)
         for name in heads:
             model.get_submodule(name).requires_grad_()
         return model
@@ -53,7 +62,7 @@ class Adapter(Method):
     def untouched(self, model: nn.Module) -> nn.Module:
         """The same layers without bottlenecks."""
         off = replica(model)
-        taken_from(off, NAME, _add)
+        taken_from(off, NAME, _add, _read, _add_beside)
         return off.requires_grad_(requires_grad=False).eval()
 
 
@@ -73,3 +82,15 @@ class _Bottleneck(nn.Module):
 
 def _add(layer: Any, _arguments: Any, output: Tensor) -> Tensor:
     return output + cast(Tensor, layer.adapter(output))
+
+
+_under_way = threading.local()
+"""What a bottleneck makes of the input of the feed-forward layers that this thread is in."""
+
+
+def _read(layer: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    _under_way.added = layer.adapter(arguments[0] if arguments else named["input"])
+
+
+def _add_beside(_layer: Any, _arguments: Any, output: Tensor) -> Tensor:
+    return output + cast(Tensor, vars(_under_way).pop("added"))

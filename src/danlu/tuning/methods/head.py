@@ -16,7 +16,7 @@ class Head(Method):
     freezes_trunk: ClassVar[bool] = True
 
     def apply(self, model: PreTrainedModel) -> nn.Module:
-        """The model itself with its trunk frozen.
+        """The model itself with its trunk frozen, and all of a model without a head, whose task may have one.
 
         Raises:
             Refusal: the head has no weights of its own, because it shares them with the embeddings.
@@ -28,7 +28,7 @@ class Head(Method):
             pooler = name.endswith(".pooler")
             for parameter in model.get_submodule(name).parameters():
                 parameter.requires_grad_(pooler or id(parameter) not in shared)
-        if not any(parameter.requires_grad for parameter in model.parameters()):
+        if names and not any(parameter.requires_grad for parameter in model.parameters()):
             raise Refusal(
                 f"tuning 'head' finds nothing to train in {type(model).__name__}: its head shares its weights with "
                 "the embeddings; use full or lora"

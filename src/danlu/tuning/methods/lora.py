@@ -6,6 +6,7 @@ as the principal part of the weights (Meng et al. 2024).
 
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -21,6 +22,7 @@ from danlu.machine.hub import first_line
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.tuning.added import fill, read, write
+from danlu.tuning.combining import Saved, all_stored, refuse_sum, side_by_side
 from danlu.tuning.head import fresh_heads
 from danlu.tuning.linear import linear_layers
 from danlu.tuning.method import Method
@@ -32,6 +34,9 @@ START = "start"
 
 DECISIVE = ("r", "lora_alpha", "use_rslora", "use_dora", "bias", "fan_in_fan_out", "target_modules", "modules_to_save")
 """Settings that the same weights give other answers with."""
+
+ALIKE = DECISIVE[3:]
+"""Those of them in which updates that are combined must agree."""
 
 
 class Lora(Method):
@@ -121,29 +126,53 @@ class Lora(Method):
             Refusal: they belong to another base, were saved with other settings, or are damaged.
         """
         tuned = self.apply(model)
-        found, ours = read_json(folder / CONFIG, "give the folder that lora has saved"), _config(tuned)
-        other = [name for name in DECISIVE if found.get(name) != ours[name]]
+        found = read(folder / WEIGHTS, self.kind, self.base(tuned))  # which tells another base first
+        written, ours = read_json(folder / CONFIG, "give the folder that lora has saved"), _config(tuned)
+        other = [name for name in DECISIVE if written.get(name) != ours[name]]
         if other:
-            theirs, own = found.get(other[0]), ours[other[0]]
+            theirs, own = written.get(other[0]), ours[other[0]]
             raise Refusal(
                 f"{folder / CONFIG}: '{other[0]}' is {theirs!r:.100} there and {own!r:.100} here; "
                 "give the settings of tuning that it was saved with"
             )
-        found = read(folder / WEIGHTS, self.kind, self.base(tuned))
         if self.init == "pissa":
             fill(self._joined(tuned), found, folder / WEIGHTS)  # refuses what has other names or shapes
             for name, start in _adapter(tuned, START).items():
-                found[name], second = torch.split(found[name], self.rank, _along(name))
+                found[name], second = torch.split(found[name], self.rank, _ranks(name))
                 start.copy_(second)
         fill(_adapter(tuned), found, folder / WEIGHTS)
         return tuned
+
+    def combined(self, parts: Sequence[Saved], folder: Path, *, summed: bool) -> Self:
+        """All ranks of all updates, side by side, so that the updates themselves are added; see `Method.combined`.
+
+        A mean of the factors would have products of one's first with the other's second.
+        """
+        configs = [read_json(part.folder / CONFIG, "give the folder that lora has saved") for part in parts]
+        for part, config in zip(parts, configs, strict=True):
+            if key := next((key for key in ALIKE if config.get(key) != configs[0].get(key)), None):
+                raise Refusal(f"'{parts[0].name}' and '{part.name}' differ in '{key}'; train both with the same one")
+        found, base = all_stored(parts, WEIGHTS)
+        if summed:
+            refuse_sum(parts, [name for name in found[0] if _along(name) is None])
+
+        def times(part: Saved, name: str) -> float:
+            saved = cast(Lora, part.method)
+            return part.weight * saved.alpha / saved.rank ** (0.5 if saved.rslora else 1) if ".lora_B." in name else 1.0
+
+        joined = side_by_side(parts, found, _along, times)
+        rank = next(value.shape[0] for name, value in joined.items() if ".lora_A." in name)
+        write(folder / WEIGHTS, joined, self.kind, base)
+        plain = configs[0] | {"r": rank, "lora_alpha": float(rank), "use_rslora": False}
+        write_text(folder / CONFIG, json.dumps(plain, indent=1, sort_keys=True) + "\n")
+        return self.model_copy(update={"rank": rank, "alpha": float(rank), "rslora": False, "init": "default"})
 
     def _joined(self, model: nn.Module) -> dict[str, Tensor]:
         """What was added as one update; what is taken off as further ranks of it, so that plain peft reads it."""
         found = _adapter(model)
         if self.init == "pissa":
             for name, start in _adapter(model, START).items():
-                found[name] = torch.cat([found[name], start], _along(name))
+                found[name] = torch.cat([found[name], start], _ranks(name))
         return found
 
 
@@ -174,8 +203,12 @@ def _begin_principal(tuned: Any, config: Any) -> Any:
     return tuned
 
 
-def _along(name: str) -> int:
-    """The dimension of the ranks."""
+def _along(name: str) -> int | None:
+    """The dimension of the ranks; None: it has none."""
+    return _ranks(name) if ".lora_A." in name or ".lora_B." in name else None
+
+
+def _ranks(name: str) -> int:
     return 0 if ".lora_A." in name else 1
 
 

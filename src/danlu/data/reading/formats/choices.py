@@ -1,4 +1,7 @@
-"""Questions with choices in the form of ARC (Clark et al., 2018) and CommonsenseQA (Talmor et al., 2019)."""
+"""Questions with choices in the form of ARC (Clark et al., 2018) and CommonsenseQA (Talmor et al., 2019).
+
+Several questions on one passage in those of RACE (Lai et al., 2017) and C3 (Sun et al., 2020).
+"""
 
 from collections.abc import Iterator
 from string import ascii_uppercase
@@ -19,10 +22,12 @@ _FORM = (
 
 
 class Choices(JsonFormat):
-    """One record an object, `{"text", "choices": [...], "answer": "A"}`, with a `question` if there is a passage.
+    """One record a question, `{"text", "choices": [...], "answer": "A"}`, with a `question` if there is a passage.
 
     Choices have a label each, in a list of objects or as the lists `text` and `label`; the answer is the label of one,
     whatever labels are, and becomes its letter. Where the answer is not told, there is none in the record.
+    Of RACE an object is a passage with the lists `questions`, `options` and `answers`; of C3 a list of the lines of a
+    passage, its questions, each with `choice` and the text of the `answer`, and a name.
     """
 
     counted_in: ClassVar[str] = "record"
@@ -30,11 +35,43 @@ class Choices(JsonFormat):
     def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the questions; see `FileFormat.rows`."""
         for unit, number, given in self.objects(source, bad_rows):
-            found = _record(given)
-            if isinstance(found, str):
-                bad_rows.reject(source.name, f"{unit} {number}", found, given)
-            else:
-                yield number, found
+            for asked in _questions(given):
+                found = _record(asked)
+                if isinstance(found, str):
+                    bad_rows.reject(source.name, f"{unit} {number}", found, asked)
+                else:
+                    yield number, found
+
+    def shaped(self, value: Any) -> Any:
+        """See `JsonFormat.shaped`; a passage of C3 is an object like all others."""
+        match value:
+            case [list() as lines, list() as asked, str() as name] if all(isinstance(line, str) for line in lines):
+                return {"id": name, "article": "\n".join(lines), "questions": asked}
+        return value
+
+
+def _questions(given: Record) -> Iterator[Record]:
+    """Each question on a passage by itself; what is no such passage as it is."""
+    asked = given.get("questions")
+    if not isinstance(asked, list):
+        yield given
+        return
+    others = {key: value for key, value in given.items() if key not in ("questions", "options", "answers")}
+    for number, question in enumerate(asked):
+        if isinstance(question, dict):  # of C3
+            choices, answer = question.get("choice"), question.get("answer")
+            labels = choices if isinstance(choices, list) else []
+            offered = [{"label": choice, "text": choice} for choice in labels]
+            yield {**others, "question": question.get("question"), "choices": offered, "answer": answer}
+            continue
+        options, answers = (_at(given.get(key), number) for key in ("options", "answers"))
+        labels = options if isinstance(options, list) else []
+        offered = [{"label": label, "text": text} for label, text in zip(ascii_uppercase, labels, strict=False)]
+        yield {**others, "question": question, "choices": offered, "answer": answers}
+
+
+def _at(values: Any, place: int) -> Any:
+    return values[place] if isinstance(values, list | str) and place < len(values) else None
 
 
 def _record(given: Record) -> Record | str:

@@ -1,4 +1,7 @@
-"""Relations between two entities in JSON, in the form of OpenNRE (Han et al., 2019)."""
+"""Relations between two entities in JSON.
+
+In the forms of OpenNRE (Han et al., 2019), FewRel (Han et al., 2018) and TACRED (Zhang et al., 2017).
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -19,6 +22,9 @@ class Relations(JsonFormat):
 
     `pos` counts the tokens of `token`, else the characters of `text`, its end exclusive. An entity whose `name` does
     not stand there is moved to the nearest place where it does; one whose name is nowhere stays where `pos` says.
+    Of FewRel a file is an object of relations, each with its texts, and an entity a list of name, number and mentions,
+    of which the first is taken; of TACRED `subj_start` to `subj_end` and `obj_start` to `obj_end` are tokens, with the
+    last.
     """
 
     counted_in: ClassVar[str] = "record"
@@ -26,11 +32,39 @@ class Relations(JsonFormat):
     def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the texts; see `FileFormat.rows`."""
         for unit, number, given in self.objects(source, bad_rows):
-            found = _record(given, bad_rows)
-            if isinstance(found, str):
-                bad_rows.reject(source.name, f"{unit} {number}", found, given)
-            else:
-                yield number, found
+            for text in _texts(given):
+                found = _record(_as_here(text), bad_rows)
+                if isinstance(found, str):
+                    bad_rows.reject(source.name, f"{unit} {number}", found, text)
+                else:
+                    yield number, found
+
+    def listed(self, value: Any) -> Any:
+        """See `JsonFormat.listed`; a file of FewRel is one object."""
+        return [value] if isinstance(value, dict) and _texts(value) != [value] else value
+
+
+def _texts(given: Record) -> list[Record]:
+    """The texts of an object of FewRel, each with the name of its relation; any other object itself."""
+    lists = given.values() if all(isinstance(texts, list) for texts in given.values()) else ()
+    if not any(lists) or not all(isinstance(text, dict) and "h" in text for texts in lists for text in texts):
+        return [given]
+    return [{**text, "relation": relation} for relation, texts in given.items() for text in texts]
+
+
+def _as_here(given: Record) -> Record:
+    """An object of FewRel or TACRED in the form of OpenNRE; any other as it is."""
+    found = dict(given)
+    for key, side in (("h", "subj"), ("t", "obj")):
+        begin, end = given.get(f"{side}_start"), given.get(f"{side}_end")
+        match given.get(key):
+            case [str() as name, _, [[int() as first, *others], *_]]:
+                last = others[-1] if others else first
+                found[key] = {"name": name, "pos": [first, last + 1 if type(last) is int else last]}
+            case None if type(begin) is int and type(end) is int:
+                found[key] = {"pos": [begin, end + 1]}
+                del found[f"{side}_start"], found[f"{side}_end"]
+    return found
 
 
 def _record(given: Record, bad_rows: BadRows) -> Record | str:

@@ -11,6 +11,7 @@ from danlu.evaluate.reporting.wording import (
     defined_name,
     label_metric_name,
     metric_name,
+    notes_in_words,
     number,
     signed,
 )
@@ -37,7 +38,8 @@ def metrics(scores: dict[str, Any], _: Callable[[str], str]) -> Html:
             row.append(_gap(gap) if gap else cell("–"))
         rows.append([*row, cell(_drawing(measured, baseline, kind, _), None)])
     said = _("{records:,} records; under each value its interval (95 %)").format(records=scores["records"])
-    return figure(said, table([*head, ""], rows, class_="scores"))
+    notes = [element("p", note, class_="quiet") for note in notes_in_words(scores, _)]
+    return figure(said, table([*head, ""], rows, class_="scores"), *notes)
 
 
 def labels(scores: dict[str, Any], _: Callable[[str], str]) -> Html:

@@ -2,24 +2,10 @@
 
 from typing import ClassVar
 
-from danlu.evaluate.scoring import counting
-from danlu.evaluate.scoring.metric import Counts, Floats, SumMetric
-from danlu.evaluate.scoring.side import Side
+from danlu.evaluate.scoring.marked import MarkedF1
 
 
-class EntityF1(SumMetric):
+class EntityF1(MarkedF1):
     """F1 of whole entities: start, end and label must all be right; counts added up over labels."""
 
     forms: ClassVar[tuple[str, ...]] = ("spans",)
-
-    def counts(self, side: Side) -> Counts:
-        """(N, 3L): entities that are right, wrongly found, and missed."""
-        return counting.of_marks(side)
-
-    def value(self, totals: Floats) -> Floats:
-        """From the sums over labels: (..., 3L) to (...)."""
-        return counting.micro(counting.f1, totals)
-
-    def by_label(self, prepared: Counts, side: Side) -> dict[str, float]:
-        """The same for the entities of each label."""
-        return counting.by_label(counting.f1, prepared, side.labels)

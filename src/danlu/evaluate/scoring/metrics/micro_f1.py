@@ -2,24 +2,10 @@
 
 from typing import ClassVar
 
-from danlu.evaluate.scoring import counting
-from danlu.evaluate.scoring.metric import Counts, Floats, SumMetric
-from danlu.evaluate.scoring.side import Side
+from danlu.evaluate.scoring.marked import MarkedF1
 
 
-class MicroF1(SumMetric):
+class MicroF1(MarkedF1):
     """F1 of the counts added up over labels; where each example has one, it equals accuracy."""
 
     forms: ClassVar[tuple[str, ...]] = ("label", "labels")
-
-    def counts(self, side: Side) -> Counts:
-        """(N, 3L): true positives, false positives, false negatives."""
-        return counting.of_marks(side)
-
-    def value(self, totals: Floats) -> Floats:
-        """F1 of the sums: (..., 3L) to (...)."""
-        return counting.micro(counting.f1, totals)
-
-    def by_label(self, prepared: Counts, side: Side) -> dict[str, float]:
-        """F1 of each label."""
-        return counting.by_label(counting.f1, prepared, side.labels)

@@ -13,10 +13,8 @@ class Alpaca(Template):
         """See `Template.jinja`."""
         begin, end = self.ends(tokenizer)
         return (
-            f"{{{{ {begin} }}}}"
-            + "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}{% else %}{{ '"
-            + _OPENING
-            + "' }}{% endif %}{{ '\\n\\n' }}{% for message in messages %}"
+            self.opened(begin, _OPENING)
+            + "{{ '\\n\\n' }}{% for message in messages %}"
             + "{% if message['role'] == 'user' %}{{ '### Instruction:\\n' + message['content'] + '\\n\\n' }}"
             + "{% elif message['role'] == 'tool' %}{{ '### Input:\\n' + message['content'] + '\\n\\n' }}"
             + "{% elif message['role'] == 'assistant' %}"

@@ -16,10 +16,8 @@ class Vicuna(Template):
         """See `Template.jinja`."""
         begin, end = self.ends(tokenizer)
         return (
-            f"{{{{ {begin} }}}}"
-            + "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}{% else %}{{ '"
-            + _OPENING
-            + "' }}{% endif %}{% for message in messages %}"
+            self.opened(begin, _OPENING)
+            + "{% for message in messages %}"
             + "{% if message['role'] == 'user' %}{{ ' USER: ' + message['content'] }}"
             + "{% elif message['role'] == 'tool' %}{{ ' TOOL: ' + message['content'] }}"
             + "{% elif message['role'] == 'assistant' %}{{ ' ASSISTANT: ' + message['content'] + "

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from danlu.prompt.filled import Filled, content_free, example, filled
-from danlu.prompt.template import PromptTemplate, read_template
 from danlu.refusal import Refusal
+from danlu.text.prompting.filled import Filled, content_free, example, filled
+from danlu.text.prompting.template import PromptTemplate, read_template
 
 GOOD = {"text": "{text} It was {label}.", "verbalizer": {"pos": "great", "neg": "bad"}}
 
@@ -16,6 +16,15 @@ GOOD = {"text": "{text} It was {label}.", "verbalizer": {"pos": "great", "neg": 
     [
         (["text: '{text} {label}'", "verbalizer: {1: good, 0: good}"], r"line 2: verbalizer: .*'1' and '0' have the"),
         (["text: '{text} {label}'", "verbalizer: {a: ' good', b: 'good'}"], "have the same word 'good'"),
+        (
+            ["text: '{text} {choice}'", "verbalizer: {a: x, b: y}"],
+            r"is for \{label\}, and the text asks for \{choice\}",
+        ),
+        (["text: '{text} {choice} {excerpt}'"], r"must hold \{label\} once"),
+        (["text: '{text} {label}'", "verbalizer: {a: [good, fine], b: [bad, fine]}"], "'a' and 'b' have the same word"),
+        (["text: '{text} {label}'", "verbalizer: {a: [good, good ], b: bad}"], "label 'a' has the word 'good' twice"),
+        (["text: '{text} {label}'", "verbalizer: {a: [], b: bad}"], "the label 'a' has an empty list of words"),
+        (["text: '{text} {label}'", "verbalizer: {a: good, b: bad}", "chat: chatm"], "did you mean 'chatml'"),
         (["text: '{text} {label}'", "verbalizer: {a: good}"], "chooses between two labels or more"),
         (["text: '{text} {label}'", "verbalizer: {a: good, b: ' '}"], "the label 'b' has the word ' '; both must be"),
         (["text: '{text} {label}'", "verbalizer: [good, bad]"], "line 2: verbalizer: this should be a valid dict"),
@@ -37,7 +46,7 @@ GOOD = {"text": "{text} It was {label}.", "verbalizer": {"pos": "great", "neg": 
             ["text: '{text} {label}'", "verbalizer: {a: x, b: y}", "shot: 3"],
             "line 3: .*unknown key 'shot'; did you mean",
         ),
-        (["text: '{text} {label}'"], "verbalizer: this key is needed"),
+        (["text: '{text} {label}'"], r"'verbalizer' is needed for \{label\}"),
         (["text: [", "x"], "no valid YAML"),
         (["just words"], "a template is a mapping with the keys 'text' and 'verbalizer', not 'just words'"),
     ],
@@ -76,10 +85,10 @@ def test_slots_are_filled_and_examples_stand_before_the_text() -> None:
         longest=4,
         content_free=("N/A", ""),
     )
-    shown = [example(template, {"text": "fine {label}"}, "pos", "record 1")]
+    shown = [example(template, {"text": "fine {label}"}, "great", "record 1")]
     assert shown == ["great: fine"]
     found = filled(template, template.values({"text": "{sad} story"}, "record 1"), shown, "record 1")
-    assert found == Filled("Judge. | great: fine | {x} {sad It was ", ", {really}.")
+    assert found == Filled("Judge. | great: fine | {x} {sad It was ", ", {really}.", "", ("great", "bad"))
     assert found.whole("bad") == "Judge. | great: fine | {x} {sad It was bad, {really}."
     befores = [free.before for free in content_free(template, [])]
     assert befores == ["Judge. | {x} N/A It was ", "Judge. | {x}  It was "]
@@ -90,7 +99,7 @@ def test_slots_are_filled_and_examples_stand_before_the_text() -> None:
     [
         (
             {"txt": "x", "label": "pos"},
-            r"record 3: the slot \{text\} .* needs the column 'text', .*txt, label; did you mean",
+            r"record 3: there is no column 'text' .*'txt', 'label'; did you mean 'txt'.*slot \{text\}",
         ),
         ({"text": ["x"]}, "record 3: column 'text' must be text, and it is of type list"),
         ({"text": None}, "record 3: column 'text' must be text, and it is of type NoneType"),

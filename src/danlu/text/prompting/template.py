@@ -8,6 +8,7 @@ The words stand for labels as in Schick and Schuetze (2021), the examples are sh
 """
 
 from collections.abc import Mapping
+from itertools import accumulate, pairwise
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
@@ -20,11 +21,18 @@ from danlu.data.record import Record
 from danlu.recipe.part import Part, nearest
 from danlu.recipe.read import sentences, written_file
 from danlu.refusal import Refusal
+from danlu.text.dialogue.template import Template
 
-LABEL = "label"
-"""The slot of the answer."""
+LABEL, CHOICE, EXCERPT = "label", "choice", "excerpt"
+ANSWERS = {LABEL: "label", CHOICE: "choices", EXCERPT: "context"}
+"""The slots of an answer, and the column that each is about where 'slots' says nothing: the truth, the choices that a
+record offers, the text of which a piece is the answer."""
 
 NOTE = "write '{{' and '}}' for brackets that are text"
+
+
+Words = dict[str, str | tuple[str, ...]]
+"""Of each label its word, or several."""
 
 
 def _labels(value: Any) -> Any:
@@ -32,29 +40,53 @@ def _labels(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     return {
-        label_of(label) or "": label_of(word) if not isinstance(word, str) else word for label, word in value.items()
+        label_of(label) or "": tuple(map(_word, words)) if isinstance(words, list | tuple) else _word(words)
+        for label, words in value.items()
     }
 
 
-def _different_words(words: dict[str, str]) -> dict[str, str]:
-    if len(words) < 2:
+def _word(value: Any) -> Any:
+    return value if isinstance(value, str) else label_of(value)
+
+
+def _different_words(verbalizer: Words) -> Words:
+    if len(verbalizer) < 2:
         raise ValueError("a prompt chooses between two labels or more; write the word of each, as LABEL: WORD")
     owners: dict[str, str] = {}
-    for label, word in words.items():
-        if is_empty(label) or is_empty(word):
-            raise ValueError(f"the label '{label}' has the word '{word}'; both must be texts that are not empty")
-        other = owners.setdefault(trimmed(word), label)
-        if other != label:
-            raise ValueError(
-                f"the labels '{other}' and '{label}' have the same word '{trimmed(word)}', so no answer could tell "
-                "them apart; give each a word of its own"
-            )
-    return words
+    for label, given in verbalizer.items():
+        words = words_of(given)
+        if not words:
+            raise ValueError(f"the label '{label}' has an empty list of words; write one word or more")
+        for word in words:
+            if is_empty(label) or is_empty(word):
+                raise ValueError(f"the label '{label}' has the word '{word}'; both must be texts that are not empty")
+            other = owners.get(trimmed(word))
+            if other == label:
+                raise ValueError(f"the label '{label}' has the word '{trimmed(word)}' twice; write it once")
+            if other is not None:
+                raise ValueError(
+                    f"the labels '{other}' and '{label}' have the same word '{trimmed(word)}', so no answer could tell "
+                    "them apart; give each a word of its own"
+                )
+            owners[trimmed(word)] = label
+    return verbalizer
+
+
+def words_of(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The words of a label, of which a verbalizer may give one alone."""
+    return (given,) if isinstance(given, str) else given
+
+
+def _own(value: Any) -> Any:
+    """The tokenizer's own template of conversations for true, none for false."""
+    return {True: "own", False: None}[value] if isinstance(value, bool) else value
 
 
 def _well_formed(text: str | None) -> str | None:
-    if text is not None and slots_in(text).count(LABEL) != 1:
-        raise ValueError(f"must hold {{{LABEL}}} once, where the word of the label is to stand")
+    if text is not None and sum(slot in ANSWERS for slot in slots_in(text)) != 1:
+        raise ValueError(
+            f"must hold {{{LABEL}}} once, where the word of the label is to stand, or {{{CHOICE}}} or {{{EXCERPT}}}"
+        )
     return text
 
 
@@ -83,10 +115,16 @@ class PromptTemplate(Part):
     """How a record is put to a language model, and which word stands for which label."""
 
     text: Annotated[str, AfterValidator(_well_formed)] = Field(
-        description="what the model reads, with slots in brackets: {label} for the answer, others for columns"
+        description="what the model reads, with slots: {label}, {choice} or {excerpt} for the answer, else of columns"
     )
-    verbalizer: Annotated[dict[str, str], BeforeValidator(_labels), AfterValidator(_different_words)] = Field(
-        description="label: the word that stands for it"
+    verbalizer: Annotated[Words, BeforeValidator(_labels), AfterValidator(_different_words)] = Field(
+        default={}, description="label: the word that stands for it, or a list of some"
+    )
+    longest_excerpt: int = Field(
+        default=8, ge=1, le=64, description="words of an excerpt at most, a Chinese character being one"
+    )
+    several: Literal["mean", "sum"] = Field(
+        default="mean", description="what the probabilities of the words of one label are together"
     )
     slots: dict[str, str] = Field(default={}, description="slot: the column of the data, where their names differ")
     instruction: str = Field(default="", description="what stands before everything else, once")
@@ -97,10 +135,17 @@ class PromptTemplate(Part):
         default="balanced",
         description="which examples; balanced: of each label as many; similar: those that are most like the text",
     )
+    vectors: str | None = Field(
+        default=None, description="bundle of the task embed that says which texts are similar; None: TF-IDF does"
+    )
     example: Annotated[str | None, AfterValidator(_well_formed)] = Field(
         default=None, description="how an example is written; None: as the text"
     )
     between: str = Field(default="\n\n", description="what stands between instruction, examples and the text")
+    chat: Annotated[Template | None, BeforeValidator(_own, json_schema_input_type=Template | bool | None)] = Field(
+        default=None,
+        description="the prompt is what a user says, the word begins the answer: true, or a template of conversations",
+    )
     seed: int = Field(default=0, ge=0, description="which examples, and in which order")
     divide_by: Literal["tokens", "characters", "nothing"] = Field(
         default="tokens", description="length of a word by which its log-likelihood is divided"
@@ -117,8 +162,18 @@ class PromptTemplate(Part):
 
     @model_validator(mode="after")
     def _slots_are_used(self) -> Self:
+        if self.asks == LABEL and not self.verbalizer:
+            raise ValueError(f"'verbalizer' is needed for {{{LABEL}}}: the word of each label, as LABEL: WORD")
+        if self.asks != LABEL and self.verbalizer:
+            raise ValueError(f"'verbalizer' is for {{{LABEL}}}, and the text asks for {{{self.asks}}}; leave it out")
         if not self.columns:
-            raise ValueError(f"'text' has no slot but {{{LABEL}}}, so every record would get one answer; add {{text}}")
+            raise ValueError(
+                f"'text' has no slot but {{{self.asks}}}, so every record would get one answer; add {{text}}"
+            )
+        if self.vectors is not None and self.choose != "similar":
+            raise ValueError(
+                "'vectors' has an effect under 'choose: similar' alone; write that, or leave 'vectors' out"
+            )
         used = [*slots_in(self.text), *slots_in(self.example or "")]
         for slot in self.slots:
             if slot not in used:
@@ -135,18 +190,38 @@ class PromptTemplate(Part):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels, in the order of the file."""
+        """The labels, in the order of the file; none where no label is asked for."""
         return tuple(self.verbalizer)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of all labels, one after the other."""
+        return tuple(word for given in self.verbalizer.values() for word in words_of(given))
+
+    @property
+    def of_labels(self) -> tuple[range, ...]:
+        """Of each label, which of these words are its own."""
+        ends = accumulate(len(words_of(given)) for given in self.verbalizer.values())
+        return tuple(range(start, end) for start, end in pairwise([0, *ends]))
 
     @property
     def columns(self) -> dict[str, str]:
         """Slot: column of the data, of all slots but the label's."""
-        return {slot: self.slots.get(slot, slot) for slot in slots_in(self.text) if slot != LABEL}
+        return {slot: self.slots.get(slot, slot) for slot in slots_in(self.text) if slot != self.asks}
 
     @property
-    def label_column(self) -> str:
-        """The column of the truth."""
-        return self.slots.get(LABEL, LABEL)
+    def asks(self) -> str:
+        """The slot of the answer."""
+        return next(slot for slot in slots_in(self.text) if slot in ANSWERS)
+
+    @property
+    def answer_column(self) -> str:
+        """The column that the slot of the answer is about."""
+        return self.slots.get(self.asks, ANSWERS[self.asks])
+
+    def length(self, tokens: int, characters: int) -> int:
+        """The length by which the log-likelihood of a word is divided."""
+        return {"tokens": tokens, "characters": characters, "nothing": 1}[self.divide_by]
 
     def values(self, record: Record, where: str) -> dict[str, str]:
         """What stands in the slots for a record; `where` names it.
@@ -157,11 +232,10 @@ class PromptTemplate(Part):
         found = {}
         for slot, column in self.columns.items():
             if column not in record:
-                there = ", ".join(map(str, record)) or "none"
+                there = ", ".join(f"'{name}'" for name in record) or "no column at all"
                 raise Refusal(
-                    f"{where}: the slot {{{slot}}} of the template needs the column '{column}', and the columns are: "
-                    f"{there}{nearest(column, list(map(str, record)))}; name it under the template's 'slots', as "
-                    f"{slot}: COLUMN"
+                    f"{where}: there is no column '{column}' (text), only {there}{nearest(column, list(record))}; the "
+                    f"slot {{{slot}}} of the template reads it: name another one under its 'slots', as {slot}: COLUMN"
                 )
             value = record[column]
             if not isinstance(value, str | int | float) or isinstance(value, bool):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from danlu.data.record import Record
-from danlu.prompt.template import LABEL, PromptTemplate, pieces
+from danlu.text.prompting.template import ANSWERS, EXCERPT, PromptTemplate, pieces
 
 
 @dataclass(frozen=True)
@@ -13,34 +13,48 @@ class Filled:
 
     - `before`, `after`: the text on both sides of the answer.
     - `where`: how messages call it; two of the same text are equal whatever they are called.
+    - `words`: what may be the answer.
+    - `loose`: words that the tokenizer does not know, or not tell apart, are asked for all the same.
     """
 
     before: str
     after: str
     where: str = field(default="", compare=False)
+    words: tuple[str, ...] = ()
+    loose: bool = False
 
     def whole(self, word: str) -> str:
         """The text with a word in the place of the answer."""
         return self.before + word + self.after
 
 
-def filled(template: PromptTemplate, values: Mapping[str, str], shown: Sequence[str], where: str) -> Filled:
-    """The template with values in its slots, behind the examples that are `shown`, each a text."""
+def filled(
+    template: PromptTemplate,
+    values: Mapping[str, str],
+    shown: Sequence[str],
+    where: str,
+    words: tuple[str, ...] | None = None,
+) -> Filled:
+    """The template with values in its slots, behind the examples that are `shown`, each a text.
+
+    `words` are what may be the answer; None: those of the labels.
+    """
     first = [template.instruction] if template.instruction else []
     before, after = _sides(template.text, values)
-    return Filled(template.between.join([*first, *shown, before]), after, where)
+    asked = template.words if words is None else words
+    return Filled(template.between.join([*first, *shown, before]), after, where, asked, template.asks == EXCERPT)
 
 
-def example(template: PromptTemplate, record: Record, label: str, where: str) -> str:
-    """A record with the word of its label, as it is shown to the model."""
+def example(template: PromptTemplate, record: Record, word: str, where: str) -> str:
+    """A record with its answer, as it is shown to the model."""
     before, after = _sides(template.example or template.text, template.values(record, where))
-    return before + template.verbalizer[label] + after
+    return before + word + after
 
 
-def content_free(template: PromptTemplate, shown: Sequence[str]) -> list[Filled]:
+def content_free(template: PromptTemplate, shown: Sequence[str], words: tuple[str, ...] | None = None) -> list[Filled]:
     """The prompts of no text, behind the same examples; what the model answers to them is its prejudice."""
     return [
-        filled(template, dict.fromkeys(template.columns, nothing), shown, f"the content-free input '{nothing}'")
+        filled(template, dict.fromkeys(template.columns, nothing), shown, f"the content-free input '{nothing}'", words)
         for nothing in template.content_free
     ]
 
@@ -50,7 +64,7 @@ def _sides(text: str, values: Mapping[str, str]) -> tuple[str, str]:
     side = 0
     for literal, slot in pieces(text):
         sides[side] += literal
-        if slot == LABEL:
+        if slot in ANSWERS:
             side = 1
         elif slot is not None:
             sides[side] += values[slot]

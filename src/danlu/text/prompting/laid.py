@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tokenizers import Encoding
 
-from danlu.prompt.filled import Filled
 from danlu.refusal import Refusal
+from danlu.text.prompting.filled import Filled
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -33,23 +33,22 @@ class Laid:
     end: int
 
 
-def laid(filled: Sequence[Filled], words: Sequence[str], tokenizer: Tokenizer, *, special: bool) -> list[list[Laid]]:
-    """Each prompt with each word, cut into tokens as a whole, so that borders are those of running text.
+def laid(filled: Sequence[Filled], tokenizer: Tokenizer, *, special: bool) -> list[list[Laid]]:
+    """Each prompt with each of its words, cut into tokens as a whole, so that borders are those of running text.
 
     Raises:
         Refusal: a word has no token or unknown ones, or two words have the same.
     """
-    encodings = tokenized([each.whole(word) for each in filled for word in words], tokenizer, special=special)
+    encodings = tokenized([each.whole(word) for each in filled for word in each.words], tokenizer, special=special)
     found = []
     for each in filled:
-        rows = [_laid(next(encodings), len(each.before), word, tokenizer) for word in words]
+        rows = [_laid(next(encodings), each, word, tokenizer) for word in each.words]
         owners: dict[tuple[int, ...], str] = {}
-        for row, word in zip(rows, words, strict=True):
+        for row, word in zip(rows, each.words, strict=True):
             other = owners.setdefault(row.ids, word)
-            if other != word:
+            if other != word and not each.loose:
                 raise Refusal(
-                    f"the words '{other}' and '{word}' of the verbalizer are the same tokens to the model's tokenizer; "
-                    "choose others"
+                    f"the words '{other}' and '{word}' are the same tokens to the model's tokenizer; choose others"
                 )
         found.append(rows)
     return found
@@ -59,17 +58,22 @@ def refuse_long(filled: Filled, tokens: int, limit: int) -> None:
     """Raise `Refusal` for a prompt that is longer than a model takes."""
     if tokens > limit:
         raise Refusal(
-            f"{filled.where}: the prompt with the word of a label has {tokens:,} tokens, and the model takes "
+            f"{filled.where}: the prompt with its answer has {tokens:,} tokens, and the model takes "
             f"{limit:,}; show fewer examples ('shots'), or let fewer characters of a text be read ('longest')"
         )
 
 
-def _laid(encoding: Encoding, start: int, word: str, tokenizer: Tokenizer) -> Laid:
+def _laid(encoding: Encoding, filled: Filled, word: str, tokenizer: Tokenizer) -> Laid:
+    start = len(filled.before)
     stop = start + len(word)
     places = [place for place, (left, right) in enumerate(encoding.offsets) if left < stop and right > max(start, left)]
     if not places:
-        raise Refusal(f"the model's tokenizer makes no token of the word '{word}' of the verbalizer; choose another")
+        raise Refusal(f"the model's tokenizer makes no token of the word '{word}'; choose another")
     ids = encoding.ids
-    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in ids[places[0] : places[-1] + 1]:
-        raise Refusal(f"the word '{word}' of the verbalizer is unknown to the model's tokenizer; choose another")
+    if (
+        not filled.loose
+        and tokenizer.unk_token_id is not None
+        and tokenizer.unk_token_id in ids[places[0] : places[-1] + 1]
+    ):
+        raise Refusal(f"the word '{word}' is unknown to the model's tokenizer; choose another")
     return Laid(tuple(ids), places[0], places[-1] + 1)

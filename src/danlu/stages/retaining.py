@@ -1,0 +1,116 @@
+"""The `retain:` of a training: what the model knows already, looked at while it learns, and learnt once more."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pydantic import Field
+
+from danlu.data.record import Record
+from danlu.machine.seed import generator
+from danlu.model.source import Say
+from danlu.recipe.part import Part
+from danlu.refusal import Refusal
+from danlu.stages.memory import Kept, Memory
+from danlu.stages.ready import Prepared, Ready
+from danlu.stages.sources import Data, has_split, records_of
+from danlu.stages.stage import Place
+from danlu.stages.validating import askable, encoded_to_validate
+from danlu.task.task import Task
+from danlu.text.batching.encoded import Encoded
+
+ALIKE = ("collate", "places", "forward", "losses")
+"""What two tasks must have in common for their rows to share a batch."""
+
+
+class Retained(Part):
+    """Data that the model knows already."""
+
+    data: Data = Field(description="prepared data ('@stage'), looked at in its validation split; or files as they are")
+    task: Task | None = Field(default=None, description="what is asked of it, by the same network; None: the same task")
+    share: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the tokens learnt from that are of its training split (replay)"
+    )
+
+
+def retaining(ready: Ready, sections: Mapping[str, Retained], most: int, place: Place, say: Say) -> Ready:
+    """What a training begins with, and what it is to retain; of each set at most so many records are looked at.
+
+    Raises:
+        Refusal: a set that this network cannot be asked, or that has nothing to replay.
+    """
+    if not sections:
+        return ready
+    if not ready.validation:
+        raise Refusal(
+            "retain: is looked at with each validation, and there is no validation data; add 'validation' to the stage"
+        )
+    shares = sum(section.share for section in sections.values())
+    if shares >= 1 or (shares and ready.learnt.shards):
+        why = "rows of shards are read as they come" if ready.learnt.shards else "nothing new would be learnt"
+        raise Refusal(f"retain: the shares come to {shares:g}, and {why}; lower them, or leave them out")
+    kept, encoded = list[Kept](), list(ready.encoded) if shares else ready.encoded
+    tokens = sum(len(row) for row in encoded) if shares else 0
+    for name, section in sections.items():
+        asked = replace(ready.prepared, task=_task(name, section, ready, place, say))
+        records = askable(_looked_at(name, section.data, most, place), asked, ready.limit, say)
+        kept.append(Kept(name, asked.task, records, encoded_to_validate(records, asked, ready.limit)))
+        if section.share:
+            wanted = section.share / (1 - shares) * tokens
+            encoded = [*encoded, *_replayed(name, section, asked, ready, wanted, place, say)]
+    return replace(ready, encoded=encoded, memory=Memory(tuple(kept)))
+
+
+def _task(name: str, section: Retained, ready: Ready, place: Place, say: Say) -> Task:
+    """What the network is asked of a set."""
+    own, prepared = ready.prepared.task, ready.prepared
+    if section.task is None:
+        return own
+    records = records_of(section.data, _looked_in(section.data, place), place)
+    task = section.task.fitted(records).shaped(prepared.source.shape())
+    if task.auto_class != own.auto_class or task.label_names() != own.label_names() or task.parameters():
+        raise Refusal(
+            f"retain.{name}: '{task.kind}' is answered by another head, or with other labels, than '{own.kind}', which "
+            "this training learns; name a task that the same network answers, or learn one after the other in a stage "
+            "of kind 'continual'"
+        )
+    if section.share and any(getattr(type(task), each) is not getattr(type(own), each) for each in ALIKE):
+        raise Refusal(
+            f"retain.{name}.share: rows of '{task.kind}' cannot be learnt in one batch with those of '{own.kind}'; "
+            "leave 'share' out, and the data is looked at alone"
+        )
+    return task.suited(ready.model, prepared.tokenizer, say)
+
+
+def _looked_in(data: Data, place: Place) -> str:
+    """The split that is looked at."""
+    return "train" if not isinstance(data, str) else "validation" if has_split(data, "validation", place) else "test"
+
+
+def _looked_at(name: str, data: Data, most: int, place: Place) -> list[Record]:
+    records = records_of(data, _looked_in(data, place), place)
+    if not records:
+        raise Refusal(f"retain.{name}: holds no record to look at; give data that has some")
+    chosen = generator(place.seed, f"retain {name}").permutation(len(records))[:most]
+    return [records[row] for row in sorted(chosen.tolist())]
+
+
+def _replayed(
+    name: str, section: Retained, asked: Prepared, ready: Ready, wanted: float, place: Place, say: Say
+) -> list[Encoded]:
+    """Rows of the training split, drawn by seed, until they come to so many tokens."""
+    if not has_split(section.data, "validation", place):
+        raise Refusal(
+            f"retain.{name}.share: what is learnt once more must not be what is looked at; give data that a stage of "
+            "kind 'prepare' has split, as '@NAME', with a validation split"
+        )
+    room = 0 if ready.settings.batch_examples else ready.settings.batch_tokens
+    rows = asked.task.learnable(records_of(section.data, "train", place), asked.tokenizer, ready.limit, room)
+    chosen, tokens = list[Encoded](), 0
+    for number in generator(place.seed, f"replay {name}").permutation(len(rows)).tolist():
+        if tokens >= wanted:
+            break
+        chosen.append(rows[number])
+        tokens += len(rows[number])
+    short = f"; that is all there is of the {wanted:,.0f} that the share asks for" if tokens < wanted else ""
+    say(f"retain.{name}: {len(chosen):,} rows of {tokens:,} tokens are learnt once more{short}")
+    return chosen

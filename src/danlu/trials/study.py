@@ -1,0 +1,113 @@
+"""A study: its trials, each of which has one number, one set of values, and one process that runs it at a time."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from danlu.machine.seed import generator
+from danlu.recipe.search import Search
+from danlu.trials.objective import Objective
+from danlu.trials.space import Space
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial, Trial
+
+    from danlu.trials.leases import Leases
+
+MADE, WHY = "made", "why"
+"""Of a trial: the folders that it has made, and why it came to nothing."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The trials of a study, as many as there are to be."""
+
+    study: "Study"
+    leases: "Leases"
+    settings: Search
+
+    def next(self) -> "Trial | None":
+        """A trial of this process's own: one that a dead process was at, or a new one; None where all are taken."""
+        import optuna
+
+        with self.leases.held(-1 - self.study._study_id):
+            found = None
+            there = self.all()
+            for trial in there:
+                if trial.state == optuna.trial.TrialState.RUNNING and self.leases.take(trial._trial_id):
+                    found = trial._trial_id
+                    break
+            if found is None:
+                if len(there) >= self.settings.trials:
+                    return None
+                found = self.study.ask()._trial_id
+                self.leases.take(found)
+        number = self.study._storage.get_trial_number_from_id(found)
+        self.study.sampler = sampler(self.settings, number)
+        return optuna.trial.Trial(self.study, found)
+
+    def all(self) -> "list[FrozenTrial]":
+        """All trials as they stand, by number."""
+        return self.study.get_trials(deepcopy=False)
+
+    def running(self) -> "list[FrozenTrial]":
+        """Those that are not ended."""
+        return [trial for trial in self.all() if not trial.state.is_finished()]
+
+    def ended(self, state: str) -> "list[FrozenTrial]":
+        """Those that ended as complete, pruned or failed."""
+        word = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}[state]
+        return [trial for trial in self.all() if trial.state.name == word]
+
+    def best_first(self) -> "list[FrozenTrial]":
+        """The complete ones, the best first; of equals the earlier."""
+        sign = -1 if self.study.direction.name == "MAXIMIZE" else 1
+        return sorted(self.ended("complete"), key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+
+
+def study_of(storage: "RDBStorage", name: str, objective: Objective, space: Space, fingerprint: str) -> "Study":
+    """The study of a recipe's search; another objective, range, recipe or other data have another study.
+
+    `fingerprint`: of the objective's stage with the first value of each range.
+    """
+    import optuna
+    from optuna.study import StudyDirection
+
+    told = [objective.stage, objective.metric, fingerprint, [repr(each) for each in space.sought]]
+    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+    direction = StudyDirection.MAXIMIZE if objective.higher_is_better else StudyDirection.MINIMIZE
+    return optuna.create_study(storage=storage, study_name=f"{name}.{digest}", load_if_exists=True, direction=direction)
+
+
+def sampler(settings: Search, number: int) -> Any:
+    """What chooses the values of a trial: by its number and what is known, not by who asks and when it began."""
+    import optuna
+
+    seed = int(generator(settings.seed, "search", number).integers(2**31))
+    if settings.sampler == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=seed)
+
+
+def pruner(settings: Search) -> Any:
+    """What stops a trial by its validations."""
+    import optuna
+
+    pruners = optuna.pruners
+    known = {
+        "none": pruners.NopPruner,
+        "median": pruners.MedianPruner,
+        "halving": pruners.SuccessiveHalvingPruner,
+        "hyperband": pruners.HyperbandPruner,
+    }
+    return known[settings.pruner]()
+
+
+def same_as(trials: "Sequence[FrozenTrial]", trial: "FrozenTrial") -> "FrozenTrial | None":
+    """A trial that tried the same and came to an end."""
+    ended = (other for other in trials if other.state.name in ("COMPLETE", "PRUNED"))
+    return next((other for other in ended if other.params == trial.params), None)

@@ -1,0 +1,47 @@
+"""A training that is watched for a search: its validations go to the study, which may stop it."""
+
+import math
+from typing import TYPE_CHECKING
+
+from danlu.trials.objective import Objective, rises
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial, Trial
+
+    from danlu.train.events import Event, Leave
+
+
+STEPS = "steps"
+"""Of a trial: the steps at which it was validated."""
+
+
+class Watching:
+    """What `run` calls with each event of a trial's trainings.
+
+    Trials are compared at equal numbers of validations. One that a resumed training repeats was told before.
+    """
+
+    def __init__(self, trial: "Trial", stood: "FrozenTrial", objective: Objective) -> None:
+        """`stood`: the trial as it was left, with the steps at which it was validated."""
+        self._trial, self._objective = trial, objective
+        self._steps: list[int] = list(stood.user_attrs.get(STEPS, []))
+        self._told = set(stood.intermediate_values)
+        chosen_by = objective.chosen_by or objective.metric
+        self._sign = 1 if rises(chosen_by) == objective.higher_is_better else -1  # the study has one direction
+
+    def __call__(self, stage: str, event: "Event") -> "Leave | None":
+        """Tell of a validation, and whether the training is to stop."""
+        from danlu.train.events import Validated
+
+        if stage != self._objective.training or not isinstance(event, Validated):
+            return None
+        step = int(event.line["step"])
+        measured = event.line["validation"]
+        assert isinstance(measured, dict)
+        value = measured[self._objective.chosen_by]
+        if step not in self._steps and math.isfinite(value):
+            self._steps.append(step)
+            if len(self._steps) not in self._told:  # a kill may have come between the two lines below
+                self._trial.report(self._sign * value, len(self._steps))
+            self._trial.set_user_attr(STEPS, self._steps)
+        return "checkpoint" if self._trial.should_prune() else None
