@@ -44,7 +44,9 @@ def lesson(name: str, folder: Path, *, quick: bool) -> dict[str, Any]:
     chosen = SETS[name]
     folder.mkdir()
     job = {"set": name, "folder": str(folder)} | ({"most": QUICK} if quick else {})
-    subprocess.run([sys.executable, Path(__file__).parent / "task_sets.py", json.dumps(job)], check=True)
+    subprocess.run(
+        [sys.executable, Path(__file__).parent / "task_sets.py", json.dumps(job)], check=True, stdout=sys.stderr
+    )
     data, test = ({"kind": "jsonl", "path": str(folder / f"{split}.jsonl")} for split in ("train", "test"))
     task = {"kind": chosen.task, "max_length": chosen.longest, "too_long": "truncate"}
     train = {"epochs": 1 if quick else chosen.epochs, "rate": chosen.rate, "batch_examples": chosen.batch}

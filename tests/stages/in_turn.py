@@ -11,7 +11,7 @@ from danlu.stages.run import Run
 from danlu.stages.stage import Place, Stage
 
 MODEL = {"kind": "scratch", "layers": 1, "width": 16, "heads": 2, "positions": 32, "dropout": 0.1}
-TRAIN = {"steps": 6, "rate": 1e-2, "batch_examples": 8, "precision": "float32", "evaluate": 100}
+TRAIN = {"steps": 8, "rate": 2e-2, "batch_examples": 8, "precision": "float32", "evaluate": 100}
 LETTERS = {
     "colours": ("红蓝绿", "warm cold mild"),
     "animals": ("猫狗鸟", "fur bone wing"),
@@ -22,7 +22,7 @@ def write(path: Path, letters: str, labels: list[str], rows: int = 30) -> dict[s
     dice = random.Random(letters)
     lines = []
     for row in range(rows):
-        text = "".join(dice.choices("的了很我", k=dice.randint(2, 6))) + letters[row % len(letters)]
+        text = "".join(dice.choices("的了很我", k=dice.randint(0, 2))) + letters[row % len(letters)]
         lines.append(json.dumps({"text": text, "label": labels[row % len(labels)]}))
     path.write_text("\n".join(lines))
     return {"kind": "jsonl", "path": str(path)}
@@ -35,7 +35,7 @@ def prepared(root: Path) -> Run:
         data = write(root / f"{name}.jsonl", letters, labels.split())
         split = {"validation": 0.2 if name == "animals" else 0.0, "test": 0.2}
         stages[name] = {"kind": "prepare", "data": data, "dedup": "none", "split": split}
-    stages["vocab"] = {"kind": "tokenizer", "data": "@colours", "tokenizer": {"kind": "char", "size": 40}}
+    stages["vocab"] = {"kind": "tokenizer", "data": ["@colours", "@animals"], "tokenizer": {"kind": "char", "size": 40}}
     return danlu.run({"name": "made", "stages": stages}, root=root, say=lambda line: None)
 
 

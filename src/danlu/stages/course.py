@@ -52,7 +52,7 @@ class Lesson(Part):
     validation: Data | None = Field(default=None, description="None: the validation split of the data, if it has one")
     test: Data | None = Field(default=None, description="None: the test split of the data")
     task: Task
-    train: Training | None = Field(default=None, description="None: as the stage says")
+    train: Training | None = Field(default=None, description="None: as the stage says, whose precision holds for all")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from danlu.continual.fisher import fisher
 from danlu.continual.networks import Networks
 from danlu.continual.remedy import Earlier, Kept, Learnt, Remedy, constant
 from danlu.continual.several import Added
+from danlu.machine.device import device
 from danlu.refusal import Refusal
 from danlu.tuning.method import Method
 
@@ -38,7 +39,8 @@ class Ewc(Remedy):
         """Half the strength times the parabola around what was learnt."""
         if not self.strength or LEAST not in kept.tensors:
             return []
-        return [constant(lambda networks: penalty(networks, kept.tensors, self.strength))]
+        held = {name: value.to(device()) for name, value in kept.tensors.items()}
+        return [constant(lambda networks: penalty(networks, held, self.strength))]
 
     def kept(self, kept: Kept, learnt: Learnt) -> Kept:
         """The parabola of all tasks so far."""
@@ -60,12 +62,11 @@ def penalty(networks: Networks, kept: Mapping[str, Tensor], strength: float) -> 
     for name, value in places.items():
         if not value.requires_grad or MATTERS + name not in kept:
             continue
-        centre = kept[CENTRE + name].to(value.device, value.dtype)  # as the model rounds it, else it were never there
-        matters = kept[MATTERS + name].to(value.device)
-        part = (matters * (value - centre).float().square()).sum()
+        centre = kept[CENTRE + name].to(value.dtype)  # as the model rounds it, else it were never there
+        part = (kept[MATTERS + name] * (value - centre).float().square()).sum()
         total = part if total is None else total + part
     assert total is not None
-    return strength / 2 * (total + kept[LEAST].to(total.device))
+    return strength / 2 * (total + kept[LEAST])
 
 
 def _joined(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, Tensor]:

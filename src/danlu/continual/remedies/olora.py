@@ -12,6 +12,7 @@ from torch import Tensor
 from danlu.continual.networks import Networks
 from danlu.continual.remedy import Earlier, Kept, Learnt, Remedy, constant
 from danlu.continual.several import Added
+from danlu.machine.device import device
 from danlu.refusal import Refusal
 from danlu.tuning.method import Method
 from danlu.tuning.methods.lora import Lora
@@ -41,7 +42,8 @@ class Olora(Remedy):
         """How far the directions of the update are from orthogonal to those of the earlier ones."""
         if not self.strength or not kept.tensors:
             return []
-        return [constant(lambda networks: self.strength * overlap(networks, kept.tensors))]
+        held = {name: value.to(device()) for name, value in kept.tensors.items()}
+        return [constant(lambda networks: self.strength * overlap(networks, held))]
 
     def kept(self, kept: Kept, learnt: Learnt) -> Kept:
         """The directions of all updates so far, by layer: (ranks of all, width)."""
@@ -57,7 +59,7 @@ def overlap(networks: Networks, directions: Mapping[str, Tensor]) -> Tensor:
     total: Tensor | None = None
     for name, value in networks.shared().items():
         if name in directions:
-            part = (value.float() @ directions[name].to(value.device).T).square().sum()
+            part = (value.float() @ directions[name].T).square().sum()
             total = part if total is None else total + part
     assert total is not None
     return total

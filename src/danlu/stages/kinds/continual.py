@@ -125,7 +125,7 @@ class Continual(Stage):
         if not self.tuning.mergeable:
             raise Refusal(
                 f"tuning '{self.tuning.kind}' cannot be merged, and what one task has learnt must be in the weights "
-                "that the next begins with; take full, lora or adapter"
+                "that the next begins with; take full, layers or lora"
             )
         for remedy in self.remedies:
             remedy.method(self.tuning)
@@ -164,10 +164,11 @@ class Continual(Stage):
         networks = teaching.networks(stands.values)
         if not teaching.learning.remedy.renews:
             networks = found.merged(networks, teaching.learning.method)
-        for name, head in found.heads.items():
-            folder = place.folder / BUNDLES / head
-            if folder.is_dir():
-                continue
+        for head in networks.names:
+            folder, name = (
+                place.folder / BUNDLES / head,
+                next(name for name in found.heads if found.heads[name] == head),
+            )
             network, records = networks.of(head), found.test(name)
             task = stands.tasks[name].learnt(taken_out(network))
             provenance = {
