@@ -1,6 +1,7 @@
 """The doctor: what it tells is what a run does, it leaves nothing behind, and what would stop a run is told."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,18 @@ def test_what_is_cut_off_is_what_the_task_cuts_off(found: dict[str, Checked]) ->
     told = warnings_of_training(finetune, translator("en"))
     assert any(f"{finetune.tokens.cut_records:,} records lose their ends" in sentence for sentence in told)
     assert any("unknown to the tokenizer" in sentence for sentence in told)
+
+
+def test_where_memory_is_short_a_method_that_trains_fewer_weights_is_named(found: dict[str, Checked]) -> None:
+    plain = found["finetune"].found
+    assert isinstance(plain, TrainingFacts)
+    assert plain.trained == plain.parameters
+    short = replace(plain, dry=replace(plain.dry, room=plain.dry.bytes))
+    said = [
+        " ".join(warnings_of_training(each, translator("en"))) for each in (plain, short, replace(short, trained=1))
+    ]
+    assert ["largest batch takes" in each for each in said] == [False, True, True]
+    assert ["'tuning: lora' trains few of them" in each for each in said] == [False, True, False]
 
 
 def test_the_same_steps_stand_in_a_run(tmp_path: Path) -> None:
@@ -193,7 +206,6 @@ def test_the_page_stands_alone_in_both_languages_and_escapes_what_data_holds(
 
 
 def test_uneven_and_unseen_labels_and_leaks_are_warned_of(found: dict[str, Checked]) -> None:
-    from dataclasses import replace
 
     data = found["clean"].found
     assert isinstance(data, DataFacts)

@@ -12,6 +12,7 @@ PADDING = 0.3  # share of a batch from which it is worth a word
 UNKNOWN = 0.01  # share of the tokens
 RARE = 20  # times that the commonest label may be as frequent as the rarest
 ROOM = 0.9  # share of the memory
+MOST = 0.5  # share of the weights from which training fewer of them saves memory
 FEW = 10  # steps, in which nothing much can be learnt
 
 
@@ -107,6 +108,12 @@ def warnings_of_training(found: TrainingFacts, _: Say) -> list[str]:
                 bytes=gigabytes(dry.bytes), room=gigabytes(dry.room)
             )
         )
+        if found.trained > MOST * found.parameters:
+            told.append(
+                _(
+                    "{trained:,.0f} M weights are trained; 'tuning: lora' trains few of them and needs less memory"
+                ).format(trained=found.trained / 1e6)
+            )
     return told
 
 
