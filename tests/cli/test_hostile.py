@@ -29,6 +29,7 @@ WORDS = {
     "check": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", f"clean.{EVIL}=1"], [EVIL]],
     "run": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", "--only", EVIL]],
     "search": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", "--storage", EVIL], [EVIL]],
+    "bakeoff": [["RECIPE", "--methods", EVIL], ["RECIPE", "--methods", "full", "--stage", EVIL], [EVIL]],
     "predict": [
         ["BUNDLE", "--text", EVIL],
         ["BUNDLE", "--text", EVIL, "--format", "table"],

@@ -112,7 +112,7 @@ def test_a_preference_is_learnt(base: Run, learnt: tuple[Path, list[str]]) -> No
     assert last["preference_accuracy"] > 0.95
     assert last["reward_margin"] > first["reward_margin"] + 0.5
     assert math.isfinite(last["reward_chosen"])
-    assert {path.name for path in stage.iterdir()} == {"log.jsonl", "bundle", "recipe.lock.yaml"}
+    assert {path.name for path in stage.iterdir()} == {"log.jsonl", "size.json", "bundle", "recipe.lock.yaml"}
 
 
 def test_the_bundle_writes_as_one_that_converses_and_opens_in_transformers(

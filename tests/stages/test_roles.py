@@ -132,7 +132,7 @@ def test_kept_and_asked_again_train_to_the_same_bits(teacher: Run, tmp_path: Pat
     losses = [[line["loss"] for line in read(stage / "log.jsonl") if "loss" in line] for stage in (kept, anew)]
     assert losses[0] == losses[1]
     assert losses[0][-1] < 0.5 * losses[0][0]
-    assert {path.name for path in kept.iterdir()} == {"log.jsonl", "bundle", "recipe.lock.yaml"}
+    assert {path.name for path in kept.iterdir()} == {"log.jsonl", "size.json", "bundle", "recipe.lock.yaml"}
     facts = danlu.load(kept).facts
     assert facts["provenance"]["roles"]["teacher"]["path"].endswith("bundle")
     trained = danlu.load(kept).model

@@ -120,7 +120,8 @@ def test_pretrained_weights_arrive_and_a_tokenizer_comes_with_them(whole: Run) -
 def test_nothing_of_the_work_is_left_beside_the_results(whole: Run) -> None:
     for name in ("pretrain", "full", "head", "lora"):
         adapter = {"adapter"} if name in ("head", "lora") else set()
-        assert {path.name for path in whole[name].iterdir()} == {"log.jsonl", "bundle", "recipe.lock.yaml"} | adapter
+        always = {"log.jsonl", "size.json", "bundle", "recipe.lock.yaml"}
+        assert {path.name for path in whole[name].iterdir()} == always | adapter
 
 
 @pytest.mark.parametrize("name", ["head", "lora"])
@@ -199,7 +200,7 @@ def test_a_call_after_the_last_checkpoint_only_writes_the_bundle_again(whole: Ru
     assert all(torch.equal(value, first[name]) for name, value in weights(tmp_path / "stage").items())
     assert read(tmp_path / "stage" / "log.jsonl") == log
     left = {path.name for path in (tmp_path / "stage").iterdir()}
-    assert left == {"log.jsonl", "bundle", "checkpoints", "tensorboard"}
+    assert left == {"log.jsonl", "size.json", "bundle", "checkpoints", "tensorboard"}
 
     checkpoint = tmp_path / "stage" / "checkpoints" / "step-00000012"
     with pytest.raises(Refusal, match="step-00000012: this checkpoint belongs to a run with another recipe"):

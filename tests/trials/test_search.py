@@ -191,7 +191,7 @@ def test_a_trial_that_falls_behind_is_stopped_and_leaves_no_weights(source: Path
         for path in (tmp_path / "runs/tried").glob("model.*/log.jsonl")
         if not any('"step": 4' in line or '"step":4' in line for line in path.read_text().splitlines())
     ]
-    assert {path.name for path in stopped.iterdir()} == {"recipe.lock.yaml", "log.jsonl", ".beside"}
+    assert {path.name for path in stopped.iterdir()} == {"recipe.lock.yaml", "log.jsonl", "size.json", ".beside"}
 
 
 def test_other_settings_are_another_study_and_equal_ones_are_not_run_again(

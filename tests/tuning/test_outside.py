@@ -166,7 +166,13 @@ def test_after_a_step_back_the_weights_are_the_slow_ones(tmp_path: Path) -> None
 def test_what_cannot_be_merged_serves_as_an_adapter_of_its_base(tmp_path: Path) -> None:
     said: list[str] = []
     run = trained(tmp_path, "bottleneck", said)
-    assert {path.name for path in run["tuned"].iterdir()} == {"log.jsonl", "adapter", "bundle", "recipe.lock.yaml"}
+    assert {path.name for path in run["tuned"].iterdir()} == {
+        "log.jsonl",
+        "size.json",
+        "adapter",
+        "bundle",
+        "recipe.lock.yaml",
+    }
     assert any("it is the base, served by its adapter 'bottleneck'" in line for line in said)
     base, bundle = danlu.load(run["base"]), danlu.load(run["tuned"])
     tuned = Method.model_validate("bottleneck").load(

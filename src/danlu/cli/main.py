@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "Look a recipe over before it runs: its data, what the model will see, time and memory.",
     "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
     "search": "Try many settings of a recipe, and tell which are best; what was interrupted goes on.",
+    "bakeoff": "Compare methods of tuning on one recipe: quality, parameters, memory, time, size on disk.",
     "predict": "Answer for the texts of a file, of standard input or of --text.",
     "chat": "Talk with a model in the terminal; answers come word by word.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",

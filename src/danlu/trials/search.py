@@ -192,7 +192,9 @@ class _AtWork:
         found = Searched(recipe, self.objective, self.space, self.trials.all(), best, self._importances())
         if best is not None:
             values = [f"{each.key}={each.shown(best.params[each.key])}" for each in self.space.sought]
-            found.command = ["run", str(self.source), *self.overrides, *values]
+            own = [each for each in self.overrides if not each.startswith("search.")]
+            there = [] if self.root == Path("runs") else ["--root", str(self.root)]
+            found.command = ["run", str(self.source), *own, *values, *there]
         return found
 
     def _importances(self) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Train a model: any source, any task, any tuning method. Pretraining and fine-tuning are this one stage."""
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from danlu.engine.predict import Predictor
 from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
+from danlu.machine.files import write_text
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
 from danlu.model.own import inside, put_in, taken_out
@@ -58,6 +60,9 @@ from danlu.tuning.features import cached_trunk
 from danlu.tuning.method import Method
 from danlu.tuning.methods.full import Full
 
+SIZE = "size.json"
+"""How many parameters the model has, and how many of them are trained."""
+
 EXAMPLES = 8  # records for the golden outputs of the bundle
 
 
@@ -89,7 +94,7 @@ class Train(Stage):
         ready = self.ready(place)
         run = self.restored(ready, place)
         held = run.bytes_a_parameter(bool(ready.validation))
-        _say_plan(place, run, ready.prepared.task, ready.model, ready.precision, held)
+        _tell_plan(place, run, ready.prepared.task, ready.model, ready.precision, held)
         with ExitStack() as stack:
             if self.tuning.freezes_trunk:
                 batches = _once(run.batches, device())
@@ -266,12 +271,13 @@ def _say_lost(place: Place, lost: str, step: int, best: Best) -> None:
     )
 
 
-def _say_plan(place: Place, run: TrainingRun, task: Task, model: nn.Module, precision: str, held: float) -> None:
+def _tell_plan(place: Place, run: TrainingRun, task: Task, model: nn.Module, precision: str, held: float) -> None:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     everything = parameters_of(model)
     begun = f", from step {run.state.step:,}" if run.state.step else ""
     settings = run.settings
     narrow = [f"{len(each.kept):,} of {each.whole:,} words" for each in word_rows(model).values()]
+    write_text(place.folder / SIZE, json.dumps({"parameters": everything, "trained": trained}) + "\n")
     rows = f" ({', '.join(narrow)}, for no text has the others)" if narrow else ""
     if task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):
         place.say(
