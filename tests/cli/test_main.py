@@ -183,7 +183,7 @@ def test_list_as_json_tells_types_defaults_and_meanings(capsys: pytest.CaptureFi
 
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     schema = json.loads(_main(capsys, "schema")[1])
-    assert {"name", "seed", "language", "stages"} == set(schema["properties"])
+    assert {"name", "seed", "seeds", "language", "stages", "search"} == set(schema["properties"])
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
