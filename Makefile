@@ -33,7 +33,7 @@ quickstart: environment
 
 # Files of tests go to a process a core; threads that wait leave the cores to the others.
 test: environment
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	OMP_WAIT_POLICY=passive PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: environment
 	$(BIN)/ruff check .

@@ -193,6 +193,7 @@ class _AtWork:
         if best is not None:
             values = [f"{each.key}={each.shown(best.params[each.key])}" for each in self.space.sought]
             own = [each for each in self.overrides if not each.startswith("search.")]
+            own += ["seeds=1"] if recipe.seeds > 1 else []  # a trial is a run of one seed
             there = [] if self.root == Path("runs") else ["--root", str(self.root)]
             found.command = ["run", str(self.source), *own, *values, *there]
         return found
