@@ -1,6 +1,7 @@
 """What a `continual.json` holds, as lines of a terminal: a matrix for each remedy, and what all of them say."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from danlu.evaluate.reporting.wording import in_columns, metric_name, number, signed
@@ -13,15 +14,20 @@ def in_turn_in_words(found: dict[str, Any], language: str) -> list[str]:
     lines = []
     for name, told in found["remedies"].items():
         head = [name, *(task_in_words(each, found["tasks"][each], _) for each in found["tasks"])]
-        rows = [[after_in_words(row["after"], _), *map(number, values)] for row, values in matrix_of(told)]
+        rows = [[after, *map(number, values)] for after, values in matrix_of(told, _)]
         lines += in_columns([head, *rows])
     lines += in_columns([["", *(title for title, _key in columns(_))], *summary_rows(found, _)])
     return [*lines, explained(_)]
 
 
-def matrix_of(told: dict[str, Any]) -> list[tuple[dict[str, Any], list[float | None]]]:
-    """Each row of a remedy with its values."""
-    return list(zip(told["rows"], told["matrix"], strict=True))
+def matrix_of(told: dict[str, Any], _: Callable[[str], str]) -> list[tuple[str, list[float | None]]]:
+    """Each row of a remedy: where it stands in the sequence, and its values."""
+    learnt = [row["after"] for row in told["rows"]]
+    words = [_("before any task")]
+    for before, after in pairwise(learnt):
+        together = len(after) > len(before) + 1
+        words.append(_("after all at once") if together else _("after {task}").format(task=after[-1]))
+    return list(zip(words, told["matrix"], strict=True))
 
 
 def columns(_: Callable[[str], str]) -> list[tuple[str, str]]:
@@ -47,11 +53,6 @@ def summary_rows(found: dict[str, Any], _: Callable[[str], str]) -> list[list[st
 def task_in_words(name: str, told: dict[str, Any], _: Callable[[str], str]) -> str:
     """A task with its metric, and an arrow down where lower is better."""
     return f"{name}: {metric_name(told['metric'], _)}" + ("" if told["higher_is_better"] else " ↓")
-
-
-def after_in_words(names: list[str], _: Callable[[str], str]) -> str:
-    """Where a row of the matrix stands in the sequence."""
-    return _("after {task}").format(task=names[-1]) if names else _("before any task")
 
 
 def explained(_: Callable[[str], str]) -> str:

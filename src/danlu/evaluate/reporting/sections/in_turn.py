@@ -5,7 +5,6 @@ from typing import Any
 
 from danlu.evaluate.pages.markup import Html, cell, element, figure, table, together
 from danlu.evaluate.reporting.learnt_in_turn import (
-    after_in_words,
     columns,
     explained,
     matrix_of,
@@ -32,9 +31,9 @@ def _matrix(name: str, told: dict[str, Any], found: dict[str, Any], _: Callable[
     head: list[object] = [name, *(task_in_words(each, task, _) for each, task in found["tasks"].items())]
     borders = [_borders(found, place) for place in range(len(found["tasks"]))]
     rows: list[list[object]] = []
-    for row, values in matrix_of(told):
+    for after, values in matrix_of(told, _):
         cells = [_heat(value, *border) for value, border in zip(values, borders, strict=True)]
-        rows.append([element("th", after_in_words(row["after"], _), scope="row"), *cells])
+        rows.append([element("th", after, scope="row"), *cells])
     said = _("{remedy}: each row after a task, each column a task").format(remedy=name)
     return figure(said, table(head, rows, class_="labels heat"))
 
