@@ -2,10 +2,12 @@
 
 from typing import ClassVar
 
-from danlu.evaluate.scoring.marked import MarkedF1
+from danlu.evaluate.scoring.marked import Marked
 
 
-class EntityF1(MarkedF1):
+class EntityF1(Marked):
     """F1 of whole entities: start, end and label must all be right; counts added up over labels."""
 
     forms: ClassVar[tuple[str, ...]] = ("spans",)
+    measure = "f1"
+    averaged = "micro"
