@@ -14,7 +14,9 @@ from danlu.data.corpus.prepared import load
 from danlu.evaluate.reporting.report import write_report
 from danlu.evaluate.scoring.score import values
 from danlu.refusal import Refusal
+from danlu.stages.memory import Kept
 from danlu.stages.run import Run
+from danlu.task.task import Task
 from danlu.train.run import TrainingRun
 
 SIZES = {"layers": 1, "width": 32, "heads": 2, "positions": 64, "dropout": 0.0}
@@ -243,3 +245,9 @@ def test_rows_of_another_loss_are_not_learnt_in_one_batch(tmp_path: Path) -> Non
     retain = {"general": {"data": "@old", "task": "embed", "share": 0.3}}
     with pytest.raises(Refusal, match=r"retain\.general\.share: rows of 'embed' cannot be learnt in one batch with"):
         of_two_sets(tmp_path, [pairs, scored], task="embed", retain=retain)
+
+
+def test_of_a_perplexity_or_an_error_that_was_0_it_is_told_what_it_has_come_to() -> None:
+    kept = Kept("a", Task.model_validate("causal_lm"), [], [])
+    assert kept.forgetting(2.0, 3.0) == 0.5
+    assert kept.forgetting(0.0, 3.0) == 3.0
