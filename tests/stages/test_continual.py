@@ -177,6 +177,25 @@ def test_what_is_killed_and_resumed_ends_with_the_same_bits(
     assert same(weights(folder), weights(whole[0]))
 
 
+def test_a_log_outlives_a_kill_before_its_row_is_written(
+    made: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, rows, put = tmp_path / "turn", list[Path](), Teaching._write
+
+    def killed(self: Teaching, row: Path, stands: Stands) -> None:
+        rows.append(row)
+        if len(rows) != 2:
+            raise Killed
+        put(self, row, stands)
+
+    monkeypatch.setattr(Teaching, "_write", killed)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            run(made, folder, train=TRAIN | {"checkpoint_seconds": 1e-6})
+    assert [row.name for row in rows] == ["0", "0", "1"]
+    assert [path.name for path in (folder / "logs").iterdir()] == ["naive-colours.jsonl"]
+
+
 def rows_learnt(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[str, bytes]]]:
     """The rows of each training, by its remedy and the task."""
     found: dict[str, list[tuple[str, bytes]]] = {}
