@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification
+from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertModel
 
 from danlu.continual.networks import Networks
+from danlu.model.own import inside, put_in
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 
@@ -64,3 +65,16 @@ def test_trunks_of_two_shapes_are_refused() -> None:
     large = BertForSequenceClassification(BertConfig(**SHAPE | {"hidden_size": 16}))
     with pytest.raises(Refusal, match=r"tasks\.b: its network has another trunk than that of the first task"):
         Networks({"a": small, "b": large})
+
+
+def test_heads_that_tasks_have_of_their_own_are_apart_too() -> None:
+    from .conftest import SHAPE
+
+    heads = {"a": torch.zeros(3, 9), "b": torch.ones(3, 9), "c": torch.ones(2, 9)}
+    built = {name: put_in(BertModel(BertConfig(**SHAPE)), {"head": head}) for name, head in heads.items()}
+    networks = Networks(built)
+    for name, head in heads.items():
+        assert torch.equal(inside(networks.of(name))["head"], head)
+    assert not any("of_the_task" in name for name in networks.shared())
+    networks.train_heads(frozenset({"b"}))
+    assert [inside(networks.of(name))["head"].requires_grad for name in heads] == [False, True, False]

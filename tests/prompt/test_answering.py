@@ -136,3 +136,11 @@ def test_texts_are_rewritten_as_the_training_data_of_the_model_were_and_told_as_
     assert {text.partition("|")[0] for text in stated.asked} == {"three:yes"}
     assert {text.partition("|")[2] for text in stated.asked} == set(SAID)
     assert {error["record"]["text"] for error in found.found.errors} <= {record["text"] for record in given}
+
+
+def test_few_records_of_many_words_are_in_memory_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("danlu.prompt.answering.ROWS", 4)
+    stated, prompt = Stated(SAID), template(calibrate=False)
+    found = answered(stated, prompt, [*RECORDS, *RECORDS, RECORDS[0]], Shots(prompt, [], RECORDS, ""))
+    seen = [(each.record["text"], len(stated.asked)) for each in found]
+    assert seen == [("one", 2), ("two", 2), ("one", 4), ("two", 4), ("one", 5)]

@@ -5,6 +5,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from danlu.data.cleaning.cleaner import Cleaner
 from danlu.prompt import scorer as scoring
 from danlu.prompt.examined import compare_prompts, examine_prompt
 from danlu.prompt.forms import form_of
@@ -130,3 +131,41 @@ def test_templates_of_other_answers_are_not_compared(scorer) -> None:
     templates = PromptTemplate(**CHOICE), PromptTemplate(**EXCERPT)
     with pytest.raises(Refusal, match=r"the two templates ask for other answers .\{choice\} and \{excerpt\}."):
         compare_prompts(scorer, templates, QUESTIONS)
+
+
+def test_an_excerpt_stands_where_it_is_a_word_of_its_own() -> None:
+    form = form_of(PromptTemplate(**EXCERPT), [])
+    record = {"context": "another other the"}
+    words = form.words(record, 0)
+    assert form.prediction(record, words, np.eye(len(words))[words.index("other")])["start"] == 8
+    assert form.prediction(record, words, np.eye(len(words))[words.index("the")])["start"] == 14
+
+
+@pytest.fixture
+def rewriting(scorer, monkeypatch: pytest.MonkeyPatch):
+    rewriters = tuple(map(Cleaner.model_validate, ("whitespace", "control")))
+    monkeypatch.setattr(scorer, "rewriters", rewriters)
+    return scorer
+
+
+def test_choices_are_rewritten_and_the_answer_that_is_one_of_them_follows(rewriting) -> None:
+    named = [{"text": "it was", "options": ["bad  film", "good\t"], "answer": "bad  film"}]
+    template = PromptTemplate(**CHOICE, slots={"choice": "options"}, shots=1)
+    pool = [{"text": "no", "options": ["end  it", "good"], "answer": "end  it"}]
+    found = examine_prompt(rewriting, template, named, pool, shown=1, resamples=100)
+    assert found.told[0].words == ("bad film", "good")
+    assert found.told[0].filled.before.startswith("no => end it.")
+    assert found.found.side.gold == [0]
+
+
+def test_excerpts_are_said_of_the_text_as_it_was_given(rewriting) -> None:
+    words = ["th\u200be", "fi\u200blm", "w\u200bas"]
+    answers = [{"text": words[1], "start": 8}]
+    given = {"context": "  " + "   ".join(words), "question": "was it", "answers": answers}
+    pool = [{"context": "no  end, \u200bgood  film", "question": "x", "answers": [{"text": "good  film", "start": 10}]}]
+    template = PromptTemplate(**EXCERPT | {"longest_excerpt": 1}, shots=1)
+    found = examine_prompt(rewriting, template, [given], pool, shown=1, resamples=100)
+    assert found.told[0].words == ("the", "film", "was")
+    assert found.told[0].filled.before.startswith("no end, good film\nx: good film\n")
+    assert found.found.side.values[0][0] in words
+    assert found.found.side.gold == [("fi\u200blm",)]

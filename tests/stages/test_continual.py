@@ -12,11 +12,14 @@ from safetensors.torch import load_file
 
 import danlu
 from danlu.continual.networks import Networks
+from danlu.continual.remedy import Remedy
 from danlu.data.corpus.prepared import load as load_split
 from danlu.evaluate.reporting.learnt_in_turn import in_turn_in_words
 from danlu.evaluate.reporting.report import write_report
 from danlu.evaluate.scoring.score import values
 from danlu.recipe.lock import lock, save
+from danlu.stages.course import Course
+from danlu.stages.kinds import continual
 from danlu.stages.learning import Learning
 from danlu.stages.run import Run
 from danlu.stages.stage import Stage
@@ -53,15 +56,20 @@ Left = dict[str, dict[str, torch.Tensor]]
 def seen() -> Iterator[Left]:
     """Within the block, what each remedy has left in the end."""
     left: Left = {}
-    after = Teaching.after
+    after, result = Teaching.after, continual._result
 
     def noted(self: Teaching, number: int, before: Stands) -> Stands:
         stands = after(self, number, before)
         left[self.learning.name] = dict(stands.values or {})
         return stands
 
+    def light(found: Course, remedy: Remedy, rows: list[Stands]) -> dict[str, Any]:
+        assert all(row.values is None and not row.kept.tensors for row in rows[:-1])
+        return result(found, remedy, rows)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Teaching, "after", noted)
+        patch.setattr(continual, "_result", light)
         yield left
 
 
@@ -167,6 +175,25 @@ def test_what_is_killed_and_resumed_ends_with_the_same_bits(
     for name in ("replay", "ewc", "joint"):
         assert same(left[name], unbroken[name])
     assert same(weights(folder), weights(whole[0]))
+
+
+def test_a_log_outlives_a_kill_before_its_row_is_written(
+    made: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, rows, put = tmp_path / "turn", list[Path](), Teaching._write
+
+    def killed(self: Teaching, row: Path, stands: Stands) -> None:
+        rows.append(row)
+        if len(rows) != 2:
+            raise Killed
+        put(self, row, stands)
+
+    monkeypatch.setattr(Teaching, "_write", killed)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            run(made, folder, train=TRAIN | {"checkpoint_seconds": 1e-6})
+    assert [row.name for row in rows] == ["0", "0", "1"]
+    assert [path.name for path in (folder / "logs").iterdir()] == ["naive-colours.jsonl"]
 
 
 def rows_learnt(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[str, bytes]]]:

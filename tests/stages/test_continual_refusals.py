@@ -67,6 +67,30 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
             },
             r"tasks\.b: lwf asks old heads about new rows",
         ),
+        (
+            {
+                "remedies": ["lwf"],
+                "tasks": {
+                    name: {"data": f"@{name}", "task": {"kind": "classify", "pooling": "mean"}}
+                    for name in ("colours", "animals")
+                },
+            },
+            r"tasks\.colours: lwf asks the heads of networks about new rows, and with 'pooling' the head is",
+        ),
+        (
+            {
+                "remedies": ["ewc"],
+                "tasks": {name: {"data": f"@{name}", "task": "embed"} for name in ("colours", "animals")},
+            },
+            r"tasks\.colours: ewc looks at the loss of each row by itself, and rows of embed are learnt from one",
+        ),
+        (
+            {
+                "scenario": "class-incremental",
+                "tasks": {name: {"data": f"@{name}", "task": "prompted"} for name in ("colours", "animals")},
+            },
+            "scenario class-incremental: the task has words for the labels of its own data alone; write the word of",
+        ),
     ],
 )
 def test_what_cannot_be_learnt_in_turn_is_one_sentence(

@@ -14,7 +14,9 @@ from danlu.data.corpus.prepared import load
 from danlu.evaluate.reporting.report import write_report
 from danlu.evaluate.scoring.score import values
 from danlu.refusal import Refusal
+from danlu.stages.memory import Kept
 from danlu.stages.run import Run
+from danlu.task.task import Task
 from danlu.train.run import TrainingRun
 
 SIZES = {"layers": 1, "width": 32, "heads": 2, "positions": 64, "dropout": 0.0}
@@ -206,3 +208,46 @@ def test_what_cannot_be_retained_is_told_in_a_sentence(
 ) -> None:
     with pytest.raises(Refusal, match=sentence.replace(".", r"\.")):
         tuned(begun, **fields)
+
+
+SCRATCH = {"kind": "scratch", "layers": 1, "width": 16, "heads": 2, "positions": 32, "dropout": 0.0}
+
+
+def of_two_sets(folder: Path, fields: list[dict[str, Any]], **fit: Any) -> Run:
+    """A model that learns the first set of records and is to retain the second."""
+    sets = {name: prepared(folder, name, records) for name, records in zip(("new", "old"), fields, strict=True)}
+    vocab = {"kind": "tokenizer", "data": ["@new", "@old"], "tokenizer": {"kind": "char", "size": 40}}
+    train = TRAIN | {"steps": 12, "rate": 2e-2, "evaluate": 4}
+    kept = {"kind": "train", "data": "@new", "tokenizer": "@vocab", "model": SCRATCH, "train": train}
+    stages = sets | {"vocab": vocab, "fit": kept | {"retain": {"general": {"data": "@old"}}} | fit}
+    return danlu.run({"name": "two", "stages": stages}, root=folder / "runs", say=lambda _line: None)
+
+
+def labelled(letters: str) -> list[dict[str, Any]]:
+    return [{"text": letter * 2 + text[:3], "label": letter} for letter in letters for text in lines("xyz", 12)]
+
+
+@pytest.mark.parametrize("task", [None, {"kind": "classify", "pooling": "mean"}])
+def test_a_task_with_a_head_of_its_own_is_asked_with_what_it_has_learnt(tmp_path: Path, task: Any) -> None:
+    own = {"kind": "classify", "pooling": "mean"}
+    retain = {"general": {"data": "@old"} | ({} if task is None else {"task": task})}
+    run = of_two_sets(tmp_path, [labelled("abc"), labelled("abc")[::-1]], task=own, retain=retain)
+    opened, records = danlu.load(run["fit"] / "bundle"), load(run["old"], "validation")
+    after = values(opened.task, records, opened.predict(records))["macro_f1"]
+    assert after > 0.6
+    assert left(run)["after"] == pytest.approx(after)
+    assert left(run)["before"] < 0.4
+
+
+def test_rows_of_another_loss_are_not_learnt_in_one_batch(tmp_path: Path) -> None:
+    pairs = [{"text": text[:5], "text_pair": text[4:9]} for text in lines("abcdefg", 40)]
+    scored = [pair | {"score": float(number % 3)} for number, pair in enumerate(pairs)]
+    retain = {"general": {"data": "@old", "task": "embed", "share": 0.3}}
+    with pytest.raises(Refusal, match=r"retain\.general\.share: rows of 'embed' cannot be learnt in one batch with"):
+        of_two_sets(tmp_path, [pairs, scored], task="embed", retain=retain)
+
+
+def test_of_a_perplexity_or_an_error_that_was_0_it_is_told_what_it_has_come_to() -> None:
+    kept = Kept("a", Task.model_validate("causal_lm"), [], [])
+    assert kept.forgetting(2.0, 3.0) == 0.5
+    assert kept.forgetting(0.0, 3.0) == 3.0

@@ -12,6 +12,7 @@ from danlu.bundle.bundle import load, save
 from danlu.model.dropout import seed_dropout
 from danlu.model.fast import use_our_dropout
 from danlu.refusal import Refusal
+from danlu.task.contrast import nearest_labels
 from danlu.task.retrieved import rankings
 from danlu.task.tasks.embed import Embed
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
@@ -275,3 +276,9 @@ def test_texts_of_a_label_are_examined_by_the_nearest_other_text():
 def test_labels_that_cannot_teach_vectors_are_refused(fields, records, says):
     with pytest.raises(Refusal, match=says):
         Embed(**fields).fitted(records)
+
+
+def test_a_text_alone_has_no_nearest_other() -> None:
+    assert list(nearest_labels([], [])) == []
+    with pytest.raises(Refusal, match="a text alone has none that could be nearest to it; give two records or more"):
+        list(nearest_labels([{"vector": [1.0, 0.0]}], ["a"]))

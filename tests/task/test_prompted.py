@@ -157,3 +157,33 @@ def test_data_that_do_not_suit_the_template_are_refused_by_name() -> None:
     )
     with pytest.raises(Refusal, match=r"record 1: the template without its texts has \d+ tokens and a row takes 64"):
         long.encode(RECORDS, tokenizer, 64, labelled=False)
+
+
+def test_a_text_is_cut_at_characters_where_several_tokens_are_one() -> None:
+    """Bytes without merges: each of these characters is three tokens of the same offsets."""
+    model, _tokenizer = built("llama")
+    tokenizer = Bpe(size=264).build(lambda: iter(["a"]))
+    template = {"text": "{text}{label}", "verbalizer": {1: "g", 0: "t"}}
+    task = Task.model_validate({"kind": "prompted", "template": template, "too_long": "truncate"}).fitted(RECORDS)
+    task = task.shaped("decoder").suited(model, tokenizer, print)
+    longest = 0
+    for limit in range(8, 21):
+        (item,) = task.encode([{"text": "好书好"}], tokenizer, limit, labelled=False)
+        longest = max(longest, *map(len, item.rows))
+        assert max(map(len, item.rows)) <= limit
+        assert item.cut % 3 == 0
+    assert longest > 8
+    assert not item.cut
+
+
+def test_records_of_several_blocks_keep_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    _model, tokenizer = built("bert")
+    task = Task.model_validate({"kind": "prompted", "template": PLAIN}).fitted(RECORDS)
+    whole = task.encode(RECORDS, tokenizer, 64, labelled=True)
+    monkeypatch.setattr("danlu.task.tasks.prompted.BLOCK", 2)
+    parts = task.encode(RECORDS, tokenizer, 64, labelled=True)
+    assert [item.record for item in parts] == [0, 1, 2, 3, 4]
+    assert [item.targets["label"] for item in parts] == [item.targets["label"] for item in whole]
+    assert [item.row.input_ids.tolist() for item in parts] == [item.row.input_ids.tolist() for item in whole]
+    with pytest.raises(Refusal, match="record 3: column 'text' must be text"):
+        task.encode([*RECORDS[:2], {"text": 3.5}], tokenizer, 64, labelled=False)

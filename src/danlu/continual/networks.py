@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from danlu.model.heads import unwrapped
+from danlu.model.own import NAME
 from danlu.refusal import Refusal
 
 OWN = "pooler"
-"""What of a trunk the head alone reads, and so belongs to it."""
+"""What of a trunk the head alone reads, and so belongs to it; so do parameters that a task has of its own."""
 
 
 class Networks(nn.Module):
@@ -88,7 +89,7 @@ def _key(name: str) -> str:
 def _trunk_of(network: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters below the head, by their names within the trunk."""
     inner = unwrapped(network).base_model
-    return {name: value for name, value in inner.named_parameters() if OWN not in name.split(".")}
+    return {name: value for name, value in inner.named_parameters() if not {OWN, NAME} & {*name.split(".")}}
 
 
 def _share(first: Mapping[str, nn.Parameter], network: nn.Module, name: str) -> None:

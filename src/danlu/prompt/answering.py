@@ -6,7 +6,7 @@ shares of the labels are divided by it (Zhao et al., 2021).
 Legend: L labels, or other answers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,9 @@ from danlu.text.prompting.filled import Filled, content_free, filled
 from danlu.text.prompting.laid import Scored
 from danlu.text.prompting.template import LABEL, PromptTemplate
 
-BLOCK = 64  # records whose prompts are in memory at once; who waits is told after each of these
+BLOCK, ROWS = 64, 2000
+"""Records whose prompts are in memory at once, and words of theirs from which on it is fewer of them; who waits is told
+after each of these."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,10 @@ def answered(
     """
     form = form or form_of(template, records)
     prejudices: dict[Filled, Shares] = {}
-    for start in range(0, len(records), BLOCK):
-        numbers = range(start, min(start + BLOCK, len(records)))
-        prompts = [_prompt(form, records[number], shots.of(number), number) for number in numbers]
+    start = 0
+    for prompts in _blocks(_prompt(form, record, shots.of(number), number) for number, record in enumerate(records)):
+        numbers = range(start, start + len(prompts))
+        start = numbers.stop
         nothings = [
             content_free(template, shots.of(number), prompt.words) if template.calibrate else []
             for number, prompt in zip(numbers, prompts, strict=True)
@@ -88,6 +91,19 @@ def answered(
             yield Told(form, records[number], prompt, names, groups, tuple(scored), shares, prejudice)
         if template.choose == "similar" or template.asks != LABEL:  # the next records have other examples, or words
             prejudices.clear()
+
+
+def _blocks(prompts: Iterable[Filled]) -> Iterator[list[Filled]]:
+    """Prompts in their order, as many at a time as fit into memory with all of their words."""
+    block, rows = list[Filled](), 0
+    for each in prompts:
+        block.append(each)
+        rows += len(each.words)
+        if len(block) == BLOCK or rows >= ROWS:
+            yield block
+            block, rows = [], 0
+    if block:
+        yield block
 
 
 def _prompt(form: Form, record: Record, shown: Sequence[str], number: int) -> Filled:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.evaluate.scoring.compare import Compared, compared_sides
 from danlu.evaluate.scoring.examine import Examination, examine
@@ -13,11 +12,13 @@ from danlu.evaluate.scoring.score import filled
 from danlu.evaluate.scoring.side import Side
 from danlu.prompt.answering import Told, answered
 from danlu.prompt.forms import form_of
+from danlu.prompt.rewritten import rewritten
 from danlu.prompt.scorer import Scorer
 from danlu.prompt.shots import Shots
 from danlu.refusal import Refusal
+from danlu.task.rewritten import as_given
 from danlu.task.task import Prediction, Task
-from danlu.text.prompting.template import EXCERPT, PromptTemplate
+from danlu.text.prompting.template import PromptTemplate
 
 
 @dataclass
@@ -39,9 +40,10 @@ class Examined:
 
 @dataclass
 class _Watched:
-    """Predictions as they come, of which the first are kept whole."""
+    """Predictions as they come, said of the records as they were given; the first are kept whole."""
 
     told: Iterator[Told]
+    given: Callable[[Prediction, int, Told], Prediction]
     most: int
     seen: Callable[[int], object]
     first: list[Told] = field(default_factory=list)
@@ -51,9 +53,10 @@ class _Watched:
         for each in self.told:
             if len(self.first) < self.most:
                 self.first.append(each)
-            self.raw.append(each.prediction(raw=True))
+            number = len(self.raw)
+            self.raw.append(self.given(each.prediction(raw=True), number, each))
             self.seen(len(self.raw))
-            yield each.prediction()
+            yield self.given(each.prediction(), number, each)
 
 
 def examine_prompt(
@@ -80,7 +83,12 @@ def examine_prompt(
     truths = with_truths(template, records)
     asked, task = rewritten(template, truths, scorer.rewriters), form.task
     shots = Shots(template, rewritten(template, pool, scorer.rewriters), asked, pool_name)
-    watched = _Watched(answered(scorer, template, asked, shots, form), shown, seen)
+
+    def given(prediction: Prediction, number: int, told: Told) -> Prediction:
+        column = template.answer_column
+        return as_given(prediction, truths[number], told.record, scorer.rewriters, task.examined_form, column)
+
+    watched = _Watched(answered(scorer, template, asked, shots, form), given, shown, seen)
     found = examine(task, lambda _: iter(watched), truths, metrics=metrics, resamples=resamples)
     raw = None
     if template.calibrate:
@@ -98,17 +106,6 @@ def with_truths(template: PromptTemplate, records: Sequence[Record]) -> list[Rec
         template.values(record, f"record {number + 1:,}")
     form = form_of(template, records)
     return [form.truth(record, number) for number, record in enumerate(records)]
-
-
-def rewritten(template: PromptTemplate, records: Sequence[Record], rewriters: Sequence[Rewriter]) -> list[Record]:
-    """The records with the texts of the slots as the model's training data had them."""
-    found = list(records)
-    for rewriter in rewriters:
-        for column in {*template.columns.values(), *([template.answer_column] if template.asks == EXCERPT else [])}:
-            rows = [row for row, record in enumerate(found) if isinstance(record.get(column), str)]
-            for row, new in zip(rows, rewriter.rewrite([found[row][column] for row in rows]), strict=True):
-                found[row] = found[row] | {column: new}
-    return found
 
 
 def compare_sides(task: Task, one: Side, two: Side, metrics: Sequence[str] = (), resamples: int = 1000) -> Compared:

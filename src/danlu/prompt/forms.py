@@ -182,15 +182,10 @@ class OfExcerpts(Form):
 
     def words(self, record: Record, number: int) -> tuple[str, ...]:
         """All pieces of the text that are not too long, each once, from its beginning on."""
-        context = text_in(record, number, self.template.answer_column)
-        (borders,) = word_borders([context], "character")
-        if not borders:
+        found = tuple(self._starts(text_in(record, number, self.template.answer_column)))
+        if not found:
             raise Refusal(f"record {number + 1:,}: column '{self.template.answer_column}' has no word; give a text")
-        most = self.template.longest_excerpt
-        pieces = (
-            context[start:end] for first, (start, _) in enumerate(borders) for _, end in borders[first : first + most]
-        )
-        return tuple(dict.fromkeys(pieces))
+        return found
 
     def shown(self, record: Record, number: int) -> tuple[str, str]:
         """The first of the right answers."""
@@ -201,9 +196,9 @@ class OfExcerpts(Form):
         """`{"text", "start", "end", "score", "answers"}`, of equal pieces the first one."""
         context = str(record[self.template.answer_column])
         best = np.argsort(-shares_L, kind="stable")[:TOLD].tolist()
-        answers = []
+        answers, starts = [], self._starts(context)
         for place in best:
-            start = context.index(words[place])
+            start = starts[words[place]]
             told = {"text": words[place], "start": start, "end": start + len(words[place])}
             answers.append({**told, "score": float(shares_L[place])})
         return {**answers[0], "answers": answers}
@@ -211,6 +206,15 @@ class OfExcerpts(Form):
     def right(self, place: int, words: Sequence[str], gold: Any) -> bool:
         """See `Form.right`."""
         return words[place] in gold
+
+    def _starts(self, context: str) -> dict[str, int]:
+        """Each piece that is not too long, and where the first of its kind begins."""
+        (borders,) = word_borders([context], "character")
+        found: dict[str, int] = {}
+        for first, (start, _) in enumerate(borders):
+            for _, end in borders[first : first + self.template.longest_excerpt]:
+                found.setdefault(context[start:end], start)
+        return found
 
 
 FORMS: dict[str, type[Form]] = {LABEL: OfLabels, CHOICE: OfChoices, EXCERPT: OfExcerpts}

@@ -250,6 +250,12 @@ def _scenario(
         )
     labels = tuple(dict.fromkeys(label for task in tasks.values() for label in task.label_names()))
     union = first.model_copy(update={"labels": labels})
+    template = getattr(union, "template", None)
+    if template is not None and set(template.labels) != set(labels):
+        raise Refusal(
+            "scenario class-incremental: the task has words for the labels of its own data alone; write the word of "
+            "each label of all tasks in its 'template'"
+        )
     if getattr(union, "weights", None):
         raise Refusal("scenario class-incremental: labels of other tasks have no weight; leave out 'label_weights'")
     return wanted, dict.fromkeys(tasks, union)

@@ -118,11 +118,15 @@ class Learning:
         best = run.train(f"{self.name} {' '.join(names)}", validation, place.watch)
         if run.stopped:
             raise Stopped(f"{place.name}: stopped while it learnt {', '.join(names)}; the same call goes on from there")
-        (place.folder / LOGS).mkdir(exist_ok=True)
-        log = f"{self.name}-{names[0] if len(names) == 1 else 'all'}.jsonl"
-        (folder / LOG).replace(place.folder / LOGS / log)
         left, known = {**best.weights, **best.method}, {name for name, _ in networks.named_parameters()}
         return {name: value.detach().float().cpu().clone() for name, value in left.items() if name in known}
+
+    def keep_log(self, names: Sequence[str], folder: Path) -> None:
+        """Put the log of a training that is done beside those of the others, unless there is none any more."""
+        logs = self.course.place.folder / LOGS
+        if (folder / LOG).is_file():
+            logs.mkdir(exist_ok=True)
+            (folder / LOG).replace(logs / f"{self.name}-{names[0] if len(names) == 1 else 'all'}.jsonl")
 
     def shown(self, networks: Networks, rows: Sequence[Of], count: int) -> Rows:
         """The losses of some of the rows of a task, each by itself, in networks in float32 that do not learn."""

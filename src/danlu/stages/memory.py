@@ -1,10 +1,12 @@
 """What a model knew before it was trained, and what of that is left."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from danlu.data.record import Record
 from danlu.engine.predict import Predictor
@@ -26,27 +28,37 @@ ANEW = "remove the folder of the stage, and it begins anew"
 
 @dataclass(frozen=True)
 class Kept:
-    """A set that is to be retained, as it is looked at: by the first metric of its task."""
+    """A set that is to be retained, as it is looked at: by the first metric of its task.
+
+    - `own`: whether that is the task that is learnt, and so changes with it.
+    """
 
     name: str
     task: Task
     records: list[Record]
     encoded: list[Encoded]
+    own: bool = False
 
     @property
     def key(self) -> str:
         """Its name among the metrics of a validation."""
         return f"{self.name}/{self.task.metrics[0]}"
 
-    def measured(self, predictor: Predictor) -> float:
-        """How well the network of a predictor does on it."""
-        asked = Predictor(predictor.network, self.task, predictor.tokenizer, beside=predictor)
-        return values(self.task, self.records, asked.predict(self.records))[self.task.metrics[0]]
+    def measured(self, predictor: Predictor, learnt: Task, own: Mapping[str, Tensor]) -> float:
+        """How well the network of a predictor does on it; see `Memory.measured`."""
+        task = learnt if self.own else self.task.learnt(own) if self.task.parameters() else self.task
+        asked = Predictor(predictor.network, task, predictor.tokenizer, beside=predictor)
+        return values(task, self.records, asked.predict(self.records))[task.metrics[0]]
 
     def forgetting(self, before: float, now: float) -> float:
-        """The fall of the metric, or the share by which one has risen that is better low; a gain is negative."""
+        """The fall of the metric, or the share by which one has risen that is better low; a gain is negative.
+
+        Of one that was 0, what it has come to.
+        """
         metric = find(Metric, self.task.metrics[0])  # type: ignore[type-abstract]
-        return before - now if metric.higher_is_better else now / before - 1
+        if metric.higher_is_better or not before:
+            return before - now if metric.higher_is_better else now
+        return now / before - 1
 
 
 @dataclass(frozen=True)
@@ -59,9 +71,12 @@ class Memory:
         """The rows that are looked at."""
         return [item for each in self.kept for item in each.encoded]
 
-    def measured(self, predictor: Predictor) -> dict[str, float]:
-        """Each set by its key."""
-        return {each.key: each.measured(predictor) for each in self.kept}
+    def measured(self, predictor: Predictor, learnt: Task, own: Mapping[str, Tensor]) -> dict[str, float]:
+        """Each set by its key.
+
+        `learnt` is the task of the training as it stands, and `own` are the parameters that it has beside the network.
+        """
+        return {each.key: each.measured(predictor, learnt, own) for each in self.kept}
 
     def lost(self, before: Mapping[str, float], now: Mapping[str, float], most: float | None) -> str | None:
         """A sentence for the first set of which more than `most` is forgotten."""
@@ -76,14 +91,14 @@ class Memory:
                 )
         return None
 
-    def before(self, folder: Path, predictor: Predictor, step: int) -> dict[str, float]:
+    def before(self, folder: Path, measured: Callable[[], dict[str, float]], step: int) -> dict[str, float]:
         """What was known before the first step, by key: measured then, and read when a training goes on.
 
         Raises:
             Refusal: the file that tells it is gone, or damaged.
         """
         if step == 0:
-            found = self.measured(predictor)
+            found = measured()
             self._write(folder, {each.name: {"before": found[each.key]} for each in self.kept})
             return found
         return self._known(folder)

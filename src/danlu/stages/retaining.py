@@ -15,11 +15,12 @@ from danlu.stages.ready import Prepared, Ready
 from danlu.stages.sources import Data, has_split, records_of
 from danlu.stages.stage import Place
 from danlu.stages.validating import askable, encoded_to_validate
+from danlu.task.next_tokens import PackedTokens
 from danlu.task.task import Task
 from danlu.text.batching.encoded import Encoded
 
-ALIKE = ("collate", "places", "forward", "losses")
-"""What two tasks must have in common for their rows to share a batch."""
+ROWS = {"max_length", "too_long"}
+"""What two tasks may differ in although their rows share a batch: how long these are."""
 
 
 class Retained(Part):
@@ -53,7 +54,8 @@ def retaining(ready: Ready, sections: Mapping[str, Retained], most: int, place: 
     for name, section in sections.items():
         asked = replace(ready.prepared, task=_task(name, section, ready, place, say))
         records = askable(_looked_at(name, section.data, most, place), asked, ready.limit, say)
-        kept.append(Kept(name, asked.task, records, encoded_to_validate(records, asked, ready.limit)))
+        looked = encoded_to_validate(records, asked, ready.limit)
+        kept.append(Kept(name, asked.task, records, looked, own=asked.task == ready.prepared.task))
         if section.share:
             wanted = section.share / (1 - shares) * tokens
             encoded = [*encoded, *_replayed(name, section, asked, ready, wanted, place, say)]
@@ -67,18 +69,32 @@ def _task(name: str, section: Retained, ready: Ready, place: Place, say: Say) ->
         return own
     records = records_of(section.data, _looked_in(section.data, place), place)
     task = section.task.fitted(records).shaped(prepared.source.shape())
-    if task.auto_class != own.auto_class or task.label_names() != own.label_names() or task.parameters():
+    other_head = task.auto_class != own.auto_class or task.label_names() != own.label_names()
+    task = task if other_head else task.suited(ready.model, prepared.tokenizer, say)
+    if other_head or (task.parameters() and not _same_parameters(task, own)):
         raise Refusal(
             f"retain.{name}: '{task.kind}' is answered by another head, or with other labels, than '{own.kind}', which "
             "this training learns; name a task that the same network answers, or learn one after the other in a stage "
             "of kind 'continual'"
         )
-    if section.share and any(getattr(type(task), each) is not getattr(type(own), each) for each in ALIKE):
+    if section.share and not _learnt_alike(task, own):
         raise Refusal(
-            f"retain.{name}.share: rows of '{task.kind}' cannot be learnt in one batch with those of '{own.kind}'; "
-            "leave 'share' out, and the data is looked at alone"
+            f"retain.{name}.share: rows of '{task.kind}' cannot be learnt in one batch with those of '{own.kind}', for "
+            "its settings, or what they came to with its data, are others; leave 'share' out, and the data is looked "
+            "at alone"
         )
-    return task.suited(ready.model, prepared.tokenizer, say)
+    return task
+
+
+def _same_parameters(task: Task, own: Task) -> bool:
+    return type(task) is type(own) and task.parameters().keys() == own.parameters().keys()
+
+
+def _learnt_alike(task: Task, own: Task) -> bool:
+    """Whether rows of both may share a batch: one loss is that of the other."""
+    if isinstance(task, PackedTokens) and isinstance(own, PackedTokens):
+        return True
+    return type(task) is type(own) and task.model_dump(exclude=ROWS) == own.model_dump(exclude=ROWS)
 
 
 def _looked_in(data: Data, place: Place) -> str:

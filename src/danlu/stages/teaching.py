@@ -65,7 +65,9 @@ class Teaching:
     def after(self, number: int, before: Stands) -> Stands:
         """Where it stands after training `number`, done now or in an earlier call."""
         folder, course = self.folder / str(number), self.learning.course
+        training = self.folder / f"{number}{TRAINING}"
         if (folder / ROW).is_file():
+            self._tidy(number, training)
             return self._read(folder, before, self.turns[number])
         begun = time.monotonic()
         told = ", ".join(f"{name} ({course.counts[name]:,} records)" for name in self.turns[number])
@@ -74,10 +76,15 @@ class Teaching:
         stands = self._learnt(number, before, read)
         stands = Stands(**{**vars(stands), "seconds": round(time.monotonic() - begun, 1)})
         self._write(folder, stands)
-        shutil.rmtree(self.folder / f"{number}{TRAINING}", ignore_errors=True)
+        self._tidy(number, training)
         if number > 1 or (number and self.alike):  # others may begin as this one did
             (self.folder / str(number - 1) / VALUES).unlink(missing_ok=True)
         return stands
+
+    def _tidy(self, number: int, training: Path) -> None:
+        """Keep the log of a training that is done, and nothing else of it: not before, or a kill would lose the log."""
+        self.learning.keep_log(self.turns[number], training)
+        shutil.rmtree(training, ignore_errors=True)
 
     def networks(self, values: Mapping[str, Tensor]) -> Networks:
         """The networks of `Stands.values`, in float32."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded
 
 BLOCK = 1024  # texts that are compared with all others at once
@@ -98,8 +99,13 @@ def cosine_of_labels(vectors_BE: Tensor, label_B: Tensor, _temperature: float) -
 
 
 def nearest_labels(predictions: Iterable[Mapping[str, Any]], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Of each text the label of the one whose `vector` is nearest to its own of all others, as a prediction."""
+    """Of each text the label of the one whose `vector` is nearest to its own of all others, as a prediction.
+
+    Raises `Refusal` where there are no others.
+    """
     vectors_NE = np.array([each["vector"] for each in predictions], np.float32)
+    if len(vectors_NE) == 1:
+        raise Refusal("a text alone has none that could be nearest to it; give two records or more to examine it by")
     for start in range(0, len(vectors_NE), BLOCK):
         alike_MN = vectors_NE[start : start + BLOCK] @ vectors_NE.T
         alike_MN[np.arange(len(alike_MN)), np.arange(start, start + len(alike_MN))] = -np.inf

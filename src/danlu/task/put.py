@@ -43,7 +43,7 @@ class Put:
 
     @property
     def length(self) -> int:
-        """Tokens of the longest row, on either side; of a decoder with the last token of a word."""
+        """Tokens of the longest row, on either side; the last token of a word is asked for, and no decoder reads it."""
         return max(*map(len, self.rows), len(self.source or ()))
 
     def encoded(self, record: int, cut: int, lengths: Sequence[int]) -> Encoded:

@@ -110,3 +110,15 @@ def test_slots_are_filled_and_examples_stand_before_the_text() -> None:
 def test_data_that_lack_a_slot_are_refused(record: dict, says: str) -> None:
     with pytest.raises(Refusal, match=says):
         PromptTemplate(**GOOD).values(record, "record 3")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_is_no_text_either(value: float) -> None:
+    with pytest.raises(Refusal, match=r"record 1: column 'text' holds (nan|inf), which is no text; mend the record"):
+        PromptTemplate(**GOOD).values({"text": value}, "record 1")
+    assert PromptTemplate(**GOOD).values({"text": 2.5}, "record 1") == {"text": "2.5"}
+
+
+def test_a_label_that_is_written_in_two_ways_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 and '1' are one label; write it once, with a list of its words"):
+        PromptTemplate.model_validate(GOOD | {"verbalizer": {1: "good", "1": "bad", 0: "fine"}})

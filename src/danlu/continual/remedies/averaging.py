@@ -12,7 +12,10 @@ from danlu.continual.remedy import Remedy, Values
 
 
 class Averaging(Remedy):
-    """Add a share of what each task has changed in the trunk; heads stay as they were learnt."""
+    """Add a share of what each task has changed in the trunk; heads stay as they were learnt.
+
+    A head that all tasks share is averaged with the trunk.
+    """
 
     scale: float = Field(default=0.5, gt=0, le=1, description="share of each task vector that is added")
     begin: Literal["previous", "start"] = Field(

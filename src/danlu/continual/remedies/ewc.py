@@ -16,6 +16,7 @@ from danlu.continual.remedy import Earlier, Kept, Learnt, Remedy, constant
 from danlu.continual.several import Added
 from danlu.machine.device import device
 from danlu.refusal import Refusal
+from danlu.task.task import Task
 from danlu.tuning.method import Method
 
 MATTERS, CENTRE, LEAST = "matters ", "centre ", "least"
@@ -28,6 +29,14 @@ class Ewc(Remedy):
     online: bool = Field(default=False, description="one centre, where the last task ended; earlier tasks fade")
     fade: float = Field(default=0.9, ge=0, le=1, description="what is left of what mattered, a task; of online")
     examples: int = Field(default=200, ge=1, description="rows of a task from which it is known what matters")
+
+    def suits(self, name: str, task: Task) -> None:
+        """See `Remedy.suits`."""
+        if task.couples_rows:
+            raise Refusal(
+                f"tasks.{name}: ewc looks at the loss of each row by itself, and rows of {task.kind} are learnt from "
+                "one another; take replay or averaging"
+            )
 
     def method(self, method: Method) -> Method:
         """See `Remedy.method`."""

@@ -37,6 +37,11 @@ class Lwf(Remedy):
 
     def suits(self, name: str, task: Task) -> None:
         """See `Remedy.suits`."""
+        if getattr(task, "pooling", None) is not None:
+            raise Refusal(
+                f"tasks.{name}: lwf asks the heads of networks about new rows, and with 'pooling' the head is the "
+                "task's own; leave 'pooling' out, or take replay or ewc"
+            )
         if task.kind not in SOFT:
             raise Refusal(
                 f"tasks.{name}: lwf asks old heads about new rows, which tasks with a softmax over a row or its tokens "

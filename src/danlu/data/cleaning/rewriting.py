@@ -63,15 +63,16 @@ def rewrite_texts(
             if name == column and (moving := [mark for mark in _IN_TEXT if mark in marks and mark in record]):
                 lost += _move_marks(record, moving, rewriter.trace(old), new)
             if name == "context" and "answers" in marks and "answers" in record:
-                lost += _move_answers(record, rewriter.trace(old), new)
+                lost += move_answers(record, rewriter.trace(old), new)
             records[row] = record
     for name in LISTS:
-        _rewrite_list(records, rewriter, name if name in names else "")
+        if name in names:
+            rewrite_list(records, rewriter, name, answered=name == "choices")
     return lost
 
 
-def _rewrite_list(records: list[Record], rewriter: Rewriter, name: str) -> None:
-    """Rewrite each of several texts; an answer that is one of them follows."""
+def rewrite_list(records: list[Record], rewriter: Rewriter, name: str, *, answered: bool) -> None:
+    """Rewrite each of several texts; where it is `answered` which of them is right, an answer that is one follows."""
     rows = [row for row, record in enumerate(records) if _is_texts(record.get(name))]
     new = iter(rewriter.rewrite([text for row in rows for text in records[row][name]]))
     for row in rows:
@@ -79,7 +80,7 @@ def _rewrite_list(records: list[Record], rewriter: Rewriter, name: str) -> None:
         texts = [next(new) for _ in old]
         if texts != old:
             answer = records[row].get("answer")
-            follows = {"answer": texts[old.index(answer)]} if name == "choices" and answer in old else {}
+            follows = {"answer": texts[old.index(answer)]} if answered and answer in old else {}
             records[row] = records[row] | {name: texts} | follows
 
 
@@ -139,7 +140,11 @@ def _move_marks(record: Record, names: Sequence[str], alignments: Sequence[Align
     return lost
 
 
-def _move_answers(record: Record, alignments: Sequence[Alignment], text: str) -> int:
+def move_answers(record: Record, alignments: Sequence[Alignment], text: str) -> int:
+    """Move the answers of a record whose context was rewritten to `text`; returns how many have gone.
+
+    Raises `Refusal` for what is no list of answers.
+    """
     given, answers = answers_of(record), []
     if given is None:
         raise Refusal(

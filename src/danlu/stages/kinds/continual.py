@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,7 +14,7 @@ from danlu.continual.matrix import summary
 from danlu.continual.remedies.joint import Joint
 from danlu.continual.remedies.naive import Naive
 from danlu.continual.remedies.replay import Replay
-from danlu.continual.remedy import Remedy
+from danlu.continual.remedy import Kept, Remedy
 from danlu.evaluate.reporting.learnt_in_turn import in_turn_in_words
 from danlu.evaluate.reporting.wording import number as told
 from danlu.machine.files import write_text
@@ -152,6 +153,7 @@ class Continual(Stage):
         rows = [teaching.begun(scores)]
         for number, names in enumerate(teaching.turns):
             rows.append(teaching.after(number, rows[-1]))
+            rows[-2] = replace(rows[-2], values=None, kept=Kept())  # each holds the networks in float32
             firsts = [f"{each} {told(value)}" for each, value in _firsts(found, rows[-1].scores).items()]
             after = names[0] if len(names) == 1 else "all"
             found.place.say(f"{found.place.name}: {name}: after {after}: {', '.join(firsts)}")

@@ -176,14 +176,19 @@ class Train(Stage):
         """How the model is looked at from `step` on: by the very path that serves, encode, predict, decode, score."""
         prepared, records, memory = ready.prepared, ready.validation, ready.memory
         first = stack.enter_context(Predictor(TorchNetwork(ready.model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
-        before = memory.before(place.folder, first, step) if memory.kept else {}
+
+        def standing() -> Task:
+            return prepared.task.learnt(inside(ready.model)).settled(records, first.outputs(records))
+
+        def retained(task: Task) -> dict[str, float]:
+            return memory.measured(first, task, inside(ready.model))
 
         def measure() -> dict[str, float]:
-            task = prepared.task.learnt(inside(ready.model))
-            task = task.settled(records, first.outputs(records))
+            task = standing()
             predictor = Predictor(first.network, task, prepared.tokenizer, beside=first)
-            return values(task, records, predictor.predict(records)) | memory.measured(first)
+            return values(task, records, predictor.predict(records)) | retained(task)
 
+        before = memory.before(place.folder, lambda: retained(standing()), step) if memory.kept else {}
         name = prepared.task.metrics[0]
         higher = find(Metric, name).higher_is_better  # type: ignore[type-abstract]
         return Validation(measure, name, higher, lambda now: memory.lost(before, now, self.max_forgetting))

@@ -31,6 +31,7 @@ from danlu.text.tokenizing.special import ordinary_ids
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+BLOCK = 256  # records whose prompts are laid out with all words at once
 HEADS: dict[Shape, str] = {
     "encoder": "AutoModelForMaskedLM",
     "decoder": "AutoModelForCausalLM",
@@ -163,16 +164,18 @@ class Prompted(OneLabel):
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One example a record, of as many rows as its words need; the target `label` is the number of the label."""
         template, limit = self._prompt, min(limit, self.max_length or limit)
-        values = [self._values(record, number) for number, record in enumerate(records)]
-        found = []
-        for number, each in enumerate(self._put(values, tokenizer)):
-            cut = 0
-            if each.length > limit:
-                each, cut = self._shortened(each, values[number], number, tokenizer, limit)  # noqa: PLW2901
-            lengths = [template.length(*sizes) for sizes in zip(each.tokens, each.characters, strict=True)]
-            found.append(each.encoded(number, cut, lengths))
-            if labelled:
-                found[-1].targets["label"] = self.number_of(records[number], number)
+        found: list[Encoded] = []
+        for first in range(0, len(records), BLOCK):
+            some = records[first : first + BLOCK]
+            values = [self._values(record, number) for number, record in enumerate(some, first)]
+            for number, each in enumerate(self._put(values, tokenizer, first), first):
+                cut = 0
+                if each.length > limit:
+                    each, cut = self._shortened(each, values[number - first], number, tokenizer, limit)  # noqa: PLW2901
+                lengths = [template.length(*sizes) for sizes in zip(each.tokens, each.characters, strict=True)]
+                found.append(each.encoded(number, cut, lengths))
+                if labelled:
+                    found[-1].targets["label"] = self.number_of(records[number], number)
         return found
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
@@ -259,10 +262,11 @@ class Prompted(OneLabel):
                     f"record {number + 1:,}: the template without its texts has {found.length:,} tokens and a row "
                     f"takes {limit:,}; shorten the template"
                 )
-            kept = max(0, len(encoding.ids) - excess)
-            values = values | {slot: values[slot][: encoding.offsets[kept - 1][1]] if kept else ""}
+            starts = [start for start, _ in encoding.offsets]
+            stop = min(starts[max(0, len(starts) - excess)], len(values[slot]) - 1)  # tokens may share a character
+            values = values | {slot: values[slot][:stop]}
             (found,) = self._put([values], tokenizer, number)
-            cut += len(encoding.ids) - kept
+            cut += sum(start >= stop for start in starts)
         return found, cut
 
     def _shares(self, said: Mapping[str, Tensor], batch: Batch) -> Tensor:

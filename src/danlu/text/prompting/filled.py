@@ -14,7 +14,7 @@ class Filled:
     - `before`, `after`: the text on both sides of the answer.
     - `where`: how messages call it; two of the same text are equal whatever they are called.
     - `words`: what may be the answer.
-    - `loose`: words that the tokenizer does not know, or not tell apart, are asked for all the same.
+    - `loose`: words that the tokenizer does not know, or does not tell apart, are asked for all the same.
     """
 
     before: str

@@ -9,6 +9,7 @@ The words stand for labels as in Schick and Schuetze (2021), the examples are sh
 
 from collections.abc import Mapping
 from itertools import accumulate, pairwise
+from math import isfinite
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
@@ -39,6 +40,11 @@ def _labels(value: Any) -> Any:
     """Labels as YAML may read them, numbers too, as texts; words likewise."""
     if not isinstance(value, Mapping):
         return value
+    seen: dict[str, Any] = {}
+    for given in value:
+        other = seen.setdefault(label_of(given) or "", given)
+        if other is not given:
+            raise ValueError(f"{other!r} and {given!r} are one label; write it once, with a list of its words")
     return {
         label_of(label) or "": tuple(map(_word, words)) if isinstance(words, list | tuple) else _word(words)
         for label, words in value.items()
@@ -243,6 +249,8 @@ class PromptTemplate(Part):
             value = record[column]
             if not isinstance(value, str | int | float) or isinstance(value, bool):
                 raise Refusal(f"{where}: column '{column}' must be text, and it is of type {type(value).__name__}")
+            if isinstance(value, float) and not isfinite(value):
+                raise Refusal(f"{where}: column '{column}' holds {value}, which is no text; mend the record")
             found[slot] = str(value)[: self.longest]
         return found
 
