@@ -21,7 +21,7 @@ from danlu.data.record import Record
 from danlu.machine.seed import generator
 from danlu.prompt.examined import examine_prompt
 from danlu.prompt.scorer import Scorer, open_scorer
-from danlu.prompt.template import PromptTemplate
+from danlu.text.prompting.template import PromptTemplate
 from danlu.text.tokenizing.special import begin_id
 from measuring import machine, say, table
 from task_sets import _read
