@@ -9,6 +9,7 @@ from tiny_recipe import made
 
 from danlu.recipe.search import Range, Search
 from danlu.stages.recipe import read
+from danlu.trials import leases as module
 from danlu.trials.leases import Leases
 from danlu.trials.objective import objective_of
 from danlu.trials.search import _AtWork
@@ -45,3 +46,13 @@ def test_the_command_that_takes_results_back_holds_no_secrets(tmp_path: Path, tr
     at_work = _AtWork("recipe.yaml", overrides, tmp_path, objective_of(sound), space, (), print, trials)
     command = at_work.found(sound).command
     assert command[:3] == ["run", "recipe.yaml", "clean.data.path=https://there/x.csv"]
+
+
+@pytest.mark.skipif(not Path("/proc/sys/kernel/random/boot_id").is_file(), reason="the system tells no boot")
+def test_a_process_of_another_machine_of_the_same_name_is_believed_for_a_while() -> None:
+    own = module._holder()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    other = own.replace(boot, "another")
+    assert module._lives(own, module.GRACE + 1)
+    assert module._lives(other, module.GRACE - 1)
+    assert not module._lives(other, module.GRACE + 1)
