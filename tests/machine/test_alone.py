@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from danlu.machine.alone import NAME, alone_in, among_others_in, one_at_a_time
 from danlu.refusal import Refusal
@@ -141,6 +142,16 @@ def test_what_others_left_that_were_killed_is_no_hindrance_and_goes(tmp_path: Pa
         pass
     with alone_in(tmp_path):
         assert {path.name for path in tmp_path.iterdir()} == {NAME, f"{NAME}.lock"}
+
+
+def test_the_note_of_one_that_was_killed_keeps_nobody_out(tmp_path: Path) -> None:
+    """It goes with the first who enters, and before that, another who is just entering is waited for."""
+    (tmp_path / NAME).write_text(f"4194304 {socket.gethostname()} 1")  # no process has this number
+    entering = FileLock(tmp_path / f"{NAME}.lock", is_singleton=False, thread_local=False)
+    entering.acquire()
+    threading.Timer(0.3, entering.release).start()
+    with among_others_in(tmp_path):
+        assert not (tmp_path / NAME).exists()
 
 
 def test_the_same_thing_is_done_by_one_at_a_time_and_others_say_for_whom_they_wait(tmp_path: Path) -> None:

@@ -189,6 +189,21 @@ def test_equal_beginnings_of_fingerprints_are_told_apart(tmp_path: Path, lines: 
     assert results.find(ran["again"], lock.fingerprint) == (ran["again"], lock)
 
 
+def test_results_that_bear_a_name_are_at_no_moment_marked_as_made_beside(lines: Path, tmp_path: Path) -> None:
+    """Wherever a kill comes: a search would remove the weights of what is marked."""
+    for change in range(40):
+        other = run(recipe(lines, 2, 5), tmp_path / str(change), say=lambda _: None, beside=True)["again"]
+        current = other.with_name("again")
+        try:
+            with killed_at(change):
+                results.put_in_place(other, current)
+        except Killed:
+            assert not (current / results.BESIDE).exists()
+        else:
+            assert change >= 2
+            break
+
+
 @pytest.mark.parametrize("held", ["again", "other"])
 def test_a_folder_that_the_system_holds_is_one_sentence_and_nothing_has_changed(
     lines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str

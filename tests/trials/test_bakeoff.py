@@ -1,7 +1,12 @@
 """Methods of tuning side by side."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,7 @@ from danlu.language import translator
 from danlu.recipe.yaml_text import dump
 from danlu.refusal import Refusal
 from danlu.trials import bakeoff as module
+from danlu.trials import measured
 from danlu.trials.bakeoff import bakeoff, split_methods
 from danlu.trials.bakeoff_page import bakeoff_in_words, write_page
 
@@ -57,7 +63,8 @@ def test_methods_of_several_seeds_have_means_and_ends_and_what_was_retained(
         from danlu.stages.run import run
 
         ran = run(read(source, overrides), root, [name], say, beside=True, seeds=seeds)
-        retained = {"news": {"before": 0.5, "after": 0.25 * seeds[name], "metric": "accuracy"}}
+        retained = {"news": {"before": 0.5, "after": 0.25 * seeds[name], "forgetting": 0.5 - 0.25 * seeds[name]}}
+        retained["old"] = {"before": 0.5}  # a training that was ended before it was validated
         (ran[name] / "retained.json").write_text(json.dumps(retained))
 
     monkeypatch.setattr(module, "measure", here)
@@ -70,7 +77,7 @@ def test_methods_of_several_seeds_have_means_and_ends_and_what_was_retained(
     ]
     assert (row.low, row.value, row.high) == (min(values), pytest.approx(sum(values) / 2), max(values))
     assert row.share == 1
-    assert row.retained["news"] == {"before": 0.5, "after": 0.125, "metric": "accuracy"}
+    assert row.retained == {"news": {"before": 0.5, "after": 0.125, "forgetting": 0.375}}
     lines = bakeoff_in_words(baked, "en")
     assert "news 0.500 → 0.125" in lines[-2]
     assert refused.refused is not None
@@ -79,6 +86,69 @@ def test_methods_of_several_seeds_have_means_and_ends_and_what_was_retained(
     for language in ("en", "zh"):
         write_page(tmp_path / "page.html", baked, language)
         assert translator(language)("lowest – highest") in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_what_the_evaluation_refuses_ends_all_after_the_first_method(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+
+    def here(_source: object, overrides: list[str], *_: object) -> None:
+        trained.append(overrides[-1])
+
+    def refuses(_recipe: object, _root: object, only: list[str], *_: object, **__: object) -> None:
+        if "test" in only:
+            raise Refusal("test.baseline: there are no training records")
+
+    monkeypatch.setattr(module, "measure", here)
+    monkeypatch.setattr(module, "run", refuses)
+    with pytest.raises(Refusal, match="there are no training records"):
+        bakeoff(source, ["full", "head"], root=tmp_path / "runs", say=lambda _line: None)
+    assert trained == ["model.tuning={kind: full}"]
+
+
+CHILD = """
+import signal, sys, time
+{before}
+try:
+    print('{{"said": "begun"}}', flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(0.2)
+    print('{{"said": "kept"}}', flush=True)
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_training_that_is_stopped_is_waited_for_unless_it_is_stopped_twice(again: bool) -> None:
+    before = "signal.signal(signal.SIGINT, signal.SIG_IGN)" if again else ""
+    said: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD.format(before=before)], stdout=subprocess.PIPE, text=True
+    ) as process:
+
+        def say(line: str) -> None:
+            said.append(line)
+            if line == "begun":
+                process.send_signal(signal.SIGINT)  # as a terminal does to both
+                if again:
+                    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+                raise KeyboardInterrupt
+
+        if again:
+            with pytest.raises(KeyboardInterrupt):
+                measured._heard(process, {}, say)
+        else:
+            assert measured._heard(process, {}, say)
+    assert said == (["begun"] if again else ["begun", "kept"])
+    assert process.returncode == (-signal.SIGTERM if again else 130)
+
+
+def test_a_process_that_dies_at_its_start_is_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(Refusal, match="its process ended with 1"):
+        measured.measure({"name": "x" * 2**20}, [], tmp_path, "model", {}, pytest.fail)
 
 
 @pytest.mark.parametrize(

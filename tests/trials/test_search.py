@@ -18,6 +18,7 @@ from tiny_recipe import made
 
 import danlu
 from danlu.cli.main import main
+from danlu.recipe import lock as locks
 from danlu.recipe.yaml_text import dump
 from danlu.refusal import Refusal
 from danlu.trials.search import Searched, search
@@ -253,22 +254,27 @@ def test_an_objective_that_is_not_there_is_refused(
         search(source, [f"search.objective={json.dumps(objective)}"], tmp_path / "runs", say=lambda _line: None)
 
 
-def test_whole_numbers_of_a_key_that_takes_fractions_are_a_range_of_fractions(recipe: dict[str, Any]) -> None:
-    from danlu.recipe.search import Range
-    from danlu.trials.space import space_of
-
-    ranges = {
-        "model.train.weight_decay": Range(low=0, high=1),
-        "model.train.steps": Range(low=1, high=8, step=2),
-        "model.model.dropout": Range(low=0.0, high=0.35, step=0.1),
+def test_stages_that_trials_share_are_done_once_and_the_best_trial_stays_whole(
+    recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    recipe["search"] = {
+        "trials": 5,
+        "sampler": "random",
+        "pruner": "none",
+        "ranges": {"clean.dedup": ["none", "exact"], "model.train.rate": {"low": 1e-4, "high": 0.1, "log": True}},
     }
-    space = space_of(recipe, [], ranges)
-    assert [(each.whole, each.ends()) for each in space.sought] == [
-        (False, ("0.0", "1.0")),
-        (True, ("1", "7")),
-        (False, ("0.0", "0.3")),
-    ]
-    assert space.touched == ("model",)
+    found = search(recipe, ["model.train.steps=2"], tmp_path / "runs", say=said.append)
+    assert len({trial.params["clean.dedup"] for trial in found.trials}) == 2
+    assert not [line for line in said if "was deleted since" in line]
+    assert found.best is not None
+    used = [name for name in found.best.user_attrs["used"] if name.startswith(("clean", "vocab", "model"))]
+    folders = [tmp_path / "runs/tried" / name[: name.index(".") + 13] for name in used]
+    assert [folder.name.partition(".")[0] for folder in folders] == ["clean", "vocab", "model"]
+    there = [(path.parent, locks.load(path.parent)) for path in (tmp_path / "runs/tried").glob(f"[cvm]*/{locks.NAME}")]
+    whole = {folder for folder, lock in there if lock is not None and not lock.missing(folder)}
+    assert len(there) == 2 + 2 + 5
+    assert whole == set(folders), "and of the others no trial has any need in the end"
 
 
 def test_a_recipe_with_a_search_runs_as_without(recipe: dict[str, Any], tmp_path: Path) -> None:
@@ -285,7 +291,9 @@ def test_a_search_whose_first_trials_are_all_refused_says_why(source: Path, tmp_
 
 
 def test_a_database_that_cannot_be_opened_is_one_sentence_without_the_password(source: Path, tmp_path: Path) -> None:
-    for url in ("mysql://me:secret@there/x", "postgresql://me:secret@127.0.0.1:1/x", f"sqlite:///{tmp_path}/no/x.db"):
+    urls = ["mysql://me:secret@there/x", "postgresql://me:secret@127.0.0.1:1/x", f"sqlite:///{tmp_path}/no/x.db"]
+    urls += ["postgresql://me:p@secret@127.0.0.1/x", "postgresql://me:secret/1@2", "postgresql://me:secret/x"]
+    for url in [*urls, "sqlite://", "sqlite:///:memory:"]:
         with pytest.raises(Refusal) as refused:
             search(source, [], tmp_path / "runs", url, say=lambda _line: None)
         assert "secret" not in str(refused.value)

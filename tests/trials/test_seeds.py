@@ -54,6 +54,10 @@ def test_seeds_tell_mean_and_spread_and_the_best_bears_the_names(
     assert folders[told["best"]]["model"] == run / "model"
     assert folders[told["best"]]["test"] == run / "test"
     assert "standard deviation" in (run / "report.html").read_text(encoding="utf-8")
+    for beside in (["--beside"], []):  # a stage of its own has the best training's results, and tells of no other
+        with pytest.raises(SystemExit):
+            main(["run", "recipe.yaml", "seeds=3", "model.train.rate=0.05", "--only", "test", *beside])
+        assert read(Path("runs/tried/seeds.json")) == told
     other = next(seed for seed in range(3) if seed != told["best"])
     with pytest.raises(SystemExit):
         main(["run", "recipe.yaml", f"seed={other}", "model.train.rate=0.05", "--only", "clean"])

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from danlu.machine.files import write_text
@@ -128,11 +129,20 @@ def _entered(folder: Path) -> FileLock:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return _acquired(folder / NAME)
+            lock = _acquired(folder / NAME)
         except _HeldByAnother:
-            if _holder(folder / NAME) or time.monotonic() > deadline:
+            if _may_live(_holder(folder / NAME)) or time.monotonic() > deadline:
                 raise
             time.sleep(_LOOK)
+        else:
+            (folder / NAME).unlink(missing_ok=True)  # of one that was killed; who enters writes none
+            return lock
+
+
+def _may_live(holder: str) -> bool:
+    """Whether the process that a note names may be at work: it is on another machine, or lives on this one."""
+    number, _, machine = holder.partition(" ")
+    return bool(holder) and (machine != socket.gethostname() or psutil.pid_exists(int(number)))
 
 
 def _refuse_others(folder: Path) -> None:

@@ -69,8 +69,14 @@ def put_in_place(folder: Path, current: Path) -> None:
         Refusal: the system does not allow it.
     """
     shutil.rmtree(current, ignore_errors=True)
-    _rename(folder, current)
-    (current / BESIDE).unlink(missing_ok=True)
+    made_beside = (folder / BESIDE).is_file()
+    (folder / BESIDE).unlink(missing_ok=True)  # before the name is borne: with it, a search would remove the weights
+    try:
+        _rename(folder, current)
+    except Refusal:
+        if made_beside:
+            (folder / BESIDE).touch()
+        raise
 
 
 def _folders(current: Path, fingerprint: str) -> Iterator[Path]:

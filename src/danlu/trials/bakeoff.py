@@ -110,18 +110,18 @@ def bakeoff(
             run(recipe, root, shared, say, beside=True)
         for method, given in changes.items():
             found = []
-            try:
-                for seed in range(recipe.seed, recipe.seed + seeds):
-                    told = _of(method if seeds == 1 else f"{method}, seed {seed}", say)
-                    chosen = dict.fromkeys(varied, seed)
+            for seed in range(recipe.seed, recipe.seed + seeds):
+                told = _of(method if seeds == 1 else f"{method}, seed {seed}", say)
+                chosen = dict.fromkeys(varied, seed)
+                try:
                     _train(source, given, recipes[method], root, name, chosen, told)
-                    if scored != name:
-                        run(recipes[method], root, [name, scored], told, beside=True, seeds=chosen)
-                    found.append(_baked(method, recipes[method], root, name, scored, metric, chosen))
-            except Refusal as refusal:
-                say(f"{method}: {refusal}")
-                rows.append(Baked(method, refused=str(refusal)))
-                continue
+                except Refusal as refusal:
+                    say(f"{method}: {refusal}")
+                    found = [Baked(method, refused=str(refusal))]
+                    break
+                if scored != name:  # what this refuses is no matter of the method, and would be refused of all
+                    run(recipes[method], root, [name, scored], told, beside=True, seeds=chosen)
+                found.append(_baked(method, recipes[method], root, name, scored, metric, chosen))
             rows.append(_together(found))
     baked = Bakeoff(recipe, name, scored, metric, seeds, tuple(rows))
     write_text(root / recipe.name / NAME, json.dumps(baked.to_plain(), ensure_ascii=False, indent=1) + "\n")
@@ -192,7 +192,7 @@ def _baked(
         cost.get("peak_bytes"),
         sum(line.get("seconds", 0.0) for line in read_lines(folder / LOG)),
         sum(path.stat().st_size for path in added.rglob("*") if path.is_file()),
-        _json(folder / RETAINED),
+        {key: each for key, each in _json(folder / RETAINED).items() if "after" in each},
     )
 
 
@@ -215,8 +215,9 @@ def _together(found: Sequence[Baked]) -> Baked:
 
 
 def _means(told: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """What was retained, averaged over seeds."""
+    """What was retained, averaged over seeds, of what all of them tell."""
     return {
-        name: first | {key: mean(each[name][key] for each in told) for key in ("before", "after")}
+        name: first | {key: mean(each[name][key] for each in told) for key in ("before", "after", "forgetting")}
         for name, first in told[0].items()
+        if all(name in each for each in told)
     }

@@ -109,7 +109,9 @@ def _holder() -> str:
 
 def _here() -> str:
     room = Path("/proc/self/ns/pid")  # containers may share the name of a machine, but not the numbers of processes
-    return f"{socket.gethostname()} {room.readlink() if room.is_symlink() else ''}"
+    start = Path("/proc/sys/kernel/random/boot_id")  # machines may share a name, and their first rooms have one number
+    booted = start.read_text(encoding="ascii").strip() if start.is_file() else ""
+    return f"{socket.gethostname()} {room.readlink() if room.is_symlink() else ''} {booted}"
 
 
 def _lives(holder: str, seconds: float) -> bool:

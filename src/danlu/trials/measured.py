@@ -9,12 +9,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from danlu.machine.files import write_text
 from danlu.machine.module_path import module_path
-from danlu.machine.terminal import show
+from danlu.machine.terminal import leave_streams, show
 from danlu.refusal import Refusal
 from danlu.trials.space import Source
 
@@ -39,25 +40,43 @@ def measure(
     asked = {"source": given, "overrides": list(overrides), "root": str(root), "stage": stage, "seeds": dict(seeds)}
     # -P: the folder that this is called in, where data of others may lie, is no place of modules.
     command = [sys.executable, "-P", "-c", "from danlu.trials.measured import main; main()"]
-    refused, done = "", False
+    told = dict[str, Any]()
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
     pipes["env"] = os.environ | {"PYTHONPATH": os.pathsep.join(module_path())}
     with subprocess.Popen(command, **pipes) as process:  # noqa: S603 - our own words
         assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(asked))
-        process.stdin.close()
-        for line in process.stdout:
-            told = _read(line)
-            refused, done = told.get("refused", refused), done or "done" in told
-            if "said" in told:
-                say(told["said"])
-    if process.returncode in (130, -2):
+        with suppress(BrokenPipeError), process.stdin:  # it has ended already, and below it is told with what
+            process.stdin.write(json.dumps(asked))
+        stopped = _heard(process, told, say)
+    if stopped or process.returncode in (130, -2):
         raise KeyboardInterrupt
-    if refused:
-        raise Refusal(refused)
-    if not done:
+    if "refused" in told:
+        raise Refusal(told["refused"])
+    if "done" not in told:
         raise Refusal(f"its process ended with {process.returncode}; where that is -9, memory was short")
+
+
+def _heard(process: "subprocess.Popen[str]", told: dict[str, Any], say: Callable[[str], None]) -> bool:
+    """Read all that a process tells, into `told` but for what it says; whether it was stopped at the keyboard.
+
+    A terminal tells that to the process, too, which then keeps what it has: it is waited for. The second time ends it.
+    """
+    assert process.stdout is not None
+    stopped = False
+    while True:
+        try:
+            for line in process.stdout:
+                found = _read(line)
+                if "said" in found:
+                    say(found["said"])
+                told |= found
+        except KeyboardInterrupt:
+            if stopped:
+                process.terminate()
+                raise
+            stopped = True
+        else:
+            return stopped
 
 
 def _read(line: str) -> dict[str, Any]:
@@ -74,7 +93,8 @@ def main() -> None:
     asked = json.load(sys.stdin)
     try:
         _run(asked)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):  # who has asked has gone
+        leave_streams()
         sys.exit(130)
     except Refusal as refusal:
         _tell(refused=str(refusal))

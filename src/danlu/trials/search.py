@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from danlu.machine.alone import among_others_in
-from danlu.refusal import Refusal
+from danlu.refusal import Refusal, without_secrets
 from danlu.stages.recipe import Recipe, read
-from danlu.stages.run import plan, run
+from danlu.stages.run import Planned, plan, run
 from danlu.trials.left import lighten
 from danlu.trials.objective import Objective, objective_of, reached_by
 from danlu.trials.space import Source, Space, space_of
 from danlu.trials.storage import opened
-from danlu.trials.study import MADE, WHY, Trials, pruner, same_as, study_of
+from danlu.trials.study import MADE, USED, WHY, Trials, pruner, same_as, study_of
 from danlu.trials.watching import Watching
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ class _AtWork:
             refused = refused + 1 if why else 0
             if why and refused >= HOPELESS and not self.trials.ended("complete"):
                 raise Refusal(f"the first {refused} trials were refused, the last one so: {why}")
+        self._lighten()
         if running := self.trials.running():
             numbers = ", ".join(str(one.number) for one in running)
             self.say(f"search: trials {numbers} are run by other processes; the same command tells what came of them")
@@ -165,10 +166,11 @@ class _AtWork:
 
     def _value(self, trial: "Trial", stood: "FrozenTrial", values: list[str]) -> float:
         recipe = read(self.source, [*self.overrides, *values])
-        if MADE not in stood.user_attrs:
+        if not {MADE, USED} <= set(stood.user_attrs):
             lies = [planned for planned in plan(recipe, self.root) if planned.name in self.varied]
-            made = [f"{each.name}.{each.lock.fingerprint}" for each in lies if each.lies is None]
-            trial.set_user_attr(MADE, made)
+            if MADE not in stood.user_attrs:
+                trial.set_user_attr(MADE, [_folder(each) for each in lies if each.lies is None])
+            trial.set_user_attr(USED, [_folder(each) for each in lies])
         watching = Watching(trial, stood, self.objective)
         ran = run(recipe, self.root, self.varied, self._of(trial.number), beside=True, watch=watching)
         return self.objective.value(ran[self.objective.stage])
@@ -180,11 +182,22 @@ class _AtWork:
         self.trials.study.tell(trial.number, value, state, skip_if_finished=True)
 
     def _lighten(self) -> None:
-        """Remove the weights of trials that are not among the best."""
-        kept = [*self.trials.best_first()[: self.trials.settings.keep], *self.trials.running()]
-        wanted = {name for trial in kept for name in trial.user_attrs.get(MADE, [])}
-        gone = [name for trial in self.trials.all() for name in trial.user_attrs.get(MADE, []) if name not in wanted]
-        lighten(self.root / self.space.first.name, gone)
+        """Remove the weights of trials that are not among the best, and what no trial to come will need.
+
+        No trial begins meanwhile, and while one has not yet said what it uses, nothing is removed.
+        """
+        with self.trials.alone():
+            trials = self.trials.all()
+            running = self.trials.running(trials)
+            if any(USED not in trial.user_attrs for trial in running):
+                return
+            kept = [*self.trials.best_first(trials)[: self.trials.settings.keep], *running]
+            wanted = {name for trial in kept for name in trial.user_attrs.get(USED, trial.user_attrs.get(MADE, []))}
+            later = running or len(trials) < self.trials.settings.trials
+            stay = _shared_by_trials(self.space) if later else set()
+            made = {name for trial in trials for name in trial.user_attrs.get(MADE, [])}
+            gone = [name for name in made - wanted if name.rpartition(".")[0] not in stay]
+            lighten(self.root / self.space.first.name, gone)
 
     def found(self, recipe: Recipe) -> Searched:
         """What the study holds."""
@@ -195,7 +208,7 @@ class _AtWork:
             own = [each for each in self.overrides if not each.startswith("search.")]
             own += ["seeds=1"] if recipe.seeds > 1 else []  # a trial is a run of one seed
             there = [] if self.root == Path("runs") else ["--root", str(self.root)]
-            found.command = ["run", str(self.source), *own, *values, *there]
+            found.command = [without_secrets(word) for word in ("run", str(self.source), *own, *values, *there)]
         return found
 
     def _importances(self) -> dict[str, float]:
@@ -209,6 +222,17 @@ class _AtWork:
             return dict(get_param_importances(self.trials.study))
         except (RuntimeError, ValueError):  # of values that do not differ nothing can be told
             return {}
+
+
+def _folder(planned: Planned) -> str:
+    return f"{planned.name}.{planned.lock.fingerprint}"
+
+
+def _shared_by_trials(space: Space) -> set[str]:
+    """The stages whose results other trials are likely to need: only choices reach them, and not all that is sought."""
+    reached = [set(reached_by(space.first, sorted(touched))) for touched in space.touches]
+    apart = set[str]().union(*(names for each, names in zip(space.sought, reached, strict=True) if not each.choices))
+    return set[str]().union(*reached) - apart - set[str].intersection(*reached)
 
 
 def command_line(words: Sequence[str]) -> str:

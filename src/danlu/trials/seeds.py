@@ -20,7 +20,7 @@ from danlu.recipe.lock import load
 from danlu.refusal import Refusal
 from danlu.stages.kinds.train import Train
 from danlu.stages.recipe import Recipe
-from danlu.stages.run import Run, run
+from danlu.stages.run import Run, plan, run
 from danlu.trials.objective import Objective, best_validation, objective_of, reached_by
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def run_seeds(
             told = _of(seed, say)
             runs[seed] = run(recipe, root, only, told, beside=True, watch=watch, seeds=dict.fromkeys(varied, seed))
             _add(values, runs[seed], varied)
-    best = _best(objective, runs)
+    best = _best(recipe, root, objective, runs, varied)
     chosen = runs[best]
     if not beside:
         chosen = run(recipe, root, only, _of(best, say), seeds=dict.fromkeys(varied, best))
@@ -98,8 +98,21 @@ def run_seeds(
     prints = {name: lock.fingerprint for name, lock in locks.items() if lock}
     by = f"{objective.stage}: {objective.chosen_by}"
     found = Seeded(chosen, seeds, best, by, _whole(values, len(seeds)), prints)
-    write_text(root / recipe.name / NAME, json.dumps(found.to_plain(), ensure_ascii=False, indent=1) + "\n")
+    if not beside:  # the file is of what bears the stages' own names
+        _write(root / recipe.name / NAME, found.to_plain())
     return found
+
+
+def _write(file: Path, told: dict[str, Any]) -> None:
+    """Write `seeds.json`; what an earlier call tells of other stages of the same seeds stays."""
+    try:
+        earlier = json.loads(file.read_text(encoding="utf-8"))
+        if all(earlier[key] == told[key] for key in ("seeds", "best", "chosen_by")):
+            for key in ("fingerprints", "metrics"):
+                told[key] = earlier[key] | told[key]
+    except (OSError, ValueError, KeyError, TypeError):  # none there, or not ours
+        pass
+    write_text(file, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
 
 
 def _of(seed: int, say: Say) -> Say:
@@ -131,14 +144,17 @@ def _whole(values: dict[str, dict[str, list[float]]], seeds: int) -> dict[str, d
     }
 
 
-def _best(objective: Objective, runs: dict[int, Run]) -> int:
+def _best(recipe: Recipe, root: Path, objective: Objective, runs: dict[int, Run], varied: Sequence[str]) -> int:
     """The seed whose last training was best on its validation records; where it was not validated, the first."""
     sign = 1 if objective.higher_is_better else -1
     reached = {}
     for seed, ran in runs.items():
-        folders = {stage.name: stage.folder for stage in ran.stages}
-        if objective.stage in folders:
-            value = best_validation(folders[objective.stage], objective.metric).get(objective.metric)
+        folder = {stage.name: stage.folder for stage in ran.stages}.get(objective.stage)
+        if folder is None:  # not among the stages of this call
+            planned = plan(recipe, root, dict.fromkeys(varied, seed))
+            folder = next(each.done for each in planned if each.name == objective.stage)
+        if folder is not None:
+            value = best_validation(folder, objective.metric).get(objective.metric)
             if value is not None:
                 reached[seed] = sign * value
     return max(reached, key=lambda seed: reached[seed], default=next(iter(runs)))

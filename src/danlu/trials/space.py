@@ -62,12 +62,14 @@ class Space:
     """All that is sought in a recipe.
 
     - `touched`: the stages whose sections the ranges change.
+    - `touches`: of each that is sought, the stages whose sections it changes.
     - `first`: the recipe with the first value of each.
     """
 
     sought: tuple[Sought, ...]
     touched: tuple[str, ...]
     first: Recipe
+    touches: tuple[frozenset[str], ...]
 
     def suggested(self, trial: "Trial") -> list[str]:
         """The overrides of a trial."""
@@ -81,7 +83,7 @@ def space_of(source: Source, overrides: Sequence[str], ranges: Mapping[str, Rang
         Refusal: a range that its key does not take, with the place, the value and what is expected.
     """
     place = written(source).place
-    sought, touched = [], set[str]()
+    sought, touches = [], list[frozenset[str]]()
     for key, given in ranges.items():
 
         def try_(value: str, key: str = key) -> Recipe:
@@ -102,9 +104,10 @@ def space_of(source: Source, overrides: Sequence[str], ranges: Mapping[str, Rang
             where = place(("search", "ranges", key))
             raise Refusal(f"{where}: the value changes no stage; name one of a stage, or seed")
         sought.append(each)
-        touched |= changed
+        touches.append(frozenset(changed))
     first = read(source, [*overrides, *(f"{each.key}={each.ends()[0]}" for each in sought)])
-    return Space(tuple(sought), tuple(name for name in first.stages if name in touched), first)
+    touched = frozenset[str]().union(*touches)
+    return Space(tuple(sought), tuple(name for name in first.stages if name in touched), first, tuple(touches))
 
 
 def _sought(key: str, given: Range | list[Any], try_: Callable[[str], Recipe]) -> Sought:
@@ -113,7 +116,8 @@ def _sought(key: str, given: Range | list[Any], try_: Callable[[str], Recipe]) -
     low, high, step = given.low, given.high, given.step
     if step is not None:  # the last value that a step reaches
         low_, step_ = Decimal(repr(low)), Decimal(repr(step))
-        high = type(high)(low_ + step_ * math.floor((Decimal(repr(high)) - low_) / step_))
+        last = low_ + step_ * math.floor((Decimal(repr(high)) - low_) / step_)
+        high = int(last) if isinstance(low, int) and isinstance(step, int) else float(last)
     whole = isinstance(low, int) and isinstance(high, int) and (step is None or isinstance(step, int))
     if whole and step is None and _takes_fractions(low, try_):
         whole = False

@@ -27,21 +27,18 @@ def opened(url: str | None, folder: Path, say: Callable[[str], None]) -> Iterato
         Refusal: the URL is none of SQLite or PostgreSQL, or what it names cannot be opened.
     """
     optuna = needed("optuna", "search", "danlu search")
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    address = _address(url, folder)
+    shown = without_secrets(address.render_as_string(hide_password=True))
     try:
-        address = make_url(_with_driver(url) if url else f"sqlite:///{(folder / NAME).as_posix()}")
-        shown = without_secrets(address.render_as_string(hide_password=True))
         storage = _opened(optuna, address, folder, say)
-    except ArgumentError:
-        raise Refusal(f"--storage: this is no address of a database; write {_EXAMPLES}") from None
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise Refusal(f"{shown}: cannot be opened ({_reason(error)}); see that it is there and lets you in") from None
     try:
         yield storage
-    except optuna.exceptions.StorageInternalError as error:
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise Refusal(f"{shown}: is not there any more ({_reason(error)}); the same command goes on") from error
     finally:
         storage.remove_session()
@@ -49,6 +46,25 @@ def opened(url: str | None, folder: Path, say: Callable[[str], None]) -> Iterato
 
 
 _EXAMPLES = "sqlite:///search.db or postgresql://user@machine/database"
+
+
+def _address(url: str | None, folder: Path) -> Any:
+    """Where the database is, as SQLAlchemy has it."""
+    from sqlalchemy import URL, make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if not url:
+        return URL.create("sqlite", database=(folder / NAME).as_posix())
+    given = _with_driver(url)
+    if given.count("@") > 1:  # what stands behind the first would be taken for the machine, and shown
+        raise Refusal("--storage: '@' stands more than once in the address; write %40 for one in a name or password")
+    try:
+        address = make_url(given)
+    except (ArgumentError, ValueError):  # a port that is no number
+        raise Refusal(f"--storage: this is no address of a database; write {_EXAMPLES}") from None
+    if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
+        raise Refusal("--storage: a database in memory ends with the process; name a file, such as sqlite:///search.db")
+    return address
 
 
 def _with_driver(url: str) -> str:
@@ -77,11 +93,13 @@ def _opened(optuna: Any, address: Any, folder: Path, say: Callable[[str], None])
         storage.engine.dispose()  # connections that are made from now on
         return storage
     engine = create_engine(address)
-    with engine.connect() as connection:
-        connection.execute(text(f"SELECT pg_advisory_lock({_OPENING})"))
-        storage = optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-        make_table(storage.engine)
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"SELECT pg_advisory_lock({_OPENING})"))
+            storage = optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+            make_table(storage.engine)
+    finally:
+        engine.dispose()
     return storage
 
 

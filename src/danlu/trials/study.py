@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from danlu.trials.leases import Leases
 
-MADE, WHY = "made", "why"
-"""Of a trial: the folders that it has made, and why it came to nothing."""
+MADE, USED, WHY = "made", "used", "why"
+"""Of a trial: the folders that it has made, those that it needs, its own among them, and why it came to nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ class Trials:
         """A trial of this process's own: one that a dead process was at, or a new one; None where all are taken."""
         import optuna
 
-        with self.leases.held(-1 - self.study._study_id):
+        with self.alone():
             found = None
             there = self.all()
             for trial in there:
-                if trial.state == optuna.trial.TrialState.RUNNING and self.leases.take(trial._trial_id):
+                if trial.state == optuna.trial.TrialState.RUNNING and self._taken(trial._trial_id):
                     found = trial._trial_id
                     break
             if found is None:
@@ -50,23 +51,37 @@ class Trials:
         self.study.sampler = sampler(self.settings, number)
         return optuna.trial.Trial(self.study, found)
 
+    def alone(self) -> AbstractContextManager[None]:
+        """While this is held no other process begins a trial."""
+        return self.leases.held(-1 - self.study._study_id)
+
     def all(self) -> "list[FrozenTrial]":
         """All trials as they stand, by number."""
         return self.study.get_trials(deepcopy=False)
 
-    def running(self) -> "list[FrozenTrial]":
-        """Those that are not ended."""
-        return [trial for trial in self.all() if not trial.state.is_finished()]
+    def running(self, among: "Sequence[FrozenTrial] | None" = None) -> "list[FrozenTrial]":
+        """Those that are not ended, `among` trials that were read before or as they stand now."""
+        return [trial for trial in (self.all() if among is None else among) if not trial.state.is_finished()]
 
     def ended(self, state: str) -> "list[FrozenTrial]":
         """Those that ended as complete, pruned or failed."""
         word = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}[state]
         return [trial for trial in self.all() if trial.state.name == word]
 
-    def best_first(self) -> "list[FrozenTrial]":
-        """The complete ones, the best first; of equals the earlier."""
+    def best_first(self, among: "Sequence[FrozenTrial] | None" = None) -> "list[FrozenTrial]":
+        """The complete ones, the best first; of equals the earlier; `among` as for `running`."""
         sign = -1 if self.study.direction.name == "MAXIMIZE" else 1
-        return sorted(self.ended("complete"), key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+        complete = [trial for trial in (self.all() if among is None else among) if trial.state.name == "COMPLETE"]
+        return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+
+    def _taken(self, trial: int) -> bool:
+        """Whether this process has taken a trial that is not ended, which another may have told since it was read."""
+        if not self.leases.take(trial):
+            return False
+        if not self.study._storage.get_trial(trial).state.is_finished():
+            return True
+        self.leases.leave(trial)
+        return False
 
 
 def study_of(storage: "RDBStorage", name: str, objective: Objective, space: Space, fingerprint: str) -> "Study":
