@@ -28,6 +28,14 @@ def test_an_override_reaches_the_keys_beside_the_stages() -> None:
     assert _after(_recipe(), "seed=7", "name=other") | {"stages": 0} == {"name": "other", "seed": 7, "stages": 0}
 
 
+def test_an_override_reaches_a_range_whose_key_has_dots() -> None:
+    ranges = {"fit.train.rate": {"low": 1e-4, "high": 1e-2}}
+    recipe = Written("r", {"stages": {"fit": {}}, "search": {"ranges": ranges}})
+    given = ["search.ranges.fit.train.rate.low=1e-3", "search.ranges.fit.tuning.rank=[4, 8]", "search.trials=3"]
+    found = overridden(recipe, given, ["search"]).data["search"]
+    assert found == {"ranges": {"fit.train.rate": {"low": 1e-3, "high": 1e-2}, "fit.tuning.rank": [4, 8]}, "trials": 3}
+
+
 def test_later_overrides_win_and_values_are_yaml() -> None:
     after = _after(_recipe(), "fit.a=1", "fit.a={b: [1, x], c: 2e-5}", "fit.a.d=", "fit.e=k=v")
     assert after["stages"]["fit"]["a"] == {"b": [1, "x"], "c": 2e-5, "d": None}

@@ -187,11 +187,11 @@ def test_a_killed_training_goes_on_with_what_was_known_before(
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"retain": {}, "max_forgetting": 0.1}, "max_forgetting: there is nothing to retain"),
+        ({"retain": {}, "max_forgetting": 0.1}, "'max_forgetting' has nothing to look at; name"),
         ({"data": "@book:train"}, "retain: is looked at with each validation, and there is no validation data"),
         (
             {"retain": {"a": {"data": "@general", "share": 0.5}, "b": {"data": "@general", "share": 0.5}}},
-            "retain: the shares come to 1, and nothing new would be learnt",
+            "the shares under 'retain' come to 1, so nothing new would be learnt",
         ),
         (
             {"retain": {"general": {"data": "@general:validation", "share": 0.5}}},

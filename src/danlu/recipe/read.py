@@ -185,6 +185,8 @@ def _quoted(address: str, text: str) -> str:
 
 def _address(recipe: Written, address: str, top: Sequence[str]) -> Keys:
     words = address.split(".")
+    if words[:2] == ["search", "ranges"] and len(words) > 2:
+        return ("search", "ranges", *_range(recipe, ".".join(words[2:])))
     if words[0] in top or words[0] == "stages":
         return tuple(words)
     stages = list(recipe.data["stages"]) if isinstance(recipe.data.get("stages"), dict) else []
@@ -195,6 +197,15 @@ def _address(recipe: Written, address: str, top: Sequence[str]) -> Keys:
             f"it may begin with: {known}"
         )
     return ("stages", *words)
+
+
+def _range(recipe: Written, address: str) -> Keys:
+    """The key of a range, which has dots itself, and what of that range is meant."""
+    section = recipe.data.get("search")
+    ranges = section.get("ranges") if isinstance(section, dict) else None
+    known = map(str, ranges) if isinstance(ranges, dict) else ()
+    key = next((each for each in known if address == each or address.startswith(f"{each}.")), address)
+    return (key, *address[len(key) :].split(".")[1:])
 
 
 def _replaced(value: Any, keys: Keys, new: Any, override: str) -> Any:

@@ -243,7 +243,10 @@ def network(prepared: Prepared, precision: str, say: Say) -> tuple[nn.Module, Pr
     """
     built = prepared.tuned_model(say)
     task = suited(built, prepared.task, prepared.tokenizer, say)
-    whole = put_in(built, task.parameters())
+    own = task.parameters()
+    if own and prepared.source.tokenizer_path() is not None:  # a folder has the network alone
+        say(f"{', '.join(own)}: of the task {task.kind} itself, so it begins as the recipe says, not as it was learnt")
+    whole = put_in(built, own)
     if not any(parameter.requires_grad for parameter in whole.parameters()):
         raise Refusal(
             f"tuning '{prepared.tuning.kind}' finds nothing to train, for the model has no head and the task "

@@ -46,9 +46,11 @@ def retaining(ready: Ready, sections: Mapping[str, Retained], most: int, place: 
             "retain: is looked at with each validation, and there is no validation data; add 'validation' to the stage"
         )
     shares = sum(section.share for section in sections.values())
-    if shares >= 1 or (shares and ready.learnt.shards):
-        why = "rows of shards are read as they come" if ready.learnt.shards else "nothing new would be learnt"
-        raise Refusal(f"retain: the shares come to {shares:g}, and {why}; lower them, or leave them out")
+    if shares and ready.learnt.shards:
+        raise Refusal(
+            "retain: rows of shards are read as they come, and others cannot be put among them; leave 'share' out, or "
+            "learn from the prepared data that the shards were made of"
+        )
     kept, encoded = list[Kept](), list(ready.encoded) if shares else ready.encoded
     tokens = sum(len(row) for row in encoded) if shares else 0
     for name, section in sections.items():

@@ -84,11 +84,17 @@ def test_several_questions_on_a_passage_of_race_are_a_record_each(tmp_path: Path
         "id": "high1.txt",
     }
     path = tmp_path / "1.txt"
+    path.write_text(json.dumps(passage, indent=1))
+    over_lines = read("choices", path)
     path.write_text(json.dumps(passage))
-    assert read("choices", path) == [
-        {"id": "high1.txt", "text": "a", "question": "q1", "choices": ["x", "y"], "answer": "B"},
-        {"id": "high1.txt", "text": "a", "question": "q2", "choices": ["u", "v", "w"], "answer": "A"},
-    ]
+    assert (
+        read("choices", path)
+        == over_lines
+        == [
+            {"id": "high1.txt", "text": "a", "question": "q1", "choices": ["x", "y"], "answer": "B"},
+            {"id": "high1.txt", "text": "a", "question": "q2", "choices": ["u", "v", "w"], "answer": "A"},
+        ]
+    )
 
 
 def test_dialogues_of_c3_are_passages_and_answers_are_texts(tmp_path: Path) -> None:

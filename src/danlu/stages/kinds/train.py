@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from danlu.data.record import Record
@@ -85,8 +86,22 @@ class Train(Stage):
     max_forgetting: float | None = Field(
         default=None,
         ge=0,
-        description="fall of the first metric of a retained set at which training ends; of perplexity, its share",
+        description="fall of a retained set's first metric that ends training; of one better low, its share of rise",
     )
+
+    @model_validator(mode="after")
+    def _retains_something(self) -> Self:
+        shares = sum(section.share for section in self.retain.values())
+        if shares >= 1:
+            raise ValueError(
+                f"the shares under 'retain' come to {shares:g}, so nothing new would be learnt; lower them"
+            )
+        if self.max_forgetting is not None and not self.retain:
+            raise ValueError(
+                "'max_forgetting' has nothing to look at; name what the model knows already under 'retain', or leave "
+                "it out"
+            )
+        return self
 
     def run(self, place: Place) -> None:
         """Train, or go on with an interrupted training, and leave `log.jsonl` and `bundle`."""
@@ -165,11 +180,6 @@ class Train(Stage):
             raise Refusal(
                 "train.patience waits for better validations, and there is no validation data; "
                 "add 'validation' to the stage, or leave out 'patience'"
-            )
-        if self.max_forgetting is not None and not self.retain:
-            raise Refusal(
-                "max_forgetting: there is nothing to retain; name what the model knows already under 'retain', or "
-                "leave it out"
             )
 
     def _validation(self, stack: ExitStack, ready: Ready, step: int, place: Place) -> Validation:

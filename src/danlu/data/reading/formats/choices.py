@@ -42,6 +42,10 @@ class Choices(JsonFormat):
                 else:
                     yield number, found
 
+    def listed(self, value: Any) -> Any:
+        """See `JsonFormat.listed`; a file of RACE is one passage."""
+        return [value] if isinstance(value, dict) and isinstance(value.get("questions"), list) else value
+
     def shaped(self, value: Any) -> Any:
         """See `JsonFormat.shaped`; a passage of C3 is an object like all others."""
         match value:
