@@ -182,6 +182,10 @@ class Task(Part):
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """Pad rows to `width` tokens; what is random (masking) comes from `rng` alone."""
 
+    def along(self, done: float) -> Self:
+        """This task as it is when a share `done` of the training is, from 0 to 1; rows of both are collated alike."""
+        return self
+
     def places(self, batch: Batch) -> Tensor | None:
         """Where alone the task needs what the model gives, (B, T) bool; None for everywhere."""
         return None
