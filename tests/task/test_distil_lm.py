@@ -76,7 +76,7 @@ def test_the_divergence_is_that_of_the_formula():
 @pytest.mark.parametrize("pack", [True, False])
 @pytest.mark.parametrize("top", [None, 5])
 def test_the_loss_is_the_weighted_sum_of_teacher_and_truth(top, pack, tokenizer, networks):
-    student, teacher = networks
+    _, teacher = networks
     task = DistilLm(temperature=2.0, hard=0.3, top=top, vocabulary=len(tokenizer), pack=pack)
     rows, batch = batch_of(task, tokenizer)
     if pack:  # what attends within documents alone is another matter: here each is told apart by hand below

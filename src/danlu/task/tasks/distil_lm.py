@@ -56,13 +56,13 @@ class DistilLm(LanguageModel):
 
         Where the whole vocabulary is kept, (T, V) alone.
         """
-        found: dict[str, list[Tensor]] = {}
+        found, width = dict[str, Tensor](), row.inputs["input_ids"].shape[1]
         for start, stop in _documents(row):
             ids = row.inputs["input_ids"][:, start:stop]
             logits_TV = super().forward(model, {"input_ids": ids})["logits"][0, :, : self.vocabulary]
             for name, value in self._kept(logits_TV).items():
-                found.setdefault(name, []).append(value)
-        return {name: torch.cat(parts) for name, parts in found.items()}
+                found.setdefault(name, value.new_zeros(width, value.shape[1]))[start:stop] = value
+        return found
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The weighted sum of both, and for the log each by itself, summed over the tokens."""
@@ -111,10 +111,10 @@ def _with_rest(log_TV: Tensor, tokens_TC: Tensor) -> Tensor:
 
 
 def _documents(row: Batch) -> list[tuple[int, int]]:
-    """Where the documents of a row begin and end; what is padded is one by itself."""
-    segments = row.inputs.get("segments")
-    width = row.inputs["input_ids"].shape[1]
-    if segments is None:
-        return [(0, width)]
-    starts = [0, *(torch.nonzero(segments[0].diff())[:, 0] + 1).tolist(), width]
-    return list(pairwise(starts))
+    """Where the documents of a row begin and end, without padding."""
+    segments_BT = row.inputs.get("segments")
+    if segments_BT is None:
+        counted = torch.nonzero(row.targets["tokens"][0] >= 0)[:, 0].tolist()
+        return [(0, counted[-1] + 1 if counted else 1)]
+    borders = [0, *(torch.nonzero(segments_BT[0].diff())[:, 0] + 1).tolist(), segments_BT.shape[1]]
+    return [(start, stop) for start, stop in pairwise(borders) if segments_BT[0, start] >= 0]
