@@ -97,6 +97,9 @@ class Task(Part):
     as_begun: ClassVar[tuple[str, ...]] = ()
     """Those of the roles that are the network as the training begins with it, where the recipe gives none."""
 
+    role_learns: ClassVar[Mapping[str, str]] = {}
+    """Of roles that must be given, the task that a network is trained with to take it."""
+
     invents_tokens: ClassVar[bool] = False
     """Whether `collate` puts in tokens beyond the special ones that stand in none of the rows."""
 

@@ -33,6 +33,7 @@ class DistilLm(LanguageModel):
     """
 
     roles: ClassVar[tuple[str, ...]] = (TEACHER,)
+    role_learns: ClassVar[Mapping[str, str]] = {TEACHER: "causal_lm"}
 
     temperature: float = Field(default=2.0, ge=0.1, le=100, description="by which both distributions are softened")
     hard: float = Field(default=0.5, ge=0, lt=1, description="weight of the true token beside the teacher")
