@@ -42,6 +42,8 @@ ASKED = {
     "summarise": ("北京今天下了大雨。市民都很高兴。", {"text", "score", "ended"}),
     "chat": ("请问运费怎么算？", {"text", "score", "ended"}),
     "code": ("def add_price(", {"perplexity", "tokens", "negative_log_likelihood"}),
+    "encoder": ({"text": "明月出天山，苍茫云海间。", "text_pair": "长风几万里，吹度玉门关。"}, {"label", "scores"}),
+    "distil": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
     "pretrain": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
 }
 

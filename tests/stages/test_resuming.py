@@ -31,6 +31,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "tag": ({"decoding": "crf"}, ENCODER, WORDS),
     "embed": ({"symmetric": True}, ENCODER, WORDS),
     "rank": ({}, ENCODER, WORDS),
+    "masked_lm": ({"units": "words", "spans": 0.3, "share": 0.1, "share_end": 0.6}, ENCODER, WORDS),
+    "next_sentence": ({"masking": {"share_end": 0.4}}, ENCODER, WORDS),
 }
 
 

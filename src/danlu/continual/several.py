@@ -73,6 +73,10 @@ class Several:
             each[name] = {key: (count / len(some)) or 1.0 for key, count in counts.items()}
         return cls(tasks, heads, tokenizer, each, tuple(added))
 
+    def along(self, done: float) -> "Several":
+        """This, with each task as it is when a share `done` of the training is."""
+        return replace(self, tasks={name: task.along(done) for name, task in self.tasks.items()})
+
     def collate(self, rows: Sequence[Encoded], width: int, rng: np.random.Generator) -> Batch:
         """One batch of the rows of each task; inputs, targets and counts have its name before theirs."""
         whole = Batch({}, {}, {LEARNT: 0.0, BESIDE: float(len(rows))}, np.arange(len(rows)), 0)

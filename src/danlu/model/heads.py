@@ -35,14 +35,20 @@ def kept_logits(model: nn.Module, inputs: Mapping[str, Any], keep_BT: Tensor) ->
     a family goes by its trunk (OPT, the decoders of BART) the kept logits are taken from all of them. Several threads
     may ask one model.
     """
+    return kept_output(model, inputs, keep_BT, "logits")[0]
+
+
+def kept_output(model: nn.Module, inputs: Mapping[str, Any], keep_BT: Tensor, name: str) -> tuple[Tensor, Any]:
+    """The logits of that `name` as `kept_logits` has them, and all that the model gave; others of it are whole."""
     _watch(trunk(model))
     _asked.keep_BT = keep_BT
     try:
-        logits = model(**inputs).logits
+        given = model(**inputs)
         kept = _asked.keep_BT is None
     finally:
         _asked.keep_BT = None
-    return logits[0, : int(keep_BT.sum())] if kept else logits[keep_BT]  # type: ignore[no-any-return]
+    logits = given[name]
+    return (logits[0, : int(keep_BT.sum())] if kept else logits[keep_BT]), given
 
 
 _asked = threading.local()
@@ -73,4 +79,10 @@ def cross_entropy_sum(logits_KV: Tensor, labels_K: Tensor, chunk: int = 4096) ->
         nn.functional.cross_entropy(part.float(), labels, reduction="sum")
         for part, labels in zip(torch.split(logits_KV, chunk), torch.split(labels_K, chunk), strict=True)
     ]
+    return torch.stack(parts).sum() if parts else logits_KV.float().sum()
+
+
+def normalisers_sum(logits_KV: Tensor, chunk: int = 4096) -> Tensor:
+    """Sum of the squares of log Z, of what a softmax divides by, in float32, a chunk of rows at a time."""
+    parts = [torch.logsumexp(part.float(), -1).square().sum() for part in torch.split(logits_KV, chunk)]
     return torch.stack(parts).sum() if parts else logits_KV.float().sum()

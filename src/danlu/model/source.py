@@ -60,6 +60,7 @@ _HEADS = {
     "AutoModelForCausalLM": ("predicts the next token (causal_lm)", "masked_lm"),
     "AutoModelForMaskedLM": ("guesses hidden tokens (masked_lm)", "causal_lm"),
     "AutoModelForMultipleChoice": ("has a head for choices", "of what it can do"),
+    "AutoModelForPreTraining": ("has heads for tokens and pairs (next_sentence)", "masked_lm"),
     "AutoModelForSeq2SeqLM": ("reads one text and writes another", "of what it can do"),
 }
 

@@ -27,7 +27,7 @@ from danlu.model.source import Source
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.ready import Prepared, fitted, learnt_from, source_at, tokenizer_for
-from danlu.stages.sources import Data, has_split, records_of, rewriters_for
+from danlu.stages.sources import Data, has_split, records_of, rewriters_for, with_segmenters
 from danlu.stages.stage import Place, Reference
 from danlu.stages.trial import suited
 from danlu.task.one_label import OneLabel
@@ -215,7 +215,7 @@ def _known(lessons: Mapping[str, Lesson], source: Source, precision: str, place:
     for name, lesson in lessons.items():
         try:
             learnt = learnt_from(lesson.data, lesson.task, place)
-            tasks[name] = fitted(lesson.task, learnt).shaped(source.shape())
+            tasks[name] = fitted(with_segmenters(lesson.task, place), learnt).shaped(source.shape())
         except Refusal as refusal:
             raise Refusal(f"tasks.{name}: {refusal}") from None
         if learnt.shards:

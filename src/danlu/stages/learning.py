@@ -24,10 +24,10 @@ from danlu.model.positions import longest_row
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.course import Course, learnt_labels
-from danlu.stages.ready import Learnt, rows_of, validated_on
+from danlu.stages.ready import Learnt, rows_of, share_done, validated_on
 from danlu.stages.validating import askable, encoded_to_validate
 from danlu.task.task import Task
-from danlu.train.batches import Batches
+from danlu.train.batches import Batches, Collate
 from danlu.train.events import Stopped
 from danlu.train.run import TrainingRun, Validation, replicas_for
 from danlu.train.settings import Training
@@ -97,6 +97,10 @@ class Learning:
         for head in networks.names:
             prepare_for_training(networks.of(head), precision)
         whole = any(task.couples_rows for task in several.tasks.values())
+
+        def along(number: int) -> Collate:
+            return several.along(share_done(number, settings, batches)).collate
+
         batches = Batches(
             everything,
             several.collate,
@@ -105,6 +109,7 @@ class Learning:
             examples=settings.batch_examples,
             accumulate=settings.accumulate,
             parts=1 if whole else replicas_for(settings, device()),
+            along=along,
         )
         validation = self._validation(networks, names)
         if settings.patience and validation is None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
@@ -28,10 +27,9 @@ from danlu.stages.sources import Data, at_place, has_split, records_of, tokenize
 from danlu.stages.stage import Place, Reference
 from danlu.stages.trial import suited
 from danlu.task.task import Task
-from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource, fingerprint
-from danlu.train.batches import Batches
+from danlu.train.batches import Batches, Collate
 from danlu.train.run import replicas_for
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
@@ -106,18 +104,28 @@ class Ready:
         """The batches of the training, in their order."""
         prepared, settings = self.prepared, self.settings
 
-        def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
-            return prepared.task.collate(rows, width, prepared.tokenizer, rng)
+        def collating(task: Task) -> Collate:
+            return lambda rows, width, rng: task.collate(rows, width, prepared.tokenizer, rng)
 
-        return Batches(
+        def along(number: int) -> Collate:
+            return collating(prepared.task.along(share_done(number, settings, made)))
+
+        made = Batches(
             self.encoded,
-            collate,
+            collating(prepared.task),
             prepared.seed,
             tokens=settings.batch_tokens,
             examples=settings.batch_examples,
             accumulate=settings.accumulate,
             parts=1 if prepared.task.couples_rows else replicas_for(settings, device()),
+            along=along,
         )
+        return made
+
+
+def share_done(number: int, settings: Training, batches: Batches) -> float:
+    """Which share of a training is done before the step of a number: a function of that alone, so resuming is exact."""
+    return min(1.0, number / settings.total_steps(batches.an_epoch()))
 
 
 def learnt_from(data: Data | list[Data], task: Task, place: Place) -> Learnt:

@@ -12,7 +12,7 @@ from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.memory import Kept, Memory
 from danlu.stages.ready import Prepared, Ready
-from danlu.stages.sources import Data, has_split, records_of
+from danlu.stages.sources import Data, has_split, records_of, with_segmenters
 from danlu.stages.stage import Place
 from danlu.stages.validating import askable, encoded_to_validate
 from danlu.task.next_tokens import PackedTokens
@@ -70,7 +70,7 @@ def _task(name: str, section: Retained, ready: Ready, place: Place, say: Say) ->
     if section.task is None:
         return own
     records = records_of(section.data, _looked_in(section.data, place), place)
-    task = section.task.fitted(records).shaped(prepared.source.shape())
+    task = with_segmenters(section.task, place).fitted(records).shaped(prepared.source.shape())
     other_head = task.auto_class != own.auto_class or task.label_names() != own.label_names()
     task = task if other_head else task.suited(ready.model, prepared.tokenizer, say)
     if other_head or (task.parameters() and not _same_parameters(task, own)):

@@ -15,6 +15,7 @@ from danlu.data.record import Record
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference
+from danlu.text.segmenting.segmenter import Segmenter
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
 
@@ -149,3 +150,15 @@ def at_place(part: PartType, place: Place) -> PartType:
         elif isinstance(value, Part):
             found[name] = at_place(value, place)
     return part.model_copy(update=found)
+
+
+def with_segmenters(part: PartType, place: Place) -> PartType:
+    """The part with the folder of a stage's segmenter, or bundle, for each `@stage` that a segmenter in it names."""
+    found: dict[str, Any] = {}
+    for name, value in part:
+        if isinstance(value, Part):
+            found[name] = with_segmenters(value, place)
+        elif isinstance(part, Segmenter) and isinstance(value, str) and value.startswith("@"):
+            own = place.path(value) / "segmenter"
+            found[name] = str(own if own.is_dir() else bundle_folder(value, place))
+    return part.model_copy(update=found) if found else part

@@ -97,6 +97,9 @@ class Task(Part):
     as_begun: ClassVar[tuple[str, ...]] = ()
     """Those of the roles that are the network as the training begins with it, where the recipe gives none."""
 
+    role_learns: ClassVar[Mapping[str, str]] = {}
+    """Of roles that must be given, the task that a network is trained with to take it."""
+
     invents_tokens: ClassVar[bool] = False
     """Whether `collate` puts in tokens beyond the special ones that stand in none of the rows."""
 
@@ -181,6 +184,10 @@ class Task(Part):
     @abstractmethod
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """Pad rows to `width` tokens; what is random (masking) comes from `rng` alone."""
+
+    def along(self, done: float) -> Self:
+        """This task as it is when a share `done` of the training is, from 0 to 1; rows of both are collated alike."""
+        return self
 
     def places(self, batch: Batch) -> Tensor | None:
         """Where alone the task needs what the model gives, (B, T) bool; None for everywhere."""

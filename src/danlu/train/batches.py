@@ -27,6 +27,7 @@ class Batches:
 
     - `encoded`: a list, or rows that are read from shards as they are asked for.
     - `parts`: how many replicas share a batch.
+    - `along`: `collate` of the group of a number, where it changes along the training.
     """
 
     encoded: Sequence[Encoded]
@@ -36,6 +37,7 @@ class Batches:
     examples: int | None
     accumulate: int
     parts: int
+    along: Callable[[int], Collate] | None = None
 
     def an_epoch(self) -> int:
         """Groups in one pass over the data."""
@@ -91,10 +93,11 @@ class Batches:
 
     def micro_batches(self, piece: Slice, keys: tuple[int, int], device: torch.device) -> Iterator[Batch]:
         """A planned batch in as many parts as there are replicas; `keys` are the numbers of its group and within it."""
+        collate = self.along(keys[0]) if self.along else self.collate
         for part, examples in enumerate(np.array_split(piece.examples, self.parts)):
             if len(examples):
                 rng = generator(self.seed, "collate", *keys, part)
-                batch = self.collate([self.encoded[example] for example in examples], piece.width, rng)
+                batch = collate([self.encoded[example] for example in examples], piece.width, rng)
                 yield replace(batch, examples=examples).to(device)
 
 

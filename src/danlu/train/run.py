@@ -216,14 +216,16 @@ class TrainingRun:
         speed = tokens / max(seconds, 1e-9)
         operations = speed * flops_a_token(self.model, width)
         self.limit.beside(seconds, operations)
+        losses = recent[-1].losses
+        alone = sum(not name.startswith(LOGGED) for name in losses) == 1  # then it is the loss
         return {
             "step": self.state.step,
             "epoch": round(self.state.step / self.steps_an_epoch, 4),
             "loss": _mean([step.loss for step in recent]),
             **{
                 name.removeprefix(LOGGED): _mean([step.losses[name] for step in recent])
-                for name in recent[-1].losses
-                if name.startswith(LOGGED)
+                for name in losses
+                if not alone or name.startswith(LOGGED)
             },
             "rate": recent[-1].rate,
             "gradient_norm": _mean([step.gradient_norm for step in recent]),

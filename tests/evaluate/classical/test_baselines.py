@@ -218,7 +218,7 @@ def test_where_training_has_one_label_that_label_is_the_baselines_answer():
     ("kind", "train", "words"),
     [
         ("tfidf", sentences(3), "choose crf or hmm"),
-        ("hmm", opinions(3), "choose tfidf"),
+        ("hmm", opinions(3), "choose overlap or tfidf"),
         ("crf", [], "no training records"),
         ("hmm", [], "no training records"),
         ("tfidf", [], "no records, and the baseline learns from them"),

@@ -1,7 +1,7 @@
 """From what was guessed of data to a recipe with comments."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from danlu.apps.guessing.look import Measured, Read
 from danlu.apps.guessing.models import Found
 from danlu.apps.guessing.refused import command
 from danlu.apps.guessing.settings import (
+    LARGER,
     Script,
     network_for,
     shares,
@@ -22,7 +23,7 @@ from danlu.apps.guessing.settings import (
 from danlu.apps.guessing.words import Told, Words
 from danlu.language import translator
 from danlu.recipe.commented import commented
-from danlu.recipe.part import kind_of
+from danlu.recipe.part import find, kind_of
 from danlu.recipe.yaml_text import Keys
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -82,6 +83,8 @@ def recipe_of(guessed: Guessed, name: str, path: Path, language: str) -> tuple[s
     if guessed.model is None:
         tokenizer = tokenizer_for(guessed.task, guessed.counted, guessed.script)
         stages["vocab"] = {"kind": "tokenizer", "data": "@clean", "tokenizer": tokenizer}
+    if guessed.model is None:
+        stages |= {role: _taught(guessed, kind) for role, kind in guessed.task.role_learns.items()}
     stages["model"] = _train(guessed)
     stages["test"] = {"kind": "evaluate", "bundle": "@model", "data": "@clean:test"}
     plain = {"name": name, "language": language, "stages": stages}
@@ -117,6 +120,9 @@ def _prepare(guessed: Guessed) -> dict[str, Any]:
 
 def _train(guessed: Guessed) -> dict[str, Any]:
     task, counted, script, model = guessed.task, guessed.counted, guessed.script, guessed.model
+    learner = _learner(guessed) if task.role_learns else {}
+    if learner:
+        model = None
     source = {"kind": "pretrained", "path": model.path} if model else network_for(task, counted)
     tuning = tuning_for(model)
     nested = {"nested": "longest"} if guessed.nested else {}
@@ -125,10 +131,27 @@ def _train(guessed: Guessed) -> dict[str, Any]:
         "data": "@clean",
         **({} if model else {"tokenizer": "@vocab"}),
         "model": source,
+        **learner,
         **({"tuning": tuning} if tuning else {}),
         "task": {"kind": kind_of(task)} | task_settings(task, counted, script) | nested,
         "train": training_for(task, counted, script, model),
     }
+
+
+def _taught(guessed: Guessed, kind: str) -> dict[str, Any]:
+    """How a network of the next size learns the task that a role is taken with."""
+    network = network_for(guessed.task, guessed.counted)
+    task = find(Task, kind)  # type: ignore[type-abstract]
+    return _train(replace(guessed, task=task)) | {"model": network | {"size": LARGER[network["size"]]}}
+
+
+def _learner(guessed: Guessed) -> dict[str, Any]:
+    """A fresh network beside those that it learns from, and where these are."""
+    model, names = guessed.model, guessed.task.role_learns
+    paths = dict.fromkeys(names, model.path) if model else {name: f"@{name}" for name in names}
+    tokenizer = {"kind": "pretrained", "path": model.path} if model else "@vocab"
+    roles = {name: {"kind": "pretrained", "path": path} for name, path in paths.items()}
+    return {"tokenizer": tokenizer, "model": network_for(guessed.task, guessed.counted), "roles": roles}
 
 
 def _refuse_few(guessed: Guessed) -> None:

@@ -74,11 +74,11 @@ def other_task(task: type[Task], given: Given, stated: Mapping[str, Any]) -> tup
             doubtful = [name for name, shape in shapes.items() if shape == "number"]  # or one of years, or of keys
             doubtful += [name for name, shape in shapes.items() if shape == "text" and name != "text"]
             if all(taken[name] == name for name in doubtful if name in other.columns):
-                suited.append((other.reads_tokens, -len(taken), kind))
+                suited.append(([*other.columns] == ["text"], -len(taken), kind))
     if not suited:
         return None, False
-    reads_tokens, _, kind = min(suited)
-    return kind, not reads_tokens
+    text_alone, _, kind = min(suited)
+    return kind, not text_alone
 
 
 def one_label(task: type[Task], data: str, label: str, column: str, columns: Mapping[str, Column]) -> str:

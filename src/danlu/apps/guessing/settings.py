@@ -20,6 +20,9 @@ from danlu.task.task import Task
 CLEANERS = ("mojibake", "html", "control", "whitespace")
 """Those that mend what nobody wants to learn, in the order in which they work."""
 
+LARGER = {"tiny": "mini", "mini": "small", "small": "base"}
+"""The next size of a fresh network: of one that others learn from."""
+
 _CHANGED = 0.01  # of the texts that a cleaner must change to be taken
 _LOOKED_AT = 500  # texts
 _LONGEST = 256  # tokens of a row: attention over more costs minutes on two cores

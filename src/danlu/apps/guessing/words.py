@@ -158,7 +158,7 @@ class Words:
 
     def _model(self) -> list[Told]:
         _, model, asked = self._, self.guessed.model, self.guessed.asked
-        place = ("stages", "model", "model")
+        place = ("stages", "model", "roles" if model and self.guessed.task.role_learns else "model")
         if model is None:
             where = ", ".join(_at_home(path) for path in self.guessed.places)
             what = _("a fresh network: no model that suits was found in {places}").format(places=where)

@@ -11,7 +11,7 @@ from danlu.data.record import Record, text_of
 from danlu.language import translator
 from danlu.machine.files import copy_file, folder_in_place
 from danlu.refusal import Refusal
-from danlu.stages.sources import Data, stream_of, tokenizer_of
+from danlu.stages.sources import Data, stream_of, tokenizer_of, with_segmenters
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.task.task import Task
 from danlu.text.batching import shards
@@ -51,7 +51,7 @@ class Shards(Stage):
                 chunks = (documents([text_of(record) for record in chunk], tokenizer) for chunk in records.chunks())
                 written = write_tokens(temporary, chunks, len(tokenizer))
             else:
-                task = self.task.fitted(records)
+                task = with_segmenters(self.task, place).fitted(records)
                 about |= {"task": task.to_plain(), "longest": self.longest}
                 written = write_rows(temporary, self._encoded(records, task, tokenizer))
             about["records"] = len(records)

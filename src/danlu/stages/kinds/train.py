@@ -43,7 +43,7 @@ from danlu.stages.ready import (
     validated_on,
 )
 from danlu.stages.retaining import Retained, retaining
-from danlu.stages.sources import Data, rewriters_for
+from danlu.stages.sources import Data, rewriters_for, with_segmenters
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import try_a_step
 from danlu.stages.validating import askable, encoded_to_validate
@@ -145,7 +145,7 @@ class Train(Stage):
         source = source_at(self.model, place)
         tokenizer = tokenizer_for(source, self.tokenizer, place)
         rewriters = rewriters_for(self.data, place)
-        task = fitted(self.task, learnt).shaped(source.shape())
+        task = fitted(with_segmenters(self.task, place), learnt).shaped(source.shape())
         prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model, prepared = network(prepared, precision, say)

@@ -1,128 +1,41 @@
 """Causal language modelling: each token from those before it (Bengio et al., 2003; Radford et al., 2018)."""
 
-import math
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pydantic import Field
+from torch import Tensor
 
-from danlu.data.record import Record
-from danlu.refusal import Refusal
-from danlu.task.columns import text_in
-from danlu.task.next_tokens import PackedTokens, packed_rows
-from danlu.task.task import Output, Prediction
-from danlu.text.batching.encoded import Encoded, Ids, Row
-from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
-from danlu.text.batching.middles import before_middle, with_middles
-from danlu.text.batching.windows import TooLong, beginnings, cut, documents
+from danlu.model.heads import normalisers_sum
+from danlu.task.language_model import LanguageModel
+from danlu.text.batching.batch import Batch
+from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+Z_LOSS = "z_loss"
 
-class CausalLm(PackedTokens):
+
+class CausalLm(LanguageModel):
     """Predict the next token.
 
-    Every document begins with the tokenizer's begin token and ends with its end token, where it has these. A
-    window of a longer document repeats one token of the last, so that every token is predicted exactly once.
-    Packed documents share a row but never see each other: `segments` tell them apart, positions begin anew.
-    With `fill_in_the_middle`, some documents are learnt as prefix, suffix, middle (Bavarian et al., 2022); what is
-    measured is the text as it stands. A record with a `suffix` is asked for what stands between its text and that.
-    Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
+    With `z_loss` the logarithm of what the softmax divides by is drawn towards 0, so that logits do not drift (PaLM,
+    Chowdhery et al., 2022): its square, times that number, is added to the loss of a token.
     """
 
-    columns: ClassVar[dict[str, str]] = {"text": "text"}
-    answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "likelihood"
-    answer_form: ClassVar[str] = "likelihood"
-    metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
-    reads_tokens: ClassVar[bool] = True
-    sample: ClassVar[tuple[Record, ...]] = (
-        {"text": "床前明月光，疑是地上霜。"},
-        {"text": "All that glisters is not gold."},
-        {"text": "举头望明月，低头思故乡。"},
+    z_loss: float = Field(
+        default=0.0, ge=0, le=1, description="weight of the squared log of the normaliser (PaLM: 1e-4)"
     )
 
-    too_long: TooLong = "split"
-    fill_in_the_middle: float = Field(
-        default=0.0, ge=0, le=1, description="share of the documents that are learnt with their middle last"
-    )
+    def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
+        """See `PackedTokens.collate`; `z_loss` counts the same tokens."""
+        batch = super().collate(encoded, width, tokenizer, rng)
+        if self.z_loss:
+            batch.counts[Z_LOSS] = batch.counts["tokens"]
+        return batch
 
-    def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
-        """Packed rows of up to `limit` tokens where `labelled` and `pack`, else one row a window.
-
-        The target `tokens` (T,) are the next ones, -100 at the end of a document; a packed row has the number of its
-        first record.
-        """
-        windows = self._windows(records, tokenizer, limit, None, self.fill_in_the_middle if labelled else 0)
-        return packed_rows(windows, min(limit, self.max_length or limit)) if labelled and self.pack else windows
-
-    def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
-        """The text as the beginning of a document, which the model goes on with, up to a `suffix` if there is one."""
-        texts = [text_in(record, number) for number, record in enumerate(records)]
-        found = beginnings(texts, tokenizer)
-        for number, record in enumerate(records):
-            if record.get("suffix") is not None:
-                found[number] = before_middle(texts[number], text_in(record, number, "suffix"), tokenizer)
-        return [Encoded(record, (Row(ids),)) for record, ids in enumerate(found)]
-
-    def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
-        """Rows filled to `room` tokens with `pack`; documents longer than that are cut there under `split` alone."""
-        if not self.pack:
-            return self.encode(records, tokenizer, limit, labelled=True)
-        room = room or self.max_length or self.usual_row
-        windows = self._windows(records, tokenizer, limit, room, self.fill_in_the_middle)
-        return packed_rows(windows, min(limit, self.max_length or limit, room))
-
-    def _windows(
-        self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int | None, share: float
-    ) -> list[Encoded]:
-        """A row a document, or a window of one; a `share` of them has its middle last."""
-        limit = min(limit, self.max_length or limit)
-        if self.too_long == "split":
-            limit = min(limit, room or limit)
-        texts = [text_in(record, number) for number, record in enumerate(records)]
-        windows = with_middles(texts, tokenizer, share, limit, self.too_long) if share else []
-        for record, ids in enumerate(() if share else documents(texts, tokenizer)):
-            whole = Encoded(record, (Row(ids),))
-            slides_T = np.ones(len(ids), bool)  # the ends are part of what is predicted
-            windows += [whole] if len(ids) <= limit else cut(whole, slides_T, limit, self.too_long, overlap=1)
-        for item in windows:
-            item.targets = _of_one_document(item.row)
-        return windows
-
-    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
-        """Rows of at most `room` tokens that go on from document to document; without `pack`, a row a window.
-
-        Raises `Refusal` under `fill_in_the_middle`, which cuts between characters.
-        """
-        if self.fill_in_the_middle:
-            raise Refusal(
-                "task.fill_in_the_middle: flat token files hold no characters to cut between; write 'task: {kind: "
-                f"causal_lm, fill_in_the_middle: {self.fill_in_the_middle:g}}}' in the stage of kind 'shards' as well"
-            )
-        limit = min(limit, self.max_length or limit)
-        if self.pack:
-            return PackedRows(tokens, min(limit, room or self.max_length or self.usual_row), _of_documents)
-        return DocumentRows(tokens, limit, _of_one_document, overlap=1)
-
-    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """`{"negative_log_likelihood", "tokens", "perplexity"}`; the perplexity of no token is None."""
-        total, tokens = (float(value) for value in np.stack(outputs).astype(np.float64).sum(0))
-        perplexity = math.exp(min(total / tokens, 700)) if tokens else None  # exp(710) is no float64
-        return {"negative_log_likelihood": total, "tokens": int(tokens), "perplexity": perplexity}
-
-    def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
-        """What a perfect model would say: nothing to regret."""
-        return 0.0, 0
-
-
-def _of_one_document(row: Row) -> dict[str, Ids]:
-    """The token after each, -100 at the end, (T,)."""
-    return {"tokens": np.append(row.input_ids[1:], np.int32(-100))}
-
-
-def _of_documents(row: Row) -> dict[str, Ids]:
-    """The token after each, -100 at the end of each document of a packed row, (T,)."""
-    assert row.segments is not None
-    targets = _of_one_document(row)
-    targets["tokens"][:-1][np.diff(row.segments) > 0] = -100
-    return targets
+    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the next tokens, and of these the weighted squares of log Z, each summed."""
+        found = super().losses(said, batch)
+        if self.z_loss:
+            found[Z_LOSS] = self.z_loss * normalisers_sum(said["logits"])
+        return found

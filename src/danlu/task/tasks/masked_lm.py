@@ -1,24 +1,22 @@
 """Masked language modelling: guess the tokens that were hidden (Devlin et al., 2018)."""
 
 import math
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 from torch import Tensor
 
 from danlu.data.record import Record
 from danlu.model.heads import cross_entropy_sum
-from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.inputs import model_inputs
+from danlu.task.masking import TOKENS, Masking
 from danlu.task.task import Output, Prediction, Task, Truth
-from danlu.text.batching.batch import Batch, pad
+from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import DocumentRows, FlatTokens
 from danlu.text.batching.windows import TooLong, around, windows
@@ -36,8 +34,10 @@ class Blanks:
     read: Callable[[int], str]
 
 
-class MaskedLm(Task):
+class MaskedLm(Masking, Task):
     """Hide some tokens and guess them from both sides; at prediction also fill the masks that a text brings along.
+
+    What is measured hides single tokens at `share`, whatever units and runs a training hides, so that measures compare.
 
     Legend: K places that count or are to be filled, V vocabulary. Output of a row: (1 + blanks, 2 * guesses),
     first the negative log-likelihood (nats) and the number of hidden tokens, then a line a blank with the
@@ -59,15 +59,10 @@ class MaskedLm(Task):
     )
 
     too_long: TooLong = "split"
-    share: float = Field(default=0.15, gt=0, lt=1, description="share of the tokens that are hidden")
-    masked: float = Field(default=0.8, ge=0, le=1, description="of these, the share that becomes the mask token")
-    replaced: float = Field(default=0.1, ge=0, le=1, description="and the share that becomes a random token")
 
-    @model_validator(mode="after")
-    def _shares_fit(self) -> Self:
-        if self.masked + self.replaced > 1:
-            raise ValueError("'masked' and 'replaced' are shares of the hidden tokens; together they may be 1 at most")
-        return self
+    def along(self, done: float) -> Self:
+        """See `Task.along`: the share that is hidden may change."""
+        return self.at(done)
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a text, or one a window without overlap, so that every token is counted once.
@@ -75,23 +70,27 @@ class MaskedLm(Task):
         The target `tokens` are the token numbers, with -100 for special tokens; unlabelled rows have `blanks` where
         the text has mask tokens of its own.
         """
-        self._need_mask(tokenizer)
+        self.need_mask(tokenizer)
         texts = [text_in(record, number) for number, record in enumerate(records)]
-        limit = min(limit, self.max_length or limit)
-        encoded = windows(texts, tokenizer, limit, self.too_long, blanks=not labelled)
-        special = np.array(tokenizer.all_special_ids, np.int32)
+        limit, words = min(limit, self.max_length or limit), labelled and self.units == "words"
+        encoded = windows(texts, tokenizer, limit, self.too_long, offsets=words, blanks=not labelled)
+        if labelled:
+            self.with_targets(encoded, texts, tokenizer)
+            return encoded
         for item in encoded:
             ids = item.row.input_ids
-            if labelled:
-                item.targets["tokens"] = np.where(np.isin(ids, special), -100, ids)
-            elif tokenizer.mask_token_id in ids:
+            if tokenizer.mask_token_id in ids:
                 blanks = np.flatnonzero(ids == tokenizer.mask_token_id)
                 item.targets["blanks"] = Blanks(blanks, lambda token: str(tokenizer.decode([token])).strip())
         return encoded
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
-        """One row a document, or one a window without overlap, each with the document's special tokens."""
-        self._need_mask(tokenizer)
+        """One row a document, or one a window without overlap, each with the document's special tokens.
+
+        Raises `Refusal` where words are hidden, which are told by characters.
+        """
+        self.need_mask(tokenizer)
+        self.refuse_flat(self.kind)
         special = np.array(tokenizer.all_special_ids, np.int32)
         return DocumentRows(
             tokens,
@@ -108,14 +107,10 @@ class MaskedLm(Task):
         """
         inputs = model_inputs([item.row for item in encoded], width, tokenizer)
         ids_BT = inputs["input_ids"].numpy()
-        training = all("tokens" in item.targets for item in encoded)
-        labels_BT = np.full(ids_BT.shape, -100, np.int64)
-        if training:
-            maskable = np.flatnonzero(pad([item.targets["tokens"] for item in encoded], width, -100).numpy() >= 0)
-            hidden = rng.choice(maskable, self._how_many(len(maskable)), replace=False, shuffle=False)
-            labels_BT.flat[hidden] = ids_BT.flat[hidden]
-            ids_BT.flat[hidden] = self._corrupted(labels_BT.flat[hidden], tokenizer, rng)
+        if all(TOKENS in item.targets for item in encoded):
+            labels_BT = self.hide(encoded, ids_BT, tokenizer, rng)
         else:
+            labels_BT = np.full(ids_BT.shape, -100, np.int64)
             for row, item in enumerate(encoded):
                 self._hide_in_row(item, ids_BT[row], labels_BT[row], tokenizer)
         return Batch(
@@ -182,21 +177,6 @@ class MaskedLm(Task):
         """What a perfect model would say: nothing to regret."""
         return 0.0, 0
 
-    def _need_mask(self, tokenizer: Tokenizer) -> None:
-        if tokenizer.mask_token_id is None:
-            raise Refusal("the tokenizer has no mask token; train a 'wordpiece' one, or choose the task 'causal_lm'")
-
-    def _how_many(self, tokens: int) -> int:
-        """How many of so many tokens are hidden; from 128 on a multiple of 16, which is 6 % off at most."""
-        count = max(1, round(self.share * tokens))
-        return min(count if count < 128 else round(count / 16) * 16, tokens)
-
-    def _corrupted(self, truth_K: NDArray[np.int64], tokenizer: Tokenizer, rng: np.random.Generator) -> NDArray[Any]:
-        fate_K = rng.random(len(truth_K))
-        random_K = _random_tokens(len(truth_K), tokenizer, rng)
-        shown_K = np.where(fate_K < self.masked + self.replaced, random_K, truth_K)
-        return np.where(fate_K < self.masked, tokenizer.mask_token_id, shown_K)
-
     def _hide_in_row(
         self, item: Encoded, ids_T: NDArray[np.int64], labels_T: NDArray[np.int64], tokenizer: Tokenizer
     ) -> None:
@@ -204,17 +184,4 @@ class MaskedLm(Task):
         if "blanks" in item.targets:
             labels_T[item.targets["blanks"].positions] = BLANK
             return
-        maskable = np.flatnonzero(~np.isin(item.row.input_ids, tokenizer.all_special_ids))
-        rng = np.random.default_rng(zlib.crc32(item.row.input_ids.tobytes()))
-        hidden = rng.choice(maskable, self._how_many(len(maskable)), replace=False)
-        labels_T[hidden] = ids_T[hidden]
-        ids_T[hidden] = tokenizer.mask_token_id
-
-
-def _random_tokens(count: int, tokenizer: Tokenizer, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Numbers of ordinary tokens, each as likely as the other."""
-    special = tokenizer.all_special_ids
-    drawn = rng.integers(0, len(tokenizer), count)
-    while (wrong := np.isin(drawn, special)).any():
-        drawn[wrong] = rng.integers(0, len(tokenizer), int(wrong.sum()))
-    return drawn
+        self.hide_by_content(item.row.input_ids, ids_T, labels_T, tokenizer)

@@ -86,7 +86,7 @@ def windows_of_pairs(
     too_long: TooLong,
     *,
     overlap: int = 0,
-    offsets: bool = False,
+    offsets: bool | Literal["joined"] = False,
     records: Sequence[int] | None = None,
     second_whole: bool = False,
 ) -> list[Encoded]:
@@ -94,25 +94,34 @@ def windows_of_pairs(
 
     The first is in every window, whole. Where it takes more than half a row and the second does not fit beside it, it
     is cut to that half under "truncate" and "split", which counts as cut. `overlap` is how many tokens two
-    neighbouring windows of the second share, `offsets` asks for the characters of the second. `records` are as in
-    `windows`. With `second_whole` only the first is cut, as far as need be. Raises `Refusal` naming the record for
-    texts that are too long under "stop", and for a second one that would not be whole.
+    neighbouring windows of the second share, `offsets` asks for the characters of the second, or of both, "joined" by
+    one character. `records` are as in `windows`. With `second_whole` only the first is cut, as far as need be. Raises
+    `Refusal` naming the record for texts that are too long under "stop", and for a second one that would not be whole.
     """
     backend = backend_for_text(tokenizer)
     types = "token_type_ids" in tokenizer.model_input_names
     found = []
-    sides = [tokenized(texts, tokenizer, offsets=offsets, special=False) for texts in (firsts, seconds)]
+    sides = [tokenized(texts, tokenizer, offsets=bool(offsets), special=False) for texts in (firsts, seconds)]
     numbers = range(len(firsts)) if records is None else records
-    for record, first, second in zip(numbers, *sides, strict=True):
+    for record, text, first, second in zip(numbers, firsts, *sides, strict=True):
         room = limit - backend.num_special_tokens_to_add(is_pair=True)
         lost = _shorten(first, second, room, too_long, record, whole=second_whole)
         pair = backend.post_process(first, second)
         second_T = np.array([side == 1 for side in pair.sequence_ids], bool)
-        spans = np.array(pair.offsets, np.int32).reshape(-1, 2) * second_T[:, None] if offsets else None
+        spans = _offsets(pair, second_T, len(text) + 1 if offsets == "joined" else None) if offsets else None
         row = Row(np.array(pair.ids, np.int32), spans, np.array(pair.type_ids, np.int32) if types else None)
         whole = Encoded(record, (row,), cut=lost)
         found += [whole] if len(row) <= limit else cut(whole, second_T, limit, too_long, overlap)
     return found
+
+
+def _offsets(pair: Encoding, second_T: NDArray[np.bool_], shift: int | None) -> Ids:
+    """The characters of the second of two texts, or of both where the second is shifted by some, (T, 2)."""
+    found = np.array(pair.offsets, np.int32).reshape(-1, 2)
+    if shift is None:
+        return found * second_T[:, None]
+    special_T = np.array(pair.special_tokens_mask, bool)
+    return np.where(special_T[:, None], 0, found + shift * second_T[:, None]).astype(np.int32)
 
 
 def _shorten(first: Encoding, second: Encoding, room: int, too_long: TooLong, record: int, *, whole: bool) -> int:
