@@ -26,7 +26,7 @@ TEXTS = [
 def tokenizer_for(kind):
     """A tokenizer that suits the task."""
     if find(Task, kind)().auto_class != "AutoModelForMaskedLM" and find(Task, kind)().answers_by != "forward":
-        return Bpe(size=300).build(lambda: iter(TEXTS))
+        return Bpe(size=300, mask="<mask>" if kind == "denoise" else None).build(lambda: iter(TEXTS))
     return WordPiece(size=200, min_frequency=1).build(lambda: iter(TEXTS))
 
 

@@ -117,6 +117,7 @@ class Ready:
             examples=settings.batch_examples,
             accumulate=settings.accumulate,
             parts=1 if prepared.task.couples_rows else replicas_for(settings, device()),
+            sizes=lambda rows: prepared.task.sizes(rows, prepared.tokenizer),
         )
 
 

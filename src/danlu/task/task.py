@@ -18,7 +18,7 @@ from danlu.model.written import Written
 from danlu.recipe.part import Part, find
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Encoded, Sizes, sizes_of
 from danlu.text.batching.flat import FlatTokens
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -177,6 +177,10 @@ class Task(Part):
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """Labelled rows out of flat token files, looked up as they are asked for; `limit` and `room` as above."""
         raise AssertionError(f"{self.kind} needs more than text, as reads_tokens says")
+
+    def sizes(self, encoded: Sequence[Encoded], tokenizer: Tokenizer) -> Sizes:
+        """What labelled rows cost once they are collated, which may make others of them."""
+        return sizes_of(encoded)
 
     @abstractmethod
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
