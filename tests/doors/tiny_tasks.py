@@ -25,6 +25,8 @@ TEXTS = [
 @cache
 def tokenizer_for(kind):
     """A tokenizer that suits the task."""
+    if kind == "permuted_lm":
+        return WordPiece(size=200, min_frequency=1).build(lambda: iter(TEXTS))
     if find(Task, kind)().auto_class != "AutoModelForMaskedLM" and find(Task, kind)().answers_by != "forward":
         return Bpe(size=300, mask="<mask>" if kind == "denoise" else None).build(lambda: iter(TEXTS))
     return WordPiece(size=200, min_frequency=1).build(lambda: iter(TEXTS))
@@ -33,7 +35,8 @@ def tokenizer_for(kind):
 def shaped(kind):
     """The task with what it learns from its samples, as its network's shape has it."""
     task = find(Task, kind)()
-    return task.fitted(task.sample).shaped("encoder" if task.auto_class in ENCODERS else "encoder_decoder")
+    reads = task.auto_class in ENCODERS or kind == "permuted_lm"
+    return task.fitted(task.sample).shaped("encoder" if reads else "encoder_decoder")
 
 
 @cache
@@ -50,6 +53,9 @@ def model_for(kind):
     if "Seq2Seq" in task.auto_class:
         sizes = {"layers": 2, "width": 32, "heads": 4, "positions": LIMIT, "dropout": 0.0}
         return Scratch(architecture="bart", **sizes).build(task.auto_class, tokenizer, task.config()).eval()
+    if kind == "permuted_lm":
+        sizes = {"layers": 2, "width": 32, "heads": 4, "positions": LIMIT, "dropout": 0.0}
+        return Scratch(architecture="xlnet", **sizes).build(task.auto_class, tokenizer, task.config()).eval()
     sizes = {
         "vocab_size": len(tokenizer),
         "hidden_size": 32,

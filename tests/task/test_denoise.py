@@ -107,7 +107,12 @@ def test_sentences_change_places_and_stay_whole():
     read, _ = corruption("bart", infill=0).corrupted(ids, WORDS, np.random.default_rng(3))
     text = WORDS.decode(read.tolist())
     assert text != "".join(TEXTS)
-    for sentence in ("床前明月光，疑是地上霜。", "举头望明月，低头思故乡。", " Nobody waits!", "物流太慢，包装也破了。"):
+    for sentence in (
+        "床前明月光，疑是地上霜。",
+        "举头望明月，低头思故乡。",
+        " Nobody waits!",
+        "物流太慢，包装也破了。",
+    ):
         assert sentence in text
     assert ends_of_sentences(WORDS)[WORDS.convert_tokens_to_ids(".")]
 
