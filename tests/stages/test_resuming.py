@@ -31,6 +31,9 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "tag": ({"decoding": "crf"}, ENCODER, WORDS),
     "embed": ({"symmetric": True}, ENCODER, WORDS),
     "rank": ({}, ENCODER, WORDS),
+    "denoise": ({}, ENCODER | {"architecture": "bart"}, BYTES | {"mask": "<mask>"}),
+    "permuted_lm": ({}, ENCODER | {"architecture": "xlnet"}, WORDS),
+    "replaced_token": ({}, ENCODER | {"architecture": "electra"}, WORDS),
 }
 
 
@@ -61,7 +64,11 @@ def trained(kind: str, root: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
     }
     said: list[str] = []
     run = danlu.run({"name": "resumed", "stages": stages}, root=root, say=said.append)
-    return load_file(run["fit"] / "bundle" / "model.safetensors"), said
+    found = load_file(run["fit"] / "bundle" / "model.safetensors")
+    for name in find(Task, kind).learners:  # type: ignore[type-abstract]
+        beside = load_file(run["fit"] / name / "model.safetensors")
+        found |= {f"{name}.{key}": value for key, value in beside.items()}
+    return found, said
 
 
 @pytest.mark.parametrize("kind", CASES)

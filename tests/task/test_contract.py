@@ -79,10 +79,11 @@ def test_a_batch_holds_no_token_that_stands_in_none_of_its_rows(kind):
     task, tokenizer = task_for(kind), tokenizer_for(kind)
     rows = encode(kind, task.sample)
     known = {*tokenizer.all_special_ids, *np.concatenate([*tokens_read(rows)]).tolist()}
+    asked = encode(kind, task.sample, labelled=False)  # what is validated on is looked through as it is learnt from
     batches = [task.collate(rows, LIMIT, tokenizer, np.random.default_rng(seed)) for seed in range(20)]
+    batches.append(task.collate(asked, LIMIT, tokenizer, np.random.default_rng(0)))
     held = {number for batch in batches for number in batch.inputs["input_ids"].flatten().tolist()}
     assert (not held <= known) is task.invents_tokens
-    asked = encode(kind, task.sample, labelled=False)  # what is validated on is looked through as it is learnt from
     assert {*np.concatenate([*tokens_read(asked)]).tolist()} <= known
 
 
@@ -199,7 +200,8 @@ def test_perfect_outputs_give_the_perfect_answer(kind):
 
 
 def perfect(task, row):
-    fixed = {"likelihood": np.zeros((1, 10) if task.kind == "masked_lm" else (2,)), "preference": [[-1, 4], [-2, 3]]}
+    lines = {"masked_lm": (1, 10), "replaced_token": (1, 2)}
+    fixed = {"likelihood": np.zeros(lines.get(task.kind, (2,))), "preference": [[-1, 4], [-2, 3]]}
     if task.answer_form in fixed:
         return np.array(fixed[task.answer_form], np.float32)
     if task.answer_form == "excerpt":

@@ -195,7 +195,7 @@ def test_a_person_sees_what_goes_in_and_what_must_come_out():
     task, _ = built("t5", "t5")
     rows = task.encode([{"text": TEXTS[0]}], WORDS, 64, labelled=True)
     (row,) = readable(task.collate(rows, 64, WORDS, np.random.default_rng(0)), task, WORDS)
-    assert [piece.text for piece in row.pieces if piece.role == "special"][0] == "<extra_id_0>"
+    assert next(piece.text for piece in row.pieces if piece.role == "special") == "<extra_id_0>"
     assert row.label.startswith("<extra_id_0>")
     assert row.label.endswith(WORDS.eos_token)
 

@@ -14,6 +14,7 @@ from danlu.data.record import Record
 from danlu.model.heads import kept_logits
 from danlu.model.own import inside
 from danlu.model.shape import Shape
+from danlu.model.source import Source
 from danlu.model.written import Written
 from danlu.recipe.part import Part, find
 from danlu.refusal import Refusal
@@ -97,6 +98,12 @@ class Task(Part):
     as_begun: ClassVar[tuple[str, ...]] = ()
     """Those of the roles that are the network as the training begins with it, where the recipe gives none."""
 
+    learners: ClassVar[dict[str, str]] = {}
+    """Names of networks that learn beside the one that serves, each with the kind of the task that it learns.
+
+    They come from `roles`, or are made as `learner` says; `loss` finds them by `danlu.model.beside`.
+    """
+
     invents_tokens: ClassVar[bool] = False
     """Whether `collate` puts in tokens beyond the special ones that stand in none of the rows."""
 
@@ -130,6 +137,17 @@ class Task(Part):
         Raises `Refusal` for a model that cannot learn it.
         """
         return self
+
+    def learner(self, name: str, source: Source) -> Source:
+        """Where one of its `learners` comes from if the recipe does not say, beside a network of `source`.
+
+        Raises `Refusal` where there is no such network.
+        """
+        raise AssertionError(f"{self.kind} has no learner '{name}'")
+
+    def taught(self, name: str) -> "Task":
+        """The task that one of its `learners` learns, and that its bundle does."""
+        return find(Task, self.learners[name])()  # type: ignore[type-abstract]
 
     def parameters(self) -> dict[str, Tensor]:
         """Parameters of its own beside those of the network, by name, as they stand; they are trained with it.

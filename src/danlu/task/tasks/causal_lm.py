@@ -1,5 +1,6 @@
 """Causal language modelling: each token from those before it (Bengio et al., 2003; Radford et al., 2018)."""
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -9,7 +10,6 @@ from pydantic import Field
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
-from danlu.task.likelihood import likelihood_of
 from danlu.task.next_tokens import PackedTokens, packed_rows
 from danlu.task.task import Output, Prediction
 from danlu.text.batching.encoded import Encoded, Ids, Row
@@ -105,8 +105,10 @@ class CausalLm(PackedTokens):
         return DocumentRows(tokens, limit, _of_one_document, overlap=1)
 
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """See `likelihood_of`."""
-        return likelihood_of(outputs)
+        """`{"negative_log_likelihood", "tokens", "perplexity"}`; the perplexity of no token is None."""
+        total, tokens = (float(value) for value in np.stack(outputs).astype(np.float64).sum(0))
+        perplexity = math.exp(min(total / tokens, 700)) if tokens else None  # exp(710) is no float64
+        return {"negative_log_likelihood": total, "tokens": int(tokens), "perplexity": perplexity}
 
     def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
         """What a perfect model would say: nothing to regret."""
