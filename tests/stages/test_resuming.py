@@ -31,8 +31,6 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "tag": ({"decoding": "crf"}, ENCODER, WORDS),
     "embed": ({"symmetric": True}, ENCODER, WORDS),
     "rank": ({}, ENCODER, WORDS),
-    "denoise": ({}, ENCODER | {"architecture": "bart"}, BYTES | {"mask": "<mask>"}),
-    "permuted_lm": ({}, ENCODER | {"architecture": "xlnet"}, WORDS),
     "replaced_token": ({}, ENCODER | {"architecture": "electra"}, WORDS),
 }
 
