@@ -44,6 +44,9 @@ ASKED = {
     "code": ("def add_price(", {"perplexity", "tokens", "negative_log_likelihood"}),
     "encoder": ({"text": "明月出天山，苍茫云海间。", "text_pair": "长风几万里，吹度玉门关。"}, {"label", "scores"}),
     "distil": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
+    "denoise": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
+    "permute": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
+    "discriminate": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood", "replaced"}),
     "pretrain": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
 }
 

@@ -6,6 +6,7 @@ import torch
 import transformers
 from transformers import BertConfig, LlamaConfig
 
+from danlu.model.beside import put_beside
 from danlu.model.sources.scratch import Scratch
 from danlu.recipe.part import find
 from danlu.task.task import Task
@@ -25,15 +26,18 @@ TEXTS = [
 @cache
 def tokenizer_for(kind):
     """A tokenizer that suits the task."""
+    if kind in ("permuted_lm", "replaced_token"):
+        return WordPiece(size=200, min_frequency=1).build(lambda: iter(TEXTS))
     if find(Task, kind)().auto_class != "AutoModelForMaskedLM" and find(Task, kind)().answers_by != "forward":
-        return Bpe(size=300).build(lambda: iter(TEXTS))
+        return Bpe(size=300, mask="<mask>" if kind == "denoise" else None).build(lambda: iter(TEXTS))
     return WordPiece(size=200, min_frequency=1).build(lambda: iter(TEXTS))
 
 
 def shaped(kind):
     """The task with what it learns from its samples, as its network's shape has it."""
     task = find(Task, kind)()
-    return task.fitted(task.sample).shaped("encoder" if task.auto_class in ENCODERS else "encoder_decoder")
+    reads = task.auto_class in ENCODERS or kind in ("permuted_lm", "replaced_token")
+    return task.fitted(task.sample).shaped("encoder" if reads else "encoder_decoder")
 
 
 @cache
@@ -50,6 +54,13 @@ def model_for(kind):
     if "Seq2Seq" in task.auto_class:
         sizes = {"layers": 2, "width": 32, "heads": 4, "positions": LIMIT, "dropout": 0.0}
         return Scratch(architecture="bart", **sizes).build(task.auto_class, tokenizer, task.config()).eval()
+    if kind in ("permuted_lm", "replaced_token"):
+        sizes = {"layers": 2, "width": 32, "heads": 4, "positions": LIMIT, "dropout": 0.0}
+        source = Scratch(architecture="xlnet" if kind == "permuted_lm" else "electra", **sizes)
+        model = source.build(task.auto_class, tokenizer, task.config())
+        for name in task.learners:
+            put_beside(model, {name: task.learner(name, source).build("AutoModelForMaskedLM", tokenizer, {})})
+        return model.eval()
     sizes = {
         "vocab_size": len(tokenizer),
         "hidden_size": 32,

@@ -33,6 +33,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "rank": ({}, ENCODER, WORDS),
     "masked_lm": ({"units": "words", "spans": 0.3, "share": 0.1, "share_end": 0.6}, ENCODER, WORDS),
     "next_sentence": ({"masking": {"share_end": 0.4}}, ENCODER, WORDS),
+    "replaced_token": ({}, ENCODER | {"architecture": "electra"}, WORDS),
 }
 
 
@@ -63,7 +64,11 @@ def trained(kind: str, root: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
     }
     said: list[str] = []
     run = danlu.run({"name": "resumed", "stages": stages}, root=root, say=said.append)
-    return load_file(run["fit"] / "bundle" / "model.safetensors"), said
+    found = load_file(run["fit"] / "bundle" / "model.safetensors")
+    for name in find(Task, kind).learners:  # type: ignore[type-abstract]
+        beside = load_file(run["fit"] / name / "model.safetensors")
+        found |= {f"{name}.{key}": value for key, value in beside.items()}
+    return found, said
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -17,6 +17,9 @@ from danlu.stages.stage import Place, Stage
 
 BERT = {"kind": "scratch", "layers": 1, "width": 32, "heads": 2, "positions": 48, "dropout": 0.1}
 GPT = BERT | {"architecture": "gpt2"}
+T5 = {"architecture": "t5", "positions": 24}
+MARKED = {"kind": "extended", "base": {"kind": "char"}, "sentinels": 20}
+MEND = {"kind": "denoise", "corruption": {"kind": "t5", "density": 0.3}}
 TRAIN = {"steps": 12, "rate": 1e-2, "batch_tokens": 256, "precision": "float32", "evaluate": 6}
 
 
@@ -43,14 +46,21 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     stages = {
         "clean": {"kind": "prepare", "data": data, "dedup": "exact", "split": {"validation": 0.2, "test": 0.2}},
         "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "char"}},
+        "marked": {"kind": "tokenizer", "data": "@clean", "tokenizer": MARKED},
         "letters": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "char", "style": "decoder"}},
         "rows": {"kind": "shards", "data": "@clean", "tokenizer": "@vocab", "task": classify, "longest": 48},
         "flat": {"kind": "shards", "data": "@clean", "tokenizer": "@vocab"},
         "stream": {"kind": "shards", "data": "@clean", "tokenizer": "@letters"},
+        "spans": {"kind": "shards", "data": "@clean", "tokenizer": "@marked"},
+        "texts": {"kind": "shards", "data": "@clean", "tokenizer": "@marked", "task": MEND, "longest": 24},
         "plain": section("@clean", task=classify),
         "sharded": section("@rows", task=classify, tokenizer="@rows"),
         "masked": section("@flat", task={"kind": "masked_lm"}),
         "causal": section("@stream", task={"kind": "causal_lm"}, tokenizer="@letters", model=GPT),
+        "mended": section("@spans", task=MEND, tokenizer="@marked", model=BERT | {"architecture": "t5"}),
+        "stored": section("@texts", task=MEND, tokenizer="@marked", model=BERT | T5),
+        "records": section("@clean", task=MEND, tokenizer="@marked", model=BERT | T5),
+        "permuted": section("@flat", task={"kind": "permuted_lm"}, model=BERT | {"architecture": "xlnet"}),
         "loose": section("@stream", task={"kind": "causal_lm", "pack": False}, tokenizer="@letters", model=GPT),
     }
     return danlu.run({"name": "tiny", "seed": 1, "stages": stages}, root=root / "runs")
@@ -69,7 +79,12 @@ def test_rows_from_shards_train_to_the_same_bits_as_records(whole: Run) -> None:
     assert ours.facts["provenance"]["records"] == theirs.facts["provenance"]["records"]
 
 
-@pytest.mark.parametrize("name", ["masked", "causal", "loose"])
+def test_texts_that_are_corrupted_anew_train_from_shards_to_the_same_bits_as_from_records(whole: Run) -> None:
+    records, stored = weights(whole["records"]), weights(whole["stored"])
+    assert all(torch.equal(value, stored[name]) for name, value in records.items())
+
+
+@pytest.mark.parametrize("name", ["masked", "causal", "loose", "mended", "permuted"])
 def test_language_models_train_from_flat_files(whole: Run, name: str) -> None:
     lines = [json.loads(line) for line in (whole[name] / "log.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]

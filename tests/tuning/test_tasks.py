@@ -43,6 +43,10 @@ def carried(kind: str, family: str) -> str | None:
         name = Task.model_validate(kind).shaped(shape).auto_class
     except Refusal:
         return None
+    if (
+        name == "AutoModelForPreTraining"
+    ):  # what that is each family says for itself; see tests/task/test_replaced_token
+        return None
     known = type(config) in getattr(transformers, name)._model_mapping
     own = {"encoder": "CausalLM" not in name, "decoder": True, "encoder_decoder": "Seq2Seq" in name}
     return name if known and own[shape] else None
@@ -115,10 +119,10 @@ def tuned(network: Network, tokenizer: Tokenizer, method: str, kind: str, family
 
 def test_every_method_is_asked_of_every_task_by_each_family_that_carries_it() -> None:
     counts = {family: sum(each == family for _, each in CARRIED) for family in FAMILIES}
-    assert counts == {"bert": 14, "llama": 20, "gpt2": 20, "marian": 4}
-    assert len(ALL) == len(kinds(Method)) * len(CARRIED) == 11 * 58
-    assert len(REFUSED) == 33
-    assert len(ALL) - len(TRIED) == 33 + len(HEADLESS)
+    assert counts == {"bert": 14, "llama": 20, "gpt2": 20, "marian": 5}
+    assert len(ALL) == len(kinds(Method)) * len(CARRIED) == 11 * 59
+    assert len(REFUSED) == 34
+    assert len(ALL) - len(TRIED) == 34 + len(HEADLESS)
 
 
 @pytest.mark.parametrize(("kind", "family"), HEADLESS)

@@ -20,6 +20,7 @@ PROMISES = {
     "policy": "danlu.model.policy",
     "template": "danlu.text.dialogue.template",
     "task": "danlu.task.task",
+    "corruption": "danlu.task.corruption",
     "engine": "danlu.engine.engine",
     "method": "danlu.tuning.method",
     "remedy": "danlu.continual.remedy",

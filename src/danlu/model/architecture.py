@@ -18,7 +18,10 @@ Architecture = Literal["bert", "roberta", "electra", "xlnet", "gpt2", "llama", "
 
 @dataclass(frozen=True)
 class Sizes:
-    """What all architectures have; `layers` are those of each side, `feed_forward` is the width between."""
+    """What all architectures have; `layers` are those of each side, `feed_forward` is the width between.
+
+    `embedding` is the width of word embeddings where they may have one of their own.
+    """
 
     layers: int
     width: int
@@ -26,6 +29,7 @@ class Sizes:
     feed_forward: int | None
     positions: int
     dropout: float
+    embedding: int | None = None
 
     @property
     def between(self) -> int:
@@ -86,7 +90,7 @@ def _roberta(sizes: Sizes, tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def _electra(sizes: Sizes, tokenizer: Tokenizer) -> dict[str, Any]:
-    return _bert(sizes, tokenizer) | {"embedding_size": sizes.width}
+    return _bert(sizes, tokenizer) | {"embedding_size": sizes.embedding or sizes.width}
 
 
 def _xlnet(sizes: Sizes, _: Tokenizer) -> dict[str, Any]:

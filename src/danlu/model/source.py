@@ -38,6 +38,15 @@ class Source(Part):
     def shape(self) -> Shape:
         """What the network is made of, told without its weights."""
 
+    def narrower(self, share: float) -> "Source":
+        """A source of the same family whose network has about a share of this one's width.
+
+        Raises `Refusal` where none can be made.
+        """
+        raise Refusal(
+            f"a network of kind '{self.kind}' comes with its own width; name the smaller one beside it under 'roles'"
+        )
+
     def tokenizer_path(self) -> str | None:
         """The folder or name whose tokenizer belongs to the weights; None for a fresh network."""
         return None
@@ -60,7 +69,7 @@ _HEADS = {
     "AutoModelForCausalLM": ("predicts the next token (causal_lm)", "masked_lm"),
     "AutoModelForMaskedLM": ("guesses hidden tokens (masked_lm)", "causal_lm"),
     "AutoModelForMultipleChoice": ("has a head for choices", "of what it can do"),
-    "AutoModelForPreTraining": ("has heads for tokens and pairs (next_sentence)", "masked_lm"),
+    "AutoModelForPreTraining": ("has heads for pretraining (next_sentence, replaced_token)", "masked_lm"),
     "AutoModelForSeq2SeqLM": ("reads one text and writes another", "of what it can do"),
 }
 

@@ -182,6 +182,12 @@ def course(
     scenario, tasks = _scenario(scenario, lessons, tasks)
     together = scenario != "task-incremental"
     heads = {name: TOGETHER if together else name for name in lessons}
+    for name, task in tasks.items():
+        if task.learners:
+            raise Refusal(
+                f"tasks.{name}: '{task.kind}' trains {' and '.join(task.learners)} beside the network, which tasks in "
+                "turn do not share; learn it in a stage of kind 'train'"
+            )
     prepared = Prepared(source, tuning.reading(chosen), chosen, next(iter(tasks.values())), [], place.seed)
     found = Course(lessons, tasks, heads, counts, scenario, prepared, known["precision"], place)
     for name in lessons:

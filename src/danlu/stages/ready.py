@@ -21,6 +21,7 @@ from danlu.model.own import put_in
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
 from danlu.refusal import Refusal
+from danlu.stages.learners import with_learners
 from danlu.stages.memory import Memory
 from danlu.stages.sharded import Sharded, sharded
 from danlu.stages.sources import Data, at_place, has_split, records_of, tokenizer_of
@@ -50,7 +51,7 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a model is built from; building twice gives the same weights."""
+    """What a model is built from, and what learns beside it; building twice gives the same weights."""
 
     source: Source
     tuning: Method
@@ -58,6 +59,7 @@ class Prepared:
     task: Task
     rewriters: list[Rewriter]
     seed: int
+    learners: Mapping[str, Source] = field(default_factory=dict)
 
     def base_model(self) -> PreTrainedModel:
         """The model with its first weights, in float32."""
@@ -119,6 +121,7 @@ class Ready:
             accumulate=settings.accumulate,
             parts=1 if prepared.task.couples_rows else replicas_for(settings, device()),
             along=along,
+            sizes=lambda rows: prepared.task.sizes(rows, prepared.tokenizer),
         )
         return made
 
@@ -184,6 +187,7 @@ def roles_for(
         Refusal: there are more or fewer than the task names, or one has not learnt this task, or reads other tokens.
     """
     task, wanted = prepared.task, prepared.task.roles
+    sources = {name: source for name, source in sources.items() if name not in task.learners}
     begun = [name for name in wanted if name in task.as_begun and name not in sources]
     if {*sources, *begun} != set(wanted):
         needs = f"needs {', '.join(wanted)}" if wanted else "has none"
@@ -254,7 +258,7 @@ def network(prepared: Prepared, precision: str, say: Say) -> tuple[nn.Module, Pr
     own = task.parameters()
     if own and prepared.source.tokenizer_path() is not None:  # a folder has the network alone
         say(f"{', '.join(own)}: of the task {task.kind} itself, so it begins as the recipe says, not as it was learnt")
-    whole = put_in(built, own)
+    whole = with_learners(put_in(built, own), replace(prepared, task=task), say)
     if not any(parameter.requires_grad for parameter in whole.parameters()):
         raise Refusal(
             f"tuning '{prepared.tuning.kind}' finds nothing to train, for the model has no head and the task "

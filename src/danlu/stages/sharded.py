@@ -77,7 +77,7 @@ class Sharded:
         if self.manifest.form == "tokens":
             return task.rows(FlatTokens(self.folder, self.manifest), tokenizer, limit, room)
         rows = Rows(self.folder, self.manifest)
-        longest = int(rows.sizes.widths.max())
+        longest = int(task.sizes(rows, tokenizer).widths.max())
         if longest > limit:
             raise Refusal(
                 f"{self.folder}: a row has {longest:,} tokens and the model takes {limit:,}; "

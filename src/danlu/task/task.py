@@ -14,11 +14,12 @@ from danlu.data.record import Record
 from danlu.model.heads import kept_logits
 from danlu.model.own import inside
 from danlu.model.shape import Shape
+from danlu.model.source import Source
 from danlu.model.written import Written
 from danlu.recipe.part import Part, find
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Encoded, Sizes, sizes_of
 from danlu.text.batching.flat import FlatTokens
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -100,6 +101,12 @@ class Task(Part):
     role_learns: ClassVar[Mapping[str, str]] = {}
     """Of roles that must be given, the task that a network is trained with to take it."""
 
+    learners: ClassVar[dict[str, str]] = {}
+    """Names of networks that learn beside the one that serves, each with the kind of the task that it learns.
+
+    They come from `roles`, or are made as `learner` says; `loss` finds them by `danlu.model.beside`.
+    """
+
     invents_tokens: ClassVar[bool] = False
     """Whether `collate` puts in tokens beyond the special ones that stand in none of the rows."""
 
@@ -133,6 +140,17 @@ class Task(Part):
         Raises `Refusal` for a model that cannot learn it.
         """
         return self
+
+    def learner(self, name: str, source: Source) -> Source:
+        """Where one of its `learners` comes from if the recipe does not say, beside a network of `source`.
+
+        Raises `Refusal` where there is no such network.
+        """
+        raise AssertionError(f"{self.kind} has no learner '{name}'")
+
+    def taught(self, name: str) -> "Task":
+        """The task that one of its `learners` learns, and that its bundle does."""
+        return find(Task, self.learners[name])()  # type: ignore[type-abstract]
 
     def parameters(self) -> dict[str, Tensor]:
         """Parameters of its own beside those of the network, by name, as they stand; they are trained with it.
@@ -180,6 +198,10 @@ class Task(Part):
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """Labelled rows out of flat token files, looked up as they are asked for; `limit` and `room` as above."""
         raise AssertionError(f"{self.kind} needs more than text, as reads_tokens says")
+
+    def sizes(self, encoded: Sequence[Encoded], tokenizer: Tokenizer) -> Sizes:
+        """What labelled rows cost once they are collated, which may make others of them."""
+        return sizes_of(encoded)
 
     @abstractmethod
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:

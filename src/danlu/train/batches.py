@@ -13,7 +13,7 @@ import torch
 from danlu.machine.crew import compute_with
 from danlu.machine.seed import generator
 from danlu.text.batching.batch import Batch, Slice
-from danlu.text.batching.encoded import Encoded, sizes_of
+from danlu.text.batching.encoded import Encoded, Sizes, sizes_of
 from danlu.text.batching.reader import Reader
 
 Collate = Callable[[list[Encoded], int, np.random.Generator], Batch]
@@ -28,6 +28,7 @@ class Batches:
     - `encoded`: a list, or rows that are read from shards as they are asked for.
     - `parts`: how many replicas share a batch.
     - `along`: `collate` of the group of a number, where it changes along the training.
+    - `sizes`: what each row costs once it is collated.
     """
 
     encoded: Sequence[Encoded]
@@ -38,6 +39,7 @@ class Batches:
     accumulate: int
     parts: int
     along: Callable[[int], Collate] | None = None
+    sizes: Callable[[Sequence[Encoded]], Sizes] = sizes_of
 
     def an_epoch(self) -> int:
         """Groups in one pass over the data."""
@@ -79,7 +81,7 @@ class Batches:
     @cached_property
     def reader(self) -> Reader:
         """Which rows make which batch."""
-        return Reader(sizes_of(self.encoded), self.seed, tokens=self.tokens, examples=self.examples)
+        return Reader(self.sizes(self.encoded), self.seed, tokens=self.tokens, examples=self.examples)
 
     def plan(self, epoch: int) -> list[Slice]:
         """The batches of an epoch, in order."""

@@ -180,7 +180,7 @@ def test_words_are_learnt_by_the_pieces_that_they_save():
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (Extended(base=Bpe(size=264)), "adds 'tokens', as many as 'learn' says, or 'special' ones"),
+        (Extended(base=Bpe(size=264)), "adds 'tokens', as many as 'learn' says, 'special' ones"),
         (Extended(base=Bpe(size=264), special=(" ",)), "under 'special' is white space"),
         (Extended(base=Bpe(size=264), tokens=("ok", " ")), "is white space"),
     ],

@@ -34,6 +34,9 @@ class Scratch(Source):
     feed_forward: int | None = Field(
         default=None, ge=8, description="width between; None: 4 x width, llama and qwen3 8/3"
     )
+    embedding: int | None = Field(
+        default=None, ge=8, description="width of the word embeddings of electra; None: as the hidden states"
+    )
     positions: int = Field(default=512, ge=8, description="longest row, in tokens")
     dropout: float = Field(default=0.1, ge=0, lt=1)
     seed: int = Field(default=0, description="of the first weights")
@@ -46,6 +49,8 @@ class Scratch(Source):
         _, width, heads = self._sizes()
         if width % heads or (width // heads) % 2:
             raise ValueError(f"width {width} must be an even multiple of heads {heads}")
+        if self.embedding is not None and self.architecture != "electra":
+            raise ValueError("'embedding' is for the architecture electra; leave it out for others")
         if self.attention == "neighbours" and self.architecture != "bert":
             raise ValueError("attention 'neighbours' is for the architecture bert; leave it out for others")
         return self
@@ -60,7 +65,7 @@ class Scratch(Source):
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             layers, width, heads = self._sizes()
-            sizes = Sizes(layers, width, heads, self.feed_forward, self.positions, self.dropout)
+            sizes = Sizes(layers, width, heads, self.feed_forward, self.positions, self.dropout, self.embedding)
             settings = configuration(self.architecture, sizes, tokenizer, config)
             refuse_without(auto_class, settings, f"architecture '{self.architecture}'")
             network: PreTrainedModel = getattr(transformers, auto_class).from_config(settings)
@@ -70,6 +75,17 @@ class Scratch(Source):
             if self.attention == "neighbours":
                 look_at_neighbours(network.base_model)  # type: ignore[arg-type]
             return network
+
+    def narrower(self, share: float) -> Self:
+        """See `Source.narrower`: fewer heads as wide as before, and of electra the word embeddings as they are."""
+        _, width, heads = self._sizes()
+        fewer = max(1, round(heads * share))
+        sizes = {"heads": fewer, "width": fewer * (width // heads)}
+        if self.feed_forward is not None:
+            sizes["feed_forward"] = max(8, round(self.feed_forward * fewer / heads))
+        if self.architecture == "electra":
+            sizes["embedding"] = self.embedding or width
+        return self.model_copy(update=sizes)
 
     def shape(self) -> Shape:
         """As the architecture says."""

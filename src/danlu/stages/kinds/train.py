@@ -19,6 +19,7 @@ from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
 from danlu.machine.files import write_text
+from danlu.model.beside import taken_apart
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
 from danlu.model.own import inside, put_in, taken_out
@@ -27,6 +28,7 @@ from danlu.model.source import Say, Source
 from danlu.model.word_rows import parameters_of, word_rows
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.stages.learners import learners_for, leave_learners, with_learners
 from danlu.stages.left import leave
 from danlu.stages.ready import (
     Prepared,
@@ -76,7 +78,7 @@ class Train(Stage):
     model: Source
     task: Task
     roles: dict[str, Source] = Field(
-        default={}, description="frozen networks that the loss of the task reads, by the names that the task gives them"
+        default={}, description="other networks that the loss of the task reads, by the names that the task gives them"
     )
     tuning: Method = Full()
     train: Training = Training()
@@ -146,7 +148,9 @@ class Train(Stage):
         tokenizer = tokenizer_for(source, self.tokenizer, place)
         rewriters = rewriters_for(self.data, place)
         task = fitted(with_segmenters(self.task, place), learnt).shaped(source.shape())
-        prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed)
+        given = {name: source_at(role, place) for name, role in self.roles.items() if name in task.learners}
+        learners = learners_for(task, given, source)
+        prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed, learners)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model, prepared = network(prepared, precision, say)
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
@@ -206,12 +210,13 @@ class Train(Stage):
     def _save(self, place: Place, ready: Ready, best: Best) -> None:
         """Put the best weights into a fresh float32 model, so that what was frozen is exactly what it was."""
         prepared, precision, learnt = ready.prepared, ready.precision, ready.learnt
-        model = put_in(prepared.tuned_model(), prepared.task.parameters())
+        model = with_learners(put_in(prepared.tuned_model(), prepared.task.parameters()), prepared)
         parameters, state = dict(model.named_parameters()), self.tuning.state(model)
         with torch.no_grad():
             put_into(parameters, best, ready)
             for name, value in best.method.items():
                 state[name].copy_(value)
+        learnt_beside = taken_apart(model)
         prepared = replace(prepared, task=_settled(prepared.task.learnt(taken_out(model)), model, ready))
         roles = {name: source.to_plain() for name, source in self.roles.items()}
         provenance = {
@@ -223,14 +228,10 @@ class Train(Stage):
             "validation": best.score,
         } | ({"roles": roles} if roles else {})
         examples = (ready.validation or learnt.records)[:EXAMPLES]
-        leave(
-            place,
-            prepared,
-            model,
-            provenance,
-            precision="float32" if precision == "float16" else precision,
-            examples=[prepared.task.kept(record) for record in examples],
-        )
+        kept = [prepared.task.kept(record) for record in examples]
+        how = {"precision": "float32" if precision == "float16" else precision, "examples": kept}
+        leave_learners(place, prepared, learnt_beside, provenance, **how)
+        leave(place, prepared, model, provenance, **how)
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -16,6 +16,9 @@ tokens that a causal language model puts around documents."""
 
 UNKNOWN = "<unk>"
 
+SENTINEL = "<extra_id_{}>"
+"""What tokenizers call the tokens that stand for hidden spans (Raffel et al., 2020), by their numbers from 0."""
+
 _ROLES: dict[str, dict[str, str]] = {
     "encoder": {"pad": "<pad>", "unk": UNKNOWN, "cls": "<cls>", "sep": "<sep>", "mask": "<mask>"},
     "decoder": {"pad": "<pad>", "unk": UNKNOWN, "bos": "<s>", "eos": "</s>", "mask": "<mask>"},

@@ -14,6 +14,7 @@ from danlu.data.characters.scripts import HAN, KANA, UNSPACED, kinds_of
 from danlu.data.characters.side_by_side import code_points
 from danlu.refusal import Refusal
 from danlu.text.segmenting.segmenter import Segmenter
+from danlu.text.tokenizing.special import SENTINEL
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.tokenizing.word_counts import Cut, count_segmented, count_words
@@ -32,6 +33,12 @@ class Extended(TokenizerSource):
     special: tuple[str, ...] = Field(
         default=(), description="special tokens to add, which no text makes, such as those around a middle"
     )
+    sentinels: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="special tokens <extra_id_0> and so on to add, which 'denoise' hides spans behind",
+    )
     learn: int = Field(default=0, ge=0, description="how many more to take from the training text, by pieces saved")
     min_frequency: int = Field(default=5, ge=1, description="how often a word that is learnt must occur")
     segmenter: Segmenter | None = Field(
@@ -42,18 +49,19 @@ class Extended(TokenizerSource):
         """Add the tokens. Raises `Refusal` where there is none to add, and for one that is empty or white space."""
         from tokenizers import AddedToken
 
-        if not self.tokens and not self.learn and not self.special:
+        marks = (*self.special, *(SENTINEL.format(number) for number in range(self.sentinels)))
+        if not self.tokens and not self.learn and not marks:
             raise Refusal(
-                "a tokenizer of kind 'extended' adds 'tokens', as many as 'learn' says, or 'special' ones; give one of "
-                "them"
+                "a tokenizer of kind 'extended' adds 'tokens', as many as 'learn' says, 'special' ones, or as many "
+                "'sentinels'; give one of them"
             )
         for name, tokens in (("tokens", self.tokens), ("special", self.special)):
             empty = next((token for token in tokens if not token.strip()), None)
             if empty is not None:
                 raise Refusal(f"the token {empty!r} under '{name}' is white space; leave it out")
         tokenizer = self.base.build(texts)
-        if self.special:
-            special = [AddedToken(token, normalized=False) for token in self.special]
+        if marks:
+            special = [AddedToken(token, normalized=False) for token in marks]
             tokenizer.add_special_tokens({"extra_special_tokens": special}, replace_extra_special_tokens=False)
         known = tokenizer.get_vocab()
         wanted = list(dict.fromkeys(token for token in self.tokens if token not in known))

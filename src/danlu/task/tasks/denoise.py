@@ -1,0 +1,272 @@
+"""Denoising: write what is missing in a corrupted text (BART, T5, UL2)."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from danlu.data.record import Record
+from danlu.model.heads import cross_entropy_sum, unwrapped
+from danlu.model.probe import refuse_looking_ahead
+from danlu.model.shape import Shape
+from danlu.model.source import borders_alike
+from danlu.refusal import Refusal
+from danlu.task.columns import text_in
+from danlu.task.corruption import Corruption
+from danlu.task.framed import Frame
+from danlu.task.inputs import model_inputs
+from danlu.task.likelihood import likelihood_of
+from danlu.task.next_tokens import regrets
+from danlu.task.task import Inputs, Output, Prediction, Task, Truth
+from danlu.task.two_sides import joined
+from danlu.text.batching.batch import Batch, pad, rounded_count
+from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes, sizes_of
+from danlu.text.batching.flat import DocumentRows, FlatTokens
+from danlu.text.batching.windows import TooLong, cut, documents, windows
+from danlu.text.tokenizing.special import padding_id
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+TEXT = "text"
+"""The target of a row that is corrupted when it is collated: the tokens of the text, -100 for those around it."""
+
+
+class Denoise(Task):
+    """Write what a corruption has hidden of a text, or the whole text.
+
+    An encoder-decoder reads the corrupted text on one side; a decoder goes on with it in its row. Rows to learn from
+    are whole texts, or windows as long as their corrupted sides may be; each time they are collated they are corrupted
+    anew. Others are corrupted by their content, the same way every time.
+    Legend: B rows, T tokens read, U tokens written. Output of a row: negative log-likelihood (nats) and tokens, (2,).
+    """
+
+    columns: ClassVar[dict[str, str]] = {"text": "text"}
+    repeats: ClassVar[bool] = False
+    answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "likelihood"
+    answer_form: ClassVar[str] = "likelihood"
+    metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
+    reads_tokens: ClassVar[bool] = True
+    sample: ClassVar[tuple[Record, ...]] = (
+        {"text": "雨停了。孩子们跑到院子里玩。"},
+        {"text": "The shop opens at ten. Nobody was there yet."},
+        {"text": "他把信放在桌上，然后关灯出门。"},
+    )
+
+    corruption: Corruption = Field(
+        default_factory=lambda: Corruption.model_validate("bart"), validate_default=True, description="of the text"
+    )
+    shape: Literal["decoder", "encoder_decoder"] | None = Field(default=None, description="None: as the model is")
+    start: int | None = Field(default=None, ge=0, description="token that a decoder begins with; None: the model's own")
+    too_long: TooLong = "split"
+
+    @property
+    def auto_class(self) -> str:  # type: ignore[override]
+        """As its shape is."""
+        return "AutoModelForCausalLM" if self.shape == "decoder" else "AutoModelForSeq2SeqLM"
+
+    def shaped(self, shape: Shape) -> Self:
+        """See `Task.shaped`; an encoder alone cannot write."""
+        if shape == "encoder":
+            raise Refusal(
+                f"the task {self.kind} writes what is missing, which an encoder alone cannot; give an encoder-decoder "
+                "(bart, t5, marian), or choose the task masked_lm"
+            )
+        if shape == "decoder" and not self.corruption.tells_apart:
+            raise Refusal(
+                f"task.corruption '{self.corruption.kind}' is for models with an encoder and a decoder, for in one row "
+                "nothing tells where the corrupted text ends; choose t5 or ul2"
+            )
+        if shape == "decoder" and self.start is not None:
+            raise Refusal("task.start is for models with an encoder and a decoder, and this is a decoder; leave it out")
+        if self.shape not in (None, shape):
+            raise Refusal(f"task.shape is '{self.shape}', and the model is a {shape}; leave 'shape' out")
+        return self.model_copy(update={"shape": shape})
+
+    def config(self) -> dict[str, Any]:
+        """Families that can be either, such as BERT, are to be decoders; what the decoder of two begins with."""
+        if self.shape == "decoder":
+            return {"is_decoder": True}
+        return {} if self.start is None else {"decoder_start_token_id": self.start}
+
+    def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
+        """This task with the token by which the model's decoder begins.
+
+        Raises `Refusal` for a decoder that sees what it is to write, and where nothing says what it begins or ends
+        with.
+        """
+        Frame.of(tokenizer)
+        if self.shape == "decoder":
+            why = "a token is seen by those before it, so that writing it teaches nothing"
+            refuse_looking_ahead(model, tokenizer, f"{why}; choose a decoder, or an encoder-decoder")
+            return self
+        inner = unwrapped(model)
+        told = (getattr(inner, "generation_config", None), inner.config)
+        found = (self.start, *(getattr(each, "decoder_start_token_id", None) for each in told))
+        start = next((number for number in found if number is not None), None)
+        if start is None:
+            raise Refusal("config.json names no 'decoder_start_token_id'; write the task's 'start', a token's number")
+        suited = self.model_copy(update={"start": start})
+        borders_alike(inner, suited.config())
+        return suited
+
+    def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
+        """One row a text, or one a window without overlap; where `labelled` the text itself, else corrupted.
+
+        Corrupted ones have `target_ids` for a decoder beside an encoder, and the target `tokens` for one alone.
+        """
+        frame, texts = Frame.of(tokenizer), [text_in(record, number) for number, record in enumerate(records)]
+        longest = self._longest(tokenizer, frame, limit)
+        found = []
+        for record, ids in enumerate(documents(texts, tokenizer)):
+            whole = Encoded(record, (Row(ids),))
+            slides_T = np.zeros(len(ids), bool)
+            slides_T[frame.lead : len(ids) - frame.trail] = True
+            found += [whole] if len(ids) <= longest else cut(whole, slides_T, longest, self.too_long, overlap=0)
+        for item in found:
+            if labelled:
+                item.targets = self._labels(frame, item.row)
+            else:
+                ids = item.row.input_ids
+                sides = self._corrupted(ids, frame, tokenizer, np.random.default_rng(zlib.crc32(ids.tobytes())))
+                self._lay_out(item, *sides, frame)
+        return found
+
+    def prompts(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
+        """The text as it stands, its mask tokens as what the corruption hides with; what is missing is written."""
+        frame, found = Frame.of(tokenizer), []
+        texts = [text_in(record, number) for number, record in enumerate(records)]
+        for item in windows(texts, tokenizer, limit, "stop", blanks=True):
+            ids = item.row.input_ids
+            inside = ids[len(frame.before) :]
+            last = len(inside) - (len(frame.after) if inside[-1:].tolist() == frame.after[-1:].tolist() else 0)
+            read = self.corruption.asked(inside[:last], tokenizer)
+            item.rows = (Row(frame.source(read) if self.shape != "decoder" else np.r_[frame.begin, read]),)
+            found.append(item)
+        return found
+
+    def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
+        """Texts, or windows of what a batch has room for under `split`, where a model takes rows of any length."""
+        bounded = min(limit, room or limit) if self.too_long == "split" else limit
+        return self.encode(records, tokenizer, bounded, labelled=True)
+
+    def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
+        """One row a document, or one a window without overlap, each with the document's special tokens."""
+        frame = Frame.of(tokenizer)
+        longest = self._longest(tokenizer, frame, min(limit, room or limit))
+        return DocumentRows(tokens, longest, lambda row: self._labels(frame, row), around=(frame.lead, frame.trail))
+
+    def sizes(self, encoded: Sequence[Encoded], tokenizer: Tokenizer) -> Sizes:
+        """See `Task.sizes`: both sides as long as they can get."""
+        frame = Frame.of(tokenizer)
+        return self._sides(np.asarray(sizes_of(encoded).widths, np.int64) - frame.lead - frame.trail, frame)
+
+    def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
+        """The target `tokens`, -100 where nothing counts: (B, T) of decoders, else (B, U) beside `decoder_input_ids`.
+
+        Rows are padded to what they come to, not to `width`, for most get shorter.
+        """
+        frame, laid = Frame.of(tokenizer), []
+        for item in encoded:
+            new = Encoded(item.record, item.rows, item.targets, item.target_ids)
+            if TEXT in item.targets:
+                self._lay_out(new, *self._corrupted(item.row.input_ids, frame, tokenizer, rng), frame)
+            laid.append(new)
+        wide = _wide(max(map(len, laid)), width)
+        inputs = model_inputs([item.row for item in laid], wide, tokenizer)
+        if self.shape == "decoder":
+            tokens_BU = pad([item.targets["tokens"] for item in laid], wide, -100)
+        else:
+            assert self.start is not None, "the task has to be suited to its model first"
+            written = [np.zeros(0, np.int32) if item.target_ids is None else item.target_ids for item in laid]
+            wide = _wide(max(1, *map(len, written)), width)
+            tokens_BU = pad(written, wide, -100)
+            read = [np.r_[self.start, ids[:-1]].astype(np.int32) for ids in written]
+            inputs["decoder_input_ids"] = pad(read, wide, padding_id(tokenizer))
+        return Batch(
+            inputs=inputs,
+            targets={"tokens": tokens_BU},
+            counts={"tokens": int((tokens_BU >= 0).sum())},
+            examples=np.arange(len(encoded)),
+            tokens=sum(len(item) + (0 if item.target_ids is None else len(item.target_ids)) for item in laid),
+        )
+
+    def places(self, batch: Batch) -> Tensor:
+        """Where a token counts."""
+        return batch.targets["tokens"] >= 0
+
+    def forward(self, model: nn.Module, inputs: Inputs, places: Tensor | None = None) -> dict[str, Tensor]:
+        """See `Task.forward`; no cache is kept."""
+        return super().forward(model, {**inputs, "use_cache": False}, places)
+
+    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of what is written, summed."""
+        return {"tokens": cross_entropy_sum(said["logits"], batch.targets["tokens"][self.places(batch)])}
+
+    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
+        """Negative log-likelihood and number of tokens of each row."""
+        tokens_BU = batch.targets["tokens"]
+        return list(torch.stack([regrets(said["logits"], tokens_BU), (tokens_BU >= 0).sum(1)], 1).cpu().numpy())
+
+    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        """See `likelihood_of`."""
+        return likelihood_of(outputs)
+
+    def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
+        """What is to be written, special tokens included, and where in the row of a decoder it stands."""
+        values = batch.targets["tokens"][row]
+        words = str(tokenizer.decode(values[values >= 0].tolist()))
+        if self.shape != "decoder":
+            return words, []
+        return words, [None, *(Truth() if value >= 0 else None for value in values.tolist()[:-1])]
+
+    def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
+        """What a perfect model would say: nothing to regret."""
+        return 0.0, 0
+
+    def _longest(self, tokenizer: Tokenizer, frame: Frame, limit: int) -> int:
+        """Tokens of a document, or of a window of one, whose sides are not longer than `limit`.
+
+        Raises `Refusal` where the tokenizer lacks what such a text needs.
+        """
+        limit = min(limit, self.max_length or limit)
+        lengths_N = np.arange(1, 2 * limit)
+        sides = self._sides(lengths_N, frame)
+        fits_N = (sides.widths <= limit) & (True if sides.targets is None else sides.targets <= limit)
+        longest = int(lengths_N[fits_N][-1]) if fits_N.any() else 1
+        self.corruption.look_at(tokenizer, longest)
+        return longest + frame.lead + frame.trail
+
+    def _sides(self, lengths_N: Any, frame: Frame) -> Sizes:
+        """What texts of these lengths cost, ends included."""
+        read_N, written_N = self.corruption.lengths(lengths_N)
+        if self.shape == "decoder":
+            return Sizes(read_N + written_N + len(frame.begin) + 1)
+        return Sizes(read_N + len(frame.before) + len(frame.after), targets=written_N + 1)
+
+    def _corrupted(self, ids_T: Ids, frame: Frame, tokenizer: Tokenizer, rng: np.random.Generator) -> tuple[Ids, Ids]:
+        return self.corruption.corrupted(frame.content(ids_T), tokenizer, rng)
+
+    def _lay_out(self, item: Encoded, read: Ids, written: Ids, frame: Frame) -> None:
+        """Put both sides of a corrupted text where the network has them."""
+        if self.shape == "decoder":
+            made = joined(
+                Encoded(item.record, (Row(np.r_[frame.begin, read].astype(np.int32)),)), frame.target(written)
+            )
+            item.rows, item.targets = made.rows, made.targets
+        else:
+            item.rows, item.targets, item.target_ids = (Row(frame.source(read)),), {}, frame.target(written)
+
+    @staticmethod
+    def _labels(frame: Frame, row: Row) -> dict[str, Ids]:
+        """The tokens of the text, -100 around it."""
+        labels_T = np.full(len(row), -100, np.int32)
+        labels_T[frame.lead : len(row) - frame.trail] = frame.content(row.input_ids)
+        return {TEXT: labels_T}
+
+
+def _wide(longest: int, width: int) -> int:
+    """Few shapes, and none beyond the model's limit."""
+    return min(rounded_count(longest), max(longest, width))
