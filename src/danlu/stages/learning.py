@@ -115,7 +115,7 @@ class Learning:
         within = course.within(method)
         how = {"precision": precision, "folder": folder, "fingerprint": place.fingerprint, "seed": place.seed}
         run = TrainingRun(networks, batches, several.loss, settings, within, **how)  # type: ignore[arg-type]
-        best = run.train(f"{self.name} {' '.join(names)}", validation, place.watch)
+        best = run.train(f"{self.name} {' '.join(names)}", validation, place.watch, place.say)
         if run.stopped:
             raise Stopped(f"{place.name}: stopped while it learnt {', '.join(names)}; the same call goes on from there")
         left, known = {**best.weights, **best.method}, {name for name, _ in networks.named_parameters()}

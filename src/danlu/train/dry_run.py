@@ -110,10 +110,8 @@ def _steps(
     optimizer = build_optimizer(
         settings.optimizer,
         parameters,
-        rate=0.0,
-        weight_decay=0.0,
-        betas=settings.betas,
-        momentum=settings.momentum,
+        rate=settings.rate,  # no step has one
+        **settings.moves(),
     )
     replicas = [model, *(replica(model) for _ in range(batches.parts - 1))]
     begun = time.monotonic()

@@ -55,6 +55,7 @@ from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import precision_of, step_of
 from danlu.train.events import Best, Stopped
+from danlu.train.held import bytes_a_parameter
 from danlu.train.run import TrainingRun, Validation
 from danlu.train.settings import Training
 from danlu.tuning.features import cached_trunk
@@ -108,7 +109,7 @@ class Train(Stage):
         _remove_leftovers(place.folder)
         ready = self.ready(place)
         run = self.restored(ready, place)
-        held = run.bytes_a_parameter(bool(ready.validation))
+        held = bytes_a_parameter(run, bool(ready.validation))
         _tell_plan(place, run, ready.prepared.task, ready.model, ready.precision, held)
         with ExitStack() as stack:
             if self.tuning.freezes_trunk:
@@ -116,7 +117,7 @@ class Train(Stage):
                 stack.enter_context(cached_trunk(ready.model, batches, place.folder))
             stack.enter_context(ready.roles.keeping(place.folder))
             validation = self._validation(stack, ready, run.state.step, place) if ready.validation else None
-            best = run.train(place.name, validation, place.watch)
+            best = run.train(place.name, validation, place.watch, place.say)
         stopped, step = run.stopped, run.state.step
         if run.lost:
             _say_lost(place, run.lost, step, best)
@@ -173,6 +174,7 @@ class Train(Stage):
             folder=place.folder,
             fingerprint=place.fingerprint,
             seed=place.seed,
+            spell=lambda ids: str(ready.prepared.tokenizer.decode(ids)),
         )
 
     def _refuse_vain_patience(self, validation: list[Record]) -> None:
