@@ -21,6 +21,7 @@ from danlu.model.fast import prepare_for_training
 from danlu.model.heads import unwrapped
 from danlu.model.own import inside
 from danlu.model.positions import longest_row
+from danlu.model.recomputed import recompute_layers
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.course import Course, learnt_labels
@@ -96,6 +97,8 @@ class Learning:
         networks.train_heads(frozenset(course.heads[name] for name in (*several.tasks, *old)))
         for head in networks.names:
             prepare_for_training(networks.of(head), precision)
+            if settings.recompute:
+                recompute_layers(networks.of(head))
         whole = any(task.couples_rows for task in several.tasks.values())
         batches = Batches(
             everything,

@@ -45,7 +45,7 @@ from danlu.stages.ready import (
 from danlu.stages.retaining import Retained, retaining
 from danlu.stages.sources import Data, rewriters_for
 from danlu.stages.stage import Place, Reference, Stage
-from danlu.stages.trial import try_a_step
+from danlu.stages.trial import recompute, try_a_step
 from danlu.stages.validating import askable, encoded_to_validate
 from danlu.stages.vocabulary import keep_what_is_read, put_into
 from danlu.task.task import Task
@@ -150,6 +150,8 @@ class Train(Stage):
         prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model, prepared = network(prepared, precision, say)
+        if self.train.recompute:
+            recompute(model, self.tuning)
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
         if not learnt.shards:
             _say_losses(say, encoded, learnt.count, prepared.task)
