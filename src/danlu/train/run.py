@@ -39,6 +39,7 @@ from danlu.train.events import (
     unwatched,
 )
 from danlu.train.finite import REMEDY, BadBatches, Spell, all_finite
+from danlu.train.fitting import memory_refused, refuse_too_few
 from danlu.train.guard import Guard, Standing
 from danlu.train.lines import line
 from danlu.train.loop import Loss, Scaler, Step, steps
@@ -90,6 +91,7 @@ class TrainingRun:
         """
         self.model, self.batches, self.loss, self.settings, self.method = model, batches, loss, settings, method
         self.folder, self.precision, self.seed = folder, precision, seed
+        refuse_too_few(batches)
         self.steps_an_epoch = batches.an_epoch()
         self.total = settings.total_steps(self.steps_an_epoch)
         self.parameters = lay_out(settings.optimizer, model, method.groups(model, self.total))
@@ -118,6 +120,7 @@ class TrainingRun:
             TrainingBar(name, self.total, self.state.step) as bar,
             noted_interrupts() as interrupted,
             closing(self.events(validation)) as events,
+            memory_refused(name),
         ):
             for event in events:
                 record(event)
