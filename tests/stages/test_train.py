@@ -93,7 +93,7 @@ def test_logs_hold_every_number_that_is_promised(whole: Run) -> None:
     lines = read(whole["full"] / "log.jsonl")
     steps, validations = ([line for line in lines if ("validation" in line) is kind] for kind in (False, True))
     keys = {"step", "epoch", "loss", "rate", "gradient_norm", "tokens_per_second", "seconds"}
-    keys |= {"share_of_limit", "limit", "limit_in_the_middle"}
+    keys |= {"share_of_limit", "limit", "limit_in_the_middle", "attention", "padding", "data_wait", "optimizer"}
     assert all(line.keys() == keys for line in steps)
     assert [line["step"] for line in steps] == list(range(2, 41, 2))  # some twenty lines of a short training
     assert [line["step"] for line in validations] == [10, 20, 30, 40]

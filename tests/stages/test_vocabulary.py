@@ -1,6 +1,7 @@
 """A training of the rows that the data read ends where one of the whole vocabulary ends, bit by bit."""
 
 import json
+import math
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 import danlu
 from danlu.model import fast, word_rows
 from danlu.stages.stage import Place, Stage
+from danlu.text.batching.batch import Batch
 from danlu.train.recorders.jsonl import read
 from danlu.train.run import TrainingRun
 from danlu.train.settings import Training
@@ -85,13 +87,16 @@ def trained(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trai
     return run
 
 
+OF_TIME = ("seconds", "data_wait", "optimizer")
+
+
 def same(one: Path, other: Path) -> bool:
     """Whether weights, losses, norms and validations have the same bits."""
     lines = []
     for folder in (one, other):
         told = [dict(line) for line in read(folder / "log.jsonl")]
         for line in told:
-            for name in ("tokens_per_second", "share_of_limit", "limit", "limit_in_the_middle", "seconds"):
+            for name in (*OF_TIME, "tokens_per_second", "share_of_limit", "limit", "limit_in_the_middle"):
                 line.pop(name, None)
         lines.append(told)
     first, second = (load_file(folder / "bundle" / "model.safetensors") for folder in (one, other))
@@ -112,15 +117,32 @@ def same(one: Path, other: Path) -> bool:
         {"tuning": {"kind": "full", "layer_decay": 0.7, "unfreeze": 2}, "train": TRAIN | {"average": 0.5}},
         {"task": "tag", "train": TRAIN | {"precision": "bfloat16"}},
         {"train": TRAIN | {"optimizer": "sgd", "weight_decay": 0.0}},
+        {"train": TRAIN | {"optimizer": "muon", "average": 0.5}},
         {"model": SMALL | {"architecture": "gpt2"}, "train": TRAIN | {"clip": 0.01}},
         {"model": SMALL | {"architecture": "llama"}, "task": "tag", "train": TRAIN | {"average": 0.5}},
     ],
-    ids=("plain", "replicas", "average", "layers", "bfloat16", "sgd", "gpt2", "llama"),
+    ids=("plain", "replicas", "average", "layers", "bfloat16", "sgd", "muon", "gpt2", "llama"),
 )
 def test_bundle_losses_and_validations_have_the_bits_of_the_whole_table(
     trained: Trained, fields: dict[str, Any]
 ) -> None:
     assert same(trained("whole", narrow=False, **fields), trained("narrow", narrow=True, **fields))
+
+
+def test_a_step_that_is_left_out_moves_no_word(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    penalised = TrainingRun._penalised
+
+    def spoilt(self: TrainingRun, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        factor = math.nan if self.state.step in (2, 5) else 1.0
+        return {name: value * factor for name, value in penalised(self, model, batch).items()}
+
+    monkeypatch.setattr(TrainingRun, "_penalised", spoilt)
+    fields = {"train": TRAIN | {"average": 0.5}}
+    whole = trained("whole", narrow=False, **fields)
+    assert same(whole, trained("narrow", narrow=True, **fields))
+    assert [line["step"] for line in read(whole / "log.jsonl") if "event" in line] == [3, 6]
+    (text,) = json.loads((whole / "bad-batches" / "step-00000002.json").read_text("utf-8"))["batches"][0]["texts"][:1]
+    assert text.startswith("[CLS]")
 
 
 def test_words_that_no_record_had_have_decayed_and_are_answered_afterwards(trained: Trained) -> None:
@@ -180,9 +202,10 @@ class Watching(Full):
         {"tuning": Watching()},
         {"train": TRAIN | {"precision": "float16"}},
         {"train": TRAIN | {"optimizer": "sgd"}},
+        {"train": TRAIN | {"optimizer": "adafactor", "weight_decay": 0.0}},
         {"model": SMALL | {"architecture": "llama"}, "task": "causal_lm"},
     ],
-    ids=("invents", "frozen", "watching", "float16", "sgd", "answers"),
+    ids=("invents", "frozen", "watching", "float16", "sgd", "adafactor", "answers"),
 )
 def test_the_table_stays_whole_where_more_than_what_is_read_may_matter(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]

@@ -15,9 +15,8 @@ from danlu.refusal import Refusal
 from danlu.train import checkpoint
 from danlu.train.average import Average
 from danlu.train.checkpoint import STATE, TENSORS, State, precision_of
-from danlu.train.layouts.flat import FlatParameters
 from danlu.train.loop import steps
-from danlu.train.optimizer import OptimizerName, build_optimizer
+from danlu.train.optimizer import LAYOUTS, OptimizerName, build_optimizer, lay_out
 
 
 class Training:
@@ -27,7 +26,7 @@ class Training:
         self, small: SimpleNamespace, name: OptimizerName = "adamw", dtype: torch.dtype = torch.float32
     ) -> None:
         self.small, self.model = small, small.Net(dropout=0.1).to(dtype)
-        self.parameters = FlatParameters(self.model)
+        self.parameters = lay_out(name, self.model)
         self.optimizer: Optimizer = build_optimizer(
             name, self.parameters, rate=1e-2, weight_decay=0.1, betas=(0.9, 0.98), momentum=0.9
         )
@@ -67,7 +66,7 @@ def equal(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_what_goes_on_ends_bit_by_bit_where_the_unbroken_one_ends(
     small: SimpleNamespace, tmp_path: Path, name: OptimizerName, dtype: torch.dtype
 ) -> None:

@@ -1,18 +1,23 @@
 """The dry run foretells: time that depends on the batch alone, memory that is really held, the largest batch first."""
 
+import re
 import time
+from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from torch import Tensor, nn
 
 from danlu.machine.peak import Peak, room
+from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded, Row
-from danlu.train import fair
+from danlu.train import fair, fitting
 from danlu.train.batches import Batches
 from danlu.train.dry_run import dry_run
+from danlu.train.fitting import memory_refused
 from danlu.train.settings import Training
 
 A_TOKEN = 2e-5  # seconds
@@ -58,8 +63,9 @@ def test_the_time_of_all_steps_is_foretold_from_a_few(features: bool, monkeypatc
     assert found.steps == 5 * found.steps_an_epoch == 5 * len(made.plan(0))
     assert found.seconds == pytest.approx(padded * A_TOKEN * (1 if features else 5))
     assert found.padding == pytest.approx(1 - sum(lengths) / padded)
-    assert found.largest == model.seen[0] == max(model.seen, key=lambda shape: (shape[0] * shape[1], shape[1]))
-    assert len(model.seen) <= 6
+    assert found.largest == model.seen[3] == max(model.seen, key=lambda shape: (shape[0] * shape[1], shape[1]))
+    assert [rows for rows, _ in model.seen[:3]] == [found.largest[0] // of for of in (8, 8, 4)]
+    assert len(model.seen) <= 9
 
 
 SPEEDS = [(0.0, None, 1), (0.02, None, 2), (0.02, 24, 2), (5.0, None, 1)]
@@ -81,7 +87,52 @@ def test_a_size_of_batches_that_is_clearly_faster_is_told(
     assert (found.setting, found.size) == (name, times * own)
     a_row = [a_step / rows + 20 * A_TOKEN for rows in (24, 48)]
     assert found.gain == pytest.approx(a_row[0] / a_row[1] - 1, rel=0.1)
-    assert len(model.seen) <= 6 + 4 * 3
+    assert len(model.seen) <= 9 + 4 * 3
+
+
+class Hungry(nn.Module):
+    """Holds a MB or so for each row until the gradients are there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+        self.rows = 0
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        self.rows = max(self.rows, len(ids_BT))
+        return (torch.ones(len(ids_BT), 2**17).exp() * self.weight[0]).exp().sum()
+
+
+@pytest.mark.parametrize("examples", [None, 400])
+def test_a_batch_that_is_larger_than_memory_is_refused_before_it_is_tried_with_the_largest_that_fits(
+    examples: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, model = batches([10] * 400, 4000, examples), Hungry()
+    now = psutil.Process().memory_info().rss
+    monkeypatch.setattr(fitting, "room", lambda: now + int(500e6))
+    setting, a_row = ("batch_tokens", 10) if examples is None else ("batch_examples", 1)
+    with pytest.raises(Refusal, match=rf"train\.{setting}: the largest batch, 400 rows of 10 tokens, would ") as told:
+        dry_run(model, made, loss, Training(steps=3), precision="float32")
+    assert model.rows == 100
+    found = re.search(r"fits is about ([\d,]+), and 'recompute: true'", str(told.value))
+    assert found is not None
+    assert 100 * a_row <= int(found[1].replace(",", "")) < 400 * a_row
+    monkeypatch.undo()
+    assert dry_run(model, batches([10] * 40, 4000), loss, Training(steps=3), precision="float32").largest == (40, 10)
+
+
+@pytest.mark.parametrize("words", ["DefaultCPUAllocator: can't allocate memory: you tried", "something else"])
+def test_what_finds_no_memory_is_told_in_a_sentence(words: str) -> None:
+    expected = Refusal if "memory" in words else RuntimeError
+    told = r"lower train\.batch_tokens" if "memory" in words else words
+    with pytest.raises(expected, match=told), memory_refused("x"):
+        raise RuntimeError(words)
+
+
+def test_data_that_do_not_fill_a_step_are_refused() -> None:
+    made = replace(batches([10] * 40, 100), accumulate=6)
+    with pytest.raises(Refusal, match=r"train\.accumulate: a step is to take 6 batches, and all data make 5; lower it"):
+        dry_run(Hungry(), made, loss, Training(), precision="float32")
 
 
 def test_a_peak_sees_what_was_held_and_let_go_again() -> None:

@@ -25,6 +25,7 @@ LAYOUTS = [
     for _, kind in inspect.getmembers(module, inspect.isclass)
     if issubclass(kind, Parameters) and kind.__module__ == module.__name__
 ]
+SHAPED = [(layout, name) for name, layout in optimizers.LAYOUTS.items() if name in ("adafactor", "muon")]
 every_layout = pytest.mark.parametrize("layout", LAYOUTS)
 every_dtype = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 
@@ -58,10 +59,10 @@ def test_the_model_computes_what_it_computed_and_matrices_and_vectors_are_apart(
     assert torch.equal(model(**inputs), before)
     assert all(p is named[name] for name, p in model.named_parameters())
     assert all(torch.equal(named[name], value) for name, value in values.items())
-    assert [share.decays for share in parameters.shares] == [True, False]
-    for share in parameters.shares:
-        decaying = sum(p.numel() for p in named.values() if (p.dim() >= 2) is share.decays)
-        assert sum(tensor.numel() for tensor in share.tensors) == decaying
+    for decays in (True, False):
+        decaying = sum(p.numel() for p in named.values() if (p.dim() >= 2) is decays)
+        held = [tensor for share in parameters.shares if share.decays is decays for tensor in share.tensors]
+        assert sum(tensor.numel() for tensor in held) == decaying
     assert parameters.begin(0) == list(range(len(named)))
 
 
@@ -164,8 +165,10 @@ def test_vectors_do_not_decay(small: SimpleNamespace) -> None:
         torch.testing.assert_close(parameter.detach(), before[name] * factor)
 
 
-@every_layout
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [*((layout, name) for layout in LAYOUTS for name in ("adamw", "sgd")), *SHAPED],
+)
 def test_a_frozen_group_stands_still_and_gathers_nothing_until_it_begins(
     small: SimpleNamespace, layout: type[Parameters], name: str
 ) -> None:
@@ -184,8 +187,9 @@ def test_a_frozen_group_stands_still_and_gathers_nothing_until_it_begins(
             torch.equal(value, dict(small.Net().named_parameters())[name]) for name, value in weights(model, late)
         )
         assert still is (step < 3)
-        kept = [key for key in parameters.state(moving) if "exp_avg" in key or "momentum" in key]
-        assert len(kept) == (2 if name == "adamw" else 1) * (2 if step < 3 else 4)
+        kept = {int(key.split(".")[1]) for key in parameters.state(moving) if key.startswith("optimizer")}
+        moved = [bool(share.factor) for share in parameters.shares for _ in share.tensors]
+        assert kept == {place for place, moves in enumerate(moved) if moves}
     alone = layout(second := small.Net())
     theirs = optimizer(name, alone, weight_decay=0.1, momentum=0.9)
     for _ in range(2):
@@ -246,11 +250,3 @@ def test_there_is_no_master_beside_float32(
     parameters = layout(small.Net().to(dtype))
     values = sum(p.numel() for _, p in parameters.named)
     assert storage_bytes(parameters.tensors()) == bytes_each * values
-
-
-@pytest.mark.parametrize(("name", "momentum", "expected"), [("adamw", 0.0, 8), ("sgd", 0.9, 4), ("sgd", 0.0, 0)])
-def test_what_an_optimizer_keeps_is_found_by_trying_it(
-    small: SimpleNamespace, name: optimizers.OptimizerName, momentum: float, expected: int
-) -> None:
-    settings = {"weight_decay": 0.1, "betas": (0.9, 0.98), "momentum": momentum}
-    assert optimizers.bytes_a_value(name, **settings) == expected

@@ -38,6 +38,11 @@ class Peak:
         if torch.cuda.is_available():
             self.bytes = torch.cuda.max_memory_allocated()
 
+    def so_far(self) -> int:
+        """The most that was held until now."""
+        self._look()
+        return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else self.bytes
+
     def _watch(self) -> None:
         while not self._done.wait(EVERY):
             self._look()

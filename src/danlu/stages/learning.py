@@ -21,6 +21,7 @@ from danlu.model.fast import prepare_for_training
 from danlu.model.heads import unwrapped
 from danlu.model.own import inside
 from danlu.model.positions import longest_row
+from danlu.model.recomputed import recompute_layers
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.course import Course, learnt_labels
@@ -96,6 +97,8 @@ class Learning:
         networks.train_heads(frozenset(course.heads[name] for name in (*several.tasks, *old)))
         for head in networks.names:
             prepare_for_training(networks.of(head), precision)
+            if settings.recompute:
+                recompute_layers(networks.of(head))
         whole = any(task.couples_rows for task in several.tasks.values())
 
         def along(number: int) -> Collate:
@@ -120,7 +123,7 @@ class Learning:
         within = course.within(method)
         how = {"precision": precision, "folder": folder, "fingerprint": place.fingerprint, "seed": place.seed}
         run = TrainingRun(networks, batches, several.loss, settings, within, **how)  # type: ignore[arg-type]
-        best = run.train(f"{self.name} {' '.join(names)}", validation, place.watch)
+        best = run.train(f"{self.name} {' '.join(names)}", validation, place.watch, place.say)
         if run.stopped:
             raise Stopped(f"{place.name}: stopped while it learnt {', '.join(names)}; the same call goes on from there")
         left, known = {**best.weights, **best.method}, {name for name, _ in networks.named_parameters()}

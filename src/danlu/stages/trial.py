@@ -10,16 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from danlu.machine.device import device
 from danlu.machine.hub import first_line
+from danlu.model.dropout import seed_dropout
 from danlu.model.fast import use_our_attention
 from danlu.model.heads import unwrapped
+from danlu.model.recomputed import layers_kept, recompute_layers, recomputes
 from danlu.model.source import refuse_without
 from danlu.refusal import Refusal
 from danlu.task.task import Task
-from danlu.text.batching.batch import Slice
+from danlu.text.batching.batch import Batch, Slice
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.train.batches import Batches
 from danlu.tuning.features import cached_trunk
@@ -43,6 +45,20 @@ def suited(model: nn.Module, task: Task, tokenizer: Tokenizer, say: Callable[[st
         return task.suited(model, tokenizer, say)
 
 
+def recompute(model: nn.Module, method: Method) -> None:
+    """Let the layers of a model be computed anew on the way back.
+
+    Raises:
+        Refusal: they cannot be, or nothing would be gained.
+    """
+    if method.freezes_trunk:
+        raise Refusal(
+            f"train.recompute: no gradient enters the layers with the tuning method '{method.kind}', so nothing is "
+            "kept of them that could be computed anew; leave it out"
+        )
+    recompute_layers(model)
+
+
 def try_a_step(batches: Batches, model: nn.Module, roles: Roles, method: Method, folder: Path) -> None:
     """The loss and the gradients of the shortest of the first rows; nothing of them stays.
 
@@ -57,8 +73,24 @@ def try_a_step(batches: Batches, model: nn.Module, roles: Roles, method: Method,
         (batch,) = batches.micro_batches(piece, (0, 0), device())
         if method.freezes_trunk:
             stack.enter_context(cached_trunk(model, [batch], folder))
-        sum(roles.loss(model, batch).values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
+        if anew := recomputes(model):
+            with layers_kept(model), torch.no_grad():
+                right = _loss(roles, model, batch)
+        loss = _loss(roles, model, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
     model.zero_grad(set_to_none=True)
+    if anew and not torch.allclose(loss.detach(), right, rtol=1e-3, equal_nan=True):
+        raise Refusal(
+            f"train.recompute: the layers of '{unwrapped(model).config.model_type}' lose what the tuning method "
+            f"'{method.kind}' hands them when they are computed anew (loss {float(loss):.4g} instead of "
+            f"{float(right):.4g}); leave it out, or use another method"
+        )
+
+
+def _loss(roles: Roles, model: nn.Module, batch: Batch) -> Tensor:
+    seed_dropout(0)
+    torch.manual_seed(0)
+    return sum(roles.loss(model, batch).values(), torch.zeros((), device=device()))
 
 
 @contextmanager

@@ -44,5 +44,5 @@ def put_into(parameters: Mapping[str, Tensor], best: Best, ready: Ready) -> None
         others = table[absent].to(narrow[name].weight.dtype).float()  # as the training rounded it when it began
         total = ready.settings.total_steps(ready.batches().an_epoch())
         groups = ready.prepared.tuning.groups(ready.model, total)
-        unread(others, name, ready.settings, groups, best.step, total)
+        unread(others, name, ready.settings, groups, best.step, total, frozenset(best.left_out))
         table[kept], table[absent] = weight.to(table.device), others

@@ -38,6 +38,7 @@ class State:
     - `scale`, `good`: of the float16 loss scaler.
     - `threads`, `replicas`: sums depend on them in their last bits.
     - `precision`: what `auto` was measured to be; another measurement may say otherwise.
+    - `guard`: see `danlu.train.guard.Standing`.
     - `best_values`, `best_method`: parameters and the method's own tensors there, none where the present ones are it.
     """
 
@@ -51,6 +52,7 @@ class State:
     stale: int = 0
     scale: float = 65536.0
     good: int = 0
+    guard: dict[str, Any] = field(default_factory=dict)
     best_values: list[Tensor] = field(default_factory=list)
     best_method: Kept = field(default_factory=dict)
 

@@ -1,7 +1,7 @@
 """A few steps of a training before it begins: whether the largest batch fits, and how long all of it will take."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,6 +14,7 @@ from danlu.model.replica import replica
 from danlu.text.batching.batch import Batch, Slice
 from danlu.train.batch_size import Faster, faster, in_turn, rivals
 from danlu.train.batches import Batches
+from danlu.train.fitting import memory_refused, probes, refuse_too_few, tried
 from danlu.train.loop import Loss, Scaler, steps
 from danlu.train.optimizer import build_optimizer, lay_out
 from danlu.train.settings import Training
@@ -58,27 +59,32 @@ def dry_run(
 
     With `features` the trunk is frozen and its outputs are computed once, so one forward pass is what counts. With
     `sizes` a few more steps tell whether other sizes of batches are faster, where there is memory for them.
-    Raises `Refusal` for a loss that is not finite.
+    Raises `Refusal` for a loss that is not finite, and for a batch that does not fit: it is tried with a part of its
+    rows first.
     """
+    refuse_too_few(batches)
     planned = batches.plan(0)
     largest = max(planned, key=lambda piece: (piece.tokens, piece.width))
     ordered = sorted(planned, key=lambda piece: piece.width)
     places = np.linspace(0, len(ordered) - 1, SHAPES).round().astype(int)
     chosen = [largest, largest, *(ordered[place] for place in dict.fromkeys(places.tolist()))]
+    first = probes(largest)
     others, taken = rivals(batches, planned) if sizes and not features else {}, list[float]()
 
     def pieces() -> Iterator[Slice]:
+        yield from tried(first, largest, batches, peak)
         yield from chosen
         if others and len(taken) == len(chosen) and HELD * peak.bytes < room():
             yield from in_turn(others, taken[1] * next(iter(others.values())).tokens / largest.tokens)
 
-    with Peak() as peak:
+    with Peak() as peak, memory_refused("a trial of the largest batch"):
+        least = len(first) + 2
         timed = (
-            _forward(model, batches, chosen, loss)
+            _forward(model, batches, pieces(), loss, least)
             if features
-            else _steps(model, batches, pieces(), loss, settings, precision)
+            else _steps(model, batches, pieces(), loss, settings, precision, least)
         )
-        taken += islice(timed, len(chosen))
+        taken += islice(timed, len(first), len(first) + len(chosen))
     seconds = np.array(taken)
     found = faster(batches, others, [*timed]) if others else None
     measured = chosen[1 : len(seconds)]
@@ -103,17 +109,21 @@ def dry_run(
 
 
 def _steps(
-    model: nn.Module, batches: Batches, chosen: Iterable[Slice], loss: Loss, settings: Training, precision: str
+    model: nn.Module,
+    batches: Batches,
+    chosen: Iterable[Slice],
+    loss: Loss,
+    settings: Training,
+    precision: str,
+    least: int,
 ) -> Iterator[float]:
-    """Seconds of a whole step on each batch; the first of them also makes the optimizer's state."""
+    """Seconds of a whole step on each batch, of so many at `least`; the first also makes the optimizer's state."""
     parameters = lay_out(settings.optimizer, model)
     optimizer = build_optimizer(
         settings.optimizer,
         parameters,
-        rate=0.0,
-        weight_decay=0.0,
-        betas=settings.betas,
-        momentum=settings.momentum,
+        rate=settings.rate,  # no step has one
+        **settings.moves(),
     )
     replicas = [model, *(replica(model) for _ in range(batches.parts - 1))]
     begun = time.monotonic()
@@ -128,11 +138,11 @@ def _steps(
         scaler=Scaler() if precision == "float16" else None,
     ):
         yield step.seconds
-        if time.monotonic() - begun > LONGEST and step.number:
+        if time.monotonic() - begun > LONGEST and step.number + 1 >= least:
             return
 
 
-def _forward(model: nn.Module, batches: Batches, chosen: Sequence[Slice], loss: Loss) -> Iterator[float]:
+def _forward(model: nn.Module, batches: Batches, chosen: Iterable[Slice], loss: Loss, least: int) -> Iterator[float]:
     begun = time.monotonic()
     for number, group in enumerate(_groups(model, batches, chosen)):
         start = time.perf_counter()
@@ -141,7 +151,7 @@ def _forward(model: nn.Module, batches: Batches, chosen: Sequence[Slice], loss: 
                 for value in loss(model, batch).values():
                     float(value)
         yield time.perf_counter() - start
-        if time.monotonic() - begun > LONGEST and number:
+        if time.monotonic() - begun > LONGEST and number + 1 >= least:
             return
 
 

@@ -15,12 +15,14 @@ class Best:
     """What a training ends with, and where it was reached.
 
     - `weights`: by name, float32; views of what the training holds. `method`: what the method keeps beside them.
+    - `left_out`: numbers of steps that were not taken.
     """
 
     weights: dict[str, Tensor]
     method: dict[str, Tensor]
     step: int
     score: float | None
+    left_out: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,23 @@ class Validated:
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something that a person should hear of a step: it was left out, or its loss has risen far; and its line."""
+
+    line: Line
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The training has gone back to where it stood after so many steps; what was told of later ones holds no more."""
+
+    line: Line
+    told: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """There is a checkpoint of so many steps."""
 
@@ -59,7 +78,7 @@ class Ended:
     best: Best
 
 
-Event = Stepped | Reported | Validated | Saved | Ended
+Event = Stepped | Reported | Validated | Noticed | Returned | Saved | Ended
 
 Leave = Literal["checkpoint", "best"]
 """What a training that is stopped leaves: a checkpoint from which it goes on, or the best weights so far as well."""

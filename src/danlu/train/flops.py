@@ -13,14 +13,26 @@ def flops_a_token(model: nn.Module, width: float) -> float:
     (Kaplan et al., 2020). Attention adds 4 * width * hidden size a layer and token. The head, pooler,
     embeddings and norms are left out, so the share of the limit is understated.
     """
+    return _weights(model) + _attention(model, width)
+
+
+def attention_share(model: nn.Module, width: float) -> float:
+    """Which share of that is attention itself: the products whose number grows with the width."""
+    attention = _attention(model, width)
+    return attention / max(1.0, _weights(model) + attention)
+
+
+def _weights(model: nn.Module) -> float:
     weights = 0.0
-    below = trunk(model)
-    for name, module in below.named_modules():
+    for name, module in trunk(model).named_modules():
         weight = module._parameters.get("weight")  # peft's wrappers show the weight of the layer inside as theirs
         if weight is not None and weight.dim() == 2 and not isinstance(module, nn.Embedding) and "pooler" not in name:
             weights += weight.numel() * (6 if weight.requires_grad else 4)
-    if not isinstance(below, PreTrainedModel):  # features that were computed before stand in for the layers
-        return weights
+    return weights
+
+
+def _attention(model: nn.Module, width: float) -> float:
+    if not isinstance(trunk(model), PreTrainedModel):  # features that were computed before stand in for the layers
+        return 0.0
     config = unwrapped(model).config
-    attention = 4.0 * width * int(config.hidden_size) * int(config.num_hidden_layers)
-    return weights + 3 * attention
+    return 3 * 4.0 * width * int(config.hidden_size) * int(config.num_hidden_layers)

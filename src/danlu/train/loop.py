@@ -14,10 +14,11 @@ from torch.optim import Optimizer
 
 from danlu.machine.crew import Crew
 from danlu.model.dropout import seed_dropout
-from danlu.refusal import Refusal
 from danlu.text.batching.batch import LOGGED, Batch
 from danlu.train.fair import FairCores, Gradients, shape_of
+from danlu.train.finite import NotFinite, refused
 from danlu.train.parameters import Parameters
+from danlu.train.timing import Spent, Waited, places
 
 Loss = Callable[[nn.Module, Batch], dict[str, Tensor]]
 """Sum of each objective's loss over what counts, by the names in `Batch.counts`."""
@@ -32,7 +33,8 @@ class Step:
     - `rate`: learning rate that was used.
     - `gradient_norm`: before clipping.
     - `tokens`: tokens that are not padding.
-    - `seconds`: from the batch being ready to the weights being new.
+    - `seconds`: from the batch being ready to the weights being new; `spent`: where they went.
+    - `taken`: whether the weights have moved; they have not where loss or gradients are no finite numbers.
     """
 
     number: int
@@ -42,10 +44,17 @@ class Step:
     gradient_norm: float
     tokens: int
     seconds: float
+    spent: Spent
+    taken: bool = True
 
 
 class Scaler:
-    """Loss scaling for float16 (Micikevicius et al., 2018): halved on overflow, doubled after 2,000 good steps."""
+    """Loss scaling for float16 (Micikevicius et al., 2018): halved on overflow, doubled after 2,000 good steps.
+
+    It does not fall further than to `LOWEST`, where what overflows does so by itself.
+    """
+
+    LOWEST = 0.5
 
     def __init__(self, scale: float = 65536.0, good: int = 0) -> None:
         """Start from `scale`, a power of two so that it keeps every digit, and `good` good steps in a row."""
@@ -55,7 +64,7 @@ class Scaler:
         """Learn from whether the gradients of a step were finite."""
         self.good = self.good + 1 if finite else 0
         if not finite:
-            self.scale /= 2
+            self.scale = max(self.LOWEST, self.scale / 2)
         elif self.good == 2000:
             self.scale, self.good = self.scale * 2, 0
 
@@ -72,25 +81,27 @@ def steps(
     start: int = 0,
     seed: int = 0,
     scaler: Scaler | None = None,
+    not_finite: NotFinite = refused,
 ) -> Iterator[Step]:
     """Train one optimizer step for each group of micro-batches and yield what happened.
 
     Micro-batches go to the replicas in turn, which compute side by side; their gradients are summed in
     float32 in a fixed order, and each objective is divided by its own count in the whole group, so that splitting a
-    batch changes nothing. Raises `Refusal` for a loss or gradient that is not finite, before the weights move.
+    batch changes nothing. A step whose loss or gradient is not finite is left out, and `not_finite` hears of it unless
+    float16 has overflowed, which a lower scale mends.
     """
     device = next(replicas[0].parameters()).device
     crew, alone = Crew(len(replicas)), len(replicas) == 1
     fair = FairCores(torch.get_num_threads() if alone and device.type == "cpu" else 1)
     trained = [[p for p in replica.parameters() if p.requires_grad] for replica in replicas]
     try:
-        for number, group in enumerate(groups, start):
+        for number, group in enumerate(waited := Waited(groups), start):
             begin = time.perf_counter()
             counts = {name: sum(batch.counts[name] for batch in group) or 1 for name in group[0].counts}
             divisors = {name: count / (scaler.scale if scaler else 1.0) for name, count in counts.items()}
             totals = dict.fromkeys(counts, 0.0)
-            places = parameters.begin(number)
-            moving = [[own[place] for place in places] for own in trained]
+            where = parameters.begin(number)
+            moving = [[own[place] for place in where] for own in trained]
             for first in range(0, len(group), len(replicas)):
                 jobs = [
                     partial(_gradients, replica, batch, loss, divisors, own, (seed, number, first + i), scaler, alone)
@@ -98,26 +109,28 @@ def steps(
                         zip(replicas, moving, group[first : first + len(replicas)], strict=False)
                     )
                 ]
-                shape = (len(places), shape_of(sorted(group[first].inputs.items())))
+                shape = (len(where), shape_of(sorted(group[first].inputs.items())))
                 found = [fair.run(jobs[0], shape)] if alone else crew.run(jobs)
                 for i, (values, gradients) in enumerate(found):
                     for name, value in values.items():
                         totals[name] += value
                     with fair.exactly():
                         parameters.add(gradients, first=first + i == 0)
+            computed = time.perf_counter()
             norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
             losses = {name: total / counts[name] for name, total in totals.items()}
             together = sum(value for name, value in losses.items() if not name.startswith(LOGGED))
             finite = math.isfinite(norm) and math.isfinite(together)
             if not finite and (scaler is None or scaler.scale < 1.0):
-                raise Refusal(_not_finite(number, together, norm))
+                not_finite(number, group, together, norm)
             used = rate(number)
             if finite:
                 _update(parameters, optimizer, norm, clip, used, scaler, fair)
             if scaler:
                 scaler.update(finite)
-            tokens = sum(batch.tokens for batch in group)
-            yield Step(number, together, losses, used, norm, tokens, time.perf_counter() - begin)
+            tokens, end = sum(batch.tokens for batch in group), time.perf_counter()
+            spent = Spent(waited.seconds, end - computed, places(group))
+            yield Step(number, together, losses, used, norm, tokens, end - begin, spent, taken=finite)
     finally:
         crew.close()
 
@@ -163,10 +176,3 @@ def _update(
     parameters.step(optimizer, rate)
     with fair.exactly():
         parameters.publish()
-
-
-def _not_finite(step: int, loss: float, norm: float) -> str:
-    return (
-        f"step {step}: the loss is {loss:.4g} and the gradient norm {norm:.4g}, which no step can be taken with; "
-        "lower train.rate, raise train.warmup, or set train.precision to float32"
-    )

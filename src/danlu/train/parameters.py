@@ -24,12 +24,14 @@ class Share:
     - `decays`: whether weight decay holds for them.
     - `group`: what their rate depends on; None for the rate as it is.
     - `factor`: of the rate in the present step; 0: frozen.
+    - `matrices`: whether they are matrices of layers, one a tensor, which some optimizers move in another way.
     """
 
     tensors: list[nn.Parameter]
     decays: bool
     group: Group | None = None
     factor: float = 1.0
+    matrices: bool = False
 
 
 class Parameters(ABC):
@@ -81,7 +83,7 @@ class Parameters(ABC):
     def step(self, optimizer: Optimizer, rate: float) -> None:
         """Let `optimizer`, made of `shares` in their order, move what moves; `publish` is to follow."""
         for settings, share in zip(optimizer.param_groups, self.shares, strict=True):
-            settings["lr"] = rate * share.factor
+            settings["lr"] = rate * share.factor * settings.get("times", 1.0)
         optimizer.step()
 
     @torch.no_grad()

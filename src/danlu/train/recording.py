@@ -5,8 +5,8 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from danlu.recipe.part import find
-from danlu.train.events import Event, Reported, Validated
-from danlu.train.recorder import Recorder
+from danlu.train.events import Event, Noticed, Reported, Returned, Validated
+from danlu.train.recorder import Recorder, Writer
 
 ALWAYS = ("jsonl",)
 """Recorders that are always there: the report and resuming need `log.jsonl`."""
@@ -16,15 +16,22 @@ ALWAYS = ("jsonl",)
 def recorded(folder: Path, step: int, more: Iterable[Recorder]) -> Iterator[Callable[[Event], None]]:
     """Within the block the recorders are open; gives what writes down the lines among the events that it is told.
 
-    They go on after `step` with what an interrupted training has left.
+    They go on after `step` with what an interrupted training has left; likewise where it goes back to an earlier step.
     """
     recorders = [*(find(Recorder, kind)() for kind in ALWAYS), *more]  # type: ignore[type-abstract]
     with ExitStack() as stack:
-        writers = [stack.enter_context(closing(recorder.open(folder, step))) for recorder in recorders]
+        writers = list[Writer]()
+
+        def begin(step: int) -> None:
+            stack.pop_all().close()
+            writers[:] = [stack.enter_context(closing(recorder.open(folder, step))) for recorder in recorders]
 
         def record(event: Event) -> None:
-            if isinstance(event, Reported | Validated):
+            if isinstance(event, Returned):
+                begin(event.step)
+            if isinstance(event, Reported | Validated | Noticed | Returned):
                 for writer in writers:
                     writer.write(event.line)
 
+        begin(step)
         yield record

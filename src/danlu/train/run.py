@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from danlu.machine.interrupt import noted_interrupts
 from danlu.machine.limit import limit_of
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
-from danlu.model.word_rows import parameters_of
+from danlu.model.source import Say, unsaid
+from danlu.refusal import Refusal
 from danlu.text.batching.batch import LOGGED, Batch
 from danlu.train import checkpoint
+from danlu.train.anchors import Anchors, go_back, lay_anchor
 from danlu.train.average import Average
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import State
@@ -26,7 +28,9 @@ from danlu.train.events import (
     Ended,
     Event,
     Leave,
+    Noticed,
     Reported,
+    Returned,
     Saved,
     Stepped,
     Stopped,
@@ -34,10 +38,12 @@ from danlu.train.events import (
     Watch,
     unwatched,
 )
-from danlu.train.flops import flops_a_token
+from danlu.train.finite import REMEDY, BadBatches, Spell, all_finite
+from danlu.train.fitting import memory_refused, refuse_too_few
+from danlu.train.guard import Guard, Standing
+from danlu.train.lines import line
 from danlu.train.loop import Loss, Scaler, Step, steps
-from danlu.train.optimizer import build_optimizer, bytes_a_value, lay_out
-from danlu.train.parameters import storage_bytes
+from danlu.train.optimizer import build_optimizer, lay_out
 from danlu.train.progress import TrainingBar
 from danlu.train.recording import recorded
 from danlu.train.settings import Training
@@ -77,31 +83,31 @@ class TrainingRun:
         folder: Path,
         fingerprint: str,
         seed: int,
+        spell: Spell | None = None,
     ) -> None:
-        """Lay out the parameters and take over the newest checkpoint; `method` has been applied to `model`."""
+        """Lay out the parameters and take over the newest checkpoint; `method` has been applied to `model`.
+
+        `spell` turns token numbers into text, for batches that no step can be taken with.
+        """
         self.model, self.batches, self.loss, self.settings, self.method = model, batches, loss, settings, method
         self.folder, self.precision, self.seed = folder, precision, seed
+        refuse_too_few(batches)
         self.steps_an_epoch = batches.an_epoch()
         self.total = settings.total_steps(self.steps_an_epoch)
         self.parameters = lay_out(settings.optimizer, model, method.groups(model, self.total))
         self.weights = self.parameters.by_name(self.parameters.values())
-        self._moves: dict[str, Any] = {
-            "weight_decay": settings.weight_decay,
-            "betas": settings.betas,
-            "momentum": settings.momentum,
-        }
-        self.optimizer = build_optimizer(settings.optimizer, self.parameters, rate=settings.rate, **self._moves)
+        self.optimizer = build_optimizer(settings.optimizer, self.parameters, rate=settings.rate, **settings.moves())
         self.average = Average(self.parameters, settings.average)
-        fresh = State(fingerprint, torch.get_num_threads(), batches.parts, precision)
-        self.state = checkpoint.restore(
-            folder / "checkpoints", fresh, self.parameters, self.optimizer, self.average, method.state(model)
-        )
+        self.fresh = State(fingerprint, torch.get_num_threads(), batches.parts, precision)
+        self.state = self.restored(folder / "checkpoints")
         self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None
+        self.guard = Guard(settings, BadBatches(folder, spell), Standing.read(self.state.guard))
+        self.anchors = Anchors(folder, settings.rollback_steps or 100) if settings.rollback else None
         self.limit = limit_of(DTYPES[precision])
         self._leave: Leave | None = None
         self.lost: str | None = None
 
-    def train(self, name: str, validation: Validation | None, watch: Watch = unwatched) -> Best:
+    def train(self, name: str, validation: Validation | None, watch: Watch = unwatched, say: Say = unsaid) -> Best:
         """Train with a bar and records, and give the best validated weights, or the last ones.
 
         Ctrl-C ends it after the step that is under way, with a checkpoint, and so may `watch`; then `stopped` is true.
@@ -114,10 +120,13 @@ class TrainingRun:
             TrainingBar(name, self.total, self.state.step) as bar,
             noted_interrupts() as interrupted,
             closing(self.events(validation)) as events,
+            memory_refused(name),
         ):
             for event in events:
                 record(event)
                 bar.show(event)
+                if isinstance(event, Noticed | Returned):
+                    say(f"{name}: {event.told}")
                 if isinstance(event, Ended):
                     return event.best
                 if leave := "checkpoint" if interrupted() else watch(event):
@@ -131,28 +140,38 @@ class TrainingRun:
 
         Whoever consumes them may `stop` it; to close it at once is like a kill: the newest checkpoint stays.
         """
-        every = self._every()
+        every = self.every()
         told_every = min(EVERY, max(1, self.total // LINES))
         saved, recent = time.monotonic(), list[Step]()
-        with closing(self._steps()) as taken:
+        with closing(self._steps_and_returns()) as taken:
             for step in taken:
+                notice = self.guard.looked_at(step, self.parameters.values())
+                if notice and notice.returns:
+                    yield go_back(self, step, notice.told)
+                    yield self.save()
+                    recent = []
+                    continue
                 if self._changed_by_method(step):
                     self.parameters.publish()
                 self.average.update(step.number)
                 self.state.step = step.number + 1
                 yield Stepped(step)
+                if notice:
+                    yield Noticed(self.placed({"event": notice.kind, **notice.numbers}), notice.told)
                 recent.append(step)
                 last = self.state.step == self.total
                 if self.state.step % told_every == 0 or last:
-                    yield Reported(self._line(recent))
+                    yield Reported(line(self, recent))
                     recent = []
                 if validation and (self.state.step % every == 0 or last):
                     yield Validated(self._validate(validation, last), self.state.stale)
                     if self._enough():
                         break
                 if self._leave or time.monotonic() - saved > self.settings.checkpoint_seconds:
-                    yield self._save()
+                    if all_finite(self.parameters.values()):  # or else the one before is worth more
+                        yield self.save()
                     saved = time.monotonic()
+                lay_anchor(self)
                 if self._leave:
                     break
         if self._leave != "checkpoint" or self._enough():
@@ -167,10 +186,22 @@ class TrainingRun:
         """Whether it was ended before all steps were taken that it needed."""
         return self._leave is not None and self.state.step < self.total and not self._enough()
 
+    def _steps_and_returns(self) -> Generator[Step]:
+        """The steps; whoever takes them may go back meanwhile, and they go on from there."""
+        lay_anchor(self)
+        while self.state.step < self.total:
+            returns = self.guard.standing.returns
+            with closing(self._steps()) as taken:
+                for step in taken:
+                    yield step
+                    if self.guard.standing.returns != returns:
+                        break
+
     def _steps(self) -> Generator[Step]:
+        start, offset = self.state.step, self.guard.standing.offset
         replicas = [self.model, *(replica(self.model) for _ in range(self.batches.parts - 1))]
         device = next(self.model.parameters()).device
-        with closing(self.batches.groups(self.state.step, self.total, device)) as groups:
+        with closing(self.batches.groups(start + offset, self.total + offset, device)) as groups:
             yield from steps(
                 replicas,
                 groups,
@@ -179,15 +210,26 @@ class TrainingRun:
                 self.parameters,
                 rate=self._rate,
                 clip=self.settings.clip,
-                start=self.state.step,
+                start=start,
                 seed=self.seed,
                 scaler=self.scaler,
+                not_finite=self.guard.not_finite,
             )
+
+    def restored(self, folder: Path) -> State:
+        """Take over the newest checkpoint in a folder, and how it stood there."""
+        method = self.method.state(self.model)
+        return checkpoint.restore(folder, replace(self.fresh), self.parameters, self.optimizer, self.average, method)
+
+    def placed(self, line: dict[str, Any]) -> dict[str, Any]:
+        """A line of the log with where it stands."""
+        done = self.state.step + self.guard.standing.offset
+        return {"step": self.state.step, "epoch": round(done / self.steps_an_epoch, 4), **line}
 
     def _changed_by_method(self, step: Step) -> bool:
         """Let the method do what it does after a step; whether it has changed the weights."""
         method, changed = self.method, False
-        if type(method).after_gradients is not Method.after_gradients and math.isfinite(step.gradient_norm):
+        if type(method).after_gradients is not Method.after_gradients and step.taken:
             gradients = self.parameters.by_name(self.parameters.gradients())
             with torch.no_grad():
                 changed = method.after_gradients(self.model, self.weights, gradients, step.number, self.total)
@@ -209,48 +251,9 @@ class TrainingRun:
     def _rate(self, step: int) -> float:
         return self.settings.rate_at(step, self.total)
 
-    def _line(self, recent: Sequence[Step]) -> dict[str, float]:
-        seconds = sum(step.seconds for step in recent)
-        tokens = sum(step.tokens for step in recent)
-        width = float(self.batches.reader.sizes.widths[:1000].mean())
-        speed = tokens / max(seconds, 1e-9)
-        operations = speed * flops_a_token(self.model, width)
-        self.limit.beside(seconds, operations)
-        losses = recent[-1].losses
-        alone = sum(not name.startswith(LOGGED) for name in losses) == 1  # then it is the loss
-        return {
-            "step": self.state.step,
-            "epoch": round(self.state.step / self.steps_an_epoch, 4),
-            "loss": _mean([step.loss for step in recent]),
-            **{
-                name.removeprefix(LOGGED): _mean([step.losses[name] for step in recent])
-                for name in losses
-                if not alone or name.startswith(LOGGED)
-            },
-            "rate": recent[-1].rate,
-            "gradient_norm": _mean([step.gradient_norm for step in recent]),
-            "tokens_per_second": round(speed, 1),
-            "share_of_limit": round(operations / self.limit.best, 4),
-            "limit": round(self.limit.best, -6),
-            "limit_in_the_middle": round(self.limit.middle, -6),
-            "seconds": round(seconds, 4),
-        }
-
-    def _every(self) -> int:
+    def every(self) -> int:
+        """Steps between two validations."""
         return self.settings.evaluate or self.steps_an_epoch
-
-    def bytes_a_parameter(self, validated: bool) -> float:
-        """What is held for the parameters, trained or not, divided by their number; gradients of a step come and go.
-
-        `validated`: whether the best weights are looked for.
-        """
-        everything = list(self.model.parameters())
-        held = storage_bytes([*everything, *self.parameters.tensors()])
-        values = self.parameters.values()
-        copies = bool(self.settings.average) + (validated and self._every() < self.total)
-        moments = bytes_a_value(self.settings.optimizer, **self._moves)
-        held += sum(value.numel() * moments + value.nbytes * copies for value in values)
-        return held / parameters_of(self.model)
 
     def _validate(self, validation: Validation, last: bool) -> dict[str, object]:
         with self.average.in_force():
@@ -264,11 +267,7 @@ class TrainingRun:
                 self._keep(last)
             else:
                 self.state.stale += 1
-        return {
-            "step": self.state.step,
-            "epoch": round(self.state.step / self.steps_an_epoch, 4),
-            "validation": measured,
-        }
+        return self.placed({"validation": measured})
 
     def _keep(self, last: bool) -> None:
         """Keep a copy of what was found to be best, written over the one before; the last needs none."""
@@ -276,17 +275,14 @@ class TrainingRun:
         self.state.best_values = [] if last else self.parameters.snapshot(self.state.best_values)
         self.state.best_method = kept
 
-    def _save(self) -> Saved:
+    def save(self, folder: Path | None = None) -> Saved:
+        """Save a checkpoint, into the folder of those that a training goes on from unless another one is given."""
         if self.scaler:
             self.state.scale, self.state.good = self.scaler.scale, self.scaler.good
-        checkpoint.save(
-            self.folder / "checkpoints",
-            self.state,
-            self.parameters,
-            self.optimizer,
-            self.average,
-            self.method.state(self.model),
-        )
+        self.state.guard = self.guard.standing.to_plain()
+        method = self.method.state(self.model)
+        place = folder or self.folder / "checkpoints"
+        checkpoint.save(place, self.state, self.parameters, self.optimizer, self.average, method)
         return Saved(self.state.step)
 
     def _best(self) -> Best:
@@ -294,13 +290,12 @@ class TrainingRun:
         values = kept or self.average.values or self.parameters.values()
         method = self.state.best_method if kept else self.method.state(self.model)
         step = self.state.best_step if kept else self.state.step
-        return Best(self.parameters.by_name(values), method, step, self.state.best)
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Of those that are finite: float16 skips a step that overflows, and json has no infinity."""
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(finite) / max(1, len(finite))
+        left_out = tuple(self.guard.standing.left_out)
+        if not all_finite(values):
+            raise Refusal(f"step {step:,}: the weights are no finite numbers any more; {REMEDY}")
+        if self.anchors and not self.stopped:
+            self.anchors.remove()
+        return Best(self.parameters.by_name(values), method, step, self.state.best, left_out)
 
 
 def replicas_for(settings: Training, device: torch.device) -> int:

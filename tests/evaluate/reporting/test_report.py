@@ -91,7 +91,10 @@ def run(tmp_path: Path) -> Path:
     for line in lines:  # the quietest measurement comes after the first lines
         limit = 3e11 if line["step"] < 5 else 4e11
         line |= {"share_of_limit": 1.5e11 / limit, "limit": limit, "limit_in_the_middle": 3.4e11}
+        line |= {"attention": 0.125, "padding": 0.07, "data_wait": 0.03, "optimizer": 0.11}
     lines.insert(10, {"step": 10, "epoch": 1.0, "validation": {"macro_f1": 0.8125}})
+    lines.insert(10, {"step": 10, "epoch": 1.0, "event": "rollback", "from": 14, "left_out_batches": 5})
+    lines.insert(12, {"step": 12, "epoch": 1.2, "event": "left_out", "loss": "nan", "gradient_norm": "nan"})
     text = "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 21, "lo'
     (training / "log.jsonl").write_text(text, encoding="utf-8")
     classify(stage(folder, "test", ["z_train"]), records, ["坏", "好"], ["好"] * 24)
@@ -108,6 +111,9 @@ def test_the_report_holds_results_curves_data_and_recipe(run):
     assert "time: 3 min" in text
     assert "2 min" in page.text  # 20 lines of 7 s
     assert "38% of 400 GFLOP/s, the best that was measured beside it; the median is 340" in text
+    shares = "of the time waiting for data 3.0% of the time in the optimizer 11.0% of the arithmetic in attention 12.5%"
+    assert f"{shares} of the tokens padding 7.0%" in text
+    assert "steps left out, not finite 1 times it went back 1" in text
     assert "0.833" in text  # accuracy, 20 of 24
     assert "0.812" in text  # best on the validation records
     assert "第0本书很好" not in text  # was right

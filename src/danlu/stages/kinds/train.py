@@ -47,7 +47,7 @@ from danlu.stages.ready import (
 from danlu.stages.retaining import Retained, retaining
 from danlu.stages.sources import Data, rewriters_for, with_segmenters
 from danlu.stages.stage import Place, Reference, Stage
-from danlu.stages.trial import try_a_step
+from danlu.stages.trial import recompute, try_a_step
 from danlu.stages.validating import askable, encoded_to_validate
 from danlu.stages.vocabulary import keep_what_is_read, put_into
 from danlu.task.task import Task
@@ -57,6 +57,7 @@ from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import precision_of, step_of
 from danlu.train.events import Best, Stopped
+from danlu.train.held import bytes_a_parameter
 from danlu.train.run import TrainingRun, Validation
 from danlu.train.settings import Training
 from danlu.tuning.features import cached_trunk
@@ -110,7 +111,7 @@ class Train(Stage):
         _remove_leftovers(place.folder)
         ready = self.ready(place)
         run = self.restored(ready, place)
-        held = run.bytes_a_parameter(bool(ready.validation))
+        held = bytes_a_parameter(run, bool(ready.validation))
         _tell_plan(place, run, ready.prepared.task, ready.model, ready.precision, held)
         with ExitStack() as stack:
             if self.tuning.freezes_trunk:
@@ -118,7 +119,7 @@ class Train(Stage):
                 stack.enter_context(cached_trunk(ready.model, batches, place.folder))
             stack.enter_context(ready.roles.keeping(place.folder))
             validation = self._validation(stack, ready, run.state.step, place) if ready.validation else None
-            best = run.train(place.name, validation, place.watch)
+            best = run.train(place.name, validation, place.watch, place.say)
         stopped, step = run.stopped, run.state.step
         if run.lost:
             _say_lost(place, run.lost, step, best)
@@ -153,6 +154,8 @@ class Train(Stage):
         prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed, learners)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model, prepared = network(prepared, precision, say)
+        if self.train.recompute:
+            recompute(model, self.tuning)
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
         if not learnt.shards:
             _say_losses(say, encoded, learnt.count, prepared.task)
@@ -177,6 +180,7 @@ class Train(Stage):
             folder=place.folder,
             fingerprint=place.fingerprint,
             seed=place.seed,
+            spell=lambda ids: str(ready.prepared.tokenizer.decode(ids)),
         )
 
     def _refuse_vain_patience(self, validation: list[Record]) -> None:

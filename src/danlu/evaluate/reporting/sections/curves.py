@@ -1,5 +1,6 @@
 """The course of a training: loss, validation, learning rate, speed."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
@@ -35,7 +36,8 @@ def curves(log: Sequence[dict[str, Any]], _: Callable[[str], str]) -> Html:
     norms = [Line(_points(steps, "gradient_norm"), "theirs")]
     drawings.append((_("norm of the gradient"), line_chart(norms, step, _("norm of the gradient"))))
     shown = [figure(name, drawing) for name, drawing in drawings if drawing is not None]
-    return element("div", facts(_facts(steps, checks, _)), element("div", *shown, class_="charts"))
+    told = [*_facts(steps, checks, _), *_happened(log, _)]
+    return element("div", facts(told), element("div", *shown, class_="charts"))
 
 
 def _facts(
@@ -56,6 +58,7 @@ def _facts(
         words = _("{share} of {limit} GFLOP/s, the best that was measured beside it; the median is {middle}")
         numbers = {"limit": f"{limit / 1e9:,.0f}", "middle": f"{middle / 1e9:,.0f}"}
         told.append((_("of the machine's limit"), words.format(share=f"{reached / limit:.0%}", **numbers)))
+    told += _times(steps, _)
     if checks:
         kind = next(iter(checks[0]["validation"]))
         values = [line["validation"][kind] for line in checks if _is_number(line["validation"].get(kind))]
@@ -65,6 +68,29 @@ def _facts(
                 (_("best {metric}").format(metric=metric_name(kind, _)), number((max if rising else min)(values)))
             )
     return told
+
+
+def _times(steps: Sequence[dict[str, Any]], _: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Where the time went, in shares."""
+    names = {
+        "data_wait": _("of the time waiting for data"),
+        "optimizer": _("of the time in the optimizer"),
+        "attention": _("of the arithmetic in attention"),
+        "padding": _("of the tokens padding"),
+    }
+    shares = {key: [line[key] for line in steps if _is_number(line.get(key))] for key in names}
+    return [(name, f"{median(shares[key]):.1%}") for key, name in names.items() if shares[key]]
+
+
+def _happened(log: Sequence[dict[str, Any]], _: Callable[[str], str]) -> list[tuple[str, str]]:
+    """How many steps were no ordinary ones."""
+    names = {
+        "left_out": _("steps left out, not finite"),
+        "spike": _("loss spikes"),
+        "rollback": _("times it went back"),
+    }
+    counts = Counter(line.get("event") for line in log)
+    return [(name, f"{counts[key]:,}") for key, name in names.items() if counts[key]]
 
 
 def _points(lines: Sequence[dict[str, Any]], key: str) -> list[Point]:

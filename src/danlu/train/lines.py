@@ -1,0 +1,50 @@
+"""The lines of the log: means over the steps since the one before, and where their time went."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from danlu.text.batching.batch import LOGGED
+from danlu.train.flops import attention_share, flops_a_token
+from danlu.train.loop import Step
+from danlu.train.timing import shares
+
+if TYPE_CHECKING:
+    from danlu.train.run import TrainingRun
+
+
+def line(run: "TrainingRun", recent: Sequence[Step]) -> dict[str, Any]:
+    """The line of some steps that came one after the other, the last of them where the training stands."""
+    seconds = sum(step.seconds for step in recent)
+    tokens = sum(step.tokens for step in recent)
+    width = float(run.batches.reader.sizes.widths[:1000].mean())
+    speed = tokens / max(seconds, 1e-9)
+    operations = speed * flops_a_token(run.model, width)
+    run.limit.beside(seconds, operations)
+    losses = recent[-1].losses
+    alone = sum(not name.startswith(LOGGED) for name in losses) == 1  # then it is the loss
+    return run.placed(
+        {
+            "loss": _mean([step.loss for step in recent]),
+            **{
+                name.removeprefix(LOGGED): _mean([step.losses[name] for step in recent])
+                for name in losses
+                if not alone or name.startswith(LOGGED)
+            },
+            "rate": recent[-1].rate,
+            "gradient_norm": _mean([step.gradient_norm for step in recent]),
+            "tokens_per_second": round(speed, 1),
+            "share_of_limit": round(operations / run.limit.best, 4),
+            "limit": round(run.limit.best, -6),
+            "limit_in_the_middle": round(run.limit.middle, -6),
+            "attention": round(attention_share(run.model, width), 4),
+            **shares(recent),
+            "seconds": round(seconds, 4),
+        }
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of those that are finite: float16 skips a step that overflows, and json has no infinity."""
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / max(1, len(finite))
