@@ -67,6 +67,42 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[dict
 
 
 @pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A bundle of every task, each of a network of random weights."""
+    import torch
+    import transformers
+    from transformers import BertConfig, LlamaConfig
+
+    from danlu.bundle.bundle import save
+    from danlu.recipe.part import kinds
+    from danlu.task.task import Task
+    from danlu.text.tokenizing.tokenizers.bpe import Bpe
+    from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
+
+    letters = "这本书写得很好值读一遍物流太慢"
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    found = {}
+    for kind in kinds(Task):
+        task = Task.model_validate(kind)
+        pairs = {"text_pair"} - task.columns.keys()
+        sample = [{name: value for name, value in record.items() if name not in pairs} for record in task.sample]
+        task = task.fitted(sample).shaped("decoder")
+        causal = task.auto_class == "AutoModelForCausalLM"
+        source = Bpe(size=300) if causal else WordPiece(size=60, min_frequency=1)
+        tokenizer = source.build(lambda: iter([letters]))
+        ends = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0} if causal else {}
+        family = LlamaConfig if causal else BertConfig
+        torch.manual_seed(2)
+        config = family(vocab_size=len(tokenizer), max_position_embeddings=128, **sizes, **ends, **task.config())
+        network = getattr(transformers, task.auto_class).from_config(config)
+        task = task.suited(network, tokenizer, print)
+        found[kind] = tmp_path_factory.mktemp("bundles") / kind
+        told: dict[str, Any] = {"precision": "float32", "provenance": {}, "examples": sample[:1]}
+        save(found[kind], network, tokenizer, task, **told)
+    return found
+
+
+@pytest.fixture(scope="session")
 def made_run() -> "Callable[..., TrainingRun]":
     """A function that makes a training of a tiny transformers model: rows of 4 to 10 tokens, learnt by heart."""
     import numpy as np
