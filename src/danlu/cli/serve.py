@@ -11,6 +11,9 @@ from danlu.machine.extra import needed
 def command(
     bundles: Annotated[list[str], typer.Argument(help="folders of bundles, or NAME=FOLDER")],
     *,
+    adapter: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER: an adapter that a training has left; of the first bundle")
+    ] = None,
     host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
     keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
@@ -39,8 +42,11 @@ def command(
     from danlu.recipe.read import Written, sentences
     from danlu.refusal import Refusal
     from danlu.serve.limits import Limits
-    from danlu.serve.run import serve
-    from danlu.serve.shelf import place_of
+    from danlu.serve.run import serve, threads_that_pay
+    from danlu.serve.shelf import named_adapter, place_of
+
+    def tell(line: str) -> None:
+        say(line, err=True)  # where the log goes too
 
     asked = {"body": body, "tokens": tokens, "waiting": waiting, "patience": patience, "seconds": seconds}
     given = {name: value for name, value in asked.items() if value is not None}
@@ -48,9 +54,7 @@ def command(
         limits = Limits.model_validate(given)
     except ValueError as error:
         raise Refusal(sentences(error, Written("limits", given))) from None  # type: ignore[arg-type]
+    threads = threads or threads_that_pay(tell)
     places = [replace(place_of(each), precision=precision, threads=threads, key=key) for each in bundles]
-
-    def tell(line: str) -> None:
-        say(line, err=True)  # where the log goes too
-
+    places[0] = replace(places[0], adapters=tuple(named_adapter(each) for each in adapter or ()))
     serve(places, host=host, port=port, keys=keys, limits=limits, replay=replay, texts_told=log_texts, say=tell)

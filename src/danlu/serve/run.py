@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvicorn
 
+from danlu.machine.crowd import best, rates
 from danlu.refusal import Refusal
 from danlu.serve.app import app_of
 from danlu.serve.keys import read_keys
@@ -84,6 +85,15 @@ async def _serve(
         _on(loop, signal.SIGHUP, hung_up)
     say(f"serving at {address}; Ctrl-C ends it")
     await server.serve(sockets=[listening])
+
+
+def threads_that_pay(say: Callable[[str], object]) -> int:
+    """How many threads answer fastest here, as is measured; tells it."""
+    measured = rates()
+    chosen = best(measured)
+    told = ", ".join(f"{threads}: {rate / measured[chosen]:.2f}" for threads, rate in measured.items())
+    say(f"{chosen} threads of one core each answer (speed by number of threads, {told}; --threads says otherwise)")
+    return chosen
 
 
 class _Server(uvicorn.Server):

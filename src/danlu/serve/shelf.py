@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from danlu.bundle import golden, manifest
-from danlu.bundle.adapter import BASE, folder_of
+from danlu.bundle.adapt import adapt
+from danlu.bundle.adapter import BASE, folder_of, refuse_name
 from danlu.bundle.bundle import Bundle, load
 from danlu.engine.predict import Predictor
 from danlu.recipe.part import nearest
@@ -20,6 +22,7 @@ class Place:
     """Where a model comes from.
 
     - `name`: by which it is asked; `path`: the folder of its bundle, as it was given.
+    - `adapters`: folders of adapters that are put on it beside its own, by their names.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Place:
     precision: str | None = None
     threads: int | None = None
     key: str | None = None
+    adapters: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(eq=False)
@@ -36,8 +40,15 @@ class Open:
     place: Place
     bundle: Bundle
     stamp: tuple[tuple[str, int, int], ...]
+    made: TemporaryDirectory[str] | None = None
     users: int = 0
     offered: bool = True
+
+    def close(self) -> None:
+        """End the threads of the bundle, and remove what was made for it."""
+        self.bundle.close()
+        if self.made is not None:
+            self.made.cleanup()
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ class Shelf:
     def close(self) -> None:
         """Close all; whoever still waits is refused."""
         for each in self._open.values():
-            each.bundle.close()
+            each.close()
         self._open = {}
 
     @property
@@ -128,7 +139,7 @@ class Shelf:
                 found.users -= 1
                 over = not found.offered and not found.users
             if over:
-                found.bundle.close()
+                found.close()
 
     def reload(self, name: str | None = None) -> list[str]:
         """Take models anew from their folders, all or the one of a name; gives the names.
@@ -164,13 +175,22 @@ class Shelf:
         return dict(self.drifted)
 
     def _opened(self, place: Place) -> Open:
-        bundle = load(place.path, place.precision, threads=place.threads, key=place.key)
+        made = TemporaryDirectory(prefix="danlu-serve-") if place.adapters else None
+        try:
+            path = Path(place.path) if made is None else _adapted(place, Path(made.name))
+            key = place.key if made is None else None  # what adapters are put on was checked before
+            bundle = load(path, place.precision, threads=place.threads, key=key)
+            found = Open(place, bundle, _stamp(bundle.folder), made)
+        except BaseException:
+            if made is not None:
+                made.cleanup()
+            raise
         try:
             _refuse_drift(bundle)
-            return Open(place, bundle, _stamp(bundle.folder))
         except BaseException:
-            bundle.close()
+            found.close()
             raise
+        return found
 
     def _put(self, new: Open) -> None:
         with self._state:
@@ -180,7 +200,7 @@ class Shelf:
             if old is not None:
                 old.offered = False
         if old is not None and not old.users:
-            old.bundle.close()
+            old.close()
 
 
 def place_of(argument: str) -> Place:
@@ -200,6 +220,28 @@ def place_of(argument: str) -> Place:
     if not name or any(sign in name for sign in "/\\?#") or not name.isprintable() or len(name) > 100:
         raise Refusal(f"'{name:.80}' cannot be the name of a model; write NAME={path} with a plain name")
     return Place(name, str(path))
+
+
+def named_adapter(argument: str) -> tuple[str, str]:
+    """`NAME=FOLDER` of an adapter. Raises `Refusal` where it is not that."""
+    name, equals, path = argument.partition("=")
+    if not equals or not path:
+        raise Refusal(f"--adapter {argument:.80}: expected NAME=FOLDER, by which name it is to be asked")
+    refuse_name(name)
+    return name, path
+
+
+def _adapted(place: Place, folder: Path) -> Path:
+    """A copy of a bundle with the adapters of `place`, in a folder of its own.
+
+    Raises:
+        Refusal: see `danlu.bundle.adapt`; an adapter belongs to another base, or answers otherwise than it did.
+    """
+    manifest.read(manifest.find(place.path), place.key)
+    path = Path(place.path)
+    for number, (name, adapter) in enumerate(place.adapters):
+        path = adapt(path, adapter, name, folder / str(number))
+    return path
 
 
 def _asked_apart(bundle: Bundle) -> list[str]:
