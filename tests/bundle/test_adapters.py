@@ -23,6 +23,7 @@ from danlu.cli.main import main
 from danlu.machine.door import content_digest
 from danlu.machine.files import sha256
 from danlu.refusal import Refusal
+from danlu.serve.shelf import Place, Shelf
 from danlu.stages.run import Run
 
 LETTERS = "这家店的东西我昨天收到看了一下觉得真是喜欢失望"
@@ -318,3 +319,20 @@ def test_the_commands_add_ask_and_score_an_adapter(
     words = ("evaluate", folder, str(trained["clean"]), "--split", "validation", "--adapter", "liked")
     assert "accuracy" in call(*words).lower()
     assert "the golden outputs are the same" in call("verify", folder)
+
+
+def test_a_server_puts_adapters_beside_a_bundle_and_asks_them_by_name(trained: Run, made: Path) -> None:
+    shelf = Shelf([Place("m", str(trained["base"]), "float32", adapters=(("liked", str(trained["liked"])),))])
+    shelf.open()
+    try:
+        assert shelf.names == ["m", "m/liked"]
+        with shelf.lease("m/liked") as model:
+            folder = model.bundle.folder
+            assert close(
+                model.predictor.predict([{"text": text} for text in TEXTS]), danlu.load(made).predict(TEXTS, "liked")
+            )
+    finally:
+        shelf.close()
+    assert not folder.exists()
+    with pytest.raises(Refusal, match="lenght"):
+        Shelf([Place("m", str(trained["base"]), adapters=(("a", str(trained["liked"].parent / "lenght")),))]).open()

@@ -26,6 +26,7 @@ def command(
     patience: Annotated[float | None, typer.Option(help="seconds of work that may wait; more is refused")] = None,
     seconds: Annotated[float | None, typer.Option(help="most seconds of a request")] = None,
     replay: Annotated[float, typer.Option(min=0, help="seconds between replays of the golden outputs; 0: never")] = 600,
+    feedback: Annotated[str | None, typer.Option(help="database of judged answers: sqlite:///feedback.db")] = None,
     log_texts: Annotated[bool, typer.Option("--log-texts", help="write what users send into the log")] = False,
 ) -> None:
     """Answer over HTTP, as the bundles were evaluated: their own tasks, and the interface of OpenAI.
@@ -57,4 +58,14 @@ def command(
     threads = threads or threads_that_pay(tell)
     places = [replace(place_of(each), precision=precision, threads=threads, key=key) for each in bundles]
     places[0] = replace(places[0], adapters=tuple(named_adapter(each) for each in adapter or ()))
-    serve(places, host=host, port=port, keys=keys, limits=limits, replay=replay, texts_told=log_texts, say=tell)
+    serve(
+        places,
+        host=host,
+        port=port,
+        keys=keys,
+        limits=limits,
+        replay=replay,
+        texts_told=log_texts,
+        feedback=feedback,
+        say=tell,
+    )

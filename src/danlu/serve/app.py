@@ -14,6 +14,7 @@ from danlu.serve.problem import Problem
 from danlu.serve.replaying import replaying
 from danlu.serve.routes.chat import Chat, chat
 from danlu.serve.routes.completions import Completions, completions
+from danlu.serve.routes.feedback import Judged, feedback
 from danlu.serve.routes.operations import Reload, counted, described, live, models, readiness, reload
 from danlu.serve.routes.predict import Predict, predict, predict_lines
 from danlu.serve.routes.vectors import Embeddings, Rerank, embeddings, rerank
@@ -27,6 +28,7 @@ POSTS: dict[str, tuple[Handler, type[Body]]] = {
     "/v1/completions": (completions, Completions),
     "/v1/embeddings": (embeddings, Embeddings),
     "/v1/rerank": (rerank, Rerank),
+    "/v1/feedback": (feedback, Judged),
     "/admin/reload": (reload, Reload),
 }
 

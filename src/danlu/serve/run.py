@@ -12,6 +12,7 @@ import uvicorn
 from danlu.machine.crowd import best, rates
 from danlu.refusal import Refusal
 from danlu.serve.app import app_of
+from danlu.serve.feedback import Feedback
 from danlu.serve.keys import read_keys
 from danlu.serve.limits import Limits
 from danlu.serve.problem import Problem
@@ -32,6 +33,7 @@ def serve(
     limits: Limits,
     replay: float = 600.0,
     texts_told: bool = False,
+    feedback: str | None = None,
     say: Callable[[str], object] = print,
 ) -> None:
     """Open the models and answer until told to end (SIGINT, SIGTERM); SIGHUP takes all of them anew.
@@ -40,17 +42,20 @@ def serve(
         Refusal: a model cannot be opened, a file of keys cannot be used, or the port is taken.
     """
     known = read_keys(keys) if keys is not None else ()
+    store = Feedback(feedback) if feedback is not None else None
     listening = _listening(host, port)
     shelf = Shelf(places)
     with listening:
         shelf.open()
         try:
-            service = Service(shelf, limits, known, texts_told)
+            service = Service(shelf, limits, known, texts_told, store)
             address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
             _tell(service, address, host, say)
             asyncio.run(_serve(service, listening, replay, say, address))
         finally:
             shelf.close()
+            if store is not None:
+                store.close()
 
 
 async def _serve(

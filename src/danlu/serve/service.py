@@ -17,6 +17,7 @@ from fastapi.responses import Response
 
 from danlu.serve.asking import Asking, Gone
 from danlu.serve.body import plain, raw
+from danlu.serve.feedback import Feedback
 from danlu.serve.gate import Gate
 from danlu.serve.keys import Key, owner
 from danlu.serve.limits import Limits
@@ -67,6 +68,7 @@ class Service:
     limits: Limits
     keys: tuple[Key, ...] = ()
     texts_told: bool = False
+    feedback: Feedback | None = None
     metrics: Metrics = field(default_factory=Metrics)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "danlu-serve"))
     stopping: bool = False
