@@ -3,7 +3,6 @@
 import gc
 import json
 import pickle
-import random
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -23,56 +22,12 @@ from danlu.cli.main import main
 from danlu.machine.door import content_digest
 from danlu.machine.files import sha256
 from danlu.refusal import Refusal
-from danlu.serve.shelf import Place, Shelf
 from danlu.stages.run import Run
 
 LETTERS = "这家店的东西我昨天收到看了一下觉得真是喜欢失望"
 TRAIN = {"rate": 2e-2, "batch_tokens": 128, "threads": 1, "precision": "float32", "evaluate": 4, "steps": 8}
 TEXTS = ["这家店真是失望", "喜欢", "昨天收到的东西我觉得一下", "看了喜欢"]
 ADAPTERS = ("liked", "length", "words")
-
-
-def rows(path: Path) -> Path:
-    """Texts with two labels: what they say, and how long they are."""
-    dice = random.Random(4)
-    lines = []
-    for _ in range(40):
-        liked, size = dice.choice("喜失"), dice.choice([3, 8, 13])
-        letters = [*dice.choices(LETTERS[:-4], k=size - 2), liked, "欢" if liked == "喜" else "望"]
-        lines.append({"text": "".join(letters), "label": liked, "length": f"{size} long"})
-    path.write_text("\n".join(map(json.dumps, lines)))
-    return path
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A base that fills gaps, and three trainings on it: another task by lora, another by its head, its own by lora."""
-    root = tmp_path_factory.mktemp("trained")
-    data = {"kind": "jsonl", "path": str(rows(root / "rows.jsonl"))}
-    split = {"validation": 0.2, "test": 0.0}
-    liked = {"kind": "prepare", "data": data, "dedup": "none", "split": split}
-    length = liked | {"data": data | {"columns": {"label": "length"}}}
-    model = {"kind": "scratch", "layers": 2, "width": 32, "heads": 2, "positions": 48, "dropout": 0.1}
-    base = {"kind": "train", "data": "@clean", "task": "masked_lm", "train": TRAIN, "model": model}
-    tuned = {"kind": "train", "data": "@clean", "train": TRAIN, "model": {"kind": "pretrained", "path": "@base"}}
-    stages = {"clean": liked, "other": length}
-    stages |= {
-        "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "char", "size": 100}},
-        "base": base | {"tokenizer": "@vocab"},
-        "liked": tuned | {"task": "classify", "tuning": "lora"},
-        "length": tuned | {"task": "classify", "tuning": "head", "data": "@other"},
-        "words": tuned | {"task": "masked_lm", "tuning": {"kind": "lora", "rank": 2}},
-    }
-    return danlu.run({"name": "adapters", "stages": stages}, root=root, say=lambda line: None)
-
-
-@pytest.fixture(scope="module")
-def made(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of the base with all three; only to be read."""
-    folder = tmp_path_factory.mktemp("made") / "bundle"
-    adapt(trained["base"], trained[ADAPTERS[0]], ADAPTERS[0], folder)
-    adapt(folder, trained[ADAPTERS[1]] / "adapter", ADAPTERS[1])
-    return adapt(folder, trained[ADAPTERS[2]], ADAPTERS[2])
 
 
 @pytest.fixture
@@ -319,20 +274,3 @@ def test_the_commands_add_ask_and_score_an_adapter(
     words = ("evaluate", folder, str(trained["clean"]), "--split", "validation", "--adapter", "liked")
     assert "accuracy" in call(*words).lower()
     assert "the golden outputs are the same" in call("verify", folder)
-
-
-def test_a_server_puts_adapters_beside_a_bundle_and_asks_them_by_name(trained: Run, made: Path) -> None:
-    shelf = Shelf([Place("m", str(trained["base"]), "float32", adapters=(("liked", str(trained["liked"])),))])
-    shelf.open()
-    try:
-        assert shelf.names == ["m", "m/liked"]
-        with shelf.lease("m/liked") as model:
-            folder = model.bundle.folder
-            assert close(
-                model.predictor.predict([{"text": text} for text in TEXTS]), danlu.load(made).predict(TEXTS, "liked")
-            )
-    finally:
-        shelf.close()
-    assert not folder.exists()
-    with pytest.raises(Refusal, match="lenght"):
-        Shelf([Place("m", str(trained["base"]), adapters=(("a", str(trained["liked"].parent / "lenght")),))]).open()
