@@ -131,9 +131,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
-def made(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def adapted(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of the base with all three; only to be read."""
-    folder = tmp_path_factory.mktemp("made") / "bundle"
+    folder = tmp_path_factory.mktemp("adapted") / "bundle"
     adapt(trained["base"], trained[ADAPTERS[0]], ADAPTERS[0], folder)
     adapt(folder, trained[ADAPTERS[1]] / "adapter", ADAPTERS[1])
     return adapt(folder, trained[ADAPTERS[2]], ADAPTERS[2])
