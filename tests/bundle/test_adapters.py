@@ -1,4 +1,4 @@
-"""A base and its adapters: each answers as the training that adapted it did, side by side, and the base stays itself."""
+"""A base and its adapters: each answers as the training that made it did, and the base stays itself."""
 
 import gc
 import json
