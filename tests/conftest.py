@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import copy
 import importlib
 import os
 import signal
@@ -64,6 +65,49 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[dict
     yield join
     for folder in folders:
         sys.path.remove(str(folder))
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A bundle of every task, each of a network of random weights."""
+    import tiny_tasks
+    import torch
+    import transformers
+    from transformers import BertConfig, LlamaConfig
+
+    from danlu.bundle.bundle import save
+    from danlu.model.beside import taken_apart
+    from danlu.recipe.part import kinds
+    from danlu.task.task import Task
+    from danlu.text.tokenizing.tokenizers.bpe import Bpe
+    from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
+
+    letters = "这本书写得很好值读一遍物流太慢"
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    apart = ("denoise", "permuted_lm", "replaced_token")  # of which each wants a family of its own
+    told: dict[str, Any] = {"precision": "float32", "provenance": {}}
+    found = {kind: tmp_path_factory.mktemp("bundles") / kind for kind in kinds(Task)}
+    for kind, folder in found.items():
+        if kind in apart:
+            task, tokenizer = tiny_tasks.task_for(kind), tiny_tasks.tokenizer_for(kind)
+            taken_apart(network := copy.deepcopy(tiny_tasks.model_for(kind)))
+            save(folder, network, tokenizer, task, examples=list(task.sample[:1]), **told)
+            continue
+        task = Task.model_validate(kind)
+        pairs = {"text_pair"} - task.columns.keys()
+        sample = [{name: value for name, value in record.items() if name not in pairs} for record in task.sample]
+        task = task.fitted(sample).shaped("decoder")
+        causal = task.auto_class == "AutoModelForCausalLM"
+        source = Bpe(size=300) if causal else WordPiece(size=60, min_frequency=1)
+        tokenizer = source.build(lambda: iter([letters]))
+        ends = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0} if causal else {}
+        family = LlamaConfig if causal else BertConfig
+        torch.manual_seed(2)
+        config = family(vocab_size=len(tokenizer), max_position_embeddings=128, **sizes, **ends, **task.config())
+        network = getattr(transformers, task.auto_class).from_config(config)
+        task = task.suited(network, tokenizer, print)
+        save(folder, network, tokenizer, task, examples=sample[:1], **told)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ import json
 import re
 import shlex
 import shutil
+import socket
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -22,6 +24,9 @@ ROOT = Path(__file__).parents[1]
 READMES = ["README.md", "README.zh.md"]
 PAGES = [*READMES, "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/lab-notes.md"]
 BLOCK = re.compile(r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)```", re.DOTALL)
+
+
+PORT = "8000"
 
 
 @dataclass
@@ -73,6 +78,35 @@ def call(line: str) -> Call:
     return Call(words, int(code or 0), out.getvalue(), err.getvalue())
 
 
+class Servers:
+    """What a line with & at its end starts, at another port than the page says, which may be taken here."""
+
+    def __init__(self) -> None:
+        self.running: list[subprocess.Popen[str]] = []
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = str(free.getsockname()[1])
+
+    def start(self, words: list[str]) -> None:
+        assert words[0] == "danlu"
+        own = [self.port if word == PORT else word for word in words[1:]]
+        process = subprocess.Popen([sys.executable, "-m", "danlu", *own], stderr=subprocess.PIPE, text=True)
+        self.running.append(process)
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "serving at" in line:
+                return
+        raise AssertionError("".join(said))
+
+    def close(self) -> None:
+        for process in self.running:
+            process.terminate()
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+
+
 @dataclass
 class Walk:
     """All commands of the page, run in `folder`; what they said that must fail; what the Python blocks printed."""
@@ -91,25 +125,28 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     folder = tmp_path_factory.mktemp("new-user")
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("runs"))
     walked, printed = Walk(folder, [], [], ""), io.StringIO()
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch, contextlib.closing(Servers()) as servers:
         patch.setenv("DANLU_LANGUAGE", "en")
         for file, language, text in blocks("README.md"):
             if file:
                 (folder / file).write_text(text + "\n", encoding="utf-8")
             elif language == "bash":
-                walked.calls += [done for line in text.splitlines() if (done := run_line(line)) is not None]
+                walked.calls += [done for line in text.splitlines() if (done := run_line(line, servers)) is not None]
             elif language == "console":
                 commands = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n?)*)", text, re.MULTILINE)
                 walked.refused += [(call(line), expected) for line, expected in commands]
             elif language == "python":
                 with contextlib.redirect_stdout(printed):
-                    exec(compile(text, "README.md", "exec"), {})
+                    exec(compile(text.replace(PORT, servers.port), "README.md", "exec"), {})
         walked.printed = printed.getvalue()
         yield walked
 
 
-def run_line(line: str) -> Call | None:
+def run_line(line: str, servers: "Servers") -> Call | None:
     words = shlex.split(line)
+    if words[-1] == "&":
+        servers.start(words[:-1])
+        return None
     if words[0] in ("make", "source"):
         return None
     if words[0] == "cp":

@@ -1,5 +1,7 @@
 """Tiny bundles of every task and architecture, made once."""
 
+import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +11,10 @@ import torch
 import transformers
 from transformers import BertConfig, GPT2Config, LlamaConfig, PreTrainedConfig, PreTrainedModel
 
+import danlu
+from danlu.bundle.adapt import adapt
 from danlu.bundle.bundle import save
+from danlu.stages.run import Run
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
@@ -84,3 +89,51 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]
 def tiny() -> SimpleNamespace:
     """The functions above, for test files, which cannot import this one."""
     return SimpleNamespace(parts=parts, write=write, save=save_with, texts=TEXTS, provenance=PROVENANCE)
+
+
+LETTERS = "这家店的东西我昨天收到看了一下觉得真是喜欢失望"
+TRAIN = {"rate": 2e-2, "batch_tokens": 128, "threads": 1, "precision": "float32", "evaluate": 4, "steps": 8}
+ADAPTERS = ("liked", "length", "words")
+
+
+def rows(path: Path) -> Path:
+    """Texts with two labels: what they say, and how long they are."""
+    dice = random.Random(4)
+    lines = []
+    for _ in range(40):
+        liked, size = dice.choice("喜失"), dice.choice([3, 8, 13])
+        letters = [*dice.choices(LETTERS[:-4], k=size - 2), liked, "欢" if liked == "喜" else "望"]
+        lines.append({"text": "".join(letters), "label": liked, "length": f"{size} long"})
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A base that fills gaps, and three trainings on it: another task by lora, another by its head, its own by lora."""
+    root = tmp_path_factory.mktemp("trained")
+    data = {"kind": "jsonl", "path": str(rows(root / "rows.jsonl"))}
+    split = {"validation": 0.2, "test": 0.0}
+    liked = {"kind": "prepare", "data": data, "dedup": "none", "split": split}
+    length = liked | {"data": data | {"columns": {"label": "length"}}}
+    model = {"kind": "scratch", "layers": 2, "width": 32, "heads": 2, "positions": 48, "dropout": 0.1}
+    base = {"kind": "train", "data": "@clean", "task": "masked_lm", "train": TRAIN, "model": model}
+    tuned = {"kind": "train", "data": "@clean", "train": TRAIN, "model": {"kind": "pretrained", "path": "@base"}}
+    stages = {"clean": liked, "other": length}
+    stages |= {
+        "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "char", "size": 100}},
+        "base": base | {"tokenizer": "@vocab"},
+        "liked": tuned | {"task": "classify", "tuning": "lora"},
+        "length": tuned | {"task": "classify", "tuning": "head", "data": "@other"},
+        "words": tuned | {"task": "masked_lm", "tuning": {"kind": "lora", "rank": 2}},
+    }
+    return danlu.run({"name": "adapters", "stages": stages}, root=root, say=lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def adapted(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the base with all three; only to be read."""
+    folder = tmp_path_factory.mktemp("adapted") / "bundle"
+    adapt(trained["base"], trained[ADAPTERS[0]], ADAPTERS[0], folder)
+    adapt(folder, trained[ADAPTERS[1]] / "adapter", ADAPTERS[1])
+    return adapt(folder, trained[ADAPTERS[2]], ADAPTERS[2])

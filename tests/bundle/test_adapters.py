@@ -1,9 +1,8 @@
-"""A base and its adapters: each answers as the training that made it did, side by side, and the base stays itself."""
+"""A base and its adapters: each answers as the training that made it did, and the base stays itself."""
 
 import gc
 import json
 import pickle
-import random
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -31,52 +30,9 @@ TEXTS = ["这家店真是失望", "喜欢", "昨天收到的东西我觉得一�
 ADAPTERS = ("liked", "length", "words")
 
 
-def rows(path: Path) -> Path:
-    """Texts with two labels: what they say, and how long they are."""
-    dice = random.Random(4)
-    lines = []
-    for _ in range(40):
-        liked, size = dice.choice("喜失"), dice.choice([3, 8, 13])
-        letters = [*dice.choices(LETTERS[:-4], k=size - 2), liked, "欢" if liked == "喜" else "望"]
-        lines.append({"text": "".join(letters), "label": liked, "length": f"{size} long"})
-    path.write_text("\n".join(map(json.dumps, lines)))
-    return path
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A base that fills gaps, and three trainings on it: another task by lora, another by its head, its own by lora."""
-    root = tmp_path_factory.mktemp("trained")
-    data = {"kind": "jsonl", "path": str(rows(root / "rows.jsonl"))}
-    split = {"validation": 0.2, "test": 0.0}
-    liked = {"kind": "prepare", "data": data, "dedup": "none", "split": split}
-    length = liked | {"data": data | {"columns": {"label": "length"}}}
-    model = {"kind": "scratch", "layers": 2, "width": 32, "heads": 2, "positions": 48, "dropout": 0.1}
-    base = {"kind": "train", "data": "@clean", "task": "masked_lm", "train": TRAIN, "model": model}
-    tuned = {"kind": "train", "data": "@clean", "train": TRAIN, "model": {"kind": "pretrained", "path": "@base"}}
-    stages = {"clean": liked, "other": length}
-    stages |= {
-        "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "char", "size": 100}},
-        "base": base | {"tokenizer": "@vocab"},
-        "liked": tuned | {"task": "classify", "tuning": "lora"},
-        "length": tuned | {"task": "classify", "tuning": "head", "data": "@other"},
-        "words": tuned | {"task": "masked_lm", "tuning": {"kind": "lora", "rank": 2}},
-    }
-    return danlu.run({"name": "adapters", "stages": stages}, root=root, say=lambda line: None)
-
-
-@pytest.fixture(scope="module")
-def made(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of the base with all three; only to be read."""
-    folder = tmp_path_factory.mktemp("made") / "bundle"
-    adapt(trained["base"], trained[ADAPTERS[0]], ADAPTERS[0], folder)
-    adapt(folder, trained[ADAPTERS[1]] / "adapter", ADAPTERS[1])
-    return adapt(folder, trained[ADAPTERS[2]], ADAPTERS[2])
-
-
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "bundle"))
+def folder(adapted: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(adapted, tmp_path / "bundle"))
 
 
 def close(one: Any, other: Any) -> bool:
@@ -89,8 +45,8 @@ def close(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def test_each_adapter_answers_as_the_merged_bundle_of_its_training(trained: Run, made: Path) -> None:
-    bundle = danlu.load(made, "float32")
+def test_each_adapter_answers_as_the_merged_bundle_of_its_training(trained: Run, adapted: Path) -> None:
+    bundle = danlu.load(adapted, "float32")
     for name in ADAPTERS:
         merged = danlu.load(trained[name], "float32").predict(TEXTS)
         asked = bundle.predict(TEXTS, adapter=name)
@@ -101,23 +57,24 @@ def test_each_adapter_answers_as_the_merged_bundle_of_its_training(trained: Run,
     assert bundle.predict(TEXTS, "length")[0]["scores"].keys() == {"3 long", "8 long", "13 long"}
 
 
-def test_the_base_is_what_it_was_while_adapters_are_asked(trained: Run, made: Path) -> None:
-    alone, bundle = danlu.load(trained["base"]), danlu.load(made)
+def test_the_base_is_what_it_was_while_adapters_are_asked(trained: Run, adapted: Path) -> None:
+    alone, bundle = danlu.load(trained["base"]), danlu.load(adapted)
     weights = {name: value.clone() for name, value in alone.model.named_parameters()}
     for name in ("base", *ADAPTERS, "base"):
         bundle.predict(TEXTS, name)
     assert bundle.predict(TEXTS) == bundle.predict(TEXTS, "base") == alone.predict(TEXTS)
     assert all(torch.equal(value, weights[name]) for name, value in bundle.model.named_parameters())
     assert (
-        load_file(made / "model.safetensors").keys() == load_file(trained["base"] / "bundle/model.safetensors").keys()
+        load_file(adapted / "model.safetensors").keys()
+        == load_file(trained["base"] / "bundle/model.safetensors").keys()
     )
 
 
-def test_threads_that_ask_different_adapters_at_once_get_the_right_answers(made: Path) -> None:
-    with danlu.load(made) as one:
+def test_threads_that_ask_different_adapters_at_once_get_the_right_answers(adapted: Path) -> None:
+    with danlu.load(adapted) as one:
         expected = {name: one.predict(TEXTS, name) for name in ("base", *ADAPTERS)}
     before = set(threading.enumerate())
-    with danlu.load(made) as bundle, ThreadPoolExecutor(8) as callers:
+    with danlu.load(adapted) as bundle, ThreadPoolExecutor(8) as callers:
         names = ["base", *ADAPTERS] * 10
         found = list(callers.map(lambda name: bundle.predict(TEXTS, name), names))
         answering = {thread for thread in set(threading.enumerate()) - before if thread.name.startswith("danlu-")}
@@ -127,8 +84,8 @@ def test_threads_that_ask_different_adapters_at_once_get_the_right_answers(made:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_beside_the_base_lies_only_what_was_added(made: Path, precision: str) -> None:
-    bundle = danlu.load(made, precision)
+def test_beside_the_base_lies_only_what_was_added(adapted: Path, precision: str) -> None:
+    bundle = danlu.load(adapted, precision)
     bundle.predict(TEXTS)
     base = {parameter.data_ptr() for parameter in bundle.model.parameters()}
     packed = {id(pair[1]) for pair in bundle.network._packed.values()}
@@ -136,26 +93,26 @@ def test_beside_the_base_lies_only_what_was_added(made: Path, precision: str) ->
         bundle.predict(TEXTS, name)
         network = bundle.predictor_of(name).network
         held = sum(p.numel() for p in network.model.parameters() if p.data_ptr() not in base)
-        (file,) = (made / "adapters" / name).glob("*.safetensors")
+        (file,) = (adapted / "adapters" / name).glob("*.safetensors")
         added = sum(value.numel() for value in load_file(file).values())
         heads = added if name == "liked" else 0  # peft keeps a head as it was beside the trained one
         assert added <= held <= added + heads
         again = [weight for weight, laid in network._packed.values() if id(laid) not in packed]
         assert not [weight for weight in again if weight.data_ptr() in base]
-    answers = [danlu.load(made, precision).predict(TEXTS, name) for name in ADAPTERS]
+    answers = [danlu.load(adapted, precision).predict(TEXTS, name) for name in ADAPTERS]
     assert [bundle.predict(TEXTS, name) for name in ADAPTERS] == answers
 
 
-def test_danlu_json_names_base_and_adapters_and_every_file(trained: Run, made: Path) -> None:
-    facts = json.loads((made / "danlu.json").read_text("utf-8"))
+def test_danlu_json_names_base_and_adapters_and_every_file(trained: Run, adapted: Path) -> None:
+    facts = json.loads((adapted / "danlu.json").read_text("utf-8"))
     assert facts["format"] == 3
     assert facts["base"] == danlu.load(trained["base"]).facts["base"]
-    assert list(facts["adapters"]) == list(danlu.load(made).adapters) == list(ADAPTERS)
+    assert list(facts["adapters"]) == list(danlu.load(adapted).adapters) == list(ADAPTERS)
     for name in ADAPTERS:
         told = facts["adapters"][name]
         assert told.keys() == {"danlu", "task", "method", "cleaners", "tokenizer", "base", "provenance", "hash"}
         assert told["provenance"]["stage"] == name
-        inside = {path.relative_to(made).as_posix() for path in (made / "adapters" / name).iterdir()}
+        inside = {path.relative_to(adapted).as_posix() for path in (adapted / "adapters" / name).iterdir()}
         assert inside == {file for file in facts["files"] if file.startswith(f"adapters/{name}/")}
         assert f"adapters/{name}/golden.json" in inside
     assert len({told["hash"] for told in facts["adapters"].values()}) == 3
@@ -210,7 +167,9 @@ def test_an_adapter_is_refused_on_any_other_base(trained: Run, folder: Path, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
-def test_an_adapter_of_another_tokenizer_or_other_answers_is_refused(trained: Run, made: Path, tmp_path: Path) -> None:
+def test_an_adapter_of_another_tokenizer_or_other_answers_is_refused(
+    trained: Run, adapted: Path, tmp_path: Path
+) -> None:
     other, drifted = (Path(shutil.copytree(trained["liked"] / "adapter", tmp_path / name)) for name in "ab")
     rewrite(other, lambda facts: facts.update(tokenizer="0"), "adapter.json")
     golden = json.loads((drifted / "golden.json").read_text("utf-8"))
@@ -218,17 +177,17 @@ def test_an_adapter_of_another_tokenizer_or_other_answers_is_refused(trained: Ru
     (drifted / "golden.json").write_text(json.dumps(golden), "utf-8")
     rewrite(drifted, lambda facts: None, "adapter.json")
     with pytest.raises(Refusal, match="was trained with another tokenizer than that of"):
-        adapt(made, other, "again", tmp_path / "copy")
+        adapt(adapted, other, "again", tmp_path / "copy")
     with pytest.raises(Refusal, match=r"answers otherwise on .* than where it was trained \(example 1, label"):
-        adapt(made, drifted, "again", tmp_path / "copy")
+        adapt(adapted, drifted, "again", tmp_path / "copy")
     (other / "weights.bin").write_bytes(b"\x80\x04.")
     with pytest.raises(Refusal, match="expected safetensors"):
-        adapt(made, other, "again", tmp_path / "copy")
+        adapt(adapted, other, "again", tmp_path / "copy")
     (drifted / "golden.json").unlink()
     with pytest.raises(Refusal, match=r"golden\.json: this file"):
-        adapt(made, drifted, "again", tmp_path / "copy")
+        adapt(adapted, drifted, "again", tmp_path / "copy")
     with pytest.raises(Refusal, match=r"is no adapter, for there is no adapter\.json in it"):
-        adapt(made, made, "again", tmp_path / "copy")
+        adapt(adapted, adapted, "again", tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 
 
@@ -282,15 +241,15 @@ def test_bundles_of_every_format_take_an_adapter(trained: Run, tmp_path: Path, n
     assert verify(folder) == []
 
 
-def test_what_is_asked_of_a_bundle_that_is_let_go_of_or_sent_elsewhere_is_answered(made: Path) -> None:
+def test_what_is_asked_of_a_bundle_that_is_let_go_of_or_sent_elsewhere_is_answered(adapted: Path) -> None:
     before = set(threading.enumerate())
-    bundle = danlu.load(made)
+    bundle = danlu.load(adapted)
     expected = bundle.predict(TEXTS, "liked")
     assert close(pickle.loads(pickle.dumps(bundle)).predict(TEXTS, "liked"), expected)
-    stream = danlu.load(made).stream(iter(TEXTS), "liked")
+    stream = danlu.load(adapted).stream(iter(TEXTS), "liked")
     gc.collect()
     assert close(list(stream), expected)
-    serving = danlu.load(made, adapter="liked")
+    serving = danlu.load(adapted, adapter="liked")
     assert close(serving.predict(TEXTS), expected)
     assert set(serving.task.label_names()) == {"喜", "失"}
     assert serving.predict(TEXTS, "base") == bundle.predict(TEXTS)

@@ -14,26 +14,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pytest
-import tiny_tasks
 import torch
 import transformers
-from transformers import BertConfig, LlamaConfig
 
-from danlu.bundle.bundle import load, save
+from danlu.bundle.bundle import load
 from danlu.engine.predict import Predictor
 from danlu.machine.crew import Crew
-from danlu.model.beside import taken_apart
 from danlu.model.heads import kept_logits
 from danlu.recipe.part import kinds
 from danlu.task.task import Task
-from danlu.text.tokenizing.tokenizers.bpe import Bpe
-from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 THREADS = 8
 LETTERS = "这本书写得很好值读一遍物流太慢"
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 Answer = TypeVar("Answer")
-PRETRAINED = ("denoise", "permuted_lm", "replaced_token")  # of which each wants a family of its own
 
 
 def together(ask: Callable[[int], Answer], threads: int = THREADS) -> list[Answer]:
@@ -67,37 +61,6 @@ def texts(number: int) -> list[dict[str, Any]]:
     asked = {"question": LETTERS[:4], "choices": ["好", "慢"], "candidates": ["快", "好书"], **marks}
     asked |= {"chosen": "好书", "rejected": "慢"}
     return [{"text": text, "context": text, **asked} for text in found]
-
-
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One of every task."""
-    found, told = dict[str, Path](), dict[str, Any]()
-    for kind in kinds(Task):
-        if kind in PRETRAINED:
-            found[kind] = tmp_path_factory.mktemp("bundles") / kind
-            taken_apart(network := copy.deepcopy(tiny_tasks.model_for(kind)))
-            sample = [*tiny_tasks.task_for(kind).sample]
-            told = {"precision": "float32", "provenance": {}, "examples": sample[:1]}
-            save(found[kind], network, tiny_tasks.tokenizer_for(kind), tiny_tasks.task_for(kind), **told)
-            continue
-        task = Task.model_validate(kind)
-        pairs = {"text_pair"} - task.columns.keys()
-        sample = [{name: value for name, value in record.items() if name not in pairs} for record in task.sample]
-        task = task.fitted(sample).shaped("decoder")
-        causal = task.auto_class == "AutoModelForCausalLM"
-        source = Bpe(size=300) if causal else WordPiece(size=60, min_frequency=1)
-        tokenizer = source.build(lambda: iter([LETTERS]))
-        ends = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0} if causal else {}
-        family = LlamaConfig if causal else BertConfig
-        torch.manual_seed(2)
-        config = family(vocab_size=len(tokenizer), max_position_embeddings=128, **SIZES, **ends, **task.config())
-        network = getattr(transformers, task.auto_class).from_config(config)
-        task = task.suited(network, tokenizer, print)
-        found[kind] = tmp_path_factory.mktemp("bundles") / kind
-        told = {"precision": "float32", "provenance": {}, "examples": sample[:1]}
-        save(found[kind], network, tokenizer, task, **told)
-    return found
 
 
 def close(one: Any, other: Any) -> bool:

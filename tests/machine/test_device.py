@@ -111,3 +111,20 @@ def test_the_cores_of_the_process_stay_as_they_were(fresh: Path) -> None:
     assert best_dtype() in (torch.float32, torch.bfloat16)
     assert torch.get_num_threads() == before
     assert "one core, bfloat16" in (fresh / "machine.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu.max": "max 100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cpu.max": "nonsense"}, None),
+    ],
+)
+def test_a_quota_of_time_bounds_the_cores(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert cores(tmp_path) == (expected or cores())

@@ -18,9 +18,11 @@ from tiny_recipe import made
 
 import danlu
 from danlu.cli.main import main
+from danlu.data.reading.formats.sql import Sql
 from danlu.recipe import lock as locks
 from danlu.recipe.yaml_text import dump
 from danlu.refusal import Refusal
+from danlu.serve.feedback import TABLE, Feedback
 from danlu.trials.search import Searched, search
 
 FORKS = """
@@ -119,6 +121,22 @@ def source(recipe: dict[str, Any], tmp_path: Path) -> Path:
     path = tmp_path / "recipe.yaml"
     path.write_text(dump(recipe), encoding="utf-8")
     return path
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "postgresql"])
+def test_rows_of_a_postgresql_server_are_read_and_judgements_kept(forked: dict[str, Forked], storage: str) -> None:
+    if storage not in forked:
+        pytest.skip(server.missing())
+    url = forked[storage].url or "sqlite:///" + (forked[storage].root / "feedback.db").as_posix()
+    store = Feedback(url)
+    store.add(model="m", fingerprint="f", record={"text": "好 \u0001"}, truth={"label": "good"}, correct=False)
+    store.close()
+    data = Sql(path=url, table=TABLE, expand=("record", "truth"))
+    (row,) = data.read(("text", "label"))
+    assert (row["text"], row["label"], row["model"], row["correct"]) == ("好 \u0001", "good", "m", False)
+    with pytest.raises(Refusal, match="cannot be read") as refused:
+        list(Sql(path=url, query=f"DELETE FROM {TABLE} RETURNING id").read())
+    assert server.PASSWORD not in str(refused.value)
 
 
 @pytest.mark.parametrize("storage", ["sqlite", "postgresql"])

@@ -30,6 +30,8 @@ COMMANDS = {
     "bakeoff": "Compare methods of tuning on one recipe: quality, parameters, memory, time, size on disk.",
     "predict": "Answer for the texts of a file, of standard input or of --text.",
     "chat": "Talk with a model in the terminal; answers come word by word.",
+    "serve": "Answer over HTTP: the tasks of bundles, and the interface of OpenAI.",
+    "key": "Make a key for those who may ask a server.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
     "prompt": "Classify by a prompt without training, show what the model saw, and score it.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",

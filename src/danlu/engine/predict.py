@@ -1,22 +1,19 @@
 """Predictions for records in the order in which they come."""
 
 import weakref
-from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import islice
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Self, TypeVar
-
-import numpy as np
+from typing import Any, Self, TypeVar
 
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record, refuse_halves
 from danlu.engine.engine import Network
 from danlu.engine.queue import Asked, Queue
-from danlu.model.generate import NOT_FINITE
+from danlu.engine.reading import Reading
 from danlu.model.policy import Policy
 from danlu.model.written import Written
 from danlu.refusal import Refusal
@@ -81,7 +78,9 @@ class Predictor:
         source = iter(records)
         start = 0
         while chunk := list(islice(source, block)):
-            yield from self._read(chunk, start)
+            reading = self._reading(chunk, chunk, start)
+            outputs = _waited(self._queue.submit(self._asked, reading.encoded))
+            yield from reading.windows(outputs)
             start += len(chunk)
 
     @property
@@ -99,7 +98,7 @@ class Predictor:
         while chunk := list(islice(source, block)):
             with _counted_from(start):
                 encoded = self.prompts(chunk, policy)
-                written = self._written(encoded, policy, start)
+                written = _waited(self.writing(encoded, policy, first=start))
             for number in range(len(chunk)):
                 yield [text for row, item in enumerate(encoded) if item.record == number for text in written[row]]
             start += len(chunk)
@@ -131,9 +130,26 @@ class Predictor:
             raise Refusal(f"the record is read in {len(encoded)} windows, and a stream is of one text; shorten it")
         return self._streamed(encoded, policy)
 
+    def writing(
+        self,
+        encoded: Sequence[Encoded],
+        policy: Policy,
+        take: Callable[[int, str], object] | None = None,
+        *,
+        first: int = 0,
+        likeliest: int | None = None,
+    ) -> "Future[list[list[Written]]]":
+        """What is written after `prompts` by a policy, once all is; cancelled, the rest is not.
+
+        `take` hears the texts after one prompt piece by piece, each piece with the number of its text. `first` is how
+        many prompts came before these. With `likeliest` what is written tells how likely each token was, and so many
+        of the likeliest in its place.
+        """
+        return self._queue.writer.submit(self.network, self.tokenizer, policy, encoded, take, first, likeliest)
+
     def _streamed(self, encoded: list[Encoded], policy: Policy) -> Generator[str, None, None]:
         pieces: SimpleQueue[str | None] = SimpleQueue()
-        future = self._queue.writer.submit(self.network, self.tokenizer, policy, encoded, pieces.put)
+        future = self.writing(encoded, policy, lambda _, piece: pieces.put(piece))
         future.add_done_callback(lambda _: pieces.put(None))
         try:
             while (piece := pieces.get()) is not None:
@@ -141,9 +157,6 @@ class Predictor:
             future.result()
         finally:
             future.cancel()  # whoever lets go of the stream lets go of what is left
-
-    def _written(self, encoded: list[Encoded], policy: Policy, start: int) -> list[list[Written]]:
-        return _waited(self._queue.writer.submit(self.network, self.tokenizer, policy, encoded, first=start))
 
     def __enter__(self) -> Self:
         return self
@@ -153,64 +166,41 @@ class Predictor:
     ) -> None:
         self.close()
 
-    def _block(self, records: list[Record], start: int) -> list[Prediction]:
-        given, form = records, self.task.form
-        column, apart = self.task.characters_of, self.task.words_apart
-        records = rewritten(given, self.rewriters)
+    def read(self, records: Sequence[Record], start: int = 0) -> Reading:
+        """The records in tokens, as the task reads them; `start` is the number of the first.
+
+        Raises `Refusal` for a record that the task cannot encode.
+        """
+        given = list(records)
+        return self._reading(given, rewritten(given, self.rewriters), start)
+
+    def ask(self, reading: Reading) -> "Future[Any]":
+        """What `told` makes predictions of, once it is computed; cancelled, the rest is not."""
         if self.task.answers_by == "generate":
-            predictions = self._composed(records, start)
-        else:
-            predictions = [
-                self.task.decode(outputs, windows, record)
-                for (outputs, windows), record in zip(self._read(records, start), records, strict=True)
-            ]
+            return self.writing(reading.encoded, self.policy, first=reading.start)
+        return self._queue.submit(self._asked, reading.encoded)
+
+    def told(self, reading: Reading, found: Sequence[Any]) -> list[Prediction]:
+        """One prediction a record of what `ask` has found; raises `Refusal` for outputs that are not numbers."""
+        predictions = reading.predictions(found)
+        form, column, apart = self.task.form, self.task.characters_of, self.task.words_apart
         return [
             prediction
             if record is before
             else as_given(prediction, before, record, self.rewriters, form, column, words_apart=apart)
-            for prediction, before, record in zip(predictions, given, records, strict=True)
+            for prediction, before, record in zip(predictions, reading.given, reading.records, strict=True)
         ]
 
-    def _composed(self, records: list[Record], start: int) -> list[Prediction]:
-        """What the task makes of the texts that are written of each record."""
-        encoded = self._encoded(records, start)
-        with _counted_from(start):
-            written = self._written(encoded, self.policy, start)
-        of_record: defaultdict[int, list[int]] = defaultdict(list)
-        for row, item in enumerate(encoded):
-            of_record[item.record].append(row)
-        return [
-            self.task.composed(
-                [text for row in of_record[number] for text in written[row]],
-                [encoded[row] for row in of_record[number]],
-                record,
-            )
-            for number, record in enumerate(records)
-        ]
+    def _block(self, records: list[Record], start: int) -> list[Prediction]:
+        reading = self.read(records, start)
+        return self.told(reading, _waited(self.ask(reading)))
 
-    def _encoded(self, records: list[Record], start: int) -> list[Encoded]:
+    def _reading(self, given: list[Record], records: list[Record], start: int) -> Reading:
         with _counted_from(start):
             for number, record in enumerate(records):
                 refuse_halves(record, number)
-            return self.task.encode(records, self.tokenizer, self.network.limit, labelled=False)
-
-    def _read(self, records: list[Record], start: int) -> list[tuple[list[Output], list[Encoded]]]:
-        """The outputs and the windows of each record."""
-        encoded = self._encoded(records, start)
-        outputs = self._outputs(encoded)
-        windows: defaultdict[int, list[int]] = defaultdict(list)
-        for row, item in enumerate(encoded):
-            windows[item.record].append(row)
-            if not np.isfinite(outputs[row]).all():
-                raise Refusal(f"record {start + item.record + 1:,}: {NOT_FINITE}")
-        return [
-            ([outputs[row] for row in windows[number]], [encoded[row] for row in windows[number]])
-            for number in range(len(records))
-        ]
-
-    def _outputs(self, encoded: list[Encoded]) -> list[Output]:
-        """The task's output of every example."""
-        return _waited(self._queue.submit(self._asked, encoded))
+            encoded = self.task.encode(records, self.tokenizer, self.network.limit, labelled=False)
+        return Reading(self.task, given, records, encoded, start)
 
 
 @contextmanager

@@ -28,8 +28,9 @@ class _Job(Job[list[Written]]):
     tokenizer: Tokenizer
     policy: Policy
     examples: Sequence[Encoded]
-    heard: Callable[[str], object] | None
+    heard: Callable[[int, str], object] | None
     first: int
+    likeliest: int | None = None
 
 
 class Writer(Desk[_Job]):
@@ -47,18 +48,19 @@ class Writer(Desk[_Job]):
         tokenizer: Tokenizer,
         policy: Policy,
         examples: Sequence[Encoded],
-        take: Callable[[str], object] | None = None,
+        take: Callable[[int, str], object] | None = None,
         first: int = 0,
+        likeliest: int | None = None,
     ) -> "Future[list[list[Written]]]":
         """What is written after each example, in order, once all is; cancelled, the rest is not.
 
         `first` is how many examples were asked before these. `take` hears the text piece by piece, where there is one
-        example, after which one text is written.
+        example, after which one text is written. With `likeliest`, see `Wanted`.
 
         Raises:
             Refusal: the writer was closed.
         """
-        job = _Job(network, tokenizer, policy, examples, take, first, size=len(examples))
+        job = _Job(network, tokenizer, policy, examples, take, first, likeliest, size=len(examples))
         self.admit(job)
         return job.future
 
@@ -112,7 +114,16 @@ class Writer(Desk[_Job]):
         prompts = session.endings.prompts(job.examples)
         session.endings.of(prompts[0], job.policy)
         session.ask(
-            Wanted(job.policy, prompts, job.take, job.heard, lambda: not job.future.done(), job.fail, job.first)
+            Wanted(
+                job.policy,
+                prompts,
+                job.take,
+                job.heard,
+                lambda: not job.future.done(),
+                job.fail,
+                job.first,
+                job.likeliest,
+            )
         )
         self._under_way[key] = session, [*(each for each in jobs if not each.future.done()), job]
 

@@ -1,6 +1,7 @@
 """What this machine can do: cores, memory, device, and its MEASURED matrix-product rate."""
 
 import json
+import math
 import os
 import platform
 import sys
@@ -24,9 +25,21 @@ def device() -> torch.device:
     return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
 
 
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Cores this process may use: those that it was bound to, and no more than its quota allows (containers)."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(bound, _quota(groups))))
+
+
+def _quota(groups: Path) -> float:
+    """Cores' worth of time that the control group has (cgroups v2 and v1); infinite without a bound."""
+    with suppress(OSError, ValueError):
+        most, period = (groups / "cpu.max").read_text(encoding="ascii").split()
+        return float(most) / float(period) if most != "max" else math.inf
+    with suppress(OSError, ValueError):
+        most, period = ((groups / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return float(most) / float(period) if float(most) > 0 else math.inf
+    return math.inf
 
 
 @cache

@@ -40,17 +40,21 @@ class Wanted:
     - `first`: how many prompts the caller has asked before these; with their numbers it tells texts apart by chance.
     - `fail`: is given what went wrong with these texts, and with these alone.
     - `done`: is given the number of a prompt, and what was written after it, the best first.
-    - `take`: is given the text piece by piece; where one text is written after one prompt.
+    - `take`: is given the texts after one prompt piece by piece, each piece with the number of its text; where texts
+      are written one by one.
     - `still`: whether the caller still waits.
+    - `likeliest`: with a number, what is written tells how likely each token was, and so many of the likeliest in its
+      place; where texts are written one by one.
     """
 
     policy: Policy
     prompts: Sequence[Prompt]
     done: Callable[[int, list[Written]], object]
-    take: Callable[[str], object] | None = None
+    take: Callable[[int, str], object] | None = None
     still: Callable[[], bool] = lambda: True
     fail: Callable[[BaseException], object] = _raised
     first: int = 0
+    likeliest: int | None = None
 
 
 @dataclass(eq=False)
@@ -187,6 +191,8 @@ class Session:
                 whose.fail(error)
             if whose.still() and whose.take is not None and isinstance(hypotheses, Lines):
                 hypotheses.stream(whose.take)
+            if whose.likeliest is not None and isinstance(hypotheses, Lines):
+                hypotheses.likeliest = whose.likeliest
             texts.append(_Text(whose, policy, number, hypotheses, [first + row]))
         self._texts += texts
         self._advance(texts, logits_NV, first)

@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from danlu.model.ends import Ends
 from danlu.model.spelling import Spelling, spelled
-from danlu.model.written import Written
+from danlu.model.written import Chosen, Written
 
 
 class Hypotheses(ABC):
@@ -41,6 +42,7 @@ class Line:
     spelling: Spelling | None = None
     take: Callable[[str], object] | None = None
     random: np.random.Generator | None = None
+    chosen: list[Chosen] = field(default_factory=list)
 
     def add(self, token: int, log_probability: float) -> None:
         """Go on with a token of this log-probability; `ended` says whether that was the last."""
@@ -58,11 +60,12 @@ class Line:
         if self.ended is not None and self.spelling is not None:
             self._tell(self.spelling.rest())
 
-    def written(self) -> Written:
-        """What stands here once it has ended."""
+    def written(self, number: int) -> Written:
+        """What stands here, as text `number` of a prompt, once it has ended."""
         assert self.ended is not None
         text = spelled(self.ids, self.ends.tokenizer, self.ends.before) if self.spelling is None else self.spelling.text
-        return Written(text, np.array(self.ids, np.int32), self.log_probability, self.ended)
+        ids = np.array(self.ids, np.int32)
+        return Written(text, ids, self.log_probability, self.ended, tuple(self.chosen), number)
 
     def _tell(self, text: str) -> None:
         if text and self.take is not None:
@@ -70,7 +73,12 @@ class Line:
 
 
 class Lines(Hypotheses):
-    """Texts of one prompt that know nothing of each other."""
+    """Texts of one prompt that know nothing of each other.
+
+    - `likeliest`: how many of the likeliest tokens are told beside each that is written; None: nothing is told.
+    """
+
+    likeliest: int | None = None
 
     def __init__(self, prompt: Sequence[int], ends: Ends, count: int) -> None:
         super().__init__(prompt, ends)
@@ -79,11 +87,11 @@ class Lines(Hypotheses):
             line.spelling = Spelling(ends.tokenizer, ends.stop, ends.before)
         self.open = list(self.all)
 
-    def stream(self, take: Callable[[str], object]) -> None:
-        """Hand the text to `take` piece by piece."""
-        (line,) = self.all
-        line.spelling = line.spelling or Spelling(self.ends.tokenizer, self.ends.stop, self.ends.before)
-        line.take = take
+    def stream(self, take: Callable[[int, str], object]) -> None:
+        """Hand the texts to `take` piece by piece, each piece with the number of its text."""
+        for number, line in enumerate(self.all):
+            line.spelling = line.spelling or Spelling(self.ends.tokenizer, self.ends.stop, self.ends.before)
+            line.take = partial(take, number)
 
     def add(self, tokens: Sequence[int], log_probabilities: Sequence[float]) -> None:
         """Go on with a token in each open line."""
@@ -98,4 +106,4 @@ class Lines(Hypotheses):
 
     def written(self) -> list[Written]:
         """See `Hypotheses.written`."""
-        return sorted((line.written() for line in self.all), key=lambda each: -each.score)
+        return sorted((line.written(number) for number, line in enumerate(self.all)), key=lambda each: -each.score)

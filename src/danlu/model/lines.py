@@ -12,6 +12,7 @@ from danlu.model.ends import Ends
 from danlu.model.hypothesis import Hypotheses, Line, Lines
 from danlu.model.policy import Policy
 from danlu.model.shaping import History, shaped, shapes
+from danlu.model.written import Chosen
 
 
 class LinePolicy(Policy):
@@ -40,8 +41,21 @@ class LinePolicy(Policy):
         tokens_B = self.choose(scores_BV, lines)
         log_B = logits_BV.gather(1, tokens_B[:, None])[:, 0] - logits_BV.logsumexp(1)
         tokens, logs = tokens_B.tolist(), log_B.tolist()
+        _tell(texts, logits_BV, tokens, logs)
         place = 0
         for each in texts:
             count = len(each.open)
             each.add(tokens[place : place + count], logs[place : place + count])
             place += count
+
+
+def _tell(texts: Sequence[Lines], logits_BV: Tensor, tokens: Sequence[int], logs: Sequence[float]) -> None:
+    """Note how likely each token was, and which were likelier, in the texts that are to tell it."""
+    place = 0
+    for each in texts:
+        for line in each.open:
+            if each.likeliest is not None:
+                best = logits_BV[place].log_softmax(0).topk(min(each.likeliest, logits_BV.shape[1]))
+                likeliest = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True))
+                line.chosen.append(Chosen(tokens[place], logs[place], likeliest))
+            place += 1

@@ -18,7 +18,7 @@ from danlu.task.columns import text_in
 from danlu.task.next_tokens import NextTokens
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.dialogue.ids import encoded
-from danlu.text.dialogue.messages import Message, asked, checked
+from danlu.text.dialogue.messages import Message, asked, checked, tools_in
 from danlu.text.dialogue.rendered import conversation, question
 from danlu.text.dialogue.template import Template
 from danlu.text.dialogue.templates.own import Own
@@ -74,10 +74,7 @@ class Conversing(NextTokens):
         """The row of each conversation up to where an answer is wanted, which one may already stand behind."""
         jinja = self.jinja(tokenizer)
         limit = min(limit, self.max_length or limit)
-        return [
-            self._asked(asked(self.messages(record, number), number), jinja, tokenizer, limit, number)
-            for number, record in enumerate(records)
-        ]
+        return [self._asked(record, jinja, tokenizer, limit, number) for number, record in enumerate(records)]
 
     def messages(self, record: Record, number: int) -> list[Message]:
         """The messages of record `number`, counted from 0; a text is what the user says where there are none.
@@ -96,18 +93,19 @@ class Conversing(NextTokens):
         """The template in Jinja."""
         return (self.template or (Own() if tokenizer.chat_template else Plain())).jinja(tokenizer)
 
-    def _asked(self, messages: list[Message], jinja: str, tokenizer: Tokenizer, limit: int, number: int) -> Encoded:
+    def _asked(self, record: Record, jinja: str, tokenizer: Tokenizer, limit: int, number: int) -> Encoded:
         """The row that an answer is written after.
 
         The oldest turns go where there would be no room for it, whatever `too_long` says of training: a conversation
         that goes on outgrows every row.
         """
+        messages, tools = asked(self.messages(record, number), number), tools_in(record, number)
         room = max(1, limit - min(self.policy.max_new_tokens, limit // 2))
-        ids, _ = encoded(question(messages, jinja, tokenizer, number), tokenizer)
+        ids, _ = encoded(question(messages, jinja, tokenizer, number, tools), tokenizer)
         size, fewer = len(ids), list(messages)
         while len(ids) > room and (shorter := without_the_oldest(fewer)):
             fewer = shorter
-            ids, _ = encoded(question(fewer, jinja, tokenizer, number), tokenizer)
+            ids, _ = encoded(question(fewer, jinja, tokenizer, number, tools), tokenizer)
         if len(ids) >= limit:
             raise Refusal(
                 f"record {number + 1:,}: what is asked has {len(ids):,} tokens, and a row takes {limit:,} with the "

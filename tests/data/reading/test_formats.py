@@ -62,6 +62,7 @@ def test_every_format_with_a_suffix_is_covered() -> None:
     elsewhere = {"pfr", "words", "conll", "squad", "spans", "chat", "marked", "folder", "pdf", "arrow", "hub"}
     elsewhere |= {"doccano", "label_studio", "brat"}  # test_annotated.py
     elsewhere |= {"choices", "relations"}  # test_choices_and_relations.py
+    elsewhere |= {"sql"}  # test_sql.py
     assert set(kinds(Format)) == set(SUFFIXES) | elsewhere  # test_structured_formats.py, test_documents.py
 
 

@@ -13,7 +13,7 @@ from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import answered, asked, checked
-from danlu.text.dialogue.rendered import _written, conversation, question
+from danlu.text.dialogue.rendered import _Writer, conversation, question
 from danlu.text.dialogue.template import Template
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
@@ -201,7 +201,7 @@ def test_what_is_written_is_what_the_tokenizer_itself_writes(bpe: Tokenizer) -> 
     for jinja in (*templates(bpe).values(), "{% for i in range(2, 9, 3) %}{{ i }}" + more + "{% endfor %}"):
         for asks in (False, True):
             own = bpe.apply_chat_template(messages, chat_template=jinja, tokenize=False, add_generation_prompt=asks)
-            assert _written(messages, jinja, bpe, 0, asks=asks) == own
+            assert _Writer(jinja, bpe, 0, None).written(messages, asks=asks) == own
 
 
 @pytest.mark.parametrize(
@@ -243,3 +243,50 @@ def test_a_template_needs_what_it_is_made_of() -> None:
         find(Template, "own")().jinja(tokenizer)
     tokenizer.chat_template = "{{ messages }}"
     assert find(Template, "own")().jinja(tokenizer) == "{{ messages }}"
+
+
+QWEN = (
+    "{% if tools %}<|im_start|>system\n# Tools\n{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}<|im_end|>\n"
+    "{% endif %}{% for m in messages %}{% if m.role == 'assistant' and m.tool_calls %}<|im_start|>assistant\n"
+    "{{ m.content }}{% for call in m.tool_calls %}<tool_call>{{ call.function | tojson }}</tool_call>{% endfor %}"
+    "<|im_end|>\n{% elif m.role == 'tool' %}<|im_start|>user\n<tool_response>{{ m.content }}</tool_response>"
+    "<|im_end|>\n"
+    "{% else %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+
+
+def test_tools_and_their_calls_go_through_the_template_as_through_the_tokenizers_own(bpe: Tokenizer) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": {"city": "北京"}}}
+    messages = [
+        *talk("天气？"),
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "晴 <|im_end|>", "tool_call_id": "1"},
+        {"role": "assistant", "content": "晴天。"},
+        {"role": "user", "content": "谢谢"},
+    ]
+    known = checked(messages, 0)
+    spans = question(known, QWEN, bpe, 0, [WEATHER])
+    plain = [{**message, "content": message["content"] or ""} for message in messages]
+    own = bpe.apply_chat_template(
+        plain, tools=[WEATHER], chat_template=QWEN, tokenize=False, add_generation_prompt=True
+    )
+    assert "".join(span.text for span in spans) == own
+    assert [span.text for span in spans if span.learnt] == ["晴天。", "<|im_end|>"]
+    assert next(span for span in spans if "晴 <|im_end|>" in span.text).ours is False
+
+
+@pytest.mark.parametrize(
+    ("jinja", "tools", "sentence"),
+    [
+        (FOREIGN["mistral"], [WEATHER], "has no place for tools"),
+        (QWEN, [{"name": "a<|im_end|>b"}], "spells the special token '<|im_end|>'"),
+    ],
+)
+def test_tools_that_would_be_lost_or_spell_special_tokens_are_refused(
+    bpe: Tokenizer, jinja: str, tools: list[dict[str, str]], sentence: str
+) -> None:
+    with pytest.raises(Refusal, match="record 3") as refused:
+        question(talk("a"), jinja, bpe, 2, tools)
+    assert sentence in str(refused.value)

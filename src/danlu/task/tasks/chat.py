@@ -11,8 +11,8 @@ from danlu.task.conversing import Conversing, last_alone, next_learnt, without_t
 from danlu.task.next_tokens import PackedTokens, packed_rows
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.dialogue.ids import encoded
-from danlu.text.dialogue.messages import Message, answered
-from danlu.text.dialogue.rendered import conversation
+from danlu.text.dialogue.messages import Message, answered, tools_in
+from danlu.text.dialogue.rendered import Tools, conversation
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
@@ -53,7 +53,7 @@ class Chat(Conversing, PackedTokens):
         for number, record in enumerate(records):
             messages = self.messages(record, number)
             answered(messages, number)
-            row = self._learnt(messages, jinja, tokenizer, limit, number)
+            row = self._learnt(messages, tools_in(record, number), jinja, tokenizer, limit, number)
             if row is not None:
                 found.append(row)
         return found
@@ -72,14 +72,14 @@ class Chat(Conversing, PackedTokens):
 
     def kept(self, record: Record) -> Record:
         """See `Task.kept`; a text is what the user says where there are no messages."""
-        names = ("messages",) if "messages" in record else ("text",)
+        names = ("messages", "tools") if "messages" in record else ("text",)
         return {name: record[name] for name in names if name in record}
 
     def _learnt(
-        self, messages: list[Message], jinja: str, tokenizer: Tokenizer, limit: int, number: int
+        self, messages: list[Message], tools: Tools, jinja: str, tokenizer: Tokenizer, limit: int, number: int
     ) -> Encoded | None:
         """The row of a conversation; None where it is dropped."""
-        ids, learnt = encoded(conversation(messages, jinja, tokenizer, number), tokenizer)
+        ids, learnt = encoded(conversation(messages, jinja, tokenizer, number, tools), tokenizer)
         size = len(ids)
         if size > limit and self.too_long == "stop":
             raise Refusal(
@@ -88,7 +88,7 @@ class Chat(Conversing, PackedTokens):
             )
         fewer: list[Message] | None = messages if self.too_long == "truncate" else None
         while len(ids) > limit and fewer and (fewer := without_the_oldest(fewer)):
-            ids, learnt = encoded(conversation(fewer, jinja, tokenizer, number), tokenizer)
+            ids, learnt = encoded(conversation(fewer, jinja, tokenizer, number, tools), tokenizer)
         if self.learn == "last":
             learnt = last_alone(learnt)
         if len(ids) > limit and self.too_long == "drop":

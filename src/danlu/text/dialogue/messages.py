@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from danlu.data.record import Record
 from danlu.refusal import Refusal
 
-Message = dict[str, str]
+Message = dict[str, Any]
+"""The texts `role` and `content`; of one who calls tools or answers a call also `CALLS`, as a template reads them."""
+
+CALLS = ("tool_calls", "tool_call_id", "name")
 
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -26,6 +30,8 @@ def checked(value: Any, number: int) -> list[Message]:
     found: list[Message] = []
     for place, message in enumerate(value, 1):
         role, content = (message.get(key) for key in ("role", "content")) if isinstance(message, dict) else (None, None)
+        calls = _calls(message, role)
+        content = "" if content is None and "tool_calls" in calls else content
         if not isinstance(role, str) or not isinstance(content, str):
             raise Refusal(f"{where}, message {place}: expected an object with the texts 'role' and 'content'")
         if role not in ROLES:
@@ -35,8 +41,25 @@ def checked(value: Any, number: int) -> list[Message]:
             raise Refusal(f"{where}, message {place}: a system message stands first, or nowhere; move it there")
         if role != "system" and before not in _BEFORE[role]:
             raise Refusal(f"{where}, message {place}: {_wrong(role, before, first=not found)}")
-        found.append({"role": role, "content": content})
+        found.append({"role": role, "content": content, **calls})
     return found
+
+
+def tools_in(record: Record, number: int) -> list[dict[str, Any]] | None:
+    """What tools the model is told of in record `number`, counted from 0, in the form of OpenAI; None for none."""
+    tools = record.get("tools")
+    if tools is None or tools == []:
+        return None
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise Refusal(f"record {number + 1:,}: column 'tools' must be a list of objects, each of which tells of a tool")
+    return tools
+
+
+def _calls(message: Any, role: Any) -> dict[str, Any]:
+    """What a message says of tools beside its text."""
+    if role not in ("assistant", "tool"):
+        return {}
+    return {name: message[name] for name in CALLS if message.get(name) is not None}
 
 
 def answered(messages: Sequence[Message], number: int) -> None:

@@ -4,18 +4,23 @@ A template is asked for marks in place of the messages, so it shows where each o
 characters of the marks out of all text that is exchanged (noncharacters, chapter 23.7).
 """
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from jinja2 import TemplateError
 from transformers.utils import chat_template_utils
 
 from danlu.refusal import Refusal
-from danlu.text.dialogue.messages import Message
+from danlu.text.dialogue.messages import CALLS, Message
 from danlu.text.tokenizing.special import end_id
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
+
+Tools = Sequence[Mapping[str, Any]] | None
+"""What tools a model is told of, in the form of OpenAI."""
 
 _MARK = re.compile("\ufdd0([0-9]+)\ufdd1")
 MOST_TURNS = 4_000_000
@@ -38,16 +43,20 @@ class Span:
     learnt: bool = False
 
 
-def question(messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number: int) -> list[Span]:
+def question(
+    messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number: int, tools: Tools = None
+) -> list[Span]:
     """The conversation up to where an answer begins; earlier answers are marked as in `conversation`.
 
     Raises:
         Refusal: the template does not take these messages, drops one, or changes what it says.
     """
-    return _spans(messages, jinja, tokenizer, number, asks=True)
+    return _spans(messages, _Writer(jinja, tokenizer, number, tools), asks=True)
 
 
-def conversation(messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number: int) -> list[Span]:
+def conversation(
+    messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number: int, tools: Tools = None
+) -> list[Span]:
     """The whole conversation; each answer is to be learnt, with all that the template puts into it, and its end.
 
     An answer begins where the template has asked for it, as it will when the model is asked. It ends with the special
@@ -56,17 +65,18 @@ def conversation(messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, 
     Raises:
         Refusal: as for `question`; or no end token follows an answer, so the model would not learn to end.
     """
-    return _spans(messages, jinja, tokenizer, number, asks=False)
+    return _spans(messages, _Writer(jinja, tokenizer, number, tools), asks=False)
 
 
-def _spans(messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number: int, *, asks: bool) -> list[Span]:
-    marked, contents = _marked(messages, jinja, tokenizer, number, asks=asks)
-    answers = [match for match in _MARK.finditer(marked) if messages[int(match[1])]["role"] == "assistant"]
+def _spans(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> list[Span]:
+    tokenizer = writer.tokenizer
+    marked, contents = _marked(messages, writer, asks=asks)
+    answers = [match for match in _MARK.finditer(marked) if _is_answer(messages[int(match[1])])]
     end = re.compile(r"\s*(?:" + "|".join(map(re.escape, _longest_first(tokenizer))) + ")")
     spans: list[Span] = []
     done = 0
     for match in answers:
-        before, _ = _marked(messages[: int(match[1])], jinja, tokenizer, number, asks=True)
+        before, _ = _marked(messages[: int(match[1])], writer, asks=True)
         start = len(before) if done <= len(before) <= match.start() and marked.startswith(before) else match.start()
         spans += [_span(part, contents) for part in _parts(marked[done:start])]
         spans += [_span(part, contents, learnt=True) for part in _parts(marked[start : match.end()])]
@@ -87,15 +97,23 @@ def _spans(messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number
     return spans + [_span(part, contents) for part in _parts(marked[done:])]
 
 
-def _marked(
-    messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number: int, *, asks: bool
-) -> tuple[str, list[str]]:
+def _is_answer(message: Message) -> bool:
+    """Whether it is one that a model is to learn; calls of tools are written by the template, so they are not."""
+    return bool(message["role"] == "assistant" and "tool_calls" not in message)
+
+
+def _marked(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> tuple[str, list[str]]:
     """The text with a mark for each message, and what the messages say there: some templates strip it."""
-    named = [{**message, "content": f"\ufdd0{place}\ufdd1"} for place, message in enumerate(messages)]
-    marked = _written(named, jinja, tokenizer, number, asks=asks)
-    right = _written(messages, jinja, tokenizer, number, asks=asks)
+    number = writer.number
+    silent = {place for place, message in enumerate(messages) if "tool_calls" in message and not message["content"]}
+    named = [
+        message if place in silent else {**message, "content": f"\ufdd0{place}\ufdd1"}
+        for place, message in enumerate(messages)
+    ]
+    marked = writer.written(named, asks=asks)
+    right = writer.written(messages, asks=asks)
     found = [int(place) for place in _MARK.findall(marked)]
-    missing = set(range(len(messages))) - set(found)
+    missing = set(range(len(messages))) - set(found) - silent
     if missing:
         place = min(missing)
         raise Refusal(
@@ -119,36 +137,72 @@ def _marked(
     )
 
 
-def _written(messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number: int, *, asks: bool) -> str:
-    try:
-        return "".join(_pieces(messages, jinja, tokenizer, asks=asks))
-    except Exception as error:  # a template is a program of somebody else, which may raise anything
-        told = str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
-        raise Refusal(
-            f"record {number + 1:,}: the chat template does not take these messages ({told:.200}); "
-            "mend them, or choose another 'template'"
-        ) from None
+@dataclass(frozen=True)
+class _Writer:
+    """A template with its tokenizer, the number of the record that it writes, and the tools that this tells of."""
 
+    jinja: str
+    tokenizer: Tokenizer
+    number: int
+    tools: Tools
 
-def _pieces(messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, *, asks: bool) -> Iterator[str]:
-    """What `apply_chat_template` writes, piece by piece, since a template may never end."""
-    turns, size = 0, 0
+    def written(self, messages: Sequence[Message], *, asks: bool) -> str:
+        """The text of a conversation.
 
-    def counted(*bounds: int) -> range:
-        nonlocal turns
-        turns += len(range(*bounds))
-        if turns > MOST_TURNS:
-            raise TemplateError(f"its loops take more than {MOST_TURNS:,} turns")
-        return range(*bounds)
+        Raises:
+            Refusal: the template does not take these messages, or has no place for tools; or what is said of tools
+                spells special tokens, which it would make such.
+        """
+        self._refuse_spelling(messages)
+        text = self._text(messages, self.tools, asks=asks)
+        if self.tools and text == self._text(messages, None, asks=asks):
+            raise Refusal(
+                f"record {self.number + 1:,}: the chat template has no place for tools, so the model would not hear of "
+                "them; leave 'tools' out, or take a model with a template for them"
+            )
+        return text
 
-    template = chat_template_utils._compile_jinja_template(jinja)
-    most = MOST_WRITTEN + 10 * sum(len(message["content"]) for message in messages)
-    given = {"messages": [dict(message) for message in messages], "tools": None, "documents": None, "range": counted}
-    for piece in template.generate(**given, **tokenizer.special_tokens_map, add_generation_prompt=asks):
-        size += len(piece)
-        if size > most:
-            raise TemplateError(f"it writes more than {MOST_WRITTEN:,} characters of its own")
-        yield piece
+    def _refuse_spelling(self, messages: Sequence[Message]) -> None:
+        given = [self.tools, *([message[name] for name in CALLS if name in message] for message in messages)]
+        told = json.dumps([each for each in given if each], ensure_ascii=False)
+        spelled = [token for token in special_tokens(self.tokenizer) if token in told] if len(told) > len("[]") else []
+        if spelled:
+            raise Refusal(
+                f"record {self.number + 1:,}: what is said of tools spells the special token '{spelled[0]}'; leave it "
+                "out"
+            )
+
+    def _text(self, messages: Sequence[Message], tools: Tools, *, asks: bool) -> str:
+        try:
+            return "".join(self._pieces(messages, tools, asks=asks))
+        except Exception as error:  # a template is a program of somebody else, which may raise anything
+            told = str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
+            raise Refusal(
+                f"record {self.number + 1:,}: the chat template does not take these messages ({told:.200}); "
+                "mend them, or choose another 'template'"
+            ) from None
+
+    def _pieces(self, messages: Sequence[Message], tools: Tools, *, asks: bool) -> Iterator[str]:
+        """What `apply_chat_template` writes, piece by piece, since a template may never end."""
+        turns, size = 0, 0
+
+        def counted(*bounds: int) -> range:
+            nonlocal turns
+            turns += len(range(*bounds))
+            if turns > MOST_TURNS:
+                raise TemplateError(f"its loops take more than {MOST_TURNS:,} turns")
+            return range(*bounds)
+
+        template = chat_template_utils._compile_jinja_template(self.jinja)
+        most = MOST_WRITTEN + 10 * sum(len(message["content"]) for message in messages)
+        told = None if tools is None else [dict(tool) for tool in tools]
+        given: dict[str, Any] = {"messages": [dict(message) for message in messages], "tools": told, "documents": None}
+        given |= {**self.tokenizer.special_tokens_map, "range": counted, "add_generation_prompt": asks}
+        for piece in template.generate(**given):
+            size += len(piece)
+            if size > most:
+                raise TemplateError(f"it writes more than {MOST_WRITTEN:,} characters of its own")
+            yield piece
 
 
 def _parts(marked: str) -> list[str | int]:

@@ -1,0 +1,71 @@
+"""`danlu serve BUNDLE...`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from danlu.machine.extra import needed
+
+
+def command(
+    bundles: Annotated[list[str], typer.Argument(help="folders of bundles, or NAME=FOLDER")],
+    *,
+    adapter: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER: an adapter that a training has left; of the first bundle")
+    ] = None,
+    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
+    keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundles say")] = None,
+    threads: Annotated[int | None, typer.Option(help="cores to use; all")] = None,
+    key: Annotated[str | None, typer.Option(help="public key (PEM) of who must have signed the bundles")] = None,
+    body: Annotated[int | None, typer.Option(help="most bytes of a request")] = None,
+    tokens: Annotated[int | None, typer.Option(help="most tokens of a request")] = None,
+    waiting: Annotated[int | None, typer.Option(help="most requests at once")] = None,
+    patience: Annotated[float | None, typer.Option(help="seconds of work that may wait; more is refused")] = None,
+    seconds: Annotated[float | None, typer.Option(help="most seconds of a request")] = None,
+    replay: Annotated[float, typer.Option(min=0, help="seconds between replays of the golden outputs; 0: never")] = 600,
+    feedback: Annotated[str | None, typer.Option(help="database of judged answers: sqlite:///feedback.db")] = None,
+    log_texts: Annotated[bool, typer.Option("--log-texts", help="write what users send into the log")] = False,
+) -> None:
+    """Answer over HTTP, as the bundles were evaluated: their own tasks, and the interface of OpenAI.
+
+    Nothing is served before the golden outputs were replayed. Ctrl-C ends it once all is answered that was asked;
+    SIGHUP takes the bundles anew from their folders, without losing a request.
+    """
+    from dataclasses import replace
+
+    needed("fastapi", "serve", "a server")
+    needed("uvicorn", "serve", "a server")
+    needed("prometheus_client", "serve", "a server")
+    from danlu.machine.terminal import say
+    from danlu.recipe.read import Written, sentences
+    from danlu.refusal import Refusal
+    from danlu.serve.limits import Limits
+    from danlu.serve.run import serve, threads_that_pay
+    from danlu.serve.shelf import named_adapter, place_of
+
+    def tell(line: str) -> None:
+        say(line, err=True)  # where the log goes too
+
+    asked = {"body": body, "tokens": tokens, "waiting": waiting, "patience": patience, "seconds": seconds}
+    given = {name: value for name, value in asked.items() if value is not None}
+    try:
+        limits = Limits.model_validate(given)
+    except ValueError as error:
+        raise Refusal(sentences(error, Written("limits", given))) from None  # type: ignore[arg-type]
+    threads = threads or threads_that_pay(tell)
+    places = [replace(place_of(each), precision=precision, threads=threads, key=key) for each in bundles]
+    places[0] = replace(places[0], adapters=tuple(named_adapter(each) for each in adapter or ()))
+    serve(
+        places,
+        host=host,
+        port=port,
+        keys=keys,
+        limits=limits,
+        replay=replay,
+        texts_told=log_texts,
+        feedback=feedback,
+        say=tell,
+    )

@@ -1,0 +1,104 @@
+"""From a request to what a network says of it, and no further than somebody waits for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+from danlu.serve.problem import Problem
+
+Found = TypeVar("Found")
+
+SHORT = 4_000
+"""Characters that are cut into tokens sooner than a thread is asked to."""
+
+
+class Gone(Exception):
+    """Whoever asked no longer waits."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One request on its way.
+
+    - `ends`: when time is up, by the clock of the event loop.
+    - `threads`: which do what would hold up the event loop.
+    """
+
+    request: Request
+    ends: float
+    threads: ThreadPoolExecutor
+
+    async def done(self, size: int, function: Callable[[], Found]) -> Found:
+        """What a function gives; in a thread where its work, `size` characters, is not small."""
+        if size <= SHORT:
+            return function()
+        return await asyncio.get_running_loop().run_in_executor(self.threads, function)
+
+    async def found(self, future: "Future[Found]") -> Found:
+        """What a network finds; when time is up, or nobody waits any more, it is told to stop.
+
+        Raises:
+            Problem: time is up.
+            Gone: the client has closed the connection.
+        """
+        loop = asyncio.get_running_loop()
+        wanted = asyncio.wrap_future(future)
+        gone = asyncio.ensure_future(left(self.request))
+        both: set[asyncio.Future[Any]] = {wanted, gone}
+        try:
+            await asyncio.wait(both, timeout=self.ends - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+            if wanted.done():
+                return wanted.result()
+            raise Gone if gone.done() else late()
+        finally:
+            future.cancel()
+            for each in both:
+                each.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await each
+
+    async def pieces(self, begin: Callable[[Callable[[Any], None]], "Future[Any]"]) -> AsyncIterator[Any]:
+        """What a network says piece by piece, and at the end what its future gives, as the tuple `(result,)`.
+
+        `begin` starts it, given what takes a piece from any thread. Whoever closes this iterator stops the network.
+
+        Raises:
+            Problem: time is up.
+        """
+        loop = asyncio.get_running_loop()
+        told: asyncio.Queue[Any] = asyncio.Queue()
+
+        def put(piece: Any) -> None:
+            with suppress(RuntimeError):  # the server was stopped meanwhile
+                loop.call_soon_threadsafe(told.put_nowait, piece)
+
+        future = begin(put)
+        future.add_done_callback(lambda _: put(future))
+        try:
+            while True:
+                try:
+                    piece = await asyncio.wait_for(told.get(), max(0.0, self.ends - loop.time()))
+                except TimeoutError:
+                    raise late() from None
+                if piece is future:
+                    yield (future.result(),)
+                    return
+                yield piece
+        finally:
+            future.cancel()
+
+
+async def left(request: Request) -> None:
+    """Come back once the client has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def late() -> Problem:
+    """Time is up."""
+    return Problem(504, "timeout", "the answer was not ready in time; ask for less, or later")

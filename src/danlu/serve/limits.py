@@ -1,0 +1,18 @@
+"""How much is taken at once, of one and of all."""
+
+from pydantic import Field
+
+from danlu.recipe.part import Part
+
+
+class Limits(Part):
+    """What a server takes before it refuses; each is looked at before memory is spent on it."""
+
+    body: int = Field(default=8 * 2**20, ge=1024, description="bytes of a request")
+    records: int = Field(default=1024, ge=1, description="records, texts or documents of a request")
+    tokens: int = Field(
+        default=262_144, ge=64, description="tokens of a request, those that are to be written included"
+    )
+    waiting: int = Field(default=512, ge=1, description="requests that are under way or wait")
+    patience: float = Field(default=2.0, gt=0, description="seconds of work that may wait before others are refused")
+    seconds: float = Field(default=120.0, gt=0, description="a request may take")

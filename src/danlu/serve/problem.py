@@ -1,0 +1,55 @@
+"""What a request is refused with: a status, a reason for programs, a sentence for people."""
+
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi.responses import JSONResponse
+
+from danlu.refusal import Refusal
+
+KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+"""How OpenAI calls errors of a status; others are `invalid_request_error`, or `server_error` from 500 on."""
+
+
+@dataclass
+class Problem(Exception):
+    """Why a request is not answered.
+
+    - `code`: the reason, for programs; `param`: the key of the request that it is about.
+    - `retry_after`: seconds after which it may be tried again.
+    """
+
+    status: int
+    code: str
+    message: str
+    param: str | None = None
+    retry_after: int | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """The answer's body, as the clients of OpenAI read it."""
+        kind = KINDS.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+    def response(self) -> JSONResponse:
+        """The answer."""
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        return JSONResponse(self.plain(), self.status, headers)
+
+
+def problem_of(error: Exception) -> Problem:
+    """What a caller hears of an error; of one that is ours nothing, but the log tells all."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, Refusal):
+        return of_refusal(error)
+    traceback.print_exception(error, file=sys.stderr)
+    return Problem(500, "internal", "the server made a mistake; its log tells more")
+
+
+def of_refusal(refusal: Refusal, param: str | None = None) -> Problem:
+    """What a task, a policy or a template has refused is the request's mistake."""
+    return Problem(400, "refused", str(refusal), param)

@@ -1,0 +1,140 @@
+"""`POST /v1/chat/completions`, as the clients of OpenAI ask it."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastapi.responses import JSONResponse, Response
+from pydantic import Field
+
+from danlu.data.record import Record
+from danlu.model.policy import Policy
+from danlu.serve.body import checked
+from danlu.serve.problem import Problem
+from danlu.serve.routes.writing import (
+    HARMLESS,
+    REASONS,
+    Writing,
+    cost,
+    policy_of,
+    prompted,
+    streamed,
+    told_tokens,
+    usage,
+    written,
+)
+from danlu.serve.service import Call, Service
+from danlu.serve.shelf import Model
+from danlu.serve.streamed import DONE, EVENTS, Streamed, event
+from danlu.text.batching.encoded import Encoded
+
+IGNORED: dict[str, tuple[Any, ...]] = {
+    **HARMLESS,
+    "modalities": (None, ["text"]),
+    "tool_choice": (None, "auto", "none"),
+    "functions": (None, []),
+    "function_call": (None, "auto", "none"),
+    "audio": (None,),
+    "prediction": (None,),
+    "reasoning_effort": (None,),
+    "verbosity": (None,),
+    "web_search_options": (None,),
+}
+
+
+class Chat(Writing):
+    """A conversation, and how its next message is written."""
+
+    messages: list[dict[str, Any]] = Field(min_length=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    logprobs: bool | None = False
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    tools: list[dict[str, Any]] | None = None
+
+    @property
+    def most(self) -> int | None:
+        """Tokens that may be written."""
+        return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def likeliest(self) -> int | None:
+        """How many of the likeliest tokens are told in each place; None: nothing is told."""
+        return (self.top_logprobs or 0) if self.logprobs else None
+
+
+async def chat(service: Service, call: Call) -> Response:
+    """Answer."""
+    body = checked(Chat, call.value, IGNORED)
+    if body.top_logprobs is not None and not body.logprobs:
+        raise Problem(400, "invalid_value", "tells of tokens only with 'logprobs': true", "top_logprobs")
+    model = service.leased(call, body.model)
+    if "messages" not in model.predictor.task.columns:
+        told = f"the model '{model.name}' was trained for {model.predictor.task.kind}, which holds no conversation"
+        raise Problem(400, "wrong_task", f"{told}; ask it by /v1/predict", "model")
+    policy = policy_of(body, model)
+    size = sum(len(str(message)) for message in body.messages)
+    record: Record = {"messages": [_plain(message) for message in body.messages]}
+    if body.tools:
+        record["tools"] = body.tools
+    encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "messages"))
+    if body.stream:
+        service.admitted(call, *cost(encoded, policy, model))
+        pieces = _pieces(service, call, body, model, encoded, policy)
+        return Streamed(pieces, EVENTS, call.asking.ends, event)
+    texts = await written(service, call, model, encoded, policy, body.likeliest)
+    choices = [
+        {
+            "index": number,
+            "message": {"role": "assistant", "content": text.text, "refusal": None},
+            "logprobs": {"content": told_tokens(model, text.chosen)} if body.logprobs else None,
+            "finish_reason": REASONS[text.ended],
+        }
+        for number, text in enumerate(texts)
+    ]
+    return JSONResponse({**_head(call, model, "chat.completion"), "choices": choices, "usage": usage(call)})
+
+
+async def _pieces(
+    service: Service, call: Call, body: Chat, model: Model, encoded: Encoded, policy: Policy
+) -> AsyncGenerator[bytes, None]:
+    head = _head(call, model, "chat.completion.chunk")
+
+    def chunk(number: int, delta: dict[str, Any], reason: str | None = None, logprobs: Any = None) -> bytes:
+        choice = {"index": number, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
+        return event({**head, "choices": [choice]} | ({"usage": None} if body.usage_in_stream else {}))
+
+    for number in range(body.n or 1):
+        yield chunk(number, {"role": "assistant", "content": ""})
+    async for piece in streamed(service, call, model, encoded, policy, body.likeliest):
+        if isinstance(piece, tuple):
+            yield chunk(piece[0], {"content": piece[1]})
+            continue
+        for text in piece:
+            logprobs = {"content": told_tokens(model, text.chosen)} if body.logprobs else None
+            yield chunk(text.number, {}, REASONS[text.ended], logprobs)
+    if body.usage_in_stream:
+        yield event({**head, "choices": [], "usage": usage(call)})
+    yield DONE
+
+
+def _head(call: Call, model: Model, kind: str) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{call.id}",
+        "object": kind,
+        "created": call.now,
+        "model": model.name,
+        "system_fingerprint": model.fingerprint,
+    }
+
+
+def _plain(message: dict[str, Any]) -> dict[str, Any]:
+    """A message whose content is one text, where it came in parts; 'developer' is what 'system' is called now."""
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [
+            part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None for part in content
+        ]
+        if not all(isinstance(part, str) for part in parts):
+            raise Problem(400, "invalid_value", "only parts of the type 'text' can be read here", "messages")
+        content = "".join(part for part in parts if part is not None)
+    role = "system" if message.get("role") == "developer" else message.get("role")
+    return {**message, "role": role, "content": content}

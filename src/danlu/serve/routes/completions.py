@@ -1,0 +1,109 @@
+"""`POST /v1/completions`: what comes after a text."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastapi.responses import JSONResponse, Response
+from pydantic import Field
+
+from danlu.data.record import Record
+from danlu.model.policy import Policy
+from danlu.model.written import Written
+from danlu.serve.body import checked
+from danlu.serve.problem import Problem
+from danlu.serve.routes.writing import (
+    HARMLESS,
+    REASONS,
+    Writing,
+    cost,
+    policy_of,
+    prompted,
+    spelled_token,
+    streamed,
+    usage,
+    written,
+)
+from danlu.serve.service import Call, Service
+from danlu.serve.shelf import Model
+from danlu.serve.streamed import DONE, EVENTS, Streamed, event
+from danlu.text.batching.encoded import Encoded
+
+IGNORED: dict[str, tuple[Any, ...]] = {**HARMLESS, "best_of": (None, 1), "echo": (None, False)}
+
+
+class Completions(Writing):
+    """A text, and how it goes on."""
+
+    prompt: str | list[Any]
+    suffix: str | None = Field(default=None, description="what comes after what is written")
+    logprobs: int | None = Field(default=None, ge=0, le=20)
+
+
+async def completions(service: Service, call: Call) -> Response:
+    """Answer."""
+    body = checked(Completions, call.value, IGNORED)
+    text = body.prompt[0] if isinstance(body.prompt, list) and len(body.prompt) == 1 else body.prompt
+    if not isinstance(text, str):
+        told = "expected one text; several prompts are several requests, and token numbers are not taken"
+        raise Problem(400, "unsupported_parameter", told, "prompt")
+    model = service.leased(call, body.model)
+    if "messages" in model.predictor.task.columns:
+        told = f"the model '{model.name}' holds conversations; ask it by /v1/chat/completions"
+        raise Problem(400, "wrong_task", told, "model")
+    record: Record = {"text": text} | ({} if body.suffix is None else {"suffix": body.suffix})
+    if body.suffix is not None and model.predictor.task.kind != "causal_lm":
+        raise Problem(400, "unsupported_parameter", "only a model of the task causal_lm writes in the middle", "suffix")
+    policy = policy_of(body, model)
+    encoded = await call.asking.done(len(text), lambda: prompted(model, record, policy, "prompt"))
+    if body.stream:
+        service.admitted(call, *cost(encoded, policy, model))
+        return Streamed(_pieces(service, call, body, model, encoded, policy), EVENTS, call.asking.ends, event)
+    texts = await written(service, call, model, encoded, policy, body.logprobs)
+    choices = [
+        _choice(number, each.text, REASONS[each.ended], _told(model, each, body)) for number, each in enumerate(texts)
+    ]
+    return JSONResponse({**_head(call, model), "choices": choices, "usage": usage(call)})
+
+
+async def _pieces(
+    service: Service, call: Call, body: Completions, model: Model, encoded: Encoded, policy: Policy
+) -> AsyncGenerator[bytes, None]:
+    head = _head(call, model)
+    async for piece in streamed(service, call, model, encoded, policy, body.logprobs):
+        if isinstance(piece, tuple):
+            yield event({**head, "choices": [_choice(piece[0], piece[1], None, None)]})
+            continue
+        for each in piece:
+            yield event({**head, "choices": [_choice(each.number, "", REASONS[each.ended], _told(model, each, body))]})
+    if body.usage_in_stream:
+        yield event({**head, "choices": [], "usage": usage(call)})
+    yield DONE
+
+
+def _choice(number: int, text: str, reason: str | None, logprobs: Any) -> dict[str, Any]:
+    return {"index": number, "text": text, "finish_reason": reason, "logprobs": logprobs}
+
+
+def _told(model: Model, text: Written, body: Completions) -> dict[str, Any] | None:
+    """The log-probability of each token, as completions tell it."""
+    if body.logprobs is None:
+        return None
+    tokens = [spelled_token(model, each.token) for each in text.chosen]
+    starts = [sum(map(len, tokens[:place])) for place in range(len(tokens))]
+    best = [{spelled_token(model, token): log for token, log in each.likeliest} for each in text.chosen]
+    return {
+        "tokens": tokens,
+        "token_logprobs": [each.log_probability for each in text.chosen],
+        "top_logprobs": best,
+        "text_offset": starts,
+    }
+
+
+def _head(call: Call, model: Model) -> dict[str, Any]:
+    return {
+        "id": f"cmpl-{call.id}",
+        "object": "text_completion",
+        "created": call.now,
+        "model": model.name,
+        "system_fingerprint": model.fingerprint,
+    }

@@ -1,0 +1,105 @@
+"""What those who run a server ask: which models there are, whether they are well, and to take them anew."""
+
+import asyncio
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response
+
+from danlu.refusal import Refusal
+from danlu.serve.body import Body, checked
+from danlu.serve.metrics import CONTENT
+from danlu.serve.problem import Problem
+from danlu.serve.service import Call, Service
+
+LOCAL = ("127.0.0.1", "::1", "localhost", "testclient")
+
+
+class Reload(Body):
+    """Which model; without one, all."""
+
+
+async def models(service: Service, _call: Call) -> Response:
+    """`GET /v1/models`."""
+    data = []
+    for name in service.shelf.names:
+        with service.shelf.lease(name) as model:
+            task = model.predictor.task
+            data.append(
+                {
+                    "id": name,
+                    "object": "model",
+                    "created": 0,
+                    "owned_by": "danlu",
+                    "task": task.kind,
+                    "answers": task.answer_form,
+                    "reads": list(task.reads),
+                    "labels": list(task.label_names()),
+                    "max_length": model.predictor.network.limit,
+                    "precision": model.predictor.network.number_format,
+                    "fingerprint": model.fingerprint,
+                    "sample": task.sample[0],
+                }
+            )
+    return JSONResponse({"object": "list", "data": data})
+
+
+async def live(_request: Request) -> Response:
+    """`GET /health/live`: the process answers."""
+    return JSONResponse({"status": "live"})
+
+
+def readiness(service: Service) -> Response:
+    """`GET /health/ready`: all models answer as they did when they were saved, and the server is not ending."""
+    drifted = {name: told for name, told in service.shelf.drifted.items() if told}
+    if service.stopping:
+        return JSONResponse({"status": "stopping"}, 503)
+    if drifted:
+        return JSONResponse({"status": "drifted", "differences": drifted}, 503)
+    return JSONResponse({"status": "ready", "models": service.shelf.names})
+
+
+def counted(service: Service) -> Response:
+    """`GET /metrics`."""
+    for name, told in service.shelf.drifted.items():
+        service.metrics.drifted.labels(name).set(len(told))
+    return Response(service.metrics.text(), media_type=CONTENT)
+
+
+async def reload(service: Service, call: Call) -> Response:
+    """`POST /admin/reload`: take a model anew from its folder, without losing a request."""
+    refuse_strangers(service, call)
+    body = checked(Reload, call.value)
+    names = await reloaded(service, body.model)
+    return JSONResponse({"reloaded": names})
+
+
+async def reloaded(service: Service, name: str | None = None) -> list[str]:
+    """The same for whoever asks. Raises `Problem` where a model stays as it was."""
+    loop = asyncio.get_running_loop()
+    try:
+        names = await loop.run_in_executor(service.threads, service.shelf.reload, name)
+    except Refusal as refusal:
+        service.say("reload", refused=str(refusal))
+        raise Problem(409, "not_reloaded", str(refusal)) from None
+    service.say("reload", models=names)
+    return names
+
+
+def refuse_strangers(service: Service, call: Call) -> None:
+    """Raises `Problem` for who may not run the server: a key that is no admin's, or without keys another machine."""
+    client = call.asking.request.client
+    if service.keys:
+        if call.key is None or not call.key.admin:
+            raise Problem(403, "not_admin", "this key may not do that; use one of an admin")
+    elif client is None or client.host not in LOCAL:
+        raise Problem(403, "not_local", "without keys only this machine may do that")
+
+
+def described(service: Service) -> dict[str, Any]:
+    """Samples of each model by its name, for the page of the interface."""
+    found = {}
+    for name in service.shelf.names:
+        with service.shelf.lease(name) as model:
+            found[name] = {"task": model.predictor.task.kind, "samples": list(model.predictor.task.sample)}
+    return found

@@ -1,0 +1,128 @@
+"""What every task answers: records in, predictions out, as offline."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from fastapi.responses import JSONResponse, Response
+from pydantic import Field
+
+from danlu.data.record import Record
+from danlu.refusal import Refusal
+from danlu.serve.body import Body, checked, plain, raw
+from danlu.serve.problem import Problem, of_refusal
+from danlu.serve.service import Call, Service
+from danlu.serve.shelf import Model
+from danlu.serve.streamed import LINES, Streamed, line
+from danlu.task.task import Prediction
+
+BLOCK = 32
+"""Lines of a stream that are answered together: what is lost of the speed of full batches is less than a tenth."""
+
+
+class Predict(Body):
+    """One record or several, or texts where these are all that the task reads."""
+
+    record: dict[str, Any] | None = Field(default=None, description="columns as in the training data")
+    records: list[dict[str, Any]] | None = Field(default=None, description="several of them")
+    text: str | None = Field(default=None, description="a record with a text alone")
+    texts: list[str] | None = Field(default=None, description="several of them")
+
+    def all(self) -> list[Record]:
+        """The records. Raises `Problem` unless they are given in one way."""
+        ways = {"record", "records", "text", "texts"} & self.model_fields_set
+        if len(ways) != 1:
+            told = "give the records in one way: 'record', 'records', 'text' or 'texts'"
+            raise Problem(400, "invalid_value", told, "records")
+        if self.record is not None or self.text is not None:
+            return [self.record or {"text": self.text}] if self.record is None else [self.record]
+        return list(self.records or [{"text": text} for text in self.texts or ()])
+
+
+async def predict(service: Service, call: Call) -> Response:
+    """`POST /v1/predict`."""
+    body = checked(Predict, call.value)
+    records = body.all()
+    if len(records) > service.limits.records:
+        told = f"there are {len(records):,} records, and {service.limits.records:,} are taken at once"
+        raise Problem(413, "too_many_records", f"{told}; send fewer, or lines to /v1/predict/lines", "records")
+    model = service.leased(call, body.model)
+    predictions = await answers(service, call, model, records)
+    return JSONResponse(
+        {
+            "object": "list",
+            "model": model.name,
+            "predictions": predictions,
+            "usage": {"records": len(records), "tokens": call.read},
+        }
+    )
+
+
+async def answers(service: Service, call: Call, model: Model, records: Sequence[Record]) -> list[Prediction]:
+    """What a model answers of records, by the queue that all its callers share."""
+    predictor, asking = model.predictor, call.asking
+    size = sum(len(str(record)) for record in records)
+    try:
+        reading = await asking.done(size, lambda: predictor.read(list(records)))
+    except Refusal as refusal:
+        raise of_refusal(refusal, "records") from None
+    written = 0
+    if predictor.task.answers_by == "generate":
+        policy = predictor.policy
+        written = len(reading.encoded) * policy.rows * min(policy.max_new_tokens, predictor.network.limit)
+    service.admitted(call, reading.tokens, written)
+    found = await asking.found(predictor.ask(reading))
+    return await asking.done(size, lambda: predictor.told(reading, found))
+
+
+async def predict_lines(service: Service, call: Call) -> Response:
+    """`POST /v1/predict/lines`: a record a line in, a prediction a line out, in order, while they come."""
+    request = call.asking.request
+    model = service.leased(call, request.query_params.get("model"))
+    if int(request.headers.get("content-length") or 0) > service.limits.body:
+        raise Problem(413, "too_large", f"the body has more than {service.limits.body:,} bytes; send less at once")
+    data = await raw(request, service.limits.body)
+    lines = [each for each in data.split(b"\n") if each.strip()]
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for start in range(0, len(lines), BLOCK):
+            for value in await _block(service, call, model, lines[start : start + BLOCK], start):
+                yield line(value)
+
+    return Streamed(pieces(), LINES, call.asking.ends, line)
+
+
+async def _block(service: Service, call: Call, model: Model, lines: Sequence[bytes], start: int) -> list[Any]:
+    """A prediction a line; where a line is refused, what is wrong with it alone."""
+    found: list[Any] = [None] * len(lines)
+    good: list[tuple[int, Record]] = []
+    for place, each in enumerate(lines):
+        try:
+            good.append((place, plain(each, f"line {start + place + 1:,}")))
+        except Problem as problem:
+            found[place] = problem.plain()
+    try:
+        predictions = await _alone(service, call, model, [record for _, record in good])
+        for (place, _), prediction in zip(good, predictions, strict=True):
+            found[place] = prediction
+    except Problem as refused:
+        if refused.status != 400 or len(good) == 1:
+            for place, _ in good:
+                found[place] = refused.plain()
+            return found
+        for place, record in good:  # one of them: the others are answered
+            try:
+                (found[place],) = await _alone(service, call, model, [record])
+            except Problem as problem:
+                found[place] = problem.plain()
+    return found
+
+
+async def _alone(service: Service, call: Call, model: Model, records: Sequence[Record]) -> list[Prediction]:
+    """Answers of a block, whose cost is let go of with it."""
+    stack, call.stack = call.stack, type(call.stack)()
+    before = call.read
+    try:
+        return await answers(service, call, model, records) if records else []
+    finally:
+        call.stack.close()
+        call.stack, call.read = stack, before + call.read

@@ -1,0 +1,229 @@
+"""What chat and completions have in common: how a text is to be written, and what is told of it."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Literal
+
+from pydantic import Field
+
+from danlu.data.record import Record
+from danlu.model.policy import Policy, changed
+from danlu.model.written import Chosen, Written
+from danlu.refusal import Refusal
+from danlu.serve.body import Body
+from danlu.serve.problem import Problem, of_refusal
+from danlu.serve.service import Call, Service
+from danlu.serve.shelf import Model
+from danlu.text.batching.encoded import Encoded
+
+REASONS = {"end": "stop", "stop": "stop", "length": "length"}
+HARMLESS: dict[str, tuple[Any, ...]] = {
+    "user": (),
+    "metadata": (),
+    "store": (None, False),
+    "service_tier": (None, "auto", "default"),
+    "safety_identifier": (),
+    "prompt_cache_key": (),
+    "parallel_tool_calls": (),
+}
+"""Keys of both routes that change no answer, with the values that are taken; an empty tuple: any."""
+
+
+class Writing(Body):
+    """How a text is written; what is not given is as the bundle says, so as it was evaluated."""
+
+    stream: bool | None = False
+    stream_options: dict[str, Any] | None = None
+    n: int | None = Field(default=None, ge=1, le=64)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=1, description="not of OpenAI")
+    min_p: float | None = Field(default=None, ge=0, le=1, description="not of OpenAI")
+    repetition_penalty: float | None = Field(default=None, ge=0.01, le=100, description="not of OpenAI")
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    logit_bias: dict[str, float] | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    stop: str | list[str] | None = None
+    seed: int | None = None
+    response_format: dict[str, Any] | None = None
+    choices: list[str] | None = Field(default=None, min_length=1, description="write one of these; not of OpenAI")
+    regex: str | None = Field(default=None, min_length=1, description="write what this matches; not of OpenAI")
+
+    @property
+    def most(self) -> int | None:
+        """Tokens that may be written."""
+        return self.max_tokens
+
+    @property
+    def usage_in_stream(self) -> bool:
+        """Whether a stream ends with what it has cost."""
+        return bool((self.stream_options or {}).get("include_usage"))
+
+
+def policy_of(body: Writing, model: Model) -> Policy:
+    """How to write, as the bundle says where the request does not.
+
+    Raises:
+        Problem: settings contradict each other, or have no effect.
+    """
+    own = model.predictor.policy
+    changes = _changes(body)
+    draws = body.temperature not in (None, 0) or any(
+        value is not None for value in (body.top_p, body.top_k, body.min_p, body.seed)
+    )
+    kind = own.kind
+    if body.temperature == 0:
+        kind = "greedy"
+    elif (draws or (body.n or 1) > 1) and kind != "sample":
+        kind = "sample"
+    if kind == "sample" and body.temperature != 0:
+        names = ("temperature", "top_p", "top_k", "min_p", "seed")
+        drawn = {name: getattr(body, name) for name in names if getattr(body, name) is not None}
+        drawn |= {"samples": body.n} if body.n else {}
+        for name, all_of_them in (("top_p", 1.0), ("min_p", 0.0)):
+            if drawn.get(name) == all_of_them:
+                drawn[name] = None
+        if "seed" in drawn:
+            drawn["seed"] = abs(int(drawn["seed"])) % 2**63
+        changes |= drawn
+    elif (body.n or 1) > 1:
+        raise Problem(400, "invalid_value", "at temperature 0 all texts are the same; ask for one", "n")
+    if kind != own.kind:
+        kept = {name: value for name, value in own.to_plain().items() if name in Policy.model_fields}
+        changes = {**kept, "kind": kind, **changes}
+    try:
+        return changed(own, None, changes)
+    except Refusal as refusal:
+        raise of_refusal(refusal) from None
+
+
+def _changes(body: Writing) -> dict[str, Any]:
+    """Settings of any policy that the request gives."""
+    names = ("repetition_penalty", "frequency_penalty", "presence_penalty", "regex")
+    changes: dict[str, Any] = {name: getattr(body, name) for name in names if getattr(body, name) is not None}
+    if body.most is not None:
+        changes |= {"max_new_tokens": body.most, "min_new_tokens": 0}
+    if body.stop is not None:
+        changes["stop"] = [body.stop] if isinstance(body.stop, str) else body.stop
+    if body.logit_bias is not None:
+        changes["logit_bias"] = {f"#{token}": bias for token, bias in body.logit_bias.items()}
+    if body.choices is not None:
+        changes["choices"] = body.choices
+    form = body.response_format or {"type": "text"}
+    match form.get("type"):
+        case "text":
+            pass
+        case "json_object":
+            changes["json_schema"] = {"type": "object"}
+        case "json_schema":
+            schema = (form.get("json_schema") or {}).get("schema")
+            if not isinstance(schema, dict):
+                raise Problem(400, "invalid_value", "expected {'schema': {...}} in it", "response_format.json_schema")
+            changes["json_schema"] = schema
+        case other:
+            raise Problem(400, "invalid_value", f"there is no format '{other!s:.40}'", "response_format.type")
+    if {"choices", "regex", "json_schema"} & changes.keys():
+        changes.setdefault("min_new_tokens", 0)
+    return changes
+
+
+def prompted(model: Model, record: Record, policy: Policy, limits_name: str) -> Encoded:
+    """What the model reads before it writes.
+
+    Raises:
+        Problem: it cannot be read, or leaves no room to write; or the model writes no text.
+    """
+    try:
+        encoded = model.predictor.prompts([record], policy)
+    except Refusal as refusal:
+        code = "context_length_exceeded" if "tokens" in str(refusal) and "takes" in str(refusal) else "refused"
+        raise Problem(400, code, str(refusal), limits_name) from None
+    if len(encoded) != 1 or encoded[0].cut:
+        told = (
+            f"the {limits_name} with what may be written has more tokens than the {model.predictor.network.limit:,} "
+            "that the model takes; shorten it, or lower 'max_tokens'"
+        )
+        raise Problem(400, "context_length_exceeded", told, limits_name)
+    return encoded[0]
+
+
+def cost(encoded: Encoded, policy: Policy, model: Model) -> tuple[int, int]:
+    """Tokens that are read, and at most written."""
+    read = sum(len(row) for row in encoded.rows)
+    return read, policy.rows * min(policy.max_new_tokens, max(1, model.predictor.network.limit - read))
+
+
+async def written(
+    service: Service, call: Call, model: Model, encoded: Encoded, policy: Policy, likeliest: int | None
+) -> list[Written]:
+    """All texts after one prompt, in the order in which their pieces would be numbered."""
+    service.admitted(call, *cost(encoded, policy, model))
+    try:
+        (texts,) = await call.asking.found(model.predictor.writing([encoded], policy, likeliest=likeliest))
+    except Refusal as refusal:
+        raise of_refusal(refusal) from None
+    call.written = tokens_of(texts)
+    return sorted(texts, key=lambda text: text.number)
+
+
+Piece = Callable[[int, str], Mapping[str, Any]]
+End = Callable[[Written], Mapping[str, Any]]
+
+
+async def streamed(
+    service: Service, call: Call, model: Model, encoded: Encoded, policy: Policy, likeliest: int | None
+) -> AsyncGenerator[tuple[int, str] | list[Written], None]:
+    """The texts after one prompt piece by piece, each with its number, and at the end all of them."""
+    begun = False
+
+    def begin(put: Callable[[Any], None]) -> "Future[Any]":
+        return model.predictor.writing(
+            [encoded], policy, lambda number, piece: put((number, piece)), likeliest=likeliest
+        )
+
+    async for piece in call.asking.pieces(begin):
+        if not begun:
+            begun = True
+            service.first_piece(call)
+        if isinstance(piece, tuple) and len(piece) == 1:
+            texts = sorted(piece[0][0], key=lambda text: text.number)
+            call.written = tokens_of(texts)
+            yield texts
+        else:
+            yield piece
+
+
+def tokens_of(texts: Sequence[Written]) -> int:
+    """Tokens that were written, end tokens included."""
+    return sum(len(text.ids) + (text.ended == "end") for text in texts)
+
+
+def usage(call: Call) -> dict[str, int]:
+    """What a request has cost, as OpenAI counts it."""
+    return {
+        "prompt_tokens": call.read,
+        "completion_tokens": call.written,
+        "total_tokens": call.read + call.written,
+    }
+
+
+def spelled_token(model: Model, token: int) -> str:
+    """A token as text."""
+    return str(model.predictor.tokenizer.decode([token], clean_up_tokenization_spaces=False))
+
+
+def told_tokens(model: Model, chosen: Sequence[Chosen]) -> list[dict[str, Any]]:
+    """The log-probability of each token, as chat tells it."""
+
+    def told(token: int, log_probability: float) -> dict[str, Any]:
+        text = spelled_token(model, token)
+        return {"token": text, "logprob": log_probability, "bytes": list(text.encode())}
+
+    return [
+        {**told(each.token, each.log_probability), "top_logprobs": [told(*other) for other in each.likeliest]}
+        for each in chosen
+    ]
+
+
+Streaming = Literal["chat.completion.chunk", "text_completion"]

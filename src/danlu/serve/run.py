@@ -1,0 +1,145 @@
+"""A server from its first line to its last."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+
+from danlu.machine.crowd import best, rates
+from danlu.refusal import Refusal
+from danlu.serve.app import app_of
+from danlu.serve.feedback import Feedback
+from danlu.serve.keys import read_keys
+from danlu.serve.limits import Limits
+from danlu.serve.problem import Problem
+from danlu.serve.routes.operations import reloaded
+from danlu.serve.service import Service
+from danlu.serve.shelf import Place, Shelf
+
+GRACE = 30
+"""Seconds that requests under way have once the server is told to end."""
+
+
+def serve(
+    places: Sequence[Place],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    keys: Path | None = None,
+    limits: Limits,
+    replay: float = 600.0,
+    texts_told: bool = False,
+    feedback: str | None = None,
+    say: Callable[[str], object] = print,
+) -> None:
+    """Open the models and answer until told to end (SIGINT, SIGTERM); SIGHUP takes all of them anew.
+
+    Raises:
+        Refusal: a model cannot be opened, a file of keys cannot be used, or the port is taken.
+    """
+    known = read_keys(keys) if keys is not None else ()
+    store = Feedback(feedback) if feedback is not None else None
+    listening = _listening(host, port)
+    shelf = Shelf(places)
+    with listening:
+        shelf.open()
+        try:
+            service = Service(shelf, limits, known, texts_told, store)
+            address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+            _tell(service, address, host, say)
+            asyncio.run(_serve(service, listening, replay, say, address))
+        finally:
+            shelf.close()
+            if store is not None:
+                store.close()
+
+
+async def _serve(
+    service: Service, listening: socket.socket, replay: float, say: Callable[[str], object], address: str
+) -> None:
+    settings = uvicorn.Config(
+        app_of(service, replay),
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64 * 1024,
+        server_header=False,
+    )
+    server = _Server(settings)
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def anew() -> None:
+        with suppress(Problem):  # it stands in the log
+            await reloaded(service)
+
+    def hung_up() -> None:
+        task = asyncio.ensure_future(anew())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        _on(loop, number, lambda: server.handle_exit(signal.SIGINT, None))
+    if hasattr(signal, "SIGHUP"):
+        _on(loop, signal.SIGHUP, hung_up)
+    say(f"serving at {address}; Ctrl-C ends it")
+    await server.serve(sockets=[listening])
+
+
+def threads_that_pay(say: Callable[[str], object]) -> int:
+    """How many threads answer fastest here, as is measured; tells it."""
+    measured = rates()
+    chosen = best(measured)
+    told = ", ".join(f"{threads}: {rate / measured[chosen]:.2f}" for threads, rate in measured.items())
+    say(f"{chosen} threads of one core each answer (speed by number of threads, {told}; --threads says otherwise)")
+    return chosen
+
+
+class _Server(uvicorn.Server):
+    """One that leaves signals alone: theirs would end the process as killed, with all answered."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def _on(loop: asyncio.AbstractEventLoop, number: signal.Signals, do: Callable[[], object]) -> None:
+    try:
+        loop.add_signal_handler(number, do)
+    except NotImplementedError:  # on Windows
+        signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(do))
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises `Refusal` where it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+        found.listen(1024)
+    except OSError as error:
+        found.close()
+        raise Refusal(
+            f"--host {host} --port {port}: cannot be listened at ({error.strerror or error}); choose another port, or "
+            "end the program that has it"
+        ) from None
+    return found
+
+
+def _tell(service: Service, address: str, host: str, say: Callable[[str], object]) -> None:
+    for name in service.shelf.names:
+        with service.shelf.lease(name) as model:
+            network = model.predictor.network
+            say(
+                f"{name}: {model.predictor.task.kind}, {network.number_format}, {network.cores} cores, answers as saved"
+            )
+    if host not in ("127.0.0.1", "::1", "localhost") and not service.keys:
+        say(f"warning: {address} can be reached from other machines, and no key is wanted; see --keys")

@@ -1,0 +1,166 @@
+"""What all routes have in common: who asks, how much, for how long, what is counted and told of it."""
+
+import asyncio
+import json
+import re
+import sys
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from danlu.serve.asking import Asking, Gone
+from danlu.serve.body import plain, raw
+from danlu.serve.feedback import Feedback
+from danlu.serve.gate import Gate
+from danlu.serve.keys import Key, owner
+from danlu.serve.limits import Limits
+from danlu.serve.metrics import Metrics
+from danlu.serve.problem import Problem, problem_of
+from danlu.serve.shelf import Model, Shelf
+from danlu.serve.streamed import Streamed
+
+_NAMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+CLIENT_GONE = 499
+"""What nginx calls a request whose client went away; nobody hears it but the log."""
+
+
+@dataclass
+class Call:
+    """One request on its way.
+
+    - `value`: its body; `key`: whose it is; `model`: what it asked, once that is known.
+    - `stack`: what is let go of when it is answered, a stream when its last piece is sent.
+    - `read`, `written`: tokens.
+    """
+
+    asking: Asking
+    value: dict[str, Any]
+    key: Key | None
+    route: str
+    id: str
+    stack: ExitStack
+    begun: float
+    model: Model | None = None
+    read: int = 0
+    written: int = 0
+
+    @property
+    def now(self) -> int:
+        """The time, in seconds."""
+        return int(time.time())
+
+
+Work = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass
+class Service:
+    """One server: its models, its limits, its callers."""
+
+    shelf: Shelf
+    limits: Limits
+    keys: tuple[Key, ...] = ()
+    texts_told: bool = False
+    feedback: Feedback | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "danlu-serve"))
+    stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self.gate = Gate(self.limits)
+        self.metrics.gauge("danlu_waiting_requests", "Requests under way.", lambda: self.gate.waiting)
+        self.metrics.gauge("danlu_waiting_tokens", "Tokens of work under way.", lambda: self.gate.tokens)
+        self.metrics.gauge("danlu_tokens_per_second", "Tokens answered a second under load.", lambda: self.gate.rate)
+
+    async def handle(self, request: Request, route: str, work: Work, *, json_body: bool = True) -> Response:
+        """Answer a request by `work`, whatever comes of it."""
+        begun = time.monotonic()
+        given = request.headers.get("x-request-id", "")
+        name = given if _NAMED.fullmatch(given) else uuid.uuid4().hex
+        stack = ExitStack()
+        asking = Asking(request, asyncio.get_running_loop().time() + self.limits.seconds, self.threads)
+        call = Call(asking, {}, None, route, name, stack, begun)
+        try:
+            call.key = self.caller(request)
+            stack.enter_context(self.gate.entered())
+            if json_body:
+                call.value = plain(await raw(request, self.limits.body))
+            response = await work(call)
+        except Gone:
+            response = Response(status_code=CLIENT_GONE)
+        except Exception as error:
+            response = problem_of(error).response()
+        except BaseException:
+            stack.close()
+            raise
+        response.headers["X-Request-ID"] = name
+        if isinstance(response, Streamed):
+            response.after = lambda: self._over(call, response.status_code)
+        else:
+            self._over(call, response.status_code)
+        return response
+
+    def caller(self, request: Request) -> Key | None:
+        """Whose key the request has; None where the server wants none. Raises `Problem` for another."""
+        if not self.keys:
+            return None
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not given:
+            raise Problem(401, "key_missing", "a key is wanted: send the header 'Authorization: Bearer KEY'")
+        found = owner(self.keys, given.strip())
+        if found is None:
+            raise Problem(401, "key_wrong", "this key is not known here")
+        return found
+
+    def leased(self, call: Call, name: str | None) -> Model:
+        """The model that a request names, held until it is answered."""
+        call.model = call.stack.enter_context(self.shelf.lease(name))
+        return call.model
+
+    def admitted(self, call: Call, tokens: int, written: int = 0) -> None:
+        """Count what a request costs, `tokens` that are read and at most so many `written`."""
+        call.stack.enter_context(self.gate.admitted(tokens + written, call.key))
+        call.read = tokens
+
+    def first_piece(self, call: Call) -> None:
+        """Count how long the first piece of a stream has taken."""
+        self.metrics.first.labels(call.route).observe(time.monotonic() - call.begun)
+
+    def _over(self, call: Call, status: int) -> None:
+        call.stack.close()
+        seconds = time.monotonic() - call.begun
+        model = call.model.name if call.model else ""
+        self.metrics.requests.labels(call.route, model, str(status)).inc()
+        self.metrics.seconds.labels(call.route).observe(seconds)
+        if call.read:
+            self.metrics.sizes.labels(call.route).observe(call.read)
+            self.metrics.tokens.labels(model, "read").inc(call.read)
+            self.metrics.tokens.labels(model, "written").inc(call.written)
+        self.say(
+            "request",
+            id=call.id,
+            route=call.route,
+            model=model,
+            status=status,
+            milliseconds=round(1000 * seconds, 1),
+            read=call.read,
+            written=call.written,
+            key=call.key.name if call.key else None,
+            **({"body": call.value} if self.texts_told else {}),
+        )
+
+    def say(self, event: str, **told: Any) -> None:
+        """A line of the log, in JSON; no text of a user is in it unless that was asked for."""
+        line = {
+            "time": round(time.time(), 3),
+            "event": event,
+            **{key: value for key, value in told.items() if value is not None},
+        }
+        print(json.dumps(line, ensure_ascii=True, default=str), file=sys.stderr, flush=True)  # noqa: T201

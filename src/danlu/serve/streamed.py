@@ -1,0 +1,77 @@
+"""An answer that is sent piece by piece, as long as somebody reads it and no longer."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from typing import Any
+
+from fastapi.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from danlu.serve.problem import problem_of
+
+EVENTS = "text/event-stream; charset=utf-8"
+LINES = "application/x-ndjson; charset=utf-8"
+
+
+class Streamed(Response):
+    """Sends what `pieces` gives; closes it when the client is gone, or time is up.
+
+    - `tell`: a piece that says what went wrong, where something does after the first piece.
+    - `after`: called once, when all is over.
+    """
+
+    def __init__(
+        self, pieces: AsyncGenerator[bytes, None], media_type: str, ends: float, tell: Callable[[Any], bytes]
+    ) -> None:
+        super().__init__(media_type=media_type)
+        self.tell = tell
+        del self.headers["content-length"]
+        self.headers["Cache-Control"] = "no-store"
+        self.headers["X-Accel-Buffering"] = "no"
+        self.pieces, self.ends = pieces, ends
+        self.after: Callable[[], None] = lambda: None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        sending = asyncio.ensure_future(self._send(send))
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            seconds = self.ends + 1.0 - asyncio.get_running_loop().time()
+            await asyncio.wait({sending, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+                with suppress(asyncio.CancelledError, OSError):
+                    await task
+            await self.pieces.aclose()
+            self.after()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            async for piece in self.pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except Exception as error:
+            told = self.tell(problem_of(error).plain())
+            await send({"type": "http.response.body", "body": told, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def event(value: Any) -> bytes:
+    """A value as one event of a stream (Server-Sent Events, HTML Living Standard, section 9.2)."""
+    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+def line(value: Any) -> bytes:
+    """A value as a line of JSON."""
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,83 @@
+"""Rows of databases, by the format `sql`."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.formats.sql import Sql
+from danlu.recipe.lock import input_hashes
+from danlu.refusal import Refusal
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "评论.db"
+    with sqlite3.connect(path) as database:
+        database.execute('CREATE TABLE "my ""rows" (text TEXT, label TEXT, stars NUMERIC, raw BLOB, more TEXT)')
+        rows = [
+            ("很好", "good", 5, b"\x00\xff", json.dumps({"shop": "北京", "label": "great"})),
+            ("太慢", "bad", 1.5, None, None),
+            ("坏", "bad", 1, None, "no json"),
+            ("x", "bad", 1, None, "[1]"),
+        ]
+        database.executemany('INSERT INTO "my ""rows" VALUES (?, ?, ?, ?, ?)', rows)
+    database.close()
+    return path
+
+
+def address(file: Path) -> str:
+    return f"sqlite:///{file.as_posix()}"
+
+
+def test_rows_of_a_table_are_records_and_objects_in_them_become_columns(file: Path) -> None:
+    bad = BadRows()
+    found = [*Sql(path=address(file), table='my "rows', expand=("more",), on_bad_row="skip").read(("text",), bad)]
+    assert found == [
+        {"text": "很好", "label": "great", "stars": 5, "raw": "AP8=", "shop": "北京"},
+        {"text": "太慢", "label": "bad", "stars": 1.5},
+    ]
+    assert bad.count == 2
+    query = 'SELECT upper(text) AS text FROM "my ""rows" WHERE stars < 2 ORDER BY text'
+    assert [row["text"] for row in Sql(path=address(file), query=query).read()] == ["X", "坏", "太慢"]
+
+
+def test_a_stage_is_done_again_where_the_file_has_changed(file: Path) -> None:
+    section = Sql(path=address(file), table="rows")
+    before = input_hashes(section)
+    assert len(before) == 1
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE another (a)")
+    database.close()
+    assert input_hashes(section) != before
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"table": "none"}, "cannot be read .no such table: none"),
+        ({"query": 'DELETE FROM "my ""rows"'}, "readonly|gives no rows"),
+        ({"query": "SELEC"}, "cannot be read"),
+        ({"table": "a", "path": "mysql://machine/x"}, "'mysql' is no database"),
+        ({"table": "a", "path": "sqlite://"}, "in memory"),
+        ({"table": "a", "path": "sqlite:///nowhere/at.db"}, "there is no such file"),
+    ],
+)
+def test_what_cannot_be_read_is_told(file: Path, settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Refusal, match=sentence) as refused:
+        list(Sql.model_validate({"path": address(file), **settings}).read())
+    assert "\n" not in str(refused.value)
+    with sqlite3.connect(file) as database:
+        assert database.execute('SELECT count(*) FROM "my ""rows"').fetchone() == (4,)
+    database.close()
+
+
+def test_a_password_is_shown_nowhere(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(Refusal) as refused:
+        list(Sql(path="postgresql://me:secret@127.0.0.1:1/x", table="a").read())
+    assert "secret" not in str(refused.value)
+    assert str(tmp_path) not in str(refused.value)

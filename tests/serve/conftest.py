@@ -1,0 +1,24 @@
+"""A server of every task."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers import Live, serving
+
+from danlu.serve.shelf import Place, Shelf
+
+
+@pytest.fixture(scope="session")
+def shelf(bundles: dict[str, Path]) -> Iterator[Shelf]:
+    """All tasks, each under its own name."""
+    found = Shelf([Place(kind, str(folder), threads=1) for kind, folder in bundles.items()])
+    found.open()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def live(shelf: Shelf) -> Iterator[Live]:
+    with serving(shelf) as found:
+        yield found

@@ -1,0 +1,50 @@
+"""Servers that are alive in a thread of their own."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx2
+import uvicorn
+
+from danlu.serve.app import app_of
+from danlu.serve.limits import Limits
+from danlu.serve.service import Service
+from danlu.serve.shelf import Shelf
+
+
+@dataclass
+class Live:
+    """A server that answers at `address`."""
+
+    address: str
+    service: Service
+
+    def client(self, **settings: object) -> httpx2.Client:
+        return httpx2.Client(base_url=self.address, timeout=60, trust_env=False, **settings)  # type: ignore[arg-type]
+
+    def post(self, path: str, body: object, **settings: object) -> httpx2.Response:
+        with self.client() as client:
+            return client.post(path, json=body, **settings)  # type: ignore[arg-type]
+
+
+@contextmanager
+def serving(shelf: Shelf, limits: Limits | None = None, **settings: object) -> Iterator[Live]:
+    """A server in a thread, ended with the block."""
+    service = Service(shelf, limits or Limits(), **settings)  # type: ignore[arg-type]
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(256)
+    told = uvicorn.Config(app_of(service), log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    server = uvicorn.Server(told)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
+    thread.start()
+    try:
+        yield Live(f"http://127.0.0.1:{listening.getsockname()[1]}", service)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listening.close()

@@ -1,0 +1,49 @@
+"""Judged answers become rows to learn from."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from servers import Live, serving
+
+import danlu
+from danlu.data.reading.format import Format
+from danlu.refusal import Refusal
+from danlu.serve.feedback import TABLE, Feedback
+from danlu.serve.shelf import Shelf
+
+
+def test_judgements_are_kept_and_prepare_reads_them_back(shelf: Shelf, tmp_path: Path) -> None:
+    url = f"sqlite:///{(tmp_path / 'judged' / 'feedback.db').as_posix()}"
+    stores = [Feedback(url), Feedback(url)]  # of two servers
+    truths = ["good", "bad"]
+    with serving(shelf, feedback=stores[0]) as one, serving(shelf, feedback=stores[1]) as two:
+
+        def judge(number: int) -> int:
+            record = {"text": f"第{number}条评论 😀"}
+            label = truths[number % 2]
+            body = {"model": "classify", "record": record, "correct": False, "truth": {"label": label}}
+            return (one if number % 3 else two).post("/v1/feedback", body).status_code
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(judge, range(40))) == {201}
+        empty = one.post("/v1/feedback", {"model": "classify", "record": {"text": "x"}})
+        wrong = one.post("/v1/feedback", {"model": "classify", "record": {"text": "x"}, "truth": {"lable": "good"}})
+        assert (empty.status_code, wrong.status_code) == (400, 400)
+        assert wrong.json()["error"]["param"] == "truth"
+    for store in stores:
+        store.close()
+    data = {"kind": "sql", "path": url, "table": TABLE, "expand": ["record", "truth"]}
+    rows = list(Format.model_validate(data).read(("text", "label")))
+    assert sorted(row["text"] for row in rows) == sorted(f"第{number}条评论 😀" for number in range(40))
+    recipe = {"name": "learnt", "stages": {"clean": {"kind": "prepare", "data": data, "split": {"test": 0.2}}}}
+    run = danlu.run(recipe, root=tmp_path / "runs", say=lambda _line: None)
+    assert (run["clean"] / "train.jsonl").exists() or any(run["clean"].iterdir())
+
+
+def test_without_a_database_it_is_told_how_to_get_one(live: Live) -> None:
+    refused = live.post("/v1/feedback", {"model": "classify", "record": {"text": "x"}, "correct": True})
+    assert refused.status_code == 404
+    assert "--feedback" in refused.json()["error"]["message"]
+    with pytest.raises(Refusal, match="--feedback: 'csv' is no database"):
+        Feedback("csv://x")

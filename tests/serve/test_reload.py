@@ -1,0 +1,136 @@
+"""A bundle is taken anew while it serves; one that has changed on disk is told and not ready."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers import serving
+
+from danlu.refusal import Refusal
+from danlu.serve.shelf import Place, Shelf, place_of
+
+ASK = {"model": "m", "text": "这本书写得很好"}
+
+
+@pytest.fixture
+def folder(bundles: dict[str, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundles["classify"], tmp_path / "bundle"))
+
+
+@pytest.fixture
+def one(folder: Path) -> Iterator[Shelf]:
+    shelf = Shelf([Place("m", str(folder), threads=1)])
+    shelf.open()
+    yield shelf
+    shelf.close()
+
+
+def test_a_reload_drops_no_request_and_answers_by_the_new_files(
+    one: Shelf, folder: Path, bundles: dict[str, Path]
+) -> None:
+    with serving(one) as live:
+        before = live.post("/v1/predict", ASK).json()["predictions"][0]
+        statuses: list[int] = []
+        stop = threading.Event()
+
+        def ask() -> None:
+            with live.client() as client:
+                while not stop.is_set():
+                    statuses.append(client.post("/v1/predict", json=ASK).status_code)
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for source in ("multilabel", "classify", "multilabel"):  # another model in the same folder
+            moved = folder.with_name("before")
+            folder.rename(moved)
+            shutil.copytree(bundles[source], folder)
+            assert live.post("/admin/reload", {}).json() == {"reloaded": ["m"]}
+            shutil.rmtree(moved)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        after = live.post("/v1/predict", ASK).json()["predictions"][0]
+    assert set(statuses) == {200}
+    assert len(statuses) > 8
+    assert before.keys() != after.keys()
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "danlu.json", "golden.json"])
+def test_a_changed_file_is_refused_at_the_start_and_told_while_it_serves(one: Shelf, folder: Path, file: str) -> None:
+    with serving(one) as live:
+        assert one.replay() == {"m": []}
+        path = folder / file
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        assert one.replay()["m"]
+        with live.client() as client:
+            ready, told = client.get("/health/ready"), client.get("/metrics").text
+            assert client.get("/health/live").status_code == 200
+        assert (ready.status_code, ready.json()["status"]) == (503, "drifted")
+        assert 'danlu_golden_differences{model="m"} 1.0' in told
+        refused = live.post("/admin/reload", {"model": "m"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "not_reloaded")
+        assert live.post("/v1/predict", ASK).status_code == 200  # the old one still answers
+    with pytest.raises(Refusal):
+        Shelf([Place("m", str(folder))]).open()
+
+
+def test_names_are_those_of_recipes_and_no_two_alike(bundles: dict[str, Path], folder: Path) -> None:
+    assert place_of(str(bundles["tag"])).name == "tag"
+    assert place_of(f"mine={folder}") == Place("mine", str(folder))
+    with pytest.raises(Refusal, match="two models are called 'tag'"):
+        Shelf([place_of(str(bundles["tag"]))] * 2).open()
+    with pytest.raises(Refusal, match="cannot be the name of a model"):
+        place_of(f"a/b={folder}")
+
+
+def _lines(process: subprocess.Popen[str], word: str) -> str:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if word in line:
+            return line
+    raise AssertionError(f"it ended without saying {word}")
+
+
+def _asked(address: str, path: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(address + path, data), timeout=20) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_the_command_serves_reloads_and_ends_when_told(folder: Path) -> None:
+    command = [sys.executable, "-m", "danlu", "serve", f"m={folder}", "--port", "0", "--threads", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "DANLU_LANGUAGE": "en"})
+    clock = threading.Timer(90, process.kill)
+    clock.start()
+    try:
+        address = _lines(process, "serving at").split()[2].rstrip(";")
+        assert _asked(address, "/v1/predict", ASK)["model"] == "m"
+        taken = subprocess.run(
+            [*command[:-3], address.rpartition(":")[2]], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert taken.returncode == 2
+        assert "cannot be listened at" in taken.stderr
+        process.send_signal(signal.SIGHUP)
+        assert '"models": ["m"]' in _lines(process, '"reload"')
+        process.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        assert process.wait(30) == 0
+        assert time.monotonic() - begun < 30
+    finally:
+        clock.cancel()
+        process.kill()
+        process.communicate()
