@@ -19,8 +19,12 @@ def flops_a_token(model: nn.Module, width: float) -> float:
         weight = module._parameters.get("weight")  # peft's wrappers show the weight of the layer inside as theirs
         if weight is not None and weight.dim() == 2 and not isinstance(module, nn.Embedding) and "pooler" not in name:
             weights += weight.numel() * (6 if weight.requires_grad else 4)
+        if isinstance(module, nn.RNNBase):
+            weights += sum(part.numel() * 6 for part in module.parameters() if part.dim() == 2)
     if not isinstance(below, PreTrainedModel):  # features that were computed before stand in for the layers
         return weights
     config = unwrapped(model).config
+    if any(isinstance(module, nn.RNNBase) for module in below.modules()):  # nothing is attended to
+        return weights
     attention = 4.0 * width * int(config.hidden_size) * int(config.num_hidden_layers)
     return weights + 3 * attention
