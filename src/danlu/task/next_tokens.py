@@ -59,6 +59,7 @@ class PackedTokens(NextTokens):
     Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
     """
 
+    by_chunks: ClassVar[bool] = True
     usual_row: ClassVar[int] = 2048
     """Tokens of a row that documents share where a batch takes examples; some models allow rows of a million."""
 

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from danlu.data.record import Record
-from danlu.model.heads import unwrapped
+from danlu.model.heads import cross_entropy_sum, unwrapped
 from danlu.model.policy import Policy
 from danlu.model.probe import refuse_looking_ahead
 from danlu.model.shape import Shape
@@ -38,6 +38,7 @@ class TextToText(Task):
 
     answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "generate"
     answer_form: ClassVar[str] = "text"
+    by_chunks: ClassVar[bool] = True
 
     target: ClassVar[str]
     """The column of the text that is to be written."""
@@ -211,13 +212,18 @@ class TextToText(Task):
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the tokens, summed; of its truth each shares `label_smoothing` among all (Szegedy, 2016)."""
-        return {"tokens": self._losses(said, batch, self.label_smoothing).sum()}
+        tokens_K = batch.targets["tokens"][self.places(batch)]
+        return {"tokens": cross_entropy_sum(said["logits"], tokens_K, smoothing=self.label_smoothing)}
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Negative log-likelihood and number of tokens of each row."""
         keep_BU = self.places(batch)
         loss_BU = torch.zeros(keep_BU.shape, device=keep_BU.device)
-        loss_BU[keep_BU] = self._losses(said, batch, 0.0)
+        parts = zip(
+            torch.split(said["logits"], CHUNK), torch.split(batch.targets["tokens"][keep_BU], CHUNK), strict=True
+        )
+        losses = [nn.functional.cross_entropy(part.float(), tokens, reduction="none") for part, tokens in parts]
+        loss_BU[keep_BU] = torch.cat(losses)
         return list(torch.stack([loss_BU.sum(1), keep_BU.sum(1)], 1).cpu().numpy())
 
     def composed(self, written: Sequence[Written], encoded: Sequence[Encoded], record: Record) -> Prediction:
@@ -236,17 +242,6 @@ class TextToText(Task):
     def gold(self, record: Record, number: int = 0) -> tuple[str, ...]:
         """All texts that are right."""
         return texts_in(record, number, self.target)
-
-    def _losses(self, said: Mapping[str, Tensor], batch: Batch, smoothing: float) -> Tensor:
-        """The loss (K,) of each token that counts."""
-        tokens_K = batch.targets["tokens"][self.places(batch)]
-        parts = zip(torch.split(said["logits"], CHUNK), torch.split(tokens_K, CHUNK), strict=True)
-        return torch.cat(
-            [
-                nn.functional.cross_entropy(logits.float(), tokens, reduction="none", label_smoothing=smoothing)
-                for logits, tokens in parts
-            ]
-        )
 
     def _read(self) -> str:
         """The template of what is read."""

@@ -51,6 +51,7 @@ class MaskedLm(Task):
     answer_form: ClassVar[str] = "likelihood"
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
     reads_tokens: ClassVar[bool] = True
+    by_chunks: ClassVar[bool] = True
     invents_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "今天的天气很好，我们去公园散步。"},
