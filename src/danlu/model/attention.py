@@ -21,6 +21,9 @@ from danlu.model.steady import softmax_gradient
 
 NAME = "danlu"
 
+SIDE = "side_of_attention"
+"""The attribute of a module that says whose attention it is: "encoder", "decoder", or "across" from one to the other."""
+
 LEAST = -30000.0
 """Added to the scores of what is not seen: the probability is 0, and finite in every number format."""
 
@@ -123,6 +126,7 @@ def _attention_forward(
     dropout: float = 0.0,
     is_causal: bool | None = None,
     segments: Tensor | None = None,
+    decoder_segments: Tensor | None = None,
     position_bias: Tensor | None = None,
     **others: Any,
 ) -> tuple[Tensor, Tensor | None]:
@@ -133,7 +137,8 @@ def _attention_forward(
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     if query.shape[2] == 1 and not others.keys() - WITHOUT_EFFECT and segments is None and not torch.is_grad_enabled():
         return _one_query(query, key, value, attention_mask, position_bias, scaling), None
-    bias = _bias(attention_mask, segments, bool(causal), query, key.shape[2])
+    documents = _documents(module, segments, decoder_segments)
+    bias = _bias(attention_mask, documents, bool(causal), query, key.shape[2])
     foreign = {name for name, given in others.items() if given is not None and given is not False} - WITHOUT_EFFECT
     assert segments is None or foreign <= SAFE_PACKED, f"packed documents with {', '.join(foreign)}"
     if foreign:
@@ -148,6 +153,14 @@ def _attention_forward(
     else:
         context = attend(query, key, value, bias=bias, scale=scaling, dropout=drop)
     return context.transpose(1, 2).contiguous(), None
+
+
+def _documents(module: nn.Module, read_BT: Tensor | None, written_BU: Tensor | None) -> tuple[Tensor, Tensor] | None:
+    """Which document each query and each key belongs to, of what is read and of what is written."""
+    if written_BU is None or read_BT is None:
+        return None if read_BT is None else (read_BT, read_BT)
+    side = vars(module)[SIDE]
+    return (read_BT if side == "encoder" else written_BU, written_BU if side == "decoder" else read_BT)
 
 
 def _one_query(
@@ -180,17 +193,26 @@ def own_formula(module: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]
 
 
 def allowed_pairs(
-    mask: Tensor | None, segments_BT: Tensor | None, causal: bool, queries: int, keys: int, device: torch.device
+    mask: Tensor | None,
+    documents: tuple[Tensor, Tensor] | None,
+    causal: bool,
+    queries: int,
+    keys: int,
+    device: torch.device,
 ) -> Tensor | None:
-    """Which query may see which key, as a bool that broadcasts to (B, 1, L, S); None if all may see all."""
+    """Which query may see which key, as a bool that broadcasts to (B, 1, L, S); None if all may see all.
+
+    `documents` (B, L) and (B, S) say which document of its row a query, and a key, belongs to.
+    """
     if mask is not None and mask.dtype != torch.bool:
         mask = mask > LEAST  # an additive mask: a very negative number where nothing is seen
     if mask is not None:
         mask = mask[..., :keys]
     if causal and mask is None and queries > 1:
         mask = torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)[None, None]
-    if segments_BT is not None:
-        same = (segments_BT[:, None, :, None] == segments_BT[:, None, None, :]).to(device)
+    if documents is not None:
+        of_BL, of_BS = documents
+        same = (of_BL[:, None, :, None] == of_BS[:, None, None, :]).to(device)
         mask = same if mask is None else mask & same
     return mask
 
@@ -201,11 +223,11 @@ def as_bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _bias(
-    mask: Tensor | None, segments_BT: Tensor | None, causal: bool, query_BHLD: Tensor, keys: int
+    mask: Tensor | None, documents: tuple[Tensor, Tensor] | None, causal: bool, query_BHLD: Tensor, keys: int
 ) -> Tensor | None:
     """What is added to the scores; what an additive mask says beyond yes and no, such as a slope, stays."""
     queries, dtype = query_BHLD.shape[2], query_BHLD.dtype
-    allowed = allowed_pairs(mask, segments_BT, causal, queries, keys, query_BHLD.device)
+    allowed = allowed_pairs(mask, documents, causal, queries, keys, query_BHLD.device)
     if allowed is None or mask is None or mask.dtype == torch.bool:
         return None if allowed is None else as_bias(allowed, dtype)
     return mask[..., :keys].to(dtype).masked_fill(~allowed, LEAST)
