@@ -1,4 +1,4 @@
-"""Documents that share a row: loss and gradients are those that they have alone, in every family that is said to pack."""
+"""Documents that share a row: loss and gradients are those that they have alone, in every family that packs."""
 
 from typing import Any
 

@@ -22,7 +22,7 @@ from danlu.model.steady import softmax_gradient
 NAME = "danlu"
 
 SIDE = "side_of_attention"
-"""The attribute of a module that says whose attention it is: "encoder", "decoder", or "across" from one to the other."""
+"""The attribute of a module that says whose attention it is: "encoder", "decoder", or "across" the two."""
 
 LEAST = -30000.0
 """Added to the scores of what is not seen: the probability is 0, and finite in every number format."""

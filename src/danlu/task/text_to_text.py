@@ -18,10 +18,11 @@ from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
 from danlu.task.inputs import model_inputs
+from danlu.task.packing import DOCUMENTS, able_to_pack, document_inputs, packed_rows
 from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.task.two_sides import SLOT, TargetTooLong, end_of, joined, language_token, prompts, sources, targets
 from danlu.text.batching.batch import Batch, pad, rounded_count
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Encoded, Ids
 from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -55,6 +56,7 @@ class TextToText(Task):
     )
     target_too_long: TargetTooLong = Field(default="stop", description="what becomes of longer ones in training")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of each token's truth that all share")
+    pack: bool = Field(default=False, description="fill the rows of training with several records each")
     template: str | None = Field(
         default=None, description=f"what is read, with {SLOT} in it; None: the text, and after it a sign for decoders"
     )
@@ -126,6 +128,8 @@ class TextToText(Task):
         if self.shape == "decoder":
             why = "a token is seen by those before it, so that writing it teaches nothing"
             refuse_looking_ahead(model, tokenizer, f"{why}; choose a decoder, or an encoder-decoder")
+            if self.pack:
+                able_to_pack(model, tokenizer, say, asked=True)
             return self
         if self.start is None and start is None:
             raise Refusal("config.json names no 'decoder_start_token_id'; write the task's 'start', a token's number")
@@ -135,6 +139,8 @@ class TextToText(Task):
         borders_alike(
             inner, suited.config() | {"forced_bos_token_id": suited.forced}
         )  # as in the bundle, so that validation begins alike
+        if self.pack:
+            able_to_pack(model, tokenizer, say, asked=True, start=suited.start)
         return suited
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
@@ -175,7 +181,15 @@ class TextToText(Task):
             else:
                 row.target_ids = ids
                 found.append(row)
-        return found
+        return packed_rows(found, min(limit, self.max_length or limit)) if self.pack and found else found
+
+    def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
+        """See `Task.learnable`; with `pack` either side of a row is filled to `room` tokens, unless one is longer."""
+        longest = min(limit, self.max_length or limit)
+        alone = self.model_copy(update={"pack": False}).encode(records, tokenizer, limit, labelled=True)
+        return (
+            packed_rows(alone, max(min(longest, room or longest), *map(len, alone))) if self.pack and alone else alone
+        )
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """The target `tokens`, -100 where nothing counts: (B, T) of decoders, else (B, U) beside `decoder_input_ids`.
@@ -192,8 +206,10 @@ class TextToText(Task):
             longest = max(1, *map(len, written))
             wide = min(rounded_count(longest), max(longest, width))  # few shapes, and none beyond the model's limit
             tokens_BU = pad(written, wide, -100)
-            read = [np.r_[self.start, ids[:-1]].astype(np.int32) for ids in written]
-            inputs["decoder_input_ids"] = pad(read, wide, padding_id(tokenizer))
+            inputs["decoder_input_ids"] = pad([self._begun(item) for item in encoded], wide, padding_id(tokenizer))
+        if documents := document_inputs(encoded, width, None if self.shape == "decoder" else wide):
+            inputs.pop("attention_mask", None)  # for segments tell of padding too
+            inputs |= documents
         return Batch(
             inputs=inputs,
             targets={"tokens": tokens_BU},
@@ -201,6 +217,15 @@ class TextToText(Task):
             examples=np.arange(len(encoded)),
             tokens=sum(len(item) + (0 if item.target_ids is None else len(item.target_ids)) for item in encoded),
         )
+
+    def _begun(self, item: Encoded) -> Ids:
+        """What a decoder reads of a row: what each document begins with, and all that it writes but the last token."""
+        assert self.start is not None
+        written = np.zeros(0, np.int32) if item.target_ids is None else item.target_ids
+        read: Ids = np.r_[self.start, written[:-1]].astype(np.int32)
+        if DOCUMENTS in item.targets:
+            read[np.flatnonzero(np.diff(item.targets[DOCUMENTS], prepend=0))] = self.start
+        return read
 
     def places(self, batch: Batch) -> Tensor:
         """Where a token counts."""

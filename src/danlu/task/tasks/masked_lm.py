@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from danlu.data.record import Record
 from danlu.model.heads import cross_entropy_sum
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.inputs import model_inputs
+from danlu.task.packing import able_to_pack, document_inputs, packed_rows
 from danlu.task.task import Output, Prediction, Task, Truth
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.encoded import Encoded
@@ -60,6 +61,7 @@ class MaskedLm(Task):
     )
 
     too_long: TooLong = "split"
+    pack: bool = Field(default=False, description="fill the rows of training with several documents each")
     share: float = Field(default=0.15, gt=0, lt=1, description="share of the tokens that are hidden")
     masked: float = Field(default=0.8, ge=0, le=1, description="of these, the share that becomes the mask token")
     replaced: float = Field(default=0.1, ge=0, le=1, description="and the share that becomes a random token")
@@ -68,6 +70,12 @@ class MaskedLm(Task):
     def _shares_fit(self) -> Self:
         if self.masked + self.replaced > 1:
             raise ValueError("'masked' and 'replaced' are shares of the hidden tokens; together they may be 1 at most")
+        return self
+
+    def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
+        """This task as it is; raises `Refusal` for a `pack` in a model in which documents would see each other."""
+        if self.pack:
+            able_to_pack(model, tokenizer, say, asked=True)
         return self
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
@@ -88,11 +96,27 @@ class MaskedLm(Task):
             elif tokenizer.mask_token_id in ids:
                 blanks = np.flatnonzero(ids == tokenizer.mask_token_id)
                 item.targets["blanks"] = Blanks(blanks, lambda token: str(tokenizer.decode([token])).strip())
-        return encoded
+        return packed_rows(encoded, limit) if labelled and self.pack else encoded
+
+    def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
+        """See `Task.learnable`; with `pack` rows are filled to `room` tokens, unless a document is longer."""
+        longest = min(limit, self.max_length or limit)
+        alone = self.model_copy(update={"pack": False}).encode(records, tokenizer, limit, labelled=True)
+        return (
+            packed_rows(alone, max(min(longest, room or longest), *map(len, alone))) if self.pack and alone else alone
+        )
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
-        """One row a document, or one a window without overlap, each with the document's special tokens."""
+        """One row a document, or one a window without overlap, each with the document's special tokens.
+
+        Raises `Refusal` under `pack`.
+        """
         self._need_mask(tokenizer)
+        if self.pack:
+            raise Refusal(
+                "task.pack: documents of flat token files have rows of their own; write 'task: {kind: masked_lm, pack: "
+                "true}' in the stage of kind 'shards' as well, or leave it out"
+            )
         special = np.array(tokenizer.all_special_ids, np.int32)
         return DocumentRows(
             tokens,
@@ -108,6 +132,8 @@ class MaskedLm(Task):
         few shapes. Unlabelled ones: the same places of a text every time, whatever is beside it in the batch.
         """
         inputs = model_inputs([item.row for item in encoded], width, tokenizer)
+        if documents := document_inputs(encoded, width):
+            inputs = {"input_ids": inputs["input_ids"], **documents}  # which tell of padding too
         ids_BT = inputs["input_ids"].numpy()
         training = all("tokens" in item.targets for item in encoded)
         labels_BT = np.full(ids_BT.shape, -100, np.int64)
