@@ -21,6 +21,7 @@ from danlu.machine.device import device
 from danlu.machine.files import write_text
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
+from danlu.model.kernels import keep_choices
 from danlu.model.own import inside, put_in, taken_out
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source
@@ -147,6 +148,7 @@ class Train(Stage):
         rewriters = rewriters_for(self.data, place)
         task = fitted(self.task, learnt).shaped(source.shape())
         prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed)
+        keep_choices(place.folder)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model, prepared = network(prepared, precision, say)
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
