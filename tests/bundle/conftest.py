@@ -14,6 +14,7 @@ from transformers import BertConfig, GPT2Config, LlamaConfig, PreTrainedConfig, 
 import danlu
 from danlu.bundle.adapt import adapt
 from danlu.bundle.bundle import save
+from danlu.model.gru import GruConfig
 from danlu.stages.run import Run
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
@@ -40,6 +41,8 @@ def config_of(architecture: str, tokenizer: Tokenizer) -> PreTrainedConfig:
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
     if architecture == "gpt2":
         return GPT2Config(**words, **ends, n_embd=32, n_layer=2, n_head=2, n_positions=48)
+    if architecture == "gru":
+        return GruConfig(**words, **ends, hidden_size=32, num_hidden_layers=2, max_position_embeddings=48)
     if architecture == "llama":
         return LlamaConfig(**words, **ends, **sizes, num_key_value_heads=1, max_position_embeddings=48)
     return BertConfig(**words, **sizes, max_position_embeddings=48)

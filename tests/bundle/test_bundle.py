@@ -25,6 +25,7 @@ KINDS = {
 }
 PAIRS = [("bert", "classify"), ("bert", "tag"), ("bert", "masked_lm")]
 PAIRS += [(architecture, kind) for architecture in ("gpt2", "llama") for kind in ("classify", "tag", "causal_lm")]
+PAIRS += [("gru", "causal_lm")]
 every_pair = pytest.mark.parametrize(("architecture", "kind"), PAIRS)
 
 

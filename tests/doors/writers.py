@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from danlu.model.ends import Endings
 from danlu.model.generate import Session, Wanted
+from danlu.model.gru import GruConfig
 from danlu.model.heads import unwrapped
 from danlu.model.policy import Policy
 from danlu.model.positions import longest_row
@@ -60,6 +61,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
         COMMON | {"d_model": 16, "n_layers": 2, "n_heads": 2, "max_seq_len": 96, "expansion_ratio": 2},
     ),
     "mamba": ("MambaConfig", COMMON | {"hidden_size": 16, "num_hidden_layers": 2, "state_size": 4}),
+    "gru": ("GruConfig", COMMON | {"hidden_size": 16, "num_hidden_layers": 2, "max_position_embeddings": 96}),
     "bart": (
         "BartConfig",
         SIDES | {"decoder_start_token_id": 2, "forced_eos_token_id": None, "forced_bos_token_id": 5},
@@ -76,7 +78,7 @@ TWO_SIDED = {"bart", "marian", "t5"}
 def built(family: str) -> PreTrainedModel:
     name, fields = FAMILIES[family]
     torch.manual_seed(5)
-    config = getattr(transformers, name)(**fields)
+    config = GruConfig(**fields) if family == "gru" else getattr(transformers, name)(**fields)
     head = "Seq2SeqLM" if family in TWO_SIDED else "CausalLM"
     model = getattr(transformers, f"AutoModelFor{head}").from_config(config)
     with torch.no_grad():  # fresh weights of deviation 0.02 make attention all but uniform: nothing would be seen

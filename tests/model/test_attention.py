@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from danlu.model.attention import NAME, _attention_forward, allowed_pairs, as_bias, attend
+from danlu.model.attention import NAME, _attention_forward, attend
 from danlu.model.dropout import keep_mask, seed_dropout
+from danlu.model.sight import allowed_pairs, as_bias
 
 Network = Callable[[str], PreTrainedModel]
 Rows = Callable[[str], dict[str, Tensor]]

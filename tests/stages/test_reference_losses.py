@@ -39,6 +39,7 @@ SOURCES: dict[str, dict[str, Any]] = {
     "bert": SMALL | {"architecture": "bert"},
     "gpt2": SMALL | {"architecture": "gpt2"},
     "llama": SMALL | {"architecture": "llama"},
+    "gru": {key: value for key, value in SMALL.items() if key != "heads"} | {"architecture": "gru"},
     "pretrained": {"kind": "pretrained", "path": "@pretrain"},
 }
 COMBINATIONS = [
@@ -47,11 +48,12 @@ COMBINATIONS = [
         "bert": ("classify", "tag", "masked_lm"),
         "gpt2": ("classify", "causal_lm"),
         "llama": ("classify", "tag", "causal_lm"),
+        "gru": ("causal_lm",),
         "pretrained": ("classify", "tag", "masked_lm"),
     }.items()
     for task in tasks
     for method in ("full", "head", "lora")
-    if method != "head" or not task.endswith("_lm")
+    if (method != "head" or not task.endswith("_lm")) and (source != "gru" or method == "full")
 ]
 SETTINGS: dict[str, dict[str, Any]] = {
     "bert-classify-full": {"accumulate": 2, "average": 0.9},

@@ -9,7 +9,11 @@ from writers import FAMILIES, TWO_SIDED, built
 from danlu.refusal import Refusal
 from danlu.tuning.method import Method
 
-WITHOUT = {("mamba", "ia3"), ("mamba", "houlsby")}
+WITHOUT = {
+    ("mamba", "ia3"),
+    ("mamba", "houlsby"),
+    *(("gru", name) for name in ("ia3", "pfeiffer", "houlsby", "parallel")),
+}
 """Families without attention, and what stands at it; what stands behind the last layer of each block has a place."""
 
 

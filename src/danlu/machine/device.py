@@ -49,7 +49,7 @@ def matmul_rate(dtype: torch.dtype, seconds: float = 0.15) -> float:
     Another program takes time from a measurement and never gives any, so the best is nearest to the truth. It is kept
     in the user's cache, by processor and version of torch.
     """
-    best = _best_ever({_name(dtype): measured_rate(dtype, seconds)})
+    best = best_ever({_name(dtype): measured_rate(dtype, seconds)})
     return max(best[_name(dtype)], best.get(f"one core, {_name(dtype)}", 0.0))
 
 
@@ -67,11 +67,11 @@ def best_dtype() -> torch.dtype:
     for a moment is judged as it is when it is idle.
     """
     pair = [torch.float32, torch.bfloat16]
-    kept = {dtype: _best_ever({}).get(f"one core, {_name(dtype)}") for dtype in pair}
+    kept = {dtype: best_ever({}).get(f"one core, {_name(dtype)}") for dtype in pair}
     rates = [kept[dtype] or 0.0 for dtype in pair]
     if not all(rates):
         rates = _rates_of_one_core(pair) if device().type == "cpu" else [matmul_rate(dtype) for dtype in pair]
-        _best_ever({f"one core, {_name(dtype)}": rate for dtype, rate in zip(pair, rates, strict=True)})
+        best_ever({f"one core, {_name(dtype)}": rate for dtype, rate in zip(pair, rates, strict=True)})
     return torch.bfloat16 if rates[1] > 1.5 * rates[0] else torch.float32
 
 
@@ -133,7 +133,7 @@ def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _best_ever(rates: Mapping[str, float]) -> dict[str, float]:
+def best_ever(rates: Mapping[str, float]) -> dict[str, float]:
     """The best rates that this machine has shown, these included; a cache that cannot be read or written is none."""
     file = cache_folder() / "machine.json"
     key = f"{_processor()}, {cores()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads"

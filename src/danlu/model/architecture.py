@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from transformers import PreTrainedConfig
+from transformers import AutoConfig, PreTrainedConfig
 
+import danlu.model.gru  # noqa: F401 - which transformers knows then
 from danlu.model.shape import Shape
 from danlu.text.tokenizing.special import begin_id, end_id, padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-Architecture = Literal["bert", "roberta", "electra", "xlnet", "gpt2", "llama", "qwen3", "bart", "t5", "marian"]
+Architecture = Literal["bert", "roberta", "electra", "xlnet", "gpt2", "llama", "qwen3", "gru", "bart", "t5", "marian"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Sizes:
 
 def shape_of_architecture(name: Architecture) -> Shape:
     """Its shape, known without a network."""
-    return _TABLE[name][1]
+    return _TABLE[name][0]
 
 
 def configuration(name: Architecture, sizes: Sizes, tokenizer: Tokenizer, task: dict[str, Any]) -> PreTrainedConfig:
@@ -52,16 +53,14 @@ def configuration(name: Architecture, sizes: Sizes, tokenizer: Tokenizer, task: 
 
     Its special tokens are those of the tokenizer, whatever the published ones had.
     """
-    import transformers
-
-    config, shape, fields = _TABLE[name]
+    shape, fields = _TABLE[name]
     named = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
     if shape != "encoder" or name in ("roberta", "xlnet"):  # whose published numbers would stay
         named |= {"bos_token_id": begin_id(tokenizer), "eos_token_id": end_id(tokenizer)}
     if shape == "encoder_decoder":
         named |= {"forced_bos_token_id": None, "forced_eos_token_id": None}
         named |= {"decoder_start_token_id": _start(name, tokenizer)}
-    made: PreTrainedConfig = getattr(transformers, config)(**{**named, **fields(sizes, tokenizer), **task})
+    made: PreTrainedConfig = AutoConfig.for_model(name, **{**named, **fields(sizes, tokenizer), **task})
     return made
 
 
@@ -135,6 +134,15 @@ def _qwen3(sizes: Sizes, tokenizer: Tokenizer) -> dict[str, Any]:
     return _llama(sizes, tokenizer) | heads
 
 
+def _gru(sizes: Sizes, _: Tokenizer) -> dict[str, Any]:
+    return {
+        "hidden_size": sizes.width,
+        "num_hidden_layers": sizes.layers,
+        "max_position_embeddings": sizes.positions,
+        "dropout": sizes.dropout,
+    }
+
+
 def _bart(sizes: Sizes, _: Tokenizer) -> dict[str, Any]:
     return {
         "d_model": sizes.width,
@@ -171,15 +179,16 @@ def _marian(sizes: Sizes, tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 _Fields = Callable[[Sizes, Tokenizer], dict[str, Any]]
-_TABLE: dict[Architecture, tuple[str, Shape, _Fields]] = {
-    "bert": ("BertConfig", "encoder", _bert),
-    "roberta": ("RobertaConfig", "encoder", _roberta),
-    "electra": ("ElectraConfig", "encoder", _electra),
-    "xlnet": ("XLNetConfig", "encoder", _xlnet),
-    "gpt2": ("GPT2Config", "decoder", _gpt2),
-    "llama": ("LlamaConfig", "decoder", _llama),
-    "qwen3": ("Qwen3Config", "decoder", _qwen3),
-    "bart": ("BartConfig", "encoder_decoder", _bart),
-    "t5": ("T5Config", "encoder_decoder", _t5),
-    "marian": ("MarianConfig", "encoder_decoder", _marian),
+_TABLE: dict[Architecture, tuple[Shape, _Fields]] = {
+    "bert": ("encoder", _bert),
+    "roberta": ("encoder", _roberta),
+    "electra": ("encoder", _electra),
+    "xlnet": ("encoder", _xlnet),
+    "gpt2": ("decoder", _gpt2),
+    "llama": ("decoder", _llama),
+    "qwen3": ("decoder", _qwen3),
+    "gru": ("decoder", _gru),
+    "bart": ("encoder_decoder", _bart),
+    "t5": ("encoder_decoder", _t5),
+    "marian": ("encoder_decoder", _marian),
 }

@@ -17,12 +17,14 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import bidirectional_mask_function, causal_mask_function, sdpa_mask
 
 from danlu.model.dropout import dropped, keep_mask
+from danlu.model.kernels import FROM, Asked, Compute, Kernel, Sight, chosen
+from danlu.model.sight import LEAST, bias_of
 from danlu.model.steady import softmax_gradient
 
 NAME = "danlu"
 
-LEAST = -30000.0
-"""Added to the scores of what is not seen: the probability is 0, and finite in every number format."""
+SIDE = "side_of_attention"
+"""The attribute of a module that says whose attention it is: "encoder", "decoder", or "across" the two."""
 
 WITHOUT_EFFECT = {
     "cu_seq_lens_k",
@@ -123,6 +125,7 @@ def _attention_forward(
     dropout: float = 0.0,
     is_causal: bool | None = None,
     segments: Tensor | None = None,
+    decoder_segments: Tensor | None = None,
     position_bias: Tensor | None = None,
     **others: Any,
 ) -> tuple[Tensor, Tensor | None]:
@@ -133,21 +136,66 @@ def _attention_forward(
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     if query.shape[2] == 1 and not others.keys() - WITHOUT_EFFECT and segments is None and not torch.is_grad_enabled():
         return _one_query(query, key, value, attention_mask, position_bias, scaling), None
-    bias = _bias(attention_mask, segments, bool(causal), query, key.shape[2])
+    documents = _documents(module, segments, decoder_segments)
     foreign = {name for name, given in others.items() if given is not None and given is not False} - WITHOUT_EFFECT
     assert segments is None or foreign <= SAFE_PACKED, f"packed documents with {', '.join(foreign)}"
+    drop = dropout if module.training else 0.0
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1 and not foreign:
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    plainly = attention_mask is None and documents is None and causal and query.shape[2] == key.shape[2]
+    may_be_fused = not foreign and drop == 0 and position_bias is None and max(query.shape[2], key.shape[2]) >= FROM
+    if may_be_fused and plainly and chosen(Asked.of(query, key.shape[2], "causal"), KERNELS) == "fused":
+        return _fused(query, key, value, None, scaling, causal=True).transpose(1, 2).contiguous(), None
+    bias = bias_of(attention_mask, documents, query, key.shape[2], causal=bool(causal))
     if foreign:
         given = others if position_bias is None else others | {"position_bias": position_bias}
         return own_formula(module)(module, query, key, value, bias, scaling=scaling, dropout=dropout, **given)
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    drop = dropout if module.training else 0.0
+    sight: Sight = "all" if bias is None else "mask"
     if position_bias is not None:
         context = _composite(query, key, value, bias, position_bias, scaling, drop)
+    elif may_be_fused and not plainly and chosen(Asked.of(query, key.shape[2], sight), KERNELS) == "fused":
+        context = _fused(query, key, value, bias, scaling)
     else:
         context = attend(query, key, value, bias=bias, scale=scaling, dropout=drop)
     return context.transpose(1, 2).contiguous(), None
+
+
+def _fused(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float | None, *, causal: bool = False
+) -> Tensor:
+    """Torch's own kernel, which never holds all scores (Dao et al., 2022)."""
+    return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, is_causal=causal, scale=scale)
+
+
+def _to_measure(query: Tensor, sight: Sight) -> Tensor | None:
+    """What is added to the scores of a row of two documents, or of one that is read from left to right."""
+    length = query.shape[2]
+    if sight == "all":
+        return None
+    halves = (torch.arange(length) >= length // 2).long()[None]
+    return bias_of(None, (halves, halves) if sight == "mask" else None, query, length, causal=True)
+
+
+def _plain_to_measure(query: Tensor, key: Tensor, value: Tensor, sight: Sight) -> Tensor:
+    return attend(query, key, value, bias=_to_measure(query, sight))
+
+
+def _fused_to_measure(query: Tensor, key: Tensor, value: Tensor, sight: Sight) -> Tensor:
+    if sight == "causal":
+        return _fused(query, key, value, None, None, causal=True)
+    return _fused(query, key, value, _to_measure(query, sight), None)
+
+
+KERNELS: dict[Kernel, Compute] = {"plain": _plain_to_measure, "fused": _fused_to_measure}
+
+
+def _documents(module: nn.Module, read_BT: Tensor | None, written_BU: Tensor | None) -> tuple[Tensor, Tensor] | None:
+    """Which document each query and each key belongs to, of what is read and of what is written."""
+    if written_BU is None or read_BT is None:
+        return None if read_BT is None else (read_BT, read_BT)
+    side = vars(module)[SIDE]
+    return (read_BT if side == "encoder" else written_BU, written_BU if side == "decoder" else read_BT)
 
 
 def _one_query(
@@ -177,38 +225,6 @@ def own_formula(module: nn.Module) -> Callable[..., tuple[Tensor, Tensor | None]
         if found is not None:
             return found  # type: ignore[no-any-return]
     raise AssertionError(f"{type(module).__name__} hands over what only its own attention knows, and has none")
-
-
-def allowed_pairs(
-    mask: Tensor | None, segments_BT: Tensor | None, causal: bool, queries: int, keys: int, device: torch.device
-) -> Tensor | None:
-    """Which query may see which key, as a bool that broadcasts to (B, 1, L, S); None if all may see all."""
-    if mask is not None and mask.dtype != torch.bool:
-        mask = mask > LEAST  # an additive mask: a very negative number where nothing is seen
-    if mask is not None:
-        mask = mask[..., :keys]
-    if causal and mask is None and queries > 1:
-        mask = torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)[None, None]
-    if segments_BT is not None:
-        same = (segments_BT[:, None, :, None] == segments_BT[:, None, None, :]).to(device)
-        mask = same if mask is None else mask & same
-    return mask
-
-
-def as_bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where allowed and a very negative number elsewhere; rows that see nothing stay finite."""
-    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill_(~allowed, LEAST)
-
-
-def _bias(
-    mask: Tensor | None, segments_BT: Tensor | None, causal: bool, query_BHLD: Tensor, keys: int
-) -> Tensor | None:
-    """What is added to the scores; what an additive mask says beyond yes and no, such as a slope, stays."""
-    queries, dtype = query_BHLD.shape[2], query_BHLD.dtype
-    allowed = allowed_pairs(mask, segments_BT, causal, queries, keys, query_BHLD.device)
-    if allowed is None or mask is None or mask.dtype == torch.bool:
-        return None if allowed is None else as_bias(allowed, dtype)
-    return mask[..., :keys].to(dtype).masked_fill(~allowed, LEAST)
 
 
 def _composite(

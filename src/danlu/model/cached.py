@@ -7,7 +7,6 @@ Legend: B rows, N new rows, T tokens, V vocabulary.
 """
 
 import inspect
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from danlu.model.heads import trunk, unwrapped
 from danlu.model.kv import KeyValues
+from danlu.model.places import let_go, place_by_hand, placed
 from danlu.model.reader import Prompt, Reader
 
 SHARED = 16
@@ -38,7 +38,7 @@ class Cached(Reader):
         self._sources_B = torch.zeros(0, dtype=torch.long, device=self.device)
         self._even = True
         self._prefix: tuple[tuple[int, ...], KeyValues] | None = None
-        _place_by_hand(trunk(model))
+        place_by_hand(trunk(model))
 
     def enter(self, prompts: Sequence[Prompt]) -> Tensor:
         """See `Reader.enter`; what all prompts begin with is read once, and kept for those that come later."""
@@ -88,11 +88,11 @@ class Cached(Reader):
             inputs |= {"input_ids": ids_BT, "attention_mask": mask, "past_key_values": self.kept}
             if self._takes_positions:
                 inputs["position_ids"] = places_BT
-        _placed.places_BT = places_BT
+        placed(places_BT)
         try:
             logits: Tensor = self.model(**inputs).logits.float()
         finally:
-            _placed.places_BT = None
+            let_go()
         return logits
 
     def select(self, index: Sequence[int]) -> None:
@@ -184,22 +184,3 @@ def _alike(one: Sequence[int], other: Sequence[int]) -> int:
 
 def _lengths(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     return torch.tensor([len(row) for row in rows], dtype=torch.long, device=device)
-
-
-_placed = threading.local()
-"""The positions that the calling thread's step is at, where a family counts them from the columns it has kept."""
-
-
-def _place_by_hand(below: nn.Module) -> None:
-    """Let tables of positions that cannot be asked by place look up what `step` says."""
-    for name, module in below.named_modules():
-        named = name.rpartition(".")[2] == "embed_positions" and isinstance(module, nn.Embedding)
-        if named and _look_up not in module._forward_hooks.values():
-            module.register_forward_hook(_look_up)
-
-
-def _look_up(table: Any, _arguments: Any, output: Tensor) -> Tensor:
-    places_BT = getattr(_placed, "places_BT", None)
-    if places_BT is None:
-        return output
-    return nn.functional.embedding(places_BT + getattr(table, "offset", 0), table.weight)

@@ -11,6 +11,7 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
+import danlu.model.gru  # noqa: F401 - which transformers knows then
 from danlu.machine.door import file_inside, opened, read_json, staged
 from danlu.machine.quiet import quiet
 from danlu.model.limits import bounded, refuse_counts

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from danlu.model.held_back import HeldBack
 from danlu.text.batching.batch import rounded_count
 
 
@@ -73,16 +74,28 @@ def _keep_hidden(_module: nn.Module, _arguments: Any, output: Any) -> Any:
     return output
 
 
-def cross_entropy_sum(logits_KV: Tensor, labels_K: Tensor, chunk: int = 4096) -> Tensor:
-    """Sum of the cross-entropy in float32, a chunk of rows at a time so that float32 logits stay small."""
+def cross_entropy_sum(
+    logits_KV: Tensor | HeldBack, labels_K: Tensor, chunk: int = 4096, *, smoothing: float = 0.0
+) -> Tensor:
+    """Sum of the cross-entropy in float32, a chunk of rows at a time so that float32 logits stay small.
+
+    Of its truth each label shares `smoothing` among all (Szegedy et al., 2016).
+    """
+    if isinstance(logits_KV, HeldBack):
+        return logits_KV.cross_entropy(labels_K, smoothing)
     parts = [
-        nn.functional.cross_entropy(part.float(), labels, reduction="sum")
+        nn.functional.cross_entropy(part.float(), labels, reduction="sum", label_smoothing=smoothing)
         for part, labels in zip(torch.split(logits_KV, chunk), torch.split(labels_K, chunk), strict=True)
     ]
     return torch.stack(parts).sum() if parts else logits_KV.float().sum()
 
 
-def normalisers_sum(logits_KV: Tensor, chunk: int = 4096) -> Tensor:
-    """Sum of the squares of log Z, of what a softmax divides by, in float32, a chunk of rows at a time."""
-    parts = [torch.logsumexp(part.float(), -1).square().sum() for part in torch.split(logits_KV, chunk)]
-    return torch.stack(parts).sum() if parts else logits_KV.float().sum()
+def cross_entropy_and_squares(
+    logits_KV: Tensor | HeldBack, labels_K: Tensor, *, smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """That sum, and the sum of the squares of log Z, of what a softmax divides by, for a z-loss; float32."""
+    if isinstance(logits_KV, HeldBack):
+        return logits_KV.both(labels_K, smoothing)
+    parts = [torch.logsumexp(part.float(), -1).square().sum() for part in torch.split(logits_KV, 4096)]
+    squares = torch.stack(parts).sum() if parts else logits_KV.float().sum()
+    return cross_entropy_sum(logits_KV, labels_K, smoothing=smoothing), squares

@@ -41,6 +41,11 @@ def counts_from_padding(model: PreTrainedModel) -> bool:
     return bool(_after_padding(model))
 
 
+def first_position(model: PreTrainedModel) -> int:
+    """The number of the first position of a row, which some count from that of the padding token."""
+    return max((first for _, first in _after_padding(model)), default=0)
+
+
 def _after_padding(model: nn.Module) -> list[tuple[int, int]]:
     """Rows, and the first that a token may have, of each table of positions with a row for padding."""
     found = []

@@ -3,7 +3,7 @@
 Legend: B rows, T tokens, V vocabulary.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,8 +54,10 @@ def looks_ahead(model: nn.Module, ids_T: Tensor, others_T: Tensor) -> bool:
     return not _same(other, one)
 
 
-def packs(model: nn.Module, packed: Mapping[str, Any], lengths: list[int]) -> bool:
+def packs(model: nn.Module, packed: Mapping[str, Any], lengths: list[int], written: Sequence[int] = ()) -> bool:
     """Whether documents in one row have the logits that they have alone; `packed` is what the model is called with.
+
+    `written` are the lengths of what a decoder has read of each, where an encoder reads the documents.
 
     Short documents show whether the family knows of `segments` and positions. Kinds of attention that choose or
     sum up keys by their place in the row show only in rows longer than is cheap; they are known by their names.
@@ -66,10 +68,12 @@ def packs(model: nn.Module, packed: Mapping[str, Any], lengths: list[int]) -> bo
     try:
         with at_rest(model):
             together = model(**packed, use_cache=False).logits[0]
-            alone = [
-                model(input_ids=part, use_cache=False).logits[0]
-                for part in torch.split(packed["input_ids"], lengths, 1)
-            ]
+            parts: list[dict[str, Any]] = [{"input_ids": part} for part in torch.split(packed["input_ids"], lengths, 1)]
+            for part, ids in zip(
+                parts, torch.split(packed["decoder_input_ids"], list(written), 1) if written else (), strict=False
+            ):
+                part["decoder_input_ids"] = ids
+            alone = [model(**part, use_cache=False).logits[0] for part in parts]
     except (ValueError, TypeError, RuntimeError, IndexError, AttributeError, AssertionError):
         return False  # the family stumbles over what it is not made for
     return _same(together, torch.cat(alone))

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from danlu.model.cached import Cached
+from danlu.model.carried import Carried
 from danlu.model.heads import unwrapped
 from danlu.model.lean import Lean, is_plain
 from danlu.model.positions import text_config
@@ -29,6 +30,8 @@ def reader_for(model: nn.Module, padding: int) -> Callable[[], Reader]:
     made: list[Callable[[], Reader]] = [partial(Cached, model, padding, mixes=mixes) for mixes in (True, False)]
     if is_plain(model):
         made.insert(0, partial(Lean, model, padding))
+    if Carried.serves(model):
+        made = [partial(Carried, model, padding)]
     for make in made:
         if _is_right(model, make(), Whole(model, padding), config.vocab_size):
             return make

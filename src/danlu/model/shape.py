@@ -17,6 +17,6 @@ def shape_of(config: PreTrainedConfig) -> Shape:
 
     if config.is_encoder_decoder:
         return "encoder_decoder"
-    writes = config.model_type in lists.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    writes = type(config) in lists.MODEL_FOR_CAUSAL_LM_MAPPING
     reads = config.model_type in lists.MODEL_FOR_MASKED_LM_MAPPING_NAMES or getattr(config, "attn_type", "") == "bi"
     return "decoder" if writes and (not reads or getattr(config, "is_decoder", False)) else "encoder"

@@ -10,7 +10,8 @@ from pydantic import Field
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
-from danlu.task.next_tokens import PackedTokens, packed_rows
+from danlu.task.next_tokens import PackedTokens
+from danlu.task.packing import packed_rows
 from danlu.task.task import Output, Prediction
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows

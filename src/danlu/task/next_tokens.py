@@ -9,15 +9,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from danlu.machine.seed import generator
-from danlu.model.heads import cross_entropy_sum, unwrapped
-from danlu.model.positions import longest_row
+from danlu.model.heads import cross_entropy_sum
 from danlu.model.probe import packs, refuse_looking_ahead
-from danlu.refusal import Refusal
+from danlu.task.packing import own_rows, packed_rows, probe_rows
 from danlu.task.task import Inputs, Output, Task, Truth
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.encoded import Encoded, Ids, Row
-from danlu.text.batching.pack import pack
-from danlu.text.tokenizing.special import ordinary_ids, padding_id
+from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 CHUNK = 1024  # positions whose float32 logits are in memory at once
@@ -59,6 +57,7 @@ class PackedTokens(NextTokens):
     Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
     """
 
+    by_chunks: ClassVar[bool] = True
     usual_row: ClassVar[int] = 2048
     """Tokens of a row that documents share where a batch takes examples; some models allow rows of a million."""
 
@@ -73,7 +72,7 @@ class PackedTokens(NextTokens):
         suited = super().suited(model, tokenizer, say)
         if not self.pack:
             return suited
-        family, rows = unwrapped(model).config.model_type, _probes(model, tokenizer)
+        rows = probe_rows(model, tokenizer)
         size = len(rows[0])
         lengths = [size // 2, size // 3]
         documents = [
@@ -83,12 +82,7 @@ class PackedTokens(NextTokens):
         batch = self.collate(packed_rows(documents, size), sum(lengths), tokenizer, generator(0, "probe"))
         if packs(model, batch.inputs, lengths):
             return suited
-        if "pack" in self.model_fields_set:
-            raise Refusal(
-                f"task.pack: documents that share a row would see each other in models of the family '{family}'; "
-                "set 'pack' to false"
-            )
-        say(f"documents that share a row would see each other in '{family}'; each has its own row, as with pack: false")
+        own_rows(model, say, asked="pack" in self.model_fields_set)
         return suited.model_copy(update={"pack": False})
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
@@ -131,38 +125,8 @@ def regrets(logits_KV: Tensor, tokens_BT: Tensor) -> Tensor:
     return loss_BT.sum(1)
 
 
-def packed_rows(windows: list[Encoded], size: int) -> list[Encoded]:
-    """Windows side by side in rows of up to `size` tokens, in the order of their first documents.
-
-    A window that is longer than that has a row for itself.
-    """
-    found = []
-    for together in pack([min(len(item), size) for item in windows], size):
-        items = [windows[number] for number in together]
-        found.append(
-            Encoded(
-                record=items[0].record,
-                rows=(
-                    Row(
-                        np.concatenate([item.row.input_ids for item in items]),
-                        segments=np.repeat(np.arange(len(items), dtype=np.int32), [len(item) for item in items]),
-                    ),
-                ),
-                targets={"tokens": np.concatenate([item.targets["tokens"] for item in items])},
-                cut=sum(item.cut for item in items),
-            )
-        )
-    return sorted(found, key=lambda item: item.record)
-
-
 def _positions(segments_T: Ids) -> Ids:
     """Position of each token in its own document, (T,)."""
     starts = np.flatnonzero(np.diff(segments_T, prepend=-1))
     lengths = np.diff(starts, append=len(segments_T))
     return (np.arange(len(segments_T)) - np.repeat(starts, lengths)).astype(np.int32)
-
-
-def _probes(model: nn.Module, tokenizer: Tokenizer) -> list[Ids]:
-    """Two rows of any tokens, to try a model with."""
-    size = min(32, longest_row(unwrapped(model)))
-    return [generator(seed, "probe").choice(ordinary_ids(tokenizer), size).astype(np.int32) for seed in (0, 1)]

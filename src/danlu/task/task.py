@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from danlu.answer.answer import Answer
 from danlu.data.record import Record
-from danlu.model.heads import kept_logits
+from danlu.model.apart import in_chunks, logits_at
 from danlu.model.own import inside
 from danlu.model.shape import Shape
 from danlu.model.source import Source
@@ -102,9 +102,13 @@ class Task(Part):
     """Of roles that must be given, the task that a network is trained with to take it."""
 
     learners: ClassVar[dict[str, str]] = {}
-    """Names of networks that learn beside the one that serves, each with the kind of the task that it learns.
+    """Names of networks that learn beside the one that serves, each with the kind of its task; from `roles`, or made
+    as `learner` says. `loss` finds them by `danlu.model.beside`."""
 
-    They come from `roles`, or are made as `learner` says; `loss` finds them by `danlu.model.beside`.
+    by_chunks: ClassVar[bool] = False
+    """Whether the `losses` of this very class gives its logits to functions of `danlu.model.heads` alone.
+
+    Then not all of them are ever held. A class with other `losses` says it again.
     """
 
     invents_tokens: ClassVar[bool] = False
@@ -220,7 +224,10 @@ class Task(Part):
 
         `logits` are (B, C), (B, T, C) or, with `places`, (K, C) in the order of rows.
         """
-        return {"logits": model(**inputs).logits if places is None else kept_logits(model, inputs, places)}
+        if places is None:
+            return {"logits": model(**inputs).logits}
+        logits: Any = logits_at(model, inputs, places)  # held back within `loss` alone
+        return {"logits": logits}
 
     def role_says(self, model: nn.Module, row: Batch) -> dict[str, Tensor]:
         """What the network of a role tells the loss of one row without padding, by name, in a batch of that row alone.
@@ -240,7 +247,10 @@ class Task(Part):
     def loss(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """The sums of `losses`; the caller divides each by its count in the whole step."""
         own = {f"own.{name}": value for name, value in (inside(model) or self.parameters()).items()}
-        return self.losses({**self.forward(model, batch.inputs, self.places(batch)), **own}, batch)
+        of_losses = next(each for each in type(self).__mro__ if "losses" in vars(each))
+        with in_chunks(allowed=bool(vars(of_losses).get("by_chunks"))):
+            said = self.forward(model, batch.inputs, self.places(batch))
+        return self.losses({**said, **own}, batch)
 
     def answered(self, model: nn.Module, batch: Batch) -> list[Output]:
         """The `outputs` of a batch."""

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from danlu.data.record import Record
-from danlu.model.heads import unwrapped
+from danlu.model.heads import cross_entropy_sum, unwrapped
 from danlu.model.policy import Policy
 from danlu.model.probe import refuse_looking_ahead
 from danlu.model.shape import Shape
@@ -18,10 +18,11 @@ from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.columns import missing, text_in
 from danlu.task.inputs import model_inputs
+from danlu.task.packing import DOCUMENTS, able_to_pack, document_inputs, packed_rows
 from danlu.task.task import Inputs, Output, Prediction, Task, Truth
 from danlu.task.two_sides import SLOT, TargetTooLong, end_of, joined, language_token, prompts, sources, targets
 from danlu.text.batching.batch import Batch, pad, rounded_count
-from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.encoded import Encoded, Ids
 from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -38,6 +39,7 @@ class TextToText(Task):
 
     answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "generate"
     answer_form: ClassVar[str] = "text"
+    by_chunks: ClassVar[bool] = True
 
     target: ClassVar[str]
     """The column of the text that is to be written."""
@@ -54,6 +56,7 @@ class TextToText(Task):
     )
     target_too_long: TargetTooLong = Field(default="stop", description="what becomes of longer ones in training")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of each token's truth that all share")
+    pack: bool = Field(default=False, description="fill the rows of training with several records each")
     template: str | None = Field(
         default=None, description=f"what is read, with {SLOT} in it; None: the text, and after it a sign for decoders"
     )
@@ -125,6 +128,8 @@ class TextToText(Task):
         if self.shape == "decoder":
             why = "a token is seen by those before it, so that writing it teaches nothing"
             refuse_looking_ahead(model, tokenizer, f"{why}; choose a decoder, or an encoder-decoder")
+            if self.pack:
+                able_to_pack(model, tokenizer, say, asked=True)
             return self
         if self.start is None and start is None:
             raise Refusal("config.json names no 'decoder_start_token_id'; write the task's 'start', a token's number")
@@ -134,6 +139,8 @@ class TextToText(Task):
         borders_alike(
             inner, suited.config() | {"forced_bos_token_id": suited.forced}
         )  # as in the bundle, so that validation begins alike
+        if self.pack:
+            able_to_pack(model, tokenizer, say, asked=True, start=suited.start)
         return suited
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
@@ -174,7 +181,15 @@ class TextToText(Task):
             else:
                 row.target_ids = ids
                 found.append(row)
-        return found
+        return packed_rows(found, min(limit, self.max_length or limit)) if self.pack and found else found
+
+    def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
+        """See `Task.learnable`; with `pack` either side of a row is filled to `room` tokens, unless one is longer."""
+        longest = min(limit, self.max_length or limit)
+        alone = self.model_copy(update={"pack": False}).encode(records, tokenizer, limit, labelled=True)
+        return (
+            packed_rows(alone, max(min(longest, room or longest), *map(len, alone))) if self.pack and alone else alone
+        )
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
         """The target `tokens`, -100 where nothing counts: (B, T) of decoders, else (B, U) beside `decoder_input_ids`.
@@ -191,8 +206,10 @@ class TextToText(Task):
             longest = max(1, *map(len, written))
             wide = min(rounded_count(longest), max(longest, width))  # few shapes, and none beyond the model's limit
             tokens_BU = pad(written, wide, -100)
-            read = [np.r_[self.start, ids[:-1]].astype(np.int32) for ids in written]
-            inputs["decoder_input_ids"] = pad(read, wide, padding_id(tokenizer))
+            inputs["decoder_input_ids"] = pad([self._begun(item) for item in encoded], wide, padding_id(tokenizer))
+        if documents := document_inputs(encoded, width, None if self.shape == "decoder" else wide):
+            inputs.pop("attention_mask", None)  # for segments tell of padding too
+            inputs |= documents
         return Batch(
             inputs=inputs,
             targets={"tokens": tokens_BU},
@@ -200,6 +217,15 @@ class TextToText(Task):
             examples=np.arange(len(encoded)),
             tokens=sum(len(item) + (0 if item.target_ids is None else len(item.target_ids)) for item in encoded),
         )
+
+    def _begun(self, item: Encoded) -> Ids:
+        """What a decoder reads of a row: what each document begins with, and all that it writes but the last token."""
+        assert self.start is not None
+        written = np.zeros(0, np.int32) if item.target_ids is None else item.target_ids
+        read: Ids = np.r_[self.start, written[:-1]].astype(np.int32)
+        if DOCUMENTS in item.targets:
+            read[np.flatnonzero(np.diff(item.targets[DOCUMENTS], prepend=0))] = self.start
+        return read
 
     def places(self, batch: Batch) -> Tensor:
         """Where a token counts."""
@@ -211,13 +237,18 @@ class TextToText(Task):
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the tokens, summed; of its truth each shares `label_smoothing` among all (Szegedy, 2016)."""
-        return {"tokens": self._losses(said, batch, self.label_smoothing).sum()}
+        tokens_K = batch.targets["tokens"][self.places(batch)]
+        return {"tokens": cross_entropy_sum(said["logits"], tokens_K, smoothing=self.label_smoothing)}
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Negative log-likelihood and number of tokens of each row."""
         keep_BU = self.places(batch)
         loss_BU = torch.zeros(keep_BU.shape, device=keep_BU.device)
-        loss_BU[keep_BU] = self._losses(said, batch, 0.0)
+        parts = zip(
+            torch.split(said["logits"], CHUNK), torch.split(batch.targets["tokens"][keep_BU], CHUNK), strict=True
+        )
+        losses = [nn.functional.cross_entropy(part.float(), tokens, reduction="none") for part, tokens in parts]
+        loss_BU[keep_BU] = torch.cat(losses)
         return list(torch.stack([loss_BU.sum(1), keep_BU.sum(1)], 1).cpu().numpy())
 
     def composed(self, written: Sequence[Written], encoded: Sequence[Encoded], record: Record) -> Prediction:
@@ -236,17 +267,6 @@ class TextToText(Task):
     def gold(self, record: Record, number: int = 0) -> tuple[str, ...]:
         """All texts that are right."""
         return texts_in(record, number, self.target)
-
-    def _losses(self, said: Mapping[str, Tensor], batch: Batch, smoothing: float) -> Tensor:
-        """The loss (K,) of each token that counts."""
-        tokens_K = batch.targets["tokens"][self.places(batch)]
-        parts = zip(torch.split(said["logits"], CHUNK), torch.split(tokens_K, CHUNK), strict=True)
-        return torch.cat(
-            [
-                nn.functional.cross_entropy(logits.float(), tokens, reduction="none", label_smoothing=smoothing)
-                for logits, tokens in parts
-            ]
-        )
 
     def _read(self) -> str:
         """The template of what is read."""

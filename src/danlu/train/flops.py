@@ -28,11 +28,16 @@ def _weights(model: nn.Module) -> float:
         weight = module._parameters.get("weight")  # peft's wrappers show the weight of the layer inside as theirs
         if weight is not None and weight.dim() == 2 and not isinstance(module, nn.Embedding) and "pooler" not in name:
             weights += weight.numel() * (6 if weight.requires_grad else 4)
+        if isinstance(module, nn.RNNBase):
+            weights += sum(part.numel() * 6 for part in module.parameters() if part.dim() == 2)
     return weights
 
 
 def _attention(model: nn.Module, width: float) -> float:
-    if not isinstance(trunk(model), PreTrainedModel):  # features that were computed before stand in for the layers
+    below = trunk(model)
+    if not isinstance(below, PreTrainedModel):  # features that were computed before stand in for the layers
+        return 0.0
+    if any(isinstance(module, nn.RNNBase) for module in below.modules()):  # nothing is attended to
         return 0.0
     config = unwrapped(model).config
     return 3 * 4.0 * width * int(config.hidden_size) * int(config.num_hidden_layers)

@@ -2,7 +2,8 @@
 
 BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), ELECTRA (Clark et al., 2020), XLNet (Yang et al., 2019); GPT-2
 (Radford et al., 2019), Llama (Touvron et al., 2023), Qwen3 (2025); BART (Lewis et al., 2020), T5 (Raffel et al., 2020),
-and as Marian the original Transformer (Vaswani et al., 2017); in the sizes of the BERT miniatures (Turc et al., 2019)
+and as Marian the original Transformer (Vaswani et al., 2017); beside them gated recurrent units (Cho et al., 2014); in
+the sizes of the BERT miniatures (Turc et al., 2019)
 or with fields of one's own.
 """
 
@@ -30,7 +31,7 @@ class Scratch(Source):
     size: Literal["tiny", "mini", "small", "base"] = "mini"
     layers: int | None = Field(default=None, ge=1, description="of each side; overrides the size's")
     width: int | None = Field(default=None, ge=8, description="of the hidden states; overrides the size's")
-    heads: int | None = Field(default=None, ge=1, description="attention heads; overrides the size's")
+    heads: int | None = Field(default=None, ge=1, description="attention heads; overrides the size's; gru has none")
     feed_forward: int | None = Field(
         default=None, ge=8, description="width between; None: 4 x width, llama and qwen3 8/3"
     )
@@ -39,6 +40,7 @@ class Scratch(Source):
     )
     positions: int = Field(default=512, ge=8, description="longest row, in tokens")
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    tied: bool = Field(default=True, description="whether head and word embeddings are one table; False: for decoders")
     seed: int = Field(default=0, description="of the first weights")
     attention: Literal["random", "neighbours"] = Field(
         default="random", description="where the first layer looks at first; 'neighbours' is for bert"
@@ -47,7 +49,14 @@ class Scratch(Source):
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
         _, width, heads = self._sizes()
-        if width % heads or (width // heads) % 2:
+        given = [name for name in ("heads", "feed_forward") if getattr(self, name) is not None]
+        if self.architecture == "gru" and given:
+            raise ValueError(f"'{given[0]}' is of Transformers, and gru is none; leave it out")
+        if not self.tied and self.shape() != "decoder":
+            raise ValueError(
+                "'tied: false' is for the architectures gpt2, llama, qwen3 and gru; leave it out for others"
+            )
+        if self.architecture != "gru" and (width % heads or (width // heads) % 2):
             raise ValueError(f"width {width} must be an even multiple of heads {heads}")
         if self.embedding is not None and self.architecture != "electra":
             raise ValueError("'embedding' is for the architecture electra; leave it out for others")
@@ -66,7 +75,8 @@ class Scratch(Source):
             torch.manual_seed(self.seed)
             layers, width, heads = self._sizes()
             sizes = Sizes(layers, width, heads, self.feed_forward, self.positions, self.dropout, self.embedding)
-            settings = configuration(self.architecture, sizes, tokenizer, config)
+            untied = {} if self.tied else {"tie_word_embeddings": False}
+            settings = configuration(self.architecture, sizes, tokenizer, config | untied)
             refuse_without(auto_class, settings, f"architecture '{self.architecture}'")
             network: PreTrainedModel = getattr(transformers, auto_class).from_config(settings)
             pad_alike(network, tokenizer, self.architecture)

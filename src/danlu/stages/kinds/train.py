@@ -22,6 +22,7 @@ from danlu.machine.files import write_text
 from danlu.model.beside import taken_apart
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
+from danlu.model.kernels import keep_choices
 from danlu.model.own import inside, put_in, taken_out
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source
@@ -152,6 +153,7 @@ class Train(Stage):
         given = {name: source_at(role, place) for name, role in self.roles.items() if name in task.learners}
         learners = learners_for(task, given, source)
         prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed, learners)
+        keep_choices(place.folder)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         model, prepared = network(prepared, precision, say)
         if self.train.recompute:

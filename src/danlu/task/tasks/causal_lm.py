@@ -1,12 +1,13 @@
 """Causal language modelling: each token from those before it (Bengio et al., 2003; Radford et al., 2018)."""
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from danlu.model.heads import normalisers_sum
+from danlu.model.heads import cross_entropy_and_squares
 from danlu.task.language_model import LanguageModel
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -22,6 +23,8 @@ class CausalLm(LanguageModel):
     Chowdhery et al., 2022): its square, times that number, is added to the loss of a token.
     """
 
+    by_chunks: ClassVar[bool] = True
+
     z_loss: float = Field(
         default=0.0, ge=0, le=1, description="weight of the squared log of the normaliser (PaLM: 1e-4)"
     )
@@ -35,7 +38,7 @@ class CausalLm(LanguageModel):
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the next tokens, and of these the weighted squares of log Z, each summed."""
-        found = super().losses(said, batch)
-        if self.z_loss:
-            found[Z_LOSS] = self.z_loss * normalisers_sum(said["logits"])
-        return found
+        if not self.z_loss:
+            return super().losses(said, batch)
+        loss, squares = cross_entropy_and_squares(said["logits"], batch.targets["tokens"][self.places(batch)])
+        return {"tokens": loss, Z_LOSS: self.z_loss * squares}

@@ -8,7 +8,8 @@ from pydantic import Field
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.conversing import Conversing, last_alone, next_learnt, without_the_oldest
-from danlu.task.next_tokens import PackedTokens, packed_rows
+from danlu.task.next_tokens import PackedTokens
+from danlu.task.packing import packed_rows
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import Message, answered, tools_in

@@ -8,13 +8,16 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from pydantic import Field
+from torch import Tensor, nn
 
 from danlu.data.record import Record
 from danlu.model.heads import cross_entropy_sum
+from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.inputs import model_inputs
 from danlu.task.masking import TOKENS, Masking
+from danlu.task.packing import able_to_pack, document_inputs, packed_rows
 from danlu.task.task import Output, Prediction, Task, Truth
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -51,6 +54,7 @@ class MaskedLm(Masking, Task):
     answer_form: ClassVar[str] = "likelihood"
     metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
     reads_tokens: ClassVar[bool] = True
+    by_chunks: ClassVar[bool] = True
     invents_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "今天的天气很好，我们去公园散步。"},
@@ -59,10 +63,17 @@ class MaskedLm(Masking, Task):
     )
 
     too_long: TooLong = "split"
+    pack: bool = Field(default=False, description="fill the rows of training with several documents each")
 
     def along(self, done: float) -> Self:
         """See `Task.along`: the share that is hidden may change."""
         return self.at(done)
+
+    def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
+        """This task as it is; raises `Refusal` for a `pack` in a model in which documents would see each other."""
+        if self.pack:
+            able_to_pack(model, tokenizer, say, asked=True)
+        return self
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a text, or one a window without overlap, so that every token is counted once.
@@ -76,7 +87,7 @@ class MaskedLm(Masking, Task):
         encoded = windows(texts, tokenizer, limit, self.too_long, offsets=words, blanks=not labelled)
         if labelled:
             self.with_targets(encoded, texts, tokenizer)
-            return encoded
+            return packed_rows(encoded, limit) if self.pack else encoded
         for item in encoded:
             ids = item.row.input_ids
             if tokenizer.mask_token_id in ids:
@@ -84,13 +95,26 @@ class MaskedLm(Masking, Task):
                 item.targets["blanks"] = Blanks(blanks, lambda token: str(tokenizer.decode([token])).strip())
         return encoded
 
+    def learnable(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
+        """See `Task.learnable`; with `pack` rows are filled to `room` tokens, unless a document is longer."""
+        longest = min(limit, self.max_length or limit)
+        alone = self.model_copy(update={"pack": False}).encode(records, tokenizer, limit, labelled=True)
+        return (
+            packed_rows(alone, max(min(longest, room or longest), *map(len, alone))) if self.pack and alone else alone
+        )
+
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """One row a document, or one a window without overlap, each with the document's special tokens.
 
-        Raises `Refusal` where words are hidden, which are told by characters.
+        Raises `Refusal` under `pack`, and where words are hidden, which are told by characters.
         """
         self.need_mask(tokenizer)
         self.refuse_flat(self.kind)
+        if self.pack:
+            raise Refusal(
+                "task.pack: documents of flat token files have rows of their own; write 'task: {kind: masked_lm, pack: "
+                "true}' in the stage of kind 'shards' as well, or leave it out"
+            )
         special = np.array(tokenizer.all_special_ids, np.int32)
         return DocumentRows(
             tokens,
@@ -106,6 +130,8 @@ class MaskedLm(Masking, Task):
         few shapes. Unlabelled ones: the same places of a text every time, whatever is beside it in the batch.
         """
         inputs = model_inputs([item.row for item in encoded], width, tokenizer)
+        if documents := document_inputs(encoded, width):
+            inputs = {"input_ids": inputs["input_ids"], **documents}  # which tell of padding too
         ids_BT = inputs["input_ids"].numpy()
         if all(TOKENS in item.targets for item in encoded):
             labels_BT = self.hide(encoded, ids_BT, tokenizer, rng)

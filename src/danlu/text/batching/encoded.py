@@ -60,8 +60,13 @@ class Encoded:
 
     @property
     def teaches(self) -> bool:
-        """Whether anything counts: where all targets are of tokens, one of these at least."""
-        return not self.targets or any(np.ndim(value) == 0 or np.any(value >= 0) for value in self.targets.values())
+        """Whether anything counts: where all targets are of tokens, one of these at least, or one is to be written."""
+        written = self.target_ids is not None and len(self.target_ids) > 0
+        return (
+            written
+            or not self.targets
+            or any(np.ndim(value) == 0 or np.any(value >= 0) for value in self.targets.values())
+        )
 
     @property
     def learnt(self) -> int:
