@@ -1,6 +1,7 @@
 """The dry run foretells: time that depends on the batch alone, memory that is really held, the largest batch first."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from danlu.machine.peak import Peak, room
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.train import fair
-from danlu.train.batches import Batches
+from danlu.train.batches import Batches, Collate
 from danlu.train.dry_run import dry_run
 from danlu.train.settings import Training
 
@@ -60,6 +61,17 @@ def test_the_time_of_all_steps_is_foretold_from_a_few(features: bool, monkeypatc
     assert found.padding == pytest.approx(1 - sum(lengths) / padded)
     assert found.largest == model.seen[0] == max(model.seen, key=lambda shape: (shape[0] * shape[1], shape[1]))
     assert len(model.seen) <= 6
+
+
+def test_the_largest_batch_is_looked_at_as_it_is_at_both_ends_of_the_training() -> None:
+    plain, seen = batches([9, 9, 30], 32), list[int]()
+
+    def along(number: int) -> Collate:
+        seen.append(number)
+        return plain.collate
+
+    dry_run(Slow(), replace(plain, along=along), loss, Training(steps=70), precision="float32")
+    assert seen[:3] == [0, 69, 2]
 
 
 SPEEDS = [(0.0, None, 1), (0.02, None, 2), (0.02, 24, 2), (5.0, None, 1)]
