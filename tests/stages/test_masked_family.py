@@ -22,6 +22,8 @@ MODEL = {"kind": "scratch", "layers": 1, "width": 32, "heads": 2, "positions": 4
 TRAIN = {"steps": 6, "rate": 1e-3, "batch_tokens": 128, "precision": "float32"}
 WORDS = {"kind": "masked_lm", "units": "words", "segmenter": {"kind": "ngram", "path": "@cut"}, "share_end": 0.4}
 
+JOINED = {"kind": "next_sentence", "masking": {"units": "words"}}
+
 
 def train(task: Any, data: str = "@clean", **fields: Any) -> dict[str, Any]:
     return {"kind": "train", "data": data, "tokenizer": "@vocab", "model": MODEL, "task": task, "train": TRAIN} | fields
@@ -48,7 +50,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "words": train(WORDS),
         "from_rows": train(WORDS, "@rows"),
         "spans": train({"kind": "masked_lm", "spans": 0.2}, "@flat"),
-        "joined": train({"kind": "next_sentence", "masking": {}}),
+        "joined": train(JOINED),
+        "pairs": {"kind": "shards", "data": "@clean", "tokenizer": "@vocab", "task": JOINED, "longest": 48},
+        "from_pairs": train(JOINED, "@pairs"),
         "order": train("sentence_order"),
     }
     return danlu.run({"name": "family", "stages": stages}, root=root / "runs", say=lambda line: None)
@@ -64,12 +68,20 @@ def place_of(done: Run, folder: Path) -> Place:
 
 def test_rows_of_words_on_disk_are_learnt_from_as_those_in_memory(done: Run) -> None:
     assert losses(done["from_rows"]) == losses(done["words"])
+    assert losses(done["from_pairs"]) == losses(done["joined"])  # token types included
     assert len(losses(done["spans"])) == len(losses(done["words"])) == TRAIN["steps"]
 
 
 def test_words_of_flat_files_are_refused_in_one_sentence(done: Run, tmp_path: Path) -> None:
     stage = Train.model_validate({name: value for name, value in train(WORDS, "@flat").items() if name != "kind"})
     with pytest.raises(Refusal, match=r"task.units: flat token files hold no characters to tell words by"):
+        stage.ready(place_of(done, tmp_path / "again"))
+
+
+def test_a_teacher_of_another_objective_is_refused(done: Run, tmp_path: Path) -> None:
+    section = train("distil_lm", roles={"teacher": {"kind": "pretrained", "path": "@joined"}})
+    stage = Train.model_validate({name: value for name, value in section.items() if name != "kind"})
+    with pytest.raises(Refusal, match=r"roles.teacher: .* holds a BertForPreTraining, which has not learnt distil_lm"):
         stage.ready(place_of(done, tmp_path / "again"))
 
 

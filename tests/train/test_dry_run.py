@@ -16,6 +16,10 @@ from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.train import fair, fitting
 from danlu.train.batches import Batches
+
+
+from danlu.train import fair
+from danlu.train.batches import Batches, Collate
 from danlu.train.dry_run import dry_run
 from danlu.train.fitting import memory_refused
 from danlu.train.settings import Training
@@ -66,6 +70,17 @@ def test_the_time_of_all_steps_is_foretold_from_a_few(features: bool, monkeypatc
     assert found.largest == model.seen[3] == max(model.seen, key=lambda shape: (shape[0] * shape[1], shape[1]))
     assert [rows for rows, _ in model.seen[:3]] == [found.largest[0] // of for of in (8, 8, 4)]
     assert len(model.seen) <= 9
+
+
+def test_the_largest_batch_is_looked_at_as_it_is_at_both_ends_of_the_training() -> None:
+    plain, seen = batches([9, 9, 30], 32), list[int]()
+
+    def along(number: int) -> Collate:
+        seen.append(number)
+        return plain.collate
+
+    dry_run(Slow(), replace(plain, along=along), loss, Training(steps=70), precision="float32")
+    assert seen[:3] == [0, 69, 2]
 
 
 SPEEDS = [(0.0, None, 1), (0.02, None, 2), (0.02, 24, 2), (5.0, None, 1)]

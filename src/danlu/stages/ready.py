@@ -219,6 +219,12 @@ def _role(name: str, source: Source, prepared: Prepared, precision: str, place: 
             f"roles.{name}: {path} holds no weights that fit '{fresh[0]}', so it has not learnt {prepared.task.kind} "
             "with these labels; give a network that has"
         )
+    known = first.config.architectures or [type(first).__name__]
+    if prepared.task.auto_class != "AutoModel" and type(first).__name__ not in known:
+        raise Refusal(
+            f"roles.{name}: {path} holds a {known[0]}, which has not learnt {prepared.task.kind}, though its weights "
+            f"fit into a {type(first).__name__}; give a network that has"
+        )
     del second, weights
     say(f"{name}: {path}, frozen, {sum(value.numel() for value in first.parameters()) / 1e6:.2f} M parameters")
     return _frozen(first, precision)

@@ -129,7 +129,7 @@ def _steps(
     begun = time.monotonic()
     for step in steps(
         replicas,
-        _groups(model, batches, chosen),
+        _groups(model, batches, chosen, settings.total_steps(batches.an_epoch()) - 1),
         loss,
         optimizer,
         parameters,
@@ -155,7 +155,8 @@ def _forward(model: nn.Module, batches: Batches, chosen: Iterable[Slice], loss: 
             return
 
 
-def _groups(model: nn.Module, batches: Batches, chosen: Iterable[Slice]) -> Iterator[list[Batch]]:
+def _groups(model: nn.Module, batches: Batches, chosen: Iterable[Slice], last: int = 1) -> Iterator[list[Batch]]:
+    """The batches of steps 0, `last`, 2 and so on: what changes along a training is looked at from both ends."""
     where = next(model.parameters()).device
     for number, piece in enumerate(chosen):
-        yield list(batches.micro_batches(piece, (number, 0), where))
+        yield list(batches.micro_batches(piece, (last if number == 1 else number, 0), where))

@@ -99,7 +99,6 @@ def windows_of_pairs(
     `Refusal` naming the record for texts that are too long under "stop", and for a second one that would not be whole.
     """
     backend = backend_for_text(tokenizer)
-    types = "token_type_ids" in tokenizer.model_input_names
     found = []
     sides = [tokenized(texts, tokenizer, offsets=bool(offsets), special=False) for texts in (firsts, seconds)]
     numbers = range(len(firsts)) if records is None else records
@@ -109,7 +108,7 @@ def windows_of_pairs(
         pair = backend.post_process(first, second)
         second_T = np.array([side == 1 for side in pair.sequence_ids], bool)
         spans = _offsets(pair, second_T, len(text) + 1 if offsets == "joined" else None) if offsets else None
-        row = Row(np.array(pair.ids, np.int32), spans, np.array(pair.type_ids, np.int32) if types else None)
+        row = Row(np.array(pair.ids, np.int32), spans, np.array(pair.type_ids, np.int32))
         whole = Encoded(record, (row,), cut=lost)
         found += [whole] if len(row) <= limit else cut(whole, second_T, limit, too_long, overlap)
     return found
