@@ -24,7 +24,7 @@ from danlu.model.heads import unwrapped
 from danlu.model.own import inside, put_in, taken_out
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source
-from danlu.model.word_rows import parameters_of, word_rows
+from danlu.model.word_rows import word_rows
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.left import leave
@@ -43,6 +43,8 @@ from danlu.stages.ready import (
     validated_on,
 )
 from danlu.stages.retaining import Retained, retaining
+from danlu.stages.size import NAME as SIZE
+from danlu.stages.size import flops, work_of
 from danlu.stages.sources import Data, rewriters_for
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import try_a_step
@@ -54,15 +56,13 @@ from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import precision_of, step_of
+from danlu.train.counts import count_parameters, size_to_plain
 from danlu.train.events import Best, Stopped
 from danlu.train.run import TrainingRun, Validation
 from danlu.train.settings import Training
 from danlu.tuning.features import cached_trunk
 from danlu.tuning.method import Method
 from danlu.tuning.methods.full import Full
-
-SIZE = "size.json"
-"""How many parameters the model has, and how many of them are trained."""
 
 EXAMPLES = 8  # records for the golden outputs of the bundle
 
@@ -108,8 +108,7 @@ class Train(Stage):
         _remove_leftovers(place.folder)
         ready = self.ready(place)
         run = self.restored(ready, place)
-        held = run.bytes_a_parameter(bool(ready.validation))
-        _tell_plan(place, run, ready.prepared.task, ready.model, ready.precision, held)
+        _tell_plan(place, run, ready)
         with ExitStack() as stack:
             if self.tuning.freezes_trunk:
                 batches = _once(run.batches, device())
@@ -286,20 +285,22 @@ def _say_lost(place: Place, lost: str, step: int, best: Best) -> None:
     )
 
 
-def _tell_plan(place: Place, run: TrainingRun, task: Task, model: nn.Module, precision: str, held: float) -> None:
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    everything = parameters_of(model)
+def _tell_plan(place: Place, run: TrainingRun, ready: Ready) -> None:
+    model, settings, size = ready.model, run.settings, count_parameters(ready.model)
+    work = work_of(ready, run.batches)
+    write_text(place.folder / SIZE, json.dumps(size_to_plain(size, work)) + "\n")
     begun = f", from step {run.state.step:,}" if run.state.step else ""
-    settings = run.settings
     narrow = [f"{len(each.kept):,} of {each.whole:,} words" for each in word_rows(model).values()]
-    write_text(place.folder / SIZE, json.dumps({"parameters": everything, "trained": trained}) + "\n")
     rows = f" ({', '.join(narrow)}, for no text has the others)" if narrow else ""
-    if task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):
+    if ready.prepared.task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):
         place.say(
             f"{place.name}: the examples of a batch are learnt from one another, so each batch stays whole: "
             "'threads' has no effect, and with 'accumulate' examples see those of their own batch alone"
         )
+    cost = f", {flops(work.forward)} a token forward and {flops(work.training)} in training" if work else ""
     place.say(
-        f"{place.name}: {everything / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained{rows}, {precision}, "
-        f"{run.total:,} steps, {run.steps_an_epoch:,} in an epoch, {held:.3g} bytes a parameter{begun}"
+        f"{place.name}: {size.parameters / 1e6:.2f} M parameters ({size.embeddings / 1e6:.2f} M in embeddings), "
+        f"{size.trained / 1e6:.2f} M trained{rows}{cost}, {ready.precision}, {run.total:,} steps, "
+        f"{run.steps_an_epoch:,} in an epoch, {run.bytes_a_parameter(bool(ready.validation)):.3g} bytes a "
+        f"parameter{begun}"
     )
