@@ -4,9 +4,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.model.shape import Shape
+from danlu.model.weightless import weightless
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -33,6 +35,11 @@ class Source(Part):
         `config` is what the task says of its head, such as `num_labels` and `id2label`; `say` is told which weights
         could not be taken over as they are.
         """
+
+    def outline(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
+        """The same network without its weights, on torch's meta device; see `build`."""
+        with torch.device("meta"):
+            return weightless(self.build(auto_class, tokenizer, config))
 
     @abstractmethod
     def shape(self) -> Shape:
