@@ -3,9 +3,9 @@
     python benchmarks/plan.py             # the table; a few minutes, on an idle machine
     python benchmarks/plan.py --only t5   # one of them
 
-Each training has a process of its own, in which a tiny one of the same sort goes before it, so that libraries are loaded
-when measuring begins. Memory is the most that the process held above that; time is that of the steps, as the log has
-it. Another process foretells both, without the network for memory, and with a few of its steps for time.
+Each training has a process of its own, in which a tiny one of the same sort goes before it, so that libraries are
+loaded when measuring begins. Memory is the most that the process held above that; time is that of the steps, as the
+log has it. Another process foretells both, without the network for memory, and with a few of its steps for time.
 """
 
 import argparse

@@ -206,7 +206,7 @@ def _training(stage: Train, ready: Ready) -> TrainingFacts:
     validating = _validating(ready)
     features, sizes = stage.tuning.freezes_trunk, not prepared.task.couples_rows
     how = {"precision": ready.precision, "features": features, "sizes": sizes}
-    measured = dry_run(ready.model, batches, ready.roles.loss, stage.train, **how)  # type: ignore[arg-type]
+    measured = dry_run(ready.model, batches, ready.roles.loss, ready.settings, **how)  # type: ignore[arg-type]
     stage.tuning.groups(ready.model, measured.steps)  # what it refuses is told now
     every = stage.train.evaluate or measured.steps_an_epoch
     return TrainingFacts(

@@ -13,7 +13,8 @@ GB = 10**9
 class Accelerator:
     """One device.
 
-    - `memory`: bytes; `rate`: dense operations a second in bfloat16 (float16 where there is none); `single`: in float32.
+    - `memory`: bytes; `rate`: dense operations a second in bfloat16, or in float16 where there is none.
+    - `single`: operations a second in float32.
     - `link`: bytes a second that it sends to others of its machine; `network`: to other machines.
     - `fused`: whether torch has fused kernels of attention and dropout for it.
     """
@@ -34,11 +35,12 @@ class Accelerator:
 KNOWN = {
     device.name: device
     for device in (
-        # NVIDIA A100 datasheet, 2021: 80 GB SXM, 312 TFLOPS bf16, 156 TF32, NVLink 600 GB/s both ways; HDR 200 Gb/s
+        # their makers tell links both ways together; here it is one way
+        # NVIDIA A100 datasheet, 2021: 80 GB SXM, 312 TFLOPS bf16, 156 TF32, NVLink 600 GB/s; HDR 200 Gb/s
         Accelerator("a100", 80 * GB, 312e12, 156e12, 300 * GB, 25 * GB),
         # the same of 40 GB
         Accelerator("a100-40", 40 * GB, 312e12, 156e12, 300 * GB, 25 * GB),
-        # NVIDIA H100 datasheet, 2023: SXM, 80 GB, 989 TFLOPS bf16 dense, 494 TF32, NVLink 900 GB/s both ways; NDR 400 Gb/s
+        # NVIDIA H100 datasheet, 2023: SXM, 80 GB, 989 TFLOPS bf16 dense, 494 TF32, NVLink 900 GB/s; NDR 400 Gb/s
         Accelerator("h100", 80 * GB, 989e12, 494e12, 450 * GB, 50 * GB),
         # NVIDIA H200 datasheet, 2024: 141 GB, the speed and the links of H100
         Accelerator("h200", 141 * GB, 989e12, 494e12, 450 * GB, 50 * GB),
@@ -46,9 +48,9 @@ KNOWN = {
         Accelerator("4090", 24 * GB, 165e12, 82.6e12, 32 * GB, 3 * GB),
         # NVIDIA L40S datasheet, 2023: 48 GB, 362 TFLOPS bf16 dense, 183 TF32; PCIe 4.0 x16
         Accelerator("l40s", 48 * GB, 362e12, 183e12, 32 * GB, 12.5 * GB),
-        # NVIDIA V100 datasheet, 2018: 32 GB SXM2, 125 TFLOPS float16, 15.7 float32, NVLink 300 GB/s both ways; EDR 100 Gb/s
+        # NVIDIA V100 datasheet, 2018: 32 GB SXM2, 125 TFLOPS float16, 15.7 float32, NVLink 300 GB/s; EDR 100 Gb/s
         Accelerator("v100", 32 * GB, 125e12, 15.7e12, 150 * GB, 12.5 * GB),
-        # Huawei Atlas 800T A2, 2023: Ascend 910B, 64 GB, 313 to 376 TFLOPS float16 by model, 56 GB/s a link to each of 7
+        # Huawei Atlas 800T A2, 2023: Ascend 910B, 64 GB, 313 TFLOPS float16 or more by model, 56 GB/s to each of 7
         Accelerator("910b", 64 * GB, 313e12, 75e12, 196 * GB, 25 * GB),
         # a server of two sockets with AVX512-BF16 or AMX, of which a third was measured: 256 GB; 100 Gb/s Ethernet
         Accelerator("cpu", 256 * GB, 5e12, 2e12, 12.5 * GB, 12.5 * GB, fused=False),
@@ -97,7 +99,8 @@ def _fields(text: str, written: str) -> dict[str, float]:
     given = {}
     for pair in filter(None, written.split(",")):
         name, _, number = pair.partition("=")
-        if name not in FIELDS or not 0 < float(number or 0) < float("inf"):
+        digits = number.replace(".", "", 1)
+        if name not in FIELDS or not digits.isdigit() or not float(number):
             raise Refusal(f"--devices {text}: '{pair}' is none of {', '.join(FIELDS)}, each with a number above 0")
         given[name] = float(number)
     return given

@@ -63,7 +63,7 @@ def _attention(
         return found[0].transpose(1, 2).contiguous(), None
     wide = bias.to(query.dtype).expand(*query.shape[:3], key.shape[2])
     found = torch.ops.aten._scaled_dot_product_efficient_attention(
-        query, key, value, wide, True, drop, False, scale=scaling
+        query, key, value, wide, compute_log_sumexp=True, dropout_p=drop, scale=scaling
     )
     return found[0].transpose(1, 2).contiguous(), None
 

@@ -2,12 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.model.shape import Shape
+from danlu.model.sizing import Depth
 from danlu.model.weightless import weightless
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
@@ -44,6 +45,14 @@ class Source(Part):
     @abstractmethod
     def shape(self) -> Shape:
         """What the network is made of, told without its weights."""
+
+    def minutes_to_train(self) -> float | None:
+        """For how many minutes of training a size is to be chosen; None where the size is known."""
+        return None
+
+    def sized(self, shape: Depth) -> Self:
+        """This source with a size that was chosen; only asked of one that has `minutes_to_train`."""
+        raise AssertionError(f"{self.kind} has no size to be chosen")
 
     def tokenizer_path(self) -> str | None:
         """The folder or name whose tokenizer belongs to the weights; None for a fresh network."""

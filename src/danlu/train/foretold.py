@@ -50,7 +50,7 @@ def passed(model: nn.Module, loss: Loss, batch: Batch, tokens: int, precision: s
     bare = weightless(model).to(dtype).train()
     for name, parameter in bare.named_parameters():
         if name in looked_up:  # their gradients are a few rows
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad = False
     trained = [parameter for parameter in bare.parameters() if parameter.requires_grad]
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), Meter() as meter, _blocks(bare, meter) as blocks:
         sums = [value for value in loss(bare, batch).values() if value.requires_grad]
@@ -151,5 +151,3 @@ def states(model: nn.Module, settings: Training, precision: str, *, copies: int)
         largest=size * max(blocks, default=0),
         outside=size * (everything - sum(blocks)),
     )
-
-

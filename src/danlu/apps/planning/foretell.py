@@ -103,7 +103,9 @@ def foretell(material: Material, terms: Terms) -> Foretold:
     whole = Whole(held, way, frozen_bytes(material, terms.precision), terms, parallel, recompute)
     memory, room = whole.memory(), terms.device.memory
     again = work.forward if recompute else 0.0
-    computing = (work.training + again) * step_tokens / terms.count / (terms.share * terms.device.speed(terms.precision))
+    computing = (
+        (work.training + again) * step_tokens / terms.count / (terms.share * terms.device.speed(terms.precision))
+    )
     sent = _sent(held, settings, terms.count, parallel)
     link = terms.device.link if terms.count <= A_MACHINE else min(terms.device.link, terms.device.network)
     return Foretold(
@@ -143,9 +145,7 @@ def _usual(material: Material) -> Work:
     return count_work(material.model, material.roles.loss, batch, piece.tokens, piece.width)
 
 
-def _steps(
-    material: Material, settings: Training, terms: Terms, step_tokens: float, steps_an_epoch: int
-) -> int | None:
+def _steps(material: Material, settings: Training, terms: Terms, step_tokens: float, steps_an_epoch: int) -> int | None:
     """Optimizer steps of the whole training; None where nobody says how much data there is."""
     if terms.tokens is not None:
         return settings.total_steps(max(1, round(terms.tokens / step_tokens)))
@@ -165,5 +165,3 @@ def _sent(held: States, settings: Training, count: int, parallel: str | None) ->
     if parallel == "fsdp":  # weights are gathered on the way forward and back, each time a micro-batch passes
         return ring * settings.accumulate * (2 * held.weights + held.gradients)
     return 2 * ring * held.gradients
-
-

@@ -14,11 +14,10 @@ from torch import nn
 
 from danlu.apps.planning.stand_in import as_long_as, stand_in
 from danlu.data.record import Record
+from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
-from danlu.model.own import put_in
 from danlu.model.positions import UNBOUNDED, longest_row
 from danlu.model.source import Source
-from danlu.model.weightless import weightless
 from danlu.refusal import Refusal
 from danlu.stages.kinds.prepare import Prepare
 from danlu.stages.kinds.shards import Shards
@@ -27,6 +26,8 @@ from danlu.stages.kinds.train import Train
 from danlu.stages.ready import Prepared, fitted, learnt_from, rows_of, source_at, tokenizer_for
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
+from danlu.stages.size import outlined
+from danlu.stages.sizing import sized
 from danlu.stages.sources import has_split
 from danlu.stages.stage import Place
 from danlu.text.batching.batch import Batch
@@ -140,8 +141,17 @@ def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
     task = fitted(stage.task, learnt) if learnt else stage.task.fitted(stage.task.sample)
     task = task.shaped(source.shape())
     prepared = Prepared(source, stage.tuning.reading(tokenizer), tokenizer, task, [], place.seed)
-    bare = source.outline(task.auto_class, tokenizer, task.config())
-    model = weightless(put_in(prepared.tuning.apply(bare), task.parameters()))
+    if source.minutes_to_train() is not None:
+        if learnt is None:
+            raise Refusal(
+                f"{planned.name}: size auto is chosen by the tokens of the data, and with --tokens the data is not "
+                "looked at; leave that out, or give the model a size"
+            )
+        precision = resolve_precision(stage.train.precision)
+        prepared, settings = sized(prepared, learnt, stage.train, precision, place, lambda _line: None)
+        source, stage = prepared.source, stage.model_copy(update={"train": settings})
+    model, task = outlined(prepared)
+    prepared = replace(prepared, task=task)
     encoded = rows_of(learnt, prepared, model, stage.train) if learnt else _made(prepared, model, stage.train)
     frozen = {name: _outlined(role, prepared, yard, place) for name, role in stage.roles.items()}
     for name in task.as_begun:

@@ -11,6 +11,7 @@ from danlu.train.foretold import Passed, States, passed
 
 RUNTIME = 1.5e9  # bytes of an accelerator that the runtime, its kernels and the buffers of collectives take
 HALF, SINGLE = 2, 4  # bytes of a value
+HEAP = 0.3  # of what comes and goes: what a processor's heap has between its pieces; 0.2 to 0.4 (glibc, 2026-11)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Whole:
             "passing": max(0, way.beyond - way.gradients) * self.part + arriving,
             "runtime": terms.runtime,
         }
+        if not terms.device.fused:
+            parts["allocator"] = HEAP * (parts["activations"] + parts["passing"])
         return {name: int(count) for name, count in parts.items() if count >= 1}
 
     @property

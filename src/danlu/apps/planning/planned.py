@@ -63,7 +63,7 @@ def planned(
 
 
 def this_machine(precision: str) -> Accelerator:
-    """The device that computes here: the memory that it has, and the speed of its matrix products as it was measured."""
+    """The device that computes here: the memory that it has, and the speed of matrix products that was measured."""
     rate = matmul_rate(DTYPES[precision])
     fused = device().type == "cuda"
     return Accelerator(THIS, float(room()), rate, rate, GB, GB, fused)

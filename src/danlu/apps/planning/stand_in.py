@@ -23,8 +23,8 @@ def stand_in(source: TokenizerSource) -> Tokenizer:
     size = getattr(source, "size", None)
     if size is None:
         raise Refusal(
-            f"tokenizer of kind '{source.kind}': how many tokens it will have is not known before it has seen the data; "
-            "write its 'size', or plan without --tokens"
+            f"tokenizer of kind '{source.kind}': how many tokens it will have is not known before it has seen the "
+            "data; write its 'size', or plan without --tokens"
         )
     style: Any = getattr(source, "style", "encoder" if source.kind == "wordpiece" else "decoder")
     known: Style = style if style in get_args(Style) else "decoder"
@@ -32,8 +32,8 @@ def stand_in(source: TokenizerSource) -> Tokenizer:
     vocabulary = {name: number for number, name in enumerate(names)}
     for number in range(len(names), size):
         vocabulary[chr(0x4E00 + number) if number < 0x5000 else f"·{number}"] = number
-    backend = Backend(models.WordLevel(vocabulary, unk_token=names[1]))  # type: ignore[arg-type]
-    backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")  # type: ignore[assignment]
+    backend = Backend(models.WordLevel(vocabulary, unk_token=names[1]))
+    backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     return finished(backend, known)
 
 

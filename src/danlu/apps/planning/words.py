@@ -22,6 +22,7 @@ def parts_of_memory(_: Say) -> dict[str, str]:
         "frozen": _("networks that the loss reads"),
         "activations": _("activations of a batch"),
         "passing": _("gradients of a batch, on the way back"),
+        "allocator": _("gaps between them"),
         "runtime": _("libraries and runtime"),
     }
 

@@ -6,6 +6,7 @@ and as Marian the original Transformer (Vaswani et al., 2017); in the sizes of t
 or with fields of one's own.
 """
 
+from dataclasses import asdict
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -16,7 +17,9 @@ from danlu.model.architecture import Architecture, Sizes, configuration, shape_o
 from danlu.model.neighbours import look_at_neighbours
 from danlu.model.padding import pad_alike, types_alike
 from danlu.model.shape import Shape
+from danlu.model.sizing import Depth
 from danlu.model.source import Say, Source, borders_alike, refuse_without, unsaid
+from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 SIZES = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base": (12, 768, 12)}
@@ -27,7 +30,10 @@ class Scratch(Source):
     """A network that starts from nothing."""
 
     architecture: Architecture = "bert"
-    size: Literal["tiny", "mini", "small", "base"] = "mini"
+    size: Literal["tiny", "mini", "small", "base", "auto"] = Field(
+        default="mini", description="auto: as deep and wide as can be trained in 'minutes' here"
+    )
+    minutes: float | None = Field(default=None, gt=0, description="of training, for which size 'auto' chooses")
     layers: int | None = Field(default=None, ge=1, description="of each side; overrides the size's")
     width: int | None = Field(default=None, ge=8, description="of the hidden states; overrides the size's")
     heads: int | None = Field(default=None, ge=1, description="attention heads; overrides the size's")
@@ -42,7 +48,14 @@ class Scratch(Source):
     )
 
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
+    def _sizes_fit(self) -> Self:
+        if (self.size == "auto") != (self.minutes is not None):
+            raise ValueError(
+                "'size: auto' chooses for 'minutes' of training, and nothing else does; give both or neither"
+            )
+        given = [name for name in ("layers", "width", "heads") if getattr(self, name) is not None]
+        if self.size == "auto" and given:
+            raise ValueError(f"'size: auto' chooses '{given[0]}'; leave it out, or give all three and no 'size'")
         _, width, heads = self._sizes()
         if width % heads or (width // heads) % 2:
             raise ValueError(f"width {width} must be an even multiple of heads {heads}")
@@ -57,6 +70,11 @@ class Scratch(Source):
         import torch
         import transformers
 
+        if self.size == "auto":
+            raise Refusal(
+                "size auto: is chosen by a stage of kind 'train', from its data; give a size by name, or layers, width "
+                "and heads"
+            )
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             layers, width, heads = self._sizes()
@@ -75,6 +93,14 @@ class Scratch(Source):
         """As the architecture says."""
         return shape_of_architecture(self.architecture)
 
+    def minutes_to_train(self) -> float | None:
+        """For `size: auto`."""
+        return self.minutes
+
+    def sized(self, shape: Depth) -> Self:
+        """With layers, width and heads."""
+        return self.model_copy(update={**asdict(shape), "size": "mini", "minutes": None})
+
     def _sizes(self) -> tuple[int, int, int]:
-        layers, width, heads = SIZES[self.size]
+        layers, width, heads = SIZES.get(self.size, SIZES["mini"])
         return self.layers or layers, self.width or width, self.heads or heads

@@ -45,6 +45,7 @@ from danlu.stages.ready import (
 from danlu.stages.retaining import Retained, retaining
 from danlu.stages.size import NAME as SIZE
 from danlu.stages.size import flops, work_of
+from danlu.stages.sizing import sized
 from danlu.stages.sources import Data, rewriters_for
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import try_a_step
@@ -147,14 +148,15 @@ class Train(Stage):
         task = fitted(self.task, learnt).shaped(source.shape())
         prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
+        prepared, settings = sized(prepared, learnt, self.train, precision, place, say)
         model, prepared = network(prepared, precision, say)
-        limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
+        limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, settings)
         if not learnt.shards:
             _say_losses(say, encoded, learnt.count, prepared.task)
         validated = encoded_to_validate(validation, prepared, limit)
         validation = askable(validation, prepared, limit, say)
         roles = roles_for(self.roles, prepared, model, precision, place, say)
-        ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
+        ready = Ready(learnt, validation, prepared, settings, precision, limit, encoded, model, roles)
         ready = retaining(ready, self.retain, most, place, say)
         keep_what_is_read(ready, [*validated, *ready.memory.encoded()])
         try_a_step(ready.batches(), model, roles, self.tuning, place.folder)
@@ -166,7 +168,7 @@ class Train(Stage):
             ready.model,
             ready.batches(),
             ready.roles.loss,
-            self.train,
+            ready.settings,
             self.tuning,
             precision=ready.precision,
             folder=place.folder,
