@@ -13,7 +13,6 @@ import numpy as np
 from torch import nn
 
 from danlu.apps.planning.stand_in import as_long_as, stand_in
-from danlu.data.record import Record
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
 from danlu.model.positions import UNBOUNDED, longest_row
@@ -30,6 +29,7 @@ from danlu.stages.size import outlined
 from danlu.stages.sizing import sized
 from danlu.stages.sources import has_split
 from danlu.stages.stage import Place
+from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -207,13 +207,25 @@ def _made(prepared: Prepared, model: nn.Module, settings: Training) -> list[Enco
     longest = longest_row(unwrapped(model))
     room = USUAL if settings.batch_examples else settings.batch_tokens
     limit = min(USUAL if longest >= UNBOUNDED else longest, task.max_length or longest, room)
-    records: Sequence[Record] = [as_long_as(record, task, limit) for record in task.sample]
     cutting = task.model_copy(update={"too_long": "truncate"}) if task.too_long == "stop" else task
-    rows = cutting.learnable(records, tokenizer, limit, limit)
+    rows = _longest(cutting, tokenizer, limit)
     most = max(len(row) for row in rows)
     full = [row for row in rows if 2 * len(row) > most]
     wanted = MADE * (settings.batch_examples or -(-settings.batch_tokens // most))
     return [replace(full[number % len(full)], record=number) for number in range(wanted)]
+
+
+def _longest(task: Task, tokenizer: Tokenizer, limit: int) -> Sequence[Encoded]:
+    """Rows of the samples, repeated as often as the task allows: a word seldom has more than eight characters."""
+    characters = 8 * limit
+    while True:
+        records = [as_long_as(record, task, characters) for record in task.sample]
+        try:
+            return task.learnable(records, tokenizer, limit, limit)
+        except Refusal:
+            if not characters:
+                raise
+            characters //= 2
 
 
 def batches_of(encoded: Sequence[Encoded], prepared: Prepared, settings: Training) -> Batches:

@@ -12,12 +12,14 @@ from danlu.apps.planning.material import Material, materials
 from danlu.apps.planning.memory import RUNTIME, Terms
 from danlu.machine.accelerators import GB, Accelerator, devices
 from danlu.machine.device import device, matmul_rate
+from danlu.machine.hub import first_line
 from danlu.machine.peak import room
 from danlu.machine.quiet import quiet
 from danlu.model.fast import DTYPES, resolve_precision
 from danlu.model.weightless import weightless
 from danlu.refusal import Refusal
 from danlu.stages.recipe import Recipe
+from danlu.stages.trial import RAISED
 from danlu.train.dry_run import dry_run
 from danlu.train.settings import Precision
 
@@ -56,10 +58,20 @@ def planned(
             device = this_machine(precision)
         runtime = _libraries() if here else 0.0 if device.name == "cpu" else RUNTIME
         terms = Terms(count, device, precision, share or (HERE if here else SHARE), overlap, tokens, hour_cost, runtime)
-        found = foretell(material, terms)
+        found = _followed(material, terms)
         if here and share is None and found.fits and material.place and tokens is None:
             found = _measured(material, terms) or found
         yield found
+
+
+def _followed(material: Material, terms: Terms) -> Foretold:
+    try:
+        return foretell(material, terms)
+    except RAISED as error:
+        raise Refusal(
+            f"{material.name}: its network and task look at values while they compute, which a network without weights "
+            f"has not ({type(error).__name__}: {first_line(error)}); look at it with `danlu check`"
+        ) from error
 
 
 def this_machine(precision: str) -> Accelerator:

@@ -37,19 +37,18 @@ def stand_in(source: TokenizerSource) -> Tokenizer:
     return finished(backend, known)
 
 
-def as_long_as(record: Record, task: Task, tokens: int) -> Record:
-    """A record whose texts have at least so many tokens, whatever the tokenizer: repeated, since marks stand in front.
+def as_long_as(record: Record, task: Task, characters: int) -> Record:
+    """A record whose texts have at least so many characters: repeated, since what marks them stands in front.
 
     Texts are those columns that the task calls so; others stay.
     """
     columns = {name for name, sort in task.columns.items() if sort.startswith("text")}
     return {
-        name: _repeated(value, tokens) if name in columns and isinstance(value, str) and value else value
+        name: _repeated(value, characters) if name in columns and isinstance(value, str) and value else value
         for name, value in record.items()
     }
 
 
-def _repeated(text: str, tokens: int) -> str:
-    """Words of a vocabulary are seldom longer than eight characters."""
+def _repeated(text: str, characters: int) -> str:
     apart = "" if ord(text[-1]) > 0x2E80 else " "
-    return apart.join([text] * (8 * tokens // len(text) + 1))
+    return apart.join([text] * max(1, characters // len(text)))
