@@ -87,11 +87,10 @@ def test_what_is_cut_off_is_what_the_task_cuts_off(found: dict[str, Checked]) ->
 def test_where_memory_is_short_a_method_that_trains_fewer_weights_is_named(found: dict[str, Checked]) -> None:
     plain = found["finetune"].found
     assert isinstance(plain, TrainingFacts)
-    assert plain.trained == plain.parameters
+    assert plain.size.trained == plain.size.parameters
     short = replace(plain, dry=replace(plain.dry, room=plain.dry.bytes))
-    said = [
-        " ".join(warnings_of_training(each, translator("en"))) for each in (plain, short, replace(short, trained=1))
-    ]
+    few = replace(short, size=replace(plain.size, trained=1))
+    said = [" ".join(warnings_of_training(each, translator("en"))) for each in (plain, short, few)]
     assert ["largest batch takes" in each for each in said] == [False, True, True]
     assert ["'tuning: lora' trains few of them" in each for each in said] == [False, True, False]
 

@@ -181,7 +181,8 @@ def test_each_row_is_asked_once_however_many_epochs(
     role_says = Task.role_says
 
     def counted(self: Task, model: nn.Module, row: Batch) -> dict[str, torch.Tensor]:
-        asked.append(row.tokens)
+        if next(model.parameters()).device.type != "meta":  # where operations alone are counted
+            asked.append(row.tokens)
         return role_says(self, model, row)
 
     monkeypatch.setattr(Task, "role_says", counted)

@@ -15,10 +15,6 @@ from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.train import fair, fitting
-from danlu.train.batches import Batches
-
-
-from danlu.train import fair
 from danlu.train.batches import Batches, Collate
 from danlu.train.dry_run import dry_run
 from danlu.train.fitting import memory_refused

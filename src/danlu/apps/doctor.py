@@ -26,7 +26,6 @@ from danlu.data.record import Record, entity_labels
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.machine.quiet import quiet
-from danlu.model.word_rows import parameters_of
 from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate
 from danlu.stages.kinds.labels import LabelsStage
@@ -37,8 +36,10 @@ from danlu.stages.kinds.train import Train
 from danlu.stages.ready import Ready
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
+from danlu.stages.size import work_of
 from danlu.stages.stage import Place
 from danlu.task.readable import Row, readable
+from danlu.train.counts import Size, Work, count_parameters
 from danlu.train.dry_run import DryRun, dry_run
 
 VALIDATED = 64  # validation records that are timed
@@ -69,8 +70,8 @@ class TrainingFacts:
     records: int
     validation: int
     precision: str
-    parameters: int
-    trained: int
+    size: Size
+    work: Work | None
     tokens: Tokens
     batch: list[Row]
     dry: DryRun
@@ -201,11 +202,11 @@ def _training(stage: Train, ready: Ready) -> TrainingFacts:
     tokens = tokens_of(ready)
     group = next(batches.groups(0, 1, next(ready.model.parameters()).device))
     batch = readable(group[0], prepared.task, prepared.tokenizer, SHOWN)
-    trained = [parameter.numel() for parameter in ready.model.parameters() if parameter.requires_grad]
+    work = work_of(ready, batches)
     validating = _validating(ready)
     features, sizes = stage.tuning.freezes_trunk, not prepared.task.couples_rows
     how = {"precision": ready.precision, "features": features, "sizes": sizes}
-    measured = dry_run(ready.model, batches, ready.roles.loss, stage.train, **how)  # type: ignore[arg-type]
+    measured = dry_run(ready.model, batches, ready.roles.loss, ready.settings, **how)  # type: ignore[arg-type]
     stage.tuning.groups(ready.model, measured.steps)  # what it refuses is told now
     every = stage.train.evaluate or measured.steps_an_epoch
     return TrainingFacts(
@@ -213,8 +214,8 @@ def _training(stage: Train, ready: Ready) -> TrainingFacts:
         records=ready.learnt.count,
         validation=len(ready.validation),
         precision=ready.precision,
-        parameters=parameters_of(ready.model),
-        trained=sum(trained),
+        size=count_parameters(ready.model),
+        work=work,
         tokens=tokens,
         batch=batch,
         dry=measured,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from danlu.apps.data_profile import leaks_in_words
 from danlu.apps.doctor import DataFacts, TrainingFacts
 from danlu.evaluate.reporting.wording import duration
+from danlu.stages.size import flops
 
 Say = Callable[[str], str]
 
@@ -40,7 +41,8 @@ def facts_of_training(found: TrainingFacts, _: Say) -> list[tuple[str, str]]:
         (_("memory, of what there is"), f"{gigabytes(dry.bytes)} / {gigabytes(dry.room)}"),
         (_("largest batch"), _("{rows} rows × {width} tokens").format(rows=dry.largest[0], width=dry.largest[1])),
         (_("padding"), f"{dry.padding:.1%}"),
-        (_("parameters, trained"), f"{found.parameters / 1e6:,.2f} M, {found.trained / 1e6:,.2f} M"),
+        (_("parameters, in embeddings, trained"), ", ".join(f"{count / 1e6:,.2f} M" for count in _sizes(found))),
+        *([(_("operations a token: forward, in training"), _costs(found))] if found.work else []),
         (_("number format"), found.precision),
         (_("records, rows"), f"{found.records:,}, {tokens.rows:,}"),
         (_("tokens"), f"{tokens.total:,}"),
@@ -108,11 +110,11 @@ def warnings_of_training(found: TrainingFacts, _: Say) -> list[str]:
                 bytes=gigabytes(dry.bytes), room=gigabytes(dry.room)
             )
         )
-        if found.trained > MOST * found.parameters:
+        if found.size.trained > MOST * found.size.parameters:
             told.append(
                 _(
                     "{trained:,.0f} M weights are trained; 'tuning: lora' trains few of them and needs less memory"
-                ).format(trained=found.trained / 1e6)
+                ).format(trained=found.size.trained / 1e6)
             )
     return told
 
@@ -120,6 +122,14 @@ def warnings_of_training(found: TrainingFacts, _: Say) -> list[str]:
 def gigabytes(count: int) -> str:
     """Bytes as GB of 10^9."""
     return f"{count / 1e9:,.1f} GB"
+
+
+def _sizes(found: TrainingFacts) -> tuple[int, int, int]:
+    return found.size.parameters, found.size.embeddings, found.size.trained
+
+
+def _costs(found: TrainingFacts) -> str:
+    return f"{flops(found.work.forward)}, {flops(found.work.training)}" if found.work else ""
 
 
 def _row_lengths(found: TrainingFacts) -> str:

@@ -25,6 +25,7 @@ COMMANDS = {
     "segment": "Split texts into words, or score how well that is done.",
     "tokens": "Show how a text is cut into words, pieces and numbers.",
     "check": "Look a recipe over before it runs: its data, what the model will see, time and memory.",
+    "plan": "Tell memory, time and cost of a training, on devices that need not be there.",
     "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
     "search": "Try many settings of a recipe, and tell which are best; what was interrupted goes on.",
     "bakeoff": "Compare methods of tuning on one recipe: quality, parameters, memory, time, size on disk.",

@@ -57,7 +57,8 @@ class _Attention(torch.autograd.Function):
         mask, ctx.keep_scale = (None, 1.0)
         dropped_NLS = probabilities_NLS
         if drop > 0:
-            mask, ctx.keep_scale = keep_mask(probabilities_NLS.shape, drop, probabilities_NLS.dtype)
+            where = probabilities_NLS.device.type
+            mask, ctx.keep_scale = keep_mask(probabilities_NLS.shape, drop, probabilities_NLS.dtype, where)
             dropped_NLS = probabilities_NLS * mask
         context_NLD = torch.bmm(dropped_NLS, value_NSD)
         ctx.save_for_backward(query_NLD, key_NSD, value_NSD, probabilities_NLS, mask)

@@ -46,12 +46,14 @@ def _generator() -> np.random.Generator:
     return found
 
 
-def keep_mask(shape: torch.Size, probability: float, dtype: torch.dtype) -> tuple[Tensor, float]:
-    """A mask of 0 and 1 in `dtype`, and the exact scale that keeps the expectation.
+def keep_mask(shape: torch.Size, probability: float, dtype: torch.dtype, device: str = "cpu") -> tuple[Tensor, float]:
+    """A mask of 0 and 1 in `dtype`, and the exact scale that keeps the expectation; without values on "meta".
 
     Probabilities are multiples of 1/256, 255/256 at most: 0.1 becomes 26/256, and the scale follows.
     """
     threshold = min(255, round(256 * probability))
+    if device == "meta":
+        return torch.empty(shape, dtype=dtype, device=device), 256 / (256 - threshold)
     words = _generator().integers(0, 2**64 - 1, size=-(-shape.numel() // 8), dtype=np.uint64, endpoint=True)
     random_bytes = torch.from_numpy(words.view(np.uint8))[: shape.numel()].view(shape)
     mask = torch.ge(random_bytes, threshold, out=torch.empty(shape, dtype=dtype))
@@ -61,7 +63,7 @@ def keep_mask(shape: torch.Size, probability: float, dtype: torch.dtype) -> tupl
 class _Dropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, probability: float) -> Tensor:
-        mask, ctx.scale = keep_mask(hidden.shape, probability, hidden.dtype)
+        mask, ctx.scale = keep_mask(hidden.shape, probability, hidden.dtype, hidden.device.type)
         ctx.save_for_backward(mask)
         return (hidden * mask).mul_(ctx.scale)
 

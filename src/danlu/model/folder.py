@@ -13,9 +13,11 @@ from transformers import PreTrainedConfig
 
 import danlu.model.gru  # noqa: F401 - which transformers knows then
 from danlu.machine.door import file_inside, opened, read_json, staged
+from danlu.machine.hub import local_folder
 from danlu.machine.quiet import quiet
 from danlu.model.limits import bounded, refuse_counts
 from danlu.model.source import refuse_without
+from danlu.model.weightless import weightless
 from danlu.model.weights import FLOATS, INDEX, SINGLE, Weights, find_weights
 from danlu.refusal import Refusal
 
@@ -23,6 +25,9 @@ CONFIG, GENERATION = "config.json", "generation_config.json"
 
 FILES = ["*.json", "*.safetensors", "vocab*", "merges.txt", "*.model"]
 """What is fetched of a name on the hub."""
+
+SETTINGS = [pattern for pattern in FILES if not pattern.endswith(".safetensors")]
+"""The same without weights."""
 
 OVERRULED = {
     "attn_implementation", "_attn_implementation", "_attn_implementation_internal",
@@ -92,6 +97,24 @@ def settings_in(folder: Path, name: str) -> PreTrainedConfig:
     with opened(name, _TROUBLE, _REMEDY), quiet():
         found: PreTrainedConfig = AutoConfig.for_model(**plain)
     return found
+
+
+def outlined(path: str, auto_class: str, config: dict[str, Any], dropout: float | None = None) -> Any:
+    """The network that a folder or a name on the hub describes, on the meta device; no weights are read or fetched.
+
+    Raises:
+        Refusal: see `settings_in`; or it describes none of this class.
+    """
+    import torch
+    import transformers
+
+    read = settings_in(local_folder(path, SETTINGS), path)
+    refuse_without(auto_class, read, path)
+    _set_dropout(read, dropout)
+    for name, value in config.items():
+        setattr(read, name, value)
+    with opened(path, _TROUBLE, _REMEDY), quiet(), torch.device("meta"):
+        return weightless(getattr(transformers, auto_class).from_config(read))
 
 
 def _refuse_unused(name: str, network: Any, unused: Iterable[str]) -> None:

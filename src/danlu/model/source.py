@@ -2,11 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.model.shape import Shape
+from danlu.model.sizing import Depth
+from danlu.model.weightless import weightless
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -34,6 +37,11 @@ class Source(Part):
         could not be taken over as they are.
         """
 
+    def outline(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
+        """The same network without its weights, on torch's meta device; see `build`."""
+        with torch.device("meta"):
+            return weightless(self.build(auto_class, tokenizer, config))
+
     @abstractmethod
     def shape(self) -> Shape:
         """What the network is made of, told without its weights."""
@@ -46,6 +54,14 @@ class Source(Part):
         raise Refusal(
             f"a network of kind '{self.kind}' comes with its own width; name the smaller one beside it under 'roles'"
         )
+
+    def minutes_to_train(self) -> float | None:
+        """For how many minutes of training a size is to be chosen; None where the size is known."""
+        return None
+
+    def sized(self, shape: Depth) -> Self:
+        """This source with a size that was chosen; only asked of one that has `minutes_to_train`."""
+        raise AssertionError(f"{self.kind} has no size to be chosen")
 
     def tokenizer_path(self) -> str | None:
         """The folder or name whose tokenizer belongs to the weights; None for a fresh network."""

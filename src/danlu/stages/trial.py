@@ -29,7 +29,7 @@ from danlu.tuning.method import Method
 from danlu.tuning.roles import Roles
 
 FIRST = 64  # rows among which the shortest is looked for
-_RAISED = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, AssertionError, ImportError)
+RAISED = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, AssertionError, ImportError)
 
 
 def suited(model: nn.Module, task: Task, tokenizer: Tokenizer, say: Callable[[str], None]) -> Task:
@@ -99,7 +99,7 @@ def _in_a_sentence(model: nn.Module, what: str) -> Iterator[None]:
         yield
     except (Refusal, torch.OutOfMemoryError):
         raise
-    except _RAISED as error:
+    except RAISED as error:
         raise Refusal(
             f"models of the family '{unwrapped(model).config.model_type}' cannot learn {what} here "
             f"({type(error).__name__}: {first_line(error)}); choose a model of another family"

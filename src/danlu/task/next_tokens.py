@@ -120,7 +120,7 @@ def regrets(logits_KV: Tensor, tokens_BT: Tensor) -> Tensor:
     keep_BT = tokens_BT >= 0
     parts = zip(torch.split(logits_KV, CHUNK), torch.split(tokens_BT[keep_BT], CHUNK), strict=True)
     losses = [nn.functional.cross_entropy(part.float(), tokens, reduction="none") for part, tokens in parts]
-    loss_BT = torch.zeros(keep_BT.shape, device=keep_BT.device)
+    loss_BT = logits_KV.new_zeros(keep_BT.shape, dtype=torch.float32)
     loss_BT[keep_BT] = torch.cat(losses)
     return loss_BT.sum(1)
 

@@ -16,9 +16,10 @@ from danlu.recipe.part import nearest
 from danlu.recipe.read import keyed
 from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate
-from danlu.stages.kinds.train import SIZE, Train
+from danlu.stages.kinds.train import Train
 from danlu.stages.recipe import Recipe, read, referenced
 from danlu.stages.run import Planned, plan, run
+from danlu.stages.size import NAME as SIZE
 from danlu.trials.measured import COST, measure
 from danlu.trials.objective import LOG, best_validation, needed_by, reached_by
 from danlu.trials.space import Source

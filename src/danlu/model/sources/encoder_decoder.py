@@ -6,17 +6,19 @@ Rothe, Narayan and Severyn (2020): what a decoder of trained weights lacks is th
 import copy
 from typing import Any, Self
 
+import torch
 from pydantic import Field, model_validator
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from danlu.machine.hub import first_line, local_folder
 from danlu.machine.quiet import quiet
-from danlu.model.folder import FILES, open_model
+from danlu.model.folder import FILES, open_model, outlined
 from danlu.model.label_rows import fresh_in_words, fresh_of
 from danlu.model.new_tokens import make_room
 from danlu.model.padding import pad_alike, types_alike
 from danlu.model.shape import Shape
 from danlu.model.source import Say, Source, borders_alike, refuse_without, unsaid
+from danlu.model.weightless import weightless
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.special import begin_id, end_id, padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
@@ -55,7 +57,6 @@ class EncoderDecoder(Source):
             Refusal: a folder is no model, a family has no decoder that reads an encoder, or the decoder has another
                 vocabulary than the tokenizer.
         """
-        import torch
         from transformers import AutoModelForCausalLM, EncoderDecoderConfig, EncoderDecoderModel
 
         refuse_without(auto_class, EncoderDecoderConfig(encoder=_PLAIN, decoder=_PLAIN), "kind: encoder_decoder")
@@ -80,6 +81,22 @@ class EncoderDecoder(Source):
         borders_alike(network, config)
         types_alike(network, tokenizer)
         return network
+
+    def outline(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
+        """What the two files config.json describe; no weights are read or fetched. See `Source.outline`."""
+        from transformers import AutoModelForCausalLM, EncoderDecoderModel
+
+        encoder = outlined(self.path, "AutoModel", {}, self.dropout)
+        with quiet(), torch.device("meta"):
+            decoder = (
+                AutoModelForCausalLM.from_config(_fresh(encoder.config, self.layers))  # type: ignore[no-untyped-call]
+                if self.decoder is None
+                else outlined(self.decoder, "AutoModelForCausalLM", _DECODES, self.dropout)
+            )
+            network = EncoderDecoderModel(encoder=encoder, decoder=decoder)
+        _name_ends(network, tokenizer)
+        types_alike(network, tokenizer)
+        return weightless(network)
 
     def _opened(
         self, path: str, auto_class: str, fields: dict[str, Any], tokenizer: Tokenizer, say: Say

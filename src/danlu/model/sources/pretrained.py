@@ -6,7 +6,7 @@ from pydantic import Field
 from transformers import PreTrainedModel
 
 from danlu.machine.hub import local_folder
-from danlu.model.folder import FILES, open_model, settings_in
+from danlu.model.folder import FILES, SETTINGS, open_model, outlined, settings_in
 from danlu.model.label_rows import follow_labels, fresh_in_words, fresh_of, known_labels
 from danlu.model.new_tokens import make_room
 from danlu.model.padding import pad_alike, types_alike
@@ -52,9 +52,19 @@ class Pretrained(Source):
         borders_alike(network, config)
         return network
 
+    def outline(self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any]) -> PreTrainedModel:
+        """What config.json describes; no weights are read or fetched. See `Source.outline`."""
+        network: PreTrainedModel = outlined(self.path, auto_class, config, self.dropout)
+        table = network.get_input_embeddings()
+        if len(tokenizer) > getattr(table, "num_embeddings", len(tokenizer)):
+            network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        pad_alike(network, tokenizer, self.path)
+        types_alike(network, tokenizer)
+        return network
+
     def shape(self) -> Shape:
         """As config.json says."""
-        return shape_of(settings_in(local_folder(self.path, FILES), self.path))
+        return shape_of(settings_in(local_folder(self.path, SETTINGS), self.path))
 
     def tokenizer_path(self) -> str | None:
         """The tokenizer lies beside the weights."""

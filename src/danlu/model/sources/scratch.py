@@ -7,6 +7,7 @@ the sizes of the BERT miniatures (Turc et al., 2019)
 or with fields of one's own.
 """
 
+from dataclasses import asdict
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,7 +18,9 @@ from danlu.model.architecture import Architecture, Sizes, configuration, shape_o
 from danlu.model.neighbours import look_at_neighbours
 from danlu.model.padding import pad_alike, types_alike
 from danlu.model.shape import Shape
+from danlu.model.sizing import Depth
 from danlu.model.source import Say, Source, borders_alike, refuse_without, unsaid
+from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 SIZES = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "base": (12, 768, 12)}
@@ -28,7 +31,10 @@ class Scratch(Source):
     """A network that starts from nothing."""
 
     architecture: Architecture = "bert"
-    size: Literal["tiny", "mini", "small", "base"] = "mini"
+    size: Literal["tiny", "mini", "small", "base", "auto"] = Field(
+        default="mini", description="auto: as deep and wide as can be trained in 'minutes' here"
+    )
+    minutes: float | None = Field(default=None, gt=0, description="of training, for which size 'auto' chooses")
     layers: int | None = Field(default=None, ge=1, description="of each side; overrides the size's")
     width: int | None = Field(default=None, ge=8, description="of the hidden states; overrides the size's")
     heads: int | None = Field(default=None, ge=1, description="attention heads; overrides the size's; gru has none")
@@ -47,7 +53,14 @@ class Scratch(Source):
     )
 
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
+    def _sizes_fit(self) -> Self:
+        if (self.size == "auto") != (self.minutes is not None):
+            raise ValueError(
+                "'size: auto' chooses for 'minutes' of training, and nothing else does; give both or neither"
+            )
+        given = [name for name in ("layers", "width", "heads") if getattr(self, name) is not None]
+        if self.size == "auto" and given:
+            raise ValueError(f"'size: auto' chooses '{given[0]}'; leave it out, or give all three and no 'size'")
         _, width, heads = self._sizes()
         given = [name for name in ("heads", "feed_forward") if getattr(self, name) is not None]
         if self.architecture == "gru" and given:
@@ -71,6 +84,11 @@ class Scratch(Source):
         import torch
         import transformers
 
+        if self.size == "auto":
+            raise Refusal(
+                "size auto: is chosen by a stage of kind 'train', from its data; give a size by name, or layers, width "
+                "and heads"
+            )
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(self.seed)
             layers, width, heads = self._sizes()
@@ -101,6 +119,14 @@ class Scratch(Source):
         """As the architecture says."""
         return shape_of_architecture(self.architecture)
 
+    def minutes_to_train(self) -> float | None:
+        """For `size: auto`."""
+        return self.minutes
+
+    def sized(self, shape: Depth) -> Self:
+        """With layers, width and heads."""
+        return self.model_copy(update={**asdict(shape), "size": "mini", "minutes": None})
+
     def _sizes(self) -> tuple[int, int, int]:
-        layers, width, heads = SIZES[self.size]
+        layers, width, heads = SIZES.get(self.size, SIZES["mini"])
         return self.layers or layers, self.width or width, self.heads or heads

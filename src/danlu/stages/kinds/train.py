@@ -26,7 +26,7 @@ from danlu.model.kernels import keep_choices
 from danlu.model.own import inside, put_in, taken_out
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source
-from danlu.model.word_rows import parameters_of, word_rows
+from danlu.model.word_rows import word_rows
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.learners import learners_for, leave_learners, with_learners
@@ -46,6 +46,9 @@ from danlu.stages.ready import (
     validated_on,
 )
 from danlu.stages.retaining import Retained, retaining
+from danlu.stages.size import NAME as SIZE
+from danlu.stages.size import flops, work_of
+from danlu.stages.sizing import sized
 from danlu.stages.sources import Data, rewriters_for, with_segmenters
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.trial import recompute, try_a_step
@@ -57,6 +60,7 @@ from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import precision_of, step_of
+from danlu.train.counts import count_parameters, size_to_plain
 from danlu.train.events import Best, Stopped
 from danlu.train.held import bytes_a_parameter
 from danlu.train.run import TrainingRun, Validation
@@ -64,9 +68,6 @@ from danlu.train.settings import Training
 from danlu.tuning.features import cached_trunk
 from danlu.tuning.method import Method
 from danlu.tuning.methods.full import Full
-
-SIZE = "size.json"
-"""How many parameters the model has, and how many of them are trained."""
 
 EXAMPLES = 8  # records for the golden outputs of the bundle
 
@@ -112,8 +113,7 @@ class Train(Stage):
         _remove_leftovers(place.folder)
         ready = self.ready(place)
         run = self.restored(ready, place)
-        held = bytes_a_parameter(run, bool(ready.validation))
-        _tell_plan(place, run, ready.prepared.task, ready.model, ready.precision, held)
+        _tell_plan(place, run, ready)
         with ExitStack() as stack:
             if self.tuning.freezes_trunk:
                 batches = _once(run.batches, device())
@@ -155,16 +155,17 @@ class Train(Stage):
         prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed, learners)
         keep_choices(place.folder)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
+        prepared, settings = sized(prepared, learnt, self.train, precision, place, say)
         model, prepared = network(prepared, precision, say)
         if self.train.recompute:
             recompute(model, self.tuning)
-        limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, self.train)
+        limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, settings)
         if not learnt.shards:
             _say_losses(say, encoded, learnt.count, prepared.task)
         validated = encoded_to_validate(validation, prepared, limit)
         validation = askable(validation, prepared, limit, say)
         roles = roles_for(self.roles, prepared, model, precision, place, say)
-        ready = Ready(learnt, validation, prepared, self.train, precision, limit, encoded, model, roles)
+        ready = Ready(learnt, validation, prepared, settings, precision, limit, encoded, model, roles)
         ready = retaining(ready, self.retain, most, place, say)
         keep_what_is_read(ready, [*validated, *ready.memory.encoded()])
         try_a_step(ready.batches(), model, roles, self.tuning, place.folder)
@@ -176,7 +177,7 @@ class Train(Stage):
             ready.model,
             ready.batches(),
             ready.roles.loss,
-            self.train,
+            ready.settings,
             self.tuning,
             precision=ready.precision,
             folder=place.folder,
@@ -293,20 +294,22 @@ def _say_lost(place: Place, lost: str, step: int, best: Best) -> None:
     )
 
 
-def _tell_plan(place: Place, run: TrainingRun, task: Task, model: nn.Module, precision: str, held: float) -> None:
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    everything = parameters_of(model)
+def _tell_plan(place: Place, run: TrainingRun, ready: Ready) -> None:
+    model, settings, size = ready.model, run.settings, count_parameters(ready.model)
+    work = work_of(ready, run.batches)
+    write_text(place.folder / SIZE, json.dumps(size_to_plain(size, work)) + "\n")
     begun = f", from step {run.state.step:,}" if run.state.step else ""
-    settings = run.settings
     narrow = [f"{len(each.kept):,} of {each.whole:,} words" for each in word_rows(model).values()]
-    write_text(place.folder / SIZE, json.dumps({"parameters": everything, "trained": trained}) + "\n")
     rows = f" ({', '.join(narrow)}, for no text has the others)" if narrow else ""
-    if task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):
+    if ready.prepared.task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):
         place.say(
             f"{place.name}: the examples of a batch are learnt from one another, so each batch stays whole: "
             "'threads' has no effect, and with 'accumulate' examples see those of their own batch alone"
         )
+    cost = f", {flops(work.forward)} a token forward and {flops(work.training)} in training" if work else ""
     place.say(
-        f"{place.name}: {everything / 1e6:.2f} M parameters, {trained / 1e6:.2f} M trained{rows}, {precision}, "
-        f"{run.total:,} steps, {run.steps_an_epoch:,} in an epoch, {held:.3g} bytes a parameter{begun}"
+        f"{place.name}: {size.parameters / 1e6:.2f} M parameters ({size.embeddings / 1e6:.2f} M in embeddings), "
+        f"{size.trained / 1e6:.2f} M trained{rows}{cost}, {ready.precision}, {run.total:,} steps, "
+        f"{run.steps_an_epoch:,} in an epoch, {bytes_a_parameter(run, bool(ready.validation)):.3g} bytes a "
+        f"parameter{begun}"
     )

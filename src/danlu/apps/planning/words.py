@@ -1,0 +1,84 @@
+"""A plan in words: a table, what does not fit, and which keys would make it fit."""
+
+from collections.abc import Callable
+
+from danlu.apps.doctor_words import gigabytes
+from danlu.apps.planning.foretell import A_MACHINE, Foretold
+from danlu.evaluate.reporting.wording import duration
+from danlu.stages.size import flops
+
+Say = Callable[[str], str]
+
+
+def parts_of_memory(_: Say) -> dict[str, str]:
+    """What memory is for."""
+    return {
+        "weights": _("weights"),
+        "masters": _("float32 beside them"),
+        "gradients": _("sums of gradients"),
+        "optimizer": _("moments of the optimizer"),
+        "copies": _("average and best weights"),
+        "gathered": _("gathered weights of other devices"),
+        "frozen": _("networks that the loss reads"),
+        "activations": _("activations of a batch"),
+        "passing": _("gradients of a batch, on the way back"),
+        "allocator": _("gaps between them"),
+        "runtime": _("libraries and runtime"),
+    }
+
+
+def rows(found: Foretold, _: Say) -> list[tuple[str, str]]:
+    """Short names with values: the whole first, then what it is made of."""
+    terms, size, work = found.terms, found.size, found.work
+    share = _("{share:.0%} of {rate} a second").format(
+        share=terms.share, rate=flops(terms.device.speed(terms.precision))
+    )
+    sent = _("{bytes}, {seconds}, {share:.0%} of it hidden").format(
+        bytes=gigabytes(int(found.sent)), seconds=duration(found.sending, _), share=terms.overlap
+    )
+    unknown = _("not known; give --tokens")
+    told = [
+        (_("devices"), f"{terms.count} × {terms.device.name}, {found.parallel or _('alone')}, {terms.precision}"),
+        (_("memory of a device, of what it has"), f"{gigabytes(found.held)} / {gigabytes(int(found.room))}"),
+        *((f"  {parts_of_memory(_)[name]}", gigabytes(count)) for name, count in found.memory.items()),
+        (_("time"), unknown if found.seconds is None else "≈ " + duration(found.seconds, _)),
+        (_("cost"), "–" if found.cost is None else f"≈ {found.cost:,.0f}"),
+        (_("steps, tokens a step"), f"{'–' if found.steps is None else f'{found.steps:,}'}, {found.step_tokens:,.0f}"),
+        (_("tokens"), unknown if found.tokens is None else f"{found.tokens:,.0f}"),
+        (_("time of a step"), duration(found.step_seconds, _)),
+        (_("speed, measured") if terms.measured else _("speed, assumed"), share),
+        (_("largest batch"), _("{rows} rows × {width} tokens").format(rows=found.largest[0], width=found.largest[1])),
+        (_("parameters, in embeddings, trained"), ", ".join(_millions(size.parameters, size.embeddings, size.trained))),
+        (_("operations a token: forward, in training"), f"{flops(work.forward)}, {flops(work.training)}"),
+    ]
+    return told if terms.count == 1 else [*told, (_("sent by a device in a step"), sent)]
+
+
+def _millions(*counts: int) -> list[str]:
+    return [f"{count / 1e6:,.2f} M" for count in counts]
+
+
+def notes(found: Foretold, _: Say) -> list[str]:
+    """What was taken for granted."""
+    told = []
+    if found.assumed:
+        told.append(_("the recipe has no 'train.parallel'; counted as {parallel}").format(parallel=found.parallel))
+    if found.terms.count > A_MACHINE:
+        told.append(
+            _("more than {count} devices: the link between machines counts, {speed:,.0f} GB/s").format(
+                count=A_MACHINE, speed=min(found.terms.device.link, found.terms.device.network) / 1e9
+            )
+        )
+    return told
+
+
+def warnings(found: Foretold, _: Say) -> list[str]:
+    """By how much it does not fit, and what each key would do."""
+    if found.fits:
+        return []
+    over = gigabytes(int(found.held - found.room))
+    told = [_("it does not fit: a device would hold {over} more than it has").format(over=over)]
+    for remedy in found.remedies:
+        words = _("{keys}: {held}, fits") if remedy.fits else _("{keys}: {held}, not enough")
+        told.append(words.format(keys=remedy.keys, held=gigabytes(remedy.memory)))
+    return told
