@@ -42,6 +42,7 @@ ASKED = {
     "summarise": ("北京今天下了大雨。市民都很高兴。", {"text", "score", "ended"}),
     "chat": ("请问运费怎么算？", {"text", "score", "ended"}),
     "code": ("def add_price(", {"perplexity", "tokens", "negative_log_likelihood"}),
+    "continue": ("胰岛素每日两次。", {"perplexity", "tokens", "negative_log_likelihood", "fills"}),
     "pretrain": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
 }
 
