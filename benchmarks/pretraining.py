@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -139,16 +140,16 @@ def model_of(job: dict[str, Any], attention: str | None = None) -> tuple[Any, An
 def train_with_danlu(job: dict[str, Any], folder: Path, clock: Clock) -> None:
     """Pretrain through danlu's own stage, until so many steps are done."""
     import danlu
-    from danlu.train.events import Event, Leave, Stepped, Stopped
+    from danlu.train.events import Event, Stepped
 
     shape = SHAPES[job["shape"]]
 
-    def watch(_stage: str, event: Event) -> Leave | None:
-        if not isinstance(event, Stepped):
-            return None
-        clock.mark(event.step.tokens)
-        clock.peak = measuring.peak_memory()
-        return "checkpoint" if len(clock.seconds) > job["steps"] + 1 else None
+    def watch(_stage: str, event: Event) -> None:
+        if isinstance(event, Stepped):
+            clock.mark(event.step.tokens)
+            clock.peak = measuring.peak_memory()
+            if len(clock.seconds) > job["steps"] + 1:
+                raise Enough
 
     train = {"steps": 10 * job["steps"], "rate": RATE, "batch_tokens": job["batch"], "checkpoint_seconds": 1e6}
     stage = {
@@ -159,10 +160,12 @@ def train_with_danlu(job: dict[str, Any], folder: Path, clock: Clock) -> None:
         "task": shape.task,
         "train": train,
     }
-    try:
+    with suppress(Enough):
         danlu.run({"name": "pretrain", "stages": {"model": stage}}, root=folder, say=lambda _: None, watch=watch)
-    except Stopped:
-        return
+
+
+class Enough(Exception):
+    """All has been measured; what has been learnt is not wanted."""
 
 
 class Rows:
@@ -343,7 +346,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def probe(job: dict[str, Any]) -> dict[str, Any]:
-    """The settings with which the trainer is fastest here, each tried in this one process; the first try is not counted."""
+    """The settings with which the trainer is fastest here, each tried in this one process."""
     tried: list[tuple[float, dict[str, str]]] = []
 
     def attempt(**settings: str) -> None:
