@@ -124,11 +124,13 @@ def _is_mark(character: str) -> bool:
     return unicodedata.category(character).startswith("M")
 
 
-def joined(chunks: Mapping[Chunk, int], tokenizer: Tokenizer, count: int, least: int) -> list[Joined]:
+def joined(
+    chunks: Mapping[Chunk, int], tokenizer: Tokenizer, count: int, least: int, longest: int = LONGEST
+) -> list[Joined]:
     """The pairs of tokens that are joined one after the other, always those that stand together most often.
 
     Each saves as many tokens as it is found then, `least` at least; there are `count` of them at most, fewer where
-    no more pairs are frequent enough.
+    no more pairs are frequent enough. No name gets longer than `longest`.
     """
     known = tokenizer.get_vocab()
     names = {number: name for name, number in known.items()}
@@ -151,7 +153,7 @@ def joined(chunks: Mapping[Chunk, int], tokenizer: Tokenizer, count: int, least:
         if -less < least:
             break
         name = names[pair[0]] + names[pair[1]].removeprefix(prefix)
-        if name in known or len(name) > LONGEST:
+        if name in known or len(name) > longest:
             continue
         number = len(names)
         while number in names:

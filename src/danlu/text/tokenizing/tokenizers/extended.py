@@ -23,6 +23,7 @@ from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.tokenizing.word_counts import Cut, count_segmented, count_words
 
 BATCH = 4096  # texts that a segmenter is given at a time
+LONGEST = 4  # characters of a Chinese word that no segmenter tells: more are as a rule several words
 
 
 class Extended(TokenizerSource):
@@ -112,7 +113,7 @@ class Extended(TokenizerSource):
             without = {number for number, name in enumerate(names) if _unspaced(name)}
             chunks = chunks_of(texts(), tokenizer, None)
             runs = {chunk: count for chunk, count in chunks.items() if without.issuperset(chunk)}
-            found = joined(runs, tokenizer, 4 * self.learn, self.min_frequency)  # what is joined on goes out again
+            found = joined(runs, tokenizer, 4 * self.learn, self.min_frequency, LONGEST)  # some go out again
             often = (each for each in found if each.uses >= self.min_frequency)
             saved += [(each.uses * (each.pieces - 1), each.name) for each in often]
         best = sorted((item for item in saved if item[0] > 0), key=lambda item: (-item[0], item[1]))
