@@ -47,6 +47,7 @@ ASKED = {
     "denoise": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
     "permute": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
     "discriminate": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood", "replaced"}),
+    "continue": ("胰岛素每日两次。", {"perplexity", "tokens", "negative_log_likelihood", "fills"}),
     "pretrain": ("明月出天山。", {"perplexity", "tokens", "negative_log_likelihood"}),
 }
 
@@ -57,7 +58,7 @@ def test_all_examples_are_known_here() -> None:
 
 def test_recipes_of_published_data_sets_are_right_also_where_the_data_is_not() -> None:
     recipes = sorted((Path(__file__).parents[1] / "examples" / "data").glob("*.yaml"))
-    assert len(recipes) == 18
+    assert len(recipes) == 20
     for recipe in recipes:
         assert next(iter(read(recipe).stages)) == "clean"
 

@@ -4,14 +4,25 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MarianConfig,
+    MarianMTModel,
+)
 
 from danlu.model.nearest import nearest_tokens
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
+from danlu.text.tokenizing.joining import chunks_of, joined
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.extended import Extended
 from danlu.text.tokenizing.tokenizers.pretrained import Pretrained as PretrainedTokenizer
+from danlu.text.tokenizing.tokenizers.unigram import Unigram
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TEXTS = ["今天天气很好，我们去公园散步。", "The weather is good today; we walk in the park."]
@@ -63,6 +74,56 @@ def test_new_rows_are_the_mean_of_the_pieces_that_they_replace(tmp_path: Path, k
         pieces = old("公园散步", add_special_tokens=False)["input_ids"]
         bias, was = after.get_output_embeddings().bias, before.get_output_embeddings().bias
         torch.testing.assert_close(bias[new.convert_tokens_to_ids("公园散步")], was[pieces].mean())
+
+
+def with_pieces(folder: Path, kind: str) -> tuple[Path, list[str]]:
+    """A model whose tokenizer joins pieces, and texts of a domain that it is extended for."""
+    domain = ["The furnace glows, the furnaces glow.", "丹炉里的丹炉"] * 6
+    if kind != "unigram":
+        return old_model(folder, kind), domain
+    torch.manual_seed(0)
+    tokenizer = Unigram(size=340, min_frequency=1).build(lambda: iter(TEXTS))
+    sizes = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    ends = {"decoder_start_token_id": 0, "eos_token_id": 0, "pad_token_id": 0, "forced_eos_token_id": None}
+    model = MarianMTModel(MarianConfig(vocab_size=len(tokenizer), **sizes, **heads, **ends))
+    torch.nn.init.normal_(model.final_logits_bias)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder, domain
+
+
+@pytest.mark.parametrize("kind", ["tied", "untied", "unigram"])
+def test_joined_pieces_begin_as_the_mean_of_theirs_and_what_is_known_is_as_it_was(tmp_path: Path, kind: str) -> None:
+    folder, domain = with_pieces(tmp_path / "old", kind)
+    auto = "AutoModelForSeq2SeqLM" if kind == "unigram" else "AutoModelForCausalLM"
+    base = PretrainedTokenizer(path=str(folder))
+    old = base.build(texts)
+    new = Extended(base=base, learn=9, min_frequency=3).build(lambda: iter(domain))
+    before, after = (Pretrained(path=str(folder)).build(auto, each, {}).eval() for each in (old, new))
+    joins = {each.name: each.parts for each in joined(chunks_of(iter(domain), old, None), old, 9, 3)}
+
+    def pieces(name: str) -> list[int]:
+        if name not in joins:
+            return [old.get_vocab()[name]]
+        return [each for part in joins[name] for each in pieces(part)]
+
+    for part in ("get_input_embeddings", "get_output_embeddings"):
+        table, was = getattr(after, part)().weight, getattr(before, part)().weight
+        assert torch.equal(table[: len(old)], was)
+        for name in joins:
+            torch.testing.assert_close(table[new.get_vocab()[name]], was[pieces(name)].mean(0))
+    if kind == "unigram":
+        bias, was = after.final_logits_bias[0], before.final_logits_bias[0]
+        assert torch.equal(bias[: len(old)], was)
+        for name in joins:
+            torch.testing.assert_close(bias[new.get_vocab()[name]], was[pieces(name)].mean())
+    ids = torch.tensor([old("We walk in the park, 今天。")["input_ids"]])
+    more = {"decoder_input_ids": ids} if kind == "unigram" else {}
+    with torch.no_grad():
+        logits, was = after(input_ids=ids, **more).logits, before(input_ids=ids, **more).logits
+    assert logits.shape[-1] == len(new) == was.shape[-1] + 9
+    assert torch.equal(logits[..., : len(old)], was)
 
 
 def test_what_was_extended_is_saved_and_opens_in_plain_transformers(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
+    BertForMaskedLM,
     BertModel,
     GPT2Config,
     GPT2LMHeadModel,
@@ -44,6 +45,15 @@ def test_a_local_folder_loads_and_its_trunk_is_what_was_saved(folder: Path, toke
 def test_a_trunk_without_head_loads_too(folder: Path, tokenizer: Tokenizer) -> None:
     BertModel.from_pretrained(folder).save_pretrained(folder)
     Pretrained(path=str(folder)).build("AutoModelForTokenClassification", tokenizer, LABELS)
+
+
+def test_a_trunk_alone_begins_a_pooler_that_its_folder_lacks(folder: Path, tokenizer: Tokenizer) -> None:
+    """As what masked words have taught, which has none, becomes an encoder of texts."""
+    BertForMaskedLM.from_pretrained(folder).save_pretrained(folder)
+    said: list[str] = []
+    trunk = Pretrained(path=str(folder)).build("AutoModel", tokenizer, {}, said.append)
+    assert trunk.pooler is not None
+    assert ["pooler.dense" in line for line in said] == [True]
 
 
 @pytest.mark.parametrize("fault", ["missing", "shape"])

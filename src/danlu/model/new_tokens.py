@@ -51,19 +51,29 @@ def _replaced(tokenizer: Tokenizer, old: Tokenizer) -> dict[int, list[int]]:
     """The pieces that each new token stands for, by number; those that the old tokenizer has no piece for aside."""
     known = old.get_vocab()
     new = {number: token for token, number in sorted(tokenizer.get_vocab().items()) if token not in known}
-    encodings = tokenized([*new.values()], old, offsets=False, special=False)
-    return {number: encoding.ids for number, encoding in zip(new, encodings, strict=True) if encoding.ids}
+    pieces = {token.content for token in tokenizer.added_tokens_decoder.values()} ^ {*new.values()}
+    found = {number: _of_piece(token, old) for number, token in new.items() if token in pieces}
+    words = {number: token for number, token in new.items() if token not in pieces}
+    encodings = tokenized([*words.values()], old, offsets=False, special=False)
+    found |= {number: encoding.ids for number, encoding in zip(words, encodings, strict=True)}
+    return {number: ids for number, ids in found.items() if ids}
+
+
+def _of_piece(name: str, old: Tokenizer) -> list[int]:
+    """What a model of pieces makes of one that it has not, which is spelled as these are: `Ġfurnace`."""
+    return [token.id for token in old.backend_tokenizer.model.tokenize(name)]
 
 
 def _tables(network: PreTrainedModel) -> list[Tensor]:
-    """What has a row a token: input embeddings, output weights if they are not the same, and its bias."""
+    """What has a row a token: input embeddings, output weights if they are not the same, and what is added to them."""
     tables: list[Tensor] = []
     output: nn.Module | None = network.get_output_embeddings()  # type: ignore[no-untyped-call]
     for module, part in ((network.get_input_embeddings(), "weight"), (output, "weight"), (output, "bias")):
         table = getattr(module, part, None)
         if isinstance(table, Tensor) and all(table is not other for other in tables):
             tables.append(table)
-    return tables
+    added = getattr(network, "final_logits_bias", None)  # of BART and Marian, (1, V)
+    return tables if added is None else [*tables, added[0]]
 
 
 @torch.no_grad()

@@ -79,7 +79,7 @@ def _refuse_missing(path: str, network: PreTrainedModel, report: dict[str, Any])
     lacking = [
         key
         for key in fresh_of(report)
-        if (key in names if names is not None else key.startswith(prefix)) and ".pooler." not in key
+        if (key in names if names is not None else key.startswith(prefix)) and ".pooler." not in f".{key}"
     ]
     if lacking:
         raise Refusal(

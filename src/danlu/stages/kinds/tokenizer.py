@@ -34,14 +34,19 @@ class TokenizerStage(Stage):
 
         if next(texts(), None) is None:
             raise Refusal("the data has no records to learn a tokenizer from; look at the paths in 'data'")
-        made = resolved(self.tokenizer, place).build(texts)
+        source = resolved(self.tokenizer, place)
+        made = source.build(texts)
         with folder_in_place(place.folder / "tokenizer") as temporary:
             made.save_pretrained(temporary)
         found = coverage(texts(), made)
-        write_text(
-            place.folder / "tokenizer_report.json", json.dumps(found.to_plain(), ensure_ascii=False, indent=1) + "\n"
-        )
+        told, base = found.to_plain(), source.extends()
         place.say(f"tokenizer: {len(made):,} tokens")
+        if base is not None and base.inputs():  # one that is there, so nothing is learnt twice
+            told["tokens_before"] = before = coverage(texts(), base.build(texts)).tokens
+            place.say(
+                f"the text has {found.tokens:,} tokens, and had {before:,} ({found.tokens / max(1, before) - 1:+.1%})"
+            )
+        write_text(place.folder / "tokenizer_report.json", json.dumps(told, ensure_ascii=False, indent=1) + "\n")
         for line in in_words(found, place.language):
             place.say(line)
 

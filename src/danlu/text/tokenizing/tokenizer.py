@@ -32,6 +32,10 @@ class TokenizerSource(Part):
     def build(self, texts: Callable[[], Iterator[str]]) -> Tokenizer:
         """Make the tokenizer; `texts` gives the training text anew at each call, and may go unused."""
 
+    def extends(self) -> "TokenizerSource | None":
+        """The source of the tokenizer to which this one adds tokens, if that is what it does."""
+        return None
+
 
 def backend_for_text(tokenizer: Tokenizer) -> "Backend":
     """The tokenizer's backend, set so that what somebody has typed is text: it makes no special token.

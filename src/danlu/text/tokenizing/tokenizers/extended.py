@@ -4,8 +4,11 @@ The model's source gives each new token the mean embedding of the pieces that it
 (`danlu.model.new_tokens`).
 """
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -14,18 +17,22 @@ from danlu.data.characters.scripts import HAN, KANA, UNSPACED, kinds_of
 from danlu.data.characters.side_by_side import code_points
 from danlu.refusal import Refusal
 from danlu.text.segmenting.segmenter import Segmenter
+from danlu.text.tokenizing.joining import Joined, chunks_of, joined, model_of, with_joined
 from danlu.text.tokenizing.special import SENTINEL
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 from danlu.text.tokenizing.word_counts import Cut, count_segmented, count_words
 
 BATCH = 4096  # texts that a segmenter is given at a time
+LONGEST = 4  # characters of a Chinese word that no segmenter tells: more are as a rule several words
 
 
 class Extended(TokenizerSource):
-    """Another tokenizer with further tokens, which are found before anything is cut into pieces.
+    """Another tokenizer with further tokens; what it has keeps its numbers, and texts without them are cut as before.
 
-    Words of scripts with spaces are matched as a whole; Chinese ones wherever they stand.
+    `tokens` are found before anything is cut into pieces: words of scripts with spaces as a whole, Chinese ones
+    wherever they stand. What is learnt depends on the base: byte pairs and unigram models get pieces, joined of those
+    that follow each other most often; WordPiece and whole words get words.
     """
 
     base: TokenizerSource = Field(description="the tokenizer to extend, as a rule {kind: pretrained, path: ...}")
@@ -39,14 +46,20 @@ class Extended(TokenizerSource):
         le=1000,
         description="special tokens <extra_id_0> and so on to add, which 'denoise' hides spans behind",
     )
-    learn: int = Field(default=0, ge=0, description="how many more to take from the training text, by pieces saved")
-    min_frequency: int = Field(default=5, ge=1, description="how often a word that is learnt must occur")
+    learn: int = Field(default=0, ge=0, description="how many more to take from the training text, by tokens saved")
+    min_frequency: int = Field(default=5, ge=1, description="how often what is learnt must occur")
     segmenter: Segmenter | None = Field(
-        default=None, description="what tells words apart in text without spaces; None: white space and script"
+        default=None,
+        description="what tells words apart in text without spaces, so that none is learnt across them; None: what "
+        "stands together often",
     )
 
     def build(self, texts: Callable[[], Iterator[str]]) -> Tokenizer:
-        """Add the tokens. Raises `Refusal` where there is none to add, and for one that is empty or white space."""
+        """Add the tokens.
+
+        Raises:
+            Refusal: there is none to add, one is empty or white space, or the base would change the spaces around it.
+        """
         from tokenizers import AddedToken
 
         marks = (*self.special, *(SENTINEL.format(number) for number in range(self.sentinels)))
@@ -64,32 +77,98 @@ class Extended(TokenizerSource):
             special = [AddedToken(token, normalized=False) for token in marks]
             tokenizer.add_special_tokens({"extra_special_tokens": special}, replace_extra_special_tokens=False)
         known = tokenizer.get_vocab()
-        wanted = list(dict.fromkeys(token for token in self.tokens if token not in known))
-        if self.learn:
-            wanted += self._learnt(texts(), tokenizer, {*known, *wanted})
-        tokenizer.add_tokens(
-            [AddedToken(token, single_word=not _unspaced(token), normalized=False) for token in wanted]
-        )
+        _add_words(list(dict.fromkeys(token for token in self.tokens if token not in known)), tokenizer)
+        if self.learn and model_of(tokenizer) in ("BPE", "Unigram"):
+            plain = json.loads(tokenizer.backend_tokenizer.to_str())
+            chunks = chunks_of(texts(), tokenizer, self.segmenter)
+            with_joined(tokenizer, plain, joined(chunks, tokenizer, self.learn, self.min_frequency))
+        elif self.learn:
+            _add_words(self._learnt(texts, tokenizer), tokenizer)
         return tokenizer
 
     def inputs(self) -> list[str]:
         """What the base depends on, where nothing is learnt; a part without inputs is learnt in a stage of its own."""
         return self.base.inputs() if not self.learn else []
 
-    def _learnt(self, texts: Iterator[str], tokenizer: Tokenizer, known: set[str]) -> list[str]:
-        """The words of the text that save most pieces: occurrences times pieces beyond one."""
+    def extends(self) -> TokenizerSource:
+        """The base."""
+        return self.base
+
+    def _learnt(self, texts: Callable[[], Iterator[str]], tokenizer: Tokenizer) -> list[str]:
+        """The words of the text that save most tokens: occurrences times pieces beyond one."""
+        normalizer = tokenizer.backend_tokenizer.normalizer
         if self.segmenter is None:
-            counted = count_words(texts, Cut.whole_words())
+            counted = count_words(texts(), Cut.whole_words())
         else:
-            batches = iter(lambda: list(islice(texts, BATCH)), [])
+            every = texts()
+            batches = iter(lambda: list(islice(every, BATCH)), [])
             counted = count_segmented(map(self.segmenter.segment, batches))
-        ranked = zip(counted.words, counted.counts.tolist(), strict=True)
-        words = [(word, count) for word, count in ranked if count >= self.min_frequency and _is_word(word)]
-        words = [(word, count) for word, count in words if word not in known]
+        known, counts = tokenizer.get_vocab(), Counter[str]()
+        for word, count in zip(counted.words, counted.counts.tolist(), strict=True):
+            if not _unspaced(word):
+                counts[word if normalizer is None else normalizer.normalize_str(word).strip()] += count
+            elif self.segmenter is not None:
+                counts[word] += count
+        frequent = [(word, count) for word, count in counts.items() if count >= self.min_frequency and _is_word(word)]
+        words = [(word, count) for word, count in frequent if word not in known]
         encoded = tokenized([word for word, _ in words], tokenizer, offsets=False, special=False)
-        saved = [(count * (len(item.ids) - 1), word) for (word, count), item in zip(words, encoded, strict=True)]
+        saved = []
+        for (word, count), item in zip(words, encoded, strict=True):
+            pieces = len(word) + 1 if tokenizer.unk_token_id in item.ids else len(item.ids)  # unknown: letter by letter
+            saved.append((count * (pieces - 1), word))
+        if self.segmenter is None:
+            names = tokenizer.convert_ids_to_tokens([*range(len(tokenizer))])
+            without = {number for number, name in enumerate(names) if _unspaced(name)}
+            chunks = chunks_of(texts(), tokenizer, None)
+            runs = {chunk: count for chunk, count in chunks.items() if without.issuperset(chunk)}
+            found = joined(runs, tokenizer, 4 * self.learn, self.min_frequency, LONGEST)  # some go out again
+            often = (each for each in found if each.uses >= self.min_frequency)
+            saved += [(each.uses * (each.pieces - 1), each.name) for each in often]
         best = sorted((item for item in saved if item[0] > 0), key=lambda item: (-item[0], item[1]))
         return [word for _, word in best[: self.learn]]
+
+
+def _add_words(words: list[str], tokenizer: Tokenizer) -> None:
+    """Let the tokenizer find these words before it cuts anything.
+
+    Some tokenizers put a mark before each part of a text that is left between such words, and would read more spaces
+    than there are, or write fewer; a unigram model of that sort gets the words among its pieces.
+    """
+    from tokenizers import AddedToken
+
+    if not words:
+        return
+    whole = model_of(tokenizer) in ("WordPiece", "WordLevel")
+    added = [
+        AddedToken(word, single_word=not _unspaced(word), normalized=whole and not _unspaced(word)) for word in words
+    ]
+    if whole or _read_alike(words[0], added, tokenizer):
+        tokenizer.add_tokens(added)
+        return
+    plain = json.loads(tokenizer.backend_tokenizer.to_str())
+    if plain["model"]["type"] != "Unigram":
+        raise Refusal(
+            f"the token {words[0]!r} under 'tokens' would change the spaces around it, for the tokenizer that is "
+            "extended marks the beginning of words; let 'learn' take it from the text"
+        )
+    with_joined(tokenizer, plain, [_piece(word, tokenizer) for word in words])
+
+
+def _read_alike(word: str, added: list[Any], tokenizer: Tokenizer) -> bool:
+    """Whether a text around a word is read back as it was before the word was added."""
+    from tokenizers import Tokenizer as Backend
+
+    backend, text = Backend.from_str(tokenizer.backend_tokenizer.to_str()), f"a {word} a {word}好{word}好"
+    before = backend.decode(backend.encode(text, add_special_tokens=False).ids)
+    backend.add_tokens(added)
+    return bool(before == backend.decode(backend.encode(text, add_special_tokens=False).ids))
+
+
+def _piece(word: str, tokenizer: Tokenizer) -> Joined:
+    """A word as a piece of a unigram model: with the mark of its space, where its script has spaces."""
+    name = word if _unspaced(word) else f"▁{word}"
+    parts: list[Any] = tokenizer.backend_tokenizer.model.tokenize(name)
+    return Joined(name, tuple(part.value for part in parts), 0, len(parts))
 
 
 def _unspaced(token: str) -> bool:
