@@ -28,8 +28,9 @@ from danlu.stages.ready import Learnt, rows_of, validated_on
 from danlu.stages.validating import askable, encoded_to_validate
 from danlu.task.task import Task
 from danlu.train.batches import Batches
+from danlu.train.dealing import replicas_for
 from danlu.train.events import Stopped
-from danlu.train.run import TrainingRun, Validation, replicas_for
+from danlu.train.run import TrainingRun, Validation
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from danlu.machine.crew import Crew
+from danlu.machine.ranks import ALONE, Ranks
 from danlu.model.dropout import seed_dropout
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import LOGGED, Batch
@@ -72,28 +73,36 @@ def steps(
     start: int = 0,
     seed: int = 0,
     scaler: Scaler | None = None,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Step]:
     """Train one optimizer step for each group of micro-batches and yield what happened.
 
     Micro-batches go to the replicas in turn, which compute side by side; their gradients are summed in
     float32 in a fixed order, and each objective is divided by its own count in the whole group, so that splitting a
-    batch changes nothing. Raises `Refusal` for a loss or gradient that is not finite, before the weights move.
+    batch changes nothing, nor that other `ranks` compute a share of it. Raises `Refusal` for a loss or gradient that is
+    not finite, before the weights move.
     """
     device = next(replicas[0].parameters()).device
     crew, alone = Crew(len(replicas)), len(replicas) == 1
-    fair = FairCores(torch.get_num_threads() if alone and device.type == "cpu" else 1)
+    fair = FairCores(torch.get_num_threads() if alone and parameters.complete and device.type == "cpu" else 1)
     trained = [[p for p in replica.parameters() if p.requires_grad] for replica in replicas]
     try:
         for number, group in enumerate(groups, start):
             begin = time.perf_counter()
-            counts = {name: sum(batch.counts[name] for batch in group) or 1 for name in group[0].counts}
+            counted = ranks.total({name: sum(batch.counts[name] for batch in group) for name in group[0].counts})
+            counts = {name: count or 1 for name, count in counted.items()}
             divisors = {name: count / (scaler.scale if scaler else 1.0) for name, count in counts.items()}
             totals = dict.fromkeys(counts, 0.0)
             places = parameters.begin(number)
+            parameters.expect(len(group))
             moving = [[own[place] for place in places] for own in trained]
             for first in range(0, len(group), len(replicas)):
                 jobs = [
-                    partial(_gradients, replica, batch, loss, divisors, own, (seed, number, first + i), scaler, alone)
+                    partial(
+                        _gradients,
+                        *(replica, batch, loss, divisors, partial(parameters.derived, moving=own)),
+                        *((seed, number, ranks.place(first + i)), scaler, alone),
+                    )
                     for i, (replica, own, batch) in enumerate(
                         zip(replicas, moving, group[first : first + len(replicas)], strict=False)
                     )
@@ -105,6 +114,8 @@ def steps(
                         totals[name] += value
                     with fair.exactly():
                         parameters.add(gradients, first=first + i == 0)
+            parameters.together(ranks)
+            totals = ranks.total(totals)
             norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
             losses = {name: total / counts[name] for name, total in totals.items()}
             together = sum(value for name, value in losses.items() if not name.startswith(LOGGED))
@@ -116,7 +127,7 @@ def steps(
                 _update(parameters, optimizer, norm, clip, used, scaler, fair)
             if scaler:
                 scaler.update(finite)
-            tokens = sum(batch.tokens for batch in group)
+            tokens = int(ranks.total({"tokens": sum(batch.tokens for batch in group)})["tokens"])
             yield Step(number, together, losses, used, norm, tokens, time.perf_counter() - begin)
     finally:
         crew.close()
@@ -127,7 +138,7 @@ def _gradients(
     batch: Batch,
     loss: Loss,
     divisors: dict[str, float],
-    moving: list[nn.Parameter],
+    derived: Callable[[Tensor | None], tuple[Tensor | None, ...]],
     keys: tuple[int, int, int],
     scaler: Scaler | None,
     alone: bool,
@@ -140,9 +151,7 @@ def _gradients(
         sums = loss(replica, batch)
     totals = {name: float(value.detach()) for name, value in sums.items()}
     learnt = [value / divisors[name] for name, value in sums.items() if value.requires_grad]
-    if not learnt or not moving:
-        return totals, (None,) * len(moving)
-    return totals, torch.autograd.grad(reduce(add, learnt), moving, allow_unused=True)
+    return totals, derived(reduce(add, learnt) if learnt else None)
 
 
 def _update(

@@ -13,14 +13,16 @@ from torch import Tensor, nn
 
 from danlu.machine.interrupt import noted_interrupts
 from danlu.machine.limit import limit_of
+from danlu.machine.ranks import ALONE, Ranks
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
 from danlu.model.word_rows import parameters_of
 from danlu.text.batching.batch import LOGGED, Batch
-from danlu.train import checkpoint
 from danlu.train.average import Average
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import State
+from danlu.train.checkpoints import Checkpoints
+from danlu.train.dealing import counting, dealt_out
 from danlu.train.events import (
     Best,
     Ended,
@@ -36,13 +38,14 @@ from danlu.train.events import (
 )
 from danlu.train.flops import flops_a_token
 from danlu.train.loop import Loss, Scaler, Step, steps
-from danlu.train.optimizer import build_optimizer, bytes_a_value, lay_out
+from danlu.train.optimizer import build_optimizer, bytes_a_value
 from danlu.train.parameters import storage_bytes
 from danlu.train.progress import TrainingBar
 from danlu.train.recording import recorded
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
 
+LEAVES: tuple[Leave | None, ...] = (None, "checkpoint", "best")
 EVERY, LINES = 10, 20  # steps between two lines of the log; a short training has about so many lines
 
 
@@ -77,14 +80,22 @@ class TrainingRun:
         folder: Path,
         fingerprint: str,
         seed: int,
+        ranks: Ranks = ALONE,
     ) -> None:
-        """Lay out the parameters and take over the newest checkpoint; `method` has been applied to `model`."""
+        """Lay out the parameters and take over the newest checkpoint; `method` has been applied to `model`.
+
+        With several `ranks` the steps are theirs together; the first one validates, records and saves.
+        """
+        self.ranks = ranks
         self.model, self.batches, self.loss, self.settings, self.method = model, batches, loss, settings, method
         self.folder, self.precision, self.seed = folder, precision, seed
         self.steps_an_epoch = batches.an_epoch()
         self.total = settings.total_steps(self.steps_an_epoch)
-        self.parameters = lay_out(settings.optimizer, model, method.groups(model, self.total))
-        self.weights = self.parameters.by_name(self.parameters.values())
+        groups = method.groups(model, self.total)
+        self.parameters = dealt_out(settings, model, groups, method, ranks)
+        if ranks.several and self.parameters.complete:
+            self.parameters.restore([ranks.follow(value) for value in self.parameters.values()])
+        self.weights = self.parameters.by_name(self.parameters.values()) if self.parameters.complete else {}
         self._moves: dict[str, Any] = {
             "weight_decay": settings.weight_decay,
             "betas": settings.betas,
@@ -92,10 +103,9 @@ class TrainingRun:
         }
         self.optimizer = build_optimizer(settings.optimizer, self.parameters, rate=settings.rate, **self._moves)
         self.average = Average(self.parameters, settings.average)
-        fresh = State(fingerprint, torch.get_num_threads(), batches.parts, precision)
-        self.state = checkpoint.restore(
-            folder / "checkpoints", fresh, self.parameters, self.optimizer, self.average, method.state(model)
-        )
+        fresh = State(fingerprint, torch.get_num_threads(), batches.parts, precision, ranks.count)
+        self.checkpoints = Checkpoints(folder / "checkpoints", self.parameters, ranks)
+        self.state = self.checkpoints.restore(fresh, self.optimizer, self.average, method.state(model))
         self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None
         self.limit = limit_of(DTYPES[precision])
         self._leave: Leave | None = None
@@ -110,8 +120,8 @@ class TrainingRun:
             Stopped: `watch` wanted a checkpoint and no more.
         """
         with (
-            recorded(self.folder, self.state.step, self.settings.recorders) as record,
-            TrainingBar(name, self.total, self.state.step) as bar,
+            recorded(self.folder, self.state.step, self.settings.recorders, self.ranks) as record,
+            TrainingBar(name, self.total, self.state.step, shown=self.ranks.first) as bar,
             noted_interrupts() as interrupted,
             closing(self.events(validation)) as events,
         ):
@@ -150,13 +160,20 @@ class TrainingRun:
                     yield Validated(self._validate(validation, last), self.state.stale)
                     if self._enough():
                         break
-                if self._leave or time.monotonic() - saved > self.settings.checkpoint_seconds:
+                due = time.monotonic() - saved > self.settings.checkpoint_seconds
+                if self._agreed_to_leave() or self.ranks.choice(due):
                     yield self._save()
                     saved = time.monotonic()
-                if self._leave:
-                    break
+                    if self._agreed_to_leave():
+                        break
+        self.checkpoints.finish()
         if self._leave != "checkpoint" or self._enough():
             yield Ended(self._best())
+
+    def _agreed_to_leave(self) -> Leave | None:
+        """What is to be left, as whoever watches the first rank has said."""
+        self._leave = LEAVES[self.ranks.choice(LEAVES.index(self._leave))]
+        return self._leave
 
     def stop(self, leave: Leave) -> None:
         """End after the step that is under way; a checkpoint is saved, from which the same training goes on."""
@@ -168,13 +185,15 @@ class TrainingRun:
         return self._leave is not None and self.state.step < self.total and not self._enough()
 
     def _steps(self) -> Generator[Step]:
-        replicas = [self.model, *(replica(self.model) for _ in range(self.batches.parts - 1))]
-        device = next(self.model.parameters()).device
+        others = 0 if self.ranks.several else self.batches.parts - 1
+        trained = self.parameters.trained(self.model)
+        replicas = [trained, *(replica(trained) for _ in range(others))]
+        device = next(trained.parameters()).device
         with closing(self.batches.groups(self.state.step, self.total, device)) as groups:
             yield from steps(
                 replicas,
                 groups,
-                self._penalised,
+                self.parameters.called(self._penalised),
                 self.optimizer,
                 self.parameters,
                 rate=self._rate,
@@ -182,6 +201,7 @@ class TrainingRun:
                 start=self.state.step,
                 seed=self.seed,
                 scaler=self.scaler,
+                ranks=self.ranks,
             )
 
     def _changed_by_method(self, step: Step) -> bool:
@@ -200,7 +220,7 @@ class TrainingRun:
         if penalty is not None:
             first = next(name for name in sums if not name.startswith(LOGGED))
             sums[first] = sums[first] + penalty * batch.counts[first]
-        return sums
+        return counting(sums, batch)
 
     def _enough(self) -> bool:
         """Whether no further step would be taken, however many are left."""
@@ -215,7 +235,7 @@ class TrainingRun:
         width = float(self.batches.reader.sizes.widths[:1000].mean())
         speed = tokens / max(seconds, 1e-9)
         operations = speed * flops_a_token(self.model, width)
-        self.limit.beside(seconds, operations)
+        self.limit.beside(seconds, operations / self.ranks.count)
         return {
             "step": self.state.step,
             "epoch": round(self.state.step / self.steps_an_epoch, 4),
@@ -228,9 +248,9 @@ class TrainingRun:
             "rate": recent[-1].rate,
             "gradient_norm": _mean([step.gradient_norm for step in recent]),
             "tokens_per_second": round(speed, 1),
-            "share_of_limit": round(operations / self.limit.best, 4),
-            "limit": round(self.limit.best, -6),
-            "limit_in_the_middle": round(self.limit.middle, -6),
+            "share_of_limit": round(operations / self.limit.best / self.ranks.count, 4),
+            "limit": round(self.limit.best * self.ranks.count, -6),
+            "limit_in_the_middle": round(self.limit.middle * self.ranks.count, -6),
             "seconds": round(seconds, 4),
         }
 
@@ -251,9 +271,8 @@ class TrainingRun:
         return held / parameters_of(self.model)
 
     def _validate(self, validation: Validation, last: bool) -> dict[str, object]:
-        with self.average.in_force():
-            measured = validation.measure()
-            self.lost = validation.lost(measured)
+        with self.average.in_force(), self.parameters.gathered():
+            measured, self.lost = self.ranks.told(lambda: _looked_at(validation))
             score = measured[validation.metric]
             best = self.state.best
             better = best is None or (score > best if validation.higher_is_better else score < best)
@@ -277,14 +296,7 @@ class TrainingRun:
     def _save(self) -> Saved:
         if self.scaler:
             self.state.scale, self.state.good = self.scaler.scale, self.scaler.good
-        checkpoint.save(
-            self.folder / "checkpoints",
-            self.state,
-            self.parameters,
-            self.optimizer,
-            self.average,
-            self.method.state(self.model),
-        )
+        self.checkpoints.save(self.state, self.optimizer, self.average, self.method.state(self.model))
         return Saved(self.state.step)
 
     def _best(self) -> Best:
@@ -295,16 +307,13 @@ class TrainingRun:
         return Best(self.parameters.by_name(values), method, step, self.state.best)
 
 
+def _looked_at(validation: Validation) -> tuple[dict[str, float], str | None]:
+    """What a validation has measured, and why the model is not wanted, if it is not."""
+    measured = validation.measure()
+    return measured, validation.lost(measured)
+
+
 def _mean(values: Sequence[float]) -> float:
     """Of those that are finite: float16 skips a step that overflows, and json has no infinity."""
     finite = [value for value in values if math.isfinite(value)]
     return sum(finite) / max(1, len(finite))
-
-
-def replicas_for(settings: Training, device: torch.device) -> int:
-    """How many replicas share a batch: on a CPU as many as the settings say, on an accelerator one.
-
-    One replica on two cores was faster than two of one core each: 24,200 tokens/s against 21,900 with 2,048
-    tokens a step, 21,800 against 16,000 with 1,024 (2 layers of 256, 2026-11).
-    """
-    return settings.threads if device.type == "cpu" else 1
