@@ -28,7 +28,7 @@ def start(count: int, words: Sequence[str], say: Callable[[str], None]) -> int:
         raise Refusal(f"--processes {count:,}: expected 1 to {MOST}, one for each GPU, or for a few cores each")
     started = "1 process" if count == 1 else f"{count} processes"
     say(f"{started} on this machine; for several machines, on each of them: {several_machines(count, words)}")
-    port = os.environ.get("MASTER_PORT") or _free_port()
+    port = os.environ.get("MASTER_PORT") or free_port()
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, _cores() // count))
     common = {
         "WORLD_SIZE": str(count),
@@ -99,7 +99,8 @@ def _loopback() -> dict[str, str]:
     return {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", found)} if found else {}
 
 
-def _free_port() -> str:
+def free_port() -> str:
+    """A port of this machine that nobody uses now."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return str(found.getsockname()[1])

@@ -8,7 +8,7 @@ import itertools
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -62,14 +62,14 @@ class Ranks:
         """Where what is number `number` here stands among all that is dealt out to the ranks in turn."""
         return self.rank + number * self.count
 
-    def total(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The sum over the ranks of each value; all give the same names in the same order."""
+    def total(self, values: Sequence[float]) -> list[float]:
+        """The sum over the ranks of each value."""
         if not self.several:
-            return dict(values)
+            return list(values)
         import torch
 
-        numbers = torch.tensor([float(value) for value in values.values()], dtype=torch.float64)
-        return dict(zip(values, self.add(numbers).tolist(), strict=True))
+        found: list[float] = self.add(torch.tensor([float(value) for value in values], dtype=torch.float64)).tolist()
+        return found
 
     def add(self, tensor: "Tensor") -> "Tensor":
         """Sum a tensor over the ranks, in place; each has the same bits afterwards."""

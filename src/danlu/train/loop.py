@@ -89,22 +89,18 @@ def steps(
     try:
         for number, group in enumerate(groups, start):
             begin = time.perf_counter()
-            counted = ranks.total({name: sum(batch.counts[name] for batch in group) for name in group[0].counts})
-            counts = {name: count or 1 for name, count in counted.items()}
+            counts, tokens = _counted(group, ranks)
             divisors = {name: count / (scaler.scale if scaler else 1.0) for name, count in counts.items()}
             totals = dict.fromkeys(counts, 0.0)
             places = parameters.begin(number)
             parameters.expect(len(group))
-            moving = [[own[place] for place in places] for own in trained]
+            deriving = [partial(parameters.derived, moving=[own[place] for place in places]) for own in trained]
+            keys = [(seed, number, ranks.place(i)) for i in range(len(group))]
             for first in range(0, len(group), len(replicas)):
                 jobs = [
-                    partial(
-                        _gradients,
-                        *(replica, batch, loss, divisors, partial(parameters.derived, moving=own)),
-                        *((seed, number, ranks.place(first + i)), scaler, alone),
-                    )
-                    for i, (replica, own, batch) in enumerate(
-                        zip(replicas, moving, group[first : first + len(replicas)], strict=False)
+                    partial(_gradients, replica, batch, loss, divisors, derived, key, scaler, alone)
+                    for replica, batch, derived, key in zip(
+                        replicas, group[first:], deriving, keys[first:], strict=False
                     )
                 ]
                 shape = (len(places), shape_of(sorted(group[first].inputs.items())))
@@ -115,7 +111,7 @@ def steps(
                     with fair.exactly():
                         parameters.add(gradients, first=first + i == 0)
             parameters.together(ranks)
-            totals = ranks.total(totals)
+            totals = dict(zip(totals, ranks.total([*totals.values()]), strict=True))
             norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
             losses = {name: total / counts[name] for name, total in totals.items()}
             together = sum(value for name, value in losses.items() if not name.startswith(LOGGED))
@@ -127,10 +123,17 @@ def steps(
                 _update(parameters, optimizer, norm, clip, used, scaler, fair)
             if scaler:
                 scaler.update(finite)
-            tokens = int(ranks.total({"tokens": sum(batch.tokens for batch in group)})["tokens"])
             yield Step(number, together, losses, used, norm, tokens, time.perf_counter() - begin)
     finally:
         crew.close()
+
+
+def _counted(group: Sequence[Batch], ranks: Ranks) -> tuple[dict[str, float], int]:
+    """How much of each objective counts in a step, and its tokens, on all ranks together."""
+    tokens = sum(batch.tokens for batch in group)
+    counts = {name: sum(batch.counts[name] for batch in group) for name in group[0].counts}
+    *sums, together = ranks.total([*counts.values(), tokens])
+    return {name: count or 1 for name, count in zip(counts, sums, strict=True)}, int(together)
 
 
 def _gradients(
