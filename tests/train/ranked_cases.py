@@ -66,7 +66,9 @@ def collate(given: list[Encoded], width: int, rng: np.random.Generator) -> Batch
     ids_BT = torch.zeros(len(given), width, dtype=torch.long)
     for row, encoded in zip(ids_BT, given, strict=True):
         row[: len(encoded)] = torch.from_numpy(encoded.row.input_ids.astype(np.int64))
-    labels = np.where(rng.random(len(given)) < (0.0 if rng.random() < 0.2 else 0.6), [e.record % 3 for e in given], -100)
+    labels = np.where(
+        rng.random(len(given)) < (0.0 if rng.random() < 0.2 else 0.6), [e.record % 3 for e in given], -100
+    )
     inputs = {"input_ids": ids_BT, "attention_mask": (ids_BT > 0).long()}
     counts = {"label": int((labels >= 0).sum())}
     return Batch(inputs, {"label": torch.from_numpy(labels)}, counts, np.arange(len(given)), int((ids_BT > 0).sum()))
@@ -91,7 +93,9 @@ def training(parallel: str, method: str, precision: str, folder: Path, ranks: Ra
     settings = Training(
         parallel=parallel, rate=1e-2, clip=0.5, steps=STEPS, accumulate=4, average=0.5, evaluate=2, precision=precision
     )
-    batches = Batches(data, collate, 0, tokens=40, examples=None, accumulate=4, parts=1, rank=ranks.rank, ranks=ranks.count)
+    batches = Batches(
+        data, collate, 0, tokens=40, examples=None, accumulate=4, parts=1, rank=ranks.rank, ranks=ranks.count
+    )
     given = {"precision": precision, "folder": folder, "fingerprint": "one", "seed": 0, "ranks": ranks}
     return TrainingRun(tuned.train(), batches, loss, settings, tuning, **given)
 
@@ -120,9 +124,9 @@ def trained(run: TrainingRun, stop: int | None = None) -> tuple[list[Any], dict[
 
 def subgroups(ranks: Ranks) -> Iterator[Ranks]:
     for size in SIZES:
-        group = dist.new_group(list(range(size)))
+        group, beside = (dist.new_group(list(range(size)), backend="gloo") for _ in range(2))
         if ranks.rank < size:
-            yield Ranks(ranks.rank, size, ranks.rank, group, dist.PrefixStore(f"of {size}", ranks.store))
+            yield Ranks(ranks.rank, size, ranks.rank, group, dist.PrefixStore(f"of {size}", ranks.store), beside)
 
 
 def work(out: Path, everyone: Ranks) -> None:

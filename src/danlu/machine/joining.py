@@ -96,7 +96,9 @@ def joined(seconds: float) -> Iterator[Ranks]:
     dist.init_process_group(
         backend, store=dist.PrefixStore("torch", store), rank=places.rank, world_size=places.count, timeout=LONG
     )
-    ranks = Ranks(places.rank, places.count, places.local, dist.group.WORLD, dist.PrefixStore("danlu", store))
+    beside = dist.new_group(backend="gloo", timeout=LONG)
+    told = dist.PrefixStore("danlu", store)
+    ranks = Ranks(places.rank, places.count, places.local, dist.group.WORLD, told, beside)
     if not ranks.first and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first one stops all, after a whole step
     heart = Heartbeat(store.clone(), places.rank, places.count)

@@ -39,6 +39,7 @@ class Ranks:
 
     - `rank`, `count`: which of how many it is; `local`: which of those on this machine.
     - `group`, `store`: torch's process group, and its store; None where it is alone.
+    - `beside`: a second group of the same processes, of gloo, for a thread of its own.
     """
 
     rank: int = 0
@@ -46,6 +47,7 @@ class Ranks:
     local: int = 0
     group: Any = None
     store: Any = None
+    beside: Any = None
     _calls: Iterator[int] = field(default_factory=partial(itertools.count, 1), repr=False)
 
     @property
@@ -178,7 +180,7 @@ def grouped(ranks: Ranks) -> Ranks:
     if not dist.is_initialized():
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
-    return replace(ranks, group=dist.group.WORLD)
+    return replace(ranks, group=dist.group.WORLD, beside=dist.new_group(backend="gloo"))
 
 
 def _verdict(facts: Mapping[str, str], rank: int, said: Mapping[str, Any]) -> str:

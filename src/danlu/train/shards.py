@@ -9,7 +9,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -28,7 +27,6 @@ from danlu.train.average import Average
 from danlu.train.checkpoint import STATE, Kept, State, damaged, newest, owned
 from danlu.train.layouts.sharded import ShardedParameters
 
-LONG = timedelta(days=1)
 VALUES = ("master", "average", "best")
 """Names of what lies as the parameters do, by their number; moments do, too, where they are no single numbers."""
 
@@ -39,8 +37,7 @@ class Shards:
     def __init__(self, folder: Path, parameters: ShardedParameters) -> None:
         """For parameters that are dealt out; all ranks make one."""
         self.folder, self.parameters, self.ranks = folder, parameters, parameters.ranks
-        members = dist.get_process_group_ranks(self.ranks.group)
-        self.group = dist.new_group(members, timeout=LONG, backend="gloo", use_local_synchronization=True)
+        self.group = self.ranks.beside
         self.mesh = DeviceMesh.from_group(self.group, "cpu")
         self._thread: Thread | None = None
         self._step = -1  # of the newest

@@ -76,7 +76,8 @@ class ShardedParameters(Parameters):
         for group in (None, *groups):
             for decays in (True, False):
                 self._share(group, groups, decays=decays)
-        self._left = 0
+        self._left = self._batches = 0
+        self._rounds = dtype != torch.float32
 
     def _share(self, group: Group | None, groups: Sequence[Group], *, decays: bool) -> None:
         own = [
@@ -110,7 +111,7 @@ class ShardedParameters(Parameters):
 
     def expect(self, batches: int) -> None:
         """Only after the last of them the gradients are summed over the ranks."""
-        self._left = batches
+        self._left = self._batches = batches
 
     def called(self, loss: Loss) -> Loss:
         """The loss, whose model is gathered block by block as it computes."""
@@ -126,6 +127,8 @@ class ShardedParameters(Parameters):
         self._left -= 1
         root: Any = self._whole
         root.set_requires_gradient_sync(self._left == 0)
+        if self._rounds and self._left == 0 and self._batches > 1:
+            self._fill()
         begun: list[tuple[Tensor, Tensor | None]] = [] if loss is None else [(loss, None)]
         if self._said is not None:
             begun.append((self._said, torch.zeros_like(self._said)))
@@ -133,6 +136,15 @@ class ShardedParameters(Parameters):
         if begun:
             torch.autograd.backward([value for value, _ in begun], [gradient for _, gradient in begun])
         return (None,) * len(moving)
+
+    def _fill(self) -> None:
+        """Zeros in float32, as earlier batches have left, for what none has reached: else torch would mix formats."""
+        root: Any = self._whole
+        for state in root._get_fsdp_state()._state_ctx.all_states:
+            for parameter in (each for group in state._fsdp_param_groups for each in group.fsdp_params):
+                if parameter.unsharded_accumulated_grad is None and parameter.sharded_param.requires_grad:
+                    where = parameter.sharded_param.device
+                    parameter.unsharded_accumulated_grad = torch.zeros(parameter._orig_size, device=where)
 
     def add(self, gradients: Sequence[Tensor | None], first: bool) -> None:
         """Nothing: they are added where they arise."""
