@@ -7,6 +7,7 @@ was; one whose machine is cut off closes nothing. The first rank looks at all, a
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -21,10 +22,12 @@ BROKEN = 6.0  # the same once a connection has failed
 class Heartbeat:
     """A thread that beats for this process and listens for others."""
 
-    def __init__(self, store: Any, rank: int, count: int) -> None:
+    def __init__(
+        self, store: Any, rank: int, count: int, period: float = PERIOD, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Begin to beat in `store`, a connection that nobody else uses."""
-        self.store, self.rank, self.count = store, rank, count
-        self._heard: dict[int, tuple[bytes, float]] = {}
+        self.store, self.rank, self.count, self.period, self._clock = store, rank, count, period, clock
+        self.heard: dict[int, tuple[bytes, float]] = {}
         self._store_gone = False
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
@@ -33,7 +36,7 @@ class Heartbeat:
     def stop(self) -> None:
         """Beat no more."""
         self._done.set()
-        self._thread.join(timeout=2 * PERIOD)
+        self._thread.join(timeout=2 * self.period)
 
     def lost(self) -> str:
         """Who has ended, in words; called once a connection has failed."""
@@ -42,12 +45,12 @@ class Heartbeat:
             found = self._silent(BROKEN)
             if found is not None:
                 return f"rank {found} has ended"
-            time.sleep(PERIOD / 4)
+            time.sleep(self.period / 4)
         return "another rank has ended"
 
     def _beat(self) -> None:
         number = 0
-        while not self._done.wait(PERIOD):
+        while not self._done.wait(self.period):
             number += 1
             try:
                 self.store.set(f"beat/{self.rank}", str(number))
@@ -65,20 +68,20 @@ class Heartbeat:
                 os._exit(ENDED)
 
     def _listen(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         for other in range(1, self.count) if self.rank == 0 else (0,):
             key = f"beat/{other}"
             if self.store.check([key]):
                 number = self.store.get(key)
-                if self._heard.get(other, (b"", 0.0))[0] != number:
-                    self._heard[other] = number, now
+                if self.heard.get(other, (b"", 0.0))[0] != number:
+                    self.heard[other] = number, now
 
     def _silent(self, seconds: float) -> int | None:
         """A rank that has beaten before, and not for so long."""
         if self._store_gone:
             return 0
-        now = time.monotonic()
-        silent = [other for other, (_, heard) in self._heard.items() if now - heard > seconds]
+        now = self._clock()
+        silent = [other for other, (_, heard) in self.heard.items() if now - heard > seconds]
         if silent:
             self._tell(silent[0])
             return silent[0]

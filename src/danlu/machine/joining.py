@@ -104,7 +104,7 @@ def joined(seconds: float) -> Iterator[Ranks]:
     heart = Heartbeat(store.clone(), places.rank, places.count)
     try:
         with ranks.meeting():
-            _refuse_missing_device(places, gpus)
+            refuse_missing_device(places, gpus)
         yield ranks
         _part(ranks)
         heart.stop()
@@ -197,7 +197,8 @@ def _wait_for_all(store: Any, places: Places, seconds: float) -> None:
         ) from None
 
 
-def _refuse_missing_device(places: Places, gpus: int) -> None:
+def refuse_missing_device(places: Places, gpus: int) -> None:
+    """Raise `Refusal` where a machine has GPUs, and none is left for this process."""
     if gpus and places.local >= gpus:
         raise Refusal(
             f"there is no GPU number {places.local} here, for this machine has {gpus}; start at most {gpus} processes "

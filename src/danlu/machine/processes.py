@@ -75,10 +75,10 @@ def _watched(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
             process.kill()
             process.wait()
         signal.signal(signal.SIGINT, before)
-    return _judged(ended)
+    return judged(ended)
 
 
-def _judged(ended: dict[int, int]) -> int:
+def judged(ended: dict[int, int]) -> int:
     """The exit status of all: that of the first that has ended for its own sake."""
     failed = {rank: status for rank, status in ended.items() if status}
     own = {rank: status for rank, status in failed.items() if status != ENDED}
