@@ -297,7 +297,8 @@ def _tell_plan(
     everything = parameters_of(model)
     begun = f", from step {run.state.step:,}" if run.state.step else ""
     if before is not None and before != run.ranks.count:
-        place.say(f"{place.name}: goes on with {run.ranks.count} ranks where {before} were before: other last digits")
+        now = "1 rank" if run.ranks.count == 1 else f"{run.ranks.count} ranks"
+        place.say(f"{place.name}: goes on with {now} where {before} were before: other last digits")
     if run.ranks.several:
         place.say(f"{place.name}: {shared(run)}")
     settings = run.settings
