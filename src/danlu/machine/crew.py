@@ -1,7 +1,7 @@
 """Threads of Python that each compute with one core.
 
 The cores then do not wait for each other after every small operation; in training, where Python itself takes
-more of the time, that may cost more than it gives (see `danlu.train.run.replicas_for`).
+more of the time, that may cost more than it gives (see `danlu.train.dealing.replicas_for`).
 """
 
 import ctypes

@@ -118,7 +118,7 @@ def folder_in_place(final: Path) -> Iterator[Path]:
         with full_disk_refused(final):
             temporary.mkdir()
             yield temporary
-            _sync_tree(temporary)
+            sync_tree(temporary)
         if final.exists():
             final.rename(replaced)
         temporary.rename(final)
@@ -213,7 +213,8 @@ def _means_full_disk(error: Exception, path: Path) -> bool:
     return shutil.disk_usage(folder).free < 2**16  # bytes: less than any file that we write
 
 
-def _sync_tree(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
+    """Make sure that all in a folder is on the disk."""
     for root, _, names in os.walk(folder):
         for name in names:
             _sync(Path(root) / name)

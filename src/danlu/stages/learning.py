@@ -29,9 +29,11 @@ from danlu.stages.ready import Learnt, rows_of, share_done, validated_on
 from danlu.stages.validating import askable, encoded_to_validate
 from danlu.task.task import Task
 from danlu.train.batches import Batches, Collate
+from danlu.train.dealing import replicas_for
 from danlu.train.events import Stopped
-from danlu.train.run import TrainingRun, Validation, replicas_for
+from danlu.train.run import TrainingRun
 from danlu.train.settings import Training
+from danlu.train.validation import Validation
 from danlu.tuning.method import Method
 
 LOG, LOGS = "log.jsonl", "logs"

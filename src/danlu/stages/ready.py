@@ -14,6 +14,7 @@ from danlu.bundle.manifest import served_by
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.machine.device import device
+from danlu.machine.ranks import ALONE, Ranks
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_training
 from danlu.model.heads import unwrapped
@@ -31,7 +32,7 @@ from danlu.task.task import Task
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource, fingerprint
 from danlu.train.batches import Batches, Collate
-from danlu.train.run import replicas_for
+from danlu.train.dealing import parts_for
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
 from danlu.tuning.roles import Roles
@@ -89,6 +90,7 @@ class Ready:
     - `model`: in the number format and with the kernels of the training; `precision`: resolved.
     - `roles`: the frozen networks that its loss reads, and that loss.
     - `memory`: what the model knows already and is to retain.
+    - `ranks`: the processes that share each step.
     """
 
     learnt: Learnt
@@ -101,6 +103,7 @@ class Ready:
     model: nn.Module
     roles: Roles
     memory: Memory = field(default_factory=Memory)
+    ranks: Ranks = ALONE
 
     def batches(self) -> Batches:
         """The batches of the training, in their order."""
@@ -119,7 +122,9 @@ class Ready:
             tokens=settings.batch_tokens,
             examples=settings.batch_examples,
             accumulate=settings.accumulate,
-            parts=1 if prepared.task.couples_rows else replicas_for(settings, device()),
+            parts=parts_for(settings, device(), self.ranks.count, whole=prepared.task.couples_rows),
+            rank=self.ranks.rank,
+            ranks=self.ranks.count,
             along=along,
             sizes=lambda rows: prepared.task.sizes(rows, prepared.tokenizer),
         )

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from danlu.machine.alone import alone_in, among_others_in, one_at_a_time
+from danlu.machine.ranks import ALONE, Ranks
 from danlu.recipe import lock as locks
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
-from danlu.stages import results
+from danlu.stages import results, together
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.stage import Place, Stage
 
@@ -98,6 +99,7 @@ def run(
     beside: bool = False,
     watch: "Callable[[str, Event], Leave | None]" = lambda _stage, _event: None,
     seeds: Mapping[str, int] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Run:
     """Run a recipe's stages in order, each in `root/<recipe>/<stage>`, and return where everything is.
 
@@ -107,7 +109,8 @@ def run(
     of this call that lie there: what bears the stages' own names stays as it is, as a search or a comparison needs;
     several processes may do so at once, and what two of them need is made by the first.
     `watch` is given the stage's name and each event of its training, and stops it by saying what is to be left.
-    `seeds`: of the stages that have another than the recipe's.
+    `seeds`: of the stages that have another than the recipe's. `ranks`: others that join where a stage is in parallel,
+    of which this is the first.
 
     Raises:
         Refusal: another process runs here, or what the stages themselves refuse.
@@ -136,6 +139,7 @@ def run(
                 language=recipe.language,
                 say=say,
                 watch=partial(watch, planned.name),
+                ranks=ranks if planned.stage.in_parallel else ALONE,
             )
             done.append(_beside_others(planned, place) if beside else _done(planned, place, beside=False))
             homes[planned.name] = done[-1].folder
@@ -193,6 +197,7 @@ def _done(planned: Planned, place: Place, *, beside: bool) -> Ran:
         (folder / results.BESIDE).touch()
     begun = time.monotonic()
     try:
+        together.call(planned.lock, replace(place, folder=folder))
         planned.stage.run(replace(place, folder=folder))
     except KeyboardInterrupt:
         standing = planned.stage.standing(folder)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import StringConstraints
 
+from danlu.machine.ranks import ALONE, Ranks
 from danlu.recipe.part import Part
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Place:
     - `inputs`: the folder of each stage it refers to, by that stage's name.
     - `fingerprint`: hash of the section, its inputs and danlu's version; the same one may resume.
     - `say`: prints one line for the person who watches.
+    - `ranks`: the processes that share the work of a stage that is `in_parallel`.
     - `watch`: looks at each event of a training, and may stop it; see `train/events.py`.
     """
 
@@ -35,6 +37,7 @@ class Place:
     language: str
     say: Callable[[str], None]
     watch: "Callable[[Event], Leave | None]" = lambda _event: None
+    ranks: Ranks = ALONE
 
     @property
     def name(self) -> str:
@@ -57,6 +60,11 @@ class Stage(Part):
 
         Called again after an interruption with the same fingerprint, it goes on from what it finds there.
         """
+
+    @property
+    def in_parallel(self) -> bool:
+        """Whether several processes run it together; else the first one does, and the others wait."""
+        return False
 
     def standing(self, folder: Path) -> str | None:
         """Where a run that was interrupted would go on, such as 'step 120'; None where it would begin anew."""

@@ -23,7 +23,8 @@ def keep_what_is_read(ready: Ready, validated: Sequence[Encoded]) -> None:
     method, prepared = ready.prepared.tuning, ready.prepared
     looks = bool(method.state(ready.model)) or type(method).after_step is not Method.after_step
     invents = prepared.task.invents_tokens or prepared.task.answers_by == "generate"
-    if looks or invents or not moves_alone(ready.settings, ready.precision):
+    dealt = ready.settings.parallel == "fsdp"  # whose sums over the ranks know no single rows
+    if dealt or looks or invents or not moves_alone(ready.settings, ready.precision):
         return
     special = [prepared.tokenizer.all_special_ids]
     keep_rows(ready.model, chain(special, tokens_read(ready.encoded), tokens_read(validated)))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from danlu.refusal import Refusal
 from danlu.train.checkpoint import step_of
+from danlu.train.checkpoints import Checkpoints
 from danlu.train.events import Returned
-from danlu.train.finite import REMEDY, all_finite
+from danlu.train.finite import REMEDY
 from danlu.train.guard import Standing
 from danlu.train.loop import Step
 
@@ -60,8 +61,9 @@ class Anchors:
 
 def lay_anchor(run: "TrainingRun") -> None:
     """Save what can be gone back to, where it is time to."""
-    if run.anchors and run.anchors.due(run.state.step) and all_finite(run.parameters.values()):
-        run.save(run.anchors.place(run.state.step))
+    anchors, step = run.anchors, run.state.step
+    if anchors and run.ranks.choice(anchors.due(step)) and run.sound():
+        run.save(anchors.place(step))
 
 
 def go_back(run: "TrainingRun", step: Step, why: str) -> Returned:
@@ -70,16 +72,19 @@ def go_back(run: "TrainingRun", step: Step, why: str) -> Returned:
     Raises:
         Refusal: there is nothing to go back to.
     """
-    place = run.anchors and run.anchors.before(step.number)
-    if not run.anchors or not place:
+    anchors = run.anchors
+    found = run.ranks.told(lambda: str((anchors and anchors.before(step.number)) or ""))
+    if not anchors or not found:
         raise Refusal(f"{why}; there is nothing to go back to in {run.folder / FOLDER}; {REMEDY}")
     run.optimizer.state.clear()  # what has begun to move since has no moments there
-    run.state = run.restored(place)
+    run.state = run.restored(Checkpoints(Path(found), run.parameters, run.ranks))
+    run.ranks.total([])  # all have read it before the first one removes any
     if run.scaler:
         run.scaler.scale, run.scaler.good = run.state.scale, run.state.good
     start, groups = run.state.step, step.number + 1 - run.state.step
     run.guard.returned(start, groups, Standing.read(run.state.guard))
-    run.anchors.forget_after(start)
+    if run.ranks.first:
+        anchors.forget_after(start)
     line = run.placed({"event": "rollback", "from": step.number, "left_out_batches": groups})
     told = f"{why}; back at step {start:,}, from where it goes on without the data of these {groups:,} steps"
     return Returned(line, told, start)

@@ -4,17 +4,19 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from queue import Empty, Full, Queue
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from danlu.machine.crew import compute_with
 from danlu.machine.seed import generator
 from danlu.text.batching.batch import Batch, Slice
 from danlu.text.batching.encoded import Encoded, Sizes, sizes_of
 from danlu.text.batching.reader import Reader
+from danlu.train.dealing import dealt
 
 Collate = Callable[[list[Encoded], int, np.random.Generator], Batch]
 
@@ -29,6 +31,7 @@ class Batches:
     - `parts`: how many replicas share a batch.
     - `along`: `collate` of the group of a number, where it changes along the training.
     - `sizes`: what each row costs once it is collated.
+    - `rank`, `ranks`: which of how many processes this is; the parts of a group are dealt out to them in turn.
     """
 
     encoded: Sequence[Encoded]
@@ -40,6 +43,8 @@ class Batches:
     parts: int
     along: Callable[[int], Collate] | None = None
     sizes: Callable[[Sequence[Encoded]], Sizes] = sizes_of
+    rank: int = 0
+    ranks: int = 1
 
     def an_epoch(self) -> int:
         """Groups in one pass over the data."""
@@ -91,16 +96,27 @@ class Batches:
     def _made(self, start: int, stop: int, device: torch.device) -> Iterator[list[Batch]]:
         for number in range(start, stop):
             pieces = self.reader.step(number, self.accumulate)
-            yield [batch for i, piece in enumerate(pieces) for batch in self.micro_batches(piece, (number, i), device)]
+            yield [*dealt(self._jobs(pieces, number, device), self.rank, self.ranks)]
 
     def micro_batches(self, piece: Slice, keys: tuple[int, int], device: torch.device) -> Iterator[Batch]:
         """A planned batch in as many parts as there are replicas; `keys` are the numbers of its group and within it."""
-        collate = self.along(keys[0]) if self.along else self.collate
+        for job in self._parts(piece, keys, device):
+            yield job()
+
+    def _jobs(self, pieces: Sequence[Slice], number: int, device: torch.device) -> list[Callable[[], Batch]]:
+        """What makes each batch of a group."""
+        return [job for i, piece in enumerate(pieces) for job in self._parts(piece, (number, i), device)]
+
+    def _parts(self, piece: Slice, keys: tuple[int, int], device: torch.device) -> Iterator[Callable[[], Batch]]:
         for part, examples in enumerate(np.array_split(piece.examples, self.parts)):
             if len(examples):
-                rng = generator(self.seed, "collate", *keys, part)
-                batch = collate([self.encoded[example] for example in examples], piece.width, rng)
-                yield replace(batch, examples=examples).to(device)
+                yield partial(self._part, examples, piece.width, (*keys, part), device)
+
+    def _part(self, examples: NDArray[np.int64], width: int, keys: tuple[int, ...], device: torch.device) -> Batch:
+        rng = generator(self.seed, "collate", *keys)
+        collate = self.along(keys[0]) if self.along else self.collate
+        batch = collate([self.encoded[example] for example in examples], width, rng)
+        return replace(batch, examples=examples).to(device)
 
 
 def _next(ready: Queue[list[Batch] | BaseException], thread: threading.Thread) -> list[Batch] | BaseException:

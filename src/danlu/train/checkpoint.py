@@ -37,6 +37,7 @@ class State:
     - `best`: the best validation score, and `best_step` where it was reached; `stale`: validations since.
     - `scale`, `good`: of the float16 loss scaler.
     - `threads`, `replicas`: sums depend on them in their last bits.
+    - `ranks`: how many processes shared each step; with another number it goes on, with other last digits.
     - `precision`: what `auto` was measured to be; another measurement may say otherwise.
     - `guard`: see `danlu.train.guard.Standing`.
     - `best_values`, `best_method`: parameters and the method's own tensors there, none where the present ones are it.
@@ -46,6 +47,7 @@ class State:
     threads: int
     replicas: int
     precision: str
+    ranks: int = 1
     step: int = 0
     best: float | None = None
     best_step: int = 0
@@ -91,21 +93,10 @@ def restore(
     Raises:
         Refusal: it belongs to another recipe or data, was made with another number of threads, or is damaged.
     """
-    path = _newest(folder)
+    path = newest(folder)
     if path is None:
         return state
-    plain = _plain(path)
-    if plain["fingerprint"] != state.fingerprint:
-        raise Refusal(
-            f"{path}: this checkpoint belongs to a run with another recipe, other data or another version; "
-            "remove the folder to start anew, or put the recipe back as it was"
-        )
-    if (plain["threads"], plain["replicas"]) != (state.threads, state.replicas):
-        raise Refusal(
-            f"{path}: this checkpoint was made with {plain['threads']} threads in {plain['replicas']} replicas and "
-            f"this machine has {state.threads} in {state.replicas}, which gives other last digits; "
-            f"set OMP_NUM_THREADS={plain['threads']}, or remove the folder to start anew"
-        )
+    plain = owned(path, state)
     try:
         with safe_open(path / TENSORS, "pt") as opened:
             kept = _Stored(opened)
@@ -120,23 +111,52 @@ def restore(
                 best_method={name: kept[f"best_method.{name}"] for name in (method if best else ())},
             )
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
+
+
+def owned(path: Path, state: State) -> dict[str, Any]:
+    """What a checkpoint says beside its tensors, for a training that is at `state` without it.
+
+    Raises:
+        Refusal: it belongs to another one, or was made with another number of threads.
+    """
+    plain = _plain(path)
+    if plain["fingerprint"] != state.fingerprint:
+        raise Refusal(
+            f"{path}: this checkpoint belongs to a run with another recipe, other data or another version; "
+            "remove the folder to start anew, or put the recipe back as it was"
+        )
+    among = plain.get("ranks", 1)
+    if among == state.ranks and (plain["threads"], plain["replicas"]) != (state.threads, state.replicas):
+        raise Refusal(
+            f"{path}: this checkpoint was made with {plain['threads']} threads in {plain['replicas']} replicas and "
+            f"this machine has {state.threads} in {state.replicas}, which gives other last digits; "
+            f"set OMP_NUM_THREADS={plain['threads']}, or remove the folder to start anew"
+        )
+    return plain | {name: getattr(state, name) for name in ("threads", "replicas", "ranks")}
 
 
 def precision_of(folder: Path) -> str | None:
     """The number format of the newest checkpoint in `folder`; None without one. Raises `Refusal` if it is damaged."""
-    path = _newest(folder)
+    path = newest(folder)
     return None if path is None else str(_plain(path)["precision"])
+
+
+def ranks_of(folder: Path) -> int | None:
+    """How many ranks have made the newest checkpoint in `folder`; None without one."""
+    path = newest(folder)
+    return None if path is None else int(_plain(path).get("ranks", 1))
 
 
 def step_of(folder: Path) -> int | None:
     """The step of the newest checkpoint in `folder`; None without one."""
-    path = _newest(folder)
+    path = newest(folder)
     number = "" if path is None else path.name.removeprefix("step-")
     return int(number) if number.isdecimal() else None
 
 
-def _newest(folder: Path) -> Path | None:
+def newest(folder: Path) -> Path | None:
+    """The newest checkpoint in `folder`."""
     return max((path for path in folder.glob("step-*") if path.is_dir()), default=None)
 
 
@@ -145,11 +165,12 @@ def _plain(path: Path) -> dict[str, Any]:
         plain: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
         State(**plain)
     except (OSError, ValueError, TypeError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     return plain
 
 
-def _damaged(path: Path, error: Exception) -> Refusal:
+def damaged(path: Path, error: Exception) -> Refusal:
+    """What to say of a checkpoint that cannot be read."""
     return Refusal(f"{path}: this checkpoint is damaged ({first_line(error)}); remove the folder to start anew")
 
 

@@ -41,14 +41,16 @@ def all_finite(values: Iterable[Tensor]) -> bool:
 class BadBatches:
     """Writes batches aside that no step can be taken with, and counts how many there were in a row."""
 
-    def __init__(self, folder: Path, spell: Spell | None) -> None:
-        """Into `folder`, with the text of rows where there is something that spells them."""
-        self.folder, self._spell = folder / FOLDER, spell
+    def __init__(self, folder: Path, spell: Spell | None, rank: int = 0) -> None:
+        """Into `folder`, with the text of rows where there is something that spells them; each `rank` its own."""
+        self.folder, self._spell, self._rank = folder / FOLDER, spell, rank
 
     def write(self, step: int, group: Sequence[Batch], loss: float, norm: float) -> Path | None:
         """Write the batches of a step as json, unless enough of them are written already; the file, if there is one."""
-        path = self.folder / f"step-{step:08d}.json"
-        if not path.exists() and len([*self.folder.glob("step-*.json")]) >= FILES:
+        rank = f"-rank-{self._rank}" if self._rank else ""
+        path = self.folder / f"step-{step:08d}{rank}.json"
+        others = [other for other in self.folder.glob("step-*.json") if ("rank" in other.stem) == bool(rank)]
+        if not path.exists() and len(others) >= FILES:
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
         told = {

@@ -1,16 +1,14 @@
 """Watches over a training: steps that are not finite, loss spikes, and when to go back for them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from torch import Tensor
-
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
-from danlu.train.finite import REMEDY, BadBatches, all_finite
+from danlu.train.finite import REMEDY, BadBatches
 from danlu.train.loop import Step
 from danlu.train.settings import Training
 from danlu.train.spikes import FEWEST, WINDOW, threshold
@@ -71,8 +69,8 @@ class Guard:
         """Hear of a step that is not taken; see `danlu.train.loop.steps`."""
         self._written, self._counts = self.batches.write(number, group, loss, norm), True
 
-    def looked_at(self, step: Step, weights: Iterable[Tensor]) -> Notice | None:
-        """What is to be told of a step, `weights` being those after it.
+    def looked_at(self, step: Step, sound: Callable[[], bool]) -> Notice | None:
+        """What is to be told of a step; `sound` says whether the weights after it are finite numbers.
 
         Raises:
             Refusal: the training cannot go on, nor go back.
@@ -85,7 +83,7 @@ class Guard:
         if not counts:  # float16 has overflowed, which is ordinary
             return None
         self.standing.bad += 1
-        return self._left_out(step, sound=all_finite(weights))
+        return self._left_out(step, sound=sound())
 
     def returned(self, step: int, groups: int, then: Standing) -> None:
         """The training has gone back to what it was `then`, and leaves out so many groups of data."""

@@ -20,7 +20,7 @@ def line(run: "TrainingRun", recent: Sequence[Step]) -> dict[str, Any]:
     width = float(run.batches.reader.sizes.widths[:1000].mean())
     speed = tokens / max(seconds, 1e-9)
     operations = speed * flops_a_token(run.model, width)
-    run.limit.beside(seconds, operations)
+    run.limit.beside(seconds, operations / run.ranks.count)
     losses = recent[-1].losses
     alone = sum(not name.startswith(LOGGED) for name in losses) == 1  # then it is the loss
     return run.placed(
@@ -34,9 +34,9 @@ def line(run: "TrainingRun", recent: Sequence[Step]) -> dict[str, Any]:
             "rate": recent[-1].rate,
             "gradient_norm": _mean([step.gradient_norm for step in recent]),
             "tokens_per_second": round(speed, 1),
-            "share_of_limit": round(operations / run.limit.best, 4),
-            "limit": round(run.limit.best, -6),
-            "limit_in_the_middle": round(run.limit.middle, -6),
+            "share_of_limit": round(operations / run.limit.best / run.ranks.count, 4),
+            "limit": round(run.limit.best * run.ranks.count, -6),
+            "limit_in_the_middle": round(run.limit.middle * run.ranks.count, -6),
             "attention": round(attention_share(run.model, width), 4),
             **shares(recent),
             "seconds": round(seconds, 4),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from danlu.machine.crew import Crew
+from danlu.machine.ranks import ALONE, Ranks
 from danlu.model.dropout import seed_dropout
 from danlu.text.batching.batch import LOGGED, Batch
 from danlu.train.fair import FairCores, Gradients, shape_of
@@ -82,31 +83,34 @@ def steps(
     seed: int = 0,
     scaler: Scaler | None = None,
     not_finite: NotFinite = refused,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Step]:
     """Train one optimizer step for each group of micro-batches and yield what happened.
 
     Micro-batches go to the replicas in turn, which compute side by side; their gradients are summed in
     float32 in a fixed order, and each objective is divided by its own count in the whole group, so that splitting a
-    batch changes nothing. A step whose loss or gradient is not finite is left out, and `not_finite` hears of it unless
-    float16 has overflowed, which a lower scale mends.
+    batch changes nothing, nor that other `ranks` compute a share of it. A step whose loss or gradient is not finite is
+    left out, and `not_finite` hears of it unless float16 has overflowed, which a lower scale mends.
     """
     device = next(replicas[0].parameters()).device
     crew, alone = Crew(len(replicas)), len(replicas) == 1
-    fair = FairCores(torch.get_num_threads() if alone and device.type == "cpu" else 1)
+    fair = FairCores(torch.get_num_threads() if alone and parameters.complete and device.type == "cpu" else 1)
     trained = [[p for p in replica.parameters() if p.requires_grad] for replica in replicas]
     try:
         for number, group in enumerate(waited := Waited(groups), start):
             begin = time.perf_counter()
-            counts = {name: sum(batch.counts[name] for batch in group) or 1 for name in group[0].counts}
+            counts, tokens = _counted(group, ranks)
             divisors = {name: count / (scaler.scale if scaler else 1.0) for name, count in counts.items()}
             totals = dict.fromkeys(counts, 0.0)
             where = parameters.begin(number)
-            moving = [[own[place] for place in where] for own in trained]
+            parameters.expect(len(group))
+            deriving = [partial(parameters.derived, moving=[own[place] for place in where]) for own in trained]
+            keys = [(seed, number, ranks.place(i)) for i in range(len(group))]
             for first in range(0, len(group), len(replicas)):
                 jobs = [
-                    partial(_gradients, replica, batch, loss, divisors, own, (seed, number, first + i), scaler, alone)
-                    for i, (replica, own, batch) in enumerate(
-                        zip(replicas, moving, group[first : first + len(replicas)], strict=False)
+                    partial(_gradients, replica, batch, loss, divisors, derived, key, scaler, alone)
+                    for replica, batch, derived, key in zip(
+                        replicas, group[first:], deriving, keys[first:], strict=False
                     )
                 ]
                 shape = (len(where), shape_of(sorted(group[first].inputs.items())))
@@ -117,6 +121,9 @@ def steps(
                     with fair.exactly():
                         parameters.add(gradients, first=first + i == 0)
             computed = time.perf_counter()
+            parameters.together(ranks)
+            *summed, padded = ranks.total([*totals.values(), places(group)])
+            totals = dict(zip(totals, summed, strict=True))
             norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
             losses = {name: total / counts[name] for name, total in totals.items()}
             together = sum(value for name, value in losses.items() if not name.startswith(LOGGED))
@@ -128,11 +135,19 @@ def steps(
                 _update(parameters, optimizer, norm, clip, used, scaler, fair)
             if scaler:
                 scaler.update(finite)
-            tokens, end = sum(batch.tokens for batch in group), time.perf_counter()
-            spent = Spent(waited.seconds, end - computed, places(group))
+            end = time.perf_counter()
+            spent = Spent(waited.seconds, end - computed, int(padded))
             yield Step(number, together, losses, used, norm, tokens, end - begin, spent, taken=finite)
     finally:
         crew.close()
+
+
+def _counted(group: Sequence[Batch], ranks: Ranks) -> tuple[dict[str, float], int]:
+    """How much of each objective counts in a step, and its tokens, on all ranks together."""
+    tokens = sum(batch.tokens for batch in group)
+    counts = {name: sum(batch.counts[name] for batch in group) for name in group[0].counts}
+    *sums, together = ranks.total([*counts.values(), tokens])
+    return {name: count or 1 for name, count in zip(counts, sums, strict=True)}, int(together)
 
 
 def _gradients(
@@ -140,7 +155,7 @@ def _gradients(
     batch: Batch,
     loss: Loss,
     divisors: dict[str, float],
-    moving: list[nn.Parameter],
+    derived: Callable[[Tensor | None], tuple[Tensor | None, ...]],
     keys: tuple[int, int, int],
     scaler: Scaler | None,
     alone: bool,
@@ -153,9 +168,7 @@ def _gradients(
         sums = loss(replica, batch)
     totals = {name: float(value.detach()) for name, value in sums.items()}
     learnt = [value / divisors[name] for name, value in sums.items() if value.requires_grad]
-    if not learnt or not moving:
-        return totals, (None,) * len(moving)
-    return totals, torch.autograd.grad(reduce(add, learnt), moving, allow_unused=True)
+    return totals, derived(reduce(add, learnt) if learnt else None)
 
 
 def _update(

@@ -5,14 +5,19 @@ that is done value by value (averages, copies, checkpoints) needs no more than `
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from danlu.machine.ranks import Ranks
 from danlu.tuning.group import Group
+
+Loss = Callable[[nn.Module, Any], dict[str, Tensor]]
 
 CHUNK = 2**20  # values that are swapped at a time, so that no third copy is needed
 
@@ -39,6 +44,9 @@ class Parameters(ABC):
 
     `named` has them under their names, in the order of the model; `shares` is what an optimizer steps.
     """
+
+    complete: ClassVar[bool] = True
+    """Whether each rank holds all of them; else a part, which only all ranks together can compute with."""
 
     named: list[tuple[str, nn.Parameter]]
     shares: list[Share]
@@ -79,6 +87,35 @@ class Parameters(ABC):
         """The gradients of `values`, laid out alike; zero where nothing moves."""
         values = [tensor for share in self.shares for tensor in share.tensors]
         return [torch.zeros_like(value) if value.grad is None else value.grad for value in values]
+
+    def expect(self, batches: int) -> None:  # noqa: B027 - most layouts need not know
+        """Learn how many micro-batches the step has that has begun."""
+
+    def derived(self, loss: Tensor | None, moving: Sequence[nn.Parameter]) -> tuple[Tensor | None, ...]:
+        """The gradients of what moves, `moving` of a replica, for the loss of one micro-batch; None: it is constant."""
+        if loss is None or not moving:
+            return (None,) * len(moving)
+        return torch.autograd.grad(loss, moving, allow_unused=True)
+
+    def trained(self, model: nn.Module) -> nn.Module:
+        """What learns where these are the parameters of `model`."""
+        return model
+
+    def called(self, loss: Loss) -> Loss:
+        """The loss of a model whose parameters lie like this."""
+        return loss
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Within the block, which all ranks enter, each of them can compute with the model by itself."""
+        yield
+
+    def together(self, ranks: Ranks) -> None:
+        """Sum the gradients of what moves over the ranks; each has the same afterwards."""
+        for share in self.shares:
+            for tensor in share.tensors:
+                if ranks.several and share.factor and tensor.grad is not None:
+                    ranks.add(tensor.grad)
 
     def step(self, optimizer: Optimizer, rate: float) -> None:
         """Let `optimizer`, made of `shares` in their order, move what moves; `publish` is to follow."""
@@ -140,5 +177,6 @@ class Parameters(ABC):
 
 def storage_bytes(tensors: Iterable[Tensor]) -> int:
     """Bytes that tensors hold together; what several of them share counts once."""
-    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+    parts = [getattr(tensor, "_local_tensor", tensor) for tensor in tensors]  # of a distributed one what is here
+    storages = {part.untyped_storage().data_ptr(): part.untyped_storage().nbytes() for part in parts}
     return sum(storages.values())

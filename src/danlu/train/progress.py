@@ -17,9 +17,9 @@ QUIET_SECONDS = 30.0
 class TrainingBar:
     """Loss, rate, tokens a second, share of the machine's limit with the median of its measurements, and time left."""
 
-    def __init__(self, name: str, total: int, start: int) -> None:
-        """A bar of `total` steps that stands at `start`."""
-        self.name, self.total, self.start = name, total, start
+    def __init__(self, name: str, total: int, start: int, *, shown: bool = True) -> None:
+        """A bar of `total` steps that stands at `start`; unless it is `shown`, nothing is said at all."""
+        self.name, self.total, self.start, self.shown = name, total, start, shown
         self._begun = self._said = time.monotonic()
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -29,13 +29,13 @@ class TrainingBar:
             TimeRemainingColumn(),
             console=console(goes_on=True, stderr=True),
             transient=True,
-            disable=not sys.stderr.isatty(),
+            disable=not (shown and sys.stderr.isatty()),
         )
         self._task = self._progress.add_task(name, total=total, completed=start, numbers="")
 
     def show(self, event: Event) -> None:
         """Show the newest numbers, where an event has some."""
-        if not isinstance(event, Reported):
+        if not (self.shown and isinstance(event, Reported)):
             return
         numbers = event.line
         step = numbers["step"]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from danlu.machine.ranks import ALONE, Ranks
 from danlu.recipe.part import find
 from danlu.train.events import Event, Noticed, Reported, Returned, Validated
 from danlu.train.recorder import Recorder, Writer
@@ -13,12 +14,16 @@ ALWAYS = ("jsonl",)
 
 
 @contextmanager
-def recorded(folder: Path, step: int, more: Iterable[Recorder]) -> Iterator[Callable[[Event], None]]:
+def recorded(
+    folder: Path, step: int, more: Iterable[Recorder], ranks: Ranks = ALONE
+) -> Iterator[Callable[[Event], None]]:
     """Within the block the recorders are open; gives what writes down the lines among the events that it is told.
 
     They go on after `step` with what an interrupted training has left; likewise where it goes back to an earlier step.
+    Of several ranks the first writes.
     """
     recorders = [*(find(Recorder, kind)() for kind in ALWAYS), *more]  # type: ignore[type-abstract]
+    recorders = recorders if ranks.first else []
     with ExitStack() as stack:
         writers = list[Writer]()
 

@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,18 @@ from torch import Tensor, nn
 
 from danlu.machine.interrupt import noted_interrupts
 from danlu.machine.limit import limit_of
+from danlu.machine.ranks import ALONE, Ranks
 from danlu.model.fast import DTYPES
 from danlu.model.replica import replica
 from danlu.model.source import Say, unsaid
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import LOGGED, Batch
-from danlu.train import checkpoint
 from danlu.train.anchors import Anchors, go_back, lay_anchor
 from danlu.train.average import Average
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import State
+from danlu.train.checkpoints import Checkpoints
+from danlu.train.dealing import counting, dealt_out
 from danlu.train.events import (
     Best,
     Ended,
@@ -43,26 +45,15 @@ from danlu.train.fitting import memory_refused, refuse_too_few
 from danlu.train.guard import Guard, Standing
 from danlu.train.lines import line
 from danlu.train.loop import Loss, Scaler, Step, steps
-from danlu.train.optimizer import build_optimizer, lay_out
+from danlu.train.optimizer import build_optimizer
 from danlu.train.progress import TrainingBar
 from danlu.train.recording import recorded
 from danlu.train.settings import Training
+from danlu.train.validation import Validation
 from danlu.tuning.method import Method
 
+LEAVES: tuple[Leave | None, ...] = (None, "checkpoint", "best")
 EVERY, LINES = 10, 20  # steps between two lines of the log; a short training has about so many lines
-
-
-@dataclass(frozen=True)
-class Validation:
-    """How the model is looked at while it trains: `measure` gives metrics, `metric` chooses the best.
-
-    `lost` says of metrics why a model that has them is not wanted, however good; the training then ends.
-    """
-
-    measure: Callable[[], dict[str, float]]
-    metric: str
-    higher_is_better: bool
-    lost: Callable[[dict[str, float]], str | None] = lambda _measured: None
 
 
 class TrainingRun:
@@ -84,24 +75,31 @@ class TrainingRun:
         fingerprint: str,
         seed: int,
         spell: Spell | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         """Lay out the parameters and take over the newest checkpoint; `method` has been applied to `model`.
 
-        `spell` turns token numbers into text, for batches that no step can be taken with.
+        `spell` turns token numbers into text, for batches that no step can be taken with. With several `ranks` the
+        steps are theirs together; the first one validates, records and saves.
         """
+        self.ranks = ranks
         self.model, self.batches, self.loss, self.settings, self.method = model, batches, loss, settings, method
         self.folder, self.precision, self.seed = folder, precision, seed
         refuse_too_few(batches)
         self.steps_an_epoch = batches.an_epoch()
         self.total = settings.total_steps(self.steps_an_epoch)
-        self.parameters = lay_out(settings.optimizer, model, method.groups(model, self.total))
-        self.weights = self.parameters.by_name(self.parameters.values())
+        groups = method.groups(model, self.total)
+        self.parameters = dealt_out(settings, model, groups, method, ranks)
+        if ranks.several and self.parameters.complete:
+            self.parameters.restore([ranks.follow(value) for value in self.parameters.values()])
+        self.weights = self.parameters.by_name(self.parameters.values()) if self.parameters.complete else {}
         self.optimizer = build_optimizer(settings.optimizer, self.parameters, rate=settings.rate, **settings.moves())
         self.average = Average(self.parameters, settings.average)
-        self.fresh = State(fingerprint, torch.get_num_threads(), batches.parts, precision)
-        self.state = self.restored(folder / "checkpoints")
+        self.fresh = State(fingerprint, torch.get_num_threads(), batches.parts, precision, ranks.count)
+        self.checkpoints = Checkpoints(folder / "checkpoints", self.parameters, ranks)
+        self.state = self.restored(self.checkpoints)
         self.scaler = Scaler(self.state.scale, self.state.good) if precision == "float16" else None
-        self.guard = Guard(settings, BadBatches(folder, spell), Standing.read(self.state.guard))
+        self.guard = Guard(settings, BadBatches(folder, spell, ranks.rank), Standing.read(self.state.guard))
         self.anchors = Anchors(folder, settings.rollback_steps or 100) if settings.rollback else None
         self.limit = limit_of(DTYPES[precision])
         self._leave: Leave | None = None
@@ -116,8 +114,8 @@ class TrainingRun:
             Stopped: `watch` wanted a checkpoint and no more.
         """
         with (
-            recorded(self.folder, self.state.step, self.settings.recorders) as record,
-            TrainingBar(name, self.total, self.state.step) as bar,
+            recorded(self.folder, self.state.step, self.settings.recorders, self.ranks) as record,
+            TrainingBar(name, self.total, self.state.step, shown=self.ranks.first) as bar,
             noted_interrupts() as interrupted,
             closing(self.events(validation)) as events,
             memory_refused(name),
@@ -145,7 +143,7 @@ class TrainingRun:
         saved, recent = time.monotonic(), list[Step]()
         with closing(self._steps_and_returns()) as taken:
             for step in taken:
-                notice = self.guard.looked_at(step, self.parameters.values())
+                notice = self.guard.looked_at(step, self.sound)
                 if notice and notice.returns:
                     yield go_back(self, step, notice.told)
                     yield self.save()
@@ -167,15 +165,22 @@ class TrainingRun:
                     yield Validated(self._validate(validation, last), self.state.stale)
                     if self._enough():
                         break
-                if self._leave or time.monotonic() - saved > self.settings.checkpoint_seconds:
-                    if all_finite(self.parameters.values()):  # or else the one before is worth more
+                due = time.monotonic() - saved > self.settings.checkpoint_seconds
+                if self._agreed_to_leave() or self.ranks.choice(due):
+                    if self.sound():  # or else the one before is worth more
                         yield self.save()
                     saved = time.monotonic()
                 lay_anchor(self)
-                if self._leave:
+                if self._agreed_to_leave():
                     break
+        self.checkpoints.finish()
         if self._leave != "checkpoint" or self._enough():
             yield Ended(self._best())
+
+    def _agreed_to_leave(self) -> Leave | None:
+        """What is to be left, as whoever watches the first rank has said."""
+        self._leave = LEAVES[self.ranks.choice(LEAVES.index(self._leave))]
+        return self._leave
 
     def stop(self, leave: Leave) -> None:
         """End after the step that is under way; a checkpoint is saved, from which the same training goes on."""
@@ -199,13 +204,15 @@ class TrainingRun:
 
     def _steps(self) -> Generator[Step]:
         start, offset = self.state.step, self.guard.standing.offset
-        replicas = [self.model, *(replica(self.model) for _ in range(self.batches.parts - 1))]
-        device = next(self.model.parameters()).device
+        others = 0 if self.ranks.several else self.batches.parts - 1
+        trained = self.parameters.trained(self.model)
+        replicas = [trained, *(replica(trained) for _ in range(others))]
+        device = next(trained.parameters()).device
         with closing(self.batches.groups(start + offset, self.total + offset, device)) as groups:
             yield from steps(
                 replicas,
                 groups,
-                self._penalised,
+                self.parameters.called(self._penalised),
                 self.optimizer,
                 self.parameters,
                 rate=self._rate,
@@ -214,12 +221,17 @@ class TrainingRun:
                 seed=self.seed,
                 scaler=self.scaler,
                 not_finite=self.guard.not_finite,
+                ranks=self.ranks,
             )
 
-    def restored(self, folder: Path) -> State:
-        """Take over the newest checkpoint in a folder, and how it stood there."""
+    def restored(self, checkpoints: Checkpoints) -> State:
+        """Take over the newest checkpoint of these, and how it stood there."""
         method = self.method.state(self.model)
-        return checkpoint.restore(folder, replace(self.fresh), self.parameters, self.optimizer, self.average, method)
+        return checkpoints.restore(replace(self.fresh), self.optimizer, self.average, method)
+
+    def sound(self) -> bool:
+        """Whether all weights are finite numbers, on every rank."""
+        return not self.ranks.total([float(not all_finite(self.parameters.values()))])[0]
 
     def placed(self, line: dict[str, Any]) -> dict[str, Any]:
         """A line of the log with where it stands."""
@@ -242,7 +254,7 @@ class TrainingRun:
         if penalty is not None:
             first = next(name for name in sums if not name.startswith(LOGGED))
             sums[first] = sums[first] + penalty * batch.counts[first]
-        return sums
+        return counting(sums, batch)
 
     def _enough(self) -> bool:
         """Whether no further step would be taken, however many are left."""
@@ -256,9 +268,8 @@ class TrainingRun:
         return self.settings.evaluate or self.steps_an_epoch
 
     def _validate(self, validation: Validation, last: bool) -> dict[str, object]:
-        with self.average.in_force():
-            measured = validation.measure()
-            self.lost = validation.lost(measured)
+        with self.average.in_force(), self.parameters.gathered():
+            measured, self.lost = self.ranks.told(validation.looked_at)
             score = measured[validation.metric]
             best = self.state.best
             better = best is None or (score > best if validation.higher_is_better else score < best)
@@ -280,9 +291,8 @@ class TrainingRun:
         if self.scaler:
             self.state.scale, self.state.good = self.scaler.scale, self.scaler.good
         self.state.guard = self.guard.standing.to_plain()
-        method = self.method.state(self.model)
-        place = folder or self.folder / "checkpoints"
-        checkpoint.save(place, self.state, self.parameters, self.optimizer, self.average, method)
+        place = Checkpoints(folder, self.parameters, self.ranks) if folder else self.checkpoints
+        place.save(self.state, self.optimizer, self.average, self.method.state(self.model))
         return Saved(self.state.step)
 
     def _best(self) -> Best:
@@ -291,17 +301,8 @@ class TrainingRun:
         method = self.state.best_method if kept else self.method.state(self.model)
         step = self.state.best_step if kept else self.state.step
         left_out = tuple(self.guard.standing.left_out)
-        if not all_finite(values):
+        if not self.sound():
             raise Refusal(f"step {step:,}: the weights are no finite numbers any more; {REMEDY}")
-        if self.anchors and not self.stopped:
+        if self.anchors and not self.stopped and self.ranks.first:
             self.anchors.remove()
         return Best(self.parameters.by_name(values), method, step, self.state.best, left_out)
-
-
-def replicas_for(settings: Training, device: torch.device) -> int:
-    """How many replicas share a batch: on a CPU as many as the settings say, on an accelerator one.
-
-    One replica on two cores was faster than two of one core each: 24,200 tokens/s against 21,900 with 2,048
-    tokens a step, 21,800 against 16,000 with 1,024 (2 layers of 256, 2026-11).
-    """
-    return settings.threads if device.type == "cpu" else 1

@@ -10,6 +10,7 @@ from danlu.train.optimizer import OptimizerName
 from danlu.train.recorder import Recorder
 from danlu.train.schedule import Schedule, rate_factor
 
+Parallel = Literal["ddp", "fsdp"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -44,6 +45,10 @@ class Training(Part):
     threads: int = Field(default=1, ge=1, le=MOST, description="replicas that share each batch side by side on a CPU")
     recompute: bool = Field(
         default=False, description="compute layers anew on the way back, so that larger batches fit into memory"
+    )
+    parallel: Parallel | None = Field(
+        default=None,
+        description="processes that share each step (danlu run --processes N): ddp: each has the model, fsdp: a part",
     )
     average: float = Field(default=0.0, ge=0, lt=1, description="decay of averaged weights; 0: no averaging")
     evaluate: int | None = Field(default=None, ge=1, description="steps between validations; None: once an epoch")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from danlu.machine.ranks import Ranks
 from danlu.train.parameters import Parameters, Share
 from danlu.tuning.group import Group
 
@@ -124,6 +125,12 @@ class Stored(Parameters):
             part.zero_() if filled is None else part.index_fill_(0, filled, 0.0)
         self._filled_rows[position] = rows if first or filled is None else torch.cat([filled, rows])
         part.index_add_(0, rows, values)
+
+    def together(self, ranks: Ranks) -> None:
+        """Sum the gradients over the ranks, as a few flat tensors."""
+        super().together(ranks)
+        if ranks.several:
+            self._filled_rows.clear()  # other ranks have read other rows
 
     def norm(self) -> Tensor:
         """Euclidean norm of all gradients of what moves."""

@@ -75,6 +75,12 @@ class Continual(Stage):
             )
         return self
 
+    @model_validator(mode="after")
+    def _is_one_process(self) -> Self:
+        if any(train.parallel for train in (self.train, *(each.train or self.train for each in self.tasks.values()))):
+            raise ValueError("'parallel' has no effect here, for tasks in turn are learnt by one process; leave it out")
+        return self
+
     def named(self) -> dict[str, Remedy]:
         """The remedies under the names of their rows: their kinds, those of one kind numbered."""
         found: dict[str, Remedy] = {}

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -25,27 +25,27 @@ from danlu.model.heads import unwrapped
 from danlu.model.kernels import keep_choices
 from danlu.model.own import inside, put_in, taken_out
 from danlu.model.positions import longest_row
-from danlu.model.source import Say, Source
+from danlu.model.source import Source
 from danlu.model.word_rows import word_rows
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.learners import learners_for, leave_learners, with_learners
 from danlu.stages.left import leave
+from danlu.stages.losses import say_losses
 from danlu.stages.ready import (
     Prepared,
     Ready,
-    can_split,
     fitted,
     learnt_from,
     network,
     roles_for,
     rows_of,
-    seen_of,
     source_at,
     tokenizer_for,
     validated_on,
 )
 from danlu.stages.retaining import Retained, retaining
+from danlu.stages.sharing import facts_of, refuse_needless, shared
 from danlu.stages.size import NAME as SIZE
 from danlu.stages.size import flops, work_of
 from danlu.stages.sizing import sized
@@ -56,15 +56,15 @@ from danlu.stages.validating import askable, encoded_to_validate
 from danlu.stages.vocabulary import keep_what_is_read, put_into
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
-from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.train.batches import Batches
-from danlu.train.checkpoint import precision_of, step_of
+from danlu.train.checkpoint import precision_of, ranks_of, step_of
 from danlu.train.counts import count_parameters, size_to_plain
 from danlu.train.events import Best, Stopped
 from danlu.train.held import bytes_a_parameter
-from danlu.train.run import TrainingRun, Validation
+from danlu.train.run import TrainingRun
 from danlu.train.settings import Training
+from danlu.train.validation import Validation
 from danlu.tuning.features import cached_trunk
 from danlu.tuning.method import Method
 from danlu.tuning.methods.full import Full
@@ -110,10 +110,18 @@ class Train(Stage):
 
     def run(self, place: Place) -> None:
         """Train, or go on with an interrupted training, and leave `log.jsonl` and `bundle`."""
-        _remove_leftovers(place.folder)
-        ready = self.ready(place)
-        run = self.restored(ready, place)
-        _tell_plan(place, run, ready)
+        ranks = place.ranks
+        if ranks.first:
+            _remove_leftovers(place.folder)
+        before = ranks_of(place.folder / "checkpoints")
+        with ranks.meeting() as facts:
+            refuse_needless(ranks, self.tuning)
+            ready = self.ready(place)
+            facts.update(facts_of(ready, place))
+        with ranks.meeting():
+            run = self.restored(ready, place)
+        if ranks.first:
+            _tell_plan(place, run, ready, before)
         with ExitStack() as stack:
             if self.tuning.freezes_trunk:
                 batches = _once(run.batches, device())
@@ -121,6 +129,8 @@ class Train(Stage):
             stack.enter_context(ready.roles.keeping(place.folder))
             validation = self._validation(stack, ready, run.state.step, place) if ready.validation else None
             best = run.train(place.name, validation, place.watch, place.say)
+        if not ranks.first:
+            return
         stopped, step = run.stopped, run.state.step
         if run.lost:
             _say_lost(place, run.lost, step, best)
@@ -161,11 +171,13 @@ class Train(Stage):
             recompute(model, self.tuning)
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, settings)
         if not learnt.shards:
-            _say_losses(say, encoded, learnt.count, prepared.task)
+            say_losses(say, encoded, learnt.count, prepared.task)
         validated = encoded_to_validate(validation, prepared, limit)
         validation = askable(validation, prepared, limit, say)
         roles = roles_for(self.roles, prepared, model, precision, place, say)
-        ready = Ready(learnt, validation, prepared, settings, precision, limit, encoded, model, roles)
+        ready = Ready(
+            learnt, validation, prepared, settings, precision, limit, encoded, model, roles, ranks=place.ranks
+        )
         ready = retaining(ready, self.retain, most, place, say)
         keep_what_is_read(ready, [*validated, *ready.memory.encoded()])
         try_a_step(ready.batches(), model, roles, self.tuning, place.folder)
@@ -184,7 +196,13 @@ class Train(Stage):
             fingerprint=place.fingerprint,
             seed=place.seed,
             spell=lambda ids: str(ready.prepared.tokenizer.decode(ids)),
+            ranks=place.ranks,
         )
+
+    @property
+    def in_parallel(self) -> bool:
+        """As the section says."""
+        return self.train.parallel is not None
 
     def _refuse_vain_patience(self, validation: list[Record]) -> None:
         if self.train.patience and not validation:
@@ -196,6 +214,10 @@ class Train(Stage):
     def _validation(self, stack: ExitStack, ready: Ready, step: int, place: Place) -> Validation:
         """How the model is looked at from `step` on: by the very path that serves, encode, predict, decode, score."""
         prepared, records, memory = ready.prepared, ready.validation, ready.memory
+        name = prepared.task.metrics[0]
+        higher = find(Metric, name).higher_is_better  # type: ignore[type-abstract]
+        if not place.ranks.first:  # the first one measures, and tells
+            return Validation(dict, name, higher)
         first = stack.enter_context(Predictor(TorchNetwork(ready.model), prepared.task, prepared.tokenizer))  # type: ignore[arg-type]
 
         def standing() -> Task:
@@ -210,8 +232,6 @@ class Train(Stage):
             return values(task, records, predictor.predict(records)) | retained(task)
 
         before = memory.before(place.folder, lambda: retained(standing()), step) if memory.kept else {}
-        name = prepared.task.metrics[0]
-        higher = find(Metric, name).higher_is_better  # type: ignore[type-abstract]
         return Validation(measure, name, higher, lambda now: memory.lost(before, now, self.max_forgetting))
 
     def _save(self, place: Place, ready: Ready, best: Best) -> None:
@@ -261,27 +281,6 @@ def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:
         yield from group
 
 
-def _say_losses(say: Say, encoded: Sequence[Encoded], records: int, task: Task) -> None:
-    """What of the data the model will not see as it is."""
-    if (left := records - seen_of(encoded)) > 0:
-        names = [name for name in ("max_target", "max_length") if name in type(task).model_fields]
-        say(
-            f"{left:,} of {records:,} records are left out, for what is to be written of them is too long; raise the "
-            f"task's {' or '.join(map(repr, names))}, or let it truncate"
-        )
-    cut = [item.cut for item in encoded if item.cut]
-    if cut:
-        say(
-            f"{len(cut):,} of {len(encoded):,} texts are too long and lose {sum(cut):,} tokens; "
-            "raise the task's 'max_length'" + (", or set its 'too_long' to split" if can_split(task) else "")
-        )
-    if widened := sum(item.widened for item in encoded):
-        say(
-            f"{widened:,} spans have borders inside a token and are labelled inexactly; "
-            "a tokenizer with smaller pieces labels them exactly"
-        )
-
-
 def _say_lost(place: Place, lost: str, step: int, best: Best) -> None:
     """Why a training ended before its time, and with which weights."""
     if best.score is None:
@@ -294,11 +293,17 @@ def _say_lost(place: Place, lost: str, step: int, best: Best) -> None:
     )
 
 
-def _tell_plan(place: Place, run: TrainingRun, ready: Ready) -> None:
+def _tell_plan(place: Place, run: TrainingRun, ready: Ready, before: int | None) -> None:
+    """What is to be trained; `before` is how many ranks have left the checkpoint that it goes on from."""
     model, settings, size = ready.model, run.settings, count_parameters(ready.model)
     work = work_of(ready, run.batches)
     write_text(place.folder / SIZE, json.dumps(size_to_plain(size, work)) + "\n")
     begun = f", from step {run.state.step:,}" if run.state.step else ""
+    if before is not None and before != run.ranks.count:
+        now = "1 rank" if run.ranks.count == 1 else f"{run.ranks.count} ranks"
+        place.say(f"{place.name}: goes on with {now} where {before} were before: other last digits")
+    if run.ranks.several:
+        place.say(f"{place.name}: {shared(run)}")
     narrow = [f"{len(each.kept):,} of {each.whole:,} words" for each in word_rows(model).values()]
     rows = f" ({', '.join(narrow)}, for no text has the others)" if narrow else ""
     if ready.prepared.task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):

@@ -1,0 +1,29 @@
+"""What a training does not see of its data."""
+
+from collections.abc import Sequence
+
+from danlu.model.source import Say
+from danlu.stages.ready import can_split, seen_of
+from danlu.task.task import Task
+from danlu.text.batching.encoded import Encoded
+
+
+def say_losses(say: Say, encoded: Sequence[Encoded], records: int, task: Task) -> None:
+    """What of the data the model will not see as it is."""
+    if (left := records - seen_of(encoded)) > 0:
+        names = [name for name in ("max_target", "max_length") if name in type(task).model_fields]
+        say(
+            f"{left:,} of {records:,} records are left out, for what is to be written of them is too long; raise the "
+            f"task's {' or '.join(map(repr, names))}, or let it truncate"
+        )
+    cut = [item.cut for item in encoded if item.cut]
+    if cut:
+        say(
+            f"{len(cut):,} of {len(encoded):,} texts are too long and lose {sum(cut):,} tokens; "
+            "raise the task's 'max_length'" + (", or set its 'too_long' to split" if can_split(task) else "")
+        )
+    if widened := sum(item.widened for item in encoded):
+        say(
+            f"{widened:,} spans have borders inside a token and are labelled inexactly; "
+            "a tokenizer with smaller pieces labels them exactly"
+        )
