@@ -1,8 +1,8 @@
 """One pretraining by one side, in a process of its own: useful tokens a second, peak memory, share of the limit.
 
-Run with a job as json: `side` (danlu, trainer or litgpt), `shape` (of `shapes.py`), `folder` (what
-`prepare` has left), `batch` (tokens of a step), `steps`; for the trainer `attention`, `precision` and `rows` ("grouped": texts of like
-lengths, padded; "blocks": texts joined and cut to blocks of one length) as well. `probe: true` asks which of these
+Run with a job as json: `side` (danlu, trainer or litgpt), `shape` (of `shapes.py`), `folder` (what `prepare` has
+left), `batch` (tokens of a step), `steps`; for the trainer `attention`, `precision` and `rows` ("grouped": texts of
+like lengths, padded; "blocks": texts joined and cut to blocks of one length) as well. `probe: true` asks which of these
 serve the trainer best. `prepare: true` makes the texts and the tokenizers.
 """
 
