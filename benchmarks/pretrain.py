@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from measuring import Watch, machine, say, table
-from pretraining import LENGTH, QUICK, SHAPES
+from shapes import LENGTH, QUICK, SHAPES
 
 BATCH = 2048  # tokens a step
 TEXTS = 16_000
