@@ -26,6 +26,7 @@ WORDS = {
     "labels": [["DATA", "--folds", "2"], ["DATA", "--label", EVIL], ["DATA", "--output", f"{EVIL}.txt"]],
     "segment": [["rules", "--text", EVIL], ["rules", "DATA"], ["rules", "--text", EVIL, "--format", "jsonl"], [EVIL]],
     "tokens": [[EVIL, "--segmenter", "rules"], [EVIL, "--tokenizer", "BUNDLE"], ["a", "--tokenizer", EVIL]],
+    "plan": [["RECIPE", "--devices", EVIL], ["RECIPE", "--tokens", EVIL], ["RECIPE", "--stage", EVIL], [EVIL]],
     "check": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", f"clean.{EVIL}=1"], [EVIL]],
     "run": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", "--only", EVIL]],
     "search": [["RECIPE", "--root", f"ROOT/{EVIL}"], ["RECIPE", "--storage", EVIL], [EVIL]],

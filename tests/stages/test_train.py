@@ -126,14 +126,10 @@ def test_nothing_of_the_work_is_left_beside_the_results(whole: Run) -> None:
 
 def test_how_large_each_model_is_and_what_a_token_costs_is_kept(whole: Run) -> None:
     told = {name: json.loads((whole[name] / "size.json").read_text()) for name in ("pretrain", "full", "head", "lora")}
-    for size in told.values():
-        assert 0 < size["embeddings"] < size["parameters"]
-        assert 0 < size["forward_flops_a_token"] < size["training_flops_a_token"]
-        assert 4 <= size["row_width"] <= 64
-    assert told["full"]["training_flops_a_token"] == pytest.approx(3 * told["full"]["forward_flops_a_token"], rel=0.01)
+    assert all(0 < size["embeddings"] < size["parameters"] and size["row_width"] >= 4 for size in told.values())
     ratio = {name: size["training_flops_a_token"] / size["forward_flops_a_token"] for name, size in told.items()}
     assert ratio["head"] < 1.1
-    assert 2 < ratio["lora"] < 3
+    assert 2 < ratio["lora"] < 2.99 < ratio["full"] < 3.01
 
 
 @pytest.mark.parametrize("name", ["head", "lora"])

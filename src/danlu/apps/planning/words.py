@@ -2,12 +2,21 @@
 
 from collections.abc import Callable
 
-from danlu.apps.doctor_words import gigabytes
 from danlu.apps.planning.foretell import A_MACHINE, Foretold
 from danlu.evaluate.reporting.wording import duration
 from danlu.stages.size import flops
 
 Say = Callable[[str], str]
+
+
+def large(count: float) -> str:
+    """Bytes in GB of 10^9, in MB where they are few."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.3g} MB"
+
+
+def short(seconds: float, _: Say) -> str:
+    """A time that may be a few thousandths of a second."""
+    return duration(seconds, _) if seconds >= 0.1 else f"{1000 * seconds:.3g} ms"
 
 
 def parts_of_memory(_: Say) -> dict[str, str]:
@@ -34,18 +43,18 @@ def rows(found: Foretold, _: Say) -> list[tuple[str, str]]:
         share=terms.share, rate=flops(terms.device.speed(terms.precision))
     )
     sent = _("{bytes}, {seconds}, {share:.0%} of it hidden").format(
-        bytes=gigabytes(int(found.sent)), seconds=duration(found.sending, _), share=terms.overlap
+        bytes=large(found.sent), seconds=short(found.sending, _), share=terms.overlap
     )
     unknown = _("not known; give --tokens")
     told = [
         (_("devices"), f"{terms.count} × {terms.device.name}, {found.parallel or _('alone')}, {terms.precision}"),
-        (_("memory of a device, of what it has"), f"{gigabytes(found.held)} / {gigabytes(int(found.room))}"),
-        *((f"  {parts_of_memory(_)[name]}", gigabytes(count)) for name, count in found.memory.items()),
-        (_("time"), unknown if found.seconds is None else "≈ " + duration(found.seconds, _)),
-        (_("cost"), "–" if found.cost is None else f"≈ {found.cost:,.0f}"),
+        (_("memory of a device, of what it has"), f"{large(found.held)} / {large(found.room)}"),
+        *((f"  {parts_of_memory(_)[name]}", large(count)) for name, count in found.memory.items()),
+        (_("time"), unknown if found.seconds is None else "≈ " + short(found.seconds, _)),
+        (_("cost"), "–" if found.cost is None else f"≈ {found.cost:,.2f}"),
         (_("steps, tokens a step"), f"{'–' if found.steps is None else f'{found.steps:,}'}, {found.step_tokens:,.0f}"),
         (_("tokens"), unknown if found.tokens is None else f"{found.tokens:,.0f}"),
-        (_("time of a step"), duration(found.step_seconds, _)),
+        (_("time of a step"), short(found.step_seconds, _)),
         (_("speed, measured") if terms.measured else _("speed, assumed"), share),
         (_("largest batch"), _("{rows} rows × {width} tokens").format(rows=found.largest[0], width=found.largest[1])),
         (_("parameters, in embeddings, trained"), ", ".join(_millions(size.parameters, size.embeddings, size.trained))),
@@ -76,9 +85,9 @@ def warnings(found: Foretold, _: Say) -> list[str]:
     """By how much it does not fit, and what each key would do."""
     if found.fits:
         return []
-    over = gigabytes(int(found.held - found.room))
+    over = large(found.held - found.room)
     told = [_("it does not fit: a device would hold {over} more than it has").format(over=over)]
     for remedy in found.remedies:
         words = _("{keys}: {held}, fits") if remedy.fits else _("{keys}: {held}, not enough")
-        told.append(words.format(keys=remedy.keys, held=gigabytes(remedy.memory)))
+        told.append(words.format(keys=remedy.keys, held=large(remedy.memory)))
     return told
