@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,22 +68,22 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[dict
 
 
 @pytest.fixture(scope="session")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A bundle of every task, each of a network of random weights."""
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[str], Path]":
+    """A function that gives a bundle of a task, of a network of random weights."""
     import torch
     import transformers
     from transformers import BertConfig, LlamaConfig
 
     from danlu.bundle.bundle import save
-    from danlu.recipe.part import kinds
     from danlu.task.task import Task
     from danlu.text.tokenizing.tokenizers.bpe import Bpe
     from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
     letters = "这本书写得很好值读一遍物流太慢"
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
-    found = {}
-    for kind in kinds(Task):
+
+    @cache
+    def made(kind: str) -> Path:
         task = Task.model_validate(kind)
         pairs = {"text_pair"} - task.columns.keys()
         sample = [{name: value for name, value in record.items() if name not in pairs} for record in task.sample]
@@ -96,10 +97,21 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         config = family(vocab_size=len(tokenizer), max_position_embeddings=128, **sizes, **ends, **task.config())
         network = getattr(transformers, task.auto_class).from_config(config)
         task = task.suited(network, tokenizer, print)
-        found[kind] = tmp_path_factory.mktemp("bundles") / kind
+        folder = tmp_path_factory.mktemp("bundles") / kind
         told: dict[str, Any] = {"precision": "float32", "provenance": {}, "examples": sample[:1]}
-        save(found[kind], network, tokenizer, task, **told)
-    return found
+        save(folder, network, tokenizer, task, **told)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def bundles(tiny_bundle: "Callable[[str], Path]") -> dict[str, Path]:
+    """A bundle of every task."""
+    from danlu.recipe.part import kinds
+    from danlu.task.task import Task
+
+    return {kind: tiny_bundle(kind) for kind in kinds(Task)}
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,7 @@ function KeyForm({ told, onKey }) {
   return html`<form class="card" onSubmit=${(event) => { event.preventDefault(); onKey(key, stays); }}>
     <h2>${t("key_wanted")}</h2><p role="alert">${told}</p>
     <div class="field"><label for="key">${t("key")}</label>
-      <input id="key" type="password" autocomplete="off" spellcheck=${false} required value=${key} onInput=${(event) => setKey(event.target.value)} /></div>
+      <input id="key" type="password" autocomplete="off" spellcheck=${false} required pattern="[!-~]+" value=${key} onInput=${(event) => setKey(event.target.value)} /></div>
     <p><label><input type="checkbox" checked=${stays} onChange=${(event) => setStays(event.target.checked)} /> ${t("key_stays")}</label></p>
     <button type="submit" class="main">${t("key_use")}</button></form>`;
 }

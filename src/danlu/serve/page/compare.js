@@ -36,28 +36,41 @@ function Sides({ two, children }) {
 }
 
 function Predictions({ two }) {
-  const sides = [useOne(two[0]), useOne(two[1])];
-  const many = !ofTexts(two) && ofTexts([two[0]]) !== ofTexts([two[1]]);
+  const sides = [useOne(two[0], two[1]), useOne(two[1], two[0])];
+  const apart = columnsOf(two).some((column) => !two.every((model) => columnsOf([model]).includes(column)));
   const busy = sides.some((side) => side.busy);
   return html`<div class="card">
-      ${many ? html`<p class="quiet">${t("other_answers")}</p>` : null}
+      ${apart ? html`<p class="quiet">${t("other_answers")}</p>` : null}
       <${RecordForm} models=${two} busy=${busy} onAsk=${(records) => sides.forEach((side) => side.ask(records))} onStop=${() => sides.forEach((side) => side.stop())} /></div>
     <${Same} results=${sides.map((side) => side.result)} />
     <${Sides} two=${two}>${sides.map((side) => html`<${Result} ...${side} />`)}</${Sides}>`;
 }
 
-/** Each is asked for the columns alone that it reads. */
-function useOne(model) {
-  const mine = columnsOf([model]);
+/** Columns that only the other one reads are left out of what a model is asked. */
+function useOne(model, other) {
+  const left = columnsOf([other]).filter((column) => !columnsOf([model]).includes(column));
   return useAsked((signal, records) => {
-    const kept = records.map((record) => Object.fromEntries(Object.entries(record).filter(([column]) => mine.includes(column))));
-    return predict(model, mine.some((column) => column in records[0]) ? kept : records, signal);
+    const mine = (record) => Object.fromEntries(Object.entries(record).filter(([column]) => !left.includes(column)));
+    return predict(model, records.map(mine), signal);
   });
 }
 
+/** What of an answer is the same or is not; numbers beside it are nearly always others. */
+const SAID = {
+  label: (each) => each.label,
+  labels: (each) => [...each.labels].sort(),
+  spans: (each) => each.entities.map(({ start, end, label }) => [start, end, label]),
+  choice: (each) => each.choice,
+  text: (each) => each.text,
+  excerpt: (each) => [each.start, each.end],
+  ranking: (each) => each.ranking,
+  preference: (each) => each.preferred,
+};
+
 function Same({ results }) {
-  if (!results[0] || !results[1]) return null;
-  const said = results.map((result) => result.answer.predictions.map((each) => JSON.stringify(each.label ?? each.labels ?? each.text ?? each.choice ?? each.ranking ?? each.preferred ?? each)));
+  const form = results[0]?.model.answers;
+  if (!results[1] || form !== results[1].model.answers || !(form in SAID)) return null;
+  const said = results.map((result) => result.answer.predictions.map((each) => JSON.stringify(SAID[form](each))));
   return html`<p role="status" class="same">${said[0].join() === said[1].join() ? t("same") : t("differ")}</p>`;
 }
 
