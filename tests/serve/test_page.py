@@ -110,3 +110,38 @@ def test_other_files_are_not_there(path: str) -> None:
     answer = read("/page/" + path.replace("{stamp}", read_page().stamp).replace("../", "%2e%2e%2f"))
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "no_such_file"
+
+
+def luminance(colour: str) -> float:
+    """Of WCAG 2.2, of `#rgb` or `#rrggbb`."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def palettes() -> list[dict[str, str]]:
+    style = (FOLDER / "style.css").read_text(encoding="utf-8")
+    blocks = re.findall(r":root[^{]*\{([^}]*)\}", style)
+    return [dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in blocks]
+
+
+def test_dark_is_the_same_dark_whether_it_is_chosen_or_found() -> None:
+    light, chosen, found = palettes()
+    assert chosen == found
+    assert light.keys() == chosen.keys()
+
+
+@pytest.mark.parametrize("palette", palettes()[:2], ids=["light", "dark"])
+def test_texts_stand_out_by_4_5_to_1_and_borders_by_3_to_1(palette: dict[str, str]) -> None:
+    def ratio(one: str, other: str) -> float:
+        dark, bright = sorted((luminance(palette[one]), luminance(palette[other])))
+        return (bright + 0.05) / (dark + 0.05)
+
+    grounds = ("paper", "card", "soft")
+    texts = [(text, ground) for text in ("ink", "quiet", "ours", "theirs") for ground in grounds]
+    texts += [("ink", f"c{number}") for number in range(8)]
+    texts += [("on-ours", "ours"), ("paper", "ink"), ("right", "card")]
+    assert {pair: ratio(*pair) for pair in texts if ratio(*pair) < 4.5} == {}
+    edges = [("edge", "paper"), ("edge", "card"), ("theirs", "card"), ("ours", "track")]
+    assert {pair: ratio(*pair) for pair in edges if ratio(*pair) < 3} == {}
