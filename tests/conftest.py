@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,8 +69,8 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[dict
 
 
 @pytest.fixture(scope="session")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A bundle of every task, each of a network of random weights."""
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[str], Path]":
+    """A function that gives a bundle of a task, of a network of random weights."""
     import tiny_tasks
     import torch
     import transformers
@@ -77,7 +78,6 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
     from danlu.bundle.bundle import save
     from danlu.model.beside import taken_apart
-    from danlu.recipe.part import kinds
     from danlu.task.task import Task
     from danlu.text.tokenizing.tokenizers.bpe import Bpe
     from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
@@ -86,13 +86,15 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
     apart = ("denoise", "permuted_lm", "replaced_token")  # of which each wants a family of its own
     told: dict[str, Any] = {"precision": "float32", "provenance": {}}
-    found = {kind: tmp_path_factory.mktemp("bundles") / kind for kind in kinds(Task)}
-    for kind, folder in found.items():
+
+    @cache
+    def made(kind: str) -> Path:
+        folder = tmp_path_factory.mktemp("bundles") / kind
         if kind in apart:
             task, tokenizer = tiny_tasks.task_for(kind), tiny_tasks.tokenizer_for(kind)
             taken_apart(network := copy.deepcopy(tiny_tasks.model_for(kind)))
             save(folder, network, tokenizer, task, examples=list(task.sample[:1]), **told)
-            continue
+            return folder
         task = Task.model_validate(kind)
         pairs = {"text_pair"} - task.columns.keys()
         sample = [{name: value for name, value in record.items() if name not in pairs} for record in task.sample]
@@ -107,7 +109,18 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         network = getattr(transformers, task.auto_class).from_config(config)
         task = task.suited(network, tokenizer, print)
         save(folder, network, tokenizer, task, examples=sample[:1], **told)
-    return found
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def bundles(tiny_bundle: "Callable[[str], Path]") -> dict[str, Path]:
+    """A bundle of every task."""
+    from danlu.recipe.part import kinds
+    from danlu.task.task import Task
+
+    return {kind: tiny_bundle(kind) for kind in kinds(Task)}
 
 
 @pytest.fixture(scope="session")

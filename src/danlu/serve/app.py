@@ -16,6 +16,7 @@ from danlu.serve.routes.chat import Chat, chat
 from danlu.serve.routes.completions import Completions, completions
 from danlu.serve.routes.feedback import Judged, feedback
 from danlu.serve.routes.operations import Reload, counted, described, live, models, readiness, reload
+from danlu.serve.routes.page import add_page
 from danlu.serve.routes.predict import Predict, predict, predict_lines
 from danlu.serve.routes.vectors import Embeddings, Rerank, embeddings, rerank
 from danlu.serve.service import Call, Service
@@ -47,6 +48,7 @@ def app_of(service: Service, replay_seconds: float = 0.0) -> FastAPI:
         _post(app, service, path, handler, body)
     _lines(app, service)
     _read(app, service)
+    add_page(app)
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: Exception) -> Response:

@@ -65,6 +65,9 @@ class Task(Part):
     other_ways: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Sets of columns with which it can learn too, unlike those of its samples; none: each other column alone."""
 
+    also_reads: ClassVar[tuple[str, ...]] = ()
+    """Columns that tell more of what is asked, beside those of `reads`, where a record has them."""
+
     answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "forward"
     """How an answer comes about: from one pass, from how likely the model finds the row, or by writing tokens."""
 

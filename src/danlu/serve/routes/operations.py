@@ -11,6 +11,7 @@ from danlu.serve.body import Body, checked
 from danlu.serve.metrics import CONTENT
 from danlu.serve.problem import Problem
 from danlu.serve.service import Call, Service
+from danlu.task.task import Task
 
 LOCAL = ("127.0.0.1", "::1", "localhost", "testclient")
 
@@ -39,6 +40,10 @@ async def models(service: Service, _call: Call) -> Response:
                     "precision": model.predictor.network.number_format,
                     "fingerprint": model.fingerprint,
                     "sample": task.sample[0],
+                    "samples": [task.tried(), *task.sample[1:]],
+                    "optional": list(task.also_reads),
+                    "characters_of": task.characters_of,
+                    "writes": writes(task),
                 }
             )
     return JSONResponse({"object": "list", "data": data})
@@ -94,6 +99,13 @@ def refuse_strangers(service: Service, call: Call) -> None:
             raise Problem(403, "not_admin", "this key may not do that; use one of an admin")
     elif client is None or client.host not in LOCAL:
         raise Problem(403, "not_local", "without keys only this machine may do that")
+
+
+def writes(task: Task) -> str | None:
+    """By which of the routes that write it may be asked, if by any: `chat` or `completions`."""
+    if task.answers_by != "generate" and type(task).prompts is Task.prompts:
+        return None
+    return "chat" if "messages" in task.columns else "completions"
 
 
 def described(service: Service) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Choose(Task):
         ANSWER: "the right choice: its text, its number from 0, or its letter, in all records alike",
     }
     other_columns: ClassVar[tuple[str, ...]] = (QUESTION,)
+    also_reads: ClassVar[tuple[str, ...]] = (QUESTION,)
     answer_form: ClassVar[str] = "choice"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
     baseline: ClassVar[str | None] = "tfidf_choice"

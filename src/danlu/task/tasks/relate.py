@@ -32,6 +32,7 @@ class Relate(OneLabel):
     A row that is too long is cut at both ends, never between the entities. Output of a row: log-probabilities (C,).
     """
 
+    also_reads: ClassVar[tuple[str, ...]] = (HEAD, TAIL)
     columns: ClassVar[dict[str, str]] = {
         "text": "text",
         HEAD: "{start, end}; or <e1>...</e1> in the text",
