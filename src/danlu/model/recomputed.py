@@ -1,24 +1,18 @@
-"""What is computed anew on the way back, so that large batches fit into memory: rows a few at a time, or whole layers.
+"""Rows that are computed a few at a time, and anew on the way back, so that large batches fit into memory.
 
 What stays of the first pass is its result alone (Chen et al., 2016); for losses across rows that is GradCache (Gao et
 al., 2021): the loss sees the vectors of all rows, and the network never holds more than a few of them.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
-from transformers import Cache
-from transformers.modeling_layers import GradientCheckpointingLayer
 
 from danlu.model.dropout import drawn_as_now
-from danlu.model.heads import unwrapped
-from danlu.refusal import Refusal
 
 
 def a_few_at_a_time(
@@ -32,62 +26,11 @@ def a_few_at_a_time(
     found = []
     for start in range(0, count, rows):
         piece = {name: value[start : start + rows] for name, value in inputs.items()}
-        contexts = partial(_contexts, drawn_as_now())
-        found.append(checkpoint(compute, piece, use_reentrant=False, context_fn=contexts))
+        both = partial(contexts, drawn_as_now())
+        found.append(checkpoint(compute, piece, use_reentrant=False, context_fn=both))
     return torch.cat(found)
 
 
-def _contexts(again: AbstractContextManager[None]) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+def contexts(again: AbstractContextManager[None]) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """In which the first pass is computed, and the second."""
     return nullcontext(), again
-
-
-def recompute_layers(model: nn.Module) -> None:
-    """Let a model keep the inputs alone of its layers while it learns, and compute each anew on the way back.
-
-    Loss and gradients have the same bits, dropout included. A step takes about a third longer.
-
-    Raises:
-        Refusal: the layers of this family are none that transformers can compute anew.
-    """
-    layers = _layers(model)
-    if not layers:
-        raise Refusal(
-            f"train.recompute: models of the family '{unwrapped(model).config.model_type}' have no layers that can be "
-            "computed anew; leave it out, and lower train.batch_tokens instead"
-        )
-    logging.getLogger(GradientCheckpointingLayer.__module__).setLevel(
-        logging.ERROR
-    )  # it tells that caches are left out
-    for layer in layers:
-        layer._gradient_checkpointing_func = _anew
-        layer.gradient_checkpointing = True
-
-
-@contextmanager
-def layers_kept(model: nn.Module) -> Iterator[None]:
-    """For a while nothing is computed anew."""
-    layers = [layer for layer in _layers(model) if layer.gradient_checkpointing]
-    for layer in layers:
-        layer.gradient_checkpointing = False
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.gradient_checkpointing = True
-
-
-def recomputes(model: nn.Module) -> bool:
-    """Whether some of its layers are computed anew."""
-    return any(layer.gradient_checkpointing for layer in _layers(model))
-
-
-def _layers(model: nn.Module) -> list[Any]:
-    return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
-
-
-def _anew(compute: Callable[..., Any], *arguments: Any) -> Any:
-    """What a layer computes; a cache, of which nothing is read while a model learns, would be written to twice."""
-    given = [None if isinstance(argument, Cache) else argument for argument in arguments]
-    contexts = partial(_contexts, drawn_as_now())
-    return checkpoint(compute, *given, use_reentrant=False, context_fn=contexts)

@@ -21,7 +21,7 @@ from danlu.model.fast import prepare_for_training
 from danlu.model.heads import unwrapped
 from danlu.model.own import inside
 from danlu.model.positions import longest_row
-from danlu.model.recomputed import recompute_layers
+from danlu.model.recomputed_layers import recompute_layers
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.course import Course, learnt_labels

@@ -17,7 +17,7 @@ from danlu.machine.hub import first_line
 from danlu.model.dropout import seed_dropout
 from danlu.model.fast import use_our_attention
 from danlu.model.heads import unwrapped
-from danlu.model.recomputed import layers_kept, recompute_layers, recomputes
+from danlu.model.recomputed_layers import layers_kept, recompute_layers, recomputes
 from danlu.model.source import refuse_without
 from danlu.refusal import Refusal
 from danlu.task.task import Task

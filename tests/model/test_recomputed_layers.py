@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM,
 
 from danlu.model.dropout import seed_dropout
 from danlu.model.fast import prepare_for_training
-from danlu.model.recomputed import layers_kept, recompute_layers, recomputes
+from danlu.model.recomputed_layers import layers_kept, recompute_layers, recomputes
 from danlu.refusal import Refusal
 from danlu.train.run import TrainingRun
 from danlu.tuning.method import Method
