@@ -1,4 +1,4 @@
-"""What vLLM needs of a folder (docs.vllm.ai: supported models, OpenAI-compatible server) is in the bundle of a decoder."""
+"""What vLLM needs of a folder (its pages: supported models, OpenAI-compatible server) is in the bundle of a decoder."""
 
 import json
 from collections.abc import Callable
