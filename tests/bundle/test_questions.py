@@ -44,7 +44,7 @@ def test_plain_transformers_opens_the_bundle_with_equal_logits(
     for outputs, windows in said:
         for logits_T2, item in zip(outputs, windows, strict=True):
             types = item.row.token_types
-            inputs = {"input_ids": item.row.input_ids, **({} if types is None else {"token_type_ids": types})}
+            inputs = {"input_ids": item.row.input_ids, **({"token_type_ids": types} if architecture == "bert" else {})}
             with torch.inference_mode():
                 found = plain(**{name: torch.from_numpy(value)[None].long() for name, value in inputs.items()})
             expected = torch.stack([found.start_logits[0], found.end_logits[0]], -1)

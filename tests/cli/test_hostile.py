@@ -40,6 +40,8 @@ WORDS = {
         [EVIL],
     ],
     "chat": [["BUNDLE"], [EVIL], ["BUNDLE", EVIL], ["BUNDLE", f"policy.kind={EVIL}"]],
+    "serve": [[EVIL], [f"{EVIL}=BUNDLE"], ["BUNDLE", "--keys", EVIL], ["BUNDLE", "--adapter", EVIL]],
+    "key": [[f"{EVIL}/x/y", "a"], ["RECIPE", "a"]],
     "evaluate": [
         ["BUNDLE", "DATA"],
         ["BUNDLE", EVIL],

@@ -30,7 +30,7 @@ def test_guesses_from_what_was_read_change_the_passes_and_not_the_text(family: s
         session = Session(reader_for(model, 0)(), Endings(model, tokenizer, longest_row(unwrapped(model))), slots)
         found, pieces, passes, guessing = dict[int, list[Written]](), [""], 0, policy("greedy", lookup=4, **fields)
         for number, prompt in enumerate(session.endings.prompts(examples(rows))):
-            take = None if number else pieces.append
+            take = None if number else lambda _, piece, pieces=pieces: pieces.append(piece)
             session.ask(
                 Wanted(guessing, [prompt], lambda _, texts, n=number, found=found: found.update({n: texts}), take)
             )

@@ -61,6 +61,8 @@ def test_every_file_that_a_part_names_is_an_input_wherever_the_part_stands(sort:
     made = part.model_construct(**{name: f"/nowhere/{name}" for name in {*named, *needed}})
     if sort == "stage":
         made = made.model_copy(update={"data": "@data"})
+    if kind == "sql":  # whose file is part of an address
+        made, named = part.model_construct(path="sqlite:////nowhere/path"), {"path"}
     learnt = kind == "extended"  # says so of its base, and only where nothing is learnt
     assert learnt or {f"/nowhere/{name}" for name in named} <= {*made.inputs()}
     for name, field in part.model_fields.items():  # what is a part must be one of ours, or nobody would find its files

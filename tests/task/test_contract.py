@@ -81,7 +81,8 @@ def test_a_batch_holds_no_token_that_stands_in_none_of_its_rows(kind):
     known = {*tokenizer.all_special_ids, *np.concatenate([*tokens_read(rows)]).tolist()}
     asked = encode(kind, task.sample, labelled=False)  # what is validated on is looked through as it is learnt from
     batches = [task.collate(rows, LIMIT, tokenizer, np.random.default_rng(seed)) for seed in range(20)]
-    batches.append(task.collate(asked, LIMIT, tokenizer, np.random.default_rng(0)))
+    if task.answers_by != "generate":
+        batches.append(task.collate(asked, LIMIT, tokenizer, np.random.default_rng(0)))
     held = {number for batch in batches for number in batch.inputs["input_ids"].flatten().tolist()}
     assert (not held <= known) is task.invents_tokens
     assert {*np.concatenate([*tokens_read(asked)]).tolist()} <= known

@@ -4,7 +4,7 @@ import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from danlu.refusal import Refusal
-from danlu.stages.kinds.train import _say_losses
+from danlu.stages.losses import say_losses
 from danlu.task.task import Task
 from danlu.task.tasks.answer import Answer
 from danlu.task.tasks.chat import Chat
@@ -64,5 +64,5 @@ def test_texts_are_written_as_long_as_they_were_learnt() -> None:
 @pytest.mark.parametrize(("task", "names"), [(Chat(), "'max_length'"), (Rewrite(), "'max_target' or 'max_length'")])
 def test_the_settings_that_a_sentence_names_are_those_of_the_task(task: Task, names: str) -> None:
     said: list[str] = []
-    _say_losses(said.append, [], 3, task)
+    say_losses(said.append, [], 3, task)
     assert said[0].endswith(f"raise the task's {names}, or let it truncate")

@@ -107,7 +107,8 @@ def tokenizer() -> Tokenizer:
 
 
 def language_model(architecture: Architecture, tokenizer: Tokenizer) -> PreTrainedModel:
-    named = {"architecture": architecture, "layers": L, "width": H, "heads": HEADS, "positions": P}
+    named = {"architecture": architecture, "layers": L, "width": H, "positions": P}
+    named |= {} if architecture == "gru" else {"heads": HEADS}
     source = Source.model_validate({"kind": "scratch", **named})
     writer = {"encoder": "MaskedLM", "decoder": "CausalLM", "encoder_decoder": "Seq2SeqLM"}[source.shape()]
     model = source.build(f"AutoModelFor{'CausalLM' if architecture == 'xlnet' else writer}", tokenizer, {})

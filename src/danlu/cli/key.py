@@ -7,7 +7,7 @@ import typer
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="file of keys; made where there is none")],
+    keys: Annotated[Path, typer.Argument(help="file of keys; made where there is none")],
     name: Annotated[str, typer.Argument(help="who is to have the key")],
     *,
     admin: Annotated[bool, typer.Option("--admin", help="may reload models too")] = False,
@@ -22,5 +22,5 @@ def command(
     from danlu.machine.terminal import say, show
     from danlu.serve.keys import add_key
 
-    show(add_key(file, name, admin=admin))
-    say(f"{file}: has the key of '{name}' now; this is the only time that it is shown", err=True)
+    show(add_key(keys, name, admin=admin))
+    say(f"{keys}: has the key of '{name}' now; this is the only time that it is shown", err=True)

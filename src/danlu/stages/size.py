@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from danlu.machine.meter import Meter
+from danlu.model.beside import put_beside, share_tables
 from danlu.model.own import put_in
 from danlu.model.source import unsaid
 from danlu.model.weightless import weightless
@@ -31,7 +32,13 @@ def outlined(prepared: Prepared) -> tuple[nn.Module, Task]:
     """The network with what the method adds, without weights, and the task as it can do it, as far as that shows."""
     task, tokenizer = prepared.task, prepared.tokenizer
     bare = prepared.source.outline(task.auto_class, tokenizer, task.config())
-    model = weightless(put_in(prepared.tuning.apply(bare), task.parameters()))
+    tuned = put_in(prepared.tuning.apply(bare), task.parameters())
+    networks = {}
+    for name, source in prepared.learners.items():
+        taught = task.taught(name)
+        networks[name] = source.outline(taught.auto_class, tokenizer, taught.config())
+        share_tables(tuned, networks[name])
+    model = weightless(put_beside(tuned, networks) if networks else tuned)
     try:
         with Meter(), torch.random.fork_rng(devices=[]):
             return model, task.suited(model, tokenizer, unsaid)

@@ -103,16 +103,13 @@ class Task(Part):
 
     role_learns: ClassVar[Mapping[str, str]] = {}
     """Of roles that must be given, the task that a network is trained with to take it."""
-
     learners: ClassVar[dict[str, str]] = {}
     """Names of networks that learn beside the one that serves, each with the kind of its task; from `roles`, or made
     as `learner` says. `loss` finds them by `danlu.model.beside`."""
 
     by_chunks: ClassVar[bool] = False
-    """Whether the `losses` of this very class gives its logits to functions of `danlu.model.heads` alone.
-
-    Then not all of them are ever held. A class with other `losses` says it again.
-    """
+    """Whether the `losses` of this very class gives its logits, of which then not all are ever held, to functions of
+    `danlu.model.heads` alone. A class with other `losses` says it again."""
 
     invents_tokens: ClassVar[bool] = False
     """Whether `collate` puts in tokens beyond the special ones that stand in none of the rows."""

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
@@ -107,11 +107,10 @@ def steps(
             deriving = [partial(parameters.derived, moving=[own[place] for place in where]) for own in trained]
             keys = [(seed, number, ranks.place(i)) for i in range(len(group))]
             for first in range(0, len(group), len(replicas)):
+                each = zip(replicas, group[first:], deriving, keys[first:], strict=False)
                 jobs = [
                     partial(_gradients, replica, batch, loss, divisors, derived, key, scaler, alone)
-                    for replica, batch, derived, key in zip(
-                        replicas, group[first:], deriving, keys[first:], strict=False
-                    )
+                    for replica, batch, derived, key in each
                 ]
                 shape = (len(where), shape_of(sorted(group[first].inputs.items())))
                 found = [fair.run(jobs[0], shape)] if alone else crew.run(jobs)
@@ -125,8 +124,7 @@ def steps(
             *summed, padded = ranks.total([*totals.values(), places(group)])
             totals = dict(zip(totals, summed, strict=True))
             norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
-            losses = {name: total / counts[name] for name, total in totals.items()}
-            together = sum(value for name, value in losses.items() if not name.startswith(LOGGED))
+            together, losses = _means(totals, counts)
             finite = math.isfinite(norm) and math.isfinite(together)
             if not finite and (scaler is None or scaler.scale < 1.0):
                 not_finite(number, group, together, norm)
@@ -148,6 +146,12 @@ def _counted(group: Sequence[Batch], ranks: Ranks) -> tuple[dict[str, float], in
     counts = {name: sum(batch.counts[name] for batch in group) for name in group[0].counts}
     *sums, together = ranks.total([*counts.values(), tokens])
     return {name: count or 1 for name, count in zip(counts, sums, strict=True)}, int(together)
+
+
+def _means(totals: Mapping[str, float], counts: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+    """The loss, and the mean of each objective, beside them those of what is `LOGGED`."""
+    losses = {name: total / counts[name] for name, total in totals.items()}
+    return sum(value for name, value in losses.items() if not name.startswith(LOGGED)), losses
 
 
 def _gradients(

@@ -21,7 +21,7 @@ from danlu.data.reading.format import Format
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
 
-KINDS = [kind for kind in kinds(Format) if kind != "hub"]  # which asks the hub for what is no folder
+KINDS = [kind for kind in kinds(Format) if kind not in ("hub", "sql")]  # which ask a hub and a database
 
 FRAME = {"text": ["好, 很好", 'He said "no"\nand left', "", "x"], "label": ["pos", "neg", None, "1"], "n": [1, 2, 3, 4]}
 

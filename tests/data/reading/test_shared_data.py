@@ -51,6 +51,8 @@ FILES: list[tuple[str, str, str, int, set[str]]] = [
     ("instructions", "data", "instructions/*.json", 999 + 1_000 + 91, {"messages"}),
     ("preference", "data", "preference/*.json", 600, {"messages", "chosen", "rejected"}),
     ("shakespeare", "data", "tinyshakespeare/input.txt", 1, {"text"}),
+    ("shakespeare_characters", "data", "tinyshakespeare/input.txt", 1, {"text"}),
+    ("shakespeare_characters_long", "data", "tinyshakespeare/input.txt", 1, {"text"}),
     ("songci_to_order", "data", "songci/ci.song.*.json", 7_003, {"text", "target"}),
     ("songci", "data", "songci/ci.song.*.json", 7_003, {"text"}),
 ]

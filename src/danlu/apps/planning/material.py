@@ -22,6 +22,7 @@ from danlu.stages.kinds.prepare import Prepare
 from danlu.stages.kinds.shards import Shards
 from danlu.stages.kinds.tokenizer import TokenizerStage
 from danlu.stages.kinds.train import Train
+from danlu.stages.learners import learners_for
 from danlu.stages.ready import Prepared, fitted, learnt_from, rows_of, source_at, tokenizer_for
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
@@ -140,7 +141,9 @@ def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
     learnt = learnt_from(stage.data, stage.task, place) if known else None
     task = fitted(stage.task, learnt) if learnt else stage.task.fitted(stage.task.sample)
     task = task.shaped(source.shape())
-    prepared = Prepared(source, stage.tuning.reading(tokenizer), tokenizer, task, [], place.seed)
+    roles = {name: _source(role, yard, place)[0] for name, role in stage.roles.items() if name in task.learners}
+    learners = learners_for(task, roles, source)
+    prepared = Prepared(source, stage.tuning.reading(tokenizer), tokenizer, task, [], place.seed, learners)
     if source.minutes_to_train() is not None:
         if learnt is None:
             raise Refusal(
@@ -153,7 +156,9 @@ def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
     model, task = outlined(prepared)
     prepared = replace(prepared, task=task)
     encoded = rows_of(learnt, prepared, model, stage.train) if learnt else _made(prepared, model, stage.train)
-    frozen = {name: _outlined(role, prepared, yard, place) for name, role in stage.roles.items()}
+    frozen = {
+        name: _outlined(role, prepared, yard, place) for name, role in stage.roles.items() if name not in task.learners
+    }
     for name in task.as_begun:
         if name not in frozen:
             frozen[name] = source.outline(task.auto_class, tokenizer, task.config()).requires_grad_(requires_grad=False)
