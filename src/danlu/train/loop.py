@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
+from itertools import count
 from operator import add
 
 import numpy as np
@@ -105,12 +106,13 @@ def steps(
             where = parameters.begin(number)
             parameters.expect(len(group))
             deriving = [partial(parameters.derived, moving=[own[place] for place in where]) for own in trained]
-            keys = [(seed, number, ranks.place(i)) for i in range(len(group))]
             for first in range(0, len(group), len(replicas)):
-                each = zip(replicas, group[first:], deriving, keys[first:], strict=False)
+                each = zip(replicas, group[first:], deriving, count(first), strict=False)
                 jobs = [
-                    partial(_gradients, replica, batch, loss, divisors, derived, key, scaler, alone)
-                    for replica, batch, derived, key in each
+                    partial(
+                        _gradients, one, batch, loss, divisors, derived, (seed, number, ranks.place(i)), scaler, alone
+                    )
+                    for one, batch, derived, i in each
                 ]
                 shape = (len(where), shape_of(sorted(group[first].inputs.items())))
                 found = [fair.run(jobs[0], shape)] if alone else crew.run(jobs)
@@ -121,8 +123,7 @@ def steps(
                         parameters.add(gradients, first=first + i == 0)
             computed = time.perf_counter()
             parameters.together(ranks)
-            *summed, padded = ranks.total([*totals.values(), places(group)])
-            totals = dict(zip(totals, summed, strict=True))
+            totals, padded = _summed(totals, group, ranks)
             norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
             together, losses = _means(totals, counts)
             finite = math.isfinite(norm) and math.isfinite(together)
@@ -134,7 +135,7 @@ def steps(
             if scaler:
                 scaler.update(finite)
             end = time.perf_counter()
-            spent = Spent(waited.seconds, end - computed, int(padded))
+            spent = Spent(waited.seconds, end - computed, padded)
             yield Step(number, together, losses, used, norm, tokens, end - begin, spent, taken=finite)
     finally:
         crew.close()
@@ -146,6 +147,12 @@ def _counted(group: Sequence[Batch], ranks: Ranks) -> tuple[dict[str, float], in
     counts = {name: sum(batch.counts[name] for batch in group) for name in group[0].counts}
     *sums, together = ranks.total([*counts.values(), tokens])
     return {name: count or 1 for name, count in zip(counts, sums, strict=True)}, int(together)
+
+
+def _summed(totals: Mapping[str, float], group: Sequence[Batch], ranks: Ranks) -> tuple[dict[str, float], int]:
+    """The sums over all ranks, and places of all their batches, padding included."""
+    *summed, padded = ranks.total([*totals.values(), places(group)])
+    return dict(zip(totals, summed, strict=True)), int(padded)
 
 
 def _means(totals: Mapping[str, float], counts: Mapping[str, float]) -> tuple[float, dict[str, float]]:
