@@ -20,6 +20,10 @@ from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
+CLOSING = 20.0
+"""Seconds that a closing waits for the step under way; the thread ends with the process, whatever it does."""
+
+
 @dataclass(eq=False)
 class _Job(Job[list[Written]]):
     """What one caller asks: who is to write, how, after what, and who hears it piece by piece."""
@@ -70,7 +74,7 @@ class Writer(Desk[_Job]):
             self._closed = True
             self._state.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(CLOSING)
 
     def _start(self) -> None:
         if self._thread is None:

@@ -42,6 +42,7 @@ def app_of(service: Service, replay_seconds: float = 0.0) -> FastAPI:
         async with replaying(service, replay_seconds):
             yield
         service.stopping = True
+        service.forms.close()
 
     app = FastAPI(title="danlu", version=danlu.__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     for path, (handler, body) in POSTS.items():

@@ -15,6 +15,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
+from danlu.model.form_trial import FormTrial
 from danlu.serve.asking import Asking, Gone
 from danlu.serve.body import plain, raw
 from danlu.serve.feedback import Feedback
@@ -71,6 +72,8 @@ class Service:
     feedback: Feedback | None = None
     metrics: Metrics = field(default_factory=Metrics)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "danlu-serve"))
+    forms: FormTrial = field(default_factory=FormTrial)
+    form_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "danlu-forms"))
     stopping: bool = False
 
     def __post_init__(self) -> None:

@@ -3,12 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 from typing import Any
 
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from danlu.serve.asking import over
 from danlu.serve.problem import problem_of
 
 EVENTS = "text/event-stream; charset=utf-8"
@@ -41,12 +41,13 @@ class Streamed(Response):
             seconds = self.ends + 1.0 - asyncio.get_running_loop().time()
             await asyncio.wait({sending, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sending, leaving):
-                task.cancel()
-                with suppress(asyncio.CancelledError, OSError):
-                    await task
-            await self.pieces.aclose()
-            self.after()
+            try:
+                await over({sending, leaving})
+            finally:
+                try:
+                    await self.pieces.aclose()
+                finally:
+                    self.after()
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

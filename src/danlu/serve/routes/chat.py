@@ -17,6 +17,7 @@ from danlu.serve.routes.writing import (
     cost,
     policy_of,
     prompted,
+    refuse_endless,
     streamed,
     told_tokens,
     usage,
@@ -71,6 +72,7 @@ async def chat(service: Service, call: Call) -> Response:
         told = f"the model '{model.name}' was trained for {model.predictor.task.kind}, which holds no conversation"
         raise Problem(400, "wrong_task", f"{told}; ask it by /v1/predict", "model")
     policy = policy_of(body, model)
+    await refuse_endless(service, call, model, policy)
     size = sum(len(str(message)) for message in body.messages)
     record: Record = {"messages": [_plain(message) for message in body.messages]}
     if body.tools:

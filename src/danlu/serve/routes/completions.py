@@ -18,6 +18,7 @@ from danlu.serve.routes.writing import (
     cost,
     policy_of,
     prompted,
+    refuse_endless,
     spelled_token,
     streamed,
     usage,
@@ -54,6 +55,7 @@ async def completions(service: Service, call: Call) -> Response:
     if body.suffix is not None and model.predictor.task.kind != "causal_lm":
         raise Problem(400, "unsupported_parameter", "only a model of the task causal_lm writes in the middle", "suffix")
     policy = policy_of(body, model)
+    await refuse_endless(service, call, model, policy)
     encoded = await call.asking.done(len(text), lambda: prompted(model, record, policy, "prompt"))
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))

@@ -98,6 +98,17 @@ def policy_of(body: Writing, model: Model) -> Policy:
         raise of_refusal(refusal) from None
 
 
+async def refuse_endless(service: Service, call: Call, model: Model, policy: Policy) -> None:
+    """Raises `Problem` for a form of the request that cannot be read in time, before the writer is held up by it."""
+    if not policy.form or policy.form == model.predictor.policy.form:
+        return
+    try:
+        tokenizer = model.predictor.tokenizer
+        await call.asking.apart(service.form_thread, lambda: service.forms.refuse_endless(tokenizer, policy.form))
+    except Refusal as refusal:
+        raise of_refusal(refusal) from None
+
+
 def _changes(body: Writing) -> dict[str, Any]:
     """Settings of any policy that the request gives."""
     names = ("repetition_penalty", "frequency_penalty", "presence_penalty", "regex")
