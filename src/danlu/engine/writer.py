@@ -19,7 +19,6 @@ from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-
 CLOSING = 20.0
 """Seconds that a closing waits for the step under way; the thread ends with the process, whatever it does."""
 

@@ -77,7 +77,7 @@ class FormTrial:
     def _told(self, told: Mapping[str, Any], seconds: float) -> bool:
         """Whether the process has read it; else it is gone."""
         if self._child is None:
-            self._child = subprocess.Popen(
+            self._child = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-I", str(Path(form_child.__file__))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -86,7 +86,8 @@ class FormTrial:
                 encoding="utf-8",
             )
         child = self._child
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         timer = threading.Timer(seconds, child.kill)
         timer.daemon = True
         timer.start()

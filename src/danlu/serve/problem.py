@@ -35,6 +35,8 @@ class Problem(Exception):
     def response(self) -> JSONResponse:
         """The answer."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        if self.status in (408, 413):  # what is left of the body is not waited for
+            headers["Connection"] = "close"
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return JSONResponse(self.plain(), self.status, headers)

@@ -17,7 +17,7 @@ from fastapi.responses import Response
 
 from danlu.model.form_trial import FormTrial
 from danlu.serve.asking import Asking, Gone
-from danlu.serve.body import plain, raw
+from danlu.serve.body import plain, raw, refuse_many
 from danlu.serve.feedback import Feedback
 from danlu.serve.gate import Gate
 from danlu.serve.keys import Key, owner
@@ -94,7 +94,9 @@ class Service:
             call.key = self.caller(request)
             stack.enter_context(self.gate.entered())
             if json_body:
-                call.value = plain(await raw(request, self.limits.body))
+                data = await raw(request, self.limits.body, asking.ends)
+                call.value = await asking.done(len(data), lambda: plain(data))
+                refuse_many(call.value, self.limits.records)
             response = await work(call)
         except Gone:
             response = Response(status_code=CLIENT_GONE)

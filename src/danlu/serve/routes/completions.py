@@ -19,6 +19,7 @@ from danlu.serve.routes.writing import (
     policy_of,
     prompted,
     refuse_endless,
+    refuse_long,
     spelled_token,
     streamed,
     usage,
@@ -54,6 +55,7 @@ async def completions(service: Service, call: Call) -> Response:
     record: Record = {"text": text} | ({} if body.suffix is None else {"suffix": body.suffix})
     if body.suffix is not None and model.predictor.task.kind != "causal_lm":
         raise Problem(400, "unsupported_parameter", "only a model of the task causal_lm writes in the middle", "suffix")
+    refuse_long(model, len(text) + len(body.suffix or ""), "prompt")
     policy = policy_of(body, model)
     await refuse_endless(service, call, model, policy)
     encoded = await call.asking.done(len(text), lambda: prompted(model, record, policy, "prompt"))

@@ -1,14 +1,14 @@
 """What every task answers: records in, predictions out, as offline."""
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from danlu.data.record import Record
 from danlu.refusal import Refusal
-from danlu.serve.body import Body, checked, plain, raw
+from danlu.serve.body import Body, FirstMistake, checked, plain, raw
 from danlu.serve.problem import Problem, of_refusal
 from danlu.serve.service import Call, Service
 from danlu.serve.shelf import Model
@@ -18,14 +18,17 @@ from danlu.task.task import Prediction
 BLOCK = 32
 """Lines of a stream that are answered together: what is lost of the speed of full batches is less than a tenth."""
 
+PER_TOKEN = 16
+"""Characters of a token at most, on average of a text that anybody means to have read."""
+
 
 class Predict(Body):
     """One record or several, or texts where these are all that the task reads."""
 
     record: dict[str, Any] | None = Field(default=None, description="columns as in the training data")
-    records: list[dict[str, Any]] | None = Field(default=None, description="several of them")
+    records: Annotated[list[dict[str, Any]], FirstMistake()] | None = Field(default=None, description="several of them")
     text: str | None = Field(default=None, description="a record with a text alone")
-    texts: list[str] | None = Field(default=None, description="several of them")
+    texts: Annotated[list[str], FirstMistake()] | None = Field(default=None, description="several of them")
 
     def all(self) -> list[Record]:
         """The records. Raises `Problem` unless they are given in one way."""
@@ -34,7 +37,9 @@ class Predict(Body):
             told = "give the records in one way: 'record', 'records', 'text' or 'texts'"
             raise Problem(400, "invalid_value", told, "records")
         if self.record is not None or self.text is not None:
-            return [self.record or {"text": self.text}] if self.record is None else [self.record]
+            return [{"text": self.text} if self.record is None else self.record]
+        if self.records is None and self.texts is None:
+            raise Problem(400, "invalid_value", f"'{min(ways)}' is null; give records", min(ways))
         return list(self.records or [{"text": text} for text in self.texts or ()])
 
 
@@ -42,9 +47,6 @@ async def predict(service: Service, call: Call) -> Response:
     """`POST /v1/predict`."""
     body = checked(Predict, call.value)
     records = body.all()
-    if len(records) > service.limits.records:
-        told = f"there are {len(records):,} records, and {service.limits.records:,} are taken at once"
-        raise Problem(413, "too_many_records", f"{told}; send fewer, or lines to /v1/predict/lines", "records")
     model = service.leased(call, body.model)
     predictions = await answers(service, call, model, records)
     return JSONResponse(
@@ -61,6 +63,9 @@ async def answers(service: Service, call: Call, model: Model, records: Sequence[
     """What a model answers of records, by the queue that all its callers share."""
     predictor, asking = model.predictor, call.asking
     size = sum(len(str(record)) for record in records)
+    if size > PER_TOKEN * service.limits.tokens:
+        told = f"the records have {size:,} characters, more than {service.limits.tokens:,} tokens can be; send less"
+        raise Problem(413, "too_many_tokens", told)
     try:
         reading = await asking.done(size, lambda: predictor.read(list(records)))
     except Refusal as refusal:
@@ -78,9 +83,7 @@ async def predict_lines(service: Service, call: Call) -> Response:
     """`POST /v1/predict/lines`: a record a line in, a prediction a line out, in order, while they come."""
     request = call.asking.request
     model = service.leased(call, request.query_params.get("model"))
-    if int(request.headers.get("content-length") or 0) > service.limits.body:
-        raise Problem(413, "too_large", f"the body has more than {service.limits.body:,} bytes; send less at once")
-    data = await raw(request, service.limits.body)
+    data = await raw(request, service.limits.body, call.asking.ends)
     lines = [each for each in data.split(b"\n") if each.strip()]
 
     async def pieces() -> AsyncGenerator[bytes, None]:
