@@ -13,6 +13,8 @@ from danlu.serve.problem import Problem
 
 Found = TypeVar("Found")
 
+CLIENT_GONE = 499
+"""What nginx calls a request whose client went away; nobody hears it but the log."""
 SHORT = 4_000
 """Characters that are cut into tokens sooner than a thread is asked to."""
 

@@ -16,7 +16,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from danlu.model.form_trial import FormTrial
-from danlu.serve.asking import Asking, Gone
+from danlu.serve.asking import CLIENT_GONE, Asking, Gone
 from danlu.serve.body import plain, raw, refuse_many
 from danlu.serve.feedback import Feedback
 from danlu.serve.gate import Gate
@@ -28,8 +28,6 @@ from danlu.serve.shelf import Model, Shelf
 from danlu.serve.streamed import Streamed
 
 _NAMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
-CLIENT_GONE = 499
-"""What nginx calls a request whose client went away; nobody hears it but the log."""
 
 
 @dataclass
@@ -38,7 +36,7 @@ class Call:
 
     - `value`: its body; `key`: whose it is; `model`: what it asked, once that is known.
     - `stack`: what is let go of when it is answered, a stream when its last piece is sent.
-    - `read`, `written`: tokens.
+    - `read`, `written`: tokens; `learnt`: whether the gate has heard of these already.
     """
 
     asking: Asking
@@ -51,6 +49,7 @@ class Call:
     model: Model | None = None
     read: int = 0
     written: int = 0
+    learnt: bool = False
 
     @property
     def now(self) -> int:
@@ -92,6 +91,7 @@ class Service:
         call = Call(asking, {}, None, route, name, stack, begun)
         try:
             call.key = self.caller(request)
+            self.gate.request(call.key)
             stack.enter_context(self.gate.entered())
             if json_body:
                 data = await raw(request, self.limits.body, asking.ends)
@@ -107,7 +107,7 @@ class Service:
             raise
         response.headers["X-Request-ID"] = name
         if isinstance(response, Streamed):
-            response.after = lambda: self._over(call, response.status_code)
+            response.after = lambda: self._over(call, response.outcome)
         else:
             self._over(call, response.status_code)
         return response
@@ -139,6 +139,8 @@ class Service:
         self.metrics.first.labels(call.route).observe(time.monotonic() - call.begun)
 
     def _over(self, call: Call, status: int) -> None:
+        if status == 200 and call.read + call.written and not call.learnt:
+            self.gate.done(call.read + call.written)
         call.stack.close()
         seconds = time.monotonic() - call.begun
         model = call.model.name if call.model else ""

@@ -1,5 +1,6 @@
 """What every task answers: records in, predictions out, as offline."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.serve.body import Body, FirstMistake, checked, plain, raw
 from danlu.serve.problem import Problem, of_refusal
+from danlu.serve.routes.writing import tokens_of
 from danlu.serve.service import Call, Service
 from danlu.serve.shelf import Model
 from danlu.serve.streamed import LINES, Streamed, line
@@ -76,6 +78,8 @@ async def answers(service: Service, call: Call, model: Model, records: Sequence[
         written = len(reading.encoded) * policy.rows * min(policy.max_new_tokens, predictor.network.limit)
     service.admitted(call, reading.tokens, written)
     found = await asking.found(predictor.ask(reading))
+    if written:
+        call.written += sum(map(tokens_of, found))
     return await asking.done(size, lambda: predictor.told(reading, found))
 
 
@@ -95,7 +99,11 @@ async def predict_lines(service: Service, call: Call) -> Response:
 
 
 async def _block(service: Service, call: Call, model: Model, lines: Sequence[bytes], start: int) -> list[Any]:
-    """A prediction a line; where a line is refused, what is wrong with it alone."""
+    """A prediction a line; where a line is refused, what is wrong with it alone.
+
+    Raises:
+        Problem: there is no time, or no room in it, for this block.
+    """
     found: list[Any] = [None] * len(lines)
     good: list[tuple[int, Record]] = []
     for place, each in enumerate(lines):
@@ -103,29 +111,52 @@ async def _block(service: Service, call: Call, model: Model, lines: Sequence[byt
             good.append((place, plain(each, f"line {start + place + 1:,}")))
         except Problem as problem:
             found[place] = problem.plain()
-    try:
-        predictions = await _alone(service, call, model, [record for _, record in good])
-        for (place, _), prediction in zip(good, predictions, strict=True):
-            found[place] = prediction
-    except Problem as refused:
-        if refused.status != 400 or len(good) == 1:
-            for place, _ in good:
-                found[place] = refused.plain()
-            return found
-        for place, record in good:  # one of them: the others are answered
-            try:
-                (found[place],) = await _alone(service, call, model, [record])
-            except Problem as problem:
-                found[place] = problem.plain()
+    records = [record for _, record in good]
+    size = sum(map(len, lines))
+    refused = await call.asking.done(size, lambda: _refused(model, records))
+    for (place, _), told in zip(good, refused, strict=True):
+        found[place] = told and told.plain()
+    kept = [each for each, told in zip(good, refused, strict=True) if told is None]
+    predictions = await _alone(service, call, model, [record for _, record in kept]) if kept else []
+    for (place, _), prediction in zip(kept, predictions, strict=True):
+        found[place] = prediction
     return found
 
 
-async def _alone(service: Service, call: Call, model: Model, records: Sequence[Record]) -> list[Prediction]:
-    """Answers of a block, whose cost is let go of with it."""
-    stack, call.stack = call.stack, type(call.stack)()
-    before = call.read
+def _refused(model: Model, records: Sequence[Record]) -> list[Problem | None]:
+    """What is wrong with each record by itself; nothing where all can be read together."""
     try:
-        return await answers(service, call, model, records) if records else []
+        if records:
+            model.predictor.read(list(records))
+        return [None] * len(records)
+    except Refusal:
+        return [_problem(model, record) for record in records]
+
+
+def _problem(model: Model, record: Record) -> Problem | None:
+    try:
+        model.predictor.read([record])
+    except Refusal as refusal:
+        return of_refusal(refusal, "records")
+    return None
+
+
+async def _alone(service: Service, call: Call, model: Model, records: Sequence[Record]) -> list[Prediction]:
+    """Answers of a block, whose cost is let go of with it; where there is no room, there will be."""
+    loop = asyncio.get_running_loop()
+    stack, call.stack = call.stack, type(call.stack)()
+    before, written = call.read, call.written
+    try:
+        while True:
+            try:
+                found = await answers(service, call, model, records)
+            except Problem as problem:
+                if problem.code != "busy" or loop.time() + (problem.retry_after or 1) > call.asking.ends:
+                    raise
+                await asyncio.sleep(problem.retry_after or 1)
+            else:
+                service.gate.done(call.read + call.written - written)
+                return found
     finally:
         call.stack.close()
-        call.stack, call.read = stack, before + call.read
+        call.stack, call.read, call.learnt = stack, before + call.read, True
