@@ -36,9 +36,8 @@ def raw(live: Live, path: str, body: Any) -> socket.socket:
     host, _, port = live.address.removeprefix("http://").partition(":")
     found = socket.create_connection((host, int(port)), timeout=20)
     data = json.dumps(body).encode()
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-    )
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(data)}\r\n\r\n"
     found.sendall(head.encode() + data)
     return found
 

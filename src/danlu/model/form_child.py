@@ -26,10 +26,10 @@ def main() -> None:
         try:
             if "tokenizer" in told:
                 known = llguidance.LLTokenizer(told["tokenizer"], n_vocab=told["size"], eos_token=told["ends"])
-            else:
+            elif known is not None:
                 _limited(SECONDS)
                 llguidance.LLMatcher(known, told["grammar"], log_level=0).compute_bitmask()
-        except (ValueError, TypeError):
+        except ValueError:
             pass  # whoever asked will see the same
         _limited(0.0)
         print("read", flush=True)  # noqa: T201

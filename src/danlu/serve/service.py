@@ -19,6 +19,7 @@ from danlu.model.form_trial import FormTrial
 from danlu.serve.asking import CLIENT_GONE, Asking, Gone
 from danlu.serve.body import plain, raw, refuse_many
 from danlu.serve.feedback import Feedback
+from danlu.serve.foreign import refuse_foreign, refuse_other_kinds
 from danlu.serve.gate import Gate
 from danlu.serve.keys import Key, owner
 from danlu.serve.limits import Limits
@@ -71,6 +72,8 @@ class Service:
     feedback: Feedback | None = None
     metrics: Metrics = field(default_factory=Metrics)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "danlu-serve"))
+    keeping: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "danlu-feedback"))
+    changing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "danlu-reload"))
     forms: FormTrial = field(default_factory=FormTrial)
     form_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "danlu-forms"))
     stopping: bool = False
@@ -91,6 +94,8 @@ class Service:
         call = Call(asking, {}, None, route, name, stack, begun)
         try:
             call.key = self.caller(request)
+            if request.method == "POST":
+                refuse_other_kinds(request)
             self.gate.request(call.key)
             stack.enter_context(self.gate.entered())
             if json_body:
@@ -115,6 +120,7 @@ class Service:
     def caller(self, request: Request) -> Key | None:
         """Whose key the request has; None where the server wants none. Raises `Problem` for another."""
         if not self.keys:
+            refuse_foreign(request)
             return None
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
