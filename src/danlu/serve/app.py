@@ -89,9 +89,11 @@ def _lines(app: FastAPI, service: Service) -> None:
 
 
 def _read(app: FastAPI, service: Service) -> None:
-    app.add_api_route("/health/live", live, methods=["GET", "HEAD"])
+    app.add_api_route("/health/live", live, methods=["GET"])
+    app.add_api_route("/health/live", live, methods=["HEAD"], include_in_schema=False)
 
-    @app.api_route("/health/ready", methods=["GET", "HEAD"])
+    @app.head("/health/ready", include_in_schema=False)
+    @app.get("/health/ready")
     async def ready() -> Response:
         """Whether all models answer as they did when they were saved."""
         return readiness(service)
