@@ -23,6 +23,12 @@ class Live:
     address: str
     service: Service
 
+    @property
+    def at(self) -> tuple[str, int]:
+        """Machine and port."""
+        host, _, port = self.address.removeprefix("http://").partition(":")
+        return host, int(port)
+
     def client(self, **settings: object) -> httpx2.Client:
         return httpx2.Client(base_url=self.address, timeout=60, trust_env=False, **settings)  # type: ignore[arg-type]
 

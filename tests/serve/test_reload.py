@@ -20,6 +20,7 @@ from danlu.refusal import Refusal
 from danlu.serve.run import _listening
 from danlu.serve.shelf import Place, Shelf, place_of
 
+KIND = {"Content-Type": "application/json"}
 ASK = {"model": "m", "text": "这本书写得很好"}
 
 
@@ -107,7 +108,7 @@ def _lines(process: subprocess.Popen[str], word: str) -> str:
 
 def _asked(address: str, path: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(address + path, data), timeout=20) as answer:
+    with urllib.request.urlopen(urllib.request.Request(address + path, data, KIND), timeout=20) as answer:
         return json.load(answer)
 
 

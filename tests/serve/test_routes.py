@@ -142,7 +142,7 @@ ROBOT = [{"role": "robot", "content": "x"}]
         ("/v1/predict", {"text": "书"}, 400, "model_missing", "model"),
         ("/v1/predict", {"model": "classify", "text": 3}, 400, "invalid_value", "text"),
         ("/v1/predict", {"model": "classify", "records": [{"wrong": "书"}]}, 400, "refused", "records"),
-        ("/v1/predict", {"model": "classify", "texts": ["书"] * 5000}, 413, "too_many_records", "records"),
+        ("/v1/predict", {"model": "classify", "texts": ["书"] * 5000}, 413, "too_many_records", "texts"),
         ("/v1/nothing", {}, 404, "no_such_route", None),
     ],
 )

@@ -19,6 +19,9 @@ from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+CLOSING = 20.0
+"""Seconds that a closing waits for the step under way; the thread ends with the process, whatever it does."""
+
 
 @dataclass(eq=False)
 class _Job(Job[list[Written]]):
@@ -70,7 +73,7 @@ class Writer(Desk[_Job]):
             self._closed = True
             self._state.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(CLOSING)
 
     def _start(self) -> None:
         if self._thread is None:

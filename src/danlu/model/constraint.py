@@ -42,7 +42,7 @@ class Constraint:
         kept = _known.setdefault(tokenizer, {})
         key = size, tuple(ends)
         try:
-            known = kept.get(key) or library.LLTokenizer(_without_specials(tokenizer), n_vocab=size, eos_token=[*ends])
+            known = kept.get(key) or library.LLTokenizer(without_specials(tokenizer), n_vocab=size, eos_token=[*ends])
         except ValueError as error:
             raise Refusal(
                 f"policy.{name}: the tokens of this tokenizer cannot be taken for bytes of text ({error}); use a model "
@@ -50,7 +50,7 @@ class Constraint:
             ) from None
         kept[key] = known
         try:
-            first = library.LLMatcher(known, _grammar(library.LLMatcher, name, value), log_level=0)
+            first = library.LLMatcher(known, grammar_of(library.LLMatcher, name, value), log_level=0)
         except ValueError as error:
             raise Refusal(f"policy.{name}: cannot be read ({_line(str(error))}); mend it") from None
         self._name = name
@@ -89,7 +89,7 @@ class Constraint:
         return self._seen[written]
 
 
-def _without_specials(tokenizer: Tokenizer) -> str:
+def without_specials(tokenizer: Tokenizer) -> str:
     """The tokenizer's json with names for special tokens that no text spells, as text must not become one."""
     plain = json.loads(backend_for_text(tokenizer).to_str())
     names = {token: f"\ufdd0{number}\ufdd1" for number, token in enumerate(special_tokens(tokenizer))}
@@ -105,7 +105,8 @@ def _without_specials(tokenizer: Tokenizer) -> str:
     return json.dumps({**plain, "post_processor": None})
 
 
-def _grammar(matcher: Any, name: str, value: Any) -> str:
+def grammar_of(matcher: Any, name: str, value: Any) -> str:
+    """A form as the library reads it, which is not looked into yet."""
     if name == "regex":
         return str(matcher.grammar_from_regex(value))
     if name == "choices":  # as a regular expression, since the other grammars hold 2,000 of them at most

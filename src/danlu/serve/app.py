@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 import danlu
@@ -42,8 +42,11 @@ def app_of(service: Service, replay_seconds: float = 0.0) -> FastAPI:
         async with replaying(service, replay_seconds):
             yield
         service.stopping = True
+        service.forms.close()
 
-    app = FastAPI(title="danlu", version=danlu.__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="danlu", version=danlu.__version__, openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
     for path, (handler, body) in POSTS.items():
         _post(app, service, path, handler, body)
     _lines(app, service)
@@ -87,18 +90,33 @@ def _lines(app: FastAPI, service: Service) -> None:
 
 def _read(app: FastAPI, service: Service) -> None:
     app.add_api_route("/health/live", live, methods=["GET"])
+    app.add_api_route("/health/live", live, methods=["HEAD"], include_in_schema=False)
 
+    @app.head("/health/ready", include_in_schema=False)
     @app.get("/health/ready")
     async def ready() -> Response:
         """Whether all models answer as they did when they were saved."""
         return readiness(service)
 
     @app.get("/metrics")
-    async def metrics() -> Response:
-        """What was counted, for Prometheus."""
-        return counted(service)
+    async def metrics(request: Request) -> Response:
+        """What was counted, for Prometheus; with a key, where keys are wanted."""
+        return _known(service, request) or counted(service)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def interface(request: Request) -> Response:
+        return _known(service, request) or JSONResponse(app.openapi())
 
     @app.get("/v1/models")
     async def listed(request: Request) -> Response:
         """The models that are open."""
         return await service.handle(request, "/v1/models", lambda call: models(service, call), json_body=False)
+
+
+def _known(service: Service, request: Request) -> Response | None:
+    """A refusal for who has no key, where the server wants one."""
+    try:
+        service.caller(request)
+    except Problem as problem:
+        return problem.response()
+    return None

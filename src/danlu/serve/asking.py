@@ -13,6 +13,8 @@ from danlu.serve.problem import Problem
 
 Found = TypeVar("Found")
 
+CLIENT_GONE = 499
+"""What nginx calls a request whose client went away; nobody hears it but the log."""
 SHORT = 4_000
 """Characters that are cut into tokens sooner than a thread is asked to."""
 
@@ -34,10 +36,24 @@ class Asking:
     threads: ThreadPoolExecutor
 
     async def done(self, size: int, function: Callable[[], Found]) -> Found:
-        """What a function gives; in a thread where its work, `size` characters, is not small."""
-        if size <= SHORT:
-            return function()
-        return await asyncio.get_running_loop().run_in_executor(self.threads, function)
+        """What a function gives; in a thread where its work, `size` characters, is not small.
+
+        Raises:
+            Problem: time is up.
+        """
+        return function() if size <= SHORT else await self.apart(self.threads, function)
+
+    async def apart(self, threads: ThreadPoolExecutor, function: Callable[[], Found]) -> Found:
+        """What a function gives in a thread. Raises `Problem` where time is up; the thread is left to its work."""
+        loop = asyncio.get_running_loop()
+        working = loop.run_in_executor(threads, function)
+        try:
+            await asyncio.wait({working}, timeout=max(0.0, self.ends - loop.time()))
+            if not working.done():
+                raise late()
+            return working.result()
+        finally:
+            working.cancel()
 
     async def found(self, future: "Future[Found]") -> Found:
         """What a network finds; when time is up, or nobody waits any more, it is told to stop.
@@ -57,10 +73,7 @@ class Asking:
             raise Gone if gone.done() else late()
         finally:
             future.cancel()
-            for each in both:
-                each.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await each
+            await over(both)
 
     async def pieces(self, begin: Callable[[Callable[[Any], None]], "Future[Any]"]) -> AsyncIterator[Any]:
         """What a network says piece by piece, and at the end what its future gives, as the tuple `(result,)`.
@@ -91,6 +104,16 @@ class Asking:
                 yield piece
         finally:
             future.cancel()
+
+
+async def over(tasks: "set[asyncio.Future[Any]]") -> None:
+    """Cancel them, and wait until they are; a cancellation of who waits is not taken for theirs."""
+    for each in tasks:
+        each.cancel()
+    await asyncio.wait(tasks)
+    for each in tasks:
+        if not each.cancelled():
+            each.exception()
 
 
 async def left(request: Request) -> None:

@@ -1,10 +1,11 @@
 """The body of a request: bounded, plain, and of the keys that its route takes."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, ValidationError
 from starlette.requests import ClientDisconnect
 
 from danlu.data.reading.json_text import parse
@@ -22,11 +23,29 @@ class Body(BaseModel):
     model: str | None = None
 
 
+SECONDS = 30.0
+"""That a body may take to arrive."""
+COUNTED = ("records", "texts", "input", "documents")
+"""Keys whose lists are as long as the limit of records says."""
+MANY = {"stop": 64, "logit_bias": 1024}
+"""Keys whose entries cost time with each token that is written, and how many may be."""
+
+
+class FirstMistake(FailFast):
+    """Marks a list that is looked at no further than to its first mistake, of which there may be millions."""
+
+    __hash__ = object.__hash__  # as a union wants of its members
+
+
 BodyType = TypeVar("BodyType", bound=Body)
 
 
-async def raw(request: Request, most: int) -> bytes:
-    """The bytes of the body. Raises `Problem` for more than `most`, as soon as that is known."""
+async def raw(request: Request, most: int, ends: float) -> bytes:
+    """The bytes of the body.
+
+    Raises:
+        Problem: they are more than `most`, as soon as that is known, or are not there at `ends`, or `SECONDS` from now.
+    """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, "encoded", "the body is compressed, and plain JSON is taken alone")
     told = request.headers.get("content-length", "0")
@@ -34,13 +53,16 @@ async def raw(request: Request, most: int) -> bytes:
         raise _too_large(most)
     parts, size = [], 0
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise _too_large(most)
-            parts.append(part)
+        async with asyncio.timeout_at(min(ends, asyncio.get_running_loop().time() + SECONDS)):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise _too_large(most)
+                parts.append(part)
     except ClientDisconnect:
         raise Gone from None
+    except TimeoutError:
+        raise Problem(408, "slow_body", "the body did not come to its end in time; send it faster, or less") from None
     return b"".join(parts)
 
 
@@ -55,6 +77,17 @@ def plain(data: bytes, where: str = "the body") -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Problem(400, "not_an_object", f"{where}: expected a JSON object")
     return value
+
+
+def refuse_many(value: Mapping[str, Any], records: int) -> None:
+    """Raises `Problem` for more of anything than is taken, before each is looked at."""
+    for name, given in value.items():
+        most = records if name in COUNTED else MANY.get(name)
+        if most is not None and isinstance(given, list | dict) and len(given) > most:
+            status, code = (413, "too_many_records") if name in COUNTED else (400, "invalid_value")
+            more = ", or lines to /v1/predict/lines" if name in ("records", "texts") else ""
+            told = f"'{name}' has {len(given):,} entries, and {most:,} are taken at once; send fewer{more}"
+            raise Problem(status, code, told, name)
 
 
 def checked(

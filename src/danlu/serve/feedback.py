@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from danlu.machine.database import WAIT, address_of, begin_at_once, reason
+from danlu.machine.database import address_of, begin_at_once, reason
 from danlu.machine.remote import shown
 from danlu.refusal import Refusal
 
 TABLE = "danlu_feedback"
+LOCKED = 3
+"""Seconds for which another may hold the table."""
 
 
 class Feedback:
@@ -27,9 +29,12 @@ class Feedback:
 
         sqlite = address.get_backend_name() == "sqlite"
         if sqlite:
-            Path(address.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+            file = Path(address.database).expanduser()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            address = address.set(database=str(file))
         self.shown = shown(url)
-        self._engine = sql.create_engine(address, connect_args={"timeout": WAIT} if sqlite else {}, pool_pre_ping=True)
+        settings: dict[str, Any] = {"timeout": LOCKED} if sqlite else {"options": f"-c lock_timeout={LOCKED}s"}
+        self._engine = sql.create_engine(address, connect_args=settings, pool_pre_ping=True, hide_parameters=True)
         if sqlite:
             begin_at_once(self._engine)
         self._table = sql.Table(

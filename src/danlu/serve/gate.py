@@ -17,6 +17,14 @@ FLOOR = 16_384
 
 
 @dataclass
+class _Spent:
+    """What a key has asked in the last minute: when and how much, and their sum."""
+
+    each: deque[tuple[float, int]] = field(default_factory=deque)
+    sum: int = 0
+
+
+@dataclass
 class Gate:
     """Counts what is under way, by one thread alone.
 
@@ -30,7 +38,7 @@ class Gate:
     tokens: int = 0
     rate: float = 0.0
     _busy_since: float = 0.0
-    _spent: defaultdict[str, deque[tuple[float, int]]] = field(default_factory=lambda: defaultdict(deque))
+    _spent: defaultdict[tuple[str, str], "_Spent"] = field(default_factory=lambda: defaultdict(_Spent))
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -54,43 +62,40 @@ class Gate:
             )
         if self.tokens and self.tokens + tokens > max(FLOOR, self.rate * self.limits.patience):
             raise self._full()
-        self._of_key(tokens, key)
-        begun = self.clock()
+        if key is not None and key.tokens_per_minute:
+            self._count(key, "tokens", key.tokens_per_minute, tokens)
         if not self.tokens:
-            self._busy_since = begun
+            self._busy_since = self.clock()
         self.tokens += tokens
         try:
             yield
-        except BaseException:
+        finally:
             self.tokens -= tokens
-            raise
-        self.tokens -= tokens
-        self._learn(tokens)
 
-    def _learn(self, tokens: int) -> None:
-        """The rate from how long it was since anything was done, while there was work."""
+    def done(self, tokens: int) -> None:
+        """Learn the rate from work that was done to its end, and how long it was since anything was."""
         now = self.clock()
         seconds = max(now - self._busy_since, 1e-3)
         self._busy_since = now
         weight = 1 - math.exp(-seconds / 5.0)  # what was more than some five seconds ago counts little
         self.rate += (tokens / seconds - self.rate) * (weight if self.rate else 1.0)
 
-    def _of_key(self, tokens: int, key: Key | None) -> None:
+    def request(self, key: Key | None) -> None:
+        """Count a request of a key. Raises `Problem` where it is more than it may ask in a minute."""
+        if key is not None and key.requests_per_minute:
+            self._count(key, "requests", key.requests_per_minute, 1)
+
+    def _count(self, key: Key, what: str, most: int, amount: int) -> None:
         """Count what a key asks in a minute. Raises `Problem` where it is more than it may."""
-        if key is None or not (key.requests_per_minute or key.tokens_per_minute):
-            return
-        now, spent = self.clock(), self._spent[key.name]
-        while spent and spent[0][0] <= now - MINUTE:
-            spent.popleft()
-        for most, used, what in (
-            (key.requests_per_minute, len(spent) + 1, "requests"),
-            (key.tokens_per_minute, sum(each for _, each in spent) + tokens, "tokens"),
-        ):
-            if most and used > most:
-                wait = math.ceil(spent[0][0] + MINUTE - now) if spent else int(MINUTE)
-                told = f"the key '{key.name}' may ask {most:,} {what} a minute; try again in {wait} s"
-                raise Problem(429, "key_limit", told, retry_after=max(1, wait))
-        spent.append((now, tokens))
+        now, spent = self.clock(), self._spent[key.name, what]
+        while spent.each and spent.each[0][0] <= now - MINUTE:
+            spent.sum -= spent.each.popleft()[1]
+        if spent.sum + amount > most:
+            wait = math.ceil(spent.each[0][0] + MINUTE - now) if spent.each else int(MINUTE)
+            told = f"the key '{key.name}' may ask {most:,} {what} a minute; try again in {wait} s"
+            raise Problem(429, "key_limit", told, retry_after=max(1, wait))
+        spent.each.append((now, amount))
+        spent.sum += amount
 
     def _full(self) -> Problem:
         wait = max(1, math.ceil(self.tokens / self.rate)) if self.rate else 1

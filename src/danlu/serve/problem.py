@@ -35,18 +35,21 @@ class Problem(Exception):
     def response(self) -> JSONResponse:
         """The answer."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        if self.status in (408, 413):  # what is left of the body is not waited for
+            headers["Connection"] = "close"
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return JSONResponse(self.plain(), self.status, headers)
 
 
 def problem_of(error: Exception) -> Problem:
-    """What a caller hears of an error; of one that is ours nothing, but the log tells all."""
+    """What a caller hears of an error; of one that is ours nothing, but the log tells where."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, Refusal):
         return of_refusal(error)
-    traceback.print_exception(error, file=sys.stderr)
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    print(f"{frames}{type(error).__name__}", file=sys.stderr)  # noqa: T201  # what it says may hold a user's text
     return Problem(500, "internal", "the server made a mistake; its log tells more")
 
 

@@ -24,6 +24,6 @@ async def _again(service: Service, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(seconds)
-        drifted = await loop.run_in_executor(service.threads, service.shelf.replay)
+        drifted = await loop.run_in_executor(service.changing, service.shelf.replay)
         if told := {name: differences[:3] for name, differences in drifted.items() if differences}:
             service.say("drift", models=told)

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -76,16 +76,24 @@ async def _serve(
     tasks: set[asyncio.Task[None]] = set()
 
     async def anew() -> None:
-        with suppress(Problem):  # it stands in the log
+        try:
             await reloaded(service)
+        except Problem:
+            pass  # it stands in the log
+        except Exception as error:
+            service.say("reload", failed=type(error).__name__)
 
     def hung_up() -> None:
         task = asyncio.ensure_future(anew())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
+    def ended() -> None:
+        service.stopping = True
+        server.handle_exit(signal.SIGINT, None)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        _on(loop, number, lambda: server.handle_exit(signal.SIGINT, None))
+        _on(loop, number, ended)
     if hasattr(signal, "SIGHUP"):
         _on(loop, signal.SIGHUP, hung_up)
     say(f"serving at {address}; Ctrl-C ends it")

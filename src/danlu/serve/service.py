@@ -15,9 +15,11 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from danlu.serve.asking import Asking, Gone
-from danlu.serve.body import plain, raw
+from danlu.model.form_trial import FormTrial
+from danlu.serve.asking import CLIENT_GONE, Asking, Gone
+from danlu.serve.body import plain, raw, refuse_many
 from danlu.serve.feedback import Feedback
+from danlu.serve.foreign import refuse_foreign, refuse_other_kinds
 from danlu.serve.gate import Gate
 from danlu.serve.keys import Key, owner
 from danlu.serve.limits import Limits
@@ -27,8 +29,6 @@ from danlu.serve.shelf import Model, Shelf
 from danlu.serve.streamed import Streamed
 
 _NAMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
-CLIENT_GONE = 499
-"""What nginx calls a request whose client went away; nobody hears it but the log."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Call:
 
     - `value`: its body; `key`: whose it is; `model`: what it asked, once that is known.
     - `stack`: what is let go of when it is answered, a stream when its last piece is sent.
-    - `read`, `written`: tokens.
+    - `read`, `written`: tokens; `learnt`: whether the gate has heard of these already.
     """
 
     asking: Asking
@@ -50,6 +50,7 @@ class Call:
     model: Model | None = None
     read: int = 0
     written: int = 0
+    learnt: bool = False
 
     @property
     def now(self) -> int:
@@ -71,6 +72,10 @@ class Service:
     feedback: Feedback | None = None
     metrics: Metrics = field(default_factory=Metrics)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "danlu-serve"))
+    keeping: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "danlu-feedback"))
+    changing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "danlu-reload"))
+    forms: FormTrial = field(default_factory=FormTrial)
+    form_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "danlu-forms"))
     stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -89,9 +94,14 @@ class Service:
         call = Call(asking, {}, None, route, name, stack, begun)
         try:
             call.key = self.caller(request)
+            if request.method == "POST":
+                refuse_other_kinds(request)
+            self.gate.request(call.key)
             stack.enter_context(self.gate.entered())
             if json_body:
-                call.value = plain(await raw(request, self.limits.body))
+                data = await raw(request, self.limits.body, asking.ends)
+                call.value = await asking.done(len(data), lambda: plain(data))
+                refuse_many(call.value, self.limits.records)
             response = await work(call)
         except Gone:
             response = Response(status_code=CLIENT_GONE)
@@ -102,7 +112,7 @@ class Service:
             raise
         response.headers["X-Request-ID"] = name
         if isinstance(response, Streamed):
-            response.after = lambda: self._over(call, response.status_code)
+            response.after = lambda: self._over(call, response.outcome)
         else:
             self._over(call, response.status_code)
         return response
@@ -110,6 +120,7 @@ class Service:
     def caller(self, request: Request) -> Key | None:
         """Whose key the request has; None where the server wants none. Raises `Problem` for another."""
         if not self.keys:
+            refuse_foreign(request)
             return None
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
@@ -134,6 +145,8 @@ class Service:
         self.metrics.first.labels(call.route).observe(time.monotonic() - call.begun)
 
     def _over(self, call: Call, status: int) -> None:
+        if status == 200 and call.read + call.written and not call.learnt:
+            self.gate.done(call.read + call.written)
         call.stack.close()
         seconds = time.monotonic() - call.begun
         model = call.model.name if call.model else ""

@@ -124,11 +124,11 @@ class Shelf:
             if chosen is None:
                 told = f"the request names no model; those here are: {', '.join(self.names)}"
                 raise Problem(400, "model_missing", told, "model")
-            owner, _, adapter = chosen.partition("/")
+            owner, slash, adapter = chosen.partition("/")
             found = self._open.get(owner)
-            if found is None or (adapter and adapter not in _asked_apart(found.bundle)):
+            if found is None or (slash and adapter not in _asked_apart(found.bundle)):
                 close = nearest(chosen[:80], self.names)
-                told = f"there is no model '{chosen:.80}'{close}; here are: {', '.join(self.names)}"
+                told = f"there is no model '{chosen:.80}'{close or ';'} here are: {', '.join(self.names)}"
                 raise Problem(404, "model_not_found", told, "model")
             found.users += 1
         try:
@@ -171,6 +171,8 @@ class Shelf:
                         each.stamp = stamp
                 except (Refusal, OSError) as error:
                     differences.append(f"its files are no longer those that it was opened from: {error}")
+                except Exception as error:
+                    differences.append(f"it could not be asked for its golden outputs: {type(error).__name__}")
                 self.drifted[name] = differences
         return dict(self.drifted)
 

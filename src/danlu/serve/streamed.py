@@ -3,12 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 from typing import Any
 
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from danlu.serve.asking import CLIENT_GONE, Gone, over
 from danlu.serve.problem import problem_of
 
 EVENTS = "text/event-stream; charset=utf-8"
@@ -19,6 +19,7 @@ class Streamed(Response):
     """Sends what `pieces` gives; closes it when the client is gone, or time is up.
 
     - `tell`: a piece that says what went wrong, where something does after the first piece.
+    - `outcome`: the status that it would have had, had all been known at its beginning.
     - `after`: called once, when all is over.
     """
 
@@ -31,6 +32,7 @@ class Streamed(Response):
         self.headers["Cache-Control"] = "no-store"
         self.headers["X-Accel-Buffering"] = "no"
         self.pieces, self.ends = pieces, ends
+        self.outcome = CLIENT_GONE
         self.after: Callable[[], None] = lambda: None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,20 +43,26 @@ class Streamed(Response):
             seconds = self.ends + 1.0 - asyncio.get_running_loop().time()
             await asyncio.wait({sending, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sending, leaving):
-                task.cancel()
-                with suppress(asyncio.CancelledError, OSError):
-                    await task
-            await self.pieces.aclose()
-            self.after()
+            try:
+                await over({sending, leaving})
+            finally:
+                try:
+                    await self.pieces.aclose()
+                finally:
+                    self.after()
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
             async for piece in self.pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
+            self.outcome = self.status_code
+        except Gone:
+            return
         except Exception as error:
-            told = self.tell(problem_of(error).plain())
+            problem = problem_of(error)
+            self.outcome = problem.status
+            told = self.tell(problem.plain())
             await send({"type": "http.response.body", "body": told, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

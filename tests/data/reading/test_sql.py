@@ -59,7 +59,9 @@ def test_a_stage_is_done_again_where_the_file_has_changed(file: Path) -> None:
     ("settings", "sentence"),
     [
         ({"table": "none"}, "cannot be read .no such table: none"),
-        ({"query": 'DELETE FROM "my ""rows"'}, "readonly|gives no rows"),
+        ({"query": 'DELETE FROM "my ""rows"'}, "not authorized|gives no rows"),
+        ({"query": "ATTACH 'other.db' AS other"}, "not authorized"),
+        ({"query": "PRAGMA journal_mode = WAL"}, "not authorized"),
         ({"query": "SELEC"}, "cannot be read"),
         ({"table": "a", "path": "mysql://machine/x"}, "'mysql' is no database"),
         ({"table": "a", "path": "sqlite://"}, "in memory"),
@@ -73,6 +75,11 @@ def test_what_cannot_be_read_is_told(file: Path, settings: dict[str, Any], sente
     with sqlite3.connect(file) as database:
         assert database.execute('SELECT count(*) FROM "my ""rows"').fetchone() == (4,)
     database.close()
+
+
+def test_a_colon_in_a_query_is_itself(file: Path) -> None:
+    query = "SELECT text, ':good' AS label FROM \"my \"\"rows\" WHERE text <> 'a::b' LIMIT 1"
+    assert [*Sql(path=address(file), query=query).read(("text",))] == [{"text": "很好", "label": ":good"}]
 
 
 def test_a_password_is_shown_nowhere(tmp_path: Path) -> None:

@@ -1,14 +1,14 @@
 """`POST /v1/chat/completions`, as the clients of OpenAI ask it."""
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from danlu.data.record import Record
 from danlu.model.policy import Policy
-from danlu.serve.body import checked
+from danlu.serve.body import FirstMistake, checked
 from danlu.serve.problem import Problem
 from danlu.serve.routes.writing import (
     HARMLESS,
@@ -17,6 +17,8 @@ from danlu.serve.routes.writing import (
     cost,
     policy_of,
     prompted,
+    refuse_endless,
+    refuse_long,
     streamed,
     told_tokens,
     usage,
@@ -44,11 +46,11 @@ IGNORED: dict[str, tuple[Any, ...]] = {
 class Chat(Writing):
     """A conversation, and how its next message is written."""
 
-    messages: list[dict[str, Any]] = Field(min_length=1)
+    messages: Annotated[list[dict[str, Any]], FirstMistake()] = Field(min_length=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
     logprobs: bool | None = False
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
-    tools: list[dict[str, Any]] | None = None
+    tools: Annotated[list[dict[str, Any]], FirstMistake()] | None = None
 
     @property
     def most(self) -> int | None:
@@ -71,7 +73,9 @@ async def chat(service: Service, call: Call) -> Response:
         told = f"the model '{model.name}' was trained for {model.predictor.task.kind}, which holds no conversation"
         raise Problem(400, "wrong_task", f"{told}; ask it by /v1/predict", "model")
     policy = policy_of(body, model)
+    await refuse_endless(service, call, model, policy)
     size = sum(len(str(message)) for message in body.messages)
+    refuse_long(model, size, "messages")
     record: Record = {"messages": [_plain(message) for message in body.messages]}
     if body.tools:
         record["tools"] = body.tools

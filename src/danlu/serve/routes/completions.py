@@ -18,6 +18,8 @@ from danlu.serve.routes.writing import (
     cost,
     policy_of,
     prompted,
+    refuse_endless,
+    refuse_long,
     spelled_token,
     streamed,
     usage,
@@ -53,7 +55,9 @@ async def completions(service: Service, call: Call) -> Response:
     record: Record = {"text": text} | ({} if body.suffix is None else {"suffix": body.suffix})
     if body.suffix is not None and model.predictor.task.kind != "causal_lm":
         raise Problem(400, "unsupported_parameter", "only a model of the task causal_lm writes in the middle", "suffix")
+    refuse_long(model, len(text) + len(body.suffix or ""), "prompt")
     policy = policy_of(body, model)
+    await refuse_endless(service, call, model, policy)
     encoded = await call.asking.done(len(text), lambda: prompted(model, record, policy, "prompt"))
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
+from sqlalchemy.exc import SQLAlchemyError
 
 from danlu.serve.body import Body, checked
 from danlu.serve.problem import Problem
@@ -48,5 +49,9 @@ async def feedback(service: Service, call: Call) -> Response:
         **{name: getattr(body, name) for name in ("correct", "record", "prediction", "truth", "comment")},
     }
     store = service.feedback
-    number = await call.asking.done(10**9, lambda: store.add(**told_of))
+    try:
+        number = await call.asking.apart(service.keeping, lambda: store.add(**told_of))
+    except SQLAlchemyError:  # what it says may hold the record
+        told = "the database of feedback cannot be written to; try again in 5 s"
+        raise Problem(503, "feedback_unavailable", told, retry_after=5) from None
     return JSONResponse({"id": number, "object": "feedback"}, 201)

@@ -8,12 +8,11 @@ from fastapi.responses import JSONResponse, Response
 
 from danlu.refusal import Refusal
 from danlu.serve.body import Body, checked
+from danlu.serve.foreign import LOCAL
 from danlu.serve.metrics import CONTENT
 from danlu.serve.problem import Problem
 from danlu.serve.service import Call, Service
 from danlu.task.task import Task
-
-LOCAL = ("127.0.0.1", "::1", "localhost", "testclient")
 
 
 class Reload(Body):
@@ -60,7 +59,8 @@ def readiness(service: Service) -> Response:
     if service.stopping:
         return JSONResponse({"status": "stopping"}, 503)
     if drifted:
-        return JSONResponse({"status": "drifted", "differences": drifted}, 503)
+        told = {"models": list(drifted)} if service.keys else {"differences": drifted}  # these hold what models say
+        return JSONResponse({"status": "drifted", **told}, 503)
     return JSONResponse({"status": "ready", "models": service.shelf.names})
 
 
@@ -83,7 +83,7 @@ async def reloaded(service: Service, name: str | None = None) -> list[str]:
     """The same for whoever asks. Raises `Problem` where a model stays as it was."""
     loop = asyncio.get_running_loop()
     try:
-        names = await loop.run_in_executor(service.threads, service.shelf.reload, name)
+        names = await loop.run_in_executor(service.changing, service.shelf.reload, name)
     except Refusal as refusal:
         service.say("reload", refused=str(refusal))
         raise Problem(409, "not_reloaded", str(refusal)) from None

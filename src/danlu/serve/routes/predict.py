@@ -1,15 +1,17 @@
 """What every task answers: records in, predictions out, as offline."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from danlu.data.record import Record
 from danlu.refusal import Refusal
-from danlu.serve.body import Body, checked, plain, raw
+from danlu.serve.body import Body, FirstMistake, checked, plain, raw
 from danlu.serve.problem import Problem, of_refusal
+from danlu.serve.routes.writing import tokens_of
 from danlu.serve.service import Call, Service
 from danlu.serve.shelf import Model
 from danlu.serve.streamed import LINES, Streamed, line
@@ -18,14 +20,17 @@ from danlu.task.task import Prediction
 BLOCK = 32
 """Lines of a stream that are answered together: what is lost of the speed of full batches is less than a tenth."""
 
+PER_TOKEN = 16
+"""Characters of a token at most, on average of a text that anybody means to have read."""
+
 
 class Predict(Body):
     """One record or several, or texts where these are all that the task reads."""
 
     record: dict[str, Any] | None = Field(default=None, description="columns as in the training data")
-    records: list[dict[str, Any]] | None = Field(default=None, description="several of them")
+    records: Annotated[list[dict[str, Any]], FirstMistake()] | None = Field(default=None, description="several of them")
     text: str | None = Field(default=None, description="a record with a text alone")
-    texts: list[str] | None = Field(default=None, description="several of them")
+    texts: Annotated[list[str], FirstMistake()] | None = Field(default=None, description="several of them")
 
     def all(self) -> list[Record]:
         """The records. Raises `Problem` unless they are given in one way."""
@@ -34,7 +39,9 @@ class Predict(Body):
             told = "give the records in one way: 'record', 'records', 'text' or 'texts'"
             raise Problem(400, "invalid_value", told, "records")
         if self.record is not None or self.text is not None:
-            return [self.record or {"text": self.text}] if self.record is None else [self.record]
+            return [{"text": self.text} if self.record is None else self.record]
+        if self.records is None and self.texts is None:
+            raise Problem(400, "invalid_value", f"'{min(ways)}' is null; give records", min(ways))
         return list(self.records or [{"text": text} for text in self.texts or ()])
 
 
@@ -42,9 +49,6 @@ async def predict(service: Service, call: Call) -> Response:
     """`POST /v1/predict`."""
     body = checked(Predict, call.value)
     records = body.all()
-    if len(records) > service.limits.records:
-        told = f"there are {len(records):,} records, and {service.limits.records:,} are taken at once"
-        raise Problem(413, "too_many_records", f"{told}; send fewer, or lines to /v1/predict/lines", "records")
     model = service.leased(call, body.model)
     predictions = await answers(service, call, model, records)
     return JSONResponse(
@@ -61,6 +65,9 @@ async def answers(service: Service, call: Call, model: Model, records: Sequence[
     """What a model answers of records, by the queue that all its callers share."""
     predictor, asking = model.predictor, call.asking
     size = sum(len(str(record)) for record in records)
+    if size > PER_TOKEN * service.limits.tokens:
+        told = f"the records have {size:,} characters, more than {service.limits.tokens:,} tokens can be; send less"
+        raise Problem(413, "too_many_tokens", told)
     try:
         reading = await asking.done(size, lambda: predictor.read(list(records)))
     except Refusal as refusal:
@@ -71,6 +78,8 @@ async def answers(service: Service, call: Call, model: Model, records: Sequence[
         written = len(reading.encoded) * policy.rows * min(policy.max_new_tokens, predictor.network.limit)
     service.admitted(call, reading.tokens, written)
     found = await asking.found(predictor.ask(reading))
+    if written:
+        call.written += sum(map(tokens_of, found))
     return await asking.done(size, lambda: predictor.told(reading, found))
 
 
@@ -78,9 +87,7 @@ async def predict_lines(service: Service, call: Call) -> Response:
     """`POST /v1/predict/lines`: a record a line in, a prediction a line out, in order, while they come."""
     request = call.asking.request
     model = service.leased(call, request.query_params.get("model"))
-    if int(request.headers.get("content-length") or 0) > service.limits.body:
-        raise Problem(413, "too_large", f"the body has more than {service.limits.body:,} bytes; send less at once")
-    data = await raw(request, service.limits.body)
+    data = await raw(request, service.limits.body, call.asking.ends)
     lines = [each for each in data.split(b"\n") if each.strip()]
 
     async def pieces() -> AsyncGenerator[bytes, None]:
@@ -92,7 +99,11 @@ async def predict_lines(service: Service, call: Call) -> Response:
 
 
 async def _block(service: Service, call: Call, model: Model, lines: Sequence[bytes], start: int) -> list[Any]:
-    """A prediction a line; where a line is refused, what is wrong with it alone."""
+    """A prediction a line; where a line is refused, what is wrong with it alone.
+
+    Raises:
+        Problem: there is no time, or no room in it, for this block.
+    """
     found: list[Any] = [None] * len(lines)
     good: list[tuple[int, Record]] = []
     for place, each in enumerate(lines):
@@ -100,29 +111,52 @@ async def _block(service: Service, call: Call, model: Model, lines: Sequence[byt
             good.append((place, plain(each, f"line {start + place + 1:,}")))
         except Problem as problem:
             found[place] = problem.plain()
-    try:
-        predictions = await _alone(service, call, model, [record for _, record in good])
-        for (place, _), prediction in zip(good, predictions, strict=True):
-            found[place] = prediction
-    except Problem as refused:
-        if refused.status != 400 or len(good) == 1:
-            for place, _ in good:
-                found[place] = refused.plain()
-            return found
-        for place, record in good:  # one of them: the others are answered
-            try:
-                (found[place],) = await _alone(service, call, model, [record])
-            except Problem as problem:
-                found[place] = problem.plain()
+    records = [record for _, record in good]
+    size = sum(map(len, lines))
+    refused = await call.asking.done(size, lambda: _refused(model, records))
+    for (place, _), told in zip(good, refused, strict=True):
+        found[place] = told and told.plain()
+    kept = [each for each, told in zip(good, refused, strict=True) if told is None]
+    predictions = await _alone(service, call, model, [record for _, record in kept]) if kept else []
+    for (place, _), prediction in zip(kept, predictions, strict=True):
+        found[place] = prediction
     return found
 
 
-async def _alone(service: Service, call: Call, model: Model, records: Sequence[Record]) -> list[Prediction]:
-    """Answers of a block, whose cost is let go of with it."""
-    stack, call.stack = call.stack, type(call.stack)()
-    before = call.read
+def _refused(model: Model, records: Sequence[Record]) -> list[Problem | None]:
+    """What is wrong with each record by itself; nothing where all can be read together."""
     try:
-        return await answers(service, call, model, records) if records else []
+        if records:
+            model.predictor.read(list(records))
+        return [None] * len(records)
+    except Refusal:
+        return [_problem(model, record) for record in records]
+
+
+def _problem(model: Model, record: Record) -> Problem | None:
+    try:
+        model.predictor.read([record])
+    except Refusal as refusal:
+        return of_refusal(refusal, "records")
+    return None
+
+
+async def _alone(service: Service, call: Call, model: Model, records: Sequence[Record]) -> list[Prediction]:
+    """Answers of a block, whose cost is let go of with it; where there is no room, there will be."""
+    loop = asyncio.get_running_loop()
+    stack, call.stack = call.stack, type(call.stack)()
+    before, written = call.read, call.written
+    try:
+        while True:
+            try:
+                found = await answers(service, call, model, records)
+            except Problem as problem:
+                if problem.code != "busy" or loop.time() + (problem.retry_after or 1) > call.asking.ends:
+                    raise
+                await asyncio.sleep(problem.retry_after or 1)
+            else:
+                service.gate.done(call.read + call.written - written)
+                return found
     finally:
         call.stack.close()
-        call.stack, call.read = stack, before + call.read
+        call.stack, call.read, call.learnt = stack, before + call.read, True

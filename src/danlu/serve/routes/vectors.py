@@ -1,13 +1,13 @@
 """`POST /v1/embeddings` and `POST /v1/rerank`: vectors of texts; documents, those that fit a query best first."""
 
 import base64
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
-from danlu.serve.body import Body, checked
+from danlu.serve.body import Body, FirstMistake, checked
 from danlu.serve.problem import Problem
 from danlu.serve.routes.predict import answers
 from danlu.serve.service import Call, Service
@@ -25,7 +25,7 @@ class Rerank(Body):
     """A query and documents."""
 
     query: str
-    documents: list[str | dict[str, Any]] = Field(min_length=1)
+    documents: Annotated[list[str | dict[str, Any]], FirstMistake()] = Field(min_length=1)
     top_n: int | None = Field(default=None, ge=1)
     return_documents: bool = True
 
@@ -36,7 +36,6 @@ async def embeddings(service: Service, call: Call) -> Response:
     texts = [body.input] if isinstance(body.input, str) else body.input
     if not texts or not all(isinstance(text, str) for text in texts):
         raise Problem(400, "unsupported_parameter", "expected a text or texts; token numbers are not taken", "input")
-    _bounded(service, len(texts), "input")
     model = service.leased(call, body.model)
     task = model.predictor.task
     if task.answer_form != "vector":
@@ -67,7 +66,6 @@ async def embeddings(service: Service, call: Call) -> Response:
 async def rerank(service: Service, call: Call) -> Response:
     """Answer with the documents, the best first."""
     body = checked(Rerank, call.value)
-    _bounded(service, len(body.documents), "documents")
     documents = [each.get("text") if isinstance(each, dict) else each for each in body.documents]
     if not all(isinstance(each, str) for each in documents):
         raise Problem(400, "invalid_value", "each document is a text, or an object with a 'text'", "documents")
@@ -97,9 +95,3 @@ async def _scores(service: Service, call: Call, model: Any, query: str, document
     (ranked,) = await answers(service, call, model, [{"text": query, "candidates": distinct}])
     found = dict(zip(ranked["ranking"], ranked["scores"], strict=True))
     return [float(found[document]) for document in documents]
-
-
-def _bounded(service: Service, count: int, what: str) -> None:
-    if count > service.limits.records:
-        told = f"there are {count:,}, and {service.limits.records:,} are taken at once; send fewer"
-        raise Problem(413, "too_many_records", told, what)

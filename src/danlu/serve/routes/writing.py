@@ -1,8 +1,9 @@
 """What chat and completions have in common: how a text is to be written, and what is told of it."""
 
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,7 +11,7 @@ from danlu.data.record import Record
 from danlu.model.policy import Policy, changed
 from danlu.model.written import Chosen, Written
 from danlu.refusal import Refusal
-from danlu.serve.body import Body
+from danlu.serve.body import Body, FirstMistake
 from danlu.serve.problem import Problem, of_refusal
 from danlu.serve.service import Call, Service
 from danlu.serve.shelf import Model
@@ -27,6 +28,11 @@ HARMLESS: dict[str, tuple[Any, ...]] = {
     "parallel_tool_calls": (),
 }
 """Keys of both routes that change no answer, with the values that are taken; an empty tuple: any."""
+
+LONGEST_STOP = 1000
+"""Characters of a text that ends another."""
+PER_TOKEN = 64
+"""Characters of a token at most, on average of a text that anybody means to have read."""
 
 
 class Writing(Body):
@@ -47,7 +53,9 @@ class Writing(Body):
     stop: str | list[str] | None = None
     seed: int | None = None
     response_format: dict[str, Any] | None = None
-    choices: list[str] | None = Field(default=None, min_length=1, description="write one of these; not of OpenAI")
+    choices: Annotated[list[str], FirstMistake()] | None = Field(
+        default=None, min_length=1, description="write one of these; not of OpenAI"
+    )
     regex: str | None = Field(default=None, min_length=1, description="write what this matches; not of OpenAI")
 
     @property
@@ -98,6 +106,17 @@ def policy_of(body: Writing, model: Model) -> Policy:
         raise of_refusal(refusal) from None
 
 
+async def refuse_endless(service: Service, call: Call, model: Model, policy: Policy) -> None:
+    """Raises `Problem` for a form of the request that cannot be read in time, before the writer is held up by it."""
+    if not policy.form or policy.form == model.predictor.policy.form:
+        return
+    try:
+        tokenizer = model.predictor.tokenizer
+        await call.asking.apart(service.form_thread, lambda: service.forms.refuse_endless(tokenizer, policy.form))
+    except Refusal as refusal:
+        raise of_refusal(refusal) from None
+
+
 def _changes(body: Writing) -> dict[str, Any]:
     """Settings of any policy that the request gives."""
     names = ("repetition_penalty", "frequency_penalty", "presence_penalty", "regex")
@@ -105,8 +124,12 @@ def _changes(body: Writing) -> dict[str, Any]:
     if body.most is not None:
         changes |= {"max_new_tokens": body.most, "min_new_tokens": 0}
     if body.stop is not None:
+        if max(map(len, body.stop), default=0) > LONGEST_STOP or len(body.stop) > LONGEST_STOP:
+            raise Problem(400, "invalid_value", f"has more than {LONGEST_STOP:,} characters; shorten it", "stop")
         changes["stop"] = [body.stop] if isinstance(body.stop, str) else body.stop
     if body.logit_bias is not None:
+        if wrong := [token for token in body.logit_bias if not re.fullmatch("[0-9]{1,9}", token)]:
+            raise Problem(400, "invalid_value", f"'{wrong[0]:.40}' is no number of a token", "logit_bias")
         changes["logit_bias"] = {f"#{token}": bias for token, bias in body.logit_bias.items()}
     if body.choices is not None:
         changes["choices"] = body.choices
@@ -117,7 +140,8 @@ def _changes(body: Writing) -> dict[str, Any]:
         case "json_object":
             changes["json_schema"] = {"type": "object"}
         case "json_schema":
-            schema = (form.get("json_schema") or {}).get("schema")
+            told = form.get("json_schema")
+            schema = told.get("schema") if isinstance(told, dict) else None
             if not isinstance(schema, dict):
                 raise Problem(400, "invalid_value", "expected {'schema': {...}} in it", "response_format.json_schema")
             changes["json_schema"] = schema
@@ -126,6 +150,14 @@ def _changes(body: Writing) -> dict[str, Any]:
     if {"choices", "regex", "json_schema"} & changes.keys():
         changes.setdefault("min_new_tokens", 0)
     return changes
+
+
+def refuse_long(model: Model, size: int, what: str) -> None:
+    """Raises `Problem` for so many characters that they can be no text that the model takes, before it is cut up."""
+    limit = model.predictor.network.limit
+    if size > PER_TOKEN * limit:
+        told = f"'{what}' has {size:,} characters, and the model takes {limit:,} tokens; shorten it"
+        raise Problem(400, "context_length_exceeded", told, what)
 
 
 def prompted(model: Model, record: Record, policy: Policy, limits_name: str) -> Encoded:

@@ -4,6 +4,8 @@ import base64
 import datetime as dt
 import decimal
 import json
+import re
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
@@ -80,10 +82,14 @@ class Sql(Format):
             raise Refusal(f"{self.path}: there is no such file; check the path")
         engine = sql.create_engine(address)
         if sqlite:
-            sql.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
+            sql.event.listen(engine, "connect", lambda connection, _: _reads_only(connection))
         schema, _, name = (self.table or "").rpartition(".")
         table = sql.table(sql.quoted_name(name, quote=True), schema=schema or None)
-        asked = sql.text(self.query) if self.query else sql.select(sql.text("*")).select_from(table)
+        asked = (
+            sql.text(re.sub(r"\\?:", r"\\:", self.query))
+            if self.query
+            else sql.select(sql.text("*")).select_from(table)
+        )
         try:
             with engine.connect() as connection:
                 if not sqlite:
@@ -116,17 +122,33 @@ class Sql(Format):
         return address_of(self.path, f"path '{shown(self.path)}'", "sql", "reading a database", "rows.db")
 
 
+def _reads_only(connection: Any) -> None:
+    """Let nothing be written, attached or set, whatever a query says: `query_only` lets VACUUM INTO and ATTACH pass."""
+    allowed = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+    allowed.add(sqlite3.SQLITE_TRANSACTION)
+    connection.set_authorizer(lambda action, *_told: sqlite3.SQLITE_OK if action in allowed else sqlite3.SQLITE_DENY)
+
+
+def _number(value: decimal.Decimal | dt.timedelta) -> int | float | str:
+    """A number as JSON has it; what is none, such as NaN, by its name."""
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    if not value.is_finite():
+        return str(value)
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
 def _plain(value: Any) -> Any:
     """A value of a database as JSON has it."""
     match value:
-        case decimal.Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
+        case decimal.Decimal() | dt.timedelta():
+            return _number(value)
         case dt.date() | dt.time():
             return value.isoformat()
-        case dt.timedelta():
-            return value.total_seconds()
         case uuid.UUID():
             return str(value)
+        case list() | tuple():
+            return [_plain(each) for each in value]
         case bytes() | memoryview() | bytearray():
             return base64.b64encode(bytes(value)).decode()
         case _:
