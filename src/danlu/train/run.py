@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from danlu.machine.interrupt import noted_interrupts
+from danlu.machine.interrupt import Agreed, noted_interrupts
 from danlu.machine.limit import limit_of
 from danlu.machine.ranks import ALONE, Ranks
 from danlu.model.fast import DTYPES
@@ -130,7 +130,7 @@ class TrainingRun:
                 if leave := "checkpoint" if interrupted() else watch(event):
                     self.stop(leave)
         if interrupted():
-            raise KeyboardInterrupt
+            raise Agreed
         raise Stopped(f"{name}: stopped at step {self.state.step:,}; the same call goes on from there")
 
     def events(self, validation: Validation | None = None) -> Generator[Event]:
