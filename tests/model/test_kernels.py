@@ -123,6 +123,12 @@ def test_a_training_goes_on_with_what_it_has_chosen(monkeypatch: pytest.MonkeyPa
     keep_choices(other)  # another training of this process keeps what it uses
     assert chosen(asked(), KERNELS) == "fused"
     assert (other / FILE).read_text() == (tmp_path / FILE).read_text()
+    keep_choices(other, 1)
+    kernels._known.clear()
+    fastest(monkeypatch, "plain")
+    assert chosen(asked(), KERNELS) == "plain"
+    assert json.loads((other / "kernels-rank-1.json").read_text()) == {asked().name: "plain"}
+    assert (other / FILE).read_text() == (tmp_path / FILE).read_text()
     kernels._known.clear()
     names = fastest(monkeypatch, "plain")
     keep_choices(tmp_path)

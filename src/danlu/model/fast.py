@@ -80,7 +80,8 @@ def use_positions_alike(model: nn.Module) -> None:
     The two streams of XLNet multiply the float32 ones of transformers as they are, which fails in bfloat16.
     """
     for module in model.modules():
-        if hasattr(module, "r_r_bias") and hasattr(module, "r"):  # Funnel has the first alone
+        known = _alike in module._forward_pre_hooks.values()
+        if not known and hasattr(module, "r_r_bias") and hasattr(module, "r"):  # Funnel has the first alone
             module.register_forward_pre_hook(_alike)
 
 

@@ -79,13 +79,15 @@ def chosen(asked: Asked, kernels: Mapping[Kernel, Compute]) -> Kernel:
         return found
 
 
-def keep_choices(folder: Path) -> None:
+def keep_choices(folder: Path, rank: int = 0) -> None:
     """Take over the choices that a training has kept in its `folder`, and keep there what is chosen from now on.
+
+    Each `rank` has its own.
 
     Raises:
         Refusal: the file is damaged.
     """
-    file = folder / FILE
+    file = folder / (f"kernels-rank-{rank}.json" if rank else FILE)
     with _lock:
         _kept.clear()
         if file.exists():

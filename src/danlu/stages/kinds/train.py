@@ -136,8 +136,11 @@ class Train(Stage):
         if run.lost:
             say_lost(place, run.lost, step, best)
         ready.memory.tell(place.folder, best.step, place.say)
+        anchors = run.anchors
         del run  # gradients and moments
         self._save(place, ready, best)
+        if anchors and not stopped:
+            anchors.remove()
         if stopped:
             raise Stopped(f"{place.name}: stopped at step {step:,}; what is saved has its best weights so far")
 
@@ -185,7 +188,7 @@ class Train(Stage):
         given = {name: source_at(role, place) for name, role in self.roles.items() if auto or name in task.learners}
         learners = {} if auto else learners_for(task, given, source)
         prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed, learners)
-        keep_choices(place.folder)
+        keep_choices(place.folder, place.ranks.rank)
         precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
         return learnt, *sized(prepared, learnt, self.train, precision, place, say, given), precision
 
