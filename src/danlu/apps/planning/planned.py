@@ -68,9 +68,11 @@ def _followed(material: Material, terms: Terms) -> Foretold:
     try:
         return foretell(material, terms)
     except RAISED as error:
+        on_meta = isinstance(error, RuntimeError) and "meta" in str(error).lower()
+        values = "look at values while they compute, which a network without weights has not"
         raise Refusal(
-            f"{material.name}: its network and task look at values while they compute, which a network without weights "
-            f"has not ({type(error).__name__}: {first_line(error)}); look at it with `danlu check`"
+            f"{material.name}: its network and task {values if on_meta else 'do not fit together'} "
+            f"({type(error).__name__}: {first_line(error)}); look at it with `danlu check`"
         ) from error
 
 
