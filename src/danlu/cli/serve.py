@@ -55,11 +55,11 @@ def command(
         limits = Limits.model_validate(given)
     except ValueError as error:
         raise Refusal(sentences(error, Written("limits", given))) from None  # type: ignore[arg-type]
-    threads = threads or threads_that_pay(tell)
-    places = [replace(place_of(each), precision=precision, threads=threads, key=key) for each in bundles]
+    places = [replace(place_of(each), precision=precision, key=key) for each in bundles]
     places[0] = replace(places[0], adapters=tuple(named_adapter(each) for each in adapter or ()))
+    threads = threads or threads_that_pay(tell)
     serve(
-        places,
+        [replace(place, threads=threads) for place in places],
         host=host,
         port=port,
         keys=keys,

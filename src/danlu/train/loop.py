@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
+from itertools import count
 from operator import add
 
 import numpy as np
@@ -87,10 +88,9 @@ def steps(
 ) -> Iterator[Step]:
     """Train one optimizer step for each group of micro-batches and yield what happened.
 
-    Micro-batches go to the replicas in turn, which compute side by side; their gradients are summed in
-    float32 in a fixed order, and each objective is divided by its own count in the whole group, so that splitting a
-    batch changes nothing, nor that other `ranks` compute a share of it. A step whose loss or gradient is not finite is
-    left out, and `not_finite` hears of it unless float16 has overflowed, which a lower scale mends.
+    Micro-batches go to the replicas in turn, which compute side by side; gradients are summed in float32 in a fixed
+    order, and each objective is divided by its count in the whole group, so that splitting a batch changes nothing, nor
+    that other `ranks` compute a share. `not_finite` hears of a step that is left out, unless float16 has overflowed.
     """
     device = next(replicas[0].parameters()).device
     crew, alone = Crew(len(replicas)), len(replicas) == 1
@@ -100,42 +100,40 @@ def steps(
         for number, group in enumerate(waited := Waited(groups), start):
             begin = time.perf_counter()
             counts, tokens = _counted(group, ranks)
-            divisors = {name: count / (scaler.scale if scaler else 1.0) for name, count in counts.items()}
-            totals = dict.fromkeys(counts, 0.0)
+            scale = scaler.scale if scaler else 1.0
+            divisors, totals = {name: value / scale for name, value in counts.items()}, dict.fromkeys(counts, 0.0)
             where = parameters.begin(number)
             parameters.expect(len(group))
             deriving = [partial(parameters.derived, moving=[own[place] for place in where]) for own in trained]
-            keys = [(seed, number, ranks.place(i)) for i in range(len(group))]
+            gradients_of = partial(_gradients, loss=loss, divisors=divisors, scaler=scaler, alone=alone)
             for first in range(0, len(group), len(replicas)):
-                each = zip(replicas, group[first:], deriving, keys[first:], strict=False)
+                each = zip(replicas, group[first:], deriving, count(first), strict=False)
                 jobs = [
-                    partial(_gradients, replica, batch, loss, divisors, derived, key, scaler, alone)
-                    for replica, batch, derived, key in each
+                    partial(gradients_of, one, batch, derived=derived, keys=(seed, number, ranks.place(i)))
+                    for one, batch, derived, i in each
                 ]
-                shape = (len(where), shape_of(sorted(group[first].inputs.items())))
-                found = [fair.run(jobs[0], shape)] if alone else crew.run(jobs)
+                read = shape_of(sorted(group[first].inputs.items()))
+                found = [fair.run(jobs[0], (len(where), read))] if alone else crew.run(jobs)
                 for i, (values, gradients) in enumerate(found):
-                    for name, value in values.items():
-                        totals[name] += value
+                    totals |= {name: totals[name] + value for name, value in values.items()}
                     with fair.exactly():
                         parameters.add(gradients, first=first + i == 0)
             computed = time.perf_counter()
             parameters.together(ranks)
-            *summed, padded = ranks.total([*totals.values(), places(group)])
-            totals = dict(zip(totals, summed, strict=True))
-            norm = float(parameters.norm()) / (scaler.scale if scaler else 1.0)
+            totals, padded = _summed(totals, group, ranks)
+            norm = float(parameters.norm()) / scale
             together, losses = _means(totals, counts)
             finite = math.isfinite(norm) and math.isfinite(together)
-            if not finite and (scaler is None or scaler.scale < 1.0):
-                not_finite(number, group, together, norm)
             used = rate(number)
             if finite:
                 _update(parameters, optimizer, norm, clip, used, scaler, fair)
+            elif scaler is None or scaler.scale < 1.0:
+                not_finite(number, group, together, norm)
             if scaler:
                 scaler.update(finite)
-            end = time.perf_counter()
-            spent = Spent(waited.seconds, end - computed, int(padded))
-            yield Step(number, together, losses, used, norm, tokens, end - begin, spent, taken=finite)
+            seconds = (end := time.perf_counter()) - begin
+            spent = Spent(waited.seconds, end - computed, padded)
+            yield Step(number, together, losses, used, norm, tokens, seconds, spent, taken=finite)
     finally:
         crew.close()
 
@@ -146,6 +144,12 @@ def _counted(group: Sequence[Batch], ranks: Ranks) -> tuple[dict[str, float], in
     counts = {name: sum(batch.counts[name] for batch in group) for name in group[0].counts}
     *sums, together = ranks.total([*counts.values(), tokens])
     return {name: count or 1 for name, count in zip(counts, sums, strict=True)}, int(together)
+
+
+def _summed(totals: Mapping[str, float], group: Sequence[Batch], ranks: Ranks) -> tuple[dict[str, float], int]:
+    """The sums over all ranks, and places of all their batches, padding included."""
+    *summed, padded = ranks.total([*totals.values(), places(group)])
+    return dict(zip(totals, summed, strict=True)), int(padded)
 
 
 def _means(totals: Mapping[str, float], counts: Mapping[str, float]) -> tuple[float, dict[str, float]]:

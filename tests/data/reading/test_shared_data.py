@@ -52,7 +52,6 @@ FILES: list[tuple[str, str, str, int, set[str]]] = [
     ("preference", "data", "preference/*.json", 600, {"messages", "chosen", "rejected"}),
     ("shakespeare", "data", "tinyshakespeare/input.txt", 1, {"text"}),
     ("shakespeare_characters", "data", "tinyshakespeare/input.txt", 1, {"text"}),
-    ("shakespeare_characters_long", "data", "tinyshakespeare/input.txt", 1, {"text"}),
     ("songci_to_order", "data", "songci/ci.song.*.json", 7_003, {"text", "target"}),
     ("songci", "data", "songci/ci.song.*.json", 7_003, {"text"}),
 ]
@@ -68,7 +67,8 @@ def records(recipe: str, key: str, path: str) -> tuple[list[Record], BadRows]:
 
 
 def test_every_set_has_a_recipe_and_every_recipe_is_read_here() -> None:
-    assert {path.stem for path in RECIPES} == {recipe for recipe, *_ in FILES}
+    made = {"shakespeare_characters_long"}  # reads what its benchmark writes
+    assert {path.stem for path in RECIPES} - made == {recipe for recipe, *_ in FILES}
     folders = {path.name for path in DATA.iterdir() if path.is_dir()}
     assert {path.partition("/")[0] for _, _, path, *_ in FILES} == folders
 
