@@ -16,6 +16,7 @@ from danlu.machine.hub import first_line
 from danlu.machine.peak import room
 from danlu.machine.quiet import quiet
 from danlu.model.fast import DTYPES, resolve_precision
+from danlu.model.kernels import own_choices
 from danlu.model.weightless import weightless
 from danlu.refusal import Refusal
 from danlu.stages.recipe import Recipe
@@ -100,7 +101,7 @@ def _measured(material: Material, terms: Terms) -> Foretold | None:
     stage, rate = material.stage, terms.device.speed(terms.precision)
     material.place.folder.mkdir(parents=True, exist_ok=True)
     try:
-        with quiet():
+        with quiet(), own_choices():
             ready = stage.ready(material.place)
             batches = ready.batches()
             frozen = {name: weightless(network) for name, network in ready.roles.networks.items()}

@@ -20,7 +20,7 @@ from danlu.machine.device import device
 from danlu.model.beside import taken_apart
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
-from danlu.model.kernels import keep_choices
+from danlu.model.kernels import keep_choices, own_choices
 from danlu.model.own import inside, put_in, taken_out
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
@@ -103,6 +103,7 @@ class Train(Stage):
             )
         return self
 
+    @own_choices()
     def run(self, place: Place) -> None:
         """Train, or go on with an interrupted training, and leave `log.jsonl` and `bundle`."""
         ranks = place.ranks
