@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from danlu.model import kernels
 from danlu.model.attention import KERNELS, NAME
-from danlu.model.kernels import FILE, Asked, Kernel, Sight, chosen, keep_choices
+from danlu.model.kernels import FILE, Asked, Kernel, Sight, chosen, keep_choices, own_choices
 from danlu.refusal import Refusal
 
 LONG = 520
@@ -123,6 +123,12 @@ def test_a_training_goes_on_with_what_it_has_chosen(monkeypatch: pytest.MonkeyPa
     keep_choices(other)  # another training of this process keeps what it uses
     assert chosen(asked(), KERNELS) == "fused"
     assert (other / FILE).read_text() == (tmp_path / FILE).read_text()
+    keep_choices(other, 1)
+    kernels._known.clear()
+    fastest(monkeypatch, "plain")
+    assert chosen(asked(), KERNELS) == "plain"
+    assert json.loads((other / "kernels-rank-1.json").read_text()) == {asked().name: "plain"}
+    assert (other / FILE).read_text() == (tmp_path / FILE).read_text()
     kernels._known.clear()
     names = fastest(monkeypatch, "plain")
     keep_choices(tmp_path)
@@ -131,6 +137,17 @@ def test_a_training_goes_on_with_what_it_has_chosen(monkeypatch: pytest.MonkeyPa
     (tmp_path / FILE).write_text("[]")
     with pytest.raises(Refusal, match=r"kernels.json: is damaged, so what it was begun with is not known; remove "):
         keep_choices(tmp_path)
+
+
+def test_once_a_training_is_over_nothing_is_written_into_its_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kernels._known.clear()
+    fastest(monkeypatch, "plain")
+    with own_choices():
+        keep_choices(tmp_path)
+    chosen(asked(), KERNELS)
+    assert not (tmp_path / FILE).exists()
 
 
 def test_what_is_measured_are_whole_calls_of_each(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,8 @@ def test_the_share_follows_the_number_of_the_step_alone(done: Run, tmp_path: Pat
         for one, other in zip(group, again, strict=True):
             assert torch.equal(one.inputs["input_ids"], other.inputs["input_ids"])
             assert torch.equal(one.targets["tokens"], other.targets["tokens"])
+    (returned,), *_ = batches.groups(4, 6, cpu, offset=4)  # the step is the first one, though four groups were left out
+    assert returned.counts["tokens"] < whole[4][0].counts["tokens"]
     task = ready.prepared.task
     assert isinstance(task, MaskedLm)
     assert task.segmenter is not None

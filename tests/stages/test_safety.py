@@ -80,6 +80,20 @@ def test_a_killed_training_of_matrices_with_averages_ends_with_the_same_weights(
     assert all(torch.equal(value, weights(resumed)[name]) for name, value in weights(unbroken).items())
 
 
+def test_what_can_be_gone_back_to_stays_until_the_bundle_is_saved(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killing:
+        killing.setattr("danlu.stages.kinds.train.leave", lambda *_, **__: _killed())
+        with pytest.raises(Killed):
+            ran(train=TRAIN | {"rollback": True})
+    folder = tmp_path / "runs" / "safe" / "fit"
+    assert (folder / "returns").is_dir()
+    assert ran(train=TRAIN | {"rollback": True})[0] == folder
+    assert (folder / "bundle").is_dir()
+    assert not (folder / "returns").exists()
+
+
 def test_what_is_not_finite_is_said_with_its_text_and_ends_the_training_after_a_few(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,7 +102,7 @@ def test_what_is_not_finite_is_said_with_its_text_and_ends_the_training_after_a_
         ran(train=TRAIN | {"bad_steps": 2})
     folder = tmp_path / "runs" / "safe" / "fit"
     files = sorted(path.name for path in (folder / "bad-batches").iterdir())
-    assert files == [f"step-{step:08d}.json" for step in (2, 5, 6)]
+    assert files == [f"step-{step:08d}-batch-{step:08d}.json" for step in (2, 5, 6)]
     texts = json.loads((folder / "bad-batches" / files[0]).read_text("utf-8"))["batches"][0]["texts"]
     assert all(text.startswith("[CLS]") for text in texts)
     assert any("书" in text for text in texts)

@@ -5,12 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch.distributed as dist
 
 import danlu
+from danlu.machine.ranks import Ranks
+from danlu.model.source import Source
 from danlu.refusal import Refusal
 from danlu.stages import sizing
+from danlu.stages.ready import Prepared
 from danlu.stages.recipe import read
 from danlu.stages.run import run
+from danlu.stages.stage import Place
+from danlu.train.settings import Training
 
 
 def recipe(folder: Path, **train: Any) -> dict[str, Any]:
@@ -75,8 +81,61 @@ def test_more_speed_gives_a_larger_network_and_given_steps_stay(
 
 
 def test_other_stages_refuse_a_size_that_nobody_chose(tmp_path: Path) -> None:
-    from danlu.model.source import Source
-
     source = Source.model_validate({"kind": "scratch", "size": "auto", "minutes": 1})
     with pytest.raises(Refusal, match="size auto: is chosen by a stage of kind 'train'"):
         source.build("AutoModelForMaskedLM", None, {})  # type: ignore[arg-type]
+
+
+def test_networks_beside_are_made_for_the_shape_that_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizing, "matmul_rate", lambda _: 1e8)
+    plain = recipe(tmp_path, steps=2)
+    plain["stages"]["vocab"]["tokenizer"] = {"kind": "wordpiece", "size": 300}
+    plain["stages"]["model"] |= {"task": {"kind": "replaced_token"}}
+    plain["stages"]["model"]["model"]["architecture"] = "electra"
+    folder = run(read(plain), tmp_path / "runs", say=lambda _: None)["model"]
+    width = json.loads((folder / sizing.NAME).read_text())["shape"]["width"]
+    beside = json.loads((folder / "generator" / "config.json").read_text())
+    assert json.loads((folder / "bundle" / "config.json").read_text())["hidden_size"] == width
+    assert beside["hidden_size"] < width
+
+
+def test_the_teacher_of_a_network_whose_size_is_sought_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizing, "matmul_rate", lambda _: 1e8)
+    plain = recipe(tmp_path, steps=1)
+    taught = json.loads(json.dumps(plain["stages"]["model"]))
+    plain["stages"]["model"]["model"] = {"kind": "scratch", "architecture": "gpt2", "size": "tiny", "positions": 32}
+    plain["stages"]["taught"] = taught | {"task": {"kind": "distil_lm"}}
+    with pytest.raises(Refusal, match="the task distil_lm needs teacher under 'roles'"):
+        run(read(plain), tmp_path / "runs", say=lambda _: None)
+    taught |= {"task": {"kind": "distil_lm"}, "roles": {"teacher": {"kind": "pretrained", "path": "@model"}}}
+    plain["stages"]["taught"] = taught
+    folder = run(read(plain), tmp_path / "runs", say=lambda _: None)["taught"]
+    assert (folder / sizing.NAME).is_file()
+
+
+def test_only_the_first_rank_chooses_with_the_speed_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizing, "matmul_rate", lambda _: 1e8)
+    asked: list[float] = []
+
+    def choose(_prepared: Any, _learnt: Any, _settings: Any, rate: float, *_: Any) -> dict[str, Any]:
+        asked.append(rate)
+        return {"shape": {"layers": 2, "width": 64, "heads": 2}, "steps": 7, "told": "so"}
+
+    monkeypatch.setattr(sizing, "_choose", choose)
+    store = dist.HashStore()
+    places = [Place(tmp_path / f"{n}", {}, "", 0, "en", print, ranks=Ranks(n, 2, n, None, store)) for n in range(2)]
+    prepared = Prepared(Source.model_validate({"kind": "scratch", "size": "auto", "minutes": 1}), *[None] * 5)  # type: ignore[arg-type]
+    monkeypatch.setattr(sizing, "_of_shape", lambda _prepared, shape, _given: shape)
+    for place in places:
+        place.folder.mkdir()
+    given = (None, Training(), "float32")
+    first = sizing.sized(prepared, *given, places[0], print, {})  # type: ignore[arg-type]
+    for place in places:
+        sizing.keep_chosen(place)
+    assert sizing.sized(prepared, *given, places[1], print, {}) == first  # type: ignore[arg-type]
+    assert asked == [2 * sizing.REACHED * 1e8]
+    assert first[1].steps == 7

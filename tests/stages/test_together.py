@@ -14,6 +14,7 @@ from danlu.stages.recipe import Recipe, read
 from danlu.stages.sharing import refuse_needless
 from danlu.stages.stage import Place
 from danlu.stages.together import call, follow, led, refuse_idle
+from danlu.train.events import Stopped
 from danlu.tuning.methods.head import Head
 from danlu.tuning.methods.lora import Lora
 
@@ -82,3 +83,25 @@ def test_a_rank_that_sees_something_else_stops_all(data: Path, tmp_path: Path, c
         call(lock, place)
     thread.join(20)
     assert [type(error) for error in said] == [Dismissed]
+
+
+def test_a_training_that_the_first_rank_has_stopped_is_left_without_a_word(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, ran = dist.HashStore(), list[str]()
+    first, second = (Ranks(rank, 2, rank, None, store) for rank in range(2))
+    own = recipe(data, {"parallel": "ddp"})
+
+    def stopped(_stage: Any, place: Place) -> None:
+        ran.append(place.name)
+        raise Stopped
+
+    monkeypatch.setattr(type(own.stages["model"]), "run", stopped)
+    thread = threading.Thread(target=follow, args=(own, tmp_path, second))
+    lock = locks.lock("model", own.stages["model"], 0, {})
+    thread.start()
+    with led(first):
+        call(lock, Place(tmp_path / "r" / "model", {}, lock.fingerprint, 0, "en", print, ranks=first))
+    thread.join(20)
+    assert ran == ["model"]
+    assert not thread.is_alive()

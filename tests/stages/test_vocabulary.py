@@ -141,7 +141,9 @@ def test_a_step_that_is_left_out_moves_no_word(trained: Trained, monkeypatch: py
     whole = trained("whole", narrow=False, **fields)
     assert same(whole, trained("narrow", narrow=True, **fields))
     assert [line["step"] for line in read(whole / "log.jsonl") if "event" in line] == [3, 6]
-    (text,) = json.loads((whole / "bad-batches" / "step-00000002.json").read_text("utf-8"))["batches"][0]["texts"][:1]
+    (text,) = json.loads((whole / "bad-batches" / "step-00000002-batch-00000002.json").read_text("utf-8"))["batches"][
+        0
+    ]["texts"][:1]
     assert text.startswith("[CLS]")
 
 

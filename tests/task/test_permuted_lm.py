@@ -1,11 +1,15 @@
 """The task `permuted_lm`: tokens guessed in any order, each from those before it in that order."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from danlu.model.fast import prepare_for_inference, prepare_for_training
+from danlu.model.replica import replica
 from danlu.model.sources.scratch import Scratch
 from danlu.refusal import Refusal
 from danlu.task.readable import readable
@@ -155,3 +159,15 @@ def test_a_row_of_one_token_is_not_guessed_from_itself(model):
     batch = TASK.collate([row], 1, WORDS, np.random.default_rng(0))
     assert batch.counts == {"tokens": 0}
     assert TASK.loss(model, batch)["tokens"].item() == 0
+
+
+@pytest.mark.parametrize("ready", [prepare_for_training, prepare_for_inference])
+def test_both_streams_are_computed_in_bfloat16(model, ready):
+    made = ready(copy.deepcopy(model), "bfloat16").eval()
+    batch = batch_of(TEXTS)
+    expected = TASK.loss(model, batch)["tokens"]
+    for each in (made, replica(made)):
+        loss = TASK.loss(each, batch)["tokens"]
+        loss.backward()
+        assert loss.item() == pytest.approx(expected.item(), rel=0.02)
+        assert each.transformer.layer[0].rel_attn.r.grad.abs().sum() > 0

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ import torch.distributed as dist
 from safetensors.torch import save_file
 from transformers import BertConfig, BertForSequenceClassification
 
+from danlu.machine.interrupt import Agreed
 from danlu.machine.joining import joined
 from danlu.machine.processes import free_port
 from danlu.machine.ranks import ALONE, Ranks
 from danlu.recipe.part import find
+from danlu.stages.together import led
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.train.batches import Batches
@@ -154,6 +157,16 @@ def work(out: Path, everyone: Ranks) -> None:
             keep(folder, ranks, *trained(training(parallel, "full", "float32", folder, ranks, rows())), [])
 
 
+def interrupt(ranks: Ranks) -> None:
+    """The first rank is interrupted, and the others, which are slow, still learn that they may go."""
+    with led(ranks) if ranks.first else nullcontext():
+        if ranks.first:
+            raise Agreed
+    for _ in range(100):
+        torch.ones(500, 500) @ torch.ones(500, 500)
+    assert ranks.hear() is None
+
+
 def keep(folder: Path, ranks: Ranks, told: list[Any], weights: dict[str, torch.Tensor], seen: list[int]) -> None:
     (folder / f"told-{ranks.rank}.json").write_text(json.dumps({"told": told, "seen": seen}))
     if ranks.first:
@@ -171,8 +184,9 @@ def main(out: Path) -> None:
         if child == 0:
             os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
             torch.set_num_threads(1)
-            with joined(120.0) as ranks:
+            with suppress(Agreed), joined(120.0) as ranks:
                 work(out, ranks)
+                interrupt(ranks)
             os._exit(0)
         children.append(child)
     failed = [rank for rank, child in enumerate(children) if os.waitpid(child, 0)[1]]

@@ -87,7 +87,7 @@ def test_a_step_that_is_not_finite_moves_nothing_and_its_batch_is_written_aside(
     assert best.left_out == (3,)
     (file,) = (tmp_path / "bad-batches").iterdir()
     written = json.loads(file.read_text(encoding="utf-8"))
-    assert (file.name, written["step"], written["loss"]) == ("step-00000003.json", 3, str(bad))
+    assert (file.name, written["step"], written["loss"]) == ("step-00000003-batch-00000003.json", 3, str(bad))
     (batch,) = written["batches"]
     ids = batch["tensors"]["input_ids"]
     assert tuple(ids["shape"]) == np.array(ids["values"]).shape
@@ -150,9 +150,12 @@ def test_an_overflow_of_float16_is_ordinary_until_its_scale_is_at_the_floor(a_ru
 def test_no_more_than_a_few_batches_are_written(tmp_path: Path) -> None:
     aside = BadBatches(tmp_path, None)
     batch = Batch({"x": torch.tensor([[1.0, math.nan]])}, {}, {"x": 1}, np.arange(1), 2)
-    written = [aside.write(step, [batch], 1.0, math.nan) for step in range(FILES + 3)]
+    written = [aside.write(step, step, [batch], 1.0, math.nan) for step in range(FILES + 3)]
     assert [path is None for path in written] == [False] * FILES + [True] * 3
-    told = json.loads((tmp_path / "bad-batches" / "step-00000000.json").read_text())["batches"][0]
+    others = [BadBatches(tmp_path, None, rank) for rank in (1, 2)]  # each has its own limit
+    written = [other.write(3, data, [batch], 1.0, math.nan) for other in others for data in range(FILES)]
+    assert len(set(written) - {None}) == 2 * FILES  # nor does the same step with other data replace a file
+    told = json.loads((tmp_path / "bad-batches" / "step-00000000-batch-00000000.json").read_text())["batches"][0]
     assert told["tensors"]["x"] == {"shape": [1, 2], "type": "float32", "values": [[1.0, "nan"]], "not_finite": 1}
 
 
@@ -217,7 +220,7 @@ def test_it_goes_back_and_on_as_if_the_data_had_not_been_there(
     lines = read(tmp_path / "one" / "log.jsonl")
     assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
     assert [line["step"] for line in lines if line.get("event") == "rollback"] == [16, 32]
-    assert not (tmp_path / "one" / "returns").exists()
+    assert (tmp_path / "one" / "returns").exists()  # until what it has found is saved
     for start, left_out in ((16, 14), (32, 9)):  # a training that has not seen these groups, since they were passed by
         straight = a_run(tmp_path / "two", optimizer=optimizer, **PLAIN)
         for event in straight.events():

@@ -140,3 +140,23 @@ def test_what_needs_whole_weights_is_refused_where_they_are_dealt_out() -> None:
     with pytest.raises(Refusal, match="tuning 'adalora' looks at whole weights after each step"):
         dealt_out(dealt_to, model, (), Adalora(), Ranks())
     assert dealt_out(Training(parallel="ddp"), model, (), Full(), Ranks()).complete
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "adafactor"])
+def test_gradients_are_summed_as_few_flat_tensors(optimizer: str) -> None:
+    summed: list[int] = []
+
+    class Counted(Ranks):
+        def add(self, tensor: torch.Tensor) -> torch.Tensor:
+            summed.append(tensor.numel())
+            return tensor.mul_(2)
+
+    model = torch.nn.Sequential(*(torch.nn.Linear(4, 4) for _ in range(5)))
+    ranks = Counted(0, 2)
+    parameters = dealt_out(Training(parallel="ddp", optimizer=optimizer), model, [], Full(), ranks)
+    parameters.begin(0)
+    parameters.add([torch.ones_like(p) for p in model.parameters()], first=True)
+    parameters.together(ranks)
+    assert sum(summed) == 5 * (16 + 4)
+    assert len(summed) <= 3
+    assert all(bool((gradient == 2).all()) for gradient in parameters.gradients())

@@ -26,6 +26,7 @@ from danlu.data.record import Record, entity_labels
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.machine.quiet import quiet
+from danlu.model.kernels import own_choices
 from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate
 from danlu.stages.kinds.labels import LabelsStage
@@ -145,7 +146,7 @@ def _looked_at(planned: Planned, ward: _Ward, *, stands_in: bool) -> DataFacts |
         return _data(stage, place.folder)
     if not isinstance(stage, Train) or planned.done:
         return None
-    with quiet():
+    with quiet(), own_choices():
         ready = stage.ready(place)
         found = _training(stage, ready)
         if stands_in and stage.tuning.mergeable:

@@ -10,6 +10,10 @@ from types import FrameType
 TOLD = b"\nstopping after this step; Ctrl-C again stops at once\n"
 
 
+class Agreed(KeyboardInterrupt):
+    """Ctrl-C that has waited for a good moment: all is saved, and other ranks know of it."""
+
+
 @contextmanager
 def noted_interrupts() -> Iterator[Callable[[], bool]]:
     """Within the block a first Ctrl-C is only noted, and a second one raises; gives what tells whether it was pressed.

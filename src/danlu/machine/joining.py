@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from danlu.machine.heartbeat import Heartbeat
+from danlu.machine.interrupt import Agreed
 from danlu.machine.ranks import ALONE, Dismissed, Lost, Ranks
 from danlu.refusal import Refusal
 
@@ -120,7 +121,7 @@ def joined(seconds: float) -> Iterator[Ranks]:
         ranks.store.set(_REFUSED, f"rank {ranks.rank} on {socket.gethostname()}: {error}")
         _part(ranks)
         raise Dismissed from error
-    except Dismissed:
+    except (Dismissed, Agreed):
         _part(ranks)
         raise
     finally:

@@ -74,6 +74,22 @@ def use_sparse_gradients(model: nn.Module) -> None:
             module.sparse = True
 
 
+def use_positions_alike(model: nn.Module) -> None:
+    """Let relative positions have the number format of the weights that they meet.
+
+    The two streams of XLNet multiply the float32 ones of transformers as they are, which fails in bfloat16.
+    """
+    for module in model.modules():
+        known = _alike in module._forward_pre_hooks.values()
+        if not known and hasattr(module, "r_r_bias") and hasattr(module, "r"):  # Funnel has the first alone
+            module.register_forward_pre_hook(_alike)
+
+
+def _alike(attention: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What is given by position: both streams, both masks, the positions, and more."""
+    return (*given[:4], given[4].to(attention.r.dtype), *given[5:])
+
+
 def prepare_for_training(model: nn.Module, precision: str) -> nn.Module:
     """The model on its device, with our kernels, in the number format of its matrix products.
 
@@ -83,6 +99,7 @@ def prepare_for_training(model: nn.Module, precision: str) -> nn.Module:
     use_our_dropout(model)
     use_steady_norms(model)
     use_sparse_gradients(model)
+    use_positions_alike(model)
     dtype = torch.float32 if precision == "float16" else DTYPES[precision]
     return model.to(device(), dtype).train()
 
@@ -90,6 +107,7 @@ def prepare_for_training(model: nn.Module, precision: str) -> nn.Module:
 def prepare_for_inference(model: PreTrainedModel, precision: str) -> PreTrainedModel:
     """The model on its device, with our attention, in `precision` (`auto` measures), in evaluation mode."""
     use_our_attention(model)
+    use_positions_alike(model)
     moved: Any = model.to(device(), DTYPES[resolve_precision(precision)])  # type: ignore[arg-type]
     ready: PreTrainedModel = moved.train(mode=False)
     return ready

@@ -11,7 +11,8 @@ Legend: B rows, H heads, L tokens, D width of a head.
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -79,13 +80,15 @@ def chosen(asked: Asked, kernels: Mapping[Kernel, Compute]) -> Kernel:
         return found
 
 
-def keep_choices(folder: Path) -> None:
+def keep_choices(folder: Path, rank: int = 0) -> None:
     """Take over the choices that a training has kept in its `folder`, and keep there what is chosen from now on.
+
+    Each `rank` has its own.
 
     Raises:
         Refusal: the file is damaged.
     """
-    file = folder / FILE
+    file = folder / (f"kernels-rank-{rank}.json" if rank else FILE)
     with _lock:
         _kept.clear()
         if file.exists():
@@ -96,6 +99,16 @@ def keep_choices(folder: Path) -> None:
                 raise Refusal(f"{file}: is damaged, so what it was begun with is not known; remove {folder}") from error
         _known.update(_kept)
         _file[:] = [file]
+
+
+@contextmanager
+def own_choices() -> Iterator[None]:
+    """Within the block, or a function that this decorates, choices may be kept; once it is over, no more are."""
+    try:
+        yield
+    finally:
+        with _lock:
+            _file.clear()
 
 
 def _rates(asked: Asked, kernels: Mapping[Kernel, Compute]) -> dict[Kernel, float]:

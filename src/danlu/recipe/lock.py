@@ -30,7 +30,8 @@ _MANY = 200  # files of a folder that are named one by one
 _MOST = 200_000  # files of a folder that is an input
 
 NOT_RESULTS = ("checkpoints", "returns", "bad-batches", NAME)
-"""What a stage has in its folder that nobody misses once it is done."""
+OF_RANKS = "kernels-rank-"
+"""What a stage has in its folder that nobody misses once it is done, beside files of ranks but the first."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class Lock:
             inside = [item for item in path.rglob("*") if item.is_file()]
             left += inside if len(inside) in range(1, _MANY) else [path]
         names = sorted(path.relative_to(folder).as_posix() for path in left)
-        kept = [name for name in names if name.partition("/")[0] not in NOT_RESULTS and name[0] != "."]
+        kept = [
+            name for name in names if name.partition("/")[0] not in NOT_RESULTS and not name.startswith((".", OF_RANKS))
+        ]
         return replace(self, state="done", seconds=round(seconds, 1), files=kept)
 
     def missing(self, folder: Path) -> list[str]:

@@ -128,6 +128,8 @@ class Learning:
         best = run.train(f"{self.name} {' '.join(names)}", validation, place.watch, place.say)
         if run.stopped:
             raise Stopped(f"{place.name}: stopped while it learnt {', '.join(names)}; the same call goes on from there")
+        if run.anchors:
+            run.anchors.remove()
         left, known = {**best.weights, **best.method}, {name for name, _ in networks.named_parameters()}
         return {name: value.detach().float().cpu().clone() for name, value in left.items() if name in known}
 

@@ -35,7 +35,7 @@ from danlu.train.batches import Batches, Collate
 from danlu.train.dealing import parts_for
 from danlu.train.settings import Training
 from danlu.tuning.method import Method
-from danlu.tuning.roles import Roles
+from danlu.tuning.roles import Roles, begun_roles
 
 
 @dataclass(frozen=True)
@@ -191,13 +191,9 @@ def roles_for(
     Raises:
         Refusal: there are more or fewer than the task names, or one has not learnt this task, or reads other tokens.
     """
-    task, wanted = prepared.task, prepared.task.roles
+    task = prepared.task
     sources = {name: source for name, source in sources.items() if name not in task.learners}
-    begun = [name for name in wanted if name in task.as_begun and name not in sources]
-    if {*sources, *begun} != set(wanted):
-        needs = f"needs {', '.join(wanted)}" if wanted else "has none"
-        given = ", ".join(sources) or "none"
-        raise Refusal(f"the task {task.kind} {needs} under 'roles', and there are: {given}; write a source for each")
+    begun = begun_roles(task, sources)
     networks = {name: _role(name, source, prepared, precision, place, say) for name, source in sources.items()}
     for name in begun:
         inside = prepared.tuning.untouched(model)

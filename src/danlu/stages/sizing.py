@@ -1,6 +1,7 @@
 """`size: auto` of a fresh network: chosen once, when its training begins, and kept in the stage's folder."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cache
 
@@ -12,7 +13,8 @@ from danlu.machine.door import read_json
 from danlu.machine.files import write_text
 from danlu.model.fast import DTYPES
 from danlu.model.sizing import Asked, Depth, chosen, shapes
-from danlu.model.source import Say
+from danlu.model.source import Say, Source
+from danlu.stages.learners import learners_for
 from danlu.stages.ready import Learnt, Prepared, rows_of
 from danlu.stages.size import outlined
 from danlu.stages.stage import Place
@@ -20,7 +22,9 @@ from danlu.task.task import Task
 from danlu.text.batching.encoded import sizes_of
 from danlu.train.batches import Batches
 from danlu.train.counts import count_parameters, count_work, usual
+from danlu.train.loop import Loss
 from danlu.train.settings import Training
+from danlu.tuning.roles import Roles, begun_roles
 
 NAME = "chosen.json"
 """The shape that was chosen, and the steps to train it, where the recipe does not say how long."""
@@ -30,11 +34,17 @@ _ANEW = "remove the folder of the stage, and its size is chosen anew"
 
 
 def sized(
-    prepared: Prepared, learnt: Learnt, settings: Training, precision: str, place: Place, say: Say
+    prepared: Prepared,
+    learnt: Learnt,
+    settings: Training,
+    precision: str,
+    place: Place,
+    say: Say,
+    given: Mapping[str, Source],
 ) -> tuple[Prepared, Training]:
     """What a model is built from with the shape that suits its minutes, and how long it is trained.
 
-    Both are as they were where no size is asked for, or where the training has begun already.
+    Both are as they were where no size is asked for. What was chosen once stays. `given` are the networks beside it.
     """
     minutes = prepared.source.minutes_to_train()
     if minutes is None:
@@ -43,22 +53,55 @@ def sized(
     if file.is_file():
         kept = read_json(file, _ANEW)
     else:
-        kept = _choose(prepared, learnt, settings, precision, minutes)
+        rate = REACHED * place.ranks.count * matmul_rate(DTYPES[precision])
+        kept = _choose(prepared, learnt, settings, rate, minutes, given)
         write_text(file, json.dumps(kept) + "\n")
     say(kept["told"])
     steps = kept["steps"]
     length = settings if steps is None else settings.model_copy(update={"steps": steps})
-    return replace(prepared, source=prepared.source.sized(Depth(**kept["shape"]))), length
+    return _of_shape(prepared, Depth(**kept["shape"]), given), length
+
+
+def keep_chosen(place: Place) -> None:
+    """Let all ranks have what the first one has chosen, or had chosen before."""
+    file = place.folder / NAME
+    kept = place.ranks.told(lambda: file.read_text(encoding="utf-8"))
+    if not place.ranks.first and not file.is_file():
+        write_text(file, kept)
+
+
+def _of_shape(prepared: Prepared, shape: Depth, given: Mapping[str, Source]) -> Prepared:
+    """The same with a network of this shape, and with those that learn beside such a one."""
+    source = prepared.source.sized(shape)
+    return replace(prepared, source=source, learners=learners_for(prepared.task, given, source))
+
+
+def _loss(prepared: Prepared, task: Task, given: Mapping[str, Source]) -> Loss:
+    """The loss of the task, with networks of its roles that have no weights."""
+    sources = {name: source for name, source in given.items() if name not in task.learners}
+    sources |= dict.fromkeys(begun_roles(task, sources), prepared.source)
+    networks = {
+        name: source.outline(task.auto_class, prepared.tokenizer, task.config()).requires_grad_(requires_grad=False)
+        for name, source in sources.items()
+    }
+    return Roles(task, networks).loss
 
 
 def _choose(
-    prepared: Prepared, learnt: Learnt, settings: Training, precision: str, minutes: float
+    prepared: Prepared,
+    learnt: Learnt,
+    settings: Training,
+    rate: float,
+    minutes: float,
+    given: Mapping[str, Source],
 ) -> dict[str, object]:
     @cache
-    def of(shape: Depth) -> tuple[nn.Module, Task]:
-        return outlined(replace(prepared, source=prepared.source.sized(shape)))
+    def of(shape: Depth) -> tuple[nn.Module, Task, Loss]:
+        own = _of_shape(prepared, shape, given)
+        found, able = outlined(own)
+        return found, able, _loss(own, able, given)
 
-    model, task = of(next(shapes()))
+    model, task, _ = of(next(shapes()))
     encoded = rows_of(learnt, replace(prepared, task=task), model, settings)
     batches = Batches(
         encoded,
@@ -74,10 +117,11 @@ def _choose(
 
     @cache
     def shallow(width: int, heads: int, layers: int) -> tuple[float, float]:
-        found, _ = of(Depth(layers, width, heads))
-        work = count_work(found, task.loss, batch, piece.tokens, piece.width)
+        found, _, loss = of(Depth(layers, width, heads))
+        work = count_work(found, loss, batch, piece.tokens, piece.width)
         padded = piece.tokens / batch.tokens  # padding is computed, too
-        return work.training * padded, count_parameters(found).parameters
+        anew = work.forward if settings.recompute else 0.0
+        return (work.training + anew) * padded, count_parameters(found).parameters
 
     def deep(shape: Depth, place: int) -> float:
         """Each layer adds as much as the second one does."""
@@ -87,7 +131,6 @@ def _choose(
     tokens, an_epoch = float(sizes_of(encoded).tokens), batches.an_epoch()
     told = settings.steps is not None or settings.epochs is not None
     trained = tokens * settings.total_steps(an_epoch) / an_epoch if told else None
-    rate = REACHED * matmul_rate(DTYPES[precision])
     asked = Asked(tokens, trained, rate, lambda shape: deep(shape, 0), lambda shape: round(deep(shape, 1)))
     found = chosen(asked, minutes)
     steps = None if told else max(1, round(found.tokens / tokens * an_epoch))

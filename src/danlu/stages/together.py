@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from danlu.recipe import lock as locks
 from danlu.refusal import Refusal
 from danlu.stages.recipe import Recipe
 from danlu.stages.stage import Place, Stage
+from danlu.train.events import Stopped
 
 
 def refuse_idle(recipe: Recipe, ranks: Ranks) -> None:
@@ -73,7 +74,8 @@ def follow(recipe: Recipe, root: Path, ranks: Ranks) -> None:
             say=lambda _line: None,
             ranks=ranks,
         )
-        stage.run(place)
+        with suppress(Stopped):  # as the first rank has said, which says what comes next
+            stage.run(place)
 
 
 def _stage(recipe: Recipe, name: str) -> Stage:

@@ -78,7 +78,7 @@ def go_back(run: "TrainingRun", step: Step, why: str) -> Returned:
         raise Refusal(f"{why}; there is nothing to go back to in {run.folder / FOLDER}; {REMEDY}")
     run.optimizer.state.clear()  # what has begun to move since has no moments there
     run.state = run.restored(Checkpoints(Path(found), run.parameters, run.ranks))
-    run.ranks.total([])  # all have read it before the first one removes any
+    run.ranks.total([0.0])  # all have read it before the first one removes any
     if run.scaler:
         run.scaler.scale, run.scaler.good = run.state.scale, run.state.good
     start, groups = run.state.step, step.number + 1 - run.state.step

@@ -29,7 +29,7 @@ class Batches:
 
     - `encoded`: a list, or rows that are read from shards as they are asked for.
     - `parts`: how many replicas share a batch.
-    - `along`: `collate` of the group of a number, where it changes along the training.
+    - `along`: `collate` of the step of a number, where it changes along the training.
     - `sizes`: what each row costs once it is collated.
     - `rank`, `ranks`: which of how many processes this is; the parts of a group are dealt out to them in turn.
     """
@@ -50,8 +50,8 @@ class Batches:
         """Groups in one pass over the data."""
         return self.reader.an_epoch(self.accumulate)
 
-    def groups(self, start: int, stop: int, device: torch.device) -> Generator[list[Batch]]:
-        """Groups number `start` to `stop`, each ready before it is asked for."""
+    def groups(self, start: int, stop: int, device: torch.device, offset: int = 0) -> Generator[list[Batch]]:
+        """Groups number `start` to `stop`, each ready before it is asked for; `offset` of them were left out before."""
         ready: Queue[list[Batch] | BaseException] = Queue(AHEAD)
         done = threading.Event()
 
@@ -64,7 +64,7 @@ class Batches:
         def prepare() -> None:
             try:
                 compute_with(1)
-                for group in self._made(start, stop, device):
+                for group in self._made(start, stop, device, offset):
                     put(group)
                     if done.is_set():
                         return
@@ -93,28 +93,34 @@ class Batches:
         size = self.reader.an_epoch()
         return [piece for step in range(epoch * size, (epoch + 1) * size) for piece in self.reader.step(step)]
 
-    def _made(self, start: int, stop: int, device: torch.device) -> Iterator[list[Batch]]:
+    def _made(self, start: int, stop: int, device: torch.device, offset: int) -> Iterator[list[Batch]]:
         for number in range(start, stop):
             pieces = self.reader.step(number, self.accumulate)
-            yield [*dealt(self._jobs(pieces, number, device), self.rank, self.ranks)]
+            yield [*dealt(self._jobs(pieces, number, device, offset), self.rank, self.ranks)]
 
     def micro_batches(self, piece: Slice, keys: tuple[int, int], device: torch.device) -> Iterator[Batch]:
         """A planned batch in as many parts as there are replicas; `keys` are the numbers of its group and within it."""
-        for job in self._parts(piece, keys, device):
+        for job in self._parts(piece, keys, device, 0):
             yield job()
 
-    def _jobs(self, pieces: Sequence[Slice], number: int, device: torch.device) -> list[Callable[[], Batch]]:
+    def _jobs(
+        self, pieces: Sequence[Slice], number: int, device: torch.device, offset: int
+    ) -> list[Callable[[], Batch]]:
         """What makes each batch of a group."""
-        return [job for i, piece in enumerate(pieces) for job in self._parts(piece, (number, i), device)]
+        return [job for i, piece in enumerate(pieces) for job in self._parts(piece, (number, i), device, offset)]
 
-    def _parts(self, piece: Slice, keys: tuple[int, int], device: torch.device) -> Iterator[Callable[[], Batch]]:
+    def _parts(
+        self, piece: Slice, keys: tuple[int, int], device: torch.device, offset: int
+    ) -> Iterator[Callable[[], Batch]]:
         for part, examples in enumerate(np.array_split(piece.examples, self.parts)):
             if len(examples):
-                yield partial(self._part, examples, piece.width, (*keys, part), device)
+                yield partial(self._part, examples, piece.width, (*keys, part), device, offset)
 
-    def _part(self, examples: NDArray[np.int64], width: int, keys: tuple[int, ...], device: torch.device) -> Batch:
+    def _part(
+        self, examples: NDArray[np.int64], width: int, keys: tuple[int, ...], device: torch.device, offset: int
+    ) -> Batch:
         rng = generator(self.seed, "collate", *keys)
-        collate = self.along(keys[0]) if self.along else self.collate
+        collate = self.along(keys[0] - offset) if self.along else self.collate
         batch = collate([self.encoded[example] for example in examples], width, rng)
         return replace(batch, examples=examples).to(device)
 

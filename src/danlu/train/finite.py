@@ -45,12 +45,12 @@ class BadBatches:
         """Into `folder`, with the text of rows where there is something that spells them; each `rank` its own."""
         self.folder, self._spell, self._rank = folder / FOLDER, spell, rank
 
-    def write(self, step: int, group: Sequence[Batch], loss: float, norm: float) -> Path | None:
-        """Write the batches of a step as json, unless enough of them are written already; the file, if there is one."""
+    def write(self, step: int, data: int, group: Sequence[Batch], loss: float, norm: float) -> Path | None:
+        """Write the batches of a step, group number `data`, as json, unless enough are written; the file, if any."""
         rank = f"-rank-{self._rank}" if self._rank else ""
-        path = self.folder / f"step-{step:08d}{rank}.json"
-        others = [other for other in self.folder.glob("step-*.json") if ("rank" in other.stem) == bool(rank)]
-        if not path.exists() and len(others) >= FILES:
+        path = self.folder / f"step-{step:08d}-batch-{data:08d}{rank}.json"
+        others = self.folder.glob(f"step-*-batch-{'[0-9]' * 8}{rank}.json")
+        if not path.exists() and sum(1 for _ in others) >= FILES:
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
         told = {

@@ -67,7 +67,8 @@ class Guard:
 
     def not_finite(self, number: int, group: Sequence[Batch], loss: float, norm: float) -> None:
         """Hear of a step that is not taken; see `danlu.train.loop.steps`."""
-        self._written, self._counts = self.batches.write(number, group, loss, norm), True
+        data = number + self.standing.offset  # after a return, a step of the same number reads other data
+        self._written, self._counts = self.batches.write(number, data, group, loss, norm), True
 
     def looked_at(self, step: Step, sound: Callable[[], bool]) -> Notice | None:
         """What is to be told of a step; `sound` says whether the weights after it are finite numbers.

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from danlu.machine.interrupt import noted_interrupts
+from danlu.machine.interrupt import Agreed, noted_interrupts
 from danlu.machine.limit import limit_of
 from danlu.machine.ranks import ALONE, Ranks
 from danlu.model.fast import DTYPES
@@ -130,7 +130,7 @@ class TrainingRun:
                 if leave := "checkpoint" if interrupted() else watch(event):
                     self.stop(leave)
         if interrupted():
-            raise KeyboardInterrupt
+            raise Agreed
         raise Stopped(f"{name}: stopped at step {self.state.step:,}; the same call goes on from there")
 
     def events(self, validation: Validation | None = None) -> Generator[Event]:
@@ -208,7 +208,7 @@ class TrainingRun:
         trained = self.parameters.trained(self.model)
         replicas = [trained, *(replica(trained) for _ in range(others))]
         device = next(trained.parameters()).device
-        with closing(self.batches.groups(start + offset, self.total + offset, device)) as groups:
+        with closing(self.batches.groups(start + offset, self.total + offset, device, offset)) as groups:
             yield from steps(
                 replicas,
                 groups,
@@ -303,6 +303,4 @@ class TrainingRun:
         left_out = tuple(self.guard.standing.left_out)
         if not self.sound():
             raise Refusal(f"step {step:,}: the weights are no finite numbers any more; {REMEDY}")
-        if self.anchors and not self.stopped and self.ranks.first:
-            self.anchors.remove()
         return Best(self.parameters.by_name(values), method, step, self.state.best, left_out)

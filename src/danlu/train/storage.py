@@ -128,8 +128,9 @@ class Stored(Parameters):
 
     def together(self, ranks: Ranks) -> None:
         """Sum the gradients over the ranks, as a few flat tensors."""
-        super().together(ranks)
         if ranks.several:
+            for flat in self._moving:
+                ranks.add(flat.gradient)
             self._filled_rows.clear()  # other ranks have read other rows
 
     def norm(self) -> Tensor:

@@ -8,7 +8,7 @@ Legend: B rows, T tokens, C as the task says.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu.machine.crew import on_one_core
+from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.tuning.kept import Kept, key_of, row_of, unpadded
@@ -82,6 +83,20 @@ class Roles:
         where = row.inputs["input_ids"].device.type
         with on_one_core(), torch.autocast(where, enabled=False):
             return {name: value.detach() for name, value in self.task.role_says(network, row).items()}
+
+
+def begun_roles(task: Task, given: Collection[str]) -> list[str]:
+    """The roles that are the model as it was before it learns, for want of another.
+
+    Raises:
+        Refusal: there are more or fewer of them given than the task names.
+    """
+    begun = [name for name in task.roles if name in task.as_begun and name not in given]
+    if {*given, *begun} != set(task.roles):
+        needs = f"needs {', '.join(task.roles)}" if task.roles else "has none"
+        known = ", ".join(given) or "none"
+        raise Refusal(f"the task {task.kind} {needs} under 'roles', and there are: {known}; write a source for each")
+    return begun
 
 
 def _row(batch: Batch, row: int, kept_T: Tensor) -> Batch:

@@ -213,3 +213,21 @@ def test_a_size_that_the_data_would_choose_needs_the_data(tmp_path: Path) -> Non
     source = recipe(tmp_path, model={"kind": "scratch", "size": "auto", "minutes": 3})
     with pytest.raises(Refusal, match="size auto is chosen by the tokens of the data"):
         one(source, "h100", tokens=1e6)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("Tensor.item() cannot be called on meta tensors"), "task look at values while they compute"),
+        (AttributeError("no logits"), r"task do not fit together \(AttributeError: no logits\)"),
+    ],
+)
+def test_only_what_looks_at_values_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def raising(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("danlu.apps.planning.planned.foretell", raising)
+    with pytest.raises(Refusal, match=words):
+        one(recipe(tmp_path), "a100", tokens=1e9)

@@ -16,7 +16,7 @@ from danlu.apps.planning.stand_in import as_long_as, stand_in
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
 from danlu.model.positions import UNBOUNDED, longest_row
-from danlu.model.source import Source
+from danlu.model.source import Source, unsaid
 from danlu.refusal import Refusal
 from danlu.stages.kinds.prepare import Prepare
 from danlu.stages.kinds.shards import Shards
@@ -141,17 +141,18 @@ def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
     learnt = learnt_from(stage.data, stage.task, place) if known else None
     task = fitted(stage.task, learnt) if learnt else stage.task.fitted(stage.task.sample)
     task = task.shaped(source.shape())
-    roles = {name: _source(role, yard, place)[0] for name, role in stage.roles.items() if name in task.learners}
-    learners = learners_for(task, roles, source)
+    auto = source.minutes_to_train() is not None
+    given = {name: _source(role, yard, place)[0] for name, role in stage.roles.items()}
+    learners = {} if auto else learners_for(task, given, source)
     prepared = Prepared(source, stage.tuning.reading(tokenizer), tokenizer, task, [], place.seed, learners)
-    if source.minutes_to_train() is not None:
+    if auto:
         if learnt is None:
             raise Refusal(
                 f"{planned.name}: size auto is chosen by the tokens of the data, and with --tokens the data is not "
                 "looked at; leave that out, or give the model a size"
             )
         precision = resolve_precision(stage.train.precision)
-        prepared, settings = sized(prepared, learnt, stage.train, precision, place, lambda _line: None)
+        prepared, settings = sized(prepared, learnt, stage.train, precision, place, unsaid, given)
         source, stage = prepared.source, stage.model_copy(update={"train": settings})
     model, task = outlined(prepared)
     prepared = replace(prepared, task=task)

@@ -16,6 +16,7 @@ from danlu.machine.hub import first_line
 from danlu.machine.peak import room
 from danlu.machine.quiet import quiet
 from danlu.model.fast import DTYPES, resolve_precision
+from danlu.model.kernels import own_choices
 from danlu.model.weightless import weightless
 from danlu.refusal import Refusal
 from danlu.stages.recipe import Recipe
@@ -68,9 +69,11 @@ def _followed(material: Material, terms: Terms) -> Foretold:
     try:
         return foretell(material, terms)
     except RAISED as error:
+        on_meta = isinstance(error, RuntimeError) and "meta" in str(error).lower()
+        values = "look at values while they compute, which a network without weights has not"
         raise Refusal(
-            f"{material.name}: its network and task look at values while they compute, which a network without weights "
-            f"has not ({type(error).__name__}: {first_line(error)}); look at it with `danlu check`"
+            f"{material.name}: its network and task {values if on_meta else 'do not fit together'} "
+            f"({type(error).__name__}: {first_line(error)}); look at it with `danlu check`"
         ) from error
 
 
@@ -98,7 +101,7 @@ def _measured(material: Material, terms: Terms) -> Foretold | None:
     stage, rate = material.stage, terms.device.speed(terms.precision)
     material.place.folder.mkdir(parents=True, exist_ok=True)
     try:
-        with quiet():
+        with quiet(), own_choices():
             ready = stage.ready(material.place)
             batches = ready.batches()
             frozen = {name: weightless(network) for name, network in ready.roles.networks.items()}

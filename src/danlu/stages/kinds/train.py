@@ -1,6 +1,5 @@
 """Train a model: any source, any task, any tuning method. Pretraining and fine-tuning are this one stage."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,21 +17,20 @@ from danlu.engine.predict import Predictor
 from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
-from danlu.machine.files import write_text
 from danlu.model.beside import taken_apart
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
-from danlu.model.kernels import keep_choices
+from danlu.model.kernels import keep_choices, own_choices
 from danlu.model.own import inside, put_in, taken_out
 from danlu.model.positions import longest_row
-from danlu.model.source import Source
-from danlu.model.word_rows import word_rows
+from danlu.model.source import Say, Source, unsaid
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.learners import learners_for, leave_learners, with_learners
 from danlu.stages.left import leave
 from danlu.stages.losses import say_losses
 from danlu.stages.ready import (
+    Learnt,
     Prepared,
     Ready,
     fitted,
@@ -45,12 +43,11 @@ from danlu.stages.ready import (
     validated_on,
 )
 from danlu.stages.retaining import Retained, retaining
-from danlu.stages.sharing import facts_of, refuse_needless, shared
-from danlu.stages.size import NAME as SIZE
-from danlu.stages.size import flops, work_of
-from danlu.stages.sizing import sized
+from danlu.stages.sharing import facts_of, refuse_needless
+from danlu.stages.sizing import keep_chosen, sized
 from danlu.stages.sources import Data, rewriters_for, with_segmenters
 from danlu.stages.stage import Place, Reference, Stage
+from danlu.stages.telling import say_lost, tell_plan
 from danlu.stages.trial import recompute, try_a_step
 from danlu.stages.validating import askable, encoded_to_validate
 from danlu.stages.vocabulary import keep_what_is_read, put_into
@@ -59,9 +56,7 @@ from danlu.text.batching.batch import Batch
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.train.batches import Batches
 from danlu.train.checkpoint import precision_of, ranks_of, step_of
-from danlu.train.counts import count_parameters, size_to_plain
 from danlu.train.events import Best, Stopped
-from danlu.train.held import bytes_a_parameter
 from danlu.train.run import TrainingRun
 from danlu.train.settings import Training
 from danlu.train.validation import Validation
@@ -108,20 +103,27 @@ class Train(Stage):
             )
         return self
 
+    @own_choices()
     def run(self, place: Place) -> None:
         """Train, or go on with an interrupted training, and leave `log.jsonl` and `bundle`."""
         ranks = place.ranks
         if ranks.first:
             _remove_leftovers(place.folder)
         before = ranks_of(place.folder / "checkpoints")
+        if ranks.several and self.model.minutes_to_train() is not None:
+            with ranks.meeting():
+                if ranks.first:
+                    self._begun_with(place)
+            keep_chosen(place)
         with ranks.meeting() as facts:
             refuse_needless(ranks, self.tuning)
             ready = self.ready(place)
             facts.update(facts_of(ready, place))
-        with ranks.meeting():
+        with ranks.meeting() as facts:
             run = self.restored(ready, place)
+            facts["steps"] = f"{run.total:,}"
         if ranks.first:
-            _tell_plan(place, run, ready, before)
+            tell_plan(place, run, ready, before)
         with ExitStack() as stack:
             if self.tuning.freezes_trunk:
                 batches = _once(run.batches, device())
@@ -133,10 +135,13 @@ class Train(Stage):
             return
         stopped, step = run.stopped, run.state.step
         if run.lost:
-            _say_lost(place, run.lost, step, best)
+            say_lost(place, run.lost, step, best)
         ready.memory.tell(place.folder, best.step, place.say)
+        anchors = run.anchors
         del run  # gradients and moments
         self._save(place, ready, best)
+        if anchors and not stopped:
+            anchors.remove()
         if stopped:
             raise Stopped(f"{place.name}: stopped at step {step:,}; what is saved has its best weights so far")
 
@@ -152,20 +157,10 @@ class Train(Stage):
         def say(line: str) -> None:
             place.say(f"{place.name}: {line}")
 
-        learnt = learnt_from(self.data, self.task, place)
         most = self.train.validated(written=self.task.answers_by == "generate")
         validation = validated_on(self.data, self.validation, self.task, most, place)
         self._refuse_vain_patience(validation)
-        source = source_at(self.model, place)
-        tokenizer = tokenizer_for(source, self.tokenizer, place)
-        rewriters = rewriters_for(self.data, place)
-        task = fitted(with_segmenters(self.task, place), learnt).shaped(source.shape())
-        given = {name: source_at(role, place) for name, role in self.roles.items() if name in task.learners}
-        learners = learners_for(task, given, source)
-        prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed, learners)
-        keep_choices(place.folder)
-        precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
-        prepared, settings = sized(prepared, learnt, self.train, precision, place, say)
+        learnt, prepared, settings, precision = self._begun_with(place, say)
         model, prepared = network(prepared, precision, say)
         if self.train.recompute:
             recompute(model, self.tuning)
@@ -182,6 +177,21 @@ class Train(Stage):
         keep_what_is_read(ready, [*validated, *ready.memory.encoded()])
         try_a_step(ready.batches(), model, roles, self.tuning, place.folder)
         return ready
+
+    def _begun_with(self, place: Place, say: Say = unsaid) -> tuple[Learnt, Prepared, Training, str]:
+        """What is learnt, what the model is built from, with its size, how long it is trained, in which format."""
+        learnt = learnt_from(self.data, self.task, place)
+        source = source_at(self.model, place)
+        tokenizer = tokenizer_for(source, self.tokenizer, place)
+        rewriters = rewriters_for(self.data, place)
+        task = fitted(with_segmenters(self.task, place), learnt).shaped(source.shape())
+        auto = source.minutes_to_train() is not None
+        given = {name: source_at(role, place) for name, role in self.roles.items() if auto or name in task.learners}
+        learners = {} if auto else learners_for(task, given, source)
+        prepared = Prepared(source, self.tuning.reading(tokenizer), tokenizer, task, rewriters, place.seed, learners)
+        keep_choices(place.folder, place.ranks.rank)
+        precision = precision_of(place.folder / "checkpoints") or resolve_precision(self.train.precision)
+        return learnt, *sized(prepared, learnt, self.train, precision, place, say, given), precision
 
     def restored(self, ready: Ready, place: Place) -> TrainingRun:
         """The training at its first step, or where it was interrupted."""
@@ -279,42 +289,3 @@ def _once(batches: Batches, where: torch.device) -> Iterator[Batch]:
     """Every row once, for features that are computed once."""
     for group in batches.groups(0, batches.an_epoch(), where):
         yield from group
-
-
-def _say_lost(place: Place, lost: str, step: int, best: Best) -> None:
-    """Why a training ended before its time, and with which weights."""
-    if best.score is None:
-        raise Refusal(
-            f"{place.name}: at step {step:,}, the first that was looked at, {lost}; train more gently (a lower "
-            "'rate', a method that trains less, a 'share' under 'retain'), look sooner with 'evaluate', or allow more"
-        )
-    place.say(
-        f"{place.name}: ended at step {step:,}, for {lost}; the best weights before it are those of step {best.step:,}"
-    )
-
-
-def _tell_plan(place: Place, run: TrainingRun, ready: Ready, before: int | None) -> None:
-    """What is to be trained; `before` is how many ranks have left the checkpoint that it goes on from."""
-    model, settings, size = ready.model, run.settings, count_parameters(ready.model)
-    work = work_of(ready, run.batches)
-    write_text(place.folder / SIZE, json.dumps(size_to_plain(size, work)) + "\n")
-    begun = f", from step {run.state.step:,}" if run.state.step else ""
-    if before is not None and before != run.ranks.count:
-        now = "1 rank" if run.ranks.count == 1 else f"{run.ranks.count} ranks"
-        place.say(f"{place.name}: goes on with {now} where {before} were before: other last digits")
-    if run.ranks.several:
-        place.say(f"{place.name}: {shared(run)}")
-    narrow = [f"{len(each.kept):,} of {each.whole:,} words" for each in word_rows(model).values()]
-    rows = f" ({', '.join(narrow)}, for no text has the others)" if narrow else ""
-    if ready.prepared.task.couples_rows and (settings.threads > 1 or settings.accumulate > 1):
-        place.say(
-            f"{place.name}: the examples of a batch are learnt from one another, so each batch stays whole: "
-            "'threads' has no effect, and with 'accumulate' examples see those of their own batch alone"
-        )
-    cost = f", {flops(work.forward)} a token forward and {flops(work.training)} in training" if work else ""
-    place.say(
-        f"{place.name}: {size.parameters / 1e6:.2f} M parameters ({size.embeddings / 1e6:.2f} M in embeddings), "
-        f"{size.trained / 1e6:.2f} M trained{rows}{cost}, {ready.precision}, {run.total:,} steps, "
-        f"{run.steps_an_epoch:,} in an epoch, {bytes_a_parameter(run, bool(ready.validation)):.3g} bytes a "
-        f"parameter{begun}"
-    )
