@@ -63,6 +63,7 @@ def test_a_stage_is_done_again_where_the_file_has_changed(file: Path) -> None:
         ({"query": "ATTACH 'other.db' AS other"}, "not authorized"),
         ({"query": "PRAGMA journal_mode = WAL"}, "not authorized"),
         ({"query": "SELEC"}, "cannot be read"),
+        ({"query": "SELECT 1 AS a, 2 AS a;"}, "two columns are called 'a'"),
         ({"table": "a", "path": "mysql://machine/x"}, "'mysql' is no database"),
         ({"table": "a", "path": "sqlite://"}, "in memory"),
         ({"table": "a", "path": "sqlite:///nowhere/at.db"}, "there is no such file"),
@@ -88,3 +89,17 @@ def test_a_password_is_shown_nowhere(tmp_path: Path) -> None:
         list(Sql(path="postgresql://me:secret@127.0.0.1:1/x", table="a").read())
     assert "secret" not in str(refused.value)
     assert str(tmp_path) not in str(refused.value)
+
+
+def test_a_query_is_one_statement_and_json_in_it_is_sound(file: Path) -> None:
+    with pytest.raises(ValueError, match="one SELECT"):
+        Sql(path=address(file), query="SELECT 1; DROP TABLE x")
+    bad = BadRows()
+    half = Sql(
+        path=address(file),
+        query="SELECT 'a' AS text, '{\"b\": \"\\ud800\"}' AS more",
+        expand=("more",),
+        on_bad_row="skip",
+    )
+    with pytest.raises(Refusal, match="half of a surrogate pair"):
+        list(half.read(("text",), bad))

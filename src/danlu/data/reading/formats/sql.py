@@ -3,7 +3,6 @@
 import base64
 import datetime as dt
 import decimal
-import json
 import re
 import sqlite3
 import uuid
@@ -14,6 +13,7 @@ from pydantic import Field, model_validator
 
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import Format
+from danlu.data.reading.json_text import parse
 from danlu.data.record import Record
 from danlu.machine.database import address_of, reason
 from danlu.machine.remote import shown
@@ -43,6 +43,10 @@ class Sql(Format):
     def _one_source(self) -> Self:
         if (self.table is None) == (self.query is None):
             raise ValueError("give either 'table' or 'query', which say what is read")
+        if ";" in (self.query or "").rstrip().rstrip(";"):
+            raise ValueError(
+                "'query' is to be one SELECT, and ';' stands inside of it; leave out all but one statement"
+            )
         return self
 
     def inputs(self) -> list[str]:
@@ -97,6 +101,9 @@ class Sql(Format):
                 found = connection.execution_options(stream_results=True, yield_per=MANY).execute(asked)
                 if not found.returns_rows:
                     raise Refusal(f"{shown(self.path)}: 'query' gives no rows; write a SELECT")
+                names = [str(key) for key in found.keys()]  # noqa: SIM118  (it is no dict)
+                if twice := [key for key in names if names.count(key) > 1]:
+                    raise Refusal(f"{shown(self.path)}: two columns are called '{twice[0]}'; name them apart with AS")
                 for row in found.mappings():
                     yield {str(key): _plain(value) for key, value in row.items()}
         finally:
@@ -108,9 +115,9 @@ class Sql(Format):
         for name in self.expand:
             value = row.get(name)
             try:
-                inside = json.loads(value) if isinstance(value, str) else value
-            except ValueError:
-                return f"column '{name}' holds no JSON; leave it out of 'expand'"
+                inside = parse(value, f"column '{name}'") if isinstance(value, str) else value
+            except Refusal as refused:
+                return f"{refused}, or leave the column out of 'expand'"
             if inside is None:
                 continue
             if not isinstance(inside, dict):
