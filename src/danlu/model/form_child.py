@@ -6,6 +6,7 @@ In: a line of JSON each, a tokenizer or a grammar. Out: a line once that is read
 import json
 import signal
 import sys
+from importlib import import_module
 
 SECONDS = 1.0
 """Of a processor that a grammar may take; those of forms in use take some milliseconds."""
@@ -17,8 +18,7 @@ def main() -> None:
     import llguidance
 
     if sys.platform != "win32":
-        import resource
-
+        resource = import_module("resource")  # which only these systems have
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     known = None
     for line in sys.stdin:
