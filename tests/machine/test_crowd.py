@@ -1,5 +1,8 @@
 """How many threads pay is measured."""
 
+import pytest
+
+from danlu.machine import crowd
 from danlu.machine.crowd import best, candidates, rates
 
 
@@ -18,3 +21,16 @@ def test_each_number_of_threads_gets_something_done():
     measured = rates(2, seconds=0.01)
     assert measured.keys() == {1, 2}
     assert min(measured.values()) > 0
+
+
+def test_one_thread_alone_computes_with_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    whole = crowd.Crew
+
+    def made(size: int) -> crowd.Crew:
+        seen.append(size)
+        return whole(size)
+
+    monkeypatch.setattr(crowd, "Crew", made)
+    rates(1, seconds=0.001)
+    assert seen == [2], "a crew of one has all cores"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from servers import Live, serving
 
+from danlu.serve.limits import Limits
 from danlu.serve.shelf import Place, Shelf
 
 
@@ -20,5 +21,5 @@ def shelf(bundles: dict[str, Path]) -> Iterator[Shelf]:
 
 @pytest.fixture(scope="session")
 def live(shelf: Shelf) -> Iterator[Live]:
-    with serving(shelf) as found:
+    with serving(shelf, Limits(patience=120)) as found:  # a busy machine is no reason to refuse a test
         yield found

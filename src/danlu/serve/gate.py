@@ -13,7 +13,7 @@ from danlu.serve.problem import Problem
 
 MINUTE = 60.0
 FLOOR = 16_384
-"""Tokens that may always wait: a handful of requests, before anything is known of the speed."""
+"""Tokens that may wait before anything is known of the speed."""
 
 
 @dataclass
@@ -60,7 +60,8 @@ class Gate:
                 "too_many_tokens",
                 f"the request comes to {tokens:,} tokens, and {self.limits.tokens:,} are taken at once",
             )
-        if self.tokens and self.tokens + tokens > max(FLOOR, self.rate * self.limits.patience):
+        most = self.rate * self.limits.patience if self.rate else FLOOR
+        if self.tokens and self.tokens + tokens > most:
             raise self._full()
         if key is not None and key.tokens_per_minute:
             self._count(key, "tokens", key.tokens_per_minute, tokens)
