@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from servers import Live, serving
 
 from danlu.refusal import Refusal
-from danlu.serve.gate import FLOOR, Gate
+from danlu.serve.gate import UNKNOWN, Gate
 from danlu.serve.keys import Key, add_key, owner, read_keys
 from danlu.serve.limits import Limits
 from danlu.serve.problem import Problem
@@ -117,7 +118,24 @@ def test_a_gate_lets_in_what_will_be_done_in_time_and_no_more() -> None:
     assert gate.tokens == 0
     with pytest.raises(Problem, match="1,000,001 tokens"), gate.admitted(1_000_001, None):
         pass
-    assert FLOOR < 50_000
+    assert UNKNOWN < 50_000
+
+
+def test_many_texts_are_written_side_by_side_whatever_a_short_one_tells_of_the_speed() -> None:
+    now = 0.0
+    gate = Gate(Limits(patience=2.0, texts=32), clock=lambda: now)
+    with gate.admitted(8, None):
+        now += 0.025
+        gate.done(8)  # 320 tokens a second, by a text that was alone
+    with ExitStack() as stack:
+        for _ in range(32):
+            stack.enter_context(gate.admitted(20, None, texts=1, written=256))
+        with pytest.raises(Problem, match="as much to do"), gate.admitted(20, None, texts=1, written=256):
+            pass
+        for _ in range(20):
+            stack.enter_context(gate.admitted(100, None))  # what is read does not wait for them
+        assert (gate.texts, gate.tokens) == (32, 2000)
+    assert (gate.texts, gate.tokens) == (0, 0)
 
 
 def test_a_key_has_its_own_share() -> None:

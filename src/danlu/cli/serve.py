@@ -23,6 +23,7 @@ def command(
     body: Annotated[int | None, typer.Option(help="most bytes of a request")] = None,
     tokens: Annotated[int | None, typer.Option(help="most tokens of a request")] = None,
     waiting: Annotated[int | None, typer.Option(help="most requests at once")] = None,
+    texts: Annotated[int | None, typer.Option(help="most texts that are written at once or wait for it")] = None,
     patience: Annotated[float | None, typer.Option(help="seconds of work that may wait; more is refused")] = None,
     seconds: Annotated[float | None, typer.Option(help="most seconds of a request")] = None,
     replay: Annotated[float, typer.Option(min=0, help="seconds between replays of the golden outputs; 0: never")] = 600,
@@ -49,7 +50,8 @@ def command(
     def tell(line: str) -> None:
         say(line, err=True)  # where the log goes too
 
-    asked = {"body": body, "tokens": tokens, "waiting": waiting, "patience": patience, "seconds": seconds}
+    asked: dict[str, float | None] = {"body": body, "tokens": tokens, "waiting": waiting, "texts": texts}
+    asked |= {"patience": patience, "seconds": seconds}
     given = {name: value for name, value in asked.items() if value is not None}
     try:
         limits = Limits.model_validate(given)

@@ -12,8 +12,9 @@ from danlu.serve.limits import Limits
 from danlu.serve.problem import Problem
 
 MINUTE = 60.0
-FLOOR = 16_384
-"""Tokens that may wait before anything is known of the speed."""
+UNKNOWN, LEAST = 16_384, 2_048
+"""Tokens that may wait before anything is known of the speed, and whatever it is: a lone short text tells little of it,
+for a batch takes hardly longer."""
 
 
 @dataclass
@@ -28,14 +29,16 @@ class _Spent:
 class Gate:
     """Counts what is under way, by one thread alone.
 
-    - `waiting`: requests that are under way; `tokens`: what they will cost together.
-    - `rate`: tokens that are answered a second while there is work, an average that forgets; 0 before it is known.
+    - `waiting`: requests that are under way; `tokens`: what those cost together that are read alone; `texts`: how many
+      are being written, which go on side by side, so that it is not their length that others wait for.
+    - `rate`: tokens that are read a second while there is work, an average that forgets; 0 before it is known.
     """
 
     limits: Limits
     clock: Callable[[], float] = time.monotonic
     waiting: int = 0
     tokens: int = 0
+    texts: int = 0
     rate: float = 0.0
     _busy_since: float = 0.0
     _spent: defaultdict[tuple[str, str], "_Spent"] = field(default_factory=lambda: defaultdict(_Spent))
@@ -52,26 +55,30 @@ class Gate:
             self.waiting -= 1
 
     @contextmanager
-    def admitted(self, tokens: int, key: Key | None) -> Iterator[None]:
-        """Room for so many tokens of work. Raises `Problem` where they are too many, now or ever."""
-        if tokens > self.limits.tokens:
-            raise Problem(
-                413,
-                "too_many_tokens",
-                f"the request comes to {tokens:,} tokens, and {self.limits.tokens:,} are taken at once",
-            )
-        most = self.rate * self.limits.patience if self.rate else FLOOR
-        if self.tokens and self.tokens + tokens > most:
+    def admitted(self, tokens: int, key: Key | None, texts: int = 0, written: int = 0) -> Iterator[None]:
+        """Room for so many tokens to be read, and for so many texts to be written, `written` tokens at most.
+
+        Raises:
+            Problem: they are too many, now or ever.
+        """
+        if tokens + written > self.limits.tokens:
+            told = f"the request comes to {tokens + written:,} tokens, and {self.limits.tokens:,} are taken at once"
+            raise Problem(413, "too_many_tokens", told)
+        alone = 0 if texts else tokens
+        most = max(LEAST, self.rate * self.limits.patience) if self.rate else UNKNOWN
+        if (alone and self.tokens and self.tokens + alone > most) or (
+            texts and self.texts and self.texts + texts > self.limits.texts
+        ):
             raise self._full()
         if key is not None and key.tokens_per_minute:
-            self._count(key, "tokens", key.tokens_per_minute, tokens)
+            self._count(key, "tokens", key.tokens_per_minute, tokens + written)
         if not self.tokens:
             self._busy_since = self.clock()
-        self.tokens += tokens
+        self.tokens, self.texts = self.tokens + alone, self.texts + texts
         try:
             yield
         finally:
-            self.tokens -= tokens
+            self.tokens, self.texts = self.tokens - alone, self.texts - texts
 
     def done(self, tokens: int) -> None:
         """Learn the rate from work that was done to its end, and how long it was since anything was."""

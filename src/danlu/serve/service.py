@@ -81,8 +81,9 @@ class Service:
     def __post_init__(self) -> None:
         self.gate = Gate(self.limits)
         self.metrics.gauge("danlu_waiting_requests", "Requests under way.", lambda: self.gate.waiting)
-        self.metrics.gauge("danlu_waiting_tokens", "Tokens of work under way.", lambda: self.gate.tokens)
-        self.metrics.gauge("danlu_tokens_per_second", "Tokens answered a second under load.", lambda: self.gate.rate)
+        self.metrics.gauge("danlu_waiting_tokens", "Tokens under way that are read alone.", lambda: self.gate.tokens)
+        self.metrics.gauge("danlu_waiting_texts", "Texts being written, or to be.", lambda: self.gate.texts)
+        self.metrics.gauge("danlu_tokens_per_second", "Tokens read a second under load.", lambda: self.gate.rate)
 
     async def handle(self, request: Request, route: str, work: Work, *, json_body: bool = True) -> Response:
         """Answer a request by `work`, whatever comes of it."""
@@ -135,9 +136,9 @@ class Service:
         call.model = call.stack.enter_context(self.shelf.lease(name))
         return call.model
 
-    def admitted(self, call: Call, tokens: int, written: int = 0) -> None:
-        """Count what a request costs, `tokens` that are read and at most so many `written`."""
-        call.stack.enter_context(self.gate.admitted(tokens + written, call.key))
+    def admitted(self, call: Call, tokens: int, texts: int = 0, written: int = 0) -> None:
+        """Count what a request costs: `tokens` that are read, and `texts` with at most so many tokens `written`."""
+        call.stack.enter_context(self.gate.admitted(tokens, call.key, texts, written))
         call.read = tokens
 
     def first_piece(self, call: Call) -> None:
@@ -145,8 +146,8 @@ class Service:
         self.metrics.first.labels(call.route).observe(time.monotonic() - call.begun)
 
     def _over(self, call: Call, status: int) -> None:
-        if status == 200 and call.read + call.written and not call.learnt:
-            self.gate.done(call.read + call.written)
+        if status == 200 and call.read and not call.written and not call.learnt:
+            self.gate.done(call.read)
         call.stack.close()
         seconds = time.monotonic() - call.begun
         model = call.model.name if call.model else ""

@@ -72,13 +72,14 @@ async def answers(service: Service, call: Call, model: Model, records: Sequence[
         reading = await asking.done(size, lambda: predictor.read(list(records)))
     except Refusal as refusal:
         raise of_refusal(refusal, "records") from None
-    written = 0
+    texts = written = 0
     if predictor.task.answers_by == "generate":
         policy = predictor.policy
-        written = len(reading.encoded) * policy.rows * min(policy.max_new_tokens, predictor.network.limit)
-    service.admitted(call, reading.tokens, written)
+        texts = len(reading.encoded) * policy.rows
+        written = texts * min(policy.max_new_tokens, predictor.network.limit)
+    service.admitted(call, reading.tokens, texts, written)
     found = await asking.found(predictor.ask(reading))
-    if written:
+    if texts:
         call.written += sum(map(tokens_of, found))
     return await asking.done(size, lambda: predictor.told(reading, found))
 
@@ -111,26 +112,20 @@ async def _block(service: Service, call: Call, model: Model, lines: Sequence[byt
             good.append((place, plain(each, f"line {start + place + 1:,}")))
         except Problem as problem:
             found[place] = problem.plain()
-    records = [record for _, record in good]
-    size = sum(map(len, lines))
-    refused = await call.asking.done(size, lambda: _refused(model, records))
-    for (place, _), told in zip(good, refused, strict=True):
-        found[place] = told and told.plain()
-    kept = [each for each, told in zip(good, refused, strict=True) if told is None]
-    predictions = await _alone(service, call, model, [record for _, record in kept]) if kept else []
-    for (place, _), prediction in zip(kept, predictions, strict=True):
+    try:
+        predictions = await _alone(service, call, model, [record for _, record in good])
+    except Problem as problem:
+        if problem.status != 400:
+            raise
+        records = [record for _, record in good]
+        wrong = await call.asking.done(sum(map(len, lines)), lambda: [_problem(model, record) for record in records])
+        for (place, _), told in zip(good, wrong, strict=True):
+            found[place] = told and told.plain()
+        good = [each for each, told in zip(good, wrong, strict=True) if told is None]
+        predictions = await _alone(service, call, model, [record for _, record in good])
+    for (place, _), prediction in zip(good, predictions, strict=True):
         found[place] = prediction
     return found
-
-
-def _refused(model: Model, records: Sequence[Record]) -> list[Problem | None]:
-    """What is wrong with each record by itself; nothing where all can be read together."""
-    try:
-        if records:
-            model.predictor.read(list(records))
-        return [None] * len(records)
-    except Refusal:
-        return [_problem(model, record) for record in records]
 
 
 def _problem(model: Model, record: Record) -> Problem | None:
@@ -143,6 +138,8 @@ def _problem(model: Model, record: Record) -> Problem | None:
 
 async def _alone(service: Service, call: Call, model: Model, records: Sequence[Record]) -> list[Prediction]:
     """Answers of a block, whose cost is let go of with it; where there is no room, there will be."""
+    if not records:
+        return []
     loop = asyncio.get_running_loop()
     stack, call.stack = call.stack, type(call.stack)()
     before, written = call.read, call.written
@@ -155,7 +152,8 @@ async def _alone(service: Service, call: Call, model: Model, records: Sequence[R
                     raise
                 await asyncio.sleep(problem.retry_after or 1)
             else:
-                service.gate.done(call.read + call.written - written)
+                if call.written == written:
+                    service.gate.done(call.read)
                 return found
     finally:
         call.stack.close()

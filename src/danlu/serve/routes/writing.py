@@ -180,10 +180,10 @@ def prompted(model: Model, record: Record, policy: Policy, limits_name: str) -> 
     return encoded[0]
 
 
-def cost(encoded: Encoded, policy: Policy, model: Model) -> tuple[int, int]:
-    """Tokens that are read, and at most written."""
+def cost(encoded: Encoded, policy: Policy, model: Model) -> tuple[int, int, int]:
+    """Tokens that are read, texts that are written, and their tokens at most."""
     read = sum(len(row) for row in encoded.rows)
-    return read, policy.rows * min(policy.max_new_tokens, max(1, model.predictor.network.limit - read))
+    return read, policy.rows, policy.rows * min(policy.max_new_tokens, max(1, model.predictor.network.limit - read))
 
 
 async def written(
