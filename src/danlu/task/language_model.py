@@ -1,8 +1,7 @@
 """What language models learn of documents, token by token, and what they answer: the rows of all of them."""
 
-import math
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -10,9 +9,9 @@ from pydantic import Field
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
+from danlu.task.likelihood import Likely
 from danlu.task.next_tokens import PackedTokens
 from danlu.task.packing import packed_rows
-from danlu.task.task import Output, Prediction
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
 from danlu.text.batching.middles import before_middle, with_middles
@@ -20,7 +19,7 @@ from danlu.text.batching.windows import TooLong, beginnings, cut, documents
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
-class LanguageModel(PackedTokens):
+class LanguageModel(Likely, PackedTokens):
     """Predict the next token of documents.
 
     Every document begins with the tokenizer's begin token and ends with its end token, where it has these. A
@@ -31,11 +30,6 @@ class LanguageModel(PackedTokens):
     Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
     """
 
-    columns: ClassVar[dict[str, str]] = {"text": "text"}
-    answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "likelihood"
-    answer_form: ClassVar[str] = "likelihood"
-    metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
-    reads_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "床前明月光，疑是地上霜。"},
         {"text": "All that glisters is not gold."},
@@ -104,16 +98,6 @@ class LanguageModel(PackedTokens):
         if self.pack:
             return PackedRows(tokens, min(limit, room or self.max_length or self.usual_row), _of_documents)
         return DocumentRows(tokens, limit, _of_one_document, overlap=1)
-
-    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """`{"negative_log_likelihood", "tokens", "perplexity"}`; the perplexity of no token is None."""
-        total, tokens = (float(value) for value in np.stack(outputs).astype(np.float64).sum(0))
-        perplexity = math.exp(min(total / tokens, 700)) if tokens else None  # exp(710) is no float64
-        return {"negative_log_likelihood": total, "tokens": int(tokens), "perplexity": perplexity}
-
-    def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
-        """What a perfect model would say: nothing to regret."""
-        return 0.0, 0
 
 
 def _of_one_document(row: Row) -> dict[str, Ids]:

@@ -1,24 +1,21 @@
 """What all tasks have that predict the next token of a row: the rows, the loss, and how documents share a row."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from danlu.machine.seed import generator
-from danlu.model.heads import cross_entropy_sum
 from danlu.model.probe import packs, refuse_looking_ahead
+from danlu.task.likelihood import OfTokens
 from danlu.task.packing import own_rows, packed_rows, probe_rows
-from danlu.task.task import Inputs, Output, Task, Truth
+from danlu.task.task import Inputs, Task, Truth
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
-
-CHUNK = 1024  # positions whose float32 logits are in memory at once
 
 
 class NextTokens(Task):
@@ -50,14 +47,13 @@ class NextTokens(Task):
         return "", [None, *(Truth() if value >= 0 else None for value in values[:-1])]
 
 
-class PackedTokens(NextTokens):
+class PackedTokens(OfTokens, NextTokens):
     """Predict the next token in documents that may share a row.
 
     They never see each other: `segments` tell them apart, positions begin anew.
     Output of a row: negative log-likelihood (nats) and number of tokens, (2,).
     """
 
-    by_chunks: ClassVar[bool] = True
     usual_row: ClassVar[int] = 2048
     """Tokens of a row that documents share where a batch takes examples; some models allow rows of a million."""
 
@@ -101,28 +97,6 @@ class PackedTokens(NextTokens):
             examples=np.arange(len(encoded)),
             tokens=sum(len(item) for item in encoded),
         )
-
-    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of the next tokens, summed."""
-        return {"tokens": cross_entropy_sum(said["logits"], batch.targets["tokens"][self.places(batch)])}
-
-    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
-        """Negative log-likelihood and number of predicted tokens of each row."""
-        tokens_BT = batch.targets["tokens"]
-        return list(torch.stack([regrets(said["logits"], tokens_BT), (tokens_BT >= 0).sum(1)], 1).cpu().numpy())
-
-
-def regrets(logits_KV: Tensor, tokens_BT: Tensor) -> Tensor:
-    """Negative log-likelihood (nats) of the K targets in each row, (B,), float32; `logits_KV` are those of its places.
-
-    `tokens_BT` is the token after each, -100 where none counts.
-    """
-    keep_BT = tokens_BT >= 0
-    parts = zip(torch.split(logits_KV, CHUNK), torch.split(tokens_BT[keep_BT], CHUNK), strict=True)
-    losses = [nn.functional.cross_entropy(part.float(), tokens, reduction="none") for part, tokens in parts]
-    loss_BT = logits_KV.new_zeros(keep_BT.shape, dtype=torch.float32)
-    loss_BT[keep_BT] = torch.cat(losses)
-    return loss_BT.sum(1)
 
 
 def _positions(segments_T: Ids) -> Ids:

@@ -1,16 +1,15 @@
 """Denoising: write what is missing in a corrupted text (BART, T5, UL2)."""
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from danlu.data.record import Record
-from danlu.model.heads import cross_entropy_sum, unwrapped
+from danlu.model.heads import unwrapped
 from danlu.model.probe import refuse_looking_ahead
 from danlu.model.shape import Shape
 from danlu.model.source import borders_alike
@@ -19,9 +18,8 @@ from danlu.task.columns import text_in
 from danlu.task.corruption import Corruption
 from danlu.task.framed import Frame
 from danlu.task.inputs import model_inputs
-from danlu.task.likelihood import likelihood_of
-from danlu.task.next_tokens import regrets
-from danlu.task.task import Inputs, Output, Prediction, Task, Truth
+from danlu.task.likelihood import Likely
+from danlu.task.task import Inputs, Truth
 from danlu.task.two_sides import joined
 from danlu.text.batching.batch import Batch, pad, rounded_count
 from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes, sizes_of
@@ -34,7 +32,7 @@ TEXT = "text"
 """The target of a row that is corrupted when it is collated: the tokens of the text, -100 for those around it."""
 
 
-class Denoise(Task):
+class Denoise(Likely):
     """Write what a corruption has hidden of a text, or the whole text.
 
     An encoder-decoder reads the corrupted text on one side; a decoder goes on with it in its row. Rows to learn from
@@ -43,12 +41,7 @@ class Denoise(Task):
     Legend: B rows, T tokens read, U tokens written. Output of a row: negative log-likelihood (nats) and tokens, (2,).
     """
 
-    columns: ClassVar[dict[str, str]] = {"text": "text"}
     repeats: ClassVar[bool] = False
-    answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "likelihood"
-    answer_form: ClassVar[str] = "likelihood"
-    metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
-    reads_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "雨停了。孩子们跑到院子里玩。"},
         {"text": "The shop opens at ten. Nobody was there yet."},
@@ -201,19 +194,6 @@ class Denoise(Task):
         """See `Task.forward`; no cache is kept."""
         return super().forward(model, {**inputs, "use_cache": False}, places)
 
-    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of what is written, summed."""
-        return {"tokens": cross_entropy_sum(said["logits"], batch.targets["tokens"][self.places(batch)])}
-
-    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
-        """Negative log-likelihood and number of tokens of each row."""
-        tokens_BU = batch.targets["tokens"]
-        return list(torch.stack([regrets(said["logits"], tokens_BU), (tokens_BU >= 0).sum(1)], 1).cpu().numpy())
-
-    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """See `likelihood_of`."""
-        return likelihood_of(outputs)
-
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
         """What is to be written, special tokens included, and where in the row of a decoder it stands."""
         values = batch.targets["tokens"][row]
@@ -221,10 +201,6 @@ class Denoise(Task):
         if self.shape != "decoder":
             return words, []
         return words, [None, *(Truth() if value >= 0 else None for value in values.tolist()[:-1])]
-
-    def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
-        """What a perfect model would say: nothing to regret."""
-        return 0.0, 0
 
     def _longest(self, tokenizer: Tokenizer, frame: Frame, limit: int) -> int:
         """Tokens of a document, or of a window of one, whose sides are not longer than `limit`.

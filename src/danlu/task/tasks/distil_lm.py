@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from danlu.model.heads import cross_entropy_sum
 from danlu.task.language_model import LanguageModel
-from danlu.task.next_tokens import CHUNK
+from danlu.task.likelihood import CHUNK
 from danlu.text.batching.batch import LOGGED, Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer

@@ -2,8 +2,8 @@
 
 import inspect
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -13,15 +13,14 @@ from torch import Tensor, nn
 
 from danlu.data.record import Record
 from danlu.machine.seed import generator
-from danlu.model.heads import cross_entropy_sum, kept_logits, unwrapped
+from danlu.model.heads import kept_logits, unwrapped
 from danlu.model.positions import longest_row
 from danlu.model.shape import Shape
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.inputs import model_inputs
-from danlu.task.likelihood import likelihood_of
-from danlu.task.next_tokens import regrets
-from danlu.task.task import Inputs, Output, Prediction, Task, Truth
+from danlu.task.likelihood import Likely
+from danlu.task.task import Inputs, Truth
 from danlu.text.batching.batch import Batch, pad, rounded_count
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens
@@ -30,7 +29,7 @@ from danlu.text.tokenizing.special import ordinary_ids
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
-class PermutedLm(Task):
+class PermutedLm(Likely):
     """Guess some tokens of a row, each from all that is shown and from those that were guessed before it.
 
     The content stream reads the tokens as they are, and the query stream only where one is to be guessed; so nothing
@@ -40,12 +39,7 @@ class PermutedLm(Task):
     """
 
     auto_class: ClassVar[str] = "AutoModelForCausalLM"
-    columns: ClassVar[dict[str, str]] = {"text": "text"}
     repeats: ClassVar[bool] = False
-    answers_by: ClassVar[Literal["forward", "likelihood", "generate"]] = "likelihood"
-    answer_form: ClassVar[str] = "likelihood"
-    metrics: ClassVar[tuple[str, ...]] = ("perplexity",)
-    reads_tokens: ClassVar[bool] = True
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "春天来了，河边的柳树都绿了。"},
         {"text": "She put the letters back into the drawer."},
@@ -146,27 +140,10 @@ class PermutedLm(Task):
         streams = {"perm_mask": unseen(inputs["order"]).to(dtype), "target_mapping": targets_BKT.to(dtype)}
         return {"logits": kept_logits(model, {**given, **streams, "use_mems": False}, keep_BK)}
 
-    def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of the guessed tokens, summed."""
-        return {"tokens": cross_entropy_sum(said["logits"], batch.targets["tokens"][self.places(batch)])}
-
-    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
-        """Negative log-likelihood and number of guessed tokens of each row."""
-        tokens_BT = batch.targets["tokens"]
-        return list(torch.stack([regrets(said["logits"], tokens_BT), (tokens_BT >= 0).sum(1)], 1).cpu().numpy())
-
-    def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """See `likelihood_of`."""
-        return likelihood_of(outputs)
-
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
         """Which tokens are guessed, each with its place in the order."""
         places = batch.inputs["order"][row].tolist()
         return "", [Truth(f"{place + 1}", number) if place >= 0 else None for number, place in enumerate(places)]
-
-    def gold(self, record: Record, number: int = 0) -> tuple[float, int]:
-        """What a perfect model would say: nothing to regret."""
-        return 0.0, 0
 
     def _order(self, ordinary_T: NDArray[np.bool_], rng: np.random.Generator) -> Ids:
         """The place of each token in the order of guessing, -1 for those that are shown, (T,).

@@ -13,7 +13,7 @@ from danlu.refusal import Refusal
 from danlu.task.conversing import Conversing
 from danlu.task.inputs import model_inputs
 from danlu.task.judged import CHOSEN, REJECTED, Needs, TooLong, judged, rows_of
-from danlu.task.next_tokens import regrets
+from danlu.task.likelihood import regrets
 from danlu.task.preference import dpo, ipo, kl_estimate, kto, orpo, simpo
 from danlu.task.task import Output, Prediction, Truth
 from danlu.text.batching.batch import LOGGED, Batch, pad
