@@ -2,16 +2,20 @@
 
 import base64
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openai
 import pytest
-from servers import Live
+from servers import Live, serving
 
-from danlu.bundle.bundle import load
+from danlu.bundle import golden, manifest
+from danlu.bundle.bundle import load, open_folder
 from danlu.recipe.part import kinds
+from danlu.serve.limits import Limits
+from danlu.serve.shelf import Place, Shelf
 from danlu.task.task import Task
 
 TALK = [{"role": "user", "content": "这本书"}]
@@ -70,6 +74,32 @@ def test_a_conversation_streamed_is_the_one_that_is_not(client: openai.OpenAI) -
     assert reasons == [choice.finish_reason for choice in whole.choices]
     assert chunk.usage == whole.usage
     assert pieces[0] != pieces[1]
+
+
+def test_what_beams_write_is_streamed_as_one_piece_and_tells_no_token(bundles: dict[str, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bundles["translate"], tmp_path / "beams"))
+    facts = json.loads((folder / "danlu.json").read_text(encoding="utf-8"))
+    facts["task"]["policy"] = {"kind": "beam", "beams": 3, "returned": 2, "max_new_tokens": 8}
+    with open_folder(folder, facts, None, 1) as bundle:
+        golden.write(folder, bundle.predictor, list(bundle.task.sample[:1]))
+    manifest.write(folder, facts)
+    shelf = Shelf([Place("m", str(folder), threads=1)])
+    shelf.open()
+    try:
+        with serving(shelf, Limits()) as live:
+            client = openai.OpenAI(base_url=f"{live.address}/v1", api_key="none", max_retries=0)
+            whole = client.completions.create(model="m", prompt="这本书")
+            pieces = ["", ""]
+            for chunk in client.completions.create(model="m", prompt="这本书", stream=True):
+                for choice in chunk.choices:
+                    pieces[choice.index] += choice.text
+            assert any(pieces)
+            assert pieces == [choice.text for choice in whole.choices]
+            assert [choice.index for choice in whole.choices] == [0, 1]
+            with pytest.raises(openai.BadRequestError, match="policy 'beam'"):
+                client.completions.create(model="m", prompt="这本书", logprobs=1)
+    finally:
+        shelf.close()
 
 
 def test_completions_tell_how_likely_each_token_was(client: openai.OpenAI) -> None:

@@ -41,8 +41,7 @@ def app_of(service: Service, replay_seconds: float = 0.0) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with replaying(service, replay_seconds):
             yield
-        service.stopping = True
-        service.forms.close()
+        service.close()
 
     app = FastAPI(
         title="danlu", version=danlu.__version__, openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan

@@ -170,6 +170,13 @@ class Service:
             **({"body": call.value} if self.texts_told else {}),
         )
 
+    def close(self) -> None:
+        """End its threads and its process; what is under way in them is left to its end."""
+        self.stopping = True
+        self.forms.close()
+        for threads in (self.threads, self.keeping, self.changing, self.form_thread):
+            threads.shutdown(wait=False, cancel_futures=True)
+
     def say(self, event: str, **told: Any) -> None:
         """A line of the log, in JSON; no text of a user is in it unless that was asked for."""
         line = {

@@ -40,6 +40,11 @@ class Completions(Writing):
     suffix: str | None = Field(default=None, description="what comes after what is written")
     logprobs: int | None = Field(default=None, ge=0, le=20)
 
+    @property
+    def likeliest(self) -> int | None:
+        """As `logprobs` says."""
+        return self.logprobs
+
 
 async def completions(service: Service, call: Call) -> Response:
     """Answer."""

@@ -1,13 +1,15 @@
 """What chat and completions have in common: how a text is to be written, and what is told of it."""
 
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from danlu.data.record import Record
+from danlu.model.lines import LinePolicy
 from danlu.model.policy import Policy, changed
 from danlu.model.written import Chosen, Written
 from danlu.refusal import Refusal
@@ -64,6 +66,11 @@ class Writing(Body):
         return self.max_tokens
 
     @property
+    def likeliest(self) -> int | None:
+        """How many of the likeliest tokens are told in each place; None: nothing is told."""
+        return None
+
+    @property
     def usage_in_stream(self) -> bool:
         """Whether a stream ends with what it has cost."""
         return bool((self.stream_options or {}).get("include_usage"))
@@ -101,9 +108,13 @@ def policy_of(body: Writing, model: Model) -> Policy:
         kept = {name: value for name, value in own.to_plain().items() if name in Policy.model_fields}
         changes = {**kept, "kind": kind, **changes}
     try:
-        return changed(own, None, changes)
+        policy = changed(own, None, changes)
     except Refusal as refusal:
         raise of_refusal(refusal) from None
+    if body.likeliest is not None and not isinstance(policy, LinePolicy):
+        told = f"the policy '{policy.kind}' of this model does not tell how likely each token was; set 'temperature'"
+        raise Problem(400, "unsupported_parameter", told, "logprobs")
+    return policy
 
 
 async def refuse_endless(service: Service, call: Call, model: Model, policy: Policy) -> None:
@@ -196,18 +207,17 @@ async def written(
     except Refusal as refusal:
         raise of_refusal(refusal) from None
     call.written = tokens_of(texts)
-    return sorted(texts, key=lambda text: text.number)
-
-
-Piece = Callable[[int, str], Mapping[str, Any]]
-End = Callable[[Written], Mapping[str, Any]]
+    return in_order(texts)
 
 
 async def streamed(
     service: Service, call: Call, model: Model, encoded: Encoded, policy: Policy, likeliest: int | None
 ) -> AsyncGenerator[tuple[int, str] | list[Written], None]:
-    """The texts after one prompt piece by piece, each with its number, and at the end all of them."""
-    begun = False
+    """The texts after one prompt piece by piece, each with its number, and at the end all of them.
+
+    What is not known before its end, as with beams, comes as one piece.
+    """
+    told: set[int] = set()
 
     def begin(put: Callable[[Any], None]) -> "Future[Any]":
         return model.predictor.writing(
@@ -215,15 +225,25 @@ async def streamed(
         )
 
     async for piece in call.asking.pieces(begin):
-        if not begun:
-            begun = True
+        if not told:
             service.first_piece(call)
         if isinstance(piece, tuple) and len(piece) == 1:
-            texts = sorted(piece[0][0], key=lambda text: text.number)
+            texts = in_order(piece[0][0])
             call.written = tokens_of(texts)
+            for text in texts:
+                if text.text and text.number not in told:
+                    yield text.number, text.text
             yield texts
         else:
+            told.add(piece[0])
             yield piece
+
+
+def in_order(texts: Sequence[Written]) -> list[Written]:
+    """Texts by their numbers; those of beams, which have none of their own, as they come, the best first."""
+    if len({text.number for text in texts}) < len(texts):
+        return [replace(text, number=number) for number, text in enumerate(texts)]
+    return sorted(texts, key=lambda text: text.number)
 
 
 def tokens_of(texts: Sequence[Written]) -> int:
@@ -256,6 +276,3 @@ def told_tokens(model: Model, chosen: Sequence[Chosen]) -> list[dict[str, Any]]:
         {**told(each.token, each.log_probability), "top_logprobs": [told(*other) for other in each.likeliest]}
         for each in chosen
     ]
-
-
-Streaming = Literal["chat.completion.chunk", "text_completion"]
