@@ -143,7 +143,8 @@ def main() -> None:
         for learn in (0, asked.learn):
             name = f"continued, {learn} tokens of its own" if learn else "continued"
             folder = Path(root) / f"continued-{learn}"
-            found = trained_for(asked.minutes, recipe_of(reviews, news, asked.model, learn), "model", folder)
+            with watch.beside(name):
+                found = trained_for(asked.minutes, recipe_of(reviews, news, asked.model, learn), "model", folder)
             models[name] = found.bundle
             kept = json.loads((found.bundle.parent / "retained.json").read_text("utf-8"))
             told[name] = [f"{kept[key]['before']:,.1f} to {kept[key]['after']:,.1f}" for key in ("reviews", "news")]

@@ -8,7 +8,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,21 +35,26 @@ class Watch:
 
     def fresh(self, script: str, job: dict[str, Any]) -> dict[str, Any]:
         """Run a script beside this file in a process of its own; the last line it prints is its result."""
-        busy, own, begin = _busy_seconds(), _seconds_of_children(), time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, str(HERE / script), json.dumps(job)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"},
-        )
-        wall = time.perf_counter() - begin
+        with self.beside(job.get("name", script)):
+            done = subprocess.run(
+                [sys.executable, str(HERE / script), json.dumps(job)],
+                capture_output=True,
+                text=True,
+                check=False,
+                env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"},
+            )
         if done.returncode:
             sys.exit(f"{script} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-        others = (_busy_seconds() - busy - (_seconds_of_children() - own)) / wall
-        self._saw(max(0.0, others), f"during {job.get('name', script)}")
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return result
+
+    @contextmanager
+    def beside(self, name: str) -> Iterator[None]:
+        """See what others use while this process, or one that it waits for, is measured."""
+        busy, own, begin = _busy_seconds(), _own_seconds(), time.perf_counter()
+        yield
+        others = _busy_seconds() - busy - (_own_seconds() - own)
+        self._saw(max(0.0, others / (time.perf_counter() - begin)), f"during {name}")
 
     def verdict(self) -> str:
         """One sentence for the table."""
@@ -119,6 +125,6 @@ def _busy_seconds() -> float:
     return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
 
 
-def _seconds_of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _own_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)

@@ -157,7 +157,8 @@ def main() -> None:
         for number, name in enumerate(asked.only):
             folder = Path(root) / str(number)
             folder.mkdir()
-            rows.append(row_of(name, asked, path, tokenizer, folder))
+            with watch.beside(name):
+                rows.append(row_of(name, asked, path, tokenizer, folder))
     print(f"## Objectives of pretraining\n\n{machine()}. {watch.verdict()}\n\n`{' '.join(sys.argv)}`\n")
     print(
         f"{len(texts):,} texts of {sum(map(len, texts)):,} characters, {asked.minutes:g} minutes each, then "

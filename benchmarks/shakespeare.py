@@ -131,7 +131,8 @@ def main() -> None:
                 key: yaml.safe_load(value) for key, _, value in (each.partition("=") for each in asked.overrides)
             }
             try:
-                found = trained_for(asked.minutes, recipe, "model", Path(folder), validations=10, **overrides)
+                with watch.beside(name):
+                    found = trained_for(asked.minutes, recipe, "model", Path(folder), validations=10, **overrides)
             except Refusal as refused:
                 rows.append([name, f"not there: {refused}", "", "", "", ""])
                 continue

@@ -34,6 +34,5 @@ def shared(run: TrainingRun) -> str:
     count, batches = run.ranks.count, run.settings.accumulate * run.batches.parts
     cut = f", each cut in {run.batches.parts}, for there are more ranks than that" if run.batches.parts > 1 else ""
     uneven = "; a multiple of the ranks leaves none idle" if batches % count else ""
-    return (
-        f"{count} ranks share the {run.settings.accumulate} batches of each step{cut} ({run.settings.parallel}){uneven}"
-    )
+    whole = f"{run.settings.accumulate} batches" if run.settings.accumulate > 1 else "batch"
+    return f"{count} ranks share the {whole} of each step{cut} ({run.settings.parallel}){uneven}"
