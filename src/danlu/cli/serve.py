@@ -28,6 +28,9 @@ def command(
     seconds: Annotated[float | None, typer.Option(help="most seconds of a request")] = None,
     replay: Annotated[float, typer.Option(min=0, help="seconds between replays of the golden outputs; 0: never")] = 600,
     feedback: Annotated[str | None, typer.Option(help="database of judged answers: sqlite:///feedback.db")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file of a certificate: speak HTTPS")] = None,
+    certificate_key: Annotated[Path | None, typer.Option(help="PEM file of its key")] = None,
+    telemetry: Annotated[str | None, typer.Option(help="address of an OpenTelemetry collector (OTLP, HTTP)")] = None,
     log_texts: Annotated[bool, typer.Option("--log-texts", help="write what users send into the log")] = False,
 ) -> None:
     """Answer over HTTP, as the bundles were evaluated: their own tasks, and the interface of OpenAI.
@@ -57,6 +60,8 @@ def command(
         limits = Limits.model_validate(given)
     except ValueError as error:
         raise Refusal(sentences(error, Written("limits", given))) from None  # type: ignore[arg-type]
+    if (certificate is None) != (certificate_key is None):
+        raise Refusal("--certificate and --certificate-key go together: the certificate's file, and that of its key")
     places = [replace(place_of(each), precision=precision, key=key) for each in bundles]
     places[0] = replace(places[0], adapters=tuple(named_adapter(each) for each in adapter or ()))
     threads = threads or threads_that_pay(tell)
@@ -69,5 +74,7 @@ def command(
         replay=replay,
         texts_told=log_texts,
         feedback=feedback,
+        certificate=(certificate, certificate_key) if certificate and certificate_key else None,
+        telemetry=telemetry,
         say=tell,
     )

@@ -12,6 +12,7 @@ import uvicorn
 from danlu.machine.crowd import best, rates
 from danlu.refusal import Refusal
 from danlu.serve.app import app_of
+from danlu.serve.certificate import refuse_certificate
 from danlu.serve.feedback import Feedback
 from danlu.serve.keys import read_keys
 from danlu.serve.limits import Limits
@@ -19,6 +20,7 @@ from danlu.serve.problem import Problem
 from danlu.serve.routes.operations import reloaded
 from danlu.serve.service import Service
 from danlu.serve.shelf import Place, Shelf
+from danlu.serve.tracing import Tracing
 
 GRACE = 30
 """Seconds that requests under way have once the server is told to end."""
@@ -34,32 +36,47 @@ def serve(
     replay: float = 600.0,
     texts_told: bool = False,
     feedback: str | None = None,
+    certificate: tuple[Path, Path] | None = None,
+    telemetry: str | None = None,
     say: Callable[[str], object] = print,
 ) -> None:
     """Open the models and answer until told to end (SIGINT, SIGTERM); SIGHUP takes all of them anew.
 
+    `certificate` is a file of one and that of its key; `telemetry` the address of a collector of traces.
+
     Raises:
-        Refusal: a model cannot be opened, a file of keys cannot be used, or the port is taken.
+        Refusal: a model cannot be opened, a file of keys or a certificate cannot be used, or the port is taken.
     """
     known = read_keys(keys) if keys is not None else ()
+    if certificate is not None:
+        refuse_certificate(*certificate)
+    tracing = Tracing(telemetry) if telemetry is not None else None
     store = Feedback(feedback) if feedback is not None else None
     listening = _listening(host, port)
     shelf = Shelf(places)
     with listening:
         shelf.open()
         try:
-            service = Service(shelf, limits, known, texts_told, store)
-            address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+            service = Service(shelf, limits, known, texts_told, store, tracing)
+            scheme = "http" if certificate is None else "https"
+            address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
             _tell(service, address, host, say)
-            asyncio.run(_serve(service, listening, replay, say, address))
+            asyncio.run(_serve(service, listening, replay, say, address, certificate))
         finally:
             shelf.close()
             if store is not None:
                 store.close()
+            if tracing is not None:
+                tracing.close()
 
 
 async def _serve(
-    service: Service, listening: socket.socket, replay: float, say: Callable[[str], object], address: str
+    service: Service,
+    listening: socket.socket,
+    replay: float,
+    say: Callable[[str], object],
+    address: str,
+    certificate: tuple[Path, Path] | None,
 ) -> None:
     settings = uvicorn.Config(
         app_of(service, replay),
@@ -70,6 +87,8 @@ async def _serve(
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=64 * 1024,
         server_header=False,
+        ssl_certfile=certificate and certificate[0],
+        ssl_keyfile=certificate and certificate[1],
     )
     server = _Server(settings)
     loop = asyncio.get_running_loop()

@@ -27,6 +27,7 @@ from danlu.serve.metrics import Metrics
 from danlu.serve.problem import Problem, problem_of
 from danlu.serve.shelf import Model, Shelf
 from danlu.serve.streamed import Streamed
+from danlu.serve.tracing import Tracing
 
 _NAMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -70,6 +71,7 @@ class Service:
     keys: tuple[Key, ...] = ()
     texts_told: bool = False
     feedback: Feedback | None = None
+    tracing: Tracing | None = None
     metrics: Metrics = field(default_factory=Metrics)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "danlu-serve"))
     keeping: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "danlu-feedback"))
@@ -157,6 +159,7 @@ class Service:
             self.metrics.sizes.labels(call.route).observe(call.read)
             self.metrics.tokens.labels(model, "read").inc(call.read)
             self.metrics.tokens.labels(model, "written").inc(call.written)
+        self._traced(call, model, status, seconds)
         self.say(
             "request",
             id=call.id,
@@ -169,6 +172,20 @@ class Service:
             key=call.key.name if call.key else None,
             **({"body": call.value} if self.texts_told else {}),
         )
+
+    def _traced(self, call: Call, model: str, status: int, seconds: float) -> None:
+        if self.tracing is None:
+            return
+        told = {
+            "http.request.method": call.asking.request.method,
+            "http.route": call.route,
+            "http.response.status_code": status,
+            "danlu.model": model or None,
+            "danlu.request_id": call.id,
+            "danlu.tokens.read": call.read,
+            "danlu.tokens.written": call.written,
+        }
+        self.tracing.span(call.route, seconds, call.asking.request.headers, told)
 
     def close(self) -> None:
         """End its threads and its process; what is under way in them is left to its end."""
