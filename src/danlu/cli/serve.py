@@ -1,11 +1,14 @@
 """`danlu serve BUNDLE...`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from danlu.machine.extra import needed
+
+if TYPE_CHECKING:
+    from danlu.serve.limits import Limits
 
 
 def command(
@@ -40,13 +43,10 @@ def command(
     """
     from dataclasses import replace
 
-    needed("fastapi", "serve", "a server")
-    needed("uvicorn", "serve", "a server")
-    needed("prometheus_client", "serve", "a server")
+    for package in ("fastapi", "uvicorn", "prometheus_client"):
+        needed(package, "serve", "a server")
     from danlu.machine.terminal import say
-    from danlu.recipe.read import Written, sentences
     from danlu.refusal import Refusal
-    from danlu.serve.limits import Limits
     from danlu.serve.run import serve, threads_that_pay
     from danlu.serve.shelf import named_adapter, place_of
 
@@ -55,11 +55,7 @@ def command(
 
     asked: dict[str, float | None] = {"body": body, "tokens": tokens, "waiting": waiting, "texts": texts}
     asked |= {"patience": patience, "seconds": seconds}
-    given = {name: value for name, value in asked.items() if value is not None}
-    try:
-        limits = Limits.model_validate(given)
-    except ValueError as error:
-        raise Refusal(sentences(error, Written("limits", given))) from None  # type: ignore[arg-type]
+    limits = _limits({name: value for name, value in asked.items() if value is not None})
     if (certificate is None) != (certificate_key is None):
         raise Refusal("--certificate and --certificate-key go together: the certificate's file, and that of its key")
     places = [replace(place_of(each), precision=precision, key=key) for each in bundles]
@@ -78,3 +74,14 @@ def command(
         telemetry=telemetry,
         say=tell,
     )
+
+
+def _limits(given: dict[str, float]) -> "Limits":
+    from danlu.recipe.read import Written, sentences
+    from danlu.refusal import Refusal
+    from danlu.serve.limits import Limits
+
+    try:
+        return Limits.model_validate(given)
+    except ValueError as error:
+        raise Refusal(sentences(error, Written("limits", given))) from None  # type: ignore[arg-type]
