@@ -22,6 +22,12 @@ def command(
     adapter: Annotated[str | None, typer.Option(help="its name; base for the model without any")] = None,
     baseline: Annotated[str, typer.Option(help="its kind; auto: what the task names, given a training split")] = "auto",
     metric: Annotated[list[str] | None, typer.Option(help="another metric than the task's; may be given again")] = None,
+    slice_by: Annotated[
+        list[str] | None, typer.Option("--slice", help="a column to look at for weak slices; may be given again")
+    ] = None,
+    outside: Annotated[
+        Path | None, typer.Option(help="a file of texts that the model was not made for: are they told apart?")
+    ] = None,
     resamples: Annotated[int, typer.Option(help="draws of the bootstrap behind the intervals")] = 1000,
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
@@ -29,8 +35,10 @@ def command(
     from danlu.data.corpus.prepared import load as load_prepared
     from danlu.data.reading.format import guess
     from danlu.evaluate.classical.baseline import Baseline
+    from danlu.evaluate.reporting.judged import judged_in_words
     from danlu.evaluate.reporting.wording import scores_in_words
-    from danlu.evaluate.scoring.examine import examine, write
+    from danlu.evaluate.scoring.examine import examine, with_outside, write
+    from danlu.evaluate.scoring.outside import told_apart
     from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import say, show
@@ -41,6 +49,7 @@ def command(
         refuse_unwritable(output / "scores.json")
     tell = say if output else show
     loaded = load(bundle, precision, adapter=adapter)
+    text = {"text": column} if column else {}
     prepared = data.is_dir() and not settings
     if prepared and (column or label):
         raise Refusal(f"{data}: the columns of prepared data have their names; leave out --column and --label")
@@ -48,8 +57,7 @@ def command(
         records = load_prepared(data, split)
     else:
         source = guess(str(data), settings=settings or ())
-        named = {name: given for name, given in (("text", column), ("label", label)) if given}
-        source = source.model_copy(update={"columns": source.columns | named})
+        source = source.model_copy(update={"columns": source.columns | text | ({"label": label} if label else {})})
         records = list(source.read(labelled="label" in loaded.task.columns))
     kind = loaded.task.baseline if baseline == "auto" else baseline
     train = load_prepared(data, "train") if prepared and kind and (data / "train.parquet").is_file() else []
@@ -65,8 +73,14 @@ def command(
             baseline=rival,
             train=train,
             resamples=resamples,
+            slices=slice_by or (),
         )
-    for line in scores_in_words(found.scores.to_plain(), default()):
+    if outside:
+        with of_file(outside):
+            others = list(guess(str(outside), settings=()).model_copy(update={"columns": text}).read(labelled=False))
+            found = with_outside(found, told_apart(loaded.predictor, records, others, resamples=resamples))
+    scores = found.scores.to_plain()
+    for line in (*scores_in_words(scores, default()), *judged_in_words(scores, translator(default()))):
         tell(line)
     if output:
         write(output, found)
