@@ -135,7 +135,7 @@ def test_the_stage_asks_for_validation_data_before_it_opens_a_model(tmp_path):
         "task": {"kind": "classify", "calibrate": True},
     }
     place = Place(tmp_path / "out", {}, "f" * 64, 0, "en", print)
-    with pytest.raises(Refusal, match="task.calibrate fits a temperature on validation records, and there are 0"):
+    with pytest.raises(Refusal, match=r"task.calibrate fits a temperature on validation records, and there are 0"):
         Train.model_validate(section).ready(place)
 
 

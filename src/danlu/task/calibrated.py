@@ -1,4 +1,4 @@
-"""Probabilities that say how often an answer is right: one temperature, fitted on validation records (Guo et al., 2017).
+"""Probabilities that say how often an answer is right: a temperature, fitted on validation data (Guo et al., 2017).
 
 Shapes: N decisions, C answers to each, M windows.
 """

@@ -118,7 +118,7 @@ def test_holms_p_values_are_those_of_the_paper_and_keep_their_order():
         (
             lambda folder: evaluated(folder, 3, count=20),
             "acuracy",
-            "there is no metric 'acuracy', did you mean 'accuracy'",
+            "there is no metric 'acuracy'; did you mean 'accuracy'",
         ),
     ],
 )

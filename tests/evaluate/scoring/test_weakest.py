@@ -15,7 +15,21 @@ from danlu.refusal import Refusal
 from danlu.task.task import Task
 
 TASK = Task.model_validate({"kind": "classify", "labels": ["bad", "good"]})
-ENGLISH = "the screen is bright and battery lasts long but sound was poor for this price in every shop i know".split()
+ENGLISH = [
+    "screen",
+    "bright",
+    "battery",
+    "lasts",
+    "long",
+    "sound",
+    "was",
+    "poor",
+    "for",
+    "price",
+    "every",
+    "shop",
+    "know",
+]
 CHINESE = ["屏幕", "电池", "声音", "价格", "包装", "物流", "客服", "质量", "颜色", "尺寸", "味道", "做工"]
 
 
@@ -42,7 +56,7 @@ def answers(records, wrong):
 
 @pytest.mark.parametrize(("words", "planted", "sign"), [(ENGLISH, "refund", " "), (CHINESE, "退款", "，")])
 def test_a_planted_weak_slice_is_found_first_and_told_once(words, planted, sign):
-    for seed in range(3):
+    for seed in range(2):
         records, wrong = opinions(1500, seed, words, planted, sign)
         found = examine(TASK, lambda _: answers(records, wrong), records, resamples=100).scores.to_plain()["slices"]  # noqa: B023
         first, *others = found["weak"]
@@ -61,10 +75,10 @@ def test_where_no_slice_is_weak_one_is_found_as_rarely_as_is_said():
     side = Side(find(Answer, "label")(), ["bad", "good"], [row["label"] for row in records])
     slices = slices_of(TASK, side, records)
     assert len(slices) > 15
-    rng, tests = np.random.default_rng(1), 400
+    rng, tests = np.random.default_rng(1), 300
     for losses in (lambda: (rng.random(400) < 0.15).astype(float), lambda: rng.lognormal(0, 1, 400)):
         found = sum(bool(weakest(losses(), slices, 20, deals=99, seed=seed)) for seed in range(tests))
-        assert 6 <= found <= 35  # 20 are expected, of standard deviation 4.4
+        assert 3 <= found <= 28  # 15 are expected, of standard deviation 3.8
 
 
 def test_the_chance_of_so_many_errors_is_that_of_the_hypergeometric_law():
@@ -83,16 +97,18 @@ def test_the_interval_of_one_slice_is_wilsons_and_that_of_many_is_wider():
 
 def test_all_intervals_together_hold_in_nearly_all_tests():
     rng, missed = np.random.default_rng(0), 0
-    for _ in range(200):
+    for _ in range(100):
         shares = rng.uniform(0.1, 0.9, 30)
         each = [around((rng.random(80) < share).astype(float), 30) for share in shares]
         missed += any(not found.low <= share <= found.high for found, share in zip(each, shares, strict=True))
-    assert missed <= 18  # 10 at most are expected
+    assert missed <= 11  # 5 at most are expected
 
 
 def test_slices_are_by_length_script_label_rare_words_columns_and_words():
     records = [{"text": "good " * (1 + place % 10), "label": "good", "shop": "east"} for place in range(60)]
-    records += [{"text": "很好的书" * 3 + f" w{place}", "label": "bad", "shop": None} for place in range(60)]
+    records += [{"text": "很好的书" * 3, "label": "bad", "shop": None} for place in range(60)]
+    for place in range(0, 120, 3):
+        records[place]["text"] += f" w{place}"
     side = Side(find(Answer, "label")(), ["bad", "good"], [row["label"] for row in records])
     found = slices_of(TASK, side, records)
     told = {(each.kind, each.value) for each in found}
@@ -112,7 +128,7 @@ def test_slices_are_by_length_script_label_rare_words_columns_and_words():
 def test_a_column_that_no_record_has_is_refused_with_the_nearest_name():
     records, wrong = opinions(60, 0, ENGLISH)
     with pytest.raises(
-        Refusal, match="slices: no record has a column 'shpo', did you mean 'shop'\\?; there are: text, label, shop"
+        Refusal, match="slices: no record has a column 'shpo'; did you mean 'shop'\\?; there are: text, label, shop"
     ):
         examine(TASK, lambda _: answers(records, wrong), records, slices=["shpo"])
     assert examine(TASK, lambda _: answers(records, wrong), records, slices=None, resamples=100).scores.slices is None

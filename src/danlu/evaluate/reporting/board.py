@@ -1,6 +1,7 @@
 """Leaderboards as lines for a terminal and as a page."""
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 from pathlib import Path
 
 from danlu.evaluate.pages.charts import intervals
@@ -69,15 +70,15 @@ def _setting(place: Place, name: str) -> str:
 
 
 def _table(board: Board, _: Callable[[str], str]) -> Html:
-    lows = [place.score.low for place in board.places if place.score.low == place.score.low]
-    highs = [place.score.high for place in board.places if place.score.high == place.score.high]
+    lows = [place.score.low for place in board.places if isfinite(place.score.low)]
+    highs = [place.score.high for place in board.places if isfinite(place.score.high)]
     low, high = (min(lows), max(highs)) if lows and highs else (0.0, 1.0)
     room = (high - low) * 0.1 or 0.01
     rows: list[list[object]] = []
     for rank, place in enumerate(board.places, start=1):
         class_ = "theirs" if place.worse else "ours"
         score = place.score
-        known = all(value == value for value in (score.value, score.low, score.high))
+        known = all(map(isfinite, (score.value, score.low, score.high)))
         drawn = intervals([(score.value, score.low, score.high, class_)], low - room, high + room, place.entry.name)
         shown = together(
             element("b", number(score.value), class_=class_),

@@ -1,4 +1,4 @@
-"""Two evaluations side by side, as lines for a terminal and as a page: metrics, McNemar's test, answers that changed."""
+"""Two evaluations side by side, for a terminal and as a page: metrics, McNemar's test, answers that changed."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -70,21 +70,21 @@ def calibration(certainty: Certainty, draws: Draws) -> Calibration | None:
     """What the certainty of answers says; None where not all have told their probabilities."""
     if not certainty.whole or not len(certainty):
         return None
-    sure_D, right_D = certainty.sure_D, certainty.right_D
+    sure_D, right_D = certainty.sure, certainty.right
     edges = equal_width()
-    selective = Selective(certainty.sure_N, 1 - certainty.right_N)
+    selective = Selective(certainty.sure_whole, 1 - certainty.right_whole)
     drawn = [
         (
-            times @ certainty.brier_N / times.sum(1),
-            times @ certainty.regret_N / times.sum(1),
+            times @ certainty.brier / times.sum(1),
+            times @ certainty.regret / times.sum(1),
             *selective.area_and_accuracies(times, COVERAGES),
         )
         for times in draws
     ]
     whole = np.ones((1, len(certainty)))
     values = [
-        certainty.brier_N.mean(),
-        certainty.regret_N.mean(),
+        certainty.brier.mean(),
+        certainty.regret.mean(),
         *(found[0] for found in selective.area_and_accuracies(whole, COVERAGES)),
     ]
     brier, nll, aurc, *covered = (
@@ -106,14 +106,14 @@ def calibration(certainty: Certainty, draws: Draws) -> Calibration | None:
     )
 
 
-def error_by_chance(sure_D: Floats, edges: Floats, seed: int, share: float = 0.95) -> float:
-    """What the calibration error stays below in a `share` of tests in which all comes true as often as it is said.
+def error_by_chance(sure_D: Floats, edges: Floats, seed: int, *, draws: int | None = None) -> float:
+    """What the calibration error stays below in 95 of 100 tests in which all comes true as often as it is said.
 
     Truths are drawn from the probabilities themselves (consistency resampling: Broecker and Smith, 2007).
     """
     rng, bin_D, bins = np.random.default_rng(seed), bin_of(sure_D, edges), len(edges) - 1
     count_B, sure_B = np.bincount(bin_D, minlength=bins), np.bincount(bin_D, sure_D, bins)
-    draws = int(np.clip(_DRAWN // len(sure_D), 40, 1000))
+    draws = draws or int(np.clip(_DRAWN // len(sure_D), 40, 1000))
     rows = max(1, _AT_ONCE // len(sure_D))
     found = []
     for start in range(0, draws, rows):
@@ -123,7 +123,7 @@ def error_by_chance(sure_D: Floats, edges: Floats, seed: int, share: float = 0.9
         right_rB = np.bincount(place, minlength=some * bins).reshape(some, bins)
         both = [np.broadcast_to(each, right_rB.shape) for each in (count_B, sure_B)]
         found.append(calibration_error(np.concatenate([*both, right_rB], 1)))
-    return float(np.quantile(np.concatenate(found), share))
+    return float(np.quantile(np.concatenate(found), 0.95))
 
 
 def _error(sure_D: Floats, right_D: Floats, edges: Floats) -> float:

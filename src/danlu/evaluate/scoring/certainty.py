@@ -72,39 +72,41 @@ class Certainty:
         return len(self._of_records) // 4
 
     @property
-    def sure_D(self) -> Floats:
-        """The probability of each decision."""
+    def sure(self) -> Floats:
+        """The probability of each decision, (D,)."""
         return np.array(self._sure)
 
     @property
-    def right_D(self) -> Floats:
-        """1 for each decision that came true, else 0."""
+    def right(self) -> Floats:
+        """1 for each decision that came true, else 0, (D,)."""
         return np.array(self._right, np.float64)
 
     @property
-    def record_D(self) -> NDArray[np.int64]:
-        """The record of each decision."""
+    def record(self) -> NDArray[np.int64]:
+        """The record of each decision, (D,)."""
         return np.array(self._record, np.int64)
 
     @property
-    def brier_N(self) -> Floats:
-        """Squared distance of probabilities and truth (Brier 1950): of one answer the sum over all, 0 to 2; of labels
-        that are decided each by itself the mean, 0 to 1."""
+    def brier(self) -> Floats:
+        """Squared distance of probabilities and truth of each record (Brier 1950), (N,).
+
+        Of one answer the sum over all, 0 to 2; of labels that are decided each by itself the mean, 0 to 1.
+        """
         return self._column(0)
 
     @property
-    def regret_N(self) -> Floats:
-        """Negative log-likelihood of the truth (nats), of labels that are decided each by itself the mean."""
+    def regret(self) -> Floats:
+        """Negative log-likelihood of the truth (nats), (N,), of labels that are decided each by itself the mean."""
         return self._column(1)
 
     @property
-    def sure_N(self) -> Floats:
-        """How sure the answer as a whole was: its probability, or that of the least sure of its labels."""
+    def sure_whole(self) -> Floats:
+        """How sure each answer as a whole was, (N,): its probability, or that of the least sure of its labels."""
         return self._column(2)
 
     @property
-    def right_N(self) -> Floats:
-        """1 for each record that was answered rightly as a whole, else 0."""
+    def right_whole(self) -> Floats:
+        """1 for each record that was answered rightly as a whole, else 0, (N,)."""
         return self._column(3)
 
     def _column(self, place: int) -> Floats:

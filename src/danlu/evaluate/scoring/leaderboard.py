@@ -1,4 +1,4 @@
-"""Many evaluations in order, those of the same records together, and which of them are worse than the best beyond chance."""
+"""Evaluations in order, those of the same records together, and which are worse than the best beyond chance."""
 
 import glob
 import hashlib

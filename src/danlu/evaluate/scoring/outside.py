@@ -32,8 +32,8 @@ ENERGY, PROBABILITY, ENTROPY = "energy", "probability", "entropy"
 class Told:
     """How well a score tells texts apart.
 
-    - `auroc`: the chance that a text inside has more of it than one outside; `fpr`: the share of those outside that pass
-      where 95 % of those inside do.
+    - `auroc`: the chance that a text inside has more of it than one outside.
+    - `fpr`: the share of those outside that pass where 95 % of those inside do.
     """
 
     auroc: Interval

@@ -96,10 +96,10 @@ class CalibrationError(ProbableMetric):
 
     def of_certainty(self, certainty: Certainty) -> csr_array:
         """(N, 3B): decisions, their probabilities, and those that came true, by bin."""
-        sure_D, record_D = certainty.sure_D, certainty.record_D
+        sure_D, record_D = certainty.sure, certainty.record
         edges = self.edges(sure_D)
         bins, bin_D = len(edges) - 1, bin_of(sure_D, edges)
-        data = np.concatenate([np.ones(len(sure_D)), sure_D, certainty.right_D])
+        data = np.concatenate([np.ones(len(sure_D)), sure_D, certainty.right])
         columns = np.concatenate([bin_D, bin_D + bins, bin_D + 2 * bins])
         return csr_array((data, (np.tile(record_D, 3), columns)), shape=(len(certainty), 3 * bins))
 

@@ -40,7 +40,7 @@ _SCRIPTS = {LATIN: "latin", HAN: "han", KANA: "kana", HANGUL: "hangul", UNSPACED
 
 @dataclass(frozen=True)
 class Slice:
-    """Some of the records: those of one `value` by some `kind`, or by the column `column`; `members` are their places."""
+    """Some of the records: those of one `value` of a `kind`, or of a column; `members` are their places."""
 
     kind: str
     value: str

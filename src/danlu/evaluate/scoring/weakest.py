@@ -84,7 +84,7 @@ class Slices:
 def sliced(
     side: Side, metric: Metric | None, name: str, found: Sequence[Slice], least: int, seed: int
 ) -> Slices | None:
-    """Which of the slices are weak; `metric` is the task's first, `name` its own. None where there is nothing to find."""
+    """Which of the slices are weak; `metric` is the task's first, `name` its name. None if there is nothing to find."""
     if not found or (looked := losses_of(side, metric, name)) is None:
         return None
     measure, losses_N, sign = looked
@@ -197,10 +197,11 @@ class _Badness:
 
     def __call__(self, sums_SR: Floats) -> Floats:
         """Of sums (S, R)."""
-        if self.shares:
-            found: Floats = -self.tails[self.starts_S1 + np.rint(sums_SR).astype(np.int64)]
-            return found
-        found = (sums_SR - self.size_S1 * self.mean) / self.deviation_S1
+        found: Floats = (
+            -self.tails[self.starts_S1 + np.rint(sums_SR).astype(np.int64)]
+            if self.shares
+            else (sums_SR - self.size_S1 * self.mean) / self.deviation_S1
+        )
         return found
 
 

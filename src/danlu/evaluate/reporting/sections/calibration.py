@@ -51,7 +51,7 @@ def _reliability(found: dict[str, Any], _: Callable[[str], str]) -> Html:
         ),
         "labels": _("how often labels are there, by the probability they were given; on the line they would be equal"),
     }
-    drawing = scatter(dots, _("probability"), of[found["of"]], line=((0.0, 0.0), (1.0, 1.0)))
+    drawing = scatter(dots, _("probability"), of[found["of"]], line=((0.0, 0.0), (1.0, 1.0)), shares=True)
     return figure(of[found["of"]], drawing) if drawing else Html()
 
 
@@ -69,7 +69,7 @@ def _covered(found: dict[str, Any], _: Callable[[str], str]) -> Html:
         for share, each in found["coverage"].items()
     ]
     said = _("how right the surest answers are, if no others were given")
-    return figure(said, table([_("answered"), _("right"), _("interval (95 %)")], rows))
+    return figure(said, table([_("answered"), _("right"), _("interval (95 %)")], rows, class_="labels"))
 
 
 def _wilson(count: int, share: float) -> tuple[float, float]:

@@ -21,7 +21,7 @@ class Aurc(Metric):
     def prepared(self, side: Side) -> Selective:
         """The answers, the surest first."""
         certainty = certainty_of(side)
-        return Selective(certainty.sure_N, 1 - certainty.right_N)
+        return Selective(certainty.sure_whole, 1 - certainty.right_whole)
 
     def drawn(self, prepared: Selective, draws: Iterable[Floats]) -> Floats:
         """The area of each draw, (R,)."""

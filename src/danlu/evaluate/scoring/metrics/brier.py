@@ -12,4 +12,4 @@ class Brier(MeanOfRecords):
 
     def of_certainty(self, certainty: Certainty) -> Floats:
         """(N, 2): the distance, and 1."""
-        return np.stack([certainty.brier_N, np.ones(len(certainty))], 1)
+        return np.stack([certainty.brier, np.ones(len(certainty))], 1)

@@ -12,4 +12,4 @@ class Nll(MeanOfRecords):
 
     def of_certainty(self, certainty: Certainty) -> Floats:
         """(N, 2): the regret, and 1."""
-        return np.stack([certainty.regret_N, np.ones(len(certainty))], 1)
+        return np.stack([certainty.regret, np.ones(len(certainty))], 1)
