@@ -1,12 +1,16 @@
 """`danlu evaluate BUNDLE DATA`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from danlu.data.reading.settings import SETTINGS
 from danlu.language import default, translator
+
+if TYPE_CHECKING:
+    from danlu.data.record import Record
 
 
 def command(
@@ -33,7 +37,6 @@ def command(
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
     from danlu.data.corpus.prepared import load as load_prepared
-    from danlu.data.reading.format import guess
     from danlu.evaluate.classical.baseline import Baseline
     from danlu.evaluate.reporting.judged import judged_in_words
     from danlu.evaluate.reporting.wording import scores_in_words
@@ -49,16 +52,14 @@ def command(
         refuse_unwritable(output / "scores.json")
     tell = say if output else show
     loaded = load(bundle, precision, adapter=adapter)
-    text = {"text": column} if column else {}
+    named = {name: given for name, given in (("text", column), ("label", label)) if given}
     prepared = data.is_dir() and not settings
     if prepared and (column or label):
         raise Refusal(f"{data}: the columns of prepared data have their names; leave out --column and --label")
     if prepared:
         records = load_prepared(data, split)
     else:
-        source = guess(str(data), settings=settings or ())
-        source = source.model_copy(update={"columns": source.columns | text | ({"label": label} if label else {})})
-        records = list(source.read(labelled="label" in loaded.task.columns))
+        records = _read(data, settings or (), named, labelled="label" in loaded.task.columns)
     kind = loaded.task.baseline if baseline == "auto" else baseline
     train = load_prepared(data, "train") if prepared and kind and (data / "train.parquet").is_file() else []
     if baseline not in ("auto", "none") and not train:
@@ -77,7 +78,7 @@ def command(
         )
     if outside:
         with of_file(outside):
-            others = list(guess(str(outside), settings=()).model_copy(update={"columns": text}).read(labelled=False))
+            others = _read(outside, (), {"text": column} if column else {}, labelled=False)
             found = with_outside(found, told_apart(loaded.predictor, records, others, resamples=resamples))
     scores = found.scores.to_plain()
     for line in (*scores_in_words(scores, default()), *judged_in_words(scores, translator(default()))):
@@ -85,3 +86,11 @@ def command(
     if output:
         write(output, found)
         tell(translator(default())("written to {folder}").format(folder=output))
+
+
+def _read(file: Path, settings: Sequence[str], named: dict[str, str], *, labelled: bool) -> "list[Record]":
+    """The records of a file, whose columns have these names."""
+    from danlu.data.reading.format import guess
+
+    source = guess(str(file), settings=settings)
+    return list(source.model_copy(update={"columns": source.columns | named}).read(labelled=labelled))

@@ -68,7 +68,8 @@ def changes(first: Path, second: Path, form: Answer) -> Changes | None:
             found[is_now].append((number, one["digest"], *map(form.told, (truth, before, after))))
     texts = _texts(first, {row for _, row, *_ in found[True]}) | _texts(second, {row for _, row, *_ in found[False]})
     fixed, broken = (
-        [Change(number, *told, texts.get(row)) for number, row, *told in found[which]] for which in (True, False)
+        [Change(number, truth, before, after, texts.get(row)) for number, row, truth, before, after in found[which]]
+        for which in (True, False)
     )
     return Changes(fixed, broken)
 

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from danlu.evaluate.scoring.certainty import Certainty
@@ -37,16 +38,17 @@ def certainty_of(side: Side) -> Certainty:
 
 def equal_width(bins: int = BINS) -> Floats:
     """Edges (B + 1) of bins that are equally wide, from 0 to 1."""
-    return np.linspace(0.0, 1.0, bins + 1)
+    edges: Floats = np.linspace(0.0, 1.0, bins + 1)
+    return edges
 
 
 def equal_mass(sure_D: Floats, bins: int = BINS) -> Floats:
     """Edges (B + 1) of bins that hold equally many decisions, as far as equal probabilities allow."""
     inner = np.unique(np.quantile(sure_D, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
-    return np.r_[0.0, inner[(inner > 0) & (inner < 1)], 1.0]
+    return np.concatenate([[0.0], inner[(inner > 0) & (inner < 1)], [1.0]])
 
 
-def bin_of(sure_D: Floats, edges: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def bin_of(sure_D: Floats, edges: Floats) -> NDArray[np.int64]:
     """The bin of each decision: above its lower edge, up to its upper one."""
     return np.searchsorted(edges[1:-1], sure_D, side="left")
 
