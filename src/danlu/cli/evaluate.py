@@ -40,8 +40,7 @@ def command(
     from danlu.evaluate.classical.baseline import Baseline
     from danlu.evaluate.reporting.judged import judged_in_words
     from danlu.evaluate.reporting.wording import scores_in_words
-    from danlu.evaluate.scoring.examine import examine, with_outside, write
-    from danlu.evaluate.scoring.outside import told_apart
+    from danlu.evaluate.scoring.examine import examine, with_more, write
     from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import say, show
@@ -76,10 +75,9 @@ def command(
             resamples=resamples,
             slices=slice_by or (),
         )
-    if outside:
-        with of_file(outside):
-            others = _read(outside, (), {"text": column} if column else {}, labelled=False)
-            found = with_outside(found, told_apart(loaded.predictor, records, others, resamples=resamples))
+    others = _read(outside, (), {"text": column} if column else {}, labelled=False) if outside else None
+    with of_file(outside or data):
+        found = with_more(found, loaded.predictor, records, others, resamples=resamples)
     scores = found.scores.to_plain()
     for line in (*scores_in_words(scores, default()), *judged_in_words(scores, translator(default()))):
         tell(line)

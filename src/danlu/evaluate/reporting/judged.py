@@ -81,7 +81,7 @@ def calibration_in_words(found: dict[str, Any], _: Callable[[str], str]) -> list
 
 def judged_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]:
     """Lines for a terminal on what a `scores.json` says of calibration and of slices."""
-    told = []
+    told = bits_in_words(scores, _)
     if found := scores.get("calibration"):
         told += calibration_in_words(found, _)
     if slices := scores.get("slices"):
@@ -91,6 +91,15 @@ def judged_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str
         told.append(outside_in_words(found, _))
         told += in_columns(outside_rows(found, _))
     return told
+
+
+def bits_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]:
+    """How likely texts are by their bytes, where a model tells that of every token."""
+    found = scores.get("bits_per_byte")
+    if not found:
+        return []
+    said = _("bits per byte: {value} ({interval}), over {bytes:,} bytes of UTF-8")
+    return [said.format(value=number(found["value"]), interval=between(found), bytes=found["bytes"])]
 
 
 def outside_in_words(found: dict[str, Any], _: Callable[[str], str]) -> str:

@@ -15,10 +15,12 @@ from typing import Any
 
 from danlu.answer.answer import Answer
 from danlu.data.record import Record
+from danlu.engine.predict import Predictor
 from danlu.evaluate.classical.baseline import Baseline
+from danlu.evaluate.scoring.bits import bits_per_byte
 from danlu.evaluate.scoring.certainty import Certainty
 from danlu.evaluate.scoring.metric import measures
-from danlu.evaluate.scoring.outside import Outside
+from danlu.evaluate.scoring.outside import told_apart
 from danlu.evaluate.scoring.score import Scores, empty_side, filled, score_sides, truths
 from danlu.evaluate.scoring.side import Side
 from danlu.evaluate.scoring.slicing import refuse_unknown, slices_of, smallest
@@ -99,9 +101,16 @@ def examine(
     )
 
 
-def with_outside(found: Examination, outside: Outside) -> Examination:
-    """The same, and how well other texts are told from these records."""
-    return replace(found, scores=replace(found.scores, outside=outside))
+def with_more(
+    found: Examination, predictor: Predictor, records: Sequence[Record], others: Sequence[Record] | None, **how: int
+) -> Examination:
+    """The same, and what a predictor alone can tell: bits per byte, and how well other texts are told from these.
+
+    `how` are `resamples` and `seed`.
+    """
+    bits = bits_per_byte(predictor, records, found.side, **how)
+    outside = None if others is None else told_apart(predictor, records, others, **how)
+    return replace(found, scores=replace(found.scores, outside=outside, bits=bits))
 
 
 def write(folder: Path, found: Examination) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from danlu.data.record import Record
+from danlu.evaluate.scoring.bits import Bits
 from danlu.evaluate.scoring.calibration import Calibration, calibration
 from danlu.evaluate.scoring.columns import room_for_scores
 from danlu.evaluate.scoring.counting import numbers
@@ -75,6 +76,7 @@ class Scores:
     calibration: Calibration | None = None
     slices: Slices | None = None
     outside: Outside | None = None
+    bits: Bits | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """As plain data; rows of the confusion matrix are the truth, columns what was predicted."""
@@ -90,6 +92,7 @@ class Scores:
             "calibration": self.calibration.to_plain() if self.calibration else None,
             "slices": self.slices.to_plain() if self.slices else None,
             "outside": self.outside.to_plain() if self.outside else None,
+            "bits_per_byte": self.bits.to_plain() if self.bits else None,
         }
 
 

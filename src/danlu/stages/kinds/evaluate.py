@@ -11,9 +11,8 @@ from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
 from danlu.evaluate.reporting.judged import judged_in_words
 from danlu.evaluate.reporting.wording import scores_in_words
-from danlu.evaluate.scoring.examine import examine, with_outside, write
+from danlu.evaluate.scoring.examine import examine, with_more, write
 from danlu.evaluate.scoring.metric import unknown_metric
-from danlu.evaluate.scoring.outside import told_apart
 from danlu.evaluate.scoring.resample import FEWEST, MOST
 from danlu.language import translator
 from danlu.recipe.part import find
@@ -78,11 +77,9 @@ class Evaluate(Stage):
             errors=self.errors,
             slices={"auto": (), "none": None}[self.slices] if isinstance(self.slices, str) else self.slices,
         )
-        if self.outside is not None:
-            others = self._records_of(self.outside, "test", place, labelled=False)
-            found = with_outside(
-                found, told_apart(bundle.predictor, records, others, resamples=self.resamples, seed=place.seed)
-            )
+        others = None if self.outside is None else self._records_of(self.outside, "test", place, labelled=False)
+        how = {"resamples": self.resamples, "seed": place.seed}
+        found = with_more(found, bundle.predictor, records, others, **how)
         write(place.folder, found)
         scores = found.scores.to_plain()
         told = scores_in_words(scores, place.language) + judged_in_words(scores, translator(place.language))
