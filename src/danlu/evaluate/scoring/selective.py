@@ -7,6 +7,7 @@ so what is told is the mean over all orders.
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import digamma
 
 from danlu.evaluate.scoring.metric import Floats
 
@@ -22,7 +23,6 @@ class Selective:
         ordered = sure_N[self.order]
         self.starts_G = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
         self.wrong_N = wrong_N[self.order]
-        self._harmonic = np.r_[0.0, np.cumsum(1 / np.arange(1, len(sure_N) + 1))]
 
     def area(self, times_RN: Floats) -> Floats:
         """The mean over k = 1 to N of the share of errors among the k surest, (R,), in each draw."""
@@ -51,11 +51,10 @@ class Selective:
     def _area(self, groups: Groups) -> Floats:
         size_RG, wrong_RG, before_RG, errors_RG = groups
         slope_RG = _ratio(wrong_RG, size_RG)
-        start, end = before_RG.astype(np.int64), (before_RG + size_RG).astype(np.int64)
-        # the sum over j = 1 to S of (e + m j) / (b + j), with e errors among the b before and m a record in the group
-        sums_RG = slope_RG * size_RG + (errors_RG - slope_RG * before_RG) * (
-            self._harmonic[end] - self._harmonic[start]
-        )
+        # the sum over j = 1 to S of (e + m j) / (b + j), with e errors among the b before and m a record in the group;
+        # that of 1 / (b + j) is a difference of digamma
+        inverse_RG = digamma(before_RG + size_RG + 1) - digamma(before_RG + 1)
+        sums_RG = slope_RG * size_RG + (errors_RG - slope_RG * before_RG) * inverse_RG
         area: Floats = sums_RG.sum(1) / size_RG.sum(1)
         return area
 
