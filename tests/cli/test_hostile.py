@@ -50,6 +50,7 @@ WORDS = {
     ],
     "prompt": [["BUNDLE", "DATA", "DATA"], [EVIL, "DATA", "DATA"], ["BUNDLE", EVIL, "DATA"], ["BUNDLE", "DATA", EVIL]],
     "compare": [["EVALUATION", "EVALUATION"], [EVIL, "EVALUATION"], ["EVALUATION", "EVALUATION", "--resamples", EVIL]],
+    "leaderboard": [["EVALUATION"], [EVIL], ["EVALUATION", "--metric", EVIL], ["RUN", "--page", EVIL]],
     "report": [["RUN"], [EVIL], ["RUN", "--language", EVIL]],
     "verify": [["BUNDLE"], [EVIL], ["BUNDLE", "--precision", EVIL]],
     "adapt": [["BUNDLE", EVIL, "--name", "a"], [EVIL, "BUNDLE", "--name", "a"], ["BUNDLE", "RUN", "--name", EVIL]],

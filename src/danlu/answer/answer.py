@@ -6,7 +6,7 @@ A task names its form (`Task.answer_form`). Floors above ask the form, and never
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from danlu.answer.shown import Cell, Headings
 from danlu.machine.terminal import on_one_line
@@ -27,6 +27,12 @@ class Answer(Part):
 
     one_label: ClassVar[bool] = False
     """Whether a value is a label itself, so that it can be counted which label is taken for which."""
+
+    right_or_wrong: ClassVar[bool] = True
+    """Whether an answer is one or the other; False where it is more or less so, as numbers and rankings are."""
+
+    decides: ClassVar[Literal["one", "each"] | None] = None
+    """What its probabilities are of: which one answer is right, or whether each label is there; None: it has none."""
 
     of_characters: ClassVar[bool] = False
     """Whether a prediction names characters of the text, so that `as_given` has something to do."""
@@ -62,6 +68,14 @@ class Answer(Part):
     def scores(self, prediction: Mapping[str, Any], labels: Sequence[str]) -> list[float]:
         """The score of each label, for metrics that rank by them."""
         raise AssertionError(f"an answer of the form '{self.kind}' has no score of each label")
+
+    def shares(self, prediction: Mapping[str, Any], labels: Sequence[str]) -> list[float] | None:
+        """The probability of each label, or choice, in the order of `labels`; None where they are not all told."""
+        return None
+
+    def places(self, value: Any, numbers: Mapping[str, int]) -> list[int]:
+        """Where in `shares` what a value holds stands; `numbers` are the places of the labels."""
+        return [numbers[label] for _, label in self.marks(value) if label in numbers]
 
     @abstractmethod
     def short(self, prediction: Mapping[str, Any]) -> list[str]:

@@ -1,12 +1,16 @@
 """`danlu evaluate BUNDLE DATA`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from danlu.data.reading.settings import SETTINGS
 from danlu.language import default, translator
+
+if TYPE_CHECKING:
+    from danlu.data.record import Record
 
 
 def command(
@@ -22,15 +26,21 @@ def command(
     adapter: Annotated[str | None, typer.Option(help="its name; base for the model without any")] = None,
     baseline: Annotated[str, typer.Option(help="its kind; auto: what the task names, given a training split")] = "auto",
     metric: Annotated[list[str] | None, typer.Option(help="another metric than the task's; may be given again")] = None,
+    slice_by: Annotated[
+        list[str] | None, typer.Option("--slice", help="a column to look at for weak slices; may be given again")
+    ] = None,
+    outside: Annotated[
+        Path | None, typer.Option(help="a file of texts that the model was not made for: are they told apart?")
+    ] = None,
     resamples: Annotated[int, typer.Option(help="draws of the bootstrap behind the intervals")] = 1000,
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
     from danlu.data.corpus.prepared import load as load_prepared
-    from danlu.data.reading.format import guess
     from danlu.evaluate.classical.baseline import Baseline
+    from danlu.evaluate.reporting.judged import judged_in_words
     from danlu.evaluate.reporting.wording import scores_in_words
-    from danlu.evaluate.scoring.examine import examine, write
+    from danlu.evaluate.scoring.examine import examine, with_more, write
     from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import say, show
@@ -41,16 +51,14 @@ def command(
         refuse_unwritable(output / "scores.json")
     tell = say if output else show
     loaded = load(bundle, precision, adapter=adapter)
+    named = {name: given for name, given in (("text", column), ("label", label)) if given}
     prepared = data.is_dir() and not settings
     if prepared and (column or label):
         raise Refusal(f"{data}: the columns of prepared data have their names; leave out --column and --label")
     if prepared:
         records = load_prepared(data, split)
     else:
-        source = guess(str(data), settings=settings or ())
-        named = {name: given for name, given in (("text", column), ("label", label)) if given}
-        source = source.model_copy(update={"columns": source.columns | named})
-        records = list(source.read(labelled="label" in loaded.task.columns))
+        records = _read(data, settings or (), named, labelled="label" in loaded.task.columns)
     kind = loaded.task.baseline if baseline == "auto" else baseline
     train = load_prepared(data, "train") if prepared and kind and (data / "train.parquet").is_file() else []
     if baseline not in ("auto", "none") and not train:
@@ -65,9 +73,22 @@ def command(
             baseline=rival,
             train=train,
             resamples=resamples,
+            slices=slice_by or (),
         )
-    for line in scores_in_words(found.scores.to_plain(), default()):
+    others = _read(outside, (), {"text": column} if column else {}, labelled=False) if outside else None
+    with of_file(outside or data):
+        found = with_more(found, loaded.predictor, records, others, resamples=resamples)
+    scores = found.scores.to_plain()
+    for line in (*scores_in_words(scores, default()), *judged_in_words(scores, translator(default()))):
         tell(line)
     if output:
         write(output, found)
         tell(translator(default())("written to {folder}").format(folder=output))
+
+
+def _read(file: Path, settings: Sequence[str], named: dict[str, str], *, labelled: bool) -> "list[Record]":
+    """The records of a file, whose columns have these names."""
+    from danlu.data.reading.format import guess
+
+    source = guess(str(file), settings=settings)
+    return list(source.model_copy(update={"columns": source.columns | named}).read(labelled=labelled))

@@ -36,6 +36,7 @@ COMMANDS = {
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
     "prompt": "Classify by a prompt without training, show what the model saw, and score it.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
+    "leaderboard": "Put all evaluations of the same records in order; which are worse than the best beyond chance?",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",
     "verify": "Check that a bundle is whole and answers as it did when it was saved.",
     "adapt": "Add to a bundle what a training has added to its base, under a name.",

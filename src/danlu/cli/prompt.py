@@ -199,7 +199,8 @@ def _table(template: "PromptTemplate", told: "Told", truth: Any, _: Callable[[st
 
 def _show_scores(examined: "Examined", metric: Any, resamples: int) -> None:
     """The scores, and beside them those without calibration."""
-    from danlu.evaluate.reporting.wording import comparison_in_words, scores_in_words
+    from danlu.evaluate.reporting.comparison import comparison_in_words
+    from danlu.evaluate.reporting.wording import scores_in_words
     from danlu.language import default, translator
     from danlu.machine.terminal import show
     from danlu.prompt.examined import compare_sides
@@ -215,7 +216,7 @@ def _show_scores(examined: "Examined", metric: Any, resamples: int) -> None:
 
 
 def _show_comparison(compared: "Compared", files: list[str]) -> None:
-    from danlu.evaluate.reporting.wording import comparison_in_words
+    from danlu.evaluate.reporting.comparison import comparison_in_words
     from danlu.language import default
     from danlu.machine.terminal import show
 

@@ -148,6 +148,7 @@ class Teaching:
             lesson, task = course.lessons[name], tasks[name]
             most = self.learning.settings([name]).validated(written=task.answers_by == "generate")
             records = validated_on(lesson.data, lesson.validation, task, most, course.place)
+            task.settles_on(len(records))
             if records and type(task).settled is not Task.settled:
                 with course.predictor(networks, name, task) as predictor:
                     tasks[name] = predictor.task.settled(records, predictor.outputs(records))

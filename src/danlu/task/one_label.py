@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -44,9 +45,14 @@ class OneLabel(Task):
 
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
         """`{"label": ..., "scores": {label: probability}}`, of several windows the mean."""
-        probabilities_C = np.exp(np.stack(outputs).astype(np.float64)).mean(0)
-        scores = {label: float(value) for label, value in zip(self.labels, probabilities_C, strict=True)}
+        probabilities_C = mean_share(outputs)
+        told_C = self.as_told(probabilities_C)
+        scores = {label: float(value) for label, value in zip(self.labels, told_C, strict=True)}
         return {"label": self.labels[int(probabilities_C.argmax())], "scores": scores}
+
+    def as_told(self, shares_C: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The probabilities as they are told, which are those of the model."""
+        return shares_C
 
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
         """The name of the label."""
@@ -68,6 +74,12 @@ class OneLabel(Task):
         Raises `Refusal` for a label that is not among those of the training data.
         """
         return place_of(record, number, self.labels, self.label_means)
+
+
+def mean_share(outputs: Sequence[Output]) -> NDArray[np.float64]:
+    """The probabilities (C,) of a record, the mean of those of its windows."""
+    shares_C: NDArray[np.float64] = np.exp(np.stack(outputs).astype(np.float64)).mean(0)
+    return shares_C
 
 
 def place_of(record: Record, number: int, labels: Sequence[str], means: str = "label") -> int:

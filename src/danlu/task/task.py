@@ -51,10 +51,7 @@ class Task(Part):
     folder: ClassVar[str] = "danlu.task.tasks"
 
     auto_class: ClassVar[str]
-    """The Hugging Face class that opens the saved bundle, such as `AutoModelForTokenClassification`.
-
-    A property where it depends on the shape of the network, so it is asked of a task, not of its class.
-    """
+    """The Hugging Face class that opens the bundle; a property where it depends on the network's shape: ask a task."""
 
     columns: ClassVar[dict[str, str]]
     """Columns a record must have for training, each with its type in words."""
@@ -173,6 +170,9 @@ class Task(Part):
         `outputs` are computed as they are asked for. Each validation settles the task anew, and so does the end.
         """
         return self
+
+    def settles_on(self, records: int) -> None:
+        """Raise `Refusal` where so few validation records cannot settle what it chooses by them."""
 
     @abstractmethod
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:

@@ -58,6 +58,7 @@ RANKINGS = (  # of the second relevant one of the first query nothing is found, 
 )
 GAIN = (2 / math.log2(3)) / (2 + 1 / math.log2(3))
 
+SURE = (["x", "x", "y", "y"], ["x", "y", "y", "y"])  # as SCORES say
 CASES = {
     "accuracy": ("label", GOLD, PREDICTED, LABELS, 3 / 5),
     "precision": ("label", GOLD, PREDICTED, LABELS, (2 / 2 + 1 / 2 + 0) / 3),
@@ -94,6 +95,16 @@ CASES = {
     "mrr": ("ranking", *RANKINGS, (), (1 / 2 + 1 + 1 / 11) / 3),
     "ndcg_at_k": ("ranking", *RANKINGS, (), (GAIN + 1 + 0) / 3),
     "auc": ("label", ["x", "x", "y", "y"], ["x", "y", "y", "y"], ("x", "y"), 3.5 / 4),  # of the scores, one pair equal
+    "ece": ("label", *SURE, ("x", "y"), (0.2 + 0.2) / 4),  # 1.8 for two that are right, 1.2 for one of two
+    "ece_equal_mass": ("label", *SURE, ("x", "y"), (0.2 + 0.2) / 4),
+    "brier": ("label", *SURE, ("x", "y"), 2 * (0.01 + 0.36 + 0.16 + 0.01) / 4),
+    "nll": ("label", *SURE, ("x", "y"), -math.log(0.9 * 0.4 * 0.6 * 0.9) / 4),
+    "aurc": (
+        "label",
+        *SURE,
+        ("x", "y"),
+        (0 + 0 + 1 / 2 / 3 + 1 / 4) / 4,
+    ),  # the third may be the right or the wrong one
 }
 
 
@@ -111,7 +122,7 @@ def side_of(form, gold, predicted, labels, scores=None):
 
 def case(kind):
     form, gold, predicted, labels, expected = CASES[kind]
-    return side_of(form, gold, predicted, labels, SCORES if kind == "auc" else None), expected
+    return side_of(form, gold, predicted, labels, SCORES if find(Metric, kind).needs_scores else None), expected
 
 
 def measured(kind, *given):

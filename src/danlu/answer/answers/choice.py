@@ -1,7 +1,7 @@
 """One of the options that come with a question: `{"choice": 2, "option": "Paris", "scores": [0.1, 0.2, 0.7]}`."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from danlu.answer.answer import Answer
 from danlu.answer.shown import Cell, Headings, cell
@@ -9,6 +9,8 @@ from danlu.answer.shown import Cell, Headings, cell
 
 class Choice(Answer):
     """One of the options of a record, by its place, and the probability of each; the value is the place, from 0."""
+
+    decides: ClassVar[Literal["one", "each"] | None] = "one"
 
     def value(self, prediction: Mapping[str, Any]) -> int:
         """The place of the option."""
@@ -25,6 +27,18 @@ class Choice(Answer):
     def wrong(self, truth: int, prediction: Mapping[str, Any]) -> tuple[float, float]:
         """1 where it is another option, and the probability that it was given."""
         return int(self.value(prediction) != truth), self._share(prediction)
+
+    def scores(self, prediction: Mapping[str, Any], labels: Sequence[str]) -> list[float]:
+        """The probability of each choice of the record."""
+        return list(map(float, prediction["scores"]))
+
+    def shares(self, prediction: Mapping[str, Any], labels: Sequence[str]) -> list[float] | None:
+        """The probability of each choice."""
+        return self.scores(prediction, labels) if prediction.get("scores") else None
+
+    def places(self, value: int, numbers: Mapping[str, int]) -> list[int]:
+        """The place itself."""
+        return [value]
 
     def short(self, prediction: Mapping[str, Any]) -> list[str]:
         """The option, by its text where the prediction has that, and its probability."""

@@ -1,16 +1,20 @@
 """One label of a fixed set: `{"label": "good", "scores": {"good": 0.9, "bad": 0.1}}`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from danlu.answer.answer import Answer, Mark
 from danlu.answer.shown import Cell, Headings, cell
+
+ROUNDED = 0.01
+"""By how much probabilities may miss 1 together: what is read back may be rounded."""
 
 
 class Label(Answer):
     """One label, and the probability of each; the value is the label."""
 
     one_label: ClassVar[bool] = True
+    decides: ClassVar[Literal["one", "each"] | None] = "one"
 
     def value(self, prediction: Mapping[str, Any]) -> str:
         """The label."""
@@ -35,6 +39,14 @@ class Label(Answer):
     def scores(self, prediction: Mapping[str, Any], labels: Sequence[str]) -> list[float]:
         """The probability of each label."""
         return [prediction["scores"].get(label, 0.0) for label in labels]
+
+    def shares(self, prediction: Mapping[str, Any], labels: Sequence[str]) -> list[float] | None:
+        """The probability of each label; None where one is lacking, or they do not add up to 1."""
+        told = prediction.get("scores", {})
+        if any(label not in told for label in labels):
+            return None
+        found = [float(told[label]) for label in labels]
+        return found if abs(sum(found) - 1) < ROUNDED else None
 
     def short(self, prediction: Mapping[str, Any]) -> list[str]:
         """The label and its probability."""

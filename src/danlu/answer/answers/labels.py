@@ -1,7 +1,7 @@
 """Any number of labels of a fixed set: `{"labels": ["price", "design"], "scores": {"price": 0.9, ...}}`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from danlu.answer.answer import Answer, Mark, as_cell
 from danlu.answer.shown import Cell, Headings, cell
@@ -9,6 +9,8 @@ from danlu.answer.shown import Cell, Headings, cell
 
 class Labels(Answer):
     """Any number of labels, and the probability of each; the value is their set."""
+
+    decides: ClassVar[Literal["one", "each"] | None] = "each"
 
     def value(self, prediction: Mapping[str, Any]) -> frozenset[str]:
         """The labels."""
@@ -35,6 +37,13 @@ class Labels(Answer):
     def scores(self, prediction: Mapping[str, Any], labels: Sequence[str]) -> list[float]:
         """The probability of each label."""
         return [prediction["scores"].get(label, 0.0) for label in labels]
+
+    def shares(self, prediction: Mapping[str, Any], labels: Sequence[str]) -> list[float] | None:
+        """The probability of each label; None where one is lacking."""
+        told = prediction.get("scores", {})
+        if any(label not in told for label in labels):
+            return None
+        return [float(told[label]) for label in labels]
 
     def short(self, prediction: Mapping[str, Any]) -> list[str]:
         """The labels, each with its probability."""

@@ -1,7 +1,7 @@
 """A number, such as how alike two texts are: `{"number": 3.25}`."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from danlu.answer.answer import Answer
 from danlu.answer.shown import Cell, Headings, cell
@@ -9,6 +9,8 @@ from danlu.answer.shown import Cell, Headings, cell
 
 class Number(Answer):
     """A number; so is the value."""
+
+    right_or_wrong: ClassVar[bool] = False
 
     def value(self, prediction: Mapping[str, Any]) -> float:
         """The number."""

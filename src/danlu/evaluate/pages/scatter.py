@@ -27,16 +27,20 @@ class Dot:
 
 
 def scatter(
-    dots: Sequence[Dot], x_name: str, title: str, *, line: Sequence[Point] = (), log: bool = False
+    dots: Sequence[Dot], x_name: str, title: str, *, line: Sequence[Point] = (), log: bool = False, shares: bool = False
 ) -> Html | None:
-    """Dots, and a line of points; with `log` the axis across has powers of ten. None if nothing is finite."""
+    """Dots, and a line of points; with `log` the axis across has powers of ten. None if nothing is finite.
+
+    With `shares` both axes go from 0 to 1.
+    """
     shown = [dot for dot in dots if isfinite(dot.x) and isfinite(dot.y) and (dot.x > 0 or not log)]
     if not shown:
         return None
     heights = [y for dot in shown for y in (dot.low, dot.y, dot.high) if y is not None and isfinite(y)]
-    y_ticks = ticks(min(heights), max(heights))
+    y_ticks = ticks(0, 1) if shares else ticks(min(heights), max(heights))
     up = Scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
-    x_ticks = _powers([dot.x for dot in shown]) if log else ticks(min(d.x for d in shown), max(d.x for d in shown))
+    widths = [0.0, 1.0] if shares else [dot.x for dot in shown]
+    x_ticks = _powers(widths) if log else ticks(min(widths), max(widths))
     placed = Scale(_place(x_ticks[0], log), _place(x_ticks[-1], log), LEFT, WIDTH - RIGHT)
     across = _Across(placed, log)
     pieces = axes(x_ticks, y_ticks, across, up, x_name)

@@ -13,6 +13,8 @@ from typing import Any
 
 from danlu.evaluate.pages.markup import Html, element, escaped, section, together
 from danlu.evaluate.pages.page import page
+from danlu.evaluate.reporting.judged import bits_in_words
+from danlu.evaluate.reporting.sections.calibration import calibration_section, outside_section
 from danlu.evaluate.reporting.sections.confusion import confusion_section
 from danlu.evaluate.reporting.sections.curves import curves
 from danlu.evaluate.reporting.sections.data import data_section
@@ -21,6 +23,7 @@ from danlu.evaluate.reporting.sections.in_turn import in_turn
 from danlu.evaluate.reporting.sections.results import results
 from danlu.evaluate.reporting.sections.retained import retained
 from danlu.evaluate.reporting.sections.seeds import seeds_section
+from danlu.evaluate.reporting.sections.slices import slices_section
 from danlu.evaluate.reporting.wording import duration
 from danlu.evaluate.scoring.examine import ERRORS, SCORES, form_of, read_lines, read_scores
 from danlu.language import translator
@@ -82,7 +85,12 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
         scores = read_scores(folder)
         form = form_of(scores)
         worst = errors(read_lines(folder / ERRORS), form, _) if form else Html()
-        found.append(_part(0, name, _("Results"), _, together(results(scores, _), confusion_section(scores, _), worst)))
+        bits = [element("p", line, class_="quiet") for line in bits_in_words(scores, _)]
+        shown = together(results(scores, _), *bits, confusion_section(scores, _), worst)
+        found.append(_part(0, name, _("Results"), _, shown))
+        found.append(_part(0, name, _("Calibration"), _, calibration_section(scores, _)))
+        found.append(_part(0, name, _("Weak slices"), _, slices_section(scores, _)))
+        found.append(_part(0, name, _("Other texts"), _, outside_section(scores, _)))
     if (folder / IN_TURN).is_file():
         found.append(_part(0, name, _("Learnt in turn"), _, in_turn(_whole(folder / IN_TURN), _)))
     if (folder / LOG).is_file():

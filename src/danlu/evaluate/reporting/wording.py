@@ -4,7 +4,6 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from danlu.evaluate.scoring.compare import Compared
 from danlu.language import translator
 
 
@@ -17,6 +16,11 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
         "recall": _("Recall (macro)"),
         "macro_f1": _("F1 (macro)"),
         "micro_f1": _("F1 (micro)"),
+        "ece": _("Expected calibration error"),
+        "ece_equal_mass": _("Expected calibration error (bins of equal size)"),
+        "brier": _("Brier score"),
+        "nll": _("Negative log-likelihood (nats)"),
+        "aurc": _("Area under the risk-coverage curve"),
         "entity_f1": _("Entity F1"),
         "entity_precision": _("Entity precision"),
         "entity_recall": _("Entity recall"),
@@ -124,20 +128,6 @@ def notes_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]
     return told
 
 
-def comparison_in_words(compared: Compared, names: tuple[str, str], language: str) -> list[str]:
-    """A comparison as lines of a small table, and what it means."""
-    _ = translator(language)
-    rows = [["", *names, _("difference"), _("interval (95 %)"), ""]]
-    verdicts = {True: _("better"), False: _("worse"), None: _("may be chance")}
-    for row in compared.metrics:
-        gap = row.difference.to_plain()
-        values = [number(row.first.value), number(row.second.value), signed(row.difference.value)]
-        rows.append([metric_name(row.metric, _), *values, between(gap, signed), verdicts[row.better]])
-    paired = _("Both saw the same records; differences are resampled record by record.")
-    apart = _("The records differ, so the intervals are wide; evaluate both on the same data to tell more.")
-    return [*in_columns(rows), paired if compared.paired else apart]
-
-
 def absent_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]:
     """A sentence on the labels that no mean over labels counts; none where all are counted."""
     absent = scores.get("absent") or []
@@ -153,12 +143,13 @@ def between(measured: dict[str, Any], write: Callable[[float | None], str] = num
     return f"{write(measured['low'])} – {write(measured['high'])}"
 
 
-def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows with their cells under each other, the first column to the left, the others to the right."""
+def in_columns(rows: Sequence[Sequence[str]], *, left: bool = False) -> list[str]:
+    """Rows with their cells under each other, the first column to the left, the others to the right or `left` too."""
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        cells = [" " * (width - _width(cell)) + cell for cell, width in zip(row, widths, strict=True)]
+        spaces = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+        cells = [cell + space if left else space + cell for cell, space in zip(row, spaces, strict=True)]
         cells[0] = row[0] + " " * (widths[0] - _width(row[0]))
         lines.append("  ".join(cells).rstrip())
     return lines

@@ -43,6 +43,11 @@ class Columns:
         while read := self._file.read(size):
             yield np.frombuffer(read, np.float64).reshape(-1, self.width)
 
+    def rows(self) -> Iterator[list[float]]:
+        """The rows in order."""
+        for block in self.blocks():
+            yield from block.tolist()
+
     def columns(self, start: int, end: int) -> Floats:
         """Some of the columns, (N, end - start)."""
         found, row = np.empty((self.length, end - start)), 0
@@ -55,3 +60,24 @@ class Columns:
         self._file.seek(0, 2)
         self._file.write(self._waiting.tobytes())
         self._waiting = array("d")
+
+
+class Ragged:
+    """Rows of numbers of unlike length, in memory, such as the probabilities of the choices of each question."""
+
+    def __init__(self) -> None:
+        """No row yet."""
+        self._rows: list[Sequence[float]] = []
+
+    def append(self, row: Sequence[float]) -> None:
+        """Add a row."""
+        self._rows.append(row)
+
+    def rows(self) -> Iterator[list[float]]:
+        """The rows in order."""
+        return map(list, self._rows)
+
+
+def room_for_scores(labels: Sequence[str]) -> Columns | Ragged:
+    """Room for the scores of answers: a column a label, or rows of choices where there are no labels."""
+    return Columns(len(labels)) if labels else Ragged()

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from danlu.answer.answer import Answer
-from danlu.evaluate.scoring.columns import Columns
+from danlu.evaluate.scoring.changes import Changes, changes
+from danlu.evaluate.scoring.columns import room_for_scores
 from danlu.evaluate.scoring.examine import ANSWERS, form_of, read_lines, read_scores
 from danlu.evaluate.scoring.metric import Metric, measures
 from danlu.evaluate.scoring.resample import Interval, independent_difference
@@ -20,12 +21,16 @@ from danlu.refusal import Refusal
 
 @dataclass(frozen=True)
 class Comparison:
-    """A metric of two evaluations, and the second minus the first with its 95 % interval."""
+    """A metric of two evaluations, and the second minus the first with its 95 % interval.
+
+    `p` is how often a difference as large would be drawn where there is none; None for records that differ.
+    """
 
     metric: str
     first: Interval
     second: Interval
     difference: Interval
+    p: float | None = None
 
     @property
     def better(self) -> bool | None:
@@ -38,10 +43,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Compared:
-    """All metrics that two evaluations share; `paired` where both saw the same records."""
+    """All metrics that two evaluations share; `paired` where both saw the same records.
+
+    `changes` are the answers that became right or wrong, where answers are one or the other.
+    """
 
     paired: bool
     metrics: list[Comparison]
+    changes: Changes | None = None
 
 
 def compare(first: Path, second: Path, *, resamples: int = 1000, seed: int = 0) -> Compared:
@@ -68,7 +77,9 @@ def _compared(first: Path, second: Path, resamples: int, seed: int) -> Compared:
         form = _form(first, second, ours, theirs)
         labels = list(dict.fromkeys([*ours.get("labels", []), *theirs.get("labels", [])]))
         return Compared(
-            paired=True, metrics=_paired(measures(shared, form.kind), form, labels, folders, resamples, seed)
+            paired=True,
+            metrics=_paired(measures(shared, form.kind), form, labels, folders, resamples, seed),
+            changes=changes(folders[0], folders[1], form),
         )
     rows = []
     for name in shared:
@@ -94,7 +105,7 @@ def _paired(
     metrics: dict[str, Metric], form: Answer, labels: Sequence[str], folders: Sequence[Path], resamples: int, seed: int
 ) -> list[Comparison]:
     scored = any(metric.needs_scores for metric in metrics.values())
-    one, two = (_side(folder, form, labels, scored=scored) for folder in folders)
+    one, two = (side_in(folder, form, labels, scored=scored) for folder in folders)
     return compared_sides(metrics, one, two, resamples=resamples, seed=seed)
 
 
@@ -111,21 +122,22 @@ def compared_sides(
             scores.baseline.metrics[name].interval,
             scores.metrics[name].interval,
             scores.baseline.difference[name],
+            scores.baseline.chance[name],
         )
         for name in metrics
     ]
 
 
-def _side(folder: Path, form: Answer, labels: Sequence[str], *, scored: bool) -> Side:
+def side_in(folder: Path, form: Answer, labels: Sequence[str], *, scored: bool) -> Side:
     """The answers of one; a label that it does not know has the lowest score."""
-    side = Side(form, labels, gold := list[Any](), scores=Columns(len(labels)) if scored else None)
+    side = Side(form, labels, gold := list[Any](), scores=room_for_scores(labels) if scored else None)
     known = read_scores(folder).get("labels", [])
     for line in read_lines(folder / ANSWERS):
         gold.append(form.read(line["gold"]))
         side.values.append(form.read(line["answer"]))
         if side.scores is not None:
-            scores = dict(zip(known, line["scores"], strict=True))
-            side.scores.append([scores.get(label, 0.0) for label in labels])
+            scores = dict(zip(known, line["scores"], strict=True)) if labels else {}
+            side.scores.append([scores.get(label, 0.0) for label in labels] if labels else line["scores"])
     return side
 
 

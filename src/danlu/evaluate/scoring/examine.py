@@ -9,17 +9,22 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from danlu.answer.answer import Answer
 from danlu.data.record import Record
+from danlu.engine.predict import Predictor
 from danlu.evaluate.classical.baseline import Baseline
+from danlu.evaluate.scoring.bits import bits_per_byte
+from danlu.evaluate.scoring.certainty import Certainty
 from danlu.evaluate.scoring.metric import measures
+from danlu.evaluate.scoring.outside import told_apart
 from danlu.evaluate.scoring.score import Scores, empty_side, filled, score_sides, truths
 from danlu.evaluate.scoring.side import Side
+from danlu.evaluate.scoring.slicing import refuse_unknown, slices_of, smallest
+from danlu.evaluate.scoring.weakest import sliced
 from danlu.evaluate.scoring.worst_errors import worst
 from danlu.machine.files import bytes_in_place, write_text
 from danlu.recipe.part import find, kinds
@@ -43,7 +48,7 @@ class Examination:
     def answers(self) -> Iterator[dict[str, Any]]:
         """The lines of `answers.jsonl`."""
         form, side = self.side.form, self.side
-        scores = chain.from_iterable(rows.tolist() for rows in side.scores.blocks()) if side.scores else None
+        scores = side.scores.rows() if side.scores else None
         for row, gold, value in zip(self.digests, side.gold, side.values, strict=True):
             line = {"digest": row, "gold": form.plain(gold), "answer": form.plain(value)}
             yield line if scores is None else line | {"scores": next(scores)}
@@ -60,29 +65,52 @@ def examine(
     resamples: int = 1000,
     seed: int = 0,
     errors: int = 200,
+    slices: Sequence[str] | None = (),
 ) -> Examination:
     """Predict the records, score the predictions, and do the same with a baseline that learns from `train`.
 
     Predictions are taken as they come; of all of them, no more is kept than metrics look at. `metrics` are measured
-    beside those of the task. Raises `Refusal` if there are no records, or for one without its truth or with an
-    unknown label.
+    beside those of the task. `slices` are columns that weak slices are looked for in, beside what is always looked at;
+    None: none is looked for. Raises `Refusal` if there are no records, for one without its truth or with an unknown
+    label, and for a column that no record has.
     """
     if not records:
         raise Refusal("There are no records to evaluate on; give a file or a split that is not empty.")
     measured = measures([*task.metrics, *metrics], task.examined_as)
     gold = truths(task, records)
+    if slices:
+        refuse_unknown(records, slices)
     side = empty_side(task, gold, measured)
+    if side.form.decides:
+        side.certainty = Certainty(side.form, side.labels)
     found = worst(task.examined_form, records, gold, side.taking(task.examined(predict(records), records)), errors)
     rival = None
     if baseline:
         rival = (baseline.kind, filled(task, gold, baseline.fit_predict(task, train, records), measured))
+    scores = score_sides(measured, side, rival, resamples=resamples, seed=seed)
+    if slices is not None:
+        name, metric = next(iter(measured.items()), ("", None))
+        parts = slices_of(task, side, records, slices)
+        scores = replace(scores, slices=sliced(side, metric, name, parts, smallest(len(records)), seed))
     return Examination(
         task=task.kind,
-        scores=score_sides(measured, side, rival, resamples=resamples, seed=seed),
+        scores=scores,
         errors=found,
         digests=[digest(record) for record in records],
         side=side,
     )
+
+
+def with_more(
+    found: Examination, predictor: Predictor, records: Sequence[Record], others: Sequence[Record] | None, **how: int
+) -> Examination:
+    """The same, and what a predictor alone can tell: bits per byte, and how well other texts are told from these.
+
+    `how` are `resamples` and `seed`.
+    """
+    bits = bits_per_byte(predictor, records, found.side, **how)
+    outside = None if others is None else told_apart(predictor, records, others, **how)
+    return replace(found, scores=replace(found.scores, outside=outside, bits=bits))
 
 
 def write(folder: Path, found: Examination) -> None:

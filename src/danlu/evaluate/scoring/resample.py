@@ -87,6 +87,18 @@ def interval(value: Floats | float, samples: Floats) -> Interval:
     return Interval(float(value), float(low), float(high))
 
 
+def chance(value: float, samples: Floats) -> float:
+    """How often a difference as large, either way, would be drawn where there is none (Efron and Tibshirani, 1993).
+
+    The draws (R,) are moved so that their truth is 0. NaN where no draw had anything to measure.
+    """
+    measured = samples[~np.isnan(samples)]
+    if not len(measured) or not isfinite(value):
+        return float("nan")
+    as_large = np.abs(measured - value) >= abs(value) - 1e-12
+    return float((1 + as_large.sum()) / (1 + len(measured)))
+
+
 def independent_difference(ours: Interval, theirs: Interval) -> Interval:
     """The difference of two values measured on different examples, from their intervals (Zou and Donner 2008)."""
     value = ours.value - theirs.value

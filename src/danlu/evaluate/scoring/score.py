@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from danlu.data.record import Record
-from danlu.evaluate.scoring.columns import Columns
+from danlu.evaluate.scoring.bits import Bits
+from danlu.evaluate.scoring.calibration import Calibration, calibration
+from danlu.evaluate.scoring.columns import room_for_scores
 from danlu.evaluate.scoring.counting import numbers
 from danlu.evaluate.scoring.metric import Floats, Metric, measures
-from danlu.evaluate.scoring.resample import Draws, Interval, interval
+from danlu.evaluate.scoring.outside import Outside
+from danlu.evaluate.scoring.resample import Draws, Interval, chance, interval
 from danlu.evaluate.scoring.side import Side
+from danlu.evaluate.scoring.weakest import Slices
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task
 
@@ -33,11 +37,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Rival:
-    """The baseline: which one, its metrics, and the model's metrics minus its own with the paired interval."""
+    """The baseline: which one, its metrics, and the model's metrics minus its own with the paired interval.
+
+    `chance` is how often a difference as large would be drawn where there is none.
+    """
 
     kind: str
     metrics: dict[str, Measured]
     difference: dict[str, Interval]
+    chance: dict[str, float] = field(default_factory=dict)
 
     def to_plain(self) -> dict[str, Any]:
         """As it stands in `scores.json`."""
@@ -65,6 +73,10 @@ class Scores:
     absent: tuple[str, ...]
     confusion: list[list[int]] | None
     baseline: Rival | None
+    calibration: Calibration | None = None
+    slices: Slices | None = None
+    outside: Outside | None = None
+    bits: Bits | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """As plain data; rows of the confusion matrix are the truth, columns what was predicted."""
@@ -77,6 +89,10 @@ class Scores:
             "absent": list(self.absent),
             "baseline": self.baseline.to_plain() if self.baseline else None,
             "confusion": {"labels": list(self.labels), "matrix": self.confusion} if self.confusion else None,
+            "calibration": self.calibration.to_plain() if self.calibration else None,
+            "slices": self.slices.to_plain() if self.slices else None,
+            "outside": self.outside.to_plain() if self.outside else None,
+            "bits_per_byte": self.bits.to_plain() if self.bits else None,
         }
 
 
@@ -107,7 +123,7 @@ def empty_side(task: Task, gold: Sequence[Any], metrics: dict[str, Metric]) -> S
     """A side without an answer yet; with room for scores if one of the metrics looks at them."""
     labels = task.label_names()
     scored = any(metric.needs_scores for metric in metrics.values())
-    return Side(task.examined_form, labels, gold, scores=Columns(len(labels)) if scored else None)
+    return Side(task.examined_form, labels, gold, scores=room_for_scores(labels) if scored else None)
 
 
 def filled(task: Task, gold: Sequence[Any], predictions: Iterable[Prediction], metrics: dict[str, Metric]) -> Side:
@@ -137,13 +153,14 @@ def score_sides(
     measured: dict[str, Measured] = {}
     of_rival: dict[str, Measured] = {}
     difference: dict[str, Interval] = {}
+    by_chance: dict[str, float] = {}
     for name, metric in metrics.items():
         found = [_measured(metric, side, draws) for side in sides]
         measured[name], samples = found[0]
         if rival is not None:
             of_rival[name], theirs = found[1]
             gap = measured[name].interval.value - of_rival[name].interval.value
-            difference[name] = interval(gap, samples - theirs)
+            difference[name], by_chance[name] = interval(gap, samples - theirs), chance(gap, samples - theirs)
     there, answered = support(ours, ours.gold), support(ours, ours.values)
     return Scores(
         records=len(ours.gold),
@@ -153,7 +170,8 @@ def score_sides(
         support=there,
         absent=tuple(label for label in ours.labels if not there[label] + answered[label]),
         confusion=confusion(ours) if ours.labels and ours.form.one_label else None,
-        baseline=Rival(rival[0], of_rival, difference) if rival else None,
+        calibration=calibration(ours.certainty, draws) if ours.certainty else None,
+        baseline=Rival(rival[0], of_rival, difference, by_chance) if rival else None,
     )
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from danlu.answer.answer import Answer
-from danlu.evaluate.scoring.columns import Columns
+from danlu.evaluate.scoring.certainty import Certainty
+from danlu.evaluate.scoring.columns import Columns, Ragged
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction
 
@@ -15,19 +16,24 @@ class Side:
     """The truths and the answers of N records, as values of their form.
 
     - `labels`: those that are told one by one, L in a fixed order.
-    - `scores`: the score of each label, (N, L); None where no metric asks for it.
+    - `scores`: the score of each label, (N, L), or choice; None where no metric asks for it.
+    - `certainty`: how probable the answers were held to be; None where nobody asks for it.
     """
 
     form: Answer
     labels: Sequence[str]
     gold: Sequence[Any]
     values: list[Any] = field(default_factory=list)
-    scores: Columns | None = None
+    scores: Columns | Ragged | None = None
+    certainty: Certainty | None = None
 
     def taking(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         """The predictions as they come, of which nothing is kept but the values, and the scores if they are asked."""
-        for prediction in predictions:
+        for place, prediction in enumerate(predictions):
             self.values.append(self.form.value(prediction))
+            if self.certainty is not None and place < len(self.gold):
+                shares = self.form.shares(prediction, self.labels)
+                self.certainty.take(self.gold[place], self.values[-1], shares)
             if self.scores is not None:
                 self.scores.append(self.form.scores(prediction, self.labels))
             yield prediction

@@ -9,8 +9,9 @@ from danlu.bundle.bundle import Bundle, load
 from danlu.data.corpus.prepared import load as load_prepared
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
+from danlu.evaluate.reporting.judged import judged_in_words
 from danlu.evaluate.reporting.wording import scores_in_words
-from danlu.evaluate.scoring.examine import examine, write
+from danlu.evaluate.scoring.examine import examine, with_more, write
 from danlu.evaluate.scoring.metric import unknown_metric
 from danlu.evaluate.scoring.resample import FEWEST, MOST
 from danlu.language import translator
@@ -44,6 +45,17 @@ class Evaluate(Stage):
                 raise ValueError(unknown)
         return value
 
+    slices: Literal["auto", "none"] | tuple[str, ...] = Field(
+        default="auto",
+        description="columns whose values are looked at for weak slices, beside length, script, label, rare words and "
+        "words; auto: those of few values; none: no slice is looked for",
+    )
+
+    outside: Data | None = Field(
+        default=None,
+        description="texts that the model was not made for, '@stage:split' or files: how well are they told apart?",
+    )
+
     def inputs(self) -> list[str]:
         """The bundle's folder, where it is no stage's; see `Part.inputs`."""
         return [] if self.bundle.startswith("@") else [self.bundle]
@@ -51,7 +63,7 @@ class Evaluate(Stage):
     def run(self, place: Place) -> None:
         """Predict, score and write; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
         bundle = load(bundle_folder(self.bundle, place), self.precision, adapter=self.adapter)
-        records = self._records("test", place, labelled="label" in bundle.task.columns)
+        records = self._records_of(self.data, "test", place, labelled="label" in bundle.task.columns)
         baseline, train = self._rival(bundle, place)
         found = examine(
             bundle.task,
@@ -63,15 +75,21 @@ class Evaluate(Stage):
             resamples=self.resamples,
             seed=place.seed,
             errors=self.errors,
+            slices={"auto": (), "none": None}[self.slices] if isinstance(self.slices, str) else self.slices,
         )
+        others = None if self.outside is None else self._records_of(self.outside, "test", place, labelled=False)
+        how = {"resamples": self.resamples, "seed": place.seed}
+        found = with_more(found, bundle.predictor, records, others, **how)
         write(place.folder, found)
-        for line in scores_in_words(found.scores.to_plain(), place.language):
+        scores = found.scores.to_plain()
+        told = scores_in_words(scores, place.language) + judged_in_words(scores, translator(place.language))
+        for line in told:
             place.say(line)
 
-    def _records(self, split: str, place: Place, *, labelled: bool) -> list[Record]:
-        if not isinstance(self.data, str):
-            return records_of(self.data, "train", place, labelled=labelled)  # files as they are have no other split
-        return load_prepared(place.path(self.data), self.data.partition(":")[2] or split)
+    def _records_of(self, data: Data, split: str, place: Place, *, labelled: bool) -> list[Record]:
+        if not isinstance(data, str):
+            return records_of(data, "train", place, labelled=labelled)  # files as they are have no other split
+        return load_prepared(place.path(data), data.partition(":")[2] or split)
 
     def _rival(self, bundle: Bundle, place: Place) -> tuple[Baseline | None, list[Record]]:
         """The baseline and the records that it learns from, where there are both."""

@@ -160,6 +160,7 @@ class Train(Stage):
         most = self.train.validated(written=self.task.answers_by == "generate")
         validation = validated_on(self.data, self.validation, self.task, most, place)
         self._refuse_vain_patience(validation)
+        self.task.settles_on(len(validation))
         learnt, prepared, settings, precision = self._begun_with(place, say)
         model, prepared = network(prepared, precision, say)
         if self.train.recompute:

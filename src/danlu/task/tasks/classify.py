@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,9 +16,10 @@ from danlu.data.record import Record
 from danlu.model.heads import unwrapped
 from danlu.model.shape import Shape
 from danlu.refusal import Refusal
+from danlu.task.calibrated import Calibrated, Floats, logarithms
 from danlu.task.columns import label_in
 from danlu.task.contrast import pooled
-from danlu.task.one_label import OneLabel
+from danlu.task.one_label import OneLabel, mean_share
 from danlu.task.task import Inputs, Output
 from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
@@ -28,7 +30,7 @@ HEAVIEST = 1e6
 """What a label weighs at most: float32 holds the sum of a batch, and its gradients."""
 
 
-class Classify(OneLabel):
+class Classify(Calibrated, OneLabel):
     """Choose one of a fixed set of labels for a text, or for a text and another in `text_pair`.
 
     A text that is split takes the mean probabilities of its windows. Output of a row: log-probabilities (C,).
@@ -132,6 +134,10 @@ class Classify(OneLabel):
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """See `OneLabel.outputs`."""
         return super().outputs({"logits": self._logits(said)}, batch)
+
+    def decisions(self, outputs: Sequence[Output], record: Record, number: int) -> tuple[Floats, NDArray[np.int64]]:
+        """See `Calibrated.decisions`; one of each record."""
+        return logarithms(mean_share(outputs))[None], np.array([self.number_of(record, number)])
 
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a text, or one a window; the target `label` is the number of the label."""

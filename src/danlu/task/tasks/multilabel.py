@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
@@ -13,15 +14,16 @@ from torch.nn import functional
 from danlu.data.labels import LabelNames, in_order, is_empty, known_label, label_of, spellings
 from danlu.data.record import Record
 from danlu.refusal import Refusal
+from danlu.task.calibrated import Calibrated, Floats, logarithms, tempered
 from danlu.task.columns import missing
-from danlu.task.task import Output, Prediction, Task, Truth
+from danlu.task.task import Output, Prediction, Truth
 from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
-class Multilabel(Task):
+class Multilabel(Calibrated):
     """Choose none, one or several of a fixed set of labels for a text, or for a text and another in `text_pair`.
 
     A text that is split takes of each label the highest probability of its windows. Output of a row: the logarithms of
@@ -42,7 +44,12 @@ class Multilabel(Task):
 
     labels: LabelNames = Field(default=(), description="the labels; empty: those of the training data")
     pairs: bool | None = Field(default=None, description="whether 'text_pair' is read too; None: as the data have it")
-    threshold: float = Field(default=0.5, gt=0, lt=1, description="probability from which on a label is given")
+    threshold: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="probability from which on a label is given; held against it as it is before it is calibrated",
+    )
 
     def fitted(self, records: Sequence[Record]) -> Self:
         """This task with the labels of the training records, of each the commonest spelling.
@@ -102,9 +109,21 @@ class Multilabel(Task):
 
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
         """`{"labels": [...], "scores": {label: probability}}`."""
-        probabilities_L = np.exp(np.stack(outputs).astype(np.float64)).max(0)
-        scores = {label: float(value) for label, value in zip(self.labels, probabilities_L, strict=True)}
-        return {"labels": [label for label, share in scores.items() if share >= self.threshold], "scores": scores}
+        logs_L = _highest(outputs)
+        given_L = np.exp(logs_L) >= self.threshold
+        told_L = np.exp(logs_L) if self.temperature is None else tempered(_sides(logs_L), self.temperature)[:, 0]
+        scores = {label: float(value) for label, value in zip(self.labels, told_L, strict=True)}
+        return {"labels": [self.labels[place] for place in np.flatnonzero(given_L)], "scores": scores}
+
+    def decisions(self, outputs: Sequence[Output], record: Record, number: int) -> tuple[Floats, NDArray[np.int64]]:
+        """See `Calibrated.decisions`; one a label: it is there, or it is not."""
+        missed_L = np.ones(len(self.labels), np.int64)
+        missed_L[self._numbers(record, number)] = 0
+        return _sides(_highest(outputs)), missed_L
+
+    def energy(self, outputs: Sequence[Output]) -> float:
+        """The sum over labels of ln(1 + exp(logit)) (Wang et al., 2021)."""
+        return float(-_sides(_highest(outputs))[:, 1].sum())
 
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
         """The names of the labels."""
@@ -140,6 +159,17 @@ class Multilabel(Task):
                 )
             found.append(self.labels.index(known))
         return found
+
+
+def _highest(outputs: Sequence[Output]) -> Floats:
+    """Log-probabilities (L,) of a record, of each label the highest of its windows."""
+    logs_L: Floats = np.stack(outputs).astype(np.float64).max(0)
+    return logs_L
+
+
+def _sides(logs_L: Floats) -> Floats:
+    """Log-probabilities that a label is there, and that it is not, (L, 2)."""
+    return np.stack([logs_L, logarithms(-np.expm1(logs_L))], 1)
 
 
 def _labels_in(record: Record, number: int) -> list[str]:

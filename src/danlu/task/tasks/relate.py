@@ -9,15 +9,18 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from danlu.data.labels import in_order, spellings
 from danlu.data.record import Record
 from danlu.refusal import Refusal
+from danlu.task.calibrated import Calibrated, Floats, logarithms
 from danlu.task.columns import label_in
-from danlu.task.one_label import OneLabel
+from danlu.task.one_label import OneLabel, mean_share
 from danlu.task.pairs import HEAD, TAIL, around_both, pair_in, with_markers
+from danlu.task.task import Output
 from danlu.task.texts import batch_of
 from danlu.text.batching.align import without_space
 from danlu.text.batching.batch import Batch
@@ -26,7 +29,7 @@ from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
-class Relate(OneLabel):
+class Relate(Calibrated, OneLabel):
     """Say how the head of a text is related to its tail.
 
     A row that is too long is cut at both ends, never between the entities. Output of a row: log-probabilities (C,).
@@ -116,3 +119,7 @@ class Relate(OneLabel):
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, summed over the rows."""
         return {"label": functional.cross_entropy(said["logits"].float(), batch.targets["label"], reduction="sum")}
+
+    def decisions(self, outputs: Sequence[Output], record: Record, number: int) -> tuple[Floats, NDArray[np.int64]]:
+        """See `Calibrated.decisions`; one of each record."""
+        return logarithms(mean_share(outputs))[None], np.array([self.number_of(record, number)])

@@ -28,7 +28,7 @@ class Auc(Metric):
 
     def prepared(self, side: Side) -> tuple[Any, Columns]:
         """Which examples have which label, (N, L), and the scores."""
-        assert side.scores is not None
+        assert isinstance(side.scores, Columns)
         return counting.of_truths(side).tocsc(), side.scores
 
     def drawn(self, prepared: tuple[Any, Columns], draws: Iterable[Floats]) -> Floats:
