@@ -18,7 +18,7 @@ from danlu.refusal import Refusal
 from danlu.task.columns import label_in
 from danlu.task.contrast import pooled
 from danlu.task.one_label import OneLabel
-from danlu.task.task import Inputs, Output
+from danlu.task.task import Inputs
 from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -129,10 +129,6 @@ class Classify(OneLabel):
             return super().forward(model, inputs, places)
         return {"vectors": pooled(model(**inputs).last_hidden_state, inputs.get("attention_mask"), self.pooling)}
 
-    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
-        """See `OneLabel.outputs`."""
-        return super().outputs({"logits": self._logits(said)}, batch)
-
     def encode(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int, *, labelled: bool) -> list[Encoded]:
         """One row a text, or one a window; the target `label` is the number of the label."""
         numbers = [self.number_of(record, number) for number, record in enumerate(records)] if labelled else None
@@ -153,7 +149,7 @@ class Classify(OneLabel):
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, weighted and smoothed as the task says, summed over the rows."""
-        logits_BC, weights_C = self._logits(said), self._weights_of_labels()
+        logits_BC, weights_C = self.logits(said), self._weights_of_labels()
         loss = functional.cross_entropy(
             logits_BC,
             batch.targets["label"],
@@ -172,9 +168,10 @@ class Classify(OneLabel):
         """See `Task.tried`."""
         return with_second(self.sample[0], pairs=self.pairs)
 
-    def _logits(self, said: Mapping[str, Tensor]) -> Tensor:
+    def logits(self, said: Mapping[str, Tensor]) -> Tensor:
+        """See `OneLabel.logits`; of a head of its own from the vectors."""
         if self.pooling is None:
-            return said["logits"].float()
+            return super().logits(said)
         head_CE = said["own.head"] if "own.head" in said else torch.tensor(self.head, device=said["vectors"].device)
         return functional.linear(said["vectors"], head_CE[:, :-1].float(), head_CE[:, -1].float())
 
