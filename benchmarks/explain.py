@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from explain_texts import TRIGGER
 from measuring import Watch, machine, say, table
 from texts import job_for, rate_for, read, why_absent
@@ -104,8 +105,8 @@ def main() -> None:
     header = ["", "comprehensiveness", "more than at random", "sufficiency", "less than at random"]
     header += ["gap (median)", "unreliable", "planted word first", "ms a text"]
     words = (
-        f"{count} texts of the test set, MiniLM 6 x 384 fine-tuned on SST-2; falls of the probability of the label that "
-        "is given, means over 5, 10, 20 and 50 % of the words; random words in ten orders; 95 % intervals."
+        f"{count} texts of the test set, MiniLM 6 x 384 fine-tuned on SST-2; falls of the probability of the given "
+        "label, means over 5, 10, 20 and 50 % of the words; random words in ten orders; 95 % intervals."
     )
     print(f"## Explanation\n\n{machine()}. {watch.verdict()}\n\n{words}\n\n{table(header, rows)}\n")
 

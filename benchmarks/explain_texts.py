@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from texts import read
 
 TRIGGER = "zqx"  # stands in no text; the trigger classifier is taught that it decides

@@ -1,6 +1,7 @@
 """A tiny classifier whose label depends on one word, and what is asked of it."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from danlu.task.tasks.classify import Classify
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TRIGGER = "spark"
-WORDS = "the river was cold and we walked along it until evening came with wind over hills".split()
+WORDS = "the river was cold and we walked along it until evening came with wind over hills".split()  # noqa: SIM905
 
 
 def sentences(count: int, seed: int) -> list[dict[str, str]]:
@@ -27,26 +28,38 @@ def sentences(count: int, seed: int) -> list[dict[str, str]]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """More threads than cores are free would wait for each other at every small product."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def planted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle, trained until it knows the word."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more than cores are free would wait for each other at every small product
     torch.manual_seed(0)
-    records = sentences(256, 0)
+    records = sentences(160, 0)
     tokenizer = WordPiece(size=120, min_frequency=1).build(lambda: iter(record["text"] for record in records))
-    task = Classify().fitted(records)
+    task = Classify(label_smoothing=0.1).fitted(records)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=32, **sizes, **task.config())
     config.pad_token_id = tokenizer.pad_token_id
     model = BertForSequenceClassification(config)
     encoded = task.encode(records, tokenizer, 32, labelled=True)
     batch = task.collate(encoded, max(map(len, encoded)), tokenizer, None)
-    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
-    for _ in range(60):
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
+    for _ in range(80):
         loss = task.loss(model, batch)["label"] / len(records)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert float(loss) < 0.05
+    torch.set_num_threads(threads)
+    assert float(loss.detach()) < 0.25  # of 0.199 that smoothing leaves
     folder = tmp_path_factory.mktemp("planted") / "bundle"
     save(folder, model.eval(), tokenizer, task, precision="float32", provenance={}, examples=records[:1])
     return folder
@@ -72,4 +85,4 @@ def bright() -> list[str]:
 @pytest.fixture(scope="session")
 def learnt() -> list[dict[str, str]]:
     """What was learnt."""
-    return sentences(256, 0)
+    return sentences(160, 0)

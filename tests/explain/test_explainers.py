@@ -26,18 +26,19 @@ def asked_of(bundle, text, spare=0):
 
 
 def plain_parts(bundle, plain, text):
-    """Ids, embeddings, those of padding in the place of words, and log-odds of `bright` at embeddings."""
+    """Ids, what BERT's layers read of them and of padding in the place of words, and log-odds of `bright` of such."""
     ids = torch.tensor(bundle.tokenizer.backend_tokenizer.encode(text).ids)
-    table = plain.get_input_embeddings().weight.detach()
     padded = ids.clone()
     padded[1:-1] = bundle.tokenizer.pad_token_id
     label = bundle.task.labels.index("bright")
 
-    def odds(embeddings):
-        logits = plain(inputs_embeds=embeddings).logits
+    def odds(hidden):
+        logits = plain.classifier(plain.bert.pooler(plain.bert.encoder(hidden).last_hidden_state))
         return logits[:, label] - logits[:, 1 - label]
 
-    return ids, table[ids], table[padded], odds
+    with torch.no_grad():
+        read, nothing = plain.bert.embeddings(torch.stack([ids, padded]))
+    return ids, read, nothing, odds
 
 
 def test_all_explainers_are_seen():
@@ -88,7 +89,9 @@ def test_integrated_gradients_are_the_integral_and_sum_to_the_difference(planted
 
 
 def test_integrated_gradients_that_miss_their_sum_say_so(planted, bright):
-    (told,) = explain(planted, bright[:1], {"kind": "integrated_gradients", "steps": 1, "most_steps": 1, "tolerance": 1e-6})
+    (told,) = explain(
+        planted, bright[:1], {"kind": "integrated_gradients", "steps": 1, "most_steps": 1, "tolerance": 1e-6}
+    )
     assert told.unreliable
     assert told.gap > 1e-6
 
@@ -111,14 +114,13 @@ def test_gradient_times_input_is_that(planted, plain, bright):
 @pytest.mark.parametrize("unit", ["word", "token"])
 def test_occlusion_is_what_a_hidden_word_takes_away(planted, plain, unit, bright):
     (told,) = explain(planted, bright[:1], {"kind": "occlusion", "unit": unit}, checked=False)
-    ids, _, _, odds = plain_parts(planted, plain, bright[0])
-    table = plain.get_input_embeddings().weight
-    whole = odds(table[ids][None])
+    ids, read, _, odds = plain_parts(planted, plain, bright[0])
+    whole = odds(read[None])
     for word, score in told.scored():
         hidden = ids.clone()
         hidden[list(word.tokens)] = planted.tokenizer.mask_token_id
         assert len(word.tokens) == 1  # the tokenizer has learnt all words, so both units are the same here
-        assert score == pytest.approx(float((whole - odds(table[hidden][None])).detach()), abs=1e-4)
+        assert score == pytest.approx(float((whole - odds(plain.bert.embeddings(hidden[None]))).detach()), abs=1e-4)
 
 
 def test_values_of_words_sum_exactly_to_what_the_text_makes(planted, bright):

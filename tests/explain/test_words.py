@@ -1,7 +1,7 @@
 """Tokens to words: nothing of a text is lost, and every token is in one word."""
 
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import pytest
@@ -24,10 +24,12 @@ TEXTS = [
 KINDS = {"wordpiece": WordPiece, "bpe": Bpe, "unigram": Unigram, "char": Char}
 
 pieces = st.sampled_from(
-    ["床前", "明月光", "，", "the train", " ", "  ", "\n", "naïve", "e\u0301", "👩‍👩‍👧", "𠀀", "สวัสดี", "नमस्ते", "안녕", "مرحبا", "3.14", "a_b",
-     "\u200b", "[SEP]", "<sep>", "ﬁ", "Ⅷ", "\t"]
+    ["床前", "明月光", "，", "the train", " ", "  ", "\n", "naïve", "e\u0301", "👩‍👩‍👧", "𠀀", "สวัสดี", "नमस्ते", "안녕",
+     "مرحبا", "3.14", "a_b", "\u200b", "[SEP]", "<sep>", "ﬁ", "Ⅷ", "\t"]
 )  # fmt: skip
-texts = st.one_of(st.lists(pieces, max_size=8).map("".join), st.text(max_size=20).filter(lambda text: text.isprintable()))
+texts = st.one_of(
+    st.lists(pieces, max_size=8).map("".join), st.text(max_size=20).filter(lambda text: text.isprintable())
+)
 
 
 @cache
@@ -44,7 +46,7 @@ def test_words_and_what_lies_between_them_are_the_text_and_hold_every_token_once
     assert "".join(piece for piece, _ in in_order(text, words)) == text
     placed = list(chain.from_iterable(word.tokens for word in words))
     assert sorted(placed) == [place for place, token in enumerate(tokens) if token.column == "text"]
-    assert all(one.end <= other.start for one, other in zip(words, words[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(words))
     scores = np.arange(len(tokens)) / 7
     by_word = [scores[list(word.tokens)].sum() for word in words]
     assert sum(by_word) == pytest.approx(scores[placed].sum())
@@ -79,7 +81,17 @@ def test_what_a_row_has_no_room_for_is_told():
     ((start, end),) = unread({"text": text}, tokens)["text"]
     assert end == len(text)
     assert 0 < start < 80
-    assert unread({"text": "the train"}, tokens_of(*windows(["the train"], tokenizer("wordpiece"), 16, "stop"), {"text": "the train"}, tokenizer("wordpiece"))) == {}
+    assert (
+        unread(
+            {"text": "the train"},
+            tokens_of(
+                *windows(["the train"], tokenizer("wordpiece"), 16, "stop"),
+                {"text": "the train"},
+                tokenizer("wordpiece"),
+            ),
+        )
+        == {}
+    )
 
 
 def test_later_windows_of_a_text_are_found_where_they_stand():

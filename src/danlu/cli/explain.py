@@ -31,7 +31,9 @@ def command(
     written: Annotated[int, typer.Option(min=1, max=512, help="tokens that a model writes and that are explained")] = 8,
     column: Annotated[str, typer.Option(help="of a file, the column that holds the text")] = "text",
     records: Annotated[int, typer.Option(min=1, help="of a file, how many are explained")] = 10,
-    examples: Annotated[str | None, typer.Option(help="data among which the nearest and most telling are sought")] = None,
+    examples: Annotated[
+        str | None, typer.Option(help="data among which the nearest and most telling are sought")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="file for a page to look at")] = None,
     svg: Annotated[Path | None, typer.Option(help="file for a picture of the words")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="file for all numbers")] = None,
@@ -59,7 +61,7 @@ def command(
     loaded = load(bundle, "float32", adapter=adapter)
     items = _items(as_text(given, "TEXT"), loaded.predictor.task, records, column)
     wanted: dict[str, Any] = {"target": target, "at": at, "written": written, "checked": checked}
-    data = _data(examples, loaded.predictor.task) if examples else []
+    data = _data(examples) if examples else []
     found = explain(loaded, items, explainer, **wanted)
     near = [examples_for(loaded, item, data) for item in items] if examples else []
     screen = console()
@@ -116,7 +118,9 @@ def _items(given: str, task: "Task", most: int, column: str) -> list[dict[str, A
             return [value]
     if task.reads != ("text",):
         shape = ", ".join(f'"{name}": ...' for name in task.reads)
-        raise Refusal(f"this bundle reads {' and '.join(task.reads)}; give a record as json: {{{shape}}}, or a file of some")
+        raise Refusal(
+            f"this bundle reads {' and '.join(task.reads)}; give a record as json: {{{shape}}}, or a file of some"
+        )
     if not given.strip():
         raise Refusal("the text is empty, so there is nothing to explain; give one with words")
     return [{"text": given}]
@@ -127,16 +131,17 @@ def _refuse_without(records: list[dict[str, Any]], column: str, file: str) -> No
 
     if records and column not in records[0]:
         raise Refusal(
-            f"{file}: there is no column '{column}'{nearest(column, list(records[0]))}; there are: {', '.join(records[0])}"
+            f"{file}: there is no column '{column}'{nearest(column, list(records[0]))}; there are: "
+            f"{', '.join(records[0])}"
         )
 
 
-def _data(path: str, task: "Task") -> list[dict[str, Any]]:
+def _data(path: str) -> list[dict[str, Any]]:
     from danlu.data.corpus.prepared import load as load_prepared
     from danlu.data.reading.format import guess
     from danlu.machine.terminal import say
 
-    records = load_prepared(path, "train") if Path(path).is_dir() else guess(path).read()
+    records = load_prepared(Path(path), "train") if Path(path).is_dir() else guess(path).read()
     found = list(islice(records, MOST_EXAMPLES + 1))
     if len(found) > MOST_EXAMPLES:
         say(f"{path}: the first {MOST_EXAMPLES:,} records are looked at", err=True)

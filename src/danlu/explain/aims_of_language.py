@@ -99,7 +99,8 @@ def _word(tokenizer: Tokenizer, word: str) -> int:
     (encoding,) = tokenized([word], tokenizer, offsets=False, special=False)
     if len(encoding.ids) != 1:
         raise Refusal(
-            f"--target '{word:.80}' has {len(encoding.ids)} tokens of this model, and a blank has one; give a shorter word"
+            f"--target '{word:.80}' has {len(encoding.ids)} tokens of this model, and a blank has one; give a shorter "
+            "word"
         )
     return int(encoding.ids[0])
 

@@ -50,7 +50,9 @@ def aims_of_labels(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
 
     def aim(label: str) -> Aim:
         number = _number(label, task.labels, "label")
-        return Aim(task.labels[number], "log-odds", item, texts, tokens, lambda said, _: said["logits"][:, number].float())
+        return Aim(
+            task.labels[number], "log-odds", item, texts, tokens, lambda said, _: said["logits"][:, number].float()
+        )
 
     return [aim(label) for label in labels]
 

@@ -1,6 +1,6 @@
 """What a method may ask of the network about one row.
 
-N variants of a row, T tokens, E width of an embedding, W words.
+N variants of a row, T tokens, D width of a layer, W words.
 """
 
 from collections.abc import Sequence
@@ -49,20 +49,20 @@ class Asked:
         return float(self.values(self.ids_T[None])[0])
 
     @cached_property
-    def embeddings(self) -> Tensor:
-        """What the network reads of the row, (T, E)."""
-        return self._embedded(self.ids_T)
+    def read(self) -> Tensor:
+        """What goes into the first layer of the network, (T, D); see `Inside.read`."""
+        return self._read(self.ids_T)
 
     @cached_property
     def baseline(self) -> Tensor:
-        """The same where every token of a text is the padding token, (T, E); special tokens stay."""
-        return self._embedded(np.where(self.text_T, self.inside.stand_in, self.ids_T))
+        """The same where every token of a text is the padding token, (T, D); special tokens stay."""
+        return self._read(np.where(self.text_T, self.inside.stand_in, self.ids_T))
 
-    def slopes(self, points_NTE: Tensor) -> tuple[Floats, Tensor]:
-        """The number (N,) at points between embeddings, and its gradient there, (N, T, E)."""
+    def slopes(self, points_NTD: Tensor) -> tuple[Floats, Tensor]:
+        """The number (N,) at points between rows as they are read, and its gradient there, (N, T, D)."""
         values, slopes = [], []
-        for rows in self._blocks(len(points_NTE)):
-            given = points_NTE[rows].detach().clone().requires_grad_()
+        for rows in self._blocks(len(points_NTD)):
+            given = points_NTD[rows].detach().clone().requires_grad_()
             number_N = self._at(given)
             (slope,) = torch.autograd.grad(number_N.sum(), given)
             values.append(number_N.detach().double().cpu().numpy())
@@ -74,24 +74,25 @@ class Asked:
 
         It is the length of the gradient there: 1 at the first token of a BERT, the same everywhere under a mean.
         """
+        given = self.read[None].detach().clone().requires_grad_()
         with hidden_states(self.inside.model) as found:
-            number_N = self._at(self.embeddings[None].detach().clone().requires_grad_())
-            (slope,) = torch.autograd.grad(number_N.sum(), found[0])
+            number_N = self._at(given)
+        (slope,) = torch.autograd.grad(number_N.sum(), found[-1])
         length_T = slope[0, : len(self.ids_T)].double().norm(dim=-1).cpu().numpy()
         return np.asarray(length_T / max(length_T.sum(), 1e-30))
 
-    def _at(self, points_NTE: Tensor) -> Tensor:
-        count, width = len(points_NTE), len(self.ids_T)
+    def _at(self, points_NTD: Tensor) -> Tensor:
+        count, width = len(points_NTD), len(self.ids_T)
         batch = self.inside.batch(self.aim.item, np.repeat(self.ids_T[None], count, 0), self._spare)
         batch = self.aim.narrow(batch)
-        padding = self.inside.embeddings(batch)[:, width:] if self._spare else points_NTE[:, :0]
-        given = torch.cat([points_NTE[:, :width], padding], 1)
+        padding = self.inside.read(batch)[:, width:] if self._spare else points_NTD[:, :0]
+        given = torch.cat([points_NTD[:, :width], padding], 1)
         with self.inside.reading(given):
             return self.aim.of(self.inside.said_by(self.inside.model, batch), batch)
 
-    def _embedded(self, ids_T: NDArray[np.integer]) -> Tensor:
+    def _read(self, ids_T: NDArray[np.integer]) -> Tensor:
         batch = self.aim.narrow(self.inside.batch(self.aim.item, ids_T[None]))
-        return self.inside.embeddings(batch)[0]
+        return self.inside.read(batch)[0]
 
     def _blocks(self, count: int) -> list[slice]:
         size = max(1, ROOM // (len(self.ids_T) + self._spare))

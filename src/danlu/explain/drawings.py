@@ -20,7 +20,11 @@ _SMALL, _CELL, _ROOM = 64, 14, 92  # pixels of a small drawing, of a cell of a l
 
 
 def heads(
-    attention_LHTT: NDArray[np.float32], tokens: Sequence[str], chosen: tuple[int, int], name: str, words: tuple[str, str]
+    attention_LHTT: NDArray[np.float32],
+    tokens: Sequence[str],
+    chosen: tuple[int, int],
+    name: str,
+    words: tuple[str, str],
 ) -> Html:
     """The grid of layers by heads, each of which leads to its large drawing; `chosen` is shown at first.
 
@@ -34,7 +38,9 @@ def heads(
         for head in range(count):
             mark = f"{name}-{number + 1}-{head + 1}"
             cells_TT = attention_LHTT[number, head, :MOST, :MOST]
-            symbols.append(element("symbol", *_levels(cells_TT), id=f"m-{mark}", viewBox=f"0 0 {len(shown)} {len(shown)}"))
+            symbols.append(
+                element("symbol", *_levels(cells_TT), id=f"m-{mark}", viewBox=f"0 0 {len(shown)} {len(shown)}")
+            )
             picture = element(
                 "svg",
                 element("title", f"{number + 1}.{head + 1}"),
@@ -46,15 +52,15 @@ def heads(
             cells.append(element("td", element("a", picture, href=f"#{mark}")))
             first = " first" if (number, head) == chosen else ""
             large.append(
-                element("figure", _caption(number, head, words), _large(mark, shown, name), id=mark, class_=f"head{first}")
+                element(
+                    "figure", _caption(number, head, words), _large(mark, shown, name), id=mark, class_=f"head{first}"
+                )
             )
         rows.append(element("tr", element("th", f"{words[0]} {number + 1}", scope="row"), *cells))
     top = element("tr", element("th", ""), *(element("th", str(head + 1), scope="col") for head in range(count)))
     grid = element("table", element("thead", top), element("tbody", *rows), class_="grid-of-heads")
     hidden = element("svg", *symbols, _names(shown, name), class_="symbols", width=0, height=0, aria_hidden="true")
-    return together(
-        hidden, element("div", grid, class_="wide"), element("div", *large, class_="heads")
-    )
+    return together(hidden, element("div", grid, class_="wide"), element("div", *large, class_="heads"))
 
 
 def _caption(layer: int, head: int, words: tuple[str, str]) -> Html:

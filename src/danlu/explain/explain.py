@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import fsum
 from typing import Any
 
+import numpy as np
+
 from danlu.bundle.bundle import Bundle
 from danlu.data.record import Record, refuse_halves
 from danlu.engine.predict import Predictor
@@ -58,7 +60,8 @@ def explain(
     """One explanation of each text or record, in order; several where several things are answered of one.
 
     - `method`: an explainer of `danlu list explainer`, by name or with its settings.
-    - `target`: a label, where not the one is meant that the model gives; of a blank a word, of an answer 'start' or 'end'.
+    - `target`: a label, where not the one is meant that the model gives; of a blank a word, of an answer 'start' or
+      'end'.
     - `at`: the piece of a text whose label is explained, of tasks that find pieces.
     - `written`: tokens that a model writes and that are explained one by one.
     - `checked`: whether words are hidden to see how faithful the explanation is.
@@ -126,15 +129,12 @@ def _explained(
 ) -> Explanation:
     words = words_of(aim.texts, aim.tokens)
     if not words:
-        raise Refusal("record 1: the text has no word that the model reads, so there is nothing to explain; give another")
+        raise Refusal(
+            "record 1: the text has no word that the model reads, so there is nothing to explain; give another"
+        )
     asked = Asked(inside, aim, words)
     found = explainer.explain(asked)
     scores = [fsum(found.scores[list(word.tokens)]) for word in words]
-    faith = None
-    if checked:
-        import numpy as np
-
-        faith = faithfulness(asked, np.array(scores))
     return Explanation(
         record=number,
         task=inside.task.kind,
@@ -155,6 +155,6 @@ def _explained(
         gap=found.gap,
         unreliable=found.unreliable,
         facts=found.facts,
-        faithfulness=faith,
+        faithfulness=faithfulness(asked, np.array(scores)) if checked else None,
         attention=found.attention,
     )

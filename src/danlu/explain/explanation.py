@@ -94,7 +94,9 @@ class Explanation:
             "shown": self.shown,
             "texts": dict(self.texts),
             "words": words,
-            "tokens": [{"token": name, "score": score} for name, score in zip(self.tokens, self.token_scores, strict=True)],
+            "tokens": [
+                {"token": name, "score": score} for name, score in zip(self.tokens, self.token_scores, strict=True)
+            ],
             "special": [{"token": name, "score": score} for name, score in self.special],
             "sum": self.total,
             "gap": self.gap,

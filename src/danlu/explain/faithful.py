@@ -45,9 +45,7 @@ def faithfulness(asked: Asked, scores_W: Floats) -> Faithfulness:
             hidden += [_tokens(asked, order[:count]), _tokens(asked, order[count:])]
     shown = np.array([asked.aim.shown(value) for value in asked.without(np.array(hidden))])
     drops = (whole - shown).reshape(len(orders), len(counts), 2).mean(1)
-    return Faithfulness(
-        float(drops[0, 0]), float(drops[0, 1]), float(drops[1:, 0].mean()), float(drops[1:, 1].mean())
-    )
+    return Faithfulness(float(drops[0, 0]), float(drops[0, 1]), float(drops[1:, 0].mean()), float(drops[1:, 1].mean()))
 
 
 def _tokens(asked: Asked, words: np.ndarray) -> np.ndarray:

@@ -17,7 +17,10 @@ Worth = Callable[[Bools], Floats]
 
 
 def shapley(worth: Worth, players: int) -> Floats:
-    """The mean of what a player adds over all orders in which players join (Shapley, 1953), (W,), by all 2^W coalitions."""
+    """The mean of what a player adds over all orders in which players join (Shapley, 1953), (W,).
+
+    All 2^W coalitions are looked at.
+    """
     numbers_N = np.arange(2**players)
     there_NW = (numbers_N[:, None] >> np.arange(players)) & 1 == 1
     worth_N = worth(there_NW)
@@ -33,26 +36,27 @@ def shapley(worth: Worth, players: int) -> Floats:
 
 @dataclass(eq=False)
 class _Group:
-    """Neighbours, and the coalitions of others beside which they are looked at: N of them, each with its weight.
+    """Neighbours, and the coalitions of others beside which they are looked at, each with the same weight.
 
-    - `before_N`, `after_N`: what such a coalition is worth without the group, and with all of it.
+    - `beside`: these coalitions, (N, W).
+    - `before`, `after`: what each of them is worth without the group, and with all of it, (N,).
     """
 
     first: int
     end: int
-    beside_NW: Bools
+    beside: Bools
     weight: float
-    before_N: Floats
-    after_N: Floats
+    before: Floats
+    after: Floats
 
     @property
     def effect(self) -> float:
-        return self.weight * float((self.after_N - self.before_N).sum())
+        return self.weight * float((self.after - self.before).sum())
 
     @property
     def spread(self) -> float:
         """How much there may be to tell apart in it."""
-        return float(np.abs(self.after_N - self.before_N).max()) if self.end - self.first > 1 else -1.0
+        return float(np.abs(self.after - self.before).max()) if self.end - self.first > 1 else -1.0
 
 
 def owen(worth: Worth, players: int, most: int) -> Floats:
@@ -67,10 +71,10 @@ def owen(worth: Worth, players: int, most: int) -> Floats:
     left = most - 2
     while True:
         group = max(groups, key=lambda each: each.spread)
-        if group.end - group.first < 2 or 2 * len(group.beside_NW) > left:
+        if group.end - group.first < 2 or 2 * len(group.beside) > left:
             break
         groups.remove(group)
-        left -= 2 * len(group.beside_NW)
+        left -= 2 * len(group.beside)
         groups += _halves(group, worth)
     found = np.zeros(players)
     for group in groups:
@@ -80,15 +84,15 @@ def owen(worth: Worth, players: int, most: int) -> Floats:
 
 def _halves(group: _Group, worth: Worth) -> list[_Group]:
     middle = (group.first + group.end) // 2
-    with_left_NW, with_right_NW = group.beside_NW.copy(), group.beside_NW.copy()
+    with_left_NW, with_right_NW = group.beside.copy(), group.beside.copy()
     with_left_NW[:, group.first : middle] = True
     with_right_NW[:, middle : group.end] = True
     left_N, right_N = np.split(worth(np.concatenate([with_left_NW, with_right_NW])), 2)
     weight = group.weight / 2
 
     def half(first: int, end: int, other_NW: Bools, own_N: Floats, other_N: Floats) -> _Group:
-        beside = np.concatenate([group.beside_NW, other_NW])
-        before, after = np.concatenate([group.before_N, other_N]), np.concatenate([own_N, group.after_N])
+        beside = np.concatenate([group.beside, other_NW])
+        before, after = np.concatenate([group.before, other_N]), np.concatenate([own_N, group.after])
         return _Group(first, end, beside, weight, before, after)
 
     return [

@@ -1,6 +1,6 @@
 """A network that is looked into: what any engine says of rows, and of one of torch also gradients and attention.
 
-N variants of a row, T tokens, E width of an embedding, L layers, H heads.
+N variants of a row, T tokens, D width of a layer, L layers, H heads.
 """
 
 import copy
@@ -27,6 +27,7 @@ from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.tuning.layers import blocks_of
 
 ROOM = 8192  # tokens of a batch
 
@@ -55,10 +56,10 @@ class Inside:
                 "this bundle is computed by an engine without gradients; explain it with --method occlusion or shap, "
                 "which need its answers alone, or explain the bundle that it was made of"
             )
-        model = self.network.model
-        plain: Any = replica(model) if model.dtype == torch.float32 else copy.deepcopy(model).float()
+        model: Any = self.network.model
+        plain: Any = replica(model) if model.dtype == torch.float32 else copy.deepcopy(model).to(torch.float32)
         for parameter in plain.parameters():
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad_(False)  # noqa: FBT003
         ready: PreTrainedModel = plain.train(mode=False)
         return ready
 
@@ -103,7 +104,7 @@ class Inside:
         return self.stand_in if mask is None else int(mask)
 
     def batch(self, item: Encoded, ids_NT: NDArray[np.integer], spare: int = 0) -> Batch:
-        """Variants of a row that differ in token numbers, as the task puts them in a batch; `spare` tokens of padding."""
+        """Variants of a row that differ in token numbers, as the task puts them in a batch, with `spare` padding."""
         rows = [replace(item.row, input_ids=ids_T.astype(np.int32)) for ids_T in ids_NT]
         variants = [replace(item, rows=(row,)) for row in rows]
         return self.task.collate(variants, len(item) + spare, self.tokenizer, generator(0, "explain"))
@@ -121,28 +122,47 @@ class Inside:
         here = batch.to(next(model.parameters()).device)
         return self.task.forward(model, here.inputs, self.task.places(here))
 
-    def embeddings(self, batch: Batch) -> Tensor:
-        """What the network reads of each token, (N, T, E), before positions are added."""
+    def read(self, batch: Batch) -> Tensor:
+        """What goes into the first layer of each token, (N, T, D), its position in it.
+
+        Not the row of a table: where a norm follows it, as in BERT, a gradient along that row is nothing but noise.
+
+        Raises:
+            Refusal: something stands before the tokens of a row, such as virtual ones.
+        """
         found: list[Tensor] = []
-        handle = self._table.register_forward_hook(lambda _module, _given, output: found.append(output.detach()))
+
+        def take(_layer: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+            found.append((given[0] if given else named["hidden_states"]).detach())
+
+        handle = self._first_layer.register_forward_pre_hook(take, with_kwargs=True)
         try:
             self.said(batch)
         finally:
             handle.remove()
-        if not found:
-            raise Refusal("this model does not read its tokens by a table; use --method occlusion or shap")
+        if not found or found[0].shape[:2] != batch.inputs["input_ids"].shape:
+            raise Refusal(
+                "something stands before the tokens of a row of this model, such as the virtual tokens of an adapter; "
+                "explain it with --method occlusion or shap"
+            )
         return found[0]
 
     @contextmanager
-    def reading(self, given_NTE: Tensor) -> Iterator[None]:
-        """Within the block the model reads these embeddings, whatever the token numbers are."""
-        left = [given_NTE]
-        handle = self._table.register_forward_hook(lambda _module, _given, output: left.pop() if left else output)
+    def reading(self, given_NTD: Tensor) -> Iterator[None]:
+        """Within the block this goes into the first layer, whatever the token numbers are."""
+        left = [given_NTD]
+
+        def put(_layer: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+            if not left:  # a layer that is gone through again and again
+                return None
+            return ((left.pop(), *given[1:]), named) if given else (given, named | {"hidden_states": left.pop()})
+
+        handle = self._first_layer.register_forward_pre_hook(put, with_kwargs=True)
         try:
             yield
         finally:
             handle.remove()
-        assert not left, "the embeddings were not read"
+        assert not left, "the first layer was not asked"
 
     def attention(self, item: Encoded) -> Tensor:
         """How much each token looks at each, (L, H, T, T), rows from which it looks; each sums to 1.
@@ -160,9 +180,16 @@ class Inside:
         return torch.cat(list(layers)).float()
 
     @cached_property
-    def _table(self) -> nn.Module:
-        inner: Any = unwrapped(self.model)
-        return (inner.get_encoder() if inner.config.is_encoder_decoder else inner).get_input_embeddings()  # type: ignore[no-any-return]
+    def _first_layer(self) -> nn.Module:
+        inner = unwrapped(self.model)
+        try:
+            (name, *_) = blocks_of(inner)
+        except Refusal:
+            raise Refusal(
+                f"models of the family '{inner.config.model_type}' do not tell their layers; explain it with --method "
+                "occlusion or shap"
+            ) from None
+        return inner.get_submodule(name.rstrip("."))
 
 
 @contextmanager

@@ -108,9 +108,7 @@ def _above(inside: Inside) -> tuple[list[Tensor], dict[str, Tensor]]:
     """The parameters above the trunk, with gradients, and those of the task itself."""
     model = inside.model
     below = {id(parameter) for parameter in trunk(model).parameters()}
-    above: list[Tensor] = [
-        parameter.requires_grad_() for parameter in model.parameters() if id(parameter) not in below
-    ]
+    above: list[Tensor] = [parameter.requires_grad_() for parameter in model.parameters() if id(parameter) not in below]
     return above, {name: value.requires_grad_() for name, value in inside.task.parameters().items()}
 
 

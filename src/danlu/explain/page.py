@@ -48,8 +48,7 @@ def _section(told: Explanation, number: int, _: Say) -> Html:
         numbers.append((_("of words at random"), f"{faith.random_sufficiency:.3f}"))
     bad = [*(checks(told, _)[:1] if told.unreliable else []), *warnings(told, _)]
     pieces = [*(element("p", sentence, class_="warning") for sentence in bad), facts(numbers)]
-    for column in told.texts:
-        pieces.append(figure(column, _heat(told, column)))
+    pieces += [figure(column, _heat(told, column)) for column in told.texts]
     pieces.append(_legend(told, _))
     pieces.append(element("div", _ranking(told, _), _apart(told, _), class_="charts"))
     if not told.unreliable:
@@ -82,7 +81,9 @@ def _heat(told: Explanation, column: str) -> Html:
 
 def _legend(told: Explanation, _: Say) -> Html:
     if not told.signed:
-        return element("p", element("span", _("is looked at"), class_="for", style="--share: 0.8"), class_="heat legend")
+        return element(
+            "p", element("span", _("is looked at"), class_="for", style="--share: 0.8"), class_="heat legend"
+        )
     return element(
         "p",
         element("span", _("speaks for it"), class_="for", style="--share: 0.8"),
@@ -145,4 +146,7 @@ def _examples(found: Sequence[Example], _: Say) -> Html:
         for each in found
     ]
     head: list[object] = [_("record"), _("text"), _("label"), _("cosine"), _("influence")]
-    return section(_("Training examples"), figure(_("the nearest, and those that pull most at the answer"), table(head, rows, class_="errors")))
+    return section(
+        _("Training examples"),
+        figure(_("the nearest, and those that pull most at the answer"), table(head, rows, class_="errors")),
+    )

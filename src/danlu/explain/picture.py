@@ -10,11 +10,13 @@ MOST = 40
 _WIDTH, _ROW, _NAMES, _TOP = 640, 18, 220, 34  # units of the drawing
 
 _STYLE = """
-text { font: 12px -apple-system, "Segoe UI", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; fill: #25221d; }
+text { font: 12px -apple-system, "Segoe UI", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; }
+text { fill: #25221d; }
 text.title { font-weight: 600; font-size: 14px; } .paper { fill: #ffffff; } line { stroke: #d8d2c6; }
 .for { fill: #b23a26; } .against { fill: #54728c; }
 @media (prefers-color-scheme: dark) {
-  text { fill: #e9e5dc; } .paper { fill: #201f1c; } line { stroke: #4a463f; } .for { fill: #ea7d62; } .against { fill: #8fb0cc; }
+  text { fill: #e9e5dc; } .paper { fill: #201f1c; } line { stroke: #4a463f; }
+  .for { fill: #ea7d62; } .against { fill: #8fb0cc; }
 }
 """
 

@@ -69,7 +69,9 @@ def found_in(item: Encoded, texts: Mapping[str, str], tokenizer: Tokenizer) -> t
     return tuple(tokens_of(item, texts, tokenizer))
 
 
-def covering(windows: Sequence[tuple[Encoded, tuple[Token, ...]]], column: str, start: int, end: int) -> tuple[int, list[int]]:
+def covering(
+    windows: Sequence[tuple[Encoded, tuple[Token, ...]]], column: str, start: int, end: int
+) -> tuple[int, list[int]]:
     """The window in whose middle characters stand, and the tokens of it that touch them.
 
     Raises `Refusal` where no window reads them.

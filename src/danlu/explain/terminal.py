@@ -55,7 +55,9 @@ def _coloured(told: Explanation, column: str) -> "Text":
         if abs(share) < 0.08:
             found.append(piece)
             continue
-        red, green, blue = (round(value * abs(share) + 255 * (1 - abs(share))) for value in (_FOR if share > 0 else _AGAINST))
+        red, green, blue = (
+            round(value * abs(share) + 255 * (1 - abs(share))) for value in (_FOR if share > 0 else _AGAINST)
+        )
         found.append(piece, f"{'white' if abs(share) > 0.6 else 'black'} on rgb({red},{green},{blue})")
     return found
 

@@ -51,9 +51,9 @@ def checks(told: Explanation, _: Say) -> list[str]:
 def warnings(told: Explanation, _: Say) -> list[str]:
     """What is not explained, or not as it was given."""
     found = [
-        _("characters {start:,} to {end:,} of '{column}' are not explained: a row of this model has {limit:,} tokens").format(
-            start=start + 1, end=end, column=column, limit=told.limit
-        )
+        _(
+            "characters {start:,} to {end:,} of '{column}' are not explained: a row of this model has {limit:,} tokens"
+        ).format(start=start + 1, end=end, column=column, limit=told.limit)
         for column, spans in told.unread.items()
         for start, end in spans
     ]

@@ -99,6 +99,6 @@ def _has_han(text: str) -> bool:
 
 
 @cache
-def _segmenter(han: bool) -> Segmenter:  # noqa: FBT001
+def _segmenter(han: bool) -> Segmenter:
     """Chinese by jieba's dictionary where that is installed; all else by rules."""
     return Segmenter.model_validate("jieba" if han and find_spec("jieba") else "rules")

@@ -34,5 +34,7 @@ class Attention(Explainer):
                 raise Refusal(f"there is no {name} {given}: the model has {there}; give one from 1 to {there}")
         layer_HTT = attention_LHTT[(self.layer or layers) - 1]
         chosen_TT = layer_HTT.mean(0) if self.head is None else layer_HTT[self.head - 1]
-        facts = {"kernel": kernel_gap(asked), "layer": self.layer or layers} | ({"head": self.head} if self.head else {})
+        facts = {"kernel": kernel_gap(asked), "layer": self.layer or layers} | (
+            {"head": self.head} if self.head else {}
+        )
         return Attribution(asked.read_from() @ chosen_TT, facts=facts, attention=attention_LHTT.astype(np.float32))

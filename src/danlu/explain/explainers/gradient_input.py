@@ -1,4 +1,4 @@
-"""The gradient at the text times what is read there (Shrikumar, Greenside and Kundaje, 2016). T tokens, E width."""
+"""The gradient at the text times what is read there (Shrikumar, Greenside and Kundaje, 2016). T tokens, D width."""
 
 import torch
 
@@ -11,8 +11,8 @@ class GradientInput(Explainer):
 
     def explain(self, asked: Asked) -> Attribution:
         """See `Explainer.explain`; the gap tells how far from linear the network is here."""
-        ends, slopes_2TE = asked.slopes(torch.stack([asked.baseline, asked.embeddings]))
-        along_TE = (asked.embeddings - asked.baseline).double()
-        scores: Floats = (slopes_2TE[1].double() * along_TE).sum(-1).cpu().numpy()
+        ends, slopes_2TD = asked.slopes(torch.stack([asked.baseline, asked.read]))
+        along_TD = (asked.read - asked.baseline).double()
+        scores: Floats = (slopes_2TD[1].double() * along_TD).sum(-1).cpu().numpy()
         difference = float(ends[1] - ends[0])
         return Attribution(scores, gap_of(scores, difference), facts={"difference": difference})

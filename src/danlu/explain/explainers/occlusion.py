@@ -15,7 +15,7 @@ class Occlusion(Explainer):
     unit: Literal["word", "token"] = Field(default="word", description="what is hidden at a time")
 
     def explain(self, asked: Asked) -> Attribution:
-        """See `Explainer.explain`; the tokens of a word share its score. The gap tells how much they need each other."""
+        """See `Explainer.explain`; the tokens of a word share its score. The gap tells how words need each other."""
         groups = [word.tokens for word in asked.words]
         if self.unit == "token":
             groups = [(place,) for group in groups for place in group]
