@@ -37,15 +37,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
-def planted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle, trained until it knows the word."""
+def trained(folder: Path, until: float) -> Path:
+    """A bundle that has learnt the word, at a loss of `until` or a little less."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # more than cores are free would wait for each other at every small product
     torch.manual_seed(0)
     records = sentences(160, 0)
     tokenizer = WordPiece(size=120, min_frequency=1).build(lambda: iter(record["text"] for record in records))
-    task = Classify(label_smoothing=0.1).fitted(records)
+    task = Classify().fitted(records)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=32, **sizes, **task.config())
     config.pad_token_id = tokenizer.pad_token_id
@@ -53,16 +52,29 @@ def planted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     encoded = task.encode(records, tokenizer, 32, labelled=True)
     batch = task.collate(encoded, max(map(len, encoded)), tokenizer, None)
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
-    for _ in range(80):
+    for _ in range(200):
         loss = task.loss(model, batch)["label"] / len(records)
+        if float(loss.detach()) < until:
+            break
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    torch.set_num_threads(threads)
-    assert float(loss.detach()) < 0.25  # of 0.199 that smoothing leaves
-    folder = tmp_path_factory.mktemp("planted") / "bundle"
+    assert float(loss.detach()) < until
     save(folder, model.eval(), tokenizer, task, precision="float32", provenance={}, examples=records[:1])
+    torch.set_num_threads(threads)
     return folder
+
+
+@pytest.fixture(scope="session")
+def planted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle, trained until it knows the word, and not until it is sure of it."""
+    return trained(tmp_path_factory.mktemp("planted") / "bundle", 0.3)
+
+
+@pytest.fixture(scope="session")
+def sure(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The same, trained until it is."""
+    return load(trained(tmp_path_factory.mktemp("sure") / "bundle", 0.02), "float32", threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,20 @@ def test_the_word_that_decides_is_ranked_first(planted, kind, bright):
     assert first >= 0.95 * len(found), f"{kind}: {first} of {len(found)}"
 
 
+@pytest.mark.parametrize("kind", sorted({*SIGNED} - {"gradient_input"}))
+def test_it_is_ranked_first_by_a_network_that_is_sure_of_it_too(sure, kind, bright):
+    found = explain(sure, bright[:20], kind, target="bright", checked=False)
+    assert sum(told.ranked()[0][0] == TRIGGER for told in found) >= 19
+    assert min(told.value for told in found) > 3
+
+
+def test_a_gradient_that_says_little_says_so(planted, sure, bright):
+    """A network that is sure of itself is flat where it is."""
+    flat, sloping = (explain(bundle, bright[:5], "gradient_input", checked=False) for bundle in (sure, planted))
+    assert all(told.unreliable for told in flat)
+    assert min(told.gap for told in flat) > 0.9 > max(told.gap for told in sloping)
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_several_are_explained_as_each_alone(planted, kind, bright):
     together = explain(planted, bright[:2], kind, checked=False)
