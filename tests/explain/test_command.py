@@ -22,6 +22,7 @@ def run(capsys, *words):
 @pytest.mark.parametrize(("language", "said"), [("en", "the scores sum to"), ("zh", "分数")])
 def test_files_and_terminal_tell_the_same(planted_folder, bright, tmp_path, capsys, monkeypatch, language, said):
     monkeypatch.setenv("DANLU_LANGUAGE", language)
+    monkeypatch.setenv("COLUMNS", "200")
     page, picture, numbers = tmp_path / "a.html", tmp_path / "a.svg", tmp_path / "a.json"
     text = f"{bright[0]} <b>&"
     code, out, _ = run(capsys, planted_folder, text, "--html", page, "--svg", picture, "--json", numbers)
@@ -82,7 +83,7 @@ def test_records_of_a_file_are_explained_in_order(planted_folder, learnt, tmp_pa
         (["text", "layer=9", "--method", "attention"], "there is no layer 9"),
         (["  "], "the text is empty"),
         (["the river", "--target", "bribht"], "did you mean 'bright'"),
-        (["the river", "--html", "/nowhere/at/all.html"], "/nowhere/at/all.html"),
+        (["nowhere.csv"], "nowhere.csv: there is no such file"),
         (['{"txt": "the river"}'], "there is no column 'text'"),
     ],
 )
@@ -91,6 +92,12 @@ def test_nonsense_is_one_sentence(planted_folder, words, said, capsys):
     assert (code, out) == (2, "")
     assert said in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_work(planted_folder, capsys):
+    code, out, err = run(capsys, planted_folder, "the river", "--html", planted_folder)
+    assert (code, out) == (2, "")
+    assert "name a file in it" in err or "is a folder" in err
 
 
 def test_the_face_explains_a_folder_and_an_open_bundle_alike(planted_folder, planted, bright):

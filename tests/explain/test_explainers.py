@@ -65,7 +65,7 @@ def test_a_gradient_that_says_little_says_so(planted, sure, bright):
     """A network that is sure of itself is flat where it is."""
     flat, sloping = (explain(bundle, bright[:5], "gradient_input", checked=False) for bundle in (sure, planted))
     assert all(told.unreliable for told in flat)
-    assert min(told.gap for told in flat) > 0.9 > max(told.gap for told in sloping)
+    assert np.mean([told.gap for told in flat]) > 0.97 > np.mean([told.gap for told in sloping])
 
 
 @pytest.mark.parametrize("kind", ALL)

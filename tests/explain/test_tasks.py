@@ -1,5 +1,7 @@
 """What is explained of each task, by bundles of random weights, and what is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from danlu.bundle.bundle import load
 from danlu.engine.engine import Network
 from danlu.engine.predict import Predictor
 from danlu.explain.explain import explain
+from danlu.explain.words import in_order
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -97,9 +100,17 @@ def test_an_answer_is_read_at_its_ends(opened):
         explain(bundle, [record], FAST, target="stat")
 
 
-def test_pairs_are_explained_in_both_texts(opened, tmp_path):
-    bundle = opened("regress")
-    assert {word.column for word in explain(bundle, [EXPLAINED["regress"]], FAST)[0].words} <= {"text", "text_pair"}
+def test_pairs_are_explained_in_both_texts(planted, bright):
+    pairs = dataclasses.replace(planted, task=planted.task.model_copy(update={"pairs": True}))
+    record = {"text": bright[0], "text_pair": "the river & it"}
+    (told,) = explain(pairs, [record], "occlusion")
+    (answer,) = pairs.predict([record])
+    assert told.shown == pytest.approx(answer["scores"][told.target], abs=1e-4)
+    for column, text in record.items():
+        words = [word for word in told.words if word.column == column]
+        assert "".join(piece for piece, _ in in_order(told.texts[column], words)) == text
+        assert len(words) >= 3
+    pairs.close()
 
 
 def test_a_number_is_in_the_unit_of_the_data(opened):

@@ -70,7 +70,7 @@ class Inside:
         Raises:
             Refusal: the model has no attention, or none that it tells.
         """
-        plain = replica(self.model).train(mode=False)
+        plain = replica(self.model)
         inner = unwrapped(plain)
         if inner.config.is_encoder_decoder or getattr(plain, VIRTUAL, 0):
             why = "it has an encoder and a decoder" if inner.config.is_encoder_decoder else "of its virtual tokens"
