@@ -39,7 +39,7 @@ def test_files_and_terminal_tell_the_same(planted_folder, bright, tmp_path, caps
     assert f'lang="{"zh-CN" if language == "zh" else "en"}"' in markup
     (heat,) = re.findall(r'<p class="tokens heat".*?</p>', markup)
     assert re.sub("<[^>]+>", "", heat).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") == text
-    assert f"{top['score']:+.3f}" in picture.read_text()
+    assert f"{top['score']:+.3g}" in picture.read_text()
 
 
 def test_a_page_of_attention_has_each_head_and_leads_to_it(planted_folder, bright, tmp_path, capsys):

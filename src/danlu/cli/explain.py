@@ -1,6 +1,7 @@
 """`danlu explain BUNDLE TEXT|FILE`."""
 
 import os
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,14 +23,14 @@ def command(
     bundle: Annotated[str, typer.Argument(help="folder of a bundle")],
     given: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="a text, a record as json, or a file of records")],
     settings: Annotated[
-        list[str] | None, typer.Argument(help="of the method, as steps=64, or layer=3 head=2; see danlu list explainer")
+        list[str] | None,
+        typer.Argument(help="of the method: steps=64, layer=3 head=2; others of the file: columns.text=review"),
     ] = None,
     *,
     method: Annotated[str, typer.Option(help="its kind; danlu list explainer tells all")] = "integrated_gradients",
     target: Annotated[str | None, typer.Option(help="label to explain, where not the one that is given")] = None,
     at: Annotated[str | None, typer.Option(help="piece of the text whose label is explained")] = None,
     written: Annotated[int, typer.Option(min=1, max=512, help="tokens that a model writes and that are explained")] = 8,
-    column: Annotated[str, typer.Option(help="of a file, the column that holds the text")] = "text",
     records: Annotated[int, typer.Option(min=1, help="of a file, how many are explained")] = 10,
     examples: Annotated[
         str | None, typer.Option(help="data among which the nearest and most telling are sought")
@@ -52,16 +53,18 @@ def command(
     from danlu.machine.files import refuse_unwritable, write_text
     from danlu.machine.terminal import as_text, console, say
 
-    explainer = _explainer(method, settings or ())
+    of_file = os.path.isfile(given) or examples is not None  # noqa: PTH113 - see _items
+    own, rest = _dealt(method, settings or (), of_file=of_file)
+    explainer = _explainer(method, own)
     for path in (html, svg, json_file):
         if path is not None:
             refuse_unwritable(path)
     language = default()
     _ = translator(language)
     loaded = load(bundle, "float32", adapter=adapter)
-    items = _items(as_text(given, "TEXT"), loaded.predictor.task, records, column)
+    items = _items(as_text(given, "TEXT"), loaded.predictor.task, records, rest)
     wanted: dict[str, Any] = {"target": target, "at": at, "written": written, "checked": checked}
-    data = _data(examples) if examples else []
+    data = _data(examples, rest) if examples else []
     found = explain(loaded, items, explainer, **wanted)
     near = [examples_for(loaded, item, data) for item in items] if examples else []
     screen = console()
@@ -70,7 +73,7 @@ def command(
     for each in near:
         show_examples(each, screen, _)
     if html is not None:
-        write_page(html, Path(bundle).resolve().name, found, near, language)
+        write_page(html, bundle, found, near, language)
     if svg is not None:
         write_text(svg, picture(found, _))
     if json_file is not None:
@@ -81,7 +84,19 @@ def command(
             say(_("written to {path}").format(path=path), err=True)
 
 
-def _explainer(method: str, settings: "list[str] | tuple[str, ...]") -> "Explainer":
+def _dealt(method: str, settings: Sequence[str], *, of_file: bool) -> tuple[list[str], list[str]]:
+    """The settings of the method, and those of the format of a file where there is one."""
+    from danlu.explain.explainer import Explainer
+    from danlu.recipe.part import find, kinds
+
+    if not of_file or method not in kinds(Explainer):
+        return list(settings), []
+    fields = find(Explainer, method).model_fields  # type: ignore[type-abstract]
+    own = [setting for setting in settings if setting.partition("=")[0] in fields]
+    return own, [setting for setting in settings if setting not in own]
+
+
+def _explainer(method: str, settings: Sequence[str]) -> "Explainer":
     from pydantic import ValidationError
 
     from danlu.explain.explainer import Explainer
@@ -94,17 +109,14 @@ def _explainer(method: str, settings: "list[str] | tuple[str, ...]") -> "Explain
         raise Refusal(sentences(error, Written(f"--method {method}", plain))) from None
 
 
-def _items(given: str, task: "Task", most: int, column: str) -> list[dict[str, Any]]:
+def _items(given: str, task: "Task", most: int, settings: Sequence[str]) -> list[dict[str, Any]]:
     """The records of a file, of a text or of json."""
     from danlu.data.reading.format import guess
     from danlu.data.reading.json_text import parse
     from danlu.machine.terminal import say
 
     if os.path.isfile(given):  # noqa: PTH113 - a long text is no path, and Path would say so by an error
-        found = list(islice(guess(given).read(), most + 1))
-        if column != "text":
-            _refuse_without(found, column, given)
-            found = [record | {"text": record[column]} for record in found]
+        found = list(islice(guess(given, settings=settings).read(), most + 1))
         if len(found) > most:
             say(f"{given}: the first {most} records are explained; --records raises that", err=True)
         if not found:
@@ -126,22 +138,12 @@ def _items(given: str, task: "Task", most: int, column: str) -> list[dict[str, A
     return [{"text": given}]
 
 
-def _refuse_without(records: list[dict[str, Any]], column: str, file: str) -> None:
-    from danlu.recipe.part import nearest
-
-    if records and column not in records[0]:
-        raise Refusal(
-            f"{file}: there is no column '{column}'{nearest(column, list(records[0]))}; there are: "
-            f"{', '.join(records[0])}"
-        )
-
-
-def _data(path: str) -> list[dict[str, Any]]:
+def _data(path: str, settings: Sequence[str]) -> list[dict[str, Any]]:
     from danlu.data.corpus.prepared import load as load_prepared
     from danlu.data.reading.format import guess
     from danlu.machine.terminal import say
 
-    records = load_prepared(Path(path), "train") if Path(path).is_dir() else guess(path).read()
+    records = load_prepared(Path(path), "train") if Path(path).is_dir() else guess(path, settings=settings).read()
     found = list(islice(records, MOST_EXAMPLES + 1))
     if len(found) > MOST_EXAMPLES:
         say(f"{path}: the first {MOST_EXAMPLES:,} records are looked at", err=True)

@@ -100,7 +100,7 @@ def _names(tokens: Sequence[str], name: str) -> Html:
     for place, token in enumerate(tokens):
         middle = _ROOM + _CELL * (place + 0.75)
         short = token if len(token) <= 12 else f"{token[:11]}…"
-        pieces.append(element("text", short, x=_ROOM - 5, y=f"{middle:.1f}", text_anchor="end"))
+        pieces.append(element("text", short, x=_ROOM - 5, y=f"{middle:.1f}", text_anchor="end", class_="token-name"))
         turned = f"rotate(-90 {middle:.1f} {_ROOM - 5})"
-        pieces.append(element("text", short, x=f"{middle:.1f}", y=_ROOM - 5, transform=turned))
+        pieces.append(element("text", short, x=f"{middle:.1f}", y=_ROOM - 5, transform=turned, class_="token-name"))
     return element("g", *pieces, id=f"n-{name}")

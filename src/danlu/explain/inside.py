@@ -72,7 +72,7 @@ class Inside:
         """
         plain = replica(self.model)
         inner = unwrapped(plain)
-        if inner.config.is_encoder_decoder or getattr(plain, VIRTUAL, 0):
+        if inner.config.is_encoder_decoder or bool(getattr(plain, VIRTUAL, 0)):
             why = "it has an encoder and a decoder" if inner.config.is_encoder_decoder else "of its virtual tokens"
             raise Refusal(f"the attention of this model is not shown, since {why}; use another --method")
         try:

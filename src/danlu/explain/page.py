@@ -42,10 +42,10 @@ def _section(told: Explanation, number: int, _: Say) -> Html:
         numbers.append((_("gap of the sum"), f"{told.gap:.2%}"))
     faith = told.faithfulness
     if faith is not None:
-        numbers.append((_("comprehensiveness"), f"{faith.comprehensiveness:.3f}"))
-        numbers.append((_("of words at random"), f"{faith.random_comprehensiveness:.3f}"))
-        numbers.append((_("sufficiency"), f"{faith.sufficiency:.3f}"))
-        numbers.append((_("of words at random"), f"{faith.random_sufficiency:.3f}"))
+        ours = (faith.comprehensiveness, faith.sufficiency)
+        random = (faith.random_comprehensiveness, faith.random_sufficiency)
+        names = (_("comprehensiveness (words at random)"), _("sufficiency (words at random)"))
+        numbers += [(name, f"{own:.3f} ({other:.3f})") for name, own, other in zip(names, ours, random, strict=True)]
     bad = [*(checks(told, _)[:1] if told.unreliable else []), *warnings(told, _)]
     pieces = [*(element("p", sentence, class_="warning") for sentence in bad), facts(numbers)]
     pieces += [figure(column, _heat(told, column)) for column in told.texts]
@@ -73,7 +73,7 @@ def _heat(told: Explanation, column: str) -> Html:
                 text,
                 class_="for" if score > 0 else "against",
                 style=f"--share: {abs(score) / most:.3f}",
-                title=f"{score:+.4f}",
+                title=f"{score:+.3g}",
             )
         )
     return element("p", *pieces, class_="tokens heat", dir="auto")
@@ -99,7 +99,7 @@ def _ranking(told: Explanation, _: Say) -> Html:
     rows: list[list[object]] = [
         [
             element("th", word, scope="row", dir="auto"),
-            cell(f"{score:+.4f}"),
+            cell(f"{score:+.3g}"),
             element(
                 "td",
                 element("span", class_="for" if score > 0 else "against"),
@@ -119,7 +119,7 @@ def _apart(told: Explanation, _: Say) -> Html:
     some = [(name, score) for name, score in told.special if abs(score) > 1e-12]
     if not some:
         return Html()
-    rows: list[list[object]] = [[element("th", name, scope="row"), cell(f"{score:+.4f}")] for name, score in some[:TOP]]
+    rows: list[list[object]] = [[element("th", name, scope="row"), cell(f"{score:+.3g}")] for name, score in some[:TOP]]
     return figure(_("special tokens, which are kept apart"), table([_("token"), _("score")], rows, class_="bars"))
 
 

@@ -63,7 +63,7 @@ def _bars(told: Explanation, top: int, _: Say) -> tuple[list[Html], int]:
             ),
             element(
                 "text",
-                f"{score:+.3f}",
+                f"{score:+.3g}",
                 x=f"{middle + (length + 5) * (1 if score > 0 else -1):.1f}",
                 y=y + 13,
                 text_anchor="start" if score > 0 else "end",

@@ -34,12 +34,12 @@ def show(told: Explanation, screen: "Console", _: Say) -> None:
     for word, score in ranked[:TOP]:
         bar = "█" * max(1, round(_BAR * abs(score) / most)) if score else ""
         style = "red" if score > 0 else "blue"
-        screen.print(Text.assemble("  ", (f"{score:+9.4f} ", style), (f"{bar:<{_BAR}} ", style), word))
+        screen.print(Text.assemble("  ", (f"{score:+10.3g} ", style), (f"{bar:<{_BAR}} ", style), word))
     if len(ranked) > TOP:
         screen.print(_("  ... and {count:,} words more").format(count=len(ranked) - TOP), style="dim")
     special = sum(score for _name, score in told.special)
     if abs(special) > 1e-12:
-        screen.print(_("  special tokens, which are kept apart: {score:+.4f}").format(score=special), style="dim")
+        screen.print(_("  special tokens, which are kept apart: {score:+.3g}").format(score=special), style="dim")
     for sentence in checks(told, _):
         screen.print(f"  {sentence}", style="bold red" if told.unreliable else "dim")
 
