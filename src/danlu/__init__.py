@@ -12,12 +12,14 @@ from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
+    from danlu.data.record import Record
+    from danlu.explain.explanation import Explanation
     from danlu.stages.run import Run
     from danlu.train.events import Event, Leave
 
     __version__: str
 
-__all__ = ["Refusal", "__version__", "load", "run"]
+__all__ = ["Refusal", "__version__", "explained", "load", "run"]
 
 
 def load(
@@ -35,6 +37,21 @@ def load(
     from danlu.bundle.bundle import load as load_bundle
 
     return load_bundle(path, precision, key=key, adapter=adapter)
+
+
+def explained(
+    bundle: "str | Path | Bundle", items: "Sequence[str | Record]", method: Any = "integrated_gradients", **wanted: Any
+) -> "list[Explanation]":
+    """Which words the answers of a bundle go back to, in order; `danlu.explain.explain` tells what may be `wanted`.
+
+    `method` is an explainer by name or with its settings, as in `{"kind": "attention", "layer": 3}`.
+
+    Raises:
+        Refusal: the folder is no bundle, or its answers cannot be explained so.
+    """
+    from danlu.explain.explain import explain
+
+    return explain(load(bundle, "float32") if isinstance(bundle, str | Path) else bundle, items, method, **wanted)
 
 
 def run(

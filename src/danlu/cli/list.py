@@ -28,6 +28,7 @@ PROMISES = {
     "answer": "danlu.answer.answer",
     "metric": "danlu.evaluate.scoring.metric",
     "baseline": "danlu.evaluate.classical.baseline",
+    "explainer": "danlu.explain.explainer",
 }
 """Each sort of part, and the module whose promise it keeps."""
 

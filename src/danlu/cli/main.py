@@ -33,6 +33,7 @@ COMMANDS = {
     "chat": "Talk with a model in the terminal; answers come word by word.",
     "serve": "Answer over HTTP: the tasks of bundles, and the interface of OpenAI.",
     "key": "Make a key for those who may ask a server.",
+    "explain": "Show which words an answer goes back to, and how far that can be believed.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
     "prompt": "Classify by a prompt without training, show what the model saw, and score it.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",

@@ -58,10 +58,14 @@ class Calibrated(Task):
         """
         return float(np.logaddexp.reduce(np.stack(outputs).astype(np.float64), axis=1).mean())
 
+    def logits(self, said: Mapping[str, Tensor]) -> Tensor:
+        """The logits (B, C), float32, from what `forward` gave."""
+        return said["logits"].float()
+
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """The logits (C,) of each row where these are asked for, else what the task says."""
         if self._with_logits:
-            return list(said["logits"].float().cpu().numpy())
+            return list(self.logits(said).cpu().numpy())
         return super().outputs(said, batch)  # type: ignore[safe-super]
 
     @abstractmethod

@@ -39,9 +39,13 @@ class OneLabel(Task):
             "problem_type": "single_label_classification",
         }
 
+    def logits(self, said: Mapping[str, Tensor]) -> Tensor:
+        """The logits (B, C), float32, from what `forward` gave."""
+        return said["logits"].float()
+
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Log-probabilities (C,) of each row."""
-        return list(torch.log_softmax(said["logits"].float(), -1).cpu().numpy())
+        return list(torch.log_softmax(self.logits(said), -1).cpu().numpy())
 
     def decode(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Prediction:
         """`{"label": ..., "scores": {label: probability}}`, of several windows the mean."""

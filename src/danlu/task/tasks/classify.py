@@ -131,10 +131,6 @@ class Classify(Calibrated, OneLabel):
             return super().forward(model, inputs, places)
         return {"vectors": pooled(model(**inputs).last_hidden_state, inputs.get("attention_mask"), self.pooling)}
 
-    def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
-        """See `OneLabel.outputs`."""
-        return super().outputs({"logits": self._logits(said)}, batch)
-
     def decisions(self, outputs: Sequence[Output], record: Record, number: int) -> tuple[Floats, NDArray[np.int64]]:
         """See `Calibrated.decisions`; one of each record."""
         return logarithms(mean_share(outputs))[None], np.array([self.number_of(record, number)])
@@ -159,7 +155,7 @@ class Classify(Calibrated, OneLabel):
 
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, weighted and smoothed as the task says, summed over the rows."""
-        logits_BC, weights_C = self._logits(said), self._weights_of_labels()
+        logits_BC, weights_C = self.logits(said), self._weights_of_labels()
         loss = functional.cross_entropy(
             logits_BC,
             batch.targets["label"],
@@ -178,9 +174,10 @@ class Classify(Calibrated, OneLabel):
         """See `Task.tried`."""
         return with_second(self.sample[0], pairs=self.pairs)
 
-    def _logits(self, said: Mapping[str, Tensor]) -> Tensor:
+    def logits(self, said: Mapping[str, Tensor]) -> Tensor:
+        """See `OneLabel.logits`; of a head of its own from the vectors."""
         if self.pooling is None:
-            return said["logits"].float()
+            return super().logits(said)
         head_CE = said["own.head"] if "own.head" in said else torch.tensor(self.head, device=said["vectors"].device)
         return functional.linear(said["vectors"], head_CE[:, :-1].float(), head_CE[:, -1].float())
 

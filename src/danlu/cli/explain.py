@@ -1,0 +1,150 @@
+"""`danlu explain BUNDLE TEXT|FILE`."""
+
+import os
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from danlu.language import default, translator
+from danlu.refusal import Refusal
+
+if TYPE_CHECKING:
+    from danlu.explain.explainer import Explainer
+    from danlu.task.task import Task
+
+MOST_EXAMPLES = 2000
+SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".txt", ".parquet", ".gz", ".zip")
+
+
+def command(
+    bundle: Annotated[str, typer.Argument(help="folder of a bundle")],
+    given: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="a text, a record as json, or a file of records")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(help="of the method: steps=64, layer=3 head=2; others of the file: columns.text=review"),
+    ] = None,
+    *,
+    method: Annotated[str, typer.Option(help="its kind; danlu list explainer tells all")] = "integrated_gradients",
+    target: Annotated[str | None, typer.Option(help="label to explain, where not the one that is given")] = None,
+    at: Annotated[str | None, typer.Option(help="piece of the text whose label is explained")] = None,
+    written: Annotated[int, typer.Option(min=1, max=512, help="tokens that a model writes and that are explained")] = 8,
+    records: Annotated[int, typer.Option(min=1, help="of a file, how many are explained")] = 10,
+    examples: Annotated[
+        str | None, typer.Option(help="data among which the nearest and most telling are sought")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="file for a page to look at")] = None,
+    svg: Annotated[Path | None, typer.Option(help="file for a picture of the words")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="file for all numbers")] = None,
+    checked: Annotated[bool, typer.Option("--check/--no-check", help="hide words to see how faithful it is")] = True,
+    adapter: Annotated[str | None, typer.Option(help="its name; base for the model without any")] = None,
+) -> None:
+    """Show which words an answer goes back to, and how far that can be believed."""
+    import json
+
+    from danlu.bundle.bundle import load
+    from danlu.explain.explain import explain
+    from danlu.explain.neighbours import examples_for
+    from danlu.explain.page import write_page
+    from danlu.explain.picture import picture
+    from danlu.explain.terminal import show, show_examples
+    from danlu.machine.files import refuse_unwritable, write_text
+    from danlu.machine.terminal import as_text, console, say
+
+    of_file = os.path.isfile(given) or examples is not None  # noqa: PTH113 - see _items
+    own, rest = _dealt(method, settings or (), of_file=of_file)
+    explainer = _explainer(method, own)
+    for path in (html, svg, json_file):
+        if path is not None:
+            refuse_unwritable(path)
+    language = default()
+    _ = translator(language)
+    loaded = load(bundle, "float32", adapter=adapter)
+    items = _items(as_text(given, "TEXT"), loaded.predictor.task, records, rest)
+    wanted: dict[str, Any] = {"target": target, "at": at, "written": written, "checked": checked}
+    data = _data(examples, rest) if examples else []
+    found = explain(loaded, items, explainer, **wanted)
+    near = [examples_for(loaded, item, data) for item in items] if examples else []
+    screen = console()
+    for told in found:
+        show(told, screen, _)
+    for each in near:
+        show_examples(each, screen, _)
+    if html is not None:
+        write_page(html, bundle, found, near, language)
+    if svg is not None:
+        write_text(svg, picture(found, _))
+    if json_file is not None:
+        plain = [told.to_plain() for told in found]
+        write_text(json_file, json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
+    for path in (html, svg, json_file):
+        if path is not None:
+            say(_("written to {path}").format(path=path), err=True)
+
+
+def _dealt(method: str, settings: Sequence[str], *, of_file: bool) -> tuple[list[str], list[str]]:
+    """The settings of the method, and those of the format of a file where there is one."""
+    from danlu.explain.explainer import Explainer
+    from danlu.recipe.part import find, kinds
+
+    if not of_file or method not in kinds(Explainer):
+        return list(settings), []
+    fields = find(Explainer, method).model_fields  # type: ignore[type-abstract]
+    own = [setting for setting in settings if setting.partition("=")[0] in fields]
+    return own, [setting for setting in settings if setting not in own]
+
+
+def _explainer(method: str, settings: Sequence[str]) -> "Explainer":
+    from pydantic import ValidationError
+
+    from danlu.explain.explainer import Explainer
+    from danlu.recipe.read import Written, keyed, sentences
+
+    plain = {**keyed(settings), "kind": method}
+    try:
+        return Explainer.model_validate(plain)
+    except ValidationError as error:
+        raise Refusal(sentences(error, Written(f"--method {method}", plain))) from None
+
+
+def _items(given: str, task: "Task", most: int, settings: Sequence[str]) -> list[dict[str, Any]]:
+    """The records of a file, of a text or of json."""
+    from danlu.data.reading.format import guess
+    from danlu.data.reading.json_text import parse
+    from danlu.machine.terminal import say
+
+    if os.path.isfile(given):  # noqa: PTH113 - a long text is no path, and Path would say so by an error
+        found = list(islice(guess(given, settings=settings).read(), most + 1))
+        if len(found) > most:
+            say(f"{given}: the first {most} records are explained; --records raises that", err=True)
+        if not found:
+            raise Refusal(f"{given}: holds no record, so there is nothing to explain")
+        return found[:most]
+    if " " not in given and Path(given).suffix.lower() in SUFFIXES:
+        raise Refusal(f"{given}: there is no such file")
+    if given.lstrip().startswith("{"):
+        value = parse(given, "TEXT")
+        if isinstance(value, dict):
+            return [value]
+    if task.reads != ("text",):
+        shape = ", ".join(f'"{name}": ...' for name in task.reads)
+        raise Refusal(
+            f"this bundle reads {' and '.join(task.reads)}; give a record as json: {{{shape}}}, or a file of some"
+        )
+    if not given.strip():
+        raise Refusal("the text is empty, so there is nothing to explain; give one with words")
+    return [{"text": given}]
+
+
+def _data(path: str, settings: Sequence[str]) -> list[dict[str, Any]]:
+    from danlu.data.corpus.prepared import load as load_prepared
+    from danlu.data.reading.format import guess
+    from danlu.machine.terminal import say
+
+    records = load_prepared(Path(path), "train") if Path(path).is_dir() else guess(path, settings=settings).read()
+    found = list(islice(records, MOST_EXAMPLES + 1))
+    if len(found) > MOST_EXAMPLES:
+        say(f"{path}: the first {MOST_EXAMPLES:,} records are looked at", err=True)
+    return found[:MOST_EXAMPLES]

@@ -1,0 +1,100 @@
+"""Which characters of which text each token of a row stands for, whatever a task has put around them.
+
+T tokens of a row.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+import numpy as np
+from numpy.typing import NDArray
+
+from danlu.text.batching.align import without_space
+from danlu.text.batching.encoded import Encoded
+from danlu.text.tokenizing.tokenized import tokenized
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+_BETWEEN = -1  # stands between two texts, and is no token
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token of a row.
+
+    - `name`: how the tokenizer writes it.
+    - `column`: the text that it is of; None for special tokens and what a template has put in.
+    - `start`, `end`: its characters in that text, end exclusive, without white space at either end where it has more.
+    """
+
+    name: str
+    column: str | None = None
+    start: int = 0
+    end: int = 0
+
+
+def tokens_of(item: Encoded, texts: Mapping[str, str], tokenizer: Tokenizer, *, blanks: bool = False) -> list[Token]:
+    """The tokens of a row that was made of `texts`, in the order in which they stand in it.
+
+    The texts are tokenized once more and looked for in the row, where they may begin late, be cut, or have markers
+    between their tokens. With `blanks` a mask token in a text is the mask.
+    """
+    ids_T = item.row.input_ids
+    known: list[tuple[int, str, int, int]] = []
+    encodings = tokenized(list(texts.values()), tokenizer, special=False, blanks=blanks)
+    for place, ((column, text), encoding) in enumerate(zip(texts.items(), encodings, strict=True)):
+        spans_N2 = without_space(np.array(encoding.offsets, np.int32).reshape(-1, 2), text)
+        slid = item.start if place == len(texts) - 1 else 0  # the last text is the one that slides
+        found = [
+            (number, column, int(start), int(end))
+            for number, (start, end) in zip(encoding.ids[slid:], spans_N2[slid:], strict=True)
+        ]
+        known += [*found, (_BETWEEN, column, 0, 0)]
+    names = tokenizer.convert_ids_to_tokens(ids_T.tolist())
+    tokens = [Token(str(name)) for name in names]
+    blocks = SequenceMatcher(None, [each[0] for each in known], ids_T.tolist(), autojunk=False).get_matching_blocks()
+    for first, place, size in blocks:
+        for step in range(size):
+            _, column, start, end = known[first + step]
+            tokens[place + step] = Token(tokens[place + step].name, column, start, end)
+    return tokens
+
+
+def tokens_as_read(ids_T: NDArray[np.integer], tokenizer: Tokenizer, column: str) -> tuple[str, list[Token]]:
+    """A row as one text, special tokens left out, and its tokens: for rows of which a template has made much."""
+    special = set(tokenizer.all_special_ids)
+    tokens: list[Token] = []
+    kept: list[int] = []
+    text = ""
+    for number in ids_T.tolist():
+        name = str(tokenizer.convert_ids_to_tokens(number))
+        if number in special:
+            tokens.append(Token(name))
+            continue
+        kept.append(number)
+        longer = str(tokenizer.decode(kept))
+        whole = longer if not longer.endswith("\ufffd") and longer.startswith(text) else text  # a character in pieces
+        tokens.append(Token(name, column, len(text), len(whole)))
+        text = whole
+    spans = np.array([(token.start, token.end) for token in tokens], np.int32).reshape(-1, 2)
+    trimmed = without_space(spans, text)
+    return text, [
+        token if token.column is None else Token(token.name, column, int(start), int(end))
+        for token, (start, end) in zip(tokens, trimmed, strict=True)
+    ]
+
+
+def unread(texts: Mapping[str, str], tokens: Sequence[Token]) -> dict[str, tuple[tuple[int, int], ...]]:
+    """Of each text the characters before and behind those that the row reads, white space aside; none where it is read.
+
+    What a normaliser has dropped within a text is not told.
+    """
+    found = {}
+    for column, text in texts.items():
+        own = [token for token in tokens if token.column == column and token.end > token.start]
+        first = min((token.start for token in own), default=len(text))
+        last = max((token.end for token in own), default=len(text))
+        gaps = [(start, end) for start, end in ((0, first), (last, len(text))) if text[start:end].strip()]
+        if gaps:
+            found[column] = tuple(gaps)
+    return found
