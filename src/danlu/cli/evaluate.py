@@ -1,7 +1,7 @@
 """`danlu evaluate BUNDLE DATA`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,20 +23,29 @@ def command(
     baseline: Annotated[str, typer.Option(help="its kind; auto: what the task names, given a training split")] = "auto",
     metric: Annotated[list[str] | None, typer.Option(help="another metric than the task's; may be given again")] = None,
     resamples: Annotated[int, typer.Option(help="draws of the bootstrap behind the intervals")] = 1000,
+    under: Annotated[
+        list[str] | None, typer.Option(help="ask under a change too: typos, or '{kind: typos, share: 0.3}'; again")
+    ] = None,
+    swap: Annotated[str | None, typer.Option(help="file of groups of terms to swap; en or zh: our samples")] = None,
+    seed: Annotated[int, typer.Option(help="of the changes, and of the draws")] = 0,
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
     from danlu.data.corpus.prepared import load as load_prepared
     from danlu.data.reading.format import guess
     from danlu.evaluate.classical.baseline import Baseline
+    from danlu.evaluate.perturbing.read import read_changes
+    from danlu.evaluate.reporting.otherwise_in_words import otherwise_in_words
     from danlu.evaluate.reporting.wording import scores_in_words
     from danlu.evaluate.scoring.examine import examine, write
+    from danlu.evaluate.scoring.otherwise import asked_otherwise_too
     from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import say, show
     from danlu.refusal import Refusal, of_file
 
     refuse_resamples(resamples)
+    changes = read_changes(under or ())
     if output:
         refuse_unwritable(output / "scores.json")
     tell = say if output else show
@@ -65,8 +74,12 @@ def command(
             baseline=rival,
             train=train,
             resamples=resamples,
+            seed=seed,
         )
-    for line in scores_in_words(found.scores.to_plain(), default()):
+        how: Any = {"under": changes, "swap": swap, "metrics": metric or (), "resamples": resamples, "seed": seed}
+        found = asked_otherwise_too(found, loaded.task, loaded.stream, records, **how)
+    plain = found.to_plain()
+    for line in [*scores_in_words(plain, default()), *otherwise_in_words(plain, default())]:
         tell(line)
     if output:
         write(output, found)

@@ -1,7 +1,7 @@
 """How likely a text is: `{"negative_log_likelihood": 41.2, "tokens": 12, "perplexity": 31.0}`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from danlu.answer.answer import Answer
 from danlu.answer.shown import Cell, Headings, cell
@@ -12,6 +12,8 @@ class Likelihood(Answer):
 
     The truth is (0, 0): nothing is expected, and a likelihood is never simply wrong.
     """
+
+    of_numbers: ClassVar[bool] = True
 
     def value(self, prediction: Mapping[str, Any]) -> tuple[float, int]:
         """Negative log-likelihood (nats), and tokens."""

@@ -1,7 +1,7 @@
 """A number, such as how alike two texts are: `{"number": 3.25}`."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from danlu.answer.answer import Answer
 from danlu.answer.shown import Cell, Headings, cell
@@ -9,6 +9,8 @@ from danlu.answer.shown import Cell, Headings, cell
 
 class Number(Answer):
     """A number; so is the value."""
+
+    of_numbers: ClassVar[bool] = True
 
     def value(self, prediction: Mapping[str, Any]) -> float:
         """The number."""
@@ -21,6 +23,10 @@ class Number(Answer):
     def read(self, plain: float) -> float:
         """The number."""
         return float(plain)
+
+    def amount(self, value: float) -> float:
+        """The number."""
+        return value
 
     def wrong(self, truth: float, prediction: Mapping[str, Any]) -> tuple[float, float]:
         """By how much it misses; numbers are never sure."""

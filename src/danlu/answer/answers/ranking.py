@@ -1,7 +1,7 @@
 """Things in the order in which they fit a question: `{"ranking": ["d7", "d2"], "scores": [0.9, 0.4]}`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from danlu.answer.answer import Answer
 from danlu.answer.shown import Cell, Headings, cell
@@ -14,6 +14,8 @@ class Ranking(Answer):
 
     So `qrels` and `runs` of TREC are: what is not named in a truth, or has relevance 0, is not relevant.
     """
+
+    of_numbers: ClassVar[bool] = True
 
     def value(self, prediction: Mapping[str, Any]) -> Ranked:
         """Names and scores."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import hypot
-from typing import Any
+from typing import Any, ClassVar
 
 from danlu.answer.answer import Answer
 from danlu.answer.shown import Cell, Headings, cell
@@ -12,6 +12,8 @@ ROUNDING = 1e-12  # cosines of equal vectors differ from 1 by as much
 
 class Vector(Answer):
     """A vector; the value is the tuple of its numbers."""
+
+    of_numbers: ClassVar[bool] = True
 
     def value(self, prediction: Mapping[str, Any]) -> tuple[float, ...]:
         """The numbers."""

@@ -18,6 +18,7 @@ from danlu.evaluate.reporting.sections.curves import curves
 from danlu.evaluate.reporting.sections.data import data_section
 from danlu.evaluate.reporting.sections.errors import errors
 from danlu.evaluate.reporting.sections.in_turn import in_turn
+from danlu.evaluate.reporting.sections.otherwise import otherwise_section
 from danlu.evaluate.reporting.sections.results import results
 from danlu.evaluate.reporting.sections.retained import retained
 from danlu.evaluate.reporting.sections.seeds import seeds_section
@@ -82,7 +83,8 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
         scores = read_scores(folder)
         form = form_of(scores)
         worst = errors(read_lines(folder / ERRORS), form, _) if form else Html()
-        found.append(_part(0, name, _("Results"), _, together(results(scores, _), confusion_section(scores, _), worst)))
+        body = together(results(scores, _), otherwise_section(scores, _), confusion_section(scores, _), worst)
+        found.append(_part(0, name, _("Results"), _, body))
     if (folder / IN_TURN).is_file():
         found.append(_part(0, name, _("Learnt in turn"), _, in_turn(_whole(folder / IN_TURN), _)))
     if (folder / LOG).is_file():
