@@ -24,7 +24,10 @@ def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, st
 
 
 def test_an_examination_is_taken_and_told(
-    tiny_bundle: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for split in ("dev", "test"):
         (tmp_path / "mmlu" / split).mkdir(parents=True)
@@ -54,13 +57,17 @@ def test_an_examination_is_taken_and_told(
 
 
 def test_answers_are_judged_by_our_own_server(
-    tiny_bundle: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A model that has learnt nothing says no verdict, and that is told."""
     (tmp_path / "a.jsonl").write_text('{"question": "why?", "answer": "so", "reference": "because"}\n')
     template = "prompt: '{first} {second}'\nverdicts: {first: '[[A]]', second: '[[B]]', tie: '[[C]]'}\n"
     (tmp_path / "short.yaml").write_text(template)
     shelf = Shelf([Place("judge", str(tiny_bundle("chat")), threads=1)])
+    shelf.open()
     with serving(shelf) as live:
         words = ["judge", tmp_path / "a.jsonl", "--url", f"{live.address}/v1", "--model", "judge", "--tokens", "8"]
         words += ["--template", tmp_path / "short.yaml", "--output", tmp_path / "out"]
@@ -81,10 +88,9 @@ def test_an_evaluation_under_changes(
     tiny_bundle: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "data.csv"
-    data.write_text("text,label\n他写得很好,good\n物流太慢，她说,bad\n")
     bundle, out = tiny_bundle("classify"), tmp_path / "out"
     labels = json.loads((bundle / "danlu.json").read_text())["task"]["labels"]
-    data.write_text(f"text,label\n他写得很好,{labels[0]}\n物流太慢，她说,{labels[1]}\n")
+    data.write_text(f"text,label\n他说物流很好,{labels[0]}\n物流太慢，她说,{labels[1]}\n")
     code, said, error = run(
         capsys, "evaluate", bundle, data, "--under", "typos", "--under", "case", "--swap", "zh", "--output", out
     )

@@ -8,7 +8,6 @@ import typer
 from danlu.refusal import Refusal
 
 
-
 def command(
     model: Annotated[str, typer.Argument(help="folder of a bundle or of a language model, or a name on the hub")],
     folder: Annotated[Path, typer.Argument(help="folder of MMLU, C-Eval or CMMLU as published, with dev/ and test/")],

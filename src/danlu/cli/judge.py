@@ -9,7 +9,6 @@ import typer
 from danlu.refusal import Refusal
 
 
-
 def command(
     first: Annotated[Path, typer.Argument(help="json lines of answers, or the folder of an evaluation")],
     second: Annotated[Path | None, typer.Argument(help="another one; without it, the references of the first")] = None,

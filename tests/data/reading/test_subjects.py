@@ -58,7 +58,7 @@ def test_subjects_come_by_name_and_those_asked_for_alone(tmp_path: Path) -> None
     ("content", "sentence"),
     [
         ("what,1,2,3,A\n", r"law_test\.csv, line 1: has 5 fields, .* four choices and the letter"),
-        ('ok,1,2,3,4,B\nwhat,1,2,3,4,5,A\n', r"law_test\.csv, line 2: has 7 fields"),
+        ("ok,1,2,3,4,B\nwhat,1,2,3,4,5,A\n", r"law_test\.csv, line 2: has 7 fields"),
         ("what,1,2,3,4,E\n", r"law_test\.csv, line 1: the answer 'E' is no letter from A to D"),
         ("what,1,2,3,4,\n", r"law_test\.csv, line 1: the answer '' is no letter"),
         (" ,1,2,3,4,A\n", r"law_test\.csv, line 1: the question is empty"),
@@ -66,7 +66,10 @@ def test_subjects_come_by_name_and_those_asked_for_alone(tmp_path: Path) -> None
         ("id,question,A,B,C,D,answer,explanation\n", r"law_test\.csv: there is no question in it"),
         ("id,question,A,B,C,D\n0,what,1,2,3,4\n", r"line 1: there is no column 'answer' .* --split val"),
         ("id,question,A,answer\n0,what,1,A\n", r"line 1: there is one choice"),
-        ("id,question,A,B,answer\n0,what,1,2,A\n1,what,1,B\n", r"line 3: has 4 fields where 5 .* wrong number of choices"),
+        (
+            "id,question,A,B,answer\n0,what,1,2,A\n1,what,1,B\n",
+            r"line 3: has 4 fields where 5 .* wrong number of choices",
+        ),
         ('what,"1,2,3,4,A\n', r"law_test\.csv, line 1: this row is no table row"),
     ],
 )

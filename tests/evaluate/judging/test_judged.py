@@ -34,7 +34,7 @@ def answering(rule: Callable[[str, int], tuple[int, object]]) -> Iterator[tuple[
             asked.append({"path": self.path, "headers": dict(self.headers), "body": body})
             status, said = rule(body["messages"][-1]["content"], len(asked))
             plain = {"choices": [{"message": {"content": said}}]} if status == 200 else {"error": {"message": said}}
-            data = json.dumps(plain).encode() if not isinstance(said, bytes) else said
+            data = said if isinstance(said, bytes) else json.dumps(plain).encode()
             self.send_response(status)
             self.send_header("Retry-After", "7")
             self.send_header("Content-Length", str(len(data)))
@@ -105,7 +105,10 @@ def test_a_reply_without_a_verdict_is_counted_and_is_no_agreement() -> None:
 def test_a_busy_server_is_asked_again_after_longer_and_longer_waits() -> None:
     waits: list[float] = []
     busy = {1: 429, 2: 503}
-    with answering(lambda said, number: (busy[number], "busy") if number in busy else longer(said, number)) as (url, asked):
+    with answering(lambda said, number: (busy[number], "busy") if number in busy else longer(said, number)) as (
+        url,
+        asked,
+    ):
         endpoint = Endpoint(url, "m", wait=waits.append)
         assert endpoint.reply(PLAIN.messages("q", "", "long one", "no")) == "the 2nd? no: 1st"
     assert len(asked) == 3
@@ -137,7 +140,19 @@ def test_a_request_that_is_refused_is_not_repeated_and_the_key_is_never_shown(tm
     assert key not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["ftp://x/v1", "127.0.0.1:80/v1", "http:///v1", "", "http://me:pass@x/v1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://x/v1",
+        "http://[::1",
+        "http://x:99999/v1",
+        "http://a..b/v1",
+        "127.0.0.1:80/v1",
+        "http:///v1",
+        "",
+        "http://me:pass@x/v1",
+    ],
+)
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(Refusal, match="--url"):
         Endpoint(url, "m")
@@ -145,9 +160,12 @@ def test_what_is_no_address_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize("said", [b"<html>", b"[]", b'{"choices": []}', b"[" * 100_000, b"x" * (2**20 + 1)])
 def test_what_is_no_chat_completion_is_refused(said: bytes) -> None:
-    with answering(lambda _said, _number: (200, said)) as (url, _):
-        with pytest.raises(Refusal, match=r"sends no chat completion|sends more than"):
-            Endpoint(url, "m").reply([])
+    message = [{"role": "user", "content": ""}]
+    with (
+        answering(lambda _said, _number: (200, said)) as (url, _),
+        pytest.raises(Refusal, match=r"sends no chat completion|sends more than"),
+    ):
+        Endpoint(url, "m", tries=1).reply(message)
 
 
 def test_what_was_said_is_not_asked_again(tmp_path: Path) -> None:
@@ -215,7 +233,10 @@ def test_wrong_answers_are_refused(tmp_path: Path, ours: str, theirs: str | None
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("prompt: '{first}'\nverdicts: {first: a, second: b, tie: c}\n", r"t\.yaml line 1: prompt: has no slot \{second\}"),
+        (
+            "prompt: '{first}'\nverdicts: {first: a, second: b, tie: c}\n",
+            r"t\.yaml line 1: prompt: has no slot \{second\}",
+        ),
         ("prompt: '{first}{second}{x}'\nverdicts: {first: a, second: b, tie: c}\n", r"has the slot \{x\}"),
         ("prompt: '{first}{second}'\n", "verdicts"),
         ("prompt: '{first}{second}'\nverdicts: {first: a, second: b, tie: ''}\n", "tie"),

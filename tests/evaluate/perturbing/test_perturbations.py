@@ -114,7 +114,7 @@ def test_full_width_is_undone_by_half_and_case_is_pythons(text: str) -> None:
 
 def test_marks_within_words_and_numbers_stay() -> None:
     assert text_under("punctuation", TEXTS[2]) == "The price was 3.14三点一四really it's true"
-    assert text_under("punctuation", "好，真的！\"Yes\", she said.") == "好真的Yes she said"
+    assert text_under("punctuation", '好，真的！"Yes", she said.') == "好真的Yes she said"
     assert text_under("punctuation", "Good, it cost 3.14.", to="chinese") == "Good， it cost 3.14。"
     assert text_under("punctuation", "好，真的！", to="english") == "好,真的!"
 

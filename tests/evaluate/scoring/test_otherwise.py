@@ -114,7 +114,10 @@ def test_a_rule_that_looks_at_no_term_changes_nothing() -> None:
     assert told["asked"] == 2
     assert told["answers_changed"]["value"] == 0
     assert told["worst"] == told["examples"] == []
-    assert {term: each["difference"]["value"] for term, each in told["groups"]["代词"]["terms"].items()} == {"他": 0, "她": 0}
+    assert {term: each["difference"]["value"] for term, each in told["groups"]["代词"]["terms"].items()} == {
+        "他": 0,
+        "她": 0,
+    }
 
 
 def test_entities_that_are_terms_move_with_them(tmp_path: Path) -> None:

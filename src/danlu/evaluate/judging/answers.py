@@ -95,7 +95,7 @@ def _read(name: str, rows: Iterator[tuple[int, str]], asked: Mapping[str, str]) 
             continue
         value = parse(text, where)
         if not isinstance(value, dict):
-            raise Refusal(f"{where}: expected an object with an answer, as {{\"question\": ..., \"answer\": ...}}")
+            raise Refusal(f'{where}: expected an object with an answer, as {{"question": ..., "answer": ...}}')
         answer = _answer(value)
         if answer is None:
             raise Refusal(

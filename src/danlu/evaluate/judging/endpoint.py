@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from danlu.refusal import Refusal
 
@@ -41,15 +41,13 @@ class Endpoint:
     wait: Callable[[float], object] = time.sleep
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = _parts(self.url)
+        if parts is None:
             raise Refusal(f"--url '{self._quiet(self.url)}': expected an address such as http://127.0.0.1:8000/v1")
         if parts.username or parts.password:
             raise Refusal("--url holds a name or a password; leave it out, and put a key into an environment variable")
         if self.key and parts.scheme == "http" and parts.hostname not in _LOCAL:
-            raise Refusal(
-                f"--url: a key would go to {parts.hostname} unencrypted; give an https address, or no key"
-            )
+            raise Refusal(f"--url: a key would go to {parts.hostname} unencrypted; give an https address, or no key")
 
     def reply(self, messages: list[dict[str, str]]) -> str:
         """What the model says; a busy or broken server is asked again, each time after about twice the wait.
@@ -68,7 +66,7 @@ class Endpoint:
             else:
                 if status == 200:
                     return self._content(content)
-                last = f"status {status}: {_message(content)}"
+                last = f"status {status}: {self._message(content)}"
                 if status not in _AGAIN:
                     raise Refusal(f"{self._told()} refuses the request ({self._quiet(last)}); mend --url or --model")
                 asked = after
@@ -85,7 +83,7 @@ class Endpoint:
         connection = kind(str(parts.hostname), parts.port, timeout=self.seconds)
         path = parts.path.rstrip("/")
         if not path.endswith("/chat/completions"):
-            path = f"{path if path.endswith('/v1') or path else '/v1'}/chat/completions"
+            path = f"{path or '/v1'}/chat/completions"
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
@@ -108,16 +106,37 @@ class Endpoint:
             return ""
         if not isinstance(said, str):
             raise Refusal(
-                f"{self._told()} sends no chat completion ({_message(content)}); give the address of an "
+                f"{self._told()} sends no chat completion ({self._message(content)}); give the address of an "
                 "OpenAI-compatible server, up to /v1"
             )
         return said
+
+    def _message(self, content: bytes) -> str:
+        """What a server says of an error, in a line, without the key that it may repeat."""
+        text = content[:20_000].decode("utf-8", "replace")
+        try:
+            told: Any = json.loads(content)
+            text = str(told["error"]["message"] if isinstance(told["error"], dict) else told["error"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            pass
+        return " ".join(self._quiet(text).split())[:200]
 
     def _told(self) -> str:
         return self._quiet(urlsplit(self.url)._replace(query="").geturl())
 
     def _quiet(self, text: str) -> str:
         return text.replace(self.key, "…") if self.key else text
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an address of the web; None where it is none."""
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        (parts.hostname or "").encode("idna")
+    except ValueError:
+        return None
+    return parts if named else None
 
 
 def _pause(number: int, asked: str | None) -> float:
@@ -127,14 +146,3 @@ def _pause(number: int, asked: str | None) -> float:
     except ValueError:  # a date
         wanted = 0.0
     return min(LONGEST_WAIT, max(wanted if wanted > 0 else 0.0, 2.0**number * (1 + random.random() / 2)))  # noqa: S311
-
-
-def _message(content: bytes) -> str:
-    """What a server says of an error, in a line."""
-    text = content[:2000].decode("utf-8", "replace")
-    try:
-        told: Any = json.loads(content)
-        text = str(told["error"]["message"] if isinstance(told["error"], dict) else told["error"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass
-    return " ".join(text.split())[:200]

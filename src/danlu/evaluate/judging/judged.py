@@ -63,7 +63,7 @@ class Replies:
 
     def of(self, endpoint: Endpoint, messages: list[dict[str, str]]) -> str:
         """The reply to some messages, asked for where it is not known."""
-        plain = json.dumps([endpoint.model, endpoint.tokens, messages], ensure_ascii=False)
+        plain = json.dumps([endpoint.url, endpoint.model, endpoint.tokens, messages], ensure_ascii=False)
         asked = hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         with self._lock:
             if asked in self._known:

@@ -13,7 +13,9 @@ def judged_in_words(plain: dict[str, Any], names: tuple[str, str], language: str
     told = _("{pairs:,} pairs, each judged in both orders: {one} wins {wins:,}, {two} wins {losses:,}, ties {ties:,}")
     lines = [
         told.format(one=one, two=two, **{name: plain[name] for name in ("pairs", "wins", "losses", "ties")}),
-        _("win rate of {one}, a tie being half a win: {value:.1%} (95 %: {low:.1%} – {high:.1%})").format(one=one, **rate),
+        _("win rate of {one}, a tie being half a win: {value:.1%} (95 %: {low:.1%} – {high:.1%})").format(
+            one=one, **rate
+        ),
         _("it says the same in both orders in {value:.1%} ({low:.1%} – {high:.1%}); the rest are ties").format(
             **agreement
         ),

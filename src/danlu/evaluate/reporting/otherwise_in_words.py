@@ -92,7 +92,9 @@ def _swapped(swapped: dict[str, Any], _: Callable[[str], str]) -> list[str]:
     for group, told in swapped["groups"].items():
         for term, each in told["terms"].items():
             gap = each["difference"]
-            rows.append([group, term, f"{told['cases']:,}", number(each["score"]), signed(gap["value"]), between(gap, signed)])
+            rows.append(
+                [group, term, f"{told['cases']:,}", number(each["score"]), signed(gap["value"]), between(gap, signed)]
+            )
     lines += in_columns(rows)
     worst = swapped["worst"][:PAIRS]
     if worst:
@@ -100,6 +102,14 @@ def _swapped(swapped: dict[str, Any], _: Callable[[str], str]) -> list[str]:
         for pair in worst:
             share = pair["changed"]
             interval = f"{share['low']:.1%} – {share['high']:.1%}"
-            rows.append([f"{pair['from']} → {pair['to']}", pair["group"], f"{pair['cases']:,}", f"{share['value']:.1%}", interval])
+            rows.append(
+                [
+                    f"{pair['from']} → {pair['to']}",
+                    pair["group"],
+                    f"{pair['cases']:,}",
+                    f"{share['value']:.1%}",
+                    interval,
+                ]
+            )
         lines += in_columns(rows)
     return lines

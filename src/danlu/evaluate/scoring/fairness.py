@@ -62,7 +62,11 @@ def scored_swapped(
         raise Refusal(f"answers of the form {clean.form.kind} cannot be compared term by term; leave 'swap' out")
     cases = swapped(task, records, Terms(groups, cut))
     asked = [record for case in cases for record in case.others.values()]
-    told: dict[str, Any] = {"records": len(records), "with_terms": len({case.row for case in cases}), "asked": len(asked)}
+    told: dict[str, Any] = {
+        "records": len(records),
+        "with_terms": len({case.row for case in cases}),
+        "asked": len(asked),
+    }
     if not asked:
         return told | {"groups": {}}
     side = filled(task, truths(task, asked), task.examined(predict(asked), asked), {})
@@ -71,7 +75,9 @@ def scored_swapped(
     told["answers_changed"] = _changed(cases, answers, clean, resamples, seed)
     by_group = {group: [place for place, case in enumerate(cases) if case.group == group] for group in groups}
     told["groups"] = {
-        group: _group(terms, [cases[place] for place in places], [answers[place] for place in places], clean, resamples, seed)
+        group: _group(
+            terms, [cases[place] for place in places], [answers[place] for place in places], clean, resamples, seed
+        )
         for group, terms in groups.items()
         if (places := by_group[group])
     }
@@ -107,7 +113,9 @@ def _with(record: Record, places: dict[str, list[Found]], term: str, other: str,
         mine = [hit for hit in hits if hit.term == term]
         if mine:
             text = record[column]
-            edits: list[Edit] = [(hit.start, hit.end, terms.in_place_of(text[hit.start : hit.end], other)) for hit in mine]
+            edits: list[Edit] = [
+                (hit.start, hit.end, terms.in_place_of(text[hit.start : hit.end], other)) for hit in mine
+            ]
             (record,) = by_rewriter(Spelled(edits=_only(text, edits)), [record], column)
     return record
 
@@ -178,7 +186,9 @@ def _group(
             "difference": interval(mean, samples).to_plain(),
         }
         if clean.form.one_label:
-            by_term[term]["answered"] = dict(Counter(str(clean.form.told(each[term][0])) for each in answers).most_common(20))
+            by_term[term]["answered"] = dict(
+                Counter(str(clean.form.told(each[term][0])) for each in answers).most_common(20)
+            )
     return {
         "cases": len(cases),
         "score": "answer" if measured else "right",

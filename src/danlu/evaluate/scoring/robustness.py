@@ -109,6 +109,4 @@ def _answers_changed(clean: Side, side: Side, rows: Sequence[int]) -> int | None
     if not side.form.of_characters:
         return sum(clean.values[row] != side.values[row] for row in rows)
     right = clean.form.right
-    return sum(
-        right(clean.gold[row], clean.values[row]) != right(side.gold[row], side.values[row]) for row in rows
-    )
+    return sum(right(clean.gold[row], clean.values[row]) != right(side.gold[row], side.values[row]) for row in rows)

@@ -79,7 +79,9 @@ def _examples(examples: list[dict[str, Any]], _: Callable[[str], str]) -> Html:
 
 
 def _text(record: dict[str, Any]) -> str:
-    return "\n".join(value for name in ("text", "context", "question", "text_pair") if isinstance(value := record.get(name), str))
+    return "\n".join(
+        value for name in ("text", "context", "question", "text_pair") if isinstance(value := record.get(name), str)
+    )
 
 
 def _share(share: dict[str, Any]) -> Html:
