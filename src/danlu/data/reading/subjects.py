@@ -108,7 +108,7 @@ def _examples(folder: Path, name: str) -> Path:
 def _read(file: Path) -> tuple[Layout, tuple[Question, ...]]:
     source = find_source(str(file))
     stop = BadRows(stop=True)
-    rows = (
+    rows: Iterator[Fields] = (
         row for row in quoted_rows(lines(source, bad_rows=stop), ",", source.name, stop) if any(map(str.strip, row[1]))
     )
     first = next(rows, None)

@@ -30,7 +30,8 @@ def change_name(told: dict[str, Any], _: Callable[[str], str]) -> str:
         "augmented": _("said otherwise"),
     }
     said = ", ".join(f"{name} {_setting(value)}" for name, value in told["settings"].items())
-    return names.get(told["kind"], told["kind"]) + (f" ({said})" if said else "")
+    kind = str(told["kind"])
+    return names.get(kind, kind) + (f" ({said})" if said else "")
 
 
 def counted(told: dict[str, Any], _: Callable[[str], str]) -> str:

@@ -31,7 +31,7 @@ def asked_otherwise_too(
         Refusal: what a change, the file or the task refuses.
     """
     beside: dict[str, Any] = {}
-    draws = {"resamples": resamples, "seed": seed}
+    draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
     groups = read_groups(swap) if swap else None
     if under:
         beside[UNDER] = scored_under(task, predict, records, found.side, under, metrics=metrics, **draws)

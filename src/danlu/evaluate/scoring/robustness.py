@@ -107,6 +107,6 @@ def _answers_changed(clean: Side, side: Side, rows: Sequence[int]) -> int | None
     if side.form.of_numbers:
         return None
     if not side.form.of_characters:
-        return sum(clean.values[row] != side.values[row] for row in rows)
+        return sum(bool(clean.values[row] != side.values[row]) for row in rows)
     right = clean.form.right
     return sum(right(clean.gold[row], clean.values[row]) != right(side.gold[row], side.values[row]) for row in rows)
