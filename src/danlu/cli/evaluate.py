@@ -1,12 +1,17 @@
 """`danlu evaluate BUNDLE DATA`."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from danlu.data.reading.settings import SETTINGS
 from danlu.language import default, translator
+
+if TYPE_CHECKING:
+    from danlu.data.record import Record
+    from danlu.evaluate.classical.baseline import Baseline
 
 
 def command(
@@ -31,9 +36,6 @@ def command(
 ) -> None:
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
-    from danlu.data.corpus.prepared import load as load_prepared
-    from danlu.data.reading.format import guess
-    from danlu.evaluate.classical.baseline import Baseline
     from danlu.evaluate.perturbing.read import read_changes
     from danlu.evaluate.reporting.otherwise_in_words import otherwise_in_words
     from danlu.evaluate.reporting.wording import scores_in_words
@@ -51,36 +53,44 @@ def command(
     tell = say if output else show
     loaded = load(bundle, precision, adapter=adapter)
     prepared = data.is_dir() and not settings
-    if prepared and (column or label):
+    named = {name: given for name, given in (("text", column), ("label", label)) if given}
+    if prepared and named:
         raise Refusal(f"{data}: the columns of prepared data have their names; leave out --column and --label")
-    if prepared:
-        records = load_prepared(data, split)
-    else:
-        source = guess(str(data), settings=settings or ())
-        named = {name: given for name, given in (("text", column), ("label", label)) if given}
-        source = source.model_copy(update={"columns": source.columns | named})
-        records = list(source.read(labelled="label" in loaded.task.columns))
+    records = _records(data, split if prepared else None, settings or (), named, loaded.task.columns)
     kind = loaded.task.baseline if baseline == "auto" else baseline
-    train = load_prepared(data, "train") if prepared and kind and (data / "train.parquet").is_file() else []
+    rival, train = _rival(kind, data, prepared=prepared)
     if baseline not in ("auto", "none") and not train:
         raise Refusal(f"{data}: a baseline learns from a training split, and there is none; leave out --baseline")
-    rival = Baseline.model_validate(kind) if kind and kind != "none" and train else None
     with of_file(data):
-        found = examine(
-            loaded.task,
-            loaded.stream,
-            records,
-            metrics=metric or (),
-            baseline=rival,
-            train=train,
-            resamples=resamples,
-            seed=seed,
-        )
-        how: Any = {"under": changes, "swap": swap, "metrics": metric or (), "resamples": resamples, "seed": seed}
-        found = asked_otherwise_too(found, loaded.task, loaded.stream, records, **how)
+        how: Any = {"metrics": metric or (), "resamples": resamples, "seed": seed}
+        found = examine(loaded.task, loaded.stream, records, baseline=rival, train=train, **how)
+        found = asked_otherwise_too(found, loaded.task, loaded.stream, records, under=changes, swap=swap, **how)
     plain = found.to_plain()
     for line in [*scores_in_words(plain, default()), *otherwise_in_words(plain, default())]:
         tell(line)
     if output:
         write(output, found)
         tell(translator(default())("written to {folder}").format(folder=output))
+
+
+def _records(
+    data: Path, split: str | None, settings: Sequence[str], named: dict[str, str], columns: Collection[str]
+) -> "list[Record]":
+    """The records of a split of prepared data; without one those of a file, whose columns may have other names."""
+    from danlu.data.corpus.prepared import load as load_prepared
+    from danlu.data.reading.format import guess
+
+    if split is not None:
+        return load_prepared(data, split)
+    source = guess(str(data), settings=settings)
+    source = source.model_copy(update={"columns": source.columns | named})
+    return list(source.read(labelled="label" in columns))
+
+
+def _rival(kind: str | None, data: Path, *, prepared: bool) -> "tuple[Baseline | None, list[Record]]":
+    """The baseline of a kind and what it learns from, where the data is prepared and has a training split."""
+    from danlu.data.corpus.prepared import load as load_prepared
+    from danlu.evaluate.classical.baseline import Baseline
+
+    train = load_prepared(data, "train") if prepared and kind and (data / "train.parquet").is_file() else []
+    return Baseline.model_validate(kind) if kind and kind != "none" and train else None, train

@@ -112,8 +112,8 @@ def _read(name: str, rows: Iterator[tuple[int, str]], asked: Mapping[str, str]) 
 
 
 def _answer(value: Mapping[str, Any]) -> str | None:
-    prediction = value.get("prediction")
-    inner = prediction.get("text") if isinstance(prediction, dict) else prediction
+    said = value.get("prediction")
+    inner = said.get("text") if isinstance(said, dict) else said
     return _first({"prediction": inner, "answer": value.get("answer")}, ("prediction", "answer"))
 
 

@@ -15,7 +15,7 @@ def teller(total: int) -> Callable[[int], None]:
 
     def tell(count: int) -> None:
         nonlocal said
-        if time.monotonic() - said >= QUIET_SECONDS:
+        if count < total and time.monotonic() - said >= QUIET_SECONDS:
             said = time.monotonic()
             say("  " + _("{count:,} of {total:,} records are answered").format(count=count, total=total), err=True)
 
