@@ -37,6 +37,7 @@ def command(
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
     from danlu.evaluate.perturbing.read import read_changes
+    from danlu.evaluate.perturbing.terms import read_groups
     from danlu.evaluate.reporting.otherwise_in_words import otherwise_in_words
     from danlu.evaluate.reporting.wording import scores_in_words
     from danlu.evaluate.scoring.examine import examine, write
@@ -47,7 +48,7 @@ def command(
     from danlu.refusal import Refusal, of_file
 
     refuse_resamples(resamples)
-    changes = read_changes(under or ())
+    changes, groups = read_changes(under or ()), read_groups(swap) if swap else None
     if output:
         refuse_unwritable(output / "scores.json")
     tell = say if output else show
@@ -64,7 +65,7 @@ def command(
     with of_file(data):
         how: Any = {"metrics": metric or (), "resamples": resamples, "seed": seed}
         found = examine(loaded.task, loaded.stream, records, baseline=rival, train=train, **how)
-        found = asked_otherwise_too(found, loaded.task, loaded.stream, records, under=changes, swap=swap, **how)
+        found = asked_otherwise_too(found, loaded.task, loaded.stream, records, under=changes, groups=groups, **how)
     plain = found.to_plain()
     for line in [*scores_in_words(plain, default()), *otherwise_in_words(plain, default())]:
         tell(line)

@@ -1,5 +1,8 @@
 """Records asked otherwise: every kind keeps its promise, and each changes what it says."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -138,3 +141,11 @@ def test_changes_are_read_as_they_are_typed() -> None:
     with pytest.raises(Refusal, match="greater than 0"):
         read_changes(["{kind: typos, share: 0}"])
     assert np.isclose(told.share, 0.3)
+
+
+def test_texts_are_said_otherwise_by_a_bundle(tiny_bundle: Callable[[str], Path]) -> None:
+    by = {"kind": "masked_lm", "path": str(tiny_bundle("masked_lm")), "share": 1.0, "words": "character"}
+    record = {"text": "这本书写得很好", "entities": [{"start": 2, "end": 3, "label": "thing", "text": "书"}]}
+    (found,) = perturbed(find(Perturbation, "augmented").model_validate({"by": by}), [record])
+    assert found["text"] != record["text"]
+    assert found["text"][found["entities"][0]["start"]] == "书"

@@ -9,6 +9,7 @@ import pytest
 
 from danlu.data.record import Record
 from danlu.evaluate.perturbing.read import read_changes
+from danlu.evaluate.perturbing.terms import read_groups
 from danlu.evaluate.reporting.otherwise_in_words import otherwise_in_words
 from danlu.evaluate.reporting.sections.otherwise import otherwise_section
 from danlu.evaluate.scoring.examine import Examination, examine
@@ -91,7 +92,7 @@ def test_swapped_terms_change_the_answers_of_a_rule_that_looks_at_them(tmp_path:
         {"text": "the sheep and the cat", "label": "good"},
         {"text": "nobody", "label": "good"},
     ]
-    found = examined(CLASSIFY, by_her, records, swap=str(tmp_path / "terms.yaml"))
+    found = examined(CLASSIFY, by_her, records, groups=read_groups(str(tmp_path / "terms.yaml")))
     told = found.beside["swapped"]
     assert (told["records"], told["with_terms"], told["asked"]) == (4, 3, 5)
     pronouns = told["groups"]["pronouns"]
@@ -109,7 +110,7 @@ def test_swapped_terms_change_the_answers_of_a_rule_that_looks_at_them(tmp_path:
 def test_a_rule_that_looks_at_no_term_changes_nothing() -> None:
     pytest.importorskip("jieba")
     records = [{"text": "他说其他人很好", "label": "good"}, {"text": "Good luck 她", "label": "good"}]
-    found = examined(CLASSIFY, by_a_capital, records, swap="zh")
+    found = examined(CLASSIFY, by_a_capital, records, groups=read_groups("zh"))
     told = found.beside["swapped"]
     assert told["asked"] == 2
     assert told["answers_changed"]["value"] == 0
@@ -131,7 +132,7 @@ def test_entities_that_are_terms_move_with_them(tmp_path: Path) -> None:
             yield {"entities": [{"start": at, "end": at + 3, "label": "person", "score": 1.0}] if at >= 0 else []}
 
     records = [{"text": "So Ada wrote to Ada.", "entities": [{"start": 3, "end": 6, "label": "person"}]}]
-    told = examined(task, finds, records, swap=str(tmp_path / "terms.yaml")).beside["swapped"]
+    told = examined(task, finds, records, groups=read_groups(str(tmp_path / "terms.yaml"))).beside["swapped"]
     assert told["examples"][0]["asked"] == {
         "text": "So Charles wrote to Charles.",
         "entities": [{"start": 3, "end": 10, "label": "person"}],
@@ -143,7 +144,10 @@ def test_entities_that_are_terms_move_with_them(tmp_path: Path) -> None:
 def test_people_read_of_it_in_both_languages(language: str, tmp_path: Path) -> None:
     (tmp_path / "terms.yaml").write_text("pronouns: [he, she]\nnone: [xx, yy]\n")
     records = [{"text": "He <b>is</b> kind", "label": "good"}, {"text": "she is kind", "label": "good"}]
-    how = {"under": read_changes(["case", "{kind: typos, share: 0.5}", "script"]), "swap": str(tmp_path / "terms.yaml")}
+    how = {
+        "under": read_changes(["case", "{kind: typos, share: 0.5}", "script"]),
+        "groups": read_groups(str(tmp_path / "terms.yaml")),
+    }
     plain = examined(CLASSIFY, by_her, records, **how).to_plain()
     lines = "\n".join(otherwise_in_words(plain, language))
     assert "he → she" in lines

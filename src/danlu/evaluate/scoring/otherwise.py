@@ -6,7 +6,7 @@ from typing import Any
 
 from danlu.data.record import Record
 from danlu.evaluate.perturbing.perturbation import Perturbation
-from danlu.evaluate.perturbing.terms import read_groups
+from danlu.evaluate.perturbing.terms import Groups
 from danlu.evaluate.scoring.examine import Examination
 from danlu.evaluate.scoring.fairness import SWAPPED, scored_swapped
 from danlu.evaluate.scoring.robustness import UNDER, Predict, scored_under
@@ -20,19 +20,18 @@ def asked_otherwise_too(
     records: Sequence[Record],
     *,
     under: Sequence[Perturbation] = (),
-    swap: str | None = None,
+    groups: Groups | None = None,
     metrics: Sequence[str] = (),
     resamples: int = 1000,
     seed: int = 0,
 ) -> Examination:
-    """The examination with what comes of each change, and of the groups of terms in the file `swap`.
+    """The examination with what comes of each change, and of swapping the terms of each group.
 
     Raises:
-        Refusal: what a change, the file or the task refuses.
+        Refusal: what a change or the task refuses.
     """
     beside: dict[str, Any] = {}
     draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
-    groups = read_groups(swap) if swap else None
     if under:
         beside[UNDER] = scored_under(task, predict, records, found.side, under, metrics=metrics, **draws)
     if groups:

@@ -10,7 +10,7 @@ from danlu.data.corpus.prepared import load as load_prepared
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
 from danlu.evaluate.perturbing.perturbation import Perturbation
-from danlu.evaluate.perturbing.terms import SAMPLES
+from danlu.evaluate.perturbing.terms import SAMPLES, read_groups
 from danlu.evaluate.reporting.otherwise_in_words import otherwise_in_words
 from danlu.evaluate.reporting.wording import scores_in_words
 from danlu.evaluate.scoring.examine import examine, write
@@ -61,6 +61,7 @@ class Evaluate(Stage):
 
     def run(self, place: Place) -> None:
         """Predict, score and write; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
+        groups = read_groups(self.swap) if self.swap else None
         bundle = load(bundle_folder(self.bundle, place), self.precision, adapter=self.adapter)
         records = self._records("test", place, labelled="label" in bundle.task.columns)
         baseline, train = self._rival(bundle, place)
@@ -81,7 +82,7 @@ class Evaluate(Stage):
             bundle.stream,
             records,
             under=[at_place(each, place) for each in self.under],
-            swap=self.swap,
+            groups=groups,
             metrics=self.metrics,
             resamples=self.resamples,
             seed=place.seed,
