@@ -37,6 +37,9 @@ class Answer(Part):
     of_characters: ClassVar[bool] = False
     """Whether a prediction names characters of the text, so that `as_given` has something to do."""
 
+    of_numbers: ClassVar[bool] = False
+    """Whether a value holds numbers that always differ a little, so that two answers are hardly ever the same."""
+
     @abstractmethod
     def value(self, prediction: Mapping[str, Any]) -> Any:
         """The value in a prediction."""
@@ -60,6 +63,10 @@ class Answer(Part):
     @abstractmethod
     def wrong(self, truth: Any, prediction: Mapping[str, Any]) -> tuple[float, float]:
         """How wrong a prediction is, 0 if it is right, and how sure it was of that; the worst errors come first."""
+
+    def amount(self, value: Any) -> float | None:
+        """How much a value says, where that is one number."""
+        return None
 
     def marks(self, value: Any) -> frozenset[Mark]:
         """What a value holds, each thing with its label, so that it can be counted by label; nothing without labels."""

@@ -26,6 +26,7 @@ PROMISES = {
     "remedy": "danlu.continual.remedy",
     "recorder": "danlu.train.recorder",
     "answer": "danlu.answer.answer",
+    "perturbation": "danlu.evaluate.perturbing.perturbation",
     "metric": "danlu.evaluate.scoring.metric",
     "baseline": "danlu.evaluate.classical.baseline",
     "explainer": "danlu.explain.explainer",

@@ -36,6 +36,8 @@ COMMANDS = {
     "explain": "Show which words an answer goes back to, and how far that can be believed.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
     "prompt": "Classify by a prompt without training, show what the model saw, and score it.",
+    "benchmark": "Take an examination of the form of MMLU, C-Eval or CMMLU, by likelihood.",
+    "judge": "Let another model judge answers pair by pair, in both orders.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
     "leaderboard": "Put all evaluations of the same records in order; which are worse than the best beyond chance?",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",

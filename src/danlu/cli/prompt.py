@@ -1,6 +1,5 @@
 """`danlu prompt MODEL TEMPLATE DATA`."""
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 4000  # characters of a prompt
 MOST_ANSWERS = 20  # of a record, the likeliest
-QUIET_SECONDS = 10.0  # between two lines that tell how far it is
 
 
 def command(
@@ -46,6 +44,7 @@ def command(
 
     With --compare two templates are put to the same records, and their difference has a paired interval.
     """
+    from danlu.evaluate.reporting.telling import teller
     from danlu.evaluate.scoring.examine import write
     from danlu.evaluate.scoring.metric import measures
     from danlu.evaluate.scoring.resample import refuse_resamples
@@ -69,7 +68,7 @@ def command(
     data, settings = files[needed - 1], files[needed:]
     asked = _asked(data, settings, split, examples, shots=any(each.shots for each in templates))
     how: dict[str, Any] = {"shown": show, "metrics": metric or (), "resamples": resamples}
-    how["seen"] = _teller(len(asked[0]))
+    how["seen"] = teller(len(asked[0]))
     with of_file(data):
         compared, examined = _examined(model, precision, templates, asked, how)
     for name, template, found in zip(files, templates, examined, strict=False):
@@ -97,22 +96,6 @@ def _examined(
     if len(templates) == 1:
         return None, [examine_prompt(scorer, templates[0], records, pool, pool_name=pool_name, **how)]
     return compare_prompts(scorer, (templates[0], templates[1]), records, pool, pool_name=pool_name, **how)
-
-
-def _teller(total: int) -> Callable[[int], None]:
-    """What tells who waits how far it is, now and then."""
-    from danlu.language import default, translator
-    from danlu.machine.terminal import say
-
-    _, said = translator(default()), time.monotonic()
-
-    def tell(count: int) -> None:
-        nonlocal said
-        if time.monotonic() - said >= QUIET_SECONDS:
-            said = time.monotonic()
-            say("  " + _("{count:,} of {total:,} records are answered").format(count=count, total=total), err=True)
-
-    return tell
 
 
 def _asked(data: str, settings: list[str], split: str, examples: Path | None, *, shots: bool) -> "Asked":

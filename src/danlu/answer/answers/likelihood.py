@@ -14,6 +14,7 @@ class Likelihood(Answer):
     """
 
     right_or_wrong: ClassVar[bool] = False
+    of_numbers: ClassVar[bool] = True
 
     def value(self, prediction: Mapping[str, Any]) -> tuple[float, int]:
         """Negative log-likelihood (nats), and tokens."""

@@ -11,6 +11,7 @@ class Number(Answer):
     """A number; so is the value."""
 
     right_or_wrong: ClassVar[bool] = False
+    of_numbers: ClassVar[bool] = True
 
     def value(self, prediction: Mapping[str, Any]) -> float:
         """The number."""
@@ -23,6 +24,10 @@ class Number(Answer):
     def read(self, plain: float) -> float:
         """The number."""
         return float(plain)
+
+    def amount(self, value: float) -> float:
+        """The number."""
+        return value
 
     def wrong(self, truth: float, prediction: Mapping[str, Any]) -> tuple[float, float]:
         """By how much it misses; numbers are never sure."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from danlu.answer.answer import Answer
 from danlu.answer.shown import Cell, Headings, cell
@@ -13,6 +13,8 @@ class Preference(Answer):
 
     The truth is any number above 0. Of one answer alone there is no margin: it is no number (NaN).
     """
+
+    of_numbers: ClassVar[bool] = True
 
     def value(self, prediction: Mapping[str, Any]) -> float:
         """The margin."""
@@ -29,6 +31,10 @@ class Preference(Answer):
     def right(self, truth: float, value: float) -> bool:
         """Whether both prefer the better answer, or neither does; of two that are expected alike none is preferred."""
         return (value > 0) == (truth > 0)
+
+    def amount(self, value: float) -> float:
+        """The margin."""
+        return value
 
     def wrong(self, truth: float, prediction: Mapping[str, Any]) -> tuple[float, float]:
         """1 where the worse answer is preferred, and by how much (nats)."""

@@ -16,6 +16,7 @@ class Ranking(Answer):
     """
 
     right_or_wrong: ClassVar[bool] = False
+    of_numbers: ClassVar[bool] = True
 
     def value(self, prediction: Mapping[str, Any]) -> Ranked:
         """Names and scores."""

@@ -14,6 +14,7 @@ class Vector(Answer):
     """A vector; the value is the tuple of its numbers."""
 
     right_or_wrong: ClassVar[bool] = False
+    of_numbers: ClassVar[bool] = True
 
     def value(self, prediction: Mapping[str, Any]) -> tuple[float, ...]:
         """The numbers."""

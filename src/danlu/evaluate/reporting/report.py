@@ -20,6 +20,7 @@ from danlu.evaluate.reporting.sections.curves import curves
 from danlu.evaluate.reporting.sections.data import data_section
 from danlu.evaluate.reporting.sections.errors import errors
 from danlu.evaluate.reporting.sections.in_turn import in_turn
+from danlu.evaluate.reporting.sections.otherwise import otherwise_section
 from danlu.evaluate.reporting.sections.results import results
 from danlu.evaluate.reporting.sections.retained import retained
 from danlu.evaluate.reporting.sections.seeds import seeds_section
@@ -86,7 +87,8 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
         form = form_of(scores)
         worst = errors(read_lines(folder / ERRORS), form, _) if form else Html()
         bits = [element("p", line, class_="quiet") for line in bits_in_words(scores, _)]
-        shown = together(results(scores, _), *bits, confusion_section(scores, _), worst)
+        otherwise = otherwise_section(scores, _)
+        shown = together(results(scores, _), *bits, otherwise, confusion_section(scores, _), worst)
         found.append(_part(0, name, _("Results"), _, shown))
         found.append(_part(0, name, _("Calibration"), _, calibration_section(scores, _)))
         found.append(_part(0, name, _("Weak slices"), _, slices_section(scores, _)))

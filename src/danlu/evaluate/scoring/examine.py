@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +37,18 @@ SCORES, ERRORS, ANSWERS = "scores.json", "errors.jsonl", "answers.jsonl"
 
 @dataclass(frozen=True)
 class Examination:
-    """What an examination found, as it is written."""
+    """What an examination found, as it is written; `beside` is what more `scores.json` holds, by its key there."""
 
     task: str
     scores: Scores
     errors: list[dict[str, Any]]
     digests: list[str]
     side: Side
+    beside: dict[str, Any] = field(default_factory=dict)
+
+    def to_plain(self) -> dict[str, Any]:
+        """What `scores.json` holds."""
+        return {"task": self.task, **self.scores.to_plain(), **self.beside}
 
     def answers(self) -> Iterator[dict[str, Any]]:
         """The lines of `answers.jsonl`."""
@@ -123,7 +128,7 @@ def write(folder: Path, found: Examination) -> None:
         with bytes_in_place(folder / name) as file:
             for line in lines:
                 file.write(f"{_json(line)}\n".encode())
-    plain = {"task": found.task, **found.scores.to_plain()}
+    plain = found.to_plain()
     write_text(folder / SCORES, _json(plain, indent=1) + "\n")
 
 

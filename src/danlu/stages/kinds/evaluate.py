@@ -9,15 +9,17 @@ from danlu.bundle.bundle import Bundle, load
 from danlu.data.corpus.prepared import load as load_prepared
 from danlu.data.record import Record
 from danlu.evaluate.classical.baseline import Baseline
-from danlu.evaluate.reporting.judged import judged_in_words
-from danlu.evaluate.reporting.wording import scores_in_words
+from danlu.evaluate.perturbing.perturbation import Perturbation
+from danlu.evaluate.perturbing.terms import SAMPLES, read_groups
+from danlu.evaluate.reporting.told import told
 from danlu.evaluate.scoring.examine import examine, with_more, write
 from danlu.evaluate.scoring.metric import unknown_metric
+from danlu.evaluate.scoring.otherwise import asked_otherwise_too
 from danlu.evaluate.scoring.resample import FEWEST, MOST
 from danlu.language import translator
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
-from danlu.stages.sources import Data, bundle_folder, records_of
+from danlu.stages.sources import Data, at_place, bundle_folder, records_of
 from danlu.stages.stage import Place, Stage
 
 
@@ -36,6 +38,12 @@ class Evaluate(Stage):
     metrics: tuple[str, ...] = Field(default=(), description="what to measure beside the metrics that the task names")
     resamples: int = Field(default=1000, ge=FEWEST, le=MOST, description="draws of the bootstrap behind the intervals")
     errors: int = Field(default=200, ge=0, description="how many of the worst errors to keep")
+    under: list[Perturbation] = Field(
+        default=[], description="changes under which the same records are asked as well, such as typos or homophones"
+    )
+    swap: str | None = Field(
+        default=None, description="file of groups of terms that take each other's place in the records; en, zh: samples"
+    )
 
     @field_validator("metrics")
     @classmethod
@@ -57,11 +65,13 @@ class Evaluate(Stage):
     )
 
     def inputs(self) -> list[str]:
-        """The bundle's folder, where it is no stage's; see `Part.inputs`."""
-        return [] if self.bundle.startswith("@") else [self.bundle]
+        """The bundle's folder, where it is no stage's, and the file of terms; see `Part.inputs`."""
+        named = [] if self.bundle.startswith("@") else [self.bundle]
+        return named + ([self.swap] if self.swap and self.swap not in SAMPLES else [])
 
     def run(self, place: Place) -> None:
         """Predict, score and write; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
+        groups = read_groups(self.swap) if self.swap else None
         bundle = load(bundle_folder(self.bundle, place), self.precision, adapter=self.adapter)
         records = self._records_of(self.data, "test", place, labelled="label" in bundle.task.columns)
         baseline, train = self._rival(bundle, place)
@@ -80,10 +90,18 @@ class Evaluate(Stage):
         others = None if self.outside is None else self._records_of(self.outside, "test", place, labelled=False)
         how = {"resamples": self.resamples, "seed": place.seed}
         found = with_more(found, bundle.predictor, records, others, **how)
+        found = asked_otherwise_too(
+            found,
+            bundle.task,
+            bundle.stream,
+            records,
+            under=[at_place(each, place) for each in self.under],
+            groups=groups,
+            metrics=self.metrics,
+            **how,
+        )
         write(place.folder, found)
-        scores = found.scores.to_plain()
-        told = scores_in_words(scores, place.language) + judged_in_words(scores, translator(place.language))
-        for line in told:
+        for line in told(found.to_plain(), place.language):
             place.say(line)
 
     def _records_of(self, data: Data, split: str, place: Place, *, labelled: bool) -> list[Record]:
