@@ -299,10 +299,9 @@ def test_scores_that_do_not_say_their_form_are_compared_by_that_of_their_task(tm
 
 
 def test_slices_and_other_texts_are_asked_for_in_a_terminal_and_in_a_recipe(run, tmp_path, capsys):
-    rows = "".join(
-        f"{row['text']},{row['label']},{('east', 'west')[place % 2]}\n" for place, row in enumerate(opinions(90, 5))
-    )
-    (tmp_path / "t.csv").write_text(f"text,label,shop\n{rows}", encoding="utf-8")
+    rows = [f"{row['text']},{row['label']}," for row in opinions(90, 5)]
+    table = "".join(f"{row}{shop}\n" for row, shop in zip(rows, ("east", "west") * 45, strict=True))
+    (tmp_path / "t.csv").write_text("text,label,shop\n" + table, encoding="utf-8")
     (tmp_path / "other.txt").write_text("天地玄黄\n宇宙洪荒\nabc\n", encoding="utf-8")
     words = ["evaluate", str(run / "finetune" / "bundle"), str(tmp_path / "t.csv"), "--resamples", "100"]
     with pytest.raises(SystemExit) as done:
@@ -316,7 +315,6 @@ def test_slices_and_other_texts_are_asked_for_in_a_terminal_and_in_a_recipe(run,
         main([*words, "--slice", "shpo"])
     assert done.value.code == 2
     assert "slices: no record has a column 'shpo'; did you mean 'shop'?" in capsys.readouterr().err
+    again = Evaluate(bundle="@finetune", data="@clean", outside="@clean:test", slices="none", resamples=100)
     with pytest.raises(Refusal, match="outside: all of its 80 texts stand in the test set too"):
-        Evaluate(bundle="@finetune", data="@clean", outside="@clean:test", slices="none", resamples=100).run(
-            place(run, tmp_path / "again")
-        )
+        again.run(place(run, tmp_path / "again"))

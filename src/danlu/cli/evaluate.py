@@ -11,6 +11,8 @@ from danlu.language import default, translator
 
 if TYPE_CHECKING:
     from danlu.data.record import Record
+    from danlu.evaluate.classical.baseline import Baseline
+    from danlu.evaluate.scoring.examine import Examination
 
 
 def command(
@@ -37,19 +39,14 @@ def command(
     """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
     from danlu.bundle.bundle import load
     from danlu.data.corpus.prepared import load as load_prepared
-    from danlu.evaluate.classical.baseline import Baseline
-    from danlu.evaluate.reporting.judged import judged_in_words
-    from danlu.evaluate.reporting.wording import scores_in_words
-    from danlu.evaluate.scoring.examine import examine, with_more, write
+    from danlu.evaluate.scoring.examine import examine, with_more
     from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.machine.files import refuse_unwritable
-    from danlu.machine.terminal import say, show
     from danlu.refusal import Refusal, of_file
 
     refuse_resamples(resamples)
     if output:
         refuse_unwritable(output / "scores.json")
-    tell = say if output else show
     loaded = load(bundle, precision, adapter=adapter)
     named = {name: given for name, given in (("text", column), ("label", label)) if given}
     prepared = data.is_dir() and not settings
@@ -59,11 +56,9 @@ def command(
         records = load_prepared(data, split)
     else:
         records = _read(data, settings or (), named, labelled="label" in loaded.task.columns)
-    kind = loaded.task.baseline if baseline == "auto" else baseline
-    train = load_prepared(data, "train") if prepared and kind and (data / "train.parquet").is_file() else []
+    rival, train = _rival(loaded.task.baseline if baseline == "auto" else baseline, data, prepared=prepared)
     if baseline not in ("auto", "none") and not train:
         raise Refusal(f"{data}: a baseline learns from a training split, and there is none; leave out --baseline")
-    rival = Baseline.model_validate(kind) if kind and kind != "none" and train else None
     with of_file(data):
         found = examine(
             loaded.task,
@@ -78,12 +73,32 @@ def command(
     others = _read(outside, (), {"text": column} if column else {}, labelled=False) if outside else None
     with of_file(outside or data):
         found = with_more(found, loaded.predictor, records, others, resamples=resamples)
-    scores = found.scores.to_plain()
-    for line in (*scores_in_words(scores, default()), *judged_in_words(scores, translator(default()))):
+    _leave(found, output)
+
+
+def _leave(found: "Examination", output: Path | None) -> None:
+    """Tell what was found, and write it into a folder where there is one."""
+    from danlu.evaluate.reporting.judged import judged_in_words
+    from danlu.evaluate.reporting.wording import scores_in_words
+    from danlu.evaluate.scoring.examine import write
+    from danlu.machine.terminal import say, show
+
+    tell, scores, _ = say if output else show, found.scores.to_plain(), translator(default())
+    for line in (*scores_in_words(scores, default()), *judged_in_words(scores, _)):
         tell(line)
     if output:
         write(output, found)
-        tell(translator(default())("written to {folder}").format(folder=output))
+        tell(_("written to {folder}").format(folder=output))
+
+
+def _rival(kind: str | None, data: Path, *, prepared: bool) -> "tuple[Baseline | None, list[Record]]":
+    """The baseline, and the training split that it learns from, where there is one."""
+    from danlu.data.corpus.prepared import load
+    from danlu.evaluate.classical.baseline import Baseline
+
+    if not prepared or not kind or kind == "none" or not (data / "train.parquet").is_file():
+        return None, []
+    return Baseline.model_validate(kind), load(data, "train")
 
 
 def _read(file: Path, settings: Sequence[str], named: dict[str, str], *, labelled: bool) -> "list[Record]":
