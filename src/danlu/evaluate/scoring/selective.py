@@ -7,7 +7,6 @@ so what is told is the mean over all orders.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import digamma
 
 from danlu.evaluate.scoring.metric import Floats
 
@@ -51,9 +50,10 @@ class Selective:
     def _area(self, groups: Groups) -> Floats:
         size_RG, wrong_RG, before_RG, errors_RG = groups
         slope_RG = _ratio(wrong_RG, size_RG)
-        # the sum over j = 1 to S of (e + m j) / (b + j), with e errors among the b before and m a record in the group;
-        # that of 1 / (b + j) is a difference of digamma
-        inverse_RG = digamma(before_RG + size_RG + 1) - digamma(before_RG + 1)
+        start, end = before_RG.astype(np.int64), (before_RG + size_RG).astype(np.int64)
+        harmonic = np.r_[0.0, np.cumsum(1 / np.arange(1, end.max() + 1))]
+        # the sum over j = 1 to S of (e + m j) / (b + j), with e errors among the b before and m a record in the group
+        inverse_RG = harmonic[end] - harmonic[start]
         sums_RG = slope_RG * size_RG + (errors_RG - slope_RG * before_RG) * inverse_RG
         area: Floats = sums_RG.sum(1) / size_RG.sum(1)
         return area

@@ -32,6 +32,7 @@ PARTS = 5
 WORDS = 2000
 """Words that are looked at, the commonest first."""
 
+_AT_ONCE = 2000  # texts that are cut into words together
 _RARE = 2  # texts of the test set that a rare word stands in at most
 _VALUES = 50  # a column that nobody named has at most
 _HAN_RUNS = re.compile("[\u3400-\u9fff]{2,}")
@@ -75,7 +76,7 @@ def _all(task: Task, side: Side, records: Sequence[Record], columns: Sequence[st
     yield from _by_value(SCRIPT, [{_script(text)} for text in texts])
     for name in _columns(task, records, columns):
         yield from _by_column(name, [record.get(name) for record in records])
-    words = [_words(text, row) for text, row in zip(texts, units(texts), strict=True)]
+    words = [_words(text, row) for text, row in zip(texts, _units(texts), strict=True)]
     counts = Counter(word for some in words for word in some)
     rare = [sum(counts[word] <= _RARE for word in some) / max(1, len(some)) for some in words]
     yield from _by_number(RARE, np.array(rare))
@@ -158,6 +159,12 @@ def _text(record: Record) -> str:
 def _script(text: str) -> str:
     names = sorted(_SCRIPTS.get(kind, "other") for kind in scripts([text]))
     return " + ".join(dict.fromkeys(names)) or "none"
+
+
+def _units(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The words of each text, of which some are cut at a time, so that memory does not grow with their number."""
+    for start in range(0, len(texts), _AT_ONCE):
+        yield from units(texts[start : start + _AT_ONCE])
 
 
 def _words(text: str, row: Sequence[str]) -> set[str]:
