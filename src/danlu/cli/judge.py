@@ -24,7 +24,6 @@ def command(
     tries: Annotated[int, typer.Option(min=1, max=20, help="requests for one reply where the server is busy")] = 5,
     timeout: Annotated[float, typer.Option(min=1, max=3600, help="seconds that a reply may take")] = 120.0,
     tokens: Annotated[int, typer.Option(min=1, max=100_000, help="tokens of a reply at most")] = 1024,
-    resamples: Annotated[int, typer.Option(help="draws of the bootstrap behind the intervals")] = 1000,
 ) -> None:
     """Let another model judge answers pair by pair, in both orders, and tell how far it agrees with itself."""
     from danlu.data.reading.format import guess
@@ -34,12 +33,10 @@ def command(
     from danlu.evaluate.judging.template import read_judge_template
     from danlu.evaluate.reporting.judged_in_words import judged_in_words
     from danlu.evaluate.reporting.telling import teller
-    from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.language import default, translator
     from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import show
 
-    refuse_resamples(resamples)
     if output:
         refuse_unwritable(output / JUDGED)
     asked = read_judge_template(template or default())
@@ -52,7 +49,7 @@ def command(
     judged = judge(pairs, asked, endpoint, replies, together=together, seen=teller(len(pairs)))
     names = ("A", "B") if second is not None else ("A", translator(default())("the reference"))
     plain = {"first": str(first), "second": str(second) if second else None, "judge": model}
-    plain |= summed_up(pairs, judged, resamples=resamples)
+    plain |= summed_up(pairs, judged)
     for line in judged_in_words(plain, names, default()):
         show(line)
     if output:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import binomtest
 
 from danlu.evaluate.judging.answers import Pair, read_pairs
 from danlu.evaluate.judging.endpoint import Endpoint
@@ -73,7 +74,7 @@ def test_a_judge_by_length_agrees_with_itself_and_prefers_no_place() -> None:
     with answering(longer) as (url, asked):
         judged = judge(PAIRS, PLAIN, Endpoint(url, "m"), Replies(None), together=2)
     assert [each.winner for each in judged] == ["one", "two", "tie", "one"]
-    plain = summed_up(PAIRS, judged, resamples=200)
+    plain = summed_up(PAIRS, judged)
     assert (plain["wins"], plain["ties"], plain["losses"], plain["unclear"]) == (2, 1, 1, 0)
     assert plain["win_rate"]["value"] == pytest.approx(2.5 / 4)
     assert plain["agreement"]["value"] == 1.0
@@ -88,17 +89,20 @@ def test_a_judge_by_length_agrees_with_itself_and_prefers_no_place() -> None:
 def test_a_judge_that_always_takes_the_first_never_agrees_and_all_are_ties() -> None:
     with answering(lambda _said, _number: (200, "1st")) as (url, _):
         judged = judge(PAIRS, PLAIN, Endpoint(url, "m"), Replies(None))
-    plain = summed_up(PAIRS, judged, resamples=200)
+    plain = summed_up(PAIRS, judged)
     assert plain["ties"] == 4
     assert plain["agreement"]["value"] == 0.0
-    assert plain["win_rate"] == {"value": 0.5, "low": 0.5, "high": 0.5}
-    assert plain["first_place"]["value"] == 1.0
+    assert plain["win_rate"]["value"] == 0.5
+    assert plain["win_rate"]["low"] < 0.2  # of four pairs that say nothing
+    assert plain["win_rate"]["high"] > 0.8
+    low, high = binomtest(4, 4).proportion_ci(0.95, "wilson")
+    assert plain["first_place"] == {"value": 1.0, "low": pytest.approx(low), "high": high}
 
 
 def test_a_reply_without_a_verdict_is_counted_and_is_no_agreement() -> None:
     with answering(lambda _said, _number: (200, "I like both very much")) as (url, _):
         judged = judge(PAIRS[:1], PLAIN, Endpoint(url, "m"), Replies(None))
-    plain = summed_up(PAIRS[:1], judged, resamples=200)
+    plain = summed_up(PAIRS[:1], judged)
     assert (plain["unclear"], plain["ties"], plain["agreement"]["value"], plain["first_place"]) == (2, 1, 0.0, None)
 
 
@@ -178,7 +182,7 @@ def test_what_was_said_is_not_asked_again(tmp_path: Path) -> None:
         assert len(asked) == 8
         judge(PAIRS[:1], PLAIN, Endpoint(url, "other"), Replies(file))
         assert len(asked) == 10
-    write_judged(tmp_path / "out", summed_up(PAIRS, first, resamples=200), PAIRS, first)
+    write_judged(tmp_path / "out", summed_up(PAIRS, first), PAIRS, first)
     lines = [json.loads(line) for line in (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()]
     assert [line["winner"] for line in lines] == ["one", "two", "tie", "one"]
 

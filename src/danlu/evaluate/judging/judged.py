@@ -1,7 +1,4 @@
-"""Pairs of answers judged in both orders, since judges prefer a place (Wang et al., 2023; Zheng et al., 2023).
-
-Shapes: N pairs, R draws.
-"""
+"""Pairs of answers judged in both orders, since judges prefer a place (Wang et al., 2023; Zheng et al., 2023)."""
 
 import hashlib
 import json
@@ -14,13 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from danlu.evaluate.judging.answers import Pair
 from danlu.evaluate.judging.endpoint import Endpoint
 from danlu.evaluate.judging.template import LONGEST, JudgeTemplate, Verdict
 from danlu.evaluate.scoring.proportion import share_of
-from danlu.evaluate.scoring.resample import Draws, interval
 from danlu.machine.files import bytes_in_place, write_text
 
 Winner = Literal["one", "two", "tie"]
@@ -121,33 +115,26 @@ def judge(
     return found
 
 
-def summed_up(
-    pairs: Sequence[Pair], judged: Sequence[Judged], *, resamples: int = 1000, seed: int = 0
-) -> dict[str, Any]:
-    """What `judged.json` holds.
+def summed_up(pairs: Sequence[Pair], judged: Sequence[Judged]) -> dict[str, Any]:
+    """What `judged.json` holds, shares with their score intervals (Wilson, 1927) over pairs.
 
-    The win rate counts a tie as half a win; that of the first place is among the replies that name a winner, half
-    where the judge prefers none. Both are resampled pair by pair (Efron, 1979); the agreement of the orders, which is
-    the judge's with itself, has its score interval (Wilson, 1927).
+    The win rate counts a tie as half a win. The agreement of both orders is the judge's with itself. The share of the
+    first place is among the replies that name a winner; both replies of a pair are one observation.
     """
     counts = Counter(each.winner for each in judged)
-    wins_N = np.array([{"one": 1.0, "tie": 0.5, "two": 0.0}[each.winner] for each in judged])
-    places_N2 = np.array([[each.places.count("first"), each.places.count("second")] for each in judged], float)
-    drawn = np.concatenate([times @ np.c_[wins_N, places_N2] for times in Draws(len(judged), resamples, seed)])
-    named = places_N2.sum()
-    with np.errstate(invalid="ignore"):
-        places_R = drawn[:, 1] / (drawn[:, 1] + drawn[:, 2])
-    agreed = sum(each.agrees for each in judged)
+    places = Counter(place for each in judged for place in each.places)
+    named = places["first"] + places["second"]
+    telling = sum(any(place in ("first", "second") for place in each.places) for each in judged)
     texts = [text for pair in pairs for text in asdict(pair).values()]
     return {
         "pairs": len(pairs),
         "wins": counts["one"],
         "ties": counts["tie"],
         "losses": counts["two"],
-        "win_rate": interval(wins_N.mean(), drawn[:, 0] / len(judged)).to_plain(),
-        "agreement": share_of(agreed, len(judged)).to_plain(),
-        "first_place": interval(places_N2[:, 0].sum() / named, places_R).to_plain() if named else None,
-        "unclear": sum(each.places.count(None) for each in judged),
+        "win_rate": share_of(counts["one"] + counts["tie"] / 2, len(judged)).to_plain(),
+        "agreement": share_of(sum(each.agrees for each in judged), len(judged)).to_plain(),
+        "first_place": share_of(telling * places["first"] / named, telling).to_plain() if named else None,
+        "unclear": places[None],
         "cut": sum(len(text) > LONGEST for text in texts),
     }
 

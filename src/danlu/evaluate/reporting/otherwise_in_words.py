@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from danlu.evaluate.perturbing.perturbation import Perturbation
 from danlu.evaluate.reporting.wording import between, in_columns, metric_name, number, signed
 from danlu.evaluate.scoring.fairness import SWAPPED
 from danlu.evaluate.scoring.robustness import UNDER
 from danlu.language import translator
+from danlu.recipe.part import find, kinds
 
 PAIRS = 10  # of terms that are told in a terminal
 
@@ -29,7 +31,7 @@ def change_name(told: dict[str, Any], _: Callable[[str], str]) -> str:
         "punctuation": _("punctuation"),
         "augmented": _("said otherwise"),
     }
-    said = ", ".join(f"{name} {_setting(value)}" for name, value in told["settings"].items())
+    said = ", ".join(f"{name} {_setting(value)}" for name, value in told["settings"].items() if _is_told(told, name))
     kind = str(told["kind"])
     return names.get(kind, kind) + (f" ({said})" if said else "")
 
@@ -37,6 +39,14 @@ def change_name(told: dict[str, Any], _: Callable[[str], str]) -> str:
 def counted(told: dict[str, Any], _: Callable[[str], str]) -> str:
     """How many of the records a change has changed."""
     return _("{changed:,} of {all:,}").format(changed=told["changed"], all=told["records"])
+
+
+def _is_told(told: dict[str, Any], name: str) -> bool:
+    """How much and into what is always told, other settings where somebody has chosen them."""
+    fields = find(Perturbation, told["kind"]).model_fields if told["kind"] in kinds(Perturbation) else {}
+    usual = fields[name].default if name in fields else None
+    given = told["settings"][name]
+    return name in ("share", "to") or given != (list(usual) if isinstance(usual, tuple) else usual)
 
 
 def _setting(value: Any) -> str:
@@ -72,21 +82,22 @@ def nothing_changed(told: dict[str, Any], _: Callable[[str], str]) -> str:
     return said.format(change=change_name(told, _), all=told["records"])
 
 
-def terms_told(swapped: dict[str, Any], _: Callable[[str], str]) -> str:
+def terms_told(swapped: dict[str, Any], _: Callable[[str], str]) -> list[str]:
     """How many records hold a term, and how many answers change with it."""
     if not swapped["asked"]:
-        return _("none of the {all:,} records holds one of the terms as a whole word").format(all=swapped["records"])
+        none = _("none of the {all:,} records holds one of the terms as a whole word")
+        return [none.format(all=swapped["records"])]
     said = _("{some:,} of {all:,} records hold a term; with another one in its place they were asked {asked:,} times")
     told = said.format(some=swapped["with_terms"], all=swapped["records"], asked=swapped["asked"])
     if not swapped["answers_changed"]:
-        return told
+        return [told]
     other = swapped["answers_changed"]
     share = _("{share:.1%} of the answers are other ones then ({low:.1%} – {high:.1%})")
-    return f"{told}; {share.format(share=other['value'], low=other['low'], high=other['high'])}"
+    return [told, share.format(share=other["value"], low=other["low"], high=other["high"])]
 
 
 def _swapped(swapped: dict[str, Any], _: Callable[[str], str]) -> list[str]:
-    lines = [terms_told(swapped, _)]
+    lines = terms_told(swapped, _)
     if not swapped["asked"]:
         return lines
     rows = [[_("group"), _("term"), _("cases"), _("mean score"), _("from the mean of the group"), _("interval (95 %)")]]

@@ -72,7 +72,7 @@ def scored_swapped(
     side = filled(task, truths(task, asked), task.examined(predict(asked), asked), {})
     side.refuse_incomplete()
     answers = _answers(cases, clean, side)
-    told["answers_changed"] = _changed(cases, answers, clean, resamples, seed)
+    told["answers_changed"] = _changed(cases, answers, clean)
     by_group = {group: [place for place, case in enumerate(cases) if case.group == group] for group in groups}
     told["groups"] = {
         group: _group(
@@ -147,21 +147,14 @@ def _is_other(clean: Side, one: Answer, two: Answer) -> bool:
     return one[1] != two[1] if clean.form.of_characters else bool(one[0] != two[0])
 
 
-def _changed(
-    cases: Sequence[Case], answers: Sequence[dict[str, Answer]], clean: Side, resamples: int, seed: int
-) -> dict[str, Any] | None:
-    """The share of swaps after which the answer is another one; draws are of records, whose swaps belong together."""
+def _changed(cases: Sequence[Case], answers: Sequence[dict[str, Answer]], clean: Side) -> dict[str, Any] | None:
+    """The share of swaps after which the answer is another one; all swaps of a record are one observation."""
     if clean.form.of_numbers:
         return None
-    rows = sorted({case.row for case in cases})
-    sums_RK = np.zeros((len(rows), 2))
-    for case, each in zip(cases, answers, strict=True):
-        row = int(np.searchsorted(rows, case.row))
-        for other in case.others:
-            sums_RK[row] += (_is_other(clean, each[case.term], each[other]), 1)
-    drawn = np.concatenate([times @ sums_RK for times in Draws(len(rows), resamples, seed)])
-    value = sums_RK[:, 0].sum() / sums_RK[:, 1].sum()
-    return interval(value, drawn[:, 0] / drawn[:, 1]).to_plain()
+    swaps = [(case, each, other) for case, each in zip(cases, answers, strict=True) for other in case.others]
+    changed = sum(_is_other(clean, each[case.term], each[other]) for case, each, other in swaps)
+    rows = len({case.row for case in cases})
+    return share_of(rows * changed / len(swaps), rows).to_plain()
 
 
 def _group(

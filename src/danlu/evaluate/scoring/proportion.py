@@ -9,8 +9,11 @@ Z = 1.959963984540054
 """The 97.5th percentile of the normal distribution."""
 
 
-def share_of(count: int, total: int) -> Interval:
-    """The share of `count` in `total` with its score interval (Wilson, 1927)."""
+def share_of(count: float, total: int) -> Interval:
+    """The share of `count` in `total` with its score interval (Wilson, 1927).
+
+    Halves and other fractions may be counted too; they vary less than whole ones, so the interval is rather too wide.
+    """
     share = count / total
     middle = (share + Z * Z / (2 * total)) / (1 + Z * Z / total)
     half = Z / (1 + Z * Z / total) * sqrt(share * (1 - share) / total + Z * Z / (4 * total * total))

@@ -37,7 +37,7 @@ def _under(under: list[dict[str, Any]], _: Callable[[str], str]) -> Html:
 
 
 def _swapped(swapped: dict[str, Any], _: Callable[[str], str]) -> Html:
-    told = element("p", terms_told(swapped, _))
+    told = together(*(element("p", line) for line in terms_told(swapped, _)))
     if not swapped["asked"]:
         return figure(_("terms swapped for others of their group"), told)
     rows: list[list[object]] = []
