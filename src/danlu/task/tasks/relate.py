@@ -16,6 +16,7 @@ from danlu.data.labels import in_order, spellings
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import label_in
+from danlu.task.followed import Followed, Outcomes
 from danlu.task.one_label import OneLabel
 from danlu.task.pairs import HEAD, TAIL, around_both, pair_in, with_markers
 from danlu.task.texts import batch_of
@@ -26,7 +27,7 @@ from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
-class Relate(OneLabel):
+class Relate(Followed, OneLabel):
     """Say how the head of a text is related to its tail.
 
     A row that is too long is cut at both ends, never between the entities. Output of a row: log-probabilities (C,).
@@ -116,3 +117,7 @@ class Relate(OneLabel):
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, summed over the rows."""
         return {"label": functional.cross_entropy(said["logits"].float(), batch.targets["label"], reduction="sum")}
+
+    def outcomes(self, said: Mapping[str, Tensor], batch: Batch) -> Outcomes:
+        """The logits of each row."""
+        return Outcomes("one", said["logits"])
