@@ -35,8 +35,8 @@ def auto(family: str) -> str:
 
 
 @torch.no_grad()
-def logits(model: nn.Module, rows: dict[str, Tensor]) -> Tensor:
-    found: Tensor = model(**rows).logits
+def logits(model: PreTrainedModel, rows: dict[str, Tensor]) -> Tensor:
+    found: Tensor = model(**rows, **({"use_cache": False} if model.can_generate() else {})).logits
     return found
 
 

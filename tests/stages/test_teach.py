@@ -28,6 +28,7 @@ def prepared(tmp_path: Path) -> Callable[[str], Path]:
             said = [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "真"}]
             records = [{"messages": [{"role": "user", "content": text}, said[1], *said]} for text in TEXTS]
         folder = tmp_path / f"{kind}-data"
+        folder.mkdir(exist_ok=True)
         save_split(folder, "train", records)
         save_split(folder, "validation", records[:2])
         (folder / "survey.json").write_text("{}")

@@ -21,6 +21,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from danlu.model.attention import NAME
 from danlu.model.heads import unwrapped
+from danlu.model.probe import at_rest
 from danlu.refusal import Refusal
 from danlu.tuning.layers import blocks_of
 
@@ -90,12 +91,8 @@ def watch(model: nn.Module, whose: str, *, attention: bool) -> Inside:
 
 def _tried(inner: PreTrainedModel, family: str, *, attention: bool) -> Inside:
     ids_BT = torch.ones(2, 3, dtype=torch.long, device=inner.device)
-    training = inner.training
-    with torch.no_grad(), seeing(attention=attention) as seen:
-        try:
-            inner.eval().base_model(input_ids=ids_BT)
-        finally:
-            inner.train(training)
+    with torch.no_grad(), at_rest(inner), seeing(attention=attention) as seen:
+        inner.base_model(input_ids=ids_BT)
     layers, width = len(seen.hidden), seen.hidden[-1].shape[-1] if seen.hidden else 0
     shapes = [tuple(value.shape) for value in (*seen.embedded, *seen.hidden)]
     if not layers or shapes != [(2, 3, width)] * (layers + 1):

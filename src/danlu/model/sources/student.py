@@ -21,7 +21,6 @@ from danlu.model.padding import pad_alike, types_alike
 from danlu.model.shape import Shape, shape_of
 from danlu.model.source import Say, Source, borders_alike, refuse_without, unsaid
 from danlu.model.weightless import weightless
-from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -125,7 +124,7 @@ class Student(Source):
     @property
     def _pretrained(self) -> Source:
         """The larger one as it is."""
-        return find(Source, "pretrained").model_validate({"path": self.of, "dropout": self.dropout})
+        return Source.model_validate({"kind": "pretrained", "path": self.of, "dropout": self.dropout})
 
     def _settings(self) -> PreTrainedConfig:
         return settings_in(local_folder(self.of, SETTINGS), self.of)
