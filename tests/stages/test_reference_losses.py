@@ -68,6 +68,17 @@ MASKED_FAMILY: dict[str, dict[str, Any]] = {
     "bert-next_sentence-masked": {"task": {"kind": "next_sentence", "masking": {"units": "words"}}},
     "bert-sentence_order": {"task": {"kind": "sentence_order", "copies": 2}},
     "gpt2-causal_lm-z_loss": {"task": {"kind": "causal_lm", "z_loss": 1e-2}},
+    "pretrained-tag-teacher": {
+        "task": "tag",
+        "model": {"kind": "student", "of": "@pretrained-tag-full", "layers": 1},
+        "teacher": {"bundle": "@pretrained-tag-full", "hidden": 0.5, "attention": 0.1, "embeddings": 0.2},
+        "tokenizer": None,
+    },
+    "bert-classify-teacher": {
+        "task": "classify",
+        "model": SMALL | {"architecture": "bert", "width": 16},
+        "teacher": {"bundle": "@bert-classify-full", "hidden": 0.5, "temperature": 3.0, "labels": 0.5},
+    },
     "gpt2-distil_lm": {
         "task": {"kind": "distil_lm", "top": 20},
         "roles": {"teacher": {"kind": "pretrained", "path": "@llama-causal_lm-full"}},

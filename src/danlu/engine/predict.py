@@ -89,12 +89,16 @@ class Predictor:
         policy: Policy = getattr(self.task, "policy", None) or Policy.model_validate("greedy")
         return policy
 
-    def write(self, records: Iterable[Record], policy: Policy, block: int = WRITTEN) -> Iterator[list[Written]]:
+    def write(
+        self, records: Iterable[Record], policy: Policy, block: int = WRITTEN, *, first: int = 0
+    ) -> Iterator[list[Written]]:
         """What is written after each record, the best first, in order, holding no more than `block` at once.
+
+        `first` is the number of the first record, by which random numbers are drawn.
 
         Raises `Refusal` where the model writes no text, and for a record that leaves no room to write.
         """
-        source, start = iter(records), 0
+        source, start = iter(records), first
         while chunk := list(islice(source, block)):
             with _counted_from(start):
                 encoded = self.prompts(chunk, policy)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from danlu.bundle.manifest import served_by
@@ -52,7 +52,10 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a model is built from, and what learns beside it; building twice gives the same weights."""
+    """What a model is built from, and what learns beside it; building twice gives the same weights.
+
+    - `projections`: parameters by which what a student holds meets what its teacher does; nothing of them is left.
+    """
 
     source: Source
     tuning: Method
@@ -61,6 +64,12 @@ class Prepared:
     rewriters: list[Rewriter]
     seed: int
     learners: Mapping[str, Source] = field(default_factory=dict)
+    projections: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def own(self) -> dict[str, Tensor]:
+        """Parameters that are trained beside those of the networks."""
+        return {**self.task.parameters(), **self.projections}
 
     def base_model(self) -> PreTrainedModel:
         """The model with its first weights, in float32."""
@@ -110,7 +119,7 @@ class Ready:
         prepared, settings = self.prepared, self.settings
 
         def collating(task: Task) -> Collate:
-            return lambda rows, width, rng: task.collate(rows, width, prepared.tokenizer, rng)
+            return lambda rows, width, rng: self.roles.counted(task.collate(rows, width, prepared.tokenizer, rng))
 
         def along(number: int) -> Collate:
             return collating(prepared.task.along(share_done(number, settings, made)))

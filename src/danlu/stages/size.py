@@ -13,7 +13,6 @@ from danlu.stages.trial import RAISED
 from danlu.task.task import Task
 from danlu.train.batches import Batches
 from danlu.train.counts import Work, usual_work
-from danlu.tuning.roles import Roles
 
 NAME = "size.json"
 """How many parameters the model has, how many of them are trained, and operations a token."""
@@ -23,7 +22,7 @@ def work_of(ready: Ready, batches: Batches) -> Work | None:
     """Operations a token, roles included; None for a network that looks at values which it has only when it runs."""
     networks = {name: weightless(network) for name, network in ready.roles.networks.items()}
     try:
-        return usual_work(ready.model, batches, Roles(ready.roles.task, networks).loss)
+        return usual_work(ready.model, batches, ready.roles.over(networks).loss)
     except RAISED:
         return None
 

@@ -18,8 +18,9 @@ from danlu.data.labels import LabelNames
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.entities import Marked
+from danlu.task.followed import Followed, Outcomes
 from danlu.task.inputs import lengths_of, model_inputs
-from danlu.task.task import Output, Prediction, Task, Truth
+from danlu.task.task import Output, Prediction, Truth
 from danlu.text.batching.align import Offsets, Span, label_tokens, spans_of, without_space
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.bio import allowed_steps, best_path, class_names
@@ -32,8 +33,11 @@ Entity = tuple[int, int, str]
 
 PACE = 100.0
 
+UNKNOWN = -101
+"""The class of a token with characters whose truth nobody knows; it never counts."""
 
-class Tagger(Task):
+
+class Tagger(Followed):
     """Marks spans of characters, which do not overlap, with labels.
 
     A text that is split gives windows that share a quarter of their tokens; each token is read where it has the
@@ -155,6 +159,23 @@ class Tagger(Task):
         logits_KC = said["logits"][keep_BT].float()
         return {"tags": nn.functional.cross_entropy(logits_KC, tags_BT[keep_BT], reduction="sum")}
 
+    def outcomes(self, said: Mapping[str, Tensor], batch: Batch) -> Outcomes:
+        """The logits of each token with characters; of a crf what the network says, whatever stands beside it."""
+        return Outcomes("one", said["logits"][_with_characters(batch)])
+
+    def things(self, batch: Batch) -> int:
+        """Tokens with characters."""
+        return int(_with_characters(batch).sum())
+
+    def unlabelled(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
+        """See `Followed.unlabelled`."""
+        encoded = self.encode(records, tokenizer, limit, labelled=False)
+        for item in encoded:
+            assert item.row.offsets is not None
+            start_T, end_T = item.row.offsets.T
+            item.targets["tags"] = np.where(start_T < end_T, np.int32(UNKNOWN), np.int32(-100))
+        return encoded
+
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Log-probabilities (T, C) of each row."""
         log_BTC = torch.log_softmax(said["logits"].float(), -1).cpu().numpy()
@@ -227,6 +248,11 @@ class Tagger(Task):
                     f"({', '.join(self.labels)}); mend the record, or train again with records that have it"
                 )
         return [(start, end, self.labels.index(label)) for start, end, label in marked.spans]
+
+
+def _with_characters(batch: Batch) -> Tensor:
+    tags_BT = batch.targets["tags"]
+    return (tags_BT >= 0) | (tags_BT == UNKNOWN)
 
 
 def _begins(item: Encoded) -> bool:

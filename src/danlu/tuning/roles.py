@@ -4,7 +4,7 @@ A network is asked for each row by itself, without padding and by one core, so t
 row alone: the same bits in whatever batch the row stands, whether they were kept or are asked for again, and after an
 interruption.
 
-Legend: B rows, T tokens, C as the task says.
+Legend: B rows, T tokens, C as the task says, H heads.
 """
 
 import tempfile
@@ -36,8 +36,19 @@ class Roles:
         """The loss of the task, as `Task.loss`, with what the roles say of the batch among its targets."""
         return self.task.loss(model, self.told(batch))
 
+    def counted(self, batch: Batch) -> Batch:
+        """The batch with what counts in the loss, as the task has made it."""
+        return batch
+
+    def over(self, networks: Mapping[str, nn.Module]) -> "Roles":
+        """The same loss with other networks, such as those without weights."""
+        return Roles(self.task, networks)
+
     def told(self, batch: Batch) -> Batch:
-        """The batch with targets `role.name`: (B,), (B, C), or (B, T, C), zero where there is padding."""
+        """The batch with targets `role.name`, zero where there is padding.
+
+        These are (B,), (B, C), (B, T, C), or (B, H, T, T) of pairs of tokens.
+        """
         if not self.networks:
             return batch
         kept_BT = unpadded(batch.inputs)
@@ -82,7 +93,11 @@ class Roles:
     def _asked(self, network: nn.Module, row: Batch) -> dict[str, Tensor]:
         where = row.inputs["input_ids"].device.type
         with on_one_core(), torch.autocast(where, enabled=False):
-            return {name: value.detach() for name, value in self.task.role_says(network, row).items()}
+            return {name: value.detach() for name, value in self.says(network, row).items()}
+
+    def says(self, network: nn.Module, row: Batch) -> dict[str, Tensor]:
+        """What a network says of a row; see `Task.role_says`."""
+        return self.task.role_says(network, row)
 
 
 def begun_roles(task: Task, given: Collection[str]) -> list[str]:
@@ -115,6 +130,17 @@ def _row(batch: Batch, row: int, kept_T: Tensor) -> Batch:
 def _stacked(said: Sequence[Tensor], kept_BT: Tensor) -> Tensor:
     if said[0].dim() < 2:
         return torch.stack(list(said))
+    if said[0].dim() == 3:
+        return _in_pairs(said, kept_BT)
     stacked_BTC = said[0].new_zeros(*kept_BT.shape, *said[0].shape[1:])
     stacked_BTC[kept_BT.to(stacked_BTC.device)] = torch.cat(list(said))
     return stacked_BTC
+
+
+def _in_pairs(said: Sequence[Tensor], kept_BT: Tensor) -> Tensor:
+    rows, width = kept_BT.shape
+    stacked_BHTT = said[0].new_zeros(rows, len(said[0]), width, width)
+    for row, value_HTT in enumerate(said):
+        places_T = kept_BT[row].nonzero()[:, 0].to(value_HTT.device)
+        stacked_BHTT[row][:, places_T[:, None], places_T] = value_HTT
+    return stacked_BHTT

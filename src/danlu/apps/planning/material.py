@@ -17,6 +17,8 @@ from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
 from danlu.model.positions import UNBOUNDED, longest_row
 from danlu.model.source import Source, unsaid
+from danlu.model.sources.pretrained import Pretrained
+from danlu.model.sources.student import Student
 from danlu.refusal import Refusal
 from danlu.stages.kinds.prepare import Prepare
 from danlu.stages.kinds.shards import Shards
@@ -37,6 +39,7 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.train.batches import Batches
 from danlu.train.settings import Training
 from danlu.tuning.roles import Roles
+from danlu.tuning.teacher import TEACHER
 
 USUAL = 2048  # tokens of a row where nothing in the recipe bounds it
 MADE = 4  # batches that are made of samples
@@ -160,6 +163,8 @@ def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
     frozen = {
         name: _outlined(role, prepared, yard, place) for name, role in stage.roles.items() if name not in task.learners
     }
+    if stage.teacher is not None and stage.teacher.speaks:
+        frozen[TEACHER] = _outlined(Pretrained(path=stage.teacher.bundle), prepared, yard, place)
     for name in task.as_begun:
         if name not in frozen:
             frozen[name] = source.outline(task.auto_class, tokenizer, task.config()).requires_grad_(requires_grad=False)
@@ -197,6 +202,11 @@ def _source(source: Source, yard: _Yard, place: Place) -> tuple[Source, Tokenize
     path = source.tokenizer_path() or ""
     before = path[1:].partition(":")[0] if path.startswith("@") else None
     if before in yard.sources and before not in yard.folders:
+        if isinstance(source, Student):
+            raise Refusal(
+                f"model: a student of {path} is made out of what that stage leaves, and it is not done; run the recipe "
+                f"with --only {before} first"
+            )
         return yard.sources[before]
     return source_at(source, place), None
 

@@ -26,6 +26,7 @@ from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.stages.distilling import Teacher, taught
 from danlu.stages.learners import learners_for, leave_learners, with_learners
 from danlu.stages.left import leave
 from danlu.stages.losses import say_losses
@@ -78,6 +79,7 @@ class Train(Stage):
     roles: dict[str, Source] = Field(
         default={}, description="other networks that the loss of the task reads, by the names that the task gives them"
     )
+    teacher: Teacher | None = Field(default=None, description="a bundle of the same task that the model follows")
     tuning: Method = Full()
     train: Training = Training()
     retain: dict[str, Retained] = Field(
@@ -174,9 +176,9 @@ class Train(Stage):
         ready = Ready(
             learnt, validation, prepared, settings, precision, limit, encoded, model, roles, ranks=place.ranks
         )
-        ready = retaining(ready, self.retain, most, place, say)
+        ready = taught(retaining(ready, self.retain, most, place, say), self.teacher, place, say)
         keep_what_is_read(ready, [*validated, *ready.memory.encoded()])
-        try_a_step(ready.batches(), model, roles, self.tuning, place.folder)
+        try_a_step(ready.batches(), model, ready.roles, self.tuning, place.folder)
         return ready
 
     def _begun_with(self, place: Place, say: Say = unsaid) -> tuple[Learnt, Prepared, Training, str]:
@@ -248,7 +250,7 @@ class Train(Stage):
     def _save(self, place: Place, ready: Ready, best: Best) -> None:
         """Put the best weights into a fresh float32 model, so that what was frozen is exactly what it was."""
         prepared, precision, learnt = ready.prepared, ready.precision, ready.learnt
-        model = with_learners(put_in(prepared.tuned_model(), prepared.task.parameters()), prepared)
+        model = with_learners(put_in(prepared.tuned_model(), prepared.own), prepared)
         parameters, state = dict(model.named_parameters()), self.tuning.state(model)
         with torch.no_grad():
             put_into(parameters, best, ready)
@@ -265,6 +267,8 @@ class Train(Stage):
             "best_step": best.step,
             "validation": best.score,
         } | ({"roles": roles} if roles else {})
+        if self.teacher is not None:
+            provenance["teacher"] = self.teacher.to_plain()
         examples = (ready.validation or learnt.records)[:EXAMPLES]
         kept = [prepared.task.kept(record) for record in examples]
         how = {"precision": "float32" if precision == "float16" else precision, "examples": kept}

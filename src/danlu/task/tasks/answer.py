@@ -16,9 +16,10 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.excerpts import AMONG, NOWHERE, Findings, Found, content, findings, point, shares
+from danlu.task.followed import Followed, Outcomes
 from danlu.task.inputs import lengths_of
 from danlu.task.questions import ANSWERS, CONTEXT, QUESTION, piece_in, question_in, right_answers
-from danlu.task.task import Inputs, Output, Prediction, Task, Truth
+from danlu.task.task import Inputs, Output, Prediction, Truth
 from danlu.task.texts import batch_of
 from danlu.text.batching.align import without_space
 from danlu.text.batching.batch import Batch
@@ -29,7 +30,7 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 SIDES = ("start", "end")
 
 
-class Answer(Task):
+class Answer(Followed):
     """Find the piece of a context that answers a question, or say that there is none.
 
     A context that is too long slides under its question, in windows that share a quarter of a row. Output of a row:
@@ -136,6 +137,20 @@ class Answer(Task):
             logits_BT = logits_BT.masked_fill(outside_BT, torch.finfo(logits_BT.dtype).min)
             found[side] = functional.cross_entropy(logits_BT, batch.targets[side], reduction="sum") / len(SIDES)
         return found
+
+    def role_says(self, model: nn.Module, row: Batch) -> dict[str, Tensor]:
+        """The logits of both sides, (T, 1) each."""
+        return {side: logits_1T[0, :, None] for side, logits_1T in self.forward(model, row.inputs).items()}
+
+    def outcomes(self, said: Mapping[str, Tensor], batch: Batch) -> Outcomes:
+        """The logits of the tokens that either side may be, the starts of all rows before the ends."""
+        inside_BT = batch.targets["inside"]
+        sides = [said[side].reshape(inside_BT.shape).masked_fill(~inside_BT, -torch.inf) for side in SIDES]
+        return Outcomes("one", torch.cat(sides))
+
+    def things(self, batch: Batch) -> int:
+        """Two a row."""
+        return len(SIDES) * len(batch.examples)
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Start and end logits (T, 2) of each row."""

@@ -20,8 +20,9 @@ from danlu.model.probe import refuse_looking_ahead
 from danlu.model.shape import Shape
 from danlu.refusal import Refusal
 from danlu.task.choices import ANSWER, CHOICES, QUESTION, Asked, Reading, answer_in, asked_in, reading_of
+from danlu.task.followed import Followed, Outcomes
 from danlu.task.inputs import model_inputs
-from danlu.task.task import Inputs, Output, Prediction, Task, Truth
+from danlu.task.task import Inputs, Output, Prediction, Truth
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.batching.windows import windows_of_pairs
@@ -32,7 +33,7 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 CHUNK = 1024  # positions whose float32 logits are in memory at once
 
 
-class Choose(Task):
+class Choose(Followed):
     """Choose one of the texts that a record offers, for a text and perhaps a question about it.
 
     Each choice is a row. An encoder reads the text beside question and choice, and a head gives the row a number. A
@@ -162,6 +163,15 @@ class Choose(Task):
         """Cross-entropy over the choices of each example, summed."""
         scores_BC = pad_sequence(self._scores(said, batch), batch_first=True, padding_value=float("-inf"))
         return {"label": functional.cross_entropy(scores_BC, batch.targets["label"], reduction="sum")}
+
+    @property
+    def followed(self) -> bool:
+        """Of an encoder; a decoder says how likely it finds each token, and no more."""
+        return self.shape != "decoder"
+
+    def outcomes(self, said: Mapping[str, Tensor], batch: Batch) -> Outcomes:
+        """The numbers of the choices of each example."""
+        return Outcomes("one", pad_sequence(self._scores(said, batch), batch_first=True, padding_value=-torch.inf))
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """The number of each choice (C,) of each example."""

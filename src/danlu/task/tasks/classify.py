@@ -19,6 +19,7 @@ from danlu.refusal import Refusal
 from danlu.task.calibrated import Calibrated, Floats, logarithms
 from danlu.task.columns import label_in
 from danlu.task.contrast import pooled
+from danlu.task.followed import Followed, Outcomes
 from danlu.task.one_label import OneLabel, mean_share
 from danlu.task.task import Inputs, Output
 from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
@@ -30,7 +31,7 @@ HEAVIEST = 1e6
 """What a label weighs at most: float32 holds the sum of a batch, and its gradients."""
 
 
-class Classify(Calibrated, OneLabel):
+class Classify(Followed, Calibrated, OneLabel):
     """Choose one of a fixed set of labels for a text, or for a text and another in `text_pair`.
 
     A text that is split takes the mean probabilities of its windows. Output of a row: log-probabilities (C,).
@@ -164,6 +165,10 @@ class Classify(Calibrated, OneLabel):
             reduction="sum",
         )
         return {"label": loss}
+
+    def outcomes(self, said: Mapping[str, Tensor], batch: Batch) -> Outcomes:
+        """The logits of each row."""
+        return Outcomes("one", self.logits(said))
 
     @property
     def reads(self) -> tuple[str, ...]:

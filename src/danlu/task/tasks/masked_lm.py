@@ -15,10 +15,11 @@ from danlu.data.record import Record
 from danlu.model.heads import cross_entropy_sum
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
+from danlu.task.followed import Followed, Outcomes
 from danlu.task.inputs import model_inputs
 from danlu.task.masking import TOKENS, Masking
 from danlu.task.packing import able_to_pack, document_inputs, packed_rows
-from danlu.task.task import Output, Prediction, Task, Truth
+from danlu.task.task import Output, Prediction, Truth
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import DocumentRows, FlatTokens
@@ -37,7 +38,7 @@ class Blanks:
     read: Callable[[int], str]
 
 
-class MaskedLm(Masking, Task):
+class MaskedLm(Masking, Followed):
     """Hide some tokens and guess them from both sides; at prediction also fill the masks that a text brings along.
 
     What is measured hides single tokens at `share`, whatever units and runs a training hides, so that measures compare.
@@ -155,6 +156,18 @@ class MaskedLm(Masking, Task):
     def losses(self, said: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the hidden tokens, summed."""
         return {"tokens": cross_entropy_sum(said["logits"], batch.targets["tokens"][self.places(batch)])}
+
+    def outcomes(self, said: Mapping[str, Tensor], batch: Batch) -> Outcomes:
+        """The logits of the hidden tokens."""
+        return Outcomes("one", said["logits"])
+
+    def things(self, batch: Batch) -> int:
+        """Hidden tokens."""
+        return int((batch.targets["tokens"] >= 0).sum())
+
+    def unlabelled(self, records: Sequence[Record], tokenizer: Tokenizer, limit: int) -> list[Encoded]:
+        """Rows like all others, for a text is all that is learnt from."""
+        return self.encode(records, tokenizer, limit, labelled=True)
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """A (1 + blanks, 2 * guesses) array of each row, as the class says."""

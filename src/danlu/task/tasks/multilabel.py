@@ -16,6 +16,7 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.calibrated import Calibrated, Floats, logarithms, tempered
 from danlu.task.columns import missing
+from danlu.task.followed import Followed, Outcomes
 from danlu.task.task import Output, Prediction, Truth
 from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
@@ -23,7 +24,7 @@ from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
-class Multilabel(Calibrated):
+class Multilabel(Followed, Calibrated):
     """Choose none, one or several of a fixed set of labels for a text, or for a text and another in `text_pair`.
 
     A text that is split takes of each label the highest probability of its windows. Output of a row: the logarithms of
@@ -102,6 +103,10 @@ class Multilabel(Calibrated):
             said["logits"].float()[keep_BL], labels_BL[keep_BL].float(), reduction="sum"
         )
         return {"labels": loss}
+
+    def outcomes(self, said: Mapping[str, Tensor], batch: Batch) -> Outcomes:
+        """The logits of each row, a label each."""
+        return Outcomes("each", said["logits"])
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """Logarithms of the probabilities (L,) of each row."""

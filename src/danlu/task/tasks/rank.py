@@ -9,13 +9,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import number_in, text_in
 from danlu.task.documents import CANDIDATES, NEGATIVES, POSITIVES, Listed, judged_in, offered_in
+from danlu.task.followed import Followed, Outcomes
 from danlu.task.inputs import model_inputs
-from danlu.task.task import Output, Prediction, Task, Truth
+from danlu.task.task import Output, Prediction, Truth
 from danlu.task.texts import SECOND
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -25,7 +27,7 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 SCORE = "score"
 
 
-class Rank(Task):
+class Rank(Followed):
     """Put documents in order for a query, or say how well one document fits it.
 
     Records are lists, a query with its `positives` and `negatives`, or pairs, a query and a document in `text_pair`
@@ -183,6 +185,17 @@ class Rank(Task):
             return {"relevance": -(shares_BC * log_BC).sum()}
         loss_K = functional.binary_cross_entropy_with_logits(logits_BC[there_BC], truth_BC[there_BC], reduction="sum")
         return {"relevance": loss_K}
+
+    def outcomes(self, said: Mapping[str, Tensor], batch: Batch) -> Outcomes:
+        """The numbers of the documents, among those of a list, or each by itself."""
+        if self.objective != "softmax":
+            return Outcomes("each", said["logits"].reshape(-1, 1))
+        lists = torch.split(said["logits"].float().reshape(-1), batch.targets["documents"].tolist())
+        return Outcomes("one", pad_sequence(list(lists), batch_first=True, padding_value=-torch.inf))
+
+    def things(self, batch: Batch) -> int:
+        """Lists, or documents."""
+        return len(batch.examples) if self.objective == "softmax" else len(batch.inputs["input_ids"])
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """The number of each document (C,) of each example."""

@@ -13,7 +13,8 @@ from torch.nn import functional
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.columns import number_in
-from danlu.task.task import Output, Prediction, Task, Truth
+from danlu.task.followed import Followed, Outcomes
+from danlu.task.task import Output, Prediction, Truth
 from danlu.task.texts import SECOND, batch_of, encoded_texts, in_pairs, with_second
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
@@ -23,7 +24,7 @@ FARTHEST = 1e6
 """Deviations from the mean that a number has at most: its square is a loss in float32."""
 
 
-class Regress(Task):
+class Regress(Followed):
     """Say a number of a text, or of a text and another in `text_pair`.
 
     The model learns (number - mean) / deviation, whatever the unit. A text that is split takes the mean of its windows.
@@ -102,6 +103,10 @@ class Regress(Task):
         number_B = batch.targets["number"]
         keep_B = number_B.isfinite()
         return {"number": functional.mse_loss(said["logits"].float()[keep_B, 0], number_B[keep_B], reduction="sum")}
+
+    def outcomes(self, said: Mapping[str, Tensor], batch: Batch) -> Outcomes:
+        """What is said of each row, in the unit of the data."""
+        return Outcomes("number", self.mean + self._scale() * said["logits"].float(), self._scale())
 
     def outputs(self, said: Mapping[str, Tensor], batch: Batch) -> list[Output]:
         """What the model says of each row, (1,)."""

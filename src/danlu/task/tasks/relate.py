@@ -18,6 +18,7 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.calibrated import Calibrated, Floats, logarithms
 from danlu.task.columns import label_in
+from danlu.task.followed import Followed, Outcomes
 from danlu.task.one_label import OneLabel, mean_share
 from danlu.task.pairs import HEAD, TAIL, around_both, pair_in, with_markers
 from danlu.task.task import Output
@@ -29,7 +30,7 @@ from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
-class Relate(Calibrated, OneLabel):
+class Relate(Followed, Calibrated, OneLabel):
     """Say how the head of a text is related to its tail.
 
     A row that is too long is cut at both ends, never between the entities. Output of a row: log-probabilities (C,).
@@ -123,3 +124,7 @@ class Relate(Calibrated, OneLabel):
     def decisions(self, outputs: Sequence[Output], record: Record, number: int) -> tuple[Floats, NDArray[np.int64]]:
         """See `Calibrated.decisions`; one of each record."""
         return logarithms(mean_share(outputs))[None], np.array([self.number_of(record, number)])
+
+    def outcomes(self, said: Mapping[str, Tensor], batch: Batch) -> Outcomes:
+        """The logits of each row."""
+        return Outcomes("one", said["logits"])
