@@ -24,6 +24,7 @@ PROMISES = {
     "engine": "danlu.engine.engine",
     "method": "danlu.tuning.method",
     "remedy": "danlu.continual.remedy",
+    "target": "danlu.export.target",
     "recorder": "danlu.train.recorder",
     "answer": "danlu.answer.answer",
     "perturbation": "danlu.evaluate.perturbing.perturbation",
