@@ -42,6 +42,14 @@ WORDS = {
     "chat": [["BUNDLE"], [EVIL], ["BUNDLE", EVIL], ["BUNDLE", f"policy.kind={EVIL}"]],
     "serve": [[EVIL], [f"{EVIL}=BUNDLE"], ["BUNDLE", "--keys", EVIL], ["BUNDLE", "--adapter", EVIL]],
     "key": [[f"{EVIL}/x/y", "a"], ["RECIPE", "a"]],
+    "explain": [
+        ["BUNDLE", EVIL],
+        ["BUNDLE", EVIL, "--target", EVIL],
+        ["BUNDLE", EVIL, "--method", EVIL],
+        ["BUNDLE", "DATA", "--records", "1", "--examples", "DATA"],
+        ["BUNDLE", "a", f"{EVIL}=1"],
+        [EVIL, "a"],
+    ],
     "evaluate": [
         ["BUNDLE", "DATA"],
         ["BUNDLE", EVIL],

@@ -33,7 +33,8 @@ def test_the_text_itself_is_nearest_and_influence_is_the_product_of_the_gradient
 
 
 def test_examples_without_a_truth_are_near_but_pull_at_nothing(planted, learnt):
-    found = examples_for(planted, "the river", [{"text": learnt[0]["text"]}, {"text": learnt[1]["text"]}])
+    data = [{"text": learnt[0]["text"]}, {"text": learnt[1]["text"], "label": "green"}]
+    found = examples_for(planted, "the river", data)
     assert [each.influence for each in found] == [None, None]
 
 

@@ -1,16 +1,20 @@
 """What is explained of each task, by bundles of random weights, and what is refused."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_tasks
 import torch
 
-from danlu.bundle.bundle import load
+from danlu.bundle.bundle import Bundle, load
 from danlu.engine.engine import Network
+from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.explain.explain import explain
 from danlu.explain.words import in_order
+from danlu.model.policy import Policy
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -119,6 +123,31 @@ def test_a_number_is_in_the_unit_of_the_data(opened):
     (told,) = explain(bundle, [record], FAST, checked=False)
     assert told.value == pytest.approx(bundle.predict([record])[0]["number"], abs=1e-3)
     assert told.unit == "number"
+
+
+def test_what_an_encoder_decoder_writes_goes_back_to_what_its_encoder_reads():
+    policy = Policy.model_validate({"kind": "greedy", "min_new_tokens": 2})
+    task = tiny_tasks.task_for("translate").model_copy(update={"policy": policy})
+    tokenizer = tiny_tasks.tokenizer_for("translate")
+    model = tiny_tasks.model_for("translate")
+    facts = {"task": task.to_plain(), "engine": {"kind": "torch"}}
+    with Bundle(Path(), facts, task, tokenizer, TorchNetwork(model, 1)) as bundle:
+        record = {"text": task.sample[0]["text"]}
+        ((written,),) = bundle.generate([record], max_new_tokens=3)
+        told = explain(bundle, [record], "integrated_gradients", written=3, checked=False)
+        assert len(told) == len(written.ids) >= 1
+        (prompt,) = task.prompts([record], tokenizer, 64)
+        read = [task.start, *([] if prompt.target_ids is None else prompt.target_ids.tolist())]
+        for each, token in zip(told, written.ids.tolist(), strict=True):
+            source = torch.from_numpy(prompt.row.input_ids)[None].long()
+            with torch.no_grad():
+                logits = model(input_ids=source, decoder_input_ids=torch.tensor([read])).logits[0, -1]
+            log = torch.log_softmax(logits, -1)[token]
+            assert each.value == pytest.approx(float(log - torch.log1p(-log.exp())), abs=1e-3)
+            assert each.gap <= 0.01 or each.unreliable
+            read.append(token)
+        with pytest.raises(Refusal, match="an encoder and a decoder; use another"):
+            explain(bundle, [record], "attention")
 
 
 class AnswersAlone(Network):

@@ -21,7 +21,7 @@ SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".txt", ".parquet", ".gz", ".zip"
 
 def command(
     bundle: Annotated[str, typer.Argument(help="folder of a bundle")],
-    given: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="a text, a record as json, or a file of records")],
+    file: Annotated[str, typer.Argument(metavar="TEXT|FILE", help="a text, a record as json, or a file of records")],
     settings: Annotated[
         list[str] | None,
         typer.Argument(help="of the method: steps=64, layer=3 head=2; others of the file: columns.text=review"),
@@ -33,7 +33,7 @@ def command(
     written: Annotated[int, typer.Option(min=1, max=512, help="tokens that a model writes and that are explained")] = 8,
     records: Annotated[int, typer.Option(min=1, help="of a file, how many are explained")] = 10,
     examples: Annotated[
-        str | None, typer.Option(help="data among which the nearest and most telling are sought")
+        str | None, typer.Option(help="data among whose first 2,000 the nearest and most telling are sought")
     ] = None,
     html: Annotated[Path | None, typer.Option(help="file for a page to look at")] = None,
     svg: Annotated[Path | None, typer.Option(help="file for a picture of the words")] = None,
@@ -53,7 +53,7 @@ def command(
     from danlu.machine.files import refuse_unwritable, write_text
     from danlu.machine.terminal import as_text, console, say
 
-    of_file = os.path.isfile(given) or examples is not None  # noqa: PTH113 - see _items
+    of_file = os.path.isfile(file) or examples is not None  # noqa: PTH113 - see _items
     own, rest = _dealt(method, settings or (), of_file=of_file)
     explainer = _explainer(method, own)
     for path in (html, svg, json_file):
@@ -62,7 +62,8 @@ def command(
     language = default()
     _ = translator(language)
     loaded = load(bundle, "float32", adapter=adapter)
-    items = _items(as_text(given, "TEXT"), loaded.predictor.task, records, rest)
+    items = _items(as_text(file, "TEXT"), loaded.predictor.task, records, rest)
+    left_out, items = len(items) > records, items[:records]
     wanted: dict[str, Any] = {"target": target, "at": at, "written": written, "checked": checked}
     data = _data(examples, rest) if examples else []
     found = explain(loaded, items, explainer, **wanted)
@@ -79,6 +80,13 @@ def command(
     if json_file is not None:
         plain = [told.to_plain() for told in found]
         write_text(json_file, json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
+    if left_out:
+        say(
+            _("{file}: the first {count} records are explained; --records raises that").format(
+                file=file, count=records
+            ),
+            err=True,
+        )
     for path in (html, svg, json_file):
         if path is not None:
             say(_("written to {path}").format(path=path), err=True)
@@ -110,18 +118,15 @@ def _explainer(method: str, settings: Sequence[str]) -> "Explainer":
 
 
 def _items(given: str, task: "Task", most: int, settings: Sequence[str]) -> list[dict[str, Any]]:
-    """The records of a file, of a text or of json."""
+    """The records of a file, one more than `most` where there are more; or the one of a text or of json."""
     from danlu.data.reading.format import guess
     from danlu.data.reading.json_text import parse
-    from danlu.machine.terminal import say
 
     if os.path.isfile(given):  # noqa: PTH113 - a long text is no path, and Path would say so by an error
         found = list(islice(guess(given, settings=settings).read(), most + 1))
-        if len(found) > most:
-            say(f"{given}: the first {most} records are explained; --records raises that", err=True)
         if not found:
             raise Refusal(f"{given}: holds no record, so there is nothing to explain")
-        return found[:most]
+        return found
     if " " not in given and Path(given).suffix.lower() in SUFFIXES:
         raise Refusal(f"{given}: there is no such file")
     if given.lstrip().startswith("{"):
@@ -141,10 +146,6 @@ def _items(given: str, task: "Task", most: int, settings: Sequence[str]) -> list
 def _data(path: str, settings: Sequence[str]) -> list[dict[str, Any]]:
     from danlu.data.corpus.prepared import load as load_prepared
     from danlu.data.reading.format import guess
-    from danlu.machine.terminal import say
 
     records = load_prepared(Path(path), "train") if Path(path).is_dir() else guess(path, settings=settings).read()
-    found = list(islice(records, MOST_EXAMPLES + 1))
-    if len(found) > MOST_EXAMPLES:
-        say(f"{path}: the first {MOST_EXAMPLES:,} records are looked at", err=True)
-    return found[:MOST_EXAMPLES]
+    return list(islice(records, MOST_EXAMPLES))

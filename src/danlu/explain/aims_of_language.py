@@ -26,6 +26,7 @@ from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 TOKENS = "tokens"
+_BEFORE = 24  # characters of what was written that are shown before a token
 
 
 def aims_of_written(inside: Inside, predictor: Predictor, record: Record, wanted: Wanted) -> list[Aim]:
@@ -36,7 +37,8 @@ def aims_of_written(inside: Inside, predictor: Predictor, record: Record, wanted
     task = inside.task
     wanted.refuse_at(task)
     wanted.refuse_target(task, "is explained by what it writes itself")
-    policy = changed(predictor.policy, "greedy", {"max_new_tokens": wanted.written})
+    own = None if predictor.policy.kind == "greedy" else "greedy"  # whose other settings stay
+    policy = changed(predictor.policy, own, {"max_new_tokens": wanted.written})
     (prompt, *_) = predictor.prompts([record], policy)
     (written, *_) = next(predictor.write([record], policy))
     if not len(written.ids):
@@ -50,7 +52,7 @@ def aims_of_written(inside: Inside, predictor: Predictor, record: Record, wanted
         behind = () if two_sides else tuple(map(Token, names[:place]))
         aims.append(
             Aim(
-                target=name,
+                target=_written(inside.tokenizer, written.ids, place, name),
                 unit="log-odds",
                 item=item,
                 texts=texts,
@@ -136,6 +138,12 @@ def _last_alone(batch: Batch) -> Batch:
     last_N = torch.where(tokens_NU >= 0, place_U, -1).max(1).values
     narrowed = torch.where(place_U == last_N[:, None], tokens_NU, -100)
     return replace(batch, targets=batch.targets | {TOKENS: narrowed})
+
+
+def _written(tokenizer: Tokenizer, ids_K: Ids, place: int, name: str) -> str:
+    """A token in brackets behind the end of what was written before it."""
+    before = str(tokenizer.decode(ids_K[:place].tolist()))
+    return f"{before[-_BEFORE:]} [{name}]" if before else name
 
 
 def _shown(tokenizer: Tokenizer, ids_K: Ids, place: int) -> str:

@@ -142,8 +142,8 @@ class Inside:
             handle.remove()
         if not found or found[0].shape[:2] != batch.inputs["input_ids"].shape:
             raise Refusal(
-                "something stands before the tokens of a row of this model, such as the virtual tokens of an adapter; "
-                "explain it with --method occlusion or shap"
+                "what goes into the first layer of this model is no row of the tokens of a text, as in XLNet, or with "
+                "virtual tokens of an adapter; explain it with --method occlusion or shap"
             )
         return found[0]
 

@@ -85,7 +85,11 @@ def _looked_at(inside: Inside, record: Record, number: int) -> tuple[Tensor, Ten
     """The vector of a record, (D,), and its gradient by all that is above the trunk, as one vector."""
     task, labelled = _cut(inside.task), _has_truth(record, inside.task)
     try:
-        (item, *_) = task.encode([record], inside.tokenizer, inside.network.limit, labelled=labelled)
+        try:
+            (item, *_) = task.encode([record], inside.tokenizer, inside.network.limit, labelled=labelled)
+        except Refusal:  # of a label that was not learnt; the text may be near all the same
+            labelled = False
+            (item, *_) = task.encode([record], inside.tokenizer, inside.network.limit, labelled=False)
     except Refusal as refusal:
         raise Refusal(f"record {number + 1:,}: {str(refusal).removeprefix('record 1: ')}") from None
     if len(item.rows) > 1:

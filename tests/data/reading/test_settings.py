@@ -11,7 +11,7 @@ from danlu.data.reading.format import guess, open_records
 from danlu.recipe.read import keyed
 from danlu.refusal import Refusal
 
-TAKING_FILES = ("survey", "labels", "segment", "predict", "evaluate", "init")
+TAKING_FILES = ("survey", "labels", "segment", "predict", "evaluate", "init", "explain")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
