@@ -22,8 +22,8 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
 
 FORWARD = {
-    "answer": "onnx", "choose": "openvino", "classify": "onnx", "embed": "openvino", "masked_lm": "onnx",
-    "multilabel": "openvino", "rank": "onnx", "regress": "openvino", "relate": "onnx", "tag": "openvino",
+    "answer": "openvino", "choose": "openvino", "classify": "onnx", "embed": "openvino", "masked_lm": "onnx",
+    "multilabel": "openvino", "rank": "openvino", "regress": "openvino", "relate": "openvino", "tag": "onnx",
 }  # fmt: skip
 """Tasks that answer from one pass, and the engine by which each is tried; both compute the same graph."""
 

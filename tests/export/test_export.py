@@ -169,7 +169,7 @@ def test_what_is_served_is_what_an_export_answers_in_process(exported: Callable[
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["bfloat16"])
 def test_a_plain_folder_is_opened_by_transformers_and_holds_nothing_of_ours(
     classify: Path, tmp_path: Path, precision: str
 ) -> None:

@@ -1,7 +1,9 @@
 """GGUF: the files of llama.cpp (Gerganov, 2023), weights, settings and vocabulary in one."""
 
+import io
 import re
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -72,7 +74,8 @@ class ToGguf(Target):
         """See `Target.network`; read by transformers, which multiplies the weights out."""
         import transformers
 
-        with opened(place, "cannot be read again", "export to onnx, openvino or safetensors"), quiet():
+        remedy = "export to onnx, openvino or safetensors"
+        with opened(place, "cannot be read again", remedy), quiet(), redirect_stderr(io.StringIO()):  # its bars
             model: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 place.parent, gguf_file=place.name, dtype=torch.float32, local_files_only=True
             )
