@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from scipy.stats import ttest_1samp
 
 from danlu.stages.recipe import read
 
@@ -24,7 +25,7 @@ def benchmark() -> Iterator[ModuleType]:
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
         found = ModuleType("benchmarks")
-        for name in ("shakespeare", "pretraining", "objectives", "domain", "gpu", "timed", "probing"):
+        for name in ("shakespeare", "pretraining", "objectives", "domain", "gpu", "timed", "probing", "distil"):
             setattr(found, name, importlib.import_module(name))
         yield found
     finally:
@@ -104,6 +105,19 @@ def test_a_gain_is_the_mean_over_seeds_and_records_with_an_interval_around_it(be
     assert value == pytest.approx(100 * (with_it.mean() - without.mean()), abs=0.006)
     assert low < value < high
     assert benchmark.domain.gain(without, without) == "+0.00 (+0.00 to +0.00)"
+
+
+def test_a_student_without_a_gain_over_seeds_is_told_so(benchmark: ModuleType) -> None:
+    gains = [0.4, 1.1, 0.9]
+    expected = ttest_1samp(gains, 0.0).confidence_interval(0.95)
+    mean, low, high = benchmark.distil.interval(gains)
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-3)
+    assert mean == pytest.approx(0.8)
+    assert benchmark.distil.verdict(gains).startswith("no gain: +0.80 (-0.")
+    assert benchmark.distil.verdict([0.9, 1.0, 1.1]).startswith("gain +1.00 (+0.7")
+    assert benchmark.distil.verdict([3.0]).startswith("no gain")
+    told = benchmark.distil.told("sst2", 90.0, {benchmark.distil.ALONE: [80.0, 82.0], "with": [81.0, 83.0]})
+    assert "gain +1.00 (+1.00 to +1.00)" in told
 
 
 def test_the_recipes_of_the_plays_say_how_they_are_measured() -> None:

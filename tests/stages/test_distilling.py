@@ -173,14 +173,17 @@ def at(made: Run, folder: Path, said: list[str] | None = None) -> Place:
 
 
 def test_masked_words_are_learnt_of_a_teacher_too(made: Run, tmp_path: Path) -> None:
-    own = {"bundle": bundle(made, "other_task"), "hidden": 0.1, "attention": 0.1}
-    model = {"kind": "student", "of": bundle(made, "other_task"), "layers": 1}
+    own = {"bundle": "@other_task", "hidden": 0.1, "attention": 0.1}
+    model = {"kind": "student", "of": "@other_task", "layers": 1}
     said: list[str] = []
-    found = student(made, tmp_path, own, said, model=model, task="masked_lm", train=TRAIN | {"threads": 1})
+    section = train(model=model, task="masked_lm", teacher=own)
+    ready = Stage.model_validate(section).ready(at(made, tmp_path / "stage", said))
     assert any("rows are drawn anew" in line for line in said)
-    parts = [line for line in read(found / "log.jsonl") if "loss" in line][-1]
-    assert parts["teacher_logits"] > 0
-    assert parts["teacher_hidden"] > 0
+    for batch in next(ready.batches().groups(0, 1, torch.device("cpu"))):
+        found = ready.roles.loss(ready.model, batch)
+        assert batch.counts["teacher_logits"] == batch.counts["tokens"] == int((batch.targets["tokens"] >= 0).sum())
+        assert min(float(found[name].detach()) for name in ("teacher_logits", "teacher_hidden")) > 0
+        assert found["teacher_logits"].requires_grad
 
 
 @pytest.mark.parametrize(
