@@ -296,26 +296,3 @@ def test_scores_that_do_not_say_their_form_are_compared_by_that_of_their_task(tm
     file.write_text(json.dumps(scores | {"task": "tag"}), encoding="utf-8")
     with pytest.raises(Refusal, match=r"hold answers of other forms \(spans, label\)"):
         compare(tmp_path / "old", tmp_path / "new")
-
-
-def test_records_are_asked_under_changes_and_with_terms_swapped(run, tmp_path):
-    terms = tmp_path / "terms.yaml"
-    terms.write_text("things: [本书, 本册]  # as jieba cuts them\n")
-    by = {"kind": "masked_lm", "path": "@pretrain", "words": "character"}
-    section = {"bundle": "@finetune", "data": "@clean", "swap": str(terms), "resamples": 100}
-    section["under"] = [{"kind": "homophones", "words": "character"}, {"kind": "augmented", "by": by}, "case"]
-    stage, said = Evaluate.model_validate(section), []
-    assert Evaluate.model_validate(stage.to_plain()) == stage
-    assert stage.inputs() == [str(terms)]
-    assert Evaluate.model_validate(section | {"swap": "zh"}).inputs() == []
-    stage.run(place(run, tmp_path / "out", said, "zh"))
-    scores = read_scores(tmp_path / "out")
-    assert [told["kind"] for told in scores["under"]] == ["homophones", "augmented", "case"]
-    assert [told["changed"] > 40 for told in scores["under"]] == [True, True, False]
-    for told in scores["under"][:2]:
-        gap = told["metrics"]["accuracy"]["value"] - scores["metrics"]["accuracy"]["value"]
-        assert told["difference"]["accuracy"]["value"] == pytest.approx(gap)
-    assert scores["swapped"]["with_terms"] == scores["swapped"]["asked"] > 0
-    assert any("同音字" in line for line in said)
-    with pytest.raises(Refusal, match="there is no such file"):
-        Evaluate.model_validate(section | {"swap": "no.yaml"}).run(place(run, tmp_path / "no"))
