@@ -14,7 +14,7 @@ from danlu.data.reading.subjects import Layout, Question, Subject
 from danlu.evaluate.scoring.compare import compare
 from danlu.evaluate.scoring.examine import write
 from danlu.prompt.benchmark import take_benchmark
-from danlu.prompt.scorer import scorer
+from danlu.prompt.scorer import Scorer, scorer
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
@@ -56,6 +56,12 @@ def network() -> tuple[PreTrainedModel, Tokenizer]:
     return LlamaForCausalLM(config).eval(), tokenizer
 
 
+@pytest.fixture(scope="module")
+def opened(network) -> Scorer:
+    model, tokenizer = network
+    return scorer(copy.deepcopy(model), tokenizer)
+
+
 def written(each: Question, layout: str, by: str) -> str:
     text = ("题目：" if layout == "cmmlu" else "") + each.text + "\n"
     if by == "letter":
@@ -88,11 +94,8 @@ def by_a_loop(model: PreTrainedModel, tokenizer: Tokenizer, asked: Subject, by: 
     return found
 
 
-@pytest.mark.parametrize(
-    ("layout", "by"),
-    [("mmlu", "letter"), ("ceval", "letter"), ("cmmlu", "letter"), ("mmlu", "text"), ("cmmlu", "text")],
-)
-def test_shares_are_those_of_a_loop_without_a_shared_prefix(network, layout: Layout, by) -> None:
+@pytest.mark.parametrize(("layout", "by"), [("mmlu", "letter"), ("ceval", "text"), ("cmmlu", "letter")])
+def test_shares_are_those_of_a_loop_without_a_shared_prefix(network, opened, layout: Layout, by) -> None:
     model, tokenizer = network
     asked = subject(layout, 3, 1)
     right = by_a_loop(model, tokenizer, asked, by)
@@ -102,7 +105,7 @@ def test_shares_are_those_of_a_loop_without_a_shared_prefix(network, layout: Lay
     ]
     asked = replace(asked, questions=tuple(wrong))  # so that all of them are told, as errors
     divide_by = "nothing" if by == "letter" else "characters"
-    taken = take_benchmark(scorer(copy.deepcopy(model), tokenizer), [asked], by=by, divide_by=divide_by)
+    taken = take_benchmark(opened, [asked], by=by, divide_by=divide_by)
     assert [answer["answer"] for answer in taken.found.answers()] == [int(np.argmax(shares)) for shares in right]
     assert [answer["gold"] for answer in taken.found.answers()] == [each.answer for each in wrong]
     told = {error["record"]["text"]: error["prediction"]["scores"] for error in taken.found.errors}
@@ -110,10 +113,9 @@ def test_shares_are_those_of_a_loop_without_a_shared_prefix(network, layout: Lay
         assert told[each.text] == pytest.approx(shares, abs=1e-5)
 
 
-def test_macro_weighs_subjects_alike_and_micro_questions(network, tmp_path: Path) -> None:
-    model, tokenizer = network
+def test_macro_weighs_subjects_alike_and_micro_questions(opened, tmp_path: Path) -> None:
     few, many = subject("mmlu", 2, 1), Subject("other", "mmlu", questions(5, 7), ())
-    taken = take_benchmark(scorer(copy.deepcopy(model), tokenizer), [few, many])
+    taken = take_benchmark(opened, [few, many])
     plain = taken.to_plain()
     right = [told["right"] for told in plain["subjects"].values()]
     assert plain["micro"]["value"] == pytest.approx(sum(right) / 7)
@@ -127,31 +129,31 @@ def test_macro_weighs_subjects_alike_and_micro_questions(network, tmp_path: Path
     assert compared.metrics[0].difference.value == 0
 
 
-def test_examples_that_the_model_has_no_room_for_are_left_out(network) -> None:
-    model, tokenizer = network
-    short = copy.deepcopy(model)
-    short.config.max_position_embeddings = 300
-    asked = subject("mmlu", 3, 9)
-    taken = take_benchmark(scorer(short, tokenizer), [asked])
-    assert taken.fewer == 3
-    short.config.max_position_embeddings = 20
+def test_examples_that_the_model_has_no_room_for_are_left_out(opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "limit", 300)
+    asked = subject("mmlu", 1, 9)
+    taken = take_benchmark(opened, [asked])
+    assert taken.fewer == 1
+    monkeypatch.setattr(opened, "limit", 20)
     with pytest.raises(Refusal, match=r"law\.csv, line 1: the question alone has more than the 20 tokens"):
-        take_benchmark(scorer(short, tokenizer), [asked])
+        take_benchmark(opened, [asked])
 
 
-def test_an_empty_choice_has_a_letter_and_no_likelihood(network) -> None:
-    model, tokenizer = network
+def test_an_empty_choice_has_a_letter_and_no_likelihood(opened) -> None:
     asked = Subject("law", "mmlu", (Question("who?", ("a", "", "c", "d"), 0, "law.csv, line 4"),), ())
-    assert take_benchmark(scorer(copy.deepcopy(model), tokenizer), [asked]).to_plain()["questions"] == 1
+    assert take_benchmark(opened, [asked]).to_plain()["questions"] == 1
     with pytest.raises(Refusal, match=r"law\.csv, line 4: choice B is empty, .* --by letter"):
-        take_benchmark(scorer(copy.deepcopy(model), tokenizer), [asked], by="text")
+        take_benchmark(opened, [asked], by="text")
 
 
-def test_questions_are_read_as_the_training_data_were(network) -> None:
+def test_questions_are_read_as_the_training_data_were(opened, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("opencc")
-    model, tokenizer = network
-    plain = Subject("law", "ceval", (Question("法院很好", ("法院", "律师", "好", "院"), 0, "x"),), ())
-    other = Subject("law", "ceval", (Question("法院很好", ("法院", "律師", "好", "院"), 0, "x"),), ())
-    rewriting = scorer(copy.deepcopy(model), tokenizer, [Chinese()])
-    one, two = (take_benchmark(rewriting, [each], by="text", divide_by="tokens") for each in (plain, other))
-    assert [each["answer"] for each in one.found.answers()] == [each["answer"] for each in two.found.answers()]
+    asked = Subject("law", "ceval", (Question("律師很好", ("法院", "律師", "好", "院"), 0, "x"),), ())
+    monkeypatch.setattr(opened, "rewriters", [Chinese()])
+    read, scored = [], opened.scored
+    monkeypatch.setattr(opened, "scored", lambda prompts, chat: read.extend(prompts) or scored(prompts, chat))
+    take_benchmark(opened, [asked], by="text")
+    take_benchmark(opened, [asked])
+    assert [each.words for each in read] == [("法院", "律师", "好", "院"), ("A", "B", "C", "D")]
+    assert all("律师很好" in each.before for each in read)
+    assert "B. 律师\n" in read[1].before

@@ -255,26 +255,3 @@ def test_slices_and_other_texts_are_asked_for_in_a_terminal_and_in_a_recipe(run,
     again = Evaluate(bundle="@finetune", data="@clean", outside="@clean:test", slices="none", resamples=100)
     with pytest.raises(Refusal, match="outside: all of its 80 texts stand in the test set too"):
         again.run(place(run, tmp_path / "again"))
-
-
-def test_records_are_asked_under_changes_and_with_terms_swapped(run, tmp_path):
-    terms = tmp_path / "terms.yaml"
-    terms.write_text("things: [本书, 本册]  # as jieba cuts them\n")
-    by = {"kind": "masked_lm", "path": "@pretrain", "words": "character"}
-    section = {"bundle": "@finetune", "data": "@clean", "swap": str(terms), "resamples": 100}
-    section["under"] = [{"kind": "homophones", "words": "character"}, {"kind": "augmented", "by": by}, "case"]
-    stage, said = Evaluate.model_validate(section), []
-    assert Evaluate.model_validate(stage.to_plain()) == stage
-    assert stage.inputs() == [str(terms)]
-    assert Evaluate.model_validate(section | {"swap": "zh"}).inputs() == []
-    stage.run(place(run, tmp_path / "out", said, "zh"))
-    scores = read_scores(tmp_path / "out")
-    assert [told["kind"] for told in scores["under"]] == ["homophones", "augmented", "case"]
-    assert [told["changed"] > 40 for told in scores["under"]] == [True, True, False]
-    for told in scores["under"][:2]:
-        gap = told["metrics"]["accuracy"]["value"] - scores["metrics"]["accuracy"]["value"]
-        assert told["difference"]["accuracy"]["value"] == pytest.approx(gap)
-    assert scores["swapped"]["with_terms"] == scores["swapped"]["asked"] > 0
-    assert any("同音字" in line for line in said)
-    with pytest.raises(Refusal, match="there is no such file"):
-        Evaluate.model_validate(section | {"swap": "no.yaml"}).run(place(run, tmp_path / "no"))

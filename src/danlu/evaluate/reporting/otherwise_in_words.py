@@ -43,8 +43,8 @@ def counted(told: dict[str, Any], _: Callable[[str], str]) -> str:
 
 def _is_told(told: dict[str, Any], name: str) -> bool:
     """How much and into what is always told, other settings where somebody has chosen them."""
-    kind = find(Perturbation, told["kind"]) if told["kind"] in kinds(Perturbation) else None  # type: ignore[type-abstract]
-    fields = kind.model_fields if kind is not None else {}
+    known = told["kind"] in kinds(Perturbation)
+    fields = find(Perturbation, told["kind"]).model_fields if known else {}  # type: ignore[type-abstract]
     usual = fields[name].default if name in fields else None
     given = told["settings"][name]
     return name in ("share", "to") or given != (list(usual) if isinstance(usual, tuple) else usual)
