@@ -35,6 +35,8 @@ COMMANDS = {
     "key": "Make a key for those who may ask a server.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
     "prompt": "Classify by a prompt without training, show what the model saw, and score it.",
+    "compress": "Make a bundle smaller or faster: the best of many ways that holds a floor of quality.",
+    "prune": "Take neurons, layers, heads or words out of a bundle.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",
     "verify": "Check that a bundle is whole and answers as it did when it was saved.",

@@ -34,6 +34,7 @@ def scatter(
     if not shown:
         return None
     heights = [y for dot in shown for y in (dot.low, dot.y, dot.high) if y is not None and isfinite(y)]
+    heights += [y for _, y in line if isfinite(y)]
     y_ticks = ticks(min(heights), max(heights))
     up = Scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
     x_ticks = _powers([dot.x for dot in shown]) if log else ticks(min(d.x for d in shown), max(d.x for d in shown))
