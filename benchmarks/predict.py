@@ -1,4 +1,4 @@
-"""danlu beside transformers.pipeline and ONNX Runtime: from real sentences to labels, with one trained MiniLM.
+"""danlu and its engines beside transformers.pipeline, ONNX Runtime and OpenVINO: from real sentences to labels, MiniLM.
 
 Each measurement is a fresh process, the engines take turns, and tokenizing is part of the work. Every engine
 runs in the setting that serves it better. Prints a markdown table.
@@ -20,8 +20,15 @@ ENGINES = {
     "pipeline-32-bfloat16": "transformers.pipeline, bfloat16, batch 32",
     "onnx-float32": "ONNX Runtime, float32, fused, sorted, batch 32",
     "onnx-int8": "ONNX Runtime, int8 dynamic, fused, sorted, batch 32",
+    "openvino-bfloat16": "OpenVINO, bfloat16 where the processor has it, sorted, batch 32",
+    "openvino-int8": "OpenVINO, int8 by NNCF, sorted, batch 32",
     "danlu-float32": "danlu, float32",
     "danlu-bfloat16": "danlu, bfloat16",
+    "danlu-onnx-float32": "danlu, engine onnx, float32",
+    "danlu-onnx-int8-dynamic": "danlu, engine onnx, int8 dynamic",
+    "danlu-onnx-int8-static": "danlu, engine onnx, int8 static",
+    "danlu-openvino-float32": "danlu, engine openvino, float32",
+    "danlu-openvino-int8-static": "danlu, engine openvino, int8 static",
 }
 REFERENCE = "danlu-float32"
 SENTENCES = 1024  # at most

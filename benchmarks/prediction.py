@@ -20,6 +20,7 @@ import torch
 import measuring
 import texts
 from danlu.machine.device import cores
+from exporting import EXPORTS, PEERS, export_all, openvino_labeller
 from training import LONGEST
 
 Labeller = Callable[[Sequence[str]], list[str]]
@@ -28,11 +29,11 @@ BATCH = 32
 EXPORTED = {"onnx-float32": "float32.onnx", "onnx-int8": "int8.onnx"}
 
 
-def danlu_engine(job: dict[str, Any], precision: str) -> list[Labeller]:
+def danlu_engine(job: dict[str, Any], precision: str | None, folder: str | None = None) -> list[Labeller]:
     """Danlu's own path, which sorts, batches and shares out the work by itself."""
     import danlu
 
-    bundle = danlu.load(job["bundle"], precision)
+    bundle = danlu.load(folder or job["bundle"], precision)
     return [lambda items: [*map(bundle.task.form.value, bundle.predict(list(items)))]]
 
 
@@ -137,7 +138,7 @@ def export(job: dict[str, Any]) -> dict[str, Any]:
         weight_type=QuantType.QInt8,
         extra_options={"DefaultTensorType": TensorProto.FLOAT},  # shapes behind fused operations are not inferred
     )
-    return {"fused": fused.get_fused_operator_statistics()}
+    return {"fused": fused.get_fused_operator_statistics(), **export_all(job)}
 
 
 ENGINES: dict[str, Callable[[dict[str, Any]], list[Labeller]]] = {
@@ -148,6 +149,8 @@ ENGINES: dict[str, Callable[[dict[str, Any]], list[Labeller]]] = {
     "onnx-int8": lambda job: onnx_engine(job, EXPORTED["onnx-int8"]),
     "danlu-float32": lambda job: danlu_engine(job, "float32"),
     "danlu-bfloat16": lambda job: danlu_engine(job, "bfloat16"),
+    **{each: lambda job, each=each: [openvino_labeller(job, each)] for each in PEERS},
+    **{each: lambda job, each=each: danlu_engine(job, None, f"{job['onnx']}/{each}") for each in EXPORTS},
 }
 
 

@@ -256,11 +256,21 @@ def open_folder(
         for name in facts.get("adapters", {}):
             refuse_name(name)
         base, asked = asked_for(facts, BASE, folder), asked_for(facts, serves, folder)
+        _refuse_other_precision(folder, facts["engine"], precision)
         chosen = {} if precision is None else {"precision": precision}
         engine = manifest.part(Engine, facts["engine"] | chosen, where, "engine")  # type: ignore[type-abstract]
     tokenizer = open_tokenizer(folder, str(folder))
     network = engine.open(folder, base.task, tokenizer, threads)
     return Bundle(folder, facts, asked.task, tokenizer, network, asked.rewriters, serves)
+
+
+def _refuse_other_precision(folder: Path, engine: dict[str, Any], precision: str | None) -> None:
+    """Refuse to compute an exported graph in another precision than the one that its weights have."""
+    if precision not in (None, engine.get("precision")) and engine.get("kind") != "torch":
+        raise Refusal(
+            f"{folder}: was exported for the engine {engine.get('kind')} in {engine.get('precision')}, and computes in "
+            "nothing else; leave the precision out, or export the original again"
+        )
 
 
 def _records(items: Iterable[str | Record]) -> Iterator[Record]:

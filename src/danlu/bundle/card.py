@@ -25,7 +25,7 @@ def write(name: str, facts: dict[str, Any], task: Task, language: str) -> str:
         _("A model trained with danlu, for the task `{task}`.").format(task=task.kind),
         _what(facts, task, language),
         _scores(provenance, language),
-        _loading(task, facts.get("serves"), language),
+        _loading(task, facts.get("serves"), language, exported=facts["engine"]["kind"] != "torch"),
         _limits(language),
         f"## {_('Licence')}\n\n" + _("Not stated yet: say here, and under `license:` above, how others may use it."),
     ]
@@ -48,9 +48,9 @@ def _what(facts: dict[str, Any], task: Task, language: str) -> str:
         counts = ", ".join(f"{split} {count:,}" for split, count in records.items())
         lines.append(f"- {_('Records')}: {counts}")
     lines.append(f"- {_('Longest text')}: " + _("{count} tokens").format(count=task.max_length or facts["max_length"]))
-    lines.append(
-        f"- {_('Weights')}: float32; " + _("predicts in {precision}").format(precision=facts["engine"]["precision"])
-    )
+    engine = facts["engine"]
+    told = "float32; " + _("predicts in {precision}").format(precision=engine["precision"])
+    lines.append(f"- {_('Weights')}: " + (told if engine["kind"] == "torch" else f"{engine['kind']}, {engine['precision']}"))
     validation = facts["provenance"].get("validation")
     if isinstance(validation, float):
         name = _("{metric} on the validation records").format(metric=task.metrics[0])
@@ -73,8 +73,8 @@ def _scores(provenance: dict[str, Any], language: str) -> str:
     return f"## {_('Scores')}\n\n" + "\n".join(rows)
 
 
-def _loading(task: Task, served_by: str | None, language: str) -> str:
-    """How to open it; where an adapter serves, transformers alone opens the base."""
+def _loading(task: Task, served_by: str | None, language: str, *, exported: bool) -> str:
+    """How to open it; where an adapter serves, transformers alone opens the base, and of an export nothing."""
     _ = translator(language)
     alone = _("With transformers alone:")
     if served_by:
@@ -83,13 +83,9 @@ def _loading(task: Task, served_by: str | None, language: str) -> str:
     plain += f'model = {task.auto_class}.from_pretrained("path/to/bundle")\n'
     plain += 'tokenizer = AutoTokenizer.from_pretrained("path/to/bundle")'
     ours = 'import danlu\n\nprint(danlu.load("path/to/bundle").predict(["..."]))'
-    return (
-        f"## {_('How to load it')}\n\n"
-        + _("With danlu, which checks every file and replays the golden outputs with `danlu verify`:")
-        + f"\n\n```python\n{ours}\n```\n\n"
-        + alone
-        + f"\n\n```python\n{plain}\n```"
-    )
+    checked = _("With danlu, which checks every file and replays the golden outputs with `danlu verify`:")
+    told = f"## {_('How to load it')}\n\n{checked}\n\n```python\n{ours}\n```"
+    return told if exported else f"{told}\n\n{alone}\n\n```python\n{plain}\n```"
 
 
 def _limits(language: str) -> str:

@@ -25,6 +25,7 @@ PROMISES = {
     "method": "danlu.tuning.method",
     "pruning": "danlu.compress.pruning",
     "remedy": "danlu.continual.remedy",
+    "target": "danlu.export.target",
     "recorder": "danlu.train.recorder",
     "answer": "danlu.answer.answer",
     "metric": "danlu.evaluate.scoring.metric",

@@ -42,6 +42,7 @@ COMMANDS = {
     "verify": "Check that a bundle is whole and answers as it did when it was saved.",
     "adapt": "Add to a bundle what a training has added to its base, under a name.",
     "merge": "Make adapters of a bundle into one, or fold one into the weights of its base.",
+    "export": "Write a bundle for ONNX Runtime, OpenVINO, llama.cpp or transformers, and compare the two.",
     "sign": "Sign a bundle with a private key, or make a pair of keys.",
     "list": "Show the parts that recipes are made of, with their keys and defaults.",
     "schema": "Print the JSON Schema of recipes, for editors.",

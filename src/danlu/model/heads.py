@@ -52,6 +52,16 @@ def kept_output(model: nn.Module, inputs: Mapping[str, Any], keep_BT: Tensor, na
     return (logits[0, : int(keep_BT.sum())] if kept else logits[keep_BT]), given
 
 
+def places_wanted() -> Tensor | None:
+    """The positions (B, T) at which alone the calling thread wants logits, for a model that keeps them by itself.
+
+    Its logits are then those of these positions as one row, (1, K, V), as if its trunk had kept them.
+    """
+    keep_BT: Tensor | None = getattr(_asked, "keep_BT", None)
+    _asked.keep_BT = None
+    return keep_BT
+
+
 _asked = threading.local()
 """The positions that the calling thread wants to keep; None once they are kept."""
 _watching = threading.Lock()

@@ -33,12 +33,12 @@ def reader_for(model: nn.Module, padding: int) -> Callable[[], Reader]:
     if Carried.serves(model):
         made = [partial(Carried, model, padding)]
     for make in made:
-        if _is_right(model, make(), Whole(model, padding), config.vocab_size):
+        if reads_right(model, make(), Whole(model, padding), config.vocab_size):
             return make
     return partial(Whole, model, padding)
 
 
-def _is_right(model: nn.Module, tried: Reader, right: Reader, vocabulary: int) -> bool:
+def reads_right(model: nn.Module, tried: Reader, right: Reader, vocabulary: int) -> bool:
     """Whether a row has the logits that it has when read as a whole: beside another one, alone, and in its place."""
     two_sided = unwrapped(model).config.is_encoder_decoder
     ids = [number * 7919 % vocabulary for number in range(1, 40)]

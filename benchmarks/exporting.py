@@ -1,0 +1,106 @@
+"""A trained bundle in all the forms that the engines of `prediction.py` compute, and the peers among these engines.
+
+The float32 graph that danlu exports is what OpenVINO is given as well; its int8 is learnt of training texts by NNCF.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import texts
+from danlu.export.export import export
+from danlu.export.target import Target
+from danlu.machine.device import cores
+from training import LONGEST
+
+EXPORTS = {
+    "danlu-onnx-float32": ("onnx", "float32"),
+    "danlu-onnx-int8-dynamic": ("onnx", "int8_dynamic"),
+    "danlu-onnx-int8-static": ("onnx", "int8_static"),
+    "danlu-openvino-float32": ("openvino", "float32"),
+    "danlu-openvino-int8-static": ("openvino", "int8_static"),
+}
+"""Engines of danlu, each with its target and its precision."""
+
+PEERS = {"openvino-bfloat16": "openvino.xml", "openvino-int8": "openvino-int8.xml"}
+"""Engines of OpenVINO by itself, and their files."""
+
+SHOWN = 256  # training texts of which scales are learnt
+BATCH = 32
+
+
+def export_all(job: dict[str, Any]) -> dict[str, Any]:
+    """Export the bundle to all targets; how many answers each agrees with, and the graphs of the peers."""
+    folder = Path(job["onnx"])
+    shown = [{"text": record["text"]} for record in texts.read(Path(job["texts"]) / "train.jsonl")[:SHOWN]]
+    found = {}
+    for engine, (target, precision) in EXPORTS.items():
+        chosen = Target.model_validate({"kind": target, "precision": precision})
+        made = export(job["bundle"], folder / engine, chosen, records=shown)
+        found[engine] = {"agreeing": made.agreeing, "asked": made.asked, "bytes": made.after}
+    _peers(job, folder, [record["text"] for record in shown])
+    return found
+
+
+def _peers(job: dict[str, Any], folder: Path, shown: Sequence[str]) -> None:
+    import nncf
+    import openvino
+    import transformers
+
+    graph = openvino.Core().read_model(str(folder / "plain.onnx"))
+    openvino.save_model(graph, str(folder / PEERS["openvino-bfloat16"]), compress_to_fp16=False)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(job["bundle"])
+    feeds = [
+        {name: np.array([value]) for name, value in tokenizer(text, truncation=True, max_length=LONGEST).items()}
+        for text in shown
+    ]
+    wanted = {port.any_name for port in graph.inputs}
+    learnt = nncf.Dataset([{name: feed[name] for name in wanted} for feed in feeds])
+    small = nncf.quantize(graph, learnt, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(feeds))
+    openvino.save_model(small, str(folder / PEERS["openvino-int8"]), compress_to_fp16=False)
+
+
+def openvino_labeller(job: dict[str, Any], engine: str) -> Any:
+    """OpenVINO as its documentation has it for throughput: longest first in batches of 32, a request for each stream.
+
+    Where the processor has no bfloat16 products, OpenVINO computes float32 whatever it is asked for.
+    """
+    import openvino
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(job["bundle"])
+    names = transformers.AutoConfig.from_pretrained(job["bundle"]).id2label
+    settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_NUM_THREADS": str(cores())}
+    settings["INFERENCE_PRECISION_HINT"] = "bf16" if engine == "openvino-bfloat16" else "f32"
+    core = openvino.Core()
+    if settings["INFERENCE_PRECISION_HINT"] == "bf16" and "BF16" not in core.get_property(
+        "CPU", "OPTIMIZATION_CAPABILITIES"
+    ):
+        settings["INFERENCE_PRECISION_HINT"] = "f32"
+    compiled = core.compile_model(str(Path(job["onnx"]) / PEERS[engine]), "CPU", settings)
+
+    def label(items: Sequence[str]) -> list[str]:
+        rows = tokenizer(list(items), truncation=True, max_length=LONGEST)["input_ids"]
+        order = sorted(range(len(rows)), key=lambda row: -len(rows[row]))
+        labels = [""] * len(rows)
+        queue = openvino.AsyncInferQueue(compiled)
+
+        def take(request: Any, batch: list[int]) -> None:
+            for row, best in zip(batch, request.get_output_tensor(0).data.argmax(-1), strict=True):
+                labels[row] = names[int(best)]
+
+        queue.set_callback(take)
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            ids = np.zeros((len(batch), len(rows[batch[0]])), np.int64)
+            mask = np.zeros_like(ids)
+            for place, row in enumerate(batch):
+                ids[place, : len(rows[row])] = rows[row]
+                mask[place, : len(rows[row])] = 1
+            queue.start_async({"input_ids": ids, "attention_mask": mask}, batch)
+        queue.wait_all()
+        return labels
+
+    return label

@@ -1,0 +1,78 @@
+"""OpenVINO: a graph that was exported, one stream a core (Intel, 2018)."""
+
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from pydantic import Field
+
+from danlu.engine.engine import Engine
+from danlu.engine.graph import Run
+from danlu.engine.graph_network import AGAIN, GraphNetwork, Precision, tried
+from danlu.machine.door import file_inside, opened
+from danlu.machine.extra import needed
+from danlu.refusal import Refusal
+from danlu.task.task import Task
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+GRAPH, WEIGHTS = "openvino.xml", "openvino.weights"
+"""Weights are called so, and not `.bin`, which is how pickles are called."""
+
+
+class Openvino(Engine):
+    """A graph in `openvino.xml`, by OpenVINO on the cores of this machine."""
+
+    precision: Precision = "float32"
+    limit: int = Field(gt=0, description="the longest row that the graph takes, in tokens")
+
+    def open(self, folder: Path, task: Task, tokenizer: Tokenizer, threads: int | None) -> GraphNetwork:
+        """See `Engine.open`."""
+        library = needed("openvino", "openvino", f"{folder}: the engine openvino")
+        graph, weights = file_inside(folder, GRAPH), file_inside(folder, WEIGHTS)
+        core = library.Core()
+        format_ = "bf16" if self.precision == "bfloat16" else "f32"
+        if format_ == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise Refusal(
+                f"{folder}: computes in bfloat16, and this processor has no instructions for that; export the bundle "
+                "in another precision"
+            )
+
+        def opens(callers: int, cores: int) -> tuple[Run, dict[str, tuple[int, ...]]]:
+            return _opened(core, str(graph), str(weights), format_, callers, cores)
+
+        with opened(graph, "is no graph that OpenVINO opens", AGAIN):
+            network = GraphNetwork(folder, opens, self.precision, self.limit, threads)
+        return tried(network, folder, task, tokenizer)
+
+
+def _opened(
+    core: Any, graph: str, weights: str, format_: str, callers: int, cores: int
+) -> tuple[Run, dict[str, tuple[int, ...]]]:
+    """Requests for so many callers, a stream each; threads are not tied to cores, which are those of this process."""
+    settings = {
+        "NUM_STREAMS": str(callers),
+        "INFERENCE_NUM_THREADS": str(callers * cores),
+        "ENABLE_CPU_PINNING": "NO",
+        "INFERENCE_PRECISION_HINT": format_,
+        "KV_CACHE_PRECISION": "f32",
+    }
+    compiled = core.compile_model(core.read_model(graph, weights), "CPU", settings)
+    free = SimpleQueue[Any]()
+    for _ in range(callers):
+        free.put(compiled.create_infer_request())
+    outputs = [(port.any_name, place) for place, port in enumerate(compiled.outputs)]
+    shapes = {port.any_name: tuple(map(_size, port.partial_shape)) for port in compiled.inputs}
+
+    def run(feed: Any) -> Any:
+        request = free.get()
+        try:
+            request.infer(dict(feed))
+            return {name: request.get_output_tensor(place).data.copy() for name, place in outputs}
+        finally:
+            free.put(request)
+
+    return run, shapes
+
+
+def _size(dimension: Any) -> int:
+    return int(dimension.get_length()) if dimension.is_static else -1

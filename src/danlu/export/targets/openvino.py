@@ -1,0 +1,87 @@
+"""OpenVINO: Intel's graphs, for its processors and others (2018); numbers in few bits by NNCF (Kozlov et al., 2020)."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Literal
+
+from danlu.engine.engine import Network
+from danlu.engine.engines.openvino import GRAPH, WEIGHTS, Openvino
+from danlu.export.feeds import feeds
+from danlu.export.graph_file import write_graph
+from danlu.export.target import Original, Target
+from danlu.machine.extra import needed
+
+GROUPS = (128, 64, 32)
+"""Weights of 4 bits that share a scale, the first that divides the width of the model."""
+
+
+class ToOpenvino(Target):
+    """A bundle whose graph OpenVINO computes.
+
+    `bfloat16` needs a processor that multiplies such numbers. `int8_static` has learnt the scales of activations of
+    records; `int8_weights` and `int4_weights` keep weights alone so, and compute in float32.
+    """
+
+    makes: ClassVar[Literal["bundle", "folder", "file"]] = "bundle"
+    learns: ClassVar[tuple[str, ...]] = ("int8_static",)
+
+    precision: Literal["float32", "bfloat16", "int8_static", "int8_weights", "int4_weights"] = "float32"
+
+    def write(self, original: Original, place: Path) -> Openvino:
+        """See `Target.write`."""
+        library = needed("openvino", "openvino", "an export to OpenVINO")
+        with TemporaryDirectory(prefix="danlu-", dir=place.parent) as temporary, _unwatched():
+            path = Path(temporary) / "plain.onnx"
+            write_graph(original, path)
+            model = self._changed(library.Core().read_model(str(path)), original)
+            library.save_model(model, str(Path(temporary) / GRAPH), compress_to_fp16=False)
+            for name, final in ((GRAPH, GRAPH), (Path(GRAPH).with_suffix(".bin").name, WEIGHTS)):
+                (Path(temporary) / name).replace(place / final)
+        return self._engine(original)
+
+    def network(self, original: Original, place: Path) -> Network:
+        """See `Target.network`."""
+        bundle = original.bundle
+        return self._engine(original).open(place, bundle.task, bundle.tokenizer, bundle.network.cores)
+
+    def _engine(self, original: Original) -> Openvino:
+        return Openvino(precision=self.precision, limit=original.bundle.network.limit)
+
+    def _changed(self, model: Any, original: Original) -> Any:
+        if not self.precision.startswith("int"):
+            return model
+        nncf = needed("nncf", "openvino", f"an export to OpenVINO in {self.precision}")
+        if self.precision == "int8_static":
+            shapes = {port.any_name: tuple(map(_size, port.partial_shape)) for port in model.inputs}
+            shown = list(feeds(original, shapes))
+            return nncf.quantize(
+                model, nncf.Dataset(shown), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(shown)
+            )
+        if self.precision == "int8_weights":
+            return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)
+        width = int(getattr(original.bundle.model.config.get_text_config(), "hidden_size", 0) or 1)
+        group = next((size for size in GROUPS if width % size == 0), -1)
+        return nncf.compress_weights(
+            model, mode=nncf.CompressWeightsMode.INT4_ASYM, group_size=group, ratio=1.0, all_layers=False
+        )
+
+
+def _size(dimension: Any) -> int:
+    return int(dimension.get_length()) if dimension.is_static else -1
+
+
+@contextmanager
+def _unwatched() -> Iterator[None]:
+    """Within the block NNCF, which would tell Intel what it is used for, neither tells anybody nor prints."""
+    before = os.environ.get("NNCF_CI")
+    os.environ["NNCF_CI"] = "1"  # its own word for machines without anybody to be asked
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NNCF_CI"]
+        else:
+            os.environ["NNCF_CI"] = before

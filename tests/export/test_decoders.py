@@ -1,0 +1,63 @@
+"""Decoders write with an exported graph what they write with torch, and read each token once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import danlu
+from danlu.export.export import Exported
+from danlu.model.policy import Policy
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("openvino")
+
+PROMPTS = ["这本书", "物流太慢物流太慢", "", "读"]
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_texts_are_those_of_torch_by_each_policy_side_by_side_and_alone(
+    exported: Callable[..., Exported], tiny_bundle: Callable[[str], Path], engine: str
+) -> None:
+    folder = exported("causal_lm", engine).path
+    with danlu.load(tiny_bundle("causal_lm"), threads=1) as right, danlu.load(folder, threads=1) as found:
+        for policy in ("greedy", "beam", {"kind": "sample", "seed": 3}):
+            chosen = {"kind": policy} if isinstance(policy, str) else policy
+            chosen = Policy.model_validate(chosen | {"max_new_tokens": 12}).to_plain()
+            wanted = [[each.text for each in texts] for texts in right.generate(PROMPTS, chosen)]
+            assert [[each.text for each in texts] for texts in found.generate(PROMPTS, chosen)] == wanted
+            alone = [found.generate([prompt], chosen)[0][0].text for prompt in PROMPTS[1:2]]
+            assert chosen["kind"] == "sample" or alone == [wanted[1][0]]
+        streamed = "".join(found.generate_stream(PROMPTS[0], "greedy", max_new_tokens=12))
+        assert streamed == right.generate(PROMPTS[:1], "greedy", max_new_tokens=12)[0][0].text
+
+
+@pytest.mark.parametrize("precision", ["int8_weights", "int4_weights"])
+def test_weights_of_few_bits_write_too_and_their_drift_is_kept_in_the_bundle(
+    exported: Callable[..., Exported], precision: str
+) -> None:
+    found = exported("causal_lm", "onnx", precision)
+    assert found.after < found.before
+    with danlu.load(found.path) as bundle:
+        told = bundle.facts["provenance"]["exported"]
+        assert told["precision"] == precision
+        assert (told["agreeing"], told["asked"], told["furthest"]) == (found.agreeing, found.asked, found.furthest)
+        assert len(bundle.generate(["这本书"], max_new_tokens=5)[0][0].text) > 0
+
+
+def test_what_an_encoder_and_a_decoder_write_together_is_not_exported(
+    bundles_of_two: Path, tmp_path: Path
+) -> None:
+    from danlu.export.export import export
+    from danlu.export.target import Target
+
+    with pytest.raises(danlu.Refusal, match="an encoder and a decoder write together, which no graph of ours does"):
+        export(bundles_of_two, tmp_path / "out", Target.model_validate("onnx"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def bundles_of_two(tiny_bundle: Callable[[str], Path]) -> Path:
+    """A bundle of an encoder and a decoder."""
+    return tiny_bundle("denoise")

@@ -1,0 +1,98 @@
+"""What is exported answers as the original does: each task, each engine, alone, in company, by many threads."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import danlu
+from danlu.bundle import golden
+from danlu.bundle.verify import verify
+from danlu.export.export import Exported
+from danlu.recipe.part import find, kinds
+from danlu.task.task import Task
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("openvino")
+
+FORWARD = (
+    "answer", "choose", "classify", "embed", "masked_lm", "multilabel", "next_sentence", "prompted", "rank", "regress",
+    "relate", "sentence_order", "tag", "tag_words",
+)  # fmt: skip
+ENGINES = ("onnx", "openvino")
+TOLERANCE = golden.TOLERANCES["float32"]
+
+FRESH = """
+import json, sys
+import danlu
+answers = {}
+for folder, records in json.load(sys.stdin):
+    with danlu.load(folder, threads=2) as bundle:
+        answers[folder] = [bundle.predict([record])[0] for record in records], bundle.predict(records)
+print(json.dumps(answers))
+"""
+
+
+def records_of(folder: Path) -> list[dict]:
+    """Records of unlike lengths that the task of a bundle reads."""
+    with danlu.load(folder) as bundle:
+        return [bundle.task.tried(), *bundle.task.sample]
+
+
+def test_no_task_that_answers_by_one_pass_is_left_out() -> None:
+    found = {kind for kind in kinds(Task) if find(Task, kind)().answers_by == "forward"}
+    assert found - set(FORWARD) == {"replaced_token"}  # which is no task of a bundle that serves
+
+
+def test_in_a_fresh_process_answers_are_those_of_torch_alone_and_in_a_batch(
+    exported: Callable[..., Exported], tiny_bundle: Callable[[str], Path]
+) -> None:
+    asked, right = [], {}
+    for kind in FORWARD:
+        records = records_of(tiny_bundle(kind))
+        with danlu.load(tiny_bundle(kind)) as bundle:
+            right[kind] = bundle.predict(records)
+        asked += [(str(exported(kind, engine).path), records) for engine in ENGINES]
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH], input=json.dumps(asked), capture_output=True, text=True, check=True
+    )
+    answers = json.loads(done.stdout.splitlines()[-1])
+    assert len(answers) == len(FORWARD) * len(ENGINES)
+    for folder, ways in answers.items():
+        kind = Path(folder).name.split("-")[0]
+        for found in ways:
+            furthest, agreeing = golden.drift(right[kind], found, TOLERANCE)
+            assert (agreeing, furthest <= TOLERANCE) == (len(found), True), f"{folder}: {furthest}"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_eight_threads_at_once_get_their_own_answers(exported: Callable[..., Exported], engine: str) -> None:
+    with danlu.load(exported("classify", engine).path, threads=2) as bundle:
+        texts = [[f"{text}{number}" for number in range(thread % 3 + 1)] for thread, text in enumerate("这本书写得很好" * 4)]
+        alone = [bundle.predict(each) for each in texts]
+        with ThreadPoolExecutor(8) as pool:
+            together = list(pool.map(bundle.predict, texts))
+    for one, other in zip(alone, together, strict=True):
+        assert golden.drift(one, other, 1e-4)[1] == len(one)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_exported_bundle_is_verified_and_refused_once_a_file_has_changed(
+    exported: Callable[..., Exported], engine: str, tmp_path: Path
+) -> None:
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(exported("classify", engine).path, folder)
+    assert verify(folder) == []
+    graph = next(path for path in folder.iterdir() if path.suffix in (".onnx", ".weights"))
+    data = bytearray(graph.read_bytes())
+    data[-8] ^= 1
+    graph.write_bytes(data)
+    with pytest.raises(danlu.Refusal, match="has changed since the bundle was saved"):
+        danlu.load(folder)

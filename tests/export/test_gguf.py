@@ -1,0 +1,90 @@
+"""GGUF files are read back by transformers, and their vocabulary by the rules of llama.cpp."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+import danlu
+from danlu.bundle.bundle import save
+from danlu.export.export import export
+from danlu.export.gguf_words import words_of
+from danlu.export.target import Target
+from danlu.export.targets.gguf import turned
+from danlu.task.task import Task
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.unigram import Unigram
+
+gguf = pytest.importorskip("gguf")
+
+TEXTS = ["the furnace is hot", "丹炉很热。", "don't! 12345 (a\n\nb)", "the cat sat", "猫坐着"] * 3
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama with heads that share keys."""
+    tokenizer = Bpe(size=320).build(lambda: iter(TEXTS))
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
+    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokenizer) + 3, num_key_value_heads=2, max_position_embeddings=64, **sizes, **ends
+    )
+    folder = tmp_path_factory.mktemp("gguf") / "bundle"
+    examples = [{"text": text} for text in TEXTS[:3]]
+    task = Task.model_validate("causal_lm")
+    told = {"precision": "float32", "provenance": {}, "examples": examples}
+    save(folder, transformers.LlamaForCausalLM(config), tokenizer, task, **told)
+    return folder
+
+
+@pytest.mark.parametrize(("precision", "share"), [("float32", 1.0), ("float16", 0.5), ("int8_weights", 0.3)])
+def test_a_llama_says_the_same_once_its_file_is_read_back(
+    bundle: Path, tmp_path: Path, precision: str, share: float
+) -> None:
+    chosen = Target.model_validate({"kind": "gguf", "precision": precision})
+    found = export(bundle, tmp_path / "model.gguf", chosen)
+    assert (found.opens, found.agreeing) == (False, found.asked)
+    assert found.after < found.before * share + 30_000  # the vocabulary and its merges
+    reader = gguf.GGUFReader(found.path)
+    assert reader.get_field("general.architecture").contents() == "llama"
+    kinds = {tensor.name: tensor.tensor_type.name for tensor in reader.tensors}
+    assert kinds["blk.1.attn_q.weight"] == {"float32": "F32", "float16": "F16", "int8_weights": "Q8_0"}[precision]
+    assert kinds["output_norm.weight"] == "F32"
+    ids = torch.tensor([[5, 9, 270, 40, 41]])
+    with danlu.load(bundle) as original:
+        right = original.model(input_ids=ids).logits
+    back = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="model.gguf", dtype=torch.float32)
+    assert (back(input_ids=ids).logits - right).abs().max() < (0.05 if precision == "int8_weights" else 2e-3)
+
+
+def test_queries_are_turned_as_llama_cpp_does() -> None:
+    weights, heads = np.arange(48, dtype=np.float32).reshape(16, 3), 2
+    assert turned(weights, heads)[:4, 0].tolist() == [0, 12, 3, 15]
+
+
+def test_a_tokenizer_that_no_such_program_follows_is_refused() -> None:
+    pieces = Unigram(size=400, min_frequency=1).build(lambda: iter(TEXTS))
+    with pytest.raises(danlu.Refusal, match="of the kind Unigram, and programs that read GGUF join pieces"):
+        words_of(pieces, len(pieces), TEXTS)
+
+
+def test_a_text_that_would_be_cut_otherwise_is_named() -> None:
+    tokenizer = Bpe(size=400, min_frequency=1).build(lambda: iter(["aa\n\n\n\nbb" * 5]))
+    assert words_of(tokenizer, len(tokenizer), ["aa bb"]).model == "gpt2"
+    from tokenizers import pre_tokenizers
+
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split("a", "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    with pytest.raises(danlu.Refusal, match="would cut 'xaay' into other tokens"):
+        words_of(tokenizer, len(tokenizer), ["xaay"])
+
+
+def test_an_encoder_is_no_gguf(tiny_bundle: Callable[[str], Path], tmp_path: Path) -> None:
+    with pytest.raises(danlu.Refusal, match="models that write on from a text, and this is an AutoModelForSequence"):
+        export(tiny_bundle("classify"), tmp_path / "out.gguf", Target.model_validate("gguf"))
+    assert list(tmp_path.iterdir()) == []
