@@ -1,6 +1,6 @@
 """A tiny classifier that has learnt something, and the records that it has learnt it from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,25 +8,34 @@ import numpy as np
 import pytest
 import torch
 
-WORDS = "book film tea road house river stone train paper garden window letter".split()
-GOOD, BAD = "good fine bright".split(), "bad dull broken".split()
+WORDS = ["book", "film", "tea", "road", "house", "river", "stone", "train", "paper", "garden", "window", "letter"]
+GOOD, BAD = ["good", "fine", "bright"], ["bad", "dull", "broken"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_core() -> Iterator[None]:
+    """Tensors this small take many times as long where two cores share them and another program has one of these."""
+    from danlu.machine.crew import on_one_core
+
+    with on_one_core():
+        yield
 
 
 def made_records(count: int, seed: int) -> list[dict[str, str]]:
-    """Texts of eight words, of which one or two tell the label."""
+    """Texts of which one word tells the label, and "not" the other label, wherever it stands: no word tells it alone."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(count):
-        good = bool(rng.integers(2))
-        words = rng.choice(WORDS, 7).tolist()
-        words.insert(int(rng.integers(8)), str(rng.choice(GOOD if good else BAD)))
-        found.append({"text": " ".join(words), "label": "good" if good else "bad"})
+        good, turned = bool(rng.integers(2)), bool(rng.integers(2))
+        words = [str(rng.choice(GOOD if good else BAD)), "not" if turned else "very", *rng.choice(WORDS, 4).tolist()]
+        text = " ".join(rng.permutation(words).tolist())
+        found.append({"text": text, "label": "good" if good != turned else "bad"})
     return found
 
 
 @pytest.fixture(scope="session")
 def learnt() -> list[dict[str, str]]:
-    return made_records(192, 0)
+    return made_records(256, 0)
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +50,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, learnt: list[dict[str, str
     from transformers import BertConfig
 
     from danlu.bundle.bundle import save
+    from danlu.machine.crew import on_one_core
     from danlu.task.task import Task
     from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
@@ -48,17 +58,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory, learnt: list[dict[str, str
     tokenizer = WordPiece(size=300, min_frequency=1).build(lambda: iter([*texts, "zebra quartz 好书 翻译"] * 2))
     task = Task.model_validate("classify").fitted(learnt)
     sizes = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 64}
+    sizes |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     torch.manual_seed(3)
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes, **task.config())
     model = transformers.AutoModelForSequenceClassification.from_config(config)
     encoded = task.learnable(learnt, tokenizer, 64, 0)
-    rng, optimizer = np.random.default_rng(0), torch.optim.Adam(model.parameters(), 3e-3)
-    for step in range(60):
-        rows = [encoded[(32 * step + place) % len(encoded)] for place in range(32)]
-        loss = task.loss(model, task.collate(rows, max(map(len, rows)), tokenizer, rng))["label"] / 32
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    rng, optimizer = np.random.default_rng(0), torch.optim.Adam(model.parameters(), 2e-3)
+    with on_one_core():
+        for step in range(500):
+            rows = [encoded[(32 * step + place) % len(encoded)] for place in range(32)]
+            loss = task.loss(model, task.collate(rows, max(map(len, rows)), tokenizer, rng))["label"] / 32
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if float(loss.detach()) < 0.03:
+                break
     folder = tmp_path_factory.mktemp("compress") / "bundle"
     told: dict[str, Any] = {"precision": "float32", "provenance": {}}
     save(folder, model.eval(), tokenizer, task, examples=learnt[:4], **told)

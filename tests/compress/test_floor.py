@@ -45,8 +45,8 @@ def test_rounding_does_not_break_a_floor():
     ("text", "words"),
     [
         ("acuracy -0.5", "did you mean 'accuracy'"),
-        ("bleu -0.5", "the task classify is measured by accuracy"),
-        ("accuracy", "how far it may fall, such as 'accuracy -0.5'"),
+        ("bleu -0.5", "the task classify is measured by macro_f1, accuracy"),
+        ("accuracy", "how far it may fall, such as 'macro_f1 -0.5'"),
         ("-0.5", "expected a metric"),
         ("accuracy -0.5 -0.6", "expected a metric"),
         ("accuracy +0.5", "written 'accuracy -0.5'"),

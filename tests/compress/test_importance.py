@@ -1,6 +1,7 @@
 """What the gradient says beside what happens when a unit is really taken away."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -29,15 +30,18 @@ def losses(model, given):
 
 def test_the_gradient_ranks_neurons_as_taking_each_away_does(subject):
     given = subject()
+    given = replace(given, records=given.records[:96])
     matters = by_gradient(given, units_of_neurons(given))
     before = losses(given.model, given)
     for number in (1, 3):
+        weight = blocks(given.model)[number].linear("output.dense").weight
         moved = []
         for unit in range(64):
-            model = copy.deepcopy(given.model)
+            kept = weight[:, unit].detach().clone()
             with torch.no_grad():
-                blocks(model)[number].linear("output.dense").weight[:, unit] = 0
-            moved.append(float((losses(model, given) - before).abs().sum()))
+                weight[:, unit] = 0
+                moved.append(float((losses(given.model, given) - before).abs().sum()))
+                weight[:, unit] = kept
         assert spearmanr(moved, matters[number].tolist()).statistic > 0.9
 
 

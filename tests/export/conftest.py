@@ -17,9 +17,7 @@ KINDS = (
 
 
 @pytest.fixture(scope="session")
-def exported(
-    tiny_bundle: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., Exported]:
+def exported(tiny_bundle: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported]:
     """A function that exports the tiny bundle of a task; only to be read."""
     root = tmp_path_factory.mktemp("exports")
 

@@ -46,9 +46,7 @@ def test_weights_of_few_bits_write_too_and_their_drift_is_kept_in_the_bundle(
         assert len(bundle.generate(["这本书"], max_new_tokens=5)[0][0].text) > 0
 
 
-def test_what_an_encoder_and_a_decoder_write_together_is_not_exported(
-    bundles_of_two: Path, tmp_path: Path
-) -> None:
+def test_what_an_encoder_and_a_decoder_write_together_is_not_exported(bundles_of_two: Path, tmp_path: Path) -> None:
     from danlu.export.export import export
     from danlu.export.target import Target
 

@@ -73,7 +73,9 @@ def test_in_a_fresh_process_answers_are_those_of_torch_alone_and_in_a_batch(
 @pytest.mark.parametrize("engine", ENGINES)
 def test_eight_threads_at_once_get_their_own_answers(exported: Callable[..., Exported], engine: str) -> None:
     with danlu.load(exported("classify", engine).path, threads=2) as bundle:
-        texts = [[f"{text}{number}" for number in range(thread % 3 + 1)] for thread, text in enumerate("这本书写得很好" * 4)]
+        texts = [
+            [f"{text}{number}" for number in range(thread % 3 + 1)] for thread, text in enumerate("这本书写得很好" * 4)
+        ]
         alone = [bundle.predict(each) for each in texts]
         with ThreadPoolExecutor(8) as pool:
             together = list(pool.map(bundle.predict, texts))

@@ -120,9 +120,7 @@ def test_labels_that_were_changed_and_graphs_of_others_are_refused(
         danlu.load(folder)
 
 
-def test_weights_beside_the_graph_lie_in_its_folder_alone(
-    exported: Callable[..., Exported], tmp_path: Path
-) -> None:
+def test_weights_beside_the_graph_lie_in_its_folder_alone(exported: Callable[..., Exported], tmp_path: Path) -> None:
     import onnx
 
     from danlu.bundle import manifest
@@ -203,7 +201,9 @@ main(%r)
 def test_an_export_that_learns_scales_asks_nobody_and_prints_one_line(classify: Path, tmp_path: Path) -> None:
     pytest.importorskip("nncf")
     data = tmp_path / "data.jsonl"
-    data.write_text("".join(json.dumps({"text": text}) + "\n" for text in ("这本书", "太慢", "物流太慢值得") * 4), "utf-8")
+    data.write_text(
+        "".join(json.dumps({"text": text}) + "\n" for text in ("这本书", "太慢", "物流太慢值得") * 4), "utf-8"
+    )
     words = ["export", str(classify), str(tmp_path / "out"), "--to", "openvino", "--precision", "int8_static"]
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", SILENT % [*words, "--calibration", str(data)]],
@@ -223,7 +223,10 @@ def test_an_export_that_learns_scales_asks_nobody_and_prints_one_line(classify: 
         (["--to", "onxx"], "there is no target 'onxx'; did you mean 'onnx'?"),
         (["--to", "openvino", "--precision", "int8_dynamic"], "precision"),
         (["--calibration", "nowhere.jsonl"], "nowhere.jsonl"),
-        (["--calibration", "data.csv"], "record 1 has no column 'text', which the task classify reads; there are: body"),
+        (
+            ["--calibration", "data.csv"],
+            "record 1 has no column 'text', which the task classify reads; there are: body",
+        ),
     ],
 )
 def test_wrong_words_are_refused_in_a_sentence(

@@ -19,12 +19,15 @@ def command(
     out: Annotated[Path, typer.Option(help="folder for what is kept, the table and the page")],
     target: Annotated[str, typer.Option(help="what is to gain: latency, size or throughput")] = "throughput",
     rungs: Annotated[
-        str | None, typer.Option(help="what to try, as in bfloat16,neurons:0.5,layers:0.25+bfloat16; a choice as a rule")
+        str | None,
+        typer.Option(help="what to try, as in bfloat16,neurons:0.5,layers:0.25+bfloat16; a choice as a rule"),
     ] = None,
     train: Annotated[Path | None, typer.Option(help="a file to prune by and to train on afterwards")] = None,
     recovery: Annotated[
         list[str] | None,
-        typer.Option(help="setting of the training after pruning, as in epochs=2; none: no training; may be given again"),
+        typer.Option(
+            help="setting of the training after pruning, as in epochs=2; none: no training; may be given again"
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="which split of a prepare stage is the test")] = "test",
     seed: Annotated[int, typer.Option(help="of all that is drawn")] = 0,

@@ -56,11 +56,7 @@ def _records(data: Path, split: str, settings: list[str], bundle: str) -> list[d
     folder = manifest.find(bundle)
     task = asked_for(manifest.read(folder), BASE, folder).task
     prepared = data.is_dir() and not settings
-    records = (
-        load_prepared(data, split)
-        if prepared
-        else list(guess(str(data), settings=settings).read(labelled=False))
-    )
+    records = load_prepared(data, split) if prepared else list(guess(str(data), settings=settings).read(labelled=False))
     for number, record in enumerate(records, 1):
         lacking = [name for name in task.reads if name not in record]
         if lacking:

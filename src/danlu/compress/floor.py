@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from danlu.evaluate.scoring.metric import Metric, measures, unknown_metric
+from danlu.evaluate.scoring.metric import Metric, unknown_metric
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -61,13 +61,12 @@ def floor_of(text: str, task: Task) -> Floor:
     metric, sign, number = match[1], match[2] or "", float(match[3])
     if unknown := unknown_metric(metric):
         raise Refusal(f"--floor '{text}': {unknown}; the task {task.kind} is measured by {', '.join(task.metrics)}")
-    try:
-        measures([metric], task.examined_as)
-    except Refusal as refusal:
+    forms = find(Metric, metric).forms  # type: ignore[type-abstract]
+    if forms and task.examined_as not in forms:
         raise Refusal(
-            f"--floor '{text}': {str(refusal).rstrip('.')}; the task {task.kind} is measured by "
-            f"{', '.join(task.metrics)}"
-        ) from None
+            f"--floor '{text}': {metric} measures answers of the form {' or '.join(forms)}, and the task {task.kind} is "
+            f"measured by {', '.join(task.metrics)}"
+        )
     higher = find(Metric, metric).higher_is_better  # type: ignore[type-abstract]
     if sign in ("", ">=", "<="):
         return Floor(metric, bound=_bound(text, metric, number, ("", ">=") if higher else ("", "<="), sign))

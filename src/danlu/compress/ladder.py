@@ -11,7 +11,7 @@ from typing import Any, Literal
 from danlu.bundle import manifest
 from danlu.bundle.bundle import Bundle, load
 from danlu.compress.climbing import Climb, Row
-from danlu.compress.computing import computed_here
+from danlu.compress.computing import computed, computed_here
 from danlu.compress.floor import Floor, floor_of
 from danlu.compress.measuring import Measuring, bytes_of
 from danlu.compress.prune import plain_facts
@@ -95,8 +95,8 @@ def compress(
 ) -> Ladder:
     """Walk a ladder of rungs and keep, in the folder `out`, the best by `target` that holds the floor on `test`.
 
-    `train` is what prunings look at, and what is trained on after them where `training` says how. Rungs that were done before
-    with the same original, data and settings are not done again. The original stays as it is.
+    `train` is what prunings look at, and what is trained on after them where `training` says how. Rungs that were done
+    before with the same original, data and settings are not done again. The original stays as it is.
 
     Raises:
         Refusal: the floor is no floor, or the original itself misses it; there is no such rung; a rung needs records
@@ -110,7 +110,7 @@ def compress(
         raise Refusal(f"{final}: lies in the bundle, which stays as it is; name a folder beside it")
     with load(folder) as original:
         asked = floor_of(floor, original.task)
-        chosen = rungs_of(rungs, computed_here()) if rungs else usual(original, trained=bool(train))
+        chosen = rungs_of(rungs, computed()) if rungs else usual(original, trained=bool(train))
         _refuse_without_records(chosen, train)
         climb = Climb(original, final, list(test), asked.metric, list(train), list(validation), training, seed)
         climb = replace(climb, resamples=resamples, how=how or Measuring(), say=say)
@@ -130,15 +130,16 @@ def usual(original: Bundle, *, trained: bool) -> list[Rung]:
 
     Without records to learn from there is nothing to prune by.
     """
-    computed = computed_here()
-    names = list(computed)
+    here = computed_here()
+    names = [name for name in here if trained or not name.endswith("_static")]
+    few = next((name for name in reversed(here) if name.endswith(("int8_static", "int8_dynamic"))), here[-1])
     if trained:
         blocks = int(getattr(original.model.config.get_text_config(), "num_hidden_layers", 0))
         pruned = ["vocabulary", "neurons:0.25", "neurons:0.5"]
         pruned += ["layers:0.25", "layers:0.5"] if blocks > 3 else ["layers:0.5"] if blocks > 1 else []
         pruned += ["vocabulary+neurons:0.5+layers:0.5"] if blocks > 1 else []
-        names += pruned + [f"{pruned[-1]}+{computed[-1]}"]
-    return rungs_of(",".join(names), computed)
+        names += [*pruned, f"vocabulary+{few}", f"{pruned[-1]}+{few}"]
+    return rungs_of(",".join(dict.fromkeys(names)), here)
 
 
 def _original(climb: Climb) -> Row:

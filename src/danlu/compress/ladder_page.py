@@ -218,7 +218,7 @@ def _floor_line(dots: Sequence[Dot], ladder: Ladder) -> list[tuple[float, float]
 
 
 def _grid(ladder: Ladder, _: Say) -> Html | None:
-    shown = [row for row in ladder.rows if row.grid]
+    shown = [row for row in ladder.rows if row.grid and row.refused is None]
     if not shown:
         return None
     names = [*shown[0].grid]

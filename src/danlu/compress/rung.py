@@ -11,9 +11,6 @@ from danlu.recipe.part import kinds, nearest
 from danlu.recipe.read import Written, keyed, sentences
 from danlu.refusal import Refusal
 
-PRECISIONS = ("float32", "bfloat16")
-"""Number formats in which the engine torch computes."""
-
 
 @dataclass(frozen=True)
 class Rung:
@@ -47,7 +44,9 @@ def rungs_of(text: str, computed: Sequence[str]) -> list[Rung]:
     """
     names = [name.strip() for name in re.split(r",(?![^\[{]*[\]}])", text) if name.strip()]
     if not names or len(set(names)) < len(names):
-        raise Refusal(f"--rungs '{text}': expected rungs that differ, such as bfloat16,neurons:0.5,layers:0.25+bfloat16")
+        raise Refusal(
+            f"--rungs '{text}': expected rungs that differ, such as bfloat16,neurons:0.5,layers:0.25+bfloat16"
+        )
     return [rung_of(name, computed) for name in names]
 
 

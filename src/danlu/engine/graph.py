@@ -115,4 +115,3 @@ def _places(keep_BT: Tensor | None, shape: torch.Size) -> tuple[NDArray[np.int64
     for row, keep_T in enumerate(keep_BT):
         places_BK[row, : counts_B[row]] = torch.nonzero(keep_T)[:, 0].numpy()
     return places_BK, counts_B
-

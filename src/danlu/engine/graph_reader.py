@@ -75,9 +75,7 @@ class GraphReader(Reader):
             name: kept[list(index), :, kept.shape[2] - most :] for name, kept in self._kept.items() if len(index)
         }
 
-    def _run(
-        self, ids_BT: Ids, past: Arrays, before_B: Ids, after_B: Ids, places_BK: Ids
-    ) -> tuple[Tensor, Arrays]:
+    def _run(self, ids_BT: Ids, past: Arrays, before_B: Ids, after_B: Ids, places_BK: Ids) -> tuple[Tensor, Arrays]:
         """Logits (B, K, V) at places of `ids_BT`, and what is kept afterwards.
 
         `before_B` tokens of each row were read before, `after_B` are afterwards. Rows of a past end in one column,

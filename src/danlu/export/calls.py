@@ -63,9 +63,7 @@ def call_of(task: Task, model: nn.Module, tokenizer: Tokenizer, limit: int) -> C
     large, outputs = _asked(task, model, batch := _batch(task, encoded * 3, min(limit, width + 7), tokenizer))
     names: dict[tuple[int, int], str] = {}
     axes: dict[str, dict[int, str]] = {}
-    rows, tokens = (
-        (small["input_ids"].shape[axis], large["input_ids"].shape[axis]) for axis in (0, -1)
-    )
+    rows, tokens = ((small["input_ids"].shape[axis], large["input_ids"].shape[axis]) for axis in (0, -1))
     names |= {tokens: "tokens", rows: "rows"}
     for name, value in large.items():
         pairs = list(zip(small[name].shape, value.shape, strict=True))
@@ -114,7 +112,9 @@ def tries(call: Call, tokenizer: Tokenizer, records: Sequence[Record], task: Tas
     Tokens are drawn of those of the records; all rows but the first end earlier than their batch is wide.
     """
     reading = task.model_copy(update={"too_long": "truncate"})
-    known = [row.input_ids for item in reading.encode(list(records), tokenizer, limit, labelled=False) for row in item.rows]
+    known = [
+        row.input_ids for item in reading.encode(list(records), tokenizer, limit, labelled=False) for row in item.rows
+    ]
     ids = np.unique(np.concatenate(known))
     rng = generator(0, "export")
     most = min(limit, LONGEST)

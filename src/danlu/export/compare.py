@@ -52,7 +52,9 @@ def refuse_other_writing(original: Original, network: GraphNetwork, place: Path)
     """Raise `Refusal` where texts would be written with other logits than by reading each from its beginning."""
     bundle = original.bundle
     graph, padding = network.model, padding_id(bundle.tokenizer)
-    if not reads_right(bundle.model, GraphReader(graph, padding), Whole(bundle.model, padding), graph.config.vocab_size):
+    if not reads_right(
+        bundle.model, GraphReader(graph, padding), Whole(bundle.model, padding), graph.config.vocab_size
+    ):
         raise Refusal(
             f"{place}: the graph keeps what it has read otherwise than the family '{graph.config.model_type}' does, so "
             "it would write other texts; keep the bundle, which torch computes"

@@ -146,7 +146,10 @@ def _decoder_inputs(model: PreTrainedModel, call: Call) -> tuple[Tensors, dict[s
     mask_BS = torch.ones(rows, tokens + 2, dtype=torch.long)
     mask_BS[0, 0] = 0
     inputs = {"input_ids": ids_BT, "attention_mask": mask_BS}
-    axes: dict[str, Mapping[int, str]] = {"input_ids": {0: "rows", 1: "tokens"}, "attention_mask": {0: "rows", 1: "all"}}
+    axes: dict[str, Mapping[int, str]] = {
+        "input_ids": {0: "rows", 1: "tokens"},
+        "attention_mask": {0: "rows", 1: "all"},
+    }
     if "position_ids" in inspect.signature(model.forward).parameters:
         inputs["position_ids"] = torch.arange(2, tokens + 2).repeat(rows, 1)
         axes["position_ids"] = {0: "rows", 1: "tokens"}

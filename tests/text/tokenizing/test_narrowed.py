@@ -30,7 +30,7 @@ TEXTS = [
 SORTS = {
     "wordpiece": WordPiece(size=160, min_frequency=1),
     "bpe": Bpe(size=340),
-    "unigram": Unigram(size=120, min_frequency=1),
+    "unigram": Unigram(size=300, min_frequency=1),
     "char": Char(),
     "word": Word(size=80, min_frequency=1),
 }

@@ -42,9 +42,9 @@ class Layers(Pruning):
         for name in model.state_dict():
             for block in found:
                 if name.startswith(f"{block.name}."):
-                    renamed[name] = _moved(name, block.name, left_over.index(block.number)) if (
-                        block.number in left_over
-                    ) else None
+                    renamed[name] = (
+                        _moved(name, block.name, left_over.index(block.number)) if (block.number in left_over) else None
+                    )
         settings: dict[str, Any] = {family.layers: len(left_over)}
         kinds = getattr(model.config, "layer_types", None)
         if kinds is not None:  # which attention each layer has

@@ -85,7 +85,12 @@ class ToGguf(Target):
 
 _FILE_TYPES = {"float32": "ALL_F32", "float16": "MOSTLY_F16", "bfloat16": "MOSTLY_BF16", "int8_weights": "MOSTLY_Q8_0"}
 
-_TRIED = ("The train leaves at nine, and nobody waits.", "床前明月光，疑是地上霜。", "3 × 12,345 = 37,035!", "a\n\nb  c")
+_TRIED = (
+    "The train leaves at nine, and nobody waits.",
+    "床前明月光，疑是地上霜。",
+    "3 × 12,345 = 37,035!",
+    "a\n\nb  c",
+)
 """Texts that are cut by every vocabulary with which a file is written."""
 
 

@@ -36,7 +36,8 @@ class Quantised(Method):
         found = [each for each in model.base_model.modules() if type(each) is nn.Linear and each not in (*heads, head)]
         if not found:
             raise Refusal(
-                f"tuning 'quantised' finds no linear layer in models of the family '{model.config.model_type}'; use full"
+                f"tuning 'quantised' finds no linear layer in models of the family '{model.config.model_type}'; "
+                "use full"
             )
         for linear in found:
             linear.__class__ = Rounding  # so that names, copies and what is saved stay as they are
