@@ -22,7 +22,7 @@ def _one_core() -> Iterator[None]:
 
 
 def made_records(count: int, seed: int) -> list[dict[str, str]]:
-    """Texts of which one word tells the label, and "not" the other label, wherever it stands: no word tells it alone."""
+    """Texts of which one word tells the label, and "not" turns it: no word tells it alone."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(count):

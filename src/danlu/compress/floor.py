@@ -64,8 +64,8 @@ def floor_of(text: str, task: Task) -> Floor:
     forms = find(Metric, metric).forms  # type: ignore[type-abstract]
     if forms and task.examined_as not in forms:
         raise Refusal(
-            f"--floor '{text}': {metric} measures answers of the form {' or '.join(forms)}, and the task {task.kind} is "
-            f"measured by {', '.join(task.metrics)}"
+            f"--floor '{text}': {metric} measures answers of the form {' or '.join(forms)}, and the task {task.kind} "
+            f"is measured by {', '.join(task.metrics)}"
         )
     higher = find(Metric, metric).higher_is_better  # type: ignore[type-abstract]
     if sign in ("", ">=", "<="):

@@ -58,7 +58,7 @@ def by_gradient(subject: Subject, units: Mapping[int, Units]) -> dict[int, Tenso
         )
     model = prepare_for_training(put_in(replica(subject.model), task.parameters()), "float32").to(device()).eval()
     for parameter in model.parameters():
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad = False
     records = _some(subject)
     encoded = task.learnable(records, tokenizer, longest_row(subject.model), TOKENS)
     sums = {number: torch.zeros(each.count, dtype=torch.float64) for number, each in units.items()}
@@ -69,7 +69,8 @@ def by_gradient(subject: Subject, units: Mapping[int, Units]) -> dict[int, Tenso
             batch = task.collate(rows, piece.width, tokenizer, rng).to(device())
             gates.clear()
             objectives = task.loss(model, batch)
-            torch.stack([value for name, value in objectives.items() if name in batch.counts]).sum().backward()
+            losses = [value for name, value in objectives.items() if name in batch.counts]
+            torch.autograd.backward(torch.stack(losses).sum())
             for block, each in gates.items():
                 for gate_BU in each:
                     if gate_BU.grad is not None:

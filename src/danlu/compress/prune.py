@@ -45,7 +45,8 @@ def prune(
         task, rewriters = bundle.task, bundle.rewriters
     with quiet():
         tokenizer = open_tokenizer(folder, str(folder))
-        model = Pretrained(path=str(folder)).build(task.auto_class, tokenizer, task.config()).eval()
+        model = Pretrained(path=str(folder)).build(task.auto_class, tokenizer, task.config())
+        model.train(mode=False)
     given = rewritten(list(records), rewriters)
     left, before = Pruned(model, tokenizer), _size(model)
     told = []

@@ -23,7 +23,7 @@ def smaller(
     """
     config = _changed(model, settings)
     with torch.random.fork_rng():
-        made = type(model)(config)
+        made: Model = type(model)(config)
     left = dict[str, Tensor]()
     for name, value in model.state_dict().items():
         other = (renamed or {}).get(name, name)
@@ -31,9 +31,11 @@ def smaller(
             left[other] = _taken(value, kept.get(name, {}))
     made.load_state_dict(left, strict=True)
     made.tie_weights()
-    made.generation_config = copy.deepcopy(getattr(model, "generation_config", None))
+    if getattr(model, "generation_config", None) is not None:
+        made.generation_config = copy.deepcopy(model.generation_config)
     made.name_or_path = model.name_or_path
-    return made.train(model.training)
+    made.train(mode=model.training)
+    return made
 
 
 def shrinking(model: PreTrainedModel, settings: Mapping[str, Any]) -> dict[str, list[int]]:

@@ -33,7 +33,7 @@ class Magnitude(Pruning):
             count = round(self.share * len(sizes))
             gone = torch.zeros(len(sizes), dtype=torch.bool)
             gone[sizes.argsort(stable=True)[:count]] = True
-            for weight, part in zip(weights, gone.split([weight.numel() for weight in weights]), strict=True):
+            for weight, part in zip(weights, torch.split(gone, [weight.numel() for weight in weights]), strict=True):
                 weight.masked_fill_(part.view_as(weight), 0.0)
         told = {"kind": self.kind, "before": len(sizes), "after": len(sizes) - count}
         return Pruned(model, subject.tokenizer, told)

@@ -59,7 +59,7 @@ class Vocabulary(Pruning):
                 "'vocab_size', so no rows can go"
             )
         made = smaller(model, settings, {name: dict.fromkeys(each, left) for name, each in sides.items()})
-        writing = made.generation_config
+        writing = getattr(made, "generation_config", None)
         for name, value in _renumbered({} if writing is None else writing.to_dict(), left).items():
             setattr(writing, name, value)
         return Pruned(made, narrow, {"kind": self.kind, "before": before, "after": len(left)})

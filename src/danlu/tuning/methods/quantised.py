@@ -54,7 +54,7 @@ class Quantised(Method):
             for module in model.modules():
                 if isinstance(module, Rounding):
                     module.weight.copy_(rounded(module.weight, module.steps))
-                    module.__class__ = nn.Linear
+                    module.__class__ = nn.Linear  # type: ignore[assignment]
                     del module.steps
         return cast(PreTrainedModel, model)
 
