@@ -57,9 +57,9 @@ def call_of(task: Task, model: nn.Module, tokenizer: Tokenizer, limit: int) -> C
     reading = task.model_copy(update={"too_long": "truncate"})
     encoded = reading.encode([record], tokenizer, limit, labelled=False)[:1]
     width = len(encoded[0])
-    if width >= limit:
+    if width + 2 > limit:
         raise Refusal(f"the model takes rows of {limit} tokens at most, too few to tell how its sizes vary")
-    small, _ = _asked(task, model, _batch(task, encoded, width, tokenizer))
+    small, _ = _asked(task, model, _batch(task, encoded, width + 1, tokenizer))  # padded, so that there is a mask
     large, outputs = _asked(task, model, batch := _batch(task, encoded * 3, min(limit, width + 7), tokenizer))
     names: dict[tuple[int, int], str] = {}
     axes: dict[str, dict[int, str]] = {}

@@ -27,16 +27,14 @@ def fused(plain: Path, config: PreTrainedConfig, call: Call) -> Path:
     from onnxruntime.transformers.optimizer import optimize_model
 
     path = plain.with_name("fused.onnx")
-    logger = logging.getLogger("onnxruntime.transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    logging.disable(logging.CRITICAL)  # it counts what it has joined, under many names
     try:
         optimize_model(str(plain), model_type="bert", num_heads=heads, hidden_size=width).save_model_to_file(str(path))
         return path if _same(plain, path, call) else plain
     except Exception:  # it raises what it likes for a graph that it does not know
         return plain
     finally:
-        logger.setLevel(level)
+        logging.disable(logging.NOTSET)
 
 
 def _same(plain: Path, path: Path, call: Call) -> bool:

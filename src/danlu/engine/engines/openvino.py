@@ -56,18 +56,19 @@ def _opened(
         "INFERENCE_PRECISION_HINT": format_,
         "KV_CACHE_PRECISION": "f32",
     }
-    compiled = core.compile_model(core.read_model(graph, weights), "CPU", settings)
+    model = core.read_model(graph, weights)
+    inputs, outputs = ([port.any_name for port in ports] for ports in (model.inputs, model.outputs))
+    shapes = {port.any_name: tuple(map(_size, port.partial_shape)) for port in model.inputs}
+    compiled = core.compile_model(model, "CPU", settings)  # whose ports stand in the same order, but lose their names
     free = SimpleQueue[Any]()
     for _ in range(callers):
         free.put(compiled.create_infer_request())
-    outputs = [(port.any_name, place) for place, port in enumerate(compiled.outputs)]
-    shapes = {port.any_name: tuple(map(_size, port.partial_shape)) for port in compiled.inputs}
 
     def run(feed: Any) -> Any:
         request = free.get()
         try:
-            request.infer(dict(feed))
-            return {name: request.get_output_tensor(place).data.copy() for name, place in outputs}
+            request.infer({place: feed[name] for place, name in enumerate(inputs)})
+            return {name: request.get_output_tensor(place).data.copy() for place, name in enumerate(outputs)}
         finally:
             free.put(request)
 

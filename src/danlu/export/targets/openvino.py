@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal
 
 from danlu.engine.engine import Network
 from danlu.engine.engines.openvino import GRAPH, WEIGHTS, Openvino
+from danlu.engine.graph import PRESENT
+from danlu.export.calls import Call
 from danlu.export.feeds import feeds
 from danlu.export.graph_file import write_graph
 from danlu.export.target import Original, Target
@@ -35,8 +37,10 @@ class ToOpenvino(Target):
         library = needed("openvino", "openvino", "an export to OpenVINO")
         with TemporaryDirectory(prefix="danlu-", dir=place.parent) as temporary, _unwatched():
             path = Path(temporary) / "plain.onnx"
-            write_graph(original, path)
-            model = self._changed(library.Core().read_model(str(path)), original)
+            call = write_graph(original, path)
+            model = library.Core().read_model(str(path))
+            _name(model, call)
+            model = self._changed(model, original)
             library.save_model(model, str(Path(temporary) / GRAPH), compress_to_fp16=False)
             for name, final in ((GRAPH, GRAPH), (Path(GRAPH).with_suffix(".bin").name, WEIGHTS)):
                 (Path(temporary) / name).replace(place / final)
@@ -67,6 +71,14 @@ class ToOpenvino(Target):
         return nncf.compress_weights(
             model, mode=nncf.CompressWeightsMode.INT4_ASYM, group_size=group, ratio=1.0, all_layers=False
         )
+
+
+def _name(model: Any, call: Call) -> None:
+    """Give inputs and outputs the one name by which they are asked; the reader of ONNX leaves them several."""
+    for port in model.inputs:
+        port.get_tensor().set_names({port.get_node().get_friendly_name()})
+    for port in model.outputs:
+        port.get_tensor().set_names({next(name for name in port.names if name in call.outputs or PRESENT in name)})
 
 
 def _size(dimension: Any) -> int:
