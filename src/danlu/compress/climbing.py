@@ -174,11 +174,20 @@ class Climb:
         if not whole.is_dir():
             if not data.is_dir():
                 keep_records(data, cut, self.train, self.validation)
-            how = {"fingerprint": key, "seed": self.seed, "say": self.say}
+            how = {"fingerprint": key, "seed": self.seed, "say": self._said_of(rung)}
             trained = recovered(cut, data, home / "recovery", self.training, **how)  # type: ignore[arg-type]
             computed_in(trained, self.original.facts["engine"]["precision"], whole, self.train)
             shutil.rmtree(home / "recovery")
         return whole
+
+    def _said_of(self, rung: Rung) -> Callable[[str], None]:
+        """What a training says, under the name of its rung; not where it has left a bundle, which is moved."""
+
+        def say(line: str) -> None:
+            if "bundle in " not in line:
+                self.say(f"{rung.pruned_name}: {line}")
+
+        return say
 
     def _went(self, rung: Rung) -> list[dict[str, Any]]:
         """What prunings say that went."""

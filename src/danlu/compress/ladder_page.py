@@ -38,20 +38,26 @@ def write_page(path: Path, ladder: Ladder, language: str) -> None:
     told = _("danlu {version}; every rung was timed in turn with the original, and the quickest of several counts")
     header = element(
         "header",
-        element("h1", ladder.bundle.name if ladder.bundle.name != "bundle" else ladder.bundle.parent.name),
+        element("h1", _name(ladder)),
         element("p", told.format(version=version("danlu")), class_="quiet"),
     )
     parts = [section(_("What is kept"), element("p", _outcome(ladder, _)), _told(ladder, _))]
     parts.append(section(_("Rungs"), figure(_read(ladder, _), _table(ladder, _))))
     pictures = [figure(name, drawn) for name, drawn in _pictures(ladder, _) if drawn is not None]
     if pictures:
-        parts.append(section(_("Quality, size and speed"), element("div", *pictures, class_="charts")))
+        words = _("the line is the floor; blue are the original, without a bar, and what lies under the floor")
+        parts.append(
+            section(
+                _("Quality, size and speed"),
+                element("p", words, class_="quiet"),
+                element("div", *pictures, class_="charts"),
+            )
+        )
     grid = _grid(ladder, _)
     if grid is not None:
         words = _("times as fast as the original, the network alone, by records in a batch × tokens of each")
         parts.append(section(_("By batch and length"), figure(words, grid)))
-    title = f"{ladder.bundle.name} · compress"
-    write_text(path, page(title, together(header, element("main", *parts)), language))
+    write_text(path, page(f"{_name(ladder)} · compress", together(header, element("main", *parts)), language))
 
 
 def _told(ladder: Ladder, _: Say) -> Html:
@@ -111,20 +117,28 @@ def _head(ladder: Ladder, _: Say) -> list[str]:
 
 def _of_original(ladder: Ladder, _: Say) -> list[str]:
     """The original; its speed is the best that was measured beside any rung."""
-    timed = [row for row in ladder.rows if row.refused is None]
-    latency = min((row.latency_before for row in timed), default=None)
-    throughput = max((row.throughput_before for row in timed), default=None)
+    latency, throughput = _quiet(ladder)
     return [
         _("original"),
         number(ladder.original.value),
         "",
         "",
         _size(ladder.original.bytes),
-        "–" if latency is None else _milliseconds(latency),
-        "–" if throughput is None else f"{throughput:,.0f}",
+        _milliseconds(latency) if latency else "–",
+        f"{throughput:,.0f}" if throughput else "–",
         "",
         "",
     ]
+
+
+def _quiet(ladder: Ladder) -> tuple[float, float]:
+    """Seconds for one record, and records a second, of the original where the machine was quietest.
+
+    A rung is told by how many times as fast it was as the original beside it, since each was timed at another time.
+    """
+    timed = [row for row in ladder.rows if row.refused is None]
+    latency = min((row.latency_before for row in timed), default=0.0)
+    return latency, max((row.throughput_before for row in timed), default=0.0)
 
 
 def _cells(row: Row, ladder: Ladder, _: Say) -> list[str]:
@@ -138,17 +152,16 @@ def _cells(row: Row, ladder: Ladder, _: Say) -> list[str]:
         signed(row.value - ladder.original.value),
         between({"low": row.low, "high": row.high}, signed),
         f"{_size(row.bytes)} ({_factor(row.gain('size'))})",
-        f"{_milliseconds(row.latency)} ({_factor(row.gain('latency'))})",
-        f"{row.throughput:,.0f} ({_factor(row.gain('throughput'))})",
+        f"{_milliseconds(_quiet(ladder)[0] / row.gain('latency'))} ({_factor(row.gain('latency'))})",
+        f"{_quiet(ladder)[1] * row.gain('throughput'):,.0f} ({_factor(row.gain('throughput'))})",
         ", ".join(_words_of_gain(row, _)),
         said,
     ]
 
 
 def _words_of_gain(row: Row, _: Say) -> list[str]:
-    fast = max(row.gain("latency"), row.gain("throughput")) >= FASTER
-    found = [_("faster")] if fast else []
-    found += [_("smaller")] if row.gain("size") >= FASTER else []
+    words = {"latency": _("faster for one"), "throughput": _("faster for many"), "size": _("smaller")}
+    found = [told for name, told in words.items() if row.gain(name) >= FASTER]
     return found or [_("nothing")]
 
 
@@ -165,39 +178,59 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _read(ladder: Ladder, _: Say) -> str:
-    words = _("of {records:,} records; in brackets how many times as small or as fast as the original")
+    words = _(
+        "of {records:,} records; below each number how it compares with the original beside it, at whose quietest times are told"
+    )
     return words.format(records=ladder.records)
 
 
 def _table(ladder: Ladder, _: Say) -> Html:
+    head = [_("rung"), metric_name(ladder.floor.metric, _), _("size"), _("one record"), _("records a second"), ""]
     rows: list[list[object]] = []
-    columns = len(_head(ladder, _)) - 1
-    for name, cells, refused in [
-        ("original", _of_original(ladder, _), None),
-        *((row.name, [] if row.refused else _cells(row, ladder, _), row.refused) for row in ladder.rows),
-    ]:
-        head = element("th", name if refused else cells[0], scope="row")
-        if refused is not None:
-            rows.append([head, element("td", refused, colspan=columns, class_="quiet")])
-        else:
-            rows.append([head, *(cell(value) for value in cells[1:7]), *(element("td", value) for value in cells[7:])])
-    return table([*_head(ladder, _)], rows)
+    first = _of_original(ladder, _)
+    rows.append([element("th", first[0], scope="row"), *(cell(first[place]) for place in (1, 4, 5, 6)), cell("")])
+    for row in ladder.rows:
+        title = element("th", row.name, scope="row")
+        if row.refused is not None:
+            rows.append([title, element("td", row.refused, colspan=len(head) - 1, class_="quiet")])
+            continue
+        found = _cells(row, ladder, _)
+        apart = f"{found[2]} ({found[3]})"
+        told = [_beside(found[1], apart), *(_beside(*_parted(found[place])) for place in (4, 5, 6))]
+        rows.append([title, *told, element("td", found[8], element("span", found[7], class_="interval"))])
+    return table([*head], rows)
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """`5 MB (1.2 ×)` as what stands before the bracket and what stands in it."""
+    value, _bracket, rest = text.partition(" (")
+    return value, rest.rstrip(")")
+
+
+def _beside(value: str, note: str) -> Html:
+    return cell(together(value, element("span", note, class_="interval")))
+
+
+def _name(ladder: Ladder) -> str:
+    """What the bundle is called: its folder, or that of the stage which it lies in."""
+    folder = ladder.bundle.resolve()
+    return folder.name if folder.name != "bundle" else folder.parent.name
 
 
 def _pictures(ladder: Ladder, _: Say) -> list[tuple[str, Html | None]]:
     metric, shown = metric_name(ladder.floor.metric, _), [row for row in ladder.rows if row.refused is None]
-    axes: list[tuple[str, Callable[[Row], float], Callable[[Row], float]]] = [
-        (_("size (MB)"), lambda row: row.bytes / _MB, lambda row: row.bytes_before / _MB),
-        (_("milliseconds for one record"), lambda row: row.latency * _MS, lambda row: row.latency_before * _MS),
-        (_("records a second"), lambda row: row.throughput, lambda row: row.throughput_before),
+    if not shown:
+        return []
+    latency, throughput = _quiet(ladder)
+    axes: list[tuple[str, float, Callable[[Row], float]]] = [
+        (_("size (MB)"), ladder.original.bytes / _MB, lambda row: row.bytes / _MB),
+        (_("milliseconds for one record"), latency * _MS, lambda row: latency * _MS / row.gain("latency")),
+        (_("records a second"), throughput, lambda row: throughput * row.gain("throughput")),
     ]
     drawn = []
-    for name, of_rung, of_original in axes:
-        dots = [_dot(row, of_rung(row), ladder) for row in shown]
-        before = [of_original(row) for row in shown]
-        if before:
-            place = max(before) if name == axes[2][0] else min(before)
-            dots.append(Dot(place, ladder.original.value, _("original"), _("original"), "theirs"))
+    for name, before, placed in axes:
+        dots = [_dot(row, placed(row), ladder) for row in shown]
+        dots.append(Dot(before, ladder.original.value, _("original"), class_="theirs"))
         floor = _floor_line(dots, ladder)
         drawn.append((f"{metric} · {name}", scatter(dots, name, metric, line=floor)))
     return drawn
@@ -211,8 +244,6 @@ def _dot(row: Row, x: float, ladder: Ladder) -> Dot:
 
 
 def _floor_line(dots: Sequence[Dot], ladder: Ladder) -> list[tuple[float, float]]:
-    if not dots:
-        return []
     floor = ladder.floor.at(ladder.original.value)
     return [(min(dot.x for dot in dots), floor), (max(dot.x for dot in dots), floor)]
 
