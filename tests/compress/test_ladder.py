@@ -160,6 +160,7 @@ def test_a_ladder_that_is_killed_goes_on_with_what_is_done(trained, unseen, lear
         ({"rungs": "neurons:width=3"}, "unknown key 'width'"),
         ({"rungs": "float32,float32"}, "rungs that differ"),
         ({"rungs": "neurons:0.5", "train": []}, "or --train FILE"),
+        ({"train": [{"text": "a", "stars": "5"}]}, "of what may be learnt from, record 1: there is no column 'label'"),
         ({"test": []}, "no records to score"),
         ({"test": [{"text": "a", "stars": "5"}]}, "there is no column 'label'"),
     ],

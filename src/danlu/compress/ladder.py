@@ -112,6 +112,7 @@ def compress(
         asked = floor_of(floor, original.task)
         chosen = rungs_of(rungs, computed()) if rungs else usual(original, trained=bool(train))
         _refuse_without_records(chosen, train)
+        _refuse_unlearnable(original, train)
         climb = Climb(original, final, list(test), asked.metric, list(train), list(validation), training, seed)
         climb = replace(climb, resamples=resamples, how=how or Measuring(), say=say)
         with alone_in(final):
@@ -163,6 +164,14 @@ def _refuse_without_records(rungs: Sequence[Rung], train: Sequence[Record]) -> N
             f"the rung '{needy.name}' is found on records that may be learnt from, and there are none; give the folder "
             "of a prepare stage with a training split, or --train FILE"
         )
+
+
+def _refuse_unlearnable(original: Bundle, train: Sequence[Record]) -> None:
+    """Refuse records of which the task cannot learn before a rung is made, by the first of them."""
+    try:
+        original.task.learnable(list(train[:1]), original.tokenizer, original.predictor.network.limit, 0)
+    except Refusal as refusal:
+        raise Refusal(f"of what may be learnt from, {refusal}") from None
 
 
 def _refuse_vain_floor(floor: Floor, original: Row, folder: Path) -> None:

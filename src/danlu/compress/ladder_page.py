@@ -178,9 +178,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _read(ladder: Ladder, _: Say) -> str:
-    words = _(
-        "of {records:,} records; below each number how it compares with the original beside it, at whose quietest times are told"
-    )
+    words = _("of {records:,} records; below a number how it compares; times are as where the original was quickest")
     return words.format(records=ladder.records)
 
 

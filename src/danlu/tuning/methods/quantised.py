@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from danlu.refusal import Refusal
 from danlu.tuning.head import fresh_heads
@@ -33,15 +34,15 @@ class Quantised(Method):
         """
         heads = {model.get_submodule(name) for name in fresh_heads(model)}
         head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-        found = [each for each in model.base_model.modules() if type(each) is nn.Linear and each not in (*heads, head)]
+        found = [each for each in model.base_model.modules() if type(each) in _PLAIN and each not in (*heads, head)]
         if not found:
             raise Refusal(
                 f"tuning 'quantised' finds no linear layer in models of the family '{model.config.model_type}'; "
                 "use full"
             )
-        for linear in found:
-            linear.__class__ = Rounding  # so that names, copies and what is saved stay as they are
-            cast(Rounding, linear).steps = self.steps
+        for layer in found:
+            layer.__class__ = _PLAIN[type(layer)]  # so that names, copies and what is saved stay as they are
+            vars(layer)["steps"] = self.steps
         return model
 
     def base(self, model: nn.Module) -> dict[str, Tensor]:
@@ -50,12 +51,13 @@ class Quantised(Method):
 
     def merge(self, model: nn.Module) -> PreTrainedModel:
         """The model itself with rounded weights in plain layers; it says what it said in training."""
+        plain = {rounding: before for before, rounding in _PLAIN.items()}
         with torch.no_grad():
-            for module in model.modules():
-                if isinstance(module, Rounding):
-                    module.weight.copy_(rounded(module.weight, module.steps))
-                    module.__class__ = nn.Linear  # type: ignore[assignment]
-                    del module.steps
+            for layer in model.modules():
+                if isinstance(layer, Rounding | RoundingTransposed):
+                    layer.weight.copy_(layer.rounded())
+                    del vars(layer)["steps"]
+                    layer.__class__ = plain[type(layer)]
         return cast(PreTrainedModel, model)
 
 
@@ -64,10 +66,33 @@ class Rounding(nn.Linear):
 
     steps: int
 
+    def rounded(self) -> Tensor:
+        """Its weights as they compute."""
+        return rounded(self.weight, self.steps)
+
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - as the layer that it stands for calls it
         """The same product, of rounded weights."""
         exact = self.weight
-        return functional.linear(input, exact + (rounded(exact, self.steps) - exact).detach(), self.bias)
+        return functional.linear(input, exact + (self.rounded() - exact).detach(), self.bias)
+
+
+class RoundingTransposed(Conv1D):
+    """The same of the layers of GPT-2, which keep their weights transposed."""
+
+    steps: int
+    weight: Tensor
+
+    def rounded(self) -> Tensor:
+        """Its weights as they compute."""
+        return rounded(self.weight.T, self.steps).T
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same product, of rounded weights."""
+        exact = self.weight
+        return functional.linear(x, (exact + (self.rounded() - exact).detach()).T, self.bias)
+
+
+_PLAIN: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: Rounding, Conv1D: RoundingTransposed}
 
 
 def rounded(weight: Tensor, steps: int) -> Tensor:
