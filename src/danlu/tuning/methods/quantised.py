@@ -57,7 +57,7 @@ class Quantised(Method):
                 if isinstance(layer, Rounding | RoundingTransposed):
                     layer.weight.copy_(layer.rounded())
                     del vars(layer)["steps"]
-                    layer.__class__ = plain[type(layer)]
+                    layer.__class__ = plain[type(layer)]  # type: ignore[assignment]
         return cast(PreTrainedModel, model)
 
 
@@ -80,7 +80,6 @@ class RoundingTransposed(Conv1D):
     """The same of the layers of GPT-2, which keep their weights transposed."""
 
     steps: int
-    weight: Tensor
 
     def rounded(self) -> Tensor:
         """Its weights as they compute."""
