@@ -10,11 +10,6 @@ from danlu.data.record import Record
 from danlu.export.export import Exported, export
 from danlu.export.target import Target
 
-KINDS = (
-    "answer", "choose", "classify", "embed", "masked_lm", "multilabel", "rank", "regress", "relate", "sentence_order", "tag",
-)  # fmt: skip
-"""Tasks whose answers come from one pass over a row."""
-
 
 @pytest.fixture(scope="session")
 def exported(tiny_bundle: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Exported]:

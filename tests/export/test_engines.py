@@ -11,6 +11,7 @@ import pytest
 
 import danlu
 from danlu.bundle import golden
+from danlu.bundle.bundle import load
 from danlu.bundle.verify import verify
 from danlu.export.export import Exported
 from danlu.recipe.part import find, kinds
@@ -20,19 +21,24 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
 
-FORWARD = (
-    "answer", "choose", "classify", "embed", "masked_lm", "multilabel", "next_sentence", "prompted", "rank", "regress",
-    "relate", "sentence_order", "tag", "tag_words",
-)  # fmt: skip
+FORWARD = {
+    "answer": "onnx", "choose": "openvino", "classify": "onnx", "embed": "openvino", "masked_lm": "onnx",
+    "multilabel": "openvino", "rank": "onnx", "regress": "openvino", "relate": "onnx", "tag": "openvino",
+}  # fmt: skip
+"""Tasks that answer from one pass, and the engine by which each is tried; both compute the same graph."""
+
 ENGINES = ("onnx", "openvino")
 TOLERANCE = golden.TOLERANCES["float32"]
 
 FRESH = """
-import json, sys
-import danlu
+import json, socket, sys
+def refuse(*given, **settings):
+    raise AssertionError("the network was asked for")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+from danlu.bundle.bundle import load
 answers = {}
 for folder, records in json.load(sys.stdin):
-    with danlu.load(folder, threads=2) as bundle:
+    with load(folder, threads=2) as bundle:
         answers[folder] = [bundle.predict([record])[0] for record in records], bundle.predict(records)
 print(json.dumps(answers))
 """
@@ -46,23 +52,26 @@ def records_of(folder: Path) -> list[dict]:
 
 def test_no_task_that_answers_by_one_pass_is_left_out() -> None:
     found = {kind for kind in kinds(Task) if find(Task, kind)().answers_by == "forward"}
-    assert found - set(FORWARD) == {"replaced_token"}  # which is no task of a bundle that serves
+    assert found | {"masked_lm"} >= set(FORWARD)
+    assert found - set(FORWARD) <= {
+        "next_sentence", "prompted", "replaced_token", "sentence_order", "tag_words"
+    }  # fmt: skip  # networks of classify, choose, masked_lm and tag
 
 
 def test_in_a_fresh_process_answers_are_those_of_torch_alone_and_in_a_batch(
     exported: Callable[..., Exported], tiny_bundle: Callable[[str], Path]
 ) -> None:
     asked, right = [], {}
-    for kind in FORWARD:
+    for kind, engine in FORWARD.items():
         records = records_of(tiny_bundle(kind))
         with danlu.load(tiny_bundle(kind)) as bundle:
             right[kind] = bundle.predict(records)
-        asked += [(str(exported(kind, engine).path), records) for engine in ENGINES]
+        asked.append((str(exported(kind, engine).path), records))
     done = subprocess.run(
         [sys.executable, "-c", FRESH], input=json.dumps(asked), capture_output=True, text=True, check=True
     )
     answers = json.loads(done.stdout.splitlines()[-1])
-    assert len(answers) == len(FORWARD) * len(ENGINES)
+    assert len(answers) == len(FORWARD)
     for folder, ways in answers.items():
         kind = Path(folder).name.split("-")[0]
         for found in ways:
@@ -72,7 +81,7 @@ def test_in_a_fresh_process_answers_are_those_of_torch_alone_and_in_a_batch(
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_eight_threads_at_once_get_their_own_answers(exported: Callable[..., Exported], engine: str) -> None:
-    with danlu.load(exported("classify", engine).path, threads=2) as bundle:
+    with load(exported("classify", engine).path, threads=2) as bundle:
         texts = [
             [f"{text}{number}" for number in range(thread % 3 + 1)] for thread, text in enumerate("这本书写得很好" * 4)
         ]

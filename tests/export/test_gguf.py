@@ -41,7 +41,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("precision", "share"), [("float32", 1.0), ("float16", 0.5), ("int8_weights", 0.3)])
+@pytest.mark.parametrize(("precision", "share"), [("float16", 0.5), ("int8_weights", 0.3)])
 def test_a_llama_says_the_same_once_its_file_is_read_back(
     bundle: Path, tmp_path: Path, precision: str, share: float
 ) -> None:

@@ -1,11 +1,14 @@
 """`danlu export BUNDLE TO`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from danlu.data.reading.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from danlu.export.target import Target
 
 
 def command(
@@ -28,11 +31,9 @@ def command(
     fewer, how many answers agree with the original is printed, and kept in the bundle.
     """
     from danlu.export.export import export
-    from danlu.export.target import Target
     from danlu.machine.terminal import say
 
-    fields = {"kind": target} | ({} if precision is None else {"precision": precision})
-    chosen = Target.model_validate(fields)
+    chosen = _target(target, precision)
     records = None if calibration is None else _records(calibration, split, settings or [], bundle)
     found = export(bundle, to, chosen, records=records)
     say(
@@ -40,6 +41,22 @@ def command(
         f"{found.before / 2**20:,.1f}; on {found.asked} records numbers moved by at most {found.furthest:.2g}, and "
         f"{found.agreeing} of {found.asked} answers agree"
     )
+
+
+def _target(kind: str, precision: str | None) -> "Target":
+    """What the words ask for. Raises `Refusal` for a target that there is not, and for a precision that it lacks."""
+    from pydantic import ValidationError
+
+    from danlu.export.target import Target
+    from danlu.refusal import Refusal
+
+    try:
+        return Target.model_validate({"kind": kind} | ({} if precision is None else {"precision": precision}))
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        if first["type"] == "kind":
+            raise Refusal(f"--to: {first['msg']}") from None
+        raise Refusal(f"--precision '{precision}': {kind} has {first['ctx']['expected']}") from None
 
 
 def _records(data: Path, split: str, settings: list[str], bundle: str) -> list[dict[str, object]]:

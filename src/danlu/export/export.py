@@ -111,12 +111,21 @@ def _refuse(folder: Path, facts: dict[str, Any]) -> None:
 def _place(final: Path, target: Target) -> Iterator[Path]:
     """Where a target writes: what is there in the end is put in its place, and nothing if that fails."""
     if target.makes != "file":
-        with folder_in_place(final) as temporary:
+        with folder_in_place(final) as temporary, _named(temporary, final):
             yield temporary
         return
-    with scratch_folder(final) as temporary:
+    with scratch_folder(final) as temporary, _named(temporary / final.name, final):
         yield temporary / final.name
         move_into_place(temporary / final.name, final)
+
+
+@contextmanager
+def _named(temporary: Path, final: Path) -> Iterator[None]:
+    """Let what is refused name the place that was asked for, instead of the one that is gone with the refusal."""
+    try:
+        yield
+    except Refusal as refused:
+        raise Refusal(str(refused).replace(str(temporary), str(final))) from refused
 
 
 def _told(facts: dict[str, Any], folder: Path, place: Path, target: Target) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from danlu.refusal import Refusal
@@ -131,7 +132,7 @@ def _joined(text: str, words: Words) -> list[int]:
     numbers = {token: number for number, token in enumerate(words.tokens)}
     pieces = list(_SPACE + text.replace(" ", _SPACE)) if text else []
     while True:
-        pairs = [(one + other, place) for place, (one, other) in enumerate(zip(pieces, pieces[1:], strict=False))]
+        pairs = [(one + other, place) for place, (one, other) in enumerate(pairwise(pieces))]
         known = [(words.scores[numbers[piece]], -place, piece) for piece, place in pairs if piece in numbers]
         if not known:
             break

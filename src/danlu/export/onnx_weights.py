@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 SMALLEST = 2**10
 """Values of a matrix: smaller ones are not worth a scale."""
 
+TINY = 1e-30
+"""Blocks without a larger value are 0: their scale would be none that float32 holds."""
+
 BLOCKS = (128, 64, 32, 16)
 """Values that share a scale, the first that divides a row of the matrix."""
 
@@ -29,7 +32,7 @@ def quantised(weight_NK: Floats, bits: int, block: int) -> tuple[Bytes, Floats]:
     half = 2 ** (bits - 1)
     blocks_NJS = weight_NK.reshape(len(weight_NK), -1, block)
     most_NJ = np.abs(blocks_NJS).max(-1)
-    scales_NJ = np.where(most_NJ > 0, most_NJ / (half - 1), 1).astype(np.float32)
+    scales_NJ = np.where(most_NJ > TINY, most_NJ / (half - 1), 1).astype(np.float32)
     numbers_NJS = np.clip(np.rint(blocks_NJS / scales_NJ[..., None]) + half, 0, 2 * half - 1).astype(np.uint8)
     if bits == 4:
         numbers_NJS = numbers_NJS[..., ::2] | (numbers_NJS[..., 1::2] << 4)
@@ -92,7 +95,7 @@ def shrink_tables(model: Any) -> int:
         name = f"{node.input[0]}.8bits"
         if name not in known:
             most_V1 = np.abs(values_VD).max(1, keepdims=True)
-            scales_V1 = np.where(most_V1 > 0, most_V1 / 127, 1).astype(np.float32)
+            scales_V1 = np.where(most_V1 > TINY, most_V1 / 127, 1).astype(np.float32)
             numbers_VD = np.rint(values_VD / scales_V1).astype(np.int8)
             parts = [numpy_helper.from_array(numbers_VD, name), numpy_helper.from_array(scales_V1, f"{name}.scales")]
             graph.initializer.extend(parts)

@@ -27,7 +27,7 @@ class Onnx(Engine):
         runtime = needed("onnxruntime", "onnx", f"{folder}: the engine onnx")
         path = file_inside(folder, FILE)
 
-        def opens(callers: int, cores: int) -> tuple[Run, dict[str, tuple[int, ...]]]:
+        def opens(_callers: int, cores: int) -> tuple[Run, dict[str, tuple[int, ...]]]:
             return session_of(runtime, path, cores)
 
         with opened(path, "is no graph that ONNX Runtime opens", AGAIN):

@@ -30,12 +30,8 @@ class Openvino(Engine):
         library = needed("openvino", "openvino", f"{folder}: the engine openvino")
         graph, weights = file_inside(folder, GRAPH), file_inside(folder, WEIGHTS)
         core = library.Core()
+        refuse_format(core, self.precision, str(folder))
         format_ = "bf16" if self.precision == "bfloat16" else "f32"
-        if format_ == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise Refusal(
-                f"{folder}: computes in bfloat16, and this processor has no instructions for that; export the bundle "
-                "in another precision"
-            )
 
         def opens(callers: int, cores: int) -> tuple[Run, dict[str, tuple[int, ...]]]:
             return _opened(core, str(graph), str(weights), format_, callers, cores)
@@ -43,6 +39,15 @@ class Openvino(Engine):
         with opened(graph, "is no graph that OpenVINO opens", AGAIN):
             network = GraphNetwork(folder, opens, self.precision, self.limit, threads)
         return tried(network, folder, task, tokenizer)
+
+
+def refuse_format(core: Any, precision: str, name: str) -> None:
+    """Raise `Refusal` for a precision that this processor does not compute in; OpenVINO would take another."""
+    if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise Refusal(
+            f"{name}: is to compute in bfloat16, and this processor has no instructions for that; export it in another "
+            "precision"
+        )
 
 
 def _opened(

@@ -1,14 +1,17 @@
 """OpenVINO: Intel's graphs, for its processors and others (2018); numbers in few bits by NNCF (Kozlov et al., 2020)."""
 
+import io
+import logging
 import os
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Literal
 
 from danlu.engine.engine import Network
-from danlu.engine.engines.openvino import GRAPH, WEIGHTS, Openvino
+from danlu.engine.engines.openvino import GRAPH, WEIGHTS, Openvino, refuse_format
 from danlu.engine.graph import PRESENT
 from danlu.export.calls import Call
 from danlu.export.feeds import feeds
@@ -35,6 +38,7 @@ class ToOpenvino(Target):
     def write(self, original: Original, place: Path) -> Openvino:
         """See `Target.write`."""
         library = needed("openvino", "openvino", "an export to OpenVINO")
+        refuse_format(library.Core(), self.precision, str(original.bundle.folder))
         with TemporaryDirectory(prefix="danlu-", dir=place.parent) as temporary, _unwatched():
             path = Path(temporary) / "plain.onnx"
             call = write_graph(original, path)
@@ -87,12 +91,16 @@ def _size(dimension: Any) -> int:
 
 @contextmanager
 def _unwatched() -> Iterator[None]:
-    """Within the block NNCF, which would tell Intel what it is used for, neither tells anybody nor prints."""
+    """Within the block NNCF, which would tell its maker what it is used for, neither tells anybody nor prints."""
     before = os.environ.get("NNCF_CI")
     os.environ["NNCF_CI"] = "1"  # its own word for machines without anybody to be asked
+    logging.disable(logging.WARNING)
     try:
-        yield
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
+        logging.disable(logging.NOTSET)
         if before is None:
             del os.environ["NNCF_CI"]
         else:
