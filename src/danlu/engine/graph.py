@@ -60,7 +60,7 @@ class Graph(nn.Module):
 
     def get_decoder(self) -> nn.Module:
         """What stands for the trunk of an encoder-decoder."""
-        return self.base_model  # type: ignore[no-any-return]
+        return self.base_model
 
     def forward(self, **inputs: Any) -> Said:
         """What the model says of these inputs; what is no tensor is a switch of caches, which a graph has not.

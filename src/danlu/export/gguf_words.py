@@ -121,7 +121,7 @@ def _cut(plain: dict[str, Any], name: str, texts: Sequence[str]) -> Any:
 
     backend = Backend.from_str(json.dumps(plain | {"post_processor": None, "normalizer": None}))
     split = pre_tokenizers.Split(Regex(CUTS[name]), "isolated")
-    backend.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
         [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
     return [(text, backend.encode(text).ids) for text in texts]

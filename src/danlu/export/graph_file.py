@@ -51,7 +51,8 @@ class _Plain(nn.Module):
         found = [said[name] for name in self.outputs]
         if places_BK is not None and not kept:  # of a family that goes by its trunk
             found[0] = _gathered(found[0], places_BK)
-        return (*found, *((part for each in cache.layers for part in (each.keys, each.values)) if cache else ()))
+        layers: list[Any] = [] if cache is None else [*cache.layers]
+        return (*found, *(part for each in layers for part in (each.keys, each.values)))
 
 
 def _gathered(hidden_BTD: Tensor, places_BK: Tensor) -> Tensor:
@@ -101,7 +102,8 @@ def traced(model: PreTrainedModel, call: Call, path: Path, *, writes: bool) -> N
     Raises:
         Refusal: the model does what a graph cannot; names the operation, and the layer where that is told.
     """
-    plain = copy.deepcopy(model).eval()
+    plain: Any = copy.deepcopy(model)
+    plain.train(mode=False)
     plain.set_attn_implementation("eager")
     inputs = {name: value if value.is_floating_point() else value.long() for name, value in call.inputs.items()}
     axes: dict[str, Mapping[int, str]] = dict(call.axes)

@@ -24,12 +24,18 @@ def fused(plain: Path, config: PreTrainedConfig, call: Call) -> Path:
     heads, width = (getattr(config, name, 0) for name in ("num_attention_heads", "hidden_size"))
     if shape_of(config) != "encoder" or not heads or not width:
         return plain
+    from onnxruntime.transformers.fusion_options import FusionOptions
     from onnxruntime.transformers.optimizer import optimize_model
 
+    joined = FusionOptions("bert")
+    joined.enable_embed_layer_norm = False  # its tables could not be kept in 8 bits, and they are no work
     path = plain.with_name("fused.onnx")
     logging.disable(logging.CRITICAL)  # it counts what it has joined, under many names
     try:
-        optimize_model(str(plain), model_type="bert", num_heads=heads, hidden_size=width).save_model_to_file(str(path))
+        found = optimize_model(
+            str(plain), model_type="bert", num_heads=heads, hidden_size=width, optimization_options=joined
+        )
+        found.save_model_to_file(str(path))
         return path if _same(plain, path, call) else plain
     except Exception:  # it raises what it likes for a graph that it does not know
         return plain
