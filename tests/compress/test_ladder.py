@@ -197,3 +197,13 @@ def test_a_ladder_that_nobody_describes_goes_by_what_the_network_has(trained):
         names = [rung.name for rung in usual(bundle, trained=True)]
         assert {"bfloat16", "neurons:0.5", "layers:0.25", "vocabulary"} < set(names)
         assert not any(rung.prunings for rung in usual(bundle, trained=False))
+
+
+def test_perplexities_of_other_tokens_are_not_compared(tiny_bundle, tmp_path):
+    folder, records = tiny_bundle("causal_lm"), [{"text": "这本书写得很好"}, {"text": "物流太慢"}]
+    settings = {"rungs": "vocabulary,float32", "train": records, "how": QUICK, "say": lambda _: None}
+    ladder = compress(folder, records, "perplexity +3", tmp_path / "out", **settings)
+    assert "is told by the token" in ladder.rows[0].refused
+    assert ladder.rows[1].value == ladder.original.value
+    assert ladder.kept is None
+    assert not (tmp_path / "out" / BUNDLE).exists()

@@ -217,3 +217,31 @@ def test_the_records_decide_what_goes(subject, learnt):
         for label in ("good", "bad")
     )
     assert not torch.allclose(one[3] / one[3].sum(), other[3] / other[3].sum(), rtol=0.05)
+
+
+SORRY = {
+    **dict.fromkeys(["distil_lm", "prefer", "replaced_token"], "reads other networks beside this one"),
+    "denoise": "family 'bart'",
+    "permuted_lm": "family 'xlnet'",
+}
+
+
+@pytest.mark.parametrize("kind", kinds(Task))
+def test_the_bundle_of_every_task_is_pruned_and_answers_or_the_reason_is_said(tiny_bundle, kind, tmp_path):
+    from danlu.bundle.bundle import load
+    from danlu.compress.prune import prune
+    from danlu.compress.rung import pruning_of
+
+    folder = tiny_bundle(kind)
+    with load(folder) as bundle:
+        task = bundle.task
+    neurons = [pruning_of("neurons:0.5")]
+    if kind in SORRY:
+        with pytest.raises(Refusal, match=SORRY[kind]):
+            prune(folder, neurons, tmp_path / "made", task.sample)
+        return
+    made = prune(folder, neurons, tmp_path / "made", task.sample)
+    assert made.after < made.before
+    with load(made.folder) as bundle:
+        assert bundle.model.config.intermediate_size == 16  # of 24; what is left is a multiple of 8
+        assert len(bundle.predict([task.tried()])) == 1

@@ -32,6 +32,9 @@ from danlu.train.settings import Training
 
 DONE = "rung.json"
 
+BY_TOKENS = ("perplexity",)
+"""Metrics that depend on how texts are cut."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -131,6 +134,11 @@ class Climb:
         return _parameters(self.original)
 
     def _found(self, rung: Rung, place: Path) -> Row:
+        if self.metric in BY_TOKENS and any(pruning.cuts_otherwise for pruning in rung.prunings):
+            raise Refusal(
+                f"{self.metric} is told by the token, and with fewer tokens the test is cut in others, so the two do "
+                "not compare; leave the vocabulary as it is, or take another metric for the floor"
+            )
         bundle = self.bundle_of(rung)
         scores = self.folder / f"original.{self.key()}"
         with load(bundle) as made:

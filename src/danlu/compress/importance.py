@@ -54,7 +54,7 @@ def by_gradient(subject: Subject, units: Mapping[int, Units]) -> dict[int, Tenso
     if task.roles or task.learners:
         raise Refusal(
             f"the loss of the task {task.kind} reads other networks beside this one, so nothing tells by its gradient "
-            "what matters; write importance=magnitude"
+            "what matters; write importance=magnitude, or of layers importance=top"
         )
     model = prepare_for_training(put_in(replica(subject.model), task.parameters()), "float32").to(device()).eval()
     for parameter in model.parameters():

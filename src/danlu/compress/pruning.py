@@ -49,6 +49,9 @@ class Pruning(Part):
     keeps_trained: ClassVar[bool] = True
     """Whether what it has done is still there after such a training."""
 
+    cuts_otherwise: ClassVar[bool] = False
+    """Whether texts unlike those of the data are cut into other tokens than before."""
+
     @abstractmethod
     def pruned(self, subject: Subject) -> Pruned:
         """What is left of a network.

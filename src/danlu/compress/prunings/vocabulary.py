@@ -27,6 +27,7 @@ class Vocabulary(Pruning):
     """
 
     moves_answers: ClassVar[bool] = False
+    cuts_otherwise: ClassVar[bool] = True
 
     least: int = Field(default=1, ge=1, description="times that a token stands in the records, at least")
 
