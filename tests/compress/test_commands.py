@@ -5,7 +5,8 @@ import csv
 import pytest
 
 from danlu.cli.main import main
-from danlu.compress.records import recovery_of, target_of, tested, trained
+from danlu.compress import records as given
+from danlu.compress.records import recovery_of, target_of
 from danlu.data.corpus.prepared import save_split
 from danlu.refusal import Refusal
 
@@ -58,19 +59,15 @@ def test_what_is_wrong_is_one_sentence_and_nothing_is_left(trained, file, tmp_pa
     assert {path.name for path in tmp_path.iterdir()} == {"reviews.csv"}
 
 
-def test_data_are_a_file_or_the_splits_of_a_prepared_folder(trained_at, file, tmp_path, unseen, learnt):
-    assert tested(file, [], "test", str(trained_at)) == unseen
-    assert trained(file, None, str(trained_at)) == ([], [])
+def test_data_are_a_file_or_the_splits_of_a_prepared_folder(trained, file, tmp_path, unseen, learnt):
+    assert given.tested(file, [], "test", str(trained)) == unseen
+    assert given.trained(file, None, str(trained)) == ([], [])
+    (tmp_path / "clean").mkdir()
     for split, records in (("train", learnt), ("validation", unseen[:8]), ("test", unseen)):
         save_split(tmp_path / "clean", split, records)
-    assert tested(tmp_path / "clean", [], "test", str(trained_at)) == unseen
-    assert trained(tmp_path / "clean", None, str(trained_at)) == (learnt, unseen[:8])
-    assert trained(tmp_path / "clean", file, str(trained_at)) == (unseen, [])
-
-
-@pytest.fixture
-def trained_at(request):
-    return request.getfixturevalue("trained")
+    assert given.tested(tmp_path / "clean", [], "test", str(trained)) == unseen
+    assert given.trained(tmp_path / "clean", None, str(trained)) == (learnt, unseen[:8])
+    assert given.trained(tmp_path / "clean", file, str(trained)) == (unseen, [])
 
 
 def test_a_training_after_pruning_is_short_unless_it_is_told_otherwise():
