@@ -202,8 +202,30 @@ def test_a_ladder_that_nobody_describes_goes_by_what_the_network_has(trained):
 def test_perplexities_of_other_tokens_are_not_compared(tiny_bundle, tmp_path):
     folder, records = tiny_bundle("causal_lm"), [{"text": "这本书写得很好"}, {"text": "物流太慢"}]
     settings = {"rungs": "vocabulary,float32", "train": records, "how": QUICK, "say": lambda _: None}
+    settings["target"] = "size"  # in which the same in another number format gains nothing
     ladder = compress(folder, records, "perplexity +3", tmp_path / "out", **settings)
     assert "is told by the token" in ladder.rows[0].refused
     assert ladder.rows[1].value == ladder.original.value
     assert ladder.kept is None
     assert not (tmp_path / "out" / BUNDLE).exists()
+
+
+def test_a_rung_may_be_an_export_and_says_which_extra_it_lacks(trained, unseen, learnt, tmp_path, monkeypatch):
+    from danlu.machine import extra
+
+    pytest.importorskip("onnxruntime")
+    settings = {"train": learnt, "how": QUICK, "resamples": 200, "target": "size", "say": lambda _: None}
+    ladder = compress(trained, unseen, "accuracy -2", tmp_path / "out", rungs="onnx-int8_dynamic", **settings)
+    assert ladder.kept == "onnx-int8_dynamic"
+    assert ladder.rows[0].gain("size") > 1.1
+    with load(tmp_path / "out" / BUNDLE) as bundle:
+        assert bundle.facts["engine"]["kind"] == "onnx"
+        found = examine(bundle.task, bundle.stream, unseen, resamples=200).scores.metrics["accuracy"].interval.value
+    assert found == pytest.approx(ladder.rows[0].value, abs=0.02)  # scales are those of a batch
+
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(extra, "import_module", missing)
+    ladder = compress(trained, unseen, "accuracy -2", tmp_path / "out", rungs="openvino-int8_static", **settings)
+    assert "pip install 'danlu[openvino]'" in ladder.rows[0].refused
