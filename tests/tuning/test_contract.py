@@ -64,8 +64,8 @@ def resting(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_the_methods_are_found_by_their_files() -> None:
-    assert " ".join(METHODS) == "adalora adapter bitfit full head ia3 layers lora prefix prompt ptuning"
-    assert len(PAIRS) == 11 * 6 - len(REFUSED) == 64
+    assert " ".join(METHODS) == "adalora adapter bitfit full head ia3 layers lora prefix prompt ptuning quantised"
+    assert len(PAIRS) == 12 * 6 - len(REFUSED) == 70
 
 
 @pytest.mark.parametrize(("kind", "shape"), REFUSED)

@@ -23,6 +23,7 @@ PROMISES = {
     "corruption": "danlu.task.corruption",
     "engine": "danlu.engine.engine",
     "method": "danlu.tuning.method",
+    "pruning": "danlu.compress.pruning",
     "remedy": "danlu.continual.remedy",
     "target": "danlu.export.target",
     "recorder": "danlu.train.recorder",

@@ -38,6 +38,8 @@ COMMANDS = {
     "prompt": "Classify by a prompt without training, show what the model saw, and score it.",
     "benchmark": "Take an examination of the form of MMLU, C-Eval or CMMLU, by likelihood.",
     "judge": "Let another model judge answers pair by pair, in both orders.",
+    "compress": "Make a bundle smaller or faster: the best of many ways that holds a floor of quality.",
+    "prune": "Take neurons, layers, heads or words out of a bundle.",
     "compare": "Say which of two evaluations is better, and whether that could be chance.",
     "leaderboard": "Put all evaluations of the same records in order; which are worse than the best beyond chance?",
     "report": "Write report.html: curves, scores, errors, data and recipe of a run.",

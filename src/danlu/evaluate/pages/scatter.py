@@ -37,6 +37,7 @@ def scatter(
     if not shown:
         return None
     heights = [y for dot in shown for y in (dot.low, dot.y, dot.high) if y is not None and isfinite(y)]
+    heights += [y for _, y in line if isfinite(y)]
     y_ticks = ticks(0, 1) if shares else ticks(min(heights), max(heights))
     up = Scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
     widths = [0.0, 1.0] if shares else [dot.x for dot in shown]

@@ -1,0 +1,202 @@
+"""A ladder of smaller models: every rung is scored and timed beside the original, and the best that holds is kept."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from danlu.bundle import manifest
+from danlu.bundle.bundle import Bundle, load
+from danlu.compress.climbing import Climb, Row
+from danlu.compress.computing import computed, computed_here
+from danlu.compress.floor import Floor, floor_of
+from danlu.compress.measuring import Measuring, bytes_of
+from danlu.compress.prune import plain_facts
+from danlu.compress.rung import Rung, rungs_of
+from danlu.data.record import Record
+from danlu.evaluate.scoring.compare import compare
+from danlu.evaluate.scoring.examine import SCORES, examine, write
+from danlu.machine.alone import alone_in
+from danlu.machine.files import folder_in_place, write_text
+from danlu.refusal import Refusal
+from danlu.train.settings import Training
+
+NAME, BUNDLE, ORIGINAL = "compress.json", "bundle", "original"
+
+Target = Literal["latency", "size", "throughput"]
+
+FASTER = 1.1
+"""How many times as fast, or as small, a rung must be to be called so; less is what measurements differ by."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """What came of it.
+
+    - `rows`: one a rung, in the order in which they were asked for; `original` likewise.
+    - `kept`: the name of the rung that is kept; None where none holds the floor and gains anything.
+    """
+
+    bundle: Path
+    folder: Path
+    task: str
+    records: int
+    floor: Floor
+    target: Target
+    original: Row
+    rows: tuple[Row, ...]
+    kept: str | None
+
+    def to_plain(self) -> dict[str, Any]:
+        """What stands in `compress.json`."""
+        told = {"danlu": version("danlu"), "bundle": str(self.bundle), "task": self.task, "records": self.records}
+        told |= {"floor": asdict(self.floor) | {"at": self.floor.at(self.original.value)}, "target": self.target}
+        rows = [asdict(row) | {"verdict": self.verdict(row)} for row in self.rows]
+        return told | {"kept": self.kept, "original": asdict(self.original), "rungs": rows}
+
+    def holds(self, row: Row) -> bool:
+        """Whether a rung is there and holds the floor."""
+        return row.refused is None and self.floor.holds(row.value, self.original.value)
+
+    def sure(self, row: Row) -> bool:
+        """Whether all of the interval of a rung's difference to the original lies above the floor."""
+        worst = row.low if self.floor.higher_is_better else row.high
+        return self.holds(row) and self.floor.holds(self.original.value + worst, self.original.value)
+
+    def verdict(self, row: Row) -> str:
+        """`refused`, `under the floor`, `holds`, or `kept`."""
+        if row.refused is not None:
+            return "refused"
+        if not self.holds(row):
+            return "under the floor"
+        return "kept" if row.name == self.kept else "holds"
+
+
+def compress(
+    path: str | Path,
+    test: Sequence[Record],
+    floor: str,
+    out: str | Path,
+    *,
+    target: Target = "throughput",
+    rungs: str | None = None,
+    train: Sequence[Record] = (),
+    validation: Sequence[Record] = (),
+    training: Training | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+    how: Measuring | None = None,
+    say: Say = print,
+) -> Ladder:
+    """Walk a ladder of rungs and keep, in the folder `out`, the best by `target` that holds the floor on `test`.
+
+    `train` is what prunings look at, and what is trained on after them where `training` says how. Rungs that were done
+    before with the same original, data and settings are not done again. The original stays as it is.
+
+    Raises:
+        Refusal: the floor is no floor, or the original itself misses it; there is no such rung; a rung needs records
+            to learn from and there are none; `out` lies in the bundle.
+    """
+    folder, final = manifest.find(path), Path(out).expanduser()
+    plain_facts(folder)
+    if not test:
+        raise Refusal("there are no records to score the rungs on; give a file or a split that is not empty")
+    if folder.resolve() in (final.resolve(), *final.resolve().parents):
+        raise Refusal(f"{final}: lies in the bundle, which stays as it is; name a folder beside it")
+    with load(folder) as original:
+        asked = floor_of(floor, original.task)
+        chosen = rungs_of(rungs, computed()) if rungs else usual(original, trained=bool(train))
+        _refuse_without_records(chosen, train)
+        _refuse_unlearnable(original, train)
+        climb = Climb(original, final, list(test), asked.metric, list(train), list(validation), training, seed)
+        climb = replace(climb, resamples=resamples, how=how or Measuring(), say=say)
+        with alone_in(final):
+            first = _original(climb)
+            _refuse_vain_floor(asked, first, folder)
+            rows = tuple(climb.climbed(rung) for rung in chosen)
+            found = Ladder(folder, final, original.task.kind, len(test), asked, target, first, rows, None)
+            found = replace(found, kept=_best(found))
+            _keep(found, climb, chosen)
+            write_text(final / NAME, json.dumps(found.to_plain(), ensure_ascii=False, indent=1) + "\n")
+    return found
+
+
+def usual(original: Bundle, *, trained: bool) -> list[Rung]:
+    """The rungs of a ladder that nobody has described: what a number format gains, then what pruning does.
+
+    Without records to learn from there is nothing to prune by.
+    """
+    here = computed_here()
+    names = [name for name in here if trained or not name.endswith("_static")]
+    few = next((name for name in reversed(here) if name.endswith(("int8_static", "int8_dynamic"))), here[-1])
+    if trained:
+        blocks = int(getattr(original.model.config.get_text_config(), "num_hidden_layers", 0))
+        pruned = ["vocabulary", "neurons:0.25", "neurons:0.5"]
+        pruned += ["layers:0.25", "layers:0.5"] if blocks > 3 else ["layers:0.5"] if blocks > 1 else []
+        pruned += ["vocabulary+neurons:0.5+layers:0.5"] if blocks > 1 else []
+        names += [*pruned, f"vocabulary+{few}", f"{pruned[-1]}+{few}"]
+    return rungs_of(",".join(dict.fromkeys(names)), here)
+
+
+def _original(climb: Climb) -> Row:
+    """The scores and the size of the original, found once."""
+    scores = climb.folder / f"{ORIGINAL}.{climb.key()}"
+    if not (scores / SCORES).is_file():
+        climb.say(f"original: {len(climb.test):,} records are answered")
+        task = climb.original.task
+        found = examine(
+            task, climb.original.stream, climb.test, metrics=[climb.metric], resamples=climb.resamples, seed=climb.seed
+        )
+        write(scores, found)
+    value = next(row for row in compare(scores, scores).metrics if row.metric == climb.metric).first.value
+    return Row(ORIGINAL, value=value, bytes=bytes_of(climb.original.folder), parameters=climb.parameters())
+
+
+def _refuse_without_records(rungs: Sequence[Rung], train: Sequence[Record]) -> None:
+    needy = next((rung for rung in rungs if rung.prunings), None)
+    if needy and not train:
+        raise Refusal(
+            f"the rung '{needy.name}' is found on records that may be learnt from, and there are none; give the folder "
+            "of a prepare stage with a training split, or --train FILE"
+        )
+
+
+def _refuse_unlearnable(original: Bundle, train: Sequence[Record]) -> None:
+    """Refuse records of which the task cannot learn before a rung is made, by the first of them."""
+    try:
+        original.task.learnable(list(train[:1]), original.tokenizer, original.predictor.network.limit, 0)
+    except Refusal as refusal:
+        raise Refusal(f"of what may be learnt from, {refusal}") from None
+
+
+def _refuse_vain_floor(floor: Floor, original: Row, folder: Path) -> None:
+    if not floor.holds(original.value, original.value):
+        raise Refusal(
+            f"{folder}: the original itself misses the floor, for its {floor.metric} is {original.value:.4g} and the "
+            f"floor is {floor.at(original.value):.4g}; write a floor below it, such as '{floor.metric} -0.5'"
+        )
+
+
+def _best(ladder: Ladder) -> str | None:
+    """The name of the rung that gains most by the target, among those that hold the floor and gain enough."""
+    gains = {row.name: row.gain(ladder.target) for row in ladder.rows if ladder.holds(row)}
+    good = {name: gain for name, gain in gains.items() if gain >= FASTER}
+    return max(good, key=lambda name: good[name]) if good else None
+
+
+def _keep(ladder: Ladder, climb: Climb, rungs: Sequence[Rung]) -> None:
+    """Put the best rung's bundle in place, and let go of what can be made again in no time."""
+    place = ladder.folder / BUNDLE
+    if ladder.kept is None:
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        source = climb.bundle_of(next(rung for rung in rungs if rung.name == ladder.kept))
+        with folder_in_place(place) as temporary:
+            shutil.copytree(source, temporary, dirs_exist_ok=True)
+    for made in (climb.folder / "rungs").glob("*/bundle"):
+        shutil.rmtree(made, ignore_errors=True)

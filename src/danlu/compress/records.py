@@ -1,0 +1,74 @@
+"""What the commands of this floor are given, as records and settings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from pydantic import ValidationError
+
+from danlu.bundle import manifest
+from danlu.compress.ladder import Target
+from danlu.compress.recovery import DEFAULTS
+from danlu.data.corpus.prepared import load
+from danlu.data.reading.format import guess
+from danlu.data.record import Record
+from danlu.recipe.part import find, nearest
+from danlu.recipe.read import Written, keyed, sentences
+from danlu.refusal import Refusal
+from danlu.task.task import Task
+from danlu.train.settings import Training
+
+
+def tested(data: Path, settings: Sequence[str], split: str, bundle: str) -> list[Record]:
+    """The records of a file, or of a split of the folder of a prepare stage.
+
+    Raises:
+        Refusal: there are none, or they cannot be read.
+    """
+    return load(data, split) if data.is_dir() and not settings else _read(data, settings, bundle)
+
+
+def trained(data: Path, train: Path | None, bundle: str) -> tuple[list[Record], list[Record]]:
+    """What may be learnt from, and what a training is validated on: of `train`, or of the splits beside the test.
+
+    Raises:
+        Refusal: they cannot be read.
+    """
+    if train is not None:
+        if train.is_dir() and (train / "train.parquet").is_file():
+            return _splits(train)
+        return _read(train, [], bundle), []
+    return _splits(data) if data.is_dir() else ([], [])
+
+
+def target_of(text: str) -> Target:
+    """What is to gain. Raises `Refusal` for what is not known."""
+    known: list[Target] = [*get_args(Target)]
+    for target in known:
+        if target == text:
+            return target
+    raise Refusal(f"--target '{text}'{nearest(text, [*known])}: expected {', '.join(known)}")
+
+
+def recovery_of(settings: Sequence[str]) -> Training | None:
+    """How a network is trained after pruning; None for `none`. Raises `Refusal` for a setting that is not known."""
+    if list(settings) == ["none"]:
+        return None
+    given = keyed(settings)
+    told = {key: value for key, value in DEFAULTS.items() if key != "epochs" or "steps" not in given}
+    try:
+        return Training.model_validate(told | given)
+    except ValidationError as error:
+        raise Refusal(f"--recovery: {sentences(error, Written('train', {}))}") from None
+
+
+def _splits(folder: Path) -> tuple[list[Record], list[Record]]:
+    train, validation = (
+        load(folder, name) if (folder / f"{name}.parquet").is_file() else [] for name in ("train", "validation")
+    )
+    return train, validation
+
+
+def _read(path: Path, settings: Sequence[str], bundle: str) -> list[Record]:
+    task = find(Task, manifest.read(manifest.find(bundle))["task"]["kind"])  # type: ignore[type-abstract]
+    return list(guess(str(path), settings=settings).read(labelled="label" in task.columns))

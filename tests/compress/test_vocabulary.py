@@ -1,0 +1,81 @@
+"""Words that the data never use go, and the data are answered as before."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
+
+from danlu.compress.pruning import Pruning, Subject
+from danlu.refusal import Refusal
+from danlu.task.task import Task
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
+
+TEXTS = ["the tower was lower than the lowest tower", "今天天气很好，公园", "newer and wider 2026"]
+SEEN = [{"text": TEXTS[0]}]
+
+
+def pruned(subject, **settings):
+    return Pruning.model_validate({"kind": "vocabulary", **settings}).pruned(subject)
+
+
+def said(model, tokenizer, text):
+    with torch.no_grad():
+        return model(**tokenizer(text, return_tensors="pt", return_token_type_ids=False)).logits
+
+
+def test_the_records_get_the_same_logits_from_fewer_rows(subject, learnt, unseen):
+    given = subject()
+    before = {name: value.clone() for name, value in given.model.state_dict().items()}
+    made = pruned(given)
+    rows, width = given.model.config.vocab_size - made.model.config.vocab_size, given.model.config.hidden_size
+    assert rows > 20
+    assert made.told == {"kind": "vocabulary", "before": len(given.tokenizer), "after": len(made.tokenizer)}
+    sizes = [sum(p.numel() for p in model.parameters()) for model in (given.model, made.model)]
+    assert sizes[0] - sizes[1] == rows * width
+    for record in (*learnt[:20], *unseen[:20]):  # made of the same words
+        one, other = (said(each.model, each.tokenizer, record["text"]) for each in (given, made))
+        assert torch.allclose(one, other, atol=1e-6)
+    assert all(torch.equal(before[name], value) for name, value in given.model.state_dict().items())
+    assert said(made.model, made.tokenizer, "翻译 quartz").isfinite().all()
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "llama", "gpt2"])
+def test_what_writes_or_fills_in_words_has_as_many_logits_as_it_has_words(kind, tmp_path):
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    causal = kind in ("llama", "gpt2")
+    source = Bpe(size=330) if causal else WordPiece(size=120, min_frequency=1)
+    tokenizer = source.build(lambda: iter(TEXTS * 2))
+    special = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos", "sep")}
+    named = {name: number for name, number in special.items() if number is not None}
+    spare = len(tokenizer) + 7  # rows that no token has
+    config = AutoConfig.for_model(kind, vocab_size=spare, **sizes, max_position_embeddings=64, **named)
+    torch.manual_seed(0)
+    model = (AutoModelForCausalLM if causal else AutoModelForMaskedLM).from_config(config).eval()
+    task = Task.model_validate("causal_lm" if causal else "masked_lm")
+    made = pruned(Subject(model, tokenizer, task, SEEN))
+    after = made.model.config.vocab_size
+    assert after == len(made.tokenizer) < len(tokenizer)
+    names = made.tokenizer.convert_ids_to_tokens(range(after))
+    earlier = tokenizer.convert_tokens_to_ids(names)
+    one, other = (said(m, t, TEXTS[0]) for m, t in ((model, tokenizer), (made.model, made.tokenizer)))
+    assert torch.allclose(one[..., earlier], other, atol=1e-6)
+    for name, number in named.items():
+        assert earlier[getattr(made.model.config, name)] == number
+    made.model.save_pretrained(tmp_path)
+    again = type(made.model).from_pretrained(tmp_path).eval()
+    assert torch.equal(said(again, made.tokenizer, TEXTS[0]), other)
+
+
+def test_rare_words_go_where_that_is_asked(subject):
+    given = subject()
+    few, fewer = (pruned(given, least=least).model.config.vocab_size for least in (1, 40))
+    assert fewer < few
+
+
+def test_where_all_words_are_used_nothing_can_go(subject):
+    given = subject()
+    made = pruned(given)
+    with pytest.raises(Refusal, match="the records use all"):
+        pruned(replace(given, model=made.model, tokenizer=made.tokenizer))
