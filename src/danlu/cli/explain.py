@@ -13,6 +13,8 @@ from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
     from danlu.explain.explainer import Explainer
+    from danlu.explain.explanation import Explanation
+    from danlu.explain.neighbours import Example
     from danlu.task.task import Task
 
 MOST_EXAMPLES = 2000
@@ -42,15 +44,11 @@ def command(
     adapter: Annotated[str | None, typer.Option(help="its name; base for the model without any")] = None,
 ) -> None:
     """Show which words an answer goes back to, and how far that can be believed."""
-    import json
-
     from danlu.bundle.bundle import load
     from danlu.explain.explain import explain
     from danlu.explain.neighbours import examples_for
-    from danlu.explain.page import write_page
-    from danlu.explain.picture import picture
     from danlu.explain.terminal import show, show_examples
-    from danlu.machine.files import refuse_unwritable, write_text
+    from danlu.machine.files import refuse_unwritable
     from danlu.machine.terminal import as_text, console, say
 
     of_file = os.path.isfile(file) or examples is not None  # noqa: PTH113 - see _items
@@ -59,8 +57,7 @@ def command(
     for path in (html, svg, json_file):
         if path is not None:
             refuse_unwritable(path)
-    language = default()
-    _ = translator(language)
+    _ = translator(default())
     loaded = load(bundle, "float32", adapter=adapter)
     items = _items(as_text(file, "TEXT"), loaded.predictor.task, records, rest)
     left_out, items = len(items) > records, items[:records]
@@ -73,13 +70,6 @@ def command(
         show(told, screen, _)
     for each in near:
         show_examples(each, screen, _)
-    if html is not None:
-        write_page(html, bundle, found, near, language)
-    if svg is not None:
-        write_text(svg, picture(found, _))
-    if json_file is not None:
-        plain = [told.to_plain() for told in found]
-        write_text(json_file, json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
     if left_out:
         say(
             _("{file}: the first {count} records are explained; --records raises that").format(
@@ -87,7 +77,33 @@ def command(
             ),
             err=True,
         )
-    for path in (html, svg, json_file):
+    _write(found, near, (html, svg, json_file), bundle)
+
+
+def _write(
+    found: "Sequence[Explanation]",
+    near: "Sequence[Sequence[Example]]",
+    files: tuple[Path | None, Path | None, Path | None],
+    name: str,
+) -> None:
+    """Write the page, the picture and the numbers of a bundle of this name, as far as they were asked for."""
+    import json
+
+    from danlu.explain.page import write_page
+    from danlu.explain.picture import picture
+    from danlu.machine.files import write_text
+    from danlu.machine.terminal import say
+
+    html, svg, json_file = files
+    _ = translator(default())
+    if html is not None:
+        write_page(html, name, found, near, default())
+    if svg is not None:
+        write_text(svg, picture(found, _))
+    if json_file is not None:
+        plain = [told.to_plain() for told in found]
+        write_text(json_file, json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
+    for path in files:
         if path is not None:
             say(_("written to {path}").format(path=path), err=True)
 
