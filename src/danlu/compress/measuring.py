@@ -1,6 +1,7 @@
 """How fast two bundles answer on this machine, measured in turn, so that both see the same neighbours.
 
-Other programs take time from a measurement and never give any, so of several the quickest counts.
+Other programs take time from a measurement and never give any, so of several the quickest counts; and a bundle is no
+quicker beside another than in most of their turns, since the quickest of two like ones differ by chance.
 """
 
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -78,18 +80,19 @@ def _asking(bundle: Bundle, blocks: Sequence[list[Record]]) -> Callable[[], obje
 
 
 def _quickest(calls: Sequence[Callable[[], object]], how: Measuring) -> list[float]:
-    """The least time that each call takes, in seconds; they are made in turn."""
+    """The least time that each of two calls takes, in seconds, made in turn; see the head of this file."""
     for call in calls:
         call()  # the first one is slower
-    best = [float("inf")] * len(calls)
-    rounds, begun = 0, time.perf_counter()
-    while rounds < how.rounds or time.perf_counter() - begun < how.seconds:
-        for place, call in enumerate(calls):
+    taken: list[list[float]] = [[] for _ in calls]
+    begun = time.perf_counter()
+    while len(taken[0]) < how.rounds or time.perf_counter() - begun < how.seconds:
+        for times, call in zip(taken, calls, strict=True):
             start = time.perf_counter()
             call()
-            best[place] = min(best[place], time.perf_counter() - start)
-        rounds += 1
-    return best
+            times.append(time.perf_counter() - start)
+    first, second = (min(times) for times in taken)
+    gain = median(one / other for one, other in zip(*taken, strict=True))
+    return [first, max(second, first / gain)]
 
 
 def _grids(pair: Sequence[Bundle], records: Sequence[Record], how: Measuring) -> list[dict[str, float]]:
