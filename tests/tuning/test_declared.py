@@ -20,6 +20,7 @@ LINEAR = 4 * (WIDTH + WIDTH) + 2 * (WIDTH + INNER)  # ins and outs of a block's 
 EMBEDDINGS = (WORDS + PLACES + 2) * WIDTH + 2 * WIDTH
 COUNTS: dict[str, tuple[dict[str, Any], int]] = {
     "full": ({}, EMBEDDINGS + LAYERS * BLOCK + HEAD),
+    "quantised": ({}, EMBEDDINGS + LAYERS * BLOCK + HEAD),
     "head": ({}, HEAD),
     "layers": ({"top": 1}, BLOCK + HEAD),
     "bitfit": ({}, WIDTH + LAYERS * (4 * WIDTH + INNER + WIDTH + 2 * WIDTH) + HEAD),

@@ -266,7 +266,8 @@ def open_folder(
 
 def _refuse_other_precision(folder: Path, engine: dict[str, Any], precision: str | None) -> None:
     """Refuse to compute an exported graph in another precision than the one that its weights have."""
-    if precision not in (None, engine.get("precision")) and engine.get("kind") != "torch":
+    told = engine.get("precision", precision)  # an engine from outside may have none, and says so itself
+    if precision not in (None, told) and engine.get("kind") != "torch":
         raise Refusal(
             f"{folder}: was exported for the engine {engine.get('kind')} in {engine.get('precision')}, and computes in "
             "nothing else; leave the precision out, or export the original again"
