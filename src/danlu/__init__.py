@@ -49,9 +49,10 @@ def explained(
     Raises:
         Refusal: the folder is no bundle, or its answers cannot be explained so.
     """
+    from danlu.bundle.bundle import exact
     from danlu.explain.explain import explain
 
-    return explain(load(bundle, "float32") if isinstance(bundle, str | Path) else bundle, items, method, **wanted)
+    return explain(load(bundle, exact(bundle)) if isinstance(bundle, str | Path) else bundle, items, method, **wanted)
 
 
 def run(

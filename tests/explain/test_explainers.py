@@ -173,3 +173,11 @@ def test_what_is_named_matters_more_than_words_at_random(planted, kind, bright):
         faith = told.faithfulness
         assert faith.comprehensiveness > faith.random_comprehensiveness
         assert faith.sufficiency < faith.random_sufficiency
+
+
+def test_of_a_calibrated_bundle_the_probability_is_explained_that_is_told(planted, bright, monkeypatch):
+    cooler = planted.predictor.task.model_copy(update={"temperature": 3.0})
+    monkeypatch.setattr(planted.predictor, "task", cooler)
+    (told,) = explain(planted, bright[:1], "occlusion", target="bright", checked=False)
+    (answer,) = planted.predictor.predict([{"text": bright[0]}])
+    assert told.value == pytest.approx(np.log(answer["scores"]["bright"] / (1 - answer["scores"]["bright"])), abs=1e-4)

@@ -246,6 +246,11 @@ def load(
     return open_folder(folder, manifest.read(folder, key), precision, threads, adapter)
 
 
+def exact(path: str | Path) -> str | None:
+    """The precision in which a bundle tells most exactly what it has learnt: float32; of an export its own (None)."""
+    return "float32" if manifest.read(manifest.find(path))["engine"]["kind"] == "torch" else None
+
+
 def open_folder(
     folder: Path, facts: dict[str, Any], precision: str | None, threads: int | None, adapter: str | None = None
 ) -> Bundle:

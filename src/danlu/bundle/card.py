@@ -1,5 +1,6 @@
 """The card of a bundle (Mitchell et al., Model Cards, 2019): what it does, how well, how to load it, its limits."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from danlu.language import translator
@@ -100,3 +101,8 @@ def _limits(language: str) -> str:
             _("Its answers are guesses with a probability, not statements of fact."),
         )
     )
+
+
+def unscored(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """What is still true of where a bundle comes from, once its weights are others: not what these had scored."""
+    return {key: value for key, value in provenance.items() if key not in ("validation", "scores", "best_step")}

@@ -44,7 +44,7 @@ def command(
     adapter: Annotated[str | None, typer.Option(help="its name; base for the model without any")] = None,
 ) -> None:
     """Show which words an answer goes back to, and how far that can be believed."""
-    from danlu.bundle.bundle import load
+    from danlu.bundle.bundle import exact, load
     from danlu.explain.explain import explain
     from danlu.explain.neighbours import examples_for
     from danlu.explain.terminal import show, show_examples
@@ -58,7 +58,7 @@ def command(
         if path is not None:
             refuse_unwritable(path)
     _ = translator(default())
-    loaded = load(bundle, "float32", adapter=adapter)
+    loaded = load(bundle, exact(bundle), adapter=adapter)
     items = _items(as_text(file, "TEXT"), loaded.predictor.task, records, rest)
     left_out, items = len(items) > records, items[:records]
     wanted: dict[str, Any] = {"target": target, "at": at, "written": written, "checked": checked}

@@ -68,9 +68,9 @@ def _opened(path: str, neighbours: int) -> "tuple[Tokenizer, Any]":
     inside = [Path(path) / name for name in ("bundle", "tokenizer", "")]
     folder = next((folder for folder in inside if (folder / "tokenizer.json").is_file()), Path(path))
     if (folder / "danlu.json").is_file() and neighbours:
-        from danlu.bundle.bundle import load
+        from danlu.bundle.bundle import exact, load
 
-        bundle = load(folder, "float32")
+        bundle = load(folder, exact(folder))
         return bundle.tokenizer, bundle.model
     name = str(folder) if folder.is_dir() else path
     return Pretrained(path=name).build(lambda: iter(())), None

@@ -16,7 +16,7 @@ import torch
 
 from danlu.bundle import manifest
 from danlu.bundle.bundle import Bundle, load
-from danlu.compress.computing import computed_in
+from danlu.compress.computing import as_it_came, computed_in, in_precision
 from danlu.compress.measuring import Measuring, bytes_of, measured
 from danlu.compress.prune import prune
 from danlu.compress.recovery import keep_records, recovered
@@ -183,8 +183,10 @@ class Climb:
             if not data.is_dir():
                 keep_records(data, cut, self.train, self.validation)
             how = {"fingerprint": key, "seed": self.seed, "say": self._said_of(rung)}
+            how["validations"] = len(self.validation)
             trained = recovered(cut, data, home / "recovery", self.training, **how)  # type: ignore[arg-type]
-            computed_in(trained, self.original.facts["engine"]["precision"], whole, self.train)
+            learnt = as_it_came(cut, trained)
+            in_precision(trained, self.original.facts["engine"]["precision"], whole, provenance=learnt)
             shutil.rmtree(home / "recovery")
         return whole
 

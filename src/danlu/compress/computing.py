@@ -1,19 +1,19 @@
 """What a bundle may be computed in on this machine, and a bundle that is computed in it."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from danlu.bundle import golden, manifest
+from danlu.bundle import card, golden, manifest
 from danlu.bundle.bundle import open_folder
 from danlu.data.record import Record
 from danlu.engine.engines.torch import Torch
 from danlu.export.export import export
 from danlu.export.target import Target
 from danlu.machine.device import best_dtype
-from danlu.machine.files import folder_in_place
+from danlu.machine.files import folder_in_place, write_text
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 
@@ -52,7 +52,7 @@ def computed_in(bundle: Path, what: str, folder: Path, records: Sequence[Record]
         Refusal: it cannot be, a library is not installed, or scales need records and there are none.
     """
     if what in ("auto", *PRECISIONS):
-        _in_precision(bundle, what, folder)
+        in_precision(bundle, what, folder)
         return folder
     kind, _, precision = what.partition("-")
     target = Target.model_validate({"kind": kind, "precision": precision})
@@ -65,8 +65,18 @@ def computed_in(bundle: Path, what: str, folder: Path, records: Sequence[Record]
     return folder
 
 
-def _in_precision(bundle: Path, precision: str, folder: Path) -> None:
-    """The same weights, computed by torch in another number format, with golden outputs that are its own."""
+def as_it_came(before: Path, after: Path) -> dict[str, Any]:
+    """The provenance of a bundle trained from another: its recipe and what was taken out, then what it learnt."""
+    learnt = manifest.read(after).get("provenance", {})
+    kept = {key: learnt[key] for key in ("fingerprint", "records", "best_step", "validation") if key in learnt}
+    return {**manifest.read(before).get("provenance", {}), **kept}
+
+
+def in_precision(bundle: Path, precision: str, folder: Path, *, provenance: Mapping[str, Any] | None = None) -> None:
+    """The same weights, computed by torch in another number format, with golden outputs that are its own.
+
+    `provenance` is told in place of the bundle's own, where it is given.
+    """
     facts = manifest.read(bundle)
     facts["engine"] = Torch.model_validate({"precision": precision}).to_plain()
     with folder_in_place(folder) as temporary:
@@ -76,6 +86,10 @@ def _in_precision(bundle: Path, precision: str, folder: Path) -> None:
             shutil.copyfile(bundle / manifest.CARD, temporary / manifest.CARD)
         with open_folder(temporary, facts, None, None) as opened:
             golden.write(temporary, opened.predictor, golden.read(bundle)["records"])
+            if provenance is not None:
+                facts["provenance"] = dict(provenance)
+                name, language = str(provenance.get("recipe", folder.name)), facts.get("language", "en")
+                write_text(temporary / manifest.CARD, card.write(name, facts, opened.task, language))
         manifest.write(temporary, facts)
 
 

@@ -11,7 +11,7 @@ from danlu.task.task import Task
 POINT = 0.01
 """A point of a metric between 0 and 1; others are counted in their own unit."""
 
-OWN_UNIT = ("bleu", "chrf", "mse", "mae", "perplexity", "length_ratio", "reward_margin")
+OWN_UNIT = ("bleu", "chrf", "mse", "mae", "perplexity", "length_ratio", "reward_margin", "nll", "brier")
 
 _SLACK = 1e-9  # rounding of differences
 _WRITTEN = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:([-+−]|>=|<=)?\s*(\d+(?:\.\d+)?|\.\d+)\s*(?:points?|%)?)?\s*")

@@ -108,6 +108,7 @@ def compress(
         raise Refusal("there are no records to score the rungs on; give a file or a split that is not empty")
     if folder.resolve() in (final.resolve(), *final.resolve().parents):
         raise Refusal(f"{final}: lies in the bundle, which stays as it is; name a folder beside it")
+    _refuse_taken(final, folder)
     with load(folder) as original:
         asked = floor_of(floor, original.task)
         chosen = rungs_of(rungs, computed()) if rungs else usual(original, trained=bool(train))
@@ -187,6 +188,15 @@ def _best(ladder: Ladder) -> str | None:
     gains = {row.name: row.gain(ladder.target) for row in ladder.rows if ladder.holds(row)}
     good = {name: gain for name, gain in gains.items() if gain >= FASTER}
     return max(good, key=lambda name: good[name]) if good else None
+
+
+def _refuse_taken(final: Path, original: Path) -> None:
+    """What is kept takes the place `bundle` of the folder, where nothing of others may lie."""
+    place = final / BUNDLE
+    if place.resolve() == original.resolve():
+        raise Refusal(f"{final}: its bundle is the original, which stays as it is; name another folder")
+    if place.exists() and not any(final.glob(f"{ORIGINAL}.*")):
+        raise Refusal(f"{place}: is there already, and no ladder has left it; name another folder")
 
 
 def _keep(ladder: Ladder, climb: Climb, rungs: Sequence[Rung]) -> None:

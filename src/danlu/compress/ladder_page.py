@@ -250,9 +250,10 @@ def _grid(ladder: Ladder, _: Say) -> Html | None:
     shown = [row for row in ladder.rows if row.grid and row.refused is None]
     if not shown:
         return None
-    names = [*shown[0].grid]
+    names = list(dict.fromkeys(name for row in shown for name in row.grid))
     rows: list[list[object]] = []
     for row in shown:
-        gains = [before / after if after else 0.0 for before, after in row.grid.values()]
-        rows.append([element("th", row.name, scope="row"), *(cell(_factor(gain)) for gain in gains)])
+        times = [row.grid.get(name, (0.0, 0.0)) for name in names]  # of texts that became longer some are missing
+        gains = [_factor(before / after) if after else "–" for before, after in times]
+        rows.append([element("th", row.name, scope="row"), *map(cell, gains)])
     return table([_("rung"), *(name.replace("x", " × ") for name in names)], rows)

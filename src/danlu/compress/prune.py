@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from danlu.bundle import golden, manifest
+from danlu.bundle.adapt import refuse_place
 from danlu.bundle.bundle import open_folder, save
+from danlu.bundle.card import unscored
 from danlu.compress.pruning import Pruned, Pruning, Subject
 from danlu.data.record import Record
 from danlu.machine.quiet import quiet
@@ -39,8 +41,7 @@ def prune(
     folder = manifest.find(path)
     facts = plain_facts(folder)
     final = Path(output).expanduser()
-    if final.exists():
-        raise Refusal(f"{final}: is there already; name a folder that is not")
+    refuse_place(folder, output)
     with open_folder(folder, facts, "float32", 1) as bundle:
         task, rewriters = bundle.task, bundle.rewriters
     with quiet():
@@ -53,7 +54,8 @@ def prune(
     for pruning in prunings:
         left = pruning.pruned(Subject(left.model, left.tokenizer, task, given, seed))
         told.append(left.told)
-    provenance = facts.get("provenance", {}) | {"pruned": [*facts.get("provenance", {}).get("pruned", ()), *told]}
+    known = facts.get("provenance", {})
+    provenance = unscored(known) | {"pruned": [*known.get("pruned", ()), *told]}
     save(
         final,
         left.model,
@@ -84,6 +86,11 @@ def plain_facts(folder: Path) -> dict[str, Any]:
         raise Refusal(
             f"{folder}: is computed by '{facts['engine']['kind']}', and what it holds cannot be changed; give the "
             "bundle that it was exported from"
+        )
+    if names := list(facts.get("adapters", {})):
+        raise Refusal(
+            f"{folder}: has adapters ({', '.join(names)}), which fit these weights alone; give a bundle without any, "
+            f"or fold one in with: danlu merge {folder} {names[0]} --output FOLDER"
         )
     return facts
 

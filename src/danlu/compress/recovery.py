@@ -1,8 +1,9 @@
 """A training after something was taken out, so that what is left makes up for it (Han et al., 2015)."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from danlu.bundle import manifest
 from danlu.data.cleaning.clean import clean_records, rewriters_of
@@ -11,6 +12,7 @@ from danlu.data.record import Record
 from danlu.machine.files import folder_in_place, write_text
 from danlu.stages.kinds.train import Train
 from danlu.stages.stage import Place
+from danlu.task.calibrated import FEWEST
 from danlu.train.settings import Training
 
 DEFAULTS = {"epochs": 1.0, "rate": 5e-5}
@@ -33,13 +35,14 @@ def recovered(
     folder: Path,
     training: Training,
     *,
+    validations: int,
     fingerprint: str,
     seed: int,
     say: Callable[[str], None],
 ) -> Path:
     """Train a bundle on prepared data by the stage that trains; where that was interrupted, it goes on.
 
-    Gives the folder of the trained bundle.
+    Gives the folder of the trained bundle. `validations` is how many records there are to validate on.
 
     Raises:
         Refusal: what that stage refuses.
@@ -48,9 +51,19 @@ def recovered(
     section = {
         "data": "@data",
         "model": {"kind": "pretrained", "path": str(bundle)},
-        "task": facts["task"],
+        "task": unsettled(facts["task"], validations),
         "train": training.to_plain(),
     }
     language = facts.get("language", "en")
     Train.model_validate(section).run(Place(folder, {"data": data}, fingerprint, seed, language, say))
     return folder / "bundle"
+
+
+def unsettled(task: Mapping[str, Any], validations: int) -> dict[str, Any]:
+    """A task without what it had chosen by answers that have moved, where there are records to choose it by again."""
+    again = {
+        "temperature": bool(task.get("calibrate")) and validations >= FEWEST,
+        "threshold": task["kind"] == "answer" and validations > 0,
+        "weight": bool(task.get("counted")) and validations > 0,
+    }
+    return {key: value for key, value in task.items() if not again.get(key)}

@@ -23,7 +23,7 @@ def aims_of_label(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     windows = windows_of(inside, record)
     label = wanted.target or str(answer_of(inside, windows, record)["label"])
     number = _number(label, task.labels, task.label_means)
-    item = windows[0]
+    item, heat = windows[0], getattr(task, "temperature", None) or 1.0  # so that it is the probability that is told
     return [
         Aim(
             target=task.labels[number],
@@ -31,7 +31,7 @@ def aims_of_label(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
             item=item,
             texts=texts,
             tokens=found_in(item, texts, inside.tokenizer),
-            of=lambda said, _: log_odds(task.logits(said), number),
+            of=lambda said, _: log_odds(task.logits(said) / heat, number),
         )
     ]
 
@@ -45,14 +45,13 @@ def aims_of_labels(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     told = answer_of(inside, windows, record)
     likeliest = max(task.labels, key=lambda label: told["scores"][label])
     labels = [wanted.target] if wanted.target else told["labels"] or [likeliest]
-    item = windows[0]
+    item, heat = windows[0], task.temperature or 1.0
     tokens = found_in(item, texts, inside.tokenizer)
 
     def aim(label: str) -> Aim:
         number = _number(label, task.labels, "label")
-        return Aim(
-            task.labels[number], "log-odds", item, texts, tokens, lambda said, _: said["logits"][:, number].float()
-        )
+        name = task.labels[number]
+        return Aim(name, "log-odds", item, texts, tokens, lambda said, _: said["logits"][:, number].float() / heat)
 
     return [aim(label) for label in labels]
 

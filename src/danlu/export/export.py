@@ -133,12 +133,14 @@ def _told(facts: dict[str, Any], folder: Path, place: Path, target: Target) -> d
     weights = {*find_weights(folder, str(folder)).files, INDEX, golden.NAME, signature.NAME}
     for name in facts["files"].keys() - weights:
         manifest.copy(folder, name, place)
-    known = facts.get("versions", {})
+    known, before = facts.get("versions", {}), facts.get("provenance", {})
+    if target.precision not in TOLERANCES:
+        before = card.unscored(before)
     return {
         **{key: value for key, value in facts.items() if key != "base"},
         "danlu": version("danlu"),
         "tolerances": golden.TOLERANCES | FEW_BITS,
-        "provenance": facts.get("provenance", {})
+        "provenance": before
         | {"exported": {"of": facts.get("digest"), "target": target.kind, "precision": target.precision}},
         "versions": known | {name: found for name in ("onnxruntime", "openvino", "nncf") if (found := _version(name))},
     }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from danlu.bundle.bundle import load
+from danlu.bundle.bundle import exact, load
 from danlu.data.record import Record
 from danlu.evaluate.classical.baselines.tfidf import Tfidf
 from danlu.machine.seed import generator
@@ -125,7 +125,7 @@ def _vectors(path: str, *texts: list[Record]) -> list[NDArray[np.float32]]:
     Raises:
         Refusal: it is no such bundle.
     """
-    bundle = load(path, "float32")
+    bundle = load(path, exact(path))
     with bundle.predictor as predictor:
         if bundle.task.kind != "embed":
             raise Refusal(

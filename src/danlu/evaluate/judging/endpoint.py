@@ -134,6 +134,8 @@ def _parts(url: str) -> SplitResult | None:
         parts = urlsplit(url)
         named = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
         (parts.hostname or "").encode("idna")
+        rest = parts.path + parts.query
+        named = named and rest.isascii() and " " not in rest and (not rest or rest.isprintable())
     except ValueError:
         return None
     return parts if named else None

@@ -59,13 +59,16 @@ class JudgeTemplate(Part):
 
     def verdict(self, reply: str) -> Verdict | None:
         """What a reply says; None where it says none of the three."""
-        places: dict[Verdict, int] = {
-            "first": reply.rfind(self.verdicts.first),
-            "second": reply.rfind(self.verdicts.second),
-            "tie": reply.rfind(self.verdicts.tie),
+        words: dict[Verdict, str] = {
+            "first": self.verdicts.first,
+            "second": self.verdicts.second,
+            "tie": self.verdicts.tie,
         }
-        last = max(places, key=lambda verdict: places[verdict])
-        return last if places[last] >= 0 else None
+        # the one that ends last, and of words within one another ("better", "not better") the longest
+        ends = {verdict: (reply.rfind(word) + len(word), len(word)) for verdict, word in words.items() if word in reply}
+        if not ends:
+            return None
+        return max(ends, key=ends.__getitem__)
 
 
 def read_judge_template(path: str) -> JudgeTemplate:
