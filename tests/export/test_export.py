@@ -242,3 +242,25 @@ def test_wrong_words_are_refused_in_a_sentence(
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err
     assert not Path("out").exists()
+
+
+def test_where_weights_are_wanted_an_export_is_told_as_one(exported: Callable[..., Exported]) -> None:
+    from transformers import AutoTokenizer
+
+    from danlu.bundle.adapt import adapt
+    from danlu.model.sources.pretrained import Pretrained
+
+    folder = exported("classify", "onnx").path
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    with pytest.raises(danlu.Refusal, match=r"holds a graph for another engine .*exported from"):
+        Pretrained(path=str(folder)).build("AutoModelForSequenceClassification", tokenizer, {})
+    with pytest.raises(danlu.Refusal, match="is computed by 'onnx', without adapters"):
+        adapt(folder, folder.parent / "adapter", name="a")
+
+
+def test_an_export_of_few_bits_is_explained_by_what_needs_no_gradient(exported: Callable[..., Exported]) -> None:
+    folder = exported("classify", "onnx", "int8_dynamic", tuple(range(12))).path
+    (told,) = danlu.explained(folder, ["这本书写得很好"], "occlusion", checked=False)
+    assert told.words
+    with pytest.raises(danlu.Refusal, match="gradient"):
+        danlu.explained(folder, ["这本书写得很好"], "integrated_gradients")

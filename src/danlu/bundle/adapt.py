@@ -32,8 +32,9 @@ def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path |
             was trained, or is damaged; or the name is taken.
     """
     refuse_name(name)
-    source, told = unsealed(adapter)
     folder = manifest.find(path)
+    _refuse_other_engine(folder)
+    source, told = unsealed(adapter)
     refuse_place(folder, output)
     if not (folder / manifest.NAME).exists() and (folder / "config.json").is_file():
         with _told_of(source, name):
@@ -113,6 +114,12 @@ def _begun(folder: Path, source: Path, told: dict[str, Any], name: str, output: 
         with load(temporary, "float32") as bundle:
             _refuse_other_answers(source, folder, bundle, name)
     return final
+
+
+def _refuse_other_engine(folder: Path) -> None:
+    kind = manifest.read(folder)["engine"]["kind"] if (folder / manifest.NAME).exists() else "torch"
+    if kind != "torch":
+        raise Refusal(f"{folder}: is computed by '{kind}', without adapters; give the bundle that it was exported from")
 
 
 def _refuse_other_tokens(source: Path, told: dict[str, Any], folder: Path, tokenizer: Tokenizer) -> None:

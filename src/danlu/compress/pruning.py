@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from danlu.data.record import Record
 from danlu.recipe.part import Part
+from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -36,6 +37,21 @@ class Pruned:
     model: PreTrainedModel
     tokenizer: Tokenizer
     told: dict[str, Any] = field(default_factory=dict)
+
+
+def share_of(share: float, count: int, kind: str, units: str) -> int:
+    """How many of `count` units, which are called `units`, a share of them is.
+
+    Raises:
+        Refusal: none, or all.
+    """
+    fewer = round(share * count)
+    if not 0 < fewer < count:
+        left = "all of them" if fewer == 0 else "none"
+        raise Refusal(
+            f"{kind}: a share of {share:g} of {count} {units} leaves {left}; the share of one is {1 / count:.2f}"
+        )
+    return fewer
 
 
 class Pruning(Part):

@@ -14,6 +14,7 @@ FLOATS = {"F64", "F32", "F16", "BF16"}
 _OTHERS = {"I64", "I32", "U8", "BOOL"}  # positions and masks, which old files hold beside the weights
 
 _REMEDY = "give a folder with config.json and model.safetensors, such as save_pretrained writes"
+_GRAPHS = (".onnx", ".xml")
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
 _MOST_DIMENSIONS = 16
 
@@ -86,6 +87,12 @@ def _refuse_others(folder: Path, name: str) -> Any:
         raise Refusal(
             f"{folder / pickles[0]}: weights in a pickle can run code and are not loaded; "
             "convert them to model.safetensors with save_pretrained on a machine that you trust them on"
+        )
+    graphs = [file for file in there if Path(file).suffix in _GRAPHS]
+    if graphs:
+        raise Refusal(
+            f"{folder}: holds a graph for another engine ({graphs[0]}) and no weights of torch; give the bundle or the "
+            "folder that it was exported from"
         )
     raise Refusal(f"{name}: no model could be read there (it holds no {SINGLE}); {_REMEDY}")
 

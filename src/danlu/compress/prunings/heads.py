@@ -8,7 +8,7 @@ from torch import Tensor
 
 from danlu.compress.anatomy import Block, Family, blocks, family_of, head_width
 from danlu.compress.importance import Units, by_gradient, by_magnitude, least
-from danlu.compress.pruning import Pruned, Pruning, Subject
+from danlu.compress.pruning import Pruned, Pruning, Subject, share_of
 from danlu.compress.smaller import others, smaller
 from danlu.refusal import Refusal
 
@@ -32,13 +32,7 @@ class Heads(Pruning):
         found, config = blocks(model), model.config
         heads, memories, width = config.num_attention_heads, config.num_key_value_heads, head_width(model)
         groups = heads if memories == 1 else memories  # a single memory is read by all heads, which go one by one
-        fewer = round(self.share * groups)
-        if not 0 < fewer < groups:
-            left = "all of them" if fewer == 0 else "none"
-            raise Refusal(
-                f"heads: a share of {self.share:g} of {groups} {'heads' if groups == heads else 'groups of heads'} "
-                f"leaves {left}; the share of one is {1 / groups:.2f}"
-            )
+        fewer = share_of(self.share, groups, self.kind, "heads" if groups == heads else "groups of heads")
         if self.importance == "gradient":
             matters = by_gradient(subject, units_of_heads(subject))
         else:

@@ -6,9 +6,8 @@ from pydantic import Field
 
 from danlu.compress.anatomy import blocks, family_of
 from danlu.compress.importance import Units, by_gradient
-from danlu.compress.pruning import Pruned, Pruning, Subject
+from danlu.compress.pruning import Pruned, Pruning, Subject, share_of
 from danlu.compress.smaller import others, smaller
-from danlu.refusal import Refusal
 
 
 class Layers(Pruning):
@@ -24,13 +23,7 @@ class Layers(Pruning):
         model = subject.model
         family = family_of(model, "layers")
         found = blocks(model)
-        fewer = round(self.share * len(found))
-        if not 0 < fewer < len(found):
-            left = "all of them" if fewer == 0 else "none"
-            raise Refusal(
-                f"layers: a share of {self.share:g} of {len(found)} layers leaves {left}; the share of one is "
-                f"{1 / len(found):.2f}"
-            )
+        fewer = share_of(self.share, len(found), self.kind, "layers")
         if self.importance == "gradient":
             matters = by_gradient(subject, units_of_layers(subject))
             order = sorted(matters, key=lambda number: (float(matters[number][0]), -number))
