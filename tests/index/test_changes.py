@@ -15,7 +15,8 @@ from danlu.index.index import Index
 QUERIES = ["喝茶", "cats and dogs", "E-1042", "退货说明"]
 NAMES = st.sampled_from(["a", "b", "c.txt", "d.md"])
 TEXTS = st.lists(
-    st.sampled_from(["喝茶很好。", "Cats like dogs. ", "错误 E-1042。\n\n", "长" * 500, "# Heading\n", "退货"]), max_size=5
+    st.sampled_from(["喝茶很好。", "Cats like dogs. ", "错误 E-1042。\n\n", "长" * 500, "# Heading\n", "退货"]),
+    max_size=5,
 ).map("".join)
 FILES = st.dictionaries(st.sampled_from(["c.txt", "d.md", "e/f.csv", "x.png"]), TEXTS, max_size=4)
 STEPS = st.lists(
@@ -66,7 +67,9 @@ def made_again(index: Index, place: "str | Path", lettered: Callable[..., Index]
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
-def test_changed_bit_by_bit_it_is_as_if_made_at_once(tmp_path: Path, lettered: Callable[..., Index], steps: list) -> None:
+def test_changed_bit_by_bit_it_is_as_if_made_at_once(
+    tmp_path: Path, lettered: Callable[..., Index], steps: list
+) -> None:
     for old in ("index", "fresh"):
         shutil.rmtree(tmp_path / old, ignore_errors=True)
     kept: dict[str, str] = {}
@@ -111,7 +114,9 @@ def test_a_folder_is_followed(tmp_path: Path, lettered: Callable[..., Index]) ->
         made_again(index, tmp_path / "fresh", lettered)
 
 
-def test_of_a_file_that_can_no_longer_be_read_the_documents_stay(tmp_path: Path, lettered: Callable[..., Index]) -> None:
+def test_of_a_file_that_can_no_longer_be_read_the_documents_stay(
+    tmp_path: Path, lettered: Callable[..., Index]
+) -> None:
     folder = tmp_path / "folder"
     with lettered(tmp_path / "index") as index:
         write(folder, {"a.txt": "喝茶很好。", "b.txt": "cats"})

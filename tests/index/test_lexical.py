@@ -47,7 +47,9 @@ def test_the_order_is_that_of_bm25(tmp_path: Path, texts: list[str], gone: set[i
 
 def test_only_documents_with_the_facts_are_found_and_the_best_of_them(tmp_path: Path) -> None:
     with Index.open(tmp_path) as index:
-        index.put(Document(f"d{n:02}", f"茶 {'茶 ' * n}", facts={"even": str(n % 2 == 0), "n": str(n)}) for n in range(30))
+        index.put(
+            Document(f"d{n:02}", f"茶 {'茶 ' * n}", facts={"even": str(n % 2 == 0), "n": str(n)}) for n in range(30)
+        )
         assert {each.facts["even"] for each in index.search("茶", 10, {"even": "True"})} == {"True"}
         assert len(index.search("茶", 100, {"even": "True"})) == 15
         assert [each.document for each in index.search("茶", 5, {"even": "True", "n": "4"})] == ["d04"]
@@ -66,7 +68,9 @@ def test_the_title_is_looked_at_too_and_a_passage_is_where_it_says(tmp_path: Pat
             assert (each.title, each.facts, each.ways) == ("退货说明", {"kind": "guide"}, {"lexical": each.score})
 
 
-@pytest.mark.parametrize("query", ["", " ", '"', "* OR (", "'; DROP TABLE danlu_documents", "\0", "\ud800", "- ( )", "NEAR(a"])
+@pytest.mark.parametrize(
+    "query", ["", " ", '"', "* OR (", "'; DROP TABLE danlu_documents", "\0", "\ud800", "- ( )", "NEAR(a"]
+)
 def test_nonsense_is_a_query_like_any_other(tmp_path: Path, query: str) -> None:
     with Index.open(tmp_path) as index:
         index.put([Document("a", "a near table")])
@@ -76,7 +80,11 @@ def test_nonsense_is_a_query_like_any_other(tmp_path: Path, query: str) -> None:
 
 def test_what_cannot_be_looked_for_or_kept_is_a_sentence(tmp_path: Path) -> None:
     with Index.open(tmp_path) as index:
-        for query, limit, told in (("a", 0, "expected 1 to"), ("a", 1001, "expected 1 to"), ("a" * 10_001, 1, "shorten")):
+        for query, limit, told in (
+            ("a", 0, "expected 1 to"),
+            ("a", 1001, "expected 1 to"),
+            ("a" * 10_001, 1, "shorten"),
+        ):
             with pytest.raises(Refusal, match=told):
                 index.search(query, limit)
         for document, told in (

@@ -84,7 +84,7 @@ class Index:
     def document(self, name: str) -> Document | None:
         """The document of an id; None where there is none."""
         with self._store.reading() as session:
-            return session.document(name)
+            return session.documents([name]).get(name)
 
     def names(self) -> list[str]:
         """The ids of all documents, sorted."""
@@ -95,14 +95,14 @@ class Index:
         """Keep documents; one of an id that is there replaces it, as a whole.
 
         Raises:
-            Refusal: a document cannot be kept, or the disk is full; of those before it each is kept as a whole or not at all.
+            Refusal: a document cannot be kept, or the disk is full; each of those before it is kept, or not at all.
         """
         self._intake.take((Change([checked(document)]) for document in documents), Refreshed())
 
     def remove(self, names: Iterable[str]) -> int:
         """Forget the documents of these ids, all of them or none, and tell how many were there."""
         with self._intake.changing() as session:
-            return sum(session.remove(name) for name in names)
+            return session.remove(list(dict.fromkeys(names)))
 
     def refresh(self, folder: str | Path) -> Refreshed:
         """Make the index follow a folder: put what is new or changed there, forget what is gone.
