@@ -1,12 +1,12 @@
 """One order from several."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 STEADY = 60
 """Of reciprocal ranks: how little the first places count beyond those behind (Cormack et al., 2009)."""
 
 
-def reciprocal_ranks(orders: Mapping[str, Sequence[int]]) -> dict[int, float]:
+def reciprocal_ranks(orders: Mapping[str, Iterable[int]]) -> dict[int, float]:
     """The sum of 1 / (60 + place) of each thing over the orders that have it (Cormack et al., 2009)."""
     found: dict[int, float] = {}
     for order in orders.values():
