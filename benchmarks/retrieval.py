@@ -1,7 +1,7 @@
 """Paragraphs found again by real questions: by words, by vectors of multilingual-e5-small, by both, beside BM25.
 
-Corpora are the paragraphs of cmrc2018 (dev) and xquad_en, queries their questions; a paragraph is found where one of its
-passages is. The rival is bm25s over words of jieba, or where that is not installed the same formula in numpy. Then how
+Corpora are the paragraphs of cmrc2018 (dev) and xquad_en, queries their questions; a paragraph is found where a passage
+of it is. The rival is bm25s over words of jieba, or where that is not installed the same formula in numpy. Then how
 fast documents come in, how fast many passages are searched, and what processes that are killed leave behind.
 """
 
@@ -180,14 +180,14 @@ def scale(folder: Path, passages: int) -> str:
         nearest(state, vectors[0], 100)
     exact = (time.perf_counter() - begin) * 100
     return (
-        f"{passages:,} documents of about 300 characters: taken in at {passages / seconds:,.0f} a second by words alone, "
-        f"{size:,.0f} MiB; a search by words {statistics.median(times) * 1000:.0f} ms, the exact comparison with as many "
-        f"vectors of 384 numbers {exact:.0f} ms."
+        f"{passages:,} documents of about 300 characters: taken in at {passages / seconds:,.0f} a second by words "
+        f"alone, {size:,.0f} MiB; a search by words {statistics.median(times) * 1000:.0f} ms, the exact comparison "
+        f"with as many vectors of 384 numbers {exact:.0f} ms."
     )
 
 
 def killed(folder: Path, times: int) -> str:
-    """Processes that follow a folder back and forth, killed at random instants: in how many a document was not whole."""
+    """Processes that follow a folder back and forth, killed at random instants: how many documents were not whole."""
     from danlu.index.index import Index
 
     folders, rng, broken, mixed = [], random.Random(0), 0, 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from danlu.index.fusion import reciprocal_ranks
+from danlu.index.fusion import blended
 from danlu.index.store import Passage, Scored, Session, Vectors
 
 DEPTH = 100
@@ -35,14 +35,14 @@ def candidates(
     said = {
         name: dict(sorted(found, key=lambda each: (-each[1], *places[each[0]]))[:depth]) for name, found in ways.items()
     }
-    if len(said) > 1:
-        scores = reciprocal_ranks(said)
+    if len(said) > 1 and vector is not None:
+        least, both = min(said["vector"].values(), default=0.0), list(said["lexical"].keys() | said["vector"].keys())
+        said["lexical"] |= session.lexical(tokens, len(both), {}, both)  # what each says of what the other has found
+        said["vector"] |= session.nearest(vector, len(both), {}, both)
+        scores = blended(said["lexical"], said["vector"], least)
     else:
         scores = {number: score for found in said.values() for number, score in found.items()}
     best = sorted(scores, key=lambda number: (-scores[number], *places[number]))[:limit]
-    if len(said) > 1 and vector is not None:  # what each way says of what the other has found
-        said["lexical"] |= session.lexical(tokens, len(best), {}, best)
-        said["vector"] |= session.nearest(vector, len(best), {}, best)
     passages = session.passages(best)
     return [
         Candidate(
