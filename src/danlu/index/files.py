@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
 from danlu.data.reading.html_text import decoded_page, text_of_html, title_of_html
 from danlu.data.reading.lines import decoded
@@ -42,7 +43,12 @@ def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str,
         raise Refusal(f"{folder}: is no folder; give the folder with the documents")
     inside = folder.resolve()
     found = []
-    for place, folders, names in os.walk(folder):
+
+    def closed(error: OSError) -> None:
+        name = Path(os.fsdecode(error.filename)).relative_to(folder).as_posix()
+        unread.append((f"{_readable(name)}/", f"cannot be looked into ({error.strerror})"))
+
+    for place, folders, names in os.walk(folder, onerror=closed):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(place) / name for name in names if not name.startswith((".", "~$"))]
     for path in sorted(found):
@@ -59,15 +65,20 @@ def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str,
             yield name, path
 
 
-def documents_in(path: Path, name: str) -> list[Document]:
-    """The documents of a file, which is called `name`.
+def documents_in(path: Path, name: str, unread: list[tuple[str, str]]) -> list[Document]:
+    """The documents of a file, which is called `name`; rows of a table that cannot be read are told in `unread`.
 
     Raises:
         Refusal: it cannot be read, or holds nothing.
     """
     suffix = path.suffix.lower()
     if suffix in TABLES:
-        return _of_rows(list(guess(str(path)).read()), name)
+        bad = BadRows()
+        rows = list(guess(str(path), settings=["on_bad_row=skip"]).read(bad_rows=bad))
+        if bad.count:
+            first = bad.first[0].removeprefix(str(path)).lstrip(", :")
+            unread.append((name, f"rows left out: {bad.count:,}; the first: {first}"))
+        return _of_rows(rows, name)
     title = ""
     if suffix in WRITTEN:
         text = WRITTEN[suffix](path)

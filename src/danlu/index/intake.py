@@ -168,11 +168,14 @@ class Intake:
             try:
                 digest = sha256(path)
                 if known.get(name) != digest:
-                    yield Change(documents_in(path, name), name, digest)
+                    told = len(done.unread)
+                    documents = documents_in(path, name, done.unread)
+                    yield Change(documents, name, digest if len(done.unread) == told else "in part")
             except (Refusal, OSError) as error:
                 done.unread.append((name, str(error).removeprefix(f"{path}: ").removeprefix(f"{name}: ")))
+        closed = tuple(name for name, _ in done.unread if name.endswith("/"))
         there |= {name for name, _ in done.unread}
-        yield from (Change((), name) for name in known if name not in there)
+        yield from (Change((), name) for name in known if name not in there and not name.startswith(closed))
 
 
 def _read_as(title: str, passage: str) -> str:
