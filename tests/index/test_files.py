@@ -88,6 +88,8 @@ def broken(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         archive.writestr("word/document.xml", b" " * (2**20 + 1))
     (root / "outside.txt").symlink_to(folder / "plain.txt")
     (root / "nowhere.txt").symlink_to(root / "none")
+    (root / "around").symlink_to(root)
+    (root / "circle.txt").symlink_to(root / "circle.txt")
     return root
 
 
@@ -120,7 +122,7 @@ def test_what_cannot_be_read_is_listed_with_the_reason_and_the_rest_goes_on(
         "cut.docx": "cannot be read as a Word document", "bad.pdf": "cannot be read as PDF",
         "images.pdf": "holds no text, only images perhaps", "rows.jsonl": "", "picture.png": "'.png' is none of",
         "bomb.docx": "unpacks to more than 1 MiB", "outside.txt": "leads out of the folder",
-        "nowhere.txt": "is no file",
+        "nowhere.txt": "is no file", "around": "is a link to a folder", "circle.txt": "",
     }  # fmt: skip
     assert told.keys() == expected.keys()
     for name, words in expected.items():

@@ -109,7 +109,7 @@ class Index:
     def refresh(self, folder: str | Path) -> Refreshed:
         """Make the index follow a folder: put what is new or changed there, forget what is gone.
 
-        Documents that were put by hand stay. Each file is taken over as a whole or not at all.
+        Documents that were put by hand stay. Each file is taken over as a whole or not at all; of a table each row.
 
         Raises:
             Refusal: there is no such folder, or the disk is full.
