@@ -65,7 +65,7 @@ def made_again(index: Index, place: "str | Path", lettered: Callable[..., Index]
             assert found.text == document.text[found.start : found.end]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_changed_bit_by_bit_it_is_as_if_made_at_once(
     tmp_path: Path, lettered: Callable[..., Index], steps: list
