@@ -1,0 +1,143 @@
+"""Documents of a folder: text, Markdown, HTML, PDF, Word, and a document a row of tables.
+
+Ids are paths within the folder, `guide/start.md`; of a row with its id or number behind, `tickets.csv#17`.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import guess
+from danlu.data.reading.html_text import decoded_page, text_of_html, title_of_html
+from danlu.data.reading.lines import decoded
+from danlu.data.record import Record
+from danlu.index.document import LONGEST_FACT, LONGEST_NAME, MOST_FACTS, Document, checked
+from danlu.index.docx_text import text_of_docx
+from danlu.index.pdf_text import text_of_pdf
+from danlu.refusal import Refusal
+
+LARGEST = 2**28
+"""Bytes of a file that is read."""
+
+MARKDOWN = (".md", ".markdown")
+PAGES = (".html", ".htm")
+TABLES = (".csv", ".tsv", ".jsonl")
+WRITTEN = {".pdf": text_of_pdf, ".docx": text_of_docx}
+KNOWN = (".txt", *MARKDOWN, *PAGES, *WRITTEN, *TABLES)
+
+_TEXTS = ("text", "content", "body")
+_TITLES = ("title", "subject", "question")
+_IDS = ("id", "number", "key")
+
+
+def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str, Path]]:
+    """The files of a folder and of those below that may be documents, with their paths within it, sorted.
+
+    What is hidden is passed over; others go to `unread` with the reason.
+
+    Raises:
+        Refusal: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise Refusal(f"{folder}: is no folder; give the folder with the documents")
+    inside = folder.resolve()
+    found = []
+
+    def closed(error: OSError) -> None:
+        name = Path(os.fsdecode(error.filename)).relative_to(folder).as_posix()
+        unread.append((f"{_readable(name)}/", f"cannot be looked into ({error.strerror})"))
+
+    for place, folders, names in os.walk(folder, onerror=closed):
+        found += [Path(place) / name for name in folders if (Path(place) / name).is_symlink()]
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place) / name for name in names if not name.startswith((".", "~$"))]
+    for path in sorted(found):
+        name = _readable(path.relative_to(folder).as_posix())
+        if why := _unreadable(path, inside):
+            unread.append((name, why))
+        else:
+            yield name, path
+
+
+def _unreadable(path: Path, inside: Path) -> str:
+    """Why a file is not read; empty where it may be."""
+    try:
+        if path.is_symlink() and path.is_dir():
+            return "is a link to a folder; copy the folder"
+        if path.suffix.lower() not in KNOWN:
+            return f"'{path.suffix}' is none of {', '.join(KNOWN)}"
+        if not path.is_file():
+            return "is no file"
+        if not path.resolve().is_relative_to(inside):
+            return "is a link that leads out of the folder; copy the file"
+        return f"has more than {LARGEST >> 20} MiB; divide it" if path.stat().st_size > LARGEST else ""
+    except (OSError, RuntimeError) as error:  # it is gone meanwhile, or links lead in a circle
+        return f"cannot be looked at ({error})"
+
+
+def documents_in(path: Path, name: str, unread: list[tuple[str, str]]) -> list[Document]:
+    """The documents of a file, which is called `name`; rows of a table that cannot be read are told in `unread`.
+
+    Raises:
+        Refusal: it cannot be read, or holds nothing.
+    """
+    suffix = path.suffix.lower()
+    if suffix in TABLES:
+        bad = BadRows()
+        rows = list(guess(str(path), settings=["on_bad_row=skip"]).read(bad_rows=bad))
+        if bad.count:
+            first = bad.first[0].removeprefix(str(path)).lstrip(", :")
+            unread.append((name, f"rows left out: {bad.count:,}; the first: {first}"))
+        return _of_rows(rows, name)
+    title = ""
+    if suffix in WRITTEN:
+        text = WRITTEN[suffix](path)
+    elif suffix in PAGES:
+        page = decoded_page(path.read_bytes(), name)
+        title, text = title_of_html(page), text_of_html(page)
+    else:
+        text = decoded(path.read_bytes(), name).replace("\r\n", "\n")
+        title = _heading(text) if suffix in MARKDOWN else ""
+    if not text.strip():
+        raise Refusal(f"{name}: holds no text")
+    return [checked(Document(name, text, (title or _readable(path.stem))[:LONGEST_NAME], {"file": name}))]
+
+
+def _of_rows(records: list[Record], name: str) -> list[Document]:
+    """A document of each row; ids are those of a column, if it has one for each row."""
+    texts = [{key: _shown(value) for key, value in record.items() if value is not None} for record in records]
+    keys = next(
+        (column for column in _IDS if len({row.get(column, "").strip() for row in texts} - {""}) == len(texts)), None
+    )
+    found = []
+    for number, row in enumerate(texts, 1):
+        title = next((row[column] for column in _TITLES if row.get(column, "").strip()), "")
+        text = next((row[column] for column in _TEXTS if row.get(column, "").strip()), None)
+        if text is None:
+            told = {column: value for column, value in row.items() if column != keys and value.strip()}
+            text = "\n".join(f"{column}: {value}" for column, value in told.items())
+        short = {column: value for column, value in row.items() if len(value) <= LONGEST_FACT and value != text}
+        facts = {"file": name} | dict(list(short.items())[: MOST_FACTS - 1])
+        document = f"{name}#{row[keys].strip() if keys else number}"
+        title = title if len(title) <= LONGEST_NAME else title[: LONGEST_NAME - 1] + "…"
+        if text.strip():
+            found.append(checked(Document(document, text, title, facts)))
+    if not found:
+        raise Refusal(f"{name}: holds no text")
+    return found
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _heading(text: str) -> str:
+    """The first heading of Markdown."""
+    line = next((line for line in text[:5000].splitlines() if line.startswith("# ")), "")
+    return line[2:].strip()
+
+
+def _readable(name: str) -> str:
+    """A name as text; what is none on this system is shown as escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
