@@ -8,6 +8,7 @@ from danlu.data.characters.sentences import sentences
 from danlu.data.characters.word_cutting import Borders
 from danlu.index.document import Found
 
+
 def best_sentence(asked: Asked, passages: Sequence[Found]) -> tuple[Cited | None, float]:
     """The sentence, and which share of the question's words it holds; None where there is none.
 
