@@ -5,7 +5,6 @@ Ids are paths within the folder, `guide/start.md`; of a row with its id or numbe
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from danlu.data.reading.format import guess
@@ -26,19 +25,6 @@ KNOWN = (*PLAIN, *WRITTEN, *TABLES)
 _TEXTS = ("text", "content", "body")
 _TITLES = ("title", "subject", "question")
 _IDS = ("id", "number", "key")
-
-
-@dataclass
-class Refreshed:
-    """What became of a folder: documents that were added, changed and removed, and files that cannot be read, and why.
-
-    Of a file that can no longer be read, the documents stay as they were.
-    """
-
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    unread: list[tuple[str, str]] = field(default_factory=list)
 
 
 def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str, Path]]:
