@@ -57,7 +57,7 @@ class Index:
         """
         asked = Embedder(embedder, prefixes) if embedder is not None else None
         ranker = Reranker(reranker) if reranker is not None else None
-        index = cls(_store(place), asked, ranker)
+        index = cls(store_of(place), asked, ranker)
         try:
             index._intake.agree(anew=anew)
             index._intake.embed_missing()
@@ -84,7 +84,7 @@ class Index:
     def document(self, name: str) -> Document | None:
         """The document of an id; None where there is none."""
         with self._store.reading() as session:
-            return session.document(name)
+            return session.documents([name]).get(name)
 
     def names(self) -> list[str]:
         """The ids of all documents, sorted."""
@@ -95,14 +95,14 @@ class Index:
         """Keep documents; one of an id that is there replaces it, as a whole.
 
         Raises:
-            Refusal: a document cannot be kept, or the disk is full; what was put before it stays.
+            Refusal: a document cannot be kept, or the disk is full; each of those before it is kept, or not at all.
         """
         self._intake.take((Change([checked(document)]) for document in documents), Refreshed())
 
     def remove(self, names: Iterable[str]) -> int:
         """Forget the documents of these ids, all of them or none, and tell how many were there."""
         with self._intake.changing() as session:
-            return sum(session.remove(name) for name in names)
+            return session.remove(list(dict.fromkeys(names)))
 
     def refresh(self, folder: str | Path) -> Refreshed:
         """Make the index follow a folder: put what is new or changed there, forget what is gone.
@@ -150,7 +150,12 @@ class Index:
         ]
 
 
-def _store(place: str | Path) -> Store:
+def store_of(place: str | Path) -> Store:
+    """The store at a place, made where there is none.
+
+    Raises:
+        Refusal: it cannot be opened.
+    """
     if isinstance(place, str) and "://" in place:
         from danlu.index.stores.postgres import PostgresStore
 

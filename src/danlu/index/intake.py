@@ -124,40 +124,37 @@ class Intake:
             self._write(waiting, done)
 
     def _write(self, changes: Sequence[tuple[Change, list[Borders]]], done: Refreshed) -> None:
-        given = [
-            (each, found) for change, borders in changes for each, found in zip(change.documents, borders, strict=True)
-        ]
+        now = {
+            document.id: (document, found)
+            for change, borders in changes
+            for document, found in zip(change.documents, borders, strict=True)
+        }
         with self._store.reading() as session:
-            new = [(each, found) for each, found in given if session.document(each.id) != each]
-        prepared = {id(each.document): each for each in self._prepared(new)}
+            old = session.documents(list(now))
+        ready = self._prepared([(each, found) for each, found in now.values() if old.get(each.id) != each])
         with self.changing() as session:
-            for change, borders in changes:
-                before = _of_file(session, change.file) if change.file else []
-                now = {document.id for document in change.documents}
-                done.removed += sum(session.remove(name) for name in before if name not in now)
-                for document, found in zip(change.documents, borders, strict=True):
-                    if session.document(document.id) == document:
-                        continue
-                    if session.remove(document.id):
-                        done.changed += 1
-                    else:
-                        done.added += 1
-                    ready = prepared.get(id(document)) or self._prepared([(document, found)])[0]
-                    session.add(ready)
-                if change.file:
-                    _keep_file(session, change)
+            files = [change for change, _ in changes if change.file]
+            done.removed += session.remove([name for name in _of_files(session, files) if name not in now])
+            old = session.documents(list(now))
+            new = {name: pair for name, pair in now.items() if old.get(name) != pair[0]}
+            done.changed += session.remove([name for name in new if name in old])
+            done.added += len(new.keys() - old.keys())
+            late = [pair for name, pair in new.items() if name not in ready]  # another writer came in between
+            ready |= self._prepared(late)
+            session.add([ready[name] for name in new])
+            _keep_files(session, files)
 
-    def _prepared(self, documents: Sequence[tuple[Document, Borders]]) -> list[Prepared]:
+    def _prepared(self, documents: Sequence[tuple[Document, Borders]]) -> dict[str, Prepared]:
         vectors = None
         if self._embedder is not None and any(borders for _, borders in documents):
             vectors = self._embedder.passages(
                 [_read_as(each.title, each.text[start:end]) for each, borders in documents for start, end in borders]
             )
-        found, place = [], 0
+        found, place = {}, 0
         for document, borders in documents:
             tokens = [tokens_of(document, start, end) for start, end in borders]
             own = None if vectors is None else vectors[place : place + len(borders)]
-            found.append(Prepared(document, borders, tokens, own))
+            found[document.id] = Prepared(document, borders, tokens, own)
             place += len(borders)
         return found
 
@@ -183,20 +180,20 @@ def _read_as(title: str, passage: str) -> str:
     return passage if not title or title in passage else f"{title}\n{passage}"
 
 
-def _of_file(session: Session, file: str) -> list[str]:
-    """The ids of documents that came of a file."""
-    rows = list(session.rows(f"{_KNOWN} WHERE path = ?", (file,)))
-    names: list[str] = json.loads(rows[0][2]) if rows else []
-    return names
+def _of_files(session: Session, changes: Sequence[Change]) -> list[str]:
+    """The ids of documents that came of files."""
+    known = {path: documents for path, _, documents in session.rows(_KNOWN)} if changes else {}
+    return [name for change in changes for name in json.loads(known.get(change.file, "[]"))]
 
 
-def _keep_file(session: Session, change: Change) -> None:
-    session.many("DELETE FROM danlu_files WHERE path = ?", [(change.file,)])
-    if change.documents:
-        names = json.dumps([document.id for document in change.documents], ensure_ascii=False)
-        session.many(
-            "INSERT INTO danlu_files (path, digest, documents) VALUES (?, ?, ?)", [(change.file, change.digest, names)]
-        )
+def _keep_files(session: Session, changes: Sequence[Change]) -> None:
+    session.many("DELETE FROM danlu_files WHERE path = ?", [(change.file,) for change in changes])
+    rows = [
+        (change.file, change.digest, json.dumps([document.id for document in change.documents], ensure_ascii=False))
+        for change in changes
+        if change.documents
+    ]
+    session.many("INSERT INTO danlu_files (path, digest, documents) VALUES (?, ?, ?)", rows)
 
 
 def _next_generation(session: Session) -> None:
@@ -208,8 +205,7 @@ def _find_by_new_tokens(session: Session) -> None:
     """Look all passages up by the tokens of this version."""
     session.forget_tokens()
     for name in session.names():
-        document = session.document(name)
-        assert document is not None
+        document = session.documents([name])[name]
         numbers = session.rows(
             'SELECT p.number, p."start", p."end" FROM danlu_passages p JOIN danlu_documents d ON d.number = p.document '
             "WHERE d.id = ?",

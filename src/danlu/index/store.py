@@ -106,70 +106,73 @@ class Session(ABC):
 
     def keep_setting(self, name: str, value: str) -> None:
         """Set something for the index."""
-        self.many("DELETE FROM danlu_settings WHERE name = ?", [(name,)])
-        self.many("INSERT INTO danlu_settings (name, value) VALUES (?, ?)", [(name, value)])
+        self.many(
+            "INSERT INTO danlu_settings (name, value) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [(name, value)],
+        )
 
     def count(self) -> int:
         """How many documents there are."""
         return int(next(self.rows("SELECT count(*) FROM danlu_documents"))[0])
 
-    def document(self, name: str) -> Document | None:
-        """The document of an id."""
-        found = list(self.rows("SELECT id, text, title, facts FROM danlu_documents WHERE id = ?", (name,)))
-        return Document(found[0][0], found[0][1], found[0][2], json.loads(found[0][3])) if found else None
+    def documents(self, names: Sequence[str]) -> dict[str, Document]:
+        """Documents by their ids; those that are not there are left out."""
+        columns = "SELECT id, text, title, facts FROM danlu_documents WHERE id IN"
+        return {
+            name: Document(name, text, title, json.loads(facts))
+            for name, text, title, facts in self._among(columns, list(names))
+        }
 
     def names(self) -> list[str]:
         """The ids of all documents, in order."""
         return [str(name) for (name,) in self.rows("SELECT id FROM danlu_documents ORDER BY id")]
 
-    def add(self, prepared: Prepared) -> None:
-        """Keep a document of an id that is not there, with its passages."""
-        document = prepared.document
-        number, first = self._taken("documents", 1), self._taken("passages", len(prepared.borders))
+    def add(self, prepared: Sequence[Prepared]) -> None:
+        """Keep documents of ids that are not there, with their passages."""
+        number = self._taken("documents", len(prepared))
+        passage = self._taken("passages", sum(len(each.borders) for each in prepared))
+        documents, facts, passages, vectors = [], [], [], {}
+        for document, borders, found, own in prepared:
+            plain = json.dumps(document.facts, ensure_ascii=False)
+            documents.append((number, document.id, document.title, document.text, plain))
+            facts += [(number, name, value) for name, value in document.facts.items()]
+            vectors |= {} if own is None else dict(enumerate(own, passage))
+            for border, tokens_ in zip(borders, found, strict=True):
+                passages.append((passage, number, *border, len(tokens_)))
+                passage += 1
+            number += 1
+        self.many("INSERT INTO danlu_documents (number, id, title, text, facts) VALUES (?, ?, ?, ?, ?)", documents)
+        self.many("INSERT INTO danlu_facts (document, name, value) VALUES (?, ?, ?)", facts)
         self.many(
-            "INSERT INTO danlu_documents (number, id, title, text, facts) VALUES (?, ?, ?, ?, ?)",
-            [(number, document.id, document.title, document.text, json.dumps(document.facts, ensure_ascii=False))],
+            'INSERT INTO danlu_passages (number, document, "start", "end", tokens) VALUES (?, ?, ?, ?, ?)', passages
         )
-        self.many(
-            "INSERT INTO danlu_facts (document, name, value) VALUES (?, ?, ?)",
-            [(number, name, value) for name, value in document.facts.items()],
-        )
-        self.many(
-            'INSERT INTO danlu_passages (number, document, "start", "end", tokens) VALUES (?, ?, ?, ?, ?)',
-            [
-                (passage, number, start, end, len(found))
-                for passage, ((start, end), found) in enumerate(
-                    zip(prepared.borders, prepared.tokens, strict=True), first
-                )
-            ],
-        )
-        self.add_tokens(dict(enumerate(prepared.tokens, first)))
-        if prepared.vectors is not None:
-            self.add_vectors(dict(enumerate(prepared.vectors, first)))
+        all_tokens = (each for one in prepared for each in one.tokens)
+        self.add_tokens({row[0]: found for row, found in zip(passages, all_tokens, strict=True)})
+        self.add_vectors(vectors)
 
-    def remove(self, name: str) -> bool:
-        """Forget a document and all that was made of it; tells whether it was there."""
-        document = self.document(name)
-        if document is None:
-            return False
-        ((number,),) = self.rows("SELECT number FROM danlu_documents WHERE id = ?", (name,))
-        passages = list(self.rows('SELECT number, "start", "end" FROM danlu_passages WHERE document = ?', (number,)))
-        self.remove_tokens({passage: tokens_of(document, start, end) for passage, start, end in passages})
-        self.many("DELETE FROM danlu_vectors WHERE passage = ?", [(passage,) for passage, _, _ in passages])
-        self.many("DELETE FROM danlu_passages WHERE document = ?", [(number,)])
-        self.many("DELETE FROM danlu_facts WHERE document = ?", [(number,)])
-        self.many("DELETE FROM danlu_documents WHERE number = ?", [(number,)])
-        return True
+    def remove(self, names: Sequence[str]) -> int:
+        """Forget documents and all that was made of them; tells how many were there."""
+        documents = self.documents(names)
+        numbers = dict(self._among("SELECT number, id FROM danlu_documents WHERE id IN", list(documents)))
+        columns = 'SELECT number, document, "start", "end" FROM danlu_passages WHERE document IN'
+        passages = list(self._among(columns, list(numbers)))
+        self.remove_tokens(
+            {passage: tokens_of(documents[numbers[number]], start, end) for passage, number, start, end in passages}
+        )
+        self.many("DELETE FROM danlu_vectors WHERE passage = ?", [(passage,) for passage, *_ in passages])
+        for_each = [(number,) for number in numbers]
+        self.many("DELETE FROM danlu_passages WHERE document = ?", for_each)
+        self.many("DELETE FROM danlu_facts WHERE document = ?", for_each)
+        self.many("DELETE FROM danlu_documents WHERE number = ?", for_each)
+        return len(numbers)
 
     def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """Passages by their numbers; those that are not there are left out."""
-        found = {}
-        for start in range(0, len(numbers), 500):
-            block = numbers[start : start + 500]
-            marks = ", ".join("?" * len(block))
-            for number, name, title, facts, begin, end, text in self.rows(f"{_PASSAGES} ({marks})", block):
-                found[number] = Passage(number, name, title, json.loads(facts), begin, end, text)
-        return found
+        return {
+            number: Passage(number, name, title, json.loads(facts), start, end, text)
+            for number, name, title, facts, start, end, text in self._among(_PASSAGES, numbers)
+        }
 
     def passages_where(self, where: Mapping[str, str]) -> set[int]:
         """Numbers of the passages of documents with these facts."""
@@ -184,6 +187,12 @@ class Session(ABC):
             (limit,),
         )
         return [int(number) for (number,) in rows]
+
+    def _among(self, statement: str, values: Sequence[Any]) -> Iterator[Row]:
+        """The rows of a statement that ends with IN, for a few hundred values at a time."""
+        for start in range(0, len(values), 500):
+            block = values[start : start + 500]
+            yield from list(self.rows(f"{statement} ({', '.join('?' * len(block))})", block))
 
     def _taken(self, what: str, count: int) -> int:
         """The first of some numbers that nothing has had; what was known of one never comes to belong to another."""

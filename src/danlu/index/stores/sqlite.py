@@ -37,6 +37,9 @@ CREATE VIRTUAL TABLE danlu_tokens USING fts5 (
 """
 
 
+_MADE = "SELECT 1 FROM sqlite_master WHERE name = 'danlu_settings'"
+
+
 class SqliteSession(Session):
     """A transaction of SQLite."""
 
@@ -125,10 +128,12 @@ class SqliteStore(Store):
 
     def _prepare(self) -> None:
         with self._borrowed() as connection:
+            if connection.execute(_MADE).fetchone():
+                return
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")
             with _ended(connection):
-                if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'danlu_settings'").fetchone():
+                if not connection.execute(_MADE).fetchone():
                     for statement in _TABLES.split(";\n"):
                         connection.execute(statement)
                     SqliteSession(connection, self._matrix).keep_setting("format", str(FORMAT))
@@ -136,7 +141,7 @@ class SqliteStore(Store):
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """See `Store.reading`."""
-        with self._borrowed() as connection:
+        with self._told(), self._borrowed() as connection:
             connection.execute("BEGIN")
             with _ended(connection):
                 yield SqliteSession(connection, self._matrix)
@@ -144,15 +149,21 @@ class SqliteStore(Store):
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """See `Store.writing`."""
-        with full_disk_refused(self._file), self._borrowed() as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                raise Refusal(
-                    f"{self.shown}: cannot be written to ({error}); see that no other process holds it, then try again"
-                ) from None
+        with self._told(), self._borrowed() as connection:
+            connection.execute("BEGIN IMMEDIATE")
             with _ended(connection):
                 yield SqliteSession(connection, self._matrix)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A sentence for what SQLite raises."""
+        with full_disk_refused(self._file):
+            try:
+                yield
+            except sqlite3.Error as error:
+                full = "full" in str(error)
+                what = "free some space" if full else "see that no other process holds it, or make the index anew"
+                raise Refusal(f"{self.shown}: the index cannot be used ({error}); {what}") from None
 
     def close(self) -> None:
         """See `Store.close`."""
