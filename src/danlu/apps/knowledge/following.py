@@ -30,7 +30,7 @@ _INSTEAD = (
         r"(?:and|what about|how about|and what about|and how about)\s+(?P<thing>[^?]{1,60}?)\s*\?*", re.IGNORECASE
     ),
 )
-_PRONOUNS = re.compile(r"[它他她]们?的?|其(?![他中实余它次])|该(?=[^不当])")
+_PRONOUNS = re.compile(r"(?<![其吉])[它他她](?!人)们?的?|其(?![他中实余它次])|该(?=[^不当])")
 _ENGLISH = re.compile(r"\b(?:it|he|him|she|they|them)\b", re.IGNORECASE)
 _OWNED = re.compile(r"\b(?:its|his|her|their)\b", re.IGNORECASE)
 _SHOWN = re.compile(r"[这那][个座本家种位篇部些里]|\b(?:this|that|these|those|there)\b", re.IGNORECASE)
@@ -77,12 +77,14 @@ def subject_of(question: str, title: str, passage: str) -> str:
     words = [match.group().lower() for match in asked]
     for text in (title, passage):  # what a document is called says best what it is about
         there = f" {' '.join(match.group().lower() for match in _UNIT.finditer(text))} "
-        best = ""
-        for first in range(len(words)):
-            for last in range(first, len(words)):
-                if f" {' '.join(words[first : last + 1])} " not in there:
-                    break
-                best = max(best, _trimmed(question[asked[first].start() : asked[last].end()]), key=_width)
+        best, first = "", 0
+        while first < len(words):
+            last = first
+            while last < len(words) and f" {' '.join(words[first : last + 1])} " in there:
+                last += 1
+            if last > first:
+                best = max(best, _trimmed(question[asked[first].start() : asked[last - 1].end()]), key=_width)
+            first = max(last, first + 1)
         if _width(best) >= 2:
             return best
     return ""
