@@ -180,3 +180,10 @@ def test_a_damaged_threshold_and_an_index_in_the_folder_of_the_documents_are_ref
         Knowledge.open(place / "none", str(place / "other")) as knowledge,
     ):
         knowledge.refresh()
+
+
+def test_an_index_below_the_documents_is_none_of_them(place: Path) -> None:
+    with Knowledge.open(place / "documents", str(place / "documents" / "knowledge")) as knowledge:
+        knowledge.keep_threshold(PLAIN)
+        done = knowledge.refresh()
+        assert (done.added, done.unread) == (13, [])
