@@ -175,11 +175,9 @@ def test_a_damaged_threshold_and_an_index_in_the_folder_of_the_documents_are_ref
         Knowledge.open(place / "documents", str(place / "index"))
     with pytest.raises(Refusal, match="keep the index in another"):
         Knowledge.open(place / "documents", str(place / "documents"))
-    with (
-        pytest.raises(Refusal, match="is no folder"),
-        Knowledge.open(place / "none", str(place / "other")) as knowledge,
-    ):
-        knowledge.refresh()
+    with pytest.raises(Refusal, match="none: is no folder"):
+        Knowledge.open(place / "none", str(place / "other"))
+    assert not (place / "other").exists()
 
 
 def test_an_index_below_the_documents_is_none_of_them(place: Path) -> None:

@@ -101,6 +101,11 @@ class Knowledge:
         """
         models = models or Models()
         grounder = Grounder(models.reader, models.generator)
+        if not folder.is_dir():
+            raise Refusal(
+                f"{folder}: is no folder; give the folder with the documents, or begin with made-up ones: "
+                "danlu app knowledge --sample"
+            )
         if "://" not in place and Path(place).resolve() == folder.resolve():
             raise Refusal(f"{place}: is the folder of the documents; keep the index in another: --index FOLDER")
         index = Index.open(place, embedder=models.embedder, reranker=models.ranker, prefixes=prefixes, anew=anew)
