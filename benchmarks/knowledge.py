@@ -26,6 +26,7 @@ from danlu.answer.matching import best_shared, one_of
 from danlu.apps.grounded.bar import PLAIN, Bar, fitted
 from danlu.apps.grounded.cited import stands
 from danlu.apps.grounded.grounded import Grounder
+from danlu.apps.grounded.signals import Signals
 from danlu.apps.knowledge.knowledge import LOOKED_AT, Knowledge, Models
 from danlu.bundle.bundle import load
 from danlu.data.characters.sentences import sentences
@@ -122,10 +123,10 @@ def searched(knowledge: Knowledge, question: str, without: str = "") -> list[Fou
     return [each for each in found if each.document != without][:LOOKED_AT]
 
 
-def refused(grounder: Grounder, given: Sequence[list[Found]], texts: Sequence[str]) -> list[bool]:
-    """Which questions are not answered."""
-    told = [grounder.signals(text, passages) for text, passages in zip(texts, given, strict=True)]
-    return [not each or not grounder.bar.passes(each) for each in told]
+def refused(bar: Bar, told: Sequence[Signals]) -> list[bool]:
+    """Which questions are not answered; a bundle that finds nothing is believed where no threshold was fitted to it."""
+    denies = bar is PLAIN
+    return [not each or not bar.passes(each) or (denies and not each.get("found", 1.0)) for each in told]
 
 
 def percent(hits: Sequence[bool]) -> str:
@@ -155,29 +156,29 @@ def measure(knowledge: Knowledge, name: str, sets: dict[str, list[Asked]]) -> di
     kept = [grounder.signals(text, searched(knowledge, text)) for text, _, _ in fits]
     left = [grounder.signals(text, searched(knowledge, text, name)) for text, name, _ in fits]
     say(f"{name}: signals of {len(kept) + len(left)} questions in {perf_counter() - begun:.0f} s")
-    texts = {each: [text for text, _, _ in sets[each]] for each in ("inside", "left out", "xquad")}
-    found = {each: [searched(knowledge, text) for text in texts[each]] for each in texts}
+    found = {each: [searched(knowledge, text) for text, _, _ in sets[each]] for each in ("inside", "left out", "xquad")}
+    told = {
+        each: [grounder.signals(text, passages) for (text, _, _), passages in zip(sets[each], found[each], strict=True)]
+        for each in found
+    }
     rates = []
     for label, bar in (
         ("as it comes", PLAIN),
         ("90 % answered", fitted(kept, left, answer=0.9)),
         ("95 % refused", fitted(kept, left, refuse=0.95)),
     ):
-        one = Grounder(grounder.reader, None, bar)
-        missed = {each: refused(one, found[each], texts[each]) for each in texts}
-        rates.append(
-            [
-                name,
-                label,
-                percent([not each for each in missed["inside"]]),
-                *map(percent, (missed["left out"], missed["xquad"])),
-            ]
-        )
-        say(f"{name}, {label}: {rates[-1][2:]}")
+        missed = {each: refused(bar, told[each]) for each in told}
+        shares = [
+            percent([not each for each in missed["inside"]]),
+            percent(missed["left out"]),
+            percent(missed["xquad"]),
+        ]
+        rates.append([name, label, *shares])
+        say(f"{name}, {label}: {shares}")
     always = Grounder(grounder.reader, None, Bar({"piece": 0.0}, 0.0, 0.0))
     answers = [
         always.answer(text, passages, knowledge.document)
-        for text, passages in zip(texts["inside"], found["inside"], strict=True)
+        for (text, _, _), passages in zip(inside, found["inside"], strict=True)
     ]
     assert all(stands(each, knowledge.document) for answer in answers for each in answer.cited)
     exact = [one_of(truths, answer.text) for answer, (_, _, truths) in zip(answers, inside, strict=True)]
