@@ -1,0 +1,168 @@
+"""How like a question is to those that were answered before, in numbers that mean the same in every collection."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, field
+from math import log, sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from danlu.apps.assistant.store import Kept, Phrase
+from danlu.index.tokens import tokens
+
+if TYPE_CHECKING:
+    from danlu.bundle.bundle import Bundle
+    from danlu.index.index import Index
+
+FEATURES = ("asked", "covered", "reply", "often", "vector", "rank")
+"""What is told of an answer, each the highest of its questions.
+
+- `asked`: cosine of rare words of the question and of one that was answered.
+- `covered`: share of the question's rare words that stand in that one; `reply`: those that stand in the answer.
+- `often`: logarithm of how many tickets had this answer.
+- `vector`: cosine of the vectors of an `embed` bundle; `rank`: what a `rank` bundle says. 0 without one.
+"""
+WIDE, NARROW = 40, 15
+"""Passages that are looked at among the questions, and among the answers."""
+_HELD = 50_000
+"""Vectors of questions that are kept in memory: with 384 numbers each, 77 MB."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An answer that may be meant; `phrase` is the question of it that is most like."""
+
+    entry: str
+    phrase: str
+    features: dict[str, float]
+
+
+@dataclass
+class Known:
+    """All answers and questions in memory, and how rare their words are."""
+
+    entries: dict[str, Kept] = field(default_factory=dict)
+    phrases: dict[str, Phrase] = field(default_factory=dict)
+    of_entry: dict[str, list[str]] = field(default_factory=dict)
+    words: dict[str, Counter[str]] = field(default_factory=dict)
+    replies: dict[str, frozenset[str]] = field(default_factory=dict)
+    having: Counter[str] = field(default_factory=Counter)
+
+    def add(self, entries: Iterable[Kept], phrases: Iterable[Phrase]) -> None:
+        """Know these too; a question that is not offered any more is forgotten."""
+        for entry in entries:
+            self.entries[entry.id] = entry
+            self.replies[entry.id] = frozenset(tokens(entry.answer))
+        for phrase in phrases:
+            self._forget(phrase.id)
+            if phrase.offered:
+                self.phrases[phrase.id] = phrase
+                self.of_entry.setdefault(phrase.entry, []).append(phrase.id)
+                self.words[phrase.id] = Counter(tokens(phrase.text))
+                self.having.update(self.words[phrase.id].keys())
+
+    def _forget(self, name: str) -> None:
+        if (phrase := self.phrases.pop(name, None)) is not None:
+            self.of_entry[phrase.entry].remove(name)
+            self.having.subtract(self.words.pop(name).keys())
+
+    def rarity(self, word: str) -> float:
+        """How much a word tells (Robertson and Sparck Jones, 1976), of all questions that are known."""
+        count = self.having[word]
+        return log(1 + (len(self.phrases) - count + 0.5) / (count + 0.5))
+
+
+class Vectors:
+    """Vectors of texts by an `embed` bundle; those of questions that were answered are kept, the last used ones."""
+
+    def __init__(self, embedder: "Bundle") -> None:
+        self.embedder = embedder
+        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
+
+    def of(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, E), each of length 1."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._kept]
+        for text, told in zip(missing, self.embedder.predict(missing), strict=True):
+            self._kept[text] = np.asarray(told["vector"], np.float32)
+        found = np.stack([self._kept[text] for text in texts])
+        for text in texts:
+            self._kept.move_to_end(text)
+        while len(self._kept) > _HELD:
+            self._kept.popitem(last=False)
+        return found
+
+
+@dataclass
+class Matcher:
+    """What finds candidates: an index of questions and answers, and what is known of them."""
+
+    known: Known
+    index: "Index"
+    vectors: Vectors | None = None
+
+    def candidates(
+        self, question: str, phrases_aside: Set[str] = frozenset(), entries_aside: Set[str] = frozenset()
+    ) -> list[Candidate]:
+        """Answers that may be meant, in no order; those `aside` are as if they were not there."""
+        if not question.strip():
+            return []
+        best: dict[str, float] = {}
+        seen: dict[str, set[str]] = {}
+        for side, limit in (("question", WIDE), ("answer", NARROW)):
+            more = len(phrases_aside) + (len(entries_aside) and sum(len(self.known.of_entry.get(e, ())) for e in entries_aside))
+            for found in self.index.search(question, limit=limit + min(more, limit), where={"side": side}):
+                entry = found.facts["entry"]
+                if entry in entries_aside or entry not in self.known.entries:
+                    continue
+                seen.setdefault(entry, set())
+                best[entry] = max(best.get(entry, 0.0), found.ways.get("rank", 0.0))
+                name = found.document.partition(":")[2]
+                if side == "question" and name in self.known.phrases and name not in phrases_aside:
+                    seen[entry].add(name)
+        for entry, names in seen.items():
+            if not names:  # found by its answer: the questions of it are looked at as well
+                names.update([each for each in self.known.of_entry.get(entry, []) if each not in phrases_aside][:20])
+        seen = {entry: names for entry, names in seen.items() if names}
+        return self._measured(question, seen, best)
+
+    def _measured(self, question: str, seen: dict[str, set[str]], ranks: dict[str, float]) -> list[Candidate]:
+        known, asked = self.known, Counter(tokens(question))
+        weight = {word: known.rarity(word) for word in asked}
+        whole = sum(weight.values()) or 1.0
+        length = sqrt(sum((weight[word] * _often(count)) ** 2 for word, count in asked.items())) or 1.0
+        cosines = self._cosines(question, [name for names in seen.values() for name in sorted(names)])
+        found = []
+        for entry, names in seen.items():
+            likes = {name: _cosine(known, asked, weight, length, name) for name in sorted(names)}
+            best = max(likes, key=lambda name: (likes[name] + cosines.get(name, 0.0), name))
+            covered = max(sum(weight[word] for word in asked.keys() & known.words[name].keys()) for name in likes)
+            replied = sum(weight[word] for word in asked.keys() & known.replies[entry])
+            features = {
+                "asked": max(likes.values()),
+                "covered": covered / whole,
+                "reply": replied / whole,
+                "often": log(known.entries[entry].times + 1.0),
+                "vector": max((cosines[name] for name in likes if name in cosines), default=0.0),
+                "rank": ranks.get(entry, 0.0),
+            }
+            found.append(Candidate(entry, best, features))
+        return found
+
+    def _cosines(self, question: str, names: Sequence[str]) -> dict[str, float]:
+        if self.vectors is None or not names:
+            return {}
+        vectors = self.vectors.of([question, *(self.known.phrases[name].text for name in names)])
+        return dict(zip(names, (vectors[1:] @ vectors[0]).tolist(), strict=True))
+
+
+def _often(count: int) -> float:
+    return 1.0 + log(count)
+
+
+def _cosine(known: Known, asked: Counter[str], weight: dict[str, float], length: float, name: str) -> float:
+    """Cosine of tf-idf vectors (Salton and Buckley, 1988)."""
+    words = known.words[name]
+    other = sqrt(sum((known.rarity(word) * _often(count)) ** 2 for word, count in words.items())) or 1.0
+    shared = asked.keys() & words.keys()
+    return sum(weight[word] ** 2 * _often(asked[word]) * _often(words[word]) for word in shared) / (length * other)
