@@ -1,0 +1,129 @@
+"""Documents of a folder: text, Markdown, HTML, PDF, Word, and a document a row of tables.
+
+Ids are paths within the folder, `guide/start.md`; of a row with its id or number behind, `tickets.csv#17`.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from danlu.data.reading.format import guess
+from danlu.data.record import Record
+from danlu.index.document import LONGEST_FACT, LONGEST_NAME, MOST_FACTS, Document, checked
+from danlu.index.docx_text import text_of_docx
+from danlu.index.pdf_text import text_of_pdf
+from danlu.refusal import Refusal
+
+LARGEST = 2**28
+"""Bytes of a file that is read."""
+
+PLAIN = (".txt", ".md", ".markdown", ".html", ".htm")
+TABLES = (".csv", ".tsv", ".jsonl")
+WRITTEN = {".pdf": text_of_pdf, ".docx": text_of_docx}
+KNOWN = (*PLAIN, *WRITTEN, *TABLES)
+
+_TEXTS = ("text", "content", "body")
+_TITLES = ("title", "subject", "question")
+_IDS = ("id", "number", "key")
+
+
+@dataclass
+class Refreshed:
+    """What became of a folder: documents that were added, changed and removed, and files that cannot be read, and why.
+
+    Of a file that can no longer be read, the documents stay as they were.
+    """
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unread: list[tuple[str, str]] = field(default_factory=list)
+
+
+def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str, Path]]:
+    """The files of a folder and of those below that may be documents, with their paths within it, sorted.
+
+    What is hidden is passed over; others go to `unread` with the reason.
+
+    Raises:
+        Refusal: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise Refusal(f"{folder}: is no folder; give the folder with the documents")
+    inside = folder.resolve()
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place) / name for name in names if not name.startswith((".", "~$"))]
+    for path in sorted(found):
+        name = _readable(path.relative_to(folder).as_posix())
+        if path.suffix.lower() not in KNOWN:
+            unread.append((name, f"'{path.suffix}' is none of {', '.join(KNOWN)}"))
+        elif not path.is_file():
+            unread.append((name, "is no file"))
+        elif not path.resolve().is_relative_to(inside):
+            unread.append((name, "is a link that leads out of the folder; copy the file"))
+        elif path.stat().st_size > LARGEST:
+            unread.append((name, f"has more than {LARGEST >> 20} MiB; divide it"))
+        else:
+            yield name, path
+
+
+def documents_in(path: Path, name: str) -> list[Document]:
+    """The documents of a file, which is called `name`.
+
+    Raises:
+        Refusal: it cannot be read, or holds nothing.
+    """
+    suffix = path.suffix.lower()
+    if suffix in TABLES:
+        return _of_rows(list(guess(str(path)).read()), name)
+    if suffix in WRITTEN:
+        text = WRITTEN[suffix](path)
+    else:
+        (record,) = guess(str(path), settings=["kind=folder"]).read()
+        text = str(record["text"])
+    if not text.strip():
+        raise Refusal(f"{name}: holds no text")
+    title = path.stem if suffix != ".md" else _heading(text) or path.stem
+    return [checked(Document(name, text, _readable(title)[:LONGEST_NAME], {"file": name}))]
+
+
+def _of_rows(records: list[Record], name: str) -> list[Document]:
+    """A document of each row; ids are those of a column, if it has one for each row."""
+    texts = [{key: _shown(value) for key, value in record.items() if value is not None} for record in records]
+    keys = next(
+        (column for column in _IDS if len({row.get(column, "").strip() for row in texts} - {""}) == len(texts)), None
+    )
+    found = []
+    for number, row in enumerate(texts, 1):
+        title = next((row[column] for column in _TITLES if row.get(column, "").strip()), "")
+        text = next((row[column] for column in _TEXTS if row.get(column, "").strip()), None)
+        if text is None:
+            told = {column: value for column, value in row.items() if column != keys and value.strip()}
+            text = "\n".join(f"{column}: {value}" for column, value in told.items())
+        short = {column: value for column, value in row.items() if len(value) <= LONGEST_FACT and value != text}
+        facts = {"file": name} | dict(list(short.items())[: MOST_FACTS - 1])
+        document = f"{name}#{row[keys].strip() if keys else number}"
+        title = title if len(title) <= LONGEST_NAME else title[: LONGEST_NAME - 1] + "…"
+        if text.strip():
+            found.append(checked(Document(document, text, title, facts)))
+    if not found:
+        raise Refusal(f"{name}: holds no text")
+    return found
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _heading(text: str) -> str:
+    """The first heading of Markdown."""
+    line = next((line for line in text[:5000].splitlines() if line.startswith("# ")), "")
+    return line[2:].strip()
+
+
+def _readable(name: str) -> str:
+    """A name as text; what is none on this system is shown as escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
