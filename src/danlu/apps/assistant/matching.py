@@ -48,9 +48,12 @@ class Known:
     words: dict[str, Counter[str]] = field(default_factory=dict)
     replies: dict[str, frozenset[str]] = field(default_factory=dict)
     having: Counter[str] = field(default_factory=Counter)
+    _lengths: dict[str, float] = field(default_factory=dict)
+    _rarities: dict[str, float] = field(default_factory=dict)
 
     def add(self, entries: Iterable[Kept], phrases: Iterable[Phrase]) -> None:
         """Know these too; a question that is not offered any more is forgotten."""
+        self._lengths, self._rarities = {}, {}
         for entry in entries:
             self.entries[entry.id] = entry
             self.replies[entry.id] = frozenset(tokens(entry.answer))
@@ -69,8 +72,22 @@ class Known:
 
     def rarity(self, word: str) -> float:
         """How much a word tells (Robertson and Sparck Jones, 1976), of all questions that are known."""
-        count = self.having[word]
-        return log(1 + (len(self.phrases) - count + 0.5) / (count + 0.5))
+        found = self._rarities.get(word)
+        if found is None:
+            count = self.having[word]
+            found = self._rarities[word] = log(1 + (len(self.phrases) - count + 0.5) / (count + 0.5))
+        return found
+
+    def length(self, name: str) -> float:
+        """Of the vector of a question: rarities, those of words that stand there more than once more."""
+        found = self._lengths.get(name)
+        if found is None:
+            found = self._lengths[name] = self.length_of(self.words[name])
+        return found
+
+    def length_of(self, words: Counter[str]) -> float:
+        """The same of any words."""
+        return sqrt(sum((self.rarity(word) * _often(count)) ** 2 for word, count in words.items())) or 1.0
 
 
 class Vectors:
@@ -130,7 +147,7 @@ class Matcher:
         known, asked = self.known, Counter(tokens(question))
         weight = {word: known.rarity(word) for word in asked}
         whole = sum(weight.values()) or 1.0
-        length = sqrt(sum((weight[word] * _often(count)) ** 2 for word, count in asked.items())) or 1.0
+        length = known.length_of(asked)
         cosines = self._cosines(question, [name for names in seen.values() for name in sorted(names)])
         found = []
         for entry, names in seen.items():
@@ -157,12 +174,12 @@ class Matcher:
 
 
 def _often(count: int) -> float:
-    return 1.0 + log(count)
+    return 1.0 + log(count) if count > 1 else 1.0
 
 
 def _cosine(known: Known, asked: Counter[str], weight: dict[str, float], length: float, name: str) -> float:
     """Cosine of tf-idf vectors (Salton and Buckley, 1988)."""
     words = known.words[name]
-    other = sqrt(sum((known.rarity(word) * _often(count)) ** 2 for word, count in words.items())) or 1.0
     shared = asked.keys() & words.keys()
-    return sum(weight[word] ** 2 * _often(asked[word]) * _often(words[word]) for word in shared) / (length * other)
+    dot = sum(weight[word] ** 2 * _often(asked[word]) * _often(words[word]) for word in shared)
+    return dot / (length * known.length(name))

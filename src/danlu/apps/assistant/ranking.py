@@ -116,11 +116,22 @@ def fitted(examined: Sequence[Examined], before: Ranking, outside: float = OUTSI
 
     At most `outside` of the questions without an answer here are answered, as far as others are like these.
     """
-    from danlu.apps.grounded.abstention import threshold_of
-
     learnt, held = examined[::2], examined[1::2]
     ranking = Ranking(weights_of(learnt), before.sure, before.threshold)
     ranking = Ranking(ranking.weights, sure_of(ranking, learnt), before.threshold)
     without = [ranking.placed(candidates).sure for candidates, right in held if right is None]
     threshold = threshold_of(without, outside)
     return Ranking(ranking.weights, ranking.sure, threshold, {"outside": outside, "questions": len(examined)})
+
+
+def threshold_of(outside: Sequence[float], share: float) -> float:
+    """The probability above which about `share` of questions like those `outside` would be answered, and no more.
+
+    Of N that were seen, the (N + 1) * share highest may lie above it (Vovk et al., 2005, "conformal prediction"), so that
+    the share holds on average of what comes, if it is like what was seen. 0.5 where nothing was seen.
+    """
+    if not len(outside):
+        return 0.5
+    ordered = sorted(outside, reverse=True)
+    above = int((len(ordered) + 1) * share)
+    return 1.0 if above < 1 else ordered[min(above, len(ordered)) - 1]

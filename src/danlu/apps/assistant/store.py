@@ -105,23 +105,25 @@ class Store:
 
         What is there already stays; what was taken back by a person stays so.
         """
+        from danlu.apps.assistant.tables import ENTRIES, PHRASES
+
         with self.begin() as connection:
             known = {each.id for each in entries_of(connection)}
             asked = {each.id for each in phrases_of(connection)}
-            answers = questions = 0
+            answers, questions = {}, {}
             for entry in entries:
-                new = entry.id not in known
-                if new:
-                    known.add(entry.id)
-                    add_entry(connection, entry.id, entry.answer, entry.intent, entry.times, TICKET)
-                answers += new
+                told = {"id": entry.id, "answer": entry.answer, "intent": entry.intent, "times": entry.times}
+                if entry.id not in known:
+                    answers[entry.id] = told | {"source": TICKET}
                 for text in entry.questions:
                     name = phrase_id(entry.id, text)
                     if name not in asked:
-                        asked.add(name)
-                        add_phrase(connection, entry.id, text, TICKET)
-                        questions += 1
-        return answers, questions
+                        row = {"id": name, "entry": entry.id, "text": text, "source": TICKET, "offered": True}
+                        questions[name] = row
+            for table, rows in ((ENTRIES, answers), (PHRASES, questions)):
+                if rows:
+                    connection.execute(table.insert(), [*rows.values()])
+        return len(answers), len(questions)
 
     def all(self) -> tuple[list[Kept], list[Phrase]]:
         """All answers and questions, in the order of their ids."""
