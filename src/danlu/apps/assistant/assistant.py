@@ -135,12 +135,13 @@ class Assistant:
         """
         placed = self.placed(question)
         before = next((turn for turn in reversed(turns) if turn.kind == talk.PAST), None)
-        if placed.sure > self.version.ranking.threshold or before is None or before is not turns[-1]:
+        if placed.given or before is None or before is not turns[-1]:
             return question, placed
         both = f"{before.question} {question}"[:LONGEST_QUESTION]
         joined = self.placed(both, frozenset([before.entry or ""]))
-        if joined.sure > self.version.ranking.threshold:
-            own = next((each for each in self.finder.candidates(question) if each.entry == joined.candidates[0].entry), None)
+        if joined.given:
+            with self._asking:
+                own = next((each for each in self.finder.candidates(question) if each.entry == joined.candidates[0].entry), None)
             if own is not None and max(own.features["covered"], own.features["reply"]) >= GOES_ON:
                 return both, joined
         return question, placed
@@ -148,7 +149,7 @@ class Assistant:
     def placed(self, question: str, aside: frozenset[str] = frozenset()) -> Placed:
         """Past answers in order, without those `aside` and those that were called wrong for this question."""
         with self._asking:
-            wrong = {entry for asked, entry in self._wrong if asked == plain(question)}
+            wrong = self._wrong.get(plain(question), frozenset())
             return self.version.ranking.placed(self.finder.candidates(question, entries_aside=aside | wrong))
 
     def person(self, session: str, language: str | None = None) -> Answer:
@@ -211,7 +212,7 @@ class Assistant:
 
     def _answered(self, sought: str, placed: Placed, language: str) -> tuple[str, str | None, str, list[dict[str, Any]]]:
         """How it is answered, by which entry, in which words, and what these cite."""
-        if placed.candidates and placed.sure > self.version.ranking.threshold:
+        if placed.given:
             first = placed.candidates[0]
             return talk.PAST, first.entry, self.finder.known.entries[first.entry].answer, [self._told(first)]
         return talk.PERSON, None, said("person", language), []

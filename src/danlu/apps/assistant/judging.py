@@ -97,15 +97,19 @@ def judgements(connection: "Connection", customers: bool = False) -> list[Judgem
     return list(found.values())
 
 
-def wrong_answers(told: list[Judgement]) -> set[tuple[str, str]]:
-    """Questions, as `plain`, and the entries that were called wrong for them by the last who judged."""
+def wrong_answers(told: list[Judgement]) -> dict[str, frozenset[str]]:
+    """The entries that were called wrong for a question, written as `plain`, by the last who judged."""
     found: dict[tuple[str, str], bool] = {}
     for each in told:
         if each.judged is not None:
             found[plain(each.question), each.judged] = each.entry != each.judged
         if each.entry is not None:
             found[plain(each.question), each.entry] = False
-    return {pair for pair, wrong in found.items() if wrong}
+    gathered: dict[str, set[str]] = {}
+    for (question, entry), wrong in found.items():
+        if wrong:
+            gathered.setdefault(question, set()).add(entry)
+    return {question: frozenset(entries) for question, entries in gathered.items()}
 
 
 def _checked(turn: Turn, verdict: str, answer: str | None, caller: str | None) -> str:

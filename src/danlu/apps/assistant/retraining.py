@@ -86,8 +86,9 @@ def retrain(
             finder = Finder(assistant.folder, store, bundle, assistant.models.reranker)
         try:
             ranking = fitted(examined(finder, learnt), old.ranking, outside)
-            before = compared(old.ranking, examined(assistant.finder, held))
-            after = compared(ranking, examined(finder, held))
+            known = examined(assistant.finder, held)
+            before = compared(old.ranking, known)
+            after = compared(ranking, known if bundle is None else examined(finder, held))
         finally:
             if bundle is not None:
                 finder.close()
@@ -132,7 +133,7 @@ def compared(ranking: Ranking, cases: Sequence[Examined]) -> Compared:
     for candidates, truth in cases:
         placed = ranking.placed(candidates)
         first = placed.candidates[0].entry if placed.candidates else None
-        given = first is not None and placed.sure > ranking.threshold
+        given = placed.given
         hit = truth is not None and first == truth
         hits += hit
         right += given and hit
