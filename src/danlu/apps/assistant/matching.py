@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from danlu.apps.assistant.store import Kept, Phrase
+from danlu.apps.grounded.asked import content
 from danlu.index.tokens import tokens
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ FEATURES = ("asked", "covered", "reply", "often", "vector", "rank")
 """What is told of an answer, each the highest of its questions.
 
 - `asked`: cosine of rare words of the question and of one that was answered.
-- `covered`: share of the question's rare words that stand in that one; `reply`: those that stand in the answer.
+- `covered`: share of the question's rare words, without those that only ask, that stand in that one; `reply`: those
+  that stand in the answer.
 - `often`: logarithm of how many tickets had this answer.
 - `vector`: cosine of the vectors of an `embed` bundle; `rank`: what a `rank` bundle says. 0 without one.
 """
@@ -146,15 +148,16 @@ class Matcher:
     def _measured(self, question: str, seen: dict[str, set[str]], ranks: dict[str, float]) -> list[Candidate]:
         known, asked = self.known, Counter(tokens(question))
         weight = {word: known.rarity(word) for word in asked}
-        whole = sum(weight.values()) or 1.0
+        matter = asked.keys() & set(tokens(content(question)))
+        whole = sum(weight[word] for word in matter) or 1.0
         length = known.length_of(asked)
         cosines = self._cosines(question, [name for names in seen.values() for name in sorted(names)])
         found = []
         for entry, names in seen.items():
             likes = {name: _cosine(known, asked, weight, length, name) for name in sorted(names)}
             best = max(likes, key=lambda name: (likes[name] + cosines.get(name, 0.0), name))
-            covered = max(sum(weight[word] for word in asked.keys() & known.words[name].keys()) for name in likes)
-            replied = sum(weight[word] for word in asked.keys() & known.replies[entry])
+            covered = max(sum(weight[word] for word in matter & known.words[name].keys()) for name in likes)
+            replied = sum(weight[word] for word in matter & known.replies[entry])
             features = {
                 "asked": max(likes.values()),
                 "covered": covered / whole,

@@ -9,6 +9,7 @@ import numpy as np
 from danlu.apps.assistant.matching import FEATURES, Candidate
 from danlu.apps.grounded import bar
 from danlu.apps.grounded.bar import Bar
+from danlu.machine.seed import generator
 
 OUTSIDE = 0.05
 """Share of the questions that nothing here answers, of which so many may get an answer all the same."""
@@ -87,7 +88,8 @@ def weights_of(examined: Sequence[Examined]) -> dict[str, float]:
     differences = np.array(rows)
     both, truth = np.concatenate([differences, -differences]), np.repeat([1, 0], len(differences))
     model = LogisticRegression(C=10.0 * scale * len(rows), fit_intercept=False, max_iter=1000).fit(both, truth)
-    return {name: float(value) for name, value in zip(FEATURES, model.coef_[0], strict=True)}
+    size = sum(FIRST_WEIGHTS.values()) / max(1e-9, float(np.abs(model.coef_).sum()))
+    return {name: float(value) * size for name, value in zip(FEATURES, model.coef_[0], strict=True)}
 
 
 def fitted(examined: Sequence[Examined], before: Ranking, outside: float = OUTSIDE) -> Ranking:
@@ -95,7 +97,8 @@ def fitted(examined: Sequence[Examined], before: Ranking, outside: float = OUTSI
 
     About `outside` of the questions without an answer here are answered, and no more, as far as others are like these.
     """
-    learnt, held = examined[::2], examined[1::2]
+    order = generator(0, "assistant", "halves").permutation(len(examined)).tolist()
+    learnt, held = ([examined[place] for place in order[half::2]] for half in (0, 1))
     ranking = Ranking(weights_of(learnt), before.bar)
     inside, without = [], []
     for candidates, right in held:
@@ -109,5 +112,5 @@ def fitted(examined: Sequence[Examined], before: Ranking, outside: float = OUTSI
         elif right is None:
             without.append({})
     if min(len(inside), len(without)) < bar.FEWEST:
-        return ranking
+        return before
     return Ranking(ranking.weights, bar.fitted(inside, without, refuse=1.0 - outside))
