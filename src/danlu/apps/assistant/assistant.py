@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import danlu
 from danlu.apps.assistant import conversations as talk
 from danlu.apps.assistant import judging, versions
-from danlu.apps.assistant.finding import Finder, fingerprint
+from danlu.apps.assistant.finding import ANSWER, Finder
 from danlu.apps.assistant.folding import plain
 from danlu.apps.assistant.handing_over import hand_over, summary
 from danlu.apps.assistant.matching import Candidate
@@ -18,6 +18,8 @@ from danlu.apps.assistant.ranking import Placed
 from danlu.apps.assistant.store import Store
 from danlu.apps.assistant.tickets import LONGEST_QUESTION
 from danlu.apps.assistant.words import language_of, said
+from danlu.apps.grounded.grounded import Grounder
+from danlu.apps.grounded.write import GIVEN
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -141,7 +143,10 @@ class Assistant:
         joined = self.placed(both, frozenset([before.entry or ""]))
         if joined.given:
             with self._asking:
-                own = next((each for each in self.finder.candidates(question) if each.entry == joined.candidates[0].entry), None)
+                own = next(
+                    (each for each in self.finder.candidates(question) if each.entry == joined.candidates[0].entry),
+                    None,
+                )
             if own is not None and max(own.features["covered"], own.features["reply"]) >= GOES_ON:
                 return both, joined
         return question, placed
@@ -166,7 +171,9 @@ class Assistant:
         language, last = language or there.language, turns[-1]
         placed = self.placed(last.sought)
         text = said("asked_person", language)
-        return self._kept(there.id, False, last.question, last.sought, talk.PERSON, None, text, [], placed, language, "asked")
+        return self._kept(
+            there.id, begun, last.question, last.sought, talk.PERSON, None, text, [], placed, language, "asked"
+        )
 
     def judge(self, turn: str, verdict: str, answer: str | None = None, caller: str | None = None) -> int:
         """Keep what somebody says of an answer; what follows from it holds for the next question.
@@ -183,7 +190,7 @@ class Assistant:
         return changed.number
 
     def refresh(self) -> bool:
-        """Take over what other processes have changed: another version, tickets, judgements. Tells whether there was any."""
+        """Take over what other processes have changed: another version, tickets, judgements. Tells if there was any."""
         with self.store.begin() as connection:
             version, seen = versions.serving(connection), _marks(connection)
             wrong = judging.wrong_answers(judging.judgements(connection)) if seen != self._seen else self._wrong
@@ -210,12 +217,30 @@ class Assistant:
         self._tuned = tuned
         return finder
 
-    def _answered(self, sought: str, placed: Placed, language: str) -> tuple[str, str | None, str, list[dict[str, Any]]]:
+    def _answered(
+        self, sought: str, placed: Placed, language: str
+    ) -> tuple[str, str | None, str, list[dict[str, Any]]]:
         """How it is answered, by which entry, in which words, and what these cite."""
         if placed.given:
             first = placed.candidates[0]
             return talk.PAST, first.entry, self.finder.known.entries[first.entry].answer, [self._told(first)]
-        return talk.PERSON, None, said("person", language), []
+        return self._written(sought) or (talk.PERSON, None, said("person", language), [])
+
+    def _written(self, sought: str) -> tuple[str, str | None, str, list[dict[str, Any]]] | None:
+        """What the generator writes from past answers, if each sentence of it stands in one of them."""
+        if self.models.generator is None:
+            return None
+        with self._asking:
+            passages = self.finder.index.search(sought, limit=GIVEN, where={"side": ANSWER})
+            grounded = Grounder(generator=self.models.generator).answer(sought, passages, self.finder.index.document)
+        if not grounded.answered or grounded.way != "write":
+            return None
+        known = self.finder.known
+        entries = dict.fromkeys(each.document.partition(":")[2] for each in grounded.cited)
+        cites = [
+            self._told(Candidate(entry, known.of_entry[entry][0], {})) for entry in entries if known.of_entry.get(entry)
+        ]
+        return talk.WRITTEN, None, grounded.text, cites
 
     def _told(self, candidate: Candidate) -> dict[str, Any]:
         known = self.finder.known
@@ -270,7 +295,11 @@ def _marks(connection: Any) -> tuple[int, ...]:
 
     from danlu.apps.assistant.tables import ENTRIES, JUDGEMENTS, PHRASES
 
-    asked = [sql.func.count(ENTRIES.c.id), sql.func.count(PHRASES.c.id), sql.func.coalesce(sql.func.max(JUDGEMENTS.c.id), 0)]
+    asked = [
+        sql.func.count(ENTRIES.c.id),
+        sql.func.count(PHRASES.c.id),
+        sql.func.coalesce(sql.func.max(JUDGEMENTS.c.id), 0),
+    ]
     return tuple(int(connection.execute(sql.select(each)).scalar_one()) for each in asked)
 
 

@@ -54,7 +54,7 @@ class Finder(Matcher):
             self.known = known
 
     def take(self, entries: Sequence[Kept], phrases: Sequence[Phrase]) -> None:
-        """Take over what has just been kept in the database; a process that dies before does so when it is next opened."""
+        """Take over what has just been kept in the database; what a killed process has not, the next one does."""
         with self._changing:
             self._put(entries, [phrase for phrase in phrases if phrase.offered])
             self.index.remove(_name(phrase) for phrase in phrases if not phrase.offered)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from danlu.apps.assistant.conversations import PERSON, Session, Turn, new_id
 from danlu.apps.assistant.outbox import put
 from danlu.apps.assistant.words import said
+from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -42,8 +43,26 @@ def waiting(connection: "Connection", most: int = 200) -> list[dict[str, Any]]:
     return [dict(row._mapping) | {"summary": json.loads(row.summary)} for row in connection.execute(asked)]
 
 
+def done(connection: "Connection", name: str) -> None:
+    """Note that a person has dealt with what was handed over.
+
+    Raises:
+        Refusal: there is none of this name.
+    """
+    from danlu.apps.assistant.tables import HANDOVERS
+
+    if not connection.execute(HANDOVERS.update().where(HANDOVERS.c.id == name).values(done=True)).rowcount:
+        raise Refusal("nothing of this name was handed over; give the 'id' of what waits")
+
+
 def summary(
-    turns: Sequence[Turn], question: str, why: str, language: str, intent: str, rejected: int, nearest: list[dict[str, Any]]
+    turns: Sequence[Turn],
+    question: str,
+    why: str,
+    language: str,
+    intent: str,
+    rejected: int,
+    nearest: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """What a person should know: what was asked and answered, in order and in a few sentences.
 

@@ -43,7 +43,7 @@ def with_intents(entries: Sequence[Entry], classifier: "Bundle | None" = None) -
 
 
 def _clusters(texts: Sequence[str]) -> list[str]:
-    """The name of each text's cluster: k-means of tf-idf (Lloyd, 1982), named by the words that tell it from the rest."""
+    """The name of each text's cluster: k-means of tf-idf (Lloyd, 1982), named by words that tell it from the rest."""
     from sklearn.cluster import KMeans
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -54,7 +54,10 @@ def _clusters(texts: Sequence[str]) -> list[str]:
         return [""] * len(texts)
     count = min(MOST, max(2, round(sqrt(len(texts) / 2))))
     labels = KMeans(count, n_init=3, random_state=0).fit_predict(rows).tolist()
-    names = {label: _named([text for text, own in zip(texts, labels, strict=True) if own == label], texts) for label in set(labels)}
+    names = {
+        label: _named([text for text, own in zip(texts, labels, strict=True) if own == label], texts)
+        for label in set(labels)
+    }
     return [names[label] for label in labels]
 
 

@@ -151,4 +151,4 @@ def _taken_back(connection: "Connection", entry: str, question: str) -> tuple[Ph
     if row is None:
         return ()
     connection.execute(PHRASES.update().where(PHRASES.c.id == name).values(offered=False))
-    return (Phrase(row.id, row.entry, row.text, row.source, False),)
+    return (Phrase(row.id, row.entry, row.text, row.source, offered=False),)

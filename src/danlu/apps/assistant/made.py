@@ -1,9 +1,9 @@
 """Questions made of tickets, where nobody has asked yet: what order and threshold are first fitted on.
 
-A question that was answered as another one was is asked as it stands, and left out of what is searched. Of an answer
-with one question alone that question is asked with words left out and a few polite ones around it. Each is asked once
-more with its answer left out: then no answer here is right. Real customers ask otherwise than that; `retrain` learns from
-them as soon as somebody has said which answers were right.
+Each question of a ticket is asked with words left out and a few polite ones around it; and where another question had
+the same answer, as it stands, left out of what is searched. Each is asked once more with its answer left out: then no
+answer here is right. Real customers ask otherwise than that; `retrain` learns from them as soon as somebody has said
+which answers were right.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from danlu.machine.seed import generator
 from danlu.text.tagging.units import units
 
 MOST = 400
-"""Questions that are made, and as many again without an answer."""
+"""Questions of tickets that are asked."""
 LEFT_OUT = 0.25
 """Share of the words, or characters, that are left out."""
 _AROUND = {
@@ -42,7 +42,7 @@ class Case:
     judged: bool = False
 
     def held_out(self, share: float) -> bool:
-        """Whether it belongs to what is only compared on: told by its words, so that it stays so from version to version."""
+        """Whether it is only compared on: told by its words, so that it stays so from version to version."""
         return int(hashed([self.question.casefold()])[:8], 16) < share * 16**8
 
 
@@ -54,11 +54,12 @@ def made_cases(known: Known, seed: int, most: int = MOST) -> list[Case]:
     found = []
     for name in chosen:
         phrase = known.phrases[name]
-        alone = len(known.of_entry[phrase.entry]) == 1
-        text = reworded(phrase.text, rng) if alone else phrase.text
-        aside = frozenset() if alone else frozenset([name])
-        found.append(Case(text, phrase.entry, aside))
-        found.append(Case(text, None, aside, frozenset([phrase.entry])))
+        ways = [(reworded(phrase.text, rng), frozenset[str]())]
+        if len(known.of_entry[phrase.entry]) > 1:
+            ways.append((phrase.text, frozenset([name])))
+        for text, aside in ways:
+            found.append(Case(text, phrase.entry, aside))
+            found.append(Case(text, None, aside, frozenset([phrase.entry])))
     return found
 
 

@@ -129,7 +129,9 @@ class Matcher:
         best: dict[str, float] = {}
         seen: dict[str, set[str]] = {}
         for side, limit in (("question", WIDE), ("answer", NARROW)):
-            more = len(phrases_aside) + (len(entries_aside) and sum(len(self.known.of_entry.get(e, ())) for e in entries_aside))
+            more = len(phrases_aside) + (
+                len(entries_aside) and sum(len(self.known.of_entry.get(e, ())) for e in entries_aside)
+            )
             for found in self.index.search(question, limit=limit + min(more, limit), where={"side": side}):
                 entry = found.facts["entry"]
                 if entry in entries_aside or entry not in self.known.entries:

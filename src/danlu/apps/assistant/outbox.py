@@ -148,7 +148,9 @@ def _held(store: "Store", holder: str, now: float) -> Any:
     free = sql.or_(OUTBOX.c.held < now, OUTBOX.c.held > now + 2 * LEASE)
     due = sql.or_(OUTBOX.c.due <= now, OUTBOX.c.due > far)
     with store.begin() as connection:
-        asked = OUTBOX.select().where(OUTBOX.c.state == WAITING, due, free).order_by(OUTBOX.c.due, OUTBOX.c.key).limit(1)
+        asked = (
+            OUTBOX.select().where(OUTBOX.c.state == WAITING, due, free).order_by(OUTBOX.c.due, OUTBOX.c.key).limit(1)
+        )
         row = connection.execute(asked.with_for_update(skip_locked=True)).first()
         if row is not None:
             held = {"holder": holder, "held": now + LEASE}

@@ -93,24 +93,22 @@ def weights_of(examined: Sequence[Examined]) -> dict[str, float]:
 
 
 def fitted(examined: Sequence[Examined], before: Ranking, outside: float = OUTSIDE) -> Ranking:
-    """A ranking that is learnt of questions, in two halves: how sure it must be is told by those that the weights do not know.
+    """A ranking learnt of questions; how sure it must be is told by weights of the half that a question is not in.
 
     About `outside` of the questions without an answer here are answered, and no more, as far as others are like these.
     """
     order = generator(0, "assistant", "halves").permutation(len(examined)).tolist()
-    learnt, held = ([examined[place] for place in order[half::2]] for half in (0, 1))
-    ranking = Ranking(weights_of(learnt), before.bar)
+    halves = [[examined[place] for place in order[half::2]] for half in (0, 1)]
     inside, without = [], []
-    for candidates, right in held:
-        placed = ranking.placed(candidates)
-        if placed.candidates:
-            told = signals(placed.candidates[0], placed.scores)
+    for learnt, held in (halves, reversed(halves)):
+        weights = weights_of(learnt)
+        for candidates, right in held:
+            placed = Ranking(weights, before.bar).placed(candidates)
+            told = signals(placed.candidates[0], placed.scores) if placed.candidates else {}
             if right is None:
                 without.append(told)
-            elif placed.candidates[0].entry == right:
+            elif placed.candidates and placed.candidates[0].entry == right:
                 inside.append(told)
-        elif right is None:
-            without.append({})
     if min(len(inside), len(without)) < bar.FEWEST:
         return before
-    return Ranking(ranking.weights, bar.fitted(inside, without, refuse=1.0 - outside))
+    return Ranking(weights_of(examined), bar.fitted(inside, without, refuse=1.0 - outside))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import danlu
 from danlu.apps.assistant import judging, versions
@@ -14,9 +14,6 @@ from danlu.apps.assistant.matching import Candidate, Matcher
 from danlu.apps.assistant.ranking import LEAST, OUTSIDE, Examined, Ranking, fitted
 from danlu.apps.assistant.tuning import tuned
 from danlu.machine.alone import alone_in
-
-if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
 
 HELD_OUT = 0.3
 """Share of the questions by which versions are compared, and from which none learns."""
@@ -80,7 +77,9 @@ def retrain(
         say(f"{len(judged):,} judged answers; {len(learnt):,} questions to learn from, {len(held):,} to compare on")
         finder, place, bundle = assistant.finder, old.embedder, None
         if tune and assistant.embedder is not None:
-            path = tuned(assistant.embedder, finder.known, judged, held, assistant.folder / "versions" / str(number), say)
+            path = tuned(
+                assistant.embedder, finder.known, judged, held, assistant.folder / "versions" / str(number), say
+            )
             place = path.relative_to(assistant.folder).as_posix()
             bundle = danlu.load(path)
             finder = Finder(assistant.folder, store, bundle, assistant.models.reranker)
@@ -103,7 +102,7 @@ def retrain(
 
 
 def cases_of(judged: Sequence[judging.Judgement]) -> list[Case]:
-    """Questions whose right answer somebody has told; the phrase that was kept of each is left out, or it would find itself."""
+    """Questions whose right answer somebody has told; what was kept of each is left out, or it would find itself."""
     return [
         Case(each.question, each.entry, frozenset([each.phrase] if each.phrase else []), judged=True)
         for each in judged

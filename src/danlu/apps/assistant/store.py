@@ -44,6 +44,10 @@ class Kept:
     source: str
 
 
+class Unreachable(Refusal):
+    """The database does not answer now; later it may."""
+
+
 class Store:
     """Tables in a file of SQLite, or of a PostgreSQL server; several servers may use them at once."""
 
@@ -90,7 +94,7 @@ class Store:
         """A transaction: all of it is kept, or nothing.
 
         Raises:
-            Refusal: the database does not answer.
+            Unreachable: the database does not answer.
         """
         from sqlalchemy.exc import OperationalError
 
@@ -98,7 +102,7 @@ class Store:
             with self.engine.begin() as connection:
                 yield connection
         except OperationalError as error:
-            raise Refusal(f"{self.shown}: does not answer ({reason(error)}); try again") from None
+            raise Unreachable(f"{self.shown}: does not answer ({reason(error)}); try again") from None
 
     def add(self, entries: Iterable[Entry]) -> tuple[int, int]:
         """Keep tickets, all or none; gives how many answers and how many questions are new.
@@ -167,6 +171,6 @@ def add_phrase(connection: "Connection", entry: str, text: str, source: str) -> 
     if there is None:
         row = {"id": name, "entry": entry, "text": text, "source": source, "offered": True}
         connection.execute(PHRASES.insert().values(row))
-        return Phrase(name, entry, text, source, True)
+        return Phrase(name, entry, text, source, offered=True)
     connection.execute(PHRASES.update().where(PHRASES.c.id == name).values(offered=True))
-    return Phrase(name, entry, str(there.text), str(there.source), True)
+    return Phrase(name, entry, str(there.text), str(there.source), offered=True)

@@ -20,9 +20,10 @@ _FIRST = 1_000
 """Records by which the columns are told."""
 
 NAMES = {
-    "question": "question query ask asked customer user subject title instruction prompt text 问题 提问 客户问题 用户问题 "
-    "咨询 咨询内容 标题 问",
-    "answer": "answer reply response resolution solution agent output completion 答案 回答 答复 回复 客服回复 解决方案 答",
+    "question": "question query ask asked customer user subject title instruction prompt text 问题 提问 客户问题 "
+    "用户问题 咨询 咨询内容 标题 问",
+    "answer": "answer reply response resolution solution agent output completion 答案 回答 答复 回复 客服回复 "
+    "解决方案 答",
     "intent": "intent category topic class label tag 意图 类别 分类 类型 主题 标签",
 }
 """What columns are called, the likeliest first."""
@@ -56,13 +57,11 @@ class Read:
 
     def in_words(self) -> list[str]:
         """Sentences on what was left out; none where all was taken."""
-        told = [
-            (self.unanswered, "have no answer and were left out"),
-            (self.unasked, "have no question and were left out"),
-            (self.too_long, f"are longer than {LONGEST_QUESTION:,} characters of a question or {LONGEST_ANSWER:,} of an "
-             "answer and were left out"),
-        ]  # fmt: skip
-        found = [f"{len(rows):,} tickets {words} (records {_some(rows)})" for rows, words in told if rows]
+        long = f"longer than {LONGEST_QUESTION:,} characters of a question or {LONGEST_ANSWER:,} of an answer"
+        told = [(self.unanswered, "have no answer"), (self.unasked, "have no question"), (self.too_long, f"are {long}")]
+        found = [
+            f"{len(rows):,} tickets {words} and were left out (records {_some(rows)})" for rows, words in told if rows
+        ]
         if self.unread:
             found.append(f"{self.unread:,} rows could not be read, the first: {self.first[0]}")
         return found

@@ -44,7 +44,12 @@ def rows(known: Known, judged: Sequence[Judgement], aside: frozenset[str] = froz
 
 
 def tuned(
-    embedder: "Bundle", known: Known, judged: Sequence[Judgement], held_out: Sequence[Case], folder: Path, say: Callable[[str], None]
+    embedder: "Bundle",
+    known: Known,
+    judged: Sequence[Judgement],
+    held_out: Sequence[Case],
+    folder: Path,
+    say: Callable[[str], None],
 ) -> Path:
     """The folder of a bundle that goes on from `embedder`; what a killed process has begun is gone on with.
 
