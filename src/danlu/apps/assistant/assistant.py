@@ -18,8 +18,6 @@ from danlu.apps.assistant.ranking import Placed
 from danlu.apps.assistant.store import Store
 from danlu.apps.assistant.tickets import LONGEST_QUESTION
 from danlu.apps.assistant.words import language_of, said
-from danlu.apps.grounded.grounded import Grounder
-from danlu.apps.grounded.write import GIVEN
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -230,6 +228,9 @@ class Assistant:
         """What the generator writes from past answers, if each sentence of it stands in one of them."""
         if self.models.generator is None:
             return None
+        from danlu.apps.grounded.grounded import Grounder
+        from danlu.apps.grounded.write import GIVEN
+
         with self._asking:
             passages = self.finder.index.search(sought, limit=GIVEN, where={"side": ANSWER})
             grounded = Grounder(generator=self.models.generator).answer(sought, passages, self.finder.index.document)
