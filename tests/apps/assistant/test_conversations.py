@@ -1,4 +1,4 @@
-"""Questions answered, followed up, handed over; conversations that are limited and over; what people say takes effect."""
+"""Questions answered, followed up, handed over; conversations that are limited; what people say takes effect."""
 
 import json
 import os
@@ -117,13 +117,22 @@ def test_what_is_no_question_is_a_sentence(assistant: Assistant, question: str) 
 
 
 def test_any_other_text_gets_an_answer_or_a_person(assistant: Assistant) -> None:
-    for question in ["Où est mon colis ?", "где моя посылка", "a\ud800b", '"; DROP TABLE x; --', "AND OR NOT *", "𠮷" * 4000]:
+    for question in [
+        "Où est mon colis ?",
+        "где моя посылка",
+        "a\ud800b",
+        '"; DROP TABLE x; --',
+        "AND OR NOT *",
+        "𠮷" * 4000,
+    ]:
         assert assistant.ask(question).kind in ("past", "person")
     with pytest.raises(Refusal, match="4,001 characters"):
         assistant.ask("x" * 4001)
 
 
-def test_a_correction_holds_from_the_next_question_on_and_a_wrong_answer_is_not_given_again(assistant: Assistant) -> None:
+def test_a_correction_holds_from_the_next_question_on_and_a_wrong_answer_is_not_given_again(
+    assistant: Assistant,
+) -> None:
     first = assistant.ask(UNKNOWN)
     assistant.judge(first.turn, "corrected", "We sell lamps, and know nothing of football.", "desk")
     again = assistant.ask(UNKNOWN)
@@ -158,7 +167,9 @@ def test_what_customers_say_is_kept_and_changes_nothing_by_itself(assistant: Ass
         ("corrected", "x" * 20_001, "20,001 characters"),
     ],
 )
-def test_verdicts_that_do_not_fit_are_refused(assistant: Assistant, verdict: str, answer: str | None, sentence: str) -> None:
+def test_verdicts_that_do_not_fit_are_refused(
+    assistant: Assistant, verdict: str, answer: str | None, sentence: str
+) -> None:
     turn = assistant.ask(UNKNOWN).turn
     with pytest.raises(Refusal, match=sentence):
         assistant.judge(turn, verdict, answer, "desk")
@@ -208,7 +219,9 @@ def test_another_process_sees_what_was_kept(folder: Path) -> None:
         assert other.ask(UNKNOWN).text == "Here it is."
 
 
-def test_a_generator_answers_only_what_stands_in_past_answers(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_generator_answers_only_what_stands_in_past_answers(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from danlu.apps.grounded import grounded
 
     said = ["A refund reaches your card 3 to 5 working days after the parcel has come back to us. We also pay the bus."]

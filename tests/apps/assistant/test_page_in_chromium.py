@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
 from assistant_servers import serving
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from danlu.apps.assistant.assistant import Assistant
 from danlu.apps.assistant.folding import Entry
@@ -141,7 +141,18 @@ def test_the_same_in_chinese(page: Page, live: tuple[str, Assistant]) -> None:
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ("Questions?", "Your question", "Send", "This does not help", "Thank you.", "Ask a person", "passed this on")),
+        (
+            "en",
+            (
+                "Questions?",
+                "Your question",
+                "Send",
+                "This does not help",
+                "Thank you.",
+                "Ask a person",
+                "passed this on",
+            ),
+        ),
         ("zh", ("在线客服", "您的问题", "发送", "没帮助", "感谢您的反馈。", "转人工", "已为您转接人工客服")),
     ],
 )
@@ -150,7 +161,9 @@ def test_the_widget_on_another_website(
 ) -> None:
     opens, field, send, wrong, thanks, person, handed = words
     script = f'<script src="{live[0]}/widget.js" defer></script>'
-    page.goto(shop(f'<!doctype html><html lang="{language}"><title>shop</title><body><p>lamps</p>{script}</body></html>'))
+    page.goto(
+        shop(f'<!doctype html><html lang="{language}"><title>shop</title><body><p>lamps</p>{script}</body></html>')
+    )
     page.get_by_role("button", name=opens).click()
     panel = page.get_by_role("dialog")
     panel.get_by_label(field).fill(f"zirconium what is {EVIL}")

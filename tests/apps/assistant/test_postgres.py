@@ -1,4 +1,4 @@
-"""The same on a server: what is kept lies in PostgreSQL, several assistants beside it, each with an index of its own."""
+"""The same on a server: what is kept lies in PostgreSQL, several assistants beside it, each with its own index."""
 
 import sys
 from dataclasses import replace

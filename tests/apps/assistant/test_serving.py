@@ -20,7 +20,12 @@ SHOP, OTHER, KEY = "https://shop.example", "https://other.example", "danlu-secre
 @pytest.fixture(scope="module")
 def answering(learnt: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Assistant]]:
     folder = shutil.copytree(learnt, tmp_path_factory.mktemp("serving") / "assistant")
-    with opened(folder) as assistant, serving(assistant, (Key(name="mine", sha256=hash_of(KEY)),), origins=frozenset([SHOP]), a_minute=1000) as address:
+    with (
+        opened(folder) as assistant,
+        serving(
+            assistant, (Key(name="mine", sha256=hash_of(KEY)),), origins=frozenset([SHOP]), a_minute=1000
+        ) as address,
+    ):
         yield address, assistant
 
 
@@ -105,7 +110,9 @@ def test_what_a_person_does_at_the_desk(client: httpx2.Client) -> None:
         ("/v1/back", {"number": 10**400}, None),
     ],
 )
-def test_what_cannot_be_answered_is_a_sentence(client: httpx2.Client, path: str, body: object, code: str | None) -> None:
+def test_what_cannot_be_answered_is_a_sentence(
+    client: httpx2.Client, path: str, body: object, code: str | None
+) -> None:
     answer = post(client, path, body)
     assert answer.status_code == 400
     assert code in (None, answer.json()["error"]["code"])
@@ -129,7 +136,9 @@ def test_a_database_that_does_not_answer_is_told_and_the_server_goes_on(
     assert "danlu_assistant_outbox_given_up 0.0" in metrics
 
 
-@pytest.mark.parametrize("given", ["shop.example", "https://shop.example/", "*", "https://u@shop.example", "https://a:x"])
+@pytest.mark.parametrize(
+    "given", ["shop.example", "https://shop.example/", "*", "https://u@shop.example", "https://a:x"]
+)
 def test_websites_are_named_as_browsers_do(given: str) -> None:
-    with pytest.raises(Refusal, match="--origin .* expected a website without a path"):
+    with pytest.raises(Refusal, match=r"--origin .* expected a website without a path"):
         origins_of([given])

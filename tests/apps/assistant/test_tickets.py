@@ -30,7 +30,7 @@ def test_columns_are_told_by_their_names_in_both_languages(tmp_path: Path) -> No
 def test_named_columns_are_taken_and_those_that_are_not_there_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "title,body,question\nhow,so,odd\n")
     assert read_tickets(path, "title", "body").tickets == [Ticket("how", "so")]
-    with pytest.raises(Refusal, match="--answer-column: .* has no column 'bodi'; did you mean 'body'"):
+    with pytest.raises(Refusal, match=r"--answer-column: .* has no column 'bodi'; did you mean 'body'"):
         read_tickets(path, "title", "bodi")
     with pytest.raises(Refusal, match="no column tells the answer; its columns are: title, body, question; name one"):
         read_tickets(path)
@@ -85,7 +85,9 @@ def test_entries_are_the_same_in_whatever_order_tickets_come(tickets: list[Ticke
 def test_intents_without_a_column_are_clusters_of_what_is_asked() -> None:
     about = {"refund": "the refund of order {}", "parcel": "where is parcel {}", "invoice": "an invoice for number {}"}
     entries = [
-        Entry(f"{name}{number}", "a", "", (text.format(number),), 1) for name, text in about.items() for number in range(15)
+        Entry(f"{name}{number}", "a", "", (text.format(number),), 1)
+        for name, text in about.items()
+        for number in range(15)
     ]
     found, how = with_intents(entries)
     assert how == "clusters"

@@ -123,4 +123,4 @@ def forget(connection: "Connection", now: float, patience: Patience) -> int:
 
 
 def _turn(row: Any) -> Turn:
-    return Turn(*row[:-1], nearest=json.loads(row[-1]))
+    return Turn(**{**row._mapping, "nearest": json.loads(row.nearest)})
