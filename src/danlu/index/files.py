@@ -5,10 +5,11 @@ Ids are paths within the folder, `guide/start.md`; of a row with its id or numbe
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from danlu.data.reading.format import guess
+from danlu.data.reading.html_text import decoded_page, text_of_html, title_of_html
+from danlu.data.reading.lines import decoded
 from danlu.data.record import Record
 from danlu.index.document import LONGEST_FACT, LONGEST_NAME, MOST_FACTS, Document, checked
 from danlu.index.docx_text import text_of_docx
@@ -18,27 +19,15 @@ from danlu.refusal import Refusal
 LARGEST = 2**28
 """Bytes of a file that is read."""
 
-PLAIN = (".txt", ".md", ".markdown", ".html", ".htm")
+MARKDOWN = (".md", ".markdown")
+PAGES = (".html", ".htm")
 TABLES = (".csv", ".tsv", ".jsonl")
 WRITTEN = {".pdf": text_of_pdf, ".docx": text_of_docx}
-KNOWN = (*PLAIN, *WRITTEN, *TABLES)
+KNOWN = (".txt", *MARKDOWN, *PAGES, *WRITTEN, *TABLES)
 
 _TEXTS = ("text", "content", "body")
 _TITLES = ("title", "subject", "question")
 _IDS = ("id", "number", "key")
-
-
-@dataclass
-class Refreshed:
-    """What became of a folder: documents that were added, changed and removed, and files that cannot be read, and why.
-
-    Of a file that can no longer be read, the documents stay as they were.
-    """
-
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    unread: list[tuple[str, str]] = field(default_factory=list)
 
 
 def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str, Path]]:
@@ -79,15 +68,18 @@ def documents_in(path: Path, name: str) -> list[Document]:
     suffix = path.suffix.lower()
     if suffix in TABLES:
         return _of_rows(list(guess(str(path)).read()), name)
+    title = ""
     if suffix in WRITTEN:
         text = WRITTEN[suffix](path)
+    elif suffix in PAGES:
+        page = decoded_page(path.read_bytes(), name)
+        title, text = title_of_html(page), text_of_html(page)
     else:
-        (record,) = guess(str(path), settings=["kind=folder"]).read()
-        text = str(record["text"])
+        text = decoded(path.read_bytes(), name).replace("\r\n", "\n")
+        title = _heading(text) if suffix in MARKDOWN else ""
     if not text.strip():
         raise Refusal(f"{name}: holds no text")
-    title = path.stem if suffix != ".md" else _heading(text) or path.stem
-    return [checked(Document(name, text, _readable(title)[:LONGEST_NAME], {"file": name}))]
+    return [checked(Document(name, text, (title or _readable(path.stem))[:LONGEST_NAME], {"file": name}))]
 
 
 def _of_rows(records: list[Record], name: str) -> list[Document]:

@@ -2,64 +2,69 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from danlu.index.chunks import chunks
 from danlu.index.document import Document, Found, checked
-from danlu.index.files import Refreshed, documents_in, files_in
-from danlu.index.store import FORMAT, Session, Store
-from danlu.index.tokens import VERSION, query_tokens
-from danlu.machine.files import sha256
+from danlu.index.embedding import Embedder
+from danlu.index.intake import Change, Intake, Refreshed
+from danlu.index.reranking import Reranker, reranked
+from danlu.index.searching import candidates
+from danlu.index.store import Store
+from danlu.index.tokens import query_tokens
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
-
-AT_ONCE = 64
-"""Documents that are put together: what a killed process has not put, the next one does."""
 
 MOST_FOUND = 1000
 LONGEST_QUERY = 10_000
 """Characters."""
 
 MOST_TOKENS = 200
-"""Of a query that are looked up."""
+"""Of a query that are looked up, the first of them."""
 
 
 class Index:
-    """An index that is open; may be asked by many threads."""
+    """An index that is open; may be used by many threads, and by many processes at once."""
 
-    def __init__(self, store: Store, embedder: Bundle | None = None, reranker: Bundle | None = None) -> None:
-        """Use what is in the store; see `open`."""
+    def __init__(self, store: Store, embedder: Embedder | None = None, reranker: Reranker | None = None) -> None:
+        """Use what is in the store, which was seen to agree with the embedder; see `open`."""
         self._store = store
+        self._intake = Intake(store, embedder)
         self._embedder = embedder
         self._reranker = reranker
 
     @classmethod
-    def open(cls, place: str | Path, *, embedder: Bundle | None = None, reranker: Bundle | None = None) -> Self:
+    def open(
+        cls,
+        place: str | Path,
+        *,
+        embedder: Bundle | None = None,
+        reranker: Bundle | None = None,
+        prefixes: tuple[str, str] = ("", ""),
+        anew: bool = False,
+    ) -> Self:
         """Open the index of a folder, or of a database `postgresql://...`; it is made where there is none.
+
+        `prefixes` are what the embedder wants before a query and before a passage, such as "query: " and "passage: ".
+        Passages without a vector are given one first; all are, where the vectors of another embedder are to be made
+        `anew`. Without an embedder words alone find.
 
         Raises:
             Refusal: it cannot be opened, or was made by a newer danlu, or with another embedder.
         """
-        store = _store(place)
+        asked = Embedder(embedder, prefixes) if embedder is not None else None
+        ranker = Reranker(reranker) if reranker is not None else None
+        index = cls(store_of(place), asked, ranker)
         try:
-            with store.reading() as session:
-                settings = session.settings()
-            if int(settings["format"]) > FORMAT:
-                raise Refusal(f"{store.shown}: was made by a newer danlu; upgrade danlu, or make the index anew")
-            if int(settings.get("tokens", VERSION)) > VERSION:
-                raise Refusal(f"{store.shown}: was made by a newer danlu; upgrade danlu, or make the index anew")
-            if "tokens" not in settings:
-                with store.writing() as session:
-                    session.keep_setting("tokens", str(VERSION))
+            index._intake.agree(anew=anew)
+            index._intake.embed_missing()
         except BaseException:
-            store.close()
+            index.close()
             raise
-        return cls(store, embedder, reranker)
+        return index
 
     def close(self) -> None:
         """Let go of the index; the bundles stay open."""
@@ -79,21 +84,25 @@ class Index:
     def document(self, name: str) -> Document | None:
         """The document of an id; None where there is none."""
         with self._store.reading() as session:
-            return session.document(name)
+            return session.documents([name]).get(name)
+
+    def names(self) -> list[str]:
+        """The ids of all documents, sorted."""
+        with self._store.reading() as session:
+            return sorted(session.names())
 
     def put(self, documents: Iterable[Document]) -> None:
         """Keep documents; one of an id that is there replaces it, as a whole.
 
         Raises:
-            Refusal: a document cannot be kept, or the disk is full; what was put before it stays.
+            Refusal: a document cannot be kept, or the disk is full; each of those before it is kept, or not at all.
         """
-        for block in _blocks(map(checked, documents), AT_ONCE):
-            self._put(block)
+        self._intake.take((Change([checked(document)]) for document in documents), Refreshed())
 
     def remove(self, names: Iterable[str]) -> int:
-        """Forget the documents of these ids, and tell how many were there."""
-        with self._store.writing() as session:
-            return sum(session.remove(name) for name in names)
+        """Forget the documents of these ids, all of them or none, and tell how many were there."""
+        with self._intake.changing() as session:
+            return session.remove(list(dict.fromkeys(names)))
 
     def refresh(self, folder: str | Path) -> Refreshed:
         """Make the index follow a folder: put what is new or changed there, forget what is gone.
@@ -104,25 +113,7 @@ class Index:
             Refusal: there is no such folder, or the disk is full.
         """
         done = Refreshed()
-        with self._store.reading() as session:
-            known = _known_files(session)
-        there = set()
-        for name, path in files_in(Path(folder), done.unread):
-            there.add(name)
-            try:
-                digest = sha256(path)
-                if name in known and known[name][0] == digest:
-                    continue
-                found = documents_in(path, name)
-            except (Refusal, OSError) as error:
-                done.unread.append((name, str(error).removeprefix(f"{name}: ").removeprefix(f"{path}: ")))
-                continue
-            before = known[name][1] if name in known else []
-            self._follow(name, digest, found, before, done)
-        there |= {name for name, _ in done.unread}
-        for name, (_, before) in known.items():
-            if name not in there:
-                self._follow(name, "", [], before, done)
+        self._intake.take(self._intake.changes_in(Path(folder).expanduser(), done), done)
         done.unread.sort()
         return done
 
@@ -130,82 +121,45 @@ class Index:
         """The passages that fit a query best, at most `limit`; of documents with the facts of `where` alone.
 
         Raises:
-            Refusal: the query is too long, or `limit` is not between 1 and 1,000.
+            Refusal: the query is too long, `limit` is not between 1 and 1,000, or the index has been given another
+                embedder since it was opened.
         """
         if len(query) > LONGEST_QUERY:
             raise Refusal(f"the query has {len(query):,} characters, and {LONGEST_QUERY:,} are read; shorten it")
         if not 0 < limit <= MOST_FOUND:
             raise Refusal(f"limit {limit}: expected 1 to {MOST_FOUND:,}")
+        query = query.replace("\0", " ").encode("utf-8", "replace").decode()
+        vector = self._embedder.query(query) if self._embedder is not None and query.strip() else None
         with self._store.reading() as session:
-            found = session.lexical(query_tokens(query)[:MOST_TOKENS], limit, where or {})
-            passages = session.passages([number for number, _ in found])
+            self._intake.refuse_other_embedder(session)
+            found = candidates(session, query_tokens(query)[:MOST_TOKENS], vector, limit, dict(where or {}))
+        if self._reranker is not None:
+            found = reranked(self._reranker, query, found)
         return [
             Found(
-                document=passages[number].document,
-                title=passages[number].title,
-                text=passages[number].text,
-                start=passages[number].start,
-                end=passages[number].end,
-                score=score,
-                ways={"lexical": score},
-                facts=passages[number].facts,
+                document=each.passage.document,
+                title=each.passage.title,
+                text=each.passage.text,
+                start=each.passage.start,
+                end=each.passage.end,
+                score=each.score,
+                ways=each.ways,
+                facts=each.passage.facts,
             )
-            for number, score in found
+            for each in found[:limit]
         ]
 
-    def _put(self, documents: Sequence[Document]) -> None:
-        """Keep some documents, all of them or none."""
-        borders = {document.id: chunks(document.text) for document in documents}
-        with self._store.writing() as session:
-            for document in {document.id: document for document in documents}.values():
-                session.remove(document.id)
-                session.add(document, borders[document.id])
 
-    def _follow(
-        self, file: str, digest: str, documents: Sequence[Document], before: Sequence[str], done: Refreshed
-    ) -> None:
-        """Take over a file as it is now; without documents it is gone."""
-        borders = {document.id: chunks(document.text) for document in documents}
-        with self._store.writing() as session:
-            now = {document.id: document for document in documents}
-            for name in before:
-                if name not in now and session.remove(name):
-                    done.removed += 1
-            for name, document in now.items():
-                old = session.document(name)
-                if old == document:
-                    continue
-                if session.remove(name):
-                    done.changed += 1
-                else:
-                    done.added += 1
-                session.add(document, borders[name])
-            session.many("DELETE FROM danlu_files WHERE path = ?", [(file,)])
-            if documents:
-                session.many(
-                    "INSERT INTO danlu_files (path, digest, documents) VALUES (?, ?, ?)",
-                    [(file, digest, json.dumps(list(now), ensure_ascii=False))],
-                )
+def store_of(place: str | Path) -> Store:
+    """The store at a place, made where there is none.
 
+    Raises:
+        Refusal: it cannot be opened.
+    """
+    if isinstance(place, str) and "://" in place:
+        from danlu.index.stores.postgres import PostgresStore
 
-def _store(place: str | Path) -> Store:
+        return PostgresStore(place)
     from danlu.index.stores.sqlite import SqliteStore
 
     return SqliteStore(Path(place).expanduser())
-
-
-def _known_files(session: Session) -> dict[str, tuple[str, list[str]]]:
-    """The files that were taken over: digest and documents, by path."""
-    rows = session.rows("SELECT path, digest, documents FROM danlu_files")
-    return {path: (digest, json.loads(documents)) for path, digest, documents in rows}
-
-
-def _blocks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    block = []
-    for item in items:
-        block.append(item)
-        if len(block) == size:
-            yield block
-            block = []
-    if block:
-        yield block

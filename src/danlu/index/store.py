@@ -6,7 +6,7 @@ once, and not at all if the process ends before. `N` passages, `E` numbers of a 
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ from danlu.index.tokens import tokens
 
 Vectors = NDArray[np.float32]
 Row = tuple[Any, ...]
+Scored = list[tuple[int, float]]
+"""Numbers of passages with what was said of each."""
 
 FORMAT = 1
 """Of the tables; an index of a newer one is refused."""
@@ -28,6 +30,11 @@ K1, B = 1.2, 0.75
 
 LEAST = 1e-6
 """Weight of a token that stands in more than half of the passages, as in FTS5."""
+
+_PASSAGES = """
+SELECT p.number, d.id, d.title, d.facts, p."start", p."end", substr(d.text, p."start" + 1, p."end" - p."start")
+FROM danlu_passages p JOIN danlu_documents d ON d.number = p.document WHERE p.number IN
+"""
 
 
 class Passage(NamedTuple):
@@ -40,6 +47,15 @@ class Passage(NamedTuple):
     start: int
     end: int
     text: str
+
+
+class Prepared(NamedTuple):
+    """A document with all that is kept of it: passages, the tokens of each, and the vector of each, or none (N, E)."""
+
+    document: Document
+    borders: Borders
+    tokens: list[list[str]]
+    vectors: Vectors | None = None
 
 
 class Session(ABC):
@@ -62,17 +78,27 @@ class Session(ABC):
         """Let passages no longer be found by their tokens, which are those that were added."""
 
     @abstractmethod
+    def forget_tokens(self) -> None:
+        """Let no passage be found by its tokens."""
+
+    @abstractmethod
     def lexical(
         self, sought: Sequence[str], limit: int, where: Mapping[str, str], among: Sequence[int] | None = None
-    ) -> list[tuple[int, float]]:
+    ) -> Scored:
         """Passages with one of the tokens or more and their BM25, the best first; of equal ones the older.
 
         `where` are facts that their documents must have; `among` are the only passages that are asked for.
         """
 
     @abstractmethod
-    def add_vectors(self, vectors: Mapping[int, NDArray[np.float32]]) -> None:
-        """Keep the vector of each passage."""
+    def add_vectors(self, vectors: Mapping[int, Vectors]) -> None:
+        """Keep the vector of each passage; one that is there stays."""
+
+    @abstractmethod
+    def nearest(
+        self, query: Vectors, limit: int, where: Mapping[str, str], among: Sequence[int] | None = None
+    ) -> Scored:
+        """Passages and the product of their vectors with that of a query, as `lexical` has them."""
 
     def settings(self) -> dict[str, str]:
         """What was set for the index."""
@@ -80,79 +106,99 @@ class Session(ABC):
 
     def keep_setting(self, name: str, value: str) -> None:
         """Set something for the index."""
-        self.many("DELETE FROM danlu_settings WHERE name = ?", [(name,)])
-        self.many("INSERT INTO danlu_settings (name, value) VALUES (?, ?)", [(name, value)])
-
-    def count(self, table: str = "danlu_documents") -> int:
-        """How many rows there are, of documents if no other is asked for."""
-        return int(next(self.rows(f"SELECT count(*) FROM {table}"))[0])  # noqa: S608  a name of ours
-
-    def document(self, name: str) -> Document | None:
-        """The document of an id."""
-        found = list(self.rows("SELECT id, text, title, facts FROM danlu_documents WHERE id = ?", (name,)))
-        return Document(found[0][0], found[0][1], found[0][2], json.loads(found[0][3])) if found else None
-
-    def names(self) -> Iterator[str]:
-        """The ids of all documents, in order."""
-        return (str(name) for (name,) in self.rows("SELECT id FROM danlu_documents ORDER BY number"))
-
-    def add(self, document: Document, borders: Borders) -> list[int]:
-        """Keep a document of an id that is not there, with its passages; gives the numbers of these."""
-        facts = json.dumps(document.facts, ensure_ascii=False)
-        ((number,),) = self.rows(
-            "INSERT INTO danlu_documents (id, title, text, facts) VALUES (?, ?, ?, ?) RETURNING number",
-            (document.id, document.title, document.text, facts),
-        )
         self.many(
-            "INSERT INTO danlu_facts (document, name, value) VALUES (?, ?, ?)",
-            [(number, name, value) for name, value in document.facts.items()],
+            "INSERT INTO danlu_settings (name, value) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [(name, value)],
         )
-        passages = []
-        for start, end in borders:
-            ((passage,),) = self.rows(
-                'INSERT INTO danlu_passages (document, "start", "end") VALUES (?, ?, ?) RETURNING number',
-                (number, start, end),
-            )
-            passages.append(int(passage))
-        self.add_tokens({each: tokens_of(document, *border) for each, border in zip(passages, borders, strict=True)})
-        return passages
 
-    def remove(self, name: str) -> bool:
-        """Forget a document and all that was made of it; tells whether it was there."""
-        document = self.document(name)
-        if document is None:
-            return False
-        ((number,),) = self.rows("SELECT number FROM danlu_documents WHERE id = ?", (name,))
-        passages = list(self.rows('SELECT number, "start", "end" FROM danlu_passages WHERE document = ?', (number,)))
-        self.remove_tokens({passage: tokens_of(document, start, end) for passage, start, end in passages})
-        self.many("DELETE FROM danlu_vectors WHERE passage = ?", [(passage,) for passage, _, _ in passages])
-        for table, column in (
-            ("danlu_passages", "document"),
-            ("danlu_facts", "document"),
-            ("danlu_documents", "number"),
-        ):
-            self.many(f"DELETE FROM {table} WHERE {column} = ?", [(number,)])  # noqa: S608  names of ours
-        return True
+    def count(self) -> int:
+        """How many documents there are."""
+        return int(next(self.rows("SELECT count(*) FROM danlu_documents"))[0])
+
+    def documents(self, names: Sequence[str]) -> dict[str, Document]:
+        """Documents by their ids; those that are not there are left out."""
+        columns = "SELECT id, text, title, facts FROM danlu_documents WHERE id IN"
+        return {
+            name: Document(name, text, title, json.loads(facts))
+            for name, text, title, facts in self._among(columns, list(names))
+        }
+
+    def names(self) -> list[str]:
+        """The ids of all documents, in order."""
+        return [str(name) for (name,) in self.rows("SELECT id FROM danlu_documents ORDER BY id")]
+
+    def add(self, prepared: Sequence[Prepared]) -> None:
+        """Keep documents of ids that are not there, with their passages."""
+        number = self._taken("documents", len(prepared))
+        passage = self._taken("passages", sum(len(each.borders) for each in prepared))
+        documents, facts, passages, vectors = [], [], [], {}
+        for document, borders, found, own in prepared:
+            plain = json.dumps(document.facts, ensure_ascii=False)
+            documents.append((number, document.id, document.title, document.text, plain))
+            facts += [(number, name, value) for name, value in document.facts.items()]
+            vectors |= {} if own is None else dict(enumerate(own, passage))
+            for border, tokens_ in zip(borders, found, strict=True):
+                passages.append((passage, number, *border, len(tokens_)))
+                passage += 1
+            number += 1
+        self.many("INSERT INTO danlu_documents (number, id, title, text, facts) VALUES (?, ?, ?, ?, ?)", documents)
+        self.many("INSERT INTO danlu_facts (document, name, value) VALUES (?, ?, ?)", facts)
+        self.many(
+            'INSERT INTO danlu_passages (number, document, "start", "end", tokens) VALUES (?, ?, ?, ?, ?)', passages
+        )
+        all_tokens = (each for one in prepared for each in one.tokens)
+        self.add_tokens({row[0]: found for row, found in zip(passages, all_tokens, strict=True)})
+        self.add_vectors(vectors)
+
+    def remove(self, names: Sequence[str]) -> int:
+        """Forget documents and all that was made of them; tells how many were there."""
+        documents = self.documents(names)
+        numbers = dict(self._among("SELECT number, id FROM danlu_documents WHERE id IN", list(documents)))
+        columns = 'SELECT number, document, "start", "end" FROM danlu_passages WHERE document IN'
+        passages = list(self._among(columns, list(numbers)))
+        self.remove_tokens(
+            {passage: tokens_of(documents[numbers[number]], start, end) for passage, number, start, end in passages}
+        )
+        self.many("DELETE FROM danlu_vectors WHERE passage = ?", [(passage,) for passage, *_ in passages])
+        for_each = [(number,) for number in numbers]
+        self.many("DELETE FROM danlu_passages WHERE document = ?", for_each)
+        self.many("DELETE FROM danlu_facts WHERE document = ?", for_each)
+        self.many("DELETE FROM danlu_documents WHERE number = ?", for_each)
+        return len(numbers)
 
     def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """Passages by their numbers; those that are not there are left out."""
-        found = {}
-        for block in _blocks(numbers):
-            marks = ", ".join("?" * len(block))
-            for number, name, title, facts, start, end, text in self.rows(
-                'SELECT p.number, d.id, d.title, d.facts, p."start", p."end", '
-                'substr(d.text, p."start" + 1, p."end" - p."start") '
-                "FROM danlu_passages p JOIN danlu_documents d ON d.number = p.document "
-                f"WHERE p.number IN ({marks})",  # noqa: S608  marks alone
-                block,
-            ):
-                found[number] = Passage(number, name, title, json.loads(facts), start, end, text)
-        return found
+        return {
+            number: Passage(number, name, title, json.loads(facts), start, end, text)
+            for number, name, title, facts, start, end, text in self._among(_PASSAGES, numbers)
+        }
 
     def passages_where(self, where: Mapping[str, str]) -> set[int]:
         """Numbers of the passages of documents with these facts."""
-        clause, values = filtered(where)
-        return {int(number) for (number,) in self.rows(f"SELECT p.number FROM danlu_passages p {clause}", values)}  # noqa: S608
+        joins, values = filtered(where)
+        return {int(number) for (number,) in self.rows(f"SELECT p.number FROM danlu_passages p {joins}", values)}  # noqa: S608
+
+    def without_vectors(self, limit: int) -> list[int]:
+        """Numbers of passages that have no vector, the first of them."""
+        rows = self.rows(
+            "SELECT p.number FROM danlu_passages p LEFT JOIN danlu_vectors v ON v.passage = p.number "
+            "WHERE v.passage IS NULL ORDER BY p.number LIMIT ?",
+            (limit,),
+        )
+        return [int(number) for (number,) in rows]
+
+    def _among(self, statement: str, values: Sequence[Any]) -> Iterator[Row]:
+        """The rows of a statement that ends with IN, for a few hundred values at a time."""
+        for start in range(0, len(values), 500):
+            block = values[start : start + 500]
+            yield from list(self.rows(f"{statement} ({', '.join('?' * len(block))})", block))
+
+    def _taken(self, what: str, count: int) -> int:
+        """The first of some numbers that nothing has had; what was known of one never comes to belong to another."""
+        first = int(self.settings().get(f"next {what}", 1))
+        self.keep_setting(f"next {what}", str(first + count))
+        return first
 
 
 class Store(ABC):
@@ -163,14 +209,18 @@ class Store(ABC):
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Session]:
-        """One state of the index, while others write."""
+        """One state of the index, while others write.
+
+        Raises:
+            Refusal: it cannot be reached.
+        """
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Session]:
         """Changes that are made as a whole; who comes second waits.
 
         Raises:
-            Refusal: the disk is full, or others do not come to an end.
+            Refusal: the disk is full, others do not come to an end, or it cannot be reached.
         """
 
     @abstractmethod
@@ -185,12 +235,13 @@ def tokens_of(document: Document, start: int, end: int) -> list[str]:
 
 def filtered(where: Mapping[str, str]) -> tuple[str, list[str]]:
     """Joins that leave of passages `p` those of documents with these facts, and their values."""
-    clause = " ".join(
+    joins = " ".join(
         f"JOIN danlu_facts f{number} ON f{number}.document = p.document AND f{number}.name = ? AND f{number}.value = ?"
         for number in range(len(where))
     )
-    return clause, [each for pair in where.items() for each in pair]
+    return joins, [each for pair in where.items() for each in pair]
 
 
-def _blocks(numbers: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
-    return (numbers[start : start + size] for start in range(0, len(numbers), size))
+def only_among(column: str, among: Collection[int] | None) -> str:
+    """A condition that leaves the rows of these numbers alone; all where there are none."""
+    return "TRUE" if among is None else f"{column} IN ({', '.join(str(int(each)) for each in among) or 'NULL'})"

@@ -16,11 +16,13 @@ _ASKING = re.compile(
     r"什么时候|什么时间|为什么|什么|哪[些个里儿一位种年家天]*|谁|多少|多[长大高远久重宽深]|几[个位年月日天种次]?|如何|"
     r"怎么样?|怎样|是否|是不是|请问|分别|[吗呢么吧]|是"
 )
-_FUNCTION = frozenset(
-    "a an the of in on at to for by with from and or as is was are were be been am did do does has have had that this "
-    "these those which who whom whose what when where why how many much it its he she they his her their i we you my "
-    "your our me us can could should would will may please tell there".split()
-)
+FUNCTION = {
+    *("a", "an", "the", "of", "in", "on", "at", "to", "for", "by", "with", "from", "and", "or", "as"),
+    *("is", "was", "are", "were", "be", "been", "am", "did", "do", "does", "has", "have", "had"),
+    *("that", "this", "these", "those", "which", "who", "whom", "whose", "what", "when", "where", "why", "how"),
+    *("many", "much", "it", "its", "he", "she", "they", "his", "her", "their", "i", "we", "you", "my", "your", "our"),
+    *("me", "us", "can", "could", "should", "would", "will", "may", "please", "tell", "there"),
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def checked_question(question: str) -> str:
 
 def content(question: str) -> str:
     """The question without the words that only ask; all of it where nothing else is in it."""
-    left = " ".join(word for word in _ASKING.sub(" ", question).split() if word.strip("?？.,!").lower() not in _FUNCTION)
+    left = " ".join(word for word in _ASKING.sub(" ", question).split() if word.strip("?？.,!").lower() not in FUNCTION)
     return left if re.search(r"\w", left) else question
 
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from danlu.apps.grounded.signals import Signals
+from danlu.evaluate.scoring.metric import Floats
 from danlu.evaluate.scoring.proportion import share_of
 from danlu.evaluate.scoring.resample import Interval
 from danlu.refusal import Refusal
@@ -21,6 +22,10 @@ from danlu.refusal import Refusal
 FOLDS = 5
 FEWEST = 20
 """Questions of either kind."""
+HOLD = 1e-3
+"""Weight of the squared weights beside the mean loss."""
+STEPS, LARGEST = 50, 2.0
+"""Of Newton's method, and how far one goes at most."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,9 @@ class Bar:
             raise Refusal(f"{where}: holds no threshold; remove it, or fit one again") from None
 
 
-PLAIN = Bar({"passage": 4.0, "sentence": 4.0, "lead": 1.5}, -5.0, 0.0)
+PLAIN = Bar({"passage": 2.5, "sentence": 2.3, "lead": 9.5}, bias=-3.25, least=-0.2)
+"""Where nothing was fitted: by words alone, from 2,000 questions of CMRC 2018 and XQuAD, half of them with the document
+that answers left out (November 2026). Of other questions of theirs it answers 86 to 87 % and refuses 86 to 93 %."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,11 @@ def fitted(
     for name, questions in (("inside", inside), ("outside", outside)):
         if len(questions) < FEWEST:
             raise Refusal(f"{len(questions)} questions {name}: at least {FEWEST} are needed; give more")
+    if refuse is not None and ceil((len(outside) + 1) * refuse) > len(outside):
+        most = ceil(refuse / (1 - refuse) - 1e-9)
+        raise Refusal(
+            f"to refuse {refuse:.0%}, at least {most} questions outside are needed; give more, or refuse less"
+        )
     names = sorted({name for each in (*inside, *outside) for name in each})
     values = np.array([[each.get(name, 0.0) for name in names] for each in (*inside, *outside)])
     truth = np.r_[np.ones(len(inside)), np.zeros(len(outside))]
@@ -127,7 +139,7 @@ def fitted(
     return Bar(named, float(bias), float(least), models, rates.to_plain())
 
 
-def _folds(truth: np.ndarray, seed: int) -> np.ndarray:
+def _folds(truth: Floats, seed: int) -> Floats:
     """The fold of each question, (N,), as many of either kind in each."""
     folds = np.empty(len(truth), int)
     rng = np.random.default_rng(seed)
@@ -137,33 +149,44 @@ def _folds(truth: np.ndarray, seed: int) -> np.ndarray:
     return folds
 
 
-def _regression(values: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, float]:
+def _regression(values: Floats, truth: Floats) -> tuple[Floats, float]:
     """Weights and bias, both kinds weighing alike, no weight below 0: more of a signal never makes less sure."""
-    from scipy.optimize import minimize
-
     middle, spread = values.mean(0), values.std(0) + 1e-9
     scaled = (values - middle) / spread
-    each = np.where(truth == 1, 0.5 / max(1, (truth == 1).sum()), 0.5 / max(1, (truth == 0).sum()))
-    signs = np.where(truth == 1, 1.0, -1.0)
-
-    def loss(given: np.ndarray) -> tuple[float, np.ndarray]:
-        margins = signs * (scaled @ given[:-1] + given[-1])
-        pull = -each * signs / (1 + np.exp(np.clip(margins, -500, 500)))
-        value = float((each * np.logaddexp(0, -margins)).sum() + 5e-4 * (given[:-1] ** 2).sum())
-        return value, np.r_[pull @ scaled + 1e-3 * given[:-1], pull.sum()]
-
-    bounds = [(0.0, None)] * values.shape[1] + [(None, None)]
-    found = minimize(loss, np.zeros(values.shape[1] + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
-    weights = found[:-1] / spread
+    each = np.where(truth == 1, 0.5 / (truth == 1).sum(), 0.5 / (truth == 0).sum())
+    kept = np.arange(values.shape[1])
+    while True:
+        found = _newton(np.c_[scaled[:, kept], np.ones(len(truth))], truth, each)
+        if (found[:-1] >= 0).all():
+            break
+        kept = kept[found[:-1] >= 0]
+    weights = np.zeros(values.shape[1])
+    weights[kept] = found[:-1] / spread[kept]
     return weights, float(found[-1] - weights @ middle)
 
 
-def _least(sums: np.ndarray, truth: np.ndarray, refuse: float | None, answer: float | None) -> float:
+def _newton(rows: Floats, truth: Floats, each: Floats) -> Floats:
+    """The weights that make the truth likeliest, all but the last held near 0; `each` is how much a row counts."""
+    pull = np.full(rows.shape[1], HOLD)
+    pull[-1] = 0.0
+    found = np.zeros(rows.shape[1])
+    for _ in range(STEPS):
+        share = 1 / (1 + np.exp(-np.clip(rows @ found, -30, 30)))
+        slope = rows.T @ (each * (truth - share)) - pull * found
+        curve = (rows * (each * share * (1 - share))[:, None]).T @ rows + np.diag(pull + 1e-12)
+        step = np.linalg.solve(curve, slope)
+        found += step * min(1.0, LARGEST / (np.abs(step).max() + 1e-12))
+        if np.abs(step).max() < 1e-8:
+            break
+    return found
+
+
+def _least(sums: Floats, truth: Floats, refuse: float | None, answer: float | None) -> float:
     """The sum from which questions are answered."""
     if refuse is not None:
         outside = np.sort(sums[truth == 0])
-        rank = ceil((len(outside) + 1) * refuse)
-        return inf if rank > len(outside) else nextafter(float(outside[rank - 1]), inf)
+        rank = min(ceil((len(outside) + 1) * refuse), len(outside))
+        return nextafter(float(outside[rank - 1]), inf)
     assert answer is not None
     inside = np.sort(sums[truth == 1])
     rank = floor((len(inside) + 1) * (1 - answer))

@@ -50,5 +50,7 @@ def standing(passages: Iterable[Found], look: Look) -> list[Found]:
             document = look(each.document)
             texts[each.document] = None if document is None else document.text
     return [
-        each for each in passages if (text := texts[each.document]) is not None and text[each.start : each.end] == each.text
+        each
+        for each in passages
+        if (text := texts[each.document]) is not None and text[each.start : each.end] == each.text
     ]

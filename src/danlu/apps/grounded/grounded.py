@@ -5,7 +5,7 @@ supports; with neither, the sentence that holds most of the question's words.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from danlu.apps.grounded.asked import asked, checked_question
@@ -62,7 +62,10 @@ class Grounded:
             "cited": [each.to_plain() for each in self.cited],
             "dropped": list(self.dropped),
             "passages": [
-                {"number": number, **{name: getattr(each, name) for name in ("document", "title", "start", "end", "text")}}
+                {
+                    "number": number,
+                    **{name: getattr(each, name) for name in ("document", "title", "start", "end", "text")},
+                }
                 for number, each in enumerate(self.passages, 1)
             ],
         }
@@ -97,27 +100,20 @@ class Grounder:
         if not there:
             return Grounded(question, "", "", 0.0, (), (), "changed" if passages else "nothing_found")
         told, piece, sentence = self._looked(question, there)
-        sure, found = self.bar.sure(told), tuple(there)
-
-        def none(why: Why, dropped: tuple[str, ...] = ()) -> Grounded:
-            return Grounded(question, "", "", sure, (), found, why, dropped)
-
+        none = Grounded(question, "", "", self.bar.sure(told), (), tuple(there))
         if piece is not None and piece.denied and "piece" not in self.bar.weights:
-            return none("no_answer")
+            return replace(none, why="no_answer")
         if not self.bar.passes(told):
-            return none("unsure")
-        dropped: tuple[str, ...] = ()
+            return replace(none, why="unsure")
         if self.generator is not None:
             checked = verified(written(question, there, self.generator), there)
-            dropped = checked.dropped
+            none = replace(none, dropped=checked.dropped)
             if checked.cited and all(stands(each, look) for each in checked.cited):
-                return Grounded(question, checked.text, "write", sure, checked.cited, found, "", dropped)
+                return replace(none, text=checked.text, way="write", cited=checked.cited)
         best = piece.cited if piece is not None else sentence
-        if best is None:
-            return none("no_answer", dropped)
-        if not stands(best, look):
-            return none("changed", dropped)
-        return Grounded(question, best.text, "extract" if piece else "sentence", sure, (best,), found, "", dropped)
+        if best is None or not stands(best, look):
+            return replace(none, why="no_answer" if best is None else "changed")
+        return replace(none, text=best.text, way="extract" if piece else "sentence", cited=(best,))
 
     def signals(self, question: str, passages: Sequence[Found]) -> Signals:
         """What the bar is fitted on; see `danlu.apps.grounded.bar.fitted`. Empty where no passage was found."""

@@ -4,11 +4,13 @@ No tree is made: that takes quadratic time on elements that are nested deeply, w
 `<div>`, 0.17 s for 10,000; 2026-11), and all that a tree would tell is what is not shown.
 """
 
+import codecs
 import re
 from collections.abc import Iterator
 from html import unescape
 
 from danlu.data.reading.html_tags import HtmlMark, html_marks
+from danlu.data.reading.lines import decoded
 
 _UNSEEN = frozenset(("noscript", "template", "svg"))
 _NO_TEXT = frozenset(("script", "style", "iframe", "noembed", "noframes"))
@@ -76,3 +78,23 @@ def stated_charset(content: bytes) -> str | None:
     """The encoding that a page states at its beginning."""
     found = _CHARSET.search(content[:4096])
     return found[1].decode("ascii") if found else None
+
+
+def decoded_page(content: bytes, name: str, encoding: str = "auto") -> str:
+    """A page with its markup, in the encoding that it states, if it is in that.
+
+    Raises:
+        Refusal: it is not of one encoding.
+    """
+    if encoding == "auto" and (stated := stated_charset(content)):
+        try:
+            return content.decode(codecs.lookup(stated).name)
+        except (LookupError, UnicodeDecodeError):
+            pass  # many pages state an encoding that they are not in
+    return decoded(content, name, encoding)
+
+
+def title_of_html(page: str) -> str:
+    """The title of a page; empty where it has none."""
+    found = next(html_marks(page, lambda mark: mark.name == "title" and not mark.closing, page=True), None)
+    return " ".join(_shown(page[slice(*found.content)]).split()) if found else ""

@@ -10,10 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from danlu.index.store import FORMAT, Row, Session, Store, filtered
+from danlu.index.matrix import Matrix, nearest_in
+from danlu.index.store import FORMAT, Row, Scored, Session, Store, Vectors, filtered, only_among
 from danlu.machine.files import full_disk_refused
 from danlu.refusal import Refusal
 
@@ -24,14 +22,13 @@ WAIT = 60.0
 _TABLES = """
 CREATE TABLE danlu_settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE danlu_documents (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, facts TEXT NOT NULL,
-    text TEXT NOT NULL);
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, title TEXT NOT NULL, facts TEXT NOT NULL, text TEXT NOT NULL);
 CREATE TABLE danlu_facts (
     document INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (document, name)) WITHOUT ROWID;
 CREATE INDEX danlu_facts_by_value ON danlu_facts (name, value);
 CREATE TABLE danlu_passages (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL, "start" INTEGER NOT NULL,
-    "end" INTEGER NOT NULL);
+    number INTEGER PRIMARY KEY, document INTEGER NOT NULL, "start" INTEGER NOT NULL, "end" INTEGER NOT NULL,
+    tokens INTEGER NOT NULL);
 CREATE INDEX danlu_passages_by_document ON danlu_passages (document);
 CREATE TABLE danlu_vectors (passage INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE danlu_files (path TEXT PRIMARY KEY, digest TEXT NOT NULL, documents TEXT NOT NULL) WITHOUT ROWID;
@@ -40,11 +37,15 @@ CREATE VIRTUAL TABLE danlu_tokens USING fts5 (
 """
 
 
+_MADE = "SELECT 1 FROM sqlite_master WHERE name = 'danlu_settings'"
+
+
 class SqliteSession(Session):
     """A transaction of SQLite."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, matrix: Matrix) -> None:
         self._connection = connection
+        self._matrix = matrix
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Row]:
         """See `Session.rows`."""
@@ -68,27 +69,36 @@ class SqliteSession(Session):
             [(passage, " ".join(found)) for passage, found in tokens_by_passage.items()],
         )
 
+    def forget_tokens(self) -> None:
+        """See `Session.forget_tokens`."""
+        self.rows("INSERT INTO danlu_tokens (danlu_tokens) VALUES ('delete-all')")
+
     def lexical(
         self, sought: Sequence[str], limit: int, where: Mapping[str, str], among: Sequence[int] | None = None
-    ) -> list[tuple[int, float]]:
+    ) -> Scored:
         """See `Session.lexical`."""
         if not sought:
             return []
         joins, values = filtered(where)
         join = f"JOIN danlu_passages p ON p.number = t.rowid {joins}" if where else ""
-        only = "" if among is None else f"AND t.rowid IN ({', '.join(map(str, map(int, among)))})"
         match = " OR ".join(f'"{each}"' for each in sought)
         found = self.rows(
-            f"SELECT t.rowid, -bm25(danlu_tokens) AS score FROM danlu_tokens t {join} "  # noqa: S608  names, numbers
-            f"WHERE danlu_tokens MATCH ? {only} ORDER BY score DESC, t.rowid LIMIT ?",
+            f"SELECT t.rowid, round(-bm25(danlu_tokens), 9) AS score FROM danlu_tokens t {join} "  # noqa: S608
+            f"WHERE danlu_tokens MATCH ? AND {only_among('t.rowid', among)} ORDER BY score DESC, t.rowid LIMIT ?",
             (*values, match, limit),
         )
         return [(int(passage), float(score)) for passage, score in found]
 
-    def add_vectors(self, vectors: Mapping[int, NDArray[np.float32]]) -> None:
+    def nearest(
+        self, query: Vectors, limit: int, where: Mapping[str, str], among: Sequence[int] | None = None
+    ) -> Scored:
+        """See `Session.nearest`."""
+        return nearest_in(self, self._matrix, query, limit, where, among)
+
+    def add_vectors(self, vectors: Mapping[int, Vectors]) -> None:
         """See `Session.add_vectors`."""
         self.many(
-            "INSERT INTO danlu_vectors (passage, vector) VALUES (?, ?)",
+            "INSERT INTO danlu_vectors (passage, vector) VALUES (?, ?) ON CONFLICT DO NOTHING",
             [(passage, vector.astype("<f4").tobytes()) for passage, vector in vectors.items()],
         )
 
@@ -104,6 +114,7 @@ class SqliteStore(Store):
         """
         self._file = folder / FILE
         self.shown = str(folder)
+        self._matrix = Matrix()
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         if folder.exists() and not folder.is_dir():
@@ -117,34 +128,42 @@ class SqliteStore(Store):
 
     def _prepare(self) -> None:
         with self._borrowed() as connection:
+            if connection.execute(_MADE).fetchone():
+                return
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")
             with _ended(connection):
-                if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'danlu_settings'").fetchone():
+                if not connection.execute(_MADE).fetchone():
                     for statement in _TABLES.split(";\n"):
                         connection.execute(statement)
-                    SqliteSession(connection).keep_setting("format", str(FORMAT))
+                    SqliteSession(connection, self._matrix).keep_setting("format", str(FORMAT))
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """See `Store.reading`."""
-        with self._borrowed() as connection:
+        with self._told(), self._borrowed() as connection:
             connection.execute("BEGIN")
             with _ended(connection):
-                yield SqliteSession(connection)
+                yield SqliteSession(connection, self._matrix)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """See `Store.writing`."""
-        with full_disk_refused(self._file), self._borrowed() as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                raise Refusal(
-                    f"{self.shown}: cannot be written to ({error}); see that no other process holds it, then try again"
-                ) from None
+        with self._told(), self._borrowed() as connection:
+            connection.execute("BEGIN IMMEDIATE")
             with _ended(connection):
-                yield SqliteSession(connection)
+                yield SqliteSession(connection, self._matrix)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A sentence for what SQLite raises."""
+        with full_disk_refused(self._file):
+            try:
+                yield
+            except sqlite3.Error as error:
+                full = "full" in str(error)
+                what = "free some space" if full else "see that no other process holds it, or make the index anew"
+                raise Refusal(f"{self.shown}: the index cannot be used ({error}); {what}") from None
 
     def close(self) -> None:
         """See `Store.close`."""

@@ -1,6 +1,5 @@
 """A folder of documents: plain text, Markdown, HTML; one record a file."""
 
-import codecs
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from danlu.data.reading.bad_rows import BadRows
-from danlu.data.reading.html_text import stated_charset, text_of_html
-from danlu.data.reading.lines import decoded
+from danlu.data.reading.html_text import decoded_page, text_of_html
 from danlu.data.reading.source_file import SourceFile
 from danlu.data.reading.text_format import TextFormat
 from danlu.data.record import Record
@@ -45,7 +43,10 @@ class Folder(TextFormat):
     def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the one document of a file; see `FileFormat.rows`."""
         name = source.inner_name.lower()
-        text = _page(source, self.encoding) if name.endswith((".html", ".htm")) else self.whole_text(source)
+        if name.endswith((".html", ".htm")):
+            text = text_of_html(decoded_page(source.content(), source.name, self.encoding))
+        else:
+            text = self.whole_text(source)
         text = text.replace("\r\n", "\n")
         if text.strip():
             yield 1, {"text": text, "file": self._within(source)}
@@ -69,13 +70,3 @@ def _readable(name: str) -> str:
         except UnicodeDecodeError:
             continue
     return raw.decode("utf-8", "backslashreplace")
-
-
-def _page(source: SourceFile, encoding: str) -> str:
-    content = source.content()
-    if encoding == "auto" and (stated := stated_charset(content)):
-        try:
-            return text_of_html(content.decode(codecs.lookup(stated).name))
-        except (LookupError, UnicodeDecodeError):
-            pass  # many pages state an encoding that they are not in
-    return text_of_html(decoded(content, source.name, encoding))
