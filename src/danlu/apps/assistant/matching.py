@@ -27,6 +27,8 @@ FEATURES = ("asked", "covered", "reply", "often", "vector", "rank")
 """
 WIDE, NARROW = 40, 15
 """Passages that are looked at among the questions, and among the answers."""
+NEAR = 5
+"""Questions that are looked at of an answer that was found by itself."""
 _HELD = 50_000
 """Vectors of questions that are kept in memory: with 384 numbers each, 77 MB."""
 
@@ -127,6 +129,7 @@ class Matcher:
         if not question.strip():
             return []
         best: dict[str, float] = {}
+        cosines: dict[str, float] = {}
         seen: dict[str, set[str]] = {}
         for side, limit in (("question", WIDE), ("answer", NARROW)):
             more = len(phrases_aside) + (
@@ -141,19 +144,24 @@ class Matcher:
                 name = found.document.partition(":")[2]
                 if side == "question" and name in self.known.phrases and name not in phrases_aside:
                     seen[entry].add(name)
+                    if "vector" in found.ways:
+                        cosines[name] = max(found.ways["vector"], cosines.get(name, -1.0))
         for entry, names in seen.items():
             if not names:  # found by its answer: the questions of it are looked at as well
-                names.update([each for each in self.known.of_entry.get(entry, []) if each not in phrases_aside][:20])
+                names.update([each for each in self.known.of_entry.get(entry, []) if each not in phrases_aside][:NEAR])
         seen = {entry: names for entry, names in seen.items() if names}
-        return self._measured(question, seen, best)
+        missing = sorted(name for names in seen.values() for name in names if name not in cosines)
+        cosines |= self._cosines(question, missing)
+        return self._measured(question, seen, best, cosines)
 
-    def _measured(self, question: str, seen: dict[str, set[str]], ranks: dict[str, float]) -> list[Candidate]:
+    def _measured(
+        self, question: str, seen: dict[str, set[str]], ranks: dict[str, float], cosines: dict[str, float]
+    ) -> list[Candidate]:
         known, asked = self.known, Counter(tokens(question))
         weight = {word: known.rarity(word) for word in asked}
         matter = asked.keys() & set(tokens(content(question)))
         whole = sum(weight[word] for word in matter) or 1.0
         length = known.length_of(asked)
-        cosines = self._cosines(question, [name for names in seen.values() for name in sorted(names)])
         found = []
         for entry, names in seen.items():
             likes = {name: _cosine(known, asked, weight, length, name) for name in sorted(names)}
