@@ -70,7 +70,9 @@ def squad(path: Path, count: int) -> list[Ticket]:
 def instructions(path: Path, count: int) -> list[Ticket]:
     """Instructions with their replies."""
     read = json.loads(path.read_text("utf-8"))
-    return drawn([Ticket(f"{each['instruction']} {each['input']}".strip(), each["output"].strip()) for each in read], count)
+    return drawn(
+        [Ticket(f"{each['instruction']} {each['input']}".strip(), each["output"].strip()) for each in read], count
+    )
 
 
 def pairs(count: int) -> list[tuple[Ticket, str]]:
@@ -103,7 +105,9 @@ def altered(text: str, way: str, seed: int) -> str:
     return str(made[0]["text"]) if made else text
 
 
-def questions(tickets: Sequence[Ticket], otherwise: Sequence[tuple[Ticket, str]], known: set[str], seed: int) -> list[Asked]:
+def questions(
+    tickets: Sequence[Ticket], otherwise: Sequence[tuple[Ticket, str]], known: set[str], seed: int
+) -> list[Asked]:
     """All tickets as they are asked; `known` are the questions of those that are kept."""
     found = [Asked(text, "otherwise", ticket, ticket.question in known) for ticket, text in otherwise]
     for number, ticket in enumerate(tickets):
@@ -132,7 +136,9 @@ def bm25(assistant: Assistant, text: str) -> list[str]:
     return [plain(assistant.finder.known.entries[entry].answer) for entry in entries]
 
 
-def hits(assistant: Assistant, asked: Sequence[Asked], rival: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def hits(
+    assistant: Assistant, asked: Sequence[Asked], rival: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Of each question whether the first, and one of the first five, is right; how sure it is; whether it is given."""
     rows = []
     for each in asked:
@@ -151,7 +157,9 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def measured(name: str, assistant: Assistant, inside: Sequence[Asked], outside: Sequence[Asked], rival: bool = False) -> list[list[str]]:
+def measured(
+    name: str, assistant: Assistant, inside: Sequence[Asked], outside: Sequence[Asked], rival: bool = False
+) -> list[list[str]]:
     """A row of all, and one of each way of asking."""
     rows = []
     away = None if rival else hits(assistant, outside)
@@ -188,7 +196,10 @@ def feedback(assistant: Assistant, known: Sequence[Ticket], count: int) -> list[
         "the corrected tickets, asked otherwise than they were corrected": corrected,
         "other tickets": rest,
     }
-    asked = {name: [Asked(altered(t.question, "few words", 12), "few words", t, True) for t in some] for name, some in sets.items()}
+    asked = {
+        name: [Asked(altered(t.question, "few words", 12), "few words", t, True) for t in some]
+        for name, some in sets.items()
+    }
     before = {name: hits(assistant, some)[0].mean() for name, some in asked.items()}
     for turn, right in PENDING:
         assistant.judge(turn, "corrected", right, "benchmark")
@@ -196,7 +207,10 @@ def feedback(assistant: Assistant, known: Sequence[Ticket], count: int) -> list[
     found = retrain(assistant)
     again = {name: hits(assistant, some)[0].mean() for name, some in asked.items()}
     say(f"retrain: served {found.served}, before {found.before.plain()}, after {found.after.plain()}")
-    return [[name, str(len(asked[name])), percent(before[name]), percent(after[name]), percent(again[name])] for name in sets]
+    return [
+        [name, str(len(asked[name])), percent(before[name]), percent(after[name]), percent(again[name])]
+        for name in sets
+    ]
 
 
 PENDING: list[tuple[str, str]] = []
@@ -239,7 +253,10 @@ def main() -> None:
     known = {ticket.question for ticket in kept}
     asked = drawn(questions(tickets, like, known, 1), len(every))
     most = 60 if arguments.quick else ASKED
-    inside, outside = [each for each in asked if each.known][: 2 * most], [each for each in asked if not each.known][:most]
+    inside, outside = (
+        [each for each in asked if each.known][: 2 * most],
+        [each for each in asked if not each.known][:most],
+    )
     say(f"{len(kept):,} tickets known; asked {len(inside):,} of them, {len(outside):,} that were left out")
     rows: list[list[str]] = []
     learnt: list[list[str]] = []

@@ -53,7 +53,7 @@ def test_what_is_no_better_is_kept_and_does_not_answer(assistant: Assistant, mon
     assert assistant.refresh()
     assert assistant.version.number == 1
     with assistant.store.begin() as connection:
-        with pytest.raises(Refusal, match="no a version before 1; kept are: 1, 2, 3"):
+        with pytest.raises(Refusal, match="no version before 1 that has answered; kept are: 1, 2, 3"):
             versions.go_back(connection)
         assert versions.go_back(connection, 2).number == 2
 

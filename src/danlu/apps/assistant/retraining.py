@@ -14,6 +14,7 @@ from danlu.apps.assistant.matching import Candidate, Matcher
 from danlu.apps.assistant.ranking import LEAST, OUTSIDE, Examined, Ranking, fitted
 from danlu.apps.assistant.tuning import tuned
 from danlu.machine.alone import alone_in
+from danlu.refusal import Refusal
 
 HELD_OUT = 0.3
 """Share of the questions by which versions are compared, and from which none learns."""
@@ -63,8 +64,10 @@ def retrain(
     Whatever ends the process before the last step, the old version goes on answering.
 
     Raises:
-        Refusal: another process retrains here; or there is nothing to tune. See `danlu.run`.
+        Refusal: another process retrains here; or no tickets are known. See `danlu.run`.
     """
+    if not assistant.finder.known.entries:
+        raise Refusal("no tickets are known yet; give some first: danlu app assistant add FILE")
     with alone_in(assistant.folder / "retrain"):
         assistant.refresh()
         old, store = assistant.version, assistant.store

@@ -74,7 +74,7 @@ def go_back(connection: "Connection", number: int | None = None) -> Version:
     found = [version for version in there if version.number == number] if number is not None else before[-1:]
     if not found:
         told = ", ".join(str(version.number) for version in there) or "none"
-        which = f"version {number}" if number is not None else f"a version before {now}"
+        which = f"version {number}" if number is not None else f"version before {now} that has answered"
         raise Refusal(f"there is no {which}; kept are: {told}")
     _serve(connection, found[0].number)
     return found[0]

@@ -106,6 +106,7 @@ def ask(
     from danlu.apps.assistant.opening import Given, opened
     from danlu.machine.terminal import show
 
+    _refuse_absent(folder, database)
     with opened(folder, database, Given(embedder, ranker)) as assistant:
         show(json.dumps(assistant.ask(question, session).plain(), ensure_ascii=False, indent=1))
 
@@ -128,6 +129,7 @@ def retrain(
 
     if tune and embedder is None:
         raise Refusal("--tune trains the bundle of --embedder further; give one")
+    _refuse_absent(folder, database)
     with opened(folder, database, Given(embedder, ranker)) as assistant:
         found = retrained(assistant, tune=tune, outside=outside, say=_tell)
         for name, told in (("before", found.before), (f"version {found.version.number}", found.after)):
@@ -190,11 +192,17 @@ def rows(
 def _stored(folder: Path, database: str | None) -> Any:
     from danlu.apps.assistant.opening import FILE
     from danlu.apps.assistant.store import Store
+
+    _refuse_absent(folder, database)
+    return Store(database or f"sqlite:///{folder / FILE}")
+
+
+def _refuse_absent(folder: Path, database: str | None) -> None:
+    from danlu.apps.assistant.opening import FILE
     from danlu.refusal import Refusal
 
     if database is None and not (folder / FILE).is_file():
         raise Refusal(f"{folder}: there is no assistant; start one with: danlu app assistant --sample")
-    return Store(database or f"sqlite:///{folder / FILE}")
 
 
 def _take(assistant: Any, tickets: list[Path] | None, question: str, answer: str, intent: str) -> None:
