@@ -4,18 +4,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from danlu.apps.assistant import judging, retraining, tuning, versions
 from danlu.apps.assistant.assistant import Assistant, Models
+from danlu.apps.assistant.folding import Entry
 from danlu.apps.assistant.made import Case, made_cases, without_some
-from danlu.apps.assistant.opening import opened
-from danlu.apps.assistant.ranking import Ranking
+from danlu.apps.assistant.opening import begin, opened
+from danlu.apps.assistant.ranking import FIRST_BAR, Ranking
 from danlu.apps.assistant.retraining import compared, examined, retrain
-from danlu.apps.assistant.store import Store
 from danlu.bundle.bundle import load
 from danlu.machine.seed import generator
 from danlu.refusal import Refusal
@@ -87,29 +88,50 @@ def test_made_questions_are_the_same_each_time_and_belong_to_one_part_for_good(a
     assert set(text.split()) < {"one", "two", "three", "four", "five", "six", "seven", "eight"}
 
 
+@pytest.fixture
+def little(tmp_path: Path) -> Iterator[Assistant]:
+    """An assistant that knows six answers."""
+    with opened(tmp_path / "little") as found:
+        asked = {"怎么退货": "七天内可退", "怎么开发票": "在订单页申请", "包邮吗": "满九十九元包邮"}
+        asked |= {"where is my parcel": "see My orders", "which cards": "all cards", "opening hours": "ten to seven"}
+        found.store.add([Entry(f"e{n}", answer, "", (text,), 1) for n, (text, answer) in enumerate(asked.items())])
+        found.refresh()
+        yield found
+
+
 def test_a_tuned_embedder_is_part_of_a_version_and_of_the_way_back(
-    folder: Path, tiny_bundle: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    little: Assistant, tiny_bundle: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning, "EPOCHS", 0.1)
+    monkeypatch.setattr(tuning, "EPOCHS", 1)
     with (
         load(tiny_bundle("embed"), threads=1) as bundle,
-        Store(f"sqlite:///{folder}/assistant.db") as store,
-        Assistant(store, folder, Models(embedder=bundle)) as assistant,
+        Assistant(little.store, little.folder, Models(embedder=bundle)) as assistant,
     ):
         found = retrain(assistant, tune=True, say=lambda _line: None)
         assert found.version.embedder is not None
-        assert (folder / found.version.embedder / "danlu.json").is_file()
+        assert (little.folder / found.version.embedder / "danlu.json").is_file()
         with assistant.store.begin() as connection:
-            versions.go_back(connection, found.version.number)
+            versions.keep(connection, replace(found.version, number=2), serve=True)
         assistant.refresh()
         assert assistant.embedder is not bundle
         assert assistant.embedder is not None
         assert assistant.embedder.facts["base"] != bundle.facts["base"]
         assert assistant.ask("怎么退货？").version == 2
         with assistant.store.begin() as connection:
-            versions.go_back(connection, 1)
+            versions.keep(connection, replace(versions.FIRST, number=3), serve=True)
         assistant.refresh()
         assert assistant.embedder is bundle
+
+
+def test_what_was_fitted_with_an_embedder_is_not_fitted_anew_without_it(little: Assistant) -> None:
+    ranking = Ranking(bar=replace(FIRST_BAR, models="another"))
+    with little.store.begin() as connection:
+        versions.keep(connection, replace(versions.FIRST, number=1, ranking=ranking), serve=True)
+    with pytest.raises(Refusal, match="was fitted with an embedder; give it with --embedder"):
+        retrain(little)
+    said: list[str] = []
+    begin(little, said.append)
+    assert any("was fitted with another --embedder" in line for line in said)
 
 
 def test_a_retrain_that_is_killed_before_its_last_step_leaves_the_old_version(folder: Path) -> None:

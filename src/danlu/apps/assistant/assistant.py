@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 GOES_ON = 0.4
 """Share of a question's rare words that must stand in what is found by it and the question before together."""
+LIKELY = 0.3
+"""How sure of an answer it must be to tell its intent, though it is not given."""
 SHOWN = 3
 """Answers that are told beside the first."""
 
@@ -254,14 +256,14 @@ class Assistant:
             return named
         if self.models.intents is not None:
             return str(self.models.intents.predict([question])[0].get("label", ""))
-        return self.finder.known.entries[placed.candidates[0].entry].intent if placed.candidates else ""
+        return self.finder.known.entries[placed.candidates[0].entry].intent if placed.sure > LIKELY else ""
 
     def _kept(
         self, session: str, begun: bool, question: str, sought: str, kind: str, entry: str | None, text: str,
         cites: list[dict[str, Any]], placed: Placed, language: str, why: str = "unsure",
     ) -> Answer:  # fmt: skip
         """Keep the turn, and the handing over where it comes to that, in one transaction."""
-        nearest = [self._told(each) for each in placed.candidates[:SHOWN]]
+        nearest = [self._told(each) for each in placed.candidates[:SHOWN] if each.related]
         intent, now = self._intent(question, placed, entry), self.now()
         with self.store.begin() as connection:
             there, _ = talk.session_of(connection, session, now, self.patience, language)

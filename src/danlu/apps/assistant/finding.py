@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
 
 QUESTION, ANSWER = "question", "answer"
+WORDS = "words"
 
 
 class Finder(Matcher):
@@ -76,9 +77,9 @@ class Finder(Matcher):
 
 
 def fingerprint(bundle: "Bundle | None") -> str:
-    """A name for what a bundle makes of texts; 'words' without one."""
+    """A name for what a bundle makes of texts; `WORDS` without one."""
     if bundle is None:
-        return "words"
+        return WORDS
     told = (bundle.facts["base"], str(sorted(bundle.facts["task"].items())), bundle.serves)
     return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
 

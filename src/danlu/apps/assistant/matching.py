@@ -41,6 +41,11 @@ class Candidate:
     phrase: str
     features: dict[str, float]
 
+    @property
+    def related(self) -> bool:
+        """Whether a word of the question stands in it, or a bundle has looked at it."""
+        return any(self.features.get(name, 0.0) > 0 for name in ("covered", "reply", "vector", "rank"))
+
 
 @dataclass
 class Known:

@@ -9,6 +9,7 @@ from pathlib import Path
 import danlu
 from danlu.apps.assistant.assistant import Assistant, Models
 from danlu.apps.assistant.conversations import Patience
+from danlu.apps.assistant.finding import fingerprint
 from danlu.apps.assistant.folding import fold
 from danlu.apps.assistant.intents import with_intents
 from danlu.apps.assistant.retraining import retrain
@@ -104,6 +105,9 @@ def begin(assistant: Assistant, say: Say) -> None:
             f"of made questions that did not take part: first answer right {after['hit']}, answered "
             f"{after['answered']}, of these right {after['precision']}, refused of those without one {after['refused']}"
         )
+    models = assistant.version.ranking.bar.models
+    if models not in (None, fingerprint(assistant.embedder)):
+        say("the version that answers was fitted with another --embedder, or without one; retrain with this one")
     if assistant.embedder is None:
         say("no --embedder is given: past answers are found by words alone")
 

@@ -49,7 +49,8 @@ class Ranking:
         scored = sorted(((self.score(each), each) for each in candidates), key=lambda pair: (-pair[0], pair[1].entry))
         scores = tuple(score for score, _ in scored)
         told = signals(scored[0][1], scores)
-        return Placed(tuple(each for _, each in scored), scores, self.bar.sure(told), self.bar.passes(told))
+        given = self.bar.passes(told) and scored[0][1].related
+        return Placed(tuple(each for _, each in scored), scores, self.bar.sure(told), given)
 
     def score(self, candidate: Candidate) -> float:
         """By this they are in order."""
@@ -92,10 +93,13 @@ def weights_of(examined: Sequence[Examined]) -> dict[str, float]:
     return {name: float(value) * size for name, value in zip(FEATURES, model.coef_[0], strict=True)}
 
 
-def fitted(examined: Sequence[Examined], before: Ranking, outside: float = OUTSIDE) -> Ranking:
+def fitted(
+    examined: Sequence[Examined], before: Ranking, outside: float = OUTSIDE, models: str | None = None
+) -> Ranking:
     """A ranking learnt of questions; how sure it must be is told by weights of the half that a question is not in.
 
     About `outside` of the questions without an answer here are answered, and no more, as far as others are like these.
+    `models` names what told the features.
     """
     order = generator(0, "assistant", "halves").permutation(len(examined)).tolist()
     halves = [[examined[place] for place in order[half::2]] for half in (0, 1)]
@@ -111,4 +115,4 @@ def fitted(examined: Sequence[Examined], before: Ranking, outside: float = OUTSI
                 inside.append(told)
     if min(len(inside), len(without)) < bar.FEWEST:
         return before
-    return Ranking(weights_of(examined), bar.fitted(inside, without, refuse=1.0 - outside))
+    return Ranking(weights_of(examined), bar.fitted(inside, without, refuse=1.0 - outside, models=models))

@@ -8,7 +8,7 @@ from typing import Any
 import danlu
 from danlu.apps.assistant import judging, versions
 from danlu.apps.assistant.assistant import Assistant
-from danlu.apps.assistant.finding import Finder
+from danlu.apps.assistant.finding import WORDS, Finder, fingerprint
 from danlu.apps.assistant.made import Case, made_cases
 from danlu.apps.assistant.matching import Candidate, Matcher
 from danlu.apps.assistant.ranking import LEAST, OUTSIDE, Examined, Ranking, fitted
@@ -70,6 +70,8 @@ def retrain(
         raise Refusal("no tickets are known yet; give some first: danlu app assistant add FILE")
     with alone_in(assistant.folder / "retrain"):
         assistant.refresh()
+        if assistant.embedder is None and assistant.version.ranking.bar.models not in (None, WORDS):
+            raise Refusal("the version that answers was fitted with an embedder; give it with --embedder")
         old, store = assistant.version, assistant.store
         with store.begin() as connection:
             judged = judging.judgements(connection)
@@ -87,7 +89,8 @@ def retrain(
             bundle = danlu.load(path)
             finder = Finder(assistant.folder, store, bundle, assistant.models.reranker)
         try:
-            ranking = fitted(examined(finder, learnt), old.ranking, outside)
+            models = fingerprint(bundle or assistant.embedder)
+            ranking = fitted(examined(finder, learnt), old.ranking, outside, models)
             known = examined(assistant.finder, held)
             before = compared(old.ranking, known)
             after = compared(ranking, known if bundle is None else examined(finder, held))

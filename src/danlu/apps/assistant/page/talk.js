@@ -72,7 +72,7 @@ export function Talk({ loaded }) {
 function Exchange({ question, answer }) {
   return html`${question ? html`<article class="message user"><h3>${t("customer")}</h3><p class="written" dir="auto">${question}</p></article>` : null}
     <article class="message assistant"><h3>${t("assistant")}</h3><p class="written" dir="auto">${answer.text}</p>
-      <p class="facts quiet">${t(`kind_${answer.kind}`)} · ${t("sure", { share: number(answer.sure, "percent") })}${answer.intent ? ` · ${t("about", { intent: answer.intent })}` : ""}</p>
+      <p class="facts quiet">${t(`kind_${answer.kind}`)}${answer.kind === "past" ? ` · ${t("sure", { share: number(answer.sure, "percent") })}` : ""}${answer.intent ? ` · ${t("about", { intent: answer.intent })}` : ""}</p>
       ${answer.cites.length ? html`<details><summary>${t("from")}</summary><${Past} entries=${answer.cites} /></details>` : null}
       ${answer.kind !== "past" && answer.nearest.length ? html`<details><summary>${t("nearest")}</summary><${Past} entries=${answer.nearest} /></details>` : null}
       <${Judge} turn=${answer.turn} kind=${answer.kind} nearest=${answer.nearest} /></article>`;
