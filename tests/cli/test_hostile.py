@@ -71,7 +71,11 @@ WORDS = {
         ["DATA", "--url", "http://127.0.0.1:9", "--model", "m", "--template", EVIL],
     ],
     "prompt": [["BUNDLE", "DATA", "DATA"], [EVIL, "DATA", "DATA"], ["BUNDLE", EVIL, "DATA"], ["BUNDLE", "DATA", EVIL]],
-    "app": [[EVIL], [EVIL, EVIL], ["--help"]],
+    "app": [
+        *([EVIL], [EVIL, EVIL], ["--help"], ["knowledge", EVIL], ["knowledge", "refresh", EVIL]),
+        ["knowledge", "ask", f"text 3 {EVIL}", "--folder", "ROOT", "--index", "k"],
+        ["knowledge", "fit", EVIL, "--folder", "ROOT", "--index", "k"],
+    ],
     "compare": [["EVALUATION", "EVALUATION"], [EVIL, "EVALUATION"], ["EVALUATION", "EVALUATION", "--resamples", EVIL]],
     "leaderboard": [["EVALUATION"], [EVIL], ["EVALUATION", "--metric", EVIL], ["RUN", "--page", EVIL]],
     "report": [["RUN"], [EVIL], ["RUN", "--language", EVIL]],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from danlu.index.document import Document, Found, checked
 from danlu.index.embedding import Embedder
 from danlu.index.intake import Change, Intake, Refreshed
-from danlu.index.reranking import Reranker, reranked
+from danlu.index.reranking import READ, Reranker, reranked
 from danlu.index.searching import candidates
 from danlu.index.store import Store
 from danlu.index.tokens import query_tokens
@@ -132,7 +132,8 @@ class Index:
         vector = self._embedder.query(query) if self._embedder is not None and query.strip() else None
         with self._store.reading() as session:
             self._intake.refuse_other_embedder(session)
-            found = candidates(session, query_tokens(query)[:MOST_TOKENS], vector, limit, dict(where or {}))
+            wanted = limit if self._reranker is None else max(limit, READ)
+            found = candidates(session, query_tokens(query)[:MOST_TOKENS], vector, wanted, dict(where or {}))
         if self._reranker is not None:
             found = reranked(self._reranker, query, found)
         return [

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from danlu.index.fusion import reciprocal_ranks
+from danlu.index.fusion import blended
 from danlu.index.store import Passage, Scored, Session, Vectors
 
 DEPTH = 100
@@ -21,7 +21,7 @@ class Candidate(NamedTuple):
 def candidates(
     session: Session, tokens: list[str], vector: Vectors | None, limit: int, where: Mapping[str, str]
 ) -> list[Candidate]:
-    """The passages that words (`tokens`) or meaning (`vector`) find, the best first.
+    """The passages, at most `limit`, that words (`tokens`) or meaning (`vector`) find, the best first.
 
     The order depends on what is in the index alone, not on how it came there: equal ones are in the order of the ids.
     """
@@ -31,21 +31,19 @@ def candidates(
         ways["lexical"] = _with_equals(lambda count: session.lexical(tokens, count, where), depth)
     if vector is not None:
         ways["vector"] = _with_equals(lambda count: session.nearest(vector, count, where), depth)
-    numbers = list(dict.fromkeys(number for found in ways.values() for number, _ in found))
-    passages = session.passages(numbers)
-    ordered = {
-        name: sorted(found, key=lambda each: (-each[1], *_place(passages[each[0]])))[:depth]
-        for name, found in ways.items()
+    places = session.places(list({number for found in ways.values() for number, _ in found}))
+    said = {
+        name: dict(sorted(found, key=lambda each: (-each[1], *places[each[0]]))[:depth]) for name, found in ways.items()
     }
-    numbers = list(dict.fromkeys(number for found in ordered.values() for number, _ in found))
-    said = {name: dict(found) for name, found in ordered.items()}
-    if len(ordered) > 1:
-        said["lexical"] |= session.lexical(tokens, len(numbers), {}, numbers)
-        said["vector"] |= session.nearest(vector, len(numbers), {}, numbers) if vector is not None else []
-        scores = reciprocal_ranks({name: [number for number, _ in found] for name, found in ordered.items()})
+    if len(said) > 1 and vector is not None:
+        least, both = min(said["vector"].values(), default=0.0), list(said["lexical"].keys() | said["vector"].keys())
+        said["lexical"] |= session.lexical(tokens, len(both), {}, both)  # what each says of what the other has found
+        said["vector"] |= session.nearest(vector, len(both), {}, both)
+        scores = blended(said["lexical"], said["vector"], least)
     else:
-        scores = {number: score for found in ordered.values() for number, score in found}
-    best = sorted(numbers, key=lambda number: (-scores[number], *_place(passages[number])))
+        scores = {number: score for found in said.values() for number, score in found.items()}
+    best = sorted(scores, key=lambda number: (-scores[number], *places[number]))[:limit]
+    passages = session.passages(best)
     return [
         Candidate(
             passages[number],
@@ -54,10 +52,6 @@ def candidates(
         )
         for number in best
     ]
-
-
-def _place(passage: Passage) -> tuple[str, int]:
-    return passage.document, passage.start
 
 
 def _with_equals(find: Callable[[int], Scored], count: int) -> Scored:

@@ -36,6 +36,10 @@ SELECT p.number, d.id, d.title, d.facts, p."start", p."end", substr(d.text, p."s
 FROM danlu_passages p JOIN danlu_documents d ON d.number = p.document WHERE p.number IN
 """
 
+_PLACES = """
+SELECT p.number, d.id, p."start" FROM danlu_passages p JOIN danlu_documents d ON d.number = p.document WHERE p.number IN
+"""
+
 
 class Passage(NamedTuple):
     """A passage as it stands in the store."""
@@ -132,7 +136,8 @@ class Session(ABC):
         """Keep documents of ids that are not there, with their passages."""
         number = self._taken("documents", len(prepared))
         passage = self._taken("passages", sum(len(each.borders) for each in prepared))
-        documents, facts, passages, vectors = [], [], [], {}
+        documents, facts, passages = [], [], []
+        vectors: dict[int, Vectors] = {}
         for document, borders, found, own in prepared:
             plain = json.dumps(document.facts, ensure_ascii=False)
             documents.append((number, document.id, document.title, document.text, plain))
@@ -154,7 +159,9 @@ class Session(ABC):
     def remove(self, names: Sequence[str]) -> int:
         """Forget documents and all that was made of them; tells how many were there."""
         documents = self.documents(names)
-        numbers = dict(self._among("SELECT number, id FROM danlu_documents WHERE id IN", list(documents)))
+        numbers: dict[int, str] = dict(
+            self._among("SELECT number, id FROM danlu_documents WHERE id IN", list(documents))
+        )
         columns = 'SELECT number, document, "start", "end" FROM danlu_passages WHERE document IN'
         passages = list(self._among(columns, list(numbers)))
         self.remove_tokens(
@@ -173,6 +180,10 @@ class Session(ABC):
             number: Passage(number, name, title, json.loads(facts), start, end, text)
             for number, name, title, facts, start, end, text in self._among(_PASSAGES, numbers)
         }
+
+    def places(self, numbers: Sequence[int]) -> dict[int, tuple[str, int]]:
+        """Where passages stand, the id of the document and their start, by their numbers."""
+        return {number: (name, start) for number, name, start in self._among(_PLACES, numbers)}
 
     def passages_where(self, where: Mapping[str, str]) -> set[int]:
         """Numbers of the passages of documents with these facts."""

@@ -1,6 +1,7 @@
 """A folder answers: what is cited stands in its document, answers follow the files, the rest is not answered."""
 
 import csv
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,8 +176,39 @@ def test_a_damaged_threshold_and_an_index_in_the_folder_of_the_documents_are_ref
         Knowledge.open(place / "documents", str(place / "index"))
     with pytest.raises(Refusal, match="keep the index in another"):
         Knowledge.open(place / "documents", str(place / "documents"))
-    with (
-        pytest.raises(Refusal, match="is no folder"),
-        Knowledge.open(place / "none", str(place / "other")) as knowledge,
-    ):
-        knowledge.refresh()
+    with pytest.raises(Refusal, match="none: is no folder"):
+        Knowledge.open(place / "none", str(place / "other"))
+    assert not (place / "other").exists()
+
+
+def test_an_index_below_the_documents_is_none_of_them(place: Path) -> None:
+    with Knowledge.open(place / "documents", str(place / "documents" / "knowledge")) as knowledge:
+        knowledge.keep_threshold(PLAIN)
+        done = knowledge.refresh()
+        assert (done.added, done.unread) == (13, [])
+
+
+def test_while_files_change_every_answer_stands_in_one_of_their_versions(knowledge: Knowledge, place: Path) -> None:
+    path = place / "documents" / "pool.md"
+    told = path.read_text(encoding="utf-8")
+    versions = [told, told.replace("# The swimming pool\n\n", "# Pool\n\nIt is blue.\n\n").replace("Petra", "Otto")]
+    over, went = threading.Event(), []
+
+    def change() -> None:
+        while not over.is_set():
+            path.write_text(versions[len(went) % 2], encoding="utf-8")
+            went.append(knowledge.refresh().changed)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        found = [knowledge.ask("Who is the lifeguard?").grounded for _ in range(60)]
+    finally:
+        over.set()
+        changing.join()
+    assert sum(went) > 1
+    assert {each.why for each in found} <= {"", "changed"}
+    for each in found:
+        for piece in each.cited:
+            assert any(piece.text == version[piece.start : piece.end] == each.text for version in versions)
+    assert {each.text.split()[3] for each in found if each.answered} == {"Petra", "Otto"}

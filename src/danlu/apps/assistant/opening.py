@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import danlu
 from danlu.apps.assistant.assistant import Assistant, Models
@@ -15,8 +16,10 @@ from danlu.apps.assistant.intents import with_intents
 from danlu.apps.assistant.retraining import retrain
 from danlu.apps.assistant.store import Store
 from danlu.apps.assistant.tickets import read_tickets
-from danlu.bundle.bundle import Bundle
 from danlu.refusal import Refusal
+
+if TYPE_CHECKING:
+    from danlu.bundle.bundle import Bundle
 
 Say = Callable[[str], object]
 FILE = "assistant.db"
@@ -112,7 +115,7 @@ def begin(assistant: Assistant, say: Say) -> None:
         say("no --embedder is given: past answers are found by words alone")
 
 
-def _bundle(stack: ExitStack, name: str, path: Path | None) -> Bundle | None:
+def _bundle(stack: ExitStack, name: str, path: Path | None) -> "Bundle | None":
     if path is None:
         return None
     bundle = stack.enter_context(danlu.load(path))

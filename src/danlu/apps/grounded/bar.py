@@ -9,15 +9,18 @@ weights and the threshold by which they were judged.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil, exp, floor, inf, nextafter
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from danlu.apps.grounded.signals import Signals
-from danlu.evaluate.scoring.metric import Floats
-from danlu.evaluate.scoring.proportion import share_of
-from danlu.evaluate.scoring.resample import Interval
 from danlu.refusal import Refusal
+
+if TYPE_CHECKING:
+    from danlu.evaluate.scoring.resample import Interval
+
+Floats = NDArray[np.float64]
 
 FOLDS = 5
 FEWEST = 20
@@ -77,8 +80,8 @@ that answers left out (November 2026). Of other questions of theirs it answers 8
 class Rates:
     """What became of the questions when it was others that had set the threshold."""
 
-    answered: Interval
-    refused: Interval
+    answered: "Interval"
+    refused: "Interval"
     inside: int
     outside: int
 
@@ -131,6 +134,8 @@ def fitted(
     for fold in range(FOLDS):
         least = _least(sums[folds != fold], truth[folds != fold], refuse, answer)
         passed[folds == fold] = sums[folds == fold] >= least
+    from danlu.evaluate.scoring.proportion import share_of
+
     answered, refused = int(passed[truth == 1].sum()), int((~passed[truth == 0]).sum())
     rates = Rates(share_of(answered, len(inside)), share_of(refused, len(outside)), len(inside), len(outside))
     weights, bias = _regression(values, truth)

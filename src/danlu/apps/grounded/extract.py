@@ -13,7 +13,7 @@ from danlu.task.questions import CONTEXT, QUESTION
 if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
 
-READ = 5
+READ = 3
 """Passages that are read, the best first."""
 
 _LEAST = 1e-4

@@ -127,4 +127,5 @@ class Grounder:
         piece = None if self.reader is None else best_piece(weighed, passages, self.reader)
         if self.reader is not None:
             told["piece"] = piece.odds if piece is not None else -9.0
+            told["found"] = float(piece is not None and not piece.denied)
         return told, piece, sentence

@@ -17,6 +17,9 @@ def signals(asked: Asked, passages: Sequence[Found], share: float) -> Signals:
       passages that hold next to nothing of a question one is always ahead.
     - `words`: BM25 of the best passage a word of the question; `vector`, `rank`: what these ways of looking say of
       it, where they were asked.
+
+    Where a bundle of `answer` has read them, `piece` (the logarithm of the odds of its best piece) and `found` (1: it
+    finds an answer in one of them) are put beside these.
     """
     texts = [f"{passage.title}\n{passage.text}" for passage in passages[:3]]
     held = max(map(asked.covered, texts))

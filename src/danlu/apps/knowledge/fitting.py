@@ -14,7 +14,6 @@ from danlu.apps.grounded.bar import Bar, fitted
 from danlu.apps.grounded.signals import Signals
 from danlu.apps.knowledge.knowledge import LOOKED_AT, Knowledge
 from danlu.data.reading.format import open_records
-from danlu.evaluate.scoring.proportion import share_of
 from danlu.refusal import Refusal
 
 MOST = 20_000
@@ -40,22 +39,28 @@ class Question:
 class Fit:
     """A threshold, and what was seen when it was fitted.
 
-    - `found`: questions whose document is among the five best; `right`, `shared`: of those that are answered and have
-      right texts, the share that says one of them, and F1.
+    - `found`: questions whose document is among the five best passages, of those whose document is known.
+    - `right`, `holding`, `shared`: of answered questions with right texts, how many answers say one, how many hold one,
+      and F1; `asked` is how many these are.
     """
 
     bar: Bar
     found: tuple[int, int]
-    right: tuple[int, int]
+    right: int
+    holding: int
     shared: float
+    asked: int
 
     def to_plain(self) -> dict[str, Any]:
         """As programs read it."""
+        from danlu.evaluate.scoring.proportion import share_of
+
         told: dict[str, Any] = dict(self.bar.rates)
         if self.found[1]:
             told["found"] = share_of(*self.found).to_plain()
-        if self.right[1]:
-            told |= {"exact_match": share_of(*self.right).to_plain(), "f1": self.shared}
+        if self.asked:
+            told["holding"] = share_of(self.holding, self.asked).to_plain()
+            told |= {"exact_match": share_of(self.right, self.asked).to_plain(), "f1": self.shared / self.asked}
         return told
 
 
@@ -116,16 +121,19 @@ def fit(
     others = [knowledge.grounder.signals(each.text, knowledge.search(each.text)) for each in outside]
     bar = fitted(kept, [*left_out, *others], refuse=refuse, answer=answer, models=knowledge.models.told)
     knowledge.keep_threshold(bar)
-    right, shared, asked = 0, 0.0, 0
-    for each, told in zip(inside, kept, strict=True):
-        if each.answers and bar.passes(told):
-            text = knowledge.ask(each.text).grounded.text
-            right, shared, asked = (
-                right + one_of(each.answers, text),
-                shared + best_shared(each.answers, text),
-                asked + 1,
-            )
-    return Fit(bar, (among, named), (right, asked), shared / asked if asked else 0.0)
+    texts = [
+        (each.answers, knowledge.ask(each.text).grounded.text)
+        for each, told in zip(inside, kept, strict=True)
+        if each.answers and bar.passes(told)
+    ]
+    return Fit(
+        bar,
+        (among, named),
+        right=sum(one_of(answers, text) for answers, text in texts),
+        holding=sum(any(answer in text for answer in answers) for answers, text in texts),
+        shared=sum(best_shared(answers, text) for answers, text in texts),
+        asked=len(texts),
+    )
 
 
 def _text(answer: Any) -> str:

@@ -1,6 +1,7 @@
 """A folder of documents that answers questions: found in an index that follows it, answered from passages."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -100,10 +101,15 @@ class Knowledge:
         """
         models = models or Models()
         grounder = Grounder(models.reader, models.generator)
+        if not folder.is_dir():
+            raise Refusal(
+                f"{folder}: is no folder; give the folder with the documents, or begin with made-up ones: "
+                "danlu app knowledge --sample"
+            )
         if "://" not in place and Path(place).resolve() == folder.resolve():
             raise Refusal(f"{place}: is the folder of the documents; keep the index in another: --index FOLDER")
         index = Index.open(place, embedder=models.embedder, reranker=models.ranker, prefixes=prefixes, anew=anew)
-        threshold = Path("knowledge.threshold.json") if "://" in place else Path(place) / THRESHOLD
+        threshold = Path("knowledge") / THRESHOLD if "://" in place else Path(place) / THRESHOLD
         found = cls(index, folder, threshold, models, grounder)
         try:
             found.take_threshold()
@@ -130,6 +136,11 @@ class Knowledge:
         """
         with self._refreshing:
             self.refreshed = self.index.refresh(self.folder)
+            own = f"{self.threshold.parent.resolve()}{os.sep}"  # an index below the documents is none of them
+            folder = self.folder.resolve()
+            self.refreshed.unread = [
+                each for each in self.refreshed.unread if not f"{folder / each[0]}".startswith(own)
+            ]
             self.at = time.time()
             self.take_threshold()
             return self.refreshed

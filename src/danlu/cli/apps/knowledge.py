@@ -13,6 +13,7 @@ from danlu.machine.extra import needed
 if TYPE_CHECKING:
     from danlu.apps.grounded.grounded import Grounded
     from danlu.apps.knowledge.knowledge import Answer, Knowledge
+    from danlu.bundle.bundle import Bundle
 
 LINE = "Questions answered from a folder of documents, with pieces that stand there, or not at all."
 
@@ -26,7 +27,8 @@ Reader = Annotated[str | None, typer.Option(help="bundle of answer: answers are 
 Generator = Annotated[
     str | None, typer.Option(help="bundle that writes (chat, causal_lm, rewrite): answers are written")
 ]
-Prefix = Annotated[str, typer.Option(help="what the embedder wants before it, such as 'query: '")]
+QueryPrefix = Annotated[str, typer.Option(help="what the embedder wants before a question, such as 'query: '")]
+PassagePrefix = Annotated[str, typer.Option(help="and before a passage, such as 'passage: '")]
 Anew = Annotated[bool, typer.Option("--anew", help="make the vectors of another embedder anew")]
 Threads = Annotated[int | None, typer.Option(min=1, help="cores to use for each bundle; all")]
 
@@ -40,8 +42,8 @@ def start(
     ranker: Ranker = None,
     reader: Reader = None,
     generator: Generator = None,
-    query_prefix: Prefix = "",
-    passage_prefix: Prefix = "",
+    query_prefix: QueryPrefix = "",
+    passage_prefix: PassagePrefix = "",
     anew: Anew = False,
     threads: Threads = None,
     every: Annotated[
@@ -92,8 +94,8 @@ def ask(
     ranker: Ranker = None,
     reader: Reader = None,
     generator: Generator = None,
-    query_prefix: Prefix = "",
-    passage_prefix: Prefix = "",
+    query_prefix: QueryPrefix = "",
+    passage_prefix: PassagePrefix = "",
     threads: Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a question, as the server answers")] = False,
 ) -> None:
@@ -121,8 +123,8 @@ def refresh(
     *,
     index: Place = "knowledge",
     embedder: Embedder = None,
-    query_prefix: Prefix = "",
-    passage_prefix: Prefix = "",
+    query_prefix: QueryPrefix = "",
+    passage_prefix: PassagePrefix = "",
     anew: Anew = False,
     threads: Threads = None,
 ) -> None:
@@ -143,8 +145,8 @@ def fit(
     embedder: Embedder = None,
     ranker: Ranker = None,
     reader: Reader = None,
-    query_prefix: Prefix = "",
-    passage_prefix: Prefix = "",
+    query_prefix: QueryPrefix = "",
+    passage_prefix: PassagePrefix = "",
     threads: Threads = None,
 ) -> None:
     """Fit how sure an answer has to be, so that a stated share of what the documents do not answer is refused.
@@ -175,7 +177,8 @@ _FITTED = {
     "answered": "answered of those inside",
     "refused": "refused of those outside",
     "found": "the document is among the five best passages",
-    "exact_match": "answered by a right text, of those answered",
+    "holding": "the answer holds a right text, of those answered",
+    "exact_match": "the answer is a right text",
 }
 
 COMMANDS = {"start": start, "ask": ask, "refresh": refresh, "fit": fit}
@@ -194,12 +197,17 @@ def _opened(
     from contextlib import ExitStack
 
     from danlu.apps.knowledge.knowledge import Knowledge, Models
-    from danlu.bundle.bundle import load
 
     with ExitStack() as stack:
-        given = [None if each is None else stack.enter_context(load(each, threads=threads)) for each in bundles]
+        given = [None if each is None else stack.enter_context(_loaded(each, threads)) for each in bundles]
         knowledge = Knowledge.open(folder, place, Models(*given), prefixes=prefixes, anew=anew)
         yield stack.enter_context(knowledge)
+
+
+def _loaded(path: str, threads: int | None) -> "Bundle":
+    from danlu.bundle.bundle import load
+
+    return load(path, threads=threads)
 
 
 def _refresh(knowledge: "Knowledge", *, quiet: bool = False) -> None:
