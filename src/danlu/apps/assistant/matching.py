@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
     from danlu.index.index import Index
 
-FEATURES = ("asked", "covered", "reply", "often", "vector", "rank")
+FEATURES = ("asked", "words", "covered", "reply", "often", "vector", "rank")
 """What is told of an answer, each the highest of its questions.
 
 - `asked`: cosine of rare words of the question and of one that was answered.
+- `words`: BM25 of that one, as a share of the best here.
 - `covered`: share of the question's rare words, without those that only ask, that stand in that one; `reply`: those
   that stand in the answer.
 - `often`: logarithm of how many tickets had this answer.
@@ -135,11 +136,10 @@ class Matcher:
             return []
         best: dict[str, float] = {}
         cosines: dict[str, float] = {}
+        words: dict[str, float] = {}
         seen: dict[str, set[str]] = {}
+        more = len(phrases_aside) + sum(len(self.known.of_entry.get(entry, ())) for entry in entries_aside)
         for side, limit in (("question", WIDE), ("answer", NARROW)):
-            more = len(phrases_aside) + (
-                len(entries_aside) and sum(len(self.known.of_entry.get(e, ())) for e in entries_aside)
-            )
             for found in self.index.search(question, limit=limit + min(more, limit), where={"side": side}):
                 entry = found.facts["entry"]
                 if entry in entries_aside or entry not in self.known.entries:
@@ -149,6 +149,7 @@ class Matcher:
                 name = found.document.partition(":")[2]
                 if side == "question" and name in self.known.phrases and name not in phrases_aside:
                     seen[entry].add(name)
+                    words[entry] = max(words.get(entry, 0.0), found.ways.get("lexical", 0.0))
                     if "vector" in found.ways:
                         cosines[name] = max(found.ways["vector"], cosines.get(name, -1.0))
         for entry, names in seen.items():
@@ -157,10 +158,12 @@ class Matcher:
         seen = {entry: names for entry, names in seen.items() if names}
         missing = sorted(name for names in seen.values() for name in names if name not in cosines)
         cosines |= self._cosines(question, missing)
-        return self._measured(question, seen, best, cosines)
+        highest = max(words.values(), default=0.0) or 1.0
+        shares = {entry: score / highest for entry, score in words.items()}
+        return self._measured(question, seen, {"rank": best, "words": shares}, cosines)
 
     def _measured(
-        self, question: str, seen: dict[str, set[str]], ranks: dict[str, float], cosines: dict[str, float]
+        self, question: str, seen: dict[str, set[str]], said: dict[str, dict[str, float]], cosines: dict[str, float]
     ) -> list[Candidate]:
         known, asked = self.known, Counter(tokens(question))
         weight = {word: known.rarity(word) for word in asked}
@@ -179,7 +182,8 @@ class Matcher:
                 "reply": replied / whole,
                 "often": log(known.entries[entry].times + 1.0),
                 "vector": max((cosines[name] for name in likes if name in cosines), default=0.0),
-                "rank": ranks.get(entry, 0.0),
+                "rank": said["rank"].get(entry, 0.0),
+                "words": said["words"].get(entry, 0.0),
             }
             found.append(Candidate(entry, best, features))
         return found

@@ -13,9 +13,9 @@ from danlu.machine.seed import generator
 
 OUTSIDE = 0.05
 """Share of the questions that nothing here answers, of which so many may get an answer all the same."""
-FIRST_WEIGHTS = {"asked": 2.0, "covered": 1.0, "reply": 0.5, "often": 0.05, "vector": 4.0, "rank": 0.0}
+FIRST_WEIGHTS = {"asked": 2.0, "words": 0.5, "covered": 1.0, "reply": 0.5, "often": 0.05, "vector": 4.0, "rank": 0.0}
 """Before anything is learnt."""
-FIRST_BAR = Bar({"asked": 4.0, "covered": 2.0, "vector": 2.0, "margin": 1.0}, -4.5, 0.0)
+FIRST_BAR = Bar({"asked": 4.0, "covered": 2.0, "vector": 2.0, "margin": 1.0}, -5.0, 0.0)
 """The same of how sure it must be."""
 LEAST = 20
 """Questions that are learnt from; with fewer the first weights stay."""
