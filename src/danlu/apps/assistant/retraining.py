@@ -1,4 +1,4 @@
-"""The next version, learnt from what people have said; it answers only if it does better than the one before."""
+"""The next version, learnt from what people have said; it answers only if it does no worse than the one before."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -122,7 +122,7 @@ def retrain(
         float, typer.Option(min=0.001, max=0.5, help="share of questions that nothing answers, answered all the same")
     ] = 0.05,
 ) -> None:
-    """Make the next version from what people have said, and let it answer if it does better than the one before."""
+    """Make the next version from what people have said, and let it answer if it does no worse than the one before."""
     from danlu.apps.assistant.opening import Given, opened
     from danlu.apps.assistant.retraining import retrain as retrained
     from danlu.refusal import Refusal
@@ -139,7 +139,7 @@ def retrain(
             "answers from now on; danlu app assistant back undoes that",
             "so the one before goes on answering",
         )
-        _tell(f"version {which} {served if found.served else f'is no better on {held:,} questions, {stays}'}")
+        _tell(f"version {which} {served if found.served else f'does worse on {held:,} questions, or there is too little to tell, {stays}'}")
 
 
 def back(

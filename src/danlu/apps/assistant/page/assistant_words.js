@@ -57,7 +57,7 @@ export const WORDS = {
   precision: ["Of these right", "其中正确"],
   refused: ["Refused outside", "库外拒答"],
   serves: ["serves", "当前"],
-  did_not_serve: ["no better", "未更好"],
+  did_not_serve: ["did worse", "不如之前"],
   tuned: ["own vectors", "调优向量"],
   go_back: ["Let this answer", "使用此版本"],
   no_versions: ["Nothing was learnt yet.", "尚未学习。"],
