@@ -134,12 +134,12 @@ def retrain(
         found = retrained(assistant, tune=tune, outside=outside, say=_tell)
         for name, told in (("before", found.before), (f"version {found.version.number}", found.after)):
             _tell(f"{name}: " + ", ".join(f"{key} {value}" for key, value in told.plain().items()))
-        which, held = found.version.number, found.after.questions
-        served, stays = (
-            "answers from now on; danlu app assistant back undoes that",
-            "so the one before goes on answering",
-        )
-        _tell(f"version {which} {served if found.served else f'does worse on {held:,} questions, or there is too little to tell, {stays}'}")
+        number, held = found.version.number, found.after.questions
+        if found.served:
+            _tell(f"version {number} answers from now on; danlu app assistant back undoes that")
+        else:
+            why = "does worse" if held else "has nothing to be compared on"
+            _tell(f"version {number} {why} ({held:,} questions), so the one before goes on answering")
 
 
 def back(
