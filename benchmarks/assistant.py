@@ -276,6 +276,7 @@ def main() -> None:
             say(f"{name}: {(time.monotonic() - begun) / (len(inside) + len(outside)):.3f} s a question")
             PENDING.clear()
             learnt += [[name, *row] for row in feedback(assistant, kept, 20 if arguments.quick else CORRECTED)]
+            say("\n".join(map(str, learnt)))
             assistant.close()
             assistant.store.close()
     print(machine())

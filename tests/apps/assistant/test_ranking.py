@@ -3,7 +3,7 @@
 import numpy as np
 
 from danlu.apps.assistant.matching import FEATURES, Candidate
-from danlu.apps.assistant.ranking import Examined, Ranking, fitted, weights_of
+from danlu.apps.assistant.ranking import FIRST_WEIGHTS, Examined, Ranking, fitted, weights_of
 
 
 def drawn(rng: np.random.Generator, right: bool) -> Examined:
@@ -12,8 +12,8 @@ def drawn(rng: np.random.Generator, right: bool) -> Examined:
     for number in range(6):
         shift = {"vector": 0.5, "asked": 0.25} if right and number == 0 else {}
         values = {name: float(rng.normal(0.3 + shift.get(name, 0.0), 0.12)) for name in FEATURES}
-        candidates.append(Candidate(f"e{number}", f"p{number}", values | {"rank": 0.0, "often": 0.7}))
-    return candidates, "e0" if right else None
+        candidates.append(Candidate(f"e{number}", f"p{number}", values | {"rank": 0.0}))
+    return Examined(candidates, "e0" if right else None)
 
 
 def test_a_threshold_that_was_fitted_on_one_part_gives_its_stated_rate_on_another() -> None:
@@ -34,7 +34,10 @@ def test_a_threshold_that_was_fitted_on_one_part_gives_its_stated_rate_on_anothe
 def test_weights_follow_what_tells_the_right_answer_and_few_questions_teach_nothing() -> None:
     rng = np.random.default_rng(1)
     weights = weights_of([drawn(rng, right=True) for _ in range(60)])
-    assert weights["vector"] > weights["asked"] > abs(weights["reply"])
+    moved = {name: weights[name] - FIRST_WEIGHTS[name] for name in FEATURES}
+    assert moved["vector"] > moved["asked"] > abs(moved["rank"])
+    assert moved["asked"] > moved["near"]
+    assert min(weights.values()) >= 0
     few = [drawn(rng, right=True), drawn(rng, right=False)]
     assert fitted(few, Ranking()) == Ranking()
 

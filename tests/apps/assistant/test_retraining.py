@@ -69,7 +69,7 @@ def test_judged_questions_do_not_find_themselves_where_versions_are_compared(ass
         cases = retraining.cases_of(judging.judgements(connection))
     assert [case.question for case in cases] == ["有没有学生折扣", "退货要怎么弄"]
     found = examined(assistant.finder, cases)
-    assert [truth for _, truth in found] == [right]  # the other answer has no question but its own
+    assert [each.right for each in found] == [right]  # the other answer has no question but its own
     phrase = next(iter(cases[1].phrases_aside))
     assert phrase not in {candidate.phrase for candidate in found[0][0]}
     assert compared(assistant.version.ranking, found).hit == 1.0

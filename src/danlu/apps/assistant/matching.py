@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
     from danlu.index.index import Index
 
-FEATURES = ("asked", "words", "covered", "reply", "often", "vector", "rank")
+FEATURES = ("asked", "words", "covered", "reply", "vector", "near", "rank")
 """What is told of an answer, each the highest of its questions.
 
 - `asked`: cosine of rare words of the question and of one that was answered.
 - `words`: BM25 of that one, as a share of the best here.
 - `covered`: share of the question's rare words, without those that only ask, that stand in that one; `reply`: those
   that stand in the answer.
-- `often`: logarithm of how many tickets had this answer.
-- `vector`: cosine of the vectors of an `embed` bundle; `rank`: what a `rank` bundle says. 0 without one.
+- `vector`: cosine of the vectors of an `embed` bundle; `near`: the same between the lowest, 0, and the highest here, 1.
+- `rank`: what a `rank` bundle says. 0 without a bundle, all three.
 """
 WIDE, NARROW = 40, 15
 """Passages that are looked at among the questions, and among the answers."""
@@ -170,6 +170,10 @@ class Matcher:
         matter = asked.keys() & set(tokens(content(question)))
         whole = sum(weight[word] for word in matter) or 1.0
         length = known.length_of(asked)
+        there = {entry: [cosines[name] for name in names if name in cosines] for entry, names in seen.items()}
+        vectors = {entry: max(each) for entry, each in there.items() if each}
+        lowest = min(vectors.values(), default=0.0)
+        span = max(vectors.values(), default=0.0) - lowest or 1.0
         found = []
         for entry, names in seen.items():
             likes = {name: _cosine(known, asked, weight, length, name) for name in sorted(names)}
@@ -180,8 +184,8 @@ class Matcher:
                 "asked": max(likes.values()),
                 "covered": covered / whole,
                 "reply": replied / whole,
-                "often": log(known.entries[entry].times + 1.0),
-                "vector": max((cosines[name] for name in likes if name in cosines), default=0.0),
+                "vector": vectors.get(entry, 0.0),
+                "near": (vectors[entry] - lowest) / span if entry in vectors else 0.0,
                 "rank": said["rank"].get(entry, 0.0),
                 "words": said["words"].get(entry, 0.0),
             }

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -13,16 +13,33 @@ from danlu.machine.seed import generator
 
 OUTSIDE = 0.05
 """Share of the questions that nothing here answers, of which so many may get an answer all the same."""
-FIRST_WEIGHTS = {"asked": 2.0, "words": 0.5, "covered": 1.0, "reply": 0.5, "often": 0.05, "vector": 4.0, "rank": 0.0}
-"""Before anything is learnt."""
+FIRST_WEIGHTS = {
+    "asked": 3.0, "words": 0.5, "covered": 0.5, "reply": 0.3, "vector": 2.0, "near": 1.5, "rank": 0.0
+}  # fmt: skip
 FIRST_BAR = Bar({"asked": 4.0, "covered": 2.0, "vector": 2.0, "margin": 1.0}, -5.0, 0.0)
 """The same of how sure it must be."""
 LEAST = 20
 """Questions that are learnt from; with fewer the first weights stay."""
 
+HOLD = 30.0
+"""Questions that weigh as much as what is believed before any was asked."""
+MADE = 0.1
+"""What a question that was made counts beside one whose answer a person has told."""
+NEAREST = 10
+"""Other answers that the right one is to stand before."""
+
 Measured = Sequence[Candidate]
-Examined = tuple[Measured, str | None]
-"""The candidates of a question, and the entry that is right; None: no answer here is."""
+
+
+class Examined(NamedTuple):
+    """The candidates of a question, and the entry that is right; None: no answer here is.
+
+    - `weight`: how much it counts for the order.
+    """
+
+    candidates: Measured
+    right: str | None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -72,25 +89,44 @@ def signals(first: Candidate, scores: Sequence[float]) -> dict[str, float]:
 
 
 def weights_of(examined: Sequence[Examined]) -> dict[str, float]:
-    """Weights by which the right answers stand before the others (Herbrich et al., 2000: differences, logistic)."""
-    from sklearn.linear_model import LogisticRegression
+    """Weights, none below 0, by which right answers stand before others (multinomial logit; McFadden, 1974).
 
-    rows, scale = [], 1.0 / max(1, len(examined))
-    for candidates, right in examined:
-        best = next((each for each in candidates if each.entry == right), None)
-        others = [each for each in candidates if each.entry != right]
-        if best is None or not others:
-            continue
-        # the nearest others are those that the order is lost to
-        others = sorted(others, key=lambda each: -sum(FIRST_WEIGHTS[n] * v for n, v in each.features.items()))[:10]
-        rows += [[best.features[name] - each.features[name] for name in FEATURES] for each in others]
-    if len(rows) < LEAST:
+    They are held near the first ones, as much as `HOLD` questions do, for made questions are not those of customers.
+    """
+    from scipy.optimize import minimize
+
+    first = np.array([FIRST_WEIGHTS[name] for name in FEATURES])
+    rows_QCF, weights_Q = _stacked(examined, first)
+    if not len(weights_Q):
         return dict(FIRST_WEIGHTS)
-    differences = np.array(rows)
-    both, truth = np.concatenate([differences, -differences]), np.repeat([1, 0], len(differences))
-    model = LogisticRegression(C=10.0 * scale * len(rows), fit_intercept=False, max_iter=1000).fit(both, truth)
-    size = sum(FIRST_WEIGHTS.values()) / max(1e-9, float(np.abs(model.coef_).sum()))
-    return {name: float(value) * size for name, value in zip(FEATURES, model.coef_[0], strict=True)}
+
+    def loss(given_F: np.ndarray) -> tuple[float, np.ndarray]:
+        scores_QC = rows_QCF @ given_F
+        shifted_QC = scores_QC - scores_QC.max(1, keepdims=True)
+        shares_QC = np.exp(shifted_QC)
+        shares_QC /= shares_QC.sum(1, keepdims=True)
+        value = float(weights_Q @ -np.log(np.maximum(shares_QC[:, 0], 1e-12)))
+        pull_F = ((shares_QC[:, :, None] * rows_QCF).sum(1) - rows_QCF[:, 0]).T @ weights_Q
+        away_F = given_F - first
+        return value + HOLD / 2 * float(away_F @ away_F), pull_F + HOLD * away_F
+
+    found = minimize(loss, first, jac=True, bounds=[(0.0, None)] * len(first), method="L-BFGS-B").x
+    return {name: float(value) for name, value in zip(FEATURES, found, strict=True)}
+
+
+def _stacked(examined: Sequence[Examined], first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features of the right candidate and of the nearest others, (Q, C, F), where few, repeated; and weights, (Q,)."""
+    rows, weights = [], []
+    for candidates, right, weight in examined:
+        best = next((each for each in candidates if each.entry == right), None)
+        values = [[each.features[name] for name in FEATURES] for each in candidates if each.entry != right]
+        if best is None or not values:
+            continue
+        values.sort(key=lambda row: -float(np.dot(first, row)))
+        others = (values * NEAREST)[:NEAREST] if len(values) < NEAREST else values[:NEAREST]
+        rows.append([[best.features[name] for name in FEATURES], *others])
+        weights.append(weight)
+    return np.array(rows, float), np.array(weights, float)
 
 
 def fitted(
@@ -106,7 +142,7 @@ def fitted(
     inside, without = [], []
     for learnt, held in (halves, reversed(halves)):
         weights = weights_of(learnt)
-        for candidates, right in held:
+        for candidates, right, _ in held:
             placed = Ranking(weights, before.bar).placed(candidates)
             told = signals(placed.candidates[0], placed.scores) if placed.candidates else {}
             if right is None:

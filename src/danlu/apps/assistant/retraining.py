@@ -11,7 +11,7 @@ from danlu.apps.assistant.assistant import Assistant
 from danlu.apps.assistant.finding import WORDS, Finder, fingerprint
 from danlu.apps.assistant.made import Case, made_cases
 from danlu.apps.assistant.matching import Candidate, Matcher
-from danlu.apps.assistant.ranking import LEAST, OUTSIDE, Examined, Ranking, fitted
+from danlu.apps.assistant.ranking import LEAST, MADE, OUTSIDE, Examined, Ranking, fitted
 from danlu.apps.assistant.tuning import tuned
 from danlu.machine.alone import alone_in
 from danlu.refusal import Refusal
@@ -122,7 +122,7 @@ def examined(matcher: Matcher, cases: Sequence[Case]) -> list[Examined]:
     for case in cases:
         there = [name for name in matcher.known.of_entry.get(case.right or "", []) if name not in case.phrases_aside]
         if case.right is None or there:
-            found.append((candidates_of(matcher, case), case.right))
+            found.append(Examined(candidates_of(matcher, case), case.right, 1.0 if case.judged else MADE))
     return found
 
 
@@ -134,8 +134,8 @@ def candidates_of(matcher: Matcher, case: Case) -> list[Candidate]:
 def compared(ranking: Ranking, cases: Sequence[Examined]) -> Compared:
     """What a ranking makes of questions."""
     hits = answered = right = refused = wrong = 0
-    inside = sum(truth is not None for _, truth in cases)
-    for candidates, truth in cases:
+    inside = sum(case.right is not None for case in cases)
+    for candidates, truth, _ in cases:
         placed = ranking.placed(candidates)
         first = placed.candidates[0].entry if placed.candidates else None
         given = placed.given
