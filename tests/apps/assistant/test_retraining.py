@@ -32,7 +32,7 @@ def test_the_first_version_answers_and_tells_what_it_reaches_on_questions_that_h
 ) -> None:
     told = assistant.version.told
     assert assistant.version.number == 1
-    assert told["after"]["hit"] > 0.8
+    assert told["after"]["hit"] > 0.7
     assert told["after"]["precision"] > 0.9
     assert told["after"]["refused"] > 0.8
     assert told["served"]
