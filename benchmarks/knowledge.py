@@ -28,7 +28,7 @@ from danlu.apps.grounded.cited import stands
 from danlu.apps.grounded.grounded import Grounder
 from danlu.apps.grounded.signals import Signals
 from danlu.apps.knowledge.knowledge import LOOKED_AT, Knowledge, Models
-from danlu.bundle.bundle import load
+from danlu.bundle.bundle import Bundle, load
 from danlu.data.characters.sentences import sentences
 from danlu.evaluate.scoring.proportion import share_of
 from danlu.index.document import Document, Found
@@ -149,6 +149,21 @@ def by_tfidf(documents: Sequence[Document], asked: Sequence[Asked]) -> list[list
     return [[documents[place].id for place in row.argsort()[::-1][:5]] for row in alike]
 
 
+def remembering(reader: Bundle) -> Bundle:
+    """The bundle, which is asked once for what it is asked again: signals and answers read the same passages."""
+    known: dict[tuple[str, str], Any] = {}
+    ask = reader.predict
+
+    def predict(items: Sequence[Any], adapter: str | None = None) -> list[Any]:
+        keys = [(item["question"], item["context"]) for item in items]
+        new = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
+        known.update(zip(new, ask(list(new.values()), adapter), strict=True))
+        return [known[key] for key in keys]
+
+    reader.predict = predict  # type: ignore[method-assign]
+    return reader
+
+
 def measure(knowledge: Knowledge, name: str, sets: dict[str, list[Asked]]) -> dict[str, Any]:
     """All figures of one way to answer."""
     grounder, inside, fits = knowledge.grounder, sets["inside"], sets["fit"]
@@ -227,7 +242,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ways = {"words alone": Models()}
         if bundle and not asked.quick:
-            ways["a bundle of answer"] = Models(reader=load(bundle))
+            ways["a bundle of answer"] = Models(reader=remembering(load(bundle)))
         for name, models in ways.items():
             with Knowledge.open(Path(folder), f"{folder}/index", models) as knowledge, watch.beside(name):
                 if not len(knowledge.index):

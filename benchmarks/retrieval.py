@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -111,16 +111,20 @@ def quality(orders: Sequence[Sequence[int]], truths: Sequence[int]) -> list[str]
     return [f"{share:.3f}" for share in shares]
 
 
-def found_by(index: Any, queries: Sequence[str], order: Callable[[Any], float]) -> tuple[list[list[int]], float]:
-    """The paragraphs in an order for each query, and milliseconds a search, the median."""
-    orders, times = [], []
+def found_by(
+    index: Any, queries: Sequence[str], orders: Mapping[str, Callable[[Any], float]]
+) -> tuple[dict[str, list[list[int]]], float]:
+    """The paragraphs for each query in several orders of what is found, and milliseconds a search, the median."""
+    found: dict[str, list[list[int]]] = {title: [] for title in orders}
+    times = []
     for query in queries:
         begin = time.perf_counter()
-        found = index.search(query, 200)
+        passages = index.search(query, 200)
         times.append(time.perf_counter() - begin)
-        numbers = [int(each.document) for each in sorted(found, key=order, reverse=True)]
-        orders.append(list(dict.fromkeys(numbers))[:50])
-    return orders, statistics.median(times) * 1000
+        for title, order in orders.items():
+            numbers = [int(each.document) for each in sorted(passages, key=order, reverse=True)]
+            found[title].append(list(dict.fromkeys(numbers))[:50])
+    return found, statistics.median(times) * 1000
 
 
 def compare(name: str, bundle: Any, folder: Path, questions: int, paragraphs: int | None) -> list[list[str]]:
@@ -149,8 +153,8 @@ def compare(name: str, bundle: Any, folder: Path, questions: int, paragraphs: in
         with Index.open(place, **given) as index:
             index.put(documents)
             seconds = time.perf_counter() - begin
-            for title, order in ways.items():
-                orders, milliseconds = found_by(index, queries, order)
+            found, milliseconds = found_by(index, queries, ways)
+            for title, orders in found.items():
                 rows.append([name, title, *quality(orders, truths), f"{milliseconds:.1f}", f"{seconds:.1f}"])
                 say(" ".join(rows[-1]))
     return rows

@@ -65,7 +65,7 @@ def made_again(index: Index, place: "str | Path", lettered: Callable[..., Index]
             assert found.text == document.text[found.start : found.end]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_changed_bit_by_bit_it_is_as_if_made_at_once(
     tmp_path: Path, lettered: Callable[..., Index], steps: list
@@ -129,6 +129,37 @@ def test_of_a_file_that_can_no_longer_be_read_the_documents_stay(
         assert index.search("喝茶")[0].document == "a.txt"
         (folder / "a.txt").unlink()
         assert index.refresh(folder).removed == 1
+        assert index.names() == ["b.txt"]
+
+
+def test_of_a_large_table_what_was_done_is_done_and_belongs_to_it(
+    tmp_path: Path, lettered: Callable[..., Index], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked = tmp_path / "folder", []
+    write(folder, {"a.csv": "\n".join(f"row {number}" for number in range(200))})
+    with lettered(tmp_path / "index") as index:
+        passages = index._embedder.passages
+
+        def failing(texts: list[str]) -> object:
+            asked.append(len(texts))
+            if len(asked) == 3:
+                raise KeyboardInterrupt
+            return passages(texts)
+
+        monkeypatch.setattr(index._embedder, "passages", failing)
+        with pytest.raises(KeyboardInterrupt):
+            index.refresh(folder)
+        assert len(index) == sum(asked[:2])
+        done = index.refresh(folder)
+        assert (done.added, len(index)) == (200 - sum(asked[:2]), 200)
+        assert sum(asked) == 200 + asked[2]
+        assert index.refresh(folder).added == 0
+        asked.clear()
+        write(folder, {"a.csv": "\n".join(f"another row {number}" for number in range(200))})
+        with pytest.raises(KeyboardInterrupt):
+            index.refresh(folder)
+        write(folder, {"b.txt": "喝茶"})
+        assert index.refresh(folder).removed == 200
         assert index.names() == ["b.txt"]
 
 

@@ -63,6 +63,13 @@ def test_within_a_paragraph_whole_sentences_stand_in_both_passages() -> None:
         assert 0 < end - second <= OVERLAP
 
 
+def test_a_page_is_a_border_like_a_paragraph() -> None:
+    text = "Words of page one. " * 30 + "\f" + "Words of page two. " * 30
+    (_, end), (start, _) = chunks(text)
+    assert text[end - 1] == "\f"
+    assert start == end
+
+
 @pytest.mark.parametrize("text", ["今天天气很好。", "a" * SIZE])
 def test_a_short_text_is_one_passage(text: str) -> None:
     assert chunks(text) == [(0, len(text))]

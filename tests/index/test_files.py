@@ -88,11 +88,13 @@ def broken(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         archive.writestr("word/document.xml", b" " * (2**20 + 1))
     (root / "outside.txt").symlink_to(folder / "plain.txt")
     (root / "nowhere.txt").symlink_to(root / "none")
+    (root / "around").symlink_to(root)
+    (root / "circle.txt").symlink_to(root / "circle.txt")
     return root
 
 
 def test_each_form_gives_its_text(folder: Path) -> None:
-    found = {each.id: each for name, path in files_in(folder, []) for each in documents_in(path, name)}
+    found = {each.id: each for name, path in files_in(folder, []) for each in documents_in(path, name, [])}
     assert found["plain.txt"].text == "退货说明：七天之内可以退货。"
     assert found["inner/note.md"].title == "泡茶"
     assert (found["page.html"].title, found["page.html"].text.strip()) == ("Museum", "It opened & in 1998.")
@@ -120,12 +122,45 @@ def test_what_cannot_be_read_is_listed_with_the_reason_and_the_rest_goes_on(
         "cut.docx": "cannot be read as a Word document", "bad.pdf": "cannot be read as PDF",
         "images.pdf": "holds no text, only images perhaps", "rows.jsonl": "", "picture.png": "'.png' is none of",
         "bomb.docx": "unpacks to more than 1 MiB", "outside.txt": "leads out of the folder",
-        "nowhere.txt": "is no file",
+        "nowhere.txt": "is no file", "around": "is a link to a folder", "circle.txt": "",
     }  # fmt: skip
     assert told.keys() == expected.keys()
     for name, words in expected.items():
         assert words in told[name]
         assert "\n" not in told[name]
+
+
+def test_rows_that_cannot_be_read_are_told_each_time_and_the_others_kept(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a [1].csv").write_text("id,text\n1,喝茶\n2,too,many,fields\n3,咖啡\n")
+    with Index.open(tmp_path / "index") as index:
+        done = index.refresh(tmp_path / "docs")
+        assert (done.added, index.names()) == (2, ["a [1].csv#1", "a [1].csv#3"])
+        assert [name for name, _ in done.unread] == ["a [1].csv"]
+        assert "rows left out: 1; the first: line 3" in done.unread[0][1]
+        again = index.refresh(tmp_path / "docs")
+        assert (again.added, again.changed, again.removed, again.unread) == (0, 0, 0, done.unread)
+
+
+def test_documents_of_a_folder_that_is_closed_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docs" / "inner").mkdir(parents=True)
+    (tmp_path / "docs" / "inner" / "a.txt").write_text("喝茶")
+    (tmp_path / "docs" / "b.txt").write_text("咖啡")
+    scandir = os.scandir
+
+    def closed(place: str) -> object:
+        if str(place).endswith("inner"):
+            raise PermissionError(13, "Permission denied", place)
+        return scandir(place)
+
+    with Index.open(tmp_path / "index") as index:
+        index.refresh(tmp_path / "docs")
+        (tmp_path / "docs" / "b.txt").unlink()
+        with monkeypatch.context() as patched:
+            patched.setattr("os.scandir", closed)
+            done = index.refresh(tmp_path / "docs")
+        assert (done.removed, index.names()) == (1, ["inner/a.txt"])
+        assert done.unread == [("inner/", "cannot be looked into (Permission denied)")]
 
 
 def test_a_folder_that_is_not_there_removes_nothing(tmp_path: Path) -> None:

@@ -87,6 +87,9 @@ def test_what_cannot_be_looked_for_or_kept_is_a_sentence(tmp_path: Path) -> None
         ):
             with pytest.raises(Refusal, match=told):
                 index.search(query, limit)
+        for where in ({"n": 3}, {str(number): "" for number in range(21)}):
+            with pytest.raises(Refusal, match="where: expected up to 20 facts"):
+                index.search("a", where=where)  # type: ignore[arg-type]
         for document, told in (
             (Document("", "a"), "the id is empty"),
             (Document("x", "a\0"), "document 'x': the text holds NUL"),

@@ -1,7 +1,6 @@
 """Many who read and write at once, and those who are killed in the middle of it."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -18,17 +17,21 @@ from danlu.index.index import Index
 
 PASSAGES = 12
 INGEST = """
-import sys
-from pathlib import Path
+import os, signal, sys
 sys.path[:0] = {paths!r}
+from danlu.index.stores.sqlite import SqliteSession
 from letters import Letters, opened
+many, left = SqliteSession.many, [{statements}]
+def counted(self, statement, values):
+    many(self, statement, values)
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
 with opened({place!r}, Letters()) as index:
-    print("open", flush=True)
-    while True:
-        for state in ({folders}):
-            index.refresh(state)
-            print("done", flush=True)
+    SqliteSession.many = counted
+    index.refresh({folder!r})
 """
+"""It kills itself in the middle of a transaction, behind so many statements of those that change something."""
 
 
 def state_of(number: int, state: str) -> str:
@@ -64,23 +67,18 @@ def whole(index: Index) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL")
 def test_whoever_is_killed_leaves_every_document_whole(tmp_path: Path, lettered: Callable[..., Index]) -> None:
     folders = [folder_of(tmp_path, state) for state in ("old", "new")]
-    place, rng = tmp_path / "index", random.Random(0)
+    place, paths = tmp_path / "index", [str(Path(__file__).parent), *filter(None, sys.path)]
     with lettered(place) as index:
         index.refresh(folders[0])
-    script = INGEST.format(
-        paths=[str(Path(__file__).parent), *filter(None, sys.path)], place=str(place),
-        folders=", ".join(repr(str(folder)) for folder in reversed(folders)),
-    )  # fmt: skip
-    for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
-        time.sleep(rng.uniform(0, 0.4))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+    changed = []
+    for statements in (3, 9, 30):
+        script = INGEST.format(paths=paths, statements=statements, place=str(place), folder=str(folders[1]))
+        assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
         with lettered(place) as index:
             whole(index)
+            changed.append(sum(index.document(name).text.startswith("new") for name in index.names()))
+    assert changed[:2] == [0, 0]
+    assert 0 < changed[2] < len(index.names())
     with lettered(place) as index, lettered(tmp_path / "fresh") as fresh:
         for one in (index, fresh):
             one.refresh(folders[1])

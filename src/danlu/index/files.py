@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
 from danlu.data.reading.html_text import decoded_page, text_of_html, title_of_html
 from danlu.data.reading.lines import decoded
@@ -42,32 +43,53 @@ def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str,
         raise Refusal(f"{folder}: is no folder; give the folder with the documents")
     inside = folder.resolve()
     found = []
-    for place, folders, names in os.walk(folder):
+
+    def closed(error: OSError) -> None:
+        name = Path(os.fsdecode(error.filename)).relative_to(folder).as_posix()
+        unread.append((f"{_readable(name)}/", f"cannot be looked into ({error.strerror})"))
+
+    for place, folders, names in os.walk(folder, onerror=closed):
+        found += [Path(place) / name for name in folders if (Path(place) / name).is_symlink()]
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(place) / name for name in names if not name.startswith((".", "~$"))]
     for path in sorted(found):
         name = _readable(path.relative_to(folder).as_posix())
-        if path.suffix.lower() not in KNOWN:
-            unread.append((name, f"'{path.suffix}' is none of {', '.join(KNOWN)}"))
-        elif not path.is_file():
-            unread.append((name, "is no file"))
-        elif not path.resolve().is_relative_to(inside):
-            unread.append((name, "is a link that leads out of the folder; copy the file"))
-        elif path.stat().st_size > LARGEST:
-            unread.append((name, f"has more than {LARGEST >> 20} MiB; divide it"))
+        if why := _unreadable(path, inside):
+            unread.append((name, why))
         else:
             yield name, path
 
 
-def documents_in(path: Path, name: str) -> list[Document]:
-    """The documents of a file, which is called `name`.
+def _unreadable(path: Path, inside: Path) -> str:
+    """Why a file is not read; empty where it may be."""
+    try:
+        if path.is_symlink() and path.is_dir():
+            return "is a link to a folder; copy the folder"
+        if path.suffix.lower() not in KNOWN:
+            return f"'{path.suffix}' is none of {', '.join(KNOWN)}"
+        if not path.is_file():
+            return "is no file"
+        if not path.resolve().is_relative_to(inside):
+            return "is a link that leads out of the folder; copy the file"
+        return f"has more than {LARGEST >> 20} MiB; divide it" if path.stat().st_size > LARGEST else ""
+    except (OSError, RuntimeError) as error:  # it is gone meanwhile, or links lead in a circle
+        return f"cannot be looked at ({error})"
+
+
+def documents_in(path: Path, name: str, unread: list[tuple[str, str]]) -> list[Document]:
+    """The documents of a file, which is called `name`; rows of a table that cannot be read are told in `unread`.
 
     Raises:
         Refusal: it cannot be read, or holds nothing.
     """
     suffix = path.suffix.lower()
     if suffix in TABLES:
-        return _of_rows(list(guess(str(path)).read()), name)
+        bad = BadRows()
+        rows = list(guess(str(path), settings=["on_bad_row=skip"]).read(bad_rows=bad))
+        if bad.count:
+            first = bad.first[0].removeprefix(str(path)).lstrip(", :")
+            unread.append((name, f"rows left out: {bad.count:,}; the first: {first}"))
+        return _of_rows(rows, name)
     title = ""
     if suffix in WRITTEN:
         text = WRITTEN[suffix](path)

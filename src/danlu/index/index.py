@@ -22,6 +22,8 @@ MOST_FOUND = 1000
 LONGEST_QUERY = 10_000
 """Characters."""
 
+MOST_FACTS = 20
+
 MOST_TOKENS = 200
 """Of a query that are looked up, the first of them."""
 
@@ -107,7 +109,7 @@ class Index:
     def refresh(self, folder: str | Path) -> Refreshed:
         """Make the index follow a folder: put what is new or changed there, forget what is gone.
 
-        Documents that were put by hand stay. Each file is taken over as a whole or not at all.
+        Documents that were put by hand stay. Each file is taken over as a whole or not at all; of a table each row.
 
         Raises:
             Refusal: there is no such folder, or the disk is full.
@@ -128,12 +130,15 @@ class Index:
             raise Refusal(f"the query has {len(query):,} characters, and {LONGEST_QUERY:,} are read; shorten it")
         if not 0 < limit <= MOST_FOUND:
             raise Refusal(f"limit {limit}: expected 1 to {MOST_FOUND:,}")
+        where = dict(where or {})
+        if len(where) > MOST_FACTS or not all(isinstance(each, str) for pair in where.items() for each in pair):
+            raise Refusal(f"where: expected up to {MOST_FACTS} facts, texts by name")
         query = query.replace("\0", " ").encode("utf-8", "replace").decode()
         vector = self._embedder.query(query) if self._embedder is not None and query.strip() else None
         with self._store.reading() as session:
             self._intake.refuse_other_embedder(session)
             wanted = limit if self._reranker is None else max(limit, READ)
-            found = candidates(session, query_tokens(query)[:MOST_TOKENS], vector, wanted, dict(where or {}))
+            found = candidates(session, query_tokens(query)[:MOST_TOKENS], vector, wanted, where)
         if self._reranker is not None:
             found = reranked(self._reranker, query, found)
         return [

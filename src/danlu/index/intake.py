@@ -22,6 +22,9 @@ from danlu.refusal import Refusal
 AT_ONCE = 64
 """Passages that are embedded and written together; what a killed process has not written, the next one does."""
 
+IN_PART = "in part"
+"""In place of the digest of a file that is to be looked at again."""
+
 _KNOWN = "SELECT path, digest, documents FROM danlu_files"
 
 
@@ -113,7 +116,7 @@ class Intake:
         """Take changes over in order, each as a whole, and count in `done` what was done."""
         waiting: list[tuple[Change, list[Borders]]] = []
         size = 0
-        for change in changes:
+        for change in self._pieces(changes):
             borders = [chunks(document.text) for document in change.documents]
             waiting.append((change, borders))
             size += sum(map(len, borders)) + 1
@@ -122,6 +125,16 @@ class Intake:
                 waiting, size = [], 0
         if waiting:
             self._write(waiting, done)
+
+    def _pieces(self, changes: Iterable[Change]) -> Iterator[Change]:
+        """The changes; before a table of many rows these by themselves, so that a killed process has done some."""
+        for change in changes:
+            if change.file and len(change.documents) > AT_ONCE:
+                with self.changing() as session:  # rows that are taken over are known to be of this file
+                    ids = [*_of_files(session, [change]), *(document.id for document in change.documents)]
+                    _keep_file(session, change.file, IN_PART, ids)
+                yield from (Change([document]) for document in change.documents)
+            yield change
 
     def _write(self, changes: Sequence[tuple[Change, list[Borders]]], done: Refreshed) -> None:
         now = {
@@ -142,7 +155,8 @@ class Intake:
             late = [pair for name, pair in new.items() if name not in ready]  # another writer came in between
             ready |= self._prepared(late)
             session.add([ready[name] for name in new])
-            _keep_files(session, files)
+            for change in files:
+                _keep_file(session, change.file, change.digest, [document.id for document in change.documents])
 
     def _prepared(self, documents: Sequence[tuple[Document, Borders]]) -> dict[str, Prepared]:
         vectors = None
@@ -168,11 +182,14 @@ class Intake:
             try:
                 digest = sha256(path)
                 if known.get(name) != digest:
-                    yield Change(documents_in(path, name), name, digest)
+                    told = len(done.unread)
+                    documents = documents_in(path, name, done.unread)
+                    yield Change(documents, name, digest if len(done.unread) == told else IN_PART)
             except (Refusal, OSError) as error:
                 done.unread.append((name, str(error).removeprefix(f"{path}: ").removeprefix(f"{name}: ")))
+        closed = tuple(name for name, _ in done.unread if name.endswith("/"))
         there |= {name for name, _ in done.unread}
-        yield from (Change((), name) for name in known if name not in there)
+        yield from (Change((), name) for name in known if name not in there and not name.startswith(closed))
 
 
 def _read_as(title: str, passage: str) -> str:
@@ -186,14 +203,12 @@ def _of_files(session: Session, changes: Sequence[Change]) -> list[str]:
     return [name for change in changes for name in json.loads(known.get(change.file, "[]"))]
 
 
-def _keep_files(session: Session, changes: Sequence[Change]) -> None:
-    session.many("DELETE FROM danlu_files WHERE path = ?", [(change.file,) for change in changes])
-    rows = [
-        (change.file, change.digest, json.dumps([document.id for document in change.documents], ensure_ascii=False))
-        for change in changes
-        if change.documents
-    ]
-    session.many("INSERT INTO danlu_files (path, digest, documents) VALUES (?, ?, ?)", rows)
+def _keep_file(session: Session, file: str, digest: str, documents: Sequence[str]) -> None:
+    """Keep what a file was and which documents came of it; one without any is forgotten."""
+    session.many("DELETE FROM danlu_files WHERE path = ?", [(file,)])
+    if documents:
+        names = json.dumps(list(dict.fromkeys(documents)), ensure_ascii=False)
+        session.many("INSERT INTO danlu_files (path, digest, documents) VALUES (?, ?, ?)", [(file, digest, names)])
 
 
 def _next_generation(session: Session) -> None:

@@ -37,11 +37,11 @@ class Matrix:
             before = self._state
         if before.generation == generation:
             return before
-        numbers = np.array([row[0] for row in session.rows("SELECT passage FROM danlu_vectors ORDER BY passage")])
-        numbers = numbers.astype(np.int64)
-        kept = np.isin(before.numbers, numbers, assume_unique=True)
-        new = np.setdiff1d(numbers, before.numbers, assume_unique=True)
-        read = dict(_read(session, new.tolist()))
+        rows = session.rows("SELECT number FROM danlu_passages ORDER BY number")  # far less to read than the vectors
+        there = np.array([row[0] for row in rows], np.int64)
+        kept = np.isin(before.numbers, there, assume_unique=True)
+        read = dict(_read(session, np.setdiff1d(there, before.numbers, assume_unique=True).tolist()))
+        numbers = np.sort(np.concatenate([before.numbers[kept], np.array([*read], np.int64)]))
         width = len(next(iter(read.values()))) if read else before.vectors.shape[1]
         vectors = np.empty((len(numbers), width), np.float32)
         if kept.any():

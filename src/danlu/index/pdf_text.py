@@ -29,7 +29,7 @@ def text_of_pdf(path: Path) -> str:
         if len(document) > _MOST_PAGES:
             raise Refusal(f"{path.name}: has more than {_MOST_PAGES:,} pages; divide it")
         pages = [_text(document[number]) for number in range(len(document))]
-    except pdfium.PdfiumError as error:
+    except (pdfium.PdfiumError, UnicodeDecodeError) as error:
         raise Refusal(f"{path.name}: a page cannot be read ({error}); save the file anew") from None
     finally:
         document.close()

@@ -10,8 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from danlu.apps.knowledge import site
 from danlu.apps.knowledge.knowledge import Knowledge
-from danlu.apps.knowledge.site import AROUND
+from danlu.apps.knowledge.site import AROUND, stamp
 from danlu.cli.main import main
 
 QUESTIONS = [
@@ -148,6 +149,37 @@ def test_a_folder_is_followed_by_itself_and_when_asked(
             told = asked.get("/v1/documents").json()
         assert told["count"] == len(told["documents"]) == 13
         assert (told["models"], told["threshold"], told["notes"]) == ({}, None, [])
+
+
+def test_files_are_read_where_something_moved_and_now_and_then_all_the_same(
+    place: Path,
+    knowledge: Knowledge,
+    served: Callable[..., AbstractContextManager[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked, read, refresh = [0], [], knowledge.refresh
+    monkeypatch.setattr(site, "ANYWAY", 10**9)
+    monkeypatch.setattr(site, "stamp", lambda folder: (looked.append(1), stamp(folder))[1])
+    monkeypatch.setattr(knowledge, "refresh", lambda: (read.append(len(looked)), refresh())[1])
+    path = place / "documents" / "pool.md"
+    with served(knowledge, every=0.01):
+        until(lambda: len(looked) > 10)
+        assert len(read) == 1  # for the first time
+        path.write_text(path.read_text(encoding="utf-8").replace("Petra", "Paula"), encoding="utf-8")
+        until(lambda: len(read) == 2)
+        before = len(looked)
+        until(lambda: len(looked) > before + 5)
+        assert len(read) == 2
+        monkeypatch.setattr(site, "ANYWAY", 3)
+        until(lambda: len(read) > 4)
+    assert "Paula" in knowledge.ask("Who is the lifeguard?").grounded.text
+
+
+def until(true: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 def test_a_folder_that_goes_away_is_told_and_the_rest_goes_on(

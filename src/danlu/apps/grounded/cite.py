@@ -13,14 +13,15 @@ from itertools import pairwise
 from danlu.apps.grounded.asked import content
 from danlu.apps.grounded.cited import Cited, cited
 from danlu.data.characters.sentences import sentences
-from danlu.data.characters.word_cutting import Borders
 from danlu.index.document import Found
 from danlu.index.tokens import query_tokens, tokens
+
+Said = tuple[int, int, frozenset[str]]
 
 SHARE = 0.6
 """Of a sentence's words, that must stand in what supports it."""
 
-LONGEST = 20_000
+LONGEST = 10_000
 """Characters of what was written that are looked at."""
 
 _MARK = re.compile(r"\s*[\[【［]\s*(\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)\s*[\]】］]")
@@ -41,16 +42,16 @@ class Verified:
 def verified(written: str, passages: Sequence[Found]) -> Verified:
     """The sentences that a passage supports, each with its number; first those that it names itself are looked at."""
     kept, cites, dropped = [], [], []
-    borders = [sentences(passage.text) for passage in passages]
+    said = [_said(passage.text) for passage in passages]
     for claim, named in _claims(written[:LONGEST]):
-        order = [*named, *(number for number in range(1, len(passages) + 1) if number not in named)]
-        found = next((piece for number in order if (piece := _support(claim, passages, borders, number))), None)
+        order = dict.fromkeys([*named, *range(1, len(passages) + 1)])
+        found = next((piece for number in order if (piece := _support(claim, passages, said, number))), None)
         if found is None:
             dropped.append(claim)
         else:
             kept.append(f"{claim}[{found.number}]")
             cites.append(found)
-    return Verified(_joined(kept), tuple(dict.fromkeys(cites)), tuple(dropped))
+    return Verified(" ".join(kept), tuple(dict.fromkeys(cites)), tuple(dropped))
 
 
 def _claims(written: str) -> list[tuple[str, list[int]]]:
@@ -70,19 +71,22 @@ def _claims(written: str) -> list[tuple[str, list[int]]]:
     return found
 
 
-def _support(claim: str, passages: Sequence[Found], borders: Sequence[Borders], number: int) -> Cited | None:
+def _said(text: str) -> list[Said]:
+    """The sentences of a passage, and each two that follow each other: where they stand, and their words."""
+    places = sentences(text)
+    spans = [*places, *((one[0], other[1]) for one, other in pairwise(places))]
+    return [(start, end, frozenset(tokens(text[start:end]))) for start, end in spans]
+
+
+def _support(claim: str, passages: Sequence[Found], said: Sequence[Sequence[Said]], number: int) -> Cited | None:
     """What supports a sentence in the passage of a number; None where nothing does."""
     if not 1 <= number <= len(passages):
         return None
-    passage, places = passages[number - 1], borders[number - 1]
-    sought = query_tokens(content(claim))
+    passage, sought = passages[number - 1], query_tokens(content(claim))
     best: tuple[float, int, int] | None = None
-    spans = [*places, *((one[0], other[1]) for one, other in pairwise(places))]
-    for start, end in spans:
-        text = passage.text[start:end]
-        there = set(tokens(text))
+    for start, end, there in said[number - 1]:
         share = sum(word in there for word in sought) / len(sought) if sought else 0.0
-        if share >= SHARE and (best is None or share > best[0] + 1e-9) and _agrees(claim, text):
+        if share >= SHARE and (best is None or share > best[0] + 1e-9) and _agrees(claim, passage.text[start:end]):
             best = share, start, end
     return None if best is None else cited(passage, number, best[1], best[2])
 
@@ -92,7 +96,3 @@ def _agrees(claim: str, text: str) -> bool:
     numbers, there = set(_NUMBER.findall(claim)), set(_NUMBER.findall(text))
     quoted = all(match.group(1) in text for match in _QUOTED.finditer(claim))
     return numbers <= there and quoted and bool(_DENIES.search(claim)) == bool(_DENIES.search(text))
-
-
-def _joined(sentences_kept: Sequence[str]) -> str:
-    return " ".join(sentences_kept)

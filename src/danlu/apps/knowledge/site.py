@@ -1,8 +1,10 @@
 """What the application offers over HTTP: questions answered, the folder followed, its documents told, and a page."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from fastapi.responses import JSONResponse, Response
@@ -20,6 +22,9 @@ from danlu.serve.site import Handler, Site
 
 LISTED = 1000
 """Documents and unread files that are told at once."""
+
+ANYWAY = 20
+"""Times that a folder is looked at, of which one reads all files again though none seems to have moved."""
 
 AROUND = 20_000
 """Characters of a document that are shown before and behind a place."""
@@ -145,12 +150,21 @@ def _refreshed(knowledge: Knowledge) -> dict[str, Any]:
 
 
 async def _follow(knowledge: Knowledge, service: Service, every: float) -> None:
-    """Look at the folder again and again; what goes wrong stands in the log, and the next time may go right."""
+    """Look at the folder again and again; what goes wrong stands in the log, and the next time may go right.
+
+    Files are read where names, sizes or times have moved, and every `ANYWAY` times, as some are changed without that.
+    """
     loop = asyncio.get_running_loop()
+    seen, times = None, 0
     while True:
         await asyncio.sleep(every)
         try:
+            now = await loop.run_in_executor(service.changing, stamp, knowledge.folder)
+            times = 0 if now != seen else times + 1
+            if times % ANYWAY:
+                continue
             done = await loop.run_in_executor(service.changing, knowledge.refresh)
+            seen = now
         except Refusal as refusal:
             service.say("refresh", refused=str(refusal))
         except Exception as error:
@@ -158,3 +172,15 @@ async def _follow(knowledge: Knowledge, service: Service, every: float) -> None:
         else:
             if done.added or done.changed or done.removed:
                 service.say("refresh", added=done.added, changed=done.changed, removed=done.removed)
+
+
+def stamp(folder: Path) -> frozenset[tuple[str, int, int]]:
+    """Names, sizes and times of all files of a folder; empty where it is gone."""
+    found = set()
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place) / name
+            with suppress(OSError):  # it went away meanwhile
+                told = path.stat()
+                found.add((str(path), told.st_size, told.st_mtime_ns))
+    return frozenset(found)

@@ -26,7 +26,7 @@ CREATE TABLE danlu_documents (
     number bigint PRIMARY KEY, id text NOT NULL UNIQUE, title text NOT NULL, facts text NOT NULL, text text NOT NULL);
 CREATE TABLE danlu_facts (
     document bigint NOT NULL, name text NOT NULL, value text NOT NULL, PRIMARY KEY (document, name));
-CREATE INDEX danlu_facts_by_value ON danlu_facts (name, md5(value));
+CREATE INDEX danlu_facts_by_value ON danlu_facts USING hash (value);
 CREATE TABLE danlu_passages (
     number bigint PRIMARY KEY, document bigint NOT NULL, "start" integer NOT NULL, "end" integer NOT NULL,
     tokens integer NOT NULL);
