@@ -1,0 +1,71 @@
+"""What is found out of a text: which earlier one it repeats, its topics, and whether it is negative."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from danlu.apps.monitor.folding import Folding
+from danlu.apps.monitor.topics import ALL
+
+
+class FindsTopics(Protocol):
+    """Whatever tells topics."""
+
+    def topics(self, texts: Sequence[str]) -> list[tuple[str, ...]]:
+        """The topics of each text."""
+
+
+class FindsNegative(Protocol):
+    """Whatever tells sentiment."""
+
+    def negative(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each text is negative."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A text to be judged, with what its source knows of it; None: to be found out."""
+
+    number: int
+    text: str
+    date: float
+    topics: tuple[str, ...] | None = None
+    negative: bool | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found: the text that it repeats, the keys of that, its topics with `ALL`, and whether it is negative."""
+
+    like: int | None
+    bands: bytes
+    topics: tuple[str, ...]
+    negative: bool
+
+
+@dataclass
+class Judge:
+    """Judges texts in order, by what tells topics and what tells sentiment."""
+
+    finds_topics: FindsTopics
+    finds_negative: FindsNegative
+
+    def judge(self, folding: Folding, texts: Sequence[Given], watch: Callable[[str], object] = str) -> list[Judged]:
+        """What is found of each text; `watch` is called with the name of a part when it is done."""
+        folds = folding.fold([text.number for text in texts], [text.text for text in texts], [t.date for t in texts])
+        watch("fold")
+        asked = [text.text for text in texts if text.topics is None]
+        topics = iter(self.finds_topics.topics(asked) if asked else ())
+        watch("topics")
+        asked = [text.text for text in texts if text.negative is None]
+        negatives = iter(self.finds_negative.negative(asked) if asked else ())
+        watch("sentiment")
+        return [
+            Judged(
+                fold.like,
+                fold.bands,
+                (ALL, *(name for name in (next(topics) if text.topics is None else text.topics) if name != ALL)),
+                next(negatives) if text.negative is None else text.negative,
+            )
+            for text, fold in zip(texts, folds, strict=True)
+        ]
