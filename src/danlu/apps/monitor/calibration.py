@@ -15,7 +15,7 @@ from danlu.apps.monitor.levels import Levels
 STREAMS = 2000
 """Simulated months: an alert in 5 % of them is then one in 4.5 to 5.5 %."""
 
-_LOGIT, _TIMES = 0.25, 1.5
+_LOGIT, _TIMES = 0.4, 1.6
 """Between two levels, and between two numbers of texts, for which thresholds are found: they differ by few percent."""
 
 
@@ -40,8 +40,8 @@ def _simulated(logit: int, known: int, more: int, alarm: Alarm) -> tuple[float, 
     true = rng.beta(share * texts + 0.5, (1 - share) * texts + 0.5, STREAMS)
     highest = np.zeros((2, STREAMS))
     for _ in range(alarm.month):
-        count = rng.poisson(volume, STREAMS)
-        levels.step(rng.binomial(count, true).astype(float), count.astype(float), alarm.odds, alarm.memory)
+        negatives, others = rng.poisson(volume * true), rng.poisson(volume - volume * true)
+        levels.step(negatives.astype(float), (negatives + others).astype(float), alarm.odds, alarm.memory)
         np.maximum(highest, levels.sums, out=highest)
     up, down = np.quantile(highest, 1 - alarm.false_alarms / 2, axis=1).tolist()
     return up, down

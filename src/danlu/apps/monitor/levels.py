@@ -10,6 +10,7 @@ ever more texts, those are at most a share of all.
 R streams; two directions, the first up, the second down.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +28,12 @@ def shifted(share: Floats, odds: float) -> Floats:
     return new / (1 + new)
 
 
-def log_ratio(negatives: Floats, texts: Floats, before: Floats, after: Floats) -> Floats:
-    """How much likelier counts are with one share than with another: the logarithm of the ratio."""
-    ratio: Floats = negatives * np.log(after / before) + (texts - negatives) * np.log((1 - after) / (1 - before))
+def log_ratio(negatives: Floats, texts: Floats, before: Floats, odds: float) -> Floats:
+    """How much likelier counts are where the odds are so many times as high: the logarithm of the ratio.
+
+    k log(q / p) + (n - k) log((1 - q) / (1 - p)) with q = `shifted(p, odds)`, written with one logarithm.
+    """
+    ratio: Floats = negatives * math.log(odds) - texts * np.log1p((odds - 1) * before)
     return ratio
 
 
@@ -63,8 +67,7 @@ class Levels:
         """Take the counts of one step, (R,) each."""
         before = self.shares()
         for row, factor in enumerate((odds, 1 / odds)):
-            ratio = log_ratio(negatives, texts, before[row], shifted(before[row], factor))
-            self.sums[row] = np.maximum(0.0, self.sums[row] + ratio)
+            self.sums[row] = np.maximum(0.0, self.sums[row] + log_ratio(negatives, texts, before[row], factor))
         going = self.sums > 0
         self.run_negatives = np.where(going, self.run_negatives + negatives, 0.0)
         self.run_texts = np.where(going, self.run_texts + texts, 0.0)

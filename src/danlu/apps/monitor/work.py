@@ -6,6 +6,7 @@ that comes of steps that are over: counts that the detectors have heard, their s
 
 import hashlib
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -138,51 +139,69 @@ class Worker:
         connection.execute(insert.on_conflict_do_update(index_elements=["topic", "step"], set_=more), rows)
 
     def close(self, now: float) -> list[int]:
-        """Look at all steps that are over at a time; gives the numbers of new alerts."""
+        """Look at all steps that are over at a time; gives the numbers of new alerts.
+
+        What the detectors make of them is found out between two transactions: thresholds take a while, and others
+        write meanwhile. Nobody but the holder of the lease changes what is read here.
+        """
         last = int((now - self.alarm.patience) // self.alarm.step) - 1
+        due = (COUNTS.c.step <= last) & (COUNTS.c.unheard > 0)
         with self.store.begin() as connection:
             if not leases.renewed(self.store, connection, WORK, self.lease):
                 return []
             closed = self.store.fact(connection, CLOSED)
-            if closed is not None and last <= closed:
-                if (closed - last) * self.alarm.step <= LATE + self.alarm.patience:
-                    return []
-                self._set_back(connection, closed, last)
-            alerts = self._heard(connection, last, now)
+            back = closed is not None and last < closed
+            if closed is not None and (last == closed or (back and not self._is_long(closed - last))):
+                return []
+            rows = connection.execute(sql.select(COUNTS).where(due).order_by(COUNTS.c.step, COUNTS.c.topic)).all()
+            detectors = self._detectors(connection) if rows or back else {}
+        if back:
+            self._set_back(detectors, closed, last)
+        changes = self._changes(detectors, rows)
+        changed = set(detectors) if back else {row.topic for row in rows}
+        alerts: list[int] = []
+        with self.store.begin() as connection:
+            if changes is None or not leases.renewed(self.store, connection, WORK, self.lease):
+                return []
+            for topic, change in changes:
+                alerts += self._told(connection, topic, change, now)
+            for topic in sorted(changed):
+                self.store.keep_fact(connection, DETECTOR + topic, detectors[topic].plain())
+            if rows:
+                connection.execute(COUNTS.update().where(due).values(unheard=0, unheard_negatives=0))
             self.store.keep_fact(connection, CLOSED, last)
         self.watch("close")
         return alerts
 
-    def _set_back(self, connection: sql.Connection, closed: int, last: int) -> None:
+    def _is_long(self, steps: int) -> bool:
+        """Whether a clock that is so many steps back is one that was set, and not one that waits for a while."""
+        return steps * self.alarm.step > LATE + self.alarm.patience
+
+    def _set_back(self, detectors: Mapping[str, Detector], closed: int, last: int) -> None:
         """Go on from an earlier step: the clock was wrong when the later ones were looked at, or it is now."""
         hours = (closed - last) * self.alarm.step / 3600
-        self.say(f"the clock is {hours:,.0f} hours behind what it said before; texts are counted from now on as it says")
-        for topic, detector in self._detectors(connection).items():
-            if detector.last is not None:
-                detector.set_back(last)
-                self.store.keep_fact(connection, DETECTOR + topic, detector.plain())
+        self.say(f"the clock is {hours:,.0f} hours behind what it said before; texts are counted as it says now")
+        for detector in detectors.values():
+            detector.set_back(last)
 
     def _detectors(self, connection: sql.Connection) -> dict[str, Detector]:
         rows = connection.execute(sql.select(FACTS).where(FACTS.c.name.startswith(DETECTOR, autoescape=True)))
         return {row.name.removeprefix(DETECTOR): Detector(**json.loads(row.value)) for row in rows}
 
-    def _heard(self, connection: sql.Connection, last: int, now: float) -> list[int]:
-        """Let the detectors hear the counts of all steps until the last."""
-        due = (COUNTS.c.step <= last) & (COUNTS.c.unheard > 0)
-        rows = connection.execute(sql.select(COUNTS).where(due).order_by(COUNTS.c.step, COUNTS.c.topic)).all()
-        if not rows:
-            return []
-        detectors, alerts = self._detectors(connection), []
+    def _changes(self, detectors: dict[str, Detector], rows: Sequence[Any]) -> list[tuple[str, Change]] | None:
+        """What the detectors say of counts, in order; None where another process has taken over meanwhile."""
+        changes, renewed = [], time.monotonic()
         for row in rows:
+            if time.monotonic() - renewed > self.lease / 3:
+                if leases.take(self.store, WORK, self.lease) is not False:
+                    return None
+                renewed = time.monotonic()
             detector = detectors.setdefault(row.topic, Detector())
             step = row.step if detector.last is None else max(row.step, detector.last + 1)
             change = detector.step(step, row.unheard_negatives, row.unheard, self.alarm)
             if change is not None:
-                alerts += self._told(connection, row.topic, change, now)
-        for topic in {row.topic for row in rows}:
-            self.store.keep_fact(connection, DETECTOR + topic, detectors[topic].plain())
-        connection.execute(COUNTS.update().where(due).values(unheard=0, unheard_negatives=0))
-        return alerts
+                changes.append((row.topic, change))
+        return changes
 
     def _told(self, connection: sql.Connection, topic: str, change: Change, now: float) -> list[int]:
         values = {
