@@ -68,3 +68,12 @@ def _address(url: str) -> str:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "minutes")
+
+
+TRIAL = Message(
+    key="0" * 32,
+    title="danlu: trial / 试发",
+    text="This channel works; no alert was raised.\n此通道可用，并无预警。",
+    plain={"key": "0" * 32, "title": "trial", "trial": True},
+)
+"""What is sent to see that a channel works."""

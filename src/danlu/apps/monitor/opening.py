@@ -1,6 +1,9 @@
 """A monitor made ready from a folder: its settings, its database, what judges, and the sample."""
 
+import json
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,11 +12,7 @@ from danlu.apps.monitor.judging import FindsNegative, FindsTopics, Judge
 from danlu.apps.monitor.sentiment import LabelledSentiment, WordsOfSentiment
 from danlu.apps.monitor.settings import NAME, Settings
 from danlu.apps.monitor.topics import Keywords, LabelledTopics
-from danlu.machine.files import write_bytes
-
-SAMPLE = ("monitor.yaml", "inbox/sample.jsonl")
-"""What the sample puts into an empty folder."""
-
+from danlu.machine.files import write_bytes, write_text
 
 def judge_of(
     settings: Settings,
@@ -43,13 +42,20 @@ def judge_of(
     return Judge(finds_topics, finds_negative)
 
 
-def put_sample(folder: Path, say: Callable[[str], object]) -> None:
-    """Put the sample into a folder: settings and made-up texts; a file that is there already stays."""
-    for name in SAMPLE:
-        target = folder / name
-        if not target.exists():
-            source = files("danlu.apps.monitor").joinpath("sample", *name.split("/"))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(target, source.read_bytes())
-            say(f"{target}: written")
-    say(f"{folder / NAME} tells what is watched and who is told; change it as you like")
+def put_sample(folder: Path, say: Callable[[str], object], now: float | None = None) -> None:
+    """Put the sample into a folder: settings, and made-up texts of the last twelve days in its folder `inbox`.
+
+    A file that is there already stays.
+    """
+    sample = files("danlu.apps.monitor") / "sample"
+    if not (folder / NAME).exists():
+        write_bytes(folder / NAME, (sample / NAME).read_bytes())
+        say(f"{folder / NAME}: tells what is watched and who is told; change it as you like")
+    texts = folder / "inbox" / "sample.jsonl"
+    if not texts.exists():
+        rows = [json.loads(line) for line in (sample / "texts.jsonl").read_text(encoding="utf-8").splitlines()]
+        end = time.time() if now is None else now
+        for row in rows:
+            row["date"] = datetime.fromtimestamp(end - 3600 * row.pop("hours"), UTC).isoformat(timespec="seconds")
+        write_text(texts, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
+        say(f"{texts}: {len(rows)} texts, made up; put files of your own beside it")

@@ -49,6 +49,12 @@ def alert_of(connection: sql.Connection, number: int) -> dict[str, Any]:
     return _alert(connection.execute(sql.select(ALERTS).where(ALERTS.c.id == number)).one())
 
 
+def alert_or_none(connection: sql.Connection, number: int) -> dict[str, Any] | None:
+    """An alert, or None where there is none of this number."""
+    row = connection.execute(sql.select(ALERTS).where(ALERTS.c.id == number)).one_or_none()
+    return None if row is None else _alert(row)
+
+
 def texts_behind(connection: sql.Connection, alert: Mapping[str, Any], limit: int) -> list[dict[str, Any]]:
     """The texts that an alert was heard in, the latest first: negative ones, or where they grew rare, others."""
     told = alert["told"]
@@ -57,14 +63,6 @@ def texts_behind(connection: sql.Connection, alert: Mapping[str, Any], limit: in
     kind = TEXTS.c.negative == (told["direction"] == "up")
     wanted = sql.select(*_TOLD).where(heard & kind & TEXTS.c.id.in_(own)).order_by(TEXTS.c.date.desc(), TEXTS.c.id.desc())
     return [dict(row._mapping) for row in connection.execute(wanted.limit(limit))]
-
-
-def latest(connection: sql.Connection, topic: str, first: int, last: int, limit: int) -> list[dict[str, Any]]:
-    """The latest texts of a topic in some seconds."""
-    own = sql.select(TOPICS.c.text).where(TOPICS.c.topic == topic)
-    wanted = sql.select(*_TOLD).where(TEXTS.c.judged & TEXTS.c.like.is_(None) & TEXTS.c.date.between(first, last))
-    rows = connection.execute(wanted.where(TEXTS.c.id.in_(own)).order_by(TEXTS.c.date.desc()).limit(limit))
-    return [dict(row._mapping) for row in rows]
 
 
 def health(connection: sql.Connection) -> dict[str, Any]:

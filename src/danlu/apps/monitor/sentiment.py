@@ -90,6 +90,8 @@ def score(text: str) -> float:
 
 def _distance(sentence: str, end: int, start: int) -> int:
     between = sentence[end:start]
+    if any(sign in between for sign in ",\uff0c、:\uff1a"):
+        return _REACH + 1
     return len(between.split()) if between.isascii() else len(between)
 
 

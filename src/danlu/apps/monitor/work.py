@@ -154,7 +154,7 @@ class Worker:
             if closed is not None and (last == closed or (back and not self._is_long(closed - last))):
                 return []
             rows = connection.execute(sql.select(COUNTS).where(due).order_by(COUNTS.c.step, COUNTS.c.topic)).all()
-            detectors = self._detectors(connection) if rows or back else {}
+            detectors = self.detectors(connection) if rows or back else {}
         if back:
             self._set_back(detectors, closed, last)
         changes = self._changes(detectors, rows)
@@ -184,7 +184,8 @@ class Worker:
         for detector in detectors.values():
             detector.set_back(last)
 
-    def _detectors(self, connection: sql.Connection) -> dict[str, Detector]:
+    def detectors(self, connection: sql.Connection) -> dict[str, Detector]:
+        """The detectors by topic, as they were kept last."""
         rows = connection.execute(sql.select(FACTS).where(FACTS.c.name.startswith(DETECTOR, autoescape=True)))
         return {row.name.removeprefix(DETECTOR): Detector(**json.loads(row.value)) for row in rows}
 
