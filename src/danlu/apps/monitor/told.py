@@ -20,16 +20,15 @@ def lines_of(found: Replayed, alarm: Alarm) -> Iterator[str]:
         raised = sum(name == topic for name, _ in found.alerts)
         learning = f", too few to learn its level ({alarm.learn})" if texts < alarm.learn else ""
         yield f"  {topic}: {texts:,} texts, {raised} alerts{learning}"
-    yield f"alerts: {len(found.alerts)}"
     for topic, change in found.alerts:
-        yield f"  {_time(change.step + 1, alarm)}  {topic}: {_change(change)}"
+        yield f"{_time(change.step + 1, alarm)}  alert, {topic}: {_change(change)}"
     if found.surges:
         yield from _planted(found, alarm)
     if found.stable:
         months = found.stable * alarm.step / _MONTH
         rate = len(found.false) / months
-        kind = "not planted" if found.surges else "of all"
-        yield f"alerts {kind}: {len(found.false)} in {months:.2f} months of topics that were watched, {rate:.2f} a month"
+        kind = "alerts that no surge explains" if found.surges else "alerts"
+        yield f"{kind}: {len(found.false)} in {months:.2f} months of topics that were watched, {rate:.2f} a month"
 
 
 def _planted(found: Replayed, alarm: Alarm) -> Iterator[str]:

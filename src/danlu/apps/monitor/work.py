@@ -35,12 +35,16 @@ BLOCK = 512
 LATE = 86_400
 """Seconds: what comes later is counted with what comes now; what comes later than that is only kept."""
 
+SETTLED = 10.0
+"""Seconds in which nothing has come, after which a new monitor begins to look: it may be given a history in parts."""
+
 
 @dataclass
 class Worker:
     """Does the work of one database.
 
     - `channels`: where alerts are sent; `lease`: seconds for which a process that has ended is waited for.
+    - `settled`: see `SETTLED`.
     - `say` gets what a person should hear; `watch` the name of each part of the work when it is done.
     """
 
@@ -49,6 +53,7 @@ class Worker:
     alarm: Alarm
     channels: Sequence[str] = ()
     lease: float = 30.0
+    settled: float = SETTLED
     say: Callable[[str], object] = print
     watch: Callable[[str], object] = str
     _folding: Folding | None = field(default=None, repr=False)
@@ -109,11 +114,12 @@ class Worker:
         with self.store.begin() as connection:
             if not leases.renewed(self.store, connection, WORK, self.lease):
                 return False
-            closed = self.store.fact(connection, CLOSED)
+            closed, old = self.store.fact(connection, CLOSED), 0
             rows, topics, counts = [], [], defaultdict[tuple[str, int], Any](lambda: np.zeros(5, np.int64))
             for text, judged in zip(given, found, strict=True):
                 step = int(text.date // self.alarm.step)
                 counted = _counted(step, closed, self.alarm.step) if judged.like is None else None
+                old += judged.like is None and counted is None
                 rows.append(_row(text.number, judged, counted))
                 topics += [{"topic": topic, "text": text.number} for topic in judged.topics]
                 for topic in judged.topics:
@@ -126,6 +132,8 @@ class Worker:
             connection.execute(_JUDGED, rows)
             connection.execute(self.store.insert(TOPICS).on_conflict_do_nothing(), topics)
             self._add(connection, counts)
+        if old:
+            self.say(f"{old:,} texts are more than a day old, and only kept: what was said then is over")
         return True
 
     def _add(self, connection: sql.Connection, counts: Mapping[tuple[str, int], Any]) -> None:
@@ -150,6 +158,8 @@ class Worker:
             if not leases.renewed(self.store, connection, WORK, self.lease):
                 return []
             closed = self.store.fact(connection, CLOSED)
+            if closed is None and not self._is_settled(connection, now):
+                return []
             back = closed is not None and last < closed
             if closed is not None and (last == closed or (back and not self._is_long(closed - last))):
                 return []
@@ -172,6 +182,11 @@ class Worker:
             self.store.keep_fact(connection, CLOSED, last)
         self.watch("close")
         return alerts
+
+    def _is_settled(self, connection: sql.Connection, now: float) -> bool:
+        """Whether there are texts, and the last of them came a while ago."""
+        came = connection.execute(sql.select(sql.func.max(TEXTS.c.came))).scalar_one()
+        return came is not None and abs(now - came) >= self.settled
 
     def _is_long(self, steps: int) -> bool:
         """Whether a clock that is so many steps back is one that was set, and not one that waits for a while."""
