@@ -15,6 +15,9 @@ from danlu.apps.monitor.levels import Levels
 STREAMS = 2000
 """Simulated months: an alert in 5 % of them is then one in 4.5 to 5.5 %."""
 
+LEAST = 3.0
+"""What is an alert at least: a change is twenty times likelier than none. Steps of very many texts pass less by chance."""
+
 _LOGIT, _TIMES = 0.4, 1.6
 """Between two levels, and between two numbers of texts, for which thresholds are found: they differ by few percent."""
 
@@ -44,4 +47,4 @@ def _simulated(logit: int, known: int, more: int, alarm: Alarm) -> tuple[float, 
         levels.step(negatives.astype(float), (negatives + others).astype(float), alarm.odds, alarm.memory)
         np.maximum(highest, levels.sums, out=highest)
     up, down = np.quantile(highest, 1 - alarm.false_alarms / 2, axis=1).tolist()
-    return up, down
+    return max(up, LEAST), max(down, LEAST)

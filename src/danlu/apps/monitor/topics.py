@@ -19,6 +19,10 @@ MOST = 200
 """Topics, and words of one."""
 
 
+_LATIN = "A-Za-z\u00c0-\u024f"
+"""Letters beside which a word of letters is another word; a Chinese character may stand beside it."""
+
+
 class Keywords:
     """Topics by the words that stand in a text: letters as whole words in any case, Chinese anywhere."""
 
@@ -77,5 +81,5 @@ def keywords_of(data: Mapping[str, object], where: str) -> dict[str, list[str]]:
 
 
 def _expression(words: Sequence[str]) -> re.Pattern[str]:
-    whole = [rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])" if word.isascii() else re.escape(word) for word in words]
+    whole = [rf"(?<![{_LATIN}]){re.escape(word)}(?![{_LATIN}])" if word.isascii() else re.escape(word) for word in words]
     return re.compile("|".join(whole), re.IGNORECASE)
