@@ -21,13 +21,14 @@ def begun(settings: dict[str, Any], folder: Path) -> "subprocess.Popen[bytes]":
 
 
 def main(file: Path) -> None:
-    from danlu.apps.monitor import monitor, store, watched
+    from danlu.apps.monitor import dates, monitor, store, watched
     from danlu.apps.monitor.alarm import Alarm
     from danlu.apps.monitor.channels.webhook import Webhook
     from danlu.apps.monitor.settings import Settings
     from monitor_streams import plain_judge
 
     told = json.loads(file.read_text(encoding="utf-8"))
+    dates.AHEAD = 1e12  # the time goes on only when what came before was looked at
     watched.QUIET = monitor._FILES_EVERY = 0.0
     store.LOCKED = told.get("locked", store.LOCKED)
     clock = Path(told["clock"])
@@ -40,7 +41,7 @@ def main(file: Path) -> None:
         file.parent,
         clock=lambda: float(clock.read_text()),
         lease=told["lease"],
-        pause=0.02,
+        pause=0.1,
     )
     made.worker.settled = 0.0
     for outbox in made.outboxes:

@@ -5,6 +5,7 @@ text is decoded by what its bytes are, and dates are read by `dates.py` first.
 """
 
 import calendar
+import codecs
 import re
 from dataclasses import dataclass
 from datetime import UTC, timezone
@@ -28,6 +29,9 @@ _STATED = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 _CHARSET = re.compile(rb"""^.{0,4}<\?xml[^>]{0,200}encoding\s*=\s*["']([\w.:-]{1,40})["']""", re.DOTALL)
 _ENTITY = re.compile(r"<!\s*(ENTITY|ELEMENT|ATTLIST|NOTATION)|<!DOCTYPE[^>]{0,2000}\[", re.IGNORECASE)
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7")
+"""Codecs of Python that no feed is written in, and that take quadratic time or hide what stands there."""
+
 _ACCEPTED = "application/rss+xml, application/atom+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.5"
 
 
@@ -101,7 +105,7 @@ def text_of_feed(content: bytes, stated: str | None, name: str) -> str:
     own = _CHARSET.match(content)
     for charset in (own[1].decode("ascii") if own else None, stated):
         try:
-            if charset:
+            if charset and codecs.lookup(charset).name not in _NO_CHARSETS:
                 wider = "gb18030" if charset.lower() in ("gb2312", "gbk", "x-gbk", "cp936") else charset
                 return content.decode(wider)
         except (UnicodeDecodeError, LookupError):

@@ -1,6 +1,7 @@
 """One text as it comes in, from wherever: made plain and bounded, and known again when it comes once more."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, timezone
@@ -18,6 +19,9 @@ TOPICS = 20
 
 _FIELDS = {"title": 500, "source": 200, "url": 2000, "id": 500}
 _TOPIC = 100
+
+
+_ENTITY = re.compile(r"&(#\d{1,7}|#x[0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});")
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def topics_of(value: Any) -> tuple[str, ...] | None:
 
 def plain_text(text: str) -> str:
     """A text that every database keeps: without zero bytes and halves of characters; of HTML what it shows."""
-    if "<" in text and ">" in text:
+    if ("<" in text and ">" in text) or _ENTITY.search(text):
         text = text_of_html(text[: 10 * LONGEST])
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8").strip()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from danlu.apps.monitor.channels.channel import Channel
 from danlu.apps.monitor.feed import Feed
 from danlu.apps.monitor.judging import Judge
+from danlu.apps.monitor.leases import release_ended
 from danlu.apps.monitor.outbox import Outbox
 from danlu.apps.monitor.settings import Settings
 from danlu.apps.monitor.sources import Source, Sources
@@ -70,7 +71,10 @@ class Monitor:
 
     def start(self) -> None:
         """Begin, in threads."""
-        jobs: list[tuple[str, Callable[[], object]]] = [("work", lambda: self.worker.work(self.clock()))]
+        jobs: list[tuple[str, Callable[[], object]]] = [
+            ("leases", lambda: release_ended(self.store)),
+            ("work", lambda: self.worker.work(self.clock())),
+        ]
         jobs += [(f"send-{number}", outbox.send_due) for number, outbox in enumerate(self.outboxes)]
         if self.settings.feeds:
             jobs.append(("feeds", self._fetch_feeds))

@@ -5,8 +5,6 @@ twice is done once: texts by their key, alerts by theirs, messages by alert and 
 """
 
 import json
-import os
-import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from danlu.apps.monitor.dates import settled
 from danlu.apps.monitor.item import Item
 from danlu.apps.monitor.tables import DATA, FACTS, TEXTS
 from danlu.machine.database import address_of, begin_at_once, reason
+from danlu.machine.holder import this_process
 from danlu.refusal import Refusal, without_secrets
 
 NAME = "monitor.db"
@@ -75,7 +74,7 @@ class Store:
         if not lite:
             settings["options"] = f"-c lock_timeout={int(LOCKED * 1000)} -c statement_timeout=60000"
         self.shown = without_secrets(address.render_as_string(hide_password=True))
-        self.holder = f"{socket.gethostname()[:30]} {os.getpid()} {uuid.uuid4().hex[:8]}"
+        self.holder = f"{uuid.uuid4().hex[:12]} {this_process()}"
         self.engine = sql.create_engine(address, connect_args=settings, pool_pre_ping=True, hide_parameters=True)
         self.lite = lite
         if lite:

@@ -77,7 +77,7 @@ OUTBOX = sql.Table(
     sql.Column("state", sql.String(8), nullable=False),  # waiting, sent, failed
     sql.Column("tries", sql.Integer, nullable=False),
     sql.Column("due", sql.Float, nullable=False),
-    sql.Column("holder", sql.String(64)),
+    sql.Column("holder", sql.String(350)),
     sql.Column("until", sql.Float),
     sql.Column("error", sql.Text),
     sql.Column("sent", sql.Float),
@@ -90,7 +90,7 @@ SOURCES = sql.Table(
     DATA,
     sql.Column("name", sql.String(700), primary_key=True),
     sql.Column("due", sql.Float, nullable=False),
-    sql.Column("holder", sql.String(64)),
+    sql.Column("holder", sql.String(350)),
     sql.Column("until", sql.Float),
     sql.Column("mark", sql.Text),  # JSON of what tells that nothing is new
     sql.Column("failures", sql.Integer, nullable=False),
@@ -103,6 +103,6 @@ LEASES = sql.Table(
     "monitor_leases",
     DATA,
     sql.Column("name", sql.String(100), primary_key=True),
-    sql.Column("holder", sql.String(64), nullable=False),
+    sql.Column("holder", sql.String(350), nullable=False),
     sql.Column("until", sql.Float, nullable=False),
 )
