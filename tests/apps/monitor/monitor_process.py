@@ -21,11 +21,12 @@ def begun(settings: dict[str, Any], folder: Path) -> "subprocess.Popen[bytes]":
 
 
 def main(file: Path) -> None:
+    from monitor_streams import plain_judge
+
     from danlu.apps.monitor import dates, monitor, store, watched
     from danlu.apps.monitor.alarm import Alarm
     from danlu.apps.monitor.channels.webhook import Webhook
     from danlu.apps.monitor.settings import Settings
-    from monitor_streams import plain_judge
 
     told = json.loads(file.read_text(encoding="utf-8"))
     dates.AHEAD = 1e12  # the time goes on only when what came before was looked at

@@ -23,8 +23,9 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def stream(days: float, an_hour: float, shares: Sequence[tuple[float, float]], seed: int = 0) -> list[Item]:
-    """Texts in the order of time, unlike each other, of topics a and b; the share of negative ones of `a` is the last of
-    `shares`, (day, share), whose day has come, that of `b` the first one.
+    """Texts in the order of time, unlike each other, of topics a and b.
+
+    The share of negative ones of `a` is the last of `shares`, (day, share), whose day has come, that of `b` the first.
     """
     rng = random.Random(seed)
     found, day = [], 0.0

@@ -32,7 +32,7 @@ class Web:
                 self.wfile.write(content)
                 self.close_connection = True
 
-            do_POST = do_GET
+            do_POST = do_GET  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
                 pass

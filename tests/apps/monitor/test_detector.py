@@ -40,7 +40,7 @@ def test_a_change_is_told_once_and_the_way_back_once_too() -> None:
 
 
 def test_stable_streams_alert_as_rarely_as_is_asked() -> None:
-    """200 streams over a month each: 10 alerts are expected at 5 %; 18 or more come by chance once in a hundred times."""
+    """200 streams of a month: at 5 % 10 alerts are expected; 18 or more come by chance once in a hundred times."""
     rng = np.random.default_rng(16)
     alarms = 0
     for _ in range(200):

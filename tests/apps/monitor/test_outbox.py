@@ -112,7 +112,7 @@ class Postman(socketserver.StreamRequestHandler):
             if word == b"DATA":
                 self.wfile.write(b"354 go on\r\n")
                 lines = []
-                while (line := self.rfile.readline()) != b".\r\n":  # noqa: PLW2901
+                while (line := self.rfile.readline()) != b".\r\n":
                     lines.append(line.removeprefix(b"."))
                 self.server.mails.append(b"".join(lines))  # type: ignore[attr-defined]
             refused = word == b"RCPT" and b"nobody" in line

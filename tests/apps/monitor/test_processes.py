@@ -37,7 +37,13 @@ class Watched:
         self.clock.write_text("0")
         alarm = COARSE.model_dump(mode="json")
         paths = {"inbox": str(self.inbox), "clock": str(self.clock)}
-        self.settings = {"url": url, "webhook": f"{web.url}/hook", "lease": lease, "alarm": alarm, "locked": 0.3} | paths
+        self.settings = {
+            "url": url,
+            "webhook": f"{web.url}/hook",
+            "lease": lease,
+            "alarm": alarm,
+            "locked": 0.3,
+        } | paths
         self.processes = [self.begin(), self.begin()]
         self.kills = 0
 

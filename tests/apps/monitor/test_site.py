@@ -170,7 +170,9 @@ def page(served: Served) -> Iterator[Callable[[str], Page]]:
             found.on("pageerror", lambda error: wrong.append(str(error)))
             found.on("dialog", lambda dialog: wrong.append(dialog.message))
             found.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
-            found.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(served.address) else None)
+            found.on(
+                "request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(served.address) else None
+            )
             found.goto(served.address)
             return found
 
@@ -182,7 +184,10 @@ def page(served: Served) -> Iterator[Callable[[str], Page]]:
 @pytest.mark.parametrize(
     ("locale", "words"),
     [
-        ("en-GB", ("all texts", "Negative share: a", "negative texts rise from", "The texts behind it", "given up", "State")),
+        (
+            "en-GB",
+            ("all texts", "Negative share: a", "negative texts rise from", "The texts behind it", "given up", "State"),
+        ),
         ("zh-CN", ("全部文本", "负面占比：a", "负面占比由", "其背后的文本", "次后放弃", "状态")),
     ],
 )

@@ -16,7 +16,7 @@ STREAMS = 2000
 """Simulated months: an alert in 5 % of them is then one in 4.5 to 5.5 %."""
 
 LEAST = 3.0
-"""What is an alert at least: a change is twenty times likelier than none. Steps of very many texts pass less by chance."""
+"""What is an alert at least: a change is twenty times likelier than none. Steps of many texts pass less by chance."""
 
 _LOGIT, _TIMES = 0.4, 1.6
 """Between two levels, and between two numbers of texts, for which thresholds are found: they differ by few percent."""

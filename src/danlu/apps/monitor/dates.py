@@ -35,11 +35,9 @@ def read_date(value: Any, zone: timezone = UTC) -> float | None:
     Taken are ISO 8601, RFC 5322, `2026年11月25日 14:30`, `2026/11/25`, and seconds or milliseconds since 1970; None for
     anything else.
     """
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return _of_number(float(value))
-    text = str(value).strip()[:100]
+    text = value.strip()[:100] if isinstance(value, str) else ""
     if _DIGITS.fullmatch(text):
         return _of_number(float(text)) if len(text) >= 9 else None  # fewer digits are a year, or a day
     if found := _CHINESE.search(text):
@@ -96,7 +94,9 @@ def _made(
     year: str, month: str, day: str, hour: int, minute: str | None, second: str | None, zone: timezone
 ) -> float | None:
     try:
-        given = datetime(int(year), int(month), int(day), hour % 24, int(minute or 0), int(second or 0) % 60, tzinfo=zone)
+        given = datetime(
+            int(year), int(month), int(day), hour % 24, int(minute or 0), int(second or 0) % 60, tzinfo=zone
+        )
     except ValueError:
         return None
     return _seconds(given + timedelta(days=hour // 24) if hour == 24 else given) if hour <= 24 else None

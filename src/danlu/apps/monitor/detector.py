@@ -47,10 +47,10 @@ class Detector:
     """The state of one topic; steps are numbered, and come in order.
 
     - `negatives`, `texts`: the level; `steps` it was learnt over, before `limits`, the thresholds, are known.
-    - `sums`, `run_negatives`, `run_texts`: up and down, as in `Levels`; `since`: the steps in which runs have begun, and
-      `seen`, `seen_negatives` the whole texts of them.
-    - `volume`, `weight`: a fading sum of texts and of steps; `planned`: texts of a step that the limits are for, found at
-      the step `found`.
+    - `sums`, `run_negatives`, `run_texts`: up and down, as in `Levels`; `since`: the steps in which runs have begun,
+      and `seen`, `seen_negatives` the whole texts of them.
+    - `volume`, `weight`: a fading sum of texts and of steps; `planned`: texts of a step that the limits are for, which
+      were found at the step `found`.
     """
 
     negatives: float = 0.0

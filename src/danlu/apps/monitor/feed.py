@@ -1,7 +1,7 @@
 """RSS and Atom, read by feedparser from bytes that were fetched, bounded and decoded here.
 
-feedparser believes whatever charset is stated, and reads 2026年11月25日 as the first of November (6.0.14, 2026-11); so the
-text is decoded by what its bytes are, and dates are read by `dates.py` first.
+feedparser believes whatever charset is stated, and reads 2026年11月25日 as the first of November (6.0.14, 2026-11); so
+the text is decoded by what its bytes are, and dates are read by `dates.py` first.
 """
 
 import calendar

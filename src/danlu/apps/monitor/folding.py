@@ -1,7 +1,7 @@
 """Texts that repeat an earlier one, nearly: found as they come, one after the other.
 
-The keys are those of `data/duplicates/minhash.py`; of each key the last text that had it is remembered, so what is found
-depends on the order of the texts alone, and not on how many came at once.
+The keys are those of `data/duplicates/minhash.py`; of each key the last text that had it is remembered, so what is
+found depends on the order of the texts alone, and not on how many came at once.
 """
 
 from collections import deque

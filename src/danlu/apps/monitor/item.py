@@ -58,10 +58,10 @@ class Item:
 
 
 def item_of(record: Mapping[str, Any], source: str = "", zone: timezone = UTC) -> Item | None:
-    """The item of a record: `text` (or `content`), and what else it has of `title`, `source`, `url`, `id`, `date` (or
-    `time`), `topics` (a list, or names between semicolons), `negative` (yes or no) or `sentiment`.
+    """The item of a record; None where there is no text in it.
 
-    None where there is no text in it.
+    Read are `text` (or `content`), `title`, `source`, `url`, `id`, `date` (or `time`), `topics` (a list, or names
+    between semicolons), `negative` (yes or no) or `sentiment`.
     """
     given = record.get("text") or record.get("content") or ""
     text = plain_text(given) if isinstance(given, str) else ""

@@ -1,11 +1,11 @@
 """Sums of log-likelihood ratios that tell a change of a share, for many streams of counts at once.
 
 The binomial CUSUM (Page, "Continuous inspection schemes", 1954; Reynolds and Stoumbos, "A CUSUM chart for monitoring a
-proportion when inspecting continuously", 1999): of `k` negative texts among `n`, the likelihood if the odds of a negative
-one have changed, divided by that if they have not; its logarithms are summed, and never below nought. The level is
-learnt on the way (Hawkins, "Self-starting CUSUM charts for location and scale", 1987): all texts so far, but for those
-since the sum has left nought, which may already be of another level. As a level that is a little wrong would hold back
-ever more texts, those are at most a share of all.
+proportion when inspecting continuously", 1999): of `k` negative texts among `n`, the likelihood if the odds of a
+negative one have changed, divided by that if they have not; its logarithms are summed, and never below nought. The
+level is learnt on the way (Hawkins, "Self-starting CUSUM charts for location and scale", 1987): all texts so far, but
+for those since the sum has left nought, which may already be of another level. As a level that is a little wrong would
+hold back ever more texts, those are at most a share of all.
 
 R streams; two directions, the first up, the second down.
 """

@@ -3,10 +3,42 @@
 from typing import Any
 
 NEGATIVE = frozenset(
-    ("negative", "neg", "-1", "bad", "bearish", "unhappy", "负面", "负", "负向", "负面情感", "消极", "贬义", "差评", "不满")
+    (
+        "negative",
+        "neg",
+        "-1",
+        "bad",
+        "bearish",
+        "unhappy",
+        "负面",
+        "负",
+        "负向",
+        "负面情感",
+        "消极",
+        "贬义",
+        "差评",
+        "不满",
+    )
 )
 OTHER = frozenset(
-    ("positive", "pos", "neutral", "neu", "1", "0", "+1", "good", "bullish", "正面", "正", "正向", "积极", "中性", "褒义", "好评")
+    (
+        "positive",
+        "pos",
+        "neutral",
+        "neu",
+        "1",
+        "0",
+        "+1",
+        "good",
+        "bullish",
+        "正面",
+        "正",
+        "正向",
+        "积极",
+        "中性",
+        "褒义",
+        "好评",
+    )
 )
 """What labels of sentiment are called, in lower case."""
 

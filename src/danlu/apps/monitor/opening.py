@@ -14,6 +14,7 @@ from danlu.apps.monitor.settings import NAME, Settings
 from danlu.apps.monitor.topics import Keywords, LabelledTopics
 from danlu.machine.files import write_bytes, write_text
 
+
 def judge_of(
     settings: Settings,
     topics: str | None,

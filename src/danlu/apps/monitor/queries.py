@@ -61,7 +61,9 @@ def texts_behind(connection: sql.Connection, alert: Mapping[str, Any], limit: in
     heard = TEXTS.c.counted.between(told["since"], told["step"])
     own = sql.select(TOPICS.c.text).where(TOPICS.c.topic == alert["topic"])
     kind = TEXTS.c.negative == (told["direction"] == "up")
-    wanted = sql.select(*_TOLD).where(heard & kind & TEXTS.c.id.in_(own)).order_by(TEXTS.c.date.desc(), TEXTS.c.id.desc())
+    wanted = (
+        sql.select(*_TOLD).where(heard & kind & TEXTS.c.id.in_(own)).order_by(TEXTS.c.date.desc(), TEXTS.c.id.desc())
+    )
     return [dict(row._mapping) for row in connection.execute(wanted.limit(limit))]
 
 

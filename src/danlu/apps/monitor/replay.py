@@ -4,7 +4,7 @@ The same judge, folding and detectors as when texts come one by one, without a d
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -134,8 +134,9 @@ def _compare(found: Replayed, ready: dict[str, list[int]]) -> None:
 
 
 def plant(rows: Sequence[Heard], surges: Sequence[Surge], seed: int = 0) -> list[Heard]:
-    """The history with some texts turned negative, or no more so, that the odds in each surge are so many times those
-    of the whole topic.
+    """The history with some texts turned negative, or no more so.
+
+    The odds in each surge are so many times those of the whole topic then.
     """
     rng = np.random.default_rng(seed)
     planted = list(rows)
@@ -165,8 +166,8 @@ def places_for(
             texts[topic].append(row.step)
     length = max(1, round(hours * 3600 / alarm.step))
     room: dict[str, tuple[int, int]] = {}
-    for topic, steps in sorted(texts.items(), key=lambda each: -len(each[1])):
-        steps = sorted(steps)
+    for topic in sorted(texts, key=lambda each: -len(texts[each])):
+        steps = sorted(texts[topic])
         if topic != ALL and len(steps) > 2 * alarm.learn:
             begin, end = max(steps[alarm.learn], steps[0] + 24) + length, steps[-1] - 2 * length
             if begin < end:

@@ -100,7 +100,12 @@ def _meanings() -> dict[str, tuple[str, float]]:
     """What each word means: a word with its weight, or a factor of the next one, or "but"."""
     text = (files("danlu.apps.monitor") / "words_of_sentiment.yaml").read_text(encoding="utf-8")
     lists = parse(text, "words_of_sentiment.yaml")[0]
-    kinds = {"for": ("word", 1.0), "against": ("word", -1.0), "strongly_against": ("word", -2.0), "deny": ("deny", -1.0)}
+    kinds = {
+        "for": ("word", 1.0),
+        "against": ("word", -1.0),
+        "strongly_against": ("word", -2.0),
+        "deny": ("deny", -1.0),
+    }
     kinds |= {"strengthen": ("much", 1.5), "weaken": ("much", 0.5), "but": ("but", 0.0), "neither": ("much", 1.0)}
     return {word.replace("_", " "): kinds[name] for name, words in lists.items() for word in words.split()}
 

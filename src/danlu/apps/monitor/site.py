@@ -11,7 +11,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from danlu.apps.monitor import queries
-from danlu.apps.monitor.item import Item, item_of
+from danlu.apps.monitor.item import item_of
 from danlu.apps.monitor.monitor import Monitor
 from danlu.apps.monitor.outbox import again
 from danlu.apps.monitor.store import Away
@@ -34,7 +34,7 @@ Found = TypeVar("Found")
 
 
 class Pushed(Body):
-    """Texts: `text` (or `title`) is needed; `title`, `source`, `url`, `id`, `date`, `topics`, `negative` may be told."""
+    """Texts: `text` or `title` is needed; `source`, `url`, `id`, `date`, `topics`, `negative` may be told."""
 
     texts: list[dict[str, Any]] = Field(min_length=1)
 
@@ -49,7 +49,7 @@ def site_of(monitor: Monitor) -> Site:
     """All that a monitor offers; its threads run while the server does."""
 
     @asynccontextmanager
-    async def around(service: Service) -> AsyncIterator[None]:
+    async def around(_service: Service) -> AsyncIterator[None]:
         monitor.start()
         try:
             yield
@@ -142,12 +142,12 @@ def trend(monitor: Monitor, connection: Connection, asked: dict[str, str]) -> di
     return found | {"alerts": raised}
 
 
-def alerts(monitor: Monitor, connection: Connection, asked: dict[str, str]) -> dict[str, Any]:
+def alerts(_monitor: Monitor, connection: Connection, asked: dict[str, str]) -> dict[str, Any]:
     """The latest alerts, of all topics or of one, and what has become of their messages."""
     return {"alerts": queries.alerts(connection, asked.get("topic") or None)}
 
 
-def alert(monitor: Monitor, connection: Connection, asked: dict[str, str]) -> dict[str, Any]:
+def alert(_monitor: Monitor, connection: Connection, asked: dict[str, str]) -> dict[str, Any]:
     """An alert, and the texts behind it."""
     number = asked["number"]
     found = queries.alert_or_none(connection, int(number)) if number.isdecimal() and len(number) < 19 else None
@@ -156,9 +156,12 @@ def alert(monitor: Monitor, connection: Connection, asked: dict[str, str]) -> di
     return found | {"texts": queries.texts_behind(connection, found, 50)}
 
 
-def state(monitor: Monitor, connection: Connection, asked: dict[str, str]) -> dict[str, Any]:
+def state(monitor: Monitor, connection: Connection, _asked: dict[str, str]) -> dict[str, Any]:
     """What waits, what has failed, the sources, and by what texts are judged."""
-    judges = {"topics": type(monitor.judge.finds_topics).__name__, "sentiment": type(monitor.judge.finds_negative).__name__}
+    judges = {
+        "topics": type(monitor.judge.finds_topics).__name__,
+        "sentiment": type(monitor.judge.finds_negative).__name__,
+    }
     return queries.health(connection) | {"channels": sorted(monitor.channels), "judges": judges, "now": time.time()}
 
 

@@ -1,4 +1,4 @@
-"""Where texts are fetched from: each source by one process at a time, and again after a while, or sooner where it failed.
+"""Where texts are fetched from: each source by one process at a time, and again after a while.
 
 What a source has given and the note that it did so are one transaction, so a process that is killed fetches it anew.
 """

@@ -43,8 +43,10 @@ class Away(Exception):
 
 @dataclass(frozen=True)
 class Kept:
-    """What became of items: `new` ones, and `known` ones; of the new ones how many tell no time, or none that can be,
-    and how many were cut.
+    """What became of items.
+
+    - `new`, `known`: how many there are; of the new ones, `undated`: tell no time, `future`, `odd`: none that can be.
+    - `cut`: how many were longer than is kept.
     """
 
     new: int = 0

@@ -70,16 +70,18 @@ def keywords_of(data: Mapping[str, object], where: str) -> dict[str, list[str]]:
     if len(data) > MOST:
         raise Refusal(f"{where}: has {len(data)} topics, and {MOST} are taken; leave some out")
     found = {}
-    for topic, words in data.items():
+    for topic, given in data.items():
         if topic == ALL:
             raise Refusal(f"{where}: '{ALL}' is the topic of every text; call this one otherwise")
-        sound = isinstance(words, list) and 0 < len(words) <= MOST
-        if not sound or not all(isinstance(word, str) and word.strip() for word in words):  # type: ignore[union-attr]
+        words = [str(word).strip() for word in given] if isinstance(given, list) else []
+        if not 0 < len(words) <= MOST or not all(words):
             raise Refusal(f"{where}: {topic!s:.100}: expected a list of words, as in [price, 价格], at most {MOST}")
-        found[str(topic)[:100]] = [str(word).strip() for word in words]  # type: ignore[union-attr]
+        found[str(topic)[:100]] = words
     return found
 
 
 def _expression(words: Sequence[str]) -> re.Pattern[str]:
-    whole = [rf"(?<![{_LATIN}]){re.escape(word)}(?![{_LATIN}])" if word.isascii() else re.escape(word) for word in words]
+    whole = [
+        rf"(?<![{_LATIN}]){re.escape(word)}(?![{_LATIN}])" if word.isascii() else re.escape(word) for word in words
+    ]
     return re.compile("|".join(whole), re.IGNORECASE)

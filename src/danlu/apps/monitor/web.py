@@ -55,7 +55,9 @@ def fetch(url: str, headers: Mapping[str, str], most: int, seconds: float) -> Fe
         try:
             connection = _connection(parts, _left(ends, first))
             try:
-                connection.request("GET", _path(parts), None, {"User-Agent": _AGENT, "Accept-Encoding": "gzip", **headers})
+                connection.request(
+                    "GET", _path(parts), None, {"User-Agent": _AGENT, "Accept-Encoding": "gzip", **headers}
+                )
                 answer = connection.getresponse()
                 if answer.status in (301, 302, 303, 307, 308):
                     url = urljoin(url, answer.getheader("Location", ""))
@@ -65,7 +67,9 @@ def fetch(url: str, headers: Mapping[str, str], most: int, seconds: float) -> Fe
                     return Fetched(304, found, url, b"")
                 if answer.status != 200:
                     raise Failed(f"{first}: the server answers {answer.status} {answer.reason}", _after(found))
-                return Fetched(200, found, url, _unpacked(_read(answer, connection, most, ends, first), found, most, first))
+                return Fetched(
+                    200, found, url, _unpacked(_read(answer, connection, most, ends, first), found, most, first)
+                )
             finally:
                 connection.close()
         except (OSError, HTTPException, ValueError) as error:
@@ -137,7 +141,8 @@ def _left(ends: float, url: str) -> float:
 
 
 def _read(answer: HTTPResponse, connection: HTTPConnection, most: int, ends: float, url: str) -> bytes:
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while True:
         if connection.sock is not None:
             connection.sock.settimeout(_left(ends, url))

@@ -80,7 +80,8 @@ def replay(
     import time
 
     from danlu.apps.monitor.opening import judge_of
-    from danlu.apps.monitor.replay import heard, places_for, plant as planted, watched
+    from danlu.apps.monitor.replay import heard, places_for, watched
+    from danlu.apps.monitor.replay import plant as planted
     from danlu.apps.monitor.settings import NAME, read_settings
     from danlu.apps.monitor.told import lines_of
     from danlu.apps.monitor.watched import read_items
@@ -135,7 +136,9 @@ def trial(folder: Folder = _FOLDER) -> None:
 
     _, channels = read_settings(folder / NAME)
     if not channels:
-        raise Refusal(f"{folder / NAME}: names no channels; add some, as in channels: {{ops: {{kind: webhook, url: ...}}}}")
+        raise Refusal(
+            f"{folder / NAME}: names no channels; add some, as in channels: {{ops: {{kind: webhook, url: ...}}}}"
+        )
     failed = 0
     for name, channel in channels.items():
         try:

@@ -1,4 +1,4 @@
-"""A robot of Feishu (https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot), which may refuse with HTTP 200."""
+"""A robot of Feishu (https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot); may refuse with HTTP 200."""
 
 import base64
 import hashlib
