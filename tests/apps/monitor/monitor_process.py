@@ -42,7 +42,7 @@ def main(file: Path) -> None:
         file.parent,
         clock=lambda: float(clock.read_text()),
         lease=told["lease"],
-        pause=0.1,
+        pause=0.2,
     )
     made.worker.settled = 0.0
     for outbox in made.outboxes:

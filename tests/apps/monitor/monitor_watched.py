@@ -79,7 +79,7 @@ class Watched:
                         return
             except Away:
                 pass
-            time.sleep(0.05)
+            time.sleep(0.1)
         raise AssertionError((self.folder / "process.log").read_text(encoding="utf-8")[-3000:])
 
     def end(self) -> None:

@@ -104,7 +104,8 @@ def test_connections_that_break_lose_nothing_and_do_nothing_twice(url: str) -> N
     with stores[2].begin() as connection:
         alerts = queries.alerts(connection)
         texts = connection.execute(sql.select(TEXTS.c.judged)).scalars().all()
-        counted = connection.execute(sql.select(sql.func.sum(COUNTS.c.texts)).where(COUNTS.c.topic == "all")).scalar_one()
+        all_texts = sql.select(sql.func.sum(COUNTS.c.texts)).where(COUNTS.c.topic == "all")
+        counted = connection.execute(all_texts).scalar_one()
         states = connection.execute(sql.select(OUTBOX.c.state, OUTBOX.c.tries)).all()
         assert queries.topics(connection, 0, 10**9)[0]["texts"] == len(items)
         assert queries.texts_behind(connection, alerts[0], 3)

@@ -48,7 +48,7 @@ class Served:
             folder,
             say=self.lines.append,
             clock=lambda: self.now,
-            pause=0.1,
+            pause=0.3,
         )
         self.monitor.worker.settled = 0.0
         self.monitor.outboxes[0].tries = 1

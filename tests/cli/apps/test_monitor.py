@@ -28,7 +28,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, 
 def folder(tmp_path: Path) -> Path:
     found = tmp_path / "monitor"
     found.mkdir()
-    text = "alarm: {step: 10800, learn: 60}\ntopics: {delay: [delay]}\n"
+    text = "alarm: {step: 21600, learn: 60}\ntopics: {delay: [delay]}\n"
     (found / "monitor.yaml").write_text(text, encoding="utf-8")
     return found
 
@@ -110,7 +110,7 @@ def test_the_sample_starts_from_an_empty_folder_and_raises_an_alert(tmp_path: Pa
         ends = time.monotonic() + 90
         alerts: list[Any] = []
         while len(alerts) < 2 and time.monotonic() < ends:
-            time.sleep(0.3)
+            time.sleep(1)
             with urllib.request.urlopen(f"{address}/v1/alerts") as answer:
                 alerts = json.load(answer)["alerts"]
         process.send_signal(signal.SIGINT)

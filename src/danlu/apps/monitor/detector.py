@@ -15,6 +15,9 @@ DIRECTIONS: tuple[Direction, Direction] = ("up", "down")
 LEAST_STEPS = 12
 """Steps that a level is learnt over, however many texts they hold."""
 
+AFTER = 1 / 3
+"""Of `learn` texts that the level after a change is learnt from: it may soon be over."""
+
 _REMEMBERED = 168
 """Steps over which the number of texts in a step is averaged."""
 
@@ -50,7 +53,7 @@ class Detector:
     - `sums`, `run_negatives`, `run_texts`: up and down, as in `Levels`; `since`: the steps in which runs have begun,
       and `seen`, `seen_negatives` the whole texts of them.
     - `volume`, `weight`: a fading sum of texts and of steps; `planned`: texts of a step that the limits are for, which
-      were found at the step `found`.
+      were found at the step `found`; `again`: whether a level was learnt before.
     """
 
     negatives: float = 0.0
@@ -67,6 +70,7 @@ class Detector:
     volume: float = 0.0
     weight: float = 0.0
     planned: float = 0.0
+    again: bool = False
     found: int = 0
 
     def plain(self) -> dict[str, Any]:
@@ -87,7 +91,7 @@ class Detector:
         self.last = step
         if not self.limits:
             self.negatives, self.texts, self.steps = self.negatives + negatives, self.texts + texts, self.steps + gone
-            if self.texts >= alarm.learn and self.steps >= LEAST_STEPS:
+            if self.texts >= alarm.learn * (AFTER if self.again else 1) and self.steps >= LEAST_STEPS:
                 self._calibrate(step, alarm)
             return None
         if texts:
@@ -158,5 +162,5 @@ class Detector:
         """Learn the new level, from the texts that have shown it on."""
         self.negatives, self.texts = float(change.negatives), float(change.texts)
         self.steps = change.step - change.since + 1
-        self.limits = []
+        self.limits, self.again = [], True
         self.sums, self.run_negatives, self.run_texts = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
