@@ -1,6 +1,7 @@
 """What is found out of a text: repeats, topics, sentiment."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from monitor_streams import BEGIN, plain_judge
 
 from danlu.apps.monitor.folding import WINDOW, Folding
 from danlu.apps.monitor.item import LONGEST, item_of
-from danlu.apps.monitor.judging import Given
+from danlu.apps.monitor.judging import Given, Judge
 from danlu.apps.monitor.negative import named, yes_or_no
 from danlu.apps.monitor.sentiment import score
 from danlu.apps.monitor.topics import Keywords, keywords_of, read_keywords
@@ -74,6 +75,21 @@ def test_what_a_source_knows_is_not_asked_again() -> None:
     told, known = judge.judge(folding, given_)
     assert (told.topics, told.negative) == (("all",), True)
     assert (known.topics, known.negative) == (("all", "x"), False)
+
+
+def test_a_text_that_cannot_be_read_holds_up_no_other() -> None:
+    class Picky:
+        def negative(self, texts: Sequence[str]) -> list[bool]:
+            if "odd" in texts:
+                raise ValueError(texts)
+            return ["bad" in text for text in texts]
+
+    lines: list[str] = []
+    judge = Judge(Keywords({}), Picky(), lines.append)
+    texts = ["bad one", "good one", "odd", "bad again", "odd", "fine"]
+    found = judge.judge(Folding(lambda numbers: {}), [Given(row, text, BEGIN) for row, text in enumerate(texts)])
+    assert [each.negative for each in found] == [True, False, False, True, False, False]
+    assert lines == ["a text of 3 characters cannot be read for sentiment (ValueError)"] * 2
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def judge_of(
     else:
         finds_negative = WordsOfSentiment()
         say("sentiment: by a list of words and a rule, which is rough (--sentiment BUNDLE: a model of yours)")
-    return Judge(finds_topics, finds_negative)
+    return Judge(finds_topics, finds_negative, say)
 
 
 def put_sample(folder: Path, say: Callable[[str], object], now: float | None = None) -> None:
