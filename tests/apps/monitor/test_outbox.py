@@ -182,7 +182,7 @@ class Listener:
 @pytest.fixture
 def alerted(store: Store) -> Store:
     """A store with alerts for two channels."""
-    items = stream(10, 6, [(0.0, 0.15), (6.0, 0.6)])
+    items = stream(10, 6, [(0.0, 0.15), (9.2, 0.9)])
     store.put(items, items[-1].date or 0.0)
     own = Worker(store, plain_judge(), COARSE, ["hook", "mail"], settled=0.0)
     own.work((items[-1].date or 0.0) + 2 * 10_800)

@@ -28,7 +28,7 @@ from danlu.serve.service import Service
 from danlu.serve.shelf import Shelf
 
 CHROMIUM = Path("/usr/bin/chromium")
-SHARES = [(0.0, 0.15), (6.0, 0.6)]
+SHARES = [(0.0, 0.15), (7.2, 0.9)]
 MARKUP = "<img src=x onerror=alert(1)>"
 
 

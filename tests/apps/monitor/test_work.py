@@ -182,6 +182,8 @@ def test_a_history_may_come_in_parts_before_anything_is_looked_at(store: Store) 
     own.work(now + 10)
     assert told(store) == replayed(items)
     assert told(store) != []
+    with store.begin() as connection:  # what is past is nobody's alarm
+        assert connection.execute(sql.select(OUTBOX)).all() == []
 
 
 def test_a_database_that_is_locked_is_away_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

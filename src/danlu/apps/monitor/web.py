@@ -66,15 +66,15 @@ def fetch(url: str, headers: Mapping[str, str], most: int, seconds: float) -> Fe
                 if answer.status == 304:
                     return Fetched(304, found, url, b"")
                 if answer.status != 200:
-                    raise Failed(f"{first}: the server answers {answer.status} {answer.reason}", _after(found))
+                    raise Failed(f"{first} answers {answer.status} {answer.reason}", _after(found))
                 return Fetched(
                     200, found, url, _unpacked(_read(answer, connection, most, ends, first), found, most, first)
                 )
             finally:
                 connection.close()
         except (OSError, HTTPException, ValueError) as error:
-            raise Failed(f"{first}: cannot be reached ({_brief(error)})") from error
-    raise Failed(f"{first}: sends on more than {REDIRECTS} times")
+            raise Failed(f"{first} cannot be reached ({_brief(error)})") from error
+    raise Failed(f"{first} sends on more than {REDIRECTS} times")
 
 
 def post(url: str, body: Any, headers: Mapping[str, str], seconds: float) -> dict[str, Any]:
@@ -96,10 +96,10 @@ def post(url: str, body: Any, headers: Mapping[str, str], seconds: float) -> dic
         finally:
             connection.close()
     except (OSError, HTTPException, ValueError) as error:
-        raise Failed(f"{where}: cannot be reached ({_brief(error)})") from error
+        raise Failed(f"{where} cannot be reached ({_brief(error)})") from error
     if not 200 <= answer.status < 300:
         told = {name.lower(): value for name, value in answer.getheaders()}
-        raise Failed(f"{where}: answers {answer.status} {answer.reason}", _after(told))
+        raise Failed(f"{where} answers {answer.status} {answer.reason}", _after(told))
     try:
         said = json.loads(content)
     except (ValueError, RecursionError):
@@ -136,7 +136,7 @@ def _quoted(sign: str) -> str:
 def _left(ends: float, url: str) -> float:
     left = ends - time.monotonic()
     if left <= 0:
-        raise Failed(f"{url}: did not come to its end in time")
+        raise Failed(f"{url} did not come to its end in time")
     return left
 
 
@@ -152,7 +152,7 @@ def _read(answer: HTTPResponse, connection: HTTPConnection, most: int, ends: flo
             return b"".join(parts)
         size += len(part)
         if size > most:
-            raise Failed(f"{url}: has more than {most:,} bytes")
+            raise Failed(f"{url} has more than {most:,} bytes")
         parts.append(part)
 
 
@@ -161,14 +161,14 @@ def _unpacked(content: bytes, headers: Mapping[str, str], most: int, url: str) -
     if packing in ("identity", ""):
         return content
     if packing not in ("gzip", "x-gzip"):
-        raise Failed(f"{url}: is packed as '{packing[:40]}', which was not asked for")
+        raise Failed(f"{url} is packed as '{packing[:40]}', which was not asked for")
     try:
         unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
         found = unpacker.decompress(content, most + 1)
     except zlib.error as error:
-        raise Failed(f"{url}: is no sound gzip ({error})") from error
+        raise Failed(f"{url} is no sound gzip ({error})") from error
     if len(found) > most:
-        raise Failed(f"{url}: unpacks to more than {most:,} bytes")
+        raise Failed(f"{url} unpacks to more than {most:,} bytes")
     return found
 
 

@@ -174,7 +174,8 @@ class Worker:
             if changes is None or not leases.renewed(self.store, connection, WORK, self.lease):
                 return []
             for topic, change in changes:
-                alerts += self._told(connection, topic, change, now)
+                past = closed is None and (change.step + 1) * self.alarm.step < now - LATE
+                alerts += self._told(connection, topic, change, now, () if past else self.channels)
             for topic in sorted(changed):
                 self.store.keep_fact(connection, DETECTOR + topic, detectors[topic].plain())
             if rows:
@@ -219,7 +220,10 @@ class Worker:
                 changes.append((row.topic, change))
         return changes
 
-    def _told(self, connection: sql.Connection, topic: str, change: Change, now: float) -> list[int]:
+    def _told(
+        self, connection: sql.Connection, topic: str, change: Change, now: float, channels: Sequence[str]
+    ) -> list[int]:
+        """Keep an alert, and the messages that tell it; nobody is told what a history given at first says is past."""
         values = {
             "key": key_of(topic, change),
             "topic": topic,
@@ -234,9 +238,7 @@ class Worker:
         if number is None:
             return []
         due = self.store.clock(connection)
-        rows = [
-            {"alert": number, "channel": name, "state": "waiting", "tries": 0, "due": due} for name in self.channels
-        ]
+        rows = [{"alert": number, "channel": name, "state": "waiting", "tries": 0, "due": due} for name in channels]
         if rows:
             connection.execute(self.store.insert(OUTBOX).on_conflict_do_nothing(), rows)
         return [int(number)]

@@ -53,6 +53,9 @@ def start(
     settings, channels = read_settings(folder / NAME)
     if settings.feeds:
         needed("feedparser", "monitor", "reading feeds")
+    for place in settings.watch:
+        if not (folder / place).exists():
+            tell(f"{folder / place}: is not there yet; what is put there will be read")
     judge = judge_of(settings, topics, sentiment, negative, tell)
     opened = Store(store or url_of(folder))
     monitor = Monitor(opened, settings, channels, judge, folder, say=tell)
