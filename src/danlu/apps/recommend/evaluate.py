@@ -78,12 +78,13 @@ def evaluate(
     share: float = 0.8,
     spans: int = 7,
     seed: int = 0,
+    allowed: Callable[[float], None] | None = None,
 ) -> Evaluation:
     """Make lists at the beginning of each of `spans` after the split, and see what each user took up in it.
 
     At each such moment every way knows all that was done before it, and the items that were there; the ranker alone
     has learnt, from before the split. Nothing that a user has seen counts, nor is it in a list. `split` is a moment;
-    None: that before which `share` of the deeds lie. `words` makes the words for BM25, `space` is what the app uses.
+    None: that before which `share` of the deeds lie, and `allowed` may refuse it. `words` makes the words for BM25, `space` is what the app uses.
 
     Raises:
         Refusal: there is too little behaviour to judge by.
@@ -94,6 +95,8 @@ def evaluate(
     split = times[int(share * len(times))] if split is None else split
     if not times[0] < split <= times[-1]:
         raise Refusal(f"the split {split:g} lies outside of the behaviour, which is from {times[0]:g} to {times[-1]:g}")
+    if allowed is not None:
+        allowed(split)
     found = learnt(items, deeds, weights, space, split, seed)
     replay, lexical = Replay(items, deeds, weights, space), Lexical(words())
     ways = _ways(found.ranker, replay, lexical)

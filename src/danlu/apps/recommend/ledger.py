@@ -186,6 +186,14 @@ class Ledger:
             learnt,
         )
 
+    def everything(self) -> tuple[list[Item], list[Deed]]:
+        """All items, also those that are no longer offered, and all deeds."""
+        table = self._items
+        news = self.since(0, 0)
+        with self._reading() as connection:
+            removed = connection.execute(self._sql.select(table).where(table.c.removed)).all()
+        return [*news.items, *(Item(row.id, row.title, row.text, row.time) for row in removed)], news.deeds
+
     def vectors(self, embedder: str) -> dict[str, tuple[str, bytes]]:
         """Of each item that this embedder has read: the digest of what it read, and the vector (float32)."""
         table = self._vectors

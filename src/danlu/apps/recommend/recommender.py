@@ -20,6 +20,7 @@ from danlu.apps.recommend.item import LONGEST_NAME, LONGEST_TEXT, Item
 from danlu.apps.recommend.ledger import Ledger
 from danlu.apps.recommend.ranker import Ranker
 from danlu.apps.recommend.reasons import Reason, reason_of
+from danlu.apps.recommend.reranking import Rerank, reranked
 from danlu.apps.recommend.taken import Taken
 from danlu.apps.recommend.vectors import Space, Words
 from danlu.apps.recommend.terms import Counted
@@ -31,7 +32,6 @@ MOST = 200
 POOL = 5
 """So many times the list's length are looked at for what makes it diverse, 50 at least."""
 RANKER = "ranker"
-Rerank = Callable[[str, Sequence[str]], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Recommender:
         self.ledger = ledger
         self.catalogue = Catalogue()
         self.behaviour = Behaviour(weights or weights_of(USUAL))
-        self.space: Space = Words(Counted(Rules())) if space is None else space(ledger)
+        self._make_space = space if space is not None else _words
+        self.space: Space = self._make_space(ledger)
         self.ranker: Ranker | None = None
         self._rerank = rerank
         self._clock = clock
@@ -166,6 +167,10 @@ class Recommender:
                 self.ranker = Ranker.from_json(text) if text else None
                 self._learnt = news.learnt
 
+    def anew(self) -> Space:
+        """An empty space of the same sort, for what was known in the past."""
+        return self._make_space(self.ledger)
+
     def use(self, ranker: Ranker | None) -> None:
         """Rank with this from now on, and keep it."""
         self.ledger.learnt(RANKER, ranker.to_json() if ranker else "")
@@ -204,7 +209,7 @@ class Recommender:
                     view.allowed[self.catalogue.places[name]] = False
             places, scores = self.ranked(view, max(limit, 50 if diversity else 0, POOL * limit if diversity else 0))
             if self._rerank is not None:
-                places, scores = self._reranked(places, scores, view, interests)
+                places, scores = reranked(self._rerank, places, scores, view, interests, self.catalogue)
             chosen = diverse(scores, self.space.between(places.tolist()), limit, diversity) if len(places) else []
             return [self._told(int(places[each]), float(scores[each]), view, interests) for each in chosen]
 
@@ -253,46 +258,57 @@ class Recommender:
                 for each in best(scores, limit)
             ]
 
+    def history(self, user: str, most: int = 50) -> list[dict[str, object]]:
+        """What a user has had to do with, the last first."""
+        with self._lock:
+            self.catch_up()
+            return [
+                {"item": self.catalogue.items[place].id, "title": self.catalogue.items[place].shown}
+                | {"action": touch.action, "time": touch.time}
+                for place, touch in self.behaviour.history(user, most)
+            ]
+
+    def busiest(self, most: int) -> list[dict[str, object]]:
+        """The users who have had to do with most items."""
+        with self._lock:
+            self.catch_up()
+            users = self.behaviour.users
+            order = sorted(users, key=lambda user: (-len(users[user]), user))[:most]
+            return [{"user": user, "items": len(users[user])} for user in order]
+
+    def state(self) -> dict[str, object]:
+        """How much there is, and what ranks it."""
+        with self._lock:
+            self.catch_up()
+            return {
+                "items": self.catalogue.offered,
+                "users": len(self.behaviour.users),
+                "touches": sum(map(len, self.behaviour.users.values())),
+                "waiting": sum(map(len, self.behaviour.waiting.values())),
+                "weights": self.behaviour.weights.plain(),
+                "vectors": "words" if isinstance(self.space, Words) else "embedder",
+                "ranked_by": "rule" if self.ranker is None else "ranker",
+                "linear": self.behaviour.ease is not None,
+            }
+
     def place(self, item: str) -> int:
         """Where an item stands; raises `Refusal` where it is not known."""
         if item not in self.catalogue.places:
             raise Refusal(f"there is no item '{item[:40]}' here; put it first")
         return self.catalogue.places[item]
 
-    def _reranked(
-        self, places: NDArray[np.int64], scores: NDArray[np.float64], view: View, interests: str
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The first ones by the mean of two orders, that of the ranker and that of a model that reads both texts."""
-        assert self._rerank is not None
-        read = [self.catalogue.items[place].shown for place, _ in view.history[:5]]
-        query = "\n".join([*([interests] if interests.strip() else []), *read])
-        first = places[:RERANKED]
-        if not query or not len(first):
-            return places, scores
-        said = np.array(self._rerank(query, [self.catalogue.items[place].words for place in first]))
-        order = np.argsort(np.argsort(-said, kind="stable"), kind="stable")
-        joined = -(np.arange(len(first)) + order) / 2.0
-        again = np.argsort(-joined, kind="stable")
-        top = scores[: len(first)]
-        return np.concatenate([first[again], places[len(first) :]]), np.concatenate([np.sort(top)[::-1], scores[len(first) :]])
-
     def _told(self, place: int, score: float, view: View, interests: str) -> Recommended:
         words: tuple[str, ...] = ()
         if interests and isinstance(self.space, Words):
-            words = tuple(_longest(self.space.shared(place, interests))[:3])
+            words = tuple(self.space.shared(place, interests)[:3])
         parts = {name: float(view.of(name)[place]) for name in ("together", "linear", "text", "popular", "age")}
         return Recommended(
             self.catalogue.items[place], score, reason_of(place, view, self.catalogue, words), parts
         )
 
 
-RERANKED = 20
-"""Items that a `rank` bundle reads."""
-
-
-def _longest(words: list[str]) -> list[str]:
-    """Words that stand in no other of them, and are more than a letter."""
-    return [word for word in words if len(word) > 1 and not any(word != other and word in other for other in words)]
+def _words(_ledger: Ledger) -> Space:
+    return Words(Counted(Rules()))
 
 
 def _refuse(user: str, limit: int, diversity: float, interests: str) -> None:

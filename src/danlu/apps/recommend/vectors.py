@@ -88,10 +88,11 @@ class Words(Space):
         return _dense(self._weighted @ self._plain(terms).T)[:, 0]
 
     def shared(self, one: int, text: str) -> list[str]:
-        """The words that an item shares with a text, those that tell most first."""
+        """The words that an item shares with a text, those that tell most first; none that is part of another, or a letter."""
         self._count()
         (terms,) = self._counted.of([text], keep=False)
-        both = [term for term in terms if term in self._terms[one]]
+        both = [term for term in terms if len(term) > 1 and term in self._terms[one]]
+        both = [term for term in both if not any(term != other and term in other for other in both)]
         return sorted(both, key=lambda term: (-self._rarity[self._places[term]], term))
 
     def _count(self) -> None:
