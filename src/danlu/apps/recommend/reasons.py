@@ -9,12 +9,14 @@ from danlu.apps.recommend.features import View
 
 TOGETHER, ALIKE = 0.02, 0.12
 """From which likeness by behaviour, and by text, it is told of."""
+WISHED = 0.04
+"""From which likeness to a text of interests these are told of."""
 NEW = 3.0
 """Days for which an item is told of as new."""
 
 DONE = {"view": ("read", "看过"), "click": ("opened", "点开过"), "comment": ("commented on", "评论过"), "share": ("shared", "转发过")}
 _SENTENCES = {
-    "together": ("Because you {done} “{title}”: others who did also came to this.", "因为你{done}《{title}》：有同样行为的人也看了这一篇。"),
+    "together": ("Because you {done} “{title}”, and who did so has read this too.", "因为你{done}《{title}》，这样做的人也看了这一篇。"),
     "alike": ("Because you {done} “{title}”, which is about the same.", "因为你{done}《{title}》，内容相近。"),
     "interests": ("It fits your interests: {words}.", "符合你的兴趣：{words}。"),
     "interests_plain": ("It fits your interests.", "符合你的兴趣。"),
@@ -44,14 +46,21 @@ class Reason:
 
 
 def reason_of(place: int, view: View, catalogue: Catalogue, words: tuple[str, ...] = ()) -> Reason:
-    """What speaks most for an item; `words` are those that it shares with the interests of the user."""
-    together = view.weights * view.alike_H[:, place] if len(view.history) else np.zeros(0)
-    alike = view.weights * view.text_H[:, place] if len(view.history) else np.zeros(0)
-    if view.wish is not None and view.wish[place] >= ALIKE and view.wish[place] >= view.text_H[:, place].max(initial=0):
+    """What speaks most for an item; `words` are those that it shares with the interests of the user.
+
+    Of what he has done that is most like it, by behaviour or by text, where an action that says more counts more.
+    """
+    if view.wish is not None and view.wish[place] >= WISHED and view.wish[place] >= view.text_H[:, place].max(initial=0):
         return Reason("interests", words=words)
-    for kind, values, least in (("together", together, TOGETHER), ("alike", alike, ALIKE)):
-        likeness = view.alike_H if kind == "together" else view.text_H
-        if len(values) and likeness[(most := int(np.argmax(values))), place] >= least:
+    if len(view.history):
+        heavy = np.sqrt(view.weights)
+        found = [
+            (float((likeness[:, place] * heavy).max()), kind, int(np.argmax(likeness[:, place] * heavy)))
+            for kind, likeness, least in (("together", view.alike_H, TOGETHER), ("alike", view.text_H, ALIKE))
+            if likeness[:, place].max() >= least
+        ]
+        if found:
+            _, kind, most = max(found)
             read, touch = view.history[most]
             return Reason(kind, catalogue.items[read].id, catalogue.items[read].shown, touch.action)
     if view.of("no_age")[place] == 0 and np.expm1(view.of("age")[place]) <= NEW:
