@@ -16,6 +16,8 @@ REMEMBERED = 30
 """Items of a user that say what he likes, the last ones."""
 FADES = 8.0
 """Items after which what a user has done counts half: interests drift."""
+FRESH = 3.0
+"""Days in which what is new becomes half as new."""
 SHORT, LONG = 2 * 86_400.0, 20 * 86_400.0
 """Seconds in which popularity fades by half."""
 NAMES = (
@@ -32,6 +34,7 @@ NAMES = (
     "users",  # who have had to do with it
     "age",  # days
     "no_age",  # whether it is not known
+    "fresh",  # 1 for what is new, half of it every three days; 0 where the age is not known
     "history",  # items of the user
 )
 
@@ -89,6 +92,7 @@ def view_of(
         np.log1p(behaviour.touched_by(size)),
         np.log1p(np.nan_to_num(ages, nan=0.0)),
         np.isnan(ages).astype(float),
+        np.nan_to_num(np.exp2(-ages / FRESH), nan=0.0),
         np.full(size, np.log1p(len(behaviour.users.get(user, ())))),
     ]
     allowed = catalogue.open_at(moment)

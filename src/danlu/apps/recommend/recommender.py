@@ -16,7 +16,7 @@ from danlu.apps.recommend.catalogue import Catalogue
 from danlu.apps.recommend.deed import USUAL, Deed, Weights, weights_of
 from danlu.apps.recommend.diversity import diverse
 from danlu.apps.recommend.features import View, view_of
-from danlu.apps.recommend.item import LONGEST_NAME, LONGEST_TEXT, Item
+from danlu.apps.recommend.item import LONGEST_TEXT, Item, refuse_name
 from danlu.apps.recommend.ledger import Ledger
 from danlu.apps.recommend.ranker import Ranker
 from danlu.apps.recommend.reasons import Reason, reason_of
@@ -312,8 +312,7 @@ def _words(_ledger: Ledger) -> Space:
 
 
 def _refuse(user: str, limit: int, diversity: float, interests: str) -> None:
-    if not user.strip() or len(user) > LONGEST_NAME:
-        raise Refusal(f"user: expected 1 to {LONGEST_NAME} characters")
+    refuse_name(user, "user")
     if not 1 <= limit <= MOST:
         raise Refusal(f"limit: is {limit}; expected 1 to {MOST}")
     if not 0 <= diversity <= 1:

@@ -102,7 +102,7 @@ class Routes:
                 "/v1/items/remove": (self.remove, Names),
                 "/v1/near": (self.near, Alike),
             },
-            gets={"/v1/users": self.users, "/v1/users/{user}": self.history, "/v1/state": self.state},
+            gets={"/v1/users": self.users, "/v1/history": self.history, "/v1/state": self.state},
             pages=("danlu.serve", "danlu.apps.recommend"),
         )
 
@@ -162,8 +162,8 @@ class Routes:
         return JSONResponse({"users": await self._apart(call, lambda: self.recommender.busiest(SHOWN_USERS))})
 
     async def history(self, _service: Service, call: Call) -> Response:
-        """What a user has done, the last first."""
-        user = call.value.get("user", "")
+        """What the user of `?user=` has done, the last first."""
+        user = str(call.value.get("user", ""))
         found = await self._apart(call, lambda: self.recommender.history(user))
         return JSONResponse({"user": user, "known": bool(found), "history": found})
 

@@ -26,7 +26,7 @@ export function ForYou({ loaded }) {
     setBusy(true);
     try {
       const body = { user, limit: 10, diversity, interests };
-      const [answer, history] = await Promise.all([ask("v1/recommend", body), ask(`v1/users/${encodeURIComponent(user)}`)]);
+      const [answer, history] = await Promise.all([ask("v1/recommend", body), ask(`v1/history?user=${encodeURIComponent(user)}`)]);
       if (mine !== last.current) return;
       setShown({ body, answer, history });
       setError(null);
