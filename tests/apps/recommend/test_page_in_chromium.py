@@ -83,7 +83,7 @@ def test_a_new_user_is_known_by_what_he_does_and_a_new_item_by_its_text(
     view.locator("input[type=range]").fill("0.8")
     expect(view).to_contain_text(words["dial"])
     expect(titles.first).to_have_text(plain[0])
-    expect(titles.nth(9)).not_to_have_text(plain[9])
+    expect(titles).not_to_have_text(plain)
 
     page.get_by_role("link", name=words["items"]).click()
     offered = page.locator("#view-items form").first
@@ -93,6 +93,7 @@ def test_a_new_user_is_known_by_what_he_does_and_a_new_item_by_its_text(
     offered.get_by_role("button", name=words["offer"]).click()
     expect(offered).to_contain_text(words["offered"])
     page.go_back()
+    view.locator("input[type=range]").fill("0")
     view.get_by_label(words["interests"]).fill("冰川 crampons")
     view.get_by_role("button", name=words["recommend"], exact=True).click()
     found = view.locator(".listed li", has_text=f"<i>雪山</i> glacier {locale}")

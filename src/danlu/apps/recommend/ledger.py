@@ -158,9 +158,8 @@ class Ledger:
             from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
         rows = [{**vars(deed), "received": received} for deed in deeds]
         with self._writing(table) as connection:
-            return sum(
-                connection.execute(insert(table).on_conflict_do_nothing(), part).rowcount for part in _parts(rows)
-            )
+            once = insert(table).on_conflict_do_nothing().returning(table.c.number)
+            return sum(len(connection.execute(once, part).all()) for part in _parts(rows))
 
     def since(self, revision: int, number: int) -> News:
         """What has come after a revision of the items and a number of the deeds.

@@ -63,7 +63,7 @@ class OneItem(Row):
     item: Name
     title: str = Field(default="", max_length=LONGEST_TITLE)
     text: str = Field(default="", max_length=LONGEST_TEXT)
-    time: float | str | None = None
+    time: float | str | None = Field(default=None, description="since when it is there, as for deeds, or 'now'")
 
 
 class Items(Body):
@@ -120,11 +120,10 @@ class Routes:
     async def behaviour(self, _service: Service, call: Call) -> Response:
         """Keep what users did; it counts from the next request on."""
         body = checked(Deeds, call.value)
-        now = self.recommender.now()
 
         def take() -> dict[str, Any]:
             deeds = [
-                Deed(row.user, row.item, row.action, now if row.time is None else moment_in(row.time))
+                Deed(row.user, row.item, row.action, self._moment("now" if row.time is None else row.time))
                 for row in body.behaviour
             ]
             told = self.recommender.take(deeds)
@@ -138,7 +137,7 @@ class Routes:
 
         def put() -> dict[str, int]:
             items = [
-                Item(row.item, row.title, row.text, None if row.time is None else moment_in(row.time))
+                Item(row.item, row.title, row.text, None if row.time is None else self._moment(row.time))
                 for row in body.items
             ]
             added, changed = self.recommender.put(items)
@@ -170,6 +169,9 @@ class Routes:
     async def state(self, _service: Service, call: Call) -> Response:
         """How much there is, and by what it is ranked."""
         return JSONResponse(await self._apart(call, self.recommender.state))
+
+    def _moment(self, written: float | str) -> float:
+        return self.recommender.now() if written == "now" else moment_in(written)
 
     async def _apart(self, call: Call, work: Callable[[], Found]) -> Found:
         """What some work gives in a thread; a database that does not answer is a 503."""

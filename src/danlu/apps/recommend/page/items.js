@@ -18,8 +18,7 @@ function New() {
 
   async function offer() {
     try {
-      const time = Date.now() / 1000;
-      setTold(await ask("v1/items", { items: [{ ...item, time }] }));
+      setTold(await ask("v1/items", { items: [{ ...item, time: "now" }] }));
       setError(null);
     } catch (problem) {
       setTold(null);
