@@ -77,7 +77,12 @@ def made(file: Path, seed: int, items: int = ITEMS, users: int = USERS, days: in
                 readers[item] += 1
                 time += rng.uniform(20, 240)
                 follows = rng.random(3) < np.array([0.5, 0.12, 0.08]) * min(1.0, 2 * match[item])
-                actions = ["view", *[name for name, done in zip(("click", "comment", "share"), follows, strict=True) if done]]
+                actions = [
+                    "view",
+                    *[name for name, done in zip(("click", "comment", "share"), follows, strict=True) if done],
+                ]
                 deeds += [(f"u{user}", f"i{item}", action, time + step) for step, action in enumerate(actions)]
     times = np.where(there == 0, BEGIN - DAY, BEGIN + there * DAY)
-    return Made([(f"i{n}", text, float(times[n])) for n, text in enumerate(texts)], sorted(deeds, key=lambda deed: deed[3]))
+    return Made(
+        [(f"i{n}", text, float(times[n])) for n, text in enumerate(texts)], sorted(deeds, key=lambda deed: deed[3])
+    )

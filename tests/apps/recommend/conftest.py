@@ -78,7 +78,9 @@ def filled(opened: Opened, items: list[Item], deeds: list[Deed]) -> Recommender:
 
 
 @pytest.fixture(scope="module")
-def recommender(tmp_path_factory: pytest.TempPathFactory, items: list[Item], deeds: list[Deed]) -> Iterator[Recommender]:
+def recommender(
+    tmp_path_factory: pytest.TempPathFactory, items: list[Item], deeds: list[Deed]
+) -> Iterator[Recommender]:
     """The small world, open for a module."""
     with Recommender(Ledger(tmp_path_factory.mktemp("served")), weights_of(USUAL), clock=lambda: END) as found:
         found.put(items)

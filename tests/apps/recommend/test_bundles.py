@@ -65,7 +65,9 @@ def test_a_ranker_has_a_say_in_the_order_of_the_first(rank: Bundle, filled, tmp_
     view = filled.view("u0")
     places, plain = filled.ranked(view, 24)
     last = {filled.catalogue.items[place].words: float(each) for each, place in enumerate(places)}
-    turned, kept = reranked(lambda _query, texts: [last[text] for text in texts], places, plain, view, "", filled.catalogue)
+    turned, kept = reranked(
+        lambda _query, texts: [last[text] for text in texts], places, plain, view, "", filled.catalogue
+    )
     assert sorted(turned[:20]) == sorted(places[:20])
     assert (turned[20:] == places[20:]).all()
     assert (kept == plain).all()
@@ -74,7 +76,10 @@ def test_a_ranker_has_a_say_in_the_order_of_the_first(rank: Bundle, filled, tmp_
 
 
 def test_pairs_are_what_was_read_one_after_the_other_before_the_end() -> None:
-    deeds = [Deed("u", name, "view", time) for name, time in (("a", 0.0), ("b", 50.0), ("b", 60.0), ("c", 90_000.0), ("d", 90_010.0))]
+    deeds = [
+        Deed("u", name, "view", time)
+        for name, time in (("a", 0.0), ("b", 50.0), ("b", 60.0), ("c", 90_000.0), ("d", 90_010.0))
+    ]
     assert pairs_of(deeds, 1e9) == [("a", "b"), ("c", "d")]
     assert pairs_of(deeds, 90_010.0) == [("a", "b")]
     twice = [*deeds, Deed("v", "d", "view", 1.0), Deed("v", "c", "view", 2.0)]

@@ -24,7 +24,7 @@ def world(seed: int, users: int = 12, items: int = 6) -> np.ndarray:
 
 
 def row(values: np.ndarray) -> dict[int, int]:
-    return {int(place): int(round(100 * values[place])) for place in np.flatnonzero(values)}
+    return {int(place): round(100 * values[place]) for place in np.flatnonzero(values)}
 
 
 def test_the_matrix_is_that_of_the_regressions_and_scores_are_its_products() -> None:

@@ -25,7 +25,10 @@ def chains(users: int) -> tuple[list[Item], list[Deed]]:
     deeds = []
     for user in range(users):
         pair = "abcdefgh"[user % 8]
-        deeds += [Deed(f"u{user}", f"{pair}x", "view", 1e9 + user), Deed(f"u{user}", f"{pair}y", "view", 1e9 + user + 300)]
+        deeds += [
+            Deed(f"u{user}", f"{pair}x", "view", 1e9 + user),
+            Deed(f"u{user}", f"{pair}y", "view", 1e9 + user + 300),
+        ]
     return items, deeds
 
 
@@ -42,6 +45,7 @@ def test_what_is_always_read_together_is_found_by_who_read_it_and_by_no_populari
     mean, low, high = found.gain("co-occurrence", "popularity")
     assert low <= mean <= high
     assert mean == pytest.approx(at["co-occurrence"] - at["popularity"])
+    assert found.rows["as served"].ndcg == found.rows["ranker" if found.learnt.ranker else "rule"].ndcg
     assert found.gain("EASE", "EASE") == (0, 0, 0)
     told = plain_of(found)
     assert told["ways"]["EASE"]["NDCG@10"] == at["EASE"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from danlu.apps.recommend.deed import USUAL, weights_in, weights_of
-from danlu.apps.recommend.opening import SAMPLE, put_sample, put_file, take_file
+from danlu.apps.recommend.opening import SAMPLE, put_file, put_sample, take_file
 from danlu.apps.recommend.reading import Unread, deeds_of, items_of, moment_in
 from danlu.refusal import Refusal
 
@@ -19,9 +19,14 @@ def written(folder: Path, name: str, text: str) -> str:
 
 def test_items_have_the_names_that_people_give_their_columns(tmp_path: Path) -> None:
     unread = Unread()
-    path = written(
-        tmp_path, "news.jsonl", '{"ID": 7, "content": "泡茶", "date": "2026-11-27"}\n{"id": "x"}\n{"id": "y", "title": ["a"]}\nnonsense\n{"id": "z", "title": "Z"}\n'
-    )
+    rows = [
+        '{"ID": 7, "content": "泡茶", "date": "2026-11-27"}',
+        '{"id": "x"}',
+        '{"id": "y", "title": ["a"]}',
+        "nonsense",
+        '{"id": "z", "title": "Z"}',
+    ]
+    path = written(tmp_path, "news.jsonl", "\n".join(rows))
     seven, last = items_of(path, unread)
     assert (seven.id, seven.text, seven.time) == ("7", "泡茶", moment_in("2026-11-27T00:00:00Z"))
     assert (last.id, last.time) == ("z", None)
@@ -32,7 +37,9 @@ def test_items_have_the_names_that_people_give_their_columns(tmp_path: Path) -> 
 def test_behaviour_without_a_time_is_of_now_and_without_an_action_the_lightest(tmp_path: Path) -> None:
     unread = Unread()
     path = written(
-        tmp_path, "b.csv", "user_id,item_id,event,timestamp\nu,i,share,1790000000000\nv,i,,\nw,i,stare,5\n,i,view,5\nu,i,view,gestern\n"
+        tmp_path,
+        "b.csv",
+        "user_id,item_id,event,timestamp\nu,i,share,1790000000000\nv,i,,\nw,i,stare,5\n,i,view,5\nu,i,view,gestern\n",
     )
     first, second = deeds_of(path, WEIGHTS, 99.0, unread)
     assert (first.user, first.action, first.time) == ("u", "share", 1.79e9)
@@ -41,7 +48,9 @@ def test_behaviour_without_a_time_is_of_now_and_without_an_action_the_lightest(t
     assert "row 3: the action 'stare' has no weight; did you mean 'share'?" in unread.first[0]
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("a,b\n1,2\n", "no column 'user'"), ("user,b\n1,2\n", "no column 'item'")])
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("a,b\n1,2\n", "no column 'user'"), ("user,b\n1,2\n", "no column 'item'")]
+)
 def test_a_file_without_a_column_is_refused(tmp_path: Path, text: str, wanted: str) -> None:
     with pytest.raises(Refusal, match=wanted):
         list(deeds_of(written(tmp_path, "x.csv", text), WEIGHTS, 0.0, Unread()))

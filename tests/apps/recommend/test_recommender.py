@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from danlu.apps.recommend.deed import USUAL, Deed, weights_of
 from danlu.apps.recommend.item import Item
 from danlu.apps.recommend.ledger import Ledger
-from danlu.apps.recommend.recommender import Recommended, Recommender
+from danlu.apps.recommend.listed import Recommended
+from danlu.apps.recommend.recommender import Recommender
 from danlu.apps.recommend.taken import Taken
 from danlu.refusal import Refusal
 
@@ -85,7 +86,9 @@ def test_what_a_reason_names_was_done_by_the_user(filled: Recommender) -> None:
 
 
 def test_new_items_and_new_users_are_served_by_text(filled: Recommender) -> None:
-    filled.put([Item("fresh", "新到的乌龙茶", "乌龙茶 泡茶 茶壶", END - DAY), Item("later", "to come", "tea", END + DAY)])
+    filled.put(
+        [Item("fresh", "新到的乌龙茶", "乌龙茶 泡茶 茶壶", END - DAY), Item("later", "to come", "tea", END + DAY)]
+    )
     by_text = filled.recommend("nobody", 12, interests="喜欢乌龙茶和茶壶")
     assert {each.item.id.partition("-")[0] for each in by_text[:4]} <= {"tea", "fresh"}
     (fresh,) = (each for each in by_text if each.item.id == "fresh")
@@ -115,7 +118,13 @@ def test_duplicates_unknown_things_and_clocks_that_go_back_are_told_and_nothing_
     deed = Deed("u", "tea-0", "view", END - 100)
     assert found.take([deed, deed]) == Taken(new=1, again=1, newcomers=1)
     assert found.take([deed]) == Taken(new=0, again=1)
-    told = found.take([Deed("u", "not-here", "share", END - 50), Deed("u", "tea-2", "view", END - 500), Deed("u", "tea-4", "view", END + 10**6)])
+    told = found.take(
+        [
+            Deed("u", "not-here", "share", END - 50),
+            Deed("u", "tea-2", "view", END - 500),
+            Deed("u", "tea-4", "view", END + 10**6),
+        ]
+    )
     assert told == Taken(new=3, waiting=1, late=1, ahead=1)
     assert len(told.sentences()) == len(told.sentences("zh")) == 4
     assert found.history("u")[0]["time"] == END, "a time that is yet to come is that of its receipt"
@@ -141,7 +150,15 @@ def test_items_that_are_taken_away_stay_away_and_may_come_back(filled: Recommend
 
 
 @pytest.mark.parametrize(
-    "asked", [{"user": " "}, {"limit": 0}, {"limit": 201}, {"diversity": -0.1}, {"diversity": float("nan")}, {"user": "u" * 201}]
+    "asked",
+    [
+        {"user": " "},
+        {"limit": 0},
+        {"limit": 201},
+        {"diversity": -0.1},
+        {"diversity": float("nan")},
+        {"user": "u" * 201},
+    ],
 )
 def test_values_out_of_range_are_refused(filled: Recommender, asked: dict) -> None:
     with pytest.raises(Refusal, match="expected"):

@@ -34,7 +34,9 @@ def test_what_comes_later_changes_nothing_that_is_seen_of_a_moment(items, deeds,
     moment = BEGIN + day * DAY
     after = [deed for deed in deeds if deed.time >= moment]
     other = [
-        replace(deed, item=items[int(rng.integers(len(items)))].id, user=f"u{rng.integers(20)}", time=moment + rng.random())
+        replace(
+            deed, item=items[int(rng.integers(len(items)))].id, user=f"u{rng.integers(20)}", time=moment + rng.random()
+        )
         for deed in after[: len(after) // 2]
     ]
     later = [replace(item, text=f"other words {rng.integers(99)}") if item.time > moment else item for item in items]
@@ -72,7 +74,9 @@ def test_what_is_asked_was_there_and_not_seen_and_cold_is_what_nobody_touched(it
             for place, name in zip(asked.taken, names, strict=True):
                 assert found(name) <= start
                 assert (asked.user, name) not in before
-                assert any(deed.item == name and deed.user == asked.user and start <= deed.time < stop for deed in deeds)
+                assert any(
+                    deed.item == name and deed.user == asked.user and start <= deed.time < stop for deed in deeds
+                )
                 assert (place in asked.cold) == (name not in touched)
                 assert asked.view.allowed[place]
     assert cold

@@ -7,7 +7,11 @@ from danlu.apps.recommend.recommender import Recommender
 
 
 def test_what_is_served_is_what_the_library_says(served: httpx2.Client, recommender: Recommender) -> None:
-    for body in ({"user": "u1"}, {"user": "没来过", "interests": "乌龙茶", "limit": 7}, {"user": "u4", "diversity": 0.7, "without": ["tea-0"]}):
+    for body in (
+        {"user": "u1"},
+        {"user": "没来过", "interests": "乌龙茶", "limit": 7},
+        {"user": "u4", "diversity": 0.7, "without": ["tea-0"]},
+    ):
         told = served.post("/v1/recommend", json=body).json()["items"]
         own = recommender.recommend(**{"limit": 10, **body})
         assert [(each["item"], each["score"]) for each in told] == [(each.item.id, each.score) for each in own]
@@ -21,7 +25,9 @@ def test_what_is_served_is_what_the_library_says(served: httpx2.Client, recommen
 def test_what_a_user_does_counts_at_the_next_request(served: httpx2.Client) -> None:
     body = {"user": "guest/一", "limit": 30}
     first = served.post("/v1/recommend", json=body).json()["items"][0]["item"]
-    told = served.post("/v1/behaviour", json={"behaviour": [{"user": "guest/一", "item": first, "action": "click"}]}).json()
+    told = served.post(
+        "/v1/behaviour", json={"behaviour": [{"user": "guest/一", "item": first, "action": "click"}]}
+    ).json()
     assert (told["new"], told["newcomers"]) == (1, 1)
     assert told["told"]["zh"][0] == "已记录 1 条"
     listed = [each["item"] for each in served.post("/v1/recommend", json=body).json()["items"]]

@@ -45,7 +45,9 @@ def test_bm25_is_its_formula() -> None:
 
     found = words(ITEMS).bm25([(query, 1.0)])
     assert np.allclose(found, [score(*each) for each in zip(documents, lengths, strict=True)])
-    assert np.allclose(words(ITEMS).bm25([("tea", 2.0), ("绿茶", 1.0)]), found * 0 + words(ITEMS).bm25([("tea tea 绿茶", 1.0)]))
+    assert np.allclose(
+        words(ITEMS).bm25([("tea", 2.0), ("绿茶", 1.0)]), found * 0 + words(ITEMS).bm25([("tea tea 绿茶", 1.0)])
+    )
 
 
 def test_cosines_are_between_nothing_and_one_and_an_item_without_words_is_like_none() -> None:

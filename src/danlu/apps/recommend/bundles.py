@@ -24,7 +24,9 @@ class Embedder:
     def __init__(self, predictor: Predictor, fingerprint: str, *, remembers: bool = False) -> None:
         """From what answers, and what tells it from others; raises `Refusal` where it gives no vectors."""
         if predictor.task.answer_form != "vector":
-            raise Refusal(f"--embedder: was trained for {predictor.task.kind}, which gives no vectors; give one of embed")
+            raise Refusal(
+                f"--embedder: was trained for {predictor.task.kind}, which gives no vectors; give one of embed"
+            )
         self._predictor = predictor
         self.fingerprint = fingerprint
         self._known: dict[str, Vectors] | None = {} if remembers else None

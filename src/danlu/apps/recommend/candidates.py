@@ -30,7 +30,8 @@ def candidates(view: View, each: int = EACH) -> NDArray[np.int64]:
 def best(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """Where the highest values stand, the highest first, of equal ones the first; not those of 0 or -infinity."""
     order = np.argsort(-values, kind="stable")[:count]
-    return order[(values[order] != 0) & np.isfinite(values[order])]
+    found: NDArray[np.int64] = order[(values[order] != 0) & np.isfinite(values[order])]
+    return found
 
 
 def by_rule(features: NDArray[np.float64], highest: NDArray[np.float64]) -> NDArray[np.float64]:

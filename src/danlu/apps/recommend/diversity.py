@@ -15,7 +15,8 @@ def diverse(scores_K: Numbers, alike_KK: Numbers, limit: int, dial: float) -> li
     if not len(scores_K):
         return []
     if dial <= 0:
-        return np.argsort(-scores_K, kind="stable")[:limit].tolist()
+        plain: list[int] = np.argsort(-scores_K, kind="stable")[:limit].tolist()
+        return plain
     spread = float(scores_K.max() - scores_K.min())
     wanted = (1 - dial) * ((scores_K - scores_K.min()) / spread if spread else np.zeros(len(scores_K)))
     chosen = [int(np.argmax(scores_K))]

@@ -25,7 +25,7 @@ class Ease:
     def __init__(self, gram: Numbers, regularised: float = REGULARISED) -> None:
         """From G in squared weights, (N, N)."""
         self.regularised = regularised
-        self._inverse: Numbers = np.linalg.inv(gram + regularised * np.eye(len(gram)))
+        self._inverse: Numbers = np.asarray(np.linalg.inv(gram + regularised * np.eye(len(gram))), np.float64)
         self._pending: list[tuple[Mapping[int, int], float]] = []
 
     @property
@@ -49,7 +49,7 @@ class Ease:
             self._settle()
 
     def scores(self, row: Mapping[int, int]) -> Numbers:
-        """x B for a user's row in hundredths, (N,)."""
+        """X B for a user's row in hundredths, (N,)."""
         self._settle()
         found = np.zeros(self.size)
         if not row or not self.size:
@@ -58,7 +58,7 @@ class Ease:
         weights = np.array([row[place] / UNIT for place in places])
         found = -(weights @ self._inverse[places]) / np.diagonal(self._inverse)
         found[places] += weights  # B_jj is 0, and -P_jj / P_jj was added
-        return found
+        return np.asarray(found, np.float64)
 
     def matrix(self) -> Numbers:
         """B, (N, N)."""

@@ -19,6 +19,8 @@ from danlu.refusal import Refusal
 LONGEST = 50
 """Places of a list that are looked at."""
 RESAMPLES = 1_000
+SERVED = "as served"
+"""The way that is used: the ranker where one was learnt, else the rule."""
 Numbers = NDArray[np.float64]
 Way = Callable[[Asked], Numbers]
 
@@ -75,6 +77,7 @@ def evaluate(
     words: Callable[[], Words],
     *,
     split: float | None = None,
+    until: float | None = None,
     share: float = 0.8,
     spans: int = 7,
     seed: int = 0,
@@ -84,7 +87,8 @@ def evaluate(
 
     At each such moment every way knows all that was done before it, and the items that were there; the ranker alone
     has learnt, from before the split. Nothing that a user has seen counts, nor is it in a list. `split` is a moment;
-    None: that before which `share` of the deeds lie, and `allowed` may refuse it. `words` makes the words for BM25, `space` is what the app uses.
+    None: that before which `share` of the deeds lie; `allowed` may refuse it. `until` is the end; None: the last deed. `words` makes the words for BM25, `space`
+    is what the app uses.
 
     Raises:
         Refusal: there is too little behaviour to judge by.
@@ -102,7 +106,7 @@ def evaluate(
     ways = _ways(found.ranker, replay, lexical)
     rows = {name: Row(name) for name in ways}
     users: list[str] = []
-    for start, stop in moments(split, float(np.nextafter(times[-1], np.inf)), spans):
+    for start, stop in moments(split, until or float(np.nextafter(times[-1], np.inf)), spans):
         for asked in replay.asked(start, stop):
             users.append(asked.user)
             for name, way in ways.items():
@@ -143,6 +147,7 @@ def _ways(ranker: Ranker | None, replay: Replay, lexical: Lexical) -> dict[str, 
     }
     if ranker is not None:
         ways["ranker"] = lambda asked: _with_rest(asked, ranker)
+    ways[SERVED] = ways.get("ranker", ways["rule"])
     return ways
 
 

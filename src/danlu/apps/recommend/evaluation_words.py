@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
-from danlu.apps.recommend.evaluate import Evaluation
+from danlu.apps.recommend.evaluate import SERVED, Evaluation
 
 RIVALS = ("popularity", "popularity of days", "co-occurrence", "EASE", "BM25", "vectors")
 COLUMNS = ("NDCG@10", "recall@50", "cold NDCG@10", "cold recall@50")
@@ -22,10 +23,9 @@ def lines_of(found: Evaluation) -> Iterator[str]:
     yield f"{'':<20}" + "".join(f"{name:>16}" for name in COLUMNS)
     for name, row in found.rows.items():
         yield f"{name:<20}" + "".join(f"{value:>16.4f}" for value in row.means())
-    ours = "ranker" if "ranker" in found.rows else "rule"
     best = max(RIVALS, key=lambda name: found.rows[name].means()[0])
-    mean, low, high = found.gain(ours, best)
-    yield f"NDCG@10 of the {ours} over {best}: {mean:+.4f} ({low:+.4f} to {high:+.4f}, 95 %, users drawn anew)"
+    mean, low, high = found.gain(SERVED, best)
+    yield f"NDCG@10 {SERVED} over {best}: {mean:+.4f} ({low:+.4f} to {high:+.4f}, 95 %, users drawn anew)"
 
 
 def plain_of(found: Evaluation) -> dict[str, Any]:
@@ -44,4 +44,4 @@ def plain_of(found: Evaluation) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    return None if value != value else value  # NaN is no JSON
+    return value if isfinite(value) else None  # NaN is no JSON

@@ -43,16 +43,17 @@ NAMES = (
 class View:
     """All that is known of a user and all items at a moment.
 
-    - `features`: (N, F) by `NAMES`; `history`: what the user has touched, the last first; `weights`: how much each counts.
-    - `alike_H`, `text_H`: likeness (H, N) of what he has touched with all items, by behaviour and by text.
+    - `features`: (N, F) by `NAMES`.
+    - `history`: what the user has touched, the last first; `weights`: how much each counts.
+    - `alike`, `texts`: likeness (H, N) of what he has touched with all items, by behaviour and by text.
     - `allowed`: what may be recommended, (N,); `wish`: how each item fits a text of interests, (N,), or None.
     """
 
     features: Numbers
     history: Sequence[tuple[int, Touch]]
     weights: Numbers
-    alike_H: Numbers
-    text_H: Numbers
+    alike: Numbers
+    texts: Numbers
     allowed: NDArray[np.bool_]
     wish: Numbers | None = None
 
@@ -70,8 +71,8 @@ def view_of(
     history = behaviour.history(user, REMEMBERED)
     places = [place for place, _ in history]
     weights = np.array([touch.units / UNIT for _, touch in history]) * 0.5 ** (np.arange(len(history)) / FADES)
-    alike_H = np.array([behaviour.together.likeness(place) for place in places]).reshape(len(places), size)
-    text_H = space.alike(places) if places else np.zeros((0, size))
+    alike = np.array([behaviour.together.likeness(place) for place in places]).reshape(len(places), size)
+    texts = space.alike(places) if places else np.zeros((0, size))
     lightest = min(behaviour.weights.units.values())
     strong = weights * np.array([touch.units > lightest for _, touch in history], float)
     wish = space.fits(interests) if interests.strip() else None
@@ -79,13 +80,13 @@ def view_of(
     ages = catalogue.ages(moment)
     ease = behaviour.ease
     columns = [
-        _mean(weights, alike_H, size),
-        alike_H[0] if places else np.zeros(size),
-        _mean(strong, alike_H, size),
+        _mean(weights, alike, size),
+        alike[0] if places else np.zeros(size),
+        _mean(strong, alike, size),
         ease.scores(behaviour.row(user)) if ease is not None else np.zeros(size),
-        _with_wish(_mean(weights, text_H, size), weights, wish),
-        _best(text_H, wish, size),
-        _mean(strong, text_H, size),
+        _with_wish(_mean(weights, texts, size), weights, wish),
+        _best(texts, wish, size),
+        _mean(strong, texts, size),
         np.log1p(popular),
         np.log1p(now),
         now / (popular + 1.0),
@@ -97,7 +98,7 @@ def view_of(
     ]
     allowed = catalogue.open_at(moment)
     allowed[list(behaviour.seen(user))] = False
-    return View(np.stack(columns, 1), history, weights, alike_H, text_H, allowed, wish)
+    return View(np.stack(columns, 1), history, weights, alike, texts, allowed, wish)
 
 
 def _mean(weights: Numbers, rows_HN: Numbers, size: int) -> Numbers:

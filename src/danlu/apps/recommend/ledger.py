@@ -1,4 +1,4 @@
-"""All that is kept: items, deeds, vectors and settings, in tables of SQLite or PostgreSQL; each call is one transaction."""
+"""All that is kept, in tables of SQLite or PostgreSQL; each call is one transaction."""
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence

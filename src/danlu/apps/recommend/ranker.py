@@ -20,22 +20,22 @@ class Ranker:
     """Trees side by side, each padded to as many nodes: (T, N) arrays; a leaf leads to itself."""
 
     initial: float
-    feature_TN: NDArray[np.int64]
-    threshold_TN: Numbers
-    left_TN: NDArray[np.int64]
-    right_TN: NDArray[np.int64]
-    value_TN: Numbers
+    feature: NDArray[np.int64]
+    threshold: Numbers
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    value: Numbers
 
     def scores(self, features_KF: Numbers) -> Numbers:
         """The log-odds that each will be taken up, (K,)."""
         seen = features_KF.astype(np.float32)  # as trees of scikit-learn see them
-        trees = np.arange(len(self.feature_TN))[None, :]
-        node_KT = np.zeros((len(seen), len(self.feature_TN)), np.int64)
+        trees = np.arange(len(self.feature))[None, :]
+        node_KT = np.zeros((len(seen), len(self.feature)), np.int64)
         for _ in range(DEPTH):
-            value_KT = seen[np.arange(len(seen))[:, None], self.feature_TN[trees, node_KT]]
-            goes_left = value_KT <= self.threshold_TN[trees, node_KT]
-            node_KT = np.where(goes_left, self.left_TN[trees, node_KT], self.right_TN[trees, node_KT])
-        found: Numbers = self.initial + self.value_TN[trees, node_KT].sum(1)
+            value_KT = seen[np.arange(len(seen))[:, None], self.feature[trees, node_KT]]
+            goes_left = value_KT <= self.threshold[trees, node_KT]
+            node_KT = np.where(goes_left, self.left[trees, node_KT], self.right[trees, node_KT])
+        found: Numbers = self.initial + self.value[trees, node_KT].sum(1)
         return found
 
     def to_json(self) -> str:
@@ -48,30 +48,31 @@ class Ranker:
         """The ranker that `to_json` has told; raises `Refusal` for what is none, or looks at other features."""
         try:
             told = json.loads(text)
-            if told["format"] != FORMAT or tuple(told["features"]) != NAMES:
-                raise Refusal("the ranker was learnt by another version; run: danlu app recommend learn")
             arrays = {name: np.array(told[name], kind) for name, kind in _ARRAYS.items()}
-            shapes = {array.shape for array in arrays.values()}
-            nodes = arrays["left_TN"].shape[1]
-            inside = all(
-                ((arrays[name] >= 0) & (arrays[name] < most)).all()
-                for name, most in (("left_TN", nodes), ("right_TN", nodes), ("feature_TN", len(NAMES)))
-            )
-            if len(shapes) != 1 or not inside:
-                raise ValueError("arrays")
-            return cls(float(told["initial"]), **arrays)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            if isinstance(error, Refusal):
-                raise
-            raise Refusal("the ranker that is kept cannot be read; run: danlu app recommend learn") from None
+            sound = told["format"] == FORMAT and tuple(told["features"]) == NAMES and _lead_inside(arrays)
+            initial = float(told["initial"])
+        except (KeyError, TypeError, ValueError, IndexError):
+            sound = False
+        if not sound:
+            raise Refusal("the ranker that is kept cannot be used here; run: danlu app recommend learn")
+        return cls(initial, **arrays)
+
+
+def _lead_inside(arrays: dict[str, NDArray[Any]]) -> bool:
+    """Whether arrays are of one shape, and lead to none but their own nodes and the features that there are."""
+    if len({array.shape for array in arrays.values()}) != 1 or arrays["left"].ndim != 2:
+        return False
+    nodes = arrays["left"].shape[1]
+    limits = {"left": nodes, "right": nodes, "feature": len(NAMES)}
+    return all(bool(((arrays[name] >= 0) & (arrays[name] < most)).all()) for name, most in limits.items())
 
 
 _ARRAYS: dict[str, type] = {
-    "feature_TN": np.int64,
-    "threshold_TN": np.float64,
-    "left_TN": np.int64,
-    "right_TN": np.int64,
-    "value_TN": np.float64,
+    "feature": np.int64,
+    "threshold": np.float64,
+    "left": np.int64,
+    "right": np.int64,
+    "value": np.float64,
 }
 
 

@@ -1,4 +1,4 @@
-"""Items and behaviour from files: csv, tsv, json, json lines, parquet, whatever a format reads; rows as people name them."""
+"""Items and behaviour from files that a format reads: csv, json lines, parquet; columns as people name them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -68,18 +68,22 @@ def deeds_of(path: str, weights: Weights, now: float, unread: Unread) -> Iterato
     for number, row in _rows(path, unread, (USER, ITEM)):
         try:
             action, time = _text(row, ACTION).strip() or lightest, _of(row, TIME)
-            if weights.of(action) is None:
-                raise Refusal(
-                    f"the action '{action[:40]}' has no weight{nearest(action[:40], list(weights.units)) or ';'} "
-                    f"write it to --weights, beside {', '.join(weights.units)}"
-                )
+            _refuse_unknown(action, weights)
             yield Deed(_text(row, USER), _text(row, ITEM), action, now if time in (None, "") else moment_in(time))
         except Refusal as refusal:
             unread.add(f"{path}, row {number:,}: {refusal}")
 
 
+def _refuse_unknown(action: str, weights: Weights) -> None:
+    if weights.of(action) is None:
+        raise Refusal(
+            f"the action '{action[:40]}' has no weight{nearest(action[:40], list(weights.units)) or ';'} "
+            f"write it to --weights, beside {', '.join(weights.units)}"
+        )
+
+
 def moment_in(value: Any) -> float:
-    """Seconds since 1970 of a number of seconds or milliseconds, or of a date by ISO 8601, which is in UTC unless it says.
+    """Seconds since 1970 of a number of seconds or milliseconds, or of a date by ISO 8601, in UTC unless it says.
 
     Raises:
         Refusal: it is none.

@@ -14,9 +14,17 @@ WISHED = 0.04
 NEW = 3.0
 """Days for which an item is told of as new."""
 
-DONE = {"view": ("read", "看过"), "click": ("opened", "点开过"), "comment": ("commented on", "评论过"), "share": ("shared", "转发过")}
+DONE = {
+    "view": ("read", "看过"),
+    "click": ("opened", "点开过"),
+    "comment": ("commented on", "评论过"),
+    "share": ("shared", "转发过"),
+}
 _SENTENCES = {
-    "together": ("Because you {done} “{title}”, and who did so has read this too.", "因为你{done}《{title}》，这样做的人也看了这一篇。"),
+    "together": (
+        "Because you {done} “{title}”, and who did so has read this too.",
+        "因为你{done}《{title}》，这样做的人也看了这一篇。",
+    ),
     "alike": ("Because you {done} “{title}”, which is about the same.", "因为你{done}《{title}》，内容相近。"),
     "interests": ("It fits your interests: {words}.", "符合你的兴趣：{words}。"),
     "interests_plain": ("It fits your interests.", "符合你的兴趣。"),
@@ -50,13 +58,13 @@ def reason_of(place: int, view: View, catalogue: Catalogue, words: tuple[str, ..
 
     Of what he has done that is most like it, by behaviour or by text, where an action that says more counts more.
     """
-    if view.wish is not None and view.wish[place] >= WISHED and view.wish[place] >= view.text_H[:, place].max(initial=0):
+    if view.wish is not None and view.wish[place] >= WISHED and view.wish[place] >= view.texts[:, place].max(initial=0):
         return Reason("interests", words=words)
     if len(view.history):
         heavy = np.sqrt(view.weights)
         found = [
             (float((likeness[:, place] * heavy).max()), kind, int(np.argmax(likeness[:, place] * heavy)))
-            for kind, likeness, least in (("together", view.alike_H, TOGETHER), ("alike", view.text_H, ALIKE))
+            for kind, likeness, least in (("together", view.alike, TOGETHER), ("alike", view.texts, ALIKE))
             if likeness[:, place].max() >= least
         ]
         if found:

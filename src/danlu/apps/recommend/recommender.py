@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -18,12 +17,13 @@ from danlu.apps.recommend.diversity import diverse
 from danlu.apps.recommend.features import View, view_of
 from danlu.apps.recommend.item import LONGEST_TEXT, Item, refuse_name
 from danlu.apps.recommend.ledger import Ledger
+from danlu.apps.recommend.listed import Near, Recommended
 from danlu.apps.recommend.ranker import Ranker
-from danlu.apps.recommend.reasons import Reason, reason_of
-from danlu.apps.recommend.reranking import Rerank, reranked
+from danlu.apps.recommend.reasons import reason_of
+from danlu.apps.recommend.reranking import READ, Rerank, reranked
 from danlu.apps.recommend.taken import Taken
-from danlu.apps.recommend.vectors import Space, Words
 from danlu.apps.recommend.terms import Counted
+from danlu.apps.recommend.vectors import Space, Words
 from danlu.refusal import Refusal
 from danlu.text.segmenting.segmenters.rules import Rules
 
@@ -32,26 +32,6 @@ MOST = 200
 POOL = 5
 """So many times the list's length are looked at for what makes it diverse, 50 at least."""
 RANKER = "ranker"
-
-
-@dataclass(frozen=True)
-class Recommended:
-    """An item of a list: why it is there, its score, and how much each way said for it."""
-
-    item: Item
-    score: float
-    reason: Reason
-    parts: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Near:
-    """An item that is like another: by behaviour, by text."""
-
-    item: Item
-    score: float
-    together: float
-    text: float
 
 
 class Recommender:
@@ -135,7 +115,9 @@ class Recommender:
             self.catch_up()
             received = self._clock()
             users = {deed.user for deed in deeds}
-            latest = {user: max((touch.time for _, touch in self.behaviour.history(user, 1)), default=0.0) for user in users}
+            latest = {
+                user: max((touch.time for _, touch in self.behaviour.history(user, 1)), default=0.0) for user in users
+            }
             waiting = sum(deed.item not in self.catalogue.places for deed in deeds)
             new = self.ledger.add(deeds, received)
             told = Taken(
@@ -207,14 +189,14 @@ class Recommender:
             for name in without:
                 if name in self.catalogue.places:
                     view.allowed[self.catalogue.places[name]] = False
-            places, scores = self.ranked(view, max(limit, 50 if diversity else 0, POOL * limit if diversity else 0))
+            places, scores = self.ranked(view, _looked_at(limit, diversity, self._rerank))
             if self._rerank is not None:
                 places, scores = reranked(self._rerank, places, scores, view, interests, self.catalogue)
             chosen = diverse(scores, self.space.between(places.tolist()), limit, diversity) if len(places) else []
             return [self._told(int(places[each]), float(scores[each]), view, interests) for each in chosen]
 
     def ranked(self, view: View, limit: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Places and scores, the best first: candidates by the ranker or the rule, behind them the rest by popularity."""
+        """Places and scores, the best first: candidates by the ranker or the rule, then the rest by popularity."""
         found = candidates(view)
         features = view.features[found]
         if self.ranker is None:
@@ -302,13 +284,16 @@ class Recommender:
         if interests and isinstance(self.space, Words):
             words = tuple(self.space.shared(place, interests)[:3])
         parts = {name: float(view.of(name)[place]) for name in ("together", "linear", "text", "popular", "age")}
-        return Recommended(
-            self.catalogue.items[place], score, reason_of(place, view, self.catalogue, words), parts
-        )
+        return Recommended(self.catalogue.items[place], score, reason_of(place, view, self.catalogue, words), parts)
 
 
 def _words(_ledger: Ledger) -> Space:
     return Words(Counted(Rules()))
+
+
+def _looked_at(limit: int, diversity: float, rerank: Rerank | None) -> int:
+    """How many items of the ranking are looked at for a list."""
+    return max(limit, READ if rerank else 0, max(50, POOL * limit) if diversity else 0)
 
 
 def _refuse(user: str, limit: int, diversity: float, interests: str) -> None:

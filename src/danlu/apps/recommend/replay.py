@@ -1,5 +1,6 @@
 """The past once more: what was known at a moment, and nothing of what came later."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -84,4 +85,4 @@ class Replay:
 def moments(start: float, end: float, windows: int) -> list[tuple[float, float]]:
     """Equal spans between two moments."""
     edges = np.linspace(start, end, windows + 1).tolist()
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))

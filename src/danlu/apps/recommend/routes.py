@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from danlu.apps.recommend.deed import Deed
 from danlu.apps.recommend.item import LONGEST_NAME, LONGEST_TEXT, LONGEST_TITLE, Item
 from danlu.apps.recommend.ledger import Unavailable
+from danlu.apps.recommend.listed import Near, Recommended
 from danlu.apps.recommend.reading import moment_in
-from danlu.apps.recommend.recommender import MOST, Near, Recommended, Recommender
+from danlu.apps.recommend.recommender import MOST, Recommender
 from danlu.refusal import Refusal
 from danlu.serve.body import Body, FirstMistake, checked
 from danlu.serve.problem import Problem

@@ -1,4 +1,4 @@
-"""The words of texts by our segmenters, as they are counted: Chinese characters alone and in pairs, other words alone."""
+"""The words of texts by our segmenters, as they are counted: Chinese characters alone and in pairs."""
 
 from collections import Counter
 from collections.abc import Sequence

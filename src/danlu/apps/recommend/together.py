@@ -17,7 +17,7 @@ REBUILT_AT = 200_000
 
 
 class Together:
-    """The Gram matrix of users' weights, G = X'X, in whole numbers, so that it does not depend on the order of what came.
+    """The Gram matrix of users' weights, G = X'X, in whole numbers, so that the order of what came does not matter.
 
     Likeness is the cosine of two columns with a little added below (Sarwar et al., 2001): item neighbours.
     """

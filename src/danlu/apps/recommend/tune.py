@@ -48,7 +48,8 @@ def pairs_of(deeds: Sequence[Deed], until: float) -> list[tuple[str, str]]:
         last[deed.user] = (deed.item, deed.time)
         readers[deed.item].add(deed.user)
     close = {
-        pair: (count + 0.0) / (sqrt(len(readers[pair[0]]) * len(readers[pair[1]])) + 2) for pair, count in together.items()
+        pair: (count + 0.0) / (sqrt(len(readers[pair[0]]) * len(readers[pair[1]])) + 2)
+        for pair, count in together.items()
     }
     own: Counter[str] = Counter()
     found = []

@@ -35,7 +35,8 @@ class Space(ABC):
 
     def fits(self, text: str) -> Numbers:
         """Cosines between a text and all items, (N,)."""
-        return _dense(self.of_text(text) @ self.vectors().T)[0]
+        found: Numbers = _dense(self.of_text(text) @ self.vectors().T)[0]
+        return found
 
     def between(self, places: Sequence[int]) -> Numbers:
         """Cosines between some items, (K, K)."""
@@ -88,7 +89,7 @@ class Words(Space):
         return _dense(self._weighted @ self._plain(terms).T)[:, 0]
 
     def shared(self, one: int, text: str) -> list[str]:
-        """The words that an item shares with a text, those that tell most first; none that is part of another, or a letter."""
+        """The words that an item shares with a text, the rarest first; none is a letter, or part of another."""
         self._count()
         (terms,) = self._counted.of([text], keep=False)
         both = [term for term in terms if len(term) > 1 and term in self._terms[one]]

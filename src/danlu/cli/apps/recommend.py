@@ -121,7 +121,7 @@ def show(
 def learn(
     *, place: Where = PLACE, embedder: Embeds = None, seed: Annotated[int, typer.Option(help="of what is drawn")] = 0
 ) -> None:
-    """Learn how to rank from what users took up; the ranker is used if it foretells the last days better than the rule."""
+    """Learn how to rank from what users took up; what was learnt is used if it foretells better than the rule."""
     from danlu.apps.recommend.learn import learnt
     from danlu.machine.terminal import say
 
