@@ -1,15 +1,16 @@
-"""Recommendations on made-up readers of real texts: a global split in time, every item ranked, beside simpler ways.
+"""Recommendations on made-up readers of real texts: a split in time, every item ranked, beside simpler ways.
 
-The readers are told of in `made_readers.py`: 60 days, 600 users, 1,500 opinions about cars (bdci_car_2018), most of which
-come night by night. What was done on the last nine days is foretold, by a list for each user and morning; at each
-morning every way knows all that came before it, and what was learnt is from before the first. Prints markdown tables: mean and standard deviation over
-seeds of NDCG@10 and recall@50, and both for the cold items alone, which nobody had touched before that morning.
+The readers are told of in `made_readers.py`: 60 days, 600 users, 1,500 opinions about cars (bdci_car_2018), most of
+which come night by night. What was done on the last nine days is foretold, by a list for each user and morning; at each
+morning every way knows all that came before it, and what was learnt is from before the first. Prints markdown tables:
+mean and standard deviation over seeds of NDCG@10 and recall@50, and both for the cold items alone, which nobody had
+touched before that morning.
 
     .venv/bin/python benchmarks/recommend.py [--seeds 3] [--encoder FOLDER] [--kills 50] [--quick]
 
 `--encoder` is a pretrained encoder such as ../shared/models/e5_small_zh_en: it is tuned on the behaviour before the
-split (pairs of items read one after the other) and its vectors take the place of words, beside the same untuned. `--kills`
-ends a process that puts items and behaviour so many times by SIGKILL, and counts what was lost.
+split (pairs of items read one after the other), and its vectors take the place of words, beside the same untuned.
+`--kills` ends a process that puts items and behaviour so many times by SIGKILL, and counts what was lost.
 """
 
 import argparse

@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from danlu.apps.recommend.deed import USUAL, Deed, weights_of
+from danlu.apps.recommend.features import NAMES
 from danlu.apps.recommend.item import Item
 from danlu.apps.recommend.ledger import Ledger
 from danlu.apps.recommend.listed import Recommended
+from danlu.apps.recommend.ranker import learn
 from danlu.apps.recommend.recommender import Recommender
 from danlu.apps.recommend.taken import Taken
 from danlu.refusal import Refusal
@@ -149,6 +151,27 @@ def test_items_that_are_taken_away_stay_away_and_may_come_back(filled: Recommend
     assert first in names(filled.recommend("nobody", 100))
 
 
+def test_what_was_learnt_elsewhere_is_used_and_what_cannot_be_used_leaves_the_rule(filled: Recommender, opened) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(200, len(NAMES)))
+    ranker = learn(features, features[:, NAMES.index("age")] > 0, np.ones(200))
+    beside = opened()
+    plain = names(beside.recommend("u1", 24))
+    filled.use(ranker)
+    listed = beside.recommend("u1", 24)
+    assert beside.state()["ranked_by"] == "ranker"
+    assert names(listed) != plain
+    view = beside.view("u1")
+    places = [beside.place(name) for name in names(listed)]
+    assert np.allclose([each.score for each in listed], ranker.scores(view.features[places]))
+    filled.ledger.learnt("ranker", '{"format": 0}')
+    assert names(beside.recommend("u1", 24)) == plain
+    assert "danlu app recommend learn" in beside.trouble
+    filled.use(None)
+    assert beside.recommend("u1", 1)
+    assert not beside.trouble
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -175,8 +198,10 @@ def test_an_empty_place_recommends_nothing(opened) -> None:
 KILLED = """
 import sys
 from danlu.apps.recommend.deed import *
+from danlu.apps.recommend.features import NAMES
 from danlu.apps.recommend.item import Item
 from danlu.apps.recommend.ledger import Ledger
+from danlu.apps.recommend.ranker import learn
 from danlu.apps.recommend.recommender import Recommender
 with Recommender(Ledger(sys.argv[1]), weights_of(USUAL), clock=lambda: 1.8e9) as found:
     print("ready", flush=True)

@@ -87,8 +87,8 @@ def evaluate(
 
     At each such moment every way knows all that was done before it, and the items that were there; the ranker alone
     has learnt, from before the split. Nothing that a user has seen counts, nor is it in a list. `split` is a moment;
-    None: that before which `share` of the deeds lie; `allowed` may refuse it. `until` is the end; None: the last deed. `words` makes the words for BM25, `space`
-    is what the app uses.
+    None: that before which `share` of the deeds lie; `allowed` may refuse it. `until` is the end; None: the last deed.
+    `words` makes the words for BM25, `space` is what the app uses.
 
     Raises:
         Refusal: there is too little behaviour to judge by.

@@ -17,6 +17,7 @@ FILE = "recommend.db"
 _LEARNT = "learnt"
 _AT_ONCE = 500
 """Rows of a statement."""
+_READ_AT_ONCE = 10_000
 
 
 class Unavailable(Refusal):
@@ -171,17 +172,21 @@ class Ledger:
             changed = connection.execute(
                 self._sql.select(items).where(items.c.revision > revision).order_by(items.c.revision, items.c.id)
             ).all()
-            done = connection.execute(
+            rows = connection.execute(
                 self._sql.select(deeds).where(deeds.c.number > number).order_by(deeds.c.number)
-            ).all()
+            ).yield_per(_READ_AT_ONCE)
+            done = []
+            for row in rows:
+                number = row.number
+                done.append(Deed(row.user, row.item, row.action, min(row.time, row.received)))
             settings = self._settings
             learnt = connection.execute(self._sql.select(settings.c.value).where(settings.c.name == _LEARNT)).scalar()
         return News(
             [Item(row.id, row.title, row.text, row.time) for row in changed if not row.removed],
             [row.id for row in changed if row.removed],
-            [Deed(row.user, row.item, row.action, min(row.time, row.received)) for row in done],
+            done,
             max([revision, *(row.revision for row in changed)]),
-            max([number, *(row.number for row in done)]),
+            number,
             learnt,
         )
 

@@ -52,6 +52,7 @@ class Recommender:
         self._make_space = space if space is not None else _words
         self.space: Space = self._make_space(ledger)
         self.ranker: Ranker | None = None
+        self.trouble = ""
         self._rerank = rerank
         self._clock = clock
         self._read = (0, 0)
@@ -145,9 +146,16 @@ class Recommender:
             self.behaviour.add(news.deeds)
             self._read = (news.revision, news.number)
             if news.learnt != self._learnt:
-                text = self.ledger.setting(RANKER)
-                self.ranker = Ranker.from_json(text) if text else None
+                self._take_ranker(self.ledger.setting(RANKER))
                 self._learnt = news.learnt
+
+    def _take_ranker(self, text: str | None) -> None:
+        """Rank by what was learnt; what cannot be used, as of another version, is told of, and the rule stays."""
+        self.ranker, self.trouble = None, ""
+        try:
+            self.ranker = Ranker.from_json(text) if text else None
+        except Refusal as refusal:
+            self.trouble = str(refusal)
 
     def anew(self) -> Space:
         """An empty space of the same sort, for what was known in the past."""

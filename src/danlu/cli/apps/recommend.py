@@ -238,6 +238,7 @@ def _described(found: "Recommender") -> str:
     told = found.state()
     vectors = "words are counted (no --embedder)" if told["vectors"] == "words" else "vectors of the embedder"
     ranked = "the rule (danlu app recommend learn)" if told["ranked_by"] == "rule" else "what was learnt"
+    ranked += f"; {found.trouble}" if found.trouble else ""
     return f"{told['items']} items, {told['users']} users; {vectors}; ranked by {ranked}"
 
 
