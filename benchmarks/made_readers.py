@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-DAYS, USERS, ITEMS = 60, 600, 1_500
+DAYS, USERS, ITEMS = 60, 450, 1_200
 CIRCLES, DRIFT, ACTIVE, THERE = 12, 0.04, 0.3, 0.35
 DAY = 86_400.0
 BEGIN = 1_780_000_000.0 // DAY * DAY

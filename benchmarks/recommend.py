@@ -1,6 +1,6 @@
 """Recommendations on made-up readers of real texts: a split in time, every item ranked, beside simpler ways.
 
-The readers are told of in `made_readers.py`: 60 days, 600 users, 1,500 opinions about cars (bdci_car_2018), most of
+The readers are told of in `made_readers.py`: 60 days, 450 users, 1,200 opinions about cars (bdci_car_2018), most of
 which come night by night. What was done on the last nine days is foretold, by a list for each user and morning; at each
 morning every way knows all that came before it, and what was learnt is from before the first. Prints markdown tables:
 mean and standard deviation over seeds of NDCG@10 and recall@50, and both for the cold items alone, which nobody had

@@ -8,9 +8,9 @@ from danlu.apps.recommend.features import NAMES, View
 EACH = 100
 """Items that each way proposes."""
 WAYS = ("together", "linear", "text", "text_best", "popular", "popular_now", "fresh")
-RULE = {"together": 0.6, "linear": 0.3, "text": 1.0, "text_best": 0.2, "popular_now": 1.0, "rising": 0.3}
+RULE = {"together": 0.6, "linear": 0.3, "text": 1.0, "text_best": 0.2, "popular_now": 1.0}
 """How ways are weighed where no ranker has learnt it; each is divided by its highest value first."""
-FRESH = 1.0
+FRESH = 1.5
 """How much it is worth to be new."""
 
 

@@ -9,8 +9,8 @@ LONGEST_NAME = 200
 """Characters of the name of an item, a user or an action."""
 LONGEST_TITLE = 500
 LONGEST_TEXT = 200_000
-LATEST = 4e9
-"""Seconds since 1970, in 2096: what is later is no time."""
+LATEST = 9e10
+"""Seconds since 1970, in the year 4821: what is later is no time."""
 
 
 @dataclass(frozen=True)

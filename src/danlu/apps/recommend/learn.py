@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,11 @@ from danlu.apps.recommend.ranker import Ranker, learn
 from danlu.apps.recommend.replay import Asked, MakeSpace, Replay, moments
 
 WINDOWS = 8
-"""Spans of the later half of the behaviour, each of which is foretold from what came before it; the last two judge."""
+"""Spans of the later half of the behaviour at least, each of which is foretold from what came before it."""
+DAY, MOST_DAYS = 86_400.0, 32
+"""Where there are enough days, spans are days, at most so many: what came overnight is new in the morning."""
+JUDGING = 4
+"""One span in so many judges, the last ones."""
 LEFT_BESIDE = 30
 """Candidates that were not taken up, drawn for each user and span."""
 MOST_LISTS = 4_000
@@ -31,6 +36,16 @@ class Rows:
     features: Numbers
     taken: NDArray[np.bool_]
     weights: Numbers
+
+
+@dataclass(frozen=True)
+class Offered:
+    """The candidates of a user at a moment: features, the highest of each among all items, and what was taken."""
+
+    places: NDArray[np.int64]
+    features: Numbers
+    highest: Numbers
+    taken: dict[int, int]
 
 
 @dataclass(frozen=True)
@@ -67,23 +82,22 @@ def learnt(
     known = sorted(deed.time for deed in deeds if deed.time < end)
     if not known or known[0] == known[-1]:
         return Learnt(None, 0)
-    spans = moments(known[len(known) // 2], min(end, np.nextafter(known[-1], np.inf)), WINDOWS)
+    spans = spans_of(known[len(known) // 2], min(end, float(np.nextafter(known[-1], np.inf))))
+    judged_from = len(spans) - len(spans) // JUDGING
     rng = np.random.default_rng(seed)
     replay = Replay(items, [deed for deed in deeds if deed.time < end], weights, space)
     learning: list[Rows] = []
-    judging: list[tuple[Asked, Rows]] = []
+    judging: list[tuple[Offered, Rows]] = []
     taken = 0
     for number, (start, stop) in enumerate(spans):
-        asked = list(replay.asked(start, stop))
-        if len(asked) > MOST_LISTS // WINDOWS:
-            asked = [asked[each] for each in sorted(rng.permutation(len(asked))[: MOST_LISTS // WINDOWS])]
-        for each in asked:
-            rows = rows_of(each, rng)
+        for asked in replay.asked(start, stop, MOST_LISTS // len(spans), rng):
+            offered = offered_to(asked)
+            rows = rows_of(offered, rng)
             taken += int(rows.taken.sum())
-            if number < WINDOWS - 2:
+            if number < judged_from:
                 learning.append(rows)
             else:
-                judging.append((each, rows))
+                judging.append((offered, rows))
     if taken < FEWEST or not learning or not judging or not any(rows.taken.any() for rows in learning):
         return Learnt(None, taken)
     tried = _grown(learning, seed)
@@ -94,14 +108,27 @@ def learnt(
     return Learnt(_grown([*learning, *(rows for _, rows in judging)], seed), taken, by_ranker, rule)
 
 
-def rows_of(asked: Asked, rng: np.random.Generator) -> Rows:
+def spans_of(start: float, end: float) -> list[tuple[float, float]]:
+    """What is foretold, piece by piece: days (UTC) where there are enough of them, else equal spans."""
+    first, last = ceil(start / DAY), floor(end / DAY)
+    if last - first < WINDOWS:
+        return moments(start, end, WINDOWS)
+    return [(day * DAY, (day + 1) * DAY) for day in range(max(first, last - MOST_DAYS), last)]
+
+
+def offered_to(asked: Asked) -> Offered:
+    """The candidates of a user, as they are seen at the moment."""
+    places = candidates(asked.view)
+    return Offered(places, asked.view.features[places], asked.view.features.max(0, initial=0.0), asked.taken)
+
+
+def rows_of(offered: Offered, rng: np.random.Generator) -> Rows:
     """What was taken up of the candidates of a user, by its weight, and some that was not."""
-    offered = candidates(asked.view)
-    taken = np.isin(offered, list(asked.taken))
+    taken = np.isin(offered.places, list(offered.taken))
     left = np.flatnonzero(~taken)
     chosen = np.sort(np.concatenate([np.flatnonzero(taken), rng.permutation(left)[:LEFT_BESIDE]]))
-    heaviest = [asked.taken.get(place, UNIT) / UNIT for place in offered[chosen].tolist()]
-    return Rows(asked.view.features[offered[chosen]], taken[chosen], np.maximum(heaviest, 1 / UNIT))
+    weights = [offered.taken.get(place, UNIT) / UNIT for place in offered.places[chosen].tolist()]
+    return Rows(offered.features[chosen], taken[chosen], np.maximum(weights, 1 / UNIT))
 
 
 def _grown(rows: Sequence[Rows], seed: int) -> Ranker:
@@ -110,9 +137,7 @@ def _grown(rows: Sequence[Rows], seed: int) -> Ranker:
     return learn(np.concatenate([each.features for each in rows]), taken, weights, seed)
 
 
-def _judged(asked: Asked, ranker: Ranker | None) -> float:
-    offered = candidates(asked.view)
-    features = asked.view.features[offered]
-    scores = by_rule(features, asked.view.features.max(0, initial=0.0)) if ranker is None else ranker.scores(features)
-    order = np.argsort(-scores, kind="stable")
-    return ndcg(offered[order].tolist(), asked.taken)
+def _judged(offered: Offered, ranker: Ranker | None) -> float:
+    features = offered.features
+    scores = by_rule(features, offered.highest) if ranker is None else ranker.scores(features)
+    return ndcg(offered.places[np.argsort(-scores, kind="stable")].tolist(), offered.taken)

@@ -54,8 +54,13 @@ class Replay:
                 self.behaviour.know(item.id, place)
         self.behaviour.add(self._until(moment))
 
-    def asked(self, moment: float, until: float) -> Iterator[Asked]:
-        """All users who take something up between two moments, as they are seen at the first of them."""
+    def asked(
+        self, moment: float, until: float, most: int | None = None, rng: np.random.Generator | None = None
+    ) -> Iterator[Asked]:
+        """All users who take something up between two moments, as they are seen at the first of them.
+
+        One after the other, as a view is large; where there are more than `most`, so many of them drawn by `rng`.
+        """
         self.advance(moment)
         taken: dict[str, dict[int, int]] = {}
         for deed in self._deeds[self._next_deed :]:
@@ -67,13 +72,17 @@ class Replay:
                 own = taken.setdefault(deed.user, {})
                 own[place] = max(own.get(place, 0), units)
         touched = self.behaviour.touched_by(len(self.catalogue))
-        for user in sorted(taken):
-            seen = self.behaviour.seen(user)
-            fresh = {place: units for place, units in taken[user].items() if place not in seen}
-            if fresh:
-                view = view_of(user, moment, self.catalogue, self.behaviour, self.space)
-                cold = frozenset(place for place in fresh if touched[place] == 0)
-                yield Asked(user, moment, view, fresh, cold)
+        fresh = {
+            user: {place: units for place, units in taken[user].items() if place not in self.behaviour.seen(user)}
+            for user in sorted(taken)
+        }
+        users = [user for user, own in fresh.items() if own]
+        if most is not None and rng is not None and len(users) > most:
+            users = [users[each] for each in sorted(rng.permutation(len(users))[:most])]
+        for user in users:
+            view = view_of(user, moment, self.catalogue, self.behaviour, self.space)
+            cold = frozenset(place for place in fresh[user] if touched[place] == 0)
+            yield Asked(user, moment, view, fresh[user], cold)
 
     def _until(self, moment: float) -> list[Deed]:
         first = self._next_deed
