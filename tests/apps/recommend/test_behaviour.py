@@ -1,7 +1,7 @@
 """What is known of all users is a function of the set of deeds."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.apps.recommend.behaviour import Behaviour
@@ -45,6 +45,7 @@ def plain(found: Behaviour) -> object:
 
 
 @given(told, st.randoms(use_true_random=False), st.integers(0, 4), st.integers(1, 4))
+@settings(max_examples=30)
 def test_order_repetition_and_items_that_come_later_change_nothing(deeds, random, first, parts) -> None:
     whole = behaviour(deeds)
     other = list(deeds) + random.sample(deeds, len(deeds) // 2)

@@ -1,7 +1,7 @@
 """EASE is what numpy finds for each item by itself: a ridge regression on all others."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.apps.recommend.ease import Ease
@@ -36,6 +36,7 @@ def test_the_matrix_is_that_of_the_regressions_and_scores_are_its_products() -> 
 
 
 @given(st.integers(0, 50), st.lists(st.tuples(st.integers(0, 11), st.integers(0, 50)), max_size=90))
+@settings(max_examples=30)
 def test_rows_that_change_leave_what_would_be_made_anew(seed: int, told: list) -> None:
     x = world(seed)
     ease = Ease(x[:, :5].T @ x[:, :5], 1.5)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -22,6 +22,7 @@ def dense(users: dict[int, dict[int, int]]) -> np.ndarray:
 
 
 @given(changes, st.sampled_from([3, 10**6]))
+@settings(max_examples=30)
 def test_rows_that_change_leave_the_gram_matrix_of_what_they_are_in_the_end(told: list, fold: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(together, "REBUILT_AT", fold)

@@ -1,16 +1,15 @@
 """`danlu app recommend`: from an empty folder to lists in one command, and what is wrong in a sentence."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx2
 import pytest
 
+import danlu.serve.run
 from danlu.cli.main import main
+from danlu.serve.shelf import Shelf
+from danlu.serve.site import Site
 
 
 @pytest.fixture(autouse=True)
@@ -27,27 +26,22 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
     return int(ended.value.code or 0), out, err
 
 
-def test_one_command_starts_it_from_an_empty_folder(folder: Path) -> None:
-    words = [sys.executable, "-m", "danlu", "app", "recommend", "--sample", "--port", "0"]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=folder)
-    assert process.stderr is not None
-    try:
-        lines = []
-        for line in process.stderr:
-            lines.append(line)
-            if "serving at" in line:
-                break
-        address = lines[-1].split("serving at ")[1].split(";")[0]
-        assert "sample, made up: 36 items" in lines[0]
-        assert "words are counted (no --embedder); ranked by the rule" in lines[1]
-        with httpx2.Client(base_url=address, timeout=60, trust_env=False) as client:
-            told = client.post("/v1/recommend", json={"user": "王芳"}).json()["items"]
-        assert len(told) == 10
-        assert any(each["reason"]["told"]["zh"].startswith("因为你") for each in told)
-    finally:
-        os.kill(process.pid, signal.SIGINT)
-        process.communicate(timeout=60)
-    assert process.returncode == 0
+def test_one_command_offers_the_sample_from_an_empty_folder(
+    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered: dict[str, object] = {}
+
+    def serve(places: list[object], *, site: Callable[[Shelf], Site], **settings: object) -> None:
+        """What a server does before it listens; tests/test_readme.py starts a real one."""
+        offered.update(settings, site=site(Shelf(())), places=places)
+        offered["items"] = len(offered["site"].posts["/v1/recommend"][0].__self__.recommender.recommend("王芳", 10))
+
+    monkeypatch.setattr(danlu.serve.run, "serve", serve)
+    code, _, err = said(capsys, "--sample", "--port", "8123")
+    assert code == 0
+    assert (offered["host"], offered["port"], offered["places"], offered["items"]) == ("127.0.0.1", 8123, [], 10)
+    assert "sample, made up: 36 items" in err.splitlines()[0]
+    assert "words are counted (no --embedder); ranked by the rule" in err.splitlines()[1]
     assert (folder / "recommend" / "recommend.db").is_file()
 
 
