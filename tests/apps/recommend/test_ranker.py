@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from danlu.apps.recommend.features import NAMES
-from danlu.apps.recommend.ranker import Ranker, grown, learn, plain
+from danlu.apps.recommend.ranker import Ranker, fitted, learn, plain
 from danlu.refusal import Refusal
 
 
@@ -19,7 +19,7 @@ def rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_scores_are_those_of_scikit_learn_also_after_they_were_written(rows) -> None:
-    model = grown(*rows)
+    model = fitted(*rows)
     new = np.random.default_rng(3).normal(size=(200, len(NAMES)))
     ranker = plain(model)
     assert np.allclose(ranker.scores(new), model.decision_function(new), atol=1e-9)
@@ -37,8 +37,16 @@ def test_what_is_no_ranker_is_refused(text: str) -> None:
         Ranker.from_json(text)
 
 
-def test_a_ranker_that_leads_out_of_its_arrays_is_refused(rows) -> None:
-    told = json.loads(learn(*rows).to_json())
-    told["left"][0][0] = 10**6
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("weight", [1.0]),
+        ("weight", ["x"] * len(NAMES)),
+        ("spread", [0.0] * len(NAMES)),
+        ("initial", None),
+        ("features", []),
+    ],
+)
+def test_a_ranker_whose_numbers_are_none_is_refused(rows, name: str, value: object) -> None:
     with pytest.raises(Refusal):
-        Ranker.from_json(json.dumps(told))
+        Ranker.from_json(json.dumps(json.loads(learn(*rows).to_json()) | {name: value}))

@@ -45,9 +45,11 @@ def test_bm25_is_its_formula() -> None:
 
     found = words(ITEMS).bm25([(query, 1.0)])
     assert np.allclose(found, [score(*each) for each in zip(documents, lengths, strict=True)])
-    assert np.allclose(
-        words(ITEMS).bm25([("tea", 2.0), ("绿茶", 1.0)]), found * 0 + words(ITEMS).bm25([("tea tea 绿茶", 1.0)])
-    )
+    twice = words(ITEMS).bm25([("tea tea 绿茶", 1.0)])
+    assert np.allclose(words(ITEMS).bm25([("tea", 2.0), ("绿茶", 1.0)]), twice)
+    of_texts = words(ITEMS).bm25([(ITEMS[0].words, 0.5), (ITEMS[1].words, 2.0)])
+    assert np.allclose(words(ITEMS).bm25_of([0, 1], np.array([0.5, 2.0])), of_texts)
+    assert (words(ITEMS).bm25_of([], np.zeros(0)) == 0).all()
 
 
 def test_cosines_are_between_nothing_and_one_and_an_item_without_words_is_like_none() -> None:

@@ -128,8 +128,7 @@ class Lexical:
         if self.known < len(replay.catalogue):
             self.words.put(list(enumerate(replay.catalogue.items))[self.known :])
             self.known = len(replay.catalogue)
-        history = zip(asked.view.history, asked.view.weights.tolist(), strict=True)
-        return self.words.bm25([(replay.catalogue.items[place].words, weight) for (place, _), weight in history])
+        return self.words.bm25_of([place for place, _ in asked.view.history], asked.view.weights)
 
 
 def _ways(ranker: Ranker | None, replay: Replay, lexical: Lexical) -> dict[str, Way]:

@@ -20,9 +20,9 @@ DAY, MOST_DAYS = 86_400.0, 32
 """Where there are enough days, spans are days, at most so many: what came overnight is new in the morning."""
 JUDGING = 4
 """One span in so many judges, the last ones."""
-LEFT_BESIDE = 30
+LEFT_BESIDE = 20
 """Candidates that were not taken up, drawn for each user and span."""
-MOST_LISTS = 4_000
+MOST_LISTS = 2_000
 FEWEST = 60
 """Items that were taken up, without which nothing can be learnt."""
 
@@ -100,12 +100,12 @@ def learnt(
                 judging.append((offered, rows))
     if taken < FEWEST or not learning or not judging or not any(rows.taken.any() for rows in learning):
         return Learnt(None, taken)
-    tried = _grown(learning, seed)
+    tried = _fitted(learning)
     by_ranker = float(np.mean([_judged(each, tried) for each, _ in judging]))
     rule = float(np.mean([_judged(each, None) for each, _ in judging]))
     if by_ranker <= rule:
         return Learnt(None, taken, by_ranker, rule)
-    return Learnt(_grown([*learning, *(rows for _, rows in judging)], seed), taken, by_ranker, rule)
+    return Learnt(_fitted([*learning, *(rows for _, rows in judging)]), taken, by_ranker, rule)
 
 
 def spans_of(start: float, end: float) -> list[tuple[float, float]]:
@@ -131,10 +131,10 @@ def rows_of(offered: Offered, rng: np.random.Generator) -> Rows:
     return Rows(offered.features[chosen], taken[chosen], np.maximum(weights, 1 / UNIT))
 
 
-def _grown(rows: Sequence[Rows], seed: int) -> Ranker:
+def _fitted(rows: Sequence[Rows]) -> Ranker:
     taken = np.concatenate([each.taken for each in rows])
     weights = np.concatenate([each.weights for each in rows])
-    return learn(np.concatenate([each.features for each in rows]), taken, weights, seed)
+    return learn(np.concatenate([each.features for each in rows]), taken, weights)
 
 
 def _judged(offered: Offered, ranker: Ranker | None) -> float:

@@ -1,4 +1,7 @@
-"""A ranker that was learnt, as plain numbers: gradient-boosted trees (Friedman, 2001), grown by scikit-learn."""
+"""A ranker that was learnt, as plain numbers: a logistic regression on features brought to one scale, by scikit-learn.
+
+Gradient-boosted trees of the same rows were worse on made-up readers (2026-11: NDCG@10 0.151 beside 0.155).
+"""
 
 import json
 from dataclasses import dataclass
@@ -11,31 +14,21 @@ from danlu.apps.recommend.features import NAMES
 from danlu.refusal import Refusal
 
 Numbers = NDArray[np.float64]
-TREES, DEPTH, RATE, LEAF = 80, 3, 0.1, 20
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Ranker:
-    """Trees side by side, each padded to as many nodes: (T, N) arrays; a leaf leads to itself."""
+    """The mean and spread of each feature, what it weighs when these are taken away, all (F,), and what is added."""
 
+    mean: Numbers
+    spread: Numbers
+    weight: Numbers
     initial: float
-    feature: NDArray[np.int64]
-    threshold: Numbers
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    value: Numbers
 
     def scores(self, features_KF: Numbers) -> Numbers:
         """The log-odds that each will be taken up, (K,)."""
-        seen = features_KF.astype(np.float32)  # as trees of scikit-learn see them
-        trees = np.arange(len(self.feature))[None, :]
-        node_KT = np.zeros((len(seen), len(self.feature)), np.int64)
-        for _ in range(DEPTH):
-            value_KT = seen[np.arange(len(seen))[:, None], self.feature[trees, node_KT]]
-            goes_left = value_KT <= self.threshold[trees, node_KT]
-            node_KT = np.where(goes_left, self.left[trees, node_KT], self.right[trees, node_KT])
-        found: Numbers = self.initial + self.value[trees, node_KT].sum(1)
+        found: Numbers = (features_KF - self.mean) / self.spread @ self.weight + self.initial
         return found
 
     def to_json(self) -> str:
@@ -48,73 +41,36 @@ class Ranker:
         """The ranker that `to_json` has told; raises `Refusal` for what is none, or looks at other features."""
         try:
             told = json.loads(text)
-            arrays = {name: np.array(told[name], kind) for name, kind in _ARRAYS.items()}
-            sound = told["format"] == FORMAT and tuple(told["features"]) == NAMES and _lead_inside(arrays)
-            initial = float(told["initial"])
-        except (KeyError, TypeError, ValueError, IndexError):
+            arrays = [np.array(told[name], np.float64) for name in _ARRAYS]
+            sound = told["format"] == FORMAT and tuple(told["features"]) == NAMES
+            sound = sound and all(array.shape == (len(NAMES),) and np.isfinite(array).all() for array in arrays)
+            found = cls(*arrays, float(told["initial"]))
+        except (KeyError, TypeError, ValueError):
             sound = False
-        if not sound:
+        if not sound or not (found.spread > 0).all() or not np.isfinite(found.initial):
             raise Refusal("the ranker that is kept cannot be used here; run: danlu app recommend learn")
-        return cls(initial, **arrays)
+        return found
 
 
-def _lead_inside(arrays: dict[str, NDArray[Any]]) -> bool:
-    """Whether arrays are of one shape, and lead to none but their own nodes and the features that there are."""
-    if len({array.shape for array in arrays.values()}) != 1 or arrays["left"].ndim != 2:
-        return False
-    nodes = arrays["left"].shape[1]
-    limits = {"left": nodes, "right": nodes, "feature": len(NAMES)}
-    return all(bool(((arrays[name] >= 0) & (arrays[name] < most)).all()) for name, most in limits.items())
+_ARRAYS = ("mean", "spread", "weight")
 
 
-_ARRAYS: dict[str, type] = {
-    "feature": np.int64,
-    "threshold": np.float64,
-    "left": np.int64,
-    "right": np.int64,
-    "value": np.float64,
-}
-
-
-def learn(features_KF: Numbers, taken_K: NDArray[np.bool_], weights_K: Numbers, seed: int = 0) -> Ranker:
+def learn(features_KF: Numbers, taken_K: NDArray[np.bool_], weights_K: Numbers) -> Ranker:
     """A ranker from what was taken up and what was not, each row with a weight."""
-    return plain(grown(features_KF, taken_K, weights_K, seed))
+    return plain(fitted(features_KF, taken_K, weights_K))
 
 
-def grown(features_KF: Numbers, taken_K: NDArray[np.bool_], weights_K: Numbers, seed: int = 0) -> Any:
+def fitted(features_KF: Numbers, taken_K: NDArray[np.bool_], weights_K: Numbers) -> Any:
     """The model as scikit-learn has it."""
-    from sklearn.ensemble import GradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
-    model = GradientBoostingClassifier(
-        n_estimators=TREES,
-        max_depth=DEPTH,
-        learning_rate=RATE,
-        min_samples_leaf=LEAF,
-        subsample=0.7,
-        random_state=seed,
-    )
-    return model.fit(features_KF, taken_K, sample_weight=weights_K)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
+    return model.fit(features_KF, taken_K, logisticregression__sample_weight=weights_K)
 
 
 def plain(model: Any) -> Ranker:
     """The numbers of a model of scikit-learn."""
-    trees = [each.tree_ for each in model.estimators_[:, 0]]
-    nodes = max(tree.node_count for tree in trees)
-
-    def padded(rows: list[Any], fill: float) -> NDArray[Any]:
-        return np.stack([np.pad(row, (0, nodes - len(row)), constant_values=fill) for row in rows])
-
-    own = [np.arange(tree.node_count) for tree in trees]
-    leaf = [tree.children_left < 0 for tree in trees]
-    none = np.zeros((1, len(NAMES)), np.float32)
-    first = float(model.decision_function(none)[0]) - model.learning_rate * sum(
-        float(tree.predict(none)[0, 0]) for tree in trees
-    )
-    return Ranker(
-        first,
-        padded([np.where(end, 0, tree.feature) for tree, end in zip(trees, leaf, strict=True)], 0),
-        padded([tree.threshold for tree in trees], 0.0),
-        padded([np.where(end, me, tree.children_left) for tree, end, me in zip(trees, leaf, own, strict=True)], 0),
-        padded([np.where(end, me, tree.children_right) for tree, end, me in zip(trees, leaf, own, strict=True)], 0),
-        padded([model.learning_rate * tree.value[:, 0, 0] for tree in trees], 0.0),
-    )
+    scaler, regression = model[0], model[-1]
+    return Ranker(scaler.mean_, scaler.scale_, regression.coef_[0], float(regression.intercept_[0]))

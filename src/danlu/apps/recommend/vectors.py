@@ -56,6 +56,7 @@ class Words(Space):
         self._places: dict[str, int] = {}
         self._rows: Any = None
         self._weighted: Any = None
+        self._counts: Any = None
         self._rarity: Numbers = np.zeros(0)
 
     def put(self, items: Sequence[tuple[int, Item]]) -> None:
@@ -88,6 +89,13 @@ class Words(Space):
                 terms[term] += weight * count  # type: ignore[assignment]
         return _dense(self._weighted @ self._plain(terms).T)[:, 0]
 
+    def bm25_of(self, places: Sequence[int], weights: Numbers) -> Numbers:
+        """The same for items that are one query together, (N,)."""
+        self._count()
+        if not len(places):
+            return np.zeros(len(self._terms))
+        return _dense(self._weighted @ (weights @ self._counts[list(places)]))
+
     def shared(self, one: int, text: str) -> list[str]:
         """The words that an item shares with a text, the rarest first; none is a letter, or part of another."""
         self._count()
@@ -115,6 +123,7 @@ class Words(Space):
         usual = lengths.sum() / max(1, there) or 1.0
         long = np.repeat(self.K1 * (1 - self.B + self.B * lengths / usual), np.diff(starts))
         weights = counts * (self.K1 + 1) / (counts + long) * self._rarity[columns]
+        self._counts = sparse.csr_matrix((counts, columns, starts), shape)
         self._weighted = sparse.csr_matrix((weights, columns, starts), shape)
         self._rows = _of_length_one(self._weighted)
 
