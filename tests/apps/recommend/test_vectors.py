@@ -70,3 +70,4 @@ def test_an_item_that_changes_is_weighed_anew_as_if_it_had_always_been_so() -> N
     space.put([(3, ITEMS[3])])
     assert np.allclose(space.alike([0]), words(ITEMS).alike([0]))
     assert words(ITEMS).shared(1, "我爱绿茶") == ["绿茶"]
+    assert words([Item("a", "", "好的乌龙茶 Oolong")]).shared(0, "找乌龙茶，Oolong 茶") == ["oolong", "乌龙茶"]

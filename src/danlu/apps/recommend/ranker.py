@@ -44,7 +44,8 @@ class Ranker:
             arrays = [np.array(told[name], np.float64) for name in _ARRAYS]
             sound = told["format"] == FORMAT and tuple(told["features"]) == NAMES
             sound = sound and all(array.shape == (len(NAMES),) and np.isfinite(array).all() for array in arrays)
-            found = cls(*arrays, float(told["initial"]))
+            mean, spread, weight = arrays
+            found = cls(mean, spread, weight, float(told["initial"]))
         except (KeyError, TypeError, ValueError):
             sound = False
         if not sound or not (found.spread > 0).all() or not np.isfinite(found.initial):

@@ -1,7 +1,7 @@
 """Vectors of items and of other texts, of length 1 each: from an `embed` bundle, or of weighted words."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,12 +97,15 @@ class Words(Space):
         return _dense(self._weighted @ (weights @ self._counts[list(places)]))
 
     def shared(self, one: int, text: str) -> list[str]:
-        """The words that an item shares with a text, the rarest first; none is a letter, or part of another."""
+        """The words that an item shares with a text, the rarest first; pairs that overlap are one, letters are none."""
         self._count()
         (terms,) = self._counted.of([text], keep=False)
-        both = [term for term in terms if len(term) > 1 and term in self._terms[one]]
-        both = [term for term in both if not any(term != other and term in other for other in both)]
-        return sorted(both, key=lambda term: (-self._rarity[self._places[term]], term))
+        both = {term: self._rarity[self._places[term]] for term in terms if len(term) > 1 and term in self._terms[one]}
+        found: dict[str, float] = {}
+        for term, rarity in both.items():
+            whole = _grown(term, text.lower(), both)
+            found[whole] = max(rarity, found.get(whole, 0.0))
+        return sorted(found, key=lambda term: (-found[term], term))
 
     def _count(self) -> None:
         """Weigh all words anew, as a new item makes others rarer or less rare."""
@@ -166,6 +169,19 @@ class Embedded(Space):
         """See `Space.of_text`."""
         vectors = self._embed([text[:LONGEST_READ]])
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _grown(pair: str, text: str, known: Container[str]) -> str:
+    """A pair of Chinese characters with the pairs that go on with it in a text; another word as it is."""
+    if len(pair) != 2 or not "\u2e80" <= pair[0] <= "\ud7ff":
+        return pair
+    start = text.find(pair)
+    end = start + 2
+    while text[end - 1 : end + 1] in known and end < len(text):
+        end += 1
+    while start > 0 and text[start - 1 : start + 1] in known:
+        start -= 1
+    return text[start:end]
 
 
 def _of_length_one(rows: Any) -> Any:
