@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -45,7 +44,7 @@ class Recommender:
         rerank: Rerank | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Read all that is kept; see `open`."""
+        """Read all that is kept; `danlu.apps.recommend.opening` opens a place with bundles and weights."""
         self.ledger = ledger
         self.catalogue = Catalogue()
         self.behaviour = Behaviour(weights or weights_of(USUAL))
@@ -59,20 +58,6 @@ class Recommender:
         self._learnt: str | None = None
         self._lock = threading.RLock()
         self.catch_up()
-
-    @classmethod
-    def open(cls, place: str | Path, **settings: object) -> Self:
-        """Open a folder or a database by URL; `settings` are those of the class.
-
-        Raises:
-            Refusal: it cannot be opened.
-        """
-        ledger = Ledger(place)
-        try:
-            return cls(ledger, **settings)  # type: ignore[arg-type]
-        except BaseException:
-            ledger.close()
-            raise
 
     def close(self) -> None:
         """Let go of the database."""
