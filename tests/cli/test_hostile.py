@@ -71,6 +71,7 @@ WORDS = {
         ["DATA", "--url", "http://127.0.0.1:9", "--model", "m", "--template", EVIL],
     ],
     "prompt": [["BUNDLE", "DATA", "DATA"], [EVIL, "DATA", "DATA"], ["BUNDLE", EVIL, "DATA"], ["BUNDLE", "DATA", EVIL]],
+    "app": [[EVIL], [EVIL, EVIL], ["--help"]],
     "compare": [["EVALUATION", "EVALUATION"], [EVIL, "EVALUATION"], ["EVALUATION", "EVALUATION", "--resamples", EVIL]],
     "leaderboard": [["EVALUATION"], [EVIL], ["EVALUATION", "--metric", EVIL], ["RUN", "--page", EVIL]],
     "report": [["RUN"], [EVIL], ["RUN", "--language", EVIL]],

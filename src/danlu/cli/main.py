@@ -33,6 +33,7 @@ COMMANDS = {
     "chat": "Talk with a model in the terminal; answers come word by word.",
     "serve": "Answer over HTTP: the tasks of bundles, and the interface of OpenAI.",
     "key": "Make a key for those who may ask a server.",
+    "app": "Start an application: answers to customers, market sentiment, recommendations, knowledge, writing, code.",
     "explain": "Show which words an answer goes back to, and how far that can be believed.",
     "evaluate": "Score a bundle on records with the truth, beside a classical baseline.",
     "prompt": "Classify by a prompt without training, show what the model saw, and score it.",
@@ -107,7 +108,11 @@ def _run(words: list[str]) -> None:
         words.remove("--debug")
     if words and words[0] in COMMANDS:
         module = importlib.import_module(f"danlu.cli.{words[0]}")
-        _call(module.command, f"danlu {words[0]}", words[1:], debug)
+        if words[0] == "app":
+            command, name, rest, more = module.chosen(words[1:])
+            _call(command, name, rest, debug, more)
+        else:
+            _call(module.command, f"danlu {words[0]}", words[1:], debug)
     elif words and words[0] == "--version":
         import danlu
 
@@ -120,11 +125,11 @@ def _run(words: list[str]) -> None:
         _overview(words)
 
 
-def _call(command: Callable[..., Any], name: str, words: list[str], debug: bool) -> None:
+def _call(command: Callable[..., Any], name: str, words: list[str], debug: bool, more: str | None = None) -> None:
     import typer
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(_told_in_words(command, debug))
+    app.command(epilog=more)(_told_in_words(command, debug))
     try:
         code = app(words, prog_name=name, standalone_mode=False)
     except Exception as error:

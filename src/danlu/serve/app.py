@@ -1,7 +1,7 @@
 """All routes of a server, and what its interface is said to be."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,47 +10,40 @@ from starlette.exceptions import HTTPException
 
 import danlu
 from danlu.serve.body import Body
+from danlu.serve.foreign import welcomed
+from danlu.serve.models import MODELS
 from danlu.serve.problem import Problem
 from danlu.serve.replaying import replaying
-from danlu.serve.routes.chat import Chat, chat
-from danlu.serve.routes.completions import Completions, completions
-from danlu.serve.routes.feedback import Judged, feedback
-from danlu.serve.routes.operations import Reload, counted, described, live, models, readiness, reload
+from danlu.serve.routes.operations import counted, live, readiness
 from danlu.serve.routes.page import add_page
-from danlu.serve.routes.predict import Predict, predict, predict_lines
-from danlu.serve.routes.vectors import Embeddings, Rerank, embeddings, rerank
-from danlu.serve.service import Call, Service
+from danlu.serve.service import Service
+from danlu.serve.site import Handler, Site
 
-Handler = Callable[[Service, Call], Awaitable[Response]]
-
-POSTS: dict[str, tuple[Handler, type[Body]]] = {
-    "/v1/predict": (predict, Predict),
-    "/v1/chat/completions": (chat, Chat),
-    "/v1/completions": (completions, Completions),
-    "/v1/embeddings": (embeddings, Embeddings),
-    "/v1/rerank": (rerank, Rerank),
-    "/v1/feedback": (feedback, Judged),
-    "/admin/reload": (reload, Reload),
-}
+LEAVE = {"Access-Control-Allow-Methods": "POST", "Access-Control-Allow-Headers": "content-type"}
 
 
-def app_of(service: Service, replay_seconds: float = 0.0) -> FastAPI:
+def app_of(service: Service, replay_seconds: float = 0.0, site: Site = MODELS) -> FastAPI:
     """The application; every `replay_seconds` its models are asked for their golden outputs (0: never)."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with replaying(service, replay_seconds):
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(replaying(service, replay_seconds))
+            if site.around is not None:
+                await stack.enter_async_context(site.around(service))
             yield
         service.close()
 
     app = FastAPI(
         title="danlu", version=danlu.__version__, openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan
     )
-    for path, (handler, body) in POSTS.items():
-        _post(app, service, path, handler, body)
-    _lines(app, service)
+    for path, (handler, body) in site.posts.items():
+        _post(app, service, site, path, handler, body)
+    for path, handler in site.gets.items():
+        _get(app, service, path, handler)
+    site.adds(app, service)
     _read(app, service)
-    add_page(app)
+    add_page(app, site.pages)
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: Exception) -> Response:
@@ -63,28 +56,39 @@ def app_of(service: Service, replay_seconds: float = 0.0) -> FastAPI:
     return app
 
 
-def _post(app: FastAPI, service: Service, path: str, handler: Handler, body: type[Body]) -> None:
+def _post(app: FastAPI, service: Service, site: Site, path: str, handler: Handler, body: type[Body]) -> None:
+    public = path in site.public
+
     async def answer(request: Request) -> Response:
-        return await service.handle(request, path, lambda call: handler(service, call))
+        origin = welcomed(request, site.origins) if public else None
+        guests = site.a_minute if origin else None
+        response = await service.handle(request, path, lambda call: handler(service, call), guests=guests)
+        if origin:
+            response.headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin"})
+        return response
+
+    async def asked_before(request: Request) -> Response:
+        origin = welcomed(request, site.origins)
+        leave = {**LEAVE, "Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {"Vary": "Origin"}
+        return Response(status_code=204, headers=leave)
 
     schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
     content: dict[str, Any] = {"schema": schema}
-    if path == "/v1/predict":
-        content["examples"] = {
-            f"{name}, {told['task']}": {"value": {"model": name, "records": told["samples"]}}
-            for name, told in described(service).items()
-        }
+    samples = site.samples(service) if site.samples is not None else {}
+    if path in samples:
+        content["examples"] = {name: {"value": value} for name, value in samples[path].items()}
     told = {"requestBody": {"required": True, "content": {"application/json": content}}}
     app.add_api_route(path, answer, methods=["POST"], openapi_extra=told, summary=handler.__doc__)
+    if public:
+        app.add_api_route(path, asked_before, methods=["OPTIONS"], include_in_schema=False)
 
 
-def _lines(app: FastAPI, service: Service) -> None:
-    @app.post("/v1/predict/lines", openapi_extra={"requestBody": {"content": {"application/x-ndjson": {}}}})
-    async def lines(request: Request) -> Response:
-        """A record a line in, a prediction a line out."""
-        return await service.handle(
-            request, "/v1/predict/lines", lambda call: predict_lines(service, call), json_body=False
-        )
+def _get(app: FastAPI, service: Service, path: str, handler: Handler) -> None:
+    async def answer(request: Request) -> Response:
+        value = {**request.query_params, **request.path_params}
+        return await service.handle(request, path, lambda call: handler(service, call), json_body=False, value=value)
+
+    app.add_api_route(path, answer, methods=["GET"], summary=handler.__doc__)
 
 
 def _read(app: FastAPI, service: Service) -> None:
@@ -105,11 +109,6 @@ def _read(app: FastAPI, service: Service) -> None:
     @app.get("/openapi.json", include_in_schema=False)
     async def interface(request: Request) -> Response:
         return _known(service, request) or JSONResponse(app.openapi())
-
-    @app.get("/v1/models")
-    async def listed(request: Request) -> Response:
-        """The models that are open."""
-        return await service.handle(request, "/v1/models", lambda call: models(service, call), json_body=False)
 
 
 def _known(service: Service, request: Request) -> Response | None:

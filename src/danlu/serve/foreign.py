@@ -4,6 +4,7 @@ import re
 
 from fastapi import Request
 
+from danlu.serve.keys import Key
 from danlu.serve.problem import Problem
 
 LOCAL = ("127.0.0.1", "::1", "localhost")
@@ -21,6 +22,18 @@ def refuse_foreign(request: Request) -> None:
     origin = request.headers.get("origin")
     if origin is not None and origin.lower().partition("://")[2] != host:
         raise Problem(403, "foreign_origin", "without keys only this server's own page may ask; start it with --keys")
+
+
+def welcomed(request: Request, origins: frozenset[str]) -> str | None:
+    """The other site whose page asks, if it is one of those that may."""
+    origin = request.headers.get("origin")
+    return origin if origin is not None and origin in origins else None
+
+
+def guest(request: Request, a_minute: int) -> Key:
+    """What stands for the key of a machine that has none, where none is wanted."""
+    client = request.client.host if request.client is not None else "nobody"
+    return Key(name=f"guest {client}"[:64], sha256="0" * 64, requests_per_minute=a_minute)
 
 
 def refuse_other_kinds(request: Request) -> None:

@@ -12,6 +12,8 @@ from danlu.serve.limits import Limits
 from danlu.serve.problem import Problem
 
 MINUTE = 60.0
+MANY = 10_000
+"""Callers that are remembered before those are forgotten who have asked nothing for a minute."""
 UNKNOWN, LEAST = 16_384, 2_048
 """Tokens that may wait before anything is known of the speed, and whatever it is: a lone short text tells little of it,
 for a batch takes hardly longer."""
@@ -95,7 +97,13 @@ class Gate:
 
     def _count(self, key: Key, what: str, most: int, amount: int) -> None:
         """Count what a key asks in a minute. Raises `Problem` where it is more than it may."""
-        now, spent = self.clock(), self._spent[key.name, what]
+        now = self.clock()
+        if len(self._spent) > MANY:  # of guests there may be any number
+            for name in [
+                name for name, each in self._spent.items() if not each.each or each.each[-1][0] <= now - MINUTE
+            ]:
+                del self._spent[name]
+        spent = self._spent[key.name, what]
         while spent.each and spent.each[0][0] <= now - MINUTE:
             spent.sum -= spent.each.popleft()[1]
         if spent.sum + amount > most:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from danlu.machine.crowd import best, rates
 from danlu.refusal import Refusal
@@ -16,19 +17,26 @@ from danlu.serve.certificate import refuse_certificate
 from danlu.serve.feedback import Feedback
 from danlu.serve.keys import read_keys
 from danlu.serve.limits import Limits
+from danlu.serve.models import MODELS
 from danlu.serve.problem import Problem
 from danlu.serve.routes.operations import reloaded
 from danlu.serve.service import Service
 from danlu.serve.shelf import Place, Shelf
+from danlu.serve.site import Site
 from danlu.serve.tracing import Tracing
 
 GRACE = 30
 """Seconds that requests under way have once the server is told to end."""
 
 
+def _models(_shelf: Shelf) -> Site:
+    return MODELS
+
+
 def serve(
     places: Sequence[Place],
     *,
+    site: Callable[[Shelf], Site] = _models,
     host: str = "127.0.0.1",
     port: int = 8000,
     keys: Path | None = None,
@@ -42,6 +50,7 @@ def serve(
 ) -> None:
     """Open the models and answer until told to end (SIGINT, SIGTERM); SIGHUP takes all of them anew.
 
+    `site` says what is offered, given the models that are open; without it, the models themselves.
     `certificate` is a file of one and that of its key; `telemetry` the address of a collector of traces.
 
     Raises:
@@ -61,7 +70,8 @@ def serve(
             scheme = "http" if certificate is None else "https"
             address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
             _tell(service, address, host, say)
-            asyncio.run(_serve(service, listening, replay, say, address, certificate))
+            app = app_of(service, replay, site(shelf))
+            asyncio.run(_serve(service, app, listening, say, address, certificate))
         finally:
             shelf.close()
             if store is not None:
@@ -72,14 +82,14 @@ def serve(
 
 async def _serve(
     service: Service,
+    app: FastAPI,
     listening: socket.socket,
-    replay: float,
     say: Callable[[str], object],
     address: str,
     certificate: tuple[Path, Path] | None,
 ) -> None:
     settings = uvicorn.Config(
-        app_of(service, replay),
+        app,
         log_config=None,
         access_log=False,
         lifespan="on",

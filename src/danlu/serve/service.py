@@ -6,7 +6,7 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from danlu.model.form_trial import FormTrial
 from danlu.serve.asking import CLIENT_GONE, Asking, Gone
 from danlu.serve.body import plain, raw, refuse_many
 from danlu.serve.feedback import Feedback
-from danlu.serve.foreign import refuse_foreign, refuse_other_kinds
+from danlu.serve.foreign import guest, refuse_foreign, refuse_other_kinds
 from danlu.serve.gate import Gate
 from danlu.serve.keys import Key, owner
 from danlu.serve.limits import Limits
@@ -87,16 +87,29 @@ class Service:
         self.metrics.gauge("danlu_waiting_texts", "Texts being written, or to be.", lambda: self.gate.texts)
         self.metrics.gauge("danlu_tokens_per_second", "Tokens read a second under load.", lambda: self.gate.rate)
 
-    async def handle(self, request: Request, route: str, work: Work, *, json_body: bool = True) -> Response:
-        """Answer a request by `work`, whatever comes of it."""
+    async def handle(
+        self,
+        request: Request,
+        route: str,
+        work: Work,
+        *,
+        json_body: bool = True,
+        value: Mapping[str, Any] | None = None,
+        guests: int | None = None,
+    ) -> Response:
+        """Answer a request by `work`, whatever comes of it.
+
+        `value` is what it says where it has no body; `guests`, that no key is wanted, and how often in a minute a
+        machine may ask.
+        """
         begun = time.monotonic()
         given = request.headers.get("x-request-id", "")
         name = given if _NAMED.fullmatch(given) else uuid.uuid4().hex
         stack = ExitStack()
         asking = Asking(request, asyncio.get_running_loop().time() + self.limits.seconds, self.threads)
-        call = Call(asking, {}, None, route, name, stack, begun)
+        call = Call(asking, dict(value or {}), None, route, name, stack, begun)
         try:
-            call.key = self.caller(request)
+            call.key = self.caller(request) if guests is None else guest(request, guests)
             if request.method == "POST":
                 refuse_other_kinds(request)
             self.gate.request(call.key)

@@ -152,6 +152,11 @@ let spoken = LANGUAGES.includes(kept("language")) ? kept("language") : navigator
 
 export const language = () => spoken;
 
+/** Know more words, as `name: [English, Chinese]`. */
+export function learn(words) {
+  Object.assign(WORDS, words);
+}
+
 export function speak(chosen) {
   spoken = chosen;
   keep("language", chosen);

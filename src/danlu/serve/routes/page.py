@@ -28,20 +28,20 @@ class Page:
     files: dict[str, bytes]
 
 
-def add_page(app: FastAPI) -> None:
-    """Put the page at `/`, and its files below `/page/`."""
+def add_page(app: FastAPI, packages: tuple[str, ...] = ("danlu.serve",)) -> None:
+    """Put the page at `/`, and its files below `/page/`: those in the folder `page` of each package."""
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
         """What a browser opens."""
-        page = read_page()
+        page = read_page(packages)
         headers = {**SAFE, "Cache-Control": "no-cache"}
         return Response(page.index, media_type="text/html; charset=utf-8", headers=headers)
 
     @app.get("/page/{stamp}/{path:path}", include_in_schema=False)
     async def file(stamp: str, path: str) -> Response:
         """A file of it."""
-        page = read_page()
+        page = read_page(packages)
         if stamp != page.stamp or path not in page.files:
             return Problem(404, "no_such_file", "the page has no such file; load it anew").response()
         headers = {**SAFE, "Cache-Control": FOREVER}
@@ -49,13 +49,15 @@ def add_page(app: FastAPI) -> None:
 
 
 @cache
-def read_page() -> Page:
-    """The files, read once."""
+def read_page(packages: tuple[str, ...] = ("danlu.serve",)) -> Page:
+    """The files, read once; of two of one name that of the later package."""
     found: dict[str, bytes] = {}
-    folder = files("danlu.serve") / "page"
-    for inner in (folder, folder / "vendor"):
-        prefix = "" if inner is folder else "vendor/"
-        found |= {prefix + each.name: each.read_bytes() for each in inner.iterdir() if each.is_file()}
+    for package in packages:
+        folder = files(package) / "page"
+        for inner in (folder, folder / "vendor"):
+            prefix = "" if inner is folder else "vendor/"
+            if inner.is_dir():
+                found |= {prefix + each.name: each.read_bytes() for each in inner.iterdir() if each.is_file()}
     index = found.pop("index.html")
     named = b"".join(name.encode() + b"\0" + data for name, data in sorted(found.items()))
     stamp = hashlib.sha256(named).hexdigest()[:16]
