@@ -39,7 +39,7 @@ def tokenizers() -> dict[str, Tokenizer]:
 def random_text(tokenizer: Tokenizer, policy: Words, seed: int) -> Written:
     """What a model writes that knows nothing, and likes some tokens much more than others."""
     end = tokenizer.eos_token_id
-    ends = Ends(tokenizer, frozenset({end}), policy.max_new_tokens)
+    ends = Ends(tokenizer, frozenset({end}), policy.max_new_tokens, stop=policy.stop)
     found = policy.begin([end], seed, ends)
     generator = torch.Generator().manual_seed(seed)
     while found.parents:
@@ -47,7 +47,7 @@ def random_text(tokenizer: Tokenizer, policy: Words, seed: int) -> Written:
     return found.written()[0]
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     words=st.lists(
@@ -151,12 +151,12 @@ def test_under_a_temperature_texts_come_as_often_as_among_all_that_have_the_word
     logs = {ids: value for ids, value in toy.every(3).items() if "乙甲" in toy.text(ids)}
     total = sum(math.exp(value) for value in logs.values())
     policy = Words(words=["乙甲"], max_new_tokens=3, temperature=1.0, **WIDE)
-    drawn = Counter(tuple(toy.search(policy, number).ids.tolist()) for number in range(300))
+    drawn = Counter(tuple(toy.search(policy, number).ids.tolist()) for number in range(200))
     for ids, value in logs.items():
         share = math.exp(value) / total
         plain = tuple(token for token in ids if token != toy.END)
-        assert abs(drawn[plain] / 300 - share) < 4 * math.sqrt(share * (1 - share) / 300) + 1e-9
-    assert sum(drawn.values()) == 300 and len(drawn) > 2
+        assert abs(drawn[plain] / 200 - share) < 4 * math.sqrt(share * (1 - share) / 200) + 1e-9
+    assert sum(drawn.values()) == 200 and len(drawn) > 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -179,16 +179,16 @@ def test_a_word_stands_by_itself_in_scripts_with_spaces_and_anywhere_in_chinese(
 def test_lengths_are_held_and_what_cannot_be_is_one_sentence(tokenizers: dict[str, Tokenizer]) -> None:
     tokenizer = tokenizers["bpe"]
     for unit, low, high in (("characters", 9, 12), ("words", 3, 4)):
-        for seed in range(3):
-            policy = Words(words=["smart", "手机"], max_new_tokens=60, at_least=low, at_most=high, unit=unit, beams=4)
+        for seed in range(2):
+            policy = Words(words=["smart", "手机"], max_new_tokens=30, at_least=low, at_most=high, unit=unit, beams=4)
             assert units_of(random_text(tokenizer, policy, seed).text, policy.unit) <= high
     for sentence, fields in {
-        "policy.words: the words take 11 tokens, and 3 may be written": {"words": ["A light phone"]},
+        r"policy.words: the words take \d+ tokens, and 2 may be written": {"words": ["A light phone"]},
         "policy.words: the words alone have 3 words, and at_most is 2": {
             "words": ["light", "a a"], "at_most": 2, "unit": "words", "max_new_tokens": 50,
         },
     }.items():  # fmt: skip
-        room = fields.get("max_new_tokens", 3)
+        room = fields.get("max_new_tokens", 2)
         with pytest.raises(Refusal, match=sentence):
             Words(**{"max_new_tokens": room, **fields}).begin([0], 0, Ends(tokenizer, frozenset({0}), room))
     with pytest.raises(Refusal, match="the tokens of this model cannot write '鲸'"):
@@ -201,10 +201,9 @@ def test_lengths_are_held_and_what_cannot_be_is_one_sentence(tokenizers: dict[st
 
 def test_what_stops_a_text_does_not_take_its_words(tokenizers: dict[str, Tokenizer]) -> None:
     tokenizer = tokenizers["bpe"]
+    with pytest.raises(Refusal, match="'a' stops the text and is in 'smart'"):
+        random_text(tokenizer, Words(words=["smart"], stop=["a"]), 0)
     for seed in range(4):
-        policy = Words(words=["smart"], stop=["a"], max_new_tokens=40, beams=4, temperature=1.0)
-        with pytest.raises(Refusal, match="stops"):
-            random_text(tokenizer, policy, seed)
-        policy = Words(words=["long"], stop=["a"], max_new_tokens=40, beams=4, temperature=1.0)
+        policy = Words(words=["long"], stop=["a"], max_new_tokens=20, beams=4, temperature=1.0)
         written = random_text(tokenizer, policy, seed)
         assert has(written.text, "long") and "a" not in written.text

@@ -22,6 +22,7 @@ _LETTER = rf"[^\W_{_UNSPACED}\U00020000-\U0003347f]"
 _IS_LETTER = re.compile(_LETTER)
 _Decoder = codecs.getincrementaldecoder("utf-8")
 _SPACES = b" \t\n\r\x0b\x0c"
+_WORD, _SPACE = re.compile(r"[^ \t\n\r\x0b\x0c]+"), re.compile(r"[ \t\n\r\x0b\x0c]+")
 _MOST_BYTES = 4  # of one character
 
 
@@ -97,7 +98,7 @@ def has(text: str, word: str) -> bool:
 
 def units_of(text: str, unit: Unit) -> int:
     """How long a text is: in characters that are no white space, or in words between white space."""
-    return len(text.split()) if unit == "words" else sum(not sign.isspace() for sign in text)
+    return len(_WORD.findall(text) if unit == "words" else _SPACE.sub("", text))
 
 
 class MustHave:
