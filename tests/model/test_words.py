@@ -19,7 +19,10 @@ from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
-TEXTS = ["这款手机很轻便，续航也长。手机壳送一个。", "A light phone with a long battery life. The start of art, as ever: smart. Smart s."] * 2
+TEXTS = [
+    "这款手机很轻便，续航也长。手机壳送一个。",
+    "A light phone with a long battery life. The start of art, as ever: smart. Smart s.",
+] * 2
 KINDS: dict[str, dict[str, Any]] = {
     "bpe": {"kind": "bpe", "size": 330, "min_frequency": 1},
     "unigram": {"kind": "unigram", "size": 300, "style": "decoder"},
@@ -156,7 +159,8 @@ def test_under_a_temperature_texts_come_as_often_as_among_all_that_have_the_word
         share = math.exp(value) / total
         plain = tuple(token for token in ids if token != toy.END)
         assert abs(drawn[plain] / 200 - share) < 4 * math.sqrt(share * (1 - share) / 200) + 1e-9
-    assert sum(drawn.values()) == 200 and len(drawn) > 2
+    assert sum(drawn.values()) == 200
+    assert len(drawn) > 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -206,4 +210,5 @@ def test_what_stops_a_text_does_not_take_its_words(tokenizers: dict[str, Tokeniz
     for seed in range(4):
         policy = Words(words=["long"], stop=["a"], max_new_tokens=20, beams=4, temperature=1.0)
         written = random_text(tokenizer, policy, seed)
-        assert has(written.text, "long") and "a" not in written.text
+        assert has(written.text, "long")
+        assert "a" not in written.text

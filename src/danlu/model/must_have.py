@@ -164,7 +164,9 @@ class MustHave:
                 if done and word.tokens - way.costs[done] > saved:
                     saved = word.tokens - way.costs[done]
                     base = units - self._added(text[: len(text) - done], way.data[:done])
-        return Standing(text, met, sure, units, least - units + base, need - saved if saved else need + self._missing(left), left)
+        return Standing(
+            text, met, sure, units, least - units + base, need - saved if saved else need + self._missing(left), left
+        )
 
     def _missing(self, left: bytes) -> float:
         """Tokens that complete a character; infinite where there are none."""

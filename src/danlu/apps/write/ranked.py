@@ -63,7 +63,9 @@ def ranked(candidates: Sequence[Candidate], wish: Wish) -> list[Draft]:
     found: list[Draft] = []
     while left and len(found) < wish.drafts:
         placed = {
-            text: _placed(draft, kept, best, max((_alike(pairs[text], pairs[each.text]) for each in found), default=0.0))
+            text: _placed(
+                draft, kept, best, max((_alike(pairs[text], pairs[each.text]) for each in found), default=0.0)
+            )
             for text, (draft, kept) in left.items()
         }
         text = min(placed, key=lambda each: (len(placed[each].missing), placed[each].off, -placed[each].score))

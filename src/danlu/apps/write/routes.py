@@ -49,7 +49,9 @@ class Write(Body):
 
     def wish(self) -> Wish:
         """The same, without white space around it."""
-        told = {name: getattr(self, name) for name in ("at_least", "at_most", "language", "drafts", "temperature", "seed")}
+        told = {
+            name: getattr(self, name) for name in ("at_least", "at_most", "language", "drafts", "temperature", "seed")
+        }
         lists = {name: tuple(text.strip() for text in getattr(self, name)) for name in ("keywords", "outline", "words")}
         return Wish(**lists, style=self.style.strip(), tone=self.tone.strip(), **told)
 

@@ -83,7 +83,11 @@ def weighed(written: Sequence[Written], tones: Sequence[Prediction] | None, wish
     return ranked(
         [
             Candidate(
-                text.text.strip(), text.log_probability, len(text.ids) + (text.ended == "end"), text.ended == "end", tone
+                text.text.strip(),
+                text.log_probability,
+                len(text.ids) + (text.ended == "end"),
+                text.ended == "end",
+                tone,
             )
             for text, tone in zip(written, told, strict=True)
         ],

@@ -13,7 +13,9 @@ Place = Annotated[Path, typer.Option("--place", help="folder in which --sample t
 Generator = Annotated[
     str | None, typer.Option(help="bundle that writes: of chat, causal_lm, rewrite or summarise; see --sample")
 ]
-Tones = Annotated[str | None, typer.Option(help="bundle of classify that judges tones; without one they are read alone")]
+Tones = Annotated[
+    str | None, typer.Option(help="bundle of classify that judges tones; without one they are read alone")
+]
 Form = Annotated[Path | None, typer.Option(help="text that the model reads, with {keywords}, {words} and others in it")]
 Sampled = Annotated[bool, typer.Option("--sample", help="train a tiny writer of made-up descriptions first, a minute")]
 PLACE = Path("write")

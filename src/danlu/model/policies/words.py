@@ -26,10 +26,16 @@ LONGEST = 60
 class Words(Policy):
     """A text with all of some words, the likeliest, or under a `temperature` one that is drawn among all that have them."""
 
-    words: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST)], ...] = Field(
-        default=(), max_length=32, description="what the text must have; Chinese words anywhere, others as words of their own"
+    words: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST)], ...] = (
+        Field(
+            default=(),
+            max_length=32,
+            description="what the text must have; Chinese words anywhere, others as words of their own",
+        )
     )
-    temperature: float = Field(default=0.0, ge=0, le=1e3, description="0: the likeliest text; 1: as likely as the model says")
+    temperature: float = Field(
+        default=0.0, ge=0, le=1e3, description="0: the likeliest text; 1: as likely as the model says"
+    )
     beams: int = Field(default=8, ge=2, le=256, description="beginnings that are kept")
     top_k: int | None = Field(
         default=40, ge=1, description="tokens that are looked at in each place, beside those that the words need"
@@ -48,7 +54,9 @@ class Words(Policy):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.form:
-            raise ValueError(f"'{next(iter(self.form))}' says of what form the whole text is; leave 'words' out with it")
+            raise ValueError(
+                f"'{next(iter(self.form))}' says of what form the whole text is; leave 'words' out with it"
+            )
         if self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(f"at_least {self.at_least} is more than at_most {self.at_most}; lower it")
         return self
@@ -84,7 +92,9 @@ class Words(Policy):
             )
         for word in self.words:
             if stops := [stop for stop in ends.stop if stop in word]:
-                raise Refusal(f"policy.words: '{stops[0]:.40}' stops the text and is in '{word}'; leave one of them out")
+                raise Refusal(
+                    f"policy.words: '{stops[0]:.40}' stops the text and is in '{word}'; leave one of them out"
+                )
         if start.least > bounds.at_most:
             raise Refusal(
                 f"policy.words: the words alone have {start.least:,} {self.unit}, and at_most is {self.at_most:,}; "
