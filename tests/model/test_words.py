@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def random_text(tokenizer: Tokenizer, policy: Words, seed: int) -> Written:
     return found.written()[0]
 
 
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     words=st.lists(
@@ -93,7 +94,9 @@ class Toy:
         backend.decoder = decoders.Fuse()
         self.tokenizer = Tokenizer(tokenizer_object=backend, eos_token="</s>")
 
-    def logits(self, written: tuple[int, ...]) -> Tensor:
+    @staticmethod
+    @cache
+    def logits(written: tuple[int, ...]) -> Tensor:
         """A model that is known: what comes next depends on all that was written."""
         seed = sum((token + 1) * 7**place for place, token in enumerate(written))
         return torch.randn(4, generator=torch.Generator().manual_seed(seed)) * 2
@@ -154,12 +157,12 @@ def test_under_a_temperature_texts_come_as_often_as_among_all_that_have_the_word
     logs = {ids: value for ids, value in toy.every(3).items() if "乙甲" in toy.text(ids)}
     total = sum(math.exp(value) for value in logs.values())
     policy = Words(words=["乙甲"], max_new_tokens=3, temperature=1.0, **WIDE)
-    drawn = Counter(tuple(toy.search(policy, number).ids.tolist()) for number in range(200))
+    drawn = Counter(tuple(toy.search(policy, number).ids.tolist()) for number in range(150))
     for ids, value in logs.items():
         share = math.exp(value) / total
         plain = tuple(token for token in ids if token != toy.END)
-        assert abs(drawn[plain] / 200 - share) < 4 * math.sqrt(share * (1 - share) / 200) + 1e-9
-    assert sum(drawn.values()) == 200
+        assert abs(drawn[plain] / 150 - share) < 4 * math.sqrt(share * (1 - share) / 150) + 1e-9
+    assert sum(drawn.values()) == 150
     assert len(drawn) > 2
 
 
@@ -205,7 +208,7 @@ def test_lengths_are_held_and_what_cannot_be_is_one_sentence(tokenizers: dict[st
 
 def test_what_stops_a_text_does_not_take_its_words(tokenizers: dict[str, Tokenizer]) -> None:
     tokenizer = tokenizers["bpe"]
-    with pytest.raises(Refusal, match="'a' stops the text and is in 'smart'"):
+    with pytest.raises(Refusal, match="'a' stops the text, and is in 'smart'"):
         random_text(tokenizer, Words(words=["smart"], stop=["a"]), 0)
     for seed in range(4):
         policy = Words(words=["long"], stop=["a"], max_new_tokens=20, beams=4, temperature=1.0)

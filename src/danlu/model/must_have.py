@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from danlu.model.token_bytes import TokenBytes
+from danlu.model.token_bytes import TokenBytes, unfinished
 from danlu.refusal import Refusal
 
 Unit = Literal["characters", "words"]
@@ -68,16 +68,6 @@ class Standing(NamedTuple):
     open: bytes
 
 
-def _open(data: bytes) -> bytes | None:
-    """The bytes at the end that are a character that is not complete; None where they can be no text."""
-    decoder = _Decoder()
-    try:
-        decoder.decode(data)
-    except UnicodeDecodeError:
-        return None
-    return decoder.getstate()[0]
-
-
 def pattern_of(word: str) -> re.Pattern[str]:
     """What finds a word in a text."""
     before = rf"(?<!{_LETTER})" if _IS_LETTER.match(word[0]) else ""
@@ -111,7 +101,6 @@ class MustHave:
         self.words = [self._word(word) for word in words]
         self.all = (1 << len(words)) - 1
         self._before = before[-1:]
-        self._known: dict[bytes, list[int]] = {}
         sizes = [len(way.data) for word in self.words for way in word.ways]
         self._tail = max(sizes, default=0) + 2 * _MOST_BYTES
 
@@ -122,7 +111,7 @@ class MustHave:
     def after(self, standing: Standing, token: int) -> Standing | None:
         """Where it stands after one more token; None where its bytes are no text any more."""
         piece = self.pieces.of[token]
-        left = _open(standing.open + piece)
+        left = unfinished(standing.open + piece) if standing.open else self.pieces.left[token]
         if left is None:
             return None
         text = standing.text + piece
@@ -177,13 +166,7 @@ class MustHave:
 
     def _completing(self, left: bytes) -> list[int]:
         """The tokens of one byte that go on with a character."""
-        if not left:
-            return []
-        if left not in self._known:
-            bytes_ = (bytes([byte]) for byte in range(0x80, 0xC0))
-            numbers = self.pieces.numbers
-            self._known[left] = [numbers[one] for one in bytes_ if one in numbers and _open(left + one) is not None]
-        return self._known[left]
+        return self.pieces.completing(left) if left else []
 
     def _added(self, before: bytes, piece: bytes) -> int:
         if self.unit == "characters":

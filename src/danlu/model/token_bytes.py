@@ -1,5 +1,6 @@
 """What each token adds to a text, in bytes: so that a word is seen however the tokens cut it."""
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
+_Decoder = codecs.getincrementaldecoder("utf-8")
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _known: "WeakKeyDictionary[Tokenizer, TokenBytes]" = WeakKeyDictionary()
 
@@ -34,6 +36,23 @@ class TokenBytes:
         """Bytes of the longest token."""
         return max(map(len, self.of), default=0)
 
+    @cached_property
+    def left(self) -> tuple[bytes | None, ...]:
+        """Of each token by itself, what `unfinished` says."""
+        return tuple(unfinished(piece) for piece in self.of)
+
+    @cached_property
+    def _known(self) -> dict[bytes, list[int]]:
+        return {}
+
+    def completing(self, left: bytes) -> list[int]:
+        """The tokens of one byte that go on with a character of which some bytes are there."""
+        if left not in self._known:
+            going = (bytes([byte]) for byte in range(0x80, 0xC0))
+            known = self.numbers
+            self._known[left] = [known[one] for one in going if one in known and unfinished(left + one) is not None]
+        return self._known[left]
+
     def beginning(self, rest: bytes) -> list[tuple[int, int]]:
         """The tokens that `rest` begins with, each with its bytes: (token, how many)."""
         sizes = range(1, min(self.longest, len(rest)) + 1)
@@ -46,6 +65,16 @@ class TokenBytes:
             ways = [1 + found[place + size] for _, size in self.beginning(text[place:])]
             found[place] = min(ways, default=float("inf"))
         return tuple(found)
+
+
+def unfinished(data: bytes) -> bytes | None:
+    """The bytes at the end that are a character which is not complete; None where no text can begin so."""
+    decoder = _Decoder()
+    try:
+        decoder.decode(data)
+    except UnicodeDecodeError:
+        return None
+    return decoder.getstate()[0]
 
 
 def token_bytes(tokenizer: Tokenizer) -> TokenBytes:

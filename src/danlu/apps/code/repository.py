@@ -136,27 +136,34 @@ def _read(root: Path, path: str) -> Source | str:
     """A file, or the reason why it is left out."""
     name, file = path.rpartition("/")[2].lower(), root / path
     try:
-        if file.is_symlink() or not file.is_file():
-            return "link"
-        if any(fnmatch(name, pattern) for pattern in SECRET_NAMES):
-            return "secret"
-        if any(fnmatch(name, pattern) for pattern in DATA):
-            return "data"
-        if file.stat().st_size > MOST_BYTES:
-            return "huge"
-        data = file.read_bytes()
+        reason = _by_name(name) or _by_size(file)
+        data = b"" if reason else file.read_bytes()
     except OSError:
         return "unreadable"
-    if b"\0" in data:
-        return "binary"
+    if reason or b"\0" in data:
+        return reason or "binary"
     try:
         text = data.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
     except UnicodeDecodeError:
         return "not UTF-8"
+    return _by_text(text) or Source(path, text)
+
+
+def _by_name(name: str) -> str:
+    if any(fnmatch(name, pattern) for pattern in SECRET_NAMES):
+        return "secret"
+    return "data" if any(fnmatch(name, pattern) for pattern in DATA) else ""
+
+
+def _by_size(file: Path) -> str:
+    if file.is_symlink() or not file.is_file():
+        return "link"
+    return "huge" if file.stat().st_size > MOST_BYTES else ""
+
+
+def _by_text(text: str) -> str:
     if not text.strip():
         return "empty"
     if _SECRETS.search(text):
         return "secret"
-    if _GENERATED.search(text[:_HEAD]) or max(map(len, text.split("\n"))) > _LINE:
-        return "generated"
-    return Source(path, text)
+    return "generated" if _GENERATED.search(text[:_HEAD]) or max(map(len, text.split("\n"))) > _LINE else ""

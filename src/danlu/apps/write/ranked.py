@@ -20,7 +20,7 @@ _ENDS = "。！？…”’」』）.!?\"')"
 class Candidate:
     """What was written, before it is compared.
 
-    - `log_probability`: of all `tokens`, as the model has it (nats); `ended`: by itself, and not at its greatest length.
+    - `log_probability`: of all `tokens`, as the model has it (nats); `ended`: by itself, not at its greatest length.
     - `tone`: how probable the tone that was asked for is; None where nobody judges it.
     """
 

@@ -1,4 +1,4 @@
-"""A writer to try, learnt in less than a minute from some dozens of made-up descriptions of things in both languages."""
+"""A writer to try, learnt in a minute from some dozens of made-up descriptions of things in both languages."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from danlu.machine.files import write_text
 from danlu.machine.seed import generator
 from danlu.model.must_have import units_of
 
-TIMES = 4
+TIMES = 3
 """Conversations of each description, each with other keywords in another order."""
 _ROOM = {"characters": 20, "words": 12}
 """Units around the length of a description, in which it is asked for."""
@@ -68,7 +68,7 @@ def _writer(folder: Path) -> dict[str, Any]:
             },
             "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "bpe", "size": 1500}},
             "model": {"kind": "train", "data": "@clean", "tokenizer": "@vocab", "model": model, "task": task}
-            | {"train": {"epochs": 18, "rate": 3e-3, "schedule": "cosine", "batch_tokens": 2048, "evaluate": 1000}},
+            | {"train": {"epochs": 16, "rate": 3e-3, "schedule": "cosine", "batch_tokens": 2048, "evaluate": 1000}},
         },
     }
 

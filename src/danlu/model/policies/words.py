@@ -12,7 +12,7 @@ from danlu.machine.seed import generator
 from danlu.model.banks import Banked, Bounds
 from danlu.model.ends import Ends
 from danlu.model.hypothesis import Hypotheses
-from danlu.model.must_have import MustHave, Unit
+from danlu.model.must_have import MustHave, Standing, Unit
 from danlu.model.policy import Policy
 from danlu.model.shaping import History, shaped, shapes
 from danlu.model.spelling import spelled
@@ -24,7 +24,7 @@ LONGEST = 60
 
 
 class Words(Policy):
-    """A text with all of some words, the likeliest, or under a `temperature` one that is drawn among all that have them."""
+    """A text that has some words: the likeliest one, or under a `temperature` one drawn among all that have them."""
 
     words: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST)], ...] = (
         Field(
@@ -84,23 +84,26 @@ class Words(Policy):
         found = Banked(
             prompt, ends, wanted, bounds, generator(self.seed, "words", number) if self.temperature else None
         )
-        start = found.open[0].standing
-        if start.need > ends.room - ends.forced:
+        self._refuse_impossible(found.open[0].standing, ends)
+        return found
+
+    def _refuse_impossible(self, start: Standing, ends: Ends) -> None:
+        room = ends.room - ends.forced
+        if start.need > room:
             raise Refusal(
-                f"policy.words: the words take {start.need:,.0f} tokens, and {ends.room - ends.forced:,} may be written; "
-                "raise max_new_tokens, shorten what is read before, or ask for fewer words"
+                f"policy.words: the words take {start.need:,.0f} tokens, and {room:,} may be written; raise "
+                "max_new_tokens, shorten what is read before, or ask for fewer words"
             )
         for word in self.words:
             if stops := [stop for stop in ends.stop if stop in word]:
                 raise Refusal(
-                    f"policy.words: '{stops[0]:.40}' stops the text and is in '{word}'; leave one of them out"
+                    f"policy.words: '{stops[0]:.40}' stops the text, and is in '{word}'; leave one of them out"
                 )
-        if start.least > bounds.at_most:
+        if self.at_most is not None and start.least > self.at_most:
             raise Refusal(
                 f"policy.words: the words alone have {start.least:,} {self.unit}, and at_most is {self.at_most:,}; "
                 "raise it, or ask for fewer words"
             )
-        return found
 
     def advance(self, group: Sequence[Hypotheses], logits_BV: Tensor) -> None:
         """See `Policy.advance`; the log-probability is that of the model, before anything is changed."""
