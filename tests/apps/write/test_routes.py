@@ -13,19 +13,20 @@ from danlu.bundle.bundle import Bundle
 
 def test_it_answers_as_the_library_with_the_reasons(live: Live, chat: Bundle, tones: Bundle) -> None:
     label = tones.task.label_names()[0]
-    body = {"keywords": ["书 "], "words": ["物流", "smart"], "at_most": 16, "drafts": 2, "tone": label, "seed": 3}
+    body = {"keywords": ["书 "], "words": ["物流", "art"], "at_most": 10, "drafts": 2, "tone": label, "seed": 3}
     told = live.post("/v1/write", body)
     assert told.status_code == 200
     answer = told.json()
-    wish = Wish(keywords=("书",), words=("物流", "smart"), at_most=16, drafts=2, tone=label, seed=3)
+    wish = Wish(keywords=("书",), words=("物流", "art"), at_most=10, drafts=2, tone=label, seed=3)
     found = drafts(chat, wish, tones)
     assert [each["text"] for each in answer["drafts"]] == [draft.text for draft in found]
-    assert answer["drafts"][0]["words"] == {"物流": True, "smart": True}
+    assert answer["drafts"][0]["words"] == {"物流": True, "art": True}
     assert answer["drafts"][0]["reasons"] == pytest.approx(dict(found[0].reasons), abs=1e-4)
-    assert (answer["language"], answer["unit"], answer["at_least"], answer["at_most"]) == ("zh", "characters", 8, 16)
+    assert (answer["language"], answer["unit"], answer["at_least"], answer["at_most"]) == ("zh", "characters", 5, 10)
     assert answer["usage"]["drafts"] == 4
     assert answer["brief"].startswith("写一段文字。\n关键词：书\n")
-    told = live.client().get("/v1/writer").json()
+    with live.client() as client:
+        told = client.get("/v1/writer").json()
     assert (told["task"], told["tones"]) == ("chat", list(tones.task.label_names()))
 
 
@@ -38,7 +39,6 @@ def test_it_answers_as_the_library_with_the_reasons(live: Live, chat: Bundle, to
         ({"words": ["书"], "drafts": 99}, 400, "drafts: "),
         ({"words": ["书"], "tone": "grim"}, 400, "the tone 'grim' is none of those"),
         ({"words": ["一本很好的书"], "at_most": 2}, 400, "the words alone have 6 characters, and at_most is 2"),
-        ({"words": ["书" * 60] * 2, "at_most": 400}, 400, "the words take"),
         ({"words": ["\ud800"]}, 400, ""),
         ({"outline": ["物" * 500] * 16, "drafts": 1}, 400, "tokens"),
     ],

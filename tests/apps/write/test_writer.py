@@ -18,7 +18,7 @@ from danlu.bundle.bundle import Bundle, load
 from danlu.model.must_have import has, units_of
 from danlu.refusal import Refusal
 
-WISH = Wish(keywords=("书",), words=("物流", "smart", "一遍"), at_least=4, at_most=30, drafts=2)
+WISH = Wish(keywords=("书",), words=("物流", "art", "一遍"), at_least=4, at_most=12, drafts=2)
 
 
 @pytest.mark.parametrize("kind", ["chat", "causal_lm", "rewrite", "summarise", "encoder_decoder"])
@@ -26,14 +26,12 @@ def test_every_kind_that_writes_gives_drafts_with_all_words(
     kind: str, tiny_bundle: Callable[[str], Path], encoder_decoder: Path
 ) -> None:
     with load(encoder_decoder if kind == "encoder_decoder" else tiny_bundle(kind), threads=1) as bundle:
-        found = drafts(bundle, WISH)
-        again = drafts(bundle, WISH)
+        found = drafts(bundle, WISH, form="{keywords}\n" if kind == "encoder_decoder" else None)
     assert 1 <= len(found) <= 2
     for draft in found:
         assert all(has(draft.text, word) for word in WISH.words)
         assert draft.missing == ()
-        assert units_of(draft.text, "characters") <= 30
-    assert [draft.text for draft in found] == [draft.text for draft in again]
+        assert units_of(draft.text, "characters") <= 12
 
 
 def test_others_are_refused_in_a_sentence(chat: Bundle, tones: Bundle) -> None:
@@ -58,7 +56,7 @@ def test_others_are_refused_in_a_sentence(chat: Bundle, tones: Bundle) -> None:
 
 def test_a_tone_is_judged_and_more_is_written_to_choose_from(chat: Bundle, tones: Bundle) -> None:
     label = tones.task.label_names()[0]
-    wish = Wish(words=("书",), tone=label, at_most=12, drafts=2)
+    wish = Wish(words=("书",), tone=label, at_most=8, drafts=2)
     found = drafts(chat, wish, tones)
     said = tones.predict([draft.text for draft in found])
     assert [draft.reasons["tone"] for draft in found] == pytest.approx(
@@ -97,7 +95,7 @@ def test_drafts_stand_by_words_then_length_then_score_and_those_alike_come_later
         "Soft light all night.",
         "A light old lamp!",
     ]
-    found = ranked([Candidate(text, -4.0, 5, True) for text in texts], wish)
+    found = ranked([Candidate(text, -4.0, 5, ended=True) for text in texts], wish)
     assert [draft.text for draft in found] == [texts[0], texts[4], texts[5], texts[3]]
     assert [draft.off for draft in found] == [0, 0, 0, 2]
     first = found[0]
@@ -108,7 +106,8 @@ def test_drafts_stand_by_words_then_length_then_score_and_those_alike_come_later
     assert third.reasons["apart"] == 0.0
     assert third.score == pytest.approx(1 - WEIGHTS["apart"] / sum(WEIGHTS[name] for name in third.reasons))
     worse = ranked(
-        [Candidate("so so so so so so so", -50.0, 7, False), Candidate("A lamp.", -4.0, 5, True)], Wish(style="x")
+        [Candidate("so so so so so so so", -50.0, 7, ended=False), Candidate("A lamp.", -4.0, 5, ended=True)],
+        Wish(style="x", at_least=0),
     )
     assert [draft.text for draft in worse] == ["A lamp.", "so so so so so so so"]
     assert worse[1].reasons["fresh"] == 0.25

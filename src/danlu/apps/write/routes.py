@@ -27,8 +27,8 @@ WRITER, TONES = "writer", "tones"
 Texts = Annotated[list[str], FirstMistake()]
 
 SAMPLES: Mapping[str, Mapping[str, Any]] = {
-    "Chinese": {"keywords": ["背包"], "words": ["防水", "续航"], "tone": "lively", "drafts": 3},
-    "English": {"keywords": ["lamp", "soft"], "words": ["waterproof"], "tone": "sober", "at_most": 30},
+    "Chinese": {"keywords": ["背包"], "words": ["背包", "防水", "续航"], "tone": "lively", "drafts": 3},
+    "English": {"keywords": ["lamp", "soft"], "words": ["lamp", "waterproof"], "tone": "sober", "at_most": 30},
 }
 
 
@@ -113,7 +113,12 @@ class Routes:
                 tones = list(judge.predictor.task.label_names())
         task = model.predictor.task
         told = {"task": task.kind, "max_length": model.predictor.network.limit, "fingerprint": model.fingerprint}
-        return JSONResponse({**told, "tones": tones, "weights": WEIGHTS, "samples": list(SAMPLES.values())})
+        known = set(tones) if self.judges else None
+        samples = [
+            {name: value for name, value in each.items() if name != "tone" or known is None or value in known}
+            for each in SAMPLES.values()
+        ]
+        return JSONResponse({**told, "tones": tones, "weights": WEIGHTS, "samples": samples})
 
 
 async def _written(service: Service, call: Call, model: Model, asked: Asking) -> list[Written]:

@@ -10,7 +10,7 @@ from danlu.language import translator
 def lines(drafts: Sequence[Draft], wish: Wish, language: str) -> Iterator[str]:
     """Each draft, and below it what speaks for it."""
     _ = translator(language)
-    unit = _("characters") if wish.unit == "characters" else _("words")
+    unit = _("characters of text") if wish.unit == "characters" else _("words of text")
     for number, draft in enumerate(drafts, 1):
         yield f"{number}. {draft.text}"
         told = [_("score {score:.2f}").format(score=draft.score), f"{draft.length:,} {unit}"]

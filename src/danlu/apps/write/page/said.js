@@ -27,6 +27,7 @@ export const WORDS = {
   examples: ["Try", "试一试"],
   drafting: ["Drafts are being written …", "正在生成草稿……"],
   no_drafts: ["Drafts will stand here.", "草稿将显示在这里。"],
+  found: ["What was written", "写出的文本"],
   draft: ["Draft {number}", "第 {number} 稿"],
   reasons: ["Why it stands here", "排在此处的理由"],
   likelihood: ["Likely, to the model", "模型认为通顺"],

@@ -18,11 +18,17 @@ export function bodyOf(form) {
   return body;
 }
 
+/** What stands between words of a language. */
+const joint = (texts) => (/[\u3000-\u9fff]/.test(texts.join("")) ? "、" : ", ");
+
 /** A form that says what a sample says. */
 function formOf(sample) {
-  const texts = Object.fromEntries(Object.entries(sample).map(([name, value]) => [name, Array.isArray(value) ? value.join(name === "outline" ? "\n" : "、") : String(value)]));
+  const texts = Object.fromEntries(Object.entries(sample).map(([name, value]) => [name, Array.isArray(value) ? value.join(name === "outline" ? "\n" : joint(value)) : String(value)]));
   return { ...EMPTY, ...texts };
 }
+
+/** A sample in a few words. */
+const named = (sample) => ((texts) => texts.join(joint(texts)))([...new Set([...(sample.keywords ?? []), ...(sample.words ?? [])])]);
 
 export function Write({ loaded }) {
   const [form, setForm] = useState(EMPTY);
@@ -34,7 +40,7 @@ export function Write({ loaded }) {
   return html`<${Heading} told=${t("write_told")}>${t("write")}</${Heading}>
     <div class="sides"><form class="card" onSubmit=${(event) => { event.preventDefault(); asked.ask(bodyOf(form)); }}>
       <p class="samples"><span class="quiet">${t("examples")}</span>
-        ${loaded.samples.map((sample) => html`<button type="button" class="chip" onClick=${() => { asked.clear(); setForm(formOf(sample)); }}>${[...(sample.keywords ?? []), ...(sample.words ?? [])].join("、")}</button>`)}</p>
+        ${loaded.samples.map((sample) => html`<button type="button" class="chip" onClick=${() => { asked.clear(); setForm(formOf(sample)); }}>${named(sample)}</button>`)}</p>
       <${Field} name="keywords" hint="keywords_hint" value=${form.keywords} put=${put("keywords")} />
       <${Field} name="words" label="must" hint="must_hint" value=${form.words} put=${put("words")} />
       <${Field} name="outline" hint="outline_hint" rows="3" value=${form.outline} put=${put("outline")} />
@@ -51,7 +57,7 @@ export function Write({ loaded }) {
         ${asked.busy ? html`<button type="button" onClick=${asked.stop}>${t("stop")}</button>` : null}
         <span class="quiet keys">${t("keys_send")}</span></div>
     </form>
-    <section class="card result" aria-label=${t("drafts")} aria-live="polite" aria-busy=${asked.busy}><${Drafts} ...${asked} /></section></div>`;
+    <section class="card result" aria-label=${t("found")} aria-live="polite" aria-busy=${asked.busy}><${Drafts} ...${asked} /></section></div>`;
 }
 
 function Field({ name, label = name, hint, value, put, type = "text", rows, ...more }) {
