@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import danlu
 from danlu.apps.code.context import Parts, with_part
 from danlu.apps.code.repository import Repository, Source, read_repository
 from danlu.bundle import manifest
 from danlu.machine.files import write_text
 from danlu.machine.seed import generator
 from danlu.recipe.commented import commented
-from danlu.recipe.read import keyed
 from danlu.refusal import Refusal
+from danlu.stages.recipe import read
+from danlu.stages.run import run
 from danlu.text.batching.middles import SENTINELS, sentinels
 from danlu.text.tokenizing.folder import open_tokenizer
 
@@ -87,7 +87,7 @@ def learn(
     write_text(place / "left_out.json", json.dumps(told(found), indent=1) + "\n")
     write_text(place / "recipe.yaml", commented(plain, {}, HEAD))
     plain["stages"]["clean"]["data"]["path"] = str(place / "files.jsonl")
-    return danlu.run(plain, root=place / "runs", say=say, **keyed(settings))["model"] / "bundle"
+    return run(read(plain, settings), place / "runs", say=say)["model"] / "bundle"
 
 
 def told(found: Repository) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ editor has open, the last ones first. What is longer than the model takes is cut
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi.responses import JSONResponse, Response
@@ -65,16 +65,17 @@ class Routes:
     async def complete(self, service: Service, call: Call) -> Response:
         """Go on with code, or fill a gap in it."""
         body = checked(Complete, call.value, IGNORED)
+        value = {name: given for name, given in call.value.items() if name not in ("path", "files")}
+        value["model"] = MODEL  # editors send any name, and there is one
+        value.setdefault("max_tokens", TOKENS)
         prompt = body.prompt[0] if isinstance(body.prompt, list) and len(body.prompt) == 1 else body.prompt
         if isinstance(prompt, str):
-            value = {name: given for name, given in call.value.items() if name not in ("path", "files", "suffix")}
-            value["model"] = MODEL  # editors send any name, and there is one
-            value.setdefault("max_tokens", TOKENS)
             files = [Source(each.path, each.text) for each in body.files]
             place = Place(prompt, body.suffix, body.path)
             record = await self._record(service, call, place, files, body.max_tokens or TOKENS)
-            value |= {"prompt": record["text"]} | ({"suffix": record["suffix"]} if "suffix" in record else {})
-            call = replace(call, value=value)
+            value = {name: given for name, given in value.items() if name not in ("prompt", "suffix")}
+            value |= {{"text": "prompt"}.get(name, name): text for name, text in record.items()}
+        call.value = value
         return await completions(service, call)
 
     async def told(self, service: Service, call: Call) -> Response:
