@@ -10,6 +10,7 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.middles import sentinels
+from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 TOKENS = 64
@@ -61,7 +62,7 @@ def asked(place: Place, parts: Parts | None, tokenizer: Tokenizer, limit: int, w
     if part is not None:
         part = Part(part.path, last_lines(part.text, tokenizer, int(room * PART)), part.names)
     above = with_part(part, place.path, "")
-    room -= len(tokenizer(above, add_special_tokens=False)["input_ids"])
+    room -= len(tokenized([above], tokenizer, offsets=False, special=False)[0].ids)
     before, behind = fitted(place.before, behind, tokenizer, room)
     record: Record = {"text": above + before}
     return {**record, "suffix": behind} if behind else record

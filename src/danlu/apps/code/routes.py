@@ -67,12 +67,12 @@ class Routes:
         body = checked(Complete, call.value, IGNORED)
         value = {name: given for name, given in call.value.items() if name not in ("path", "files")}
         value["model"] = MODEL  # editors send any name, and there is one
-        value.setdefault("max_tokens", TOKENS)
+        value["max_tokens"] = body.max_tokens or TOKENS
         prompt = body.prompt[0] if isinstance(body.prompt, list) and len(body.prompt) == 1 else body.prompt
         if isinstance(prompt, str):
             files = [Source(each.path, each.text) for each in body.files]
             place = Place(prompt, body.suffix, body.path)
-            record = await self._record(service, call, place, files, body.max_tokens or TOKENS)
+            record = await self._record(service, call, place, files, value["max_tokens"])
             value = {name: given for name, given in value.items() if name not in ("prompt", "suffix")}
             value |= {{"text": "prompt"}.get(name, name): text for name, text in record.items()}
         call.value = value

@@ -127,7 +127,7 @@ async def _written(service: Service, call: Call, model: Model, asked: Asking) ->
         sum(len(str(record)) for record in asked.records), lambda: predictor.prompts(asked.records, asked.policy)
     )
     read = sum(len(row) for item in encoded for row in item.rows)
-    rows = len(encoded)
+    rows = len(encoded) * asked.policy.rows
     service.admitted(call, read, rows, rows * asked.policy.max_new_tokens)
     found = await call.asking.found(predictor.writing(encoded, asked.policy))
     texts = [text for (text,) in found]
