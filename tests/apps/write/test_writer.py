@@ -18,20 +18,20 @@ from danlu.bundle.bundle import Bundle, load
 from danlu.model.must_have import has, units_of
 from danlu.refusal import Refusal
 
-WISH = Wish(keywords=("书",), words=("物流", "art", "一遍"), at_least=4, at_most=12, drafts=2)
+WISH = Wish(keywords=("书",), words=("物流", "art"), at_least=4, at_most=8, drafts=1)
 
 
-@pytest.mark.parametrize("kind", ["chat", "causal_lm", "rewrite", "summarise", "encoder_decoder"])
+@pytest.mark.parametrize("kind", ["chat", "causal_lm", "summarise", "encoder_decoder"])
 def test_every_kind_that_writes_gives_drafts_with_all_words(
     kind: str, tiny_bundle: Callable[[str], Path], encoder_decoder: Path
 ) -> None:
     with load(encoder_decoder if kind == "encoder_decoder" else tiny_bundle(kind), threads=1) as bundle:
         found = drafts(bundle, WISH, form="{keywords}\n" if kind == "encoder_decoder" else None)
-    assert 1 <= len(found) <= 2
+    assert len(found) == 1
     for draft in found:
         assert all(has(draft.text, word) for word in WISH.words)
         assert draft.missing == ()
-        assert units_of(draft.text, "characters") <= 12
+        assert units_of(draft.text, "characters") <= 8
 
 
 def test_others_are_refused_in_a_sentence(chat: Bundle, tones: Bundle) -> None:

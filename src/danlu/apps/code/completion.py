@@ -62,7 +62,8 @@ def asked(place: Place, parts: Parts | None, tokenizer: Tokenizer, limit: int, w
     if part is not None:
         part = Part(part.path, last_lines(part.text, tokenizer, int(room * PART)), part.names)
     above = with_part(part, place.path, "")
-    room -= len(tokenized([above], tokenizer, offsets=False, special=False)[0].ids)
+    (read,) = tokenized([above], tokenizer, offsets=False, special=False)
+    room -= len(read.ids)
     before, behind = fitted(place.before, behind, tokenizer, room)
     record: Record = {"text": above + before}
     return {**record, "suffix": behind} if behind else record

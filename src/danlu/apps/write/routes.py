@@ -1,6 +1,6 @@
 """The writer over HTTP: drafts of a wish, and what there is to write with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -49,11 +49,23 @@ class Write(Body):
 
     def wish(self) -> Wish:
         """The same, without white space around it."""
-        told = {
-            name: getattr(self, name) for name in ("at_least", "at_most", "language", "drafts", "temperature", "seed")
-        }
-        lists = {name: tuple(text.strip() for text in getattr(self, name)) for name in ("keywords", "outline", "words")}
-        return Wish(**lists, style=self.style.strip(), tone=self.tone.strip(), **told)
+        return Wish(
+            keywords=_stripped(self.keywords),
+            outline=_stripped(self.outline),
+            style=self.style.strip(),
+            tone=self.tone.strip(),
+            words=_stripped(self.words),
+            at_least=self.at_least,
+            at_most=self.at_most,
+            language=self.language,
+            drafts=self.drafts,
+            temperature=self.temperature,
+            seed=self.seed,
+        )
+
+
+def _stripped(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text.strip() for text in texts)
 
 
 @dataclass(frozen=True)

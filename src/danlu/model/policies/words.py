@@ -73,7 +73,7 @@ class Words(Policy):
             Refusal: a word cannot be written with the model's tokens, or there is no room for all of them.
         """
         pieces = token_bytes(ends.tokenizer)
-        wanted = MustHave(dict.fromkeys(self.words), pieces, self.unit, spelled(ends.before, ends.tokenizer))
+        wanted = MustHave([*dict.fromkeys(self.words)], pieces, self.unit, spelled(ends.before, ends.tokenizer))
         bounds = Bounds(
             width=self.beams,
             at_least=self.at_least,
