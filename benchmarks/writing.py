@@ -5,7 +5,7 @@ words drawn from other descriptions than the keywords, one to four of them, in b
 have all words, how long they take, and what the model itself thinks of them (perplexity of all their tokens). Beside it
 stand one sample a draft and, at the same number of rows, the best of eight. Prints a markdown table and some lines.
 
-    .venv/bin/python benchmarks/writing.py [--quick] [--place FOLDER]
+    .venv/bin/python benchmarks/writing.py [--quick] [--asked 50] [--place FOLDER]
 """
 
 import argparse
@@ -112,12 +112,13 @@ def main() -> None:
     """Train, ask and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few texts, which tell little")
+    parser.add_argument("--asked", type=int, default=50, help="texts of each language, number of words and way")
     parser.add_argument("--place", type=Path, help="folder of the writer that --sample has trained")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         writer, _ = trained(options.place or Path(folder), say)
         with danlu.load(writer) as bundle:
-            found = [measure(bundle, language, 4 if options.quick else 50) for language in ("zh", "en")]
+            found = [measure(bundle, language, 4 if options.quick else options.asked) for language in ("zh", "en")]
     print(f"{machine()}\n")
     header = ["language", "words", "way", "all words", "length", "ends itself", "perplexity", "s a draft"]
     print(table(header, [each for rows, _ in found for each in rows]))

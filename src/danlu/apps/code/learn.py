@@ -15,6 +15,7 @@ from danlu.recipe.commented import commented
 from danlu.refusal import Refusal
 from danlu.stages.recipe import read
 from danlu.stages.run import run
+from danlu.text import tokenizing
 from danlu.text.batching.middles import SENTINELS, sentinels
 from danlu.text.tokenizing.folder import open_tokenizer
 
@@ -25,6 +26,8 @@ LINES = 40
 WITH_PART = 0.5
 """Of the documents that have lines of another file before them, as they will when the model is asked."""
 NAME = "code"
+SAMPLE = ("model.train.epochs=8", "vocab.tokenizer.base.size=1500", "model.train.batch_tokens=2048")
+"""What is changed of the recipe for a model to try."""
 
 HEAD = (
     "What a repository's code was learnt with. 'danlu app code train' writes it; danlu run recipe.yaml in this folder "
@@ -88,6 +91,16 @@ def learn(
     write_text(place / "recipe.yaml", commented(plain, {}, HEAD))
     plain["stages"]["clean"]["data"]["path"] = str(place / "files.jsonl")
     return run(read(plain, settings), place / "runs", say=say)["model"] / "bundle"
+
+
+def sample(place: Path, say: Callable[[str], None]) -> tuple[Path, Path]:
+    """A bundle that has learnt a part of this package's own code in a minute, and the folder of that code.
+
+    Raises:
+        Refusal: see `learn`.
+    """
+    root = Path(tokenizing.__path__[0])
+    return learn(root, place, SAMPLE, None, "tiny", say), root
 
 
 def told(found: Repository) -> dict[str, list[str]]:

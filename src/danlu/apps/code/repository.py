@@ -108,7 +108,7 @@ def _listed(root: Path) -> list[str]:
 
 
 def _tracked(root: Path) -> list[str] | None:
-    """What git tracks or would track; None where there is no git, or it says nothing of this folder."""
+    """What git tracks or would track; None where there is no git, or it knows of nothing in this folder."""
     command = ["git", "-c", "core.fsmonitor=false", "-C", str(root), "ls-files", "-z", "-co", "--exclude-standard"]
     try:
         done = subprocess.run(  # noqa: S603
@@ -122,7 +122,7 @@ def _tracked(root: Path) -> list[str] | None:
         return None
     if done.returncode:
         return None
-    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name] or None
 
 
 def _walked(root: Path) -> Iterator[str]:

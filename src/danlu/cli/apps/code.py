@@ -19,6 +19,9 @@ def start(
     bundle: Model = None,
     place: Where = PLACE,
     repository: Annotated[Path | None, typer.Option(help="folder whose other files are read as well")] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="learn a little of danlu's own code first, a minute")
+    ] = False,
     host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
     keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
@@ -31,9 +34,11 @@ def start(
         needed(package, "serve", "a server")
     from danlu.apps.code.completion import fills, refuse_others
     from danlu.apps.code.context import Parts
+    from danlu.apps.code.learn import sample as sampled
     from danlu.apps.code.repository import read_repository
     from danlu.apps.code.routes import MODEL, Routes
     from danlu.machine.terminal import say
+    from danlu.refusal import Refusal
     from danlu.serve.limits import Limits
     from danlu.serve.run import serve
     from danlu.serve.shelf import Place as Bundle
@@ -43,6 +48,11 @@ def start(
     def tell(line: str) -> None:
         say(line, err=True)
 
+    if sample:
+        if bundle is not None:
+            raise Refusal("--sample learns a model, and --bundle names one; leave one of them out")
+        learnt, repository = sampled(place, tell)
+        bundle = str(learnt)
     folder = _bundle(bundle, place)
     parts = None
     if repository is not None:
