@@ -70,7 +70,9 @@ def texts_in(path: Path, tokens: int, vocabulary: int, longest: int) -> dict[str
     return {"kind": "jsonl", "path": str(path)}
 
 
-def pretrained_for(seconds: float, model: dict[str, Any], batch: int, *, pack: bool, folder: Path) -> dict[str, float]:
+def pretrained_for(
+    seconds: float, model: dict[str, Any], batch: int, *, pack: bool, compiled: bool, folder: Path
+) -> dict[str, float]:
     """Tokens a second, share of the measured rate and the most memory of a pretraining of so many seconds."""
     import torch
 
@@ -90,7 +92,7 @@ def pretrained_for(seconds: float, model: dict[str, Any], batch: int, *, pack: b
         if len(marks) > 2 * WARM_UP and marks[-1][0] - marks[WARM_UP][0] > seconds:
             raise Enough
 
-    train = {"steps": 10**6, "batch_tokens": batch, "rate": 1e-4, "checkpoint_seconds": 1e6}
+    train = {"steps": 10**6, "batch_tokens": batch, "rate": 1e-4, "checkpoint_seconds": 1e6, "compile": compiled}
     stage = {
         "kind": "train",
         "data": {"kind": "jsonl", "path": str(folder / "texts.jsonl")},
@@ -174,7 +176,7 @@ def main() -> None:
     """Measure and print; without an accelerator say so."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--into", type=Path, help="a file for the table")
-    parser.add_argument("--seconds", type=float, default=60, help="of each of the four trainings")
+    parser.add_argument("--seconds", type=float, default=60, help="of each of the six trainings")
     parser.add_argument("--quick", action="store_true", help="tiny models, on whatever device there is")
     asked = parser.parse_args()
     import torch
@@ -191,16 +193,20 @@ def main() -> None:
         texts_in(folder / "texts.jsonl", 20_000 if asked.quick else 6_000_000, vocabulary, 128 if asked.quick else 1024)
         for title, (fields, tokens) in MODELS.items():
             model, batch = (fields | TINY, 512) if asked.quick else (fields, tokens)
-            for pack in (True, False):
+            for pack, compiled in ((True, False), (True, True), (False, False)):
 
                 def measured(
-                    title: str = title, model: dict[str, Any] = model, batch: int = batch, pack: bool = pack
+                    title: str = title,
+                    model: dict[str, Any] = model,
+                    batch: int = batch,
+                    pack: bool = pack,
+                    compiled: bool = compiled,
                 ) -> list[list[str]]:
                     seconds = 0.1 if asked.quick else asked.seconds
-                    found = pretrained_for(seconds, model, batch, pack=pack, folder=folder)
+                    found = pretrained_for(seconds, model, batch, pack=pack, compiled=compiled, folder=folder)
                     share = f"{found['share']:.0%} of {found['limit'] / 1e12:.0f} TFLOP/s"
                     size = f"{found['parameters'] / 1e6:.0f} M"
-                    rows = "packed" if pack else "padded"
+                    rows = ("packed" if pack else "padded") + (", compiled" if compiled else "")
                     return [[title, size, rows, f"{found['speed']:,.0f}", share, f"{found['gib']:.1f}"]]
 
                 speeds += told(measured)

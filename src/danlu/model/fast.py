@@ -9,6 +9,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from danlu.machine.device import best_dtype, device
+from danlu.model.accelerated import use_accelerator, use_fused_gelu
 from danlu.model.attention import NAME
 from danlu.model.dropout import ByteDropout
 from danlu.model.heads import unwrapped
@@ -100,8 +101,11 @@ def prepare_for_training(model: nn.Module, precision: str) -> nn.Module:
     use_steady_norms(model)
     use_sparse_gradients(model)
     use_positions_alike(model)
+    use_fused_gelu(model)
     dtype = torch.float32 if precision == "float16" else DTYPES[precision]
-    return model.to(device(), dtype).train()
+    ready = model.to(device(), dtype).train()
+    use_accelerator(ready)
+    return ready
 
 
 def prepare_for_inference(model: PreTrainedModel, precision: str) -> PreTrainedModel:

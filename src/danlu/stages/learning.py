@@ -17,6 +17,7 @@ from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.score import values as measured
 from danlu.machine.device import device
 from danlu.machine.seed import generator
+from danlu.model.accelerated import compile_layers
 from danlu.model.fast import prepare_for_training
 from danlu.model.heads import unwrapped
 from danlu.model.own import inside
@@ -101,6 +102,8 @@ class Learning:
             prepare_for_training(networks.of(head), precision)
             if settings.recompute:
                 recompute_layers(networks.of(head))
+            if settings.compile:
+                compile_layers(networks.of(head), place.say)
         whole = any(task.couples_rows for task in several.tasks.values())
 
         def along(number: int) -> Collate:

@@ -46,6 +46,9 @@ class Training(Part):
     recompute: bool = Field(
         default=False, description="compute layers anew on the way back, so that larger batches fit into memory"
     )
+    compile: bool = Field(
+        default=False, description="let torch write kernels for the layers; on an accelerator, for long trainings"
+    )
     parallel: Parallel | None = Field(
         default=None,
         description="processes that share each step (danlu run --processes N): ddp: each has the model, fsdp: a part",

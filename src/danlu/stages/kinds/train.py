@@ -17,6 +17,7 @@ from danlu.engine.predict import Predictor
 from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
+from danlu.model.accelerated import compile_layers
 from danlu.model.beside import taken_apart
 from danlu.model.fast import resolve_precision
 from danlu.model.heads import unwrapped
@@ -167,6 +168,8 @@ class Train(Stage):
         model, prepared = network(prepared, precision, say)
         if self.train.recompute:
             recompute(model, self.tuning)
+        if self.train.compile:
+            compile_layers(model, say)
         limit, encoded = longest_row(unwrapped(model)), rows_of(learnt, prepared, model, settings)
         if not learnt.shards:
             say_losses(say, encoded, learnt.count, prepared.task)
