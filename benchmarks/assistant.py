@@ -8,7 +8,7 @@ slips of the keyboard), with words in another order ("order"), or with half of i
 but the first are easier than customers are. Every fifth ticket is left out and asked all the same: nothing answers it,
 though others about the same text remain. Beside the assistant: BM25 over the questions, as the index has it.
 
-    .venv/bin/python benchmarks/assistant.py [--quick] [--embedder e5 | none]
+    .venv/bin/python benchmarks/assistant.py [--quick] [--embedder both | e5 | none]
 """
 
 import argparse
@@ -182,41 +182,49 @@ def measured(
     return rows
 
 
-def feedback(assistant: Assistant, known: Sequence[Ticket], count: int) -> list[list[str]]:
-    """Hits before and after corrections of one way of asking, on another way of asking the same, and on the rest."""
-    order = drawn(list(known), len(known))
+def feedback(
+    assistant: Assistant, known: Sequence[Ticket], like: Sequence[tuple[Ticket, str]], count: int
+) -> list[list[str]]:
+    """Hits before and after corrections: on what is asked much as what was corrected, and on other tickets.
+
+    First second questions of pairs are corrected, as far as they were not answered rightly, then tickets that were
+    asked by half of their words; each is asked again with other letters or order, or by another half of its words.
+    """
+    otherwise = {ticket.question: text for ticket, text in like}
+    order = sorted(drawn(list(known), len(known)), key=lambda ticket: ticket.question not in otherwise)
     corrected: list[Ticket] = []
+    pending: list[tuple[str, str]] = []
     for ticket in order:
         if len(corrected) == count:
             break
-        answer = assistant.ask(altered(ticket.question, "few words", 11))
+        answer = assistant.ask(otherwise.get(ticket.question) or altered(ticket.question, "few words", 11))
         if answer.entry is None or plain(answer.text) != plain(ticket.answer):
             corrected.append(ticket)
-            turns = answer.turn
-            PENDING.append((turns, ticket.answer))
-    rest = [ticket for ticket in order if ticket not in corrected][: len(corrected)]
+            pending.append((answer.turn, ticket.answer))
+    places = {ticket.question for ticket in corrected}
+    rest = [ticket for ticket in reversed(order) if ticket.question not in places][:count]
+
+    def again(ticket: Ticket) -> Asked:
+        text = otherwise.get(ticket.question)
+        way = "few words" if text is None else WAYS[len(text) % 2]
+        return Asked(altered(text or ticket.question, way, 12), way, ticket, known=True)
+
     sets = {
-        "the corrected tickets, asked otherwise than they were corrected": corrected,
+        "second questions of pairs, corrected": [each for each in corrected if each.question in otherwise],
+        "few words, corrected": [each for each in corrected if each.question not in otherwise],
         "other tickets": rest,
     }
-    asked = {
-        name: [Asked(altered(t.question, "few words", 12), "few words", t, known=True) for t in some]
-        for name, some in sets.items()
-    }
-    before = {name: hits(assistant, some)[0].mean() for name, some in asked.items()}
-    for turn, right in PENDING:
+    asked = {name: [again(each) for each in some] for name, some in sets.items() if some}
+    rows = [[name, str(len(some)), percent(hits(assistant, some)[0].mean())] for name, some in asked.items()]
+    for turn, right in pending:
         assistant.judge(turn, "corrected", right, "benchmark")
-    after = {name: hits(assistant, some)[0].mean() for name, some in asked.items()}
+    for row in rows:
+        row.append(percent(hits(assistant, asked[row[0]])[0].mean()))
     found = retrain(assistant)
-    again = {name: hits(assistant, some)[0].mean() for name, some in asked.items()}
+    for row in rows:
+        row.append(percent(hits(assistant, asked[row[0]])[0].mean()))
     say(f"retrain: served {found.served}, before {found.before.plain()}, after {found.after.plain()}")
-    return [
-        [name, str(len(asked[name])), percent(before[name]), percent(after[name]), percent(again[name])]
-        for name in sets
-    ]
-
-
-PENDING: list[tuple[str, str]] = []
+    return rows
 
 
 def e5(folder: Path) -> Bundle:
@@ -237,7 +245,7 @@ def e5(folder: Path) -> Bundle:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small: every part runs, the figures mean nothing")
-    parser.add_argument("--embedder", choices=("e5", "none"), default="e5")
+    parser.add_argument("--embedder", choices=("both", "e5", "none"), default="both")
     arguments = parser.parse_args()
     if not (SHARED / "data/cmrc2018").is_dir():
         say(f"left out: {SHARED} holds no data")
@@ -264,7 +272,7 @@ def main() -> None:
     rows: list[list[str]] = []
     learnt: list[list[str]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("words", *(["e5"] if arguments.embedder == "e5" else [])):
+        for name in {"both": ("words", "e5"), "e5": ("e5",), "none": ("words",)}[arguments.embedder]:
             begun, place = time.monotonic(), Path(folder) / name
             place.mkdir()
             assistant = opened(place, e5(place) if name == "e5" else None, kept)
@@ -274,8 +282,7 @@ def main() -> None:
             begun = time.monotonic()
             rows += measured(f"assistant, {name}", assistant, inside, outside)
             say(f"{name}: {(time.monotonic() - begun) / (len(inside) + len(outside)):.3f} s a question")
-            PENDING.clear()
-            learnt += [[name, *row] for row in feedback(assistant, kept, 20 if arguments.quick else CORRECTED)]
+            learnt += [[name, *row] for row in feedback(assistant, kept, like, 20 if arguments.quick else CORRECTED)]
             say("\n".join(map(str, learnt)))
             assistant.close()
             assistant.store.close()

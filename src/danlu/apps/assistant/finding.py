@@ -47,12 +47,21 @@ class Finder(Matcher):
             entries, phrases = store.all()
             known = Known()
             known.add(entries, phrases)
-            mark, digest = self.place / "follows", _digest(entries, phrases)
-            if not mark.is_file() or mark.read_text(encoding="utf-8") != digest:
-                self._put(known.entries.values(), known.phrases.values(), missing=True)
-                self.index.remove(_name(phrase) for phrase in phrases if not phrase.offered)
-                write_text(mark, digest)
+            if self.known.entries:  # what is known is in the index too
+                new = [each for each in entries if each.id not in self.known.entries]
+                self._put(new, [each for each in known.phrases.values() if each.id not in self.known.phrases])
+                self.index.remove(_name(each) for each in self.known.phrases.values() if each.id not in known.phrases)
+            else:
+                self._made_to_agree(known, phrases, _digest(entries, phrases))
             self.known = known
+
+    def _made_to_agree(self, known: Known, phrases: Sequence[Phrase], digest: str) -> None:
+        """Compare the index with the database, unless it was seen to agree with it as it is now."""
+        mark = self.place / "follows"
+        if not mark.is_file() or mark.read_text(encoding="utf-8") != digest:
+            self._put(known.entries.values(), known.phrases.values(), missing=True)
+            self.index.remove(_name(phrase) for phrase in phrases if not phrase.offered)
+            write_text(mark, digest)
 
     def take(self, entries: Sequence[Kept], phrases: Sequence[Phrase]) -> None:
         """Take over what has just been kept in the database; what a killed process has not, the next one does."""
