@@ -16,11 +16,15 @@ sys.path[:0] = [str(HERE.parent / "tests" / folder) for folder in ("apps/monitor
 
 import postgres_server  # noqa: E402
 from monitor_streams import stream  # noqa: E402
-from monitor_watched import Watched, check, end_stream, run_through, running  # noqa: E402
+from monitor_watched import Watched, check, count, end_stream, run_through, running  # noqa: E402
 from monitor_web import Web  # noqa: E402
+
+from danlu.apps.monitor.tables import TEXTS  # noqa: E402
 
 SHARES = [(0.0, 0.15), (4.0, 0.6), (8.0, 0.1), (12.0, 0.5), (16.0, 0.15)]
 LEASE = 30.0
+MEANWHILE = 100
+"""Texts that come while the database is away."""
 
 
 def killed(kills: int, away: float) -> None:
@@ -53,8 +57,10 @@ def _run(folder: Path, url: str, name: str, kills: int, away: float | None) -> l
         half = len(items) // 2
         run_through(found, items[:half], 20, sometimes)
         if away is not None:
-            gone = _stop(found, away, items[half : half + 100])
-        run_through(found, items[half + (100 if away is not None else 0) :], 20, sometimes, first=200)
+            gone = _stop(found, away, items[half : half + MEANWHILE])
+            half += MEANWHILE
+            found.wait(lambda connection: count(connection, TEXTS, TEXTS.c.judged) == half, sometimes, 120)
+        run_through(found, items[half:], 20, sometimes, first=200)
         while found.kills < kills:
             sometimes()
             time.sleep(0.05)

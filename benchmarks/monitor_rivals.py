@@ -55,13 +55,14 @@ class TextbookCusum:
         found: list[Told] = []
         shares: list[float] = []
         texts = 0
-        up = down = 0.0
+        up = down = mean = deviation = 0.0
         for step, bad, count in counts:
             if texts < self.learn:
                 texts += count
                 shares.append(bad / count)
+                mean, deviation = float(np.mean(shares)), max(float(np.std(shares)), 1e-9)
                 continue
-            z = (bad / count - np.mean(shares)) / max(float(np.std(shares)), 1e-9)
+            z = (bad / count - mean) / deviation
             up, down = max(0.0, up + z - 0.5), max(0.0, down - z - 0.5)
             if max(up, down) > 5:
                 found.append((step, "up" if up > 5 else "down"))

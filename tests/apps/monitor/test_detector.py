@@ -9,6 +9,7 @@ from monitor_streams import DAILY
 
 from danlu.apps.monitor.alarm import Alarm
 from danlu.apps.monitor.detector import Change, Detector
+from danlu.apps.monitor.levels import Levels
 
 
 def run(
@@ -76,6 +77,22 @@ def test_steps_without_texts_may_be_left_out_or_told() -> None:
     assert told.level == left_out.level
     assert told.sums == left_out.sums
     assert told.texts == sum(texts for _, texts in counts)
+
+
+def test_one_stream_is_summed_as_many_are() -> None:
+    rng = np.random.default_rng(11)
+    counts = drawn(rng, 15, 30, 0.3) + drawn(rng, 14, 30, 0.5)  # no month: it would be calibrated anew
+    detector = Detector(negatives=90.0, texts=300.0, limits=[1e9, 1e9], weight=1.0, planned=1e9)
+    levels = Levels.of(np.array([90.0]), np.array([300.0]))
+    alarm = Alarm(memory=1000, step=86_400)
+    for step, (negatives, texts) in enumerate(counts):
+        detector.step(step, negatives, texts, alarm)
+        levels.step(np.array([float(negatives)]), np.array([float(texts)]), alarm.odds, alarm.memory)
+        assert detector.sums == pytest.approx(levels.sums[:, 0].tolist())
+        assert detector.run_texts == pytest.approx(levels.run_texts[:, 0].tolist())
+        assert detector.run_negatives == pytest.approx(levels.run_negatives[:, 0].tolist())
+        assert (detector.negatives, detector.texts) == pytest.approx((levels.negatives[0], levels.texts[0]))
+    assert max(detector.sums) > 0
 
 
 def test_a_step_of_the_past_is_no_step_and_a_detector_can_be_set_back() -> None:

@@ -1,13 +1,12 @@
 """One topic watched: its level is learnt, a change of it told once, and the new level learnt in turn."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
 from danlu.apps.monitor.alarm import Alarm
 from danlu.apps.monitor.calibration import thresholds
-from danlu.apps.monitor.levels import Levels
+from danlu.apps.monitor.levels import HELD_BACK
 
 Direction = Literal["up", "down"]
 
@@ -121,23 +120,24 @@ class Detector:
         self.limits = list(thresholds(self.negatives, self.texts, self.planned, alarm))
 
     def _sum(self, step: int, negatives: int, texts: int, alarm: Alarm) -> None:
-        before = list(self.sums)
-        levels = Levels(
-            np.array([self.negatives]),
-            np.array([self.texts]),
-            np.array(self.sums)[:, None],
-            np.array(self.run_negatives)[:, None],
-            np.array(self.run_texts)[:, None],
-        )
-        levels.step(np.array([float(negatives)]), np.array([float(texts)]), alarm.odds, alarm.memory)
-        self.negatives, self.texts = float(levels.negatives[0]), float(levels.texts[0])
-        self.sums = levels.sums[:, 0].tolist()
-        self.run_negatives, self.run_texts = levels.run_negatives[:, 0].tolist(), levels.run_texts[:, 0].tolist()
-        for row in range(2):
-            if before[row] == 0:
+        """As `Levels.step`, for one stream: 20 times as fast as with arrays of one number."""
+        known = (self.negatives, self.texts)
+        self.negatives, self.texts = self.negatives + negatives, self.texts + texts
+        kept = min(1.0, alarm.memory / max(self.texts, 1.0))
+        self.negatives, self.texts = self.negatives * kept, self.texts * kept
+        for row, odds in enumerate((alarm.odds, 1 / alarm.odds)):
+            if self.sums[row] == 0:
                 self.since[row], self.seen[row], self.seen_negatives[row] = step, 0, 0
             self.seen[row] += texts
             self.seen_negatives[row] += negatives
+            share = (known[0] - self.run_negatives[row] + 0.5) / (known[1] - self.run_texts[row] + 1)
+            ratio = negatives * math.log(odds) - texts * math.log1p((odds - 1) * share)
+            self.sums[row] = max(0.0, self.sums[row] + ratio)
+            going = self.sums[row] > 0
+            run = self.run_texts[row] + texts if going else 0.0
+            held = min(1.0, HELD_BACK * self.texts / max(run, 1.0))
+            self.run_negatives[row] = (self.run_negatives[row] + negatives) * held if going else 0.0
+            self.run_texts[row] = run * held
 
     def _passed(self, step: int) -> Change | None:
         """The change that is plain now; of two the plainer one."""

@@ -32,6 +32,7 @@ LONGEST_PAUSE = 30.0
 
 _FETCHERS = 8
 _FILES_EVERY = 5.0
+_FEEDS_EVERY = 5.0
 
 
 @dataclass
@@ -81,7 +82,8 @@ class Monitor:
         if self.settings.watch:
             jobs.append(("files", lambda: self.files.fetch_due(self._files(), self.clock)))
         for name, job in jobs:
-            thread = threading.Thread(target=self._run, args=(job,), name=f"danlu-monitor-{name}", daemon=True)
+            pause = max(self.pause, _FEEDS_EVERY) if name == "feeds" else self.pause
+            thread = threading.Thread(target=self._run, args=(job, pause), name=f"danlu-monitor-{name}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -91,8 +93,8 @@ class Monitor:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, job: Callable[[], object]) -> None:
-        pause = self.pause
+    def _run(self, job: Callable[[], object], least: float) -> None:
+        pause = least
         while not self._stop.is_set():
             try:
                 job()
@@ -107,7 +109,7 @@ class Monitor:
                 if self.away:
                     self.away = ""
                     self.say(f"{self.store.shown}: answers again; what was left is being done")
-                pause = self.pause
+                pause = least
             self._stop.wait(pause)
 
     def _tell_away(self, sentence: str) -> None:
@@ -118,8 +120,12 @@ class Monitor:
     def _fetch_feeds(self) -> None:
         feeds = [Feed(url, self.settings.offset()) for url in self.settings.feeds]
         with ThreadPoolExecutor(_FETCHERS, "danlu-feeds") as threads:
-            for done in [threads.submit(self.feeds.fetch_due, [feed], self.clock) for feed in feeds]:
+            for done in [threads.submit(self._fetch_feed, feed) for feed in feeds]:
                 done.result()
+
+    def _fetch_feed(self, feed: Feed) -> None:
+        if not self._stop.is_set():
+            self.feeds.fetch_due([feed], self.clock)
 
     def _files(self) -> Iterator[Source]:
         for place in self.settings.watch:
