@@ -122,7 +122,7 @@ class Toy:
         return found.written()[0]
 
 
-WIDE: dict[str, Any] = {"beams": 256, "top_k": None, "patience": 1e9, "length_penalty": 0.0}
+WIDE: dict[str, Any] = {"beams": 256, "top_k": None, "patience": 1e6, "length_penalty": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -202,6 +202,8 @@ def test_lengths_are_held_and_what_cannot_be_is_one_sentence(tokenizers: dict[st
         Words(words=["鲸"]).begin([0], 0, Ends(tokenizers["char"], frozenset({0}), 99))
     with pytest.raises(ValueError, match="at_least 5 is more than at_most 4"):
         Words(at_least=5, at_most=4)
+    with pytest.raises(ValueError, match="'no_repeat_ngram' would forbid words"):
+        Words(words=["a"], no_repeat_ngram=3)
     with pytest.raises(ValueError, match="'choices' says of what form the whole text is"):
         Words(words=["a"], choices=["a"])
 
@@ -215,3 +217,17 @@ def test_what_stops_a_text_does_not_take_its_words(tokenizers: dict[str, Tokeniz
         written = random_text(tokenizer, policy, seed)
         assert has(written.text, "long")
         assert "a" not in written.text
+
+
+def test_words_whose_tokens_the_model_must_not_write_are_refused(tokenizers: dict[str, Tokenizer]) -> None:
+    tokenizer = tokenizers["bpe"]
+    never = tuple(number for number, piece in enumerate(token_bytes(tokenizer).of) if b"\xe6" in piece)
+    policy = Words(words=["手"], beams=2, max_new_tokens=4)
+    found = policy.begin([0], 0, Ends(tokenizer, frozenset({0}), 4, never=never))
+
+    def write() -> None:
+        while found.parents:
+            policy.advance([found], torch.zeros(len(found.parents), len(tokenizer)))
+
+    with pytest.raises(Refusal, match="is told never to write some tokens of the words"):
+        write()

@@ -24,6 +24,7 @@ from danlu.model.hypothesis import Hypotheses
 from danlu.model.must_have import MustHave, Standing
 from danlu.model.spelling import spelled
 from danlu.model.written import Written
+from danlu.refusal import Refusal
 
 Ended = Literal["end", "stop", "length"]
 Floats = NDArray[np.float64]
@@ -93,6 +94,9 @@ class Banked(Hypotheses):
         """Go on with some tokens of each row, whose log-probabilities are given as the model and as the draw has them.
 
         They have all that `wants` names.
+
+        Raises:
+            Refusal: nothing may follow, and words are missing.
         """
         nexts: list[_Next] = []
         last, before = self.open, len(self.finished)
@@ -108,8 +112,8 @@ class Banked(Hypotheses):
                     self._look(nexts, row, begun, int(ids_K[place]), log, float(totals_K[place]), score)
         self._count(nexts, [begun.score for _, begun, _ in self.finished[before:]])
         kept = self._dealt(nexts)
-        if not kept and not self.finished:  # nothing may follow: what stands here is all there is
-            self._finish(last[0], "length")
+        if not kept and not self.finished:
+            self._finish(self._all_there_is(last), "length")
         if not kept or self._over(kept):
             kept = []
         self.parents, self.tokens = [each.row for each in kept], [each.begun.ids[-1] for each in kept]
@@ -121,6 +125,16 @@ class Banked(Hypotheses):
         ids = best.ids[:-1] if ended == "end" else best.ids
         text = self._cut(spelled(ids, self.ends.tokenizer, self.ends.before))
         return [Written(text, np.array(ids, np.int32), best.log_probability, ended)]
+
+    def _all_there_is(self, begun: Sequence[Begun]) -> Begun:
+        """The best text that has its words, where nothing may follow any more."""
+        whole = [each for each in begun if each.standing.need == 0]
+        if not whole:
+            raise Refusal(
+                "policy.words: the model is told never to write some tokens of the words; ask for others, or change "
+                "'logit_bias' or what its configuration forbids"
+            )
+        return max(whole, key=lambda each: each.score)
 
     def _look(
         self, nexts: list[_Next], row: int, begun: Begun, token: int, log: float, total: float, score: float

@@ -47,7 +47,10 @@ class Words(Policy):
         default=1.0, ge=0, le=10, description="of the likeliest text: its score is divided by its tokens to this power"
     )
     patience: float = Field(
-        default=2.0, gt=0, description="for each beam so many texts end before the search does (Kasai et al., 2022)"
+        default=2.0,
+        gt=0,
+        le=1e6,
+        description="for each beam so many texts end before the search does (Kasai et al., 2022)",
     )
     seed: int = Field(default=0, description="of what is drawn; with another one, other texts")
 
@@ -57,6 +60,8 @@ class Words(Policy):
             raise ValueError(
                 f"'{next(iter(self.form))}' says of what form the whole text is; leave 'words' out with it"
             )
+        if self.no_repeat_ngram:
+            raise ValueError("'no_repeat_ngram' would forbid words that stand in what is read; leave it out")
         if self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(f"at_least {self.at_least} is more than at_most {self.at_most}; lower it")
         return self
