@@ -234,14 +234,7 @@ def test_a_killed_run_is_taken_over(recipe: dict[str, Any], tmp_path: Path) -> N
     ("how", "code", "words"), [("interrupt", 130, "danlu: interrupted\n"), ("break", 1, "half way")]
 )
 def test_the_command_line_tells_an_interruption_from_a_mistake_of_ours(
-    recipe: dict[str, Any],
-    tmp_path: Path,
-    outside_package: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    how: str,
-    code: int,
-    words: str,
+    recipe: dict[str, Any], tmp_path: Path, outside_package: Path, capsys: Any, how: str, code: int, words: str
 ) -> None:
     (tmp_path / "lines.yaml").write_text(dump(recipe))
     command = [sys.executable, "-m", "danlu.cli.main", "run", "lines.yaml", f"count.stop_at={how}"]
@@ -253,9 +246,8 @@ def test_the_command_line_tells_an_interruption_from_a_mistake_of_ours(
     assert ("run the same command again" in first.stdout) == (how == "interrupt")
     if how == "break":
         return  # how it goes on is tested above
-    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as second:
-        main(command[3:])
+        main(["run", str(tmp_path / "lines.yaml"), command[-1], "--root", str(tmp_path / "runs")])
     assert second.value.code == 0
     assert "goes on where it was interrupted" in capsys.readouterr().out
 
