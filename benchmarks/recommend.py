@@ -47,7 +47,7 @@ CARS = Path(__file__).parents[2] / "shared/data/bdci_car_2018/train_2.csv"
 WEIGHTS = weights_of(USUAL)
 MORNINGS = 9
 SPLIT = BEGIN + (DAYS - MORNINGS) * DAY
-FIRST_SEED = 11  # 1 and 2 were looked at while the rule was chosen
+FIRST_SEED = 21  # others were looked at while the rule and the features were chosen
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ NAMES = (
     "popular_now",  # over days
     "rising",  # the one by the other
     "users",  # who have had to do with it
+    "untouched",  # whether nobody has
+    "text_untouched",  # and then the text, which is all that tells such items apart
     "age",  # days
     "no_age",  # whether it is not known
     "fresh",  # 1 for what is new, half of it every three days; 0 where the age is not known
@@ -79,18 +81,23 @@ def view_of(
     popular, now = (behaviour.popularity(moment, half, size) for half in (LONG, SHORT))
     ages = catalogue.ages(moment)
     ease = behaviour.ease
+    liked = _with_wish(_mean(weights, texts, size), weights, wish)
+    touched = behaviour.touched_by(size)
+    untouched = (touched == 0).astype(float)
     columns = [
         _mean(weights, alike, size),
         alike[0] if places else np.zeros(size),
         _mean(strong, alike, size),
         ease.scores(behaviour.row(user)) if ease is not None else np.zeros(size),
-        _with_wish(_mean(weights, texts, size), weights, wish),
+        liked,
         _best(texts, wish, size),
         _mean(strong, texts, size),
         np.log1p(popular),
         np.log1p(now),
         now / (popular + 1.0),
-        np.log1p(behaviour.touched_by(size)),
+        np.log1p(touched),
+        untouched,
+        untouched * liked,
         np.log1p(np.nan_to_num(ages, nan=0.0)),
         np.isnan(ages).astype(float),
         np.nan_to_num(np.exp2(-ages / FRESH), nan=0.0),
