@@ -57,7 +57,8 @@ def main() -> None:
         place = Path(folder)
         library(place / "library", options.files)
         base = learn(place / "library", place / "base", options.settings, None, options.size, say)
-        tuned = learn(options.repository, place / "tuned", options.settings, str(base), options.size, say)
+        kept = [each for each in options.settings if not each.startswith("vocab.")]  # its tokenizer is the base's
+        tuned = learn(options.repository, place / "tuned", kept, str(base), options.size, say)
         alone = learn(options.repository, place / "alone", options.settings, None, options.size, say)
         named = {"base": base, "base tuned on the repository": tuned, "the repository alone": alone}
         bundles = [(name, stack.enter_context(danlu.load(path))) for name, path in named.items()]

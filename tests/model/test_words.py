@@ -51,7 +51,7 @@ def random_text(tokenizer: Tokenizer, policy: Words, seed: int) -> Written:
     return found.written()[0]
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     words=st.lists(

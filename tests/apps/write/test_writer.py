@@ -45,13 +45,18 @@ def test_others_are_refused_in_a_sentence(chat: Bundle, tones: Bundle) -> None:
         (Wish(), "nothing is asked for; give keywords"),
         (Wish(keywords=("a" * 61,)), "a keyword has 61 characters; at most 60"),
         (Wish(words=(" ",)), "a word is empty; leave it out"),
-        (Wish(words=("a",) * 17), "17 are given of 'word'; at most 16"),
+        (Wish(words=tuple("abcdefghijklmnopq")), "17 are given of 'word'; at most 16"),
         (Wish(style="x", at_least=9, at_most=3), "at least 9 words and at most 3"),
         (Wish(style="x", at_most=4001), "is to have 4,001 words; at most 4,000"),
         (Wish(style="x", drafts=17), "17 drafts are asked for"),
     ):
         with pytest.raises(Refusal, match=sentence):
             wish.checked()
+
+
+def test_white_space_and_words_given_twice_say_nothing() -> None:
+    wish = Wish(keywords=(" 书 ",), words=(" a b", "a b "), style=" x ", tone="\ty")
+    assert (wish.keywords, wish.words, wish.style, wish.tone) == (("书",), ("a b",), "x", "y")
 
 
 def test_a_tone_is_judged_and_more_is_written_to_choose_from(chat: Bundle, tones: Bundle) -> None:

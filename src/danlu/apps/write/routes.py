@@ -1,6 +1,6 @@
 """The writer over HTTP: drafts of a wish, and what there is to write with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -48,13 +48,13 @@ class Write(Body):
     seed: int = Field(default=0, ge=0, description="with another one, other drafts")
 
     def wish(self) -> Wish:
-        """The same, without white space around it."""
+        """The same, as the writer takes it."""
         return Wish(
-            keywords=_stripped(self.keywords),
-            outline=_stripped(self.outline),
-            style=self.style.strip(),
-            tone=self.tone.strip(),
-            words=_stripped(self.words),
+            keywords=tuple(self.keywords),
+            outline=tuple(self.outline),
+            style=self.style,
+            tone=self.tone,
+            words=tuple(self.words),
             at_least=self.at_least,
             at_most=self.at_most,
             language=self.language,
@@ -62,10 +62,6 @@ class Write(Body):
             temperature=self.temperature,
             seed=self.seed,
         )
-
-
-def _stripped(texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(text.strip() for text in texts)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ FURTHEST = 4000
 
 @dataclass(frozen=True)
 class Wish:
-    """What a text is to be.
+    """What a text is to be; white space around what is given says nothing, nor does a word that is given twice.
 
     - `keywords`, `outline`, `style`, `tone`: what the model reads; `tone` is judged too, where a bundle judges tones.
     - `words`: must stand in the text, all of them.
@@ -42,6 +42,12 @@ class Wish:
     drafts: int = 4
     temperature: float = 0.8
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("keywords", "outline", "words"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(text.strip() for text in getattr(self, name))))
+        for name in ("style", "tone"):
+            object.__setattr__(self, name, getattr(self, name).strip())
 
     @property
     def spoken(self) -> Language:
