@@ -154,12 +154,13 @@ def stable(streams: int, alarm: Alarm, python: str | None) -> None:
         results = {"danlu": [_month_after(counts, alarm) for counts in series]}
         results["textbook CUSUM (k 0.5, h 5)"] = [TextbookCusum(alarm.learn).run(counts) for counts in series]
         results["share of 24 hours above 1.5 x level"] = [FixedThreshold(alarm.learn).run(counts) for counts in series]
-        results |= by_river(series[: max(1, streams // 10)], python)
+        results |= by_river(series[: max(1, streams // 50)], python)
         for name, told in results.items():
             raised = sum(bool(each) for each in told)
             rate = raised / len(told)
             set_ = f"{rate / alarm.false_alarms:.2f} x" if name == "danlu" else ""
             lines.append([f"{share:.0%}", f"{texts:g}", name, f"{raised} of {len(told)}", f"{rate:.1%}", set_])
+            say(" ".join(lines[-1]))
     print(table(["negative", "texts an hour", "detector", "streams with an alert", "share", "of the set rate"], lines))
 
 

@@ -52,7 +52,9 @@ def _run(folder: Path, url: str, name: str, kills: int, away: float | None) -> l
         def sometimes() -> None:
             if found.kills < kills and time.monotonic() > next_one[0]:
                 found.kill(rng.randrange(2))
-                next_one[0] = time.monotonic() + rng.uniform(0.05, 3)
+                next_one[0] = time.monotonic() + rng.uniform(
+                    0.05, 8
+                )  # a process takes a second to begin, and several where others are at work
 
         half = len(items) // 2
         run_through(found, items[:half], 20, sometimes)

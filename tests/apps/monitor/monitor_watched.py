@@ -68,7 +68,7 @@ class Watched:
         file.write_text(str(now))
         file.rename(self.clock)
 
-    def wait(self, done: Callable[[Any], bool], meanwhile: Callable[[], object], seconds: float = 60) -> None:
+    def wait(self, done: Callable[[Any], bool], meanwhile: Callable[[], object], seconds: float = 180) -> None:
         """Wait until the database says so."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
