@@ -84,10 +84,11 @@ def measured(
 
 def _next_lines(bundle: Bundle, lines: Sequence[Line], parts: Parts | None, *, behind: bool) -> list[str]:
     limit = bundle.network.limit
-    records = [
-        asked(line.place if behind else Place(line.place.before, None, line.place.path), parts, bundle.tokenizer, limit)
-        for line in lines
-    ]
+    records = []
+    for line in lines:
+        # a line break is as a rule one token with the indentation behind it, so one that goes on writes it itself
+        alone = Place(line.place.before.removesuffix("\n"), None, line.place.path)
+        records.append(asked(line.place if behind else alone, parts, bundle.tokenizer, limit))
     policy = {"kind": "greedy", "max_new_tokens": min(TOKENS, limit // 2)}
     return [_first_line(texts[0].text) for texts in bundle.generate(records, policy)]
 
