@@ -58,7 +58,8 @@ class Judge:
         folds = folding.fold([text.number for text in texts], [text.text for text in texts], [t.date for t in texts])
         watch("fold")
         asked = [text.text for text in texts if text.topics is None]
-        topics = iter(self._answers(self.finds_topics.topics, asked, otherwise=(), what="topics"))
+        none: tuple[str, ...] = ()
+        topics = iter(self._answers(self.finds_topics.topics, asked, otherwise=none, what="topics"))
         watch("topics")
         asked = [text.text for text in texts if text.negative is None]
         negatives = iter(self._answers(self.finds_negative.negative, asked, otherwise=False, what="sentiment"))
