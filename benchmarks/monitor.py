@@ -108,6 +108,7 @@ def surges(months: int, times: float, hours: int, alarm: Alarm, python: str | No
     results = {"danlu": [ours(counts, alarm) for counts in series]}
     results["textbook CUSUM (k 0.5, h 5)"] = [TextbookCusum(alarm.learn).run(counts) for counts in series]
     results["share of 24 hours above 1.5 x level"] = [FixedThreshold(alarm.learn).run(counts) for counts in series]
+    results["the same, above 2.5 x level"] = [FixedThreshold(alarm.learn, 2.5).run(counts) for counts in series]
     results |= by_river(series, python)
     lines = [_line(name, told, planted, series, hours, alarm.learn) for name, told in results.items()]
     texts = sum(count for counts in series for _, _, count in counts) / len(series) / MONTH

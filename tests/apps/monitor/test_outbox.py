@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import socketserver
+import sqlite3
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -24,7 +25,7 @@ from danlu.apps.monitor.leases import release_ended
 from danlu.apps.monitor.message import TRIAL, Message, message_of
 from danlu.apps.monitor.outbox import Outbox, again
 from danlu.apps.monitor.settings import read_settings
-from danlu.apps.monitor.store import Store
+from danlu.apps.monitor.store import Away, Store
 from danlu.apps.monitor.tables import OUTBOX
 from danlu.apps.monitor.web import Failed
 from danlu.apps.monitor.work import Worker
@@ -262,6 +263,32 @@ def test_what_a_killed_process_had_is_taken_over_and_no_clock_that_went_back_hol
     assert outbox(alerted, listener).send_due() == 0
     assert release_ended(alerted) == 1
     assert outbox(alerted, listener).send_due() == len(rows(alerted)) // 2
+
+
+def test_what_was_taken_while_the_database_went_away_is_not_sent_again(
+    alerted: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.apps.monitor.store.LOCKED", 0.05)
+    store = Store(str(alerted.engine.url))
+    other = sqlite3.connect(alerted.engine.url.database or "", isolation_level=None)
+
+    class Locking(Listener):
+        def send(self, message: Message) -> None:
+            super().send(message)
+            if len(self.heard) == 1:
+                other.execute("BEGIN EXCLUSIVE")
+
+    listener = Locking()
+    box = outbox(store, listener)
+    with pytest.raises(Away):
+        box.send_due()
+    other.execute("ROLLBACK")
+    other.close()
+    box.send_due()
+    keys = [message.key for message in listener.heard]
+    assert len(keys) == len(set(keys)) == len(rows(alerted)) // 2
+    assert {row.state for row in rows(alerted) if row.channel == "hook"} == {"sent"}
+    store.close()
 
 
 def test_messages_are_in_the_language_that_is_set() -> None:

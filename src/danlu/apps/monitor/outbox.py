@@ -6,7 +6,7 @@ no one can know whether it was taken: by its key a webhook tells that, and a mai
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sql
@@ -40,10 +40,12 @@ class Outbox:
     first_wait: float = FIRST_WAIT
     lease: float = 3 * SECONDS
     say: Callable[[str], object] = print
+    _sent: list[Any] = field(default_factory=list, repr=False)
 
     def send_due(self) -> int:
         """Send all that is due; gives how many messages were tried."""
         tried = 0
+        self._mark_sent()
         while (row := self._taken()) is not None:
             tried += 1
             self._send(row)
@@ -75,10 +77,18 @@ class Outbox:
         except Failed as failed:
             self._failed(row, failed)
             return
-        with self.store.begin() as connection:
-            self._mine(connection, row, state="sent", sent=self.store.clock(connection), error=None, until=None)
-        if row.tries:
-            self.say(f"{row.channel}: takes messages again")
+        self._sent.append(row)
+        self._mark_sent()
+
+    def _mark_sent(self) -> None:
+        """Mark what was taken; where the database is away, as soon as it is there, before anything else is sent."""
+        while self._sent:
+            row = self._sent[0]
+            with self.store.begin() as connection:
+                self._mine(connection, row, state="sent", sent=self.store.clock(connection), error=None, until=None)
+            self._sent.pop(0)
+            if row.tries:
+                self.say(f"{row.channel}: takes messages again")
 
     def _failed(self, row: Any, failed: Failed) -> None:
         tries = row.tries + 1
