@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from explain_texts import TRIGGER
-from measuring import Watch, machine, say, table
+from measuring import Watch, machine, table
 from texts import job_for, rate_for, read, why_absent
 
 DRAWS = 2000  # of the bootstrap
@@ -95,13 +95,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         real = trained(watch, Path(one), quick=asked.quick, planted=False)
         planted = trained(watch, Path(other), quick=asked.quick, planted=True)
-        rows = []
-        for method in kinds(Explainer):
-            common = {"method": method, "count": count, "threads": torch.get_num_threads()}
-            found = watch.fresh("explain_texts.py", real | common | {"checked": True, "name": method})
-            ranked = watch.fresh("explain_texts.py", planted | common | {"checked": False, "name": method})
-            rows.append(row(method, found, ranked, count))
-            say(" | ".join(rows[-1]))
+        common = {"methods": list(kinds(Explainer)), "count": count, "threads": torch.get_num_threads()}
+        found = watch.fresh("explain_texts.py", real | common | {"checked": True, "name": "as they are"})
+        ranked = watch.fresh("explain_texts.py", planted | common | {"checked": False, "name": "with the planted word"})
+    rows = [row(method, found[method], ranked[method], count) for method in common["methods"]]
     header = ["", "comprehensiveness", "more than at random", "sufficiency", "less than at random"]
     header += ["gap (median)", "unreliable", "planted word first", "ms a text"]
     words = (

@@ -1,4 +1,4 @@
-"""One explainer on the texts of a bundle: a job as json, what was found as json.
+"""Explainers on the texts of a bundle: a job as json, what each has found as json.
 
 Of each text the gap of the sum, and how much the answer falls without the words that it names, beside random ones.
 """
@@ -16,8 +16,8 @@ from texts import read
 TRIGGER = "zqx"  # stands in no text; the trigger classifier is taught that it decides
 
 
-def explained(job: dict[str, Any]) -> dict[str, Any]:
-    """Explain the texts of a file."""
+def explained(job: dict[str, Any], method: str) -> dict[str, Any]:
+    """Explain the texts of a file by one of the methods."""
     from danlu.bundle.bundle import load
     from danlu.explain.explain import explain
 
@@ -25,11 +25,11 @@ def explained(job: dict[str, Any]) -> dict[str, Any]:
     with load(job["bundle"], "float32") as bundle:
         records = read(Path(job["texts"]) / job.get("file", "test.jsonl"))[: job["count"]]
         texts = [record["text"] for record in records]
-        explain(bundle, texts[:1], job["method"])  # what is made once
+        explain(bundle, texts[:1], method)  # what is made once
         begin = time.perf_counter()
-        found = explain(bundle, texts, job["method"], checked=False)
+        found = explain(bundle, texts, method, checked=False)
         seconds = time.perf_counter() - begin
-        checked = explain(bundle, texts, job["method"]) if job["checked"] else []
+        checked = explain(bundle, texts, method) if job["checked"] else []
     return {
         "seconds": seconds / len(texts),
         "gaps": [each.gap for each in found if each.gap is not None],
@@ -40,4 +40,5 @@ def explained(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(explained(json.loads(sys.argv[1]))))
+    asked = json.loads(sys.argv[1])
+    print(json.dumps({method: explained(asked, method) for method in asked["methods"]}))

@@ -9,10 +9,12 @@ log.jsonl. Prints each instant and the verdict; exits with 1 on any difference.
 
 import argparse
 import hashlib
+import importlib
 import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,13 +44,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="danlu-resume-") as folder:
         recipe, unbroken, killed = (Path(folder) / name for name in ("recipe.yaml", "unbroken", "killed"))
         _write_recipe(recipe, options.seed, options.steps, options.threads)
-        assert _started(recipe, unbroken).wait() == 0, "the uninterrupted training failed"
+        if options.forked:
+            _import_all(recipe)
+        assert _started(recipe, unbroken, options).wait() == 0, "the uninterrupted training failed"
         for stage in ("clean", "vocab"):  # as they are: a run would skip them too
             shutil.copytree(unbroken / "resume" / stage, killed / "resume" / stage)
         dice, done = random.Random(options.seed), 0
         for number in range(1, options.kills + 1):
             done += _kill(recipe, killed, number, options, dice)
-        code = _started(recipe, killed).wait()
+        code = _started(recipe, killed, options).wait()
         assert code == 0, f"the last call ended with {code}"
         same = _left(unbroken) == _left(killed)
     verdict = "the same bits as the unbroken one" if same else "OTHER BITS THAN THE UNBROKEN ONE"
@@ -62,6 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1, help="replicas that share each batch")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--forked", action="store_true", help="fork each run from this process, which imports once")
     return parser.parse_args()
 
 
@@ -73,8 +78,48 @@ def _write_recipe(path: Path, seed: int, steps: int, threads: int) -> None:
     path.write_text(RECIPE.format(seed=seed, steps=steps, threads=threads, text=text), encoding="utf-8")
 
 
-def _started(recipe: Path, root: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "danlu.cli.main", "run", str(recipe), "--root", str(root)]
+class Forked:
+    """A run in a fork of this process, with what is asked of a `subprocess.Popen` here."""
+
+    def __init__(self, words: list[str]) -> None:
+        self.code: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            code: object = 1
+            try:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                importlib.import_module("danlu.cli.main").main(words)
+            except SystemExit as ended:
+                code = ended.code or 0
+            finally:
+                os._exit(int(str(code)))
+
+    def poll(self) -> int | None:  # noqa: D102
+        return self.wait(os.WNOHANG)
+
+    def wait(self, how: int = 0) -> int | None:  # noqa: D102
+        if self.code is None:
+            ended, status = os.waitpid(self.pid, how)
+            self.code = os.waitstatus_to_exitcode(status) if ended else None
+        return self.code
+
+    def kill(self) -> None:  # noqa: D102
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def _import_all(recipe: Path) -> None:
+    """All that a run imports, in which no thread is started."""
+    for name in ("danlu.cli.run", "danlu.evaluate.reporting.report", "transformers.models.bert.modeling_bert"):
+        importlib.import_module(name)
+    importlib.import_module("danlu.stages.recipe").read(str(recipe))
+
+
+def _started(recipe: Path, root: Path, options: argparse.Namespace) -> "subprocess.Popen[bytes] | Forked":
+    words = ["run", str(recipe), "--root", str(root)]
+    if options.forked:
+        return Forked(words)
+    command = [sys.executable, "-m", "danlu.cli.main", *words]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "HF_HUB_OFFLINE": "1"})
 
 
@@ -87,7 +132,7 @@ def _kill(recipe: Path, root: Path, number: int, options: argparse.Namespace, di
     target = dice.randint(nearest, max(nearest, options.steps * number // options.kills - 1))
     target = min(target, options.steps) if number < options.kills else options.steps
     begun = time.monotonic()
-    process = _started(recipe, root)
+    process = _started(recipe, root, options)
     while process.poll() is None and _step(root) < target:
         time.sleep(0.002)
     # a step and its checkpoint take some 30 ms, and after the last one the bundle some 500 ms

@@ -193,6 +193,13 @@ def test_a_long_text_is_refused_or_split_as_asked(predict) -> None:
     ("words", "given", "sentence"),
     [
         (["nothing.csv"], b"", "nothing.csv: there is no such file"),
+        (
+            ["这本书写得好"],
+            b"",
+            "这本书写得好: there is no such file; give the path of a file with data; a text itself is",
+        ),
+        (["好" * 200], b"", "a text itself is given by --text"),
+        (["is it good?"], b"", "a text itself is given by --text"),
         (["--text", "a", "x.csv"], b"", "not both"),
         ([], b"ok\n\xff\xfe\n", "standard input, line 2: expected UTF-8"),
         (["--text", "a", "--output", "no/such/folder.jsonl"], b"", "there is no folder"),

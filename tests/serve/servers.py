@@ -12,8 +12,10 @@ import uvicorn
 
 from danlu.serve.app import app_of
 from danlu.serve.limits import Limits
+from danlu.serve.models import MODELS
 from danlu.serve.service import Service
 from danlu.serve.shelf import Shelf
+from danlu.serve.site import Site
 
 
 @dataclass
@@ -38,13 +40,13 @@ class Live:
 
 
 @contextmanager
-def serving(shelf: Shelf, limits: Limits | None = None, **settings: object) -> Iterator[Live]:
+def serving(shelf: Shelf, limits: Limits | None = None, *, site: Site = MODELS, **settings: object) -> Iterator[Live]:
     """A server in a thread, ended with the block."""
     service = Service(shelf, limits or Limits(), **settings)  # type: ignore[arg-type]
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(256)
-    told = uvicorn.Config(app_of(service), log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    told = uvicorn.Config(app_of(service, site=site), log_config=None, access_log=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(told)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
     thread.start()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import danlu
+from danlu.cli.main import main
 from danlu.machine.alone import alone_in
 from danlu.recipe import lock as locks
 from danlu.recipe.yaml_text import dump
@@ -233,7 +234,7 @@ def test_a_killed_run_is_taken_over(recipe: dict[str, Any], tmp_path: Path) -> N
     ("how", "code", "words"), [("interrupt", 130, "danlu: interrupted\n"), ("break", 1, "half way")]
 )
 def test_the_command_line_tells_an_interruption_from_a_mistake_of_ours(
-    recipe: dict[str, Any], tmp_path: Path, outside_package: Path, how: str, code: int, words: str
+    recipe: dict[str, Any], tmp_path: Path, outside_package: Path, capsys: Any, how: str, code: int, words: str
 ) -> None:
     (tmp_path / "lines.yaml").write_text(dump(recipe))
     command = [sys.executable, "-m", "danlu.cli.main", "run", "lines.yaml", f"count.stop_at={how}"]
@@ -245,9 +246,10 @@ def test_the_command_line_tells_an_interruption_from_a_mistake_of_ours(
     assert ("run the same command again" in first.stdout) == (how == "interrupt")
     if how == "break":
         return  # how it goes on is tested above
-    second = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert second.returncode == 0
-    assert "goes on where it was interrupted" in second.stdout
+    with pytest.raises(SystemExit) as second:
+        main(["run", str(tmp_path / "lines.yaml"), command[-1], "--root", str(tmp_path / "runs")])
+    assert second.value.code == 0
+    assert "goes on where it was interrupted" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("stage", ["count", "double", "again"])

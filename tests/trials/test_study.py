@@ -50,7 +50,7 @@ def test_the_command_that_takes_results_back_holds_no_secrets(tmp_path: Path, tr
 
 @pytest.mark.skipif(not Path("/proc/sys/kernel/random/boot_id").is_file(), reason="the system tells no boot")
 def test_a_process_of_another_machine_of_the_same_name_is_believed_for_a_while() -> None:
-    own = module._holder()
+    own = module.this_process()
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     other = own.replace(boot, "another")
     assert module._lives(own, module.GRACE + 1)

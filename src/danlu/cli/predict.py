@@ -1,6 +1,7 @@
 """`danlu predict BUNDLE [FILE|-]`."""
 
 import json
+import os
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -217,8 +218,15 @@ def _as_record(line: str) -> dict[str, Any] | None:
 
 def _records(file: str, column: str, settings: Sequence[str], task: "Task") -> Iterator[dict[str, Any]]:
     from danlu.data.reading.format import guess
+    from danlu.data.reading.guess import SUFFIXES
 
-    source = guess(file, settings=settings)
+    try:
+        source = guess(file, settings=settings)
+    except (Refusal, OSError) as error:  # of a text, which is too long for a name or looks like a pattern
+        if os.path.lexists(file) or ":" in file or file.endswith(tuple(SUFFIXES)):
+            raise
+        told = str(error) if isinstance(error, Refusal) else "a name as long as this is no file"
+        raise Refusal(f"{told}; a text itself is given by --text") from error
     if column != "text":  # the format refuses a name that the file does not have
         return source.read([column])
     if "text" not in task.reads:  # the task names what it lacks

@@ -34,7 +34,7 @@ class AlignedLinear(nn.Linear):
         return functional.linear(hidden, weight, bias)[..., : self.out_features]
 
 
-class FusedGELU(NewGELUActivation):  # type: ignore[misc]
+class FusedGELU(NewGELUActivation):
     """GELU by its tangent formula (Hendrycks and Gimpel, 2016) in one kernel each way."""
 
     def forward(self, hidden: Tensor) -> Tensor:

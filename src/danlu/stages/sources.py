@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.corpus.prepared import load, load_cleaners, stream
@@ -16,8 +16,9 @@ from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.stage import Place, Reference
 from danlu.text.segmenting.segmenter import Segmenter
-from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
+
+if TYPE_CHECKING:
+    from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource  # brings transformers
 
 CHUNK = 4096  # records that are held at a time while a data set is streamed
 
@@ -99,12 +100,15 @@ def has_split(data: Data | Sequence[Data], split: str, place: Place) -> bool:
     )
 
 
-def tokenizer_of(tokenizer: Reference | TokenizerSource | None, model_path: str | None, place: Place) -> Tokenizer:
+def tokenizer_of(tokenizer: "Reference | TokenizerSource | None", model_path: str | None, place: Place) -> "Tokenizer":
     """The tokenizer of a stage, of a part that needs no training text, or the one beside the model's weights.
 
     Raises:
         Refusal: the part learns from text, which is the work of a stage of its own.
     """
+    from danlu.text.tokenizing.tokenizer import TokenizerSource
+    from danlu.text.tokenizing.tokenizers.pretrained import Pretrained
+
     if isinstance(tokenizer, TokenizerSource):
         if not tokenizer.inputs():
             raise Refusal(
@@ -117,7 +121,7 @@ def tokenizer_of(tokenizer: Reference | TokenizerSource | None, model_path: str 
     return Pretrained(path=path).build(lambda: iter(()))
 
 
-def resolved(tokenizer: TokenizerSource, place: Place) -> TokenizerSource:
+def resolved(tokenizer: "TokenizerSource", place: Place) -> "TokenizerSource":
     """The part with the folder of a stage's tokenizer, bundle or segmenter for each `@stage` that is a path in it."""
 
     def replaced(value: Any) -> Any:
@@ -129,6 +133,8 @@ def resolved(tokenizer: TokenizerSource, place: Place) -> TokenizerSource:
             folders = [place.path(path) / name for name in ("tokenizer", "bundle", "segmenter")]
             plain["path"] = str(next((folder for folder in folders if folder.is_dir()), folders[0]))
         return plain
+
+    from danlu.text.tokenizing.tokenizer import TokenizerSource
 
     return TokenizerSource.model_validate(replaced(tokenizer.to_plain()))
 

@@ -11,7 +11,6 @@ from danlu.recipe import lock as locks
 from danlu.refusal import Refusal
 from danlu.stages.recipe import Recipe
 from danlu.stages.stage import Place, Stage
-from danlu.train.events import Stopped
 
 
 def refuse_idle(recipe: Recipe, ranks: Ranks) -> None:
@@ -60,6 +59,8 @@ def call(planned: locks.Lock, place: Place) -> None:
 
 def follow(recipe: Recipe, root: Path, ranks: Ranks) -> None:
     """Join the first rank in every stage that it calls to, until it lets this one go."""
+    from danlu.train.events import Stopped  # brings torch
+
     while (order := ranks.hear()) is not None:
         with ranks.meeting() as facts:
             stage = _stage(recipe, order["stage"])

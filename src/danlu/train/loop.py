@@ -170,9 +170,12 @@ def _gradients(
 ) -> Gradients:
     """Loss sums and gradients of one micro-batch; randomness is a function of the keys alone."""
     seed_dropout(*keys)
+    device = next(replica.parameters()).device.type
     if alone:  # torch's own dropout, on a GPU and in some families, draws from a generator that all threads share
-        torch.manual_seed(int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0]))
-    with torch.autocast(next(replica.parameters()).device.type, torch.float16, enabled=scaler is not None):
+        # torch.manual_seed keeps a trace of each call for accelerators that may be begun with later: milliseconds
+        seed = torch.default_generator.manual_seed if device == "cpu" else torch.manual_seed
+        seed(int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0]))
+    with torch.autocast(device, torch.float16, enabled=scaler is not None):
         sums = loss(replica, batch)
     totals = {name: float(value.detach()) for name, value in sums.items()}
     learnt = [value / divisors[name] for name, value in sums.items() if value.requires_grad]

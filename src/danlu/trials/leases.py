@@ -5,23 +5,20 @@ process had is taken over at once; of another machine it is believed while its r
 database, which is one for all.
 """
 
-import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
-import psutil
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from danlu.machine.holder import still_lives, this_process
 
 EVERY = 15.0  # seconds between two renewals
 GRACE = 120.0  # seconds after which a row that another machine has not renewed is free
 
 _LOOK = 0.02  # seconds between two looks at a row that another holds for a moment
-_DRIFT = 5.0  # seconds by which the start of a process may be told differently
 _CLOCKS = {
     "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
     "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
@@ -41,7 +38,7 @@ class Leases:
 
     def __init__(self, engine: sql.Engine) -> None:
         """Nothing is taken yet; the table is there (`make_table`)."""
-        self._engine, self._own = engine, _holder()
+        self._engine, self._own = engine, this_process()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
 
@@ -102,25 +99,7 @@ def make_table(engine: sql.Engine) -> None:
     _TABLE.create(engine, checkfirst=True)
 
 
-def _holder() -> str:
-    """This process: its number, when it began, its machine, and the room in which the number counts."""
-    return f"{os.getpid()} {psutil.Process().create_time():.2f} {_here()}"
-
-
-def _here() -> str:
-    room = Path("/proc/self/ns/pid")  # containers may share the name of a machine, but not the numbers of processes
-    start = Path("/proc/sys/kernel/random/boot_id")  # machines may share a name, and their first rooms have one number
-    booted = start.read_text(encoding="ascii").strip() if start.is_file() else ""
-    return f"{socket.gethostname()} {room.readlink() if room.is_symlink() else ''} {booted}"
-
-
 def _lives(holder: str, seconds: float) -> bool:
     """Whether the process that has a row lives, as far as can be told; `seconds` since it has renewed it."""
-    number, begun, where = holder.split(" ", 2)
-    if where != _here():
-        return seconds < GRACE
-    try:
-        process = psutil.Process(int(number))
-        return bool(process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - float(begun)) < _DRIFT)
-    except psutil.NoSuchProcess:
-        return False
+    lives = still_lives(holder)
+    return seconds < GRACE if lives is None else lives

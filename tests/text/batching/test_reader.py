@@ -37,7 +37,12 @@ def test_an_order_is_random_enough():
     assert (first == second).sum() < 10
 
 
-LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=120)
+LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=120).map(lambda widths: Sizes(np.array(widths)))
+EXAMPLE = st.tuples(st.integers(1, 40), st.integers(1, 3), st.integers(0, 40))
+SEVERAL = st.lists(EXAMPLE, min_size=1, max_size=120).map(lambda examples: Sizes(*np.array(examples).T))
+PAIRS = st.lists(EXAMPLE, min_size=1, max_size=120).map(
+    lambda examples: Sizes(np.array(examples)[:, 0], None, np.array(examples)[:, 2])
+)
 
 
 def seen(reader, start, stop, each, ranks):
@@ -50,22 +55,22 @@ def seen(reader, start, stop, each, ranks):
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
-    LENGTHS,
+    st.one_of(LENGTHS, SEVERAL, PAIRS),
     st.integers(0, 9),
     st.sampled_from([7, 16, 1000]),
     st.sampled_from([None, 1, 5]),
     st.integers(1, 3),
     st.data(),
 )
-def test_ranks_and_restarts_do_not_change_the_global_order(lengths, seed, window, examples, each, data):
+def test_ranks_and_restarts_do_not_change_the_global_order(sizes, seed, window, examples, each, data):
     def made():
-        return Reader(Sizes(np.array(lengths)), seed, tokens=64, examples=examples, window=window)
+        return Reader(sizes, seed, tokens=64, examples=examples, window=window)
 
     epochs = {ranks: seen(made(), 0, 2 * made().an_epoch(each, ranks), each, ranks) for ranks in (1, 2, 4)}
     assert epochs[1] == epochs[2] == epochs[4]
-    assert sorted(row for batch in epochs[1] for row in batch) == sorted([*range(len(lengths))] * 2)
+    assert sorted(row for batch in epochs[1] for row in batch) == sorted([*range(len(sizes))] * 2)
     ranks = data.draw(st.sampled_from([1, 2, 4]))
     total = 2 * made().an_epoch(each, ranks)
     stops = sorted(data.draw(st.lists(st.integers(0, total), max_size=4)))
@@ -73,6 +78,15 @@ def test_ranks_and_restarts_do_not_change_the_global_order(lengths, seed, window
     for start, stop in zip([0, *stops], [*stops, total], strict=True):  # a fresh reader goes on each time
         read += seen(made(), start, stop, each, ranks)
     assert read == epochs[1]
+
+
+def test_a_pass_over_pairs_has_as_many_batches_as_were_counted_and_every_pair_once():
+    rng = np.random.default_rng(0)
+    sizes = Sizes(rng.integers(20, 120, 4000), None, rng.integers(20, 120, 4000))
+    for seed in range(5):
+        reader = Reader(sizes, seed, tokens=6144)
+        read = [place for number in range(reader.an_epoch()) for place in reader.step(number)[0].examples.tolist()]
+        assert sorted(read) == list(range(4000))
 
 
 def test_data_that_fits_one_window_is_planned_as_a_whole():

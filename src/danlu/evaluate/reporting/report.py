@@ -13,20 +13,11 @@ from typing import Any
 
 from danlu.evaluate.pages.markup import Html, element, escaped, section, together
 from danlu.evaluate.pages.page import page
-from danlu.evaluate.reporting.judged import bits_in_words
-from danlu.evaluate.reporting.sections.calibration import calibration_section, outside_section
-from danlu.evaluate.reporting.sections.confusion import confusion_section
-from danlu.evaluate.reporting.sections.curves import curves
 from danlu.evaluate.reporting.sections.data import data_section
-from danlu.evaluate.reporting.sections.errors import errors
 from danlu.evaluate.reporting.sections.in_turn import in_turn
-from danlu.evaluate.reporting.sections.otherwise import otherwise_section
-from danlu.evaluate.reporting.sections.results import results
 from danlu.evaluate.reporting.sections.retained import retained
 from danlu.evaluate.reporting.sections.seeds import seeds_section
-from danlu.evaluate.reporting.sections.slices import slices_section
 from danlu.evaluate.reporting.wording import duration
-from danlu.evaluate.scoring.examine import ERRORS, SCORES, form_of, read_lines, read_scores
 from danlu.language import translator
 from danlu.machine.door import opened
 from danlu.machine.files import write_text
@@ -34,7 +25,7 @@ from danlu.recipe import lock
 from danlu.refusal import Refusal
 
 NAME = "report.html"
-LOG, SURVEY, RETAINED, IN_TURN = "log.jsonl", "survey.json", "retained.json", "continual.json"
+LOG, SCORES, SURVEY, RETAINED, IN_TURN = "log.jsonl", "scores.json", "survey.json", "retained.json", "continual.json"
 
 
 @dataclass(frozen=True)
@@ -83,24 +74,42 @@ def _parts(folder: Path, _: Callable[[str], str]) -> list[_Part]:
     """What the page says of a stage, told by the files that it has left."""
     name, found = folder.name, []
     if (folder / SCORES).is_file():
-        scores = read_scores(folder)
-        form = form_of(scores)
-        worst = errors(read_lines(folder / ERRORS), form, _) if form else Html()
-        bits = [element("p", line, class_="quiet") for line in bits_in_words(scores, _)]
-        otherwise = otherwise_section(scores, _)
-        shown = together(results(scores, _), *bits, otherwise, confusion_section(scores, _), worst)
-        found.append(_part(0, name, _("Results"), _, shown))
-        found.append(_part(0, name, _("Calibration"), _, calibration_section(scores, _)))
-        found.append(_part(0, name, _("Weak slices"), _, slices_section(scores, _)))
-        found.append(_part(0, name, _("Other texts"), _, outside_section(scores, _)))
+        found += _scored(folder, _)
     if (folder / IN_TURN).is_file():
         found.append(_part(0, name, _("Learnt in turn"), _, in_turn(_whole(folder / IN_TURN), _)))
     if (folder / LOG).is_file():
+        from danlu.evaluate.reporting.sections.curves import curves  # brings torch
+
         left = _whole(folder / RETAINED) if (folder / RETAINED).is_file() else {}
         found.append(_part(1, name, _("Training"), _, together(curves(_log(folder / LOG), _), retained(left, _))))
     if (folder / SURVEY).is_file():
         found.append(_part(2, name, _("Data"), _, data_section(_whole(folder / SURVEY), folder, _)))
     return [part for part in found if part.body]
+
+
+def _scored(folder: Path, _: Callable[[str], str]) -> list[_Part]:
+    """What an evaluation found; what it takes to show that brings torch and scipy, and other stages need neither."""
+    from danlu.evaluate.reporting.judged import bits_in_words
+    from danlu.evaluate.reporting.sections.calibration import calibration_section, outside_section
+    from danlu.evaluate.reporting.sections.confusion import confusion_section
+    from danlu.evaluate.reporting.sections.errors import errors
+    from danlu.evaluate.reporting.sections.otherwise import otherwise_section
+    from danlu.evaluate.reporting.sections.results import results
+    from danlu.evaluate.reporting.sections.slices import slices_section
+    from danlu.evaluate.scoring.examine import ERRORS, form_of, read_lines, read_scores
+
+    scores, name = read_scores(folder), folder.name
+    form = form_of(scores)
+    worst = errors(read_lines(folder / ERRORS), form, _) if form else Html()
+    bits = [element("p", line, class_="quiet") for line in bits_in_words(scores, _)]
+    otherwise = otherwise_section(scores, _)
+    shown = together(results(scores, _), *bits, otherwise, confusion_section(scores, _), worst)
+    return [
+        _part(0, name, _("Results"), _, shown),
+        _part(0, name, _("Calibration"), _, calibration_section(scores, _)),
+        _part(0, name, _("Weak slices"), _, slices_section(scores, _)),
+        _part(0, name, _("Other texts"), _, outside_section(scores, _)),
+    ]
 
 
 def _part(rank: int, name: str, kind: str, _: Callable[[str], str], body: Html) -> _Part:

@@ -73,11 +73,7 @@ def plan(
     if not len(sizes):
         return []
     cost = _Cost.of(sizes, longest, padded=padded)
-    if rng is None:
-        order = np.argsort(-cost.exact, kind="stable")
-    else:
-        shuffled = rng.permutation(len(sizes))
-        order = shuffled[np.argsort(-cost.padded[shuffled], kind="stable")]
+    order = cost.falling(rng)
     slices = []
     start = 0
     while start < len(order):
@@ -117,6 +113,19 @@ class _Cost:
         targets_N = _climbed(given_N, None) if given_N.any() else given_N
         mixed = sizes.rows is not None or sizes.targets is not None
         return cls(widths_N, rows_N, targets_N, rows_N * widths_N + targets_N, rows_N * lengths_N + given_N, mixed)
+
+    def falling(self, rng: np.random.Generator | None) -> NDArray[np.int64]:
+        """The largest first; those that cost the same in every respect in any order, or by what they cost unpadded.
+
+        Any two orders differ in which of several equal examples comes first, so they are cut into as many batches.
+        """
+        if rng is None:
+            return np.lexsort((-self.exact, *self._kinds()))
+        shuffled = rng.permutation(len(self.padded))
+        return shuffled[np.lexsort(tuple(kind[shuffled] for kind in self._kinds()))]
+
+    def _kinds(self) -> tuple[NDArray[np.int64], ...]:
+        return (-self.rows, -self.widths, -self.padded) if self.mixed else (-self.padded,)
 
     def together(self, chosen: NDArray[np.int64]) -> int:
         """Tokens of a batch of these."""

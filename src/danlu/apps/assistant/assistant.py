@@ -1,0 +1,317 @@
+"""A customer service: questions answered by what was answered before, or handed over to a person."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import danlu
+from danlu.apps.assistant import conversations as talk
+from danlu.apps.assistant import judging, versions
+from danlu.apps.assistant.finding import ANSWER, Finder
+from danlu.apps.assistant.folding import plain
+from danlu.apps.assistant.handing_over import hand_over, summary
+from danlu.apps.assistant.matching import Candidate
+from danlu.apps.assistant.ranking import Placed
+from danlu.apps.assistant.store import Store
+from danlu.apps.assistant.tickets import LONGEST_QUESTION
+from danlu.apps.assistant.words import language_of, said
+from danlu.refusal import Refusal
+
+if TYPE_CHECKING:
+    from danlu.bundle.bundle import Bundle
+
+GOES_ON = 0.4
+"""Share of a question's rare words that must stand in what is found by it and the question before together."""
+LIKELY = 0.3
+"""How sure of an answer it must be to tell its intent, though it is not given."""
+SHOWN = 3
+"""Answers that are told beside the first."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Bundles that may help; each may be left out.
+
+    - `embedder`, `reranker`: of the tasks `embed` and `rank`; `generator`: writes where no past answer fits.
+    - `intents`: of `classify`: what a question is about.
+    """
+
+    embedder: "Bundle | None" = None
+    reranker: "Bundle | None" = None
+    generator: "Bundle | None" = None
+    intents: "Bundle | None" = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered; `sure`: how probably `entry` is right, `begun`: whether the conversation is a new one.
+
+    - `kind`: 'past', 'written' or 'person'; `cites`: the past answers that the text comes from.
+    - `nearest`: past answers that are likest, whether they were given or not.
+    """
+
+    turn: str
+    session: str
+    begun: bool
+    kind: str
+    text: str
+    language: str
+    intent: str
+    sure: float
+    version: int
+    entry: str | None = None
+    cites: list[dict[str, Any]] = field(default_factory=list)
+    nearest: list[dict[str, Any]] = field(default_factory=list)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+class Assistant:
+    """What answers; may be asked by several threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        folder: str | Path,
+        models: Models | None = None,
+        patience: talk.Patience | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Answer from a database, with an index in a folder.
+
+        Raises:
+            Refusal: the index or a tuned bundle cannot be opened.
+        """
+        self.store, self.folder, self.now = store, Path(folder), now
+        self.models, self.patience = models or Models(), patience or talk.Patience()
+        self._asking = threading.RLock()
+        self._tuned: Bundle | None = None
+        with store.begin() as connection:
+            self.version = versions.serving(connection)
+            self._seen = _marks(connection)
+            self._wrong = judging.wrong_answers(judging.judgements(connection))
+        self.finder = self._opened(self.version)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the index and of a tuned bundle; the database and the given bundles stay open."""
+        self.finder.close()
+        if self._tuned is not None:
+            self._tuned.close()
+
+    @property
+    def embedder(self) -> "Bundle | None":
+        """What tells vectors: that of the version, or the given one."""
+        return self._tuned or self.models.embedder
+
+    def ask(self, question: str, session: str | None = None, language: str | None = None) -> Answer:
+        """Answer a question within a conversation; without one, or where it is over, a new one begins.
+
+        Raises:
+            Refusal: there is no question, or it is too long; or the database does not answer.
+        """
+        question = _checked(question, language or "en")
+        language = language or language_of(question)
+        with self.store.begin() as connection:
+            there, begun = talk.session_of(connection, session, self.now(), self.patience, language)
+            turns = talk.turns_of(connection, there.id)
+        sought, placed = self.found(question, turns)
+        kind, entry, text, cites = self._answered(sought, placed, language)
+        return self._kept(there.id, begun, question, sought, kind, entry, text, cites, placed, language)
+
+    def found(self, question: str, turns: Sequence[talk.Turn] = ()) -> tuple[str, Placed]:
+        """What is sought for a question, and past answers in order.
+
+        A question that alone leads to nothing is sought together with the one before; what is found so must have to do
+        with its own words, and be another answer than the one that was given.
+        """
+        placed = self.placed(question)
+        before = next((turn for turn in reversed(turns) if turn.kind == talk.PAST), None)
+        if placed.given or before is None or before is not turns[-1]:
+            return question, placed
+        both = f"{before.question} {question}"[:LONGEST_QUESTION]
+        joined = self.placed(both, frozenset([before.entry or ""]))
+        if joined.given:
+            with self._asking:
+                own = next(
+                    (each for each in self.finder.candidates(question) if each.entry == joined.candidates[0].entry),
+                    None,
+                )
+            if own is not None and max(own.features["covered"], own.features["reply"]) >= GOES_ON:
+                return both, joined
+        return question, placed
+
+    def placed(self, question: str, aside: frozenset[str] = frozenset()) -> Placed:
+        """Past answers in order, without those `aside` and those that were called wrong for this question."""
+        with self._asking:
+            wrong = self._wrong.get(plain(question), frozenset())
+            return self.version.ranking.placed(self.finder.candidates(question, entries_aside=aside | wrong))
+
+    def person(self, session: str, language: str | None = None) -> Answer:
+        """Hand a conversation over because the customer wants it.
+
+        Raises:
+            Refusal: there is no such conversation, or it is over.
+        """
+        with self.store.begin() as connection:
+            there, begun = talk.session_of(connection, session, self.now(), self.patience, language or "en")
+            turns = talk.turns_of(connection, there.id)
+            if begun or not turns:
+                raise Refusal("this conversation is over or has not begun; ask a question first")
+        language, last = language or there.language, turns[-1]
+        placed = self.placed(last.sought)
+        text = said("asked_person", language)
+        return self._kept(
+            there.id, begun, last.question, last.sought, talk.PERSON, None, text, [], placed, language, "asked"
+        )
+
+    def judge(self, turn: str, verdict: str, answer: str | None = None, caller: str | None = None) -> int:
+        """Keep what somebody says of an answer; what follows from it holds for the next question.
+
+        Raises:
+            Refusal: see `judging.judge`.
+        """
+        with self.store.begin() as connection:
+            changed = judging.judge(connection, turn, verdict, answer, caller, self.now())
+            wrong = judging.wrong_answers(judging.judgements(connection))
+        with self._asking:
+            self.finder.take(changed.entries, changed.phrases)
+            self._wrong = wrong
+        return changed.number
+
+    def refresh(self) -> bool:
+        """Take over what other processes have changed: another version, tickets, judgements. Tells if there was any."""
+        with self.store.begin() as connection:
+            version, seen = versions.serving(connection), _marks(connection)
+            wrong = judging.wrong_answers(judging.judgements(connection)) if seen != self._seen else self._wrong
+        if version.number == self.version.number and seen == self._seen:
+            return False
+        if version.number != self.version.number:
+            old, tuned = self.finder, self._tuned
+            found = self._opened(version)
+            with self._asking:
+                self.finder, self.version, self._wrong = found, version, wrong
+            old.close()
+            if tuned is not None and tuned is not self._tuned:
+                tuned.close()
+        else:
+            self.finder.follow(self.store)
+            self._wrong = wrong
+        self._seen = seen
+        return True
+
+    def _opened(self, version: versions.Version) -> Finder:
+        """The index of a version, whose own bundle is opened where it has one."""
+        tuned = None if version.embedder is None else danlu.load(self.folder / version.embedder)
+        finder = Finder(self.folder, self.store, tuned or self.models.embedder, self.models.reranker)
+        self._tuned = tuned
+        return finder
+
+    def _answered(
+        self, sought: str, placed: Placed, language: str
+    ) -> tuple[str, str | None, str, list[dict[str, Any]]]:
+        """How it is answered, by which entry, in which words, and what these cite."""
+        if placed.given:
+            first = placed.candidates[0]
+            return talk.PAST, first.entry, self.finder.known.entries[first.entry].answer, [self._told(first)]
+        return self._written(sought) or (talk.PERSON, None, said("person", language), [])
+
+    def _written(self, sought: str) -> tuple[str, str | None, str, list[dict[str, Any]]] | None:
+        """What the generator writes from past answers, if each sentence of it stands in one of them."""
+        if self.models.generator is None:
+            return None
+        from danlu.apps.grounded.grounded import Grounder
+        from danlu.apps.grounded.write import GIVEN
+
+        with self._asking:
+            passages = self.finder.index.search(sought, limit=GIVEN, where={"side": ANSWER})
+            grounded = Grounder(generator=self.models.generator).answer(sought, passages, self.finder.index.document)
+        if not grounded.answered or grounded.way != "write":
+            return None
+        known = self.finder.known
+        entries = dict.fromkeys(each.document.partition(":")[2] for each in grounded.cited)
+        cites = [
+            self._told(Candidate(entry, known.of_entry[entry][0], {})) for entry in entries if known.of_entry.get(entry)
+        ]
+        return talk.WRITTEN, None, grounded.text, cites
+
+    def _told(self, candidate: Candidate) -> dict[str, Any]:
+        known = self.finder.known
+        entry = known.entries[candidate.entry]
+        question = known.phrases[candidate.phrase].text
+        return {"entry": entry.id, "question": question, "answer": entry.answer, "intent": entry.intent}
+
+    def _intent(self, question: str, placed: Placed, entry: str | None) -> str:
+        if entry is not None and (named := self.finder.known.entries[entry].intent):
+            return named
+        if self.models.intents is not None:
+            return str(self.models.intents.predict([question])[0].get("label", ""))
+        return self.finder.known.entries[placed.candidates[0].entry].intent if placed.sure > LIKELY else ""
+
+    def _kept(
+        self, session: str, begun: bool, question: str, sought: str, kind: str, entry: str | None, text: str,
+        cites: list[dict[str, Any]], placed: Placed, language: str, why: str = "unsure",
+    ) -> Answer:  # fmt: skip
+        """Keep the turn, and the handing over where it comes to that, in one transaction."""
+        nearest = [self._told(each) for each in placed.candidates[:SHOWN] if each.related]
+        intent, now = self._intent(question, placed, entry), self.now()
+        with self.store.begin() as connection:
+            there, _ = talk.session_of(connection, session, now, self.patience, language)
+            turns = talk.turns_of(connection, there.id)
+            name, handover = talk.new_id(), there.handover
+            if kind == talk.PERSON:
+                text = said("still_person", language) if handover and why == "unsure" else text
+                rejected = _rejected(connection, turns)
+                told = summary(turns, question, why, language, intent, rejected, nearest)
+                handover = hand_over(connection, there, told, name, now)
+            turn = talk.Turn(
+                name, there.id, there.turns + 1, now, question, sought, kind, entry, text, placed.sure,
+                self.version.number, nearest,
+            )  # fmt: skip
+            talk.add_turn(connection, there, turn, handover)
+        return Answer(
+            name, there.id, begun or there.id != session, kind, text, language, intent, placed.sure,
+            self.version.number, entry, cites, nearest,
+        )  # fmt: skip
+
+
+def _rejected(connection: Any, turns: Sequence[talk.Turn]) -> int:
+    """How many answers of a conversation were called wrong, by whomever."""
+    told = [*judging.judgements(connection, customers=True), *judging.judgements(connection)]
+    names = {turn.id for turn in turns}
+    return len({each.turn for each in told if each.turn in names and each.verdict != judging.RIGHT})
+
+
+def _marks(connection: Any) -> tuple[int, ...]:
+    """Numbers that change with what is kept: answers, questions, judgements."""
+    import sqlalchemy as sql
+
+    from danlu.apps.assistant.tables import ENTRIES, JUDGEMENTS, PHRASES
+
+    asked = [
+        sql.func.count(ENTRIES.c.id),
+        sql.func.count(PHRASES.c.id),
+        sql.func.coalesce(sql.func.max(JUDGEMENTS.c.id), 0),
+    ]
+    return tuple(int(connection.execute(sql.select(each)).scalar_one()) for each in asked)
+
+
+def _checked(question: str, language: str) -> str:
+    """The question without marks that no page shows."""
+    text = "".join(sign for sign in question if sign >= " " or sign in "\n\t").strip()
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    if not any(sign.isalnum() for sign in text):
+        raise Refusal(said("no_question", language))
+    if len(text) > LONGEST_QUESTION:
+        raise Refusal(f"the question has {len(text):,} characters, and {LONGEST_QUESTION:,} are read; shorten it")
+    return text

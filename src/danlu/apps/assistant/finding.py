@@ -1,0 +1,103 @@
+"""The index of an assistant: made of its database, followed, and found in by one embedder."""
+
+import hashlib
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from danlu.apps.assistant.matching import Known, Matcher, Vectors
+from danlu.apps.assistant.store import Kept, Phrase, Store
+from danlu.index.document import Document
+from danlu.index.index import Index
+from danlu.machine.files import write_text
+
+if TYPE_CHECKING:
+    from danlu.bundle.bundle import Bundle
+
+QUESTION, ANSWER = "question", "answer"
+WORDS = "words"
+
+
+class Finder(Matcher):
+    """A matcher over an index in the folder of an assistant; an index of each embedder has a folder of its own."""
+
+    def __init__(
+        self, folder: Path, store: Store, embedder: "Bundle | None" = None, reranker: "Bundle | None" = None
+    ) -> None:
+        """Open the index, and make it follow the database.
+
+        Raises:
+            Refusal: it cannot be opened.
+        """
+        name = fingerprint(embedder)
+        self.place = folder / f"index-{name}"
+        index = Index.open(self.place, embedder=embedder, reranker=reranker)
+        super().__init__(Known(), index, None if embedder is None else Vectors(embedder))
+        self._changing = threading.Lock()
+        try:
+            self.follow(store)
+        except BaseException:
+            index.close()
+            raise
+
+    def follow(self, store: Store) -> None:
+        """Take over all that the database holds and the index does not, and forget what was taken back."""
+        with self._changing:
+            entries, phrases = store.all()
+            known = Known()
+            known.add(entries, phrases)
+            if self.known.entries:  # what is known is in the index too
+                new = [each for each in entries if each.id not in self.known.entries]
+                self._put(new, [each for each in known.phrases.values() if each.id not in self.known.phrases])
+                self.index.remove(_name(each) for each in self.known.phrases.values() if each.id not in known.phrases)
+            else:
+                self._made_to_agree(known, phrases, _digest(entries, phrases))
+            self.known = known
+
+    def _made_to_agree(self, known: Known, phrases: Sequence[Phrase], digest: str) -> None:
+        """Compare the index with the database, unless it was seen to agree with it as it is now."""
+        mark = self.place / "follows"
+        if not mark.is_file() or mark.read_text(encoding="utf-8") != digest:
+            self._put(known.entries.values(), known.phrases.values(), missing=True)
+            self.index.remove(_name(phrase) for phrase in phrases if not phrase.offered)
+            write_text(mark, digest)
+
+    def take(self, entries: Sequence[Kept], phrases: Sequence[Phrase]) -> None:
+        """Take over what has just been kept in the database; what a killed process has not, the next one does."""
+        with self._changing:
+            self._put(entries, [phrase for phrase in phrases if phrase.offered])
+            self.index.remove(_name(phrase) for phrase in phrases if not phrase.offered)
+            self.known.add(entries, phrases)
+
+    def close(self) -> None:
+        """Let go of the index; bundles stay open."""
+        self.index.close()
+
+    def _put(self, entries: Iterable[Kept], phrases: Iterable[Phrase], *, missing: bool = False) -> None:
+        documents = [
+            *(Document(f"a:{each.id}", each.answer, facts={"side": ANSWER, "entry": each.id}) for each in entries),
+            *(Document(_name(each), each.text, facts={"side": QUESTION, "entry": each.entry}) for each in phrases),
+        ]
+        if missing:
+            documents = [each for each in documents if self.index.document(each.id) is None]
+        if documents:
+            self.index.put(documents)
+
+
+def fingerprint(bundle: "Bundle | None") -> str:
+    """A name for what a bundle makes of texts; `WORDS` without one."""
+    if bundle is None:
+        return WORDS
+    told = (bundle.facts["base"], str(sorted(bundle.facts["task"].items())), bundle.serves)
+    return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
+
+
+def _name(phrase: Phrase) -> str:
+    return f"q:{phrase.id}"
+
+
+def _digest(entries: Sequence[Kept], phrases: Sequence[Phrase]) -> str:
+    """Of all names, which are hashes of what they name."""
+    names = [*(each.id for each in entries), *(f"{each.id}{each.offered}" for each in phrases)]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()

@@ -1,0 +1,74 @@
+"""Tickets that say the same, as one: an answer, with all the questions that it was given to."""
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from danlu.apps.assistant.tickets import Ticket
+from danlu.data.duplicates.dedup import find_clusters
+
+ALIKE = 0.9
+"""Jaccard similarity of shingles from which on two questions with one answer are the same question."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An answer, and the questions that it was given to.
+
+    - `id`: a hash of answer and intent, so that the same tickets become the same entry wherever they are read.
+    - `questions`: as they were asked, those that are nearly the same once; the most frequent first.
+    - `times`: tickets that are folded into it.
+    """
+
+    id: str
+    answer: str
+    intent: str
+    questions: tuple[str, ...]
+    times: int
+
+
+@dataclass(frozen=True)
+class Folded:
+    """All entries; `contested`: questions that were answered in two ways or more, which stay apart."""
+
+    entries: list[Entry]
+    contested: int
+
+
+def fold(tickets: Sequence[Ticket]) -> Folded:
+    """Fold tickets of one answer into one entry; white space, case and width of characters aside.
+
+    Answers that are nearly alike stay apart, for they may differ in the number that matters.
+    """
+    alike = find_clusters([ticket.question for ticket in tickets], ALIKE).near
+    groups: dict[tuple[str, str], list[int]] = {}
+    for row, ticket in enumerate(tickets):
+        groups.setdefault((plain(ticket.answer), plain(ticket.intent)), []).append(row)
+    entries, answers = [], Counter[int]()
+    for rows in groups.values():
+        asked = Counter(int(alike[row]) for row in rows)
+        answers.update(asked.keys())
+        first = {int(alike[row]): row for row in reversed(rows)}
+        questions = tuple(tickets[first[each]].question for each, _ in asked.most_common())
+        ticket = tickets[rows[0]]
+        entries.append(Entry(key(ticket.answer, ticket.intent), ticket.answer, ticket.intent, questions, len(rows)))
+    return Folded(entries, int(np.sum([count > 1 for count in answers.values()], dtype=int)))
+
+
+def plain(text: str) -> str:
+    """A text without white space, in one case and one width, for comparison alone."""
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def key(*texts: str) -> str:
+    """A name for texts that differ in what a reader sees."""
+    return hashed(map(plain, texts))
+
+
+def hashed(texts: Iterable[str]) -> str:
+    """The first 80 bits of a hash of texts, in order."""
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "replace")).hexdigest()[:20]

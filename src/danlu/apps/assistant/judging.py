@@ -1,0 +1,154 @@
+"""What people say of answers: right, wrong, or what would have been right.
+
+Who keeps the assistant is believed at once: what they say changes what is answered next, and is learnt from by the next
+version. What customers say is kept and shown to these people, and changes nothing by itself, for anybody may say it.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from danlu.apps.assistant.conversations import PERSON as HANDED_OVER
+from danlu.apps.assistant.conversations import Turn, turn_of
+from danlu.apps.assistant.folding import key, plain
+from danlu.apps.assistant.store import PERSON, Kept, Phrase, add_entry, add_phrase, phrase_id
+from danlu.apps.assistant.tickets import LONGEST_ANSWER
+from danlu.refusal import Refusal
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+RIGHT, WRONG, CORRECTED = "right", "wrong", "corrected"
+CUSTOMER = "customer"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was said of a turn: the `judged` entry, the `entry` that is right, and the question of it that was added."""
+
+    id: int
+    time: float
+    turn: str
+    question: str
+    verdict: str
+    judged: str | None
+    entry: str | None
+    phrase: str | None
+    caller: str | None
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What a judgement has changed: answers and questions that are new, or no longer offered."""
+
+    number: int
+    entries: tuple[Kept, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
+
+
+def judge(
+    connection: "Connection", name: str, verdict: str, answer: str | None, caller: str | None, now: float
+) -> Changed:
+    """Keep what somebody says of a turn, and what follows from it, in one transaction.
+
+    `answer` is the right one, for 'corrected'; `caller` is `CUSTOMER`, or a name of who keeps the assistant.
+
+    Raises:
+        Refusal: there is no such turn, or the verdict does not fit it.
+    """
+    from danlu.apps.assistant.tables import HANDOVERS, JUDGEMENTS
+
+    turn = turn_of(connection, name)
+    answer = _checked(turn, verdict, answer, caller)
+    entries: tuple[Kept, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
+    right: str | None = None
+    if caller != CUSTOMER:
+        if verdict in (RIGHT, CORRECTED):
+            kept, new = _entry(connection, turn, verdict, answer)
+            right, entries = kept, new
+            phrases = (add_phrase(connection, kept, turn.sought, PERSON),)
+        if turn.entry is not None and right != turn.entry:
+            phrases += _taken_back(connection, turn.entry, turn.sought)
+        if verdict == CORRECTED:
+            connection.execute(HANDOVERS.update().where(HANDOVERS.c.session == turn.session).values(done=True))
+    row = {
+        "time": now,
+        "turn": turn.id,
+        "question": turn.sought,
+        "verdict": verdict,
+        "judged": turn.entry,
+        "entry": right,
+        "phrase": phrases[0].id if right else None,
+        "caller": caller,
+    }
+    made = connection.execute(JUDGEMENTS.insert().values(row)).inserted_primary_key
+    return Changed(int(made[0]) if made else 0, entries, phrases)
+
+
+def judgements(connection: "Connection", customers: bool = False) -> list[Judgement]:
+    """The last thing that was said of each turn, in order: by who keeps the assistant, or by customers."""
+    from danlu.apps.assistant.tables import JUDGEMENTS
+
+    found: dict[str, Judgement] = {}
+    for row in connection.execute(JUDGEMENTS.select().order_by(JUDGEMENTS.c.id)):
+        if (row.caller == CUSTOMER) == customers:
+            found.pop(row.turn, None)
+            found[row.turn] = Judgement(*row)
+    return list(found.values())
+
+
+def wrong_answers(told: list[Judgement]) -> dict[str, frozenset[str]]:
+    """The entries that were called wrong for a question, written as `plain`, by the last who judged."""
+    found: dict[tuple[str, str], bool] = {}
+    for each in told:
+        if each.judged is not None:
+            found[plain(each.question), each.judged] = each.entry != each.judged
+        if each.entry is not None:
+            found[plain(each.question), each.entry] = False
+    gathered: dict[str, set[str]] = {}
+    for (question, entry), wrong in found.items():
+        if wrong:
+            gathered.setdefault(question, set()).add(entry)
+    return {question: frozenset(entries) for question, entries in gathered.items()}
+
+
+def _checked(turn: Turn, verdict: str, answer: str | None, caller: str | None) -> str:
+    if verdict not in (RIGHT, WRONG, CORRECTED):
+        raise Refusal(f"verdict '{verdict:.40}': expected {RIGHT}, {WRONG} or {CORRECTED}")
+    if verdict == RIGHT and turn.kind == HANDED_OVER:
+        raise Refusal(f"this question was handed over, so there is no answer to call right; give it with '{CORRECTED}'")
+    if (verdict == CORRECTED) != bool(answer and answer.strip()):
+        raise Refusal(f"'answer' goes with the verdict '{CORRECTED}': what would have been right")
+    if verdict == CORRECTED and caller == CUSTOMER:
+        raise Refusal("who asks may say that an answer was right or wrong; answers are written by who keeps this")
+    if answer and len(answer) > LONGEST_ANSWER:
+        raise Refusal(f"the answer has {len(answer):,} characters, and {LONGEST_ANSWER:,} are kept; shorten it")
+    return (answer or "").strip()
+
+
+def _entry(connection: "Connection", turn: Turn, verdict: str, answer: str) -> tuple[str, tuple[Kept, ...]]:
+    """The entry that is right, and it again if it is new."""
+    from danlu.apps.assistant.tables import ENTRIES
+
+    if verdict == RIGHT and turn.entry is not None:
+        return turn.entry, ()
+    text = answer or turn.answer
+    wanted = plain(text)
+    for row in connection.execute(ENTRIES.select().order_by(ENTRIES.c.id)):
+        if plain(row.answer) == wanted:
+            return str(row.id), ()
+    name = key(text, "")
+    add_entry(connection, name, text, "", 1, PERSON)
+    return name, (Kept(name, text, "", 1, PERSON),)
+
+
+def _taken_back(connection: "Connection", entry: str, question: str) -> tuple[Phrase, ...]:
+    """Let a question no longer lead to an answer, where a person alone has said that it does."""
+    from danlu.apps.assistant.tables import PHRASES
+
+    name = phrase_id(entry, question)
+    row = connection.execute(PHRASES.select().where(PHRASES.c.id == name, PHRASES.c.source == PERSON)).first()
+    if row is None:
+        return ()
+    connection.execute(PHRASES.update().where(PHRASES.c.id == name).values(offered=False))
+    return (Phrase(row.id, row.entry, row.text, row.source, offered=False),)

@@ -1,0 +1,129 @@
+"""An assistant opened from a folder: its database, its bundles, tickets that are given to it, its first version."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import danlu
+from danlu.apps.assistant.assistant import Assistant, Models
+from danlu.apps.assistant.conversations import Patience
+from danlu.apps.assistant.finding import fingerprint
+from danlu.apps.assistant.folding import fold
+from danlu.apps.assistant.intents import with_intents
+from danlu.apps.assistant.retraining import retrain
+from danlu.apps.assistant.store import Store
+from danlu.apps.assistant.tickets import read_tickets
+from danlu.refusal import Refusal
+
+if TYPE_CHECKING:
+    from danlu.bundle.bundle import Bundle
+
+Say = Callable[[str], object]
+FILE = "assistant.db"
+
+_KINDS = {"embedder": ("embed",), "ranker": ("rank",), "intents": ("classify",)}
+
+
+@dataclass(frozen=True)
+class Given:
+    """Folders of bundles; None where there is none."""
+
+    embedder: Path | None = None
+    ranker: Path | None = None
+    generator: Path | None = None
+    intents: Path | None = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of columns of a file of tickets; empty: as they are called."""
+
+    question: str = ""
+    answer: str = ""
+    intent: str = ""
+
+
+@contextmanager
+def opened(
+    folder: Path, database: str | None = None, given: Given | None = None, patience: Patience | None = None
+) -> Iterator[Assistant]:
+    """An assistant, closed at the end with all that it needs.
+
+    Raises:
+        Refusal: the database or a bundle cannot be opened, or a bundle is of another task.
+    """
+    given = given or Given()
+    with ExitStack() as stack:
+        store = stack.enter_context(Store(database or f"sqlite:///{folder / FILE}"))
+        folder.mkdir(parents=True, exist_ok=True)
+        found = {name: _bundle(stack, name, path) for name, path in vars(given).items()}
+        models = Models(found["embedder"], found["ranker"], found["generator"], found["intents"])
+        yield stack.enter_context(Assistant(store, folder, models, patience))
+
+
+def take(assistant: Assistant, path: Path, columns: Columns, say: Say) -> None:
+    """Learn the tickets of a file; what is known already stays as it is.
+
+    Raises:
+        Refusal: see `read_tickets`.
+    """
+    read = read_tickets(path, columns.question, columns.answer, columns.intent)
+    folded = fold(read.tickets)
+    entries, how = with_intents(folded.entries, assistant.models.intents)
+    answers, questions = assistant.store.add(entries)
+    assistant.refresh()
+    told = ", ".join(f"{what}: {column}" for what, column in read.columns.items())
+    say(
+        f"{path}: {len(read.tickets):,} tickets ({told}) fold into {len(entries):,} answers; new are {answers:,} "
+        f"answers and {questions:,} questions; intents by {how}"
+    )
+    for line in read.in_words():
+        say(f"{path}: {line}")
+    if folded.contested:
+        say(f"{path}: {folded.contested:,} questions were answered in two ways or more; each way is kept")
+
+
+def take_sample(assistant: Assistant, say: Say) -> None:
+    """Learn the made-up tickets that come with the package."""
+    with as_file(files("danlu.apps.assistant") / "sample" / "tickets.csv") as path:
+        take(assistant, path, Columns(), lambda line: say(line.replace(str(path), "sample")))
+
+
+def begin(assistant: Assistant, say: Say) -> None:
+    """Fit order and threshold where nothing was fitted yet.
+
+    Raises:
+        Refusal: there are no tickets.
+    """
+    if not assistant.finder.known.entries:
+        raise Refusal("no tickets are known yet; give some with --tickets FILE (csv, jsonl ...), or try --sample")
+    if assistant.version.number == 0:
+        say("order and threshold are fitted on questions made of the tickets")
+        found = retrain(assistant)
+        after = found.after.plain()
+        say(
+            f"of made questions that did not take part: first answer right {after['hit']}, answered "
+            f"{after['answered']}, of these right {after['precision']}, refused of those without one {after['refused']}"
+        )
+    models = assistant.version.ranking.bar.models
+    if models not in (None, fingerprint(assistant.embedder)):
+        say("the version that answers was fitted with another --embedder, or without one; retrain with this one")
+    if assistant.embedder is None:
+        say("no --embedder is given: past answers are found by words alone")
+
+
+def _bundle(stack: ExitStack, name: str, path: Path | None) -> "Bundle | None":
+    if path is None:
+        return None
+    bundle = stack.enter_context(danlu.load(path))
+    wanted = _KINDS.get(name)
+    if wanted and bundle.task.kind not in wanted:
+        raise Refusal(f"--{name} {path}: was trained for {bundle.task.kind}; give a bundle of {wanted[0]}")
+    if name == "generator":
+        from danlu.apps.grounded.write import refuse_other_writers
+
+        refuse_other_writers(bundle)
+    return bundle

@@ -1,0 +1,46 @@
+// The desk: what waits for a person, what customers say, and whether the webhook takes what is sent.
+import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { ask } from "./api.js";
+import { Judge } from "./judge.js";
+import { Bars, Heading, Problem } from "./parts.js";
+import { Past } from "./talk.js";
+import { number, t } from "./words.js";
+
+export function Desk({ loaded, seen }) {
+  const [state, setState] = useState(loaded);
+  const [error, setError] = useState(null);
+
+  async function look(first) {
+    try {
+      if (first) await first();
+      setState(await ask("v1/state"));
+      setError(null);
+    } catch (problem) {
+      setError(problem);
+    }
+  }
+  useEffect(() => {
+    if (seen) look();
+  }, [seen]);
+
+  const most = Math.max(1, ...state.intents.map(([, count]) => count));
+  return html`<${Heading} told=${t("desk_told")}>${t("desk")}</${Heading}>
+    <p><button type="button" class="small" onClick=${() => look()}>${t("refresh")}</button></p>
+    <${Problem} error=${error} />
+    <h3>${t("waits")}</h3>
+    ${state.waiting.length ? null : html`<p class="quiet">${t("nothing_waits")}</p>`}
+    ${state.waiting.map((each) => html`<article class="card" key=${each.id}>
+      <p class="written" dir="auto">${each.summary.text}</p>
+      ${each.summary.turns.length ? html`<details><summary>${t("show_turns")}</summary><${Past} entries=${each.summary.turns} /></details>` : null}
+      <${Judge} turn=${each.turn} kind="person" nearest=${each.summary.nearest} onKept=${() => look()} />
+      <p><button type="button" class="small" onClick=${() => look(() => ask("v1/done", { handover: each.id }))}>${t("done")}</button></p></article>`)}
+    <h3>${t("complaints")}</h3>
+    ${state.complaints.length ? null : html`<p class="quiet">${t("no_complaints")}</p>`}
+    ${state.complaints.map((each) => html`<article class="card" key=${each.id}><${Past} entries=${[each]} />
+      <${Judge} turn=${each.id} kind=${each.kind} nearest=${each.nearest} onKept=${() => look()} /></article>`)}
+    <h3>${t("outbox")}</h3>
+    <p>${state.webhook ? t("outbox_counts", { sent: number(state.outbox.sent), waiting: number(state.outbox.waiting), given_up: number(state.outbox.given_up) }) : t("no_webhook")}</p>
+    ${state.outbox.given_up ? html`<button type="button" onClick=${() => look(() => ask("v1/send-again", {}))}>${t("send_again")}</button>` : null}
+    <h3>${t("intents")}</h3>
+    <${Bars} rows=${state.intents.map(([name, count]) => [name || t("no_intent"), count / most, number(count)])} />`;
+}

@@ -1,0 +1,176 @@
+"""The database of an assistant: tickets, conversations, judgements, what is to be sent, versions.
+
+What it holds is the truth; an index is made of it, and can be made again.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from danlu.apps.assistant.folding import Entry, hashed, plain
+from danlu.machine.database import address_of, begin_at_once, reason
+from danlu.machine.remote import shown
+from danlu.refusal import Refusal
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+LOCKED = 10
+"""Seconds for which another may hold a table."""
+TICKET, PERSON = "ticket", "person"
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A question that an answer was given to; `source`: 'ticket', or 'person' for one that feedback has told."""
+
+    id: str
+    entry: str
+    text: str
+    source: str
+    offered: bool
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An answer as it is kept."""
+
+    id: str
+    answer: str
+    intent: str
+    times: int
+    source: str
+
+
+class Unreachable(Refusal):
+    """The database does not answer now; later it may."""
+
+
+class Store:
+    """Tables in a file of SQLite, or of a PostgreSQL server; several servers may use them at once."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database, and make the tables where there are none.
+
+        Raises:
+            Refusal: it cannot be opened.
+        """
+        address = address_of(url, "--database", "serve", "an assistant", "assistant.db")
+        import sqlalchemy as sql
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from danlu.apps.assistant.tables import META
+
+        self.sqlite = address.get_backend_name() == "sqlite"
+        if self.sqlite:
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        settings: dict[str, Any] = {"timeout": LOCKED} if self.sqlite else {"options": f"-c lock_timeout={LOCKED}s"}
+        self.shown = shown(url)
+        self.engine: Engine = sql.create_engine(
+            address, connect_args=settings, pool_pre_ping=True, hide_parameters=True
+        )
+        if self.sqlite:
+            begin_at_once(self.engine)
+        try:
+            META.create_all(self.engine)
+        except SQLAlchemyError as error:
+            self.engine.dispose()
+            raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+    @contextmanager
+    def begin(self) -> "Iterator[Connection]":
+        """A transaction: all of it is kept, or nothing.
+
+        Raises:
+            Unreachable: the database does not answer.
+        """
+        from sqlalchemy.exc import OperationalError
+
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise Unreachable(f"{self.shown}: does not answer ({reason(error)}); try again") from None
+
+    def add(self, entries: Iterable[Entry]) -> tuple[int, int]:
+        """Keep tickets, all or none; gives how many answers and how many questions are new.
+
+        What is there already stays; what was taken back by a person stays so.
+        """
+        from danlu.apps.assistant.tables import ENTRIES, PHRASES
+
+        with self.begin() as connection:
+            known = {each.id for each in entries_of(connection)}
+            asked = {each.id for each in phrases_of(connection)}
+            answers, questions = {}, {}
+            for entry in entries:
+                told = {"id": entry.id, "answer": entry.answer, "intent": entry.intent, "times": entry.times}
+                if entry.id not in known:
+                    answers[entry.id] = told | {"source": TICKET}
+                for text in entry.questions:
+                    name = phrase_id(entry.id, text)
+                    if name not in asked:
+                        row = {"id": name, "entry": entry.id, "text": text, "source": TICKET, "offered": True}
+                        questions[name] = row
+            for table, rows in ((ENTRIES, answers), (PHRASES, questions)):
+                if rows:
+                    connection.execute(table.insert(), [*rows.values()])
+        return len(answers), len(questions)
+
+    def all(self) -> tuple[list[Kept], list[Phrase]]:
+        """All answers and questions, in the order of their ids."""
+        with self.begin() as connection:
+            return entries_of(connection), phrases_of(connection)
+
+
+def phrase_id(entry: str, text: str) -> str:
+    """The name of a question of an answer."""
+    return hashed([entry, plain(text)])
+
+
+def entries_of(connection: "Connection") -> list[Kept]:
+    """All answers."""
+    from danlu.apps.assistant.tables import ENTRIES
+
+    return [Kept(*row) for row in connection.execute(ENTRIES.select().order_by(ENTRIES.c.id))]
+
+
+def phrases_of(connection: "Connection") -> list[Phrase]:
+    """All questions, those that were taken back too."""
+    from danlu.apps.assistant.tables import PHRASES
+
+    return [Phrase(*row) for row in connection.execute(PHRASES.select().order_by(PHRASES.c.id))]
+
+
+def add_entry(connection: "Connection", name: str, answer: str, intent: str, times: int, source: str) -> None:
+    """Keep a new answer."""
+    from danlu.apps.assistant.tables import ENTRIES
+
+    row = {"id": name, "answer": answer, "intent": intent, "times": times, "source": source}
+    connection.execute(ENTRIES.insert().values(row))
+
+
+def add_phrase(connection: "Connection", entry: str, text: str, source: str) -> Phrase:
+    """Keep a question of an answer, or offer one again."""
+    from danlu.apps.assistant.tables import PHRASES
+
+    name = phrase_id(entry, text)
+    there = connection.execute(PHRASES.select().where(PHRASES.c.id == name)).first()
+    if there is None:
+        row = {"id": name, "entry": entry, "text": text, "source": source, "offered": True}
+        connection.execute(PHRASES.insert().values(row))
+        return Phrase(name, entry, text, source, offered=True)
+    connection.execute(PHRASES.update().where(PHRASES.c.id == name).values(offered=True))
+    return Phrase(name, entry, str(there.text), str(there.source), offered=True)

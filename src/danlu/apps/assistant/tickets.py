@@ -1,0 +1,147 @@
+"""Past tickets as they lie in a file: what customers asked, and what they were told."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import guess
+from danlu.data.record import Record
+from danlu.recipe.part import nearest
+from danlu.refusal import Refusal
+
+LONGEST_QUESTION, LONGEST_ANSWER, LONGEST_INTENT = 4_000, 20_000, 100
+"""Characters."""
+MOST = 1_000_000
+"""Tickets of a file."""
+_FIRST = 1_000
+"""Records by which the columns are told."""
+
+NAMES = {
+    "question": "question query ask asked customer user subject title instruction prompt text 问题 提问 客户问题 "
+    "用户问题 咨询 咨询内容 标题 问",
+    "answer": "answer reply response resolution solution agent output completion 答案 回答 答复 回复 客服回复 "
+    "解决方案 答",
+    "intent": "intent category topic class label tag 意图 类别 分类 类型 主题 标签",
+}
+"""What columns are called, the likeliest first."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """One question of a customer, and the answer."""
+
+    question: str
+    answer: str
+    intent: str = ""
+
+
+@dataclass
+class Read:
+    """What a file held.
+
+    - `columns`: which of its columns was taken for what.
+    - `unanswered`, `unasked`, `too_long`: numbers of records, from 1, that were left out, and why.
+    - `unread`: rows that could not be read; `first`: what was wrong with the first of them.
+    """
+
+    columns: dict[str, str]
+    tickets: list[Ticket] = field(default_factory=list)
+    unanswered: list[int] = field(default_factory=list)
+    unasked: list[int] = field(default_factory=list)
+    too_long: list[int] = field(default_factory=list)
+    unread: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def in_words(self) -> list[str]:
+        """Sentences on what was left out; none where all was taken."""
+        long = f"longer than {LONGEST_QUESTION:,} characters of a question or {LONGEST_ANSWER:,} of an answer"
+        told = [(self.unanswered, "have no answer"), (self.unasked, "have no question"), (self.too_long, f"are {long}")]
+        found = [
+            f"{len(rows):,} tickets {words} and were left out (records {_some(rows)})" for rows, words in told if rows
+        ]
+        if self.unread:
+            found.append(f"{self.unread:,} rows could not be read, the first: {self.first[0]}")
+        return found
+
+
+def read_tickets(path: str | Path, question: str = "", answer: str = "", intent: str = "") -> Read:
+    """The tickets of a file (csv, tsv, json, jsonl, parquet ...), whose columns are named or told by their names.
+
+    Raises:
+        Refusal: there is no such file, it tells no question or no answer, has more than `MOST` records, or none of
+            them has an answer.
+    """
+    bad = BadRows()
+    source = guess(str(path)).model_copy(update={"on_bad_row": "skip"})
+    records = source.read(bad_rows=bad)
+    first = [*islice(records, _FIRST)]
+    named = {"question": question, "answer": answer, "intent": intent}
+    found = Read(_columns(str(path), first, named))
+    for number, record in enumerate(_bounded(str(path), first, records), 1):
+        _take(found, number, record)
+    found.unread, found.first = bad.count, bad.first[:1]
+    if not found.tickets:
+        told = found.columns["answer"]
+        raise Refusal(
+            f"{path}: no ticket has an answer in column '{told}'; name the column that holds it with --answer-column"
+        )
+    return found
+
+
+def _bounded(path: str, first: Sequence[Record], rest: Iterable[Record]) -> Iterable[Record]:
+    yield from first
+    for number, record in enumerate(rest, len(first) + 1):
+        if number > MOST:
+            raise Refusal(f"{path}: has more than {MOST:,} tickets; give the newest of them")
+        yield record
+
+
+def _take(found: Read, number: int, record: Record) -> None:
+    question, answer, intent = (_text(record.get(found.columns.get(what, ""))) for what in NAMES)
+    if not answer:
+        found.unanswered.append(number)
+    elif not question:
+        found.unasked.append(number)
+    elif len(question) > LONGEST_QUESTION or len(answer) > LONGEST_ANSWER:
+        found.too_long.append(number)
+    else:
+        found.tickets.append(Ticket(question, answer, " ".join(intent.split())[:LONGEST_INTENT]))
+
+
+def _columns(path: str, records: Sequence[Record], named: dict[str, str]) -> dict[str, str]:
+    """Which column is the question, the answer and, if any, the intent."""
+    there = [*dict.fromkeys(name for record in records for name in record)]
+    plain = {str(name).strip().lower(): name for name in reversed(there)}
+    found: dict[str, str] = {}
+    for what, names in NAMES.items():
+        if (chosen := named[what]) and chosen not in there:
+            told = f"--{what}-column: {path} has no column '{chosen}'{nearest(chosen, there)}"
+            raise Refusal(f"{told}; its columns are: {', '.join(there) or 'none'}")
+        taken = {*found.values(), *filter(None, named.values())}
+        free = [plain[name] for name in names.split() if name in plain and plain[name] not in taken]
+        if chosen or free:
+            found[what] = chosen or free[0]
+    for what in ("question", "answer"):
+        if what not in found:
+            raise Refusal(
+                f"{path}: no column tells the {what}; its columns are: {', '.join(there) or 'none'}; name one with "
+                f"--{what}-column"
+            )
+    return found
+
+
+def _text(value: Any) -> str:
+    """A value as a text without marks that no page shows; nothing for what is no plain value."""
+    if value is None or isinstance(value, list | dict | bytes | bool):
+        return ""
+    text = str(value).replace("\r\n", "\n").replace("\r", "\n")
+    text = "".join(sign for sign in text if sign >= " " or sign in "\n\t")
+    return text.encode("utf-8", "replace").decode("utf-8").strip()
+
+
+def _some(rows: Sequence[int]) -> str:
+    shown = ", ".join(f"{row:,}" for row in rows[:5])
+    return shown if len(rows) <= 5 else f"{shown} ..."

@@ -1,0 +1,154 @@
+"""A model of a repository's code: documents of its files, and the recipe that learns them, which is left beside it."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from danlu.apps.code.context import Parts, with_part
+from danlu.apps.code.repository import Repository, Source, read_repository
+from danlu.bundle import manifest
+from danlu.machine.files import write_text
+from danlu.machine.seed import generator
+from danlu.recipe.commented import commented
+from danlu.refusal import Refusal
+from danlu.stages.recipe import read
+from danlu.stages.run import run
+from danlu.text import tokenizing
+from danlu.text.batching.middles import SENTINELS, sentinels
+from danlu.text.tokenizing.folder import open_tokenizer
+
+HELD_OUT = 0.1
+"""Of the files: never learnt from, so that one can see what a model makes of them."""
+LINES = 40
+"""Of a document; a file has several."""
+WITH_PART = 0.5
+"""Of the documents that have lines of another file before them, as they will when the model is asked."""
+NAME = "code"
+SAMPLE = ("model.train.epochs=8", "vocab.tokenizer.base.size=1500", "model.train.batch_tokens=2048")
+"""What is changed of the recipe for a model to try."""
+
+HEAD = (
+    "What a repository's code was learnt with. 'danlu app code train' writes it; danlu run recipe.yaml in this folder "
+    "runs it again, after changes as well."
+)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The files that are learnt from, and those that are not."""
+
+    learnt: list[Source]
+    held_out: list[Source]
+
+
+def split(files: Sequence[Source]) -> Split:
+    """Deal files out by their paths alone, so that a file stays on its side however others change."""
+    out = [file for file in files if generator("held out", file.path).random() < HELD_OUT]
+    if not out and len(files) > 1:
+        out = [max(files, key=lambda file: generator("held out", file.path).random())]
+    return Split([file for file in files if file not in out], out)
+
+
+def documents(files: Sequence[Source]) -> Iterator[str]:
+    """What is learnt: some lines of a file at a time, under its path, half of them behind lines of another file."""
+    parts = Parts(files)
+    for file in files:
+        lines = file.text.split("\n")
+        for start in range(0, len(lines), LINES):
+            text = "\n".join(lines[start : start + LINES])
+            if not text.strip():
+                continue
+            chosen = generator("lines of another file", file.path, start).random() < WITH_PART
+            yield with_part(parts.like(file.path, text) if chosen else None, file.path, text)
+
+
+def learn(
+    root: Path, place: Path, settings: Sequence[str], base: str | None, size: str, say: Callable[[str], None]
+) -> Path:
+    """The bundle that has learnt a repository; what it was made of lies in `place` as well.
+
+    `base` is the folder of a bundle that goes on learning; without one a model of `size` begins with nothing.
+    `settings` replace those of the recipe, as in `model.train.epochs=5`.
+
+    Raises:
+        Refusal: the repository cannot be read or has too little, or the base writes no text.
+    """
+    found = read_repository(root)
+    say(found.sentence())
+    sides = split(found.files)
+    written = [json.dumps({"text": text}) + "\n" for text in documents(sides.learnt)]
+    if len(written) < 4:
+        raise Refusal(f"{root}: has {len(written):,} pieces of code to learn from; give a larger repository")
+    say(
+        f"{len(sides.learnt):,} files are learnt from, in {len(written):,} pieces; {len(sides.held_out):,} are held out"
+    )
+    plain = recipe("files.jsonl", base, size)
+    write_text(place / "files.jsonl", "".join(written))
+    write_text(place / "held_out.json", json.dumps([file.path for file in sides.held_out], indent=1) + "\n")
+    write_text(place / "left_out.json", json.dumps(told(found), indent=1) + "\n")
+    write_text(place / "recipe.yaml", commented(plain, {}, HEAD))
+    plain["stages"]["clean"]["data"]["path"] = str(place / "files.jsonl")
+    return run(read(plain, settings), place / "runs", say=say)["model"] / "bundle"
+
+
+def sample(place: Path, say: Callable[[str], None]) -> tuple[Path, Path]:
+    """A bundle that has learnt a part of this package's own code in a minute, and the folder of that code.
+
+    Raises:
+        Refusal: see `learn`.
+    """
+    root = Path(tokenizing.__path__[0])
+    return learn(root, place, SAMPLE, None, "tiny", say), root
+
+
+def told(found: Repository) -> dict[str, list[str]]:
+    """What was left out, by reason."""
+    return {reason: sorted(paths) for reason, paths in found.left_out.items()}
+
+
+def recipe(data: str, base: str | None, size: str) -> dict[str, Any]:
+    """Documents to a bundle that goes on with code, and fills gaps in it."""
+    task = {"kind": "causal_lm", "fill_in_the_middle": 0.5, "max_length": 512}
+    training: dict[str, Any] = {"epochs": 6, "rate": 2e-3, "schedule": "cosine", "batch_tokens": 8192}
+    if base is None:
+        model: dict[str, Any] = {"kind": "scratch", "architecture": "llama", "size": size, "positions": 512}
+        model["dropout"] = 0.0
+        tokenizer: dict[str, Any] = {"kind": "extended", "base": {"kind": "bpe", "size": 4000}}
+        tokenizer["special"] = list(SENTINELS[0])
+    else:
+        folder = _learnable(base)
+        model = {"kind": "pretrained", "path": str(folder)}
+        tokenizer = {"kind": "pretrained", "path": str(folder)}
+        if not _fills(folder):
+            tokenizer = {"kind": "extended", "base": tokenizer, "special": list(SENTINELS[0])}
+        training |= {"epochs": 3, "rate": 5e-4}
+    clean = {"kind": "prepare", "data": {"kind": "jsonl", "path": data}, "dedup": "exact"}
+    clean["split"] = {"validation": 0.02, "test": 0.0}
+    return {
+        "name": NAME,
+        "stages": {
+            "clean": clean,
+            "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": tokenizer},
+            "model": {"kind": "train", "data": "@clean", "tokenizer": "@vocab", "model": model, "task": task}
+            | {"train": training},
+        },
+    }
+
+
+def _learnable(base: str) -> Path:
+    """The folder of a bundle that goes on with texts. Raises `Refusal` for another."""
+    folder = manifest.find(base)
+    kind = manifest.read(folder)["task"].get("kind")
+    if kind not in ("causal_lm", "chat"):
+        raise Refusal(f"--base {base}: is of the task {kind}; give a bundle of causal_lm, or of chat")
+    return folder.resolve()
+
+
+def _fills(folder: Path) -> bool:
+    try:
+        sentinels(open_tokenizer(folder, str(folder)))
+    except Refusal:
+        return False
+    return True

@@ -1,0 +1,227 @@
+"""A folder of documents that answers questions: found in an index that follows it, answered from passages."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from danlu.apps.grounded.asked import checked_question, content, words
+from danlu.apps.grounded.bar import PLAIN, Bar
+from danlu.apps.grounded.grounded import Grounded, Grounder
+from danlu.apps.knowledge.following import How, Reading, Turn, readings, subject_of
+from danlu.index.document import Document, Found
+from danlu.index.index import Index
+from danlu.index.intake import Refreshed
+from danlu.index.tokens import tokens
+from danlu.machine.files import write_text
+from danlu.refusal import Refusal
+
+if TYPE_CHECKING:
+    from danlu.bundle.bundle import Bundle
+
+LOOKED_AT = 10
+"""Passages from which a question is answered."""
+
+TRIES = 3
+"""That a question is sought again where its documents change while it is answered."""
+
+OWN = 0.5
+"""Share of the words of a short question that must stand where it is answered, its subject aside."""
+
+THRESHOLD = "threshold.json"
+
+
+@dataclass(frozen=True)
+class Models:
+    """The bundles that help, none of which is needed: of `embed`, `rank`, `answer`, and one that writes."""
+
+    embedder: "Bundle | None" = None
+    ranker: "Bundle | None" = None
+    reader: "Bundle | None" = None
+    generator: "Bundle | None" = None
+
+    @property
+    def told(self) -> str | None:
+        """Which they are, as far as a threshold depends on them; None: there are none."""
+        named = {"embedder": self.embedder, "ranker": self.ranker, "reader": self.reader}
+        told = [f"{name}:{str(each.facts.get('digest', ''))[:16]}" for name, each in named.items() if each is not None]
+        return ",".join(told) or None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a question: how it was read, what was answered, and what that was about."""
+
+    grounded: Grounded
+    how: How
+    subject: str
+
+    def to_plain(self) -> dict[str, Any]:
+        """As programs read it; `read_as` and `subject` are what a question that follows is completed by."""
+        told = self.grounded.to_plain()
+        return {"read_as": told.pop("question"), "how": self.how, "subject": self.subject, **told}
+
+
+@dataclass
+class Knowledge:
+    """Documents that answer; may be asked by many threads while the index follows the folder.
+
+    - `threshold`: the file that `fit` writes; where there is none, or it was fitted with other models, `notes` say so.
+    - `refreshed`, `at`: what the last refresh did, and when (seconds since 1970).
+    """
+
+    index: Index
+    folder: Path
+    threshold: Path
+    models: Models
+    grounder: Grounder
+    notes: list[str] = field(default_factory=list)
+    refreshed: Refreshed = field(default_factory=Refreshed)
+    at: float = 0.0
+    _refreshing: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        place: str,
+        models: Models | None = None,
+        *,
+        prefixes: tuple[str, str] = ("", ""),
+        anew: bool = False,
+    ) -> Self:
+        """Open what is known of a folder, kept at `place`: a folder, or the address of a PostgreSQL database.
+
+        Raises:
+            Refusal: a bundle is of another task, the index belongs to another embedder, or a file is damaged.
+        """
+        models = models or Models()
+        grounder = Grounder(models.reader, models.generator)
+        if not folder.is_dir():
+            raise Refusal(
+                f"{folder}: is no folder; give the folder with the documents, or begin with made-up ones: "
+                "danlu app knowledge --sample"
+            )
+        if "://" not in place and Path(place).resolve() == folder.resolve():
+            raise Refusal(f"{place}: is the folder of the documents; keep the index in another: --index FOLDER")
+        index = Index.open(place, embedder=models.embedder, reranker=models.ranker, prefixes=prefixes, anew=anew)
+        threshold = Path("knowledge") / THRESHOLD if "://" in place else Path(place) / THRESHOLD
+        found = cls(index, folder, threshold, models, grounder)
+        try:
+            found.take_threshold()
+        except BaseException:
+            index.close()
+            raise
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the index; the bundles stay open."""
+        self.index.close()
+
+    def refresh(self) -> Refreshed:
+        """Make the index follow the folder, one refresh at a time, and take the threshold that was fitted last.
+
+        Raises:
+            Refusal: the folder is gone, or the disk is full.
+        """
+        with self._refreshing:
+            self.refreshed = self.index.refresh(self.folder)
+            own = f"{self.threshold.parent.resolve()}{os.sep}"  # an index below the documents is none of them
+            folder = self.folder.resolve()
+            self.refreshed.unread = [
+                each for each in self.refreshed.unread if not f"{folder / each[0]}".startswith(own)
+            ]
+            self.at = time.time()
+            self.take_threshold()
+            return self.refreshed
+
+    def ask(self, question: str, before: Turn | None = None) -> Answer:
+        """Answer a question, which may follow another.
+
+        Where it may be read in more than one way, the first that is answered counts; of a short question, which may
+        stand alone as well, the one that is answered with more certainty.
+
+        Raises:
+            Refusal: the question is empty or too long.
+        """
+        ways = readings(checked_question(question), before)
+        found: list[tuple[Reading, Grounded]] = []
+        for way in ways:
+            grounded = self._answered(way.text)
+            found.append((way, _own(question, grounded) if way.how == "about" else grounded))
+            if grounded.answered and way.how in ("instead", "pronoun"):
+                break
+        way, grounded = max(found, key=lambda each: (each[1].answered, each[1].sure))
+        if not grounded.answered:
+            way, grounded = found[-1] if ways[0].how == "about" else found[0]
+        return Answer(grounded, way.how, self._subject(grounded))
+
+    def search(self, question: str, limit: int = LOOKED_AT) -> list[Found]:
+        """The passages that fit a question best; words that only ask are left to models that read them."""
+        words_alone = self.models.embedder is None and self.models.ranker is None
+        return self.index.search(content(question) if words_alone else question, limit)
+
+    def document(self, name: str) -> Document | None:
+        """The document of an id as it is now."""
+        return self.index.document(name)
+
+    def take_threshold(self) -> None:
+        """Take the threshold that was fitted, if it was with these models; else the one that needs none."""
+        bar, self.notes = PLAIN, []
+        if self.threshold.is_file():
+            bar = Bar.from_plain(_json_in(self.threshold), str(self.threshold))
+            if bar.models != self.models.told:
+                told = "was fitted with other models, and is not used; fit it again: danlu app knowledge fit"
+                bar, self.notes = PLAIN, [f"{self.threshold}: {told}"]
+        if bar != self.grounder.bar:
+            self.grounder = replace(self.grounder, bar=bar)
+
+    def keep_threshold(self, bar: Bar) -> None:
+        """Write the threshold, as a whole, and use it from now on."""
+        write_text(self.threshold, json.dumps(bar.to_plain(), indent=1, ensure_ascii=False) + "\n")
+        self.take_threshold()
+
+    def _answered(self, question: str) -> Grounded:
+        """The answer to a question; sought again where what was found is no longer there."""
+        for _ in range(TRIES):
+            found = self.grounder.answer(question, self.search(question), self.document)
+            if found.why != "changed":
+                break
+        return found
+
+    def _subject(self, grounded: Grounded) -> str:
+        if not grounded.cited:
+            return ""
+        passage = grounded.passages[grounded.cited[0].number - 1]
+        return subject_of(grounded.question, passage.title, passage.text)
+
+
+def _own(question: str, grounded: Grounded) -> Grounded:
+    """The answer, if what it rests on says something of the question itself, and not of its subject alone."""
+    sought = set(words(question))
+    for each in grounded.cited:
+        passage = grounded.passages[each.number - 1]
+        there = set(tokens(f"{passage.title}\n{passage.text}"))
+        if len(sought & there) >= OWN * len(sought):
+            return grounded
+    return replace(grounded, text="", way="", cited=(), why="unsure") if grounded.answered else grounded
+
+
+def _json_in(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise Refusal(f"{path}: cannot be read; remove it, or fit a threshold again") from None
+    if not isinstance(found, dict):
+        raise Refusal(f"{path}: holds no threshold; remove it, or fit one again")
+    return found

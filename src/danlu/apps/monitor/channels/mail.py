@@ -1,0 +1,56 @@
+"""Mail by SMTP (RFC 5321, 2008)."""
+
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.utils import formatdate
+from typing import Literal
+
+from pydantic import Field
+
+from danlu.apps.monitor.channels.channel import SECONDS, Channel, secret
+from danlu.apps.monitor.message import Message
+from danlu.apps.monitor.web import Failed
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+class Mail(Channel):
+    """Mail to one or several people; its `Message-ID` is the same for every try of an alert."""
+
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="tls: from the first byte on, as at port 465; none: on this machine alone"
+    )
+    user: str = ""
+    password: str = Field(default="", description="or $NAME: what the environment variable NAME holds", repr=False)
+    sender: str = Field(pattern=r"^[^\s@<>]+@[^\s@<>]+$")
+    to: list[str] = Field(min_length=1, max_length=50)
+
+    def send(self, message: Message) -> None:
+        """Send the alert; it is taken where the server takes it for everyone."""
+        if self.security == "none" and self.user and self.host not in _LOCAL:
+            raise Failed(f"{self.host}: a password would go there unencrypted; set security to starttls or tls")
+        mail = EmailMessage()
+        mail["From"], mail["To"] = self.sender, ", ".join(self.to)
+        mail["Subject"] = " ".join(message.title.split())
+        mail["Date"] = formatdate(localtime=True)
+        mail["Message-ID"] = f"<{message.key}@{self.sender.rpartition('@')[2]}>"
+        mail.set_content(message.text)
+        try:
+            with self._server() as server:
+                if self.security == "starttls":
+                    server.starttls(context=ssl.create_default_context())
+                if self.user:
+                    server.login(self.user, secret(self.password))
+                refused = server.send_message(mail)
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            raise Failed(f"{self.host}: the mail was not taken ({type(error).__name__}: {error!s:.200})") from error
+        if refused:
+            raise Failed(f"{self.host}: the mail was not taken for {', '.join(refused):.200}")
+
+    def _server(self) -> smtplib.SMTP:
+        if self.security == "tls":
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=SECONDS, context=ssl.create_default_context())
+        return smtplib.SMTP(self.host, self.port, timeout=SECONDS)

@@ -1,0 +1,147 @@
+"""RSS and Atom, read by feedparser from bytes that were fetched, bounded and decoded here.
+
+feedparser believes whatever charset is stated, and reads 2026年11月25日 as the first of November (6.0.14, 2026-11); so
+the text is decoded by what its bytes are, and dates are read by `dates.py` first.
+"""
+
+import calendar
+import codecs
+import re
+from dataclasses import dataclass
+from datetime import UTC, timezone
+from typing import Any
+
+from danlu.apps.monitor.dates import read_date
+from danlu.apps.monitor.item import Item, item_of
+from danlu.apps.monitor.sources import Given
+from danlu.apps.monitor.web import Failed, fetch
+from danlu.data.reading.charset import likeliest
+from danlu.data.reading.lines import decoded
+from danlu.machine.extra import needed
+from danlu.refusal import Refusal, without_secrets
+
+BYTES = 8 * 2**20
+SECONDS = 30.0
+ITEMS = 1000
+"""Of a feed; the rest of it is left out, and that is told."""
+
+_STATED = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
+_CHARSET = re.compile(rb"""^.{0,4}<\?xml[^>]{0,200}encoding\s*=\s*["']([\w.:-]{1,40})["']""", re.DOTALL)
+_ENTITY = re.compile(r"<!\s*(ENTITY|ELEMENT|ATTLIST|NOTATION)|<!DOCTYPE[^>]{0,2000}\[", re.IGNORECASE)
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_NO_CHARSETS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7")
+"""Codecs of Python that no feed is written in, and that take quadratic time or hide what stands there."""
+
+_ACCEPTED = "application/rss+xml, application/atom+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.5"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A feed by its address; `zone` is that of its dates that tell none."""
+
+    url: str
+    zone: timezone = UTC
+
+    @property
+    def name(self) -> str:
+        """Its address, without secrets."""
+        return without_secrets(self.url)[:700]
+
+    def fetch(self, mark: Any) -> Given | None:
+        """Its items; None where it has not changed. Raises `Failed` where it cannot be had, or is no feed."""
+        told = mark if isinstance(mark, dict) else {}
+        headers = {"Accept": _ACCEPTED}
+        headers |= {"If-None-Match": told["tag"]} if told.get("tag") else {}
+        headers |= {"If-Modified-Since": told["changed"]} if told.get("changed") else {}
+        page = fetch(self.url, headers, BYTES, SECONDS)
+        if page.status == 304:
+            return None
+        stated = re.search(r"charset=[\"']?([\w.:-]{1,40})", page.headers.get("content-type", ""))
+        items, said = read_feed(page.content, stated[1] if stated else None, self.name, self.zone)
+        marks = {"tag": page.headers.get("etag", "")[:500], "changed": page.headers.get("last-modified", "")[:100]}
+        return Given(items, marks, said)
+
+
+def read_feed(content: bytes, stated: str | None, name: str, zone: timezone = UTC) -> tuple[list[Item], list[str]]:
+    """The items of a feed, and what a person should hear of it.
+
+    Raises:
+        Failed: it is none, or defines entities, with which a few bytes make gigabytes.
+    """
+    feedparser = needed("feedparser", "monitor", "reading feeds")
+    text = text_of_feed(content, stated, name)
+    if _ENTITY.search(text):
+        raise Failed(f"{name}: defines entities or elements of its own, which no feed needs, and is not read")
+    text = _FORBIDDEN.sub("", _STATED.sub("", text.lstrip("\ufeff")))
+    found = feedparser.parse(
+        f'<?xml version="1.0" encoding="utf-8"?>{text}'.encode(),
+        response_headers={"content-type": "application/xml; charset=utf-8"},
+        sanitize_html=False,
+        resolve_relative_uris=False,
+    )
+    if not found.get("version") and not found.entries:
+        raise Failed(f"{name}: is neither RSS nor Atom; check the address")
+    items = [_item(entry, name, zone) for entry in found.entries[:ITEMS]]
+    kept, said = [item for item in items if item is not None], []
+    if len(found.entries) > ITEMS:
+        said.append(f"has {len(found.entries):,} entries, of which the first {ITEMS:,} are read")
+    if len(kept) < len(items):
+        said.append(f"{len(items) - len(kept)} entries hold no text, and are left out")
+    return kept, said
+
+
+def text_of_feed(content: bytes, stated: str | None, name: str) -> str:
+    """The text of a feed by what its bytes are: UTF-8 where they can be, else as stated, else as it seems.
+
+    Raises:
+        Failed: they are in no encoding that is known.
+    """
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    own = _CHARSET.match(content)
+    for charset in (own[1].decode("ascii") if own else None, stated):
+        try:
+            if charset and codecs.lookup(charset).name not in _NO_CHARSETS:
+                wider = "gb18030" if charset.lower() in ("gb2312", "gbk", "x-gbk", "cp936") else charset
+                return content.decode(wider)
+        except (UnicodeDecodeError, LookupError):
+            pass
+    try:
+        return decoded(content, name)
+    except Refusal:
+        pass
+    found = likeliest(content[: 2**14])
+    if not found:
+        raise Failed(f"{name}: is in no encoding that is known; it should be UTF-8")
+    return content.decode(found, "replace")
+
+
+def _item(entry: Any, name: str, zone: timezone) -> Item | None:
+    bodies = [part.get("value", "") for part in entry.get("content", ()) if isinstance(part, dict)]
+    record = {
+        "text": max([*bodies, entry.get("summary", "")], key=len),
+        "title": entry.get("title", ""),
+        "url": entry.get("link", ""),
+        "id": entry.get("id", "") or entry.get("link", ""),
+        "date": _date(entry, zone),
+    }
+    return item_of(record, name, zone)
+
+
+def _date(entry: Any, zone: timezone) -> float | None:
+    for word in ("published", "updated", "created"):
+        read = read_date(entry.get(word), zone)
+        if read is not None:
+            return read
+    parsed = entry.get("published_parsed") or entry.get("updated_parsed")
+    written = entry.get("published") or entry.get("updated") or ""
+    if parsed is None or any("\u4e00" <= sign <= "\u9fff" for sign in written):  # what it makes of those is wrong
+        return None
+    try:
+        return float(calendar.timegm(parsed))
+    except (ValueError, OverflowError, TypeError):
+        return None

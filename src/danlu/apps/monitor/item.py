@@ -1,0 +1,112 @@
+"""One text as it comes in, from wherever: made plain and bounded, and known again when it comes once more."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, timezone
+from typing import Any
+
+from danlu.apps.monitor.dates import read_date
+from danlu.apps.monitor.negative import named, yes_or_no
+from danlu.data.reading.html_text import text_of_html
+
+LONGEST = 20_000
+"""Characters of a text; the rest of it is left out, and that is told."""
+
+TOPICS = 20
+"""Topics of a text."""
+
+_FIELDS = {"title": 500, "source": 200, "url": 2000, "id": 500}
+_TOPIC = 100
+
+
+_ENTITY = re.compile(r"&(#\d{1,7}|#x[0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A text.
+
+    - `id`: what its source calls it, else nothing; `date`: when it was written, as it says; None: it does not say.
+    - `topics`, `negative`: what its source knows of it already; None: to be found out.
+    - `cut`: whether the text was longer.
+    """
+
+    text: str
+    title: str = ""
+    source: str = ""
+    url: str = ""
+    id: str = ""
+    date: float | None = None
+    topics: tuple[str, ...] | None = None
+    negative: bool | None = None
+    cut: bool = False
+
+    @property
+    def whole(self) -> str:
+        """Title and text, once where they are the same."""
+        return whole(self.title, self.text)
+
+    @property
+    def key(self) -> str:
+        """By what it is known again: what its source calls it, else all that is said of it."""
+        named = ["id", self.source, self.id] if self.id else ["all", self.source, self.url, self.title, self.text]
+        if not self.id and self.date is not None:
+            named.append(repr(self.date))
+        return hashlib.sha256("\0".join(named).encode("utf-8", "replace")).hexdigest()
+
+
+def item_of(record: Mapping[str, Any], source: str = "", zone: timezone = UTC) -> Item | None:
+    """The item of a record; None where there is no text in it.
+
+    Read are `text` (or `content`), `title`, `source`, `url`, `id`, `date` (or `time`), `topics` (a list, or names
+    between semicolons), `negative` (yes or no) or `sentiment`.
+    """
+    given = record.get("text") or record.get("content") or ""
+    text = plain_text(given) if isinstance(given, str) else ""
+    fields = {name: plain_text(_written(record.get(name)))[:most] for name, most in _FIELDS.items()}
+    text = text or fields["title"]
+    if not text:
+        return None
+    date = next((record[name] for name in ("date", "time", "published") if told(record.get(name))), None)
+    fields["source"] = fields["source"] or source
+    return Item(
+        text=text[:LONGEST],
+        date=read_date(date, zone),
+        topics=topics_of(record.get("topics")),
+        negative=yes_or_no(record.get("negative")) if told(record.get("negative")) else named(record.get("sentiment")),
+        cut=len(text) > LONGEST,
+        **fields,
+    )
+
+
+def whole(title: str, text: str) -> str:
+    """Title and text, once where they are the same."""
+    return text if text.startswith(title) else f"{title}\n{text}"
+
+
+def topics_of(value: Any) -> tuple[str, ...] | None:
+    """Names of topics out of a list, or of a text that has them between semicolons; None where nothing is said."""
+    if isinstance(value, str):
+        value = value.replace("\uff1b", ";").split(";") if value.strip() else None
+    if not isinstance(value, list | tuple):
+        return None
+    names = (plain_text(name)[:_TOPIC] for name in value if isinstance(name, str))
+    return tuple(dict.fromkeys(name for name in names if name))[:TOPICS]
+
+
+def plain_text(text: str) -> str:
+    """A text that every database keeps: without zero bytes and halves of characters; of HTML what it shows."""
+    if ("<" in text and ">" in text) or _ENTITY.search(text):
+        text = text_of_html(text[: 10 * LONGEST])
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8").strip()
+
+
+def told(value: Any) -> bool:
+    """Whether anything is said."""
+    return value is not None and value != ""
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""

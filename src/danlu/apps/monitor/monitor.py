@@ -1,0 +1,132 @@
+"""A monitor that runs: its threads fetch, judge, look for changes and send, until they are told to end.
+
+Several processes may run on one database: what one has taken the others leave be, and what it leaves they take over.
+"""
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from danlu.apps.monitor.channels.channel import Channel
+from danlu.apps.monitor.feed import Feed
+from danlu.apps.monitor.judging import Judge
+from danlu.apps.monitor.leases import release_ended
+from danlu.apps.monitor.outbox import Outbox
+from danlu.apps.monitor.settings import Settings
+from danlu.apps.monitor.sources import Source, Sources
+from danlu.apps.monitor.store import Away, Store
+from danlu.apps.monitor.watched import files_of
+from danlu.apps.monitor.work import Worker
+from danlu.language import default
+
+PAUSE = 1.0
+"""Seconds between two looks for something to do."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two tries while the database is away, at most."""
+
+_FETCHERS = 8
+_FILES_EVERY = 5.0
+_FEEDS_EVERY = 5.0
+
+
+@dataclass
+class Monitor:
+    """All that one process does.
+
+    - `folder`: what paths of the settings begin at; `clock`: the time, in seconds since 1970.
+    - `lease`: seconds for which other processes that have ended are waited for.
+    """
+
+    store: Store
+    settings: Settings
+    channels: Mapping[str, Channel]
+    judge: Judge
+    folder: Path
+    say: Callable[[str], object] = print
+    clock: Callable[[], float] = time.time
+    lease: float = 30.0
+    pause: float = PAUSE
+    watch: Callable[[str], object] = str
+    away: str = ""
+    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    _threads: list[threading.Thread] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        language = self.settings.language or default()
+        names = sorted(self.channels)
+        self.worker = Worker(
+            self.store, self.judge, self.settings.alarm, names, self.lease, say=self.say, watch=self.watch
+        )
+        self.outboxes = [
+            Outbox(self.store, {name: channel}, language, lease=max(self.lease, 45.0), say=self.say)
+            for name, channel in self.channels.items()
+        ]
+        self.feeds = Sources(self.store, self.settings.every, say=self.say)
+        self.files = Sources(self.store, _FILES_EVERY, say=self.say)
+
+    def start(self) -> None:
+        """Begin, in threads."""
+        jobs: list[tuple[str, Callable[[], object]]] = [
+            ("leases", lambda: release_ended(self.store)),
+            ("work", lambda: self.worker.work(self.clock())),
+        ]
+        jobs += [(f"send-{number}", outbox.send_due) for number, outbox in enumerate(self.outboxes)]
+        if self.settings.feeds:
+            jobs.append(("feeds", self._fetch_feeds))
+        if self.settings.watch:
+            jobs.append(("files", lambda: self.files.fetch_due(self._files(), self.clock)))
+        for name, job in jobs:
+            pause = max(self.pause, _FEEDS_EVERY) if name == "feeds" else self.pause
+            thread = threading.Thread(target=self._run, args=(job, pause), name=f"danlu-monitor-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """End once what is under way is done."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, job: Callable[[], object], least: float) -> None:
+        pause = least
+        while not self._stop.is_set():
+            try:
+                job()
+            except Away as away:
+                self._tell_away(str(away))
+                pause = min(2 * pause, LONGEST_PAUSE)
+            except Exception as error:
+                frames = "".join(traceback.format_tb(error.__traceback__))  # what it says may hold a text
+                print(f"{frames}{type(error).__name__}: {str(error)[:200]}", file=sys.stderr)  # noqa: T201
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                if self.away:
+                    self.away = ""
+                    self.say(f"{self.store.shown}: answers again; what was left is being done")
+                pause = least
+            self._stop.wait(pause)
+
+    def _tell_away(self, sentence: str) -> None:
+        if not self.away:
+            self.say(f"{sentence}; it is tried again until it answers, and nothing that was taken is lost")
+        self.away = sentence
+
+    def _fetch_feeds(self) -> None:
+        feeds = [Feed(url, self.settings.offset()) for url in self.settings.feeds]
+        with ThreadPoolExecutor(_FETCHERS, "danlu-feeds") as threads:
+            for done in [threads.submit(self._fetch_feed, feed) for feed in feeds]:
+                done.result()
+
+    def _fetch_feed(self, feed: Feed) -> None:
+        if not self._stop.is_set():
+            self.feeds.fetch_due([feed], self.clock)
+
+    def _files(self) -> Iterator[Source]:
+        for place in self.settings.watch:
+            yield from files_of(self.folder / place, self.settings.offset())

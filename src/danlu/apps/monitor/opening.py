@@ -1,0 +1,62 @@
+"""A monitor made ready from a folder: its settings, its database, what judges, and the sample."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import danlu
+from danlu.apps.monitor.judging import FindsNegative, FindsTopics, Judge
+from danlu.apps.monitor.sentiment import LabelledSentiment, WordsOfSentiment
+from danlu.apps.monitor.settings import NAME, Settings
+from danlu.apps.monitor.topics import Keywords, LabelledTopics
+from danlu.machine.files import write_bytes, write_text
+
+
+def judge_of(
+    settings: Settings,
+    topics: str | None,
+    sentiment: str | None,
+    negative: str | None,
+    say: Callable[[str], object],
+) -> Judge:
+    """What judges texts: bundles where folders of them are given, else keywords and the rule, which is told.
+
+    Raises:
+        Refusal: a bundle cannot be opened, or answers with something else.
+    """
+    finds_topics: FindsTopics
+    finds_negative: FindsNegative
+    if topics is not None:
+        finds_topics = LabelledTopics(danlu.load(topics))
+    else:
+        finds_topics = Keywords(settings.topics)
+        told = f"by the keywords of {len(settings.topics)} topics" if settings.topics else "none but that of all texts"
+        say(f"topics: {told} (--topics BUNDLE: a model of yours)")
+    if sentiment is not None:
+        finds_negative = LabelledSentiment(danlu.load(sentiment), negative)
+    else:
+        finds_negative = WordsOfSentiment()
+        say("sentiment: by a list of words and a rule, which is rough (--sentiment BUNDLE: a model of yours)")
+    return Judge(finds_topics, finds_negative, say)
+
+
+def put_sample(folder: Path, say: Callable[[str], object], now: float | None = None) -> None:
+    """Put the sample into a folder: settings, and made-up texts of the last twelve days in its folder `inbox`.
+
+    A file that is there already stays.
+    """
+    sample = files("danlu.apps.monitor") / "sample"
+    if not (folder / NAME).exists():
+        write_bytes(folder / NAME, (sample / NAME).read_bytes())
+        say(f"{folder / NAME}: tells what is watched and who is told; change it as you like")
+    texts = folder / "inbox" / "sample.jsonl"
+    if not texts.exists():
+        rows = [json.loads(line) for line in (sample / "texts.jsonl").read_text(encoding="utf-8").splitlines()]
+        end = time.time() if now is None else now
+        for row in rows:
+            row["date"] = datetime.fromtimestamp(end - 3600 * row.pop("hours"), UTC).isoformat(timespec="seconds")
+        write_text(texts, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
+        say(f"{texts}: {len(rows)} texts, made up; put files of your own beside it")

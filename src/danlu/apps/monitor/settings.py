@@ -1,0 +1,64 @@
+"""What a monitor watches, and whom it tells: the file `monitor.yaml` of its folder."""
+
+from collections.abc import Mapping
+from datetime import timedelta, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from danlu.apps.monitor.alarm import Alarm
+from danlu.apps.monitor.channels.channel import Channel
+from danlu.apps.monitor.channels.kinds import channel_of
+from danlu.apps.monitor.topics import keywords_of
+from danlu.recipe.part import Part
+from danlu.recipe.read import Written, sentences, written_file
+from danlu.refusal import Refusal
+
+NAME = "monitor.yaml"
+
+
+class Settings(Part):
+    """Sources, topics, alerts and channels of a monitor."""
+
+    feeds: list[str] = Field(default=[], max_length=1000, description="addresses of RSS or Atom")
+    watch: list[str] = Field(default=[], max_length=100, description="files or folders of csv, tsv, json or jsonl")
+    every: float = Field(default=600.0, ge=1, le=86_400, description="seconds between two looks at a feed")
+    zone: str = Field(default="+08:00", pattern=r"^[+-]\d\d:\d\d$", description="of dates that tell none, as in +08:00")
+    language: Literal["en", "zh"] | None = Field(default=None, description="of messages; that of the system")
+    topics: dict[str, list[str]] = Field(default={}, description="names with their keywords; none: only all texts")
+    alarm: Alarm = Alarm()
+    channels: dict[str, dict[str, Any]] = Field(default={}, max_length=50, description="name: {kind: webhook, ...}")
+
+    def offset(self) -> timezone:
+        """The zone."""
+        minutes = int(self.zone[1:3]) * 60 + int(self.zone[4:])
+        return timezone(timedelta(minutes=min(minutes, 23 * 60 + 59) * (-1 if self.zone[0] == "-" else 1)))
+
+
+def read_settings(path: Path) -> tuple[Settings, dict[str, Channel]]:
+    """The settings of a file and its channels; where there is no file, those of a monitor that is only pushed to.
+
+    Raises:
+        Refusal: a key or a value of it is wrong.
+    """
+    if not path.is_file():
+        return Settings(), {}
+    return checked(written_file(path, "the settings of a monitor are a mapping, as in 'feeds: [...]'"))
+
+
+def checked(written: Written) -> tuple[Settings, dict[str, Channel]]:
+    """Settings out of plain values. Raises `Refusal` for what is wrong in them."""
+    try:
+        settings = Settings.model_validate(written.data)
+    except ValidationError as error:
+        raise Refusal(sentences(error, written)) from None
+    keywords_of(settings.topics, f"{written.name}: topics")
+    for url in settings.feeds:
+        if not url.startswith(("http://", "https://")):
+            raise Refusal(f"{written.name}: feeds: '{url[:200]}' is no address of http or https")
+    return settings, _channels(settings.channels, written.name)
+
+
+def _channels(given: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, Channel]:
+    return {name[:100]: channel_of(name, values, where) for name, values in given.items()}

@@ -1,0 +1,85 @@
+"""Files of texts: csv, tsv, json or jsonl, in a folder that is watched, or named one by one.
+
+A file that has grown is read once more; what was there already is known by its key.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, timezone
+from pathlib import Path
+from typing import Any
+
+from danlu.apps.monitor.item import Item, item_of
+from danlu.apps.monitor.sources import Given
+from danlu.apps.monitor.web import Failed
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import guess
+from danlu.refusal import Refusal
+
+SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+FILES = 1000
+"""Of a folder that are looked at."""
+
+BYTES = 256 * 2**20
+QUIET = 1.0
+"""Seconds for which a file must not have changed, as it may still be written."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file; `zone` is that of its dates that tell none."""
+
+    path: Path
+    zone: timezone = UTC
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return str(self.path)[-700:]
+
+    def fetch(self, mark: Any) -> Given | None:
+        """Its items; None where it has not changed. Raises `Failed` where it cannot be read."""
+        try:
+            told = self.path.stat()
+        except OSError as error:
+            raise Failed(f"{self.path}: cannot be read ({error.strerror})") from error
+        now = [told.st_size, told.st_mtime_ns]
+        if now == mark or 0 <= time.time() - told.st_mtime < QUIET:
+            return None
+        items, said = read_items(self.path, self.zone)
+        return Given(items, now, said)
+
+
+def files_of(folder: Path, zone: timezone = UTC) -> Iterator[File]:
+    """The files of a folder that hold texts, by name; a file that begins with a full stop is hidden."""
+    if not folder.is_dir():
+        if folder.is_file():
+            yield File(folder, zone)
+        return
+    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file())
+    yield from (File(path, zone) for path in [each for each in found if not each.name.startswith(".")][:FILES])
+
+
+def read_items(path: Path, zone: timezone = UTC, source: str = "") -> tuple[list[Item], list[str]]:
+    """The items of a file, and what a person should hear of it.
+
+    Raises:
+        Failed: it cannot be read at all.
+    """
+    if path.is_file() and path.stat().st_size > BYTES:
+        raise Failed(f"{path}: has more than {BYTES:,} bytes; cut it in parts")
+    items, empty, bad = [], 0, BadRows()
+    try:
+        for record in guess(str(path), settings=["on_bad_row=skip"]).read(bad_rows=bad):
+            item = item_of(record, source or path.name, zone)
+            if item is None:
+                empty += 1
+            else:
+                items.append(item)
+    except Refusal as refusal:
+        raise Failed(str(refusal)) from refusal
+    if not items:
+        raise Failed(f"{path}: no row has a text; name the column 'text', beside it 'title', 'date', 'source', 'url'")
+    said = [f"{empty:,} rows hold no text, and are left out"] if empty else []
+    return items, [*bad.in_words(), *said]

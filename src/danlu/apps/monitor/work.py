@@ -1,0 +1,291 @@
+"""Texts that wait are judged and counted, and steps that are over are looked at for changes.
+
+One process at a time does this, whoever has the lease `WORK`; all of a block of texts is one transaction, and so is all
+that comes of steps that are over: counts that the detectors have heard, their state, alerts, and what is to be sent.
+"""
+
+import hashlib
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sql
+
+from danlu.apps.monitor import leases
+from danlu.apps.monitor.alarm import Alarm
+from danlu.apps.monitor.detector import Change, Detector
+from danlu.apps.monitor.folding import CAPACITY, Folding
+from danlu.apps.monitor.item import whole
+from danlu.apps.monitor.judging import Given, Judge, Judged
+from danlu.apps.monitor.store import Store
+from danlu.apps.monitor.tables import ALERTS, COUNTS, FACTS, OUTBOX, TEXTS, TOPICS
+
+WORK = "work"
+CLOSED = "closed"
+DETECTOR = "detector "
+"""Names of a lease and of facts: the last step that was looked at, and, with the topic, the state of a detector."""
+
+BLOCK = 512
+"""Texts that are judged together."""
+
+LATE = 86_400
+"""Seconds: what comes later is counted with what comes now; what comes later than that is only kept."""
+
+SETTLED = 10.0
+"""Seconds in which nothing has come, after which a new monitor begins to look: it may be given a history in parts."""
+
+
+@dataclass
+class Worker:
+    """Does the work of one database.
+
+    - `channels`: where alerts are sent; `lease`: seconds for which a process that has ended is waited for.
+    - `settled`: see `SETTLED`.
+    - `say` gets what a person should hear; `watch` the name of each part of the work when it is done.
+    """
+
+    store: Store
+    judge: Judge
+    alarm: Alarm
+    channels: Sequence[str] = ()
+    lease: float = 30.0
+    settled: float = SETTLED
+    say: Callable[[str], object] = print
+    watch: Callable[[str], object] = str
+    _folding: Folding | None = field(default=None, repr=False)
+
+    def work(self, now: float) -> int:
+        """Do what there is to do; gives how many texts were judged. Raises `Away` where the database is."""
+        judged = 0
+        while (count := self.block()) is not None:
+            judged += count
+            if count < BLOCK:
+                self.close(now)
+                break
+        return judged
+
+    def block(self) -> int | None:
+        """Judge some of the texts that wait; None: another process does it."""
+        taken = leases.take(self.store, WORK, self.lease)
+        if taken is None:
+            return None
+        try:
+            if taken or self._folding is None:
+                self._folding = self._remembered()
+            with self.store.begin() as connection:
+                wanted = sql.select(TEXTS).where(~TEXTS.c.judged).order_by(TEXTS.c.id).limit(BLOCK)
+                rows = connection.execute(wanted).all()
+            self.watch("read")
+            if rows:
+                given = [_given(row) for row in rows]
+                found = self.judge.judge(self._folding, given, self.watch)
+                if not self._kept(given, found):
+                    self._folding = None  # another has taken over while this process stood still
+                    return None
+                self.watch("write")
+        except BaseException:
+            self._folding = None  # it may remember texts that are to be judged again
+            raise
+        return len(rows)
+
+    def _remembered(self) -> Folding:
+        folding = Folding(self._texts)
+        columns = (TEXTS.c.id, TEXTS.c.like, TEXTS.c.date, TEXTS.c.bands)
+        latest = sql.select(*columns).where(TEXTS.c.judged).order_by(TEXTS.c.id.desc()).limit(CAPACITY)
+        with self.store.begin() as connection:
+            rows = connection.execute(latest).all()
+        for row in reversed(rows):
+            folding.remember(row.id, row.like, row.date, row.bands)
+        return folding
+
+    def _texts(self, numbers: Sequence[int]) -> Mapping[int, str]:
+        if not numbers:
+            return {}
+        wanted = sql.select(TEXTS.c.id, TEXTS.c.title, TEXTS.c.text).where(TEXTS.c.id.in_(list(numbers)))
+        with self.store.begin() as connection:
+            return {row.id: whole(row.title, row.text) for row in connection.execute(wanted)}
+
+    def _kept(self, given: Sequence[Given], found: Sequence[Judged]) -> bool:
+        """Whether what was found is kept: it is not where another process has the lease."""
+        with self.store.begin() as connection:
+            if not leases.renewed(self.store, connection, WORK, self.lease):
+                return False
+            closed, old = self.store.fact(connection, CLOSED), 0
+            rows, topics, counts = [], [], defaultdict[tuple[str, int], Any](lambda: np.zeros(5, np.int64))
+            for text, judged in zip(given, found, strict=True):
+                step = int(text.date // self.alarm.step)
+                counted = _counted(step, closed, self.alarm.step) if judged.like is None else None
+                old += judged.like is None and counted is None
+                rows.append(_row(text.number, judged, counted))
+                topics += [{"topic": topic, "text": text.number} for topic in judged.topics]
+                for topic in judged.topics:
+                    if judged.like is None:
+                        counts[topic, step] += (1, judged.negative, 0, 0, 0)
+                    else:
+                        counts[topic, step] += (0, 0, 1, 0, 0)
+                    if counted is not None:
+                        counts[topic, counted] += (0, 0, 0, 1, judged.negative)
+            connection.execute(_JUDGED, rows)
+            connection.execute(self.store.insert(TOPICS).on_conflict_do_nothing(), topics)
+            self._add(connection, counts)
+        if old:
+            self.say(f"{old:,} texts are more than a day old, and only kept: what was said then is over")
+        return True
+
+    def _add(self, connection: sql.Connection, counts: Mapping[tuple[str, int], Any]) -> None:
+        names = ("texts", "negatives", "copies", "unheard", "unheard_negatives")
+        rows = [
+            {"topic": topic, "step": step} | dict(zip(names, numbers.tolist(), strict=True))
+            for (topic, step), numbers in sorted(counts.items())
+        ]
+        insert = self.store.insert(COUNTS)
+        more = {name: COUNTS.c[name] + insert.excluded[name] for name in names}
+        connection.execute(insert.on_conflict_do_update(index_elements=["topic", "step"], set_=more), rows)
+
+    def close(self, now: float) -> list[int]:
+        """Look at all steps that are over at a time; gives the numbers of new alerts.
+
+        What the detectors make of them is found out between two transactions: thresholds take a while, and others
+        write meanwhile. Nobody but the holder of the lease changes what is read here.
+        """
+        last = int((now - self.alarm.patience) // self.alarm.step) - 1
+        due = (COUNTS.c.step <= last) & (COUNTS.c.unheard > 0)
+        with self.store.begin() as connection:
+            if not leases.renewed(self.store, connection, WORK, self.lease):
+                return []
+            closed = self.store.fact(connection, CLOSED)
+            if closed is None and not self._is_settled(connection, now):
+                return []
+            back = closed is not None and last < closed
+            if closed is not None and (last == closed or (back and not self._is_long(closed - last))):
+                return []
+            rows = connection.execute(sql.select(COUNTS).where(due).order_by(COUNTS.c.step, COUNTS.c.topic)).all()
+            detectors = self.detectors(connection) if rows or back else {}
+        if back:
+            self._set_back(detectors, closed, last)
+        changes = self._changes(detectors, rows)
+        changed = set(detectors) if back else {row.topic for row in rows}
+        alerts: list[int] = []
+        with self.store.begin() as connection:
+            if changes is None or not leases.renewed(self.store, connection, WORK, self.lease):
+                return []
+            for topic, change in changes:
+                past = closed is None and (change.step + 1) * self.alarm.step < now - LATE
+                alerts += self._told(connection, topic, change, now, () if past else self.channels)
+            for topic in sorted(changed):
+                self.store.keep_fact(connection, DETECTOR + topic, detectors[topic].plain())
+            if rows:
+                connection.execute(COUNTS.update().where(due).values(unheard=0, unheard_negatives=0))
+            self.store.keep_fact(connection, CLOSED, last)
+        self.watch("close")
+        return alerts
+
+    def _is_settled(self, connection: sql.Connection, now: float) -> bool:
+        """Whether there are texts, and the last of them came a while ago."""
+        came = connection.execute(sql.select(sql.func.max(TEXTS.c.came))).scalar_one()
+        return came is not None and abs(now - came) >= self.settled
+
+    def _is_long(self, steps: int) -> bool:
+        """Whether a clock that is so many steps back is one that was set, and not one that waits for a while."""
+        return steps * self.alarm.step > LATE + self.alarm.patience
+
+    def _set_back(self, detectors: Mapping[str, Detector], closed: int, last: int) -> None:
+        """Go on from an earlier step: the clock was wrong when the later ones were looked at, or it is now."""
+        hours = (closed - last) * self.alarm.step / 3600
+        self.say(f"the clock is {hours:,.0f} hours behind what it said before; texts are counted as it says now")
+        for detector in detectors.values():
+            detector.set_back(last)
+
+    def detectors(self, connection: sql.Connection) -> dict[str, Detector]:
+        """The detectors by topic, as they were kept last."""
+        rows = connection.execute(sql.select(FACTS).where(FACTS.c.name.startswith(DETECTOR, autoescape=True)))
+        return {row.name.removeprefix(DETECTOR): Detector(**json.loads(row.value)) for row in rows}
+
+    def _changes(self, detectors: dict[str, Detector], rows: Sequence[Any]) -> list[tuple[str, Change]] | None:
+        """What the detectors say of counts, in order; None where another process has taken over meanwhile."""
+        changes, renewed = [], time.monotonic()
+        for row in rows:
+            if time.monotonic() - renewed > self.lease / 3:
+                if leases.take(self.store, WORK, self.lease) is not False:
+                    return None
+                renewed = time.monotonic()
+            detector = detectors.setdefault(row.topic, Detector())
+            step = row.step if detector.last is None else max(row.step, detector.last + 1)
+            change = detector.step(step, row.unheard_negatives, row.unheard, self.alarm)
+            if change is not None:
+                changes.append((row.topic, change))
+        return changes
+
+    def _told(
+        self, connection: sql.Connection, topic: str, change: Change, now: float, channels: Sequence[str]
+    ) -> list[int]:
+        """Keep an alert, and the messages that tell it; nobody is told what a history given at first says is past."""
+        values = {
+            "key": key_of(topic, change),
+            "topic": topic,
+            "direction": change.direction,
+            "step": change.step,
+            "since": change.since,
+            "told": json.dumps(asdict(change) | {"seconds": self.alarm.step}),
+            "made": now,
+        }
+        insert = self.store.insert(ALERTS).values(**values).on_conflict_do_nothing(index_elements=["key"])
+        number = connection.execute(insert.returning(ALERTS.c.id)).scalar_one_or_none()
+        if number is None:
+            return []
+        due = self.store.clock(connection)
+        rows = [{"alert": number, "channel": name, "state": "waiting", "tries": 0, "due": due} for name in channels]
+        if rows:
+            connection.execute(self.store.insert(OUTBOX).on_conflict_do_nothing(), rows)
+        return [int(number)]
+
+
+def key_of(topic: str, change: Change) -> str:
+    """What tells an alert from all others, wherever it is found."""
+    return hashlib.sha256(f"{topic}\0{change.direction}\0{change.step}".encode()).hexdigest()[:32]
+
+
+_JUDGED = (
+    TEXTS.update()
+    .where(TEXTS.c.id == sql.bindparam("number"))
+    .values(
+        judged=True,
+        like=sql.bindparam("repeats"),
+        negative=sql.bindparam("is_negative"),
+        bands=sql.bindparam("keys"),
+        counted=sql.bindparam("step"),
+    )
+)
+
+
+def _row(number: int, judged: Judged, counted: int | None) -> dict[str, Any]:
+    return {
+        "number": number,
+        "repeats": judged.like,
+        "is_negative": judged.negative,
+        "keys": judged.bands,
+        "step": counted,
+    }
+
+
+def _given(row: Any) -> Given:
+    given = json.loads(row.given) if row.given else {}
+    topics = given.get("topics")
+    return Given(
+        row.id,
+        whole(row.title, row.text),
+        row.date,
+        None if topics is None else tuple(topics),
+        given.get("negative"),
+    )
+
+
+def _counted(step: int, closed: int | None, seconds: int) -> int | None:
+    """In which step a text is heard: its own, the first that is open if it comes late, none if far too late."""
+    if closed is None or step > closed:
+        return step
+    return closed + 1 if (closed - step) * seconds <= LATE else None

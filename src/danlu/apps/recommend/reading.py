@@ -1,0 +1,135 @@
+"""Items and behaviour from files that a format reads: csv, json lines, parquet; columns as people name them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from danlu.apps.recommend.deed import Deed, Weights
+from danlu.apps.recommend.item import Item
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.format import guess
+from danlu.recipe.part import nearest
+from danlu.refusal import Refusal
+
+ITEM = ("item", "item_id", "id")
+TITLE = ("title", "headline", "name")
+TEXT = ("text", "content", "body", "description")
+TIME = ("time", "timestamp", "published", "date")
+USER = ("user", "user_id")
+ACTION = ("action", "event", "behaviour", "behavior")
+SHOWN = 3
+"""Bad rows that are told of."""
+MILLISECONDS = 1e11
+"""From here on a number of time is in milliseconds: in seconds it would be the year 5138."""
+
+
+@dataclass
+class Unread:
+    """Rows that could not be read, counted, with the first few in a sentence each."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, sentence: str) -> None:
+        """One more."""
+        self.count += 1
+        if len(self.first) < SHOWN:
+            self.first.append(sentence)
+
+    def sentences(self) -> list[str]:
+        """All that there is to tell."""
+        return [f"{self.count:,} rows were left out; the first: {self.first[0]}", *self.first[1:]] if self.count else []
+
+
+def items_of(path: str, unread: Unread) -> Iterator[Item]:
+    """The items of a file; rows that are none go to `unread`.
+
+    Raises:
+        Refusal: the file cannot be read, or has no column that names items, or none with words.
+    """
+    for number, row in _rows(path, unread, (ITEM, (*TITLE, *TEXT))):
+        try:
+            time = _of(row, TIME)
+            yield Item(
+                _text(row, ITEM), _text(row, TITLE), _text(row, TEXT), None if time in (None, "") else moment_in(time)
+            )
+        except Refusal as refusal:
+            unread.add(f"{path}, row {number:,}: {refusal}")
+
+
+def deeds_of(path: str, weights: Weights, now: float, unread: Unread) -> Iterator[Deed]:
+    """The behaviour of a file; a row without an action is of the lightest, one without a time is of now.
+
+    Raises:
+        Refusal: the file cannot be read, or has no column that names users, or none that names items.
+    """
+    lightest = min(weights.units, key=lambda action: weights.units[action])
+    for number, row in _rows(path, unread, (USER, ITEM)):
+        try:
+            action, time = _text(row, ACTION).strip() or lightest, _of(row, TIME)
+            _refuse_unknown(action, weights)
+            yield Deed(_text(row, USER), _text(row, ITEM), action, now if time in (None, "") else moment_in(time))
+        except Refusal as refusal:
+            unread.add(f"{path}, row {number:,}: {refusal}")
+
+
+def _refuse_unknown(action: str, weights: Weights) -> None:
+    if weights.of(action) is None:
+        raise Refusal(
+            f"the action '{action[:40]}' has no weight{nearest(action[:40], list(weights.units)) or ';'} "
+            f"write it to --weights, beside {', '.join(weights.units)}"
+        )
+
+
+def moment_in(value: Any) -> float:
+    """Seconds since 1970 of a number of seconds or milliseconds, or of a date by ISO 8601, in UTC unless it says.
+
+    Raises:
+        Refusal: it is none.
+    """
+    if isinstance(value, bool):
+        raise Refusal(f"the time {value} is none; write seconds since 1970, or 2026-11-27T08:00:00+08:00")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        pass
+    else:
+        return number / 1000 if abs(number) >= MILLISECONDS else number
+    try:
+        found = datetime.fromisoformat(str(value).strip().replace("/", "-"))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        told = f"the time '{str(value)[:40]}' is none; write seconds since 1970, or 2026-11-27T08:00:00+08:00"
+        raise Refusal(told) from None
+
+
+def _rows(path: str, unread: Unread, needed: tuple[tuple[str, ...], ...]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    bad = BadRows()
+    first = True
+    number = 0
+    for number, row in enumerate(guess(path, settings=["on_bad_row=skip"]).read(bad_rows=bad), 1):
+        names = {str(name).strip().lower(): value for name, value in row.items()}
+        if first:
+            for each in needed:
+                if not any(name in names for name in each):
+                    raise Refusal(
+                        f"{path}: has no column '{each[0]}' ({', '.join(each)}); its columns are: "
+                        f"{', '.join(map(str, row))[:200]}"
+                    )
+            first = False
+        yield number, names
+    for sentence in bad.first:
+        unread.add(sentence)
+    unread.count += bad.count - len(bad.first)
+
+
+def _of(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    value = _of(row, names)
+    if isinstance(value, list | dict):
+        raise Refusal(f"'{names[0]}' is a list or an object; expected a text")
+    return "" if value is None else str(value)

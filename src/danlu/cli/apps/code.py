@@ -1,0 +1,137 @@
+"""`danlu app code`: code that goes on, or fills a gap, by a model that has learnt one's own repository."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from danlu.machine.extra import needed
+
+LINE = "code completion for editors, with fill-in-the-middle, trained on one's own repository"
+
+PLACE = Path("code")
+Where = Annotated[Path, typer.Option("--place", help="folder of what was learnt")]
+Model = Annotated[str | None, typer.Option("--bundle", help="of causal_lm; without one that in --place")]
+
+
+def start(
+    *,
+    bundle: Model = None,
+    place: Where = PLACE,
+    repository: Annotated[Path | None, typer.Option(help="folder whose other files are read as well")] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="learn a little of danlu's own code first, a minute")
+    ] = False,
+    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
+    keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
+) -> None:
+    """Complete code over HTTP, as editors ask for it: POST /v1/completions with prompt and suffix.
+
+    With --repository, lines of its files that are most like those before the place are read too.
+    """
+    for package in ("fastapi", "uvicorn", "prometheus_client"):
+        needed(package, "serve", "a server")
+    from danlu.apps.code.completion import fills, refuse_others
+    from danlu.apps.code.context import Parts
+    from danlu.apps.code.learn import sample as sampled
+    from danlu.apps.code.repository import read_repository
+    from danlu.apps.code.routes import MODEL, Routes
+    from danlu.machine.terminal import say
+    from danlu.refusal import Refusal
+    from danlu.serve.limits import Limits
+    from danlu.serve.run import serve
+    from danlu.serve.shelf import Place as Bundle
+    from danlu.serve.shelf import Shelf
+    from danlu.serve.site import Site
+
+    def tell(line: str) -> None:
+        say(line, err=True)
+
+    if sample:
+        if bundle is not None:
+            raise Refusal("--sample learns a model, and --bundle names one; leave one of them out")
+        learnt, repository = sampled(place, tell)
+        bundle = str(learnt)
+    folder = _bundle(bundle, place)
+    parts = None
+    if repository is not None:
+        found = read_repository(repository)
+        tell(found.sentence())
+        parts = Parts(found.files)
+
+    def site(shelf: Shelf) -> Site:
+        with shelf.lease(MODEL) as model:
+            refuse_others(model.predictor.task, f"--bundle {folder}")
+            if not fills(model.predictor.tokenizer):
+                tell("this model goes on with code and fills no gaps: requests with a 'suffix' are refused")
+        return Routes(parts).site()
+
+    serve([Bundle(MODEL, folder)], site=site, host=host, port=port, keys=keys, limits=Limits(), say=tell)
+
+
+def train(
+    repository: Annotated[Path, typer.Argument(help="folder of the code to learn from")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[STAGE.KEY=VALUE]...", help="values that replace the recipe's")
+    ] = None,
+    *,
+    place: Where = PLACE,
+    base: Annotated[str | None, typer.Option(help="bundle that goes on learning; without one it begins anew")] = None,
+    size: Annotated[str, typer.Option(help="of a model that begins anew: tiny, mini, small or base")] = "mini",
+) -> None:
+    """Learn a repository: the files that git tracks or would track, without what is data, secret or generated.
+
+    A tenth of the files is held out, for danlu app code evaluate. The recipe is left in --place.
+    """
+    from danlu.apps.code.learn import learn
+    from danlu.machine.terminal import say
+
+    folder = learn(repository, place, settings or [], base, size, say)
+    say(f"done: {folder}; serve it: danlu app code --place {place} --repository {repository}")
+
+
+def evaluate(
+    repository: Annotated[Path, typer.Argument(help="folder of the code that was learnt")],
+    *,
+    bundle: Model = None,
+    place: Where = PLACE,
+    base: Annotated[
+        str | None, typer.Option(help="bundle to compare with, such as the one before the training")
+    ] = None,
+    lines: Annotated[int, typer.Option(min=1, max=100_000, help="how many are to be written")] = 200,
+    seed: Annotated[int, typer.Option(help="of which lines are drawn")] = 0,
+) -> None:
+    """Tell how often the next line is right to the letter, in files of the repository that were held out."""
+    from contextlib import ExitStack
+
+    from danlu.apps.code.completion import refuse_others
+    from danlu.apps.code.learn import split
+    from danlu.apps.code.measure import measured
+    from danlu.apps.code.repository import read_repository
+    from danlu.bundle.bundle import load
+    from danlu.machine.terminal import say, show
+
+    sides = split(read_repository(repository).files)
+    named = {"learnt": _bundle(bundle, place)} | ({"base": base} if base is not None else {})
+    with ExitStack() as stack:
+        opened = [(name, stack.enter_context(load(path))) for name, path in named.items()]
+        for name, each in opened:
+            refuse_others(each.task, named[name])
+        for name, told in measured(opened, sides, lines, seed, lambda line: say(line, err=True)).items():
+            show("{value:6.1%} ({low:.1%} to {high:.1%})  {name}".format(**told, name=name))
+
+
+def _bundle(bundle: str | None, place: Path) -> str:
+    from danlu.refusal import Refusal
+
+    if bundle is not None:
+        return bundle
+    found = place / "runs" / "code" / "model" / "bundle"
+    if not found.is_dir():
+        raise Refusal(f"--place {place}: nothing was learnt there yet; run: danlu app code train REPOSITORY, or give "
+                      "--bundle FOLDER")  # fmt: skip
+    return str(found)
+
+
+COMMANDS = {"start": start, "train": train, "evaluate": evaluate}

@@ -1,0 +1,157 @@
+"""`danlu app monitor`: market sentiment."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from danlu.machine.extra import needed
+
+LINE = "Watch news and opinions: topics, sentiment, and an alert when it turns."
+
+Topics = Annotated[str | None, typer.Option("--topics", help="folder of a bundle that tells topics")]
+Sentiment = Annotated[str | None, typer.Option("--sentiment", help="folder of a bundle that tells sentiment")]
+Negative = Annotated[str | None, typer.Option("--negative", help="its label that means negative")]
+Folder = Annotated[Path, typer.Argument(help="folder of the monitor: its settings, monitor.yaml, and its database")]
+
+_FOLDER = Path("monitor")
+
+
+def start(
+    folder: Folder = _FOLDER,
+    *,
+    sample: Annotated[bool, typer.Option("--sample", help="put settings and made-up texts into the folder")] = False,
+    store: Annotated[str | None, typer.Option(help="database; monitor.db in the folder")] = None,
+    topics: Topics = None,
+    sentiment: Sentiment = None,
+    negative: Negative = None,
+    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
+    keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
+) -> None:
+    """Watch feeds, files and what is pushed, tell topics and sentiment, and send an alert when it turns.
+
+    What is watched and who is told stands in monitor.yaml of the folder. Several may run on one database.
+    """
+    for package in ("fastapi", "uvicorn", "prometheus_client"):
+        needed(package, "monitor", "a monitor")
+    from danlu.apps.monitor.monitor import Monitor
+    from danlu.apps.monitor.opening import judge_of, put_sample
+    from danlu.apps.monitor.settings import NAME, read_settings
+    from danlu.apps.monitor.site import site_of
+    from danlu.apps.monitor.store import Store, url_of
+    from danlu.machine.terminal import say
+    from danlu.serve.limits import Limits
+    from danlu.serve.run import serve
+
+    def tell(line: str) -> None:
+        say(line, err=True)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if sample:
+        put_sample(folder, tell)
+    settings, channels = read_settings(folder / NAME)
+    if settings.feeds:
+        needed("feedparser", "monitor", "reading feeds")
+    for place in settings.watch:
+        if not (folder / place).exists():
+            tell(f"{folder / place}: is not there yet; what is put there will be read")
+    judge = judge_of(settings, topics, sentiment, negative, tell)
+    opened = Store(store or url_of(folder))
+    monitor = Monitor(opened, settings, channels, judge, folder, say=tell)
+    watched = f"{len(settings.feeds)} feeds, {len(settings.watch)} places of files"
+    tell(f"{opened.shown}: watches {watched}, and what is pushed to /v1/texts; tells {len(channels)} channels")
+    try:
+        serve([], site=lambda _shelf: site_of(monitor), host=host, port=port, keys=keys, limits=Limits(), say=tell)
+    finally:
+        opened.close()
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="csv, tsv, json or jsonl with text and date; topics, negative too")],
+    folder: Annotated[Path, typer.Option(help="whose settings are taken, if there are any")] = _FOLDER,
+    *,
+    plant: Annotated[int, typer.Option(min=0, max=1000, help="surges to plant, to see how late they are told")] = 0,
+    times: Annotated[float, typer.Option(min=0.05, max=50, help="times the odds of a negative text in them")] = 3.0,
+    hours: Annotated[float, typer.Option(min=1, max=10_000, help="that a surge lasts")] = 48.0,
+    seed: Annotated[int, typer.Option(min=0, help="where they are planted")] = 0,
+    topics: Topics = None,
+    sentiment: Sentiment = None,
+    negative: Negative = None,
+) -> None:
+    """Run history through once more: which alerts would have come, when, and how many of them false."""
+    import time
+
+    from danlu.apps.monitor.opening import judge_of
+    from danlu.apps.monitor.replay import heard, places_for, watched
+    from danlu.apps.monitor.replay import plant as planted
+    from danlu.apps.monitor.settings import NAME, read_settings
+    from danlu.apps.monitor.told import lines_of
+    from danlu.apps.monitor.watched import read_items
+    from danlu.apps.monitor.web import Failed
+    from danlu.machine.terminal import say, show
+    from danlu.refusal import Refusal
+
+    settings, _ = read_settings(folder / NAME)
+    try:
+        items, told = read_items(file, settings.offset())
+    except Failed as failed:
+        raise Refusal(str(failed)) from None
+    for line in told:
+        say(line, err=True)
+    judge = judge_of(settings, topics, sentiment, negative, lambda line: say(line, err=True))
+    rows, found = heard(items, judge, settings.alarm, time.time())
+    if plant:
+        found.surges = places_for(rows, plant, settings.alarm, times, hours, seed)
+        rows = planted(rows, found.surges, seed)
+    for line in lines_of(watched(rows, settings.alarm, found), settings.alarm):
+        show(line)
+
+
+def again(
+    folder: Folder = _FOLDER,
+    *,
+    store: Annotated[str | None, typer.Option(help="database; monitor.db in the folder")] = None,
+) -> None:
+    """Try messages once more that were given up."""
+    from danlu.apps.monitor.outbox import again as send_again
+    from danlu.apps.monitor.store import NAME as FILE
+    from danlu.apps.monitor.store import Store, url_of
+    from danlu.machine.terminal import show
+    from danlu.refusal import Refusal
+
+    if store is None and not (folder / FILE).is_file():
+        raise Refusal(f"{folder}: holds no {FILE}; give the folder of a monitor")
+    opened = Store(store or url_of(folder))
+    try:
+        show(f"{send_again(opened)} messages are tried once more by the monitor that runs")
+    finally:
+        opened.close()
+
+
+def trial(folder: Folder = _FOLDER) -> None:
+    """Send a message to every channel, to see that they work."""
+    from danlu.apps.monitor.message import TRIAL
+    from danlu.apps.monitor.settings import NAME, read_settings
+    from danlu.apps.monitor.web import Failed
+    from danlu.machine.terminal import show
+    from danlu.refusal import Refusal
+
+    _, channels = read_settings(folder / NAME)
+    if not channels:
+        raise Refusal(
+            f"{folder / NAME}: names no channels; add some, as in channels: {{ops: {{kind: webhook, url: ...}}}}"
+        )
+    failed = 0
+    for name, channel in channels.items():
+        try:
+            channel.send(TRIAL)
+            show(f"{name}: sent")
+        except Failed as error:
+            failed += 1
+            show(f"{name}: not sent: {error}")
+    if failed:
+        raise typer.Exit(1)
+
+
+COMMANDS = {"start": start, "replay": replay, "again": again, "trial": trial}

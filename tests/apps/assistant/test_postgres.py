@@ -1,0 +1,42 @@
+"""The same on a server: what is kept lies in PostgreSQL, several assistants beside it, each with its own index."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import postgres_server
+import pytest
+
+from danlu.apps.assistant import outbox, versions
+from danlu.apps.assistant.opening import opened, take_sample
+
+pytestmark = pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
+
+
+def test_two_machines_share_a_database(tmp_path: Path) -> None:
+    said: list[str] = []
+    with (
+        postgres_server.server() as url,
+        opened(tmp_path / "one", url) as one,
+        opened(tmp_path / "other", url) as other,
+    ):
+        take_sample(one, said.append)
+        with one.store.begin() as connection:
+            versions.keep(connection, replace(versions.FIRST, number=1), serve=True)
+        assert other.refresh()
+        assert other.version.number == 1
+        turn = one.ask("Who won?").turn
+        one.judge(turn, "corrected", "Nobody.", "desk")
+        other.refresh()
+        assert other.ask("Who won?").text == "Nobody."
+        with other.store.begin() as connection:
+            assert outbox.counts(connection)["waiting"] == 1
+        hook = outbox.Webhook("http://127.0.0.1:1/")
+        assert outbox.send_due(other.store, hook, other.now, said.append) == 0
+        assert outbox.send_due(one.store, hook, one.now, said.append) == 0
+        with one.store.begin() as connection:
+            (row,) = connection.exec_driver_sql("SELECT tries, state FROM assistant_outbox").all()
+        assert tuple(row) == (1, "waiting")
+    assert postgres_server.PASSWORD not in "".join(said)
+    assert not list((tmp_path / "one").glob("*.db"))
+    assert "psycopg" in sys.modules

@@ -1,0 +1,97 @@
+"""Tickets as they lie in files: columns guessed or named, what cannot be used told, what says the same folded."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from danlu.apps.assistant.folding import Entry, fold, key
+from danlu.apps.assistant.intents import with_intents
+from danlu.apps.assistant.tickets import LONGEST_QUESTION, Ticket, read_tickets
+from danlu.refusal import Refusal
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_columns_are_told_by_their_names_in_both_languages(tmp_path: Path) -> None:
+    chinese = read_tickets(written(tmp_path / "a.csv", "编号,问题,回复,意图\n1,怎么退货,七天内可退,退货\n"))
+    assert chinese.columns == {"question": "问题", "answer": "回复", "intent": "意图"}
+    assert chinese.tickets == [Ticket("怎么退货", "七天内可退", "退货")]
+    lines = [{"Query": "how", "Response": 5, "id": 1}, {"Query": "what", "Response": "that"}]
+    english = read_tickets(written(tmp_path / "b.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines)))
+    assert english.tickets == [Ticket("how", "5"), Ticket("what", "that")]
+
+
+def test_named_columns_are_taken_and_those_that_are_not_there_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "title,body,question\nhow,so,odd\n")
+    assert read_tickets(path, "title", "body").tickets == [Ticket("how", "so")]
+    with pytest.raises(Refusal, match=r"--answer-column: .* has no column 'bodi'; did you mean 'body'"):
+        read_tickets(path, "title", "bodi")
+    with pytest.raises(Refusal, match="no column tells the answer; its columns are: title, body, question; name one"):
+        read_tickets(path)
+
+
+def test_what_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None:
+    long = "x" * (LONGEST_QUESTION + 1)
+    text = f"question,answer\nhow,so\nwhy,\n,because\nwhere,  \n{long},there\nbad,row,with,more\n"
+    read = read_tickets(written(tmp_path / "a.csv", text))
+    assert read.tickets == [Ticket("how", "so")]
+    assert (read.unanswered, read.unasked, read.too_long, read.unread) == ([2, 4], [3], [5], 1)
+    told = read.in_words()
+    assert "2 tickets have no answer and were left out (records 2, 4)" in told
+    assert any("1 rows could not be read, the first: " in line for line in told)
+    with pytest.raises(Refusal, match="no ticket has an answer in column 'answer'"):
+        read_tickets(written(tmp_path / "b.csv", "question,answer\nhow,\n"))
+
+
+def test_one_answer_has_all_its_questions_and_nearly_alike_answers_stay_apart() -> None:
+    folded = fold(
+        [
+            Ticket("How do I return a pair of shoes to your shop?", "Within 30 days."),
+            Ticket("how do i return a pair of shoes to your shop ?", "within 30 days."),
+            Ticket("Send back", "Within  30 days."),
+            Ticket("Send back", "Within 31 days."),
+        ]
+    )
+    assert [(entry.answer, entry.questions, entry.times) for entry in folded.entries] == [
+        ("Within 30 days.", ("How do I return a pair of shoes to your shop?", "Send back"), 3),
+        ("Within 31 days.", ("Send back",), 1),
+    ]
+    assert folded.contested == 1
+
+
+TICKETS = some.lists(
+    some.builds(Ticket, *[some.text("ab退货 ", min_size=1, max_size=6).filter(str.strip)] * 2), max_size=12
+)
+
+
+@settings(max_examples=40)
+@given(tickets=TICKETS, again=some.permutations(range(12)))
+def test_entries_are_the_same_in_whatever_order_tickets_come(tickets: list[Ticket], again: list[int]) -> None:
+    def ids(given: list[Ticket]) -> dict[str, int]:
+        return {entry.id: entry.times for entry in fold(given).entries}
+
+    mixed = [tickets[place] for place in again if place < len(tickets)]
+    assert ids(mixed) == ids(tickets)
+    assert sum(ids(tickets).values()) == len(tickets)
+    assert set(ids(tickets)) == {key(ticket.answer, "") for ticket in tickets}
+
+
+def test_intents_without_a_column_are_clusters_of_what_is_asked() -> None:
+    about = {"refund": "the refund of order {}", "parcel": "where is parcel {}", "invoice": "an invoice for number {}"}
+    entries = [
+        Entry(f"{name}{number}", "a", "", (text.format(number),), 1)
+        for name, text in about.items()
+        for number in range(15)
+    ]
+    found, how = with_intents(entries)
+    assert how == "clusters"
+    names = [{entry.intent for entry in found if entry.id.startswith(name)} for name in about]
+    assert not (names[0] & names[1] | names[1] & names[2] | names[0] & names[2])
+    assert all("refund" in name for name in names[0])
+    assert with_intents(entries[:5]) == (entries[:5], "none")

@@ -1,0 +1,73 @@
+"""The threshold of a folder: fitted on questions with and without their documents, kept, and used from then on."""
+
+from pathlib import Path
+
+import pytest
+
+from danlu.apps.grounded.bar import PLAIN
+from danlu.apps.knowledge.fitting import Question, fit, read_questions
+from danlu.apps.knowledge.knowledge import Knowledge
+from danlu.refusal import Refusal
+
+
+def test_the_stated_share_is_refused_and_the_threshold_is_used_from_then_on(knowledge: Knowledge, place: Path) -> None:
+    inside = read_questions(str(place / "questions.csv"))
+    done = fit(knowledge, inside, [Question(f"What is the height of mount number {n}?") for n in range(30)], refuse=0.9)
+    assert knowledge.grounder.bar == done.bar != PLAIN
+    rates = done.to_plain()
+    assert (rates["inside"], rates["outside"]) == (len(inside), len(inside) + 30)
+    assert rates["refused"]["value"] > 0.8
+    assert rates["answered"]["value"] > 0.8
+    assert done.found == (len(inside), len(inside))
+    with Knowledge.open(place / "documents", str(place / "index")) as again:
+        assert again.grounder.bar == done.bar
+        assert not again.ask("What is the height of mount number 7?").grounded.answered
+        assert "沈怀远" in again.ask("听雨茶馆的创办人是谁？").grounded.text
+
+
+def test_a_question_is_outside_without_its_document(knowledge: Knowledge) -> None:
+    asked = "Who is the lifeguard?"
+    passages = knowledge.search(asked, 40)
+    without = [each for each in passages if each.document != "pool.md"]
+    with_it, left = (knowledge.grounder.signals(asked, each) for each in (passages, without))
+    assert with_it["passage"] == pytest.approx(1.0)
+    assert left.get("passage", 0.0) < 0.5
+
+
+def test_a_running_folder_takes_the_threshold_when_it_looks_again(knowledge: Knowledge, place: Path) -> None:
+    with Knowledge.open(place / "documents", str(place / "index")) as other:
+        fit(other, read_questions(str(place / "questions.csv")), answer=0.9)
+        assert knowledge.grounder.bar == PLAIN
+        knowledge.refresh()
+        assert knowledge.grounder.bar == other.grounder.bar
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("q.csv", "asked,answer\nWho?,I\n", "record 1 has no 'question'"),
+        ("q.csv", 'question\n""\n', "record 1: the question is empty"),
+        ("q.jsonl", "", "the file is empty"),
+        ("q.jsonl", '{"question": 3}\n', "record 1 has no 'question'"),
+        ("none.csv", None, "none.csv"),
+    ],
+)
+def test_files_that_hold_no_questions_are_refused(name: str, content: str | None, told: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(Refusal, match=told):
+        read_questions(str(tmp_path / name))
+
+
+def test_questions_have_documents_and_answers_in_several_forms(tmp_path: Path) -> None:
+    lines = ['{"question": "a?", "document": "d", "answers": [{"text": "x", "start": 0}, "y"]}', '{"text": "b?"}']
+    (tmp_path / "q.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert read_questions(str(tmp_path / "q.jsonl")) == [Question("a?", "d", ("x", "y")), Question("b?")]
+
+
+def test_a_document_that_is_not_there_and_too_few_questions_are_refused(knowledge: Knowledge) -> None:
+    with pytest.raises(Refusal, match=r"'gone\.md': is not in the index"):
+        fit(knowledge, [Question("a?", "gone.md")] * 30, refuse=0.9)
+    with pytest.raises(Refusal, match="5 questions inside"):
+        fit(knowledge, [Question("Who is the lifeguard?")] * 5, refuse=0.9)
+    assert not knowledge.threshold.exists()

@@ -1,0 +1,210 @@
+"""Feeds as they are found in the world: odd dates, false charsets, bombs, servers that are down or send on."""
+
+import gzip
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from monitor_web import Web
+
+from danlu.apps.monitor import sources as sources_module
+from danlu.apps.monitor.feed import BYTES, Feed, read_feed
+from danlu.apps.monitor.sources import Sources
+from danlu.apps.monitor.store import Store
+from danlu.apps.monitor.tables import SOURCES
+from danlu.apps.monitor.watched import File, files_of
+from danlu.apps.monitor.web import Failed, fetch
+
+RSS = """<?xml version="1.0" encoding="{charset}"?>
+<rss version="2.0"><channel><title>新闻</title>
+<item><guid>1</guid><title>续航缩水</title><description>&lt;p&gt;用户&lt;b&gt;投诉&lt;/b&gt;&lt;/p&gt;</description>
+<link>http://x.example/1</link><pubDate>2026年11月25日 14:30</pubDate></item>
+<item><guid>2</guid><title>Second</title><pubDate>Wed, 25 Nov 2026 06:30:00 GMT</pubDate></item>
+<item><guid>3</guid><title></title></item></channel></rss>"""
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom"><title>t</title><entry><id>urn:1</id>
+<title type="html">A &amp;amp; B</title><updated>2026-11-25T06:30:00Z</updated>
+<content type="html">&lt;script&gt;x()&lt;/script&gt;Text</content></entry></feed>"""
+NOON = datetime(2026, 11, 25, 6, 30, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("stated", "used", "header"),
+    [
+        ("utf-8", "utf-8", None), ("gb2312", "utf-8", "gb2312"), ("utf-8", "gb18030", "utf-8"), ("gb2312", "gbk", None),
+        ("big5", "big5", "utf-8"), ("x-none", "utf-16", None), ("iso-8859-1", "utf-8-sig", "latin-1"),
+    ],
+)  # fmt: skip
+def test_what_the_bytes_are_counts_and_not_what_is_stated(stated: str, used: str, header: str | None) -> None:
+    text = RSS.format(charset=stated)
+    if used == "big5":
+        text = (
+            text.replace("续航缩水", "續航縮水").replace("投诉", "投訴").replace("用户", "用戶").replace("新闻", "新聞")
+        )
+    items, said = read_feed(text.encode(used), header, "feed")
+    assert [item.title for item in items] == ["續航縮水" if used == "big5" else "续航缩水", "Second"]
+    assert items[0].text in ("用户投诉", "用戶投訴")
+    assert [item.date for item in items] == [NOON, NOON]
+    assert said == ["1 entries hold no text, and are left out"]
+
+
+def test_atom_is_read_and_what_a_page_does_not_show_is_left_out() -> None:
+    items, _ = read_feed(ATOM.encode(), None, "feed")
+    assert [(item.title, item.text, item.date) for item in items] == [("A & B", "Text", NOON)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><rss version="2.0"><channel>&b;</channel></rss>',
+        b'<?xml version="1.0"?><!DOCTYPE r SYSTEM "file:///etc/passwd" [ ]><rss/>',
+        '<!DOCTYPE r [<!ENTITY a "b">]><rss version="2.0"/>'.encode("utf-16"),
+        b"<html><body>No feed</body></html>",
+        b"",
+        b"\x00\x01\x02" * 1000,
+        b"{}",
+    ],
+)
+def test_bombs_and_what_is_no_feed_are_refused(content: bytes) -> None:
+    begun = time.process_time()
+    with pytest.raises(Failed, match=r"^feed: "):
+        read_feed(content, None, "feed")
+    assert time.process_time() - begun < 5
+
+
+def test_a_feed_that_breaks_off_gives_what_it_has() -> None:
+    items, _ = read_feed(RSS.format(charset="utf-8").encode()[:460], None, "feed")
+    assert items[0].title == "续航缩水"
+
+
+def test_a_page_is_fetched_within_limits(web: Web) -> None:
+    def answer(path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        if path.startswith("/loop"):
+            return 302, {"Location": f"/loop{len(path)}x"}, b""
+        if path == "/moved":
+            return 301, {"Location": "/page?q=%C3%A4"}, b""
+        if path == "/file":
+            return 302, {"Location": "file:///etc/passwd"}, b""
+        if path == "/bomb":
+            return 200, {"Content-Encoding": "gzip"}, gzip.compress(b"0" * (BYTES + 1))
+        if path == "/slow":
+            time.sleep(1)
+        return 200, {"Content-Encoding": "gzip"}, gzip.compress(f"{path} {headers['user-agent']}".encode())
+
+    web.answer = answer
+    assert fetch(f"{web.url}/moved", {}, 100, 5).content == b"/page?q=%C3%A4 danlu-monitor"
+    assert fetch(f"{web.url}/新?q=报", {}, 100, 5).content.startswith(b"/%E6%96%B0?q=%E6%8A%A5 ")
+    for path, reason in {
+        "loop": "more than 5 times", "file": "no address of http", "bomb": "unpacks to more than", "slow": "timed out",
+    }.items():  # fmt: skip
+        with pytest.raises(Failed, match=reason):
+            fetch(f"{web.url}/{path}", {}, BYTES, 0.3 if path == "slow" else 5)
+    with pytest.raises(Failed, match="more than 5 bytes"):
+        fetch(f"{web.url}/page", {}, 5, 5)
+    for url in ("ftp://x/y", "file:///etc/passwd", "http://", "http://a b/", "http://x:99999/", "javascript:1"):
+        with pytest.raises(Failed, match="no address of http"):
+            fetch(url, {}, 5, 5)
+
+
+def test_no_page_of_the_open_network_sends_on_into_a_closed_one(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_ones = iter([True, False])  # as if the first address were of the open network
+    monkeypatch.setattr("danlu.apps.monitor.web._is_open", lambda parts: next(open_ones))
+    web.answer = lambda path, headers, body: (302, {"Location": "/inner"}, b"")
+    with pytest.raises(Failed, match="closed network"):
+        fetch(f"{web.url}/", {}, 5, 5)
+    assert len(web.asked) == 1
+
+
+def test_secrets_of_an_address_are_not_told() -> None:
+    with pytest.raises(Failed) as failed:
+        fetch("http://me:hidden@127.0.0.1:9/x?token=hidden", {}, 5, 1)
+    assert "hidden" not in str(failed.value)
+
+
+def due(store: Store) -> None:
+    with store.begin() as connection:
+        connection.execute(SOURCES.update().values(due=0.0))
+
+
+def test_a_feed_is_fetched_once_by_several_and_what_is_known_is_not_taken_again(
+    web: Web, store: Store, tmp_path: Path
+) -> None:
+    def answer(path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        if headers.get("if-none-match") == '"1"':
+            return 304, {}, b""
+        return 200, {"ETag": '"1"'}, RSS.format(charset="utf-8").encode()
+
+    web.answer = answer
+    other = Store(f"sqlite:///{tmp_path / 'monitor.db'}")
+    lines: list[str] = []
+    both = [Sources(each, 600, say=lines.append) for each in (store, other)]
+    feed = Feed(f"{web.url}/rss?token=hidden")
+    assert [each.fetch_due([feed], lambda: NOON) for each in both] == [2, 0]
+    assert len(web.asked) == 1
+    due(store)
+    assert both[1].fetch_due([feed], lambda: NOON) == 0
+    assert len(web.asked) == 2
+    web.answer = lambda path, headers, body: (200, {}, RSS.format(charset="utf-8").encode())
+    due(store)
+    assert both[1].fetch_due([feed], lambda: NOON) == 0
+    assert all("hidden" not in line for line in lines)
+    other.close()
+
+
+def test_a_feed_that_is_down_is_told_asked_less_often_and_told_when_it_is_back(
+    web: Web, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.answer = lambda path, headers, body: (500, {}, b"")
+    lines: list[str] = []
+    own = Sources(store, 600, say=lines.append)
+    waits = []
+    for _ in range(5):
+        due(store)
+        assert own.fetch_due([Feed(web.url)], time.time) == 0
+        assert own.fetch_due([Feed(web.url)], time.time) == 0  # not due
+        with store.begin() as connection:
+            row = connection.execute(SOURCES.select()).one()
+            waits.append(round(row.due - store.clock(connection)))
+    assert waits == [150, 300, 600, 1200, 2400]
+    assert len(web.asked) == 5
+    assert [line.partition("500")[2].partition(";")[0] for line in lines] == [
+        " Internal Server Error", f" Internal Server Error, {sources_module.TOLD_AFTER} times in a row",
+    ]  # fmt: skip
+    web.answer = lambda path, headers, body: (200, {}, ATOM.encode())
+    due(store)
+    assert own.fetch_due([Feed(web.url)], time.time) == 1
+    assert lines[-1].endswith("can be read again")
+
+
+def test_files_are_read_when_they_change_and_odd_rows_are_told(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.apps.monitor.watched.QUIET", 0.0)
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    (folder / "a.csv").write_text("text,date\n好,2026-11-25\n坏,2999-01-01\n,2026-11-25\n", encoding="gb18030")
+    (folder / "b.jsonl").write_text('{"title": "t", "date": "1970-01-01"}\n{broken\n{"text": "x"}\n', encoding="utf-8")
+    (folder / "c.csv").write_text("name\nx\n", encoding="utf-8")
+    (folder / "d.json").write_bytes(b"[" * 100_000)
+    (folder / ".hidden.csv").write_text("text\nx\n", encoding="utf-8")
+    (folder / "note.txt").write_text("x", encoding="utf-8")
+    lines: list[str] = []
+    own = Sources(store, 0.0, say=lines.append)
+    assert own.fetch_due(files_of(folder), lambda: NOON) == 4
+    told = "\n".join(lines)
+    for part in (
+        "a.csv: 1 rows hold no text", "a.csv: 1 texts say that they come from the future",
+        "b.jsonl: 1 bad rows left out",
+        "b.jsonl: 1 texts tell a time that cannot be", "b.jsonl: 1 texts tell no time", "c.csv: no row has a text",
+    ):  # fmt: skip
+        assert part in told
+    assert "d.json" in told
+    due(store)
+    lines.clear()
+    assert own.fetch_due([*files_of(folder / "a.csv"), File(folder / "b.jsonl")], lambda: NOON) == 0
+    assert lines == []
+    with (folder / "a.csv").open("a", encoding="gb18030") as file:
+        file.write("新,2026-11-25\n")
+    due(store)
+    assert own.fetch_due(files_of(folder), lambda: NOON) == 1
+    assert list(files_of(tmp_path / "none")) == []

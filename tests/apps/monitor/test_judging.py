@@ -1,0 +1,142 @@
+"""What is found out of a text: repeats, topics, sentiment."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from monitor_streams import BEGIN, plain_judge
+
+from danlu.apps.monitor.folding import WINDOW, Folding
+from danlu.apps.monitor.item import LONGEST, item_of
+from danlu.apps.monitor.judging import Given, Judge
+from danlu.apps.monitor.negative import named, yes_or_no
+from danlu.apps.monitor.sentiment import score
+from danlu.apps.monitor.topics import Keywords, keywords_of, read_keywords
+from danlu.data.duplicates.dedup import find_clusters
+from danlu.refusal import Refusal
+
+
+def texts_with_repeats(count: int, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    letters = "的是不一了有在人我大个年这中为国上车以和就时要好也到动多后还会很"
+    found: list[str] = []
+    for _ in range(count):
+        if found and rng.random() < 0.4:
+            text = list(rng.choice(found))
+            text[rng.randrange(len(text))] = rng.choice(letters)
+            found.append("".join(text))
+        else:
+            found.append("".join(rng.choices(letters, k=60)))
+    return found
+
+
+def folded(texts: list[str], sizes: list[int], dates: list[float] | None = None) -> list[int | None]:
+    folding = Folding(lambda numbers: {number: texts[number] for number in numbers})
+    found: list[int | None] = []
+    while len(found) < len(texts):
+        part = range(len(found), min(len(texts), len(found) + sizes[len(found) % len(sizes)]))
+        when = [dates[row] for row in part] if dates else [BEGIN] * len(part)
+        found += [fold.like for fold in folding.fold(list(part), [texts[row] for row in part], when)]
+    return found
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=5), st.integers(0, 1000))
+def test_repeats_are_the_same_however_many_texts_come_at_once(sizes: list[int], seed: int) -> None:
+    texts = texts_with_repeats(40, seed)
+    assert folded(texts, sizes) == folded(texts, [40])
+
+
+def test_repeats_are_those_that_a_comparison_of_all_pairs_finds() -> None:
+    texts = texts_with_repeats(150, 7)
+    clusters = find_clusters(texts, 0.7).near.tolist()
+    found = folded(texts, [32])
+    assert [row if like is None else like for row, like in enumerate(found)] == clusters
+    assert 40 < sum(like is not None for like in found) < 90
+
+
+def test_what_is_said_again_after_days_is_news_and_a_memory_can_be_taken_up() -> None:
+    text = texts_with_repeats(1, 0) * 3
+    assert folded(text, [1], [BEGIN, BEGIN + WINDOW, BEGIN + 3 * WINDOW]) == [None, 0, None]
+    first = Folding(lambda numbers: {})
+    fold = first.fold([7], text[:1], [BEGIN])[0]
+    second = Folding(lambda numbers: dict.fromkeys(numbers, text[0]))
+    second.remember(7, fold.like, BEGIN, fold.bands)
+    assert second.fold([8], text[:1], [BEGIN])[0].like == 7
+
+
+def test_what_a_source_knows_is_not_asked_again() -> None:
+    judge = plain_judge()
+    folding = Folding(lambda numbers: {})
+    given_ = [Given(1, "太差了", BEGIN), Given(2, "太差了!!", BEGIN, ("x", "all"), negative=False)]
+    told, known = judge.judge(folding, given_)
+    assert (told.topics, told.negative) == (("all",), True)
+    assert (known.topics, known.negative) == (("all", "x"), False)
+
+
+def test_a_text_that_cannot_be_read_holds_up_no_other() -> None:
+    class Picky:
+        def negative(self, texts: Sequence[str]) -> list[bool]:
+            if "odd" in texts:
+                raise ValueError(texts)
+            return ["bad" in text for text in texts]
+
+    lines: list[str] = []
+    judge = Judge(Keywords({}), Picky(), lines.append)
+    texts = ["bad one", "good one", "odd", "bad again", "odd", "fine"]
+    found = judge.judge(Folding(lambda numbers: {}), [Given(row, text, BEGIN) for row, text in enumerate(texts)])
+    assert [each.negative for each in found] == [True, False, False, True, False, False]
+    assert lines == ["a text of 3 characters cannot be read for sentiment (ValueError)"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("这车不错，但是油耗高", -1), ("客服态度不好", -1), ("没有任何问题", 1), ("价格不便宜", -1), ("太差了！", -1),
+        ("物流信息一直不更新，太差了。", -1), ("周末跑长途，续航和官方数据差不多。", 0), ("今天天气预报", 0),
+        ("not bad at all", 1), ("The service was terrible", -1), ("I don't think it is good", -1),
+        ("Support never answers, useless.", -1), ("GREAT value", 1), ("a goodness of fit", 0), ("", 0),
+    ],
+)  # fmt: skip
+def test_the_rule_reads_what_is_plain(text: str, sign: int) -> None:
+    assert (score(text) > 0) - (score(text) < 0) == sign
+
+
+def test_topics_are_found_by_whole_words_and_by_chinese_anywhere(tmp_path: Path) -> None:
+    keywords = Keywords({"price": ["price", "价格"], "car": ["car", "B&O"]})
+    asked = ["The PRICE rose", "priceless carpets", "看价格吧", "汽车car车价格", "my B&O", ""]
+    assert keywords.topics(asked) == [("price",), (), ("price",), ("price", "car"), ("car",), ()]
+    file = tmp_path / "topics.yaml"
+    file.write_text("a: [x]\nb: y\n", encoding="utf-8")
+    with pytest.raises(Refusal, match=r"topics.yaml: b: expected a list of words"):
+        read_keywords(file)
+    with pytest.raises(Refusal, match="'all' is the topic of every text"):
+        keywords_of({"all": ["x"]}, "here")
+
+
+def test_items_are_made_plain_bounded_and_known_again() -> None:
+    record = {"title": "a\0b", "text": "<p>x &amp; y</p>\ud800", "date": "2026-11-25", "topics": "price; ;car；x"}
+    item = item_of(record, "feed")
+    assert item is not None
+    assert (item.title, item.text, item.source) == ("ab", "x & y\n?", "feed")
+    assert item.topics == ("price", "car", "x")
+    assert item.key == item_of(dict(record), "feed").key  # type: ignore[union-attr]
+    assert item.key != item_of(record | {"date": "2026-11-26"}, "feed").key  # type: ignore[union-attr]
+    named_item = item_of(record | {"id": 5}, "feed")
+    assert named_item is not None
+    assert named_item.key == item_of({"text": "other", "id": "5"}, "feed").key  # type: ignore[union-attr]
+    long = item_of({"text": "x" * (LONGEST + 1)})
+    assert long is not None
+    assert (len(long.text), long.cut) == (LONGEST, True)
+    assert item_of({"text": 5, "title": None}) is None
+    assert item_of({"text": " \0 "}) is None
+
+
+def test_yes_and_labels_are_told_apart() -> None:
+    assert (named("1"), named("-1"), named("负面"), named(-0.5), named("?")) == (False, True, True, True, None)
+    assert (yes_or_no("1"), yes_or_no("0"), yes_or_no("否"), yes_or_no(None)) == (True, False, False, None)
+    assert item_of({"text": "x", "negative": "1"}).negative is True  # type: ignore[union-attr]
+    assert item_of({"text": "x", "sentiment": "1"}).negative is False  # type: ignore[union-attr]

@@ -1,0 +1,305 @@
+"""Messages: every kind of channel, what they refuse, and that each is sent once."""
+
+import base64
+import hashlib
+import hmac
+import json
+import socketserver
+import sqlite3
+import threading
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monitor_streams import COARSE, plain_judge, stream
+from monitor_web import Web
+
+from danlu.apps.monitor.channels.channel import Channel
+from danlu.apps.monitor.channels.kinds import KINDS, channel_of
+from danlu.apps.monitor.channels.mail import Mail
+from danlu.apps.monitor.channels.webhook import Webhook
+from danlu.apps.monitor.leases import release_ended
+from danlu.apps.monitor.message import TRIAL, Message, message_of
+from danlu.apps.monitor.outbox import Outbox, again
+from danlu.apps.monitor.settings import read_settings
+from danlu.apps.monitor.store import Away, Store
+from danlu.apps.monitor.tables import OUTBOX
+from danlu.apps.monitor.web import Failed
+from danlu.apps.monitor.work import Worker
+from danlu.machine.holder import this_process
+from danlu.refusal import Refusal
+
+MESSAGE = Message("k" * 32, "价格：负面上升", "12 of 20\n- 太贵了", {"key": "k" * 32, "topic": "价格"})
+
+
+def json_answer(value: object, status: int = 200, **headers: str) -> Any:
+    return lambda path, sent, body: (status, headers, json.dumps(value).encode())
+
+
+def test_a_webhook_has_the_key_and_a_signature(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK", f"{web.url}/in?token=hidden")
+    Webhook(url="$HOOK", sign="s").send(MESSAGE)
+    path, headers, body = web.asked[0]
+    assert (path, headers["idempotency-key"]) == ("/in?token=hidden", MESSAGE.key)
+    assert json.loads(body) == {**MESSAGE.plain, "text": MESSAGE.text}
+    signed = json.dumps([MESSAGE.key, MESSAGE.title], ensure_ascii=False).encode()
+    assert headers["x-signature"] == hmac.new(b"s", signed, hashlib.sha256).hexdigest()
+    for status in (301, 400, 500):
+        web.answer = json_answer({}, status, Location="/other")
+        with pytest.raises(Failed) as failed:
+            Webhook(url="$HOOK").send(MESSAGE)
+        assert "hidden" not in str(failed.value)
+    assert len(web.asked) == 4
+    monkeypatch.delenv("HOOK")
+    with pytest.raises(Failed, match="HOOK is not set"):
+        Webhook(url="$HOOK").send(MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken", "refused", "inside"),
+    [
+        ("dingtalk", {"errcode": 0, "errmsg": "ok"}, {"errcode": 310000, "errmsg": "sign not match"}, "markdown"),
+        ("wecom", {"errcode": 0, "errmsg": "ok"}, {"errcode": 93000, "errmsg": "invalid webhook url"}, "text"),
+        ("feishu", {"code": 0, "msg": "success"}, {"code": 19021, "msg": "sign match fail"}, "content"),
+        ("feishu", {"StatusCode": 0}, {}, "content"),
+    ],
+)
+def test_robots_that_refuse_with_status_200_have_refused(
+    web: Web, kind: str, taken: object, refused: object, inside: str
+) -> None:
+    channel = channel_of("x", {"kind": kind, "url": f"{web.url}/robot?key=1"}, "here")
+    web.answer = json_answer(taken)
+    channel.send(MESSAGE)
+    assert MESSAGE.title in json.dumps(web.bodies[0][inside], ensure_ascii=False)
+    for answer in (json_answer(refused), json_answer([1]), lambda *_: (200, {}, b"<html>")):
+        web.answer = answer
+        with pytest.raises(Failed, match="refuses the message"):
+            channel.send(MESSAGE)
+
+
+def test_robots_sign_as_their_makers_say(web: Web) -> None:
+    web.answer = json_answer({"errcode": 0, "code": 0})
+    for kind in ("dingtalk", "feishu"):
+        channel_of("x", {"kind": kind, "url": f"{web.url}/r?t=1", "sign": "SEC"}, "here").send(MESSAGE)
+    from urllib.parse import parse_qs, urlsplit
+
+    asked = parse_qs(urlsplit(web.asked[0][0]).query)
+    now = asked["timestamp"][0]
+    expected = hmac.new(b"SEC", f"{now}\nSEC".encode(), hashlib.sha256).digest()
+    assert base64.b64decode(asked["sign"][0]) == expected
+    body = web.bodies[1]
+    expected = hmac.new(f"{body['timestamp']}\nSEC".encode(), b"", hashlib.sha256).digest()
+    assert base64.b64decode(body["sign"]) == expected
+
+
+def test_a_text_for_wecom_is_cut_between_characters(web: Web) -> None:
+    web.answer = json_answer({"errcode": 0})
+    channel_of("x", {"kind": "wecom", "url": web.url}, "here").send(Message("k", "t", "字" * 2000, {}))
+    text = web.bodies[0]["text"]["content"]
+    assert 2040 < len(text.encode()) <= 2048
+    assert set(text[2:]) == {"字"}
+
+
+class Postman(socketserver.StreamRequestHandler):
+    """As much of SMTP as a mail takes."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline():
+            word = line.split()[0].upper()
+            if word == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                lines = []
+                while (line := self.rfile.readline()) != b".\r\n":
+                    lines.append(line.removeprefix(b"."))
+                self.server.mails.append(b"".join(lines))  # type: ignore[attr-defined]
+            refused = word == b"RCPT" and b"nobody" in line
+            self.wfile.write(b"550 unknown\r\n" if refused else b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+            if word == b"QUIT":
+                return
+
+
+@pytest.fixture
+def postman() -> Iterator[Any]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Postman) as server:
+        server.mails = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_mail_arrives_with_the_key_and_is_not_taken_for_one_who_is_unknown(postman: Any) -> None:
+    host, port = postman.server_address
+    told = {"host": host, "port": port, "security": "none", "sender": "me@example.org"}
+    Mail(**told, to=["a@example.org", "b@example.org"]).send(MESSAGE)
+    mail = message_from_bytes(postman.mails[0], policy=default)
+    assert mail["Subject"] == MESSAGE.title
+    assert mail["Message-ID"] == f"<{MESSAGE.key}@example.org>"
+    assert mail.get_content().splitlines() == MESSAGE.text.splitlines()
+    with pytest.raises(Failed, match=r"not taken for nobody@example\.org"):
+        Mail(**told, to=["a@example.org", "nobody@example.org"]).send(MESSAGE)
+    with pytest.raises(Failed, match="the mail was not taken"):
+        Mail(**told | {"security": "starttls"}, to=["a@example.org"]).send(MESSAGE)
+    with pytest.raises(Failed, match="unencrypted"):
+        Mail(**told | {"host": "mail.example.org"}, user="me", password="x", to=["a@example.org"]).send(MESSAGE)
+
+
+def test_settings_name_what_is_wrong_in_them(tmp_path: Path) -> None:
+    file = tmp_path / "monitor.yaml"
+    for text, reason in {
+        "feed: [x]": "did you mean 'feeds'", "feeds: [ftp://x]": "no address of http or https",
+        "channels: {a: {kind: webhok}}": "did you mean 'webhook'", "channels: {a: {kind: mail, hots: x}}": "hots",
+        "topics: {all: [x]}": "'all' is the topic of every text", "alarm: {odds: 1}": "odds",
+        "zone: CST": "zone", "channels: {a: {}}": "expected a kind of webhook",
+    }.items():  # fmt: skip
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(Refusal, match=reason):
+            read_settings(file)
+    kinds = {
+        "webhook": "url: x", "dingtalk": "url: x", "wecom": "url: x", "feishu": "url: x",
+        "mail": "host: x, sender: a@b, to: [c@d]",
+    }  # fmt: skip
+    assert set(kinds) == set(KINDS)
+    text = "".join(f"  {kind}: {{kind: {kind}, {rest}}}\n" for kind, rest in kinds.items())
+    file.write_text(f"channels:\n{text}", encoding="utf-8")
+    assert {name: type(channel) for name, channel in read_settings(file)[1].items()} == KINDS
+
+
+class Listener:
+    """A channel that takes what it is told to take."""
+
+    def __init__(self, *answers: bool) -> None:
+        self.answers, self.heard = list(answers), list[Message]()
+
+    def send(self, message: Message) -> None:
+        self.heard.append(message)
+        if self.answers and not self.answers.pop(0):
+            raise Failed("not now")
+
+
+@pytest.fixture
+def alerted(store: Store) -> Store:
+    """A store with alerts for two channels."""
+    items = stream(10, 6, [(0.0, 0.15), (9.2, 0.9)])
+    store.put(items, items[-1].date or 0.0)
+    own = Worker(store, plain_judge(), COARSE, ["hook", "mail"], settled=0.0)
+    own.work((items[-1].date or 0.0) + 2 * 10_800)
+    return store
+
+
+def rows(store: Store) -> list[Any]:
+    with store.begin() as connection:
+        return list(connection.execute(OUTBOX.select().order_by(OUTBOX.c.id)))
+
+
+def outbox(store: Store, listener: Listener, name: str = "hook", **settings: object) -> Outbox:
+    channels: dict[str, Channel] = {name: listener}  # type: ignore[dict-item]
+    return Outbox(store, channels, say=lambda _: None, **settings)  # type: ignore[arg-type]
+
+
+def test_every_alert_goes_to_every_channel_once(alerted: Store, tmp_path: Path) -> None:
+    other = Store(f"sqlite:///{tmp_path / 'monitor.db'}")
+    hook, mail = Listener(), Listener()
+    boxes = [outbox(alerted, hook), outbox(other, hook), outbox(alerted, mail, "mail")]
+    threads = [threading.Thread(target=box.send_due) for box in boxes * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    keys = {message.key for message in hook.heard}
+    assert len(hook.heard) == len(keys) == len(mail.heard) == len(rows(alerted)) // 2 >= 2
+    assert {row.state for row in rows(alerted)} == {"sent"}
+    assert any("a: negative texts rise from" in message.title for message in hook.heard)
+    assert "- " in hook.heard[0].text
+    other.close()
+
+
+def test_a_message_that_is_refused_is_sent_later_and_later_and_given_up_in_the_end(alerted: Store) -> None:
+    lines: list[str] = []
+    listener = Listener(*[False] * 100)
+    box = outbox(alerted, listener, tries=4, first_wait=10.0)
+    box.say = lines.append
+    count = len(rows(alerted)) // 2
+    waits = []
+    for _ in range(5):
+        box.send_due()
+        assert box.send_due() == 0  # not due
+        with alerted.begin() as connection:
+            now = alerted.clock(connection)
+            waits.append(round(rows_of(connection)[0].due - now))
+            connection.execute(OUTBOX.update().values(due=now - 1))
+    assert waits[:4] == [10, 20, 40, 80]
+    assert len(listener.heard) == 4 * count
+    assert {row.state for row in rows(alerted) if row.channel == "hook"} == {"failed"}
+    assert sum("it is given up" in line for line in lines) == count
+    assert again(alerted) == count
+    listener.answers.clear()
+    assert box.send_due() == count
+    assert {row.state for row in rows(alerted) if row.channel == "hook"} == {"sent"}
+    assert {row.state for row in rows(alerted) if row.channel == "mail"} == {"waiting"}
+
+
+def rows_of(connection: Any) -> list[Any]:
+    return list(connection.execute(OUTBOX.select().where(OUTBOX.c.channel == "hook").order_by(OUTBOX.c.id)))
+
+
+def test_what_a_killed_process_had_is_taken_over_and_no_clock_that_went_back_holds_it(alerted: Store) -> None:
+    with alerted.begin() as connection:
+        now = alerted.clock(connection)
+        connection.execute(OUTBOX.update().values(holder="x 1 0.0 elsewhere", until=now + 30))
+    listener = Listener()
+    assert release_ended(alerted) == 0  # of another machine that is not known
+    assert outbox(alerted, listener).send_due() == 0
+    with alerted.begin() as connection:
+        connection.execute(OUTBOX.update().values(until=now - 1))
+        connection.execute(OUTBOX.update().where(OUTBOX.c.id == 1).values(until=now + 1e6, due=now + 1e6))
+    assert outbox(alerted, listener).send_due() == len(rows(alerted)) // 2
+    here = this_process().split(" ", 2)[2]
+    with alerted.begin() as connection:
+        connection.execute(OUTBOX.update().values(state="waiting", holder=f"x 1 0.0 {here}", until=now + 30))
+    assert outbox(alerted, listener).send_due() == 0
+    assert release_ended(alerted) == 1
+    assert outbox(alerted, listener).send_due() == len(rows(alerted)) // 2
+
+
+def test_what_was_taken_while_the_database_went_away_is_not_sent_again(
+    alerted: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.apps.monitor.store.LOCKED", 0.05)
+    store = Store(str(alerted.engine.url))
+    other = sqlite3.connect(alerted.engine.url.database or "", isolation_level=None)
+
+    class Locking(Listener):
+        def send(self, message: Message) -> None:
+            super().send(message)
+            if len(self.heard) == 1:
+                other.execute("BEGIN EXCLUSIVE")
+
+    listener = Locking()
+    box = outbox(store, listener)
+    with pytest.raises(Away):
+        box.send_due()
+    other.execute("ROLLBACK")
+    other.close()
+    box.send_due()
+    keys = [message.key for message in listener.heard]
+    assert len(keys) == len(set(keys)) == len(rows(alerted)) // 2
+    assert {row.state for row in rows(alerted) if row.channel == "hook"} == {"sent"}
+    store.close()
+
+
+def test_messages_are_in_the_language_that_is_set() -> None:
+    told = {"direction": "up", "since": 486_000, "step": 486_010, "seconds": 3600, "before": 0.2, "after": 0.35}
+    alert = {"key": "k", "topic": "all", "told": told | {"negatives": 30, "texts": 86}}
+    texts = [{"title": "", "text": "x" * 500, "url": "javascript:x"}, {"title": "题", "text": "y", "url": "http://x/1"}]
+    english, chinese = (message_of(alert, texts, language) for language in ("en", "zh"))
+    assert english.title == "all topics: negative texts rise from 20% to 35%"
+    assert chinese.title == "全部话题：负面占比由 20% 升至 35%"
+    assert "javascript" not in english.text
+    assert english.text.endswith("- 题 http://x/1")
+    assert len(english.text) < 400
+    assert english.plain == chinese.plain | {"title": english.title}
+    assert TRIAL.plain["trial"] is True

@@ -1,0 +1,52 @@
+"""A ranker's plain numbers say what scikit-learn says, and what is no ranker is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from danlu.apps.recommend.features import NAMES
+from danlu.apps.recommend.ranker import Ranker, fitted, learn, plain
+from danlu.refusal import Refusal
+
+
+@pytest.fixture(scope="module")
+def rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    features = rng.normal(size=(300, len(NAMES)))
+    taken = features[:, 0] + features[:, 3] * features[:, 5] + 0.3 * rng.normal(size=300) > 0
+    return features, taken, rng.uniform(0.5, 4, 300)
+
+
+def test_scores_are_those_of_scikit_learn_also_after_they_were_written(rows) -> None:
+    model = fitted(*rows)
+    new = np.random.default_rng(3).normal(size=(200, len(NAMES)))
+    ranker = plain(model)
+    assert np.allclose(ranker.scores(new), model.decision_function(new), atol=1e-9)
+    again = Ranker.from_json(ranker.to_json())
+    assert (again.scores(new) == ranker.scores(new)).all()
+    assert learn(*rows).to_json() == ranker.to_json()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", '{"format": 1}', '{"format": 9, "features": []}', "nonsense", '{"format": 1, "features": 3}'],
+)
+def test_what_is_no_ranker_is_refused(text: str) -> None:
+    with pytest.raises(Refusal, match="danlu app recommend learn"):
+        Ranker.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("weight", [1.0]),
+        ("weight", ["x"] * len(NAMES)),
+        ("spread", [0.0] * len(NAMES)),
+        ("initial", None),
+        ("features", []),
+    ],
+)
+def test_a_ranker_whose_numbers_are_none_is_refused(rows, name: str, value: object) -> None:
+    with pytest.raises(Refusal):
+        Ranker.from_json(json.dumps(json.loads(learn(*rows).to_json()) | {name: value}))

@@ -1,0 +1,73 @@
+"""Words are weighed as the formula of BM25 says, and vectors are cosines; embedded ones are kept."""
+
+from collections import Counter
+from math import log
+
+import numpy as np
+
+from danlu.apps.recommend.item import Item
+from danlu.apps.recommend.terms import Counted, terms_of
+from danlu.apps.recommend.vectors import Words
+from danlu.text.segmenting.segmenters.rules import Rules
+
+ITEMS = [
+    Item("a", "", "Tea and a kettle, tea again"),
+    Item("b", "绿茶", "泡茶要水"),
+    Item("c", "", "a bicycle"),
+    Item("d", "", "……"),
+]
+
+
+def words(items: list[Item]) -> Words:
+    found = Words(Counted(Rules()))
+    found.put(list(enumerate(items)))
+    return found
+
+
+def test_words_are_those_of_english_and_characters_and_pairs_of_chinese() -> None:
+    assert terms_of(["Tea，泡茶 TEA"], Rules()) == [Counter({"tea": 2, "泡": 1, "茶": 1, "泡茶": 1})]
+
+
+def test_bm25_is_its_formula() -> None:
+    documents = terms_of([item.words for item in ITEMS], Rules())
+    lengths = [each.total() for each in documents]
+    usual = sum(lengths) / 3  # the last has no words
+    query = "tea 绿茶 a"
+
+    def score(document: Counter[str], length: int) -> float:
+        total = 0.0
+        for term, asked in terms_of([query], Rules())[0].items():
+            having = sum(term in each for each in documents)
+            count = document[term]
+            rarity = log(1 + (3 - having + 0.5) / (having + 0.5))
+            total += asked * rarity * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * length / usual)) if count else 0.0
+        return total
+
+    found = words(ITEMS).bm25([(query, 1.0)])
+    assert np.allclose(found, [score(*each) for each in zip(documents, lengths, strict=True)])
+    twice = words(ITEMS).bm25([("tea tea 绿茶", 1.0)])
+    assert np.allclose(words(ITEMS).bm25([("tea", 2.0), ("绿茶", 1.0)]), twice)
+    of_texts = words(ITEMS).bm25([(ITEMS[0].words, 0.5), (ITEMS[1].words, 2.0)])
+    assert np.allclose(words(ITEMS).bm25_of([0, 1], np.array([0.5, 2.0])), of_texts)
+    assert (words(ITEMS).bm25_of([], np.zeros(0)) == 0).all()
+
+
+def test_cosines_are_between_nothing_and_one_and_an_item_without_words_is_like_none() -> None:
+    space = words(ITEMS)
+    rows = np.asarray(space.vectors().todense())
+    assert np.allclose(np.linalg.norm(rows, axis=1), [1, 1, 1, 0])
+    assert np.allclose(space.alike([0, 1]), rows[[0, 1]] @ rows.T)
+    assert np.allclose(space.between([0, 2, 3]), rows[[0, 2, 3]] @ rows[[0, 2, 3]].T)
+    fits = space.fits("a bicycle")
+    assert fits.argmax() == 2
+    assert fits.max() <= 1 + 1e-9
+    assert (space.fits("") == 0).all()
+
+
+def test_an_item_that_changes_is_weighed_anew_as_if_it_had_always_been_so() -> None:
+    space = words([*ITEMS[:3], Item("d", "", "tea")])
+    space.vectors()
+    space.put([(3, ITEMS[3])])
+    assert np.allclose(space.alike([0]), words(ITEMS).alike([0]))
+    assert words(ITEMS).shared(1, "我爱绿茶") == ["绿茶"]
+    assert words([Item("a", "", "好的乌龙茶 Oolong")]).shared(0, "找乌龙茶，Oolong 茶") == ["oolong", "乌龙茶"]
