@@ -72,7 +72,7 @@ WORDS = {
     ],
     "prompt": [["BUNDLE", "DATA", "DATA"], [EVIL, "DATA", "DATA"], ["BUNDLE", EVIL, "DATA"], ["BUNDLE", "DATA", EVIL]],
     "app": [
-        *([EVIL], [EVIL, EVIL], ["--help"], ["knowledge", EVIL], ["knowledge", "refresh", EVIL]),
+        *([EVIL], [EVIL, EVIL], ["--help"], ["knowledge", EVIL, "--port", EVIL], ["knowledge", "refresh", EVIL]),
         ["knowledge", "ask", f"text 3 {EVIL}", "--folder", "ROOT", "--index", "k"],
         ["knowledge", "fit", EVIL, "--folder", "ROOT", "--index", "k"],
         ["recommend", "show", EVIL],
