@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from danlu.apps.recommend.deed import USUAL, Deed, weights_of
@@ -149,6 +149,62 @@ def test_items_that_are_taken_away_stay_away_and_may_come_back(filled: Recommend
     assert filled.put([Item(first, "back", "again")]) == (0, 1)
     assert filled.put([Item(first, "back", "again")]) == (0, 0)
     assert first in names(filled.recommend("nobody", 100))
+
+
+a_text = st.sampled_from(["绿茶 茶壶 leaves", "骑车 链条 wheel", "茶"])
+an_item = st.sampled_from(["a", "b", "c", "d"])
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), an_item, a_text),
+        st.tuples(st.just("remove"), an_item),
+        st.tuples(st.just("take"), st.sampled_from(["u", "v"]), an_item, st.sampled_from(list(USUAL))),
+        st.tuples(st.just("look")),
+    ),
+    max_size=14,
+)
+
+
+def known_of(found: Recommender) -> tuple[object, dict[object, float]]:
+    """All that is exact, and all scores."""
+    exact = found.state(), [found.history(user) for user in "uv"], found.busiest(9), sorted(found.catalogue.places)
+    lists = {(user, each.item.id): each.score for user in "uvw" for each in found.recommend(user, 9, interests="茶")}
+    near = {
+        (name, each.item.id, part): value
+        for name in found.catalogue.places
+        for each in found.near(item=name)
+        for part, value in (("together", each.together), ("text", each.text))
+    }
+    return exact, lists | near
+
+
+@given(steps)
+@example(
+    [("put", name, "茶") for name in "abc"]
+    + [("take", user, name, "view") for user in "uv" for name in "abc"]
+    + [("remove", "a")]
+)
+@example([("put", "a", "茶"), ("look",), ("put", "a", "骑车 链条 wheel"), ("remove", "a"), ("put", "b", "茶")])
+@settings(max_examples=15, deadline=None)
+def test_a_place_that_is_opened_again_knows_what_was_known_also_of_what_was_removed(tmp_path_factory, told) -> None:
+    place = tmp_path_factory.mktemp("again")
+    with (
+        Recommender(Ledger(place), weights_of(USUAL), clock=lambda: END) as live,
+        Recommender(Ledger(place), weights_of(USUAL), clock=lambda: END) as beside,
+    ):
+        for number, (step, *values) in enumerate(told):
+            if step == "put":
+                live.put([Item(values[0], "", values[1])])
+            elif step == "remove":
+                live.remove(values)
+            elif step == "take":
+                live.take([Deed(*values, END - 100 + number)])
+            else:
+                beside.catch_up()
+        with Recommender(Ledger(place), weights_of(USUAL), clock=lambda: END) as reopened:
+            exact, scores = known_of(live)
+            for other in (beside, reopened):
+                assert known_of(other)[0] == exact
+                assert known_of(other)[1] == pytest.approx(scores, abs=1e-9)
 
 
 def test_what_was_learnt_elsewhere_is_used_and_what_cannot_be_used_leaves_the_rule(filled: Recommender, opened) -> None:

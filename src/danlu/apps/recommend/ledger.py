@@ -26,7 +26,7 @@ class Unavailable(Refusal):
 
 @dataclass(frozen=True)
 class News:
-    """What has come since: items that were put, names of those removed, deeds, and up to where that is.
+    """What has come since: items that were put or removed, names of those removed, deeds, and up to where that is.
 
     `learnt` changes whenever something was learnt.
     """
@@ -182,7 +182,7 @@ class Ledger:
             settings = self._settings
             learnt = connection.execute(self._sql.select(settings.c.value).where(settings.c.name == _LEARNT)).scalar()
         return News(
-            [Item(row.id, row.title, row.text, row.time) for row in changed if not row.removed],
+            [Item(row.id, row.title, row.text, row.time) for row in changed],
             [row.id for row in changed if row.removed],
             done,
             max([revision, *(row.revision for row in changed)]),
@@ -192,11 +192,8 @@ class Ledger:
 
     def everything(self) -> tuple[list[Item], list[Deed]]:
         """All items, also those that are no longer offered, and all deeds."""
-        table = self._items
         news = self.since(0, 0)
-        with self._reading() as connection:
-            removed = connection.execute(self._sql.select(table).where(table.c.removed)).all()
-        return [*news.items, *(Item(row.id, row.title, row.text, row.time) for row in removed)], news.deeds
+        return news.items, news.deeds
 
     def vectors(self, embedder: str) -> dict[str, tuple[str, bytes]]:
         """Of each item that this embedder has read: the digest of what it read, and the vector (float32)."""
