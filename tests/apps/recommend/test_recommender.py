@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from danlu.apps.recommend.candidates import by_rule
 from danlu.apps.recommend.deed import USUAL, Deed, weights_of
 from danlu.apps.recommend.features import NAMES
 from danlu.apps.recommend.item import Item
@@ -292,3 +293,11 @@ def test_what_was_told_as_taken_is_there_after_a_kill(tmp_path: Path) -> None:
         assert len(deeds) in (5 * len(told), 5 * len(told) + 5), "five at once, or none of them"
         assert len(found.catalogue) in (len(told), len(told) + 1)
         assert found.take([Deed("u0", "i0", "view", 1.7e9)]).again == (1 if deeds else 0)
+
+
+def test_rounding_is_no_highest_value_by_which_others_are_divided() -> None:
+    features = np.zeros((2, len(NAMES)))
+    features[:, NAMES.index("linear")] = -0.01, 0.0
+    highest = np.zeros(len(NAMES))
+    highest[NAMES.index("linear")] = 1e-16
+    assert by_rule(features, highest).tolist() == [0.0, 0.0]
