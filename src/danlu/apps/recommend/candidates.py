@@ -13,7 +13,7 @@ RULE = {"together": 0.6, "linear": 0.3, "text": 1.0, "text_best": 0.2, "popular_
 FRESH = 1.5
 """How much it is worth to be new."""
 NOISE = 1e-9
-"""What is no higher is the rounding of sums: EASE says so little of no item."""
+"""A highest value that is no higher is the rounding of sums, as of the linear model."""
 
 
 def candidates(view: View, each: int = EACH) -> NDArray[np.int64]:
