@@ -88,7 +88,9 @@ def test_files_a_second_time_change_nothing(opened, tmp_path: Path) -> None:
     assert "known already" in said[3]
 
 
-rows = st.lists(st.tuples(st.sampled_from("uv"), st.sampled_from(["tea-0", "tea-2", "new"]), st.sampled_from(list(USUAL))))
+rows = st.lists(
+    st.tuples(st.sampled_from("uv"), st.sampled_from(["tea-0", "tea-2", "new"]), st.sampled_from(list(USUAL)))
+)
 
 
 @given(st.lists(rows.filter(bool), min_size=1, max_size=4))

@@ -186,7 +186,7 @@ def known_of(found: Recommender) -> tuple[object, dict[object, float]]:
     + [("remove", "a")]
 )
 @example([("put", "a", "茶"), ("look",), ("put", "a", "骑车 链条 wheel"), ("remove", "a"), ("put", "b", "茶")])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_a_place_that_is_opened_again_knows_what_was_known_also_of_what_was_removed(tmp_path_factory, told) -> None:
     place = tmp_path_factory.mktemp("again")
     with (

@@ -42,9 +42,9 @@ def start(
 ) -> None:
     """Recommend over HTTP, with a page; what users do counts at once.
 
-    Items and behaviour are kept in --place; files of them are read first, and a second time they change nothing: a row of
-    behaviour without a time is of when the same was first read. Weights and bundles are those that it is started with; for
-    others start it again, as SIGHUP changes none of them here.
+    Items and behaviour are kept in --place; files of them are read first, and a second time they change nothing: a row
+    of behaviour without a time is of when the same was first read. Weights and bundles are those that it is started
+    with; for others start it again, as SIGHUP changes none of them here.
     """
     for package in ("fastapi", "uvicorn", "prometheus_client"):
         needed(package, "serve", "a server")
