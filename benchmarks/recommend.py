@@ -30,7 +30,7 @@ import numpy as np
 from danlu.apps.recommend.bundles import Embedder
 from danlu.apps.recommend.deed import USUAL, Deed, weights_of
 from danlu.apps.recommend.evaluate import SERVED, Evaluation, evaluate
-from danlu.apps.recommend.evaluation_words import COLUMNS, RIVALS
+from danlu.apps.recommend.evaluation_words import COLUMNS, best_rival
 from danlu.apps.recommend.item import Item
 from danlu.apps.recommend.ledger import Ledger
 from danlu.apps.recommend.recommender import Recommender
@@ -92,7 +92,7 @@ def quality(worlds: list[World]) -> None:
     )
     print(table(["", *COLUMNS], rows), "\n")
     for each in found:
-        best = max(RIVALS, key=lambda name: each.rows[name].means()[0])
+        best = best_rival(each)
         mean, low, high = each.gain(SERVED, best)
         print(f"- {SERVED} over {best}, the best rival: {mean:+.4f} ({low:+.4f} to {high:+.4f})")
 

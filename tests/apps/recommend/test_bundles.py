@@ -86,6 +86,40 @@ def test_pairs_are_what_was_read_one_after_the_other_before_the_end() -> None:
     assert pairs_of(twice, 1e9)[0] == ("c", "d"), "the closest first"
 
 
+def test_a_tuning_that_is_killed_leaves_told_what_its_model_may_know(items, deeds, tmp_path: Path, monkeypatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def run(_recipe: object, root: Path, **_settings: object) -> dict[str, Path]:
+        if killed:
+            raise Killed
+        (root / "model").mkdir(parents=True, exist_ok=True)
+        return {"model": root / "model"}
+
+    def tuned(until: float, model: str = "nowhere", out: str = "out") -> None:
+        known = {item.id: item for item in items}
+        tune(known, deeds, model, tmp_path / out, until=until, say=lambda _line: None)
+
+    monkeypatch.setattr("danlu.apps.recommend.tune.FEWEST", 1)
+    monkeypatch.setattr("danlu.apps.recommend.tune.run", run)
+    deeds = [replace(deed, time=deed.time / 10) for deed in deeds]
+    end = max(deed.time for deed in deeds)
+    killed = True
+    with pytest.raises(Killed):
+        tuned(end)
+    left = str(tmp_path / "out" / "runs" / "model.aside" / "bundle")
+    with pytest.raises(Refusal, match="tune one with --until"):
+        refuse_tuned_later(left, end - 1)
+    killed = False
+    tuned(end - 1)
+    refuse_tuned_later(str(tmp_path / "out" / "runs" / "model" / "bundle"), end - 1)
+    with pytest.raises(Refusal, match="tune one with --until"):
+        refuse_tuned_later(left, end - 1)
+    tuned(end - 9, left, "further")
+    with pytest.raises(Refusal, match="tune one with --until"):
+        refuse_tuned_later(str(tmp_path / "further" / "runs" / "model" / "bundle"), end - 9)
+
+
 def test_an_embedder_is_tuned_by_a_recipe_and_not_used_to_judge_what_it_has_seen(
     tiny_bundle: Callable[[str], Path], items, deeds, tmp_path: Path, monkeypatch
 ) -> None:
@@ -105,6 +139,6 @@ def test_an_embedder_is_tuned_by_a_recipe_and_not_used_to_judge_what_it_has_seen
     refuse_tuned_later(str(come.bundle), end)
     with pytest.raises(Refusal, match="tune one with --until"):
         refuse_tuned_later(str(come.bundle), end - 1)
-    (tmp_path / "out" / TOLD).write_text("{}")
+    (come.bundle.parent / TOLD).write_text("{}")
     with pytest.raises(Refusal, match="cannot be read"):
         refuse_tuned_later(str(come.bundle), end)

@@ -63,3 +63,15 @@ def test_too_little_is_told_of_and_a_split_outside_refused() -> None:
     found = evaluate(items, deeds, WEIGHTS, space, space, spans=1)
     assert found.learnt.ranker is None
     assert "are needed" in found.learnt.sentence()
+
+
+def test_a_linear_model_that_there_is_not_is_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    items, deeds = chains(40)
+    late = [Item(f"late{number}", "", f"late {number}", 1e9 + 310) for number in range(5)]
+    for most, there in ((16 + 5, True), (16 + 4, False)):
+        monkeypatch.setattr("danlu.apps.recommend.behaviour.MOST_ITEMS", most)
+        found = evaluate([*items, *late], deeds, WEIGHTS, space, space, share=0.5, spans=2)
+        assert ("EASE" in found.rows) == ("EASE" in plain_of(found)["ways"]) == there
+        told = "\n".join(lines_of(found))
+        assert ("EASE is left out" in told) == (not there)
+        assert "NDCG@10 as served over " in told

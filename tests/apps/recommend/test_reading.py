@@ -3,13 +3,20 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from danlu.apps.recommend.deed import USUAL, weights_in, weights_of
+from danlu.apps.recommend.deed import USUAL, Deed, weights_in, weights_of
+from danlu.apps.recommend.item import Item
+from danlu.apps.recommend.ledger import Ledger
 from danlu.apps.recommend.opening import SAMPLE, put_file, put_sample, take_file
 from danlu.apps.recommend.reading import Unread, deeds_of, items_of, moment_in
+from danlu.apps.recommend.recommender import Recommender
 from danlu.refusal import Refusal
 
 WEIGHTS = weights_of(USUAL)
+DAY = 86_400.0
+END = 1_790_000_000.0 + 40 * DAY
 
 
 def written(folder: Path, name: str, text: str) -> str:
@@ -34,14 +41,14 @@ def test_items_have_the_names_that_people_give_their_columns(tmp_path: Path) -> 
     assert "neither title nor text" in unread.sentences()[0]
 
 
-def test_behaviour_without_a_time_is_of_now_and_without_an_action_the_lightest(tmp_path: Path) -> None:
+def test_behaviour_without_a_time_is_of_what_is_told_and_without_an_action_the_lightest(tmp_path: Path) -> None:
     unread = Unread()
     path = written(
         tmp_path,
         "b.csv",
         "user_id,item_id,event,timestamp\nu,i,share,1790000000000\nv,i,,\nw,i,stare,5\n,i,view,5\nu,i,view,gestern\n",
     )
-    first, second = deeds_of(path, WEIGHTS, 99.0, unread)
+    first, second = deeds_of(path, WEIGHTS, lambda *_row: 99.0, unread)
     assert (first.user, first.action, first.time) == ("u", "share", 1.79e9)
     assert (second.action, second.time) == ("view", 99.0)
     assert unread.count == 3
@@ -53,7 +60,7 @@ def test_behaviour_without_a_time_is_of_now_and_without_an_action_the_lightest(t
 )
 def test_a_file_without_a_column_is_refused(tmp_path: Path, text: str, wanted: str) -> None:
     with pytest.raises(Refusal, match=wanted):
-        list(deeds_of(written(tmp_path, "x.csv", text), WEIGHTS, 0.0, Unread()))
+        list(deeds_of(written(tmp_path, "x.csv", text), WEIGHTS, lambda *_row: 0.0, Unread()))
 
 
 def test_times_are_seconds_milliseconds_and_dates() -> None:
@@ -79,6 +86,44 @@ def test_files_a_second_time_change_nothing(opened, tmp_path: Path) -> None:
     assert "0 new items, 0 changed" in said[2]
     assert "0 taken; " in said[3]
     assert "known already" in said[3]
+
+
+rows = st.lists(
+    st.tuples(st.sampled_from("uv"), st.sampled_from(["tea-0", "tea-2", "new"]), st.sampled_from(list(USUAL)))
+)
+
+
+@given(st.lists(rows.filter(bool), min_size=1, max_size=4))
+@example([[("u", "tea-0", "view"), ("v", "tea-0", "view")]] * 2)
+@settings(max_examples=5, deadline=None)
+def test_rows_without_a_time_are_of_when_they_were_first_read_whatever_file_they_are_in(
+    tmp_path_factory: pytest.TempPathFactory, items: list[Item], files: list[list[tuple[str, str, str]]]
+) -> None:
+    folder, first = tmp_path_factory.mktemp("undated"), dict[tuple[str, str, str], float]()
+    for number, lines in enumerate([*files, *files]):
+        moment, said = END + number * DAY, []
+        path = written(folder, "b.csv", "user,item,action\n" + "".join(f"{','.join(line)}\n" for line in lines))
+        with Recommender(Ledger(folder / "place"), WEIGHTS, clock=lambda moment=moment: moment) as found:
+            if number == 0:
+                found.put(items)
+            take_file(found, path, said.append)
+            new = dict.fromkeys((line for line in lines if line not in first), moment)
+            first |= new
+            assert f": {len(new)} taken" in said[0]
+            kept = found.ledger.everything()[1]
+            assert {(deed.user, deed.item, deed.action): deed.time for deed in kept} == first
+            assert len(kept) == len(first)
+
+
+def test_a_row_with_a_time_and_a_request_of_now_are_taken_beside_rows_without_one(opened, tmp_path: Path) -> None:
+    found, said = opened(), []
+    path = written(tmp_path, "b.csv", "user,item,time\nu,i,\nu,i,1790000000\n")
+    for clock in (END + 5, END + 10):
+        take_file(opened(clock), path, said.append)
+    assert "2 taken" in said[0]
+    assert "0 taken; 2 known already" in said[1]
+    found.take([Deed("u", "i", "view", END + 20)])
+    assert sorted(deed.time for deed in found.ledger.everything()[1]) == [1790000000, END, END + 5]
 
 
 def test_the_sample_is_of_both_languages_and_put_once(opened) -> None:

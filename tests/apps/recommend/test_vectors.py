@@ -71,3 +71,18 @@ def test_an_item_that_changes_is_weighed_anew_as_if_it_had_always_been_so() -> N
     assert np.allclose(space.alike([0]), words(ITEMS).alike([0]))
     assert words(ITEMS).shared(1, "我爱绿茶") == ["绿茶"]
     assert words([Item("a", "", "好的乌龙茶 Oolong")]).shared(0, "找乌龙茶，Oolong 茶") == ["oolong", "乌龙茶"]
+
+
+def test_words_are_counted_once_for_all_spaces_and_those_that_no_item_has_any_more_are_forgotten() -> None:
+    counted = Counted(Rules())
+    one, two = Words(counted), Words(counted)
+    for version in range(20):
+        one.put([(0, Item("a", "", f"tea {version}")), (1, Item("b", "", "kettle"))])
+        one.of_text(f"a query {version}")
+        assert len(counted) == 2
+    two.put([(0, Item("a", "", "tea 19")), (1, Item("c", "", "tea 19"))])
+    assert two._terms[0] is two._terms[1] is one._terms[0]
+    one.put([(0, Item("a", "", "wheel"))])
+    assert len(counted) == 3
+    del two
+    assert len(counted) == 2

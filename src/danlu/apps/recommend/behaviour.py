@@ -50,7 +50,8 @@ class Behaviour:
         """An item has a place from now on; what was done with it before takes effect."""
         self._places[item], self._names[place] = place, item
         self.together.grow(place + 1)
-        self.add(self.waiting.pop(item, ()))
+        if item in self.waiting:
+            self.add(self.waiting.pop(item))
 
     def add(self, deeds: Iterable[Deed]) -> None:
         """Add deeds; those of items without a place wait for it, what an unknown action says is that it was seen.

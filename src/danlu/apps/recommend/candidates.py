@@ -12,6 +12,8 @@ RULE = {"together": 0.6, "linear": 0.3, "text": 1.0, "text_best": 0.2, "popular_
 """How ways are weighed where no ranker has learnt it; each is divided by its highest value first."""
 FRESH = 1.5
 """How much it is worth to be new."""
+NOISE = 1e-9
+"""A highest value that is no higher is the rounding of sums, as of the linear model."""
 
 
 def candidates(view: View, each: int = EACH) -> NDArray[np.int64]:
@@ -39,6 +41,6 @@ def by_rule(features: NDArray[np.float64], highest: NDArray[np.float64]) -> NDAr
     total = FRESH * features[:, NAMES.index("fresh")]
     for name, weight in RULE.items():
         place = NAMES.index(name)
-        if highest[place] > 0:
+        if highest[place] > NOISE:
             total += weight * features[:, place] / highest[place]
     return total

@@ -1,5 +1,6 @@
 """All items that there are, each at a place of its own."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +26,12 @@ class Catalogue:
     def offered(self) -> int:
         """Items that may be recommended."""
         return sum(self._offered)
+
+    def changed(self, items: Sequence[Item]) -> list[tuple[int, Item]]:
+        """Of items, each once, the new ones and those that have changed, at the places that `put` will give them."""
+        new = itertools.count(len(self.items))
+        places = [(self.places[item.id] if item.id in self.places else next(new), item) for item in items]
+        return [(place, item) for place, item in places if place >= len(self.items) or self.items[place] != item]
 
     def put(self, item: Item) -> int:
         """The place of a new item or a changed one."""

@@ -21,6 +21,8 @@ LONGEST = 50
 RESAMPLES = 1_000
 SERVED = "as served"
 """The way that is used: the ranker where one was learnt, else the rule."""
+EASE = "EASE"
+"""The way that is left out where there were too many items for it, if only in the end."""
 Numbers = NDArray[np.float64]
 Way = Callable[[Asked], Numbers]
 
@@ -113,6 +115,8 @@ def evaluate(
                 _judge(rows[name], _ranked(way(asked), asked), asked)
     if not users:
         raise Refusal("nobody took up anything after the split that was there and not seen before; split earlier")
+    if replay.behaviour.ease is None:
+        del rows[EASE]
     return Evaluation(rows, split, spans, users, len(replay.catalogue), found)
 
 
@@ -139,7 +143,7 @@ def _ways(ranker: Ranker | None, replay: Replay, lexical: Lexical) -> dict[str, 
         "popularity": of("users"),
         "popularity of days": of("popular_now"),
         "co-occurrence": of("together"),
-        "EASE": of("linear"),
+        EASE: of("linear"),
         "BM25": lambda asked: lexical.scores(replay, asked),
         "vectors": of("text"),
         "rule": lambda asked: _with_rest(asked, None),

@@ -1,5 +1,6 @@
 """All that is kept, in tables of SQLite or PostgreSQL; each call is one transaction."""
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from danlu.refusal import Refusal
 
 FILE = "recommend.db"
 _LEARNT = "learnt"
+_UNDATED = "undated"
 _AT_ONCE = 500
 """Rows of a statement."""
 _READ_AT_ONCE = 10_000
@@ -26,7 +28,7 @@ class Unavailable(Refusal):
 
 @dataclass(frozen=True)
 class News:
-    """What has come since: items that were put, names of those removed, deeds, and up to where that is.
+    """What has come since: items that were put or removed, names of those removed, deeds, and up to where that is.
 
     `learnt` changes whenever something was learnt.
     """
@@ -182,7 +184,7 @@ class Ledger:
             settings = self._settings
             learnt = connection.execute(self._sql.select(settings.c.value).where(settings.c.name == _LEARNT)).scalar()
         return News(
-            [Item(row.id, row.title, row.text, row.time) for row in changed if not row.removed],
+            [Item(row.id, row.title, row.text, row.time) for row in changed],
             [row.id for row in changed if row.removed],
             done,
             max([revision, *(row.revision for row in changed)]),
@@ -190,13 +192,28 @@ class Ledger:
             learnt,
         )
 
+    def undated(self) -> dict[tuple[str, str, str], float]:
+        """Users, items and actions that were read without a time, and when each was read first."""
+        table, found = self._deeds, dict[tuple[str, str, str], float]()
+        columns = self._sql.select(table.c.user, table.c.item, table.c.action, table.c.time).order_by(table.c.time)
+        with self._reading() as connection:
+            for part in _parts(self._noted(connection)):
+                for row in connection.execute(columns.where(table.c.time.in_(part))).yield_per(_READ_AT_ONCE):
+                    found.setdefault((row.user, row.item, row.action), row.time)
+        return found
+
+    def note_undated(self, moment: float) -> None:
+        """Keep that what was read without a time is taken as of this moment."""
+        table = self._settings
+        with self._writing(table) as connection:
+            moments = sorted({*self._noted(connection), moment})
+            connection.execute(table.delete().where(table.c.name == _UNDATED))
+            connection.execute(table.insert().values(name=_UNDATED, value=json.dumps(moments)))
+
     def everything(self) -> tuple[list[Item], list[Deed]]:
         """All items, also those that are no longer offered, and all deeds."""
-        table = self._items
         news = self.since(0, 0)
-        with self._reading() as connection:
-            removed = connection.execute(self._sql.select(table).where(table.c.removed)).all()
-        return [*news.items, *(Item(row.id, row.title, row.text, row.time) for row in removed)], news.deeds
+        return news.items, news.deeds
 
     def vectors(self, embedder: str) -> dict[str, tuple[str, bytes]]:
         """Of each item that this embedder has read: the digest of what it read, and the vector (float32)."""
@@ -262,6 +279,12 @@ class Ledger:
             if not self._sqlite:
                 connection.execute(self._sql.text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
             yield connection
+
+    def _noted(self, connection: Any) -> list[float]:
+        """The moments as of which was taken what had no time, in order."""
+        table = self._settings
+        found = connection.execute(self._sql.select(table.c.value).where(table.c.name == _UNDATED)).scalar()
+        return [] if found is None else [float(moment) for moment in json.loads(found)]
 
     def _newest(self, connection: Any, column: Any) -> int:
         return int(connection.execute(self._sql.select(self._sql.func.max(column))).scalar() or 0)

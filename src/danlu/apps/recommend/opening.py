@@ -12,6 +12,7 @@ from danlu.apps.recommend.reading import Unread, deeds_of, items_of
 from danlu.apps.recommend.recommender import Recommender
 from danlu.apps.recommend.taken import Taken
 from danlu.apps.recommend.terms import Counted
+from danlu.apps.recommend.undated import Undated
 from danlu.apps.recommend.vectors import Words
 from danlu.engine.predict import Predictor
 from danlu.machine.door import opened
@@ -90,11 +91,14 @@ def put_file(recommender: Recommender, path: str, say: Callable[[str], None]) ->
 def take_file(recommender: Recommender, path: str, say: Callable[[str], None]) -> None:
     """Take the behaviour of a file, and tell what came of it; a second time it changes nothing.
 
+    A row without a time is of now, or of when the same was first read from a row without one.
+
     Raises:
         Refusal: the file cannot be read.
     """
     unread, told, rows = Unread(), Taken(), []
-    for deed in deeds_of(path, recommender.behaviour.weights, recommender.now(), unread):
+    undated = Undated(recommender.ledger, recommender.now())
+    for deed in deeds_of(path, recommender.behaviour.weights, undated, unread):
         rows.append(deed)
         if len(rows) == AT_ONCE:
             told, rows = told + recommender.take(rows), []
@@ -112,7 +116,7 @@ def put_sample(recommender: Recommender, say: Callable[[str], None]) -> None:
         say("the sample is here already")
         return
     now = recommender.now()
-    deeds = list(deeds_of(str(SAMPLE / "behaviour.csv"), weights_of(USUAL), now, unread))
+    deeds = list(deeds_of(str(SAMPLE / "behaviour.csv"), weights_of(USUAL), lambda *_row: now, unread))
     later = now - max(deed.time for deed in deeds) - 60
     recommender.put([replace(item, time=(item.time or 0.0) + later) for item in items])
     told = recommender.take([replace(deed, time=deed.time + later) for deed in deeds])

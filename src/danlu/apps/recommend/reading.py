@@ -1,6 +1,6 @@
 """Items and behaviour from files that a format reads: csv, json lines, parquet; columns as people name them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -58,8 +58,10 @@ def items_of(path: str, unread: Unread) -> Iterator[Item]:
             unread.add(f"{path}, row {number:,}: {refusal}")
 
 
-def deeds_of(path: str, weights: Weights, now: float, unread: Unread) -> Iterator[Deed]:
-    """The behaviour of a file; a row without an action is of the lightest, one without a time is of now.
+def deeds_of(path: str, weights: Weights, undated: Callable[[str, str, str], float], unread: Unread) -> Iterator[Deed]:
+    """The behaviour of a file; a row without an action is of the lightest.
+
+    `undated` gives the time of a row without one, from its user, item and action.
 
     Raises:
         Refusal: the file cannot be read, or has no column that names users, or none that names items.
@@ -69,7 +71,8 @@ def deeds_of(path: str, weights: Weights, now: float, unread: Unread) -> Iterato
         try:
             action, time = _text(row, ACTION).strip() or lightest, _of(row, TIME)
             _refuse_unknown(action, weights)
-            yield Deed(_text(row, USER), _text(row, ITEM), action, now if time in (None, "") else moment_in(time))
+            user, item = _text(row, USER), _text(row, ITEM)
+            yield Deed(user, item, action, undated(user, item, action) if time in (None, "") else moment_in(time))
         except Refusal as refusal:
             unread.add(f"{path}, row {number:,}: {refusal}")
 

@@ -121,11 +121,11 @@ class Recommender:
         """Read what has come to the place since, by whichever process."""
         with self._lock:
             news = self.ledger.since(*self._read)
-            if news.items:
-                put = [(self.catalogue.put(item), item) for item in news.items]
-                self.space.put(put)
-                for place, item in put:
-                    self.behaviour.know(item.id, place)
+            changed = self.catalogue.changed(news.items)
+            if changed:
+                self.space.put(changed)
+            for item in news.items:
+                self.behaviour.know(item.id, self.catalogue.put(item))
             for name in news.removed:
                 self.catalogue.remove(name)
             self.behaviour.add(news.deeds)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from danlu.text.segmenting.segmenter import Segmenter
 
@@ -31,18 +32,23 @@ def terms_of(texts: Sequence[str], segmenter: Segmenter) -> list[Terms]:
 
 
 class Counted:
-    """The words of texts, counted once and kept, for spaces that are made again and again of the same items."""
+    """The words of texts, counted once for all spaces that are made of the same items, as long as one has them."""
 
     def __init__(self, segmenter: Segmenter) -> None:
         """Nothing is counted yet."""
         self._segmenter = segmenter
-        self._known: dict[str, Terms] = {}
+        self._known: WeakValueDictionary[str, Terms] = WeakValueDictionary()
+
+    def __len__(self) -> int:
+        """Texts that are known: those whose words somebody holds."""
+        return len(self._known)
 
     def of(self, texts: Sequence[str], *, keep: bool) -> list[Terms]:
-        """The words of each text, cut at `LONGEST_READ` characters."""
+        """The words of each text, cut at `LONGEST_READ` characters; `keep`: for others, while the caller holds them."""
         cut = [text[:LONGEST_READ] for text in texts]
-        fresh = [text for text in dict.fromkeys(cut) if text not in self._known]
-        new = dict(zip(fresh, terms_of(fresh, self._segmenter), strict=True))
+        found = {text: terms for text in cut if (terms := self._known.get(text)) is not None}
+        fresh = [text for text in dict.fromkeys(cut) if text not in found]
+        found |= zip(fresh, terms_of(fresh, self._segmenter), strict=True)
         if keep:
-            self._known |= new
-        return [self._known[text] if text in self._known else new[text] for text in cut]
+            self._known.update(found)
+        return [found[text] for text in cut]

@@ -27,7 +27,7 @@ PAIRS, RECIPE, TOLD = "pairs.jsonl", "recipe.json", "tuned.json"
 
 @dataclass(frozen=True)
 class Tuned:
-    """The bundle, from how many pairs, and up to which moment behaviour was looked at."""
+    """The bundle, from how many pairs, and up to which moment behaviour was looked at for them."""
 
     bundle: Path
     pairs: int
@@ -85,17 +85,22 @@ def tune(
         raise Refusal(
             f"there are {len(pairs)} pairs of items that users read one after the other; {FEWEST} are needed to tune"
         )
+    known = max(until, _known_by(model) or 0.0)  # what is tuned further knows what it was tuned on before
+    latest = max(known, _told(folder) or 0.0)  # models of earlier tunings stay in the folder
     folder.mkdir(parents=True, exist_ok=True)
     lines = [
         json.dumps({"text": texts[one], "text_pair": texts[other]}, ensure_ascii=False) + "\n" for one, other in pairs
     ]
     write_text(folder / PAIRS, "".join(lines))
     plain = recipe_of(model, str(folder / PAIRS))
+    recipe = read(plain, list(settings))
     write_text(folder / RECIPE, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
     say(f"{len(pairs):,} pairs of items that were read together; the recipe is {folder / RECIPE}")
-    done = run(read(plain, list(settings)), folder / "runs", say=say)
-    told = {"until": until, "pairs": len(pairs), "model": model}
-    write_text(folder / TOLD, json.dumps(told) + "\n")
+    told = {"until": known, "pairs": len(pairs), "model": model}
+    # before the run, as a kill leaves what it has learnt; beside the bundle once it is known which that is
+    write_text(folder / TOLD, json.dumps(told | {"until": latest}) + "\n")
+    done = run(recipe, folder / "runs", say=say)
+    write_text(done["model"] / TOLD, json.dumps(told) + "\n")
     return Tuned(done["model"] / "bundle", len(pairs), until)
 
 
@@ -124,15 +129,25 @@ def recipe_of(model: str, pairs: str) -> dict[str, Any]:
 
 def refuse_tuned_later(bundle: str, split: float) -> None:
     """Raises `Refusal` for an embedder that was tuned on behaviour after the split, and would know what is asked."""
-    for folder in Path(bundle).expanduser().resolve().parents:
-        if (folder / TOLD).is_file():
-            try:
-                until = float(json.loads((folder / TOLD).read_text(encoding="utf-8"))["until"])
-            except (ValueError, KeyError, TypeError):
-                raise Refusal(f"{folder / TOLD}: cannot be read; tune the embedder again") from None
-            if until > split:
-                raise Refusal(
-                    f"--embedder {bundle}: was tuned on behaviour up to {until:.0f}, and the split is at {split:.0f}; "
-                    f"tune one with --until {split:.0f}"
-                )
-            return
+    until = _known_by(bundle)
+    if until is not None and until > split:
+        raise Refusal(
+            f"--embedder {bundle}: was tuned on behaviour up to {until:.0f}, and the split is at {split:.0f}; "
+            f"tune one with --until {split:.0f}"
+        )
+
+
+def _known_by(bundle: str) -> float | None:
+    """Up to when a bundle may know behaviour, as is told nearest to it; None where nothing is."""
+    told = (_told(folder) for folder in Path(bundle).expanduser().resolve().parents)
+    return next((until for until in told if until is not None), None)
+
+
+def _told(folder: Path) -> float | None:
+    """Up to when models in a folder may know behaviour; None where nothing is told of that."""
+    if not (folder / TOLD).is_file():
+        return None
+    try:
+        return float(json.loads((folder / TOLD).read_text(encoding="utf-8"))["until"])
+    except (ValueError, KeyError, TypeError):
+        raise Refusal(f"{folder / TOLD}: cannot be read; tune an embedder anew, in another folder") from None

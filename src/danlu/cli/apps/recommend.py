@@ -42,7 +42,9 @@ def start(
 ) -> None:
     """Recommend over HTTP, with a page; what users do counts at once.
 
-    Items and behaviour are kept in --place; files of them are read first, and a second time they change nothing.
+    Items and behaviour are kept in --place; files of them are read first, and a second time they change nothing: a row
+    of behaviour without a time is of when the same was first read. Weights and bundles are those that it is started
+    with; for others start it again, as SIGHUP changes none of them here.
     """
     for package in ("fastapi", "uvicorn", "prometheus_client"):
         needed(package, "serve", "a server")
@@ -86,7 +88,10 @@ def put(
     sample: Sampled = False,
     weights: Weighed = None,
 ) -> None:
-    """Put items and behaviour into a place; a server that has it open sees them at its next answer."""
+    """Put items and behaviour into a place; a server that has it open sees them at its next answer.
+
+    It keeps the weights that it was started with.
+    """
     from danlu.machine.terminal import say
     from danlu.refusal import Refusal
 
