@@ -180,3 +180,22 @@ def test_a_name_that_is_no_text_is_shown_as_escapes(tmp_path: Path) -> None:
     with Index.open(tmp_path / "index") as index:
         index.refresh(tmp_path / "docs")
         assert index.names() == ["\\xff.txt"]
+
+
+def test_a_folder_that_cannot_be_listed_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "docs"
+    root.mkdir()
+    (root / "a.txt").write_text("喝茶")
+    with Index.open(tmp_path / "index") as index:
+        index.refresh(root)
+        for number, why in ((13, "Permission denied"), (5, "Input/output error")):
+
+            def closed(place: str, number: int = number, why: str = why) -> object:
+                raise OSError(number, why, place)
+
+            with monkeypatch.context() as patched:
+                patched.setattr("os.scandir", closed)
+                with pytest.raises(Refusal, match=f"docs: cannot be looked into \\({why}\\), and nothing was changed"):
+                    index.refresh(root)
+            assert index.names() == ["a.txt"]
+        assert index.refresh(root).removed == 0

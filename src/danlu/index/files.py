@@ -37,7 +37,7 @@ def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str,
     What is hidden is passed over; others go to `unread` with the reason.
 
     Raises:
-        Refusal: there is no such folder.
+        Refusal: there is no such folder, or what is in it cannot be told.
     """
     if not folder.is_dir():
         raise Refusal(f"{folder}: is no folder; give the folder with the documents")
@@ -45,11 +45,15 @@ def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str,
     found = []
 
     def closed(error: OSError) -> None:
-        name = Path(os.fsdecode(error.filename)).relative_to(folder).as_posix()
+        place = folder if error.filename is None else Path(os.fsdecode(error.filename))
+        if place == folder:  # not that nothing is there any more
+            told = f"cannot be looked into ({error.strerror}), and nothing was changed; see that it may be read"
+            raise Refusal(f"{folder}: {told}") from None
+        name = place.relative_to(folder).as_posix()
         unread.append((f"{_readable(name)}/", f"cannot be looked into ({error.strerror})"))
 
     for place, folders, names in os.walk(folder, onerror=closed):
-        found += [Path(place) / name for name in folders if (Path(place) / name).is_symlink()]
+        found += [Path(place) / name for name in folders if _is_link(Path(place) / name)]
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(place) / name for name in names if not name.startswith((".", "~$"))]
     for path in sorted(found):
@@ -58,6 +62,13 @@ def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str,
             unread.append((name, why))
         else:
             yield name, path
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # a folder that may be listed and not entered; walking on tells so
+        return False
 
 
 def _unreadable(path: Path, inside: Path) -> str:

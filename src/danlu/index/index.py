@@ -112,7 +112,7 @@ class Index:
         Documents that were put by hand stay. Each file is taken over as a whole or not at all; of a table each row.
 
         Raises:
-            Refusal: there is no such folder, or the disk is full.
+            Refusal: there is no such folder, it cannot be looked into, or the disk is full.
         """
         done = Refreshed()
         self._intake.take(self._intake.changes_in(Path(folder).expanduser(), done), done)
