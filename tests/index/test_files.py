@@ -130,6 +130,18 @@ def test_what_cannot_be_read_is_listed_with_the_reason_and_the_rest_goes_on(
         assert "\n" not in told[name]
 
 
+def test_of_a_book_of_which_images_alone_are_left_nothing_is_found_any_more(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    book = tmp_path / "docs" / "book.pdf"
+    book.write_bytes((folder / "book.pdf").read_bytes())
+    with Index.open(tmp_path / "index") as index:
+        assert index.refresh(tmp_path / "docs").added == 1
+        book.write_bytes(pdf(" ", " "))
+        done = index.refresh(tmp_path / "docs")
+        assert (done.removed, len(index)) == (1, 0)
+        assert "only images perhaps" in done.unread[0][1]
+
+
 def test_rows_that_cannot_be_read_are_told_each_time_and_the_others_kept(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a [1].csv").write_text("id,text\n1,喝茶\n2,too,many,fields\n3,咖啡\n")
