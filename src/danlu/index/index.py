@@ -110,12 +110,14 @@ class Index:
         """Make the index follow a folder: put what is new or changed there, forget what is gone.
 
         Documents that were put by hand stay. Each file is taken over as a whole or not at all; of a table each row.
+        Passages without a vector are given one.
 
         Raises:
             Refusal: there is no such folder, it cannot be looked into, or the disk is full.
         """
         done = Refreshed()
         self._intake.take(self._intake.changes_in(Path(folder).expanduser(), done), done)
+        self._intake.embed_missing()  # what others put that have no embedder
         done.unread.sort()
         return done
 
