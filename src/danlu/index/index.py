@@ -93,6 +93,17 @@ class Index:
         with self._store.reading() as session:
             return sorted(session.names())
 
+    def kept_once(self, name: str, value: str) -> str:
+        """What is kept with the index under a name: what was given first."""
+        with self._store.reading() as session:
+            kept = session.settings().get(name)
+        if kept is None:
+            with self._store.writing() as session:
+                kept = session.settings().get(name)  # another may have come in between
+                if kept is None:
+                    session.keep_setting(name, kept := value)
+        return kept
+
     def put(self, documents: Iterable[Document]) -> None:
         """Keep documents; one of an id that is there replaces it, as a whole.
 

@@ -97,7 +97,7 @@ class Knowledge:
         """Open what is known of a folder, kept at `place`: a folder, or the address of a PostgreSQL database.
 
         Raises:
-            Refusal: a bundle is of another task, the index belongs to another embedder, or a file is damaged.
+            Refusal: a bundle is of another task, the index belongs to another embedder or folder, or a file is damaged.
         """
         models = models or Models()
         grounder = Grounder(models.reader, models.generator)
@@ -112,6 +112,7 @@ class Knowledge:
         threshold = Path("knowledge") / THRESHOLD if "://" in place else Path(place) / THRESHOLD
         found = cls(index, folder, threshold, models, grounder)
         try:
+            found._refuse_other_folder(place)
             found.take_threshold()
         except BaseException:
             index.close()
@@ -127,6 +128,20 @@ class Knowledge:
     def close(self) -> None:
         """Let go of the index; the bundles stay open."""
         self.index.close()
+
+    def _refuse_other_folder(self, place: str) -> None:
+        """Refuse an index of another folder, all of which would be taken for gone."""
+        folder, base = self.folder.expanduser().resolve(), Path()
+        told = str(folder)
+        if "://" not in place:  # they may be moved together
+            base = Path(place).expanduser().resolve()
+            told = Path(os.path.relpath(folder, base)).as_posix() if folder.drive == base.drive else told
+        kept = self.index.kept_once("folder", told)
+        if kept != told:
+            raise Refusal(
+                f"{place}: is the index of {os.path.normpath(base / kept)}, and all of that would be forgotten for "
+                f"{folder}; give another index: --index FOLDER, or an empty database"
+            )
 
     def refresh(self) -> Refreshed:
         """Make the index follow the folder, one refresh at a time, and take the threshold that was fitted last.

@@ -19,7 +19,7 @@ LINE = "Questions answered from a folder of documents, with pieces that stand th
 
 Folder = Annotated[Path, typer.Argument(help="folder of the documents: txt, md, html, pdf, docx, csv, tsv, jsonl")]
 Place = Annotated[
-    str, typer.Option("--index", help="folder in which the index is kept, or postgresql://user@machine/database")
+    str, typer.Option("--index", help="folder of the index, of one folder alone, or postgresql://user@machine/database")
 ]
 Embedder = Annotated[str | None, typer.Option(help="bundle of embed: passages are found by meaning too")]
 Ranker = Annotated[str | None, typer.Option(help="bundle of rank: passages are put in order by it")]
