@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +19,7 @@ from danlu.index.index import Index
 from danlu.index.intake import Refreshed
 from danlu.index.tokens import tokens
 from danlu.machine.files import write_text
-from danlu.refusal import Refusal
+from danlu.refusal import Refusal, without_secrets
 
 if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
@@ -109,8 +110,7 @@ class Knowledge:
         if "://" not in place and Path(place).resolve() == folder.resolve():
             raise Refusal(f"{place}: is the folder of the documents; keep the index in another: --index FOLDER")
         index = Index.open(place, embedder=models.embedder, reranker=models.ranker, prefixes=prefixes, anew=anew)
-        threshold = Path("knowledge") / THRESHOLD if "://" in place else Path(place) / THRESHOLD
-        found = cls(index, folder, threshold, models, grounder)
+        found = cls(index, folder, _threshold_of(place), models, grounder)
         try:
             found._refuse_other_folder(place)
             found.take_threshold()
@@ -230,6 +230,14 @@ def _own(question: str, grounded: Grounded) -> Grounded:
         if len(sought & there) >= OWN * len(sought):
             return grounded
     return replace(grounded, text="", way="", cited=(), why="unsure") if grounded.answered else grounded
+
+
+def _threshold_of(place: str) -> Path:
+    """The file of the threshold: in the folder of an index; of a database in ./knowledge, one for each."""
+    if "://" not in place:
+        return Path(place) / THRESHOLD
+    mark = sha256(without_secrets(place).encode()).hexdigest()[:12]  # who asks, with which password, is all the same
+    return Path("knowledge") / f"threshold-{mark}.json"
 
 
 def _json_in(path: Path) -> Mapping[str, Any]:
