@@ -102,9 +102,7 @@ def test_what_was_put_without_an_embedder_is_given_vectors_when_there_is_one(tmp
         assert {each.document for each in index.search("一本书", 2)} == {"d5", "late"}
 
 
-def test_what_another_put_without_an_embedder_is_given_vectors_by_who_has_one(
-    tmp_path: Path, embedder: Bundle
-) -> None:
+def test_what_another_put_without_an_embedder_is_given_vectors_by_who_has_one(tmp_path: Path, embedder: Bundle) -> None:
     (tmp_path / "docs").mkdir()
     with Index.open(tmp_path / "index", embedder=embedder) as index:
         index.refresh(tmp_path / "docs")
