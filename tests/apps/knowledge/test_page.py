@@ -102,7 +102,7 @@ def test_begun_anew_during_a_question_the_old_ones_stay_away(
     page.locator("#question").press("Enter")
     page.locator(".turn").wait_for()
     held: list[Route] = []
-    page.route("**/v1/ask", held.append)
+    page.route("**/v1/ask", lambda route: held.append(route))  # noqa: PLW0108  it marks what it calls
     page.locator("#question").fill("茶馆几点关门？")
     with page.expect_request("**/v1/ask"):
         page.locator("#question").press("Enter")
