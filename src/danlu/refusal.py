@@ -18,6 +18,10 @@ class Refusal(ValueError):
         super().__init__(without_secrets(sentence))
 
 
+class Empty(Refusal):
+    """What was read holds nothing, and that is all that is wrong with it."""
+
+
 @contextmanager
 def of_file(name: str | Path) -> Iterator[None]:
     """Name the file in a refusal that names a record of it alone, as what works on records must."""

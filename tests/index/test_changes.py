@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from danlu.index.document import Document, Found
 from danlu.index.index import Index
+from danlu.index.intake import Change, Refreshed
 
 QUERIES = ["喝茶", "cats and dogs", "E-1042", "退货说明"]
 NAMES = st.sampled_from(["a", "b", "c.txt", "d.md"])
@@ -130,6 +131,47 @@ def test_of_a_file_that_can_no_longer_be_read_the_documents_stay(
         (folder / "a.txt").unlink()
         assert index.refresh(folder).removed == 1
         assert index.names() == ["b.txt"]
+
+
+EMPTIED = {
+    "a.txt": [" \n\n"],
+    "b.md": ["\n", "\ufeff"],
+    "c.html": ["<title>Tea</title>", "<!-- tea -->"],
+    "d.csv": ["id,text\n", "\n\n", "\ufeff", "id,text\n1,\n2, \n"],
+    "e.tsv": ["id\ttext\n"],
+    "f.jsonl": ["\n\n", '{"text": ""}\n', "{}\n"],
+    "g.pdf": [""],
+    "h.docx": [""],
+}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_of_a_file_that_was_emptied_nothing_is_found_any_more(
+    tmp_path: Path, lettered: Callable[..., Index], data: st.DataObject
+) -> None:
+    folder = tmp_path / "folder"
+    name = data.draw(st.sampled_from(sorted(EMPTIED)))
+    emptied = data.draw(st.sampled_from(["", *EMPTIED[name]]))
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(tmp_path / "index", ignore_errors=True)
+    folder.mkdir()
+    (folder / "other.txt").write_text("喝茶")
+    held = {"d.csv": "id,text\n1,secret\n", "e.tsv": "id\ttext\n1\tsecret\n", "f.jsonl": '{"text": "secret"}\n'}
+    with lettered(tmp_path / "index") as index:
+        if name in ("g.pdf", "h.docx"):  # as if it had been read
+            index._intake.take([Change([Document(name, "secret")], name, "digest")], Refreshed())
+        (folder / name).write_text(held.get(name, "secret"))
+        index.refresh(folder)
+        assert len(index) == 2
+        (folder / name).write_text(emptied)
+        for removed in (1, 0):
+            done = index.refresh(folder)
+            assert (done.removed, [each for each, _ in done.unread]) == (removed, [name])
+            assert index.names() == ["other.txt"]
+        assert not any(each.ways["lexical"] for each in index.search("secret"))
+        (folder / name).unlink()
+        assert index.refresh(folder).unread == []
 
 
 def test_of_a_large_table_what_was_done_is_done_and_belongs_to_it(

@@ -130,6 +130,18 @@ def test_what_cannot_be_read_is_listed_with_the_reason_and_the_rest_goes_on(
         assert "\n" not in told[name]
 
 
+def test_of_a_book_of_which_images_alone_are_left_nothing_is_found_any_more(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    book = tmp_path / "docs" / "book.pdf"
+    book.write_bytes((folder / "book.pdf").read_bytes())
+    with Index.open(tmp_path / "index") as index:
+        assert index.refresh(tmp_path / "docs").added == 1
+        book.write_bytes(pdf(" ", " "))
+        done = index.refresh(tmp_path / "docs")
+        assert (done.removed, len(index)) == (1, 0)
+        assert "only images perhaps" in done.unread[0][1]
+
+
 def test_rows_that_cannot_be_read_are_told_each_time_and_the_others_kept(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a [1].csv").write_text("id,text\n1,喝茶\n2,too,many,fields\n3,咖啡\n")
@@ -180,3 +192,22 @@ def test_a_name_that_is_no_text_is_shown_as_escapes(tmp_path: Path) -> None:
     with Index.open(tmp_path / "index") as index:
         index.refresh(tmp_path / "docs")
         assert index.names() == ["\\xff.txt"]
+
+
+def test_a_folder_that_cannot_be_listed_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "docs"
+    root.mkdir()
+    (root / "a.txt").write_text("喝茶")
+    with Index.open(tmp_path / "index") as index:
+        index.refresh(root)
+        for number, why in ((13, "Permission denied"), (5, "Input/output error")):
+
+            def closed(place: str, number: int = number, why: str = why) -> object:
+                raise OSError(number, why, place)
+
+            with monkeypatch.context() as patched:
+                patched.setattr("os.scandir", closed)
+                with pytest.raises(Refusal, match=f"docs: cannot be looked into \\({why}\\), and nothing was changed"):
+                    index.refresh(root)
+            assert index.names() == ["a.txt"]
+        assert index.refresh(root).removed == 0

@@ -102,6 +102,21 @@ def test_what_was_put_without_an_embedder_is_given_vectors_when_there_is_one(tmp
         assert {each.document for each in index.search("一本书", 2)} == {"d5", "late"}
 
 
+def test_what_another_put_without_an_embedder_is_given_vectors_by_who_has_one(tmp_path: Path, embedder: Bundle) -> None:
+    (tmp_path / "docs").mkdir()
+    with Index.open(tmp_path / "index", embedder=embedder) as index:
+        index.refresh(tmp_path / "docs")
+        with Index.open(tmp_path / "index") as other:
+            other.put([Document("late", "一本书")])
+            (tmp_path / "docs" / "new.txt").write_text("这本书写得很好")
+            other.refresh(tmp_path / "docs")
+        assert not any("vector" in each.ways for each in index.search("书", 100) if each.document == "late")
+        index.refresh(tmp_path / "docs")
+        found = index.search("书", 100)
+        assert {each.document for each in found} == {"late", "new.txt"}
+        assert all("vector" in each.ways for each in found)
+
+
 def test_of_a_passage_longer_than_the_model_reads_all_is_read(embedder: Bundle) -> None:
     asked = Embedder(embedder)
     long = "这本书写得很好。物流太慢。" * 24

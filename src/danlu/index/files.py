@@ -4,6 +4,7 @@ Ids are paths within the folder, `guide/start.md`; of a row with its id or numbe
 """
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from danlu.data.record import Record
 from danlu.index.document import LONGEST_FACT, LONGEST_NAME, MOST_FACTS, Document, checked
 from danlu.index.docx_text import text_of_docx
 from danlu.index.pdf_text import text_of_pdf
-from danlu.refusal import Refusal
+from danlu.refusal import Empty, Refusal
 
 LARGEST = 2**28
 """Bytes of a file that is read."""
@@ -37,7 +38,7 @@ def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str,
     What is hidden is passed over; others go to `unread` with the reason.
 
     Raises:
-        Refusal: there is no such folder.
+        Refusal: there is no such folder, or what is in it cannot be told.
     """
     if not folder.is_dir():
         raise Refusal(f"{folder}: is no folder; give the folder with the documents")
@@ -45,11 +46,15 @@ def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str,
     found = []
 
     def closed(error: OSError) -> None:
-        name = Path(os.fsdecode(error.filename)).relative_to(folder).as_posix()
+        place = folder if error.filename is None else Path(os.fsdecode(error.filename))
+        if place == folder:  # not that nothing is there any more
+            told = f"cannot be looked into ({error.strerror}), and nothing was changed; see that it may be read"
+            raise Refusal(f"{folder}: {told}") from None
+        name = place.relative_to(folder).as_posix()
         unread.append((f"{_readable(name)}/", f"cannot be looked into ({error.strerror})"))
 
     for place, folders, names in os.walk(folder, onerror=closed):
-        found += [Path(place) / name for name in folders if (Path(place) / name).is_symlink()]
+        found += [Path(place) / name for name in folders if _is_link(Path(place) / name)]
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(place) / name for name in names if not name.startswith((".", "~$"))]
     for path in sorted(found):
@@ -58,6 +63,13 @@ def files_in(folder: Path, unread: list[tuple[str, str]]) -> Iterator[tuple[str,
             unread.append((name, why))
         else:
             yield name, path
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # a folder that may be listed and not entered; walking on tells so
+        return False
 
 
 def _unreadable(path: Path, inside: Path) -> str:
@@ -80,12 +92,20 @@ def documents_in(path: Path, name: str, unread: list[tuple[str, str]]) -> list[D
     """The documents of a file, which is called `name`; rows of a table that cannot be read are told in `unread`.
 
     Raises:
-        Refusal: it cannot be read, or holds nothing.
+        Empty: it was read, and holds nothing.
+        Refusal: it cannot be read.
     """
+    if path.stat().st_size == 0:
+        raise Empty(f"{name}: holds no text")
     suffix = path.suffix.lower()
     if suffix in TABLES:
         bad = BadRows()
-        rows = list(guess(str(path), settings=["on_bad_row=skip"]).read(bad_rows=bad))
+        try:
+            rows = list(guess(str(path), settings=["on_bad_row=skip"]).read(bad_rows=bad))
+        except Refusal:
+            if path.read_bytes().removeprefix(BOM_UTF8).strip():
+                raise
+            raise Empty(f"{name}: holds no rows") from None
         if bad.count:
             first = bad.first[0].removeprefix(str(path)).lstrip(", :")
             unread.append((name, f"rows left out: {bad.count:,}; the first: {first}"))
@@ -100,7 +120,7 @@ def documents_in(path: Path, name: str, unread: list[tuple[str, str]]) -> list[D
         text = decoded(path.read_bytes(), name).replace("\r\n", "\n")
         title = _heading(text) if suffix in MARKDOWN else ""
     if not text.strip():
-        raise Refusal(f"{name}: holds no text")
+        raise Empty(f"{name}: holds no text")
     return [checked(Document(name, text, (title or _readable(path.stem))[:LONGEST_NAME], {"file": name}))]
 
 
@@ -124,7 +144,7 @@ def _of_rows(records: list[Record], name: str) -> list[Document]:
         if text.strip():
             found.append(checked(Document(document, text, title, facts)))
     if not found:
-        raise Refusal(f"{name}: holds no text")
+        raise Empty(f"{name}: holds no text")
     return found
 
 

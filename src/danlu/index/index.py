@@ -93,6 +93,17 @@ class Index:
         with self._store.reading() as session:
             return sorted(session.names())
 
+    def kept_once(self, name: str, value: str) -> str:
+        """What is kept with the index under a name: what was given first."""
+        with self._store.reading() as session:
+            kept = session.settings().get(name)
+        if kept is None:
+            with self._store.writing() as session:
+                kept = session.settings().get(name)  # another may have come in between
+                if kept is None:
+                    session.keep_setting(name, kept := value)
+        return kept
+
     def put(self, documents: Iterable[Document]) -> None:
         """Keep documents; one of an id that is there replaces it, as a whole.
 
@@ -110,12 +121,14 @@ class Index:
         """Make the index follow a folder: put what is new or changed there, forget what is gone.
 
         Documents that were put by hand stay. Each file is taken over as a whole or not at all; of a table each row.
+        Passages without a vector are given one.
 
         Raises:
-            Refusal: there is no such folder, or the disk is full.
+            Refusal: there is no such folder, it cannot be looked into, or the disk is full.
         """
         done = Refreshed()
         self._intake.take(self._intake.changes_in(Path(folder).expanduser(), done), done)
+        self._intake.embed_missing()  # what others put that have no embedder
         done.unread.sort()
         return done
 

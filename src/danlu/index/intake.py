@@ -17,7 +17,7 @@ from danlu.index.files import documents_in, files_in
 from danlu.index.store import FORMAT, Prepared, Session, Store, tokens_of
 from danlu.index.tokens import VERSION
 from danlu.machine.files import sha256
-from danlu.refusal import Refusal
+from danlu.refusal import Empty, Refusal
 
 AT_ONCE = 64
 """Passages that are embedded and written together; what a killed process has not written, the next one does."""
@@ -32,7 +32,7 @@ _KNOWN = "SELECT path, digest, documents FROM danlu_files"
 class Refreshed:
     """What became of a folder: how many documents were added, changed and removed; files that cannot be read, and why.
 
-    Of a file that can no longer be read, the documents stay as they were.
+    Of a file that can no longer be read, the documents stay as they were; one that was read and holds nothing has none.
     """
 
     added: int = 0
@@ -187,6 +187,8 @@ class Intake:
                     yield Change(documents, name, digest if len(done.unread) == told else IN_PART)
             except (Refusal, OSError) as error:
                 done.unread.append((name, str(error).removeprefix(f"{path}: ").removeprefix(f"{name}: ")))
+                if isinstance(error, Empty) and name in known:
+                    yield Change((), name)
         closed = tuple(name for name, _ in done.unread if name.endswith("/"))
         there |= {name for name, _ in done.unread}
         yield from (Change((), name) for name in known if name not in there and not name.startswith(closed))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.machine.extra import needed
-from danlu.refusal import Refusal
+from danlu.refusal import Empty, Refusal
 
 PAGE = "\f"
 """What stands between two pages."""
@@ -16,7 +16,8 @@ def text_of_pdf(path: Path) -> str:
     """The text of all pages.
 
     Raises:
-        Refusal: it is damaged, locked, or holds images alone; or pypdfium2 is not installed.
+        Empty: it holds images alone, or nothing.
+        Refusal: it is damaged or locked; or pypdfium2 is not installed.
     """
     pdfium: Any = needed("pypdfium2", "documents", "reading PDF")
     try:
@@ -34,7 +35,7 @@ def text_of_pdf(path: Path) -> str:
     finally:
         document.close()
     if not any(page.strip() for page in pages):
-        raise Refusal(f"{path.name}: holds no text, only images perhaps; run text recognition on it first")
+        raise Empty(f"{path.name}: holds no text, only images perhaps; run text recognition on it first")
     return PAGE.join(pages)
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from danlu.apps.grounded.bar import PLAIN
 from danlu.apps.knowledge.fitting import Question, fit, read_questions
-from danlu.apps.knowledge.knowledge import Knowledge
+from danlu.apps.knowledge.knowledge import Knowledge, _threshold_of
+from danlu.cli.main import main
 from danlu.refusal import Refusal
 
 
@@ -71,3 +72,24 @@ def test_a_document_that_is_not_there_and_too_few_questions_are_refused(knowledg
     with pytest.raises(Refusal, match="5 questions inside"):
         fit(knowledge, [Question("Who is the lifeguard?")] * 5, refuse=0.9)
     assert not knowledge.threshold.exists()
+
+
+def test_each_database_has_its_own_threshold_whoever_asks() -> None:
+    addresses = ["postgresql://localhost/a", "postgresql://localhost/b", "postgresql://elsewhere/a"]
+    files = [_threshold_of(address) for address in addresses]
+    assert len({*files, _threshold_of("knowledge")}) == 4
+    assert _threshold_of("postgresql://me:secret@localhost/a") == files[0]
+    assert _threshold_of("knowledge") == Path("knowledge/threshold.json")
+
+
+def test_fit_tells_which_rates_are_of_questions_that_set_the_threshold(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["fit", str(place / "questions.csv"), "--folder", str(place / "documents"), "--index", str(place / "index")]
+    with pytest.raises(SystemExit) as ended:
+        main(["app", "knowledge", *words, "--refuse", "0.9"])
+    assert not ended.value.code
+    told = [line.partition(": ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert "refused of those outside" in told
+    assert "the answer holds a right text, of those answered by this very threshold" in told
+    assert told.index("the answer is a right text, of the same") + 1 == told.index("F1 of the same")

@@ -11,6 +11,7 @@ from danlu.apps.grounded.bar import PLAIN, Bar
 from danlu.apps.knowledge.following import Turn
 from danlu.apps.knowledge.knowledge import Answer, Knowledge, Models
 from danlu.bundle.bundle import load
+from danlu.cli.main import main
 from danlu.index.document import Found
 from danlu.refusal import Refusal
 
@@ -212,3 +213,34 @@ def test_while_files_change_every_answer_stands_in_one_of_their_versions(knowled
         for piece in each.cited:
             assert any(piece.text == version[piece.start : piece.end] == each.text for version in versions)
     assert {each.text.split()[3] for each in found if each.answered} == {"Petra", "Otto"}
+
+
+@pytest.mark.parametrize("command", ["ask", "refresh", "fit"])
+def test_with_another_folder_an_index_is_refused_and_stays_as_it_is(
+    command: str, place: Path, knowledge: Knowledge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = knowledge.index.names()
+    (place / "other").mkdir()
+    (place / "other" / "a.txt").write_text("Nothing of that.", encoding="utf-8")
+    words = {
+        "ask": ["ask", "Who is the lifeguard?", "--folder"],
+        "refresh": ["refresh"],
+        "fit": ["fit", str(place / "questions.csv"), "--folder"],
+    }[command]
+    with pytest.raises(SystemExit) as ended:
+        main(["app", "knowledge", *words, str(place / "other"), "--index", str(place / "index")])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert f"is the index of {place / 'documents'}" in " ".join(told.split())
+    assert "--index" in told
+    assert knowledge.index.names() == before
+    assert "Petra Lindqvist" in text(knowledge, "Who is the lifeguard?")
+
+
+def test_an_index_and_its_folder_may_be_moved_together(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "moved").mkdir()
+    for name in ("documents", "index"):
+        (place / name).rename(place / "moved" / name)
+    monkeypatch.chdir(place / "moved")
+    with Knowledge.open(Path("documents"), "index") as knowledge:
+        assert (knowledge.refresh().removed, len(knowledge.index)) == (0, 13)

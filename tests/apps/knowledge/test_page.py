@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Route, expect, sync_playwright
 
 import danlu.apps.knowledge
 import danlu.serve
@@ -88,3 +88,26 @@ def test_questions_are_answered_with_the_passages_in_colour(
     expect(page.locator("#view-documents [role=status]")).to_contain_text("0")
     context.close()
     assert wrong == []
+
+
+@pytest.mark.parametrize(("locale", "anew"), [("en-GB", "Begin anew"), ("zh-CN", "重新开始")])
+def test_begun_anew_during_a_question_the_old_ones_stay_away(
+    browser: Browser, address: str, locale: str, anew: str
+) -> None:
+    context = browser.new_context(locale=locale, reduced_motion="reduce")
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    page.goto(address)
+    page.locator("#question").fill("Who is the lifeguard?")
+    page.locator("#question").press("Enter")
+    page.locator(".turn").wait_for()
+    held: list[Route] = []
+    page.route("**/v1/ask", lambda route: held.append(route))  # noqa: PLW0108  it marks what it calls
+    page.locator("#question").fill("茶馆几点关门？")
+    with page.expect_request("**/v1/ask"):
+        page.locator("#question").press("Enter")
+    page.get_by_role("button", name=anew).click()
+    expect(page.locator(".turn")).to_have_count(0)
+    held[0].continue_()
+    expect(page.locator(".turn h3")).to_have_text(["茶馆几点关门？"])
+    context.close()

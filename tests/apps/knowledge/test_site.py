@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from danlu.apps.grounded.bar import Bar
 from danlu.apps.knowledge import site
 from danlu.apps.knowledge.knowledge import Knowledge
 from danlu.apps.knowledge.site import AROUND, stamp
@@ -192,3 +193,20 @@ def test_a_folder_that_goes_away_is_told_and_the_rest_goes_on(
         assert post(address, "/v1/ask", {"question": "Who is the lifeguard?"}).json()["answered"]
         time.sleep(0.2)
     assert '"event": "refresh", "refused":' in capfd.readouterr().err
+
+
+def test_a_threshold_is_taken_at_the_next_look_though_no_file_moved(
+    place: Path,
+    knowledge: Knowledge,
+    served: Callable[..., AbstractContextManager[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[int] = []
+    monkeypatch.setattr(site, "ANYWAY", 10**9)
+    monkeypatch.setattr(site, "stamp", lambda folder: (looked.append(1), stamp(folder))[1])
+    bar = Bar({"piece": 1.0}, 0.0, 0.5)
+    with served(knowledge, every=0.01):
+        until(lambda: len(looked) > 5)
+        with Knowledge.open(place / "documents", str(place / "index")) as other:
+            other.keep_threshold(bar)
+        until(lambda: knowledge.grounder.bar == bar)

@@ -40,8 +40,8 @@ class Fit:
     """A threshold, and what was seen when it was fitted.
 
     - `found`: questions whose document is among the five best passages, of those whose document is known.
-    - `right`, `holding`, `shared`: of answered questions with right texts, how many answers say one, how many hold one,
-      and F1; `asked` is how many these are.
+    - `right`, `holding`, `shared`: of questions with right texts that are answered by this threshold, which they helped
+      to set, how many answers say one, how many hold one, and F1; `asked` is how many these are.
     """
 
     bar: Bar

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +19,7 @@ from danlu.index.index import Index
 from danlu.index.intake import Refreshed
 from danlu.index.tokens import tokens
 from danlu.machine.files import write_text
-from danlu.refusal import Refusal
+from danlu.refusal import Refusal, without_secrets
 
 if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
@@ -97,7 +98,7 @@ class Knowledge:
         """Open what is known of a folder, kept at `place`: a folder, or the address of a PostgreSQL database.
 
         Raises:
-            Refusal: a bundle is of another task, the index belongs to another embedder, or a file is damaged.
+            Refusal: a bundle is of another task, the index belongs to another embedder or folder, or a file is damaged.
         """
         models = models or Models()
         grounder = Grounder(models.reader, models.generator)
@@ -109,9 +110,9 @@ class Knowledge:
         if "://" not in place and Path(place).resolve() == folder.resolve():
             raise Refusal(f"{place}: is the folder of the documents; keep the index in another: --index FOLDER")
         index = Index.open(place, embedder=models.embedder, reranker=models.ranker, prefixes=prefixes, anew=anew)
-        threshold = Path("knowledge") / THRESHOLD if "://" in place else Path(place) / THRESHOLD
-        found = cls(index, folder, threshold, models, grounder)
+        found = cls(index, folder, _threshold_of(place), models, grounder)
         try:
+            found._refuse_other_folder(place)
             found.take_threshold()
         except BaseException:
             index.close()
@@ -127,6 +128,20 @@ class Knowledge:
     def close(self) -> None:
         """Let go of the index; the bundles stay open."""
         self.index.close()
+
+    def _refuse_other_folder(self, place: str) -> None:
+        """Refuse an index of another folder, all of which would be taken for gone."""
+        folder, base = self.folder.expanduser().resolve(), Path()
+        told = str(folder)
+        if "://" not in place:  # they may be moved together
+            base = Path(place).expanduser().resolve()
+            told = Path(os.path.relpath(folder, base)).as_posix() if folder.drive == base.drive else told
+        kept = self.index.kept_once("folder", told)
+        if kept != told:
+            raise Refusal(
+                f"{place}: is the index of {os.path.normpath(base / kept)}, and all of that would be forgotten for "
+                f"{folder}; give another index: --index FOLDER, or an empty database"
+            )
 
     def refresh(self) -> Refreshed:
         """Make the index follow the folder, one refresh at a time, and take the threshold that was fitted last.
@@ -215,6 +230,14 @@ def _own(question: str, grounded: Grounded) -> Grounded:
         if len(sought & there) >= OWN * len(sought):
             return grounded
     return replace(grounded, text="", way="", cited=(), why="unsure") if grounded.answered else grounded
+
+
+def _threshold_of(place: str) -> Path:
+    """The file of the threshold: in the folder of an index; of a database in ./knowledge, one for each."""
+    if "://" not in place:
+        return Path(place) / THRESHOLD
+    mark = sha256(without_secrets(place).encode()).hexdigest()[:12]  # who asks, with which password, is all the same
+    return Path("knowledge") / f"threshold-{mark}.json"
 
 
 def _json_in(path: Path) -> Mapping[str, Any]:

@@ -152,14 +152,16 @@ def _refreshed(knowledge: Knowledge) -> dict[str, Any]:
 async def _follow(knowledge: Knowledge, service: Service, every: float) -> None:
     """Look at the folder again and again; what goes wrong stands in the log, and the next time may go right.
 
-    Files are read where names, sizes or times have moved, and every `ANYWAY` times, as some are changed without that.
+    Files are read where names, sizes or times have moved, or the threshold has, and every `ANYWAY` times, as some are
+    changed without that.
     """
     loop = asyncio.get_running_loop()
-    seen, times = None, 0
+    seen: object = None
+    times = 0
     while True:
         await asyncio.sleep(every)
         try:
-            now = await loop.run_in_executor(service.changing, stamp, knowledge.folder)
+            now = await loop.run_in_executor(service.changing, _now, knowledge)
             times = 0 if now != seen else times + 1
             if times % ANYWAY:
                 continue
@@ -172,6 +174,15 @@ async def _follow(knowledge: Knowledge, service: Service, every: float) -> None:
         else:
             if done.added or done.changed or done.removed:
                 service.say("refresh", added=done.added, changed=done.changed, removed=done.removed)
+
+
+def _now(knowledge: Knowledge) -> tuple[object, object]:
+    """What moves where there is something to be taken over."""
+    try:
+        told = knowledge.threshold.stat()
+    except OSError:
+        return stamp(knowledge.folder), None
+    return stamp(knowledge.folder), (told.st_size, told.st_mtime_ns, told.st_ino)
 
 
 def stamp(folder: Path) -> frozenset[tuple[str, int, int]]:

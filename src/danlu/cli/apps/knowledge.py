@@ -19,7 +19,7 @@ LINE = "Questions answered from a folder of documents, with pieces that stand th
 
 Folder = Annotated[Path, typer.Argument(help="folder of the documents: txt, md, html, pdf, docx, csv, tsv, jsonl")]
 Place = Annotated[
-    str, typer.Option("--index", help="folder in which the index is kept, or postgresql://user@machine/database")
+    str, typer.Option("--index", help="folder of the index, of one folder alone, or postgresql://user@machine/database")
 ]
 Embedder = Annotated[str | None, typer.Option(help="bundle of embed: passages are found by meaning too")]
 Ranker = Annotated[str | None, typer.Option(help="bundle of rank: passages are put in order by it")]
@@ -151,8 +151,8 @@ def fit(
 ) -> None:
     """Fit how sure an answer has to be, so that a stated share of what the documents do not answer is refused.
 
-    Every question is asked with its document and, as one outside, without it. What is told was measured on questions
-    that did not set the threshold by which they were judged.
+    Every question is asked with its document and, as one outside, without it. What is answered and refused was measured
+    on questions that did not set the threshold by which they were judged; right texts with the threshold of them all.
     """
     from danlu.apps.knowledge.fitting import fit as fitted
     from danlu.apps.knowledge.fitting import read_questions
@@ -169,7 +169,7 @@ def fit(
             if name in done:
                 show(f"{told}: {done[name]['value']:.1%} (95 %: {done[name]['low']:.1%} to {done[name]['high']:.1%})")
         if "f1" in done:
-            show(f"F1 of what was answered: {done['f1']:.1%}")
+            show(f"F1 of the same: {done['f1']:.1%}")
         show(f"{knowledge.threshold}: written; a server takes it when it next looks at the folder")
 
 
@@ -177,8 +177,8 @@ _FITTED = {
     "answered": "answered of those inside",
     "refused": "refused of those outside",
     "found": "the document is among the five best passages",
-    "holding": "the answer holds a right text, of those answered",
-    "exact_match": "the answer is a right text",
+    "holding": "the answer holds a right text, of those answered by this very threshold",
+    "exact_match": "the answer is a right text, of the same",
 }
 
 COMMANDS = {"start": start, "ask": ask, "refresh": refresh, "fit": fit}

@@ -13,7 +13,7 @@ from danlu.data.record import STRUCTURED, Record, plain_record
 from danlu.machine.remote import shown
 from danlu.recipe.part import Part, nearest
 from danlu.recipe.read import Written, keyed, sentences
-from danlu.refusal import Refusal
+from danlu.refusal import Empty, Refusal
 
 
 class Format(Part):
@@ -83,9 +83,11 @@ class Format(Part):
                 if bad_rows.stop:
                     raise
                 bad_rows.reject(name, "", str(refusal).removeprefix(f"{name}: "))
+        if empty and bad_rows.first:
+            told = f"holds no records that can be read, the first bad row being: {bad_rows.first[0]}"
+            raise Refusal(f"{shown(self.path)}: {told}")
         if empty:
-            first = f" that can be read, the first bad row being: {bad_rows.first[0]}" if bad_rows.first else ""
-            raise Refusal(f"{shown(self.path)}: holds no records{first or '; give a file with at least one'}")
+            raise Empty(f"{shown(self.path)}: holds no records; give a file with at least one")
         if unwatched and bad_rows.count:
             warnings.warn("; ".join(bad_rows.in_words()), stacklevel=2)
 

@@ -29,7 +29,7 @@ export function Questions({ loaded }) {
     stopped.current = new AbortController();
     try {
       const answer = await ask("v1/ask", body, stopped.current.signal);
-      setTurns([...turns, { question, body, answer }]);
+      setTurns((old) => [...old, { question, body, answer }]);
       setError(null);
     } catch (problem) {
       setDraft(question); // what was not answered goes back to where it can be changed
