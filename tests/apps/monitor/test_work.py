@@ -15,7 +15,7 @@ from danlu.apps.monitor.item import Item
 from danlu.apps.monitor.replay import heard, watched
 from danlu.apps.monitor.store import Away, Store
 from danlu.apps.monitor.tables import COUNTS, FACTS, OUTBOX, TEXTS
-from danlu.apps.monitor.work import WORK, Worker
+from danlu.apps.monitor.work import CLOSED, PATIENT, WORK, Worker
 
 SHARES = [(0.0, 0.15), (6.0, 0.55), (8.0, 0.1)]
 LATER = 1e10
@@ -184,6 +184,17 @@ def test_a_history_may_come_in_parts_before_anything_is_looked_at(store: Store) 
     assert told(store) != []
     with store.begin() as connection:  # what is past is nobody's alarm
         assert connection.execute(sql.select(OUTBOX)).all() == []
+
+
+def test_a_new_monitor_whose_texts_never_pause_begins_to_look_all_the_same(store: Store) -> None:
+    own = worker(store, settled=10.0)
+    begin = BEGIN + 100 * 3600
+    for second in range(0, int(PATIENT) + 60, 5):
+        store.put([one(f"text {second}", begin + second)], begin + second)
+        own.work(begin + second + 1)
+        with store.begin() as connection:
+            looks = store.fact(connection, CLOSED) is not None
+        assert looks == (second + 1 >= PATIENT)
 
 
 def test_a_database_that_is_locked_is_away_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,9 @@ LATE = 86_400
 SETTLED = 10.0
 """Seconds in which nothing has come, after which a new monitor begins to look: it may be given a history in parts."""
 
+PATIENT = 600.0
+"""Seconds after its first text from which a new monitor looks in any case: where texts never pause, it would never."""
+
 
 @dataclass
 class Worker:
@@ -185,9 +188,10 @@ class Worker:
         return alerts
 
     def _is_settled(self, connection: sql.Connection, now: float) -> bool:
-        """Whether there are texts, and the last of them came a while ago."""
-        came = connection.execute(sql.select(sql.func.max(TEXTS.c.came))).scalar_one()
-        return came is not None and abs(now - came) >= self.settled
+        """Whether there are texts, and the last of them came a while ago, or the first long ago."""
+        came = sql.select(sql.func.min(TEXTS.c.came), sql.func.max(TEXTS.c.came))
+        first, last = connection.execute(came).one()
+        return first is not None and (abs(now - last) >= self.settled or abs(now - first) >= PATIENT)
 
     def _is_long(self, steps: int) -> bool:
         """Whether a clock that is so many steps back is one that was set, and not one that waits for a while."""
