@@ -208,3 +208,30 @@ def test_files_are_read_when_they_change_and_odd_rows_are_told(
     due(store)
     assert own.fetch_due(files_of(folder), lambda: NOON) == 1
     assert list(files_of(tmp_path / "none")) == []
+
+
+def test_a_file_that_is_written_anew_gives_its_new_rows_whatever_they_are_called(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.apps.monitor.watched.QUIET", 0.0)
+    lines: list[str] = []
+    own = Sources(store, 0.0, say=lines.append)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    file, other = tmp_path / "a" / "today.csv", tmp_path / "b" / "today.csv"
+
+    def put(path: Path, *texts: str) -> int:
+        rows = [f"{row},{text},2026-11-25" for row, text in enumerate(texts)]
+        path.write_text("\n".join(["id,text,date", *rows]), encoding="utf-8")
+        due(store)
+        lines.clear()
+        return own.fetch_due([File(path)], lambda: NOON)
+
+    assert put(file, "first one", "second one", "third one") == 3
+    assert put(file, "another one", "one more of them") == 2
+    assert put(other, "first one") == 1
+    assert lines == []
+    assert put(file, "another one", "one more of them", "and the last of them") == 1
+    assert lines == []  # it has grown
+    assert put(file, "another one", "new") == 1
+    assert lines == [f"{file}: 1 texts are known already, with their id, date and text, and are left out"]

@@ -5,7 +5,7 @@ What a source has given and the note that it did so are one transaction, so a pr
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import sqlalchemy as sql
@@ -24,11 +24,15 @@ LONGEST_WAIT = 6 * 3600.0
 
 @dataclass(frozen=True)
 class Given:
-    """What a source has given: items, what tells the next time that nothing is new, and what a person should hear."""
+    """What a source has given: items, what tells the next time that nothing is new, and what a person should hear.
+
+    `expects_known`: whether it gives again what it gave before, so that nobody need hear of items that are known.
+    """
 
     items: Sequence[Item]
     mark: Any = None
     told: Sequence[str] = ()
+    expects_known: bool = True
 
 
 class Source(Protocol):
@@ -69,7 +73,8 @@ class Sources:
             kept = self._kept(source.name, given, clock())
             if row.failures:
                 self.say(f"{source.name}: can be read again")
-            for line in (*(given.told if given else ()), *told_of(kept)):
+            known = kept.known if given and not given.expects_known else 0
+            for line in (*(given.told if given else ()), *told_of(replace(kept, known=known))):
                 self.say(f"{source.name}: {line}")
             new += kept.new
         return new
@@ -116,6 +121,7 @@ class Sources:
 def told_of(kept: Kept) -> list[str]:
     """What a person should hear of items that were odd."""
     lines = {
+        "known": "{} texts are known already, with their id, date and text, and are left out",
         "undated": "{} texts tell no time, and count as of now",
         "future": "{} texts say that they come from the future, and count as of now",
         "odd": "{} texts tell a time that cannot be, and count as of now",

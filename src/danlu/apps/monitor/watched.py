@@ -1,6 +1,6 @@
 """Files of texts: csv, tsv, json or jsonl, in a folder that is watched, or named one by one.
 
-A file that has grown is read once more; what was there already is known by its key.
+A file that has changed is read once more; what was there already is known by its key.
 """
 
 import time
@@ -48,7 +48,8 @@ class File:
         if now == mark or 0 <= time.time() - told.st_mtime < QUIET:
             return None
         items, said = read_items(self.path, self.zone)
-        return Given(items, now, said)
+        grown = bool(mark) and told.st_size > mark[0]
+        return Given(items, now, said, expects_known=grown)
 
 
 def files_of(folder: Path, zone: timezone = UTC) -> Iterator[File]:
@@ -69,10 +70,10 @@ def read_items(path: Path, zone: timezone = UTC, source: str = "") -> tuple[list
     """
     if path.is_file() and path.stat().st_size > BYTES:
         raise Failed(f"{path}: has more than {BYTES:,} bytes; cut it in parts")
-    items, empty, bad = [], 0, BadRows()
+    items, empty, bad, place = [], 0, BadRows(), str(path.resolve())
     try:
         for record in guess(str(path), settings=["on_bad_row=skip"]).read(bad_rows=bad):
-            item = item_of(record, source or path.name, zone)
+            item = item_of(record, source or path.name, zone, place)
             if item is None:
                 empty += 1
             else:
