@@ -12,6 +12,7 @@ from monitor_streams import BEGIN, COARSE, DAILY, HOURLY, plain_judge, stream
 
 from danlu.apps.monitor import leases, queries
 from danlu.apps.monitor.item import Item
+from danlu.apps.monitor.judging import Unjudged
 from danlu.apps.monitor.replay import heard, watched
 from danlu.apps.monitor.store import Away, Store
 from danlu.apps.monitor.tables import COUNTS, FACTS, OUTBOX, TEXTS
@@ -123,6 +124,28 @@ def test_what_is_found_while_another_has_taken_over_is_not_kept(store: Store) ->
 
 def one(text: str, date: float) -> Item:
     return Item(text, date=date, negative=False, topics=())
+
+
+def test_while_a_model_fails_nothing_is_kept_and_all_is_judged_when_it_answers(store: Store) -> None:
+    own = worker(store)
+    finds = own.judge.finds_negative
+    store.put([replace(one("太差了", BEGIN), negative=None), replace(one("很好", BEGIN), negative=None)], BEGIN)
+    own.judge.finds_negative = Mute()
+    with pytest.raises(Unjudged):
+        own.work(BEGIN)
+    with store.begin() as connection:
+        assert connection.execute(sql.select(sql.func.count()).where(TEXTS.c.judged)).scalar_one() == 0
+    own.judge.finds_negative = finds
+    assert own.work(BEGIN) == 2
+    with store.begin() as connection:
+        assert connection.scalars(sql.select(TEXTS.c.negative).order_by(TEXTS.c.id)).all() == [True, False]
+
+
+class Mute:
+    """A model that is not there."""
+
+    def negative(self, texts: Sequence[str]) -> list[bool]:
+        raise ConnectionError
 
 
 def heard_steps(store: Store) -> dict[int, int]:

@@ -82,6 +82,7 @@ def replay(
     """Run history through once more: which alerts would have come, when, and how many of them false."""
     import time
 
+    from danlu.apps.monitor.judging import Unjudged
     from danlu.apps.monitor.opening import judge_of
     from danlu.apps.monitor.replay import heard, places_for, watched
     from danlu.apps.monitor.replay import plant as planted
@@ -100,7 +101,10 @@ def replay(
     for line in told:
         say(line, err=True)
     judge = judge_of(settings, topics, sentiment, negative, lambda line: say(line, err=True))
-    rows, found = heard(items, judge, settings.alarm, time.time())
+    try:
+        rows, found = heard(items, judge, settings.alarm, time.time())
+    except Unjudged as failed:
+        raise Refusal(f"{file}: {failed}; see that the model works") from None
     if plant:
         found.surges = places_for(rows, plant, settings.alarm, times, hours, seed)
         rows = planted(rows, found.surges, seed)
