@@ -21,13 +21,15 @@ from danlu.apps.monitor.detector import Change, Detector
 from danlu.apps.monitor.folding import CAPACITY, Folding
 from danlu.apps.monitor.item import whole
 from danlu.apps.monitor.judging import Given, Judge, Judged
-from danlu.apps.monitor.store import Store
+from danlu.apps.monitor.store import Away, Store
 from danlu.apps.monitor.tables import ALERTS, COUNTS, FACTS, OUTBOX, TEXTS, TOPICS
+from danlu.refusal import Refusal
 
 WORK = "work"
 CLOSED = "closed"
+STEP = "step"
 DETECTOR = "detector "
-"""Names of a lease and of facts: the last step that was looked at, and, with the topic, the state of a detector."""
+"""Names of a lease and of facts: the last step that was looked at, the seconds of one, and, with the topic, a detector."""
 
 BLOCK = 512
 """Texts that are judged together."""
@@ -246,6 +248,26 @@ class Worker:
         if rows:
             connection.execute(self.store.insert(OUTBOX).on_conflict_do_nothing(), rows)
         return [int(number)]
+
+
+def keep_step(store: Store, seconds: int) -> None:
+    """Keep how long a step of a database is, in which all that it counts is told.
+
+    Raises:
+        Refusal: it is another already, or the database is away.
+    """
+    first = store.insert(FACTS).values(name=STEP, value=json.dumps(seconds)).on_conflict_do_nothing()
+    try:
+        with store.begin() as connection:
+            connection.execute(first)
+            kept = store.fact(connection, STEP)
+    except Away as away:
+        raise Refusal(str(away)) from None
+    if kept != seconds:
+        raise Refusal(
+            f"{store.shown}: counts in steps of {kept} seconds, and alarm.step is {seconds}; set it to {kept}, or begin "
+            "a new monitor in another folder"
+        )
 
 
 def key_of(topic: str, change: Change) -> str:

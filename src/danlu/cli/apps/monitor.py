@@ -58,10 +58,10 @@ def start(
             tell(f"{folder / place}: is not there yet; what is put there will be read")
     judge = judge_of(settings, topics, sentiment, negative, tell)
     opened = Store(store or url_of(folder))
-    monitor = Monitor(opened, settings, channels, judge, folder, say=tell)
-    watched = f"{len(settings.feeds)} feeds, {len(settings.watch)} places of files"
-    tell(f"{opened.shown}: watches {watched}, and what is pushed to /v1/texts; tells {len(channels)} channels")
     try:
+        monitor = Monitor(opened, settings, channels, judge, folder, say=tell)
+        watched = f"{len(settings.feeds)} feeds, {len(settings.watch)} places of files"
+        tell(f"{opened.shown}: watches {watched}, and what is pushed to /v1/texts; tells {len(channels)} channels")
         serve([], site=lambda _shelf: site_of(monitor), host=host, port=port, keys=keys, limits=Limits(), say=tell)
     finally:
         opened.close()
