@@ -29,7 +29,7 @@ WORK = "work"
 CLOSED = "closed"
 STEP = "step"
 DETECTOR = "detector "
-"""Names of a lease and of facts: the last step that was looked at, the seconds of one, and, with the topic, a detector."""
+"""Names of a lease and of facts: the last step looked at, the seconds of a step, and, with the topic, a detector."""
 
 BLOCK = 512
 """Texts that are judged together."""
@@ -265,8 +265,8 @@ def keep_step(store: Store, seconds: int) -> None:
         raise Refusal(str(away)) from None
     if kept != seconds:
         raise Refusal(
-            f"{store.shown}: counts in steps of {kept} seconds, and alarm.step is {seconds}; set it to {kept}, or begin "
-            "a new monitor in another folder"
+            f"{store.shown}: counts in steps of {kept} seconds, and alarm.step is {seconds}; set it to {kept}, or "
+            "begin a new monitor in another folder"
         )
 
 
