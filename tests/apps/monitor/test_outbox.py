@@ -117,21 +117,22 @@ class Postman(socketserver.StreamRequestHandler):
                     lines.append(line.removeprefix(b"."))
                 self.server.mails.append(b"".join(lines))  # type: ignore[attr-defined]
             refused = word == b"RCPT" and b"nobody" in line
-            self.wfile.write(b"550 unknown\r\n" if refused else b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
             if word == b"QUIT":
+                self.wfile.write(self.server.farewell)  # type: ignore[attr-defined]
                 return
+            self.wfile.write(b"550 unknown\r\n" if refused else b"250 ok\r\n")
 
 
 @pytest.fixture
 def postman() -> Iterator[Any]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Postman) as server:
-        server.mails = []  # type: ignore[attr-defined]
+        server.mails, server.farewell = [], b"221 bye\r\n"  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 
 
-def test_mail_arrives_with_the_key_and_is_not_taken_for_one_who_is_unknown(postman: Any) -> None:
+def test_mail_arrives_with_the_key_and_one_who_is_unknown_is_told(postman: Any) -> None:
     host, port = postman.server_address
     told = {"host": host, "port": port, "security": "none", "sender": "me@example.org"}
     Mail(**told, to=["a@example.org", "b@example.org"]).send(MESSAGE)
@@ -139,12 +140,31 @@ def test_mail_arrives_with_the_key_and_is_not_taken_for_one_who_is_unknown(postm
     assert mail["Subject"] == MESSAGE.title
     assert mail["Message-ID"] == f"<{MESSAGE.key}@example.org>"
     assert mail.get_content().splitlines() == MESSAGE.text.splitlines()
-    with pytest.raises(Failed, match=r"not taken for nobody@example\.org"):
-        Mail(**told, to=["a@example.org", "nobody@example.org"]).send(MESSAGE)
+    some = Mail(**told, to=["a@example.org", "nobody@example.org"])
+    assert some.send(MESSAGE) == f"{host}: the mail was not taken for nobody@example.org"
+    assert len(postman.mails) == 2
+    with pytest.raises(Failed, match=r"not taken .*nobody@example\.org"):
+        Mail(**told, to=["nobody@example.org"]).send(MESSAGE)
+    assert len(postman.mails) == 2
+    postman.farewell = b"500 no\r\n"
+    assert Mail(**told, to=["a@example.org"]).send(MESSAGE) is None
+    postman.farewell = b""
+    assert Mail(**told, to=["a@example.org"]).send(MESSAGE) is None
     with pytest.raises(Failed, match="the mail was not taken"):
         Mail(**told | {"security": "starttls"}, to=["a@example.org"]).send(MESSAGE)
     with pytest.raises(Failed, match="unencrypted"):
         Mail(**told | {"host": "mail.example.org"}, user="me", password="x", to=["a@example.org"]).send(MESSAGE)
+
+
+def test_of_a_mail_that_some_get_the_others_are_told_and_it_is_sent_once(postman: Any, alerted: Store) -> None:
+    host, port = postman.server_address
+    mail = Mail(host=host, port=port, security="none", sender="me@a", to=["a@b", "nobody@c"])
+    lines: list[str] = []
+    box = Outbox(alerted, {"mail": mail}, say=lines.append)
+    assert box.send_due() == len(postman.mails) == len(rows(alerted)) // 2
+    assert {row.state for row in rows(alerted) if row.channel == "mail"} == {"sent"}
+    assert len(lines) == len(postman.mails)
+    assert all("not taken for nobody@c" in line for line in lines)
 
 
 def test_settings_name_what_is_wrong_in_them(tmp_path: Path) -> None:

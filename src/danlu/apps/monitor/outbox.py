@@ -73,11 +73,13 @@ class Outbox:
             with self.store.begin() as connection:
                 alert = alert_of(connection, row.alert)
                 texts = texts_behind(connection, alert, 5)
-            self.channels[row.channel].send(message_of(alert, texts, self.language))
+            said = self.channels[row.channel].send(message_of(alert, texts, self.language))
         except Failed as failed:
             self._failed(row, failed)
             return
         self._sent.append(row)
+        if said:
+            self.say(f"{row.channel}: alert {row.alert}: {said}")
         self._mark_sent()
 
     def _mark_sent(self) -> None:

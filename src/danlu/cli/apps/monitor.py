@@ -149,8 +149,8 @@ def trial(folder: Folder = _FOLDER) -> None:
     failed = 0
     for name, channel in channels.items():
         try:
-            channel.send(TRIAL)
-            show(f"{name}: sent")
+            said = channel.send(TRIAL)
+            show(f"{name}: sent" + (f", but {said}" if said else ""))
         except Failed as error:
             failed += 1
             show(f"{name}: not sent: {error}")
