@@ -23,7 +23,7 @@ from danlu.apps.monitor.channels.mail import Mail
 from danlu.apps.monitor.channels.webhook import Webhook
 from danlu.apps.monitor.leases import release_ended
 from danlu.apps.monitor.message import TRIAL, Message, message_of
-from danlu.apps.monitor.outbox import Outbox, again
+from danlu.apps.monitor.outbox import FIRST_WAIT, LONGEST_WAIT, TRIES, Outbox, again
 from danlu.apps.monitor.settings import read_settings
 from danlu.apps.monitor.store import Away, Store
 from danlu.apps.monitor.tables import OUTBOX

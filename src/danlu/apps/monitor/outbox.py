@@ -18,8 +18,8 @@ from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import OUTBOX
 from danlu.apps.monitor.web import Failed
 
-TRIES = 12
-"""After which a message has failed: with the waits between them some four hours."""
+TRIES = 34
+"""After which a message has failed: with the waits between them a day."""
 
 FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0
 """Seconds between two tries, the first, and at most; each is twice the one before it."""
