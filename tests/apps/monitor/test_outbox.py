@@ -262,6 +262,11 @@ def test_a_message_that_is_refused_is_sent_later_and_later_and_given_up_in_the_e
     assert {row.state for row in rows(alerted) if row.channel == "mail"} == {"waiting"}
 
 
+def test_a_message_is_tried_for_about_a_day() -> None:
+    waits = [min(FIRST_WAIT * 2**number, LONGEST_WAIT) for number in range(TRIES - 1)]
+    assert 24 <= sum(waits) / 3600 < 25
+
+
 def rows_of(connection: Any) -> list[Any]:
     return list(connection.execute(OUTBOX.select().where(OUTBOX.c.channel == "hook").order_by(OUTBOX.c.id)))
 
