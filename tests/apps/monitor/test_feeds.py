@@ -297,3 +297,15 @@ def test_a_file_that_is_written_anew_gives_its_new_rows_whatever_they_are_called
     assert lines == []  # it has grown
     assert put(file, "another one", "new") == 1
     assert lines == [f"{file}: 1 texts are known already, with their id, date and text, and are left out"]
+
+
+def test_feeds_that_differ_in_their_secrets_alone_are_two(web: Web, store: Store) -> None:
+    web.answer = lambda path, headers, body: (
+        200, {"ETag": path}, RSS.format(charset="utf-8").replace("Second", path[-3:]).encode(),
+    )  # fmt: skip
+    feeds = [Feed(f"{web.url}/rss?token={name}") for name in ("one", "two")]
+    feeds += [Feed(f"{web.url}/{'x' * 700}{name}") for name in ("one", "two")]
+    assert Sources(store, 600, say=lambda _: None).fetch_due(feeds, lambda: NOON) == 8
+    assert len({feed.name for feed in feeds}) == 4
+    assert max(len(feed.name) for feed in feeds) == 700
+    assert not any("token=one" in feed.name or "token=two" in feed.name for feed in feeds)
