@@ -52,7 +52,8 @@ class Feed:
         shown = without_secrets(self.url)
         if shown == self.url and len(shown) <= NAME:
             return shown
-        return f"{shown[: NAME - 11]} ({hashlib.sha256(self.url.encode("utf-8", "surrogatepass")).hexdigest()[:8]})"
+        mark = hashlib.sha256(self.url.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        return f"{shown[: NAME - 11]} ({mark})"
 
     def fetch(self, mark: Any) -> Given | None:
         """Its items; None where it has not changed. Raises `Failed` where it cannot be had, or is no feed."""
