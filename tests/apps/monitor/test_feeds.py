@@ -1,6 +1,7 @@
 """Feeds as they are found in the world: odd dates, false charsets, bombs, servers that are down or send on."""
 
 import gzip
+import os
 import socket
 import threading
 import time
@@ -13,9 +14,9 @@ from monitor_web import Web
 
 from danlu.apps.monitor import sources as sources_module
 from danlu.apps.monitor.feed import BYTES, Feed, read_feed
-from danlu.apps.monitor.sources import Sources
+from danlu.apps.monitor.sources import Given, Sources
 from danlu.apps.monitor.store import Store
-from danlu.apps.monitor.tables import SOURCES
+from danlu.apps.monitor.tables import SOURCES, TEXTS
 from danlu.apps.monitor.watched import File, files_of
 from danlu.apps.monitor.web import Failed, _is_open, fetch, post
 
@@ -309,3 +310,34 @@ def test_feeds_that_differ_in_their_secrets_alone_are_two(web: Web, store: Store
     assert len({feed.name for feed in feeds}) == 4
     assert max(len(feed.name) for feed in feeds) == 700
     assert not any("token=one" in feed.name or "token=two" in feed.name for feed in feeds)
+
+
+def test_what_is_odd_in_one_source_holds_up_no_other(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.apps.monitor.watched.QUIET", 0.0)
+
+    class Odd:
+        name = "odd"
+
+        def fetch(self, mark: object) -> Given:
+            raise ZeroDivisionError("a text that nobody should read")
+
+    try:
+        odd = tmp_path / os.fsdecode(b"\xff\xfe.csv")
+        odd.write_text("text,id\nfirst,1\n", encoding="utf-8")
+        empty = tmp_path / os.fsdecode(b"a\xff.csv")
+        empty.write_text("name\nx\n", encoding="utf-8")
+    except OSError:
+        pytest.skip("names of files are of characters here")
+    (tmp_path / "z.csv").write_text("text\nsecond\n", encoding="utf-8")
+    lines: list[str] = []
+    own = Sources(store, 0.0, say=lines.append)
+    assert own.fetch_due([Odd(), File(odd), File(empty), File(tmp_path / "z.csv")], lambda: NOON) == 2
+    assert lines[0].startswith("odd: cannot be read (ZeroDivisionError at test_feeds.py:")
+    assert any("a\\udcff.csv: no row has a text" in line for line in lines)
+    assert all(line.encode() and "nobody" not in line for line in lines)
+    with store.begin() as connection:
+        names = sorted(Path(row.name).name for row in connection.execute(SOURCES.select()))
+        assert names == ["\\udcff\\udcfe.csv", "a\\udcff.csv", "odd", "z.csv"]
+        assert {row.source for row in connection.execute(TEXTS.select())} == {"\\udcff\\udcfe.csv", "z.csv"}

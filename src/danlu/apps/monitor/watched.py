@@ -12,7 +12,7 @@ from typing import Any
 
 from danlu.apps.monitor.item import Item, item_of
 from danlu.apps.monitor.sources import Given
-from danlu.apps.monitor.web import Failed
+from danlu.apps.monitor.web import Failed, writable
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
 from danlu.refusal import Refusal
@@ -36,7 +36,7 @@ class File:
     @property
     def name(self) -> str:
         """Its path."""
-        return str(self.path)[-700:]
+        return writable(str(self.path))[-700:]
 
     def fetch(self, mark: Any) -> Given | None:
         """Its items; None where it has not changed. Raises `Failed` where it cannot be read."""
@@ -70,10 +70,10 @@ def read_items(path: Path, zone: timezone = UTC, source: str = "") -> tuple[list
     """
     if path.is_file() and path.stat().st_size > BYTES:
         raise Failed(f"{path}: has more than {BYTES:,} bytes; cut it in parts")
-    items, empty, bad, place = [], 0, BadRows(), str(path.resolve())
+    items, empty, bad, place = [], 0, BadRows(), writable(str(path.resolve()))
     try:
         for record in guess(str(path), settings=["on_bad_row=skip"]).read(bad_rows=bad):
-            item = item_of(record, source or path.name, zone, place)
+            item = item_of(record, source or writable(path.name), zone, place)
             if item is None:
                 empty += 1
             else:
@@ -83,4 +83,4 @@ def read_items(path: Path, zone: timezone = UTC, source: str = "") -> tuple[list
     if not items:
         raise Failed(f"{path}: no row has a text; name the column 'text', beside it 'title', 'date', 'source', 'url'")
     said = [f"{empty:,} rows hold no text, and are left out"] if empty else []
-    return items, [*bad.in_words(), *said]
+    return items, [writable(line) for line in (*bad.in_words(), *said)]

@@ -27,11 +27,16 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """Of addresses that hold one of IPv4 (RFC 6052, 2010)."""
 
 
+def writable(text: str) -> str:
+    """A text that can be written and kept: names of files may hold bytes that are no character."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class Failed(Exception):
     """What was asked was not done, in a sentence without secrets; `after` are seconds that the server asks to wait."""
 
     def __init__(self, sentence: str, after: float | None = None) -> None:
-        super().__init__(without_secrets(sentence)[:500])
+        super().__init__(writable(without_secrets(sentence)[:500]))
         self.after = after
 
 
