@@ -341,3 +341,11 @@ def test_what_is_odd_in_one_source_holds_up_no_other(
         names = sorted(Path(row.name).name for row in connection.execute(SOURCES.select()))
         assert names == ["\\udcff\\udcfe.csv", "a\\udcff.csv", "odd", "z.csv"]
         assert {row.source for row in connection.execute(TEXTS.select())} == {"\\udcff\\udcfe.csv", "z.csv"}
+
+    def closed(_: Path) -> Path:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    lines.clear()
+    assert own.fetch_due(files_of(tmp_path), lambda: NOON) == 0
+    assert "cannot be read; see that it may be" in lines[0]

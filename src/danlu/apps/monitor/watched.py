@@ -3,6 +3,7 @@
 A file that has changed is read once more; what was there already is known by its key.
 """
 
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ class File:
             told = self.path.stat()
         except OSError as error:
             raise Failed(f"{self.path}: cannot be read ({error.strerror})") from error
+        if not stat.S_ISREG(told.st_mode):
+            raise Failed(f"{self.path}: cannot be read; see that it may be, and is a file, or a folder of files")
         now = [told.st_size, told.st_mtime_ns]
         if now == mark or 0 <= time.time() - told.st_mtime < QUIET:
             return None
@@ -54,12 +57,15 @@ class File:
 
 def files_of(folder: Path, zone: timezone = UTC) -> Iterator[File]:
     """The files of a folder that hold texts, by name; a file that begins with a full stop is hidden."""
-    if not folder.is_dir():
-        if folder.is_file():
-            yield File(folder, zone)
-        return
-    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file())
-    yield from (File(path, zone) for path in [each for each in found if not each.name.startswith(".")][:FILES])
+    try:
+        if folder.is_dir():
+            found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file()]
+        else:
+            found = [folder] if folder.is_file() else []
+    except OSError:
+        found = [folder]  # whoever reads it is told
+    shown = [path for path in found if path == folder or not path.name.startswith(".")]
+    yield from (File(path, zone) for path in shown[:FILES])
 
 
 def read_items(path: Path, zone: timezone = UTC, source: str = "") -> tuple[list[Item], list[str]]:
