@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from monitor_streams import COARSE, plain_judge, stream
 from monitor_web import Web
 
 from danlu.apps.monitor.channels.channel import Channel
+from danlu.apps.monitor.channels.dingtalk import plain
 from danlu.apps.monitor.channels.kinds import KINDS, channel_of
 from danlu.apps.monitor.channels.mail import Mail
 from danlu.apps.monitor.channels.webhook import Webhook
@@ -101,6 +105,33 @@ def test_a_text_for_wecom_is_cut_between_characters(web: Web) -> None:
     text = web.bodies[0]["text"]["content"]
     assert 2040 < len(text.encode()) <= 2048
     assert set(text[2:]) == {"字"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("\\`*_[]()#!|<>~&$-+=.1a字:;/@ ", min_size=1, max_size=30), st.sampled_from(["### ", "- "]))
+def test_a_text_of_an_outsider_is_shown_by_dingtalk_as_it_stands(text: str, before: str) -> None:
+    line = " ".join(text.split())
+    assume(line)
+    shown = MarkdownIt().enable(["table", "strikethrough"]).parse(before + plain(line))
+    inner = [child for token in shown for child in token.children or ()]
+    assert "".join(child.content for child in inner) == line
+    assert {child.type for child in inner} == {"text"}
+    assert {token.type.removesuffix("_open").removesuffix("_close") for token in shown} <= {
+        "heading", "bullet_list", "list_item", "paragraph", "inline",
+    }  # fmt: skip
+
+
+def test_outsiders_call_nobody_and_hide_no_address_in_a_chat(web: Web) -> None:
+    web.answer = json_answer({"errcode": 0, "code": 0})
+    text = 'x\n- <at user_id="all"></at> [bank](http://x.example/) http://x.example/a_b?c=[d](e)'
+    for kind in ("dingtalk", "feishu"):
+        channel_of("x", {"kind": kind, "url": web.url}, "here").send(Message("k", "**t**", text, {}))
+    dingtalk, feishu = web.bodies[0]["markdown"]["text"], web.bodies[1]["content"]["text"]
+    assert "### \\*\\*t\\*\\*" in dingtalk
+    assert "\\[bank\\]\\(http://x.example/\\)" in dingtalk
+    assert dingtalk.endswith(" http://x.example/a%5Fb?c=%5Bd%5D%28e%29")
+    assert "<" not in feishu
+    assert "[bank]" not in feishu
 
 
 class Postman(socketserver.StreamRequestHandler):
@@ -328,3 +359,6 @@ def test_messages_are_in_the_language_that_is_set() -> None:
     assert len(english.text) < 400
     assert english.plain == chinese.plain | {"title": english.title}
     assert TRIAL.plain["trial"] is True
+    named = message_of(alert | {"topic": "up"}, [], "en")
+    assert named.title == "up: negative texts rise from 20% to 35%"
+    assert message_of(alert | {"topic": "a\n# b"}, [], "zh").title == "a # b：负面占比由 20% 升至 35%"
