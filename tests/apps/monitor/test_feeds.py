@@ -139,9 +139,11 @@ def test_a_page_of_a_closed_network_sends_on_to_no_other_of_it(web: Web) -> None
     ("address", "is_open"),
     [
         ("8.8.8.8", True), ("2606:4700::1111", True), ("64:ff9b::808:808", True), ("::ffff:8.8.8.8", True),
-        ("127.0.0.1", False), ("10.1.2.3", False), ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False),
+        ("127.0.0.1", False), ("10.1.2.3", False), ("169.254.169.254", False), ("100.64.0.1", False),
+        ("0.0.0.0", False),
         ("::1", False), ("fe80::1%eth0", False), ("fd00::1", False), ("::ffff:10.0.0.1", False), ("224.0.0.1", False),
-        ("64:ff9b::a9fe:a9fe", False), ("64:ff9b::7f00:1", False), ("2002:a00:1::", False), ("64:ff9b:1::808:808", False),
+        ("64:ff9b::a9fe:a9fe", False), ("64:ff9b::7f00:1", False), ("2002:a00:1::", False),
+        ("64:ff9b:1::808:808", False),
     ],
 )  # fmt: skip
 def test_addresses_of_closed_networks_are_known_whatever_they_are_wrapped_in(address: str, is_open: bool) -> None:

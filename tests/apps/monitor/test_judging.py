@@ -111,7 +111,7 @@ class Failing:
 @given(st.lists(st.sampled_from(["bad", "good", "worse bad"]), min_size=1, max_size=20), st.integers(0, 60))
 def test_a_model_that_fails_for_a_moment_makes_no_text_good(texts: list[str], questions: int) -> None:
     """What is kept is what it would have said: whenever it fails, and for however long."""
-    judge = Judge(Keywords({}), Failing(questions), lambda line: pytest.fail(line))
+    judge = Judge(Keywords({}), Failing(questions), pytest.fail)
     given_ = [Given(row, text, BEGIN) for row, text in enumerate(texts)]
     for _ in range(questions + 1):
         try:

@@ -57,6 +57,6 @@ def test_the_steps_of_a_database_stay_as_long_as_they_were(store: Store, tmp_pat
         return Monitor(store, Settings(alarm=alarm), {}, plain_judge(), tmp_path)
 
     assert opened(1800).worker.alarm.step == 1800
-    with pytest.raises(Refusal, match="counts in steps of 1800 seconds, and alarm.step is 3600; set it to 1800"):
+    with pytest.raises(Refusal, match=r"counts in steps of 1800 seconds, and alarm\.step is 3600; set it to 1800"):
         opened(3600)
     assert opened(1800).worker.alarm.step == 1800

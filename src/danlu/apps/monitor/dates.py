@@ -42,8 +42,8 @@ _DIGITS = re.compile(r"\d{1,16}(\.\d+)?")
 def read_date(value: Any, zone: timezone = UTC) -> float | None:
     """The time that a text or number means; `zone` is that of a date without one that is not written in Chinese.
 
-    Taken are ISO 8601, RFC 5322, `2026年11月25日 下午2:30`, `2026/11/25 2:30 PM`, and seconds or milliseconds since 1970;
-    None for anything else, and where something follows that may tell another time.
+    Taken are ISO 8601, RFC 5322, `2026年11月25日 下午2:30`, `2026/11/25 2:30 PM`, and seconds or milliseconds since
+    1970; None for anything else, and where something follows that may tell another time.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _of_number(float(value))
