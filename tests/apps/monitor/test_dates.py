@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from danlu.apps.monitor.dates import AHEAD, read_date, settled
 
+FORMS = ["%Y-%m-%d %I:%M %p", "%Y/%m/%d %I:%M%p", "%d %b %Y %I:%M %p", "%Y年%m月%d日 %I:%M %p"]
+
 
 @pytest.mark.parametrize(
     ("text", "told"),
@@ -16,6 +18,21 @@ from danlu.apps.monitor.dates import AHEAD, read_date, settled
         ("2026年11月25日 14:30", "2026-11-25T14:30+08:00"),
         ("发布于 2026年11月25日 下午2时30分", "2026-11-25T14:30+08:00"),
         ("2026年1月5日 上午9:05:07", "2026-01-05T09:05:07+08:00"),
+        ("2026年11月25日 凌晨12:30", "2026-11-25T00:30+08:00"),
+        ("2026年11月25日 晚上12点", "2026-11-26T00:00+08:00"),
+        ("2026年11月25日 深夜11点半", "2026-11-25T23:30+08:00"),
+        ("2026年11月25日 周三 傍晚6点05分 来源：36氪", "2026-11-25T18:05+08:00"),
+        ("2026年11月25日PM2:30", "2026-11-25T14:30+08:00"),
+        ("2026年11月25日 2:30 pm", "2026-11-25T14:30+08:00"),
+        ("2026年11月25日 中国新闻 14:30 GMT+8", "2026-11-25T14:30+08:00"),
+        ("2026年12月31日 晚上12点", "2027-01-01T00:00+08:00"),
+        ("2026-11-25 02:30 PM", "2026-11-25T14:30+00:00"),
+        ("2026/11/25 12:05:09 a.m. +08", "2026-11-25T00:05:09+08:00"),
+        ("2026-11-25 12:30PM", "2026-11-25T12:30+00:00"),
+        ("2026-11-25 下午2:30", "2026-11-25T14:30+00:00"),
+        ("2026-11-25下午2:30", "2026-11-25T14:30+00:00"),
+        ("Wed, 25 Nov 2026 02:30 PM", "2026-11-25T14:30+00:00"),
+        ("Wed, 25 Nov 2026 02:30:00 AM +0800", "2026-11-25T02:30+08:00"),
         ("2026-11-25T06:30:00Z", "2026-11-25T06:30+00:00"),
         ("2026-11-25 06:30:00.123 +0530", "2026-11-25T06:30+05:30"),
         ("2026/11/25", "2026-11-25T00:00+00:00"),
@@ -34,7 +51,10 @@ def test_dates_are_read(text: object, told: str) -> None:
 @pytest.mark.parametrize(
     "value",
     ["", None, True, "yesterday", "20261125", "2026年13月1日", "2026-02-30", "2026-11-25T10:00+99:99", [], float("nan"),
-     float("inf"), "9" * 400, "2026-11-25T25:61"],
+     float("inf"), "9" * 400, "2026-11-25T25:61",
+     "2026-11-25 14:30 AM", "2026-11-25 2 PM", "2026-11-25 14:30 CST", "2026-11-25 noon", "2026年11月25日 晚上1点",
+     "2026年11月25日 下午两点", "2026年11月25日 下午（2:30）",
+     "2026年11月25日 14:30 GMT", "2026年11月25日 14:30 -05:00", "9999年12月31日 晚上12点"],
 )  # fmt: skip
 def test_what_is_no_date_is_none(value: object) -> None:
     assert read_date(value) is None
@@ -48,6 +68,13 @@ def test_what_is_written_as_iso_is_read_back(moment: datetime, minutes: int) -> 
     assert read_date(told.strftime("%a, %d %b %Y %H:%M:%S %z")) == told.timestamp()
     naive = told.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     assert read_date(naive, UTC) == told.timestamp()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 23), st.integers(0, 59), st.sampled_from(FORMS))
+def test_hours_of_half_a_day_are_read_back(hour: int, minute: int, form: str) -> None:
+    told = datetime(2026, 11, 25, hour, minute, tzinfo=UTC)
+    assert read_date(told.strftime(form), UTC) == told.timestamp() - 28_800 * ("年" in form)
 
 
 def test_a_time_that_cannot_be_is_that_of_its_coming() -> None:

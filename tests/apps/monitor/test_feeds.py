@@ -1,7 +1,11 @@
 """Feeds as they are found in the world: odd dates, false charsets, bombs, servers that are down or send on."""
 
 import gzip
+import os
+import socket
+import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,11 +14,11 @@ from monitor_web import Web
 
 from danlu.apps.monitor import sources as sources_module
 from danlu.apps.monitor.feed import BYTES, Feed, read_feed
-from danlu.apps.monitor.sources import Sources
+from danlu.apps.monitor.sources import Given, Sources
 from danlu.apps.monitor.store import Store
-from danlu.apps.monitor.tables import SOURCES
+from danlu.apps.monitor.tables import SOURCES, TEXTS
 from danlu.apps.monitor.watched import File, files_of
-from danlu.apps.monitor.web import Failed, fetch
+from danlu.apps.monitor.web import Failed, _is_open, fetch, post
 
 RSS = """<?xml version="1.0" encoding="{charset}"?>
 <rss version="2.0"><channel><title>新闻</title>
@@ -95,7 +99,7 @@ def test_a_page_is_fetched_within_limits(web: Web) -> None:
     assert fetch(f"{web.url}/moved", {}, 100, 5).content == b"/page?q=%C3%A4 danlu-monitor"
     assert fetch(f"{web.url}/新?q=报", {}, 100, 5).content.startswith(b"/%E6%96%B0?q=%E6%8A%A5 ")
     for path, reason in {
-        "loop": "more than 5 times", "file": "no address of http", "bomb": "unpacks to more than", "slow": "timed out",
+        "loop": "more than 5 times", "file": "no address of http", "bomb": "unpacks to more than", "slow": "in time",
     }.items():  # fmt: skip
         with pytest.raises(Failed, match=reason):
             fetch(f"{web.url}/{path}", {}, BYTES, 0.3 if path == "slow" else 5)
@@ -107,12 +111,73 @@ def test_a_page_is_fetched_within_limits(web: Web) -> None:
 
 
 def test_no_page_of_the_open_network_sends_on_into_a_closed_one(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    open_ones = iter([True, False])  # as if the first address were of the open network
-    monkeypatch.setattr("danlu.apps.monitor.web._is_open", lambda parts: next(open_ones))
+    met = iter([False, True])  # where the same name leads the second time, and as if it had been open the first time
+    monkeypatch.setattr("danlu.apps.monitor.web._is_open", lambda address: next(met))
     web.answer = lambda path, headers, body: (302, {"Location": "/inner"}, b"")
     with pytest.raises(Failed, match="closed network"):
         fetch(f"{web.url}/", {}, 5, 5)
     assert len(web.asked) == 1
+
+
+def test_a_page_of_a_closed_network_sends_on_to_no_other_of_it(web: Web) -> None:
+    try:
+        other = socket.create_server(("127.0.0.2", 0))
+    except OSError:
+        pytest.skip("this machine has no second address of its own")
+    with other:
+        other.settimeout(0.2)
+        inner = f"http://127.0.0.2:{other.getsockname()[1]}/"
+        web.answer = lambda path, headers, body: (302, {"Location": inner}, b"")
+        with pytest.raises(Failed, match="closed network"):
+            fetch(f"{web.url}/", {}, 5, 5)
+        line, _ = other.accept()
+        with line:
+            assert line.recv(100) == b""  # nothing was asked there
+
+
+@pytest.mark.parametrize(
+    ("address", "is_open"),
+    [
+        ("8.8.8.8", True), ("2606:4700::1111", True), ("64:ff9b::808:808", True), ("::ffff:8.8.8.8", True),
+        ("127.0.0.1", False), ("10.1.2.3", False), ("169.254.169.254", False), ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("::1", False), ("fe80::1%eth0", False), ("fd00::1", False), ("::ffff:10.0.0.1", False), ("224.0.0.1", False),
+        ("64:ff9b::a9fe:a9fe", False), ("64:ff9b::7f00:1", False), ("2002:a00:1::", False),
+        ("64:ff9b:1::808:808", False),
+    ],
+)  # fmt: skip
+def test_addresses_of_closed_networks_are_known_whatever_they_are_wrapped_in(address: str, is_open: bool) -> None:
+    assert _is_open(address) is is_open
+
+
+HELLO = b"\x16\x03\x03\x3f\x00\x02\x00\x3e\xfc\x03\x03"
+"""How TLS 1.2 begins to say hello, at length."""
+
+
+@pytest.mark.parametrize(("scheme", "begin"), [("http", b"HTTP/1.1 200 OK\r\nX: "), ("https", HELLO)])
+@pytest.mark.parametrize("ask", [lambda url: fetch(url, {}, 5, 0.4), lambda url: post(url, {}, {}, 0.4)])
+def test_a_server_that_says_a_letter_at_a_time_is_left(scheme: str, begin: bytes, ask: Callable[[str], object]) -> None:
+    ends: list[str] = []
+
+    def drip(listening: socket.socket) -> None:
+        line, _ = listening.accept()
+        with line:
+            line.recv(10_000)
+            try:
+                for byte in begin + b"x" * 150:
+                    line.sendall(bytes([byte]))
+                    time.sleep(0.05)
+                ends.append("heard to the end")
+            except OSError:
+                ends.append("left")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        with pytest.raises(Failed, match="did not come to its end in time"):
+            ask(f"{scheme}://127.0.0.1:{listening.getsockname()[1]}/")
+        thread.join(30)
+    assert ends == ["left"]
 
 
 def test_secrets_of_an_address_are_not_told() -> None:
@@ -208,3 +273,81 @@ def test_files_are_read_when_they_change_and_odd_rows_are_told(
     due(store)
     assert own.fetch_due(files_of(folder), lambda: NOON) == 1
     assert list(files_of(tmp_path / "none")) == []
+
+
+def test_a_file_that_is_written_anew_gives_its_new_rows_whatever_they_are_called(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.apps.monitor.watched.QUIET", 0.0)
+    lines: list[str] = []
+    own = Sources(store, 0.0, say=lines.append)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    file, other = tmp_path / "a" / "today.csv", tmp_path / "b" / "today.csv"
+
+    def put(path: Path, *texts: str) -> int:
+        rows = [f"{row},{text},2026-11-25" for row, text in enumerate(texts)]
+        path.write_text("\n".join(["id,text,date", *rows]), encoding="utf-8")
+        due(store)
+        lines.clear()
+        return own.fetch_due([File(path)], lambda: NOON)
+
+    assert put(file, "first one", "second one", "third one") == 3
+    assert put(file, "another one", "one more of them") == 2
+    assert put(other, "first one") == 1
+    assert lines == []
+    assert put(file, "another one", "one more of them", "and the last of them") == 1
+    assert lines == []  # it has grown
+    assert put(file, "another one", "new") == 1
+    assert lines == [f"{file}: 1 texts are known already, with their id, date and text, and are left out"]
+
+
+def test_feeds_that_differ_in_their_secrets_alone_are_two(web: Web, store: Store) -> None:
+    web.answer = lambda path, headers, body: (
+        200, {"ETag": path}, RSS.format(charset="utf-8").replace("Second", path[-3:]).encode(),
+    )  # fmt: skip
+    feeds = [Feed(f"{web.url}/rss?token={name}") for name in ("one", "two")]
+    feeds += [Feed(f"{web.url}/{'x' * 700}{name}") for name in ("one", "two")]
+    assert Sources(store, 600, say=lambda _: None).fetch_due(feeds, lambda: NOON) == 8
+    assert len({feed.name for feed in feeds}) == 4
+    assert max(len(feed.name) for feed in feeds) == 700
+    assert not any("token=one" in feed.name or "token=two" in feed.name for feed in feeds)
+
+
+def test_what_is_odd_in_one_source_holds_up_no_other(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.apps.monitor.watched.QUIET", 0.0)
+
+    class Odd:
+        name = "odd"
+
+        def fetch(self, mark: object) -> Given:
+            raise ZeroDivisionError("a text that nobody should read")
+
+    try:
+        odd = tmp_path / os.fsdecode(b"\xff\xfe.csv")
+        odd.write_text("text,id\nfirst,1\n", encoding="utf-8")
+        empty = tmp_path / os.fsdecode(b"a\xff.csv")
+        empty.write_text("name\nx\n", encoding="utf-8")
+    except OSError:
+        pytest.skip("names of files are of characters here")
+    (tmp_path / "z.csv").write_text("text\nsecond\n", encoding="utf-8")
+    lines: list[str] = []
+    own = Sources(store, 0.0, say=lines.append)
+    assert own.fetch_due([Odd(), File(odd), File(empty), File(tmp_path / "z.csv")], lambda: NOON) == 2
+    assert lines[0].startswith("odd: cannot be read (ZeroDivisionError at test_feeds.py:")
+    assert any("a\\udcff.csv: no row has a text" in line for line in lines)
+    assert all(line.encode() and "nobody" not in line for line in lines)
+    with store.begin() as connection:
+        names = sorted(Path(row.name).name for row in connection.execute(SOURCES.select()))
+        assert names == ["\\udcff\\udcfe.csv", "a\\udcff.csv", "odd", "z.csv"]
+        assert {row.source for row in connection.execute(TEXTS.select())} == {"\\udcff\\udcfe.csv", "z.csv"}
+
+    def closed(_: Path) -> Path:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    lines.clear()
+    assert own.fetch_due(files_of(tmp_path), lambda: NOON) == 0
+    assert "cannot be read; see that it may be" in lines[0]

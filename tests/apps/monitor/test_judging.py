@@ -11,7 +11,7 @@ from monitor_streams import BEGIN, plain_judge
 
 from danlu.apps.monitor.folding import WINDOW, Folding
 from danlu.apps.monitor.item import LONGEST, item_of
-from danlu.apps.monitor.judging import Given, Judge
+from danlu.apps.monitor.judging import PLAIN, Given, Judge, Unjudged
 from danlu.apps.monitor.negative import named, yes_or_no
 from danlu.apps.monitor.sentiment import score
 from danlu.apps.monitor.topics import Keywords, keywords_of, read_keywords
@@ -90,6 +90,49 @@ def test_a_text_that_cannot_be_read_holds_up_no_other() -> None:
     found = judge.judge(Folding(lambda numbers: {}), [Given(row, text, BEGIN) for row, text in enumerate(texts)])
     assert [each.negative for each in found] == [True, False, False, True, False, False]
     assert lines == ["a text of 3 characters cannot be read for sentiment (ValueError)"] * 2
+
+
+class Failing:
+    """Fails for so many questions, then answers; or for all texts but a plain one."""
+
+    def __init__(self, questions: int, but: str | None = None) -> None:
+        self.left, self.but = questions, but
+
+    def negative(self, texts: Sequence[str]) -> list[bool]:
+        if self.left > 0 and list(texts) != [self.but]:
+            self.left -= 1
+            raise RuntimeError("out of memory")
+        return ["bad" in text for text in texts]
+
+    topics = negative
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["bad", "good", "worse bad"]), min_size=1, max_size=20), st.integers(0, 60))
+def test_a_model_that_fails_for_a_moment_makes_no_text_good(texts: list[str], questions: int) -> None:
+    """What is kept is what it would have said: whenever it fails, and for however long."""
+    judge = Judge(Keywords({}), Failing(questions), pytest.fail)
+    given_ = [Given(row, text, BEGIN) for row, text in enumerate(texts)]
+    for _ in range(questions + 1):
+        try:
+            found = judge.judge(Folding(lambda numbers: {}), given_)
+        except Unjudged:
+            continue
+        break
+    assert [each.negative for each in found] == ["bad" in text for text in texts]
+
+
+def test_texts_that_all_fail_are_kept_back_and_one_alone_only_where_a_plain_one_fails_too() -> None:
+    lines: list[str] = []
+    texts = [Given(row, "bad", BEGIN) for row in range(3)]
+    with pytest.raises(Unjudged, match="none of 3 texts can be read for sentiment"):
+        Judge(Keywords({}), Failing(10**9, but=PLAIN), lines.append).judge(Folding(lambda numbers: {}), texts)
+    with pytest.raises(Unjudged, match="not even a plain text"):
+        Judge(Failing(10**9), Failing(0), lines.append).judge(Folding(lambda numbers: {}), texts[:1])  # type: ignore[arg-type]
+    assert lines == []
+    judge = Judge(Keywords({}), Failing(10**9, but=PLAIN), lines.append)
+    assert judge.judge(Folding(lambda numbers: {}), texts[:1])[0].negative is False
+    assert lines == ["a text of 3 characters cannot be read for sentiment (RuntimeError)"]
 
 
 @pytest.mark.parametrize(

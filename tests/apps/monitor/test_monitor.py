@@ -12,6 +12,7 @@ from danlu.apps.monitor.monitor import Monitor
 from danlu.apps.monitor.settings import Settings
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import SOURCES, TEXTS
+from danlu.refusal import Refusal
 
 FEED = (
     '<rss version="2.0"><channel><item><guid>{name}</guid><title>{name} 太差了</title></item>'
@@ -48,3 +49,14 @@ def test_feeds_are_fetched_side_by_side_and_one_that_is_down_holds_up_no_other(
     assert failures == {f"{web.url}{path}": int(path == down) for path in paths}
     assert sum("500" in line for line in lines) == 1
     assert sum("tell no time" in line for line in lines) == 10
+
+
+def test_the_steps_of_a_database_stay_as_long_as_they_were(store: Store, tmp_path: Path) -> None:
+    def opened(seconds: int) -> Monitor:
+        alarm = COARSE.model_copy(update={"step": seconds})
+        return Monitor(store, Settings(alarm=alarm), {}, plain_judge(), tmp_path)
+
+    assert opened(1800).worker.alarm.step == 1800
+    with pytest.raises(Refusal, match=r"counts in steps of 1800 seconds, and alarm\.step is 3600; set it to 1800"):
+        opened(3600)
+    assert opened(1800).worker.alarm.step == 1800

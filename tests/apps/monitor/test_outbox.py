@@ -14,16 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from monitor_streams import COARSE, plain_judge, stream
 from monitor_web import Web
 
 from danlu.apps.monitor.channels.channel import Channel
+from danlu.apps.monitor.channels.dingtalk import plain
 from danlu.apps.monitor.channels.kinds import KINDS, channel_of
 from danlu.apps.monitor.channels.mail import Mail
 from danlu.apps.monitor.channels.webhook import Webhook
 from danlu.apps.monitor.leases import release_ended
 from danlu.apps.monitor.message import TRIAL, Message, message_of
-from danlu.apps.monitor.outbox import Outbox, again
+from danlu.apps.monitor.outbox import FIRST_WAIT, LONGEST_WAIT, TRIES, Outbox, again
 from danlu.apps.monitor.settings import read_settings
 from danlu.apps.monitor.store import Away, Store
 from danlu.apps.monitor.tables import OUTBOX
@@ -103,6 +107,33 @@ def test_a_text_for_wecom_is_cut_between_characters(web: Web) -> None:
     assert set(text[2:]) == {"字"}
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.text("\\`*_[]()#!|<>~&$-+=.1a字:;/@ ", min_size=1, max_size=30), st.sampled_from(["### ", "- "]))
+def test_a_text_of_an_outsider_is_shown_by_dingtalk_as_it_stands(text: str, before: str) -> None:
+    line = " ".join(text.split())
+    assume(line)
+    shown = MarkdownIt().enable(["table", "strikethrough"]).parse(before + plain(line))
+    inner = [child for token in shown for child in token.children or ()]
+    assert "".join(child.content for child in inner) == line
+    assert {child.type for child in inner} == {"text"}
+    assert {token.type.removesuffix("_open").removesuffix("_close") for token in shown} <= {
+        "heading", "bullet_list", "list_item", "paragraph", "inline",
+    }  # fmt: skip
+
+
+def test_outsiders_call_nobody_and_hide_no_address_in_a_chat(web: Web) -> None:
+    web.answer = json_answer({"errcode": 0, "code": 0})
+    text = 'x\n- <at user_id="all"></at> [bank](http://x.example/) http://x.example/a_b?c=[d](e)'
+    for kind in ("dingtalk", "feishu"):
+        channel_of("x", {"kind": kind, "url": web.url}, "here").send(Message("k", "**t**", text, {}))
+    dingtalk, feishu = web.bodies[0]["markdown"]["text"], web.bodies[1]["content"]["text"]
+    assert "### \\*\\*t\\*\\*" in dingtalk
+    assert "\\[bank\\]\\(http://x.example/\\)" in dingtalk
+    assert dingtalk.endswith(" http://x.example/a%5Fb?c=%5Bd%5D%28e%29")
+    assert "<" not in feishu
+    assert "[bank]" not in feishu
+
+
 class Postman(socketserver.StreamRequestHandler):
     """As much of SMTP as a mail takes."""
 
@@ -117,21 +148,22 @@ class Postman(socketserver.StreamRequestHandler):
                     lines.append(line.removeprefix(b"."))
                 self.server.mails.append(b"".join(lines))  # type: ignore[attr-defined]
             refused = word == b"RCPT" and b"nobody" in line
-            self.wfile.write(b"550 unknown\r\n" if refused else b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
             if word == b"QUIT":
+                self.wfile.write(self.server.farewell)  # type: ignore[attr-defined]
                 return
+            self.wfile.write(b"550 unknown\r\n" if refused else b"250 ok\r\n")
 
 
 @pytest.fixture
 def postman() -> Iterator[Any]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Postman) as server:
-        server.mails = []  # type: ignore[attr-defined]
+        server.mails, server.farewell = [], b"221 bye\r\n"  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 
 
-def test_mail_arrives_with_the_key_and_is_not_taken_for_one_who_is_unknown(postman: Any) -> None:
+def test_mail_arrives_with_the_key_and_one_who_is_unknown_is_told(postman: Any) -> None:
     host, port = postman.server_address
     told = {"host": host, "port": port, "security": "none", "sender": "me@example.org"}
     Mail(**told, to=["a@example.org", "b@example.org"]).send(MESSAGE)
@@ -139,12 +171,31 @@ def test_mail_arrives_with_the_key_and_is_not_taken_for_one_who_is_unknown(postm
     assert mail["Subject"] == MESSAGE.title
     assert mail["Message-ID"] == f"<{MESSAGE.key}@example.org>"
     assert mail.get_content().splitlines() == MESSAGE.text.splitlines()
-    with pytest.raises(Failed, match=r"not taken for nobody@example\.org"):
-        Mail(**told, to=["a@example.org", "nobody@example.org"]).send(MESSAGE)
+    some = Mail(**told, to=["a@example.org", "nobody@example.org"])
+    assert some.send(MESSAGE) == f"{host}: the mail was not taken for nobody@example.org"
+    assert len(postman.mails) == 2
+    with pytest.raises(Failed, match=r"not taken .*nobody@example\.org"):
+        Mail(**told, to=["nobody@example.org"]).send(MESSAGE)
+    assert len(postman.mails) == 2
+    postman.farewell = b"500 no\r\n"
+    assert Mail(**told, to=["a@example.org"]).send(MESSAGE) is None
+    postman.farewell = b""
+    assert Mail(**told, to=["a@example.org"]).send(MESSAGE) is None
     with pytest.raises(Failed, match="the mail was not taken"):
         Mail(**told | {"security": "starttls"}, to=["a@example.org"]).send(MESSAGE)
     with pytest.raises(Failed, match="unencrypted"):
         Mail(**told | {"host": "mail.example.org"}, user="me", password="x", to=["a@example.org"]).send(MESSAGE)
+
+
+def test_of_a_mail_that_some_get_the_others_are_told_and_it_is_sent_once(postman: Any, alerted: Store) -> None:
+    host, port = postman.server_address
+    mail = Mail(host=host, port=port, security="none", sender="me@a", to=["a@b", "nobody@c"])
+    lines: list[str] = []
+    box = Outbox(alerted, {"mail": mail}, say=lines.append)
+    assert box.send_due() == len(postman.mails) == len(rows(alerted)) // 2
+    assert {row.state for row in rows(alerted) if row.channel == "mail"} == {"sent"}
+    assert len(lines) == len(postman.mails)
+    assert all("not taken for nobody@c" in line for line in lines)
 
 
 def test_settings_name_what_is_wrong_in_them(tmp_path: Path) -> None:
@@ -242,6 +293,11 @@ def test_a_message_that_is_refused_is_sent_later_and_later_and_given_up_in_the_e
     assert {row.state for row in rows(alerted) if row.channel == "mail"} == {"waiting"}
 
 
+def test_a_message_is_tried_for_about_a_day() -> None:
+    waits = [min(FIRST_WAIT * 2**number, LONGEST_WAIT) for number in range(TRIES - 1)]
+    assert 24 <= sum(waits) / 3600 < 25
+
+
 def rows_of(connection: Any) -> list[Any]:
     return list(connection.execute(OUTBOX.select().where(OUTBOX.c.channel == "hook").order_by(OUTBOX.c.id)))
 
@@ -303,3 +359,6 @@ def test_messages_are_in_the_language_that_is_set() -> None:
     assert len(english.text) < 400
     assert english.plain == chinese.plain | {"title": english.title}
     assert TRIAL.plain["trial"] is True
+    named = message_of(alert | {"topic": "up"}, [], "en")
+    assert named.title == "up: negative texts rise from 20% to 35%"
+    assert message_of(alert | {"topic": "a\n# b"}, [], "zh").title == "a # b：负面占比由 20% 升至 35%"

@@ -12,10 +12,11 @@ from monitor_streams import BEGIN, COARSE, DAILY, HOURLY, plain_judge, stream
 
 from danlu.apps.monitor import leases, queries
 from danlu.apps.monitor.item import Item
+from danlu.apps.monitor.judging import Unjudged
 from danlu.apps.monitor.replay import heard, watched
 from danlu.apps.monitor.store import Away, Store
 from danlu.apps.monitor.tables import COUNTS, FACTS, OUTBOX, TEXTS
-from danlu.apps.monitor.work import WORK, Worker
+from danlu.apps.monitor.work import CLOSED, PATIENT, WORK, Worker
 
 SHARES = [(0.0, 0.15), (6.0, 0.55), (8.0, 0.1)]
 LATER = 1e10
@@ -125,6 +126,28 @@ def one(text: str, date: float) -> Item:
     return Item(text, date=date, negative=False, topics=())
 
 
+def test_while_a_model_fails_nothing_is_kept_and_all_is_judged_when_it_answers(store: Store) -> None:
+    own = worker(store)
+    finds = own.judge.finds_negative
+    store.put([replace(one("太差了", BEGIN), negative=None), replace(one("很好", BEGIN), negative=None)], BEGIN)
+    own.judge.finds_negative = Mute()
+    with pytest.raises(Unjudged):
+        own.work(BEGIN)
+    with store.begin() as connection:
+        assert connection.execute(sql.select(sql.func.count()).where(TEXTS.c.judged)).scalar_one() == 0
+    own.judge.finds_negative = finds
+    assert own.work(BEGIN) == 2
+    with store.begin() as connection:
+        assert connection.scalars(sql.select(TEXTS.c.negative).order_by(TEXTS.c.id)).all() == [True, False]
+
+
+class Mute:
+    """A model that is not there."""
+
+    def negative(self, texts: Sequence[str]) -> list[bool]:
+        raise ConnectionError
+
+
 def heard_steps(store: Store) -> dict[int, int]:
     found: defaultdict[int, int] = defaultdict(int)
     with store.begin() as connection:
@@ -184,6 +207,17 @@ def test_a_history_may_come_in_parts_before_anything_is_looked_at(store: Store) 
     assert told(store) != []
     with store.begin() as connection:  # what is past is nobody's alarm
         assert connection.execute(sql.select(OUTBOX)).all() == []
+
+
+def test_a_new_monitor_whose_texts_never_pause_begins_to_look_all_the_same(store: Store) -> None:
+    own = worker(store, settled=10.0)
+    begin = BEGIN + 100 * 3600
+    for second in range(0, int(PATIENT) + 60, 5):
+        store.put([one(f"text {second}", begin + second)], begin + second)
+        own.work(begin + second + 1)
+        with store.begin() as connection:
+            looks = store.fact(connection, CLOSED) is not None
+        assert looks == (second + 1 >= PATIENT)
 
 
 def test_a_database_that_is_locked_is_away_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

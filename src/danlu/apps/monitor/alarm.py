@@ -16,7 +16,7 @@ class Alarm(Part):
     )
     learn: int = Field(default=300, ge=50, description="texts from which the level of a topic is learnt")
     memory: int = Field(default=5000, ge=500, description="texts after which an old one counts for little")
-    step: int = Field(default=3600, ge=900, le=86_400, description="seconds that are counted together")
+    step: int = Field(default=3600, ge=900, le=86_400, description="seconds that are counted together, for good")
     patience: int = Field(default=600, ge=0, le=86_400, description="seconds that a step is waited for texts of it")
 
     @property

@@ -18,22 +18,32 @@ EARLIEST = 631_152_000.0
 SHANGHAI = timezone(timedelta(hours=8))
 """Of dates that are written in Chinese and tell no zone."""
 
-_CHINESE = re.compile(
-    r"(\d{4})\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*[日号]?"
-    r"(?:[^\d上下晚中凌早]*(凌晨|早上|上午|中午|下午|晚上)?\s*(\d{1,2})\s*[:\uff1a时點点]\s*(?:(\d{1,2})\s*[:\uff1a分]?\s*(?:(\d{1,2})\s*秒?)?)?)?"
+_NIGHT = "傍晚|晚上|晚间|深夜|半夜|午夜|夜里|夜间|晚|夜"
+_PART = f"凌晨|清晨|早晨|早上|早间|上午|早|中午|正午|下午|午后|{_NIGHT}"
+_HALF = r"(?<![A-Za-z])[AaPp]\.?[Mm](?![A-Za-z])\.?"
+_CHINESE = re.compile(r"(\d{4})\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*[日号]?")
+_CHINESE_TIME = re.compile(
+    rf"({_PART}|{_HALF})?\s*(\d{{1,2}})\s*[:\uff1a时點点]\s*"
+    rf"(?:(\d{{1,2}}|半)\s*[:\uff1a分]?\s*(?:(\d{{1,2}})\s*秒?)?)?\s*({_HALF})?"
 )
+_PARTS = re.compile(f"{_PART}|{_HALF}")
+_UNREAD = re.compile(r"[一二三四五六七八九十两零]\s*[点點时]")
+_ZONE = re.compile(r"(UTC|GMT|Z|[A-Z]{1,4}T)(?![A-Za-z])|[+-]\d")
+_OURS = re.compile(r"(UTC|GMT)?\s*\+0?8(:?00)?(?!\d)")
 _NUMBERS = re.compile(
     r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})"
-    r"(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?"
+    rf"(?:(?:[T\s]+|(?=\D))({_PART})?\s*(\d{{1,2}}):(\d{{2}})(?::(\d{{2}})(?:[.,]\d+)?)?\s*({_HALF})?"
+    r"\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?"
 )
+_AFTER = re.compile(r"(?<=[\d\s])[AaPp]\.?[Mm]\.?(?=\s|$)")
 _DIGITS = re.compile(r"\d{1,16}(\.\d+)?")
 
 
 def read_date(value: Any, zone: timezone = UTC) -> float | None:
     """The time that a text or number means; `zone` is that of a date without one that is not written in Chinese.
 
-    Taken are ISO 8601, RFC 5322, `2026年11月25日 14:30`, `2026/11/25`, and seconds or milliseconds since 1970; None for
-    anything else.
+    Taken are ISO 8601, RFC 5322, `2026年11月25日 下午2:30`, `2026/11/25 2:30 PM`, and seconds or milliseconds since
+    1970; None for anything else, and where something follows that may tell another time.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _of_number(float(value))
@@ -44,11 +54,7 @@ def read_date(value: Any, zone: timezone = UTC) -> float | None:
         return _of_chinese(found)
     if found := _NUMBERS.match(text):
         return _of_numbers(found, zone)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return _seconds(moment if moment.tzinfo else moment.replace(tzinfo=zone))
+    return _of_words(text, zone)
 
 
 def settled(date: float | None, now: float) -> tuple[float, Told]:
@@ -69,37 +75,74 @@ def _of_number(number: float) -> float | None:
 
 
 def _of_chinese(found: re.Match[str]) -> float | None:
-    year, month, day, part, hour, minute, second = found.groups()
-    hours = int(hour or 0)
-    if part in ("下午", "晚上") and hours < 12:
-        hours += 12
-    if part == "中午" and hours < 3:
-        hours += 12
-    return _made(year, month, day, hours, minute, second, SHANGHAI)
+    rest = found.string[found.end() :]
+    told = _CHINESE_TIME.search(rest)
+    if told is None:
+        return None if _UNREAD.search(rest) else _made(*found.groups(), 0, None, None, SHANGHAI)
+    part, hour, minute, second, half = told.groups()
+    before, after = rest[: told.start()], rest[told.end() :].strip()
+    if _ZONE.match(after) and not _OURS.match(after):
+        return None
+    if part is None and half is None and int(hour) <= 12 and _PARTS.search(before):
+        return None  # which half of the day is told, and not read
+    return _made(*found.groups(), _hours(part or half, hour), "30" if minute == "半" else minute, second, SHANGHAI)
 
 
 def _of_numbers(found: re.Match[str], zone: timezone) -> float | None:
-    year, month, day, hour, minute, second, told = found.groups()
+    year, month, day, part, hour, minute, second, half, told = found.groups()
+    if found.end() < len(found.string):
+        return None
     if told in ("Z", "UTC", "GMT"):
         zone = UTC
     elif told:
-        minutes = int(told[1:3]) * 60 + int(told[-2:])
+        digits = told[1:].replace(":", "")
+        minutes = int(digits[:2]) * 60 + int(digits[2:] or 0)
         if minutes >= 24 * 60:
             return None
         zone = timezone(timedelta(minutes=-minutes if told[0] == "-" else minutes))
-    return _made(year, month, day, int(hour or 0), minute, second, zone)
+    return _made(year, month, day, _hours(part or half, hour or "0"), minute, second, zone)
+
+
+def _of_words(text: str, zone: timezone) -> float | None:
+    half = _AFTER.search(text)
+    try:
+        moment = parsedate_to_datetime(text if half is None else text[: half.start()] + text[half.end() :])
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    hours = _hours(half[0] if half else None, str(moment.hour))
+    if hours is None:
+        return None
+    return _seconds(moment.replace(hour=hours, tzinfo=moment.tzinfo or zone))
+
+
+def _hours(part: str | None, hour: str) -> int | None:
+    """The hour of a day that one of a part of it is, 24 for the midnight after it; None where that is not plain."""
+    hours = int(hour)
+    if part is None:
+        return hours
+    if part[0] in "aA凌":
+        return hours % 12 if hours <= 12 else None
+    if part in ("中午", "正午"):
+        return hours + 12 if hours < 3 else hours
+    if part[0] in "pP" or part in ("下午", "午后"):
+        return hours + 12 if hours < 12 else hours
+    if part in _NIGHT.split("|"):
+        return None if hours < 5 else hours + 12 if hours <= 12 else hours  # one at night may be of the next day
+    return hours
 
 
 def _made(
-    year: str, month: str, day: str, hour: int, minute: str | None, second: str | None, zone: timezone
+    year: str, month: str, day: str, hour: int | None, minute: str | None, second: str | None, zone: timezone
 ) -> float | None:
+    if hour is None or hour > 24:
+        return None
     try:
         given = datetime(
             int(year), int(month), int(day), hour % 24, int(minute or 0), int(second or 0) % 60, tzinfo=zone
         )
-    except ValueError:
+        return _seconds(given + timedelta(days=hour // 24))
+    except (ValueError, OverflowError):
         return None
-    return _seconds(given + timedelta(days=hour // 24) if hour == 24 else given) if hour <= 24 else None
 
 
 def _seconds(moment: datetime) -> float | None:

@@ -6,6 +6,7 @@ the text is decoded by what its bytes are, and dates are read by `dates.py` firs
 
 import calendar
 import codecs
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, timezone
@@ -24,6 +25,9 @@ BYTES = 8 * 2**20
 SECONDS = 30.0
 ITEMS = 1000
 """Of a feed; the rest of it is left out, and that is told."""
+
+NAME = 700
+"""Characters of a name at most."""
 
 _STATED = re.compile(r"^\s*<\?xml[^>]{0,200}\?>")
 _CHARSET = re.compile(rb"""^.{0,4}<\?xml[^>]{0,200}encoding\s*=\s*["']([\w.:-]{1,40})["']""", re.DOTALL)
@@ -44,8 +48,12 @@ class Feed:
 
     @property
     def name(self) -> str:
-        """Its address, without secrets."""
-        return without_secrets(self.url)[:700]
+        """Its address, without secrets; where those are what tells it from another, with a mark of all of it."""
+        shown = without_secrets(self.url)
+        if shown == self.url and len(shown) <= NAME:
+            return shown
+        mark = hashlib.sha256(self.url.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        return f"{shown[: NAME - 11]} ({mark})"
 
     def fetch(self, mark: Any) -> Given | None:
         """Its items; None where it has not changed. Raises `Failed` where it cannot be had, or is no feed."""

@@ -30,7 +30,7 @@ class Item:
 
     - `id`: what its source calls it, else nothing; `date`: when it was written, as it says; None: it does not say.
     - `topics`, `negative`: what its source knows of it already; None: to be found out.
-    - `cut`: whether the text was longer.
+    - `cut`: whether the text was longer; `place`: the file it was read from, in which `id` may be the number of a row.
     """
 
     text: str
@@ -42,6 +42,7 @@ class Item:
     topics: tuple[str, ...] | None = None
     negative: bool | None = None
     cut: bool = False
+    place: str = ""
 
     @property
     def whole(self) -> str:
@@ -50,18 +51,23 @@ class Item:
 
     @property
     def key(self) -> str:
-        """By what it is known again: what its source calls it, else all that is said of it."""
-        named = ["id", self.source, self.id] if self.id else ["all", self.source, self.url, self.title, self.text]
-        if not self.id and self.date is not None:
-            named.append(repr(self.date))
+        """By what it is known again: what its source calls it, else all that is said of it.
+
+        A file may be written anew with other rows under the same names, so in one a name alone tells nothing.
+        """
+        said = [self.source, self.url, self.title, self.text]
+        said += [] if self.date is None else [repr(self.date)]
+        named = ["all", *said]
+        if self.id:
+            named = ["row", self.place, self.id, *said] if self.place else ["id", self.source, self.id]
         return hashlib.sha256("\0".join(named).encode("utf-8", "replace")).hexdigest()
 
 
-def item_of(record: Mapping[str, Any], source: str = "", zone: timezone = UTC) -> Item | None:
+def item_of(record: Mapping[str, Any], source: str = "", zone: timezone = UTC, place: str = "") -> Item | None:
     """The item of a record; None where there is no text in it.
 
     Read are `text` (or `content`), `title`, `source`, `url`, `id`, `date` (or `time`), `topics` (a list, or names
-    between semicolons), `negative` (yes or no) or `sentiment`.
+    between semicolons), `negative` (yes or no) or `sentiment`; `place` is the file it comes from, if it does.
     """
     given = record.get("text") or record.get("content") or ""
     text = plain_text(given) if isinstance(given, str) else ""
@@ -77,6 +83,7 @@ def item_of(record: Mapping[str, Any], source: str = "", zone: timezone = UTC) -
         topics=topics_of(record.get("topics")),
         negative=yes_or_no(record.get("negative")) if told(record.get("negative")) else named(record.get("sentiment")),
         cut=len(text) > LONGEST,
+        place=place,
         **fields,
     )
 

@@ -9,6 +9,13 @@ from danlu.apps.monitor.topics import ALL
 
 Answered = TypeVar("Answered")
 
+PLAIN = "This is a text. 这是一段文字。"
+"""What every model reads: where it fails as well, the model does, and no text is to blame."""
+
+
+class Unjudged(Exception):
+    """Whatever tells topics or sentiment fails, for now; nothing is kept, and the same texts may be asked again."""
+
 
 class FindsTopics(Protocol):
     """Whatever tells topics."""
@@ -54,7 +61,11 @@ class Judge:
     say: Callable[[str], object] = print
 
     def judge(self, folding: Folding, texts: Sequence[Given], watch: Callable[[str], object] = str) -> list[Judged]:
-        """What is found of each text; `watch` is called with the name of a part when it is done."""
+        """What is found of each text; `watch` is called with the name of a part when it is done.
+
+        Raises:
+            Unjudged: it is not the texts that cannot be read.
+        """
         folds = folding.fold([text.number for text in texts], [text.text for text in texts], [t.date for t in texts])
         watch("fold")
         asked = [text.text for text in texts if text.topics is None]
@@ -80,12 +91,35 @@ class Judge:
         """What is said of texts; one that cannot be read is asked by itself, and holds up no other."""
         if not texts:
             return []
-        try:
-            return ask(texts)
-        except Exception as error:
-            if len(texts) == 1:
-                self.say(f"a text of {len(texts[0]):,} characters cannot be read for {what} ({type(error).__name__})")
+        unread: list[tuple[str, Exception]] = []
+        found = _asked(ask, texts, otherwise, unread)
+        if len(unread) == len(texts) > 1:  # so many odd texts are not found side by side
+            error = unread[-1][1]
+            raise Unjudged(f"none of {len(texts):,} texts can be read for {what} ({type(error).__name__})") from error
+        for text, error in unread:
+            self.say(f"a text of {len(text):,} characters cannot be read for {what} ({type(error).__name__})")
+        return found
+
+
+def _asked(
+    ask: Callable[[Sequence[str]], list[Answered]],
+    texts: Sequence[str],
+    otherwise: Answered,
+    unread: list[tuple[str, Exception]],
+) -> list[Answered]:
+    """What is said of texts, in halves where that fails; one that fails twice, and a plain text does not, is unread."""
+    try:
+        return ask(texts)
+    except Exception as error:
+        if len(texts) == 1:
+            try:
+                ask([PLAIN])
+            except Exception as failed:
+                raise Unjudged(f"not even a plain text can be read ({type(failed).__name__})") from failed
+            try:
+                return ask(texts)
+            except Exception:
+                unread.append((texts[0], error))
                 return [otherwise]
-        half = len(texts) // 2
-        parts = (texts[:half], texts[half:])
-        return [each for part in parts for each in self._answers(ask, part, otherwise=otherwise, what=what)]
+    half = len(texts) // 2
+    return [*_asked(ask, texts[:half], otherwise, unread), *_asked(ask, texts[half:], otherwise, unread)]

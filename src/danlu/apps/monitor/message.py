@@ -46,7 +46,7 @@ def message_of(alert: Mapping[str, Any], texts: Sequence[Mapping[str, Any]], lan
     words, told = _WORDS[language], alert["told"]
     seconds = told["seconds"]
     since, until = _time(told["since"] * seconds), _time((told["step"] + 1) * seconds)
-    topic = words.get(alert["topic"], alert["topic"])
+    topic = words[ALL] if alert["topic"] == ALL else " ".join(alert["topic"].split())
     title = words[told["direction"]].format(topic=topic, before=told["before"], after=told["after"])
     lines = [words["since"].format(since=since, negatives=told["negatives"], texts=told["texts"], told=until)]
     if texts:

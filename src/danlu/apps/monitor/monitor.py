@@ -21,7 +21,7 @@ from danlu.apps.monitor.settings import Settings
 from danlu.apps.monitor.sources import Source, Sources
 from danlu.apps.monitor.store import Away, Store
 from danlu.apps.monitor.watched import files_of
-from danlu.apps.monitor.work import Worker
+from danlu.apps.monitor.work import Worker, keep_step
 from danlu.language import default
 
 PAUSE = 1.0
@@ -58,6 +58,8 @@ class Monitor:
     _threads: list[threading.Thread] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
+        """Raises `Refusal` where the database counts in other steps than the settings say."""
+        keep_step(self.store, self.settings.alarm.step)
         language = self.settings.language or default()
         names = sorted(self.channels)
         self.worker = Worker(

@@ -18,8 +18,8 @@ from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import OUTBOX
 from danlu.apps.monitor.web import Failed
 
-TRIES = 12
-"""After which a message has failed: with the waits between them some four hours."""
+TRIES = 34
+"""After which a message has failed: with the waits between them a day."""
 
 FIRST_WAIT, LONGEST_WAIT = 5.0, 3600.0
 """Seconds between two tries, the first, and at most; each is twice the one before it."""
@@ -73,11 +73,13 @@ class Outbox:
             with self.store.begin() as connection:
                 alert = alert_of(connection, row.alert)
                 texts = texts_behind(connection, alert, 5)
-            self.channels[row.channel].send(message_of(alert, texts, self.language))
+            said = self.channels[row.channel].send(message_of(alert, texts, self.language))
         except Failed as failed:
             self._failed(row, failed)
             return
         self._sent.append(row)
+        if said:
+            self.say(f"{row.channel}: alert {row.alert}: {said}")
         self._mark_sent()
 
     def _mark_sent(self) -> None:

@@ -4,14 +4,16 @@ What a source has given and the note that it did so are one transaction, so a pr
 """
 
 import json
+import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import sqlalchemy as sql
 
 from danlu.apps.monitor.item import Item
-from danlu.apps.monitor.store import Kept, Store
+from danlu.apps.monitor.store import Away, Kept, Store
 from danlu.apps.monitor.tables import SOURCES
 from danlu.apps.monitor.web import Failed
 
@@ -24,11 +26,15 @@ LONGEST_WAIT = 6 * 3600.0
 
 @dataclass(frozen=True)
 class Given:
-    """What a source has given: items, what tells the next time that nothing is new, and what a person should hear."""
+    """What a source has given: items, what tells the next time that nothing is new, and what a person should hear.
+
+    `expects_known`: whether it gives again what it gave before, so that nobody need hear of items that are known.
+    """
 
     items: Sequence[Item]
     mark: Any = None
     told: Sequence[str] = ()
+    expects_known: bool = True
 
 
 class Source(Protocol):
@@ -55,7 +61,7 @@ class Sources:
     say: Callable[[str], object] = print
 
     def fetch_due(self, sources: Iterable[Source], clock: Callable[[], float]) -> int:
-        """Fetch all that is due; gives how many new texts came."""
+        """Fetch all that is due; gives how many new texts came. What is wrong with one source holds up no other."""
         new = 0
         for source in sources:
             row = self._taken(source.name)
@@ -63,13 +69,16 @@ class Sources:
                 continue
             try:
                 given = source.fetch(json.loads(row.mark) if row.mark else None)
-            except Failed as failed:
-                self._failed(source.name, row, str(failed))
+                kept = self._kept(source.name, given, clock())
+            except Away:
+                raise
+            except Exception as error:
+                self._failed(source.name, row, _sentence(source.name, error))
                 continue
-            kept = self._kept(source.name, given, clock())
             if row.failures:
                 self.say(f"{source.name}: can be read again")
-            for line in (*(given.told if given else ()), *told_of(kept)):
+            known = kept.known if given and not given.expects_known else 0
+            for line in (*(given.told if given else ()), *told_of(replace(kept, known=known))):
                 self.say(f"{source.name}: {line}")
             new += kept.new
         return new
@@ -113,9 +122,18 @@ class Sources:
         return SOURCES.update().where((SOURCES.c.name == name) & (SOURCES.c.holder == self.store.holder))
 
 
+def _sentence(name: str, error: Exception) -> str:
+    """What has failed; what an error that nobody thought of says may hold a text, and its kind and place are told."""
+    if isinstance(error, Failed):
+        return str(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{name}: cannot be read ({type(error).__name__} at {Path(frame.filename).name}:{frame.lineno})"
+
+
 def told_of(kept: Kept) -> list[str]:
     """What a person should hear of items that were odd."""
     lines = {
+        "known": "{} texts are known already, with their id, date and text, and are left out",
         "undated": "{} texts tell no time, and count as of now",
         "future": "{} texts say that they come from the future, and count as of now",
         "odd": "{} texts tell a time that cannot be, and count as of now",

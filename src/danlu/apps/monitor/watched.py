@@ -1,8 +1,9 @@
 """Files of texts: csv, tsv, json or jsonl, in a folder that is watched, or named one by one.
 
-A file that has grown is read once more; what was there already is known by its key.
+A file that has changed is read once more; what was there already is known by its key.
 """
 
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from danlu.apps.monitor.item import Item, item_of
 from danlu.apps.monitor.sources import Given
-from danlu.apps.monitor.web import Failed
+from danlu.apps.monitor.web import Failed, writable
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
 from danlu.refusal import Refusal
@@ -36,7 +37,7 @@ class File:
     @property
     def name(self) -> str:
         """Its path."""
-        return str(self.path)[-700:]
+        return writable(str(self.path))[-700:]
 
     def fetch(self, mark: Any) -> Given | None:
         """Its items; None where it has not changed. Raises `Failed` where it cannot be read."""
@@ -44,21 +45,27 @@ class File:
             told = self.path.stat()
         except OSError as error:
             raise Failed(f"{self.path}: cannot be read ({error.strerror})") from error
+        if not stat.S_ISREG(told.st_mode):
+            raise Failed(f"{self.path}: cannot be read; see that it may be, and is a file, or a folder of files")
         now = [told.st_size, told.st_mtime_ns]
         if now == mark or 0 <= time.time() - told.st_mtime < QUIET:
             return None
         items, said = read_items(self.path, self.zone)
-        return Given(items, now, said)
+        grown = bool(mark) and told.st_size > mark[0]
+        return Given(items, now, said, expects_known=grown)
 
 
 def files_of(folder: Path, zone: timezone = UTC) -> Iterator[File]:
     """The files of a folder that hold texts, by name; a file that begins with a full stop is hidden."""
-    if not folder.is_dir():
-        if folder.is_file():
-            yield File(folder, zone)
-        return
-    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file())
-    yield from (File(path, zone) for path in [each for each in found if not each.name.startswith(".")][:FILES])
+    try:
+        if folder.is_dir():
+            found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file()]
+        else:
+            found = [folder] if folder.is_file() else []
+    except OSError:
+        found = [folder]  # whoever reads it is told
+    shown = [path for path in found if path == folder or not path.name.startswith(".")]
+    yield from (File(path, zone) for path in shown[:FILES])
 
 
 def read_items(path: Path, zone: timezone = UTC, source: str = "") -> tuple[list[Item], list[str]]:
@@ -69,10 +76,10 @@ def read_items(path: Path, zone: timezone = UTC, source: str = "") -> tuple[list
     """
     if path.is_file() and path.stat().st_size > BYTES:
         raise Failed(f"{path}: has more than {BYTES:,} bytes; cut it in parts")
-    items, empty, bad = [], 0, BadRows()
+    items, empty, bad, place = [], 0, BadRows(), writable(str(path.resolve()))
     try:
         for record in guess(str(path), settings=["on_bad_row=skip"]).read(bad_rows=bad):
-            item = item_of(record, source or path.name, zone)
+            item = item_of(record, source or writable(path.name), zone, place)
             if item is None:
                 empty += 1
             else:
@@ -82,4 +89,4 @@ def read_items(path: Path, zone: timezone = UTC, source: str = "") -> tuple[list
     if not items:
         raise Failed(f"{path}: no row has a text; name the column 'text', beside it 'title', 'date', 'source', 'url'")
     said = [f"{empty:,} rows hold no text, and are left out"] if empty else []
-    return items, [*bad.in_words(), *said]
+    return items, [writable(line) for line in (*bad.in_words(), *said)]

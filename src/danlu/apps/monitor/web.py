@@ -3,10 +3,13 @@
 import ipaddress
 import json
 import socket
+import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -19,13 +22,23 @@ REPLY = 64 * 2**10
 
 _BLOCK = 2**16
 _AGENT = "danlu-monitor"
+_BREAKING = threading.Lock()
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""Of addresses that hold one of IPv4 (RFC 6052, 2010)."""
+_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""Those of one network (RFC 8215, 2017), which old Pythons take for open."""
+
+
+def writable(text: str) -> str:
+    """A text that can be written and kept: names of files may hold bytes that are no character."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Failed(Exception):
     """What was asked was not done, in a sentence without secrets; `after` are seconds that the server asks to wait."""
 
     def __init__(self, sentence: str, after: float | None = None) -> None:
-        super().__init__(without_secrets(sentence)[:500])
+        super().__init__(writable(without_secrets(sentence)[:500]))
         self.after = after
 
 
@@ -42,38 +55,29 @@ class Fetched:
 def fetch(url: str, headers: Mapping[str, str], most: int, seconds: float) -> Fetched:
     """A page of at most `most` bytes, unpacked, in at most so many seconds altogether.
 
-    A server of the open network may not send on to an address of a closed one.
+    No server may send on into a closed network; one that lies in one itself may send on to itself.
 
     Raises:
         Failed: it cannot be had.
     """
-    ends, first = time.monotonic() + seconds, url
+    ends, way = time.monotonic() + seconds, _Way(url)
+    first = url
     for _ in range(REDIRECTS + 1):
         parts = parts_of(url)
-        if url != first and _is_open(parts_of(first)) and not _is_open(parts):
-            raise Failed(f"{first} sends on to {url}, which is an address of a closed network")
-        try:
-            connection = _connection(parts, _left(ends, first))
-            try:
-                connection.request(
-                    "GET", _path(parts), None, {"User-Agent": _AGENT, "Accept-Encoding": "gzip", **headers}
-                )
-                answer = connection.getresponse()
-                if answer.status in (301, 302, 303, 307, 308):
-                    url = urljoin(url, answer.getheader("Location", ""))
-                    continue
-                found = {name.lower(): value for name, value in answer.getheaders()}
-                if answer.status == 304:
-                    return Fetched(304, found, url, b"")
-                if answer.status != 200:
-                    raise Failed(f"{first} answers {answer.status} {answer.reason}", _after(found))
-                return Fetched(
-                    200, found, url, _unpacked(_read(answer, connection, most, ends, first), found, most, first)
-                )
-            finally:
-                connection.close()
-        except (OSError, HTTPException, ValueError) as error:
-            raise Failed(f"{first} cannot be reached ({_brief(error)})") from error
+        with _connected(parts, ends, first, partial(way.goes, url)) as connection:
+            connection.request("GET", _path(parts), None, {"User-Agent": _AGENT, "Accept-Encoding": "gzip", **headers})
+            answer = connection.getresponse()
+            _left(ends, first)
+            if answer.status in (301, 302, 303, 307, 308):
+                url = urljoin(url, answer.getheader("Location", ""))
+                continue
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            if answer.status == 304:
+                return Fetched(304, found, url, b"")
+            if answer.status != 200:
+                raise Failed(f"{first} answers {answer.status} {answer.reason}", _after(found))
+            content = _unpacked(_read(answer, connection, most, ends, first), found, most, first)
+            return Fetched(200, found, url, content)
     raise Failed(f"{first} sends on more than {REDIRECTS} times")
 
 
@@ -87,16 +91,11 @@ def post(url: str, body: Any, headers: Mapping[str, str], seconds: float) -> dic
     where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     data = json.dumps(body, ensure_ascii=False).encode()
     sent = {"User-Agent": _AGENT, "Content-Type": "application/json; charset=utf-8", **headers}
-    try:
-        connection = _connection(parts, _left(ends, where))
-        try:
-            connection.request("POST", _path(parts), data, sent)
-            answer = connection.getresponse()
-            content = answer.read(REPLY)
-        finally:
-            connection.close()
-    except (OSError, HTTPException, ValueError) as error:
-        raise Failed(f"{where} cannot be reached ({_brief(error)})") from error
+    with _connected(parts, ends, where) as connection:
+        connection.request("POST", _path(parts), data, sent)
+        answer = connection.getresponse()
+        content = answer.read(REPLY)
+        _left(ends, where)
     if not 200 <= answer.status < 300:
         told = {name.lower(): value for name, value in answer.getheaders()}
         raise Failed(f"{where} answers {answer.status} {answer.reason}", _after(told))
@@ -119,9 +118,84 @@ def parts_of(url: str) -> SplitResult:
     return parts
 
 
-def _connection(parts: SplitResult, seconds: float) -> HTTPConnection:
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    return kind(str(parts.hostname), parts.port, timeout=seconds)
+class _Plain(HTTPConnection):
+    """A connection that is broken off at a moment of `time.monotonic`, however slowly the other side goes on.
+
+    `meets` is called with the address of the other side before anything is sent there, and may raise.
+    """
+
+    ends = 0.0
+    meets: Callable[[str], object] | None = None
+    _line: socket.socket | None = None
+    _timer: threading.Timer | None = None
+
+    def connect(self) -> None:
+        """Connect, and see to it that this ends."""
+        super().connect()
+        self._line = self.sock.dup()  # TLS puts another in the place of the first
+        self._timer = threading.Timer(max(0.0, self.ends - time.monotonic()), self._break)
+        self._timer.daemon = True
+        self._timer.start()
+        if self.meets is not None:
+            self.meets(str(self._line.getpeername()[0]))
+
+    def _break(self) -> None:
+        with _BREAKING, suppress(OSError):
+            if self._line is not None:
+                self._line.shutdown(socket.SHUT_RDWR)
+
+    def leave(self) -> None:
+        """Close it; `close` is called by what reads a header, while its page is still to be read."""
+        if self._timer is not None:
+            self._timer.cancel()
+        with _BREAKING:
+            line, self._line = self._line, None
+        if line is not None:
+            line.close()
+        self.close()
+
+
+class _Secure(HTTPSConnection, _Plain):
+    """The same over TLS, whose beginning ends as well."""
+
+
+@dataclass
+class _Way:
+    """The way from the first address of a page to its last: `begun` is that of the first machine."""
+
+    first: str
+    begun: str = ""
+
+    def goes(self, url: str, address: str) -> None:
+        """Go to a machine. Raises `Failed` where it is one of a closed network that whoever gave `first` did not mean.
+
+        What counts is where the connection ends, as a name may lead elsewhere each time that it is asked for.
+        """
+        if not self.begun:
+            self.begun = address
+            return
+        own = address == self.begun or parts_of(url).hostname == parts_of(self.first).hostname
+        if not _is_open(address) and (_is_open(self.begun) or not own):
+            raise Failed(f"{self.first} sends on to {url}, which is an address of a closed network")
+
+
+@contextmanager
+def _connected(
+    parts: SplitResult, ends: float, told: str, meets: Callable[[str], object] | None = None
+) -> Iterator[HTTPConnection]:
+    """A connection to a server, told as `told`. Raises `Failed` for all that goes wrong in it."""
+    kind = _Secure if parts.scheme == "https" else _Plain
+    try:
+        connection = kind(str(parts.hostname), parts.port, timeout=_left(ends, told))
+        connection.ends, connection.meets = ends, meets
+        try:
+            connection.connect()
+            yield connection
+        finally:
+            connection.leave()
+    except (OSError, HTTPException, ValueError) as error:
+        _left(ends, told)
+        raise Failed(f"{told} cannot be reached ({_brief(error)})") from error
 
 
 def _path(parts: SplitResult) -> str:
@@ -172,13 +246,13 @@ def _unpacked(content: bytes, headers: Mapping[str, str], most: int, url: str) -
     return found
 
 
-def _is_open(parts: SplitResult) -> bool:
-    """Whether a machine lies in the open network, as far as its name tells; one whose name is not known does not."""
-    try:
-        found = socket.getaddrinfo(parts.hostname, None, proto=socket.IPPROTO_TCP)
-    except OSError:
-        return False
-    return all(ipaddress.ip_address(str(each[4][0]).partition("%")[0]).is_global for each in found)
+def _is_open(address: str) -> bool:
+    """Whether an address is one of the open network; one of IPv6 that stands for one of IPv4 is what that is."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in _NAT64 else None
+        found = inner or found.ipv4_mapped or found.sixtofour or found
+    return found.is_global and not found.is_multicast and found not in _LOCAL
 
 
 def _after(headers: Mapping[str, str]) -> float | None:

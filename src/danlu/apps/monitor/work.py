@@ -21,13 +21,15 @@ from danlu.apps.monitor.detector import Change, Detector
 from danlu.apps.monitor.folding import CAPACITY, Folding
 from danlu.apps.monitor.item import whole
 from danlu.apps.monitor.judging import Given, Judge, Judged
-from danlu.apps.monitor.store import Store
+from danlu.apps.monitor.store import Away, Store
 from danlu.apps.monitor.tables import ALERTS, COUNTS, FACTS, OUTBOX, TEXTS, TOPICS
+from danlu.refusal import Refusal
 
 WORK = "work"
 CLOSED = "closed"
+STEP = "step"
 DETECTOR = "detector "
-"""Names of a lease and of facts: the last step that was looked at, and, with the topic, the state of a detector."""
+"""Names of a lease and of facts: the last step looked at, the seconds of a step, and, with the topic, a detector."""
 
 BLOCK = 512
 """Texts that are judged together."""
@@ -37,6 +39,9 @@ LATE = 86_400
 
 SETTLED = 10.0
 """Seconds in which nothing has come, after which a new monitor begins to look: it may be given a history in parts."""
+
+PATIENT = 600.0
+"""Seconds after its first text from which a new monitor looks in any case: where texts never pause, it would never."""
 
 
 @dataclass
@@ -185,9 +190,10 @@ class Worker:
         return alerts
 
     def _is_settled(self, connection: sql.Connection, now: float) -> bool:
-        """Whether there are texts, and the last of them came a while ago."""
-        came = connection.execute(sql.select(sql.func.max(TEXTS.c.came))).scalar_one()
-        return came is not None and abs(now - came) >= self.settled
+        """Whether there are texts, and the last of them came a while ago, or the first long ago."""
+        came = sql.select(sql.func.min(TEXTS.c.came), sql.func.max(TEXTS.c.came))
+        first, last = connection.execute(came).one()
+        return first is not None and (abs(now - last) >= self.settled or abs(now - first) >= PATIENT)
 
     def _is_long(self, steps: int) -> bool:
         """Whether a clock that is so many steps back is one that was set, and not one that waits for a while."""
@@ -242,6 +248,26 @@ class Worker:
         if rows:
             connection.execute(self.store.insert(OUTBOX).on_conflict_do_nothing(), rows)
         return [int(number)]
+
+
+def keep_step(store: Store, seconds: int) -> None:
+    """Keep how long a step of a database is, in which all that it counts is told.
+
+    Raises:
+        Refusal: it is another already, or the database is away.
+    """
+    first = store.insert(FACTS).values(name=STEP, value=json.dumps(seconds)).on_conflict_do_nothing()
+    try:
+        with store.begin() as connection:
+            connection.execute(first)
+            kept = store.fact(connection, STEP)
+    except Away as away:
+        raise Refusal(str(away)) from None
+    if kept != seconds:
+        raise Refusal(
+            f"{store.shown}: counts in steps of {kept} seconds, and alarm.step is {seconds}; set it to {kept}, or "
+            "begin a new monitor in another folder"
+        )
 
 
 def key_of(topic: str, change: Change) -> str:

@@ -58,10 +58,10 @@ def start(
             tell(f"{folder / place}: is not there yet; what is put there will be read")
     judge = judge_of(settings, topics, sentiment, negative, tell)
     opened = Store(store or url_of(folder))
-    monitor = Monitor(opened, settings, channels, judge, folder, say=tell)
-    watched = f"{len(settings.feeds)} feeds, {len(settings.watch)} places of files"
-    tell(f"{opened.shown}: watches {watched}, and what is pushed to /v1/texts; tells {len(channels)} channels")
     try:
+        monitor = Monitor(opened, settings, channels, judge, folder, say=tell)
+        watched = f"{len(settings.feeds)} feeds, {len(settings.watch)} places of files"
+        tell(f"{opened.shown}: watches {watched}, and what is pushed to /v1/texts; tells {len(channels)} channels")
         serve([], site=lambda _shelf: site_of(monitor), host=host, port=port, keys=keys, limits=Limits(), say=tell)
     finally:
         opened.close()
@@ -82,6 +82,7 @@ def replay(
     """Run history through once more: which alerts would have come, when, and how many of them false."""
     import time
 
+    from danlu.apps.monitor.judging import Unjudged
     from danlu.apps.monitor.opening import judge_of
     from danlu.apps.monitor.replay import heard, places_for, watched
     from danlu.apps.monitor.replay import plant as planted
@@ -100,7 +101,10 @@ def replay(
     for line in told:
         say(line, err=True)
     judge = judge_of(settings, topics, sentiment, negative, lambda line: say(line, err=True))
-    rows, found = heard(items, judge, settings.alarm, time.time())
+    try:
+        rows, found = heard(items, judge, settings.alarm, time.time())
+    except Unjudged as failed:
+        raise Refusal(f"{file}: {failed}; see that the model works") from None
     if plant:
         found.surges = places_for(rows, plant, settings.alarm, times, hours, seed)
         rows = planted(rows, found.surges, seed)
@@ -145,8 +149,8 @@ def trial(folder: Folder = _FOLDER) -> None:
     failed = 0
     for name, channel in channels.items():
         try:
-            channel.send(TRIAL)
-            show(f"{name}: sent")
+            said = channel.send(TRIAL)
+            show(f"{name}: sent" + (f", but {said}" if said else ""))
         except Failed as error:
             failed += 1
             show(f"{name}: not sent: {error}")

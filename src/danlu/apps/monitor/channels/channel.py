@@ -17,8 +17,8 @@ class Channel(Part):
     """Where alerts go. A message is taken as sent only where the other side says so."""
 
     @abstractmethod
-    def send(self, message: Message) -> None:
-        """Send a message. Raises `Failed` where it was not taken."""
+    def send(self, message: Message) -> str | None:
+        """Send a message; gives what a person should hear of one that was taken. Raises `Failed` where it was not."""
 
 
 class WebChannel(Channel):

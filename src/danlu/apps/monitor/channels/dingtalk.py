@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 import time
 from urllib.parse import quote_plus
 
@@ -14,6 +15,28 @@ from danlu.apps.monitor.web import Failed, post
 
 _BUSY = 130101
 """More than 20 messages a minute: ten minutes of silence."""
+
+_MARKUP = re.compile(r"[\\`*_\[\]()#!|<>~&$]")
+_NUMBER = re.compile(r"^(\d*)([-+=.])")
+_IN_ADDRESS = "\\`*_[]()!|<>~"
+
+
+def plain(text: str) -> str:
+    """Markdown that shows a text as it stands, but for the bullets of its lines; addresses stay addresses."""
+    return "\n".join(_line(line) for line in text.split("\n"))
+
+
+def _line(line: str) -> str:
+    bullet = "- " if line.startswith("- ") else ""
+    parts = re.split(r"(\s+)", line[len(bullet) :])
+    shown = "".join(_address(part) or _MARKUP.sub(r"\\\g<0>", part) for part in parts)
+    return bullet + _NUMBER.sub(r"\1\\\2", shown)
+
+
+def _address(part: str) -> str:
+    if not part.startswith(("http://", "https://")):
+        return ""
+    return "".join(f"%{ord(sign):02X}" if sign in _IN_ADDRESS else sign for sign in part)
 
 
 class DingTalk(WebChannel):
@@ -28,7 +51,7 @@ class DingTalk(WebChannel):
             now, key = str(round(time.time() * 1000)), secret(self.sign)
             digest = hmac.new(key.encode(), f"{now}\n{key}".encode(), hashlib.sha256).digest()
             url += f"{'&' if '?' in url else '?'}timestamp={now}&sign={quote_plus(base64.b64encode(digest))}"
-        text = f"### {message.title}\n\n{message.text}".replace("\n", "  \n")
+        text = f"### {plain(message.title)}\n\n{plain(message.text)}".replace("\n", "  \n")
         body = {"msgtype": "markdown", "markdown": {"title": message.title, "text": text}}
         said = post(url, body, {}, SECONDS)
         if said.get("errcode") != 0:

@@ -12,6 +12,9 @@ from danlu.apps.monitor.channels.channel import SECONDS, WebChannel, secret
 from danlu.apps.monitor.message import Message
 from danlu.apps.monitor.web import Failed, post
 
+_PLAIN = str.maketrans({"<": "\uff1c", "[": "\uff3b"})
+"""A text may call people by `<at ...>`, and hide an address in `[...](...)`; those of outsiders may not."""
+
 
 class Feishu(WebChannel):
     """A robot in a group; that of Lark as well."""
@@ -20,7 +23,8 @@ class Feishu(WebChannel):
 
     def send(self, message: Message) -> None:
         """Send as text; it is taken where `code` is 0 (`StatusCode` with older robots)."""
-        body: dict[str, Any] = {"msg_type": "text", "content": {"text": f"{message.title}\n{message.text}"}}
+        text = f"{message.title}\n{message.text}".translate(_PLAIN)
+        body: dict[str, Any] = {"msg_type": "text", "content": {"text": text}}
         if self.sign:
             now = str(int(time.time()))
             digest = hmac.new(f"{now}\n{secret(self.sign)}".encode(), b"", hashlib.sha256).digest()

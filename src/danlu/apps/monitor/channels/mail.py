@@ -2,6 +2,8 @@
 
 import smtplib
 import ssl
+from collections.abc import Iterable
+from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Literal
@@ -28,8 +30,8 @@ class Mail(Channel):
     sender: str = Field(pattern=r"^[^\s@<>]+@[^\s@<>]+$")
     to: list[str] = Field(min_length=1, max_length=50)
 
-    def send(self, message: Message) -> None:
-        """Send the alert; it is taken where the server takes it for everyone."""
+    def send(self, message: Message) -> str | None:
+        """Send the alert; it is taken where the server takes it for anyone, and those whom it refuses are told."""
         if self.security == "none" and self.user and self.host not in _LOCAL:
             raise Failed(f"{self.host}: a password would go there unencrypted; set security to starttls or tls")
         mail = EmailMessage()
@@ -39,16 +41,25 @@ class Mail(Channel):
         mail["Message-ID"] = f"<{message.key}@{self.sender.rpartition('@')[2]}>"
         mail.set_content(message.text)
         try:
-            with self._server() as server:
-                if self.security == "starttls":
-                    server.starttls(context=ssl.create_default_context())
-                if self.user:
-                    server.login(self.user, secret(self.password))
-                refused = server.send_message(mail)
+            refused = self._sent(mail)
         except (OSError, smtplib.SMTPException, ValueError) as error:
             raise Failed(f"{self.host}: the mail was not taken ({type(error).__name__}: {error!s:.200})") from error
-        if refused:
-            raise Failed(f"{self.host}: the mail was not taken for {', '.join(refused):.200}")
+        return f"{self.host}: the mail was not taken for {', '.join(refused):.200}" if refused else None
+
+    def _sent(self, mail: EmailMessage) -> Iterable[str]:
+        """Send a mail that somebody takes; gives those for whom it was refused."""
+        server = self._server()
+        try:
+            if self.security == "starttls":
+                server.starttls(context=ssl.create_default_context())
+            if self.user:
+                server.login(self.user, secret(self.password))
+            refused = server.send_message(mail)
+            with suppress(OSError, smtplib.SMTPException):  # it was taken, whatever becomes of the farewell
+                server.quit()
+        finally:
+            server.close()
+        return refused
 
     def _server(self) -> smtplib.SMTP:
         if self.security == "tls":
