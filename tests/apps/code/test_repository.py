@@ -208,3 +208,27 @@ def test_bundles_of_other_tasks_are_refused(bundle: Bundle, repository: Path, ti
     refuse_others(bundle.task, "--bundle x")
     record = asked(Place("a = ", None, ""), None, bundle.tokenizer, bundle.network.limit)
     assert record == {"text": "a = "}
+
+
+@pytest.mark.parametrize("inner", ["", "inner"])
+def test_where_git_does_not_say_what_it_ignores_nothing_is_read(
+    messy: Path, inner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (messy / "inner").mkdir()
+    (messy / "inner" / "price.py").write_text(CODE)
+    subprocess.run(["git", "init", "-q", str(messy)], check=True)
+    assert read_repository(messy / inner).files
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(Refusal, match="detected dubious ownership .* safe.directory"):
+        read_repository(messy / inner)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(Refusal, match="git does not say which files of .* it ignores"):
+        read_repository(messy / inner)
+
+
+def test_a_repository_that_ignores_all_has_nothing_to_learn(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / ".gitignore").write_text("*\n")
+    (tmp_path / "ignored.py").write_text(CODE)
+    with pytest.raises(Refusal, match="no file of text was found"):
+        read_repository(tmp_path)

@@ -1,6 +1,6 @@
 """The files of a repository that a model may learn from; what is left out, and why.
 
-Those that git tracks or would track, where there is a git that says so; else all that lie there. No link is followed.
+Those that git tracks or would track, where there is a git, and nothing where it does not say; else all that lie there. No link is followed.
 What may hold secrets is left out as a whole, since a model repeats what it has learnt (Carlini et al., 2021).
 """
 
@@ -105,7 +105,13 @@ def _listed(root: Path) -> list[str]:
 
 
 def _tracked(root: Path) -> list[str] | None:
-    """What git tracks or would track; None where there is no git, or it knows of nothing in this folder."""
+    """What git tracks or would track; None where there is no git, or it knows of nothing in this folder.
+
+    Raises:
+        Refusal: there is a git, and it does not say: what it ignores would be read.
+    """
+    place = root.resolve()
+    repository = next((folder for folder in (place, *place.parents) if (folder / ".git").exists()), None)
     command = ["git", "-c", "core.fsmonitor=false", "-C", str(root), "ls-files", "-z", "-co", "--exclude-standard"]
     try:
         done = subprocess.run(  # noqa: S603
@@ -115,11 +121,14 @@ def _tracked(root: Path) -> list[str] | None:
             timeout=LISTING,
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    if done.returncode:
-        return None
-    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name] or None
+        words = (done.stderr.decode("utf-8", "replace") or "it broke off") if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        words = str(error) or "it did not start"
+    if words and repository is not None:
+        said = " ".join(words.split())[:500]
+        raise Refusal(f"{root}: git does not say which files of {repository} it ignores: {said}")
+    found = [] if words else [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+    return found if found or repository == place else None
 
 
 def _walked(root: Path) -> Iterator[str]:
