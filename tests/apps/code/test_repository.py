@@ -232,3 +232,24 @@ def test_a_repository_that_ignores_all_has_nothing_to_learn(tmp_path: Path) -> N
     (tmp_path / "ignored.py").write_text(CODE)
     with pytest.raises(Refusal, match="no file of text was found"):
         read_repository(tmp_path)
+
+
+@pytest.mark.parametrize("to", ["outside", "repository/ignored"])
+def test_no_linked_folder_leads_out_of_what_git_tracks(tmp_path: Path, to: str) -> None:
+    root = tmp_path / "repository"
+    for folder in ("linked", "ignored", "plain"):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "file.py").write_text(f"x = '{folder}'\n")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file.py").write_text("x = 'outside'\n")
+    (root / ".gitignore").write_text("ignored\n")
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    subprocess.run(["git", "-C", str(root), "add", "."], check=True)
+    (root / "linked" / "file.py").unlink()
+    (root / "linked").rmdir()
+    (root / "linked").symlink_to(tmp_path / to)
+    (tmp_path / "by_link").symlink_to(root)
+    for given_as in (root, tmp_path / "by_link"):
+        found = read_repository(given_as)
+        assert [file.path for file in found.files] == [".gitignore", "plain/file.py"]
+        assert "linked/file.py" in found.left_out["link"]

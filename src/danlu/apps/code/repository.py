@@ -1,7 +1,8 @@
 """The files of a repository that a model may learn from; what is left out, and why.
 
-Those that git tracks or would track, where there is a git, and nothing where it does not say; else all that lie there. No link is followed.
-What may hold secrets is left out as a whole, since a model repeats what it has learnt (Carlini et al., 2021).
+Those that git tracks or would track, where there is a git, and nothing where it does not say; else all that lie there.
+No link is followed, of a folder neither. What may hold secrets is left out as a whole, since a model repeats what it has
+learnt (Carlini et al., 2021).
 """
 
 import hashlib
@@ -142,9 +143,9 @@ def _read(root: Path, path: str) -> Source | str:
     """A file, or the reason why it is left out."""
     name, file = path.rpartition("/")[2].lower(), root / path
     try:
-        reason = _by_name(name) or _by_size(file)
+        reason = _by_name(name) or _by_size(file, root.resolve() / path)
         data = b"" if reason else file.read_bytes()
-    except OSError:
+    except (OSError, RuntimeError):  # the latter for links that go round
         return "unreadable"
     if reason or b"\0" in data:
         return reason or "binary"
@@ -161,8 +162,9 @@ def _by_name(name: str) -> str:
     return "data" if any(fnmatch(name, pattern) for pattern in DATA) else ""
 
 
-def _by_size(file: Path) -> str:
-    if file.is_symlink() or not file.is_file():
+def _by_size(file: Path, place: Path) -> str:
+    """Why not; `place` is where it lies if no folder on the way to it is a link."""
+    if file.is_symlink() or file.resolve() != place or not file.is_file():
         return "link"
     return "huge" if file.stat().st_size > MOST_BYTES else ""
 
