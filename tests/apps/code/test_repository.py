@@ -224,10 +224,10 @@ def test_where_git_does_not_say_what_it_ignores_nothing_is_read(
     subprocess.run(["git", "init", "-q", str(messy)], check=True)
     assert read_repository(messy / inner).files
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    with pytest.raises(Refusal, match="detected dubious ownership .* safe.directory"):
+    with pytest.raises(Refusal, match=r"detected dubious ownership .* safe.directory"):
         read_repository(messy / inner)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(Refusal, match="git does not say which files of .* it ignores"):
+    with pytest.raises(Refusal, match=r"git does not say which files of .* it ignores"):
         read_repository(messy / inner)
 
 

@@ -1,4 +1,4 @@
-"""Which texts hold a secret, so that no model learns them; each stands in two halves here, as this file is no secret."""
+"""Which texts hold a secret, so that no model learns them; each is in two halves, as this file is no secret."""
 
 from pathlib import Path
 

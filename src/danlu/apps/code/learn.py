@@ -72,7 +72,9 @@ def split_as_learnt(place: Path, root: Path, files: Sequence[Source]) -> Split:
         raise Refusal(f"{root}: {told} is of {learnt}, so files of another folder may have been learnt; give that one")
     out = set(map(str, paths))
     by_path = split(files)
-    return Split([file for file in by_path.learnt if file.path not in out], [file for file in files if file.path in out])
+    return Split(
+        [file for file in by_path.learnt if file.path not in out], [file for file in files if file.path in out]
+    )
 
 
 def documents(files: Sequence[Source]) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """The files of a repository that a model may learn from; what is left out, and why.
 
 Those that git tracks or would track, where there is a git, and nothing where it does not say; else all that lie there.
-No link is followed, of a folder neither. What may hold secrets is left out as a whole, since a model repeats what it has
-learnt (Carlini et al., 2021).
+No link is followed, of a folder neither. What may hold secrets is left out as a whole, since a model repeats what it
+has learnt (Carlini et al., 2021).
 """
 
 import hashlib

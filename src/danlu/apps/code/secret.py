@@ -32,7 +32,9 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 """Of names that say what a secret is called, where it lies or how it is sent."""
-_SPOKEN = re.compile(r"passw|pwd|phrase|secret|token|key|your|example|change|placeholder|dummy|xxx|\.\.\.", re.IGNORECASE)
+_SPOKEN = re.compile(
+    r"passw|pwd|phrase|secret|token|key|your|example|change|placeholder|dummy|xxx|\.\.\.", re.IGNORECASE
+)
 """In literals that say what is to be put there, or are names again."""
 
 

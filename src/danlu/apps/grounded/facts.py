@@ -21,24 +21,25 @@ _ONE = re.compile("(?<=第)一|一(?=[点月日号年岁天周时位倍层楼]|�
 """Where it is a number, as in 一起, 一直, 一些 it is none."""
 
 _UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _COUNTED = {word: str(number) for number, word in enumerate(_UNITS)}
 _COUNTED |= {word: str(10 * number) for number, word in enumerate(_TENS, 2)}
-_NAMED = frozenset(
-    "hundred thousand million billion dozen half quarter third once twice "
-    "first second fourth fifth sixth seventh eighth ninth tenth "
-    "monday tuesday wednesday thursday friday saturday sunday "
-    "january february april june july august september october november december".split()
-)
-_OPENING = FUNCTION | set(
-    "however also then but so because since after before during while although though if not no yes both all each "
-    "every some most many several here today now later finally according based about".split()
-)
+_NAMED = frozenset({
+    "hundred", "thousand", "million", "billion", "dozen", "half", "quarter", "third", "once", "twice", "first",
+    "second", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "monday", "tuesday", "wednesday",
+    "thursday", "friday", "saturday", "sunday", "january", "february", "april", "june", "july", "august",
+    "september", "october", "november", "december",
+})  # fmt: skip
+_OPENING = FUNCTION | {
+    "however", "also", "then", "but", "so", "because", "since", "after", "before", "during", "while", "although",
+    "though", "if", "not", "no", "yes", "both", "all", "each", "every", "some", "most", "many", "several", "here",
+    "today", "now", "later", "finally", "according", "based", "about",
+}  # fmt: skip
 """Words that begin a sentence and name nothing."""
-_WITHIN = FUNCTION - set("may will us who it am".split())
+_WITHIN = FUNCTION - {"may", "will", "us", "who", "it", "am"}
 """Words of titles; the others are names there."""
 _PARTICLES = frozenset(
     "的了着过很里中地得是为在有和与及或也都就还又而且并但以于由从到被把"
