@@ -12,7 +12,7 @@ from danlu.apps.code import repository as reading
 from danlu.apps.code.completion import Place, asked
 from danlu.apps.code.context import Parts, names_in
 from danlu.apps.code.fit import fitted
-from danlu.apps.code.learn import documents, learn, split
+from danlu.apps.code.learn import HELD_OUT_FILE, documents, learn, split, split_as_learnt
 from danlu.apps.code.measure import lines_of
 from danlu.apps.code.repository import REASONS, Source, read_repository
 from danlu.bundle.bundle import Bundle
@@ -183,7 +183,9 @@ def test_a_repository_is_learnt_served_and_measured_by_commands(
     assert code == 0, err
     assert f"{place}/runs/code/model/bundle" in out
     assert (place / "recipe.yaml").read_text(encoding="utf-8").startswith("# What a repository's code was learnt with.")
-    held = json.loads((place / "held_out.json").read_text(encoding="utf-8"))
+    told = json.loads((place / "held_out.json").read_text(encoding="utf-8"))
+    assert told["repository"] == str(repository.resolve())
+    held = told["files"]
     learnt = (place / "files.jsonl").read_text(encoding="utf-8")
     assert held
     assert not [path for path in held if f"# file: {path}" in learnt]
@@ -193,6 +195,9 @@ def test_a_repository_is_learnt_served_and_measured_by_commands(
         "most similar place", "learnt, reading before", "learnt, reading before and behind",
         "learnt, reading before, behind and another file",
     ]  # fmt: skip
+    code, out, err = call("evaluate", str(repository / "sums"), "--place", str(place))
+    assert (code, out) == (2, "")
+    assert f"held_out.json is of {repository.resolve()}, so files of another folder may have been learnt" in err
     assert call("--place", str(tmp_path))[0] == 2
     code, _, err = call("evaluate", str(repository), "--place", str(tmp_path))
     assert "nothing was learnt there yet; run: danlu app code train REPOSITORY" in err
@@ -208,3 +213,70 @@ def test_bundles_of_other_tasks_are_refused(bundle: Bundle, repository: Path, ti
     refuse_others(bundle.task, "--bundle x")
     record = asked(Place("a = ", None, ""), None, bundle.tokenizer, bundle.network.limit)
     assert record == {"text": "a = "}
+
+
+@pytest.mark.parametrize("inner", ["", "inner"])
+def test_where_git_does_not_say_what_it_ignores_nothing_is_read(
+    messy: Path, inner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (messy / "inner").mkdir()
+    (messy / "inner" / "price.py").write_text(CODE)
+    subprocess.run(["git", "init", "-q", str(messy)], check=True)
+    assert read_repository(messy / inner).files
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(Refusal, match=r"detected dubious ownership .* safe.directory"):
+        read_repository(messy / inner)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(Refusal, match=r"git does not say which files of .* it ignores"):
+        read_repository(messy / inner)
+
+
+def test_a_repository_that_ignores_all_has_nothing_to_learn(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / ".gitignore").write_text("*\n")
+    (tmp_path / "ignored.py").write_text(CODE)
+    with pytest.raises(Refusal, match="no file of text was found"):
+        read_repository(tmp_path)
+
+
+@pytest.mark.parametrize("to", ["outside", "repository/ignored"])
+def test_no_linked_folder_leads_out_of_what_git_tracks(tmp_path: Path, to: str) -> None:
+    root = tmp_path / "repository"
+    for folder in ("linked", "ignored", "plain"):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "file.py").write_text(f"x = '{folder}'\n")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file.py").write_text("x = 'outside'\n")
+    (root / ".gitignore").write_text("ignored\n")
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    subprocess.run(["git", "-C", str(root), "add", "."], check=True)
+    (root / "linked" / "file.py").unlink()
+    (root / "linked").rmdir()
+    (root / "linked").symlink_to(tmp_path / to)
+    (tmp_path / "by_link").symlink_to(root)
+    for given_as in (root, tmp_path / "by_link"):
+        found = read_repository(given_as)
+        assert [file.path for file in found.files] == [".gitignore", "plain/file.py"]
+        assert "linked/file.py" in found.left_out["link"]
+
+
+@given(st.sets(st.text("abc/", min_size=1, max_size=6), min_size=2, max_size=20), st.sets(st.text("abcd/", min_size=1)))
+def test_what_was_learnt_is_never_held_out_whatever_comes_later(
+    tmp_path_factory: pytest.TempPathFactory, paths: set[str], later: set[str]
+) -> None:
+    place = tmp_path_factory.getbasetemp()
+    sides = split([Source(path, "x") for path in sorted(paths)])
+    told = {"repository": str(place.resolve()), "files": [file.path for file in sides.held_out]}
+    (place / HELD_OUT_FILE).write_text(json.dumps(told), encoding="utf-8")
+    now = split_as_learnt(place, place, [Source(path, "x") for path in sorted(paths | later)])
+    assert now.held_out == sides.held_out
+    assert not set(now.learnt) & set(now.held_out)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"repository": 1, "files": []}', '{"repository": "x"}', "x"])
+def test_what_does_not_say_what_was_held_out_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Refusal, match="there is no such file; run: danlu app code train"):
+        split_as_learnt(tmp_path, tmp_path, [])
+    (tmp_path / HELD_OUT_FILE).write_text(text, encoding="utf-8")
+    with pytest.raises(Refusal, match=HELD_OUT_FILE):
+        split_as_learnt(tmp_path, tmp_path, [])

@@ -67,3 +67,73 @@ def test_whatever_is_written_each_piece_that_is_cited_stands_in_its_document(wri
     for each in verified(written, PASSAGES).cited:
         assert TEXTS[each.document][each.start : each.end] == each.text
         assert PASSAGES[each.number - 1].document == each.document
+
+
+HOURS = "The library opens at seven and closes on Friday. It was founded by Li Bai in May. NASA gave it 25 books."
+TEA = "听雨茶馆由李明创办，周五七点开门。茶馆在湖边，一直很安静，有十五张桌子。"
+BOTH = [Found("hours", "", HOURS, 0, len(HOURS), 1.0, {}, {}), Found("tea", "", TEA, 0, len(TEA), 0.5, {}, {})]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "The library closes on Monday.",
+        "On Mondays the library closes.",
+        "The library opens at nine.",
+        "The library opens at 9.",
+        "It was founded by Wang Fang.",
+        "Wang founded it in May with Li Bai.",
+        "It was founded by Li Bai in March.",
+        "ESA gave it 25 books.",
+        "听雨茶馆由王芳创办。",
+        "听雨茶馆由李白创办，茶馆在湖边，一直很安静，有十五张桌子。",
+        "听雨茶馆周五九点开门。",
+        "听雨茶馆周一七点开门。",
+        "茶馆在湖边，有十六张桌子。",
+        "听雨茶馆由Ana创办，周五七点开门。",
+        "茶馆在海边，一直很安静。",
+    ],
+)
+def test_numbers_days_and_names_that_are_made_up_are_dropped_however_much_is_right(written: str) -> None:
+    found = verified(written, BOTH)
+    assert (found.text, found.cited, found.dropped) == ("", (), (written,))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "On Fridays the library closes.",
+        "The library opens at 7.",
+        "However, the library closes on Friday.",
+        "It was founded by Li Bai in May.",
+        "Founded by Li Bai, it has 25 books, which NASA gave.",
+        "听雨茶馆是由李明创办的。",
+        "听雨茶馆周五7点开门。",
+        "听雨茶馆星期五七点开门。",
+        "茶馆在湖边，有15张桌子。",
+        "茶馆就在湖边，很安静。",
+    ],
+)
+def test_what_is_said_otherwise_in_the_same_words_is_kept(written: str) -> None:
+    found = verified(written, BOTH)
+    assert (len(found.cited), found.dropped) == (1, ())
+
+
+@given(st.integers(0, 99), st.integers(0, 99))
+def test_a_number_in_words_is_the_same_as_in_figures(number: int, other: int) -> None:
+    figures = "零一二三四五六七八九"
+    tens, ones = divmod(number, 10)
+    name = ("" if tens == 1 else figures[tens]) + "十" + (figures[ones] if ones else "") if tens else figures[ones]
+    passage = f"店里有{name}张桌子和椅子。"
+    there = [Found("shop", "", passage, 0, len(passage), 1.0, {}, {})]
+    assert bool(verified(f"店里有{other}张桌子和椅子。", there).cited) == (number == other)
+
+
+NAME = st.text("王芳李明张伟刘洋陈静", min_size=2, max_size=3)
+
+
+@given(NAME, NAME)
+def test_a_chinese_name_of_other_characters_is_made_up(right: str, wrong: str) -> None:
+    passage = f"听雨茶馆由{right}在湖边创办，至今每天开门，卖绿茶和点心。"
+    there = [Found("tea", "", passage, 0, len(passage), 1.0, {}, {})]
+    assert bool(verified(passage.replace(right, wrong), there).cited) <= (set(wrong) <= set(right))

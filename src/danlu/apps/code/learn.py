@@ -9,6 +9,7 @@ from typing import Any
 from danlu.apps.code.context import Parts, with_part
 from danlu.apps.code.repository import Repository, Source, read_repository
 from danlu.bundle import manifest
+from danlu.machine.door import read_json
 from danlu.machine.files import write_text
 from danlu.machine.seed import generator
 from danlu.recipe.commented import commented
@@ -21,6 +22,8 @@ from danlu.text.tokenizing.folder import open_tokenizer
 
 HELD_OUT = 0.1
 """Of the files: never learnt from, so that one can see what a model makes of them."""
+HELD_OUT_FILE = "held_out.json"
+"""In the folder of what was learnt: which repository that was, and the paths of the files that are held out."""
 LINES = 40
 """Of a document; a file has several."""
 WITH_PART = 0.5
@@ -49,6 +52,29 @@ def split(files: Sequence[Source]) -> Split:
     if not out and len(files) > 1:
         out = [max(files, key=lambda file: generator("held out", file.path).random())]
     return Split([file for file in files if file not in out], out)
+
+
+def split_as_learnt(place: Path, root: Path, files: Sequence[Source]) -> Split:
+    """The files of a repository on the sides on which they were when it was learnt.
+
+    What came later is learnt or, where it would be held out now, on none.
+
+    Raises:
+        Refusal: `place` does not say what was held out, or another folder was learnt.
+    """
+    told = place / HELD_OUT_FILE
+    remedy = "run: danlu app code train REPOSITORY"
+    plain = read_json(told, remedy)
+    learnt, paths = plain.get("repository"), plain.get("files")
+    if not isinstance(learnt, str) or not isinstance(paths, list):
+        raise Refusal(f"{told}: does not say which files of which repository are held out; {remedy}")
+    if Path(learnt) != root.resolve():
+        raise Refusal(f"{root}: {told} is of {learnt}, so files of another folder may have been learnt; give that one")
+    out = set(map(str, paths))
+    by_path = split(files)
+    return Split(
+        [file for file in by_path.learnt if file.path not in out], [file for file in files if file.path in out]
+    )
 
 
 def documents(files: Sequence[Source]) -> Iterator[str]:
@@ -86,7 +112,8 @@ def learn(
     )
     plain = recipe("files.jsonl", base, size)
     write_text(place / "files.jsonl", "".join(written))
-    write_text(place / "held_out.json", json.dumps([file.path for file in sides.held_out], indent=1) + "\n")
+    told_out = {"repository": str(root.resolve()), "files": [file.path for file in sides.held_out]}
+    write_text(place / HELD_OUT_FILE, json.dumps(told_out, indent=1) + "\n")
     write_text(place / "left_out.json", json.dumps(told(found), indent=1) + "\n")
     write_text(place / "recipe.yaml", commented(plain, {}, HEAD))
     plain["stages"]["clean"]["data"]["path"] = str(place / "files.jsonl")

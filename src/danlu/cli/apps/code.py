@@ -102,18 +102,21 @@ def evaluate(
     lines: Annotated[int, typer.Option(min=1, max=100_000, help="how many are to be written")] = 200,
     seed: Annotated[int, typer.Option(help="of which lines are drawn")] = 0,
 ) -> None:
-    """Tell how often the next line is right to the letter, in files of the repository that were held out."""
+    """Tell how often the next line is right to the letter, in files of the repository that were held out.
+
+    Which these are says held_out.json in --place; it has to be the folder that was learnt.
+    """
     from contextlib import ExitStack
 
     from danlu.apps.code.completion import refuse_others
-    from danlu.apps.code.learn import split
+    from danlu.apps.code.learn import split_as_learnt
     from danlu.apps.code.measure import measured
     from danlu.apps.code.repository import read_repository
     from danlu.bundle.bundle import load
     from danlu.machine.terminal import say, show
 
-    sides = split(read_repository(repository).files)
     named = {"learnt": _bundle(bundle, place)} | ({"base": base} if base is not None else {})
+    sides = split_as_learnt(place, repository, read_repository(repository).files)
     with ExitStack() as stack:
         opened = [(name, stack.enter_context(load(path))) for name, path in named.items()]
         for name, each in opened:

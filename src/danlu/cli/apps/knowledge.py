@@ -234,7 +234,7 @@ def _tell_way(knowledge: "Knowledge") -> None:
     ways = [
         "passages found by words" + (" and meaning" if models.embedder else ""),
         "put in order by a ranker" if models.ranker else "",
-        "answers written, each sentence checked" if models.generator else "",
+        "answers written, the words of each sentence checked" if models.generator else "",
         "answers pointed at by a model" if models.reader else "",
         "" if models.generator or models.reader else "the best sentence answers (--reader and --generator do better)",
     ]

@@ -23,7 +23,7 @@ export const WORDS = {
   why_changed: ["The documents were changed while they were read; ask again.", "读取时文档发生了变化，请再问一次。"],
   way_sentence: ["The sentence that holds most words of the question.", "与问题用词最接近的句子。"],
   way_extract: ["A piece that a model pointed at.", "由模型指出的原文片段。"],
-  way_write: ["Written by a model, each sentence checked against the passages.", "由模型书写，逐句与段落核对。"],
+  way_write: ["Written by a model; the words of each sentence were compared with the passages.", "由模型书写，逐句与段落核对用词。"],
   certainty: ["Certainty {share}.", "把握 {share}。"],
   rests_on: ["Where it stands", "出处"],
   other_passages: ["{count} other passages that were looked at", "另外查看过的 {count} 个段落"],
