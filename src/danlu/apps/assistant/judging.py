@@ -70,7 +70,7 @@ def judge(
         if turn.entry is not None and right != turn.entry:
             phrases += _taken_back(connection, turn.entry, turn.sought)
         if verdict == CORRECTED:
-            connection.execute(HANDOVERS.update().where(HANDOVERS.c.session == turn.session).values(done=True))
+            connection.execute(HANDOVERS.update().where(HANDOVERS.c.turn == turn.id).values(done=True))
     row = {
         "time": now,
         "turn": turn.id,
