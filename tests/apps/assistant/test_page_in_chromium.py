@@ -138,6 +138,25 @@ def test_the_same_in_chinese(page: Page, live: tuple[str, Assistant]) -> None:
     assert page.locator("html").get_attribute("lang") == "zh"
 
 
+def test_done_at_the_desk_is_not_of_what_was_asked_since(page: Page, live: tuple[str, Assistant]) -> None:
+    session = live[1].ask("Do you sell anchors?").session
+    page.goto(f"{live[0]}/#desk")
+    card = page.locator("#view-desk .card", has_text="Do you sell anchors?")
+    card.get_by_role("button", name="Write the right answer").click()
+    card.get_by_label("The right answer").fill("No anchors.")
+    added = live[1].ask("And masts of oak?", session)
+    card.get_by_role("button", name="Done").click()
+    expect(page.locator("#view-desk").get_by_text("the customer has asked more since")).to_be_visible()
+    expect(card).to_contain_text("And masts of oak?")
+    card.get_by_role("button", name="Keep it").click()
+    expect(card.get_by_role("button", name="Write the right answer")).to_be_visible()
+    answer = live[1].ask("Do you sell anchors?")
+    assert answer.text == "No anchors."
+    card.get_by_role("button", name="Done").click()
+    expect(card).to_have_count(0)
+    assert added.kind == "person"
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [
