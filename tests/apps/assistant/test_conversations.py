@@ -64,7 +64,7 @@ def test_a_customer_may_want_a_person_whatever_was_answered(assistant: Assistant
     first = assistant.ask("How do I reset my password?")
     assert assistant.person(first.session).text.startswith("I have passed this on")
     assert handed(assistant)[0]["summary"]["why"] == "asked"
-    with pytest.raises(Refusal, match="is over or has not begun"):
+    with pytest.raises(Refusal, match="there is no such conversation"):
         assistant.person("no-such-session")
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from danlu.apps.assistant.assistant import Assistant
+from danlu.apps.assistant.conversations import Patience
 from danlu.apps.assistant.handing_over import done, waiting
 from danlu.refusal import Refusal
 
@@ -36,3 +37,19 @@ def test_what_was_added_unseen_is_not_done_with_what_was_seen(assistant: Assista
         (now,) = waiting(connection)
         done(connection, str(now["id"]), str(now["turn"]))
         assert waiting(connection) == []
+
+
+def test_a_conversation_that_is_over_can_still_be_handed_over(assistant: Assistant, clock) -> None:
+    assistant.now, assistant.patience = clock, Patience(seconds=60, turns=2)
+    silent = assistant.ask("How do I reset my password?").session
+    full = assistant.ask("How do I reset my password?").session
+    assistant.ask(UNKNOWN, full)
+    clock.time += 61
+    for session in (silent, full):
+        answer = assistant.person(session)
+        assert (answer.session, answer.begun, answer.kind) == (session, False, "person")
+    found = {each["session"]: each for each in handed(assistant)}
+    assert set(found) == {silent, full}
+    assert found[silent]["summary"]["why"] == "asked"
+    assert [turn["question"] for turn in found[full]["summary"]["turns"]] == ["How do I reset my password?", UNKNOWN]
+    assert assistant.ask(MORE, full).begun  # only a person goes on with what is full

@@ -158,16 +158,16 @@ class Assistant:
             return self.version.ranking.placed(self.finder.candidates(question, entries_aside=aside | wrong))
 
     def person(self, session: str, language: str | None = None) -> Answer:
-        """Hand a conversation over because the customer wants it.
+        """Hand a conversation over because the customer wants it, also one that is over.
 
         Raises:
-            Refusal: there is no such conversation, or it is over.
+            Refusal: there is no such conversation.
         """
         with self.store.begin() as connection:
-            there, begun = talk.session_of(connection, session, self.now(), self.patience, language or "en")
+            there, begun = talk.session_of(connection, session, self.now(), self.patience, language or "en", over=True)
             turns = talk.turns_of(connection, there.id)
             if begun or not turns:
-                raise Refusal("this conversation is over or has not begun; ask a question first")
+                raise Refusal("there is no such conversation; ask a question first")
         language, last = language or there.language, turns[-1]
         placed = self.placed(last.sought)
         text = said("asked_person", language)
@@ -266,7 +266,7 @@ class Assistant:
         nearest = [self._told(each) for each in placed.candidates[:SHOWN] if each.related]
         intent, now = self._intent(question, placed, entry), self.now()
         with self.store.begin() as connection:
-            there, _ = talk.session_of(connection, session, now, self.patience, language)
+            there, _ = talk.session_of(connection, session, now, self.patience, language, over=why == "asked")
             turns = talk.turns_of(connection, there.id)
             name, handover = talk.new_id(), there.handover
             if kind == talk.PERSON:

@@ -59,17 +59,18 @@ def new_id() -> str:
 
 
 def session_of(
-    connection: "Connection", name: str | None, now: float, patience: Patience, language: str
+    connection: "Connection", name: str | None, now: float, patience: Patience, language: str, *, over: bool = False
 ) -> tuple[Session, bool]:
     """The conversation of a name, and whether it is a new one, as where there is none, or it is over.
 
-    A clock that was set back ends none.
+    A clock that was set back ends none; with `over` nothing does, and it is gone on with.
     """
     from danlu.apps.assistant.tables import SESSIONS
 
     if name:
         row = connection.execute(SESSIONS.select().where(SESSIONS.c.id == name)).first()
-        if row is not None and now - row.seen <= patience.seconds and row.turns < patience.turns:
+        goes_on = row is not None and now - row.seen <= patience.seconds and row.turns < patience.turns
+        if row is not None and (over or goes_on):
             return Session(*row), False
     session = Session(new_id(), now, now, 0, language, None)
     connection.execute(SESSIONS.insert().values(**vars(session)))
