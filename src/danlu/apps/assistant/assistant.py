@@ -183,6 +183,8 @@ class Assistant:
         """
         with self.store.begin() as connection:
             changed = judging.judge(connection, turn, verdict, answer, caller, self.now())
+            if caller == judging.CUSTOMER:
+                return changed.number
             wrong = judging.wrong_answers(judging.judgements(connection))
         with self._asking:
             self.finder.take(changed.entries, changed.phrases)
@@ -287,23 +289,19 @@ class Assistant:
 
 def _rejected(connection: Any, turns: Sequence[talk.Turn]) -> int:
     """How many answers of a conversation were called wrong, by whomever."""
-    told = [*judging.judgements(connection, customers=True), *judging.judgements(connection)]
     names = {turn.id for turn in turns}
-    return len({each.turn for each in told if each.turn in names and each.verdict != judging.RIGHT})
+    told = [each for customers in (True, False) for each in judging.judgements(connection, customers, names)]
+    return len({each.turn for each in told if each.verdict != judging.RIGHT})
 
 
 def _marks(connection: Any) -> tuple[int, ...]:
-    """Numbers that change with what is kept: answers, questions, judgements."""
+    """Numbers that change with what is answered: of answers, questions, judgements of who keeps the assistant."""
     import sqlalchemy as sql
 
-    from danlu.apps.assistant.tables import ENTRIES, JUDGEMENTS, PHRASES
+    from danlu.apps.assistant.tables import ENTRIES, PHRASES
 
-    asked = [
-        sql.func.count(ENTRIES.c.id),
-        sql.func.count(PHRASES.c.id),
-        sql.func.coalesce(sql.func.max(JUDGEMENTS.c.id), 0),
-    ]
-    return tuple(int(connection.execute(sql.select(each)).scalar_one()) for each in asked)
+    asked = [sql.select(sql.func.count(each.c.id)) for each in (ENTRIES, PHRASES)]
+    return *(int(connection.execute(each).scalar_one()) for each in asked), judging.last_number(connection)
 
 
 def _checked(question: str, language: str) -> str:
