@@ -31,7 +31,8 @@ def hand_over(connection: "Connection", session: Session, summary: dict[str, Any
     else:
         changed = {"turn": turn, "done": False, "summary": json.dumps(summary, ensure_ascii=False)}
         connection.execute(HANDOVERS.update().where(HANDOVERS.c.id == name).values(changed))
-    put(connection, {"event": "handover" if first else "more", "handover": name, "time": now, "summary": summary}, now)
+    body = {"event": "handover" if first else "more", "handover": name, "time": now, "summary": summary}
+    put(connection, body, now, name)
     return name
 
 

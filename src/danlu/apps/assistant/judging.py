@@ -102,7 +102,7 @@ def judgements(
 
     asked = JUDGEMENTS.select().where(_by(customers)).order_by(JUDGEMENTS.c.id)
     found: dict[str, Judgement] = {}
-    for row in connection.execute(asked if turns is None else asked.where(JUDGEMENTS.c.turn.in_(turns))):
+    for row in connection.execute(asked if turns is None else asked.where(JUDGEMENTS.c.turn.in_([*turns]))):
         found.pop(row.turn, None)
         found[row.turn] = Judgement(*row)
     return list(found.values())
@@ -115,6 +115,16 @@ def last_number(connection: "Connection") -> int:
     from danlu.apps.assistant.tables import JUDGEMENTS
 
     return int(connection.execute(sql.select(sql.func.max(JUDGEMENTS.c.id)).where(_by(customers=False))).scalar() or 0)
+
+
+def forget(connection: "Connection") -> None:
+    """Remove what customers have said of turns that are there no more."""
+    import sqlalchemy as sql
+
+    from danlu.apps.assistant.tables import JUDGEMENTS, TURNS
+
+    there = sql.select(TURNS.c.id).where(TURNS.c.id == JUDGEMENTS.c.turn).exists()
+    connection.execute(JUDGEMENTS.delete().where(_by(customers=True), sql.not_(there)))
 
 
 def _by(customers: bool) -> "ColumnElement[bool]":
