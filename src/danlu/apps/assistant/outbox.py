@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from danlu.apps.assistant.store import Store
 
 WAITING, SENT, GIVEN_UP = "waiting", "sent", "given_up"
-TRIES = 12
-"""After which it is told and not tried again by itself: with these pauses after some ten hours."""
+TRIES = 24
+"""After which it is told and not tried again by itself: with these pauses after about a day."""
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 7200.0
-"""Seconds after the first failure, each further one twice as long."""
+"""Seconds after the first failure, each further one twice as long up to the longest."""
 LEASE = 60.0
 """Seconds for which a sender holds what it sends, so that no other sends it too."""
 SECONDS = 10.0
@@ -106,13 +106,13 @@ def send_due(store: "Store", webhook: Webhook, now: Callable[[], float], say: Ca
             webhook.post(row.body.encode(), row.key)
         except (OSError, HTTPException, ValueError) as error:
             why = f"{type(error).__name__}: {error}"[:200]
-            if _failed(store, row.key, row.tries + 1, why, now()):
+            if _failed(store, row.key, holder, row.tries + 1, why, now()):
                 say(
                     f"webhook {webhook.told}: {row.key} was not taken in {TRIES} tries ({why}); it is kept, and sent "
                     "again with: danlu app assistant send-again"
                 )
         else:
-            _noted(store, row.key, {"state": SENT, "why": None, "tries": row.tries + 1, "held": 0.0})
+            _noted(store, row.key, holder, {"state": SENT, "why": None, "tries": row.tries + 1, "held": 0.0})
             sent += 1
     return sent
 
@@ -181,16 +181,17 @@ def _held(store: "Store", holder: str, now: float) -> Any:
     return row
 
 
-def _failed(store: "Store", key: str, tries: int, why: str, now: float) -> bool:
+def _failed(store: "Store", key: str, holder: str, tries: int, why: str, now: float) -> bool:
     """Note a failure; whether it was the last."""
     over = tries >= TRIES
-    state = GIVEN_UP if over else WAITING
-    _noted(store, key, {"state": state, "why": why, "tries": tries, "due": now + pause(tries), "held": 0.0})
-    return over
+    changed = {"state": GIVEN_UP if over else WAITING, "why": why, "tries": tries, "due": now + pause(tries)}
+    return _noted(store, key, holder, changed | {"held": 0.0}) and over
 
 
-def _noted(store: "Store", key: str, changed: dict[str, Any]) -> None:
+def _noted(store: "Store", key: str, holder: str, changed: dict[str, Any]) -> bool:
+    """Note what has come of a try; not where it took longer than the lease, and another sender has it by now."""
     from danlu.apps.assistant.tables import OUTBOX
 
+    own = (OUTBOX.c.key == key, OUTBOX.c.holder == holder, OUTBOX.c.state == WAITING)
     with store.begin() as connection:
-        connection.execute(OUTBOX.update().where(OUTBOX.c.key == key).values(changed))
+        return connection.execute(OUTBOX.update().where(*own).values(changed)).rowcount > 0
