@@ -54,9 +54,9 @@ def test_what_nothing_answers_is_handed_over_with_what_was_said_before(assistant
     assert "被认为有误的答复：1 个" in told["text"]
     with assistant.store.begin() as connection:
         assert outbox.counts(connection)["waiting"] == 2
-        done(connection, str(found["id"]))
+        done(connection, str(found["id"]), third.turn)
         with pytest.raises(Refusal, match="nothing of this name"):
-            done(connection, "none")
+            done(connection, "none", third.turn)
     assert handed(assistant) == []
 
 
@@ -64,7 +64,7 @@ def test_a_customer_may_want_a_person_whatever_was_answered(assistant: Assistant
     first = assistant.ask("How do I reset my password?")
     assert assistant.person(first.session).text.startswith("I have passed this on")
     assert handed(assistant)[0]["summary"]["why"] == "asked"
-    with pytest.raises(Refusal, match="is over or has not begun"):
+    with pytest.raises(Refusal, match="there is no such conversation"):
         assistant.person("no-such-session")
 
 

@@ -10,6 +10,7 @@ import pytest
 from danlu.apps.assistant import outbox
 from danlu.apps.assistant.outbox import FIRST_PAUSE, GIVEN_UP, LEASE, LONGEST_PAUSE, SENT, TRIES, WAITING, Webhook
 from danlu.apps.assistant.store import Store
+from danlu.apps.assistant.tables import OUTBOX
 from danlu.refusal import Refusal
 
 
@@ -64,6 +65,11 @@ def counts(store: Store) -> dict[str, int]:
         return outbox.counts(connection)
 
 
+def row(store: Store) -> tuple[object, ...]:
+    with store.begin() as connection:
+        return tuple(connection.execute(OUTBOX.select()).one())
+
+
 def test_what_fails_is_tried_again_with_growing_pauses_under_the_same_key(store: Store, hook: Hook, clock) -> None:
     (key,) = kept(store, 1)
     hook.statuses = [500, 302, 429]
@@ -95,11 +101,44 @@ def test_after_the_last_try_it_is_told_and_kept_and_can_be_sent_again(store: Sto
     assert len(hook.seen) == 2 * TRIES
     assert counts(store) == {WAITING: 0, SENT: 0, GIVEN_UP: 2}
     assert len(said) == 2
-    assert "was not taken in 12 tries (OSError: status 503)" in said[0]
+    assert f"was not taken in {TRIES} tries (OSError: status 503)" in said[0]
     assert "secret-path" not in "".join(said)
     assert outbox.again(store, clock()) == 2
     assert outbox.send_due(store, Webhook(hook.url), clock, said.append) == 2
     assert set(hook.taken) == set(keys)
+
+
+def test_it_is_tried_for_about_a_day() -> None:
+    middle = [outbox.pause(tries, lambda: 0.5) for tries in range(1, TRIES)]
+    longest = [outbox.pause(tries, lambda: 1.0) for tries in range(1, TRIES)]
+    assert 0.9 * 86_400 <= sum(middle) <= 1.1 * 86_400
+    assert middle[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
+    assert middle[-1] == LONGEST_PAUSE
+    assert max(longest) == 1.25 * LONGEST_PAUSE
+
+
+@pytest.mark.parametrize("other", [200, 503])
+@pytest.mark.parametrize("own", [200, 503])
+def test_a_sender_that_was_slower_than_its_lease_changes_nothing_that_another_has_noted(
+    store: Store, hook: Hook, clock, monkeypatch: pytest.MonkeyPatch, own: int, other: int
+) -> None:
+    (key,) = kept(store, 1)
+    hook.statuses = [other]
+    post, noted = Webhook.post, []
+
+    def slow(webhook: Webhook, body: bytes, key: str) -> None:
+        monkeypatch.setattr(Webhook, "post", post)
+        clock.time += LEASE + 1
+        outbox.send_due(store, webhook, clock, pytest.fail)
+        noted.append(row(store))
+        if own != 200:
+            raise OSError(f"status {own}")
+
+    monkeypatch.setattr(Webhook, "post", slow)
+    outbox.send_due(store, Webhook(hook.url), clock, pytest.fail)
+    assert hook.seen == [key]
+    assert row(store) == noted[0]
+    assert counts(store)[SENT if other == 200 else WAITING] == 1
 
 
 def test_several_senders_send_each_once(store: Store, hook: Hook, clock) -> None:

@@ -138,6 +138,25 @@ def test_the_same_in_chinese(page: Page, live: tuple[str, Assistant]) -> None:
     assert page.locator("html").get_attribute("lang") == "zh"
 
 
+def test_done_at_the_desk_is_not_of_what_was_asked_since(page: Page, live: tuple[str, Assistant]) -> None:
+    session = live[1].ask("Do you sell anchors?").session
+    page.goto(f"{live[0]}/#desk")
+    card = page.locator("#view-desk .card", has_text="Do you sell anchors?")
+    card.get_by_role("button", name="Write the right answer").click()
+    card.get_by_label("The right answer").fill("No anchors.")
+    added = live[1].ask("And masts of oak?", session)
+    card.get_by_role("button", name="Done").click()
+    expect(page.locator("#view-desk").get_by_text("the customer has asked more since")).to_be_visible()
+    expect(card).to_contain_text("And masts of oak?")
+    card.get_by_role("button", name="Keep it").click()
+    expect(card.get_by_role("button", name="Write the right answer")).to_be_visible()
+    answer = live[1].ask("Do you sell anchors?")
+    assert answer.text == "No anchors."
+    card.get_by_role("button", name="Done").click()
+    expect(card).to_have_count(0)
+    assert added.kind == "person"
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [
@@ -151,15 +170,28 @@ def test_the_same_in_chinese(page: Page, live: tuple[str, Assistant]) -> None:
                 "Thank you.",
                 "Ask a person",
                 "passed this on",
+                "Please ask your question first.",
             ),
         ),
-        ("zh", ("在线客服", "您的问题", "发送", "没帮助", "感谢您的反馈。", "转人工", "已为您转接人工客服")),
+        (
+            "zh",
+            (
+                "在线客服",
+                "您的问题",
+                "发送",
+                "没帮助",
+                "感谢您的反馈。",
+                "转人工",
+                "已为您转接人工客服",
+                "请先写下您的问题。",
+            ),
+        ),
     ],
 )
 def test_the_widget_on_another_website(
     page: Page, live: tuple[str, Assistant], shop: Callable[[str], str], language: str, words: tuple[str, ...]
 ) -> None:
-    opens, field, send, wrong, thanks, person, handed = words
+    opens, field, send, wrong, thanks, person, handed, unknown = words
     script = f'<script src="{live[0]}/widget.js" defer></script>'
     page.goto(
         shop(f'<!doctype html><html lang="{language}"><title>shop</title><body><p>lamps</p>{script}</body></html>')
@@ -173,6 +205,15 @@ def test_the_widget_on_another_website(
     expect(panel.get_by_text(thanks)).to_be_visible()
     panel.get_by_role("button", name=person).click()
     expect(panel.locator(".us .text").last).to_contain_text(handed)
+    with live[1].store.begin() as connection:
+        connection.exec_driver_sql("UPDATE assistant_sessions SET seen = seen - 86400")
+    panel.get_by_role("button", name=person).click()
+    expect(panel.locator(".us .text", has_text=handed)).to_have_count(2)
+    with live[1].store.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM assistant_sessions")
+    panel.get_by_role("button", name=person).click()
+    expect(panel.locator(".us .text").last).to_have_text(unknown)
+    expect(panel.get_by_role("button", name=person)).to_have_count(0)
     assert panel.locator("img, script").count() == 0
     assert page.title() == "shop"
     panel.press("Escape")

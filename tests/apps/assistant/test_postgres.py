@@ -8,6 +8,7 @@ import postgres_server
 import pytest
 
 from danlu.apps.assistant import outbox, versions
+from danlu.apps.assistant.conversations import forget, turns_of
 from danlu.apps.assistant.opening import opened, take_sample
 
 pytestmark = pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
@@ -30,13 +31,20 @@ def test_two_machines_share_a_database(tmp_path: Path) -> None:
         other.refresh()
         assert other.ask("Who won?").text == "Nobody."
         with other.store.begin() as connection:
+            assert outbox.counts(connection)["waiting"] == 0
+        session = one.ask("Do you sell boats?").session
+        with other.store.begin() as connection:
             assert outbox.counts(connection)["waiting"] == 1
+            assert forget(connection, other.now(), other.patience) == 0
         hook = outbox.Webhook("http://127.0.0.1:1/")
         assert outbox.send_due(other.store, hook, other.now, said.append) == 0
         assert outbox.send_due(one.store, hook, one.now, said.append) == 0
         with one.store.begin() as connection:
-            (row,) = connection.exec_driver_sql("SELECT tries, state FROM assistant_outbox").all()
-        assert tuple(row) == (1, "waiting")
+            rows = connection.exec_driver_sql("SELECT tries, state FROM assistant_outbox ORDER BY tries").all()
+            assert [tuple(row) for row in rows] == [(0, "waiting"), (1, "waiting")]
+            assert forget(connection, one.now() + 91 * 86_400, one.patience) == 3
+            assert connection.exec_driver_sql("SELECT tries FROM assistant_outbox").scalar_one() == 1
+            assert turns_of(connection, session) == []
     assert postgres_server.PASSWORD not in "".join(said)
     assert not list((tmp_path / "one").glob("*.db"))
     assert "psycopg" in sys.modules

@@ -85,7 +85,7 @@ def test_what_a_person_does_at_the_desk(client: httpx2.Client) -> None:
     headers = {"Authorization": f"Bearer {KEY}"}
     waits = client.get("/v1/state", headers=headers).json()["waiting"]
     found = next(each for each in waits if each["session"] == asked["session"])
-    assert post(client, "/v1/done", {"handover": found["id"]}).json() == {}
+    assert post(client, "/v1/done", {"handover": found["id"], "turn": found["turn"]}).json() == {}
     turns = client.get(f"/v1/conversations/{asked['session']}", headers=headers).json()["turns"]
     assert [turn["kind"] for turn in turns] == ["person", "person"]
     assert post(client, "/v1/send-again", {}).json() == {"again": 0}
@@ -106,7 +106,8 @@ def test_what_a_person_does_at_the_desk(client: httpx2.Client) -> None:
         ("/v1/judge", {"turn": "x", "verdict": "right"}, "refused"),
         ("/v1/judge", {"turn": "x" * 41, "verdict": "right"}, "invalid_value"),
         ("/v1/person", {"session": "x"}, "refused"),
-        ("/v1/done", {"handover": "x"}, "refused"),
+        ("/v1/done", {"handover": "x"}, "invalid_value"),
+        ("/v1/done", {"handover": "x", "turn": "x"}, "refused"),
         ("/v1/back", {"number": 10**400}, None),
     ],
 )

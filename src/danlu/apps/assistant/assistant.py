@@ -158,16 +158,16 @@ class Assistant:
             return self.version.ranking.placed(self.finder.candidates(question, entries_aside=aside | wrong))
 
     def person(self, session: str, language: str | None = None) -> Answer:
-        """Hand a conversation over because the customer wants it.
+        """Hand a conversation over because the customer wants it, also one that is over.
 
         Raises:
-            Refusal: there is no such conversation, or it is over.
+            Refusal: there is no such conversation.
         """
         with self.store.begin() as connection:
-            there, begun = talk.session_of(connection, session, self.now(), self.patience, language or "en")
+            there, begun = talk.session_of(connection, session, self.now(), self.patience, language or "en", over=True)
             turns = talk.turns_of(connection, there.id)
             if begun or not turns:
-                raise Refusal("this conversation is over or has not begun; ask a question first")
+                raise Refusal("there is no such conversation; ask a question first")
         language, last = language or there.language, turns[-1]
         placed = self.placed(last.sought)
         text = said("asked_person", language)
@@ -183,6 +183,8 @@ class Assistant:
         """
         with self.store.begin() as connection:
             changed = judging.judge(connection, turn, verdict, answer, caller, self.now())
+            if caller == judging.CUSTOMER:
+                return changed.number
             wrong = judging.wrong_answers(judging.judgements(connection))
         with self._asking:
             self.finder.take(changed.entries, changed.phrases)
@@ -266,7 +268,7 @@ class Assistant:
         nearest = [self._told(each) for each in placed.candidates[:SHOWN] if each.related]
         intent, now = self._intent(question, placed, entry), self.now()
         with self.store.begin() as connection:
-            there, _ = talk.session_of(connection, session, now, self.patience, language)
+            there, _ = talk.session_of(connection, session, now, self.patience, language, over=why == "asked")
             turns = talk.turns_of(connection, there.id)
             name, handover = talk.new_id(), there.handover
             if kind == talk.PERSON:
@@ -287,23 +289,19 @@ class Assistant:
 
 def _rejected(connection: Any, turns: Sequence[talk.Turn]) -> int:
     """How many answers of a conversation were called wrong, by whomever."""
-    told = [*judging.judgements(connection, customers=True), *judging.judgements(connection)]
     names = {turn.id for turn in turns}
-    return len({each.turn for each in told if each.turn in names and each.verdict != judging.RIGHT})
+    told = [each for customers in (True, False) for each in judging.judgements(connection, customers, names)]
+    return len({each.turn for each in told if each.verdict != judging.RIGHT})
 
 
 def _marks(connection: Any) -> tuple[int, ...]:
-    """Numbers that change with what is kept: answers, questions, judgements."""
+    """Numbers that change with what is answered: of answers, questions, judgements of who keeps the assistant."""
     import sqlalchemy as sql
 
-    from danlu.apps.assistant.tables import ENTRIES, JUDGEMENTS, PHRASES
+    from danlu.apps.assistant.tables import ENTRIES, PHRASES
 
-    asked = [
-        sql.func.count(ENTRIES.c.id),
-        sql.func.count(PHRASES.c.id),
-        sql.func.coalesce(sql.func.max(JUDGEMENTS.c.id), 0),
-    ]
-    return tuple(int(connection.execute(sql.select(each)).scalar_one()) for each in asked)
+    asked = [sql.select(sql.func.count(each.c.id)) for each in (ENTRIES, PHRASES)]
+    return *(int(connection.execute(each).scalar_one()) for each in asked), judging.last_number(connection)
 
 
 def _checked(question: str, language: str) -> str:

@@ -59,17 +59,18 @@ def new_id() -> str:
 
 
 def session_of(
-    connection: "Connection", name: str | None, now: float, patience: Patience, language: str
+    connection: "Connection", name: str | None, now: float, patience: Patience, language: str, *, over: bool = False
 ) -> tuple[Session, bool]:
     """The conversation of a name, and whether it is a new one, as where there is none, or it is over.
 
-    A clock that was set back ends none.
+    A clock that was set back ends none; with `over` nothing does, and it is gone on with.
     """
     from danlu.apps.assistant.tables import SESSIONS
 
     if name:
         row = connection.execute(SESSIONS.select().where(SESSIONS.c.id == name)).first()
-        if row is not None and now - row.seen <= patience.seconds and row.turns < patience.turns:
+        goes_on = row is not None and now - row.seen <= patience.seconds and row.turns < patience.turns
+        if row is not None and (over or goes_on):
             return Session(*row), False
     session = Session(new_id(), now, now, 0, language, None)
     connection.execute(SESSIONS.insert().values(**vars(session)))
@@ -109,17 +110,25 @@ def add_turn(connection: "Connection", session: Session, turn: Turn, handover: s
 
 
 def forget(connection: "Connection", now: float, patience: Patience) -> int:
-    """Remove conversations that nobody has gone on with for `days`; what was judged of them stays.
+    """Remove conversations that nobody has gone on with for `days`, and what was kept of them elsewhere.
 
-    Gives how many.
+    What waits for a person stays until it is done, what a webhook has not taken until it is sent, and what who keeps
+    the assistant has judged for good, for it is learnt from. Gives how many conversations.
     """
     import sqlalchemy as sql
 
-    from danlu.apps.assistant.tables import SESSIONS, TURNS
+    from danlu.apps.assistant import judging, outbox
+    from danlu.apps.assistant.tables import HANDOVERS, SESSIONS, TURNS
 
-    old = sql.select(SESSIONS.c.id).where(SESSIONS.c.seen < now - patience.days * 86_400)
+    before = now - patience.days * 86_400
+    old = sql.select(SESSIONS.c.id).where(SESSIONS.c.seen < before)
     connection.execute(TURNS.delete().where(TURNS.c.session.in_(old)))
-    return connection.execute(SESSIONS.delete().where(SESSIONS.c.seen < now - patience.days * 86_400)).rowcount
+    gone = connection.execute(SESSIONS.delete().where(SESSIONS.c.seen < before)).rowcount
+    there = sql.select(SESSIONS.c.id).where(SESSIONS.c.id == HANDOVERS.c.session).exists()
+    outbox.forget(connection, before)
+    connection.execute(HANDOVERS.delete().where(HANDOVERS.c.done.is_(True), sql.not_(there)))
+    judging.forget(connection)
+    return gone
 
 
 def _turn(row: Any) -> Turn:

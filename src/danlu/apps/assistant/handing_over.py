@@ -31,7 +31,8 @@ def hand_over(connection: "Connection", session: Session, summary: dict[str, Any
     else:
         changed = {"turn": turn, "done": False, "summary": json.dumps(summary, ensure_ascii=False)}
         connection.execute(HANDOVERS.update().where(HANDOVERS.c.id == name).values(changed))
-    put(connection, {"event": "handover" if first else "more", "handover": name, "time": now, "summary": summary}, now)
+    body = {"event": "handover" if first else "more", "handover": name, "time": now, "summary": summary}
+    put(connection, body, now, name)
     return name
 
 
@@ -43,16 +44,20 @@ def waiting(connection: "Connection", most: int = 200) -> list[dict[str, Any]]:
     return [dict(row._mapping) | {"summary": json.loads(row.summary)} for row in connection.execute(asked)]
 
 
-def done(connection: "Connection", name: str) -> None:
-    """Note that a person has dealt with what was handed over.
+def done(connection: "Connection", name: str, turn: str) -> None:
+    """Note that a person has dealt with what was handed over, of which `turn` was the last that they saw.
 
     Raises:
-        Refusal: there is none of this name.
+        Refusal: there is none of this name, or the customer has asked more since.
     """
     from danlu.apps.assistant.tables import HANDOVERS
 
-    if not connection.execute(HANDOVERS.update().where(HANDOVERS.c.id == name).values(done=True)).rowcount:
+    this = HANDOVERS.c.id == name
+    if connection.execute(HANDOVERS.update().where(this, HANDOVERS.c.turn == turn).values(done=True)).rowcount:
+        return
+    if connection.execute(HANDOVERS.select().where(this)).first() is None:
         raise Refusal("nothing of this name was handed over; give the 'id' of what waits")
+    raise Refusal("the customer has asked more since this 'turn', so it still waits; look at what was added first")
 
 
 def summary(

@@ -4,6 +4,7 @@ Who keeps the assistant is believed at once: what they say changes what is answe
 version. What customers say is kept and shown to these people, and changes nothing by itself, for anybody may say it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from danlu.apps.assistant.tickets import LONGEST_ANSWER
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 RIGHT, WRONG, CORRECTED = "right", "wrong", "corrected"
 CUSTOMER = "customer"
@@ -70,7 +71,7 @@ def judge(
         if turn.entry is not None and right != turn.entry:
             phrases += _taken_back(connection, turn.entry, turn.sought)
         if verdict == CORRECTED:
-            connection.execute(HANDOVERS.update().where(HANDOVERS.c.session == turn.session).values(done=True))
+            connection.execute(HANDOVERS.update().where(HANDOVERS.c.turn == turn.id).values(done=True))
     row = {
         "time": now,
         "turn": turn.id,
@@ -81,20 +82,57 @@ def judge(
         "phrase": phrases[0].id if right else None,
         "caller": caller,
     }
+    if caller == CUSTOMER:  # anybody may click as often as they like, so one row of a turn is all that is kept
+        there = connection.execute(JUDGEMENTS.select().where(JUDGEMENTS.c.turn == turn.id, _by(customers=True))).first()
+        if there is not None:
+            connection.execute(JUDGEMENTS.update().where(JUDGEMENTS.c.id == there.id).values(row))
+            return Changed(int(there.id))
     made = connection.execute(JUDGEMENTS.insert().values(row)).inserted_primary_key
     return Changed(int(made[0]) if made else 0, entries, phrases)
 
 
-def judgements(connection: "Connection", customers: bool = False) -> list[Judgement]:
-    """The last thing that was said of each turn, in order: by who keeps the assistant, or by customers."""
+def judgements(
+    connection: "Connection", customers: bool = False, turns: Collection[str] | None = None
+) -> list[Judgement]:
+    """The last thing that was said of each turn, or of `turns` alone: by who keeps the assistant, or by customers.
+
+    They are in order.
+    """
     from danlu.apps.assistant.tables import JUDGEMENTS
 
+    asked = JUDGEMENTS.select().where(_by(customers)).order_by(JUDGEMENTS.c.id)
     found: dict[str, Judgement] = {}
-    for row in connection.execute(JUDGEMENTS.select().order_by(JUDGEMENTS.c.id)):
-        if (row.caller == CUSTOMER) == customers:
-            found.pop(row.turn, None)
-            found[row.turn] = Judgement(*row)
+    for row in connection.execute(asked if turns is None else asked.where(JUDGEMENTS.c.turn.in_([*turns]))):
+        found.pop(row.turn, None)
+        found[row.turn] = Judgement(*row)
     return list(found.values())
+
+
+def last_number(connection: "Connection") -> int:
+    """The number of what who keeps the assistant has said last; 0 where nothing was said."""
+    import sqlalchemy as sql
+
+    from danlu.apps.assistant.tables import JUDGEMENTS
+
+    return int(connection.execute(sql.select(sql.func.max(JUDGEMENTS.c.id)).where(_by(customers=False))).scalar() or 0)
+
+
+def forget(connection: "Connection") -> None:
+    """Remove what customers have said of turns that are there no more."""
+    import sqlalchemy as sql
+
+    from danlu.apps.assistant.tables import JUDGEMENTS, TURNS
+
+    there = sql.select(TURNS.c.id).where(TURNS.c.id == JUDGEMENTS.c.turn).exists()
+    connection.execute(JUDGEMENTS.delete().where(_by(customers=True), sql.not_(there)))
+
+
+def _by(customers: bool) -> "ColumnElement[bool]":
+    """Which judgements are those of customers, or of who keeps the assistant."""
+    from danlu.apps.assistant.tables import JUDGEMENTS
+
+    caller = JUDGEMENTS.c.caller
+    return caller == CUSTOMER if customers else caller.is_distinct_from(CUSTOMER)
 
 
 def wrong_answers(told: list[Judgement]) -> dict[str, frozenset[str]]:

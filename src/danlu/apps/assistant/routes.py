@@ -63,6 +63,7 @@ class Done(Body):
     """Something that was handed over is dealt with."""
 
     handover: str = Field(max_length=40)
+    turn: str = Field(max_length=40, description="the last of it that was seen; with a later one it still waits")
 
 
 class Nothing(Body):
@@ -136,7 +137,7 @@ def _desk(assistant: Assistant, webhook: bool) -> tuple[Posts, dict[str, Handler
     async def close(service: Service, call: Call) -> Response:
         """Note that what was handed over is dealt with."""
         body = checked(Done, call.value)
-        await _done(service, call, lambda: _closed(assistant, body.handover))
+        await _done(service, call, lambda: _closed(assistant, body.handover, body.turn))
         return JSONResponse({})
 
     async def again(service: Service, call: Call) -> Response:
@@ -231,9 +232,9 @@ async def _done(service: Service, call: Call, work: Callable[[], Found]) -> Foun
         raise of_refusal(refusal) from None
 
 
-def _closed(assistant: Assistant, name: str) -> None:
+def _closed(assistant: Assistant, name: str, turn: str) -> None:
     with assistant.store.begin() as connection:
-        done(connection, name)
+        done(connection, name, turn)
 
 
 def _back(assistant: Assistant, number: int | None) -> int:

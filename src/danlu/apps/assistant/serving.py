@@ -20,8 +20,8 @@ from danlu.serve.routes.page import SAFE
 from danlu.serve.service import Service
 from danlu.serve.site import Site
 
-LOOK = 1.0
-"""Seconds between looks at what is to be sent, and at what other processes have changed."""
+LOOK, FORGET = 1.0, 300.0
+"""Seconds between looks at what is to be sent and at what other processes have changed; and at what is old."""
 
 _WEBSITE = re.compile(r"https?://([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:[1-9][0-9]{0,4})?")
 _SCRIPT = {
@@ -58,7 +58,10 @@ def site_of(
             name, told = f"danlu_assistant_outbox_{state}", f"Handings-over in the outbox: {state}."
             service.metrics.gauge(name, told, lambda state=state: left[state])  # type: ignore[misc]
         threads = [ThreadPoolExecutor(1, f"danlu-assistant-{name}") for name in ("outbox", "refresh")]
-        tasks = [asyncio.ensure_future(_again_and_again(threads[1], lambda: _look(assistant, left), say))]
+        tasks = [
+            asyncio.ensure_future(_again_and_again(threads[1], lambda: _look(assistant, left), say)),
+            asyncio.ensure_future(_again_and_again(threads[1], lambda: _forget(assistant), say, FORGET)),
+        ]
         if webhook is not None:
             send = lambda: send_due(assistant.store, webhook, assistant.now, say)  # noqa: E731
             tasks.append(asyncio.ensure_future(_again_and_again(threads[0], send, say)))
@@ -101,17 +104,22 @@ def _widget(app: FastAPI, _service: Service) -> None:
 
 
 def _look(assistant: Assistant, left: dict[str, int]) -> None:
-    """Take over what others have changed, forget what is old, and see what is `left` to be sent."""
+    """Take over what others have changed, and see what is `left` to be sent."""
     assistant.refresh()
     with assistant.store.begin() as connection:
-        left.update(outbox.counts(connection))
+        left.update(outbox.counts(connection, (outbox.WAITING, outbox.GIVEN_UP)))
+
+
+def _forget(assistant: Assistant) -> None:
+    """Remove what is old."""
+    with assistant.store.begin() as connection:
         conversations.forget(connection, assistant.now(), assistant.patience)
 
 
 async def _again_and_again(
-    thread: ThreadPoolExecutor, work: Callable[[], object], say: Callable[[str], object]
+    thread: ThreadPoolExecutor, work: Callable[[], object], say: Callable[[str], object], seconds: float = LOOK
 ) -> None:
-    """Do something once a second; what goes wrong is told once, and tried again."""
+    """Do something every so many seconds; what goes wrong is told once, and tried again."""
     loop, before = asyncio.get_running_loop(), ""
     while True:
         try:
@@ -122,7 +130,7 @@ async def _again_and_again(
             if told != before:
                 say(json.dumps({"event": "assistant", "failed": told}))
             before = told
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(seconds)
 
 
 def origins_of(given: Sequence[str]) -> frozenset[str]:

@@ -83,10 +83,11 @@ OUTBOX = sql.Table(
     "assistant_outbox",
     META,
     sql.Column("key", sql.String(40), primary_key=True),
+    sql.Column("handover", sql.String(40)),  # that it tells of
     sql.Column("made", sql.Float, nullable=False),
     sql.Column("due", sql.Float, nullable=False, index=True),
     sql.Column("tries", sql.Integer, nullable=False),
-    sql.Column("state", sql.String(10), nullable=False),  # waiting, sent, given_up
+    sql.Column("state", sql.String(10), nullable=False, index=True),  # waiting, sent, given_up
     sql.Column("holder", sql.String(40)),
     sql.Column("held", sql.Float, nullable=False),  # until when
     sql.Column("why", sql.Text),

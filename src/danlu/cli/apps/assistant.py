@@ -45,7 +45,14 @@ def start(
     a_minute: Annotated[int, typer.Option(min=1, max=10_000, help="questions of one machine by the widget")] = 30,
     session_minutes: Annotated[float, typer.Option(min=1, max=10_000, help="of silence that end a conversation")] = 30,
     session_turns: Annotated[int, typer.Option(min=1, max=1000, help="most questions of a conversation")] = 50,
-    keep_days: Annotated[float, typer.Option(min=1, max=10_000, help="for which conversations are kept")] = 90,
+    keep_days: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            max=10_000,
+            help="for which conversations are kept, and what was done, sent and clicked of them",
+        ),
+    ] = 90,
     host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
     keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,

@@ -6,21 +6,32 @@ import { Bars, Heading, Problem } from "./parts.js";
 import { Past } from "./talk.js";
 import { number, t } from "./words.js";
 
+/** Milliseconds between looks at what is new while the desk is seen. */
+const AGAIN = 15_000;
+
 export function Desk({ loaded, seen }) {
   const [state, setState] = useState(loaded);
   const [error, setError] = useState(null);
 
   async function look(first) {
+    let refused = null;
     try {
-      if (first) await first();
-      setState(await ask("v1/state"));
-      setError(null);
+      await first?.();
     } catch (problem) {
-      setError(problem);
+      refused = problem; // what it was refused for is shown beside it
+    }
+    try {
+      setState(await ask("v1/state"));
+      setError(refused);
+    } catch (problem) {
+      setError(refused ?? problem);
     }
   }
   useEffect(() => {
-    if (seen) look();
+    if (!seen) return undefined;
+    look();
+    const timer = setInterval(() => ask("v1/state").then(setState, () => {}), AGAIN);
+    return () => clearInterval(timer);
   }, [seen]);
 
   const most = Math.max(1, ...state.intents.map(([, count]) => count));
@@ -33,7 +44,7 @@ export function Desk({ loaded, seen }) {
       <p class="written" dir="auto">${each.summary.text}</p>
       ${each.summary.turns.length ? html`<details><summary>${t("show_turns")}</summary><${Past} entries=${each.summary.turns} /></details>` : null}
       <${Judge} turn=${each.turn} kind="person" nearest=${each.summary.nearest} onKept=${() => look()} />
-      <p><button type="button" class="small" onClick=${() => look(() => ask("v1/done", { handover: each.id }))}>${t("done")}</button></p></article>`)}
+      <p><button type="button" class="small" onClick=${() => look(() => ask("v1/done", { handover: each.id, turn: each.turn }))}>${t("done")}</button></p></article>`)}
     <h3>${t("complaints")}</h3>
     ${state.complaints.length ? null : html`<p class="quiet">${t("no_complaints")}</p>`}
     ${state.complaints.map((each) => html`<article class="card" key=${each.id}><${Past} entries=${[each]} />

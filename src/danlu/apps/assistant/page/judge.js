@@ -10,12 +10,15 @@ export function Judge({ turn, kind, nearest, onKept = () => {} }) {
   const [kept, setKept] = useState(null);
   const [error, setError] = useState(null);
   const field = useRef(null);
+  const about = useRef(turn); // that the answer is written for, though the customer may ask more meanwhile
   const name = useName();
 
   async function keep(verdict, right) {
     try {
-      await ask("v1/judge", right === undefined ? { turn, verdict } : { turn, verdict, answer: right });
-      setKept(verdict);
+      const judged = right === undefined ? turn : about.current;
+      await ask("v1/judge", right === undefined ? { turn, verdict } : { turn: judged, verdict, answer: right });
+      setKept({ turn: judged, verdict });
+      setAnswer("");
       setWriting(false);
       setError(null);
       onKept();
@@ -24,10 +27,11 @@ export function Judge({ turn, kind, nearest, onKept = () => {} }) {
     }
   }
   function begin() {
+    about.current = turn;
     setWriting(true);
     setTimeout(() => field.current?.focus());
   }
-  if (kept) return html`<p class="facts good" role="status">${t(`kept_${kept}`)}</p>`;
+  if (kept?.turn === turn) return html`<p class="facts good" role="status">${t(`kept_${kept.verdict}`)}</p>`;
   return html`<div class="facts">
     ${kind === "person" ? null : html`<button type="button" class="small" onClick=${() => keep("right")}>${t("right")}</button>
       <button type="button" class="small" onClick=${() => keep("wrong")}>${t("wrong")}</button>`}

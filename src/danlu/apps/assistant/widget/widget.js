@@ -20,6 +20,7 @@
     thanks: ["Thank you.", "感谢您的反馈。"],
     hello: ["Hello! What would you like to know?", "您好！请问有什么可以帮您？"],
     waiting: ["One moment …", "请稍候……"],
+    unknown: ["Please ask your question first.", "请先写下您的问题。"],
     failed: ["This could not be sent. Please try again.", "发送失败，请重试。"],
     busy: ["Too many questions at once. Please wait a minute.", "提问过于频繁，请一分钟后再试。"],
   };
@@ -153,10 +154,22 @@
     } catch (error) {
       waits.remove();
       again?.();
-      say("us", t(error.status === 429 ? "busy" : "failed"));
+      const unknown = path === "widget/person" && error.status === 400; // forgotten at the server: only a question begins anew
+      if (unknown) forgotten();
+      say("us", t(unknown ? "unknown" : error.status === 429 ? "busy" : "failed"));
     } finally {
       log.removeAttribute("aria-busy");
       field.focus();
+    }
+  }
+
+  function forgotten() {
+    session = null;
+    person.hidden = true;
+    try {
+      sessionStorage.removeItem(KEPT);
+    } catch {
+      // nothing was kept
     }
   }
 
