@@ -1,0 +1,118 @@
+"""Pages and messages over http: limits, closed networks, servers that go on for ever."""
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from monitor_web import Web
+
+from danlu.apps.monitor.feed import BYTES
+from danlu.apps.monitor.web import Failed, _is_open, fetch, post
+
+
+def test_a_page_is_fetched_within_limits(web: Web) -> None:
+    def answer(path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        if path.startswith("/loop"):
+            return 302, {"Location": f"/loop{len(path)}x"}, b""
+        if path == "/moved":
+            return 301, {"Location": "/page?q=%C3%A4"}, b""
+        if path == "/file":
+            return 302, {"Location": "file:///etc/passwd"}, b""
+        if path == "/bomb":
+            return 200, {"Content-Encoding": "gzip"}, gzip.compress(b"0" * (BYTES + 1))
+        if path == "/slow":
+            time.sleep(1)
+        return 200, {"Content-Encoding": "gzip"}, gzip.compress(f"{path} {headers['user-agent']}".encode())
+
+    web.answer = answer
+    assert fetch(f"{web.url}/moved", {}, 100, 5).content == b"/page?q=%C3%A4 danlu-monitor"
+    assert fetch(f"{web.url}/新?q=报", {}, 100, 5).content.startswith(b"/%E6%96%B0?q=%E6%8A%A5 ")
+    for path, reason in {
+        "loop": "more than 5 times", "file": "no address of http", "bomb": "unpacks to more than", "slow": "in time",
+    }.items():  # fmt: skip
+        with pytest.raises(Failed, match=reason):
+            fetch(f"{web.url}/{path}", {}, BYTES, 0.3 if path == "slow" else 5)
+    with pytest.raises(Failed, match="more than 5 bytes"):
+        fetch(f"{web.url}/page", {}, 5, 5)
+    for url in ("ftp://x/y", "file:///etc/passwd", "http://", "http://a b/", "http://x:99999/", "javascript:1"):
+        with pytest.raises(Failed, match="no address of http"):
+            fetch(url, {}, 5, 5)
+
+
+def test_no_page_of_the_open_network_sends_on_into_a_closed_one(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    met = iter([False, True])  # where the same name leads the second time, and as if it had been open the first time
+    monkeypatch.setattr("danlu.apps.monitor.web._is_open", lambda address: next(met))
+    web.answer = lambda path, headers, body: (302, {"Location": "/inner"}, b"")
+    with pytest.raises(Failed, match="closed network"):
+        fetch(f"{web.url}/", {}, 5, 5)
+    assert len(web.asked) == 1
+
+
+def test_a_page_of_a_closed_network_sends_on_to_no_other_of_it(web: Web) -> None:
+    try:
+        other = socket.create_server(("127.0.0.2", 0))
+    except OSError:
+        pytest.skip("this machine has no second address of its own")
+    with other:
+        other.settimeout(0.2)
+        inner = f"http://127.0.0.2:{other.getsockname()[1]}/"
+        web.answer = lambda path, headers, body: (302, {"Location": inner}, b"")
+        with pytest.raises(Failed, match="closed network"):
+            fetch(f"{web.url}/", {}, 5, 5)
+        line, _ = other.accept()
+        with line:
+            assert line.recv(100) == b""  # nothing was asked there
+
+
+@pytest.mark.parametrize(
+    ("address", "is_open"),
+    [
+        ("8.8.8.8", True), ("2606:4700::1111", True), ("64:ff9b::808:808", True), ("::ffff:8.8.8.8", True),
+        ("127.0.0.1", False), ("10.1.2.3", False), ("169.254.169.254", False), ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("::1", False), ("fe80::1%eth0", False), ("fd00::1", False), ("::ffff:10.0.0.1", False), ("224.0.0.1", False),
+        ("64:ff9b::a9fe:a9fe", False), ("64:ff9b::7f00:1", False), ("2002:a00:1::", False),
+        ("64:ff9b:1::808:808", False),
+    ],
+)  # fmt: skip
+def test_addresses_of_closed_networks_are_known_whatever_they_are_wrapped_in(address: str, is_open: bool) -> None:
+    assert _is_open(address) is is_open
+
+
+HELLO = b"\x16\x03\x03\x3f\x00\x02\x00\x3e\xfc\x03\x03"
+"""How TLS 1.2 begins to say hello, at length."""
+
+
+@pytest.mark.parametrize(("scheme", "begin"), [("http", b"HTTP/1.1 200 OK\r\nX: "), ("https", HELLO)])
+@pytest.mark.parametrize("ask", [lambda url: fetch(url, {}, 5, 0.4), lambda url: post(url, {}, {}, 0.4)])
+def test_a_server_that_says_a_letter_at_a_time_is_left(scheme: str, begin: bytes, ask: Callable[[str], object]) -> None:
+    ends: list[str] = []
+
+    def drip(listening: socket.socket) -> None:
+        line, _ = listening.accept()
+        with line:
+            line.recv(10_000)
+            try:
+                for byte in begin + b"x" * 150:
+                    line.sendall(bytes([byte]))
+                    time.sleep(0.05)
+                ends.append("heard to the end")
+            except OSError:
+                ends.append("left")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        with pytest.raises(Failed, match="did not come to its end in time"):
+            ask(f"{scheme}://127.0.0.1:{listening.getsockname()[1]}/")
+        thread.join(30)
+    assert ends == ["left"]
+
+
+def test_secrets_of_an_address_are_not_told() -> None:
+    with pytest.raises(Failed) as failed:
+        fetch("http://me:hidden@127.0.0.1:9/x?token=hidden", {}, 5, 1)
+    assert "hidden" not in str(failed.value)
