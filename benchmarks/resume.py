@@ -130,7 +130,8 @@ def _kill(recipe: Path, root: Path, number: int, options: argparse.Namespace, di
     """
     nearest = _step(root) + 1
     target = dice.randint(nearest, max(nearest, options.steps * number // options.kills - 1))
-    target = min(target, options.steps) if number < options.kills else options.steps
+    last = number == options.kills > 1  # of several kills the last one comes when all steps are done
+    target = options.steps if last else min(target, options.steps)
     begun = time.monotonic()
     process = _started(recipe, root, options)
     while process.poll() is None and _step(root) < target:

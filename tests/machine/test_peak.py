@@ -10,7 +10,8 @@ import pytest
 import danlu
 from danlu.machine.peak import Peak, room
 
-SIZE = 2**27
+SIZE = 2**28
+SEEN = 0.7 * SIZE  # what else the process held may be let go of meanwhile
 
 
 def test_the_peak_counts_what_was_let_go_again():
@@ -19,12 +20,12 @@ def test_the_peak_counts_what_was_let_go_again():
     with Peak() as peak:
         held = np.ones(SIZE, np.uint8)
         end = time.monotonic() + 20
-        while peak.bytes < before.bytes + 0.9 * SIZE and time.monotonic() < end:
+        while peak.bytes < before.bytes + SEEN and time.monotonic() < end:
             time.sleep(0.001)  # a busy machine lets who watches wait
         del held
     with Peak() as after:
         pass
-    assert peak.bytes >= before.bytes + 0.9 * SIZE
+    assert peak.bytes >= before.bytes + SEEN
     assert after.bytes < peak.bytes - 0.5 * SIZE
 
 

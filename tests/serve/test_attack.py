@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import Live
 
-from danlu.serve.app import POSTS
+from danlu.serve.models import MODELS
 
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -20,7 +20,7 @@ ODD = st.recursive(
 )
 
 
-@pytest.mark.parametrize("path", [path for path in POSTS if not path.startswith("/admin")])
+@pytest.mark.parametrize("path", [path for path in MODELS.posts if not path.startswith("/admin")])
 def test_what_the_interface_allows_and_what_it_does_not_is_never_a_mistake_of_ours(live: Live, path: str) -> None:
     schema = schemathesis.openapi.from_url(f"{live.address}/openapi.json")
 
@@ -32,7 +32,7 @@ def test_what_the_interface_allows_and_what_it_does_not_is_never_a_mistake_of_ou
     ask()
 
 
-@pytest.mark.parametrize("path", [path for path in POSTS if not path.startswith("/admin")])
+@pytest.mark.parametrize("path", [path for path in MODELS.posts if not path.startswith("/admin")])
 def test_any_value_of_any_key_is_answered_or_refused(live: Live, path: str) -> None:
     good = {"model": "chat", "messages": [{"role": "user", "content": "书"}], "max_tokens": 3}
     good |= {
@@ -43,7 +43,7 @@ def test_any_value_of_any_key_is_answered_or_refused(live: Live, path: str) -> N
         "record": {"text": "书"},
         "correct": True,
     }
-    names = sorted(POSTS[path][1].model_fields)
+    names = sorted(MODELS.posts[path][1].model_fields)
 
     with live.client() as client:
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from danlu.machine.meter import Meter
 from danlu.machine.seed import generator
+from danlu.model.accelerated import use_fused_gelu
 from danlu.model.fast import DTYPES, prepare_for_training, use_our_attention, use_our_dropout
 from danlu.model.planned import use_fused_kernels
 from danlu.model.source import Source
@@ -52,6 +53,7 @@ def test_what_a_batch_holds_is_what_its_tensors_have(architecture: str, precisio
     batch = batch_of(task)
     use_our_attention(outline)
     use_our_dropout(outline)
+    use_fused_gelu(outline)
     found = passed(outline, task.loss, batch, 100, precision)
 
     model = prepare_for_training(method.apply(source.build(task.auto_class, TOKENIZER, task.config())), precision)

@@ -77,10 +77,8 @@ def read_questions(path: str) -> list[Question]:
         text = record.get("question", record.get("text"))
         if not isinstance(text, str):
             raise Refusal(f"{path}: record {number:,} has no 'question'; give a column of this name")
-        answer = record.get("answer", record.get("answers")) or ()
-        answers = (
-            (answer,) if isinstance(answer, str) else tuple(map(_text, answer if isinstance(answer, list) else ()))
-        )
+        right = record.get("answer", record.get("answers")) or ()
+        answers = (right,) if isinstance(right, str) else tuple(map(_text, right if isinstance(right, list) else ()))
         try:
             question = checked_question(text)
         except Refusal as refusal:
@@ -136,5 +134,5 @@ def fit(
     )
 
 
-def _text(answer: Any) -> str:
-    return str(answer.get("text", "")) if isinstance(answer, dict) else str(answer)
+def _text(right: Any) -> str:
+    return str(right.get("text", "")) if isinstance(right, dict) else str(right)

@@ -15,6 +15,7 @@ from danlu.apps.planning.fitting import Remedy, remedies
 from danlu.apps.planning.material import Material
 from danlu.apps.planning.memory import Terms, Whole, frozen_bytes, way_of
 from danlu.machine.accelerators import Accelerator
+from danlu.model.accelerated import use_fused_gelu
 from danlu.model.fast import use_our_attention, use_our_dropout, use_sparse_gradients
 from danlu.model.planned import use_fused_kernels
 from danlu.train.counts import Size, Work, count_parameters, count_work, usual
@@ -130,6 +131,7 @@ def foretell(material: Material, terms: Terms) -> Foretold:
 
 def _prepare(model: nn.Module, device: Accelerator) -> None:
     """Give the network the kernels that it has on that device."""
+    use_fused_gelu(model)
     if device.fused:
         use_fused_kernels(model)
     else:
