@@ -16,9 +16,9 @@ import httpx2
 import pytest
 from servers import Live, serving
 
-from danlu.serve.models import MODELS
 from danlu.serve.feedback import Feedback
 from danlu.serve.keys import add_key, read_keys
+from danlu.serve.models import MODELS as SITE
 from danlu.serve.shelf import Place, Shelf
 
 FOLDER = Path(__file__).parents[2] / "examples" / "serve"
@@ -91,7 +91,7 @@ def test_curl_sh_asks_every_route_once(guarded: tuple[Live, dict[str, str]]) -> 
     parts = re.split(r"^(/\S+)$", done.stdout, flags=re.MULTILINE)[1:]
     said = {path.partition("?")[0]: text for path, text in zip(parts[::2], parts[1::2], strict=True)}
     asked_by_openai_alone = {"/v1/completions"}
-    assert said.keys() >= {*MODELS.posts, "/v1/predict/lines", "/v1/models"} - asked_by_openai_alone
+    assert said.keys() >= {*SITE.posts, "/v1/predict/lines", "/v1/models"} - asked_by_openai_alone
     assert len(json.loads(said["/v1/predict"])["predictions"]) == 2
     assert ["label" in json.loads(line) for line in said["/v1/predict/lines"].split("\n") if line] == [True, True]
     assert said["/v1/chat/completions"].rstrip().endswith("data: [DONE]")
