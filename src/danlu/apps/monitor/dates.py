@@ -75,17 +75,19 @@ def _of_number(number: float) -> float | None:
 
 
 def _of_chinese(found: re.Match[str]) -> float | None:
+    year, month, day = found.groups()
     rest = found.string[found.end() :]
     told = _CHINESE_TIME.search(rest)
     if told is None:
-        return None if _UNREAD.search(rest) else _made(*found.groups(), 0, None, None, SHANGHAI)
+        return None if _UNREAD.search(rest) else _made(year, month, day, 0, None, None, SHANGHAI)
     part, hour, minute, second, half = told.groups()
     before, after = rest[: told.start()], rest[told.end() :].strip()
     if _ZONE.match(after) and not _OURS.match(after):
         return None
     if part is None and half is None and int(hour) <= 12 and _PARTS.search(before):
         return None  # which half of the day is told, and not read
-    return _made(*found.groups(), _hours(part or half, hour), "30" if minute == "半" else minute, second, SHANGHAI)
+    minute = "30" if minute == "半" else minute
+    return _made(year, month, day, _hours(part or half, hour), minute, second, SHANGHAI)
 
 
 def _of_numbers(found: re.Match[str], zone: timezone) -> float | None:
