@@ -52,6 +52,11 @@ def test_all_applications_are_listed_with_what_they_are(capsys: pytest.CaptureFi
     assert "danlu app tea_shop   Sells tea." in out.splitlines()
 
 
+def test_each_says_in_a_sentence_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [line.split(maxsplit=3)[3] for line in said(capsys)[1].splitlines()]
+    assert [line for line in lines if not (line[0].isupper() and line.endswith("."))] == []
+
+
 @pytest.mark.parametrize(
     ("words", "out"),
     [

@@ -108,7 +108,7 @@ class Gate:
             spent.sum -= spent.each.popleft()[1]
         if spent.sum + amount > most:
             wait = math.ceil(spent.each[0][0] + MINUTE - now) if spent.each else int(MINUTE)
-            told = f"the key '{key.name}' may ask {most:,} {what} a minute; try again in {wait} s"
+            told = f"'{key.name}' may ask {most:,} {what} a minute; try again in {wait} s"
             raise Problem(429, "key_limit", told, retry_after=max(1, wait))
         spent.each.append((now, amount))
         spent.sum += amount

@@ -12,7 +12,7 @@ from danlu.apps.assistant.finding import Finder
 from danlu.apps.assistant.store import Store
 from danlu.apps.assistant.tables import JUDGEMENTS, TURNS
 
-CALLERS = (judging.CUSTOMER, "desk", None)
+CALLERS = (judging.CUSTOMER, "customer", "desk", None)  # the second is the name of a key
 SAID = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(CALLERS), st.sampled_from(["right", "wrong"])))
 
 

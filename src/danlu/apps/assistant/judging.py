@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 RIGHT, WRONG, CORRECTED = "right", "wrong", "corrected"
-CUSTOMER = "customer"
+CUSTOMER = ""
+"""Who says it, where a customer does: no key has an empty name."""
 
 
 @dataclass(frozen=True)

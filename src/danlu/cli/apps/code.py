@@ -7,7 +7,7 @@ import typer
 
 from danlu.machine.extra import needed
 
-LINE = "code completion for editors, with fill-in-the-middle, trained on one's own repository"
+LINE = "Code completion for editors, with fill-in-the-middle, trained on one's own repository."
 
 PLACE = Path("code")
 Where = Annotated[Path, typer.Option("--place", help="folder of what was learnt")]

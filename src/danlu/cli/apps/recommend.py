@@ -11,7 +11,7 @@ from danlu.machine.extra import needed
 if TYPE_CHECKING:
     from danlu.apps.recommend.recommender import Recommender
 
-LINE = "lists of what users may want, from texts of items and what users have done"
+LINE = "Lists of what users may want, from texts of items and what users have done."
 
 Where = Annotated[str, typer.Option("--place", help="folder, or database such as postgresql://me@machine/name")]
 ItemsFile = Annotated[str | None, typer.Option("--items", help="file of items: item, title, text, time")]

@@ -7,7 +7,7 @@ import typer
 
 from danlu.machine.extra import needed
 
-LINE = "texts from keywords, an outline or a style; must-have words, length and tone; drafts in order with reasons"
+LINE = "Texts from keywords, an outline or a style; must-have words, length and tone; drafts in order with reasons."
 
 Place = Annotated[Path, typer.Option("--place", help="folder in which --sample trains")]
 Generator = Annotated[
