@@ -14,6 +14,7 @@ from transformers import BertConfig, GPT2Config, LlamaConfig
 
 from danlu.machine.crew import compute_with
 from danlu.model.fast import prepare_for_training
+from danlu.model.heads import kept_logits
 from danlu.model.steady import SteadyLayerNorm, softmax_gradient, standing_in_for
 from danlu.text.batching.batch import Batch
 from danlu.train import fair, loop
@@ -177,3 +178,36 @@ def test_a_training_that_falls_back_ends_with_the_same_bits(
     assert alone[True] >= 1
     if family == "bert" and precision == "float32":  # bfloat16's kernels sum otherwise on one core of some processors
         assert alone[True] >= 5  # all that came after the comparison
+
+
+def masked(number: int, labels: int) -> Batch:
+    """A batch of one shape, whatever number of its places has a label."""
+    given = batch(number)
+    labels_BT = torch.full((8, 12), -100)
+    places = torch.from_numpy(np.random.default_rng(number).choice(96, labels, replace=False))
+    labels_BT.view(-1)[places] = places % 49 + 1
+    inputs = {"input_ids": given.inputs["input_ids"].clamp(min=1), "attention_mask": torch.ones(8, 12).long()}
+    return Batch(inputs, {"label": labels_BT}, {"label": labels}, np.arange(8), 96)
+
+
+def loss_of_masked(model: torch.nn.Module, given: Batch) -> dict[str, Tensor]:
+    labels_BT = given.targets["label"]
+    logits_KV = kept_logits(model, given.inputs, labels_BT != -100).float()
+    wanted_K = labels_BT[labels_BT != -100]
+    return {"label": torch.nn.functional.cross_entropy(logits_KV, wanted_K, reduction="sum")}
+
+
+def test_a_batch_of_the_same_shape_with_other_labels_is_compared_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products of 5 to 11 rows have other last digits on one core than on two."""
+    ends = {}
+    for busy in (False, True):
+        clocks = [partial(next, count(0.0, step)) for step in (1.0, 0.0 if busy else 1.0)]
+        monkeypatch.setattr(loop, "FairCores", lambda cores, clocks=clocks: FairCores(cores, *clocks))
+        torch.manual_seed(1)
+        model = prepare_for_training(transformers.AutoModelForMaskedLM.from_config(FAMILIES["bert"]), "float32")
+        parameters = FlatParameters(model)
+        moving = build_optimizer("adamw", parameters, rate=1e-2, weight_decay=0.1, betas=(0.9, 0.98), momentum=0.0)
+        groups = [[masked(step, 16 + step % 2 * (step % 12 - 11))] for step in range(24)]
+        list(steps([model], groups, loss_of_masked, moving, parameters, rate=lambda _: 1e-2, clip=1.0, seed=3))
+        ends[busy] = parameters.snapshot()
+    assert all(torch.equal(one, other) for one, other in zip(ends[False], ends[True], strict=True))

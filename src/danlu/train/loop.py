@@ -112,8 +112,7 @@ def steps(
                     partial(gradients_of, one, batch, derived=derived, keys=(seed, number, ranks.place(i)))
                     for one, batch, derived, i in each
                 ]
-                read = shape_of(sorted(group[first].inputs.items()))
-                found = [fair.run(jobs[0], (len(where), read))] if alone else crew.run(jobs)
+                found = [fair.run(jobs[0], (len(where), shape_of(group[first])))] if alone else crew.run(jobs)
                 for i, (values, gradients) in enumerate(found):
                     totals |= {name: totals[name] + value for name, value in values.items()}
                     with fair.exactly():
