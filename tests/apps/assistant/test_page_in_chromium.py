@@ -114,7 +114,7 @@ def test_a_conversation_the_desk_and_versions_in_english(page: Page, live: tuple
     page.get_by_role("link", name="Versions").click()
     expect(page.locator("#view-versions tbody tr")).to_contain_text("serves")
     assert page.locator("main img, main script").count() == 0
-    assert page.title() == "danlu assistant · Versions"
+    expect(page).to_have_title("danlu assistant · Versions")
 
 
 def test_the_same_in_chinese(page: Page, live: tuple[str, Assistant]) -> None:
@@ -215,7 +215,7 @@ def test_the_widget_on_another_website(
     expect(panel.locator(".us .text").last).to_have_text(unknown)
     expect(panel.get_by_role("button", name=person)).to_have_count(0)
     assert panel.locator("img, script").count() == 0
-    assert page.title() == "shop"
+    expect(page).to_have_title("shop")
     panel.press("Escape")
     expect(page.get_by_role("button", name=opens)).to_be_focused()
 
