@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from danlu.apps.recommend.deed import Deed, Weights
 from danlu.apps.recommend.item import Item
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
+from danlu.data.splitting.times import MILLISECONDS, seconds_of
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
 
@@ -20,8 +20,6 @@ USER = ("user", "user_id")
 ACTION = ("action", "event", "behaviour", "behavior")
 SHOWN = 3
 """Bad rows that are told of."""
-MILLISECONDS = 1e11
-"""From here on a number of time is in milliseconds: in seconds it would be the year 5138."""
 
 
 @dataclass
@@ -86,25 +84,16 @@ def _refuse_unknown(action: str, weights: Weights) -> None:
 
 
 def moment_in(value: Any) -> float:
-    """Seconds since 1970 of a number of seconds or milliseconds, or of a date by ISO 8601, in UTC unless it says.
+    """Seconds since 1970 of a number of seconds or milliseconds, or of a date, which is in UTC unless it says.
 
     Raises:
         Refusal: it is none.
     """
-    if isinstance(value, bool):
-        raise Refusal(f"the time {value} is none; write seconds since 1970, or 2026-11-27T08:00:00+08:00")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        pass
-    else:
-        return number / 1000 if abs(number) >= MILLISECONDS else number
-    try:
-        found = datetime.fromisoformat(str(value).strip().replace("/", "-"))
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+    found = seconds_of(value, milliseconds=MILLISECONDS)
+    if found is None:
         told = f"the time '{str(value)[:40]}' is none; write seconds since 1970, or 2026-11-27T08:00:00+08:00"
-        raise Refusal(told) from None
+        raise Refusal(told)
+    return found
 
 
 def _rows(path: str, unread: Unread, needed: tuple[tuple[str, ...], ...]) -> Iterator[tuple[int, Mapping[str, Any]]]:
