@@ -151,11 +151,10 @@ class Recommender:
         self.ledger.learnt(RANKER, ranker.to_json() if ranker else "")
         self.catch_up()
 
-    def view(self, user: str, interests: str = "", moment: float | None = None) -> View:
+    def view(self, user: str, interests: str = "") -> View:
         """All that is known of a user and all items now."""
         with self._lock:
-            moment = self.now() if moment is None else moment
-            return view_of(user, moment, self.catalogue, self.behaviour, self.space, interests)
+            return view_of(user, self.now(), self.catalogue, self.behaviour, self.space, interests)
 
     def recommend(
         self,
@@ -165,7 +164,6 @@ class Recommender:
         diversity: float = 0.0,
         interests: str = "",
         without: Iterable[str] = (),
-        moment: float | None = None,
     ) -> list[Recommended]:
         """The items that a user may want, the best first; never one that he has had to do with.
 
@@ -178,7 +176,7 @@ class Recommender:
         _refuse(user, limit, diversity, interests)
         with self._lock:
             self.catch_up()
-            view = self.view(user, interests, moment)
+            view = self.view(user, interests)
             for name in without:
                 if name in self.catalogue.places:
                     view.allowed[self.catalogue.places[name]] = False

@@ -23,13 +23,11 @@ def seconds_of(value: Any, zone: timezone = UTC, milliseconds: float = math.inf)
     Dates may be those of ISO 8601, `2024/5/31`, `2024年5月31日`, `20240531` as text or number, with a time of day or
     not; a date without a zone is in `zone`, on any machine. A number from `milliseconds` on is divided by 1,000.
     """
-    if isinstance(value, datetime):
-        return _seconds(value, zone)
     if isinstance(value, date):
-        return _seconds(datetime(value.year, value.month, value.day), zone)
+        return _seconds(value if isinstance(value, datetime) else datetime(value.year, value.month, value.day), zone)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    if isinstance(value, int) and value.bit_length() > 1024:  # no float, and longer than what Python writes as text
+    if isinstance(value, int) and value.bit_length() > 1024:  # too long for a float, and for Python to write as text
         return None
     text = str(value).strip() if not isinstance(value, float) else f"{value:.0f}" if value.is_integer() else ""
     if (matched := _COMPACT.fullmatch(text)) and (found := _of_parts(matched, zone)) is not None:
@@ -38,9 +36,8 @@ def seconds_of(value: Any, zone: timezone = UTC, milliseconds: float = math.inf)
         number = float(value)
     except (ValueError, OverflowError):
         return _of_text(text, zone)
-    if not math.isfinite(number):
-        return None
-    return number / 1000 if abs(number) >= milliseconds else number
+    number = number / 1000 if abs(number) >= milliseconds else number
+    return number if math.isfinite(number) else None
 
 
 def _of_text(text: str, zone: timezone) -> float | None:
