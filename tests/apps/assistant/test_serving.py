@@ -11,6 +11,7 @@ from assistant_servers import serving
 from danlu.apps.assistant.assistant import Assistant
 from danlu.apps.assistant.opening import opened
 from danlu.apps.assistant.serving import origins_of
+from danlu.machine.database import Unreachable
 from danlu.refusal import Refusal
 from danlu.serve.keys import Key, hash_of
 
@@ -123,10 +124,8 @@ def test_what_cannot_be_answered_is_a_sentence(
 def test_a_database_that_does_not_answer_is_told_and_the_server_goes_on(
     client: httpx2.Client, answering: tuple[str, Assistant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from danlu.apps.assistant.store import Unreachable
-
     def gone(*_given: object, **_told: object) -> None:
-        raise Unreachable("assistant.db: does not answer (database is locked); try again")
+        raise Unreachable("assistant.db", Exception("database is locked"))
 
     with monkeypatch.context() as patch:
         patch.setattr(answering[1], "ask", gone)

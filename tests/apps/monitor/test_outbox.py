@@ -19,10 +19,11 @@ from danlu.apps.monitor.leases import release_ended
 from danlu.apps.monitor.message import TRIAL, Message, message_of
 from danlu.apps.monitor.outbox import FIRST_WAIT, LONGEST_WAIT, TRIES, Outbox, again
 from danlu.apps.monitor.settings import read_settings
-from danlu.apps.monitor.store import Away, Store
+from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import OUTBOX
 from danlu.apps.monitor.web import Failed
 from danlu.apps.monitor.work import Worker
+from danlu.machine.database import Unreachable
 from danlu.machine.holder import this_process
 from danlu.refusal import Refusal
 
@@ -231,7 +232,7 @@ def test_what_was_taken_while_the_database_went_away_is_not_sent_again(
 
     listener = Locking()
     box = outbox(store, listener)
-    with pytest.raises(Away):
+    with pytest.raises(Unreachable):
         box.send_due()
     other.execute("ROLLBACK")
     other.close()

@@ -13,10 +13,11 @@ from monitor_streams import COARSE, plain_judge, stream
 from danlu.apps.monitor import queries
 from danlu.apps.monitor.outbox import Outbox
 from danlu.apps.monitor.replay import heard, watched
-from danlu.apps.monitor.store import Away, Store
+from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import COUNTS, OUTBOX, TEXTS
 from danlu.apps.monitor.web import Failed
 from danlu.apps.monitor.work import Worker
+from danlu.machine.database import Unreachable
 from danlu.refusal import Refusal
 
 SHARES = [(0.0, 0.15), (4.0, 0.6), (6.0, 0.1)]
@@ -65,7 +66,7 @@ def until_done(job: object) -> None:
     while True:
         try:
             job()  # type: ignore[operator]
-        except Away:
+        except Unreachable:
             time.sleep(0.01)
         else:
             return

@@ -19,10 +19,11 @@ from danlu.apps.monitor.leases import release_ended
 from danlu.apps.monitor.outbox import Outbox
 from danlu.apps.monitor.settings import Settings
 from danlu.apps.monitor.sources import Source, Sources
-from danlu.apps.monitor.store import Away, Store
+from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.watched import files_of
 from danlu.apps.monitor.work import Worker, keep_step
 from danlu.language import default
+from danlu.machine.database import Unreachable
 
 PAUSE = 1.0
 """Seconds between two looks for something to do."""
@@ -100,8 +101,8 @@ class Monitor:
         while not self._stop.is_set():
             try:
                 job()
-            except Away as away:
-                self._tell_away(str(away))
+            except Unreachable as away:
+                self._tell_away(away.why)
                 pause = min(2 * pause, LONGEST_PAUSE)
             except Exception as error:
                 frames = "".join(traceback.format_tb(error.__traceback__))  # what it says may hold a text

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from danlu.apps.recommend.deed import Deed
 from danlu.apps.recommend.item import Item
-from danlu.machine.database import WAIT, address_of, begin_at_once, reason
-from danlu.machine.remote import shown
+from danlu.machine.database import WAIT, Database, address_of
 from danlu.refusal import Refusal
 
 FILE = "recommend.db"
@@ -20,10 +19,6 @@ _UNDATED = "undated"
 _AT_ONCE = 500
 """Rows of a statement."""
 _READ_AT_ONCE = 10_000
-
-
-class Unavailable(Refusal):
-    """The database does not answer; the same may be tried again later."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ class News:
     learnt: str | None
 
 
-class Ledger:
+class Ledger(Database):
     """The tables; several processes may write, one after the other."""
 
     def __init__(self, place: str | Path) -> None:
@@ -59,28 +54,16 @@ class Ledger:
             url = f"sqlite:///{folder / FILE}"
         address = address_of(url, "--place", "serve", "keeping behaviour", FILE)
         import sqlalchemy as sql
-        from sqlalchemy.exc import SQLAlchemyError
 
-        self.shown = shown(url)
         self._sql = sql
-        self._sqlite = address.get_backend_name() == "sqlite"
-        settings: dict[str, Any] = {"timeout": WAIT} if self._sqlite else {"options": f"-c lock_timeout={WAIT:.0f}s"}
-        self._engine = sql.create_engine(address, connect_args=settings, pool_pre_ping=True, hide_parameters=True)
-        if self._sqlite:
-            begin_at_once(self._engine)
-        self._tables(sql)
-        try:
-            self._meta.create_all(self._engine)
-        except SQLAlchemyError as error:
-            self._engine.dispose()
-            raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
+        super().__init__(address, self._tables(sql), WAIT)
 
-    def _tables(self, sql: Any) -> None:
-        self._meta = sql.MetaData()
+    def _tables(self, sql: Any) -> Any:
+        tables = sql.MetaData()
         number = sql.BigInteger().with_variant(sql.Integer, "sqlite")
         self._items = sql.Table(
             "danlu_recommend_items",
-            self._meta,
+            tables,
             sql.Column("id", sql.String(200), primary_key=True),
             sql.Column("title", sql.Text, nullable=False),
             sql.Column("text", sql.Text, nullable=False),
@@ -90,7 +73,7 @@ class Ledger:
         )
         self._deeds = sql.Table(
             "danlu_recommend_deeds",
-            self._meta,
+            tables,
             sql.Column("number", number, primary_key=True),
             sql.Column("user", sql.String(200), nullable=False),
             sql.Column("item", sql.String(200), nullable=False),
@@ -102,7 +85,7 @@ class Ledger:
         )
         self._vectors = sql.Table(
             "danlu_recommend_vectors",
-            self._meta,
+            tables,
             sql.Column("item", sql.String(200), primary_key=True),
             sql.Column("embedder", sql.String(80), nullable=False),
             sql.Column("digest", sql.String(64), nullable=False),
@@ -110,10 +93,11 @@ class Ledger:
         )
         self._settings = sql.Table(
             "danlu_recommend_settings",
-            self._meta,
+            tables,
             sql.Column("name", sql.String(80), primary_key=True),
             sql.Column("value", sql.Text, nullable=False),
         )
+        return tables
 
     def put(self, items: Sequence[Item]) -> tuple[int, int]:
         """Put items, of equal names the last; gives how many are new, and how many have changed."""
@@ -155,13 +139,9 @@ class Ledger:
     def add(self, deeds: Sequence[Deed], received: float) -> int:
         """Keep deeds; gives how many were not known before."""
         table = self._deeds
-        if self._sqlite:
-            from sqlalchemy.dialects.sqlite import insert
-        else:
-            from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
         rows = [{**vars(deed), "received": received} for deed in deeds]
         with self._writing(table) as connection:
-            once = insert(table).on_conflict_do_nothing().returning(table.c.number)
+            once = self.insert(table).on_conflict_do_nothing().returning(table.c.number)
             return sum(len(connection.execute(once, part).all()) for part in _parts(rows))
 
     def since(self, revision: int, number: int) -> News:
@@ -170,7 +150,7 @@ class Ledger:
         The time of a deed that was yet to come when it was received is that of its receipt.
         """
         items, deeds = self._items, self._deeds
-        with self._reading() as connection:
+        with self.begin() as connection:
             changed = connection.execute(
                 self._sql.select(items).where(items.c.revision > revision).order_by(items.c.revision, items.c.id)
             ).all()
@@ -196,7 +176,7 @@ class Ledger:
         """Users, items and actions that were read without a time, and when each was read first."""
         table, found = self._deeds, dict[tuple[str, str, str], float]()
         columns = self._sql.select(table.c.user, table.c.item, table.c.action, table.c.time).order_by(table.c.time)
-        with self._reading() as connection:
+        with self.begin() as connection:
             for part in _parts(self._noted(connection)):
                 for row in connection.execute(columns.where(table.c.time.in_(part))).yield_per(_READ_AT_ONCE):
                     found.setdefault((row.user, row.item, row.action), row.time)
@@ -218,7 +198,7 @@ class Ledger:
     def vectors(self, embedder: str) -> dict[str, tuple[str, bytes]]:
         """Of each item that this embedder has read: the digest of what it read, and the vector (float32)."""
         table = self._vectors
-        with self._reading() as connection:
+        with self.begin() as connection:
             rows = connection.execute(self._sql.select(table).where(table.c.embedder == embedder)).all()
         return {row.item: (row.digest, row.vector) for row in rows}
 
@@ -237,7 +217,7 @@ class Ledger:
     def setting(self, name: str) -> str | None:
         """A setting as it was kept."""
         table = self._settings
-        with self._reading() as connection:
+        with self.begin() as connection:
             found = connection.execute(self._sql.select(table.c.value).where(table.c.name == name)).scalar()
         return None if found is None else str(found)
 
@@ -249,34 +229,11 @@ class Ledger:
                 connection.execute(table.delete().where(table.c.name == key))
                 connection.execute(table.insert().values(name=key, value=text))
 
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.close()
-
-    @contextmanager
-    def _reading(self) -> Iterator[Any]:
-        """A transaction; raises `Unavailable` for what goes wrong in it."""
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise Unavailable(
-                f"{self.shown}: the database does not answer ({reason(error)}); nothing of this was kept, try again"
-            ) from None
-
     @contextmanager
     def _writing(self, table: Any) -> Iterator[Any]:
         """A transaction in which nobody else writes to the table, so that numbers are seen in their order."""
-        with self._reading() as connection:
-            if not self._sqlite:
+        with self.begin() as connection:
+            if not self.sqlite:
                 connection.execute(self._sql.text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
             yield connection
 
