@@ -133,7 +133,7 @@ def test_a_database_that_does_not_answer_is_told_and_the_server_goes_on(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert post(client, "/v1/ask", {"question": "包邮吗"}).status_code == 200
     metrics = client.get("/metrics", headers={"Authorization": f"Bearer {KEY}"}).text
-    assert "danlu_assistant_outbox_given_up 0.0" in metrics
+    assert "danlu_assistant_outbox_failed 0.0" in metrics
 
 
 @pytest.mark.parametrize(

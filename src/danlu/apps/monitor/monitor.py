@@ -12,16 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from danlu.apps.monitor.channels.channel import Channel
+from danlu.apps.monitor.channel import Channel
 from danlu.apps.monitor.feed import Feed
 from danlu.apps.monitor.judging import Judge
 from danlu.apps.monitor.leases import release_ended
-from danlu.apps.monitor.outbox import Outbox
+from danlu.apps.monitor.outbox import outbox_of
 from danlu.apps.monitor.settings import Settings
 from danlu.apps.monitor.sources import Source, Sources
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.watched import files_of
 from danlu.apps.monitor.work import Worker, keep_step
+from danlu.apps.sending.outbox import LEASE
 from danlu.language import default
 from danlu.machine.database import Unreachable
 
@@ -67,7 +68,7 @@ class Monitor:
             self.store, self.judge, self.settings.alarm, names, self.lease, say=self.say, watch=self.watch
         )
         self.outboxes = [
-            Outbox(self.store, {name: channel}, language, lease=max(self.lease, 45.0), say=self.say)
+            outbox_of(self.store, name, channel, language, max(self.lease, LEASE), self.say)
             for name, channel in self.channels.items()
         ]
         self.feeds = Sources(self.store, self.settings.every, say=self.say)

@@ -15,8 +15,8 @@ import sqlalchemy as sql
 from danlu.apps.monitor.item import Item
 from danlu.apps.monitor.store import Kept, Store
 from danlu.apps.monitor.tables import SOURCES
-from danlu.apps.monitor.web import Failed
 from danlu.machine.database import Unreachable
+from danlu.machine.web import Failed
 
 TOLD_AFTER = 3
 """Failures in a row after which that is told again; the first is told at once."""

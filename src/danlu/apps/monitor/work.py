@@ -244,7 +244,7 @@ class Worker:
         if number is None:
             return []
         due = self.store.clock(connection)
-        rows = [{"alert": number, "channel": name, "state": "waiting", "tries": 0, "due": due} for name in channels]
+        rows = [{"alert": number, "channel": name, "made": due, "due": due} for name in channels]
         if rows:
             connection.execute(self.store.insert(OUTBOX).on_conflict_do_nothing(), rows)
         return [int(number)]
