@@ -1,5 +1,6 @@
 """All that is kept, in tables of SQLite or PostgreSQL; each call is one transaction."""
 
+import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from danlu.apps.recommend.deed import Deed
 from danlu.apps.recommend.item import Item
+from danlu.apps.recommend.taken import Put
 from danlu.machine.database import WAIT, Database, address_of
 from danlu.refusal import Refusal
 
@@ -91,6 +93,12 @@ class Ledger(Database):
             sql.Column("digest", sql.String(64), nullable=False),
             sql.Column("vector", sql.LargeBinary, nullable=False),
         )
+        self._rows = sql.Table(
+            "danlu_recommend_rows",
+            tables,
+            sql.Column("item", sql.String(200), primary_key=True),
+            sql.Column("digest", sql.String(64), nullable=False),
+        )
         self._settings = sql.Table(
             "danlu_recommend_settings",
             tables,
@@ -101,28 +109,57 @@ class Ledger(Database):
 
     def put(self, items: Sequence[Item]) -> tuple[int, int]:
         """Put items, of equal names the last; gives how many are new, and how many have changed."""
-        latest = {item.id: item for item in items}
-        table, added, changed = self._items, 0, 0
-        with self._writing(table) as connection:
-            revision = self._newest(connection, table.c.revision) + 1
-            for part in _parts(list(latest.values())):
-                columns = self._sql.select(table).where(table.c.id.in_([item.id for item in part]))
-                known = {row.id: row for row in connection.execute(columns)}
-                fresh, other = [], []
-                for item in part:
-                    row = {"id": item.id, "title": item.title, "text": item.text, "time": item.time}
-                    row |= {"removed": False, "revision": revision}
-                    old = known.get(item.id)
-                    if old is None:
-                        fresh.append(row)
-                    elif (old.title, old.text, old.time, old.removed) != (item.title, item.text, item.time, False):
-                        other.append(row)
-                if other:
-                    connection.execute(table.delete().where(table.c.id.in_([row["id"] for row in other])))
-                if fresh or other:
-                    connection.execute(table.insert(), [*fresh, *other])
-                added, changed = added + len(fresh), changed + len(other)
-        return added, changed
+        with self._writing(self._items) as connection:
+            return self._put(connection, _latest(items))
+
+    def put_rows(self, items: Sequence[Item]) -> Put:
+        """Put what a file says of items; a row that was the same when it was put before changes nothing."""
+        table, latest = self._rows, _latest(items)
+        told = {item.id: _digest(item) for item in latest}
+        with self._writing(self._items) as connection:
+            known: dict[str, str] = {}
+            for part in _parts(list(told)):
+                known |= {
+                    row.item: row.digest
+                    for row in connection.execute(self._sql.select(table).where(table.c.item.in_(part)))
+                }
+            fresh = [item for item in latest if known.get(item.id) != told[item.id]]
+            same = [item for item in latest if known.get(item.id) == told[item.id]]
+            new, changed = self._put(connection, fresh)
+            for part in _parts([item.id for item in fresh]):
+                connection.execute(table.delete().where(table.c.item.in_(part)))
+                connection.execute(table.insert(), [{"item": name, "digest": told[name]} for name in part])
+            left = sum(self._differs(row, item) for item, row in self._known(connection, same))
+        return Put(new, changed, left)
+
+    def _put(self, connection: Any, items: Sequence[Item]) -> tuple[int, int]:
+        table = self._items
+        revision = self._newest(connection, table.c.revision) + 1
+        added, changed = [], []
+        for item, old in self._known(connection, items):
+            row = {"id": item.id, "title": item.title, "text": item.text, "time": item.time}
+            row |= {"removed": False, "revision": revision}
+            if old is None:
+                added.append(row)
+            elif self._differs(old, item):
+                changed.append(row)
+        for part in _parts([row["id"] for row in changed]):
+            connection.execute(table.delete().where(table.c.id.in_(part)))
+        for part in _parts([*added, *changed]):
+            connection.execute(table.insert(), part)
+        return len(added), len(changed)
+
+    def _known(self, connection: Any, items: Sequence[Item]) -> Iterator[tuple[Item, Any]]:
+        """Items, each with what is kept of it; None for a new one."""
+        table = self._items
+        for part in _parts(items):
+            asked = self._sql.select(table).where(table.c.id.in_([item.id for item in part]))
+            known = {row.id: row for row in connection.execute(asked)}
+            yield from ((item, known.get(item.id)) for item in part)
+
+    @staticmethod
+    def _differs(row: Any, item: Item) -> bool:
+        return bool((row.title, row.text, row.time, row.removed) != (item.title, item.text, item.time, False))
 
     def remove(self, names: Sequence[str]) -> int:
         """No longer offer items; gives how many were offered."""
@@ -245,6 +282,15 @@ class Ledger(Database):
 
     def _newest(self, connection: Any, column: Any) -> int:
         return int(connection.execute(self._sql.select(self._sql.func.max(column))).scalar() or 0)
+
+
+def _latest(items: Sequence[Item]) -> list[Item]:
+    """Of items of equal names the last."""
+    return list({item.id: item for item in items}.values())
+
+
+def _digest(item: Item) -> str:
+    return hashlib.sha256(json.dumps([item.title, item.text, item.time]).encode()).hexdigest()
 
 
 def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -20,7 +20,7 @@ from danlu.apps.recommend.listed import Near, Recommended
 from danlu.apps.recommend.ranker import Ranker
 from danlu.apps.recommend.reasons import reason_of
 from danlu.apps.recommend.reranking import READ, Rerank, reranked
-from danlu.apps.recommend.taken import Taken
+from danlu.apps.recommend.taken import Put, Taken
 from danlu.apps.recommend.terms import Counted
 from danlu.apps.recommend.vectors import Space, Words
 from danlu.refusal import Refusal
@@ -76,6 +76,12 @@ class Recommender:
     def put(self, items: Sequence[Item]) -> tuple[int, int]:
         """Offer items; gives how many are new, and how many have changed. What waited for them takes effect."""
         found = self.ledger.put(items)
+        self.catch_up()
+        return found
+
+    def put_rows(self, items: Sequence[Item]) -> Put:
+        """Offer the items of a file; one that was put by the same row before stays as it is now, or removed."""
+        found = self.ledger.put_rows(items)
         self.catch_up()
         return found
 
