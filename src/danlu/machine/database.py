@@ -24,11 +24,12 @@ _CLOCKS = {
 
 
 class Unreachable(Refusal):
-    """A database does not answer now; the same may be asked again later. `why` is the sentence without that advice."""
+    """A database does not answer now; the same may be asked again later."""
 
-    def __init__(self, database: str, error: Exception) -> None:
-        self.why = f"{database}: does not answer ({reason(error)})"
-        super().__init__(f"{self.why}; try again")
+    @property
+    def why(self) -> str:
+        """The sentence without the advice to try again."""
+        return str(self).removesuffix("; try again")
 
 
 class Database:
@@ -98,7 +99,7 @@ class Database:
         except (exc.DataError, exc.IntegrityError, exc.ProgrammingError):
             raise
         except (exc.DBAPIError, exc.TimeoutError) as error:
-            raise Unreachable(self.shown, error) from None
+            raise Unreachable(f"{self.shown}: does not answer ({reason(error)}); try again") from None
 
     def insert(self, table: "Table") -> Any:
         """An insert that may say what to do on conflict."""

@@ -130,7 +130,7 @@ def test_a_database_that_does_not_answer_is_told_and_the_server_goes_on(
     client: httpx2.Client, answering: tuple[str, Assistant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_given: object, **_told: object) -> None:
-        raise Unreachable("assistant.db", Exception("database is locked"))
+        raise Unreachable("assistant.db: does not answer (locked); try again")
 
     with monkeypatch.context() as patch:
         patch.setattr(answering[1], "ask", gone)
@@ -146,7 +146,8 @@ def test_old_conversations_are_forgotten_by_a_timer_that_outlives_a_database_tha
 ) -> None:
     assistant.now = clock
     session = assistant.ask("Who won?").session
-    forget, failures, said = conversations.forget, [Unreachable("assistant.db", Exception("locked"))], list[str]()
+    forget, said = conversations.forget, list[str]()
+    failures = [Unreachable("assistant.db: does not answer (locked); try again")]
     monkeypatch.setattr(serving_of, "FORGET", 0.0)
 
     async def until_it_is_gone() -> int:
