@@ -72,7 +72,10 @@ class Embedder:
         """The text in parts that the model can read; most often one."""
         size = 2 * self._limit
         parts = [text]
-        while any(len(self._bundle.tokenizer(part)["input_ids"]) > self._limit for part in parts) and size > 16:
+        while (
+            any(len(self._bundle.tokenizer(part, verbose=False)["input_ids"]) > self._limit for part in parts)
+            and size > 16
+        ):
             parts = [text[start:end] for start, end in chunks(text, size, 0)]
             parts = [part if part.startswith(prefix) else prefix + part for part in parts]
             size //= 2
