@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sql
 
+from danlu.data.reading.format import Format
 from danlu.machine.database import Database, Unreachable, address_of
 from danlu.refusal import Refusal
 
@@ -26,18 +27,22 @@ def words(database: Database) -> list[str]:
 def test_a_tilde_is_the_home_and_no_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    with opened("sqlite:///~/kept/x.db") as database:
-        assert words(database) == []
+    with opened("sqlite:///~/kept/x.db") as database, database.begin() as connection:
+        connection.execute(WORDS.insert().values(word="here"))
     assert (tmp_path / "home/kept/x.db").is_file()
     assert not (tmp_path / "~").exists()
+    data = {"kind": "sql", "path": "sqlite:///~/kept/x.db", "table": "words"}
+    assert list(Format.model_validate(data).read(("word",))) == [{"word": "here"}]
 
 
 def test_a_place_that_is_none_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for database in (f"{tmp_path}/file/x.db", f"{tmp_path}", "~nobody-of-this-name/x.db"):
+    for database in (f"{tmp_path}/file/x.db", f"{tmp_path}"):
         with pytest.raises(Refusal, match=r"^sqlite:///.*: cannot be opened \(.+\); see that it is there$") as refused:
             opened(f"sqlite:///{database}")
         assert not isinstance(refused.value, Unreachable)
+    with pytest.raises(Refusal, match="--database: there is no home '~nobody-of-this-name'; write the whole path"):
+        opened("sqlite:///~nobody-of-this-name/x.db")
 
 
 def test_while_another_holds_it_nothing_is_kept_and_afterwards_all_is(tmp_path: Path) -> None:

@@ -58,9 +58,7 @@ class Database:
             settings = {"connect_timeout": 5, "options": limits}
         try:
             if self.sqlite:
-                file = Path(address.database or "").expanduser()
-                file.parent.mkdir(parents=True, exist_ok=True)
-                address = address.set(database=str(file))
+                Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
             self.engine: Engine = sql.create_engine(
                 address, connect_args=settings, pool_pre_ping=True, hide_parameters=True
             )
@@ -69,7 +67,7 @@ class Database:
                 if write_ahead:
                     sql.event.listen(self.engine, "connect", _write_ahead)
             self._make(tables)
-        except (SQLAlchemyError, OSError, RuntimeError) as error:  # RuntimeError: there is no such home
+        except (SQLAlchemyError, OSError) as error:
             raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
 
     def _make(self, tables: "MetaData") -> None:
@@ -152,6 +150,12 @@ def address_of(url: str, where: str, extra: str, what: str, file: str) -> Any:
         raise Refusal(f"{where}: this is no address of a database; write {examples}") from None
     if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
         raise Refusal(f"{where}: a database in memory ends with the process; name a file, such as sqlite:///{file}")
+    if address.get_backend_name() == "sqlite" and str(address.database).startswith("~"):
+        try:
+            return address.set(database=str(Path(str(address.database)).expanduser()))
+        except RuntimeError:
+            home = Path(str(address.database)).parts[0]
+            raise Refusal(f"{where}: there is no home '{home[:100]}'; write the whole path of the file") from None
     return address
 
 

@@ -82,7 +82,7 @@ HANDOVERS = sql.Table(
 )
 
 OUTBOX = messages(
-    "assistant_outbox",
+    "assistant_messages",
     META,
     sql.Column("key", sql.String(40), nullable=False, unique=True),
     sql.Column("handover", sql.String(40)),  # that it tells of

@@ -71,7 +71,7 @@ ALERTS = sql.Table(
 )
 
 OUTBOX = messages(
-    "monitor_outbox", DATA, sql.Column("alert", _Number, nullable=False), sql.UniqueConstraint("alert", "channel")
+    "monitor_messages", DATA, sql.Column("alert", _Number, nullable=False), sql.UniqueConstraint("alert", "channel")
 )
 
 SOURCES = sql.Table(
