@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 # Examples are the same in every run, and a slow machine is no failure.
-settings.register_profile("house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "house", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("house")
 
 # What is measured of this machine is kept in the user's cache, and a test's is not to be found there.
