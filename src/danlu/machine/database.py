@@ -1,7 +1,7 @@
 """Databases by their address: a file of SQLite, or a PostgreSQL server that several machines reach."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -38,11 +38,20 @@ class Database:
     Several processes may use it; `shown` is its address as messages may tell it.
     """
 
-    def __init__(self, address: "URL", tables: "MetaData", locked: float, *, write_ahead: bool = False) -> None:
+    def __init__(
+        self,
+        address: "URL",
+        tables: "MetaData",
+        locked: float,
+        *,
+        write_ahead: bool = False,
+        takes_over: "Callable[[Connection], object] | None" = None,
+    ) -> None:
         """Open what `address_of` gives, and make the tables that are not there.
 
         `locked` are seconds for which another may hold what a transaction needs; `write_ahead` lets a file be read
-        while it is written to, and a transaction wait for the disk once.
+        while it is written to, and a transaction wait for the disk once; `takes_over` moves what an earlier version
+        has kept elsewhere into the tables, in the transaction that makes them.
 
         Raises:
             Refusal: it cannot be opened.
@@ -66,11 +75,11 @@ class Database:
                 begin_at_once(self.engine)
                 if write_ahead:
                     sql.event.listen(self.engine, "connect", _write_ahead)
-            self._make(tables)
+            self._make(tables, takes_over)
         except (SQLAlchemyError, OSError) as error:
             raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
 
-    def _make(self, tables: "MetaData") -> None:
+    def _make(self, tables: "MetaData", takes_over: "Callable[[Connection], object] | None") -> None:
         import sqlalchemy as sql
 
         try:
@@ -78,6 +87,8 @@ class Database:
                 if not self.sqlite:  # two that make a table at once are refused there, whatever they ask before
                     connection.execute(sql.text(f"SELECT pg_advisory_xact_lock({_OPENING})"))
                 tables.create_all(connection)
+                if takes_over is not None:
+                    takes_over(connection)
         except BaseException:
             self.engine.dispose()
             raise

@@ -1,9 +1,12 @@
 """What is sent to a webhook: tried again with growing pauses, told in the end, never lost, and once by its key."""
 
 import json
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +87,26 @@ def test_what_was_given_up_is_sent_anew(store: Store, clock) -> None:
     with store.begin() as connection:
         assert outbox.counts(connection) == {"waiting": 0, "sent": 0, "failed": 1}
     assert outbox.again(store, clock()) == 1
+
+
+def test_what_an_earlier_version_has_kept_is_sent_under_its_key(tmp_path: Path, hook: Hook, clock) -> None:
+    file = tmp_path / "assistant.db"
+    with closing(sqlite3.connect(file)) as before, before:
+        before.execute(
+            "CREATE TABLE assistant_outbox (key VARCHAR(40) NOT NULL PRIMARY KEY, handover VARCHAR(40), "
+            "made FLOAT NOT NULL, due FLOAT NOT NULL, tries INTEGER NOT NULL, state VARCHAR(10) NOT NULL, "
+            "holder VARCHAR(40), held FLOAT NOT NULL, why TEXT, body TEXT NOT NULL)"
+        )
+        for key, state in (("a", "waiting"), ("b", "sent"), ("c", "given_up")):
+            told = (key, clock(), clock(), state, clock() + 60, json.dumps({"event": "handover", "key": key}))
+            before.execute("INSERT INTO assistant_outbox VALUES (?, NULL, ?, ?, 3, ?, 'dead', ?, 'no', ?)", told)
+    for _ in range(2):  # once, however often it is opened
+        with Store(f"sqlite:///{file}") as store, store.begin() as connection:
+            assert outbox.counts(connection) == {"waiting": 1, "sent": 1, "failed": 1}
+    with Store(f"sqlite:///{file}") as store:
+        box = outbox.outbox_of(store, Webhook(hook.url), clock, print)
+        assert (box.send_due(), outbox.again(store, clock()), box.send_due()) == (1, 1, 1)
+    assert hook.taken == {key: {"event": "handover", "key": key} for key in ("a", "c")}
 
 
 @pytest.mark.parametrize("url", ["ftp://a/b", "file:///etc/passwd", "http://", "https://a b/c", "http://a:0/", "hook"])

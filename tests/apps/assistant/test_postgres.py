@@ -1,6 +1,7 @@
 """The same on a server: what is kept lies in PostgreSQL, several assistants beside it, each with its own index."""
 
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,16 @@ pytestmark = pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres
 
 def test_two_machines_share_a_database(tmp_path: Path) -> None:
     said: list[str] = []
-    with (
-        postgres_server.server() as url,
-        opened(tmp_path / "one", url) as one,
-        opened(tmp_path / "other", url) as other,
-    ):
+    former = "key text, handover text, made float, due float, tries int, state text, why text, body text"
+    with postgres_server.server() as url, opened(tmp_path / "one", url) as one, ExitStack() as stack:
+        with one.store.begin() as connection:  # as an earlier version has left it
+            connection.exec_driver_sql(f"CREATE TABLE assistant_outbox ({former})")
+            told = "'k', NULL, 1, 1, 24, 'given_up', 'no', '{}'"
+            connection.exec_driver_sql(f"INSERT INTO assistant_outbox VALUES ({told})")
+        other = stack.enter_context(opened(tmp_path / "other", url))
+        with other.store.begin() as connection:
+            assert outbox.counts(connection) == {"waiting": 0, "sent": 0, "failed": 1}
+            connection.exec_driver_sql("DELETE FROM assistant_messages")
         take_sample(one, said.append)
         with one.store.begin() as connection:
             versions.keep(connection, replace(versions.FIRST, number=1), serve=True)

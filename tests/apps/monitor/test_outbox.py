@@ -116,6 +116,30 @@ def test_settings_name_what_is_wrong_in_them(tmp_path: Path) -> None:
     assert [channel.kind for channel in read_settings(file).channels.values()] == list(kinds)
 
 
+FORMER = """CREATE TABLE monitor_outbox (id INTEGER NOT NULL PRIMARY KEY, alert BIGINT NOT NULL,
+channel VARCHAR(100) NOT NULL, state VARCHAR(8) NOT NULL, tries INTEGER NOT NULL, due FLOAT NOT NULL,
+holder VARCHAR(350), until FLOAT, error TEXT, sent FLOAT, UNIQUE (alert, channel))"""
+
+
+def test_messages_of_an_earlier_version_are_sent_and_its_sent_ones_are_not(alerted: Store) -> None:
+    before = rows(alerted)
+    with alerted.begin() as connection:  # as it kept them
+        connection.exec_driver_sql(FORMER)
+        told = "SELECT id, alert, channel, 'waiting', 3, due, 'dead', due + 1e9, 'no', NULL FROM monitor_messages"
+        connection.exec_driver_sql(f"INSERT INTO monitor_outbox {told}")
+        connection.exec_driver_sql("UPDATE monitor_outbox SET state = 'sent', sent = due WHERE channel = 'mail'")
+        connection.execute(OUTBOX.delete())
+    for _ in range(2):
+        with Store(str(alerted.engine.url)) as opened:
+            kept = rows(opened)
+            assert [(row.alert, row.channel, row.tries) for row in kept] == [
+                (row.alert, row.channel, 3) for row in before
+            ]
+    listener = Listener()
+    boxes = [outbox_of(alerted, name, listener) for name in ("hook", "mail")]  # type: ignore[arg-type]
+    assert [box.send_due() for box in boxes] == [len(before) // 2, 0]
+
+
 class Listener:
     """A channel that takes what it is told to take."""
 

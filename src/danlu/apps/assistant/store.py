@@ -50,9 +50,9 @@ class Store(Database):
             Refusal: it cannot be opened.
         """
         address = address_of(url, "--database", "serve", "an assistant", "assistant.db")
-        from danlu.apps.assistant.tables import META
+        from danlu.apps.assistant.tables import META, take_over
 
-        super().__init__(address, META, LOCKED)
+        super().__init__(address, META, LOCKED, takes_over=take_over)
 
     def add(self, entries: Iterable[Entry]) -> tuple[int, int]:
         """Keep tickets, all or none; gives how many answers and how many questions are new.

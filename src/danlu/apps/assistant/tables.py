@@ -2,7 +2,9 @@
 
 import sqlalchemy as sql
 
-from danlu.apps.sending.outbox import messages
+from danlu.apps.assistant.outbox import CHANNEL
+from danlu.apps.sending import outbox
+from danlu.apps.sending.outbox import FAILED, messages
 
 META = sql.MetaData()
 
@@ -106,3 +108,11 @@ SERVING = sql.Table(
     sql.Column("number", sql.Integer, nullable=False),
 )
 """One row: the version that answers."""
+
+
+def take_over(connection: sql.Connection) -> None:
+    """Take over what was to be sent before 0.1, which lay in a table of another form."""
+    told = {name: sql.column(name) for name in ("key", "handover", "body", "made", "due", "tries")}
+    state = sql.case((sql.column("state") == "given_up", FAILED), else_=sql.column("state"))
+    told |= {"state": state, "error": sql.column("why"), "channel": sql.literal(CHANNEL)}
+    outbox.take_over(connection, "assistant_outbox", OUTBOX, told)

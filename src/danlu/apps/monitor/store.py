@@ -15,7 +15,7 @@ import sqlalchemy as sql
 
 from danlu.apps.monitor.dates import settled
 from danlu.apps.monitor.item import Item
-from danlu.apps.monitor.tables import DATA, FACTS, TEXTS
+from danlu.apps.monitor.tables import DATA, FACTS, TEXTS, take_over
 from danlu.machine.database import Database, address_of
 from danlu.machine.holder import this_process
 
@@ -53,7 +53,7 @@ class Store(Database):
         """
         address = address_of(url, "--store", "monitor", "a monitor", NAME)
         self.holder = f"{uuid.uuid4().hex[:12]} {this_process()}"
-        super().__init__(address, DATA, LOCKED, write_ahead=True)
+        super().__init__(address, DATA, LOCKED, write_ahead=True, takes_over=take_over)
 
     def put(self, items: Sequence[Item], now: float) -> Kept:
         """Keep items; those that are there already are left as they are."""

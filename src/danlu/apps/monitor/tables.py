@@ -2,6 +2,7 @@
 
 import sqlalchemy as sql
 
+from danlu.apps.sending import outbox
 from danlu.apps.sending.outbox import messages
 
 DATA = sql.MetaData()
@@ -95,3 +96,9 @@ LEASES = sql.Table(
     sql.Column("holder", sql.String(350), nullable=False),
     sql.Column("until", sql.Float, nullable=False),
 )
+
+
+def take_over(connection: sql.Connection) -> None:
+    """Take over messages of before 0.1, which lay in a table of another form."""
+    told = {name: sql.column(name) for name in ("alert", "channel", "state", "due", "tries", "error", "sent")}
+    outbox.take_over(connection, "monitor_outbox", OUTBOX, told | {"made": sql.column("due")})

@@ -168,6 +168,19 @@ class Outbox:
         return connection.execute(update.values(**values)).rowcount == 1
 
 
+def take_over(connection: sql.Connection, former: str, table: sql.Table, told: Mapping[str, Any]) -> None:
+    """Move the messages of an earlier version out of the table `former`, which is dropped; nothing without one.
+
+    `told` are its columns, or values, by the columns of the table; nobody holds what was moved. A server of that
+    version which still runs misses its table and says so, rather than that two send the same.
+    """
+    if not sql.inspect(connection).has_table(former):
+        return
+    asked = sql.select(*told.values()).select_from(sql.table(former))
+    connection.execute(table.insert().from_select([*told], asked))
+    sql.Table(former, sql.MetaData()).drop(connection)
+
+
 def again(database: Database, table: sql.Table, now: float, *which: Any) -> int:
     """Try messages once more that were given up, all or `which`; gives how many there are."""
     with database.begin() as connection:
