@@ -1,7 +1,9 @@
 """Vectors of a bundle: the order beside numpy, whose vectors they are, and what has none yet."""
 
 import copy
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from danlu.index.document import Document
 from danlu.index.embedding import Embedder
 from danlu.index.index import Index
 from danlu.index.matrix import Matrix, nearest
+from danlu.index.stores.sqlite import FILE
 from danlu.refusal import Refusal
 
 TEXTS = ["这本书写得很好", "物流太慢", "值得再读一遍", "书写得好", "太慢太慢", "一本书"]
@@ -87,6 +90,20 @@ def test_vectors_of_another_embedder_are_refused_until_made_anew(
             index.put([Document("late", "一本书")])
     with pytest.raises(Refusal, match="another embedder"):
         Index.open(tmp_path, embedder=embedder)
+
+
+def test_vectors_of_the_same_model_under_its_former_name_stay(
+    tmp_path: Path, embedder: Bundle, another: Bundle
+) -> None:
+    with Index.open(tmp_path, embedder=embedder) as index:
+        index.put(DOCUMENTS)
+    former = f"embed-{embedder.facts['digest'][:16]}-base\n\n"
+    with closing(sqlite3.connect(tmp_path / FILE)) as file, file:
+        assert file.execute("UPDATE danlu_settings SET value = ? WHERE name = 'embedder'", (former,)).rowcount == 1
+    with pytest.raises(Refusal, match="another embedder"):
+        Index.open(tmp_path, embedder=another)
+    for _ in range(2):
+        Index.open(tmp_path, embedder=embedder).close()
 
 
 def test_what_was_put_without_an_embedder_is_given_vectors_when_there_is_one(tmp_path: Path, embedder: Bundle) -> None:

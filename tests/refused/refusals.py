@@ -54,6 +54,34 @@ OTHERS = (
     "{0} should have at most {1} item after validation, not {2}, not {3}",
     "{0} should have at most {1} items after validation, not {2}, not {3}",
     "this should be {0}, not {1}",
+    "Input should be a valid string",
+    "Input should be a valid integer",
+    "Input should be a valid integer, got a number with a fractional part",
+    "Input should be a valid integer, unable to parse string as an integer",
+    "Input should be a valid number",
+    "Input should be a valid number, unable to parse string as a number",
+    "Input should be a valid boolean",
+    "Input should be a valid boolean, unable to interpret input",
+    "Input should be a valid list",
+    "Input should be a valid dictionary",
+    "Input should be a finite number",
+    "Input should be {0}",
+    "Input should be greater than {0}",
+    "Input should be greater than or equal to {0}",
+    "Input should be less than {0}",
+    "Input should be less than or equal to {0}",
+    "String should have at least {0} character",
+    "String should have at least {0} characters",
+    "String should have at most {0} character",
+    "String should have at most {0} characters",
+    "String should match pattern '{0}'",
+    "{0} should have at least {1} item after validation, not {2}",
+    "{0} should have at least {1} items after validation, not {2}",
+    "{0} should have at most {1} item after validation, not {2}",
+    "{0} should have at most {1} items after validation, not {2}",
+    "Field required",
+    "Not Found",
+    "Method Not Allowed",
     "Missing argument '{0}'",
     "Missing option '{0}'",
     "No such option: {0}",
@@ -84,7 +112,7 @@ OTHERS = (
     "no space left on device",
     "too many levels of symbolic links",
 )
-"""What pydantic, click and the system say where a value or a word of the command line is wrong, as danlu writes it."""
+"""What pydantic, click, starlette and the system say where a value, word or address is wrong, as danlu writes it."""
 
 FIELDS = re.compile(r"\{\d+\}")
 

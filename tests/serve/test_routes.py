@@ -56,6 +56,11 @@ def test_who_reads_chinese_is_told_in_both_languages_and_others_in_english(live:
         body = {"model": "classify", "record": {"text": "好"}, "modell": 1}
         chinese = client.post("/v1/predict", json=body, headers={"Accept-Language": "zh-CN,zh;q=0.9"}).json()["error"]
         english = client.post("/v1/predict", json=body, headers={"Accept-Language": "en"}).json()["error"]
+        others = [
+            client.post(path, json={"model": 3}, headers={"Accept-Language": "zh"}).json()["error"]["translated"]
+            for path in ("/v1/predict", "/v1/nothing")
+        ]
+    assert others == ["model: 应为文本", "没有这个地址；路由说明见 /openapi.json"]
     assert chinese["translated"].startswith("'modell' 不是这个请求的键")
     assert chinese["message"] == english["message"]
     assert "translated" not in english

@@ -84,8 +84,9 @@ class Intake:
         """Refuse an index whose vectors are not those of this embedder."""
         if self._embedder is None:
             return
-        kept = session.settings().get("embedder")
-        if kept != self._embedder.fingerprint:
+        kept = session.settings().get("embedder", "")
+        _, sign, rest = kept.partition("-")
+        if self._embedder.fingerprint not in (kept, f"danlu{sign}{rest}"):  # before 0.1 the task stood there
             raise Refusal(
                 f"{self._store.shown}: its vectors were made by another embedder than {self._embedder.shown}, or with "
                 "other prefixes; open it with that one, or have the vectors made anew"

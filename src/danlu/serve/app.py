@@ -46,12 +46,11 @@ def app_of(service: Service, replay_seconds: float = 0.0, site: Site = MODELS) -
     add_page(app, site.pages)
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: Exception) -> Response:
+    async def _http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         code = {404: "no_such_route", 405: "wrong_method"}.get(status, "refused")
-        return Problem(
-            status, code, f"{getattr(error, 'detail', 'refused')}; the routes are told at /openapi.json"
-        ).response()
+        told = f"{getattr(error, 'detail', 'refused')}; the routes are told at /openapi.json"
+        return Problem(status, code, told).in_language(request.headers.get("accept-language", "")).response()
 
     return app
 
