@@ -147,6 +147,25 @@ def test_a_server_that_says_a_letter_at_a_time_is_left(scheme: str, begin: bytes
     assert ends == ["left"]
 
 
+@pytest.mark.parametrize("said", [b"\0\xff\x1b[31m junk", b"HTTP/1.1 500 \0\x1b[31mno\r\nContent-Length: 0\r\n\r\n"])
+def test_what_a_server_says_commands_no_terminal_and_can_be_kept(said: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            line, _ = listening.accept()
+            with line:
+                line.recv(4096)
+                line.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(Failed) as failed:
+            deliver(f"http://127.0.0.1:{listening.getsockname()[1]}/", {}, {}, 5.0)
+        thread.join()
+    assert "[31m" in str(failed.value)
+    assert not {"\0", "\x1b"} & {*str(failed.value)}
+
+
 def test_secrets_of_an_address_are_not_told() -> None:
     with pytest.raises(Failed) as failed:
         fetch("http://me:hidden@127.0.0.1:9/x?token=hidden", {}, 5, 1)

@@ -82,6 +82,7 @@ OTHERS = (
     "Field required",
     "Not Found",
     "Method Not Allowed",
+    "there is no channel '{0}'{1}; there are: {2}",
     "Missing argument '{0}'",
     "Missing option '{0}'",
     "No such option: {0}",

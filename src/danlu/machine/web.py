@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 import socket
 import threading
 import time
@@ -23,6 +24,8 @@ REPLY = 64 * 2**10
 
 _BLOCK = 2**16
 _AGENT = "danlu"
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Signs that a server may say, and that command a terminal; PostgreSQL keeps no text with the first of them."""
 _BREAKING = threading.Lock()
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """Of addresses that hold one of IPv4 (RFC 6052, 2010)."""
@@ -39,7 +42,7 @@ class Failed(Exception):
     """What was asked was not done, in a sentence without secrets; `after` are seconds that the server asks to wait."""
 
     def __init__(self, sentence: str, after: float | None = None) -> None:
-        super().__init__(writable(without_secrets(sentence)[:500]))
+        super().__init__(_CONTROLS.sub("\ufffd", writable(without_secrets(sentence)[:500])))
         self.after = after
 
 

@@ -59,24 +59,26 @@ def written(source: str | Path | Mapping[str, Any]) -> Written:
     raise Refusal(_no_such_recipe(path))
 
 
-def written_file(path: Path, expected: str) -> Written:
-    """Read a YAML file that holds a mapping; `expected` says so of files of this sort.
+def written_file(path: Path, expected: str, *, blank: bool = False) -> Written:
+    """Read a YAML file that holds a mapping; `expected` says so of files of this sort, `blank` may hold nothing.
 
     Raises:
         Refusal: it cannot be read, is no YAML, or holds no mapping.
     """
     with opened(path, "cannot be read", "give the path of a YAML file"), path.open("rb") as file:
         data = file.read(4 * LONGEST + 1)  # what is longer is refused by its characters
-    return _written(str(path), data, expected)
+    return _written(str(path), data, expected, blank=blank)
 
 
-def _written(name: str, data: bytes, expected: str) -> Written:
+def _written(name: str, data: bytes, expected: str, *, blank: bool = False) -> Written:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise Refusal(f"{name} line {line}: this is not UTF-8 text; save the file as UTF-8") from error
     values, lines = parse(text, name)
+    if values is None and blank:
+        values = {}
     if not isinstance(values, dict):
         raise Refusal(f"{name}: {expected}, not {_short(values)}")
     return Written(name, values, lines)

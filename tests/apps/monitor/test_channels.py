@@ -66,6 +66,22 @@ def test_robots_that_refuse_with_status_200_have_refused(
             channel.send(MESSAGE)
 
 
+@pytest.mark.parametrize("kind", ["webhook", "dingtalk"])
+def test_an_address_of_the_environment_may_end_in_a_line_and_one_that_is_none_is_not_told(
+    web: Web, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    channel = Channel.model_validate({"kind": kind, "url": "$HOOK"})
+    web.answer = json_answer({"errcode": 0})
+    monkeypatch.setenv("HOOK", f"{web.url}/robot\n")
+    channel.send(MESSAGE)
+    assert len(web.bodies) == 1
+    for wrong in ("hooks.example.org/services/HIDDEN", "https://hooks.example.org/ HIDDEN"):
+        monkeypatch.setenv("HOOK", wrong)
+        with pytest.raises(Failed, match="its 'url' is no address of http or https") as failed:
+            channel.send(MESSAGE)
+        assert "HIDDEN" not in str(failed.value)
+
+
 def test_robots_sign_as_their_makers_say(web: Web) -> None:
     web.answer = json_answer({"errcode": 0, "code": 0})
     for kind in ("dingtalk", "feishu"):

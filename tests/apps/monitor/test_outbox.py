@@ -106,6 +106,9 @@ def test_settings_name_what_is_wrong_in_them(tmp_path: Path) -> None:
         file.write_text(text, encoding="utf-8")
         with pytest.raises(Refusal, match=reason):
             read_settings(file)
+    for nothing in ("", "# channels: none so far\n"):
+        file.write_text(nothing, encoding="utf-8")
+        assert read_settings(file).channels == {}
     kinds = {
         "webhook": "url: x", "dingtalk": "url: x", "wecom": "url: x", "feishu": "url: x",
         "mail": "host: x, sender: a@b, to: [c@d]",

@@ -30,9 +30,12 @@ class WebChannel(Channel):
     url: str = Field(description="address, or $NAME: what the environment variable NAME holds", repr=False)
 
     def address(self) -> str:
-        """The address. Raises `Failed` where there is none."""
-        url = secret(self.url)
-        parts_of(url)
+        """The address. Raises `Failed` where there is none, which does not tell what stands there instead."""
+        url = secret(self.url).strip()
+        try:
+            parts_of(url)
+        except Failed:
+            raise Failed("its 'url' is no address of http or https; mend it in monitor.yaml") from None
         return url
 
 

@@ -37,14 +37,14 @@ class Settings(Part):
 
 
 def read_settings(path: Path) -> Settings:
-    """The settings of a file; where there is none, those of a monitor that is only pushed to.
+    """The settings of a file; without one, or where nothing stands in it, those of a monitor that is only pushed to.
 
     Raises:
         Refusal: a key or a value of it is wrong.
     """
     if not path.is_file():
         return Settings()
-    written = written_file(path, "the settings of a monitor are a mapping, as in 'feeds: [...]'")
+    written = written_file(path, "the settings of a monitor are a mapping, as in 'feeds: [...]'", blank=True)
     try:
         settings = Settings.model_validate(written.data)
     except ValidationError as error:
