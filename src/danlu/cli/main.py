@@ -29,6 +29,7 @@ COMMANDS = {
     "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
     "search": "Try many settings of a recipe, and tell which are best; what was interrupted goes on.",
     "bakeoff": "Compare methods of tuning on one recipe: quality, parameters, memory, time, size on disk.",
+    "studio": "Look at runs in a browser: start, watch, stop and compare them; data, recipes, bundles.",
     "predict": "Answer for the texts of a file, of standard input or of --text.",
     "chat": "Talk with a model in the terminal; answers come word by word.",
     "serve": "Answer over HTTP: the tasks of bundles, and the interface of OpenAI.",

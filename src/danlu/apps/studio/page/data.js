@@ -1,0 +1,8 @@
+// Data.
+import { html } from "./vendor/htm-preact.js";
+import { Heading } from "./parts.js";
+import { t } from "./words.js";
+
+export function Data({ seen, at }) {
+  return html`<${Heading}>${t("data")}<//>`;
+}

@@ -1,0 +1,14 @@
+"""What the studio offers over HTTP: runs, and data, recipes and bundles."""
+
+from danlu.apps.studio import data_routes, run_routes
+from danlu.apps.studio.studio import Studio
+from danlu.serve.site import Site
+
+
+def site_of(studio: Studio) -> Site:
+    """All routes of the studio, and its page."""
+    return Site(
+        posts={**run_routes.posts(studio), **data_routes.posts(studio)},
+        gets={**run_routes.gets(studio), **data_routes.gets(studio)},
+        pages=("danlu.serve", "danlu.apps.studio"),
+    )
