@@ -131,6 +131,16 @@ class Jobs:
             raise Refusal("this is no longer known here; begin it anew")
         return found
 
+    def page(self, id_: str) -> bytes:
+        """The page that one has left. Raises `Refusal` where there is none."""
+        job = self.find(id_)
+        try:
+            if job.state == "done":
+                return job.page.read_bytes()
+        except OSError:
+            pass
+        raise Refusal("there is no page, for it has not ended well; begin it anew")
+
     def all(self) -> list[Job]:
         """The latest first."""
         return sorted(self._jobs.values(), key=lambda job: -job.begun)
@@ -141,9 +151,19 @@ class Jobs:
         if job.state == "running":
             job.stopping = True
             _signal(job, signal.SIGTERM)
-            timer = threading.Timer(GRACE, lambda: job.state == "running" and _signal(job, _KILL))
+            timer = threading.Timer(GRACE, _end, (job,))
             timer.daemon = True
             timer.start()
+
+    def drop(self, id_: str) -> None:
+        """Forget one with all that it has left; it is ended first."""
+        job = self._jobs.pop(id_, None)
+        if job is not None:
+            if job.state == "running":
+                job.stopping = True
+                _signal(job, _KILL)
+                job.process.wait()
+            shutil.rmtree(job.folder, ignore_errors=True)
 
     def close(self) -> None:
         """End all, and remove what they have left."""
@@ -174,6 +194,11 @@ class Jobs:
 
 
 _KILL = signal.SIGTERM if os.name == "nt" else signal.SIGKILL
+
+
+def _end(job: Job) -> None:
+    if job.state == "running":
+        _signal(job, _KILL)
 
 
 def _signal(job: Job, number: int) -> None:

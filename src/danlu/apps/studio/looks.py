@@ -17,9 +17,9 @@ from danlu.apps.studio.records import keep
 from danlu.apps.studio.served import Served
 from danlu.data.corpus.prepared import SPLITS, stream
 from danlu.data.corpus.survey import in_words
-from danlu.data.record import Record, entity_labels, labels_of, text_of, truth_of
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
+from danlu.data.record import Record, entity_labels, labels_of, text_of, truth_of
 from danlu.language import default, translator
 from danlu.machine.files import write_text
 from danlu.machine.terminal import visible
@@ -120,13 +120,12 @@ def suspects(path: Path, split: str | None, settings: Sequence[str], column: str
     _result(folder, {"told": told, "warnings": warnings_of(found, default()), "suspects": rows})
 
 
-def begin(task: str, path: Path, settings: Sequence[str], model: str | None, working: Path, folder: Path) -> None:
+def begin(task: str, path: Path, settings: Sequence[str], model: str | None, folder: Path) -> None:
     """A recipe as `danlu init` would write it into the working folder; nothing is written there."""
     from danlu.apps.init import drafted
 
-    data = str(path.relative_to(working)) if path.is_relative_to(working) else str(path)
     _progress(translator(default())("the data are looked at, and a recipe is guessed"))
-    text, found = drafted(task, data, settings, model=model or None, language=default())
+    text, found = drafted(task, str(path), settings, model=model or None, language=default())
     guesses = [{"what": what, "how": how} for what, how in found.guesses]
     _result(folder, {"text": text, "name": found.path.stem, "guesses": guesses})
 
@@ -208,6 +207,4 @@ def _result(folder: Path, found: Any) -> None:
 
 
 Look = Callable[..., None]
-LOOKS: dict[str, Look] = {
-    look.__name__: look for look in (read, survey, splits, duplicates, suspects, begin)
-}
+LOOKS: dict[str, Look] = {look.__name__: look for look in (read, survey, splits, duplicates, suspects, begin)}

@@ -28,7 +28,9 @@ class Served:
         path = PurePosixPath(inner)
         strange = "\0" in inner or (os.name == "nt" and ("\\" in inner or ":" in inner))
         if strange or path.is_absolute() or ".." in path.parts or not _is_text(inner):
-            raise Refusal(f"'{address:.200}' leads out of the folder that is served; choose one of those that are shown")
+            raise Refusal(
+                f"'{address:.200}' leads out of the folder that is served; choose one of those that are shown"
+            )
         root = self.folders[name].resolve()
         try:
             real = (root / path).resolve()

@@ -15,7 +15,7 @@ def main(words: list[str]) -> int:
     from danlu.refusal import Refusal, without_secrets
 
     settings: dict[str, Any] = json.loads(words[1])
-    for name in ("path", "folder", "working"):
+    for name in ("path", "folder"):
         if name in settings:
             settings[name] = Path(settings[name])
     if "served" in settings:
