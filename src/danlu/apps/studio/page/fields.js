@@ -42,7 +42,7 @@ function Field({ form, name, node, value, keys, needed, removable = true, onName
       ${ways.length > 1 ? html`<select class="small" aria-label=${t("as_what", { name })} onChange=${(event) => { setChosen(+event.target.value); if (value !== undefined) form.edit("remove", keys); }}>
         ${ways.map((each, place) => html`<option value=${place} selected=${each === shape}>${t(`sort_${each.sort}`)}</option>`)}</select>` : null}
       ${onName ? html`<button type="button" class="small" onClick=${onName}>${t("rename")}</button>` : null}
-      ${value !== undefined && removable ? html`<button type="button" class="small" aria-label=${t("leave_out", { name })} onClick=${() => form.edit("remove", keys)}>×</button>` : null}</div>
+      ${value !== undefined && removable ? html`<button type="button" class="small" aria-label=${t("leave_key", { name })} onClick=${() => form.edit("remove", keys)}>×</button>` : null}</div>
     ${node.description ? html`<p class="hint">${node.description}</p>` : null}
     ${told.map((each) => html`<p class="problem" role="alert" dir="auto">${each.told}</p>`)}
     <${Value} ...${{ form, id, shape, value, keys, needed, standard: node.default }} /></div>`;
@@ -60,7 +60,7 @@ function Value({ form, id, shape, value, keys, needed, standard }) {
     const choices = sort === "flag" ? [true, false] : node.enum;
     const there = choices.includes(value);
     return html`<select id=${id} onChange=${(event) => (event.target.value === "" ? unset() : set(choices[+event.target.value]))}>
-      <option value="" selected=${!there}>${value !== undefined && !there ? written(value) : needed ? t("choose") : t("not_given")}</option>
+      <option value="" selected=${!there}>${value !== undefined && !there ? written(value) : needed ? t("choose_one") : t("not_given")}</option>
       ${choices.map((each, place) => html`<option value=${place} selected=${there && each === value}>${written(each)}</option>`)}</select>`;
   }
   if (sort === "stage") {
@@ -86,7 +86,7 @@ function PartOf({ form, kinds, value, keys, set, unset, needed, standard }) {
   const known = kind in kinds;
   return html`<div class="part"><label class="unseen" for=${id}>${t("kind_of", { name: keys.at(-1) })}</label>
     <select id=${id} onChange=${(event) => (event.target.value === "" ? unset() : set(ofKind(kinds, event.target.value, value)))}>
-      <option value="" selected=${kind === undefined}>${ofDefault ? `${t("not_given")} (${ofDefault})` : needed ? t("choose") : t("not_given")}</option>
+      <option value="" selected=${kind === undefined}>${ofDefault ? `${t("not_given")} (${ofDefault})` : needed ? t("choose_one") : t("not_given")}</option>
       ${kind !== undefined && !known ? html`<option value=${kind} selected>${written(kind)}</option>` : null}
       ${Object.keys(kinds).map((each) => html`<option value=${each} selected=${each === kind}>${each}</option>`)}</select>
     ${known ? html`<p class="hint">${kinds[kind].description}</p><${Section} key=${kind} form=${form} node=${kinds[kind]} value=${value} keys=${keys} />` : null}</div>`;

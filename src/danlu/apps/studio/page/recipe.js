@@ -137,7 +137,7 @@ function Whole({ root, values, mistakes, edit }) {
       return html`<details key=${stage} class="stage" open><summary><code dir="auto">${stage}</code> <span class="quiet">${own}</span></summary>
         <p class="hint">${kinds[own]?.description}</p>${told.map((each) => html`<p class="problem" role="alert" dir="auto">${each.told}</p>`)}
         <${Section} key=${own} form=${form} node=${kinds[own] ?? {}} value=${section} keys=${keys} />
-        <div class="buttons"><button type="button" class="small" onClick=${() => rename(stage)}>${t("rename")}</button><button type="button" class="small" onClick=${() => edit("remove", keys)}>${t("leave_out", { name: stage })}</button></div></details>`;
+        <div class="buttons"><button type="button" class="small" onClick=${() => rename(stage)}>${t("rename")}</button><button type="button" class="small" onClick=${() => edit("remove", keys)}>${t("leave_key", { name: stage })}</button></div></details>`;
     })}
     <div class="adding"><label for=${names[0]}>${t("new_stage")}</label><input id=${names[0]} type="text" placeholder=${t("name_of_key")} value=${name} onInput=${(event) => setName(event.target.value)} />
       <label class="unseen" for=${names[1]}>${t("kind")}</label><select id=${names[1]} class="narrow" onChange=${(event) => setKind(event.target.value)}>${Object.keys(kinds).map((each) => html`<option value=${each} selected=${each === kind}>${each}</option>`)}</select>
@@ -185,7 +185,7 @@ function Finish({ text, named, known, wrong }) {
   return html`<div class="card finish"><div class="buttons"><button type="button" disabled=${checking.busy} onClick=${() => checking.begin("v1/check", { text })}>${t("check")}</button>
       <label for=${id}>${t("save_as")}</label><input id=${id} type="text" dir="auto" class="narrow" value=${name} onInput=${(event) => { setName(event.target.value); setRefused(null); setOver(false); }} /><span class="quiet">.yaml</span>
       <button type="button" onClick=${() => save()} disabled=${!name}>${t("save")}</button>
-      <button type="button" class="main" onClick=${start} disabled=${!name || wrong}>${t("start")}</button>
+      <button type="button" class="main" onClick=${start} disabled=${!name || wrong}>${t("save_and_start")}</button>
       ${mine && saved.text === text ? html`<span class="good" role="status">${t("is_saved")}</span>` : null}</div>
     <${Problem} error=${refused} />${over ? html`<button type="button" class="small" onClick=${replace}>${t("replace", { name: `${name}.yaml` })}</button>` : null}
     <${Background} ...${checking} /></div>
