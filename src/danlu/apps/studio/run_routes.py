@@ -1,26 +1,148 @@
-"""What the studio is asked about runs."""
+"""What the studio is asked about runs: the list, one run, its curves, samples and output; to start and to stop."""
 
-from collections.abc import Mapping
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
+from pydantic import Field
 
+from danlu.apps.studio import processes
+from danlu.apps.studio.comparison import compared
+from danlu.apps.studio.samples import samples_of
 from danlu.apps.studio.studio import Studio
-from danlu.serve.body import Body
+from danlu.serve.body import Body, checked
+from danlu.serve.problem import Problem
+from danlu.serve.routes.operations import refuse_strangers
 from danlu.serve.service import Call, Service
 from danlu.serve.site import Handler
 
 
+class Start(Body):
+    """A recipe by the name of its file, and values that replace its own: `stage.key=value`."""
+
+    recipe: str = Field(max_length=255)
+    overrides: list[str] = Field(default=[], max_length=64)
+
+
+class OfRun(Body):
+    """A run by its name."""
+
+    run: str = Field(max_length=255)
+
+
 def posts(studio: Studio) -> Mapping[str, tuple[Handler, type[Body]]]:
     """By path who answers, and the body that is taken."""
-    return {}
+
+    def start(body: Start) -> Any:
+        """Start a recipe of the working folder, as `danlu run` does, in a process of its own."""
+        return {"run": studio.start(body.recipe, body.overrides)}
+
+    def stop(body: OfRun) -> Any:
+        """Stop a run as Ctrl-C does: a training leaves a checkpoint, from which it goes on."""
+        studio.stop(body.run)
+        return {"run": body.run}
+
+    def resume(body: OfRun) -> Any:
+        """Run the same once more: what is done is skipped, what was interrupted goes on."""
+        return {"run": studio.resume(body.run)}
+
+    return {
+        "/v1/start": _changing(start, Start),
+        "/v1/stop": _changing(stop, OfRun),
+        "/v1/resume": _changing(resume, OfRun),
+    }
 
 
 def gets(studio: Studio) -> Mapping[str, Handler]:
     """By path who answers."""
 
-    async def runs(_service: Service, _call: Call) -> Response:
-        """The folder, and the runs in it."""
-        names = sorted(path.name for path in studio.root.iterdir() if path.is_dir()) if studio.root.is_dir() else []
-        return JSONResponse({"folder": str(studio.root), "runs": [{"name": name} for name in names]})
+    def runs(_asked: dict[str, str]) -> Any:
+        """All runs at a glance, the recipes that can be started, and what else lies in the folder."""
+        studio.reap()
+        found, notes = studio.runs.listed()
+        recipes = [
+            {"file": name, "name": each.name, "wrong": each.wrong or None} for name, each in studio.recipes().items()
+        ]
+        told = {"folder": str(studio.root), "working": str(studio.working), "now": time.time()}
+        return {**told, "runs": found, "recipes": recipes, "notes": notes}
 
-    return {"/v1/runs": runs}
+    def run(asked: dict[str, str]) -> Any:
+        """One run at a glance, and the end of what it has said."""
+        name = asked.get("run", "")
+        folder = studio.runs.folder(name)
+        return {**studio.runs.at_a_glance(name), "output": processes.output(folder), "now": time.time()}
+
+    def curves(asked: dict[str, str]) -> Any:
+        """The curves of a stage in some hundred points, validations, notices and the newest lines of its log."""
+        name, stage = asked.get("run", ""), asked.get("stage", "")
+        log = studio.runs.log(name, stage)
+        if log is None:
+            raise Problem(404, "no_log", f"the stage '{stage:.100}' has no log (yet)", "stage")
+        try:
+            found = log.shown()
+        except OSError as error:
+            told = f"the log of '{stage:.100}' cannot be read ({str(error.strerror).lower()})"
+            raise Problem(404, "no_log", told, "stage") from None
+        studio.read_on(log)
+        return {"run": name, "stage": stage, **found}
+
+    def samples(asked: dict[str, str]) -> Any:
+        """What a model that is trained has written at its validations."""
+        return {"samples": samples_of(studio.runs.stage(asked.get("run", ""), asked.get("stage", "")))}
+
+    def comparison(asked: dict[str, str]) -> Any:
+        """Some runs side by side, `/v1/comparison?runs=["a","b"]`: scores, and what differs."""
+        try:
+            names = json.loads(asked.get("runs", "[]")[:10_000])
+        except (ValueError, RecursionError):
+            names = None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise Problem(400, "invalid_value", "runs: expected a list of names in JSON", "runs")
+        return compared(studio.runs, names)
+
+    reads: dict[str, Callable[[dict[str, str]], Any]] = {
+        "/v1/runs": runs,
+        "/v1/run": run,
+        "/v1/curves": curves,
+        "/v1/samples": samples,
+        "/v1/comparison": comparison,
+    }
+    return {path: _reading(read) for path, read in reads.items()}
+
+
+def _changing(change: Callable[[Any], Any], kind: type[Body]) -> tuple[Handler, type[Body]]:
+    async def answer(service: Service, call: Call) -> Response:
+        refuse_strangers(service, call)
+        body = checked(kind, call.value)
+        return told(await call.asking.apart(service.changing, lambda: change(body)))
+
+    answer.__doc__ = change.__doc__
+    return answer, kind
+
+
+def _reading(read: Callable[[dict[str, str]], Any]) -> Handler:
+    async def answer(service: Service, call: Call) -> Response:
+        return told(await call.asking.apart(service.threads, lambda: read(call.value)))
+
+    answer.__doc__ = read.__doc__
+    return answer
+
+
+def told(value: Any) -> Response:
+    """JSON in ASCII: what no encoding can write is escaped; what is no finite number is null."""
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), allow_nan=False)
+    return Response(text, media_type="application/json")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

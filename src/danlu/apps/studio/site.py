@@ -1,7 +1,8 @@
 """What the studio offers over HTTP: runs, and data, recipes and bundles."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from danlu.apps.studio import data_routes, run_routes
 from danlu.apps.studio.studio import Studio
@@ -10,9 +11,9 @@ from danlu.serve.service import Service
 from danlu.serve.site import Site
 
 
-def site_of(studio: Studio) -> Site:
-    """All routes of the studio, and its page."""
-    bench = bench_of(studio.root, studio.working)
+def site_of(studio: Studio, folders: Sequence[Path] = ()) -> Site:
+    """All routes of the studio, and its page; `folders` are others whose data and bundles are shown."""
+    bench = bench_of(studio.root, studio.working, folders)
 
     @asynccontextmanager
     async def around(_service: Service) -> AsyncIterator[None]:
@@ -20,6 +21,7 @@ def site_of(studio: Studio) -> Site:
             yield
         finally:
             bench.close()
+            studio.close()
 
     return Site(
         posts={**run_routes.posts(studio), **data_routes.posts(bench)},
