@@ -35,7 +35,7 @@ def bundles(served: Served) -> list[dict[str, Any]]:
 def name_of(address: str) -> str:
     """By what a bundle is asked: its address, without what every bundle has and what a name of a model may not have."""
     bare = address.partition(":")[2].removesuffix("/bundle") or address.partition(":")[0]
-    return "".join("·" if sign in "/\\?#" or not sign.isprintable() else sign for sign in bare)[:100]
+    return "".join(":" if sign in "/\\?#" or not sign.isprintable() else sign for sign in bare)[:100]
 
 
 def bundle_at(served: Served, address: str) -> Path:

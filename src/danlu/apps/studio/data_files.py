@@ -49,6 +49,8 @@ def data_files(served: Served) -> tuple[list[DataFile], bool]:
 def _all(served: Served) -> Iterator[DataFile]:
     yield from _prepared(served)
     for name, root in served.folders.items():
+        if name == "runs":  # of their files the prepared data are looked at
+            continue
         others = {folder.resolve() for other, folder in served.folders.items() if other != name}
         for path in _files(root.resolve(), others):
             address = served.address(path)

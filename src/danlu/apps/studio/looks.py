@@ -39,7 +39,7 @@ def read(path: Path, split: str | None, settings: Sequence[str], folder: Path) -
     records = _records(path, split, settings, bad)
     _ = translator(default())
     facts = keep(records, folder, lambda count: _progress(_("{count:,} records read").format(count=count)))
-    told = [*bad.in_words(default()), *(visible(each) for each in bad.first)]
+    told = [*bad.in_words(default()), *(visible(each) for each in bad.first[1:])]
     _result(folder, facts | {"bad": bad.count, "told": told})
 
 
@@ -176,7 +176,9 @@ def _parts(served: Served, path: Path, settings: Sequence[str]) -> dict[str, lis
         return {str(split): [_records(path, split, settings, BadRows())] for split in _splits_in(path)}
     found = {} if settings else find_files(str(path)).splits
     inside = {
-        split: [each for each in given if served.address(Path(each.path)) is not None] for split, given in found.items()
+        split: kept
+        for split, given in found.items()
+        if (kept := [each for each in given if served.address(Path(each.path)) is not None])
     }
     if sum(map(len, inside.values())) < 2 or any(each.fixed for given in inside.values() for each in given):
         return {path.name: [_records(path, None, settings, BadRows())]}

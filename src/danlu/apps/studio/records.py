@@ -122,7 +122,7 @@ class Kept:
     @cached_property
     def _begins(self) -> list[int]:
         """The number of the first record of each part."""
-        return [1 + before for before in accumulate(self.facts["parts"][:-1], initial=0)]
+        return [1 + end - part for part, end in zip(self.facts["parts"], accumulate(self.facts["parts"]), strict=True)]
 
     @cached_property
     def _file(self) -> Any:

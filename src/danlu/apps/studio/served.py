@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from danlu.refusal import Refusal
 
 LONGEST = 4_096  # characters of an address
+LONGEST_NAME = 255  # bytes of a name in it, as file systems take them
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,10 @@ class Served:
             )
         root = self.folders[name].resolve()
         try:
+            if any(len(part.encode()) > LONGEST_NAME for part in path.parts):
+                raise OSError
             real = (root / path).resolve()
-        except (OSError, RuntimeError):  # a name that is too long, links in a circle
+        except (OSError, RuntimeError):  # links in a circle are a RuntimeError
             raise Refusal(f"'{address:.200}' cannot be found; choose one of those that are shown") from None
         if not real.is_relative_to(root):
             raise Refusal(f"'{address:.200}' is a link that leads out of the folder; put the file itself in its place")

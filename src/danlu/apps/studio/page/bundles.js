@@ -21,11 +21,11 @@ export function Bundles({ seen, at }) {
     ask("v1/bundles").then((told) => { setFound(told); setError(null); }, setError);
   }, [seen, at.join("/")]);
   const chosen = found?.bundles.find((each) => each.address === address);
-  return html`<${Heading} told=${chosen ? null : t("bundles_told")}>${chosen ? chosen.name : t("bundles")}</${Heading}>
+  return html`<div class="top"><${Heading} told=${chosen ? null : t("bundles_told")}>${chosen ? chosen.name : t("bundles")}</${Heading}></div>
     <${Problem} error=${error} />
     ${!found && !error ? html`<p class="quiet" role="status">${t("loading_bundles")}</p>` : null}
     ${found && address && !chosen ? html`<p class="problem" role="alert">${t("no_bundle_there")}</p>` : null}
-    ${chosen ? html`<${One} key=${address} bundle=${chosen} />` : found ? html`<${List} ...${found} />` : null}`;
+    <div class="chosen">${chosen ? html`<${One} key=${address} bundle=${chosen} />` : found ? html`<${List} ...${found} />` : null}</div>`;
 }
 
 const toBundle = (address) => `#bundles/${encodeURIComponent(address)}`;
@@ -66,7 +66,7 @@ function Told({ bundle }) {
   const facts = [
     [t("task"), bundle.task], [t("labels"), bundle.labels ? number(bundle.labels) : null], [t("size"), bytes(bundle.size)],
     [t("computes_in"), `${bundle.engine.kind} ${bundle.engine.precision}`], [t("adapters"), bundle.adapters.join(", ")], [t("serves"), bundle.serves], [t("base"), bundle.base],
-    ...Object.entries(bundle.scores).map(([name, value]) => [name, number(value, "exact")]), ...Object.entries(bundle.made).map(([name, value]) => [name, String(value)]),
+    ...Object.entries(bundle.scores).map(([name, value]) => [name, number(value, "exact")]), ...Object.entries(bundle.made).map(([name, value]) => [name, typeof value === "number" ? number(value, "exact") : value.slice(0, name === "fingerprint" ? 12 : 400)]),
   ];
   return html`<dl class="facts-of card">${facts.filter(([, value]) => value).map(([name, value]) => html`<div><dt dir="auto">${name}</dt><dd dir="auto">${value}</dd></div>`)}</dl>`;
 }

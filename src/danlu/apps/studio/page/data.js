@@ -25,11 +25,11 @@ export function Data({ seen, at }) {
   useEffect(() => { if (seen) setPlace(at); }, [seen, at.join("/")]);
   const [address, look = "records"] = place;
   const chosen = found?.data.find((each) => each.address === address);
-  return html`<${Heading} told=${chosen ? null : t("data_told")}>${chosen ? chosen.name : t("data")}</${Heading}>
+  return html`<div class="top"><${Heading} told=${chosen ? null : t("data_told")}>${chosen ? chosen.name : t("data")}</${Heading}></div>
     <${Problem} error=${error} />
     ${!found && !error ? html`<p class="quiet" role="status">${t("loading_data")}</p>` : null}
     ${found && address && !chosen ? html`<p class="problem" role="alert">${t("no_data_there")}</p>` : null}
-    ${chosen ? html`<${One} key=${address} file=${chosen} look=${look in LOOKS ? look : "records"} />` : found ? html`<${List} ...${found} />` : null}`;
+    <div class="chosen">${chosen ? html`<${One} key=${address} file=${chosen} look=${look in LOOKS ? look : "records"} />` : found ? html`<${List} ...${found} />` : null}</div>`;
 }
 
 /** The address of a view of data, behind the #. */

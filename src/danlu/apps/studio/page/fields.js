@@ -26,7 +26,7 @@ function Others({ count, names, children }) {
 }
 
 /** One key: what it is called and means, what it holds, and what is wrong with it. */
-function Field({ form, name, node, value, keys, needed, removable = true, onName }) {
+function Field({ form, name, node, value, keys, needed }) {
   const id = useName();
   const all = shapes(form.root, node);
   const [chosen, setChosen] = useState(null);
@@ -34,15 +34,14 @@ function Field({ form, name, node, value, keys, needed, removable = true, onName
   const shape = value === undefined && chosen !== null ? ways[chosen] : shapeOf(all, value);
   const told = form.mistakes.filter((each) => each.keys.length === keys.length && each.keys.every((key, place) => key === keys[place]));
   const types = [...new Set(all.map(({ sort }) => t(`sort_${sort}`)))].join(" / ");
-  const standard = "default" in node ? `${t("default")} ${written(node.default)}` : null;
+  const standard = "default" in node && !isMapping(node.default) ? `${t("default")} ${written(node.default)}` : null;
   const within = ["section", "map", "list", "part"].includes(shape.sort);
   const head = html`<code dir="auto">${name}</code> <span class="quiet">${[needed ? t("needed") : null, types, ...limitsOf(node), standard].filter(Boolean).join(" · ")}</span>`;
   return html`<div class=${`field key ${told.length ? "wrong" : ""}`} role=${within ? "group" : null} aria-labelledby=${within ? id : null}>
     <div class="key-head">${within ? html`<span class="label" id=${id}>${head}</span>` : html`<label for=${id}>${head}</label>`}
       ${ways.length > 1 ? html`<select class="small" aria-label=${t("as_what", { name })} onChange=${(event) => { setChosen(+event.target.value); if (value !== undefined) form.edit("remove", keys); }}>
         ${ways.map((each, place) => html`<option value=${place} selected=${each === shape}>${t(`sort_${each.sort}`)}</option>`)}</select>` : null}
-      ${onName ? html`<button type="button" class="small" onClick=${onName}>${t("rename")}</button>` : null}
-      ${value !== undefined && removable ? html`<button type="button" class="small" aria-label=${t("leave_key", { name })} onClick=${() => form.edit("remove", keys)}>×</button>` : null}</div>
+      ${value !== undefined ? html`<button type="button" class="small" aria-label=${t("leave_key", { name })} onClick=${() => form.edit("remove", keys)}>×</button>` : null}</div>
     ${node.description ? html`<p class="hint">${node.description}</p>` : null}
     ${told.map((each) => html`<p class="problem" role="alert" dir="auto">${each.told}</p>`)}
     <${Value} ...${{ form, id, shape, value, keys, needed, standard: node.default }} /></div>`;

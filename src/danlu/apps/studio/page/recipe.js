@@ -14,7 +14,7 @@ export function Recipe({ loaded, seen, at }) {
   const [text, setText] = useState(null);
   const [told, setTold] = useState({ name: "", digest: null, guesses: [] });
   const begun = (begins, facts) => { setText(begins); setTold({ name: "", digest: null, guesses: [], ...facts }); };
-  return html`<${Heading} told=${t("recipe_told")}>${t("recipe")}</${Heading}>
+  return html`<div class="top"><${Heading} told=${t("recipe_told")}>${t("recipe")}</${Heading}></div>
     <${Begin} loaded=${loaded} seen=${seen} at=${at} open=${text === null} onBegun=${begun} />
     ${told.guesses.length ? html`<details class="card" open><summary>${t("guesses")}</summary><ul>${told.guesses.map((each) => html`<li dir="auto">${each.what}${each.how ? html` <span class="quiet">→ ${each.how}</span>` : null}</li>`)}</ul></details>` : null}
     ${text === null ? null : html`<${Editor} key=${JSON.stringify([text, told])} begins=${text} ...${told} />`}`;
@@ -125,10 +125,6 @@ function Whole({ root, values, mistakes, edit }) {
   const [, node] = fieldsOf(root, root).find(([each]) => each === "stages");
   const { kinds } = shapes(root, node.additionalProperties)[0];
   const form = { root, mistakes, edit, stages: stages.map(([each]) => each) };
-  const rename = (stage) => {
-    const given = prompt(t("new_name"), stage);
-    if (given && given !== stage) edit("rename", ["stages", stage], given);
-  };
   return html`<${Section} form=${form} node=${root} value=${values} keys=${[]} left=${["stages"]} />
     ${stages.map(([stage, section]) => {
       const own = isMapping(section) ? section.kind : section;
@@ -137,7 +133,7 @@ function Whole({ root, values, mistakes, edit }) {
       return html`<details key=${stage} class="stage" open><summary><code dir="auto">${stage}</code> <span class="quiet">${own}</span></summary>
         <p class="hint">${kinds[own]?.description}</p>${told.map((each) => html`<p class="problem" role="alert" dir="auto">${each.told}</p>`)}
         <${Section} key=${own} form=${form} node=${kinds[own] ?? {}} value=${section} keys=${keys} />
-        <div class="buttons"><button type="button" class="small" onClick=${() => rename(stage)}>${t("rename")}</button><button type="button" class="small" onClick=${() => edit("remove", keys)}>${t("leave_key", { name: stage })}</button></div></details>`;
+        <div class="adding"><label for=${`stage-${stage}`}>${t("stage_name")}</label><input id=${`stage-${stage}`} type="text" dir="auto" value=${stage} onChange=${(event) => event.target.value && edit("rename", keys, event.target.value)} /><button type="button" class="small" onClick=${() => edit("remove", keys)}>${t("leave_key", { name: stage })}</button></div></details>`;
     })}
     <div class="adding"><label for=${names[0]}>${t("new_stage")}</label><input id=${names[0]} type="text" placeholder=${t("name_of_key")} value=${name} onInput=${(event) => setName(event.target.value)} />
       <label class="unseen" for=${names[1]}>${t("kind")}</label><select id=${names[1]} class="narrow" onChange=${(event) => setKind(event.target.value)}>${Object.keys(kinds).map((each) => html`<option value=${each} selected=${each === kind}>${each}</option>`)}</select>

@@ -25,24 +25,27 @@ function Told({ result }) {
 function Pages({ look, facts, first: begin }) {
   const [first, setFirst] = useState(begin);
   const [wanted, setWanted] = useState({ text: "", column: "" });
+  const [sought, setSought] = useState("");
   const [page, setPage] = useState(null);
   const [error, setError] = useState(null);
   const [open, setOpen] = useState(begin > 1 ? begin : null);
   const asking = useRef(0);
   const names = [useName(), useName(), useName()];
 
-  async function show(from, sought) {
+  async function show(from, { text, column }) {
     const mine = (asking.current += 1);
     setFirst(from);
+    setSought(text);
     try {
-      if (!sought.text) {
+      if (!text) {
         const told = await ask(`v1/records?look=${look}&first=${from}&count=${COUNT}`);
         return mine === asking.current && setPage({ records: told.records, next: null, over: true });
       }
+      setPage({ records: [], next: from, over: false });
       let next = from;
       const records = [];
       while (next !== null && records.length < COUNT && mine === asking.current) {
-        const query = new URLSearchParams({ look, first: next, count: COUNT - records.length, text: sought.text, column: sought.column });
+        const query = new URLSearchParams({ look, first: next, count: COUNT - records.length, text, column });
         const told = await ask(`v1/found?${query}`);
         records.push(...told.records);
         next = told.next;
@@ -63,7 +66,7 @@ function Pages({ look, facts, first: begin }) {
       <div class="buttons"><button type="submit" class="main">${t("seek")}</button></div></div></form>
     <${Problem} error=${error} />
     ${page ? html`<div class="pager">
-      ${wanted.text
+      ${sought
         ? html`<span role="status">${page.over ? (page.next ? t("found_until", { count: number(page.records.length), until: number(page.next - 1), rows: number(facts.rows) }) : t("found_all", { count: number(page.records.length) })) : t("seeking", { until: number((page.next ?? 1) - 1), rows: number(facts.rows) })}</span>
           ${page.next && page.over ? html`<button type="button" onClick=${() => show(page.next, wanted)}>${t("seek_on")}</button>` : null}`
         : html`<button type="button" class="small" disabled=${first <= 1} onClick=${() => show(1, wanted)}>${t("first_page")}</button>
