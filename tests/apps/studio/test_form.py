@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 
 from danlu.apps.studio.form import Edit, form_of, schema_of_recipes
 from danlu.recipe.commented import commented
@@ -24,7 +23,7 @@ def needed(kind: str) -> dict[str, Any]:
     """A task with what it needs beside its kind."""
     given: dict[str, Any] = {"kind": kind}
     examples = {"template": "en", "languages": ["zh", "en"]}
-    return given | {key.name: examples.get(key.name, "x") for key in keys(find(Task, kind)) if key.needed}
+    return given | {key.name: examples.get(key.name, "x") for key in keys(find(Task, kind)) if key.needed and "." not in key.name}
 
 
 @pytest.mark.parametrize("kind", kinds(Task))
@@ -101,7 +100,6 @@ def test_the_schema_of_which_the_form_is_made_knows_what_danlu_takes() -> None:
     schema = json.loads(schema_of_recipes())
     tasks = schema["$defs"]["Task"]["anyOf"]
     assert tasks[0]["enum"] == kinds(Task)
-    assert yaml.safe_load(schema_of_recipes()) == schema
     described = {each["title"].lower(): each for each in (_resolved(schema, one) for one in tasks[1:])}
     for kind in kinds(Task):
         fields = described[kind.replace("_", "")]["properties"]

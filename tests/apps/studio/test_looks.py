@@ -84,6 +84,7 @@ def test_splits_are_counted_in_files_beside_and_in_prepared_data(rows: Path, tmp
     assert {name: part["rows"] for name, part in found.items()} == {"train": 48, "test": 2}
     assert found["test"]["labels"] == {"good": 1}
     folder = tmp_path / "prepared"
+    folder.mkdir()
     save_split(folder, "train", [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}])
     save_split(folder, "test", [{"text": "a", "label": "x"}])
     looks.splits(served, folder, [], "label", tmp_path)

@@ -64,6 +64,7 @@ class Opened:
         with self._lock:
             if address not in self._used:
                 name = self._free(name_of(address))
+                _facts(folder)  # of a damaged one nothing is closed
                 while len(self._used) >= OPEN:
                     shelf.withdraw(self._used.pop(next(iter(self._used))))
                 shelf.offer(Place(name, str(folder)))
@@ -91,9 +92,13 @@ class Opened:
         return found
 
 
+def _facts(folder: Path) -> dict[str, Any]:
+    return manifest.facts_in(folder, manifest.NAME, "bundle", "the bundle/ folder that a train stage has left")
+
+
 def _told(folder: Path) -> dict[str, Any]:
     try:
-        facts = manifest.facts_in(folder, manifest.NAME, "bundle", "the bundle/ folder that a train stage has left")
+        facts = _facts(folder)
     except Refusal as refusal:
         return {"wrong": str(refusal)}
     task, engine = facts["task"], facts.get("engine")
