@@ -36,9 +36,13 @@ def command(
             f"--host {host}: whoever reaches it could start trainings; make a key with `danlu key keys.yaml NAME "
             "--admin` and give --keys keys.yaml"
         )
-    studio = Studio(folder, Path.cwd())
+    if folder.exists() and not folder.is_dir():
+        raise Refusal(f"{folder}: is a file; give the folder of all runs")
 
     def tell(line: str) -> None:
         say(line, err=True)
 
+    if not folder.is_dir():
+        tell(f"{folder}: is not there yet; what is started will be put there")
+    studio = Studio(folder, Path.cwd())
     serve([], site=lambda _shelf: site_of(studio), host=host, port=port, keys=keys, limits=Limits(), say=tell)

@@ -22,6 +22,7 @@ def site_of(studio: Studio) -> Site:
     return Site(
         posts={**run_routes.posts(studio), **data_routes.posts(studio)},
         gets={**run_routes.gets(studio), **data_routes.gets(studio)},
+        quiet=frozenset(run_routes.POLLED),
         around=around,
         pages=("danlu.serve", "danlu.apps.studio"),
     )
