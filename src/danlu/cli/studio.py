@@ -39,11 +39,15 @@ def command(
             f"--host {host}: whoever reaches it could start trainings; make a key with `danlu key keys.yaml NAME "
             "--admin` and give --keys keys.yaml"
         )
+    if folder.exists() and not folder.is_dir():
+        raise Refusal(f"{folder}: is a file; give the folder of all runs")
     if missing := [each for each in also or [] if not each.is_dir()]:
         raise Refusal(f"--also {missing[0]}: there is no such folder; give one that holds data or bundles")
-    studio = Studio(folder, Path.cwd())
 
     def tell(line: str) -> None:
         say(line, err=True)
 
+    if not folder.is_dir():
+        tell(f"{folder}: is not there yet; what is started will be put there")
+    studio = Studio(folder, Path.cwd())
     serve([], site=lambda _shelf: site_of(studio, also or []), host=host, port=port, keys=keys, limits=Limits(), say=tell)

@@ -30,7 +30,8 @@ class Problem(Exception):
     def plain(self) -> dict[str, Any]:
         """The answer's body, as the clients of OpenAI read it."""
         kind = KINDS.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
-        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+        param = None if self.param is None else _writable(self.param)
+        return {"error": {"message": _writable(self.message), "type": kind, "param": param, "code": self.code}}
 
     def response(self) -> JSONResponse:
         """The answer."""
@@ -40,6 +41,11 @@ class Problem(Exception):
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return JSONResponse(self.plain(), self.status, headers)
+
+
+def _writable(text: str) -> str:
+    """The text with halves of characters written out, which no encoding has, but a request may."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def problem_of(error: Exception) -> Problem:

@@ -65,7 +65,7 @@ def test_the_least_used_is_closed_once_a_third_is_opened_and_names_stay_apart(se
         assert opened.open(shelf, "folder1:one/same") == first
         opened.used(second)
         with shelf.lease(second) as model:
-            assert model.predictor.predict(["好"])[0]["label"]
+            assert model.predictor.predict([{"text": "好"}])[0]["label"]
         third = opened.open(shelf, "runs:a<b/model/bundle")
         assert sorted(shelf.names) == sorted([second, third])
         assert len(shelf.names) == OPEN

@@ -6,7 +6,6 @@ from typing import Any
 
 from danlu.apps.studio.runs import Runs
 from danlu.recipe import lock as locks
-from danlu.refusal import Refusal
 from danlu.serve.problem import Problem
 
 MOST = 8
@@ -29,7 +28,7 @@ def compared(runs: Runs, names: list[str]) -> dict[str, Any]:
         raise Problem(400, "invalid_value", f"1 to {MOST} runs are compared at once, not {len(names)}", "runs")
     notes: list[str] = []
     glances = [runs.at_a_glance(name) for name in names]
-    found = [_locks(runs.folder(name), glance, notes) for name, glance in zip(names, glances, strict=True)]
+    found = [_locks(runs, runs.folder(name), glance, notes) for name, glance in zip(names, glances, strict=True)]
     settings = _differing([_settings(each) for each in found])
     environment = _differing([_environment(each) for each in found])
     return {
@@ -50,16 +49,14 @@ def compared(runs: Runs, names: list[str]) -> dict[str, Any]:
     }
 
 
-def _locks(folder: Path, glance: Mapping[str, Any], notes: list[str]) -> dict[str, locks.Lock]:
+def _locks(runs: Runs, folder: Path, glance: Mapping[str, Any], notes: list[str]) -> dict[str, locks.Lock]:
     found = {}
     for stage in glance["stages"]:
-        try:
-            lock = locks.load(folder / stage["name"])
-        except (Refusal, OSError):
-            notes.append(f"{folder.name}/{stage['name']}: its lock cannot be read, so its settings are not compared")
-            continue
-        if lock is not None:
+        lock = runs.whole(folder / stage["name"] / locks.NAME)
+        if isinstance(lock, locks.Lock):
             found[stage["name"]] = lock
+        elif lock is not None:
+            notes.append(lock)
     return found
 
 

@@ -26,6 +26,8 @@ SANDBOX = (
 )
 """What a page that was made of people's texts may do: be looked at, in a frame of the studio."""
 Language = Literal["en", "zh"]
+POLLED = ("/v1/job",)
+"""What a page asks again and again while it is open."""
 
 
 class Look(Body):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pyarrow import compute  # noqa: F401  # what filters tables; imported late, it would hold up the first view
 from pyarrow import json as arrow_json
 
 from danlu.apps.studio.thinned import Numbers
@@ -55,12 +56,14 @@ def _by_arrow(data: bytes) -> Block:
     if int(steps.min()) < 0 or int(steps.max()) > _MOST_STEP:
         raise ValueError
     found = Block(steps)
+    noticed = table.column("event").is_valid().to_numpy() if "event" in table.column_names else None
     for name in table.column_names:
         if name in _NOT_DRAWN or name in _TOLD:
             continue
         values = table.column(name)
         if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
-            found.columns[name] = values.cast(pa.float64(), safe=False).to_numpy()
+            numbers = values.cast(pa.float64(), safe=False).to_numpy()
+            found.columns[name] = numbers if noticed is None else np.where(noticed, np.nan, numbers)
     for name in _TOLD:
         if name in table.column_names:
             rows = table.filter(table.column(name).is_valid())
@@ -80,7 +83,10 @@ def _one_by_one(data: bytes) -> Block:
             rows.append(row)
     found.steps = np.array([row["step"] for row in rows], np.int64)
     drawn = [
-        {name: value for name, value in row.items() if _is_number(value) and name not in _NOT_DRAWN} for row in rows
+        {name: value for name, value in row.items() if _is_number(value) and name not in _NOT_DRAWN}
+        if "event" not in row
+        else {}
+        for row in rows
     ]
     for name in dict.fromkeys(name for row in drawn for name in row):
         found.columns[name] = np.array([float(row.get(name, np.nan)) for row in drawn])

@@ -19,6 +19,9 @@ from danlu.serve.routes.operations import refuse_strangers
 from danlu.serve.service import Call, Service
 from danlu.serve.site import Handler
 
+POLLED = ("/v1/runs", "/v1/run", "/v1/curves", "/v1/samples", "/v1/comparison")
+"""What the page asks again and again."""
+
 
 class Start(Body):
     """A recipe by the name of its file, and values that replace its own: `stage.key=value`."""
@@ -58,6 +61,11 @@ def posts(studio: Studio) -> Mapping[str, tuple[Handler, type[Body]]]:
 
 def gets(studio: Studio) -> Mapping[str, Handler]:
     """By path who answers."""
+    return {path: _reading(read) for path, read in reads(studio).items()}
+
+
+def reads(studio: Studio) -> Mapping[str, Callable[[dict[str, str]], Any]]:
+    """By path what is said of the values of a query."""
 
     def runs(_asked: dict[str, str]) -> Any:
         """All runs at a glance, the recipes that can be started, and what else lies in the folder."""
@@ -103,14 +111,7 @@ def gets(studio: Studio) -> Mapping[str, Handler]:
             raise Problem(400, "invalid_value", "runs: expected a list of names in JSON", "runs")
         return compared(studio.runs, names)
 
-    reads: dict[str, Callable[[dict[str, str]], Any]] = {
-        "/v1/runs": runs,
-        "/v1/run": run,
-        "/v1/curves": curves,
-        "/v1/samples": samples,
-        "/v1/comparison": comparison,
-    }
-    return {path: _reading(read) for path, read in reads.items()}
+    return dict(zip(POLLED, (runs, run, curves, samples, comparison), strict=True))
 
 
 def _changing(change: Callable[[Any], Any], kind: type[Body]) -> tuple[Handler, type[Body]]:

@@ -10,9 +10,10 @@ from danlu.apps.studio import processes
 from danlu.apps.studio.fresh import Fresh
 from danlu.apps.studio.log_file import LogFile
 from danlu.apps.studio.recipe_file import RecipeFile, at_a_glance
-from danlu.apps.studio.stage_files import Glance, glance, scored
+from danlu.apps.studio.stage_files import Glance, glance, scored, whole_lock
 from danlu.evaluate.scoring.examine import SCORES
 from danlu.recipe.lock import NAME as LOCK
+from danlu.recipe.lock import Lock
 from danlu.serve.problem import Problem
 from danlu.train.recorders.jsonl import NAME as LOG
 
@@ -37,6 +38,7 @@ class Runs:
     working: Path
     locks: Fresh[Glance | str] = field(default_factory=lambda: Fresh(glance))
     scores: Fresh[list[dict[str, Any]] | str] = field(default_factory=lambda: Fresh(scored))
+    whole: Fresh[Lock | str] = field(default_factory=lambda: Fresh(whole_lock))
     recipes: Fresh[RecipeFile | None] = field(default_factory=lambda: Fresh(at_a_glance))
     logs: dict[Path, LogFile] = field(default_factory=dict)
 
@@ -139,41 +141,43 @@ class Runs:
     def _stages(
         self, folder: Path, last: processes.Started | None, *, alive: bool
     ) -> tuple[list[dict[str, Any]], float | None, list[str]]:
-        told, locks, times = list[str](), dict[str, Glance](), dict[str, float]()
+        told, damaged, locks, times = list[str](), list[str](), dict[str, Glance](), dict[str, float]()
         for path in _folders(folder):
             found = self.locks(path / LOCK)
             if isinstance(found, str):
                 told.append(found)
+                damaged.append(path.name)
             elif found is not None and found.stage == path.name:
                 locks[path.name], times[path.name] = found, (path / LOCK).stat().st_mtime
             elif found is not None:
                 told.append(f"{path.name}: holds results of the stage '{found.stage:.80}', as if it had been renamed")
         expected = self._expected(folder.name, last)
-        order = [name for name, _ in expected if name in locks or alive] or []
-        order += [name for name in _in_order(locks) if name not in order]
-        order += [name for name, _ in expected if name not in order]
+        order = [name for name, _ in expected]
+        order = [*order, *(name for name in [*_in_order(locks), *damaged] if name not in order)]
         kinds = dict(expected)
         unfinished = [name for name in order if name in locks and locks[name].state == "running"]
         at_work = max(unfinished, key=lambda name: times[name], default=None) if alive else None
         stages = []
         for name in order:
-            lock = locks.get(name)
-            state = "waiting" if lock is None else "done" if lock.state == "done" else "unfinished"
-            stage: dict[str, Any] = {
-                "name": name,
-                "kind": lock.kind if lock else kinds.get(name, ""),
-                "state": "running" if name == at_work else state,
-                "seconds": lock.seconds if lock else None,
-                "begun": times.get(name) if lock and lock.state == "running" else None,
-                "progress": self._progress(folder / name, lock) if lock else None,
-                "scores": [],
-                "log": bool(lock) and (folder / name / LOG).is_file(),
-            }
-            scores = self.scores(folder / name / SCORES) if lock else None
+            lock, there = locks.get(name), name in locks or name in damaged
+            state = "damaged" if name in damaged else "waiting" if lock is None else lock.state
+            if state == "running" and name != at_work:
+                state = "unfinished"
+            scores = self.scores(folder / name / SCORES) if there else None
             if isinstance(scores, str):
                 told.append(scores)
-            stage["scores"] = scores if isinstance(scores, list) else []
-            stages.append(stage)
+            stages.append(
+                {
+                    "name": name,
+                    "kind": lock.kind if lock else kinds.get(name, ""),
+                    "state": state,
+                    "seconds": lock.seconds if lock else None,
+                    "begun": times[name] if lock and lock.state == "running" else None,
+                    "progress": self._progress(folder / name, lock) if lock else None,
+                    "scores": scores if isinstance(scores, list) else [],
+                    "log": there and (folder / name / LOG).is_file(),
+                }
+            )
         return stages, max(times.values(), default=None), told
 
     def _expected(self, name: str, last: processes.Started | None) -> list[tuple[str, str]]:
@@ -222,7 +226,7 @@ def _state(
         return "interrupted"
     if not begun:
         return "empty"
-    if any(each["state"] == "unfinished" for each in begun):
+    if any(each["state"] in ("unfinished", "damaged") for each in begun):
         return "interrupted" if last is not None and ended is None else "stopped"
     return "stopped" if any(each["state"] == "waiting" for each in stages) else "done"
 

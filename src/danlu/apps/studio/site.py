@@ -27,6 +27,7 @@ def site_of(studio: Studio, folders: Sequence[Path] = ()) -> Site:
         posts={**run_routes.posts(studio), **data_routes.posts(bench)},
         gets={**run_routes.gets(studio), **data_routes.gets(bench)},
         adds=lambda app, service: data_routes.add_pages(app, service, bench),
+        quiet=frozenset({*run_routes.POLLED, *data_routes.POLLED}),
         around=around,
         pages=("danlu.serve", "danlu.apps.studio"),
     )

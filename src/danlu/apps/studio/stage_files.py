@@ -7,6 +7,7 @@ from typing import Any
 
 from danlu.machine.door import parse_json
 from danlu.recipe.lock import NAME as LOCK
+from danlu.recipe.lock import Lock, load
 from danlu.refusal import Refusal
 
 MOST_LOCK, MOST_SCORES = 2**22, 2**24
@@ -62,6 +63,14 @@ def glance(path: Path) -> Glance | str:
     )
 
 
+def whole_lock(path: Path) -> Lock | str:
+    """All that a lock says, or the sentence of why its settings are not known."""
+    try:
+        return load(path.parent) or f"{path.parent.name}/{LOCK}: is not there any more"
+    except (Refusal, OSError):
+        return f"{path.parent.parent.name}/{path.parent.name}/{LOCK}: cannot be read, so its settings are not compared"
+
+
 def scored(path: Path) -> list[dict[str, Any]] | str:
     """The metrics of a `scores.json`: name, value, interval; or the sentence of why there are none."""
     where = f"{path.parent.name}/{path.name}"
@@ -86,7 +95,7 @@ def scored(path: Path) -> list[dict[str, Any]] | str:
 
 
 def _plain(text: str) -> str:
-    return text.strip("'\"")
+    return text.strip().strip("'\"")
 
 
 def _number(text: str) -> float | None:

@@ -51,9 +51,10 @@ class Series:
 
 @dataclass
 class Thinned:
-    """All series of a log, over buckets of `width` steps each."""
+    """All series of a log, over buckets of `width` steps each, up to the `last` step."""
 
     width: int = 1
+    last: int = 0
     series: dict[str, Series] = field(default_factory=dict)
 
     def take(self, steps: NDArray[np.int64], columns: Mapping[str, Numbers]) -> None:
@@ -64,6 +65,7 @@ class Thinned:
             self.width *= 2
             for each in self.series.values():
                 each.halved()
+        self.last = max(self.last, int(steps.max()))
         buckets = np.clip(steps // self.width, 0, BUCKETS - 1)
         for name, values in columns.items():
             if name not in self.series and (len(self.series) >= MOST_SERIES or not np.isfinite(values).any()):
@@ -76,7 +78,7 @@ class Thinned:
         for name, each in self.series.items():
             (at,) = np.nonzero(each.count)
             means = each.total[at] / each.count[at]
-            steps = at * self.width + self.width // 2
+            steps = np.minimum(at * self.width + self.width // 2, self.last)
             points = np.stack([steps, each.least[at], each.greatest[at], means], 1)
             told[name] = {
                 "last": each.last,
@@ -88,6 +90,7 @@ class Thinned:
         """All of it as plain values."""
         return {
             "width": self.width,
+            "last": self.last,
             "series": {
                 name: {
                     "at": np.nonzero(each.count)[0].tolist(),
@@ -104,7 +107,7 @@ class Thinned:
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> "Thinned":
         """What `kept` has told; whatever else it is raises one of several errors."""
-        found = cls(int(kept["width"]))
+        found = cls(int(kept["width"]), int(kept["last"]))
         for name, each in kept["series"].items():
             series, at = Series(last=each["last"]), np.asarray(each["at"], np.int64)
             for key in ("least", "greatest", "total", "count"):

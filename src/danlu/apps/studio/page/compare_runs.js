@@ -23,10 +23,9 @@ export function Compare({ loaded, seen, at }) {
   const said = usePolled(path, seen, 5000);
   const told = said.value;
   return html`<${Heading} told=${t("compare_runs_told")}>${t("compare_runs")}<//>
-    <${Choice} runs=${known.runs} names=${names} />
+    <${Choice} runs=${known.runs} names=${names} told=${told} />
     <${Problem} error=${said.error} />
-    ${told ? html`<${Head} told=${told} />
-      <${Curves} told=${told} seen=${seen} />
+    ${told ? html`<${Curves} told=${told} seen=${seen} />
       <${Scores} told=${told} />
       <${Differences} title=${t("settings_differ")} none=${t("settings_same")} rows=${told.settings} runs=${told.runs} more=${told.more} />
       <${Differences} title=${t("environment_differs")} none=${t("environment_same")} rows=${told.environment} runs=${told.runs} more=${0} />
@@ -35,20 +34,19 @@ export function Compare({ loaded, seen, at }) {
 
 const link = (names) => `#compare_runs/${names.map(encodeURIComponent).join("/")}`;
 
-function Choice({ runs, names }) {
+function Choice({ runs, names, told }) {
   const others = runs.filter((run) => !names.includes(run.name));
   const add = (event) => {
     if (event.target.value) location.hash = link([...names, event.target.value]);
   };
-  return html`<div class="choice">${names.map((name, place) => html`<span key=${name} class=${`picked line${place}`}><i aria-hidden="true"></i><bdi>${name}</bdi>
-      <a href=${link(names.filter((each) => each !== name))} aria-label=${t("leave_out", { run: name })}>×</a></span>`)}
+  return html`<div class="choice">${names.map((name, place) => {
+    const run = told?.runs[place];
+    return html`<span key=${name} class=${`picked line${place}`}><i class="stroke" aria-hidden="true"></i><a href=${`#runs/${encodeURIComponent(name)}`}><bdi>${name}</bdi></a>
+      ${run ? html`<${State} state=${run.state} /> <span class="quiet">${lasted(run.seconds)}</span>` : null}
+      <a class="leave" href=${link(names.filter((each) => each !== name))} aria-label=${t("leave_out", { run: name })}>×</a></span>`;
+  })}
     ${others.length && names.length < MOST ? html`<select class="add" aria-label=${t("add_run")} value="" onChange=${add}><option value="">${t("add_run")}</option>
       ${others.map((run) => html`<option key=${run.name} value=${run.name}>${run.name}</option>`)}</select>` : null}</div>`;
-}
-
-function Head({ told }) {
-  return html`<div class="compared-runs">${told.runs.map((run, place) => html`<p key=${run.name} class=${`line${place}`}><i aria-hidden="true"></i><a href=${`#runs/${encodeURIComponent(run.name)}`}><bdi>${run.name}</bdi></a>
-    <${State} state=${run.state} /> <span class="quiet">${lasted(run.seconds)}</span></p>`)}</div>`;
 }
 
 function Curves({ told, seen }) {

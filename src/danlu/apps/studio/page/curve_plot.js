@@ -36,7 +36,7 @@ export function CurvePlot({ title, lines, from = null, marks = [] }) {
       ${lines.map((line, place) => html`<g class=${`line${line.color ?? place}`}>
         <path class="band" d=${band(line.points, across, up)} />
         <path class="mean" d=${path(line.points, across, up)} />
-        ${line.dots || line.points.length === 1 ? line.points.slice(-200).map((point) => html`<circle cx=${across(point[0]).toFixed(1)} cy=${up(point[3]).toFixed(1)} r="2.2" />`) : null}</g>`)}
+        ${(line.dots && line.points.length < 60) || line.points.length === 1 ? line.points.map((point) => html`<circle cx=${across(point[0]).toFixed(1)} cy=${up(point[3]).toFixed(1)} r="2.2" />`) : null}</g>`)}
       ${at === null ? null : lines.map((line, place) => ends[place] && html`<circle class=${`seen line${line.color ?? place}`} cx=${across(ends[place][0])} cy=${up(ends[place][3])} r="3.5" />`)}
     </svg>` : html`<p class="quiet">${t("no_points")}</p>`}</figure>`;
 }

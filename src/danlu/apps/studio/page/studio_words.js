@@ -33,6 +33,7 @@ export const WORDS = {
   stage_done: ["done", "完成"],
   stage_running: ["running", "运行中"],
   stage_waiting: ["waiting", "等待"],
+  stage_damaged: ["its lock is damaged", "锁文件损坏"],
   stage_unfinished: ["not finished", "未完成"],
   stages_done: ["{done} of {all} done", "完成 {done}/{all}"],
   lasted_seconds: ["{seconds} s", "{seconds} 秒"],
