@@ -16,8 +16,8 @@ from danlu.refusal import Refusal
 KEPT = 4
 """Data whose records are kept for pages at a time; they take about as much of the disk as the data themselves."""
 
-_OURS = ("path", "on_bad_row")
-"""Settings of a format that the page may not give: which file is read, and what becomes of its bad rows."""
+_OURS = ("path", "on_bad_row", "validation", "test")
+"""Settings that the page may not give: which files are read, and what becomes of bad rows; but a split may be `none`."""
 
 
 @dataclass(eq=False)
@@ -104,8 +104,8 @@ class Workbench:
 
 def refuse_settings(settings: Sequence[str]) -> None:
     """Raise `Refusal` for settings of a format that name another file than the one that was chosen."""
-    for key in keyed(settings):
-        if key in _OURS:
+    for key, value in keyed(settings).items():
+        if key in _OURS and value != "none":
             raise Refusal(f"the setting '{key}' cannot be given here; choose the file in the list")
 
 

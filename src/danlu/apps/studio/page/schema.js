@@ -55,7 +55,7 @@ export function shapeOf(all, value) {
   };
   const ways = all.filter(({ sort }) => sort !== "nothing");
   const part = isMapping(value) && ways.find(({ sort }) => sort === "part");
-  return all.find((each) => fits[each.sort](each)) ?? (part || (typeof value === "string" && ways.find(({ sort }) => sort === "text"))) ?? ways[0] ?? all[0];
+  return all.find((each) => fits[each.sort](each)) || part || (typeof value === "string" && ways.find(({ sort }) => sort === "text")) || ways[0] || all[0];
 }
 
 export const isMapping = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
