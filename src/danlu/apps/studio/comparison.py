@@ -56,7 +56,7 @@ def _locks(runs: Runs, folder: Path, glance: Mapping[str, Any], notes: list[str]
         if isinstance(lock, locks.Lock):
             found[stage["name"]] = lock
         elif lock is not None:
-            notes.append(lock)
+            notes.append(str(lock))
     return found
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from danlu.refusal import Refusal
+
 Found = TypeVar("Found")
 
 MOST = 5000
@@ -15,14 +17,17 @@ MOST = 5000
 
 @dataclass
 class Fresh(Generic[Found]):
-    """Calls `read` for a file once, and again when its time, its size or its place on the disk has changed."""
+    """Calls `read` for a file once, and again when its time, its size or its place on the disk has changed.
+
+    What it refuses is kept as well.
+    """
 
     read: Callable[[Path], Found]
-    _kept: dict[Path, tuple[Any, Found]] = field(default_factory=dict)
+    _kept: dict[Path, tuple[Any, Found | Refusal]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __call__(self, path: Path) -> Found | None:
-        """What `read` gives; None where there is no such file, or something else by its name."""
+    def __call__(self, path: Path) -> Found | Refusal | None:
+        """What `read` gives, or has refused with; None where there is no such file, or something else by its name."""
         try:
             told = path.stat()
         except (OSError, ValueError):
@@ -33,7 +38,11 @@ class Fresh(Generic[Found]):
         kept = self._kept.get(path)
         if kept is not None and kept[0] == stamp:
             return kept[1]
-        found = self.read(path)
+        found: Found | Refusal
+        try:
+            found = self.read(path)
+        except Refusal as refusal:
+            found = refusal
         with self._lock:
             self._kept.pop(path, None)
             self._kept[path] = (stamp, found)

@@ -74,7 +74,7 @@ class LogFile:
                 self._keep()
             return self.offset, size
 
-    def shown(self, seconds: float = 0.1) -> dict[str, Any]:
+    def shown(self, seconds: float = 0.03) -> dict[str, Any]:
         """What a page draws, after reading on for so many seconds; of what was not read yet, a line here and there.
 
         Raises:

@@ -13,6 +13,7 @@ from danlu.apps.studio import processes
 from danlu.apps.studio.comparison import compared
 from danlu.apps.studio.samples import samples_of
 from danlu.apps.studio.studio import Studio
+from danlu.refused import in_language
 from danlu.serve.body import Body, checked
 from danlu.serve.problem import Problem
 from danlu.serve.routes.operations import refuse_strangers
@@ -126,7 +127,15 @@ def _changing(change: Callable[[Any], Any], kind: type[Body]) -> tuple[Handler, 
 
 def _reading(read: Callable[[dict[str, str]], Any]) -> Handler:
     async def answer(service: Service, call: Call) -> Response:
-        return told(await call.asking.apart(service.threads, lambda: read(call.value)))
+        chinese = call.asking.request.headers.get("accept-language", "").strip().lower().startswith("zh")
+
+        def found() -> Any:
+            value = read(call.value)
+            if chinese and value.get("notes"):
+                value["notes"] = [in_language(note, "zh") or note for note in value["notes"]]
+            return value
+
+        return told(await call.asking.apart(service.threads, found))
 
     answer.__doc__ = read.__doc__
     return answer

@@ -14,6 +14,7 @@ from danlu.apps.studio.stage_files import Glance, glance, scored, whole_lock
 from danlu.evaluate.scoring.examine import SCORES
 from danlu.recipe.lock import NAME as LOCK
 from danlu.recipe.lock import Lock
+from danlu.refusal import Refusal
 from danlu.serve.problem import Problem
 from danlu.train.recorders.jsonl import NAME as LOG
 
@@ -36,9 +37,9 @@ class Runs:
 
     root: Path
     working: Path
-    locks: Fresh[Glance | str] = field(default_factory=lambda: Fresh(glance))
-    scores: Fresh[list[dict[str, Any]] | str] = field(default_factory=lambda: Fresh(scored))
-    whole: Fresh[Lock | str] = field(default_factory=lambda: Fresh(whole_lock))
+    locks: Fresh[Glance] = field(default_factory=lambda: Fresh(glance))
+    scores: Fresh[list[dict[str, Any]]] = field(default_factory=lambda: Fresh(scored))
+    whole: Fresh[Lock] = field(default_factory=lambda: Fresh(whole_lock))
     recipes: Fresh[RecipeFile | None] = field(default_factory=lambda: Fresh(at_a_glance))
     logs: dict[Path, LogFile] = field(default_factory=dict)
 
@@ -54,16 +55,17 @@ class Runs:
                 path.name.encode("utf-8")
                 inside = path.is_dir() and path.resolve().is_relative_to(self.root.resolve())
             except (UnicodeEncodeError, OSError, RuntimeError):
-                told.append(
-                    f"{ascii(path.name)[1:-1]}: cannot be shown, its name is no text or its place cannot be read"
-                )
+                shown = ascii(path.name)[1:-1]
+                told.append(str(Refusal(f"{shown}: cannot be shown, its name is no text or its place cannot be read")))
                 continue
             if inside:
                 found.append(path.name)
             elif path.is_dir():
-                told.append(f"{path.name}: is a link that leads out of the folder, so it is not looked at")
+                told.append(
+                    str(Refusal(f"{path.name}: is a link that leads out of the folder, so it is not looked at"))
+                )
         if len(found) > MOST:
-            told.append(f"{len(found):,} folders lie here, and the first {MOST:,} are shown")
+            told.append(str(Refusal(f"{len(found):,} folders lie here, and the first {MOST:,} are shown")))
         return found[:MOST], told
 
     def folder(self, name: str) -> Path:
@@ -108,7 +110,7 @@ class Runs:
                 continue
         for each in [each for each in found if not each["stages"] and each["state"] == "empty"]:
             found.remove(each)
-            told.append(f"{each['name']}: holds nothing that a run has left")
+            told.append(str(Refusal(f"{each['name']}: holds nothing that a run has left")))
         found.sort(key=lambda each: -(each["changed"] or 0))
         return found, told
 
@@ -144,13 +146,14 @@ class Runs:
         told, damaged, locks, times = list[str](), list[str](), dict[str, Glance](), dict[str, float]()
         for path in _folders(folder):
             found = self.locks(path / LOCK)
-            if isinstance(found, str):
-                told.append(found)
+            if isinstance(found, Refusal):
+                told.append(str(found))
                 damaged.append(path.name)
             elif found is not None and found.stage == path.name:
                 locks[path.name], times[path.name] = found, (path / LOCK).stat().st_mtime
             elif found is not None:
-                told.append(f"{path.name}: holds results of the stage '{found.stage:.80}', as if it had been renamed")
+                renamed = Refusal(f"{path.name}: holds results of the stage '{found.stage:.80}', as if it were renamed")
+                told.append(str(renamed))
         expected = self._expected(folder.name, last)
         order = [name for name, _ in expected]
         order = [*order, *(name for name in [*_in_order(locks), *damaged] if name not in order)]
@@ -164,8 +167,8 @@ class Runs:
             if state == "running" and name != at_work:
                 state = "unfinished"
             scores = self.scores(folder / name / SCORES) if there else None
-            if isinstance(scores, str):
-                told.append(scores)
+            if isinstance(scores, Refusal):
+                told.append(str(scores))
             stages.append(
                 {
                     "name": name,
@@ -183,7 +186,7 @@ class Runs:
     def _expected(self, name: str, last: processes.Started | None) -> list[tuple[str, str]]:
         """The stages of the recipe that a run belongs to, where that is still there."""
         recipe = self.recipes(self.working / last.recipe) if last is not None else None
-        if recipe is None or recipe.name != name:
+        if not isinstance(recipe, RecipeFile) or recipe.name != name:
             recipe = next((each for each in self.recipes_here().values() if each.name == name), None)
         return list(recipe.stages) if recipe is not None else []
 
@@ -192,7 +195,7 @@ class Runs:
         found = {}
         for path in sorted(self.working.glob("*.y*ml"))[:MOST]:
             recipe = self.recipes(path) if path.suffix in (".yaml", ".yml") else None
-            if recipe is not None:
+            if isinstance(recipe, RecipeFile):
                 found[path.name] = recipe
         return found
 

@@ -1,6 +1,7 @@
 """What the files of a stage say at a glance: its lock, its scores."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,19 +37,17 @@ class Glance:
     epochs: float | None
 
 
-def glance(path: Path) -> Glance | str:
-    """What a `recipe.lock.yaml` says, or the sentence of why it says nothing."""
-    wrong = (
-        f"{path.parent.name}/{LOCK}: this is not a lock that danlu wrote; move the folder away to run the stage anew"
-    )
+def glance(path: Path) -> Glance:
+    """What a `recipe.lock.yaml` says. Raises `Refusal` for one that is damaged, or cannot be read."""
+    where = f"{path.parent.name}/{LOCK}"
     try:
         with path.open("rb") as file:
             text = file.read(MOST_LOCK + 1).decode("utf-8", "replace")
     except OSError as error:
-        return f"{path.parent.name}/{LOCK}: cannot be read ({str(error.strerror).lower()})"
+        raise _unread(where, error) from error
     top = {name: _plain(value) for name, value in _TOP.findall(text)}
     if len(text) > MOST_LOCK or top.get("state") not in ("running", "done") or "stage" not in top:
-        return wrong
+        raise Refusal(f"{where}: this is not a lock that danlu wrote; move the folder away to run the stage anew")
     kind, needs, long = _KIND.search(text), _STAGES.search(text), _LONG.search(text)
     lasts = {long[1]: _number(long[2])} if long else {}
     return Glance(
@@ -63,27 +62,28 @@ def glance(path: Path) -> Glance | str:
     )
 
 
-def whole_lock(path: Path) -> Lock | str:
-    """All that a lock says, or the sentence of why its settings are not known."""
-    try:
-        return load(path.parent) or f"{path.parent.name}/{LOCK}: is not there any more"
-    except (Refusal, OSError):
-        return f"{path.parent.parent.name}/{path.parent.name}/{LOCK}: cannot be read, so its settings are not compared"
+def whole_lock(path: Path) -> Lock:
+    """All that a lock says. Raises `Refusal` where its settings cannot be known."""
+    found = None
+    with suppress(Refusal, OSError):
+        found = load(path.parent)
+    if found is None:
+        where = f"{path.parent.parent.name}/{path.parent.name}/{LOCK}"
+        raise Refusal(f"{where}: cannot be read, so its settings are not compared")
+    return found
 
 
-def scored(path: Path) -> list[dict[str, Any]] | str:
-    """The metrics of a `scores.json`: name, value, interval; or the sentence of why there are none."""
+def scored(path: Path) -> list[dict[str, Any]]:
+    """The metrics of a `scores.json`: name, value, interval. Raises `Refusal` where there are none."""
     where = f"{path.parent.name}/{path.name}"
     try:
         with path.open("rb") as file:
             data = file.read(MOST_SCORES + 1)
         if len(data) > MOST_SCORES:
-            return f"{where}: is longer than {MOST_SCORES:,} bytes, so it is not read"
+            raise Refusal(f"{where}: is longer than {MOST_SCORES:,} bytes, so it is not read")
         metrics = parse_json(data, Path(where), "run its stage again").get("metrics")
     except OSError as error:
-        return f"{where}: cannot be read ({str(error.strerror).lower()})"
-    except Refusal as refusal:
-        return str(refusal)
+        raise _unread(where, error) from error
     found = []
     for name, told in metrics.items() if isinstance(metrics, dict) else ():
         value = told.get("value") if isinstance(told, dict) else None
@@ -91,7 +91,13 @@ def scored(path: Path) -> list[dict[str, Any]] | str:
             ends = [told.get("low"), told.get("high")]
             low, high = ends if all(isinstance(end, int | float) for end in ends) else (None, None)
             found.append({"metric": str(name)[:100], "value": value, "low": low, "high": high})
-    return found or f"{where}: holds no scores that danlu wrote; run its stage again"
+    if not found:
+        raise Refusal(f"{where}: holds no scores that danlu wrote; run its stage again")
+    return found
+
+
+def _unread(where: str, error: OSError) -> Refusal:
+    return Refusal(f"{where}: cannot be read ({str(error.strerror).lower()})")
 
 
 def _plain(text: str) -> str:

@@ -14,9 +14,9 @@ const DRAWN = ["loss", "tokens_per_second", "rate", "share_of_limit"];
 
 export function Compare({ loaded, seen, at }) {
   const [kept, setKept] = useState([]);
-  const names = (at[0] ? at : kept).slice(0, MOST);
+  const names = (at.length ? at.filter((each) => each) : kept).slice(0, MOST);
   useEffect(() => {
-    if (at[0]) setKept(at);
+    if (at.length) setKept(names);
   }, [at.join("/")]);
   const known = usePolled("v1/runs", seen, 10_000).value ?? loaded;
   const path = names.length ? address("v1/comparison", { runs: JSON.stringify(names) }) : null;
