@@ -42,7 +42,9 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words.filter(bool), inner, max_size=3),
     max_leaves=6,
 )
-names = st.sampled_from(["name", "seed", "stages", "clean", "model", "data", "split", "test", "kind", "tuning", "x", "真"])
+names = st.sampled_from(
+    ["name", "seed", "stages", "clean", "model", "data", "split", "test", "kind", "tuning", "x", "真"]
+)
 places = st.lists(names | st.integers(0, 2), min_size=1, max_size=5)
 
 

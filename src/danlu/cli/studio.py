@@ -50,4 +50,6 @@ def command(
     if not folder.is_dir():
         tell(f"{folder}: is not there yet; what is started will be put there")
     studio = Studio(folder, Path.cwd())
-    serve([], site=lambda _shelf: site_of(studio, also or []), host=host, port=port, keys=keys, limits=Limits(), say=tell)
+    serve(
+        [], site=lambda _shelf: site_of(studio, also or []), host=host, port=port, keys=keys, limits=Limits(), say=tell
+    )

@@ -52,7 +52,7 @@ def test_each_is_told_with_its_task_size_and_scores_and_a_damaged_one_with_what_
 def test_names_are_such_as_models_may_have() -> None:
     assert name_of("runs:a/model/bundle") == "a:model"
     assert name_of("working:bundle") == "bundle"
-    assert not set(name_of('working:a?b#c\\d/"\n\u202e')) & set('/\\?#\n\u202e')
+    assert not set(name_of('working:a?b#c\\d/"\n\u202e')) & set("/\\?#\n\u202e")
 
 
 def test_the_least_used_is_closed_once_a_third_is_opened_and_names_stay_apart(served: Served) -> None:

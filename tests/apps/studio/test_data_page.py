@@ -155,22 +155,22 @@ def test_form_and_text_follow_each_other_and_a_recipe_is_saved_and_looked_over(o
     stage.get_by_label("model 的类型").select_option("scratch")
     expect(text).to_have_value(re.compile(r"  t: \{kind: train, data: '@x', model: \{kind: scratch\}\}"))
     stage.get_by_label("task 的类型").select_option("classify")
-    expect(stage.locator(".problem")).to_contain_text("there is no stage 'x'")
+    expect(stage.locator(".problem")).to_contain_text("没有阶段 'x'")
     more = stage.locator(".part details").filter(has_text="max_length")
     more.locator("summary").click()
     more.get_by_label(re.compile("^max_length")).fill("many")
     more.get_by_label(re.compile("^max_length")).press("Tab")
     expect(text).to_have_value(re.compile("task: {kind: classify, max_length: many}"))
     wrong = stage.locator(".key.wrong").filter(has_text="max_length").last
-    expect(wrong.locator(".problem")).to_contain_text("not 'many'")
+    expect(wrong.locator(".problem")).to_contain_text("'many'")
     text.fill(text.input_value().replace("many", "64"))
     soon(wrong).to_have_count(0)
     expect(stage.get_by_label(re.compile("^max_length"))).to_have_value("64")
     assert text.input_value().startswith(f"# {SCRIPT}\nname: mine # 名\n")
     name = view.get_by_label("名称", exact=True)
-    for told, given in ((r"is no name for a recipe", SCRIPT[:60]), (None, "mine"), ("is there already", "mine")):
+    for told, given in (("不能作为配方的名称", SCRIPT[:60]), (None, "mine"), ("已存在", "mine")):
         name.fill(given)
-        if told == "is there already":
+        if told == "已存在":
             text.fill(f"{text.input_value()}seed: 5\n")
             page.reload()
             view.get_by_role("button", name="从空白开始").click()
@@ -210,7 +210,10 @@ def test_nothing_is_read_or_begun_outside_of_the_folders(live: Live) -> None:
         ("/v1/open", {"bundle": "working:../models"}),
         ("/v1/explain", {"bundle": "/", "record": {"text": "x"}}),
         ("/v1/verify", {"bundle": "runs:.."}),
-        ("/v1/compress", {"bundle": f"working:models/{HOSTILE}", "data": "working:..", "floor": "accuracy -1", "out": "x"}),
+        (
+            "/v1/compress",
+            {"bundle": f"working:models/{HOSTILE}", "data": "working:..", "floor": "accuracy -1", "out": "x"},
+        ),
         ("/v1/compress", {"bundle": "working:x", "data": "working:x", "floor": "accuracy -1", "out": "../x"}),
         ("/v1/recipe", {"name": "../x", "text": "name: x"}),
         ("/v1/check", {"text": "name: ../x\nstages: {}"}),
@@ -218,7 +221,12 @@ def test_nothing_is_read_or_begun_outside_of_the_folders(live: Live) -> None:
         answer = live.post(path, body)
         assert (path, body, answer.status_code) == (path, body, 400)
     with live.client() as client:
-        for address in ("/v1/recipe/text?file=../secret.yaml", "/made/..%2f..%2fetc%2fpasswd", "/made/0", "/v1/job?id=.."):
+        for address in (
+            "/v1/recipe/text?file=../secret.yaml",
+            "/made/..%2f..%2fetc%2fpasswd",
+            "/made/0",
+            "/v1/job?id=..",
+        ):
             assert client.get(address).status_code in (400, 404)
         assert client.get("/v1/jobs").json()["jobs"] == [] or not any(
             "passwd" in json.dumps(job) for job in client.get("/v1/jobs").json()["jobs"]

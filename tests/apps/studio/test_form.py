@@ -16,14 +16,19 @@ from danlu.task.task import Task
 
 def recipe(task: dict[str, Any]) -> dict[str, Any]:
     train = {"kind": "train", "data": "@clean", "model": {"kind": "scratch", "size": "tiny"}, "task": task}
-    return {"name": "it", "stages": {"clean": {"kind": "prepare", "data": {"kind": "csv", "path": "x.csv"}}, "m": train}}
+    return {
+        "name": "it",
+        "stages": {"clean": {"kind": "prepare", "data": {"kind": "csv", "path": "x.csv"}}, "m": train},
+    }
 
 
 def needed(kind: str) -> dict[str, Any]:
     """A task with what it needs beside its kind."""
     given: dict[str, Any] = {"kind": kind}
     examples = {"template": "en", "languages": ["zh", "en"]}
-    return given | {key.name: examples.get(key.name, "x") for key in keys(find(Task, kind)) if key.needed and "." not in key.name}
+    return given | {
+        key.name: examples.get(key.name, "x") for key in keys(find(Task, kind)) if key.needed and "." not in key.name
+    }
 
 
 @pytest.mark.parametrize("kind", kinds(Task))

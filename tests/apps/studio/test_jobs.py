@@ -35,7 +35,9 @@ def timed(statement: str) -> list[str]:
 def test_lines_progress_result_and_page_are_told_and_the_folder_goes_in_the_end(jobs: Jobs) -> None:
     def words(folder: Path) -> list[str]:
         told = "print('one\\rtwo'); print('\\x1e3/4 rows'); print('真 \\x1b[1m')"
-        return timed(f"import pathlib; f = pathlib.Path({str(folder)!r}); {told}; (f / 'result.json').write_text('[1]')")
+        return timed(
+            f"import pathlib; f = pathlib.Path({str(folder)!r}); {told}; (f / 'result.json').write_text('[1]')"
+        )
 
     job = ended(jobs.start("read", "working:x", words, language="zh"))
     told = job.plain()

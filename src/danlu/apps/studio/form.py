@@ -16,6 +16,7 @@ from danlu.recipe.edited import removed_from, renamed_in, set_in
 from danlu.recipe.read import Written
 from danlu.recipe.yaml_text import Keys, parse, place
 from danlu.refusal import Refusal
+from danlu.refused import in_language
 
 NAME = "the recipe"
 """How messages call a recipe that has no file yet."""
@@ -49,8 +50,8 @@ class Form:
         return {"text": self.text, "values": self.values, "mistakes": told}
 
 
-def form_of(text: str, edits: Sequence[Edit] = ()) -> Form:
-    """The form of a text once it was edited.
+def form_of(text: str, edits: Sequence[Edit] = (), language: str = "en") -> Form:
+    """The form of a text once it was edited; what is wrong with it is told in `language`.
 
     Raises:
         Refusal: an edit cannot be made.
@@ -68,20 +69,22 @@ def form_of(text: str, edits: Sequence[Edit] = ()) -> Form:
     try:
         values, lines = parse(text, NAME)
     except Refusal as refusal:
-        return Form(text, None, [_whole(str(refusal))])
+        return Form(text, None, [_placed(str(refusal), {}, language)])
     if values is not None and not isinstance(values, dict):
         return Form(text, None, [((), 1, "a recipe is a mapping with the keys 'name' and 'stages'")])
-    return Form(text, values or {}, mistakes_in(values or {}, lines))
+    return Form(text, values or {}, mistakes_in(values or {}, lines, language))
 
 
-def mistakes_in(values: dict[str, Any], lines: dict[Keys, int]) -> list[tuple[Keys, int | None, str]]:
+def mistakes_in(
+    values: dict[str, Any], lines: dict[Keys, int], language: str = "en"
+) -> list[tuple[Keys, int | None, str]]:
     """What `danlu` would refuse of a recipe, each by its keys and line, in its very words."""
     from danlu.stages.recipe import read
 
     try:
         read(Written(NAME, values, lines))
     except Refusal as refusal:
-        return [_placed(sentence, lines) for sentence in str(refusal).split("\n")]
+        return [_placed(sentence, lines, language) for sentence in str(refusal).split("\n")]
     return []
 
 
@@ -128,19 +131,25 @@ def schema_of_recipes() -> bytes:
     return json.dumps(schema(Recipe), ensure_ascii=False).encode()
 
 
-def _whole(sentence: str) -> tuple[Keys, int | None, str]:
-    found = re.match(rf"{NAME} line (\d+)", sentence)
-    return (), int(found[1]) if found else None, sentence.partition(": ")[2]
-
-
-def _placed(sentence: str, lines: dict[Keys, int]) -> tuple[Keys, int | None, str]:
+def _placed(sentence: str, lines: dict[Keys, int], language: str) -> tuple[Keys, int | None, str]:
     """A sentence of danlu by the keys that it begins with, which `place` has written there."""
     for keys in sorted([*lines, *_missing(sentence, lines)], key=len, reverse=True):
-        begin = f"{place(NAME, keys, lines)}: "
-        if keys and sentence.startswith(begin):
+        begin = place(NAME, keys, lines)
+        if keys and sentence.startswith(f"{begin}: "):
             known = next((lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines), None)
-            return keys, known, sentence[len(begin) :]
-    return (), *_whole(sentence)[1:]
+            return keys, known, _told(sentence, begin, language)
+    begin = sentence.partition(": ")[0]
+    line = re.match(rf"{NAME} line (\d+)", begin)
+    return (), int(line[1]) if line else None, _told(sentence, begin, language)
+
+
+def _told(sentence: str, begin: str, language: str) -> str:
+    """What a sentence says behind its place, in a language."""
+    translated = in_language(sentence, language)
+    if translated is None:
+        return sentence.removeprefix(begin).lstrip(": ")
+    dotted = begin.partition(": ")[2]
+    return translated.partition(dotted)[2].lstrip(":： ") if dotted and dotted in translated else translated
 
 
 def _missing(sentence: str, lines: dict[Keys, int]) -> list[Keys]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ class Edited(Body):
 
     text: str = Field(max_length=LONGEST, description="YAML")
     edits: list[Edit] = Field(default=[], max_length=256)
+    language: Language = "en"
 
 
 class Saved(Body):
@@ -60,7 +62,8 @@ def posts(bench: Workbench) -> Mapping[str, tuple[Handler, type[Body]]]:
     async def form(service: Service, call: Call) -> Response:
         """A recipe after some edits: its text, what it holds, and what is wrong with it, by key."""
         body = checked(Edited, call.value)
-        return told(await call.asking.apart(service.threads, lambda: form_of(body.text, body.edits).plain()))
+        work = partial(form_of, body.text, body.edits, body.language)
+        return told((await call.asking.apart(service.threads, work)).plain())
 
     def keep(body: Saved) -> Any:
         """Save a recipe in the working folder, never over another unless that is said."""

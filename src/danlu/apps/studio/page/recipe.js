@@ -6,7 +6,7 @@ import { useData } from "./data.js";
 import { Section } from "./fields.js";
 import { Heading, Problem, useName } from "./parts.js";
 import { fieldsOf, isMapping, shapes } from "./schema.js";
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 const WAIT = 350; // milliseconds after the last key before a text is looked at
 
@@ -69,7 +69,7 @@ function useForm(begins) {
     const mine = (now.current.turn += 1);
     now.current.queue = now.current.queue.then(async () => {
       try {
-        const told = await ask("v1/form", { text: now.current.text, edits });
+        const told = await ask("v1/form", { text: now.current.text, edits, language: language() });
         if (edits.length) {
           now.current.text = told.text;
           setText(told.text);
