@@ -1,4 +1,4 @@
-"""What is looked for in data: each is what the function says that it is made of, and of broken data the rest is shown."""
+"""What is looked for in data: records, surveys, splits, texts that are alike, doubted labels; and broken data."""
 
 import csv
 import json

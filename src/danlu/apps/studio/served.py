@@ -27,15 +27,14 @@ class Served:
         if not colon or name not in self.folders or len(address) > LONGEST:
             raise Refusal(f"'{address:.200}' lies in no folder that is served; choose one of those that are shown")
         path = PurePosixPath(inner)
-        strange = "\0" in inner or (os.name == "nt" and ("\\" in inner or ":" in inner))
+        long = any(len(part.encode("utf-8", "replace")) > LONGEST_NAME for part in path.parts)
+        strange = long or "\0" in inner or (os.name == "nt" and ("\\" in inner or ":" in inner))
         if strange or path.is_absolute() or ".." in path.parts or not _is_text(inner):
             raise Refusal(
                 f"'{address:.200}' leads out of the folder that is served; choose one of those that are shown"
             )
         root = self.folders[name].resolve()
         try:
-            if any(len(part.encode()) > LONGEST_NAME for part in path.parts):
-                raise OSError
             real = (root / path).resolve()
         except (OSError, RuntimeError):  # links in a circle are a RuntimeError
             raise Refusal(f"'{address:.200}' cannot be found; choose one of those that are shown") from None

@@ -17,7 +17,7 @@ KEPT = 4
 """Data whose records are kept for pages at a time; they take about as much of the disk as the data themselves."""
 
 _OURS = ("path", "on_bad_row", "validation", "test")
-"""Settings that the page may not give: which files are read, and what becomes of bad rows; but a split may be `none`."""
+"""Settings that the page may not give: which files are read, and what becomes of bad rows; a split may be `none`."""
 
 
 @dataclass(eq=False)
