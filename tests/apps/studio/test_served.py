@@ -13,23 +13,9 @@ from danlu.apps.studio.served import Served
 from danlu.refusal import Refusal
 
 parts = st.sampled_from(
-    ("..", ".", "", "data", "a.csv", "out", "out.csv", "round", "~", "%2e%2e", "..%2f", "\\", "\0", "C:")
+    ("..", ".", "", "data", "a.csv", "out", "out.csv", "round", "~", "%2e%2e", "..%2f", "\\", "\0", "C:", "/", "//")
 ) | st.sampled_from(
-    (
-        "secret.csv",
-        "/",
-        "//",
-        "....",
-        "data/..",
-        "\u2025",
-        "．．",
-        "name\n",
-        "\ud800",
-        "x" * 300,
-        "CON",
-        "working:",
-        "@",
-    )
+    ("secret.csv", "....", "data/..", "\u2025", "．．", "name\n", "\ud800", "x" * 300, "CON", "working:", "@")
 )
 
 
