@@ -11,6 +11,9 @@ from danlu.machine.extra import needed
 def command(
     folder: Annotated[Path, typer.Argument(help="folder of all runs")] = Path("runs"),
     *,
+    also: Annotated[
+        list[Path] | None, typer.Option(help="a folder whose data and bundles are shown too; may be given again")
+    ] = None,
     host: Annotated[str, typer.Option(help="address to listen at; others than this machine's own want --keys")] = (
         "127.0.0.1"
     ),
@@ -38,6 +41,8 @@ def command(
         )
     if folder.exists() and not folder.is_dir():
         raise Refusal(f"{folder}: is a file; give the folder of all runs")
+    if missing := [each for each in also or [] if not each.is_dir()]:
+        raise Refusal(f"--also {missing[0]}: there is no such folder; give one that holds data or bundles")
 
     def tell(line: str) -> None:
         say(line, err=True)
@@ -45,4 +50,4 @@ def command(
     if not folder.is_dir():
         tell(f"{folder}: is not there yet; what is started will be put there")
     studio = Studio(folder, Path.cwd())
-    serve([], site=lambda _shelf: site_of(studio), host=host, port=port, keys=keys, limits=Limits(), say=tell)
+    serve([], site=lambda _shelf: site_of(studio, also or []), host=host, port=port, keys=keys, limits=Limits(), say=tell)
