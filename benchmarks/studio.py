@@ -11,6 +11,7 @@ the same once more. Again: a new studio, which finds beside the runs what the la
 import argparse
 import json
 import math
+import os
 import random
 import shutil
 import time
@@ -68,14 +69,15 @@ def write_log(path: Path, lines: int, number: int) -> None:
             file.write(f"{{{where}, {numbers}, {speed}, {share}, {limits}, {shares}}}\n")
 
 
-def timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    begun = time.perf_counter()
-    found = call()
-    return time.perf_counter() - begun, found
+def timed(call: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds that went by, and seconds of a core that this thread has used: other programs do not add to these."""
+    begun, used = time.perf_counter(), time.thread_time()
+    call()
+    return time.perf_counter() - begun, time.thread_time() - used
 
 
-def views(studio: Studio, names: list[str]) -> dict[str, float]:
-    """Seconds of each view, as the page asks for it: what it shows is asked for one after the other."""
+def views(studio: Studio, names: list[str]) -> dict[str, tuple[float, float]]:
+    """Both for each view, as the page asks for it: what it shows is asked for one after the other."""
     answer = reads(studio)
     asked = names[:COMPARED]
     logs = [{"run": name, "stage": "model"} for name in asked]
@@ -86,9 +88,13 @@ def views(studio: Studio, names: list[str]) -> dict[str, float]:
         f"{COMPARED} runs compared: settings, scores": lambda: answer["/v1/comparison"]({"runs": json.dumps(asked)}),
         f"{COMPARED} runs compared: the slowest of their curves": lambda: None,
     }
-    found = {name: timed(call)[0] for name, call in calls.items()}
-    found[list(calls)[-1]] = max(timed(lambda log=log: answer["/v1/curves"](log))[0] for log in logs)
+    found = {name: timed(call) for name, call in calls.items()}
+    found[list(calls)[-1]] = max(timed(lambda log=log: answer["/v1/curves"](log)) for log in logs)
     return found
+
+
+def told(wall: float, core: float) -> str:
+    return f"{1000 * wall:.0f} ms ({1000 * core:.0f})"
 
 
 def wait(studio: Studio, names: list[str]) -> float:
@@ -112,7 +118,7 @@ def main() -> None:
         shutil.rmtree(chosen.folder / name / FOLDER, ignore_errors=True)
     size = sum(path.stat().st_size for path in chosen.folder.glob("*/model/log.jsonl"))
     print(f"{chosen.runs} runs, {chosen.lines:,} lines, {size / 1e9:.2f} GB")
-    times = {}
+    times: dict[str, dict[str, tuple[float, float]]] = {}
     studio = Studio(chosen.folder, chosen.folder)
     times["cold"] = views(studio, names)
     print(f"the logs of {COMPARED} runs were read behind in {wait(studio, names):.1f} s")
@@ -121,9 +127,10 @@ def main() -> None:
     studio = Studio(chosen.folder, chosen.folder)
     times["again"] = views(studio, names)
     studio.close()
-    print("| view | " + " | ".join(times) + " |")
+    print(f"load of the machine, by processes that want a core: {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores")
+    print("| view, ms that went by (ms of a core) | " + " | ".join(times) + " |")
     for name in times["cold"]:
-        print(f"| {name} | " + " | ".join(f"{1000 * each[name]:.0f} ms" for each in times.values()) + " |")
+        print(f"| {name} | " + " | ".join(told(*each[name]) for each in times.values()) + " |")
 
 
 if __name__ == "__main__":

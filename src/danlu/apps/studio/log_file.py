@@ -14,8 +14,8 @@ from danlu.apps.studio.lines_of_log import LONGEST, Block, read_block, read_line
 from danlu.apps.studio.thinned import Thinned
 from danlu.machine.files import write_text
 
-PIECE = 2**22
-"""Bytes that are read at once: some ten thousand lines, a few hundredths of a second."""
+PIECE = 2**20
+"""Bytes that are read at once: some three thousand lines, a hundredth of a second."""
 
 SAMPLED = 256
 """Places of a long log at which a line is read while the rest is still to come."""
