@@ -56,8 +56,10 @@ def of_tensorboard(runs: Path) -> list[Found]:
 
 def of_wandb(runs: Path) -> list[Found]:
     """The files that `wandb sync` reads: blocks of LevelDB's log with wandb's own messages."""
+    import wandb
     from wandb.proto.wandb_internal_pb2 import Record
 
+    wandb.teardown()  # its own process may still be writing
     found: dict[str, Found] = {}
     for file in sorted((runs / "wandb.record").rglob("*.wandb")):
         told = Found("")
