@@ -110,7 +110,7 @@ def test_the_manual_page_has_every_command_and_option(tmp_path: Path) -> None:
         file.write_text(text)
         shown = subprocess.run(
             ["man", "--warnings", "-E", "UTF-8", "-l", str(file)],
-            capture_output=True, text=True, check=True, 
+            capture_output=True, text=True, check=True,
             env={"PATH": "/usr/bin:/bin", "MANWIDTH": "90", "LC_ALL": "C.UTF-8"},
         )  # fmt: skip
         assert shown.stderr == ""

@@ -29,8 +29,8 @@ def page() -> Iterator[str]:
     yield ".SH DESCRIPTION"
     yield _text(
         "danlu prepares data, trains tokenizers, pretrains and fine-tunes Transformers, evaluates, explains, "
-        "compresses and serves them, for texts in Chinese, English and other languages. A recipe in YAML names the stages; what a "
-        "stage has left is used again."
+        "compresses and serves them, for texts in Chinese, English and other languages. A recipe in YAML names the "
+        "stages; what a stage has left is used again."
     )
     yield ".SH COMMANDS"
     for name, line in danlu.cli.main.COMMANDS.items():

@@ -1,6 +1,7 @@
 """Databases by their address: a file of SQLite, or a PostgreSQL server that several machines reach."""
 
 import re
+from contextlib import nullcontext
 from typing import Any
 
 from danlu.machine.extra import needed
@@ -43,6 +44,41 @@ def reason(error: Exception) -> str:
     """What a database says went wrong, without passwords."""
     origin = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
     return re.sub(r"(?i)(password\s*=\s*)\S+", r"\1***", " ".join(str(origin).split()))[:300]
+
+
+FORMATS = {"assistant": 1, "feedback": 1, "monitor": 1, "recommend": 1}
+"""Which format the tables of each application have; a number rises where an earlier danlu could not read them."""
+
+_MAKING = 7_301_562_281  # key of the lock in PostgreSQL under which tables are made
+
+
+def make_tables(bind: Any, tables: Any, name: str, shown: str) -> None:
+    """Make the tables of an application where there are none, and note their format, in one transaction.
+
+    Raises:
+        Refusal: what is there was made by a newer danlu; names the database as it is `shown`.
+    """
+    import sqlalchemy as sql
+
+    formats = sql.Table(
+        "danlu_formats",
+        sql.MetaData(),
+        sql.Column("name", sql.String(64), primary_key=True),
+        sql.Column("format", sql.Integer, nullable=False),
+    )
+    with bind.begin() if isinstance(bind, sql.Engine) else nullcontext(bind) as connection:
+        if bind.dialect.name == "postgresql":
+            connection.execute(sql.text(f"SELECT pg_advisory_xact_lock({_MAKING})"))
+        formats.create(connection, checkfirst=True)
+        kept = connection.execute(sql.select(formats.c.format).where(formats.c.name == name)).scalar()
+        if kept is not None and kept > FORMATS[name]:
+            raise Refusal(
+                f"{shown}: its tables have format {kept}, and this danlu reads {FORMATS[name]}; upgrade danlu, or name "
+                "another database"
+            )
+        tables.create_all(connection)
+        if kept is None:  # new, or of the time when formats were not noted, which was the first one
+            connection.execute(formats.insert().values(name=name, format=FORMATS[name]))
 
 
 def begin_at_once(engine: Any) -> None:

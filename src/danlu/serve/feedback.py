@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from danlu.machine.database import address_of, begin_at_once, reason
+from danlu.machine.database import address_of, begin_at_once, make_tables, reason
 from danlu.machine.remote import shown
 from danlu.refusal import Refusal
 
@@ -53,7 +53,7 @@ class Feedback:
             sql.Column("comment", sql.Text),
         )
         try:
-            self._table.metadata.create_all(self._engine)
+            make_tables(self._engine, self._table.metadata, "feedback", self.shown)
         except SQLAlchemyError as error:
             raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from danlu.apps.assistant.folding import Entry, hashed, plain
-from danlu.machine.database import address_of, begin_at_once, reason
+from danlu.machine.database import address_of, begin_at_once, make_tables, reason
 from danlu.machine.remote import shown
 from danlu.refusal import Refusal
 
@@ -74,7 +74,7 @@ class Store:
         if self.sqlite:
             begin_at_once(self.engine)
         try:
-            META.create_all(self.engine)
+            make_tables(self.engine, META, "assistant", self.shown)
         except SQLAlchemyError as error:
             self.engine.dispose()
             raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None

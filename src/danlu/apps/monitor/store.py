@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from danlu.apps.monitor.dates import settled
 from danlu.apps.monitor.item import Item
 from danlu.apps.monitor.tables import DATA, FACTS, TEXTS
-from danlu.machine.database import address_of, begin_at_once, reason
+from danlu.machine.database import address_of, begin_at_once, make_tables, reason
 from danlu.machine.holder import this_process
 from danlu.refusal import Refusal, without_secrets
 
@@ -30,7 +30,6 @@ NAME = "monitor.db"
 LOCKED = 5.0
 """Seconds for which another may hold what a transaction needs; after that the database is away."""
 
-_OPENING = 0x64616E6D  # of an advisory lock of PostgreSQL
 _CLOCKS = {
     "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
     "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
@@ -83,16 +82,10 @@ class Store:
             begin_at_once(self.engine)
             sql.event.listen(self.engine, "connect", _write_ahead)
         try:
-            self._make_tables()
+            make_tables(self.engine, DATA, "monitor", self.shown)
         except SQLAlchemyError as error:
             self.engine.dispose()
             raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
-
-    def _make_tables(self) -> None:
-        with self.engine.begin() as connection:
-            if not self.lite:
-                connection.execute(sql.text(f"SELECT pg_advisory_xact_lock({_OPENING})"))
-            DATA.create_all(connection)
 
     @contextmanager
     def begin(self) -> Iterator[sql.Connection]:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from danlu.apps.recommend.deed import Deed
 from danlu.apps.recommend.item import Item
-from danlu.machine.database import WAIT, address_of, begin_at_once, reason
+from danlu.machine.database import WAIT, address_of, begin_at_once, make_tables, reason
 from danlu.machine.remote import shown
 from danlu.refusal import Refusal
 
@@ -70,7 +70,7 @@ class Ledger:
             begin_at_once(self._engine)
         self._tables(sql)
         try:
-            self._meta.create_all(self._engine)
+            make_tables(self._engine, self._meta, "recommend", self.shown)
         except SQLAlchemyError as error:
             self._engine.dispose()
             raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
