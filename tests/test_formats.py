@@ -126,12 +126,12 @@ def opened(name: str, address: str) -> list[str]:
         watch = Watch(address)
         with watch.begin() as connection:
             found = connection.execute(sql.text("SELECT text FROM monitor_texts")).scalars().all()
-        watch.engine.dispose()
+        watch.close()
         return list(found)
     from danlu.serve.feedback import Feedback
 
     feedback = Feedback(address)
-    with feedback._engine.begin() as connection:
+    with feedback.begin() as connection:
         found = connection.execute(sql.select(feedback._table.c.record)).scalars().all()
     feedback.close()
     return list(found)

@@ -97,7 +97,7 @@ def make_databases(folder: Path) -> None:
         desk.add([ENTRY])  # type: ignore[list-item]
     watch = Watch(f"sqlite:///{folder / 'monitor.db'}")
     watch.put([Text("手机很好用", id="t1", source="golden", topics=("phones",), negative=False)], 1.7e9)
-    watch.engine.dispose()
+    watch.close()
     with Ledger(f"sqlite:///{folder / 'recommend.db'}") as ledger:
         ledger.put([Item("i1", "手机", "很好用", None)])
     feedback = Feedback(f"sqlite:///{folder / 'feedback.db'}")

@@ -77,7 +77,7 @@ def look_at_python(_: Words) -> Iterator[Finding]:
     from packaging.specifiers import SpecifierSet
 
     told = f"Python {platform.python_version()} ({sys.executable})"
-    wanted = metadata("danlu").get("Requires-Python") or ">=3.11"
+    wanted = metadata("danlu")["Requires-Python"] or ">=3.11"
     if platform.python_version() not in SpecifierSet(wanted, prereleases=True):
         needs = _("{python}; danlu needs {versions}").format(python=told, versions=wanted)
         yield Finding("python", "wrong", needs, "uv python install 3.12 && uv venv --python 3.12")
