@@ -97,7 +97,7 @@ WORDS = {
     ],
     "sign": [["BUNDLE", "--key", EVIL], [EVIL, "--key", EVIL]],
     "doctor": [["--json"], [EVIL]],
-    "completion": [["bash"], [EVIL], ["words", "--", EVIL], ["words", "--", "list", "re"]],
+    "completion": [["bash"], [EVIL], ["words", "--", "list", "re"]],
     "man": [[], [EVIL]],
     "quickstart": [["--language", EVIL], ["--minutes", "nan"], ["--root", EVIL, "--minutes", "-1"]],
     "list": [[EVIL], ["lora"], ["--json"]],
