@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import Browser
+
     from danlu.train.run import TrainingRun
 
 
@@ -112,6 +114,20 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[str], Pa
         return folder
 
     return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A Chromium for the tests of a file.
+
+    While it runs, playwright has a loop of asyncio in the main thread, where nobody else can have one.
+    """
+    from pages import CHROMIUM, launched
+
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM}; Debian's package is chromium")
+    with launched() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
