@@ -22,7 +22,7 @@ def changing(change: Callable[[Kind], Any], kind: type[Kind]) -> tuple[Handler, 
     async def answer(service: Service, call: Call) -> Response:
         refuse_strangers(service, call)
         body = checked(kind, call.value)
-        return told(await call.asking.apart(service.changing, lambda: change(body)))
+        return told(await call.asking.apart(lambda: change(body), service.changing))
 
     answer.__doc__ = change.__doc__
     return answer, kind
@@ -32,7 +32,7 @@ def reading(read: Callable[[Mapping[str, str]], Any]) -> Handler:
     """A handler of what the values of an address ask for."""
 
     async def answer(service: Service, call: Call) -> Response:
-        return told(await call.asking.apart(service.threads, lambda: read(call.value)))
+        return told(await call.asking.apart(lambda: read(call.value)))
 
     answer.__doc__ = read.__doc__
     return answer

@@ -63,7 +63,7 @@ def posts(bench: Workbench) -> Mapping[str, tuple[Handler, type[Body]]]:
         """A recipe after some edits: its text, what it holds, and what is wrong with it, by key."""
         body = checked(Edited, call.value)
         work = partial(form_of, body.text, body.edits, body.language)
-        return told((await call.asking.apart(service.threads, work)).plain())
+        return told((await call.asking.apart(work)).plain())
 
     def keep(body: Saved) -> Any:
         """Save a recipe in the working folder, never over another unless that is said."""

@@ -119,7 +119,7 @@ def _changing(change: Callable[[Any], Any], kind: type[Body]) -> tuple[Handler, 
     async def answer(service: Service, call: Call) -> Response:
         refuse_strangers(service, call)
         body = checked(kind, call.value)
-        return told(await call.asking.apart(service.changing, lambda: change(body)))
+        return told(await call.asking.apart(lambda: change(body), service.changing))
 
     answer.__doc__ = change.__doc__
     return answer, kind
@@ -135,7 +135,7 @@ def _reading(read: Callable[[dict[str, str]], Any]) -> Handler:
                 value["notes"] = [in_language(note, "zh") or note for note in value["notes"]]
             return value
 
-        return told(await call.asking.apart(service.threads, found))
+        return told(await call.asking.apart(found))
 
     answer.__doc__ = read.__doc__
     return answer
