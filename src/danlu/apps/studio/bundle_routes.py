@@ -109,7 +109,7 @@ def _open(bench: Workbench) -> Handler:
         """Open a bundle, so that it may be asked by the name that is told; the least used of several is closed."""
         refuse_strangers(service, call)
         address = checked(OfBundle, call.value).bundle
-        name = await call.asking.apart(lambda: bench.opened.open(service.shelf, address, service.changing))
+        name = await call.asking.apart(lambda: bench.opened.open(service.shelf, address), service.changing)
         return told({"model": name})
 
     return answer
