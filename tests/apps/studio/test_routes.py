@@ -1,6 +1,7 @@
 """Who may change something through the studio, what can be started by it, and what it answers to nonsense."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,3 +173,18 @@ def test_halves_of_characters_and_endless_numbers_are_answered(live: Live, tmp_p
         (sample,) = client.get("/v1/samples?run=old&stage=model").json()["samples"]
         assert sample["samples"][0]["written"] == "5"
         assert client.get("/v1/curves?run=old&stage=model").json()["validations"][0]["metrics"]["f1"] is None
+
+
+def test_a_run_that_is_removed_while_it_is_looked_at_is_a_sentence(live: Live, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "runs", "old")
+    write_run(tmp_path / "runs", "other")
+    asked = ["run?run=old", "curves?run=old&stage=model", "samples?run=old&stage=model", 'comparison?runs=["old"]']
+    with live.client() as client:
+        assert [client.get(f"/v1/{each}").status_code for each in asked] == [200] * 4
+        (run / "model" / "log.jsonl").unlink()
+        assert client.get("/v1/curves?run=old&stage=model").json()["error"]["code"] == "no_log"
+        shutil.rmtree(run)
+        assert {client.get(f"/v1/{each}").json()["error"]["code"] for each in asked} == {"no_such_run"}
+        assert [each["name"] for each in client.get("/v1/runs").json()["runs"]] == ["other"]
+        chinese = client.get("/v1/run?run=old", headers={"Accept-Language": "zh-CN"}).json()["error"]
+        assert chinese["translated"] == "这里（已）没有训练 'old'"
