@@ -41,7 +41,13 @@ WORDS = {
     ],
     "chat": [["BUNDLE"], [EVIL], ["BUNDLE", EVIL], ["BUNDLE", f"policy.kind={EVIL}"]],
     "serve": [[EVIL], [f"{EVIL}=BUNDLE"], ["BUNDLE", "--keys", EVIL], ["BUNDLE", "--adapter", EVIL]],
-    "studio": [[EVIL, "--port", EVIL], [EVIL, "--host", EVIL], ["ROOT", "--keys", EVIL], ["DATA"]],
+    "studio": [
+        [EVIL, "--port", EVIL],
+        [EVIL, "--host", EVIL],
+        ["ROOT", "--keys", EVIL],
+        ["DATA"],
+        ["ROOT", "--also", EVIL],
+    ],
     "key": [[f"{EVIL}/x/y", "a"], ["RECIPE", "a"]],
     "explain": [
         ["BUNDLE", EVIL],
