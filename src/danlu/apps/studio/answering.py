@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from fastapi.responses import Response
 
+from danlu.refused import in_language
 from danlu.serve.body import Body, checked
 from danlu.serve.problem import Problem
 from danlu.serve.routes.operations import refuse_strangers
@@ -29,10 +30,18 @@ def changing(change: Callable[[Kind], Any], kind: type[Kind]) -> tuple[Handler, 
 
 
 def reading(read: Callable[[Mapping[str, str]], Any]) -> Handler:
-    """A handler of what the values of an address ask for."""
+    """A handler of what the values of an address ask for; its `notes` are told in the language of who asks."""
 
-    async def answer(service: Service, call: Call) -> Response:
-        return told(await call.asking.apart(lambda: read(call.value)))
+    async def answer(_service: Service, call: Call) -> Response:
+        chinese = call.asking.request.headers.get("accept-language", "").strip().lower().startswith("zh")
+
+        def found() -> Any:
+            value = read(call.value)
+            if chinese and isinstance(value, dict) and value.get("notes"):
+                value["notes"] = [in_language(note, "zh") or note for note in value["notes"]]
+            return value
+
+        return told(await call.asking.apart(found))
 
     answer.__doc__ = read.__doc__
     return answer

@@ -59,7 +59,7 @@ class Begun(Body):
 def posts(bench: Workbench) -> Mapping[str, tuple[Handler, type[Body]]]:
     """By path who answers, and the body that is taken."""
 
-    async def form(service: Service, call: Call) -> Response:
+    async def form(_service: Service, call: Call) -> Response:
         """A recipe after some edits: its text, what it holds, and what is wrong with it, by key."""
         body = checked(Edited, call.value)
         work = partial(form_of, body.text, body.edits, body.language)

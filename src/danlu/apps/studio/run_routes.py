@@ -1,23 +1,19 @@
 """What the studio is asked about runs: the list, one run, its curves, samples and output; to start and to stop."""
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastapi.responses import Response
 from pydantic import Field
 
 from danlu.apps.studio import processes
+from danlu.apps.studio.answering import changing, reading
 from danlu.apps.studio.comparison import compared
 from danlu.apps.studio.samples import samples_of
 from danlu.apps.studio.studio import Studio
-from danlu.refused import in_language
-from danlu.serve.body import Body, checked
+from danlu.serve.body import Body
 from danlu.serve.problem import Problem
-from danlu.serve.routes.operations import refuse_strangers
-from danlu.serve.service import Call, Service
 from danlu.serve.site import Handler
 
 POLLED = ("/v1/runs", "/v1/run", "/v1/curves", "/v1/samples", "/v1/comparison")
@@ -54,15 +50,15 @@ def posts(studio: Studio) -> Mapping[str, tuple[Handler, type[Body]]]:
         return {"run": studio.resume(body.run)}
 
     return {
-        "/v1/start": _changing(start, Start),
-        "/v1/stop": _changing(stop, OfRun),
-        "/v1/resume": _changing(resume, OfRun),
+        "/v1/start": changing(start, Start),
+        "/v1/stop": changing(stop, OfRun),
+        "/v1/resume": changing(resume, OfRun),
     }
 
 
 def gets(studio: Studio) -> Mapping[str, Handler]:
     """By path who answers."""
-    return {path: _reading(read) for path, read in reads(studio).items()}
+    return {path: reading(read) for path, read in reads(studio).items()}
 
 
 def reads(studio: Studio) -> Mapping[str, Callable[[dict[str, str]], Any]]:
@@ -113,46 +109,3 @@ def reads(studio: Studio) -> Mapping[str, Callable[[dict[str, str]], Any]]:
         return compared(studio.runs, names)
 
     return dict(zip(POLLED, (runs, run, curves, samples, comparison), strict=True))
-
-
-def _changing(change: Callable[[Any], Any], kind: type[Body]) -> tuple[Handler, type[Body]]:
-    async def answer(service: Service, call: Call) -> Response:
-        refuse_strangers(service, call)
-        body = checked(kind, call.value)
-        return told(await call.asking.apart(lambda: change(body), service.changing))
-
-    answer.__doc__ = change.__doc__
-    return answer, kind
-
-
-def _reading(read: Callable[[dict[str, str]], Any]) -> Handler:
-    async def answer(service: Service, call: Call) -> Response:
-        chinese = call.asking.request.headers.get("accept-language", "").strip().lower().startswith("zh")
-
-        def found() -> Any:
-            value = read(call.value)
-            if chinese and value.get("notes"):
-                value["notes"] = [in_language(note, "zh") or note for note in value["notes"]]
-            return value
-
-        return told(await call.asking.apart(found))
-
-    answer.__doc__ = read.__doc__
-    return answer
-
-
-def told(value: Any) -> Response:
-    """JSON in ASCII: what no encoding can write is escaped; what is no finite number is null."""
-    try:
-        text = json.dumps(value, allow_nan=False)
-    except ValueError:
-        text = json.dumps(_finite(value), allow_nan=False)
-    return Response(text, media_type="application/json")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
