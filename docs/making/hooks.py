@@ -11,6 +11,7 @@ from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from outside import pages_outside, with_links_of_the_site
+from reference import reference_pages
 
 ROOT = Path(__file__).parents[2]
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
@@ -21,7 +22,7 @@ _made: dict[str, str] = {}
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Make the pages that are made of the code, and put folders into the navigation."""
     if not _made:
-        _made.update(pages_outside())
+        _made.update(pages_outside() | reference_pages())
     config.nav = _with_folders(config.nav, Path(config.docs_dir))
     return config
 
