@@ -115,7 +115,9 @@ def _recipe(language: str) -> str:
 def _sort(sort: str, members: list[type[Part]], language: str) -> str:
     word, kept = _words(language), promise(sort)
     title = SORTS[sort][LANGUAGES.index(language)]
-    said = re.sub(r"^The promise of an? [^:]+: (.)", lambda found: found[1].upper(), _told(sys.modules[kept.__module__]))
+    said = re.sub(
+        r"^The promise of an? [^:]+: (.)", lambda found: found[1].upper(), _told(sys.modules[kept.__module__])
+    )
     place = _places()[kept.__name__]
     sections = [f"# {title}", said, f"{word('where')} {place[0]} {word('file')} `src/danlu/{place[1]}`."]
     sections += [word("in english")] if language == "zh" else []
@@ -239,9 +241,7 @@ def _python(language: str) -> str:
     return "\n\n".join(sections)
 
 
-def _documented(
-    words: str, anchor: str, documented: Any, word: Callable[[str], str], level: int = 2
-) -> list[str]:
+def _documented(words: str, anchor: str, documented: Any, word: Callable[[str], str], level: int = 2) -> list[str]:
     """A function, a property or a class with its signature, and what it raises."""
     told = [f"{'#' * level} {words} {{ #{anchor} }}"]
     if inspect.isfunction(documented):
