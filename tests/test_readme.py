@@ -1,7 +1,7 @@
 """README and the pages of docs/ that have commands: they are run in one empty folder, in the order of the site.
 
-A block of code is run, or written as the file that `<!-- file: NAME -->` above it names, or has a reason above it why not:
-`<!-- not run: REASON -->`.
+A block of code is run, or written as the file that `<!-- file: NAME -->` above it names, or has a reason above it why
+not: `<!-- not run: REASON -->`.
 """
 
 import contextlib

@@ -95,7 +95,7 @@ def test_navigation_and_titles_are_chinese_on_chinese_pages(site: Path) -> None:
     tabs = [node.text(strip=True) for node in read(site / "zh/index.html").css(".md-tabs__link")]
     assert len(tabs) >= 6
     assert all(re.search(r"[一-鿿]", tab) for tab in tabs), tabs
-    written = [file for file in (ROOT / "docs").rglob("*.zh.md")]
+    written = list((ROOT / "docs").rglob("*.zh.md"))
     assert len(written) >= 25
     for file in written:
         name = file.relative_to(ROOT / "docs").as_posix().removesuffix(".zh.md") + ".html"
@@ -104,9 +104,8 @@ def test_navigation_and_titles_are_chinese_on_chinese_pages(site: Path) -> None:
 
 def test_the_reference_has_every_part_with_its_keys_and_every_command(site: Path) -> None:
     """Parts are files of the folders that the page on architecture names, which its own tests hold to the code."""
-    rows = re.findall(
-        r"^\| `\w+` \| .* \| `(\S+/)` \| `danlu", (ROOT / "docs/architecture.md").read_text("utf-8"), re.M
-    )
+    architecture = (ROOT / "docs/architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| `\w+` \| .* \| `(\S+/)` \| `danlu", architecture, re.MULTILINE)
     parts = {file.stem for row in rows for file in (ROOT / "src/danlu" / row).glob("[!_]*.py")}
     assert len(rows) == len(PROMISES)
     for language in (site, site / "zh"):

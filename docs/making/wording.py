@@ -83,7 +83,8 @@ WORDS = {
     "about parts": (
         "The left column names the sort of a part, the right one the names that it goes by: what `kind` says in a "
         "recipe, or, for answers, engines and most metrics, what tasks and bundles name.",
-        "第一列是零件的种类，第二列是它们的名字：配方里写在 `kind` 后面；答案、引擎和大多数指标则由任务和模型文件夹指定。",
+        "第一列是零件的种类，第二列是它们的名字：配方里写在 `kind` 后面；"
+        "答案、引擎和大多数指标则由任务和模型文件夹指定。",
     ),
     "about more": (
         "Also: the [keys of a recipe](recipe.md), the [applications](applications.md), danlu [in Python](python.md).",
@@ -101,7 +102,8 @@ WORDS = {
     "about commands": (
         "`danlu COMMAND --help` says the same. With any command `--debug` shows the traceback of an error as well, "
         "`danlu --version` the version.",
-        "`danlu COMMAND --help` 说的也是这些。任何命令加上 `--debug` 都会显示错误的完整调用栈，`danlu --version` 显示版本。",
+        "`danlu COMMAND --help` 说的也是这些。任何命令加上 `--debug` 都会显示错误的完整调用栈，"
+        "`danlu --version` 显示版本。",
     ),
     "applications": ("Applications", "应用"),
     "about applications": (
