@@ -47,6 +47,28 @@ PROMISED = {
 }
 """The sort that a type in words means."""
 
+TYPES = {
+    r"at least (\d+) long": r"长度不小于 \1",
+    r"at most (\d+) long": r"长度不大于 \1",
+    "whole number": "整数",
+    "number": "数",
+    "text": "文本",
+    "true or false": "是或否",
+    "any value": "任意值",
+    "nothing": "空",
+    "path": "路径",
+    "section": "一节",
+    "list of ": "列表，每项为",
+    "mapping of 文本 to ": "映射，由名字到",
+    "at least": "不小于",
+    "at most": "不大于",
+    "more than": "大于",
+    "less than": "小于",
+    " or ": "或",
+    ", ": "，",
+}
+"""Words of types in Chinese, in the order in which they are replaced; names of kinds stay as they are."""
+
 HEADS = {
     "key": ("key", "字段"),
     "holds": ("holds", "类型"),
