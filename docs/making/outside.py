@@ -65,9 +65,8 @@ def _example(folder: Path, about: str) -> str:
     parts = [readme.read_text("utf-8") if readme.is_file() else f"# {folder.name}\n"]
     parts[0] = re.sub(r"\n\[(中文|English)\]\(README\S*\)\n", "\n", parts[0])
     files = sorted(folder.iterdir(), key=lambda path: (path.suffix != ".yaml", path.name))
-    for path in files:
-        if path.is_file() and not path.name.startswith("README"):
-            parts.append(f"## {path.name} {{ #{_anchor(path.name)} }}\n\n{_shown(path)}")
+    shown = [path for path in files if path.is_file() and not path.name.startswith("README")]
+    parts += [f"## {path.name} {{ #{_anchor(path.name)} }}\n\n{_shown(path)}" for path in shown]
     return "\n".join(parts)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from typer.models import OptionInfo, ParameterInfo
-from wording import HEADS, PROMISED, SORTS, WORDS
+from wording import HEADS, PROMISED, SORTS, TYPES, WORDS
 
 import danlu
 from danlu.cli import app
@@ -70,18 +70,28 @@ def _default(key: Key, word: Callable[[str], str]) -> str:
     return f"`{text}`" if len(text) <= LONGEST else word("see below")
 
 
-def _linked(holds: str, above: str) -> str:
+def _linked(holds: str, above: str, language: str) -> str:
     """What a key holds, where each promise leads to the page of its parts."""
     for words, sort in PROMISED.items():
-        holds = re.sub(rf"\b{words}\b", f"[{words}]({above}parts/{sort}.md)", holds)
-    return holds
+        shown = words if language == "en" else SORTS[sort][LANGUAGES.index(language)]
+        holds = re.sub(rf"\b{words}\b", f"[{shown}]({above}parts/{sort}.md)", holds)
+    return _in(language, holds)
+
+
+def _in(language: str, holds: str) -> str:
+    """A type in the words of a language; what stands in quotes is written so in a recipe."""
+    pieces = re.split(r"('[^']*')", holds)
+    for english, chinese in TYPES.items() if language == "zh" else ():
+        whole = re.escape(english) if " " in (english[0], english[-1]) else rf"(?<![a-z]){english}(?![a-z])"
+        pieces[::2] = [re.sub(whole, chinese, piece) for piece in pieces[::2]]
+    return "".join(pieces)
 
 
 def _keys(found: list[Key], above: str, language: str) -> str:
     word = _words(language)
     if not found:
         return word("no keys")
-    holds = [_linked(f"{key.holds}, {key.limits}" if key.limits else key.holds, above) for key in found]
+    holds = [_linked(f"{key.holds}, {key.limits}" if key.limits else key.holds, above, language) for key in found]
     rows = [
         (f"`{key.name}`", text, _default(key, word), _plain(key.description))
         for key, text in zip(found, holds, strict=True)
@@ -115,7 +125,9 @@ def _recipe(language: str) -> str:
 def _sort(sort: str, members: list[type[Part]], language: str) -> str:
     word, kept = _words(language), promise(sort)
     title = SORTS[sort][LANGUAGES.index(language)]
-    said = re.sub(r"^The promise of an? [^:]+: (.)", lambda found: found[1].upper(), _told(sys.modules[kept.__module__]))
+    said = re.sub(
+        r"^The promise of an? [^:]+: (.)", lambda found: found[1].upper(), _told(sys.modules[kept.__module__])
+    )
     place = _places()[kept.__name__]
     sections = [f"# {title}", said, f"{word('where')} {place[0]} {word('file')} `src/danlu/{place[1]}`."]
     sections += [word("in english")] if language == "zh" else []
@@ -189,7 +201,7 @@ def _command(words: str, anchor: str, function: Callable[..., Any], language: st
     taken = [(given, _info(given)) for given in inspect.signature(function).parameters.values()]
     taken.sort(key=lambda each: isinstance(each[1], OptionInfo))
     word = _words(language)
-    rows = [(_written(given, info), _typed(given, info), _given(given, word), _plain(info.help or ""))
+    rows = [(_written(given, info), _in(language, _typed(given, info)), _given(given, word), _plain(info.help or ""))
             for given, info in taken]  # fmt: skip
     told = [f"{'#' * level} {words} {{ #{anchor} }}", _told(function)]
     return [*told, _table(("argument", "holds", "default", "meaning"), rows, language)] if rows else told
@@ -239,9 +251,7 @@ def _python(language: str) -> str:
     return "\n\n".join(sections)
 
 
-def _documented(
-    words: str, anchor: str, documented: Any, word: Callable[[str], str], level: int = 2
-) -> list[str]:
+def _documented(words: str, anchor: str, documented: Any, word: Callable[[str], str], level: int = 2) -> list[str]:
     """A function, a property or a class with its signature, and what it raises."""
     told = [f"{'#' * level} {words} {{ #{anchor} }}"]
     if inspect.isfunction(documented):

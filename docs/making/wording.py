@@ -47,6 +47,28 @@ PROMISED = {
 }
 """The sort that a type in words means."""
 
+TYPES = {
+    r"at least (\d+) long": r"长度不小于 \1",
+    r"at most (\d+) long": r"长度不大于 \1",
+    "whole number": "整数",
+    "number": "数",
+    "text": "文本",
+    "true or false": "是或否",
+    "any value": "任意值",
+    "nothing": "空",
+    "path": "路径",
+    "section": "一节",
+    "list of ": "列表，每项为",
+    "mapping of 文本 to ": "映射，由名字到",
+    "at least": "不小于",
+    "at most": "不大于",
+    "more than": "大于",
+    "less than": "小于",
+    " or ": "或",
+    ", ": "，",
+}
+"""Words of types in Chinese, in the order in which they are replaced; names of kinds stay as they are."""
+
 HEADS = {
     "key": ("key", "字段"),
     "holds": ("holds", "类型"),
@@ -83,7 +105,8 @@ WORDS = {
     "about parts": (
         "The left column names the sort of a part, the right one the names that it goes by: what `kind` says in a "
         "recipe, or, for answers, engines and most metrics, what tasks and bundles name.",
-        "第一列是零件的种类，第二列是它们的名字：配方里写在 `kind` 后面；答案、引擎和大多数指标则由任务和模型文件夹指定。",
+        "第一列是零件的种类，第二列是它们的名字：配方里写在 `kind` 后面；"
+        "答案、引擎和大多数指标则由任务和模型文件夹指定。",
     ),
     "about more": (
         "Also: the [keys of a recipe](recipe.md), the [applications](applications.md), danlu [in Python](python.md).",
@@ -101,7 +124,8 @@ WORDS = {
     "about commands": (
         "`danlu COMMAND --help` says the same. With any command `--debug` shows the traceback of an error as well, "
         "`danlu --version` the version.",
-        "`danlu COMMAND --help` 说的也是这些。任何命令加上 `--debug` 都会显示错误的完整调用栈，`danlu --version` 显示版本。",
+        "`danlu COMMAND --help` 说的也是这些。任何命令加上 `--debug` 都会显示错误的完整调用栈，"
+        "`danlu --version` 显示版本。",
     ),
     "applications": ("Applications", "应用"),
     "about applications": (

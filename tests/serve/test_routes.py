@@ -51,6 +51,16 @@ def test_served_answers_are_those_in_process_alone_and_among_31_others(
     assert alone["usage"]["records"] == 1
 
 
+def test_who_reads_chinese_is_told_in_both_languages_and_others_in_english(live: Live) -> None:
+    with live.client() as client:
+        body = {"model": "classify", "record": {"text": "好"}, "modell": 1}
+        chinese = client.post("/v1/predict", json=body, headers={"Accept-Language": "zh-CN,zh;q=0.9"}).json()["error"]
+        english = client.post("/v1/predict", json=body, headers={"Accept-Language": "en"}).json()["error"]
+    assert chinese["translated"].startswith("'modell' 不是这个请求的键")
+    assert chinese["message"] == english["message"]
+    assert "translated" not in english
+
+
 def test_lines_are_answered_in_order_and_a_bad_one_by_itself(live: Live) -> None:
     lines = ['{"text": "好"}', "no json", '{"text": "慢"}', '{"other": 1}', '{"text": "\\ud800"}']
     with live.client() as client:

@@ -175,11 +175,17 @@ def _refuse(sentence: str) -> NoReturn:
 
 
 def _say(sentence: str) -> None:
-    """Print what stopped the command, without secrets; what data made endless is cut."""
+    """Print what stopped the command, in the reader's language; without secrets, and cut where data made it endless."""
+    from danlu.language import default
+    from danlu.refused import in_language
+
     sentence = without_secrets(sentence)
     if len(sentence) > _LONGEST:
         sentence = f"{sentence[: _LONGEST // 2]} … {sentence[-_LONGEST // 2 :]}"
-    say(f"danlu: {sentence}", err=True)
+    translated = in_language(sentence, default())
+    say(f"danlu: {translated or sentence}", err=True)
+    if translated:
+        say(f"  (English: {sentence})", err=True)  # what others have asked about can be searched for by it
 
 
 def _sentence(error: Exception) -> str | None:

@@ -2,12 +2,13 @@
 
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi.responses import JSONResponse
 
 from danlu.refusal import Refusal
+from danlu.refused import in_language
 
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 """How OpenAI calls errors of a status; others are `invalid_request_error`, or `server_error` from 500 on."""
@@ -19,6 +20,7 @@ class Problem(Exception):
 
     - `code`: the reason, for programs; `param`: the key of the request that it is about.
     - `retry_after`: seconds after which it may be tried again.
+    - `translated`: the sentence in the language of who asks, where that is not English.
     """
 
     status: int
@@ -26,11 +28,18 @@ class Problem(Exception):
     message: str
     param: str | None = None
     retry_after: int | None = None
+    translated: str | None = None
 
     def plain(self) -> dict[str, Any]:
-        """The answer's body, as the clients of OpenAI read it."""
+        """The answer's body, as the clients of OpenAI read it; `translated` is added where who asks reads Chinese."""
         kind = KINDS.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
-        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+        told = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
+        return {"error": told if self.translated is None else {**told, "translated": self.translated}}
+
+    def in_language(self, accepted: str) -> "Problem":
+        """The same with `translated`, where the header Accept-Language begins with Chinese and that is known."""
+        language = "zh" if accepted.strip().lower().startswith("zh") else "en"
+        return replace(self, translated=in_language(self.message, language))
 
     def response(self) -> JSONResponse:
         """The answer."""

@@ -122,7 +122,8 @@ class Service:
         except Gone:
             response = Response(status_code=CLIENT_GONE)
         except Exception as error:
-            response = problem_of(error).response()
+            accepted = request.headers.get("accept-language", "")
+            response = (await asyncio.to_thread(problem_of(error).in_language, accepted)).response()
         except BaseException:
             stack.close()
             raise

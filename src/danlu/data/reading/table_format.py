@@ -29,7 +29,7 @@ class TableFormat(TextFormat):
     def _grouped_and_collected(self) -> Self:
         if (self.group is None) != (not self.collect):
             raise PydanticCustomError(
-                "group", "'group' and 'collect' go together, such as group: id and collect: {{labels: topic}}"
+                "group", "'group' and 'collect' go together, such as group: id and collect: {labels: topic}"
             )
         return self
 

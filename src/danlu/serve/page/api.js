@@ -1,5 +1,7 @@
 // What the server is asked, and what it says; addresses are relative, so that a proxy may put it below a path.
 
+import { language } from "./words.js";
+
 const PLACE = "danlu-key";
 let key = "";
 let wanted = () => {};
@@ -36,7 +38,7 @@ export function useKey(given, keep) {
 }
 
 async function send(path, body, signal) {
-  const headers = key ? { Authorization: `Bearer ${key}` } : {};
+  const headers = { "Accept-Language": language(), ...(key ? { Authorization: `Bearer ${key}` } : {}) };
   const settings = { headers, signal, cache: "no-store" };
   if (body !== undefined) {
     headers["Content-Type"] = "application/json";
@@ -53,7 +55,7 @@ async function send(path, body, signal) {
   const said = await answer.json().catch(() => null);
   const error = said?.error ?? {};
   if (answer.status === 401) wanted(error.message);
-  throw new Told(error.message || `${answer.status} ${answer.statusText}`, error.code || "", answer.status);
+  throw new Told(error.translated || error.message || `${answer.status} ${answer.statusText}`, error.code || "", answer.status);
 }
 
 export async function ask(path, body, signal) {

@@ -88,7 +88,7 @@ class Personal(Editor):
     @model_validator(mode="after")
     def _keep_masks_apart(self) -> "Personal":
         if re.search("[0-9@:]", half_width(self.mask)) or "{kind}" not in self.mask or len(self.mask) > 40:
-            raise PydanticCustomError("mask", "must hold {{kind}} and no digit, '@' or ':', such as '<{{kind}}>'")
+            raise PydanticCustomError("mask", "must hold {kind} and no digit, '@' or ':', such as '<{kind}>'")
         return self
 
     def suspects(self, text: str) -> bool:
