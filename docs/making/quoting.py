@@ -1,8 +1,9 @@
 """Code that a page quotes by its name, so that what it shows is never older than the code.
 
 A paragraph that is a link alone, [`danlu.text.viterbi.best_states`](../../src/danlu/text/viterbi.py), becomes the lines
-of that function, class or value. A title such as "one text ... another" takes the lines from the first that holds the one
-to the next that holds the other. Where nothing is made of it, as in a viewer of the repository, it leads to the file.
+of that function, class or value. A title such as "one text ... another" takes the lines from the first that holds the
+one to the next that holds the other. Where nothing is made of it, as in a viewer of the repository, it leads to the
+file.
 """
 
 import ast
@@ -16,7 +17,8 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 QUOTE = re.compile(
-    r'^\[`(?P<name>danlu(?:\.\w+)+)`\]\((?P<path>(?:\.\./)+src/[\w/]+\.py)(?: "(?P<first>.+?) \.\.\. (?P<last>.+?)")?\)$',
+    r"^\[`(?P<name>danlu(?:\.\w+)+)`\]\((?P<path>(?:\.\./)+src/[\w/]+\.py)"
+    r'(?: "(?P<first>.+?) \.\.\. (?P<last>.+?)")?\)$',
     re.MULTILINE,
 )
 
