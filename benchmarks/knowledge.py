@@ -179,8 +179,8 @@ def measure(knowledge: Knowledge, name: str, sets: dict[str, list[Asked]]) -> di
     rates = []
     for label, bar in (
         ("as it comes", PLAIN),
-        ("90 % answered", fitted(kept, left, answer=0.9)),
-        ("95 % refused", fitted(kept, left, refuse=0.95)),
+        ("90 % answered", fitted(kept, left, answer=0.9).bar),
+        ("95 % refused", fitted(kept, left, refuse=0.95).bar),
     ):
         missed = {each: refused(bar, told[each]) for each in told}
         shares = [

@@ -71,7 +71,9 @@ def _parts(folder: Path, rows: list[dict[str, Any]]) -> dict[str, float]:
         store.put([item for row in rows[start : start + AT_ONCE] if (item := item_of(row))], now)
     watch("put")
     del found["put"]
-    worker = Worker(store, judge_of(settings, None, None, None, lambda _: None), Alarm(), watch=watch)
+    worker = Worker(
+        store, judge_of(settings, {"topics": None, "sentiment": None}, None, lambda _: None), Alarm(), watch=watch
+    )
     worker.work(now)
     store.close()
     return dict(found)

@@ -23,12 +23,11 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from danlu.apps.recommend.bundles import Embedder
 from danlu.apps.recommend.deed import USUAL, Deed, weights_of
 from danlu.apps.recommend.evaluate import SERVED, Evaluation, evaluate
 from danlu.apps.recommend.evaluation_words import COLUMNS, best_rival
@@ -40,6 +39,8 @@ from danlu.apps.recommend.terms import Counted
 from danlu.apps.recommend.tune import tune
 from danlu.apps.recommend.vectors import Embedded, Words
 from danlu.bundle.bundle import load
+from danlu.index.embedding import Embedder
+from danlu.index.store import Vectors
 from danlu.text.segmenting.segmenters.rules import Rules
 from made_readers import BEGIN, DAY, DAYS, ITEMS, USERS, made
 from measuring import machine, say, spread, table
@@ -98,17 +99,16 @@ def quality(worlds: list[World]) -> None:
         print(f"- {SERVED} over {best}, the best rival: {mean:+.4f} ({low:+.4f} to {high:+.4f})")
 
 
-def read_once(embedder: Embedder) -> MakeSpace:
-    """Spaces of an encoder that reads each text once for all of them."""
-    known: dict[str, NDArray[np.float32]] = {}
+def remembered(embed: Callable[[Sequence[str]], Vectors]) -> Callable[[Sequence[str]], Vectors]:
+    """The same vectors, each text read once."""
+    known: dict[str, Vectors] = {}
 
-    def vectors(texts: Sequence[str]) -> NDArray[np.float32]:
+    def told(texts: Sequence[str]) -> Vectors:
         fresh = [text for text in dict.fromkeys(texts) if text not in known]
-        if fresh:
-            known.update(zip(fresh, embedder(fresh), strict=True))
+        known.update(zip(fresh, embed(fresh), strict=True) if fresh else ())
         return np.stack([known[text] for text in texts])
 
-    return lambda: Embedded(vectors, embedder.width)
+    return told
 
 
 def with_encoder(worlds: list[World], encoder: str, folder: Path) -> None:
@@ -120,8 +120,8 @@ def with_encoder(worlds: list[World], encoder: str, folder: Path) -> None:
             out = folder / f"{number}-{name.replace(' ', '-')}"
             come = tune(known, each.deeds, encoder, out, until=SPLIT, settings=settings, say=say)
             with load(come.bundle) as bundle:
-                space = read_once(Embedder(bundle.predictor, name))
-                for way, line in each.evaluated(space).rows.items():
+                embed = remembered(Embedder(bundle).passages)
+                for way, line in each.evaluated(partial(Embedded, embed)).rows.items():
                     if way in ("vectors", "rule", SERVED):
                         rows.setdefault(f"{way}, encoder {name}", []).append(line.means())
     print("\n" + table(["", *COLUMNS], [row(name, means) for name, means in rows.items()]), "\n")

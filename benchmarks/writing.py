@@ -22,9 +22,10 @@ import numpy as np
 import danlu
 from danlu.apps.write.brief import brief
 from danlu.apps.write.sampled import descriptions, trained
-from danlu.apps.write.wish import Wish, language_of
+from danlu.apps.write.wish import Wish
 from danlu.apps.write.writer import asking
 from danlu.bundle.bundle import Bundle
+from danlu.data.characters.languages import language_of
 from danlu.model.must_have import has, units_of
 from danlu.model.written import Written
 from measuring import machine, say, table
@@ -36,7 +37,7 @@ SHOWN = 2
 
 def wishes(count: int, words: int, language: str) -> list[Wish]:
     """Keywords of one description, and words of others."""
-    rows = [each for each in descriptions() if language_of([each["text"]]) == language]
+    rows = [each for each in descriptions() if language_of(each["text"]) == language]
     pool = sorted({word for each in rows for word in each["keywords"]})
     random = np.random.default_rng(words)
     found = []

@@ -17,19 +17,47 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import Browser
+
     from danlu.train.run import TrainingRun
 
 
 # Examples are the same in every run, and a slow machine is no failure.
-settings.register_profile("house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "house", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("house")
 
 # What is measured of this machine is kept in the user's cache, and a test's is not to be found there.
 _cache = tempfile.TemporaryDirectory(prefix="danlu-tests-")
 os.environ["XDG_CACHE_HOME"] = os.environ["MODELSCOPE_CACHE"] = _cache.name
 
+# Nobody pulls the plug while tests run: that files are on the disk before they are named, a training would wait for 27
+# times, and some milliseconds each time (2026-11).
+os.fsync = lambda _descriptor: None
+
 # Shells let what they start in the background ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# In this order, since a process that is left alone with one of these at the end is waited for by the others.
+LONGEST = (
+    "tuning/test_tasks.py",
+    "trials/test_search.py",
+    "stages/test_train.py",
+    "tuning/test_contract.py",
+    "test_examples.py",
+    "test_readme.py",
+    "stages/test_reference_losses.py",
+    "train/test_ranks.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take 25 processor seconds and more (2026-11) begin first."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    assert all(path.is_file() for path in places), "a file of LONGEST has moved"
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 _packages = count()
@@ -66,6 +94,17 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[dict
     yield join
     for folder in folders:
         sys.path.remove(str(folder))
+
+
+@pytest.fixture
+def two_cores() -> "Iterator[None]":
+    """Two cores for this thread and those born later, also where this machine, or `make test`, gives them one."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +151,20 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[str], Pa
         return folder
 
     return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A Chromium for the tests of a file.
+
+    While it runs, playwright has a loop of asyncio in the main thread, where nobody else can have one.
+    """
+    from pages import CHROMIUM, launched
+
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM}; Debian's package is chromium")
+    with launched() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ from danlu.model.heads import kept_logits
 from danlu.recipe.part import kinds
 from danlu.task.task import Task
 
+pytestmark = pytest.mark.usefixtures("two_cores")
+
 THREADS = 8
 LETTERS = "这本书写得很好值读一遍物流太慢"
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}

@@ -26,6 +26,8 @@ from danlu.task.task import Task
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
+pytestmark = pytest.mark.usefixtures("two_cores")
+
 TEXT = "床前明月光，疑是地上霜。举头望明月，低头思故乡。All that glisters is not gold."
 CONTINUE = '''
 from typing import Any, ClassVar, Literal

@@ -15,6 +15,7 @@ def test_results_come_in_the_order_of_the_jobs() -> None:
     crew.close()
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_jobs_run_side_by_side_with_one_core_each() -> None:
     barrier = threading.Barrier(2, timeout=20)
 

@@ -106,6 +106,7 @@ def test_a_cache_that_is_no_use_is_no_hindrance(fresh: Path, monkeypatch: pytest
     assert matmul_rate(torch.float32, seconds=0.01) > 1e6
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_the_cores_of_the_process_stay_as_they_were(fresh: Path) -> None:
     before = torch.get_num_threads()
     assert best_dtype() in (torch.float32, torch.bfloat16)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers import Live, serving
+from servers import Live, serving, shelved
 
 from danlu.serve.limits import Limits
 from danlu.serve.shelf import Place, Shelf
@@ -13,10 +13,8 @@ from danlu.serve.shelf import Place, Shelf
 @pytest.fixture(scope="session")
 def shelf(bundles: dict[str, Path]) -> Iterator[Shelf]:
     """All tasks, each under its own name."""
-    found = Shelf([Place(kind, str(folder), threads=1) for kind, folder in bundles.items()])
-    found.open()
-    yield found
-    found.close()
+    with shelved([Place(kind, str(folder), threads=1) for kind, folder in bundles.items()]) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

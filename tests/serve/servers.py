@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from danlu.serve.app import app_of
 from danlu.serve.limits import Limits
 from danlu.serve.models import MODELS
 from danlu.serve.service import Service
-from danlu.serve.shelf import Shelf
+from danlu.serve.shelf import Place, Shelf
 from danlu.serve.site import Site
 
 
@@ -40,9 +40,22 @@ class Live:
 
 
 @contextmanager
-def serving(shelf: Shelf, limits: Limits | None = None, *, site: Site = MODELS, **settings: object) -> Iterator[Live]:
-    """A server in a thread, ended with the block."""
-    service = Service(shelf, limits or Limits(), **settings)  # type: ignore[arg-type]
+def shelved(places: Sequence[Place]) -> Iterator[Shelf]:
+    """A shelf that is open, closed with the block."""
+    shelf = Shelf(places)
+    shelf.open()
+    try:
+        yield shelf
+    finally:
+        shelf.close()
+
+
+@contextmanager
+def serving(
+    shelf: Shelf | None = None, limits: Limits | None = None, *, site: Site = MODELS, **settings: object
+) -> Iterator[Live]:
+    """A server in a thread, ended with the block; without a shelf it has no bundles."""
+    service = Service(shelf or Shelf(()), limits or Limits(), **settings)  # type: ignore[arg-type]
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(256)

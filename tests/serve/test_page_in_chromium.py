@@ -7,33 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from servers import Live, serving
+from pages import needs_chromium
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from servers import Live, serving, shelved
 
 from danlu.serve.keys import Key, hash_of
 from danlu.serve.routes import chat
 from danlu.serve.shelf import Place, Shelf
 
-CHROMIUM = Path("/usr/bin/chromium")
 KINDS = ("classify", "tag", "answer", "embed", "chat", "causal_lm")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}; Debian's package is chromium")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def live(tiny_bundle: Callable[[str], Path]) -> Iterator[Live]:
-    shelf = Shelf([Place(kind, str(tiny_bundle(kind)), threads=1) for kind in KINDS])
-    shelf.open()
-    with serving(shelf) as found:
+    places = [Place(kind, str(tiny_bundle(kind)), threads=1) for kind in KINDS]
+    with shelved(places) as shelf, serving(shelf) as found:
         yield found
-    shelf.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 Opened = Callable[..., Page]
@@ -64,9 +54,11 @@ def opened(browser: Browser, live: Live) -> Iterator[Opened]:
             page.locator(f"#view-{view} select").first.wait_for()
         return page
 
-    yield open_
-    for context in contexts:
-        context.close()
+    try:
+        yield open_
+    finally:
+        for context in contexts:
+            context.close()
     assert wrong == []
 
 

@@ -1,24 +1,19 @@
 """What an application puts on a server: routes, a page, leave for other sites, and what goes on meanwhile."""
 
-import asyncio
-import socket
 import sys
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
-import uvicorn
 from fastapi.responses import JSONResponse, Response
+from servers import serving
 
-from danlu.serve.app import app_of
 from danlu.serve.body import Body, checked
 from danlu.serve.keys import Key, hash_of
 from danlu.serve.limits import Limits
 from danlu.serve.service import Call, Service
-from danlu.serve.shelf import Shelf
 from danlu.serve.site import Site
 
 HOME, SHOP, OTHER = "http://localhost", "https://shop.example", "https://other.example"
@@ -75,15 +70,8 @@ def address(package: str, went: list[str]) -> Iterator[str]:
         a_minute=3,
         around=around,
     )
-    service = Service(Shelf(()), Limits(), (Key(name="mine", sha256=hash_of(KEY)),))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        settings = uvicorn.Config(app_of(service, site=site), log_config=None, access_log=False)
-        server = uvicorn.Server(settings)
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(20)
+    with serving(site=site, keys=(Key(name="mine", sha256=hash_of(KEY)),)) as live:
+        yield live.address
     assert went == ["entered", "left"]
 
 

@@ -127,6 +127,7 @@ def test_groups_are_made_ahead_but_not_without_bound_and_no_thread_is_left() -> 
     assert threading.active_count() == before
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_the_thread_that_prepares_takes_no_core_from_the_others() -> None:
     before = torch.get_num_threads()
     assert len(list(batches(LENGTHS).groups(0, 3, CPU))) == 3

@@ -1,6 +1,5 @@
 """One core that stands in for several on a busy machine: when it does, and that not a bit is changed by it."""
 
-from collections.abc import Iterator
 from functools import partial
 from itertools import count
 from typing import Any
@@ -31,12 +30,7 @@ FAMILIES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def two_cores() -> Iterator[None]:
-    before = torch.get_num_threads()
-    compute_with(2)
-    yield
-    compute_with(before)
+pytestmark = pytest.mark.usefixtures("two_cores")
 
 
 class Machine:

@@ -30,10 +30,12 @@ import os, signal, sys
 from pathlib import Path
 import alembic.command, optuna.importance, optuna.storages._rdb.storage, pandas, sklearn.ensemble
 import sqlalchemy.dialects.postgresql.psycopg, transformers.models.bert.modeling_bert  # once, and not in each child
+import optuna.storages._rdb.models
 from danlu.stages.recipe import read
 from danlu.train.run import TrainingRun
 from danlu.trials.leases import Leases
 from danlu.trials.search import search
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -58,6 +60,7 @@ def work(moment, source, root, storage, overrides):
 
 source, *rounds = sys.argv[1:]
 read(source)
+get_checkpoint_conversion_mapping("bert")
 for told in rounds:
     root, storage, moments, *overrides = told.split("|")
     children = []

@@ -114,7 +114,8 @@ def tuned(network: Network, tokenizer: Tokenizer, method: str, kind: str, family
     task = task.suited(model, tokenizer, print)
     encoded = task.encode(task.sample, tokenizer, 80, labelled=True)
     batch = task.collate(encoded, max(map(len, encoded)), tokenizer, np.random.default_rng(0))
-    return task, model, Roles(task, dict.fromkeys(task.roles, copy.deepcopy(model).eval())).told(batch)
+    roles = {role: copy.deepcopy(model).eval() for role in task.roles}
+    return task, model, Roles(task, roles).told(batch)
 
 
 def test_every_method_is_asked_of_every_task_by_each_family_that_carries_it() -> None:

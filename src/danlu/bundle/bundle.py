@@ -23,7 +23,7 @@ from danlu.engine.engine import Engine, Network
 from danlu.engine.engines.torch import Torch, TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.machine.crew import refuse_crowd
-from danlu.machine.door import opened
+from danlu.machine.door import content_digest, opened
 from danlu.machine.files import folder_in_place, write_text
 from danlu.machine.quiet import quiet
 from danlu.model.policy import Policy, changed
@@ -62,6 +62,16 @@ class Bundle:
     def adapters(self) -> dict[str, dict[str, Any]]:
         """What `danlu.json` says of each adapter, by its name: task, method, provenance, hash."""
         return dict(self.facts.get("adapters", {}))
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells whether two answers came from the same model; see `fingerprint_of`."""
+        return self.fingerprint_of(self.serves)
+
+    def fingerprint_of(self, adapter: str) -> str:
+        """The same of what answers with the adapter of this name, or with the base alone ('base')."""
+        digest = self.facts.get("digest") or content_digest(self.facts)  # format 1 holds none
+        return f"danlu-{digest[:16]}-{adapter}"
 
     @property
     def predictor(self) -> Predictor:

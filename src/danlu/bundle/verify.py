@@ -4,7 +4,8 @@ from pathlib import Path
 
 from danlu.bundle import golden
 from danlu.bundle.adapter import BASE, folder_of
-from danlu.bundle.bundle import load
+from danlu.bundle.bundle import Bundle, load
+from danlu.refusal import Refusal
 
 
 def verify(path: str | Path, precision: str | None = None, key: str | Path | None = None) -> list[str]:
@@ -14,9 +15,38 @@ def verify(path: str | Path, precision: str | None = None, key: str | Path | Non
     where golden outputs are damaged.
     """
     with load(path, precision, key=key) as bundle:
-        tolerances = bundle.facts.get("tolerances", golden.TOLERANCES)
-        differences = golden.replayed(bundle.folder, bundle.predictor_of(BASE), tolerances)
-        for name in bundle.adapters:
-            found = golden.replayed(folder_of(bundle.folder, name), bundle.predictor_of(name), tolerances)
-            differences += [f"adapter {name}, {difference}" for difference in found]
-    return differences
+        return differences(bundle)
+
+
+def differences(bundle: Bundle) -> list[str]:
+    """The same of a bundle that is open.
+
+    Raises:
+        Refusal: golden outputs, or an adapter, are damaged.
+    """
+    tolerances = bundle.facts.get("tolerances", golden.TOLERANCES)
+    found = golden.replayed(bundle.folder, bundle.predictor_of(BASE), tolerances)
+    for name in bundle.adapters:
+        told = golden.replayed(folder_of(bundle.folder, name), bundle.predictor_of(name), tolerances)
+        found += [f"adapter {name}, {difference}" for difference in told]
+    return found
+
+
+def verified(path: str | Path) -> Bundle:
+    """The bundle of a folder, opened, if it answers as it did. Raises `Refusal` otherwise, and where `load` does."""
+    bundle = load(path)
+    try:
+        refuse_drift(bundle)
+    except BaseException:
+        bundle.close()
+        raise
+    return bundle
+
+
+def refuse_drift(bundle: Bundle) -> None:
+    """Raise `Refusal` for a bundle that does not answer as it did when it was saved, or whose files are damaged."""
+    if found := differences(bundle):
+        raise Refusal(
+            f"{bundle.folder}: does not answer as it did when it was saved ({found[0]}); see: danlu verify, and copy "
+            "or train it again"
+        )

@@ -49,6 +49,9 @@ COMMANDS = {
     "merge": "Make adapters of a bundle into one, or fold one into the weights of its base.",
     "export": "Write a bundle for ONNX Runtime, OpenVINO, llama.cpp or transformers, and compare the two.",
     "sign": "Sign a bundle with a private key, or make a pair of keys.",
+    "doctor": "Look the machine and the installation over: what is missing, and the command that mends it.",
+    "completion": "Print what a shell needs to complete commands, options, kinds and applications.",
+    "man": "Print the manual page of all commands.",
     "list": "Show the parts that recipes are made of, with their keys and defaults.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from danlu.machine.extra import needed
+from danlu.cli.serving import HOST, PORT, Host, Keys, LogTexts, Port, refuse_no_server, tell
 
 if TYPE_CHECKING:
     from danlu.serve.limits import Limits
@@ -17,9 +17,9 @@ def command(
     adapter: Annotated[
         list[str] | None, typer.Option(help="NAME=FOLDER: an adapter that a training has left; of the first bundle")
     ] = None,
-    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
-    keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
+    host: Host = HOST,
+    port: Port = PORT,
+    keys: Keys = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundles say")] = None,
     threads: Annotated[int | None, typer.Option(help="cores to use; all")] = None,
     key: Annotated[str | None, typer.Option(help="public key (PEM) of who must have signed the bundles")] = None,
@@ -34,7 +34,7 @@ def command(
     certificate: Annotated[Path | None, typer.Option(help="PEM file of a certificate: speak HTTPS")] = None,
     certificate_key: Annotated[Path | None, typer.Option(help="PEM file of its key")] = None,
     telemetry: Annotated[str | None, typer.Option(help="address of an OpenTelemetry collector (OTLP, HTTP)")] = None,
-    log_texts: Annotated[bool, typer.Option("--log-texts", help="write what users send into the log")] = False,
+    log_texts: LogTexts = False,
 ) -> None:
     """Answer over HTTP, as the bundles were evaluated: their own tasks, and the interface of OpenAI.
 
@@ -43,15 +43,10 @@ def command(
     """
     from dataclasses import replace
 
-    for package in ("fastapi", "uvicorn", "prometheus_client"):
-        needed(package, "serve", "a server")
-    from danlu.machine.terminal import say
+    refuse_no_server()
     from danlu.refusal import Refusal
     from danlu.serve.run import serve, threads_that_pay
     from danlu.serve.shelf import named_adapter, place_of
-
-    def tell(line: str) -> None:
-        say(line, err=True)  # where the log goes too
 
     asked: dict[str, float | None] = {"body": body, "tokens": tokens, "waiting": waiting, "texts": texts}
     asked |= {"patience": patience, "seconds": seconds}

@@ -12,13 +12,13 @@ from danlu.index.store import Vectors
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 
 class Embedder:
     """A bundle that gives vectors, and what it wants to stand before a query and before a passage."""
 
-    def __init__(self, bundle: Bundle, prefixes: tuple[str, str] = ("", "")) -> None:
+    def __init__(self, bundle: Answering, prefixes: tuple[str, str] = ("", "")) -> None:
         """Use a bundle with these prefixes, of a query and of a passage, such as "query: " and "passage: ".
 
         Raises:
@@ -36,8 +36,7 @@ class Embedder:
     @property
     def fingerprint(self) -> str:
         """Tells whether vectors came from the same model, asked in the same way."""
-        digest = str(self._bundle.facts.get("digest", ""))[:16]
-        return "\n".join((f"{self._bundle.task.kind}-{digest}-{self._bundle.serves}", *self.prefixes))
+        return "\n".join((self._bundle.fingerprint, *self.prefixes))
 
     @property
     def shown(self) -> str:
@@ -73,7 +72,10 @@ class Embedder:
         """The text in parts that the model can read; most often one."""
         size = 2 * self._limit
         parts = [text]
-        while any(len(self._bundle.tokenizer(part)["input_ids"]) > self._limit for part in parts) and size > 16:
+        while (
+            any(len(self._bundle.tokenizer(part, verbose=False)["input_ids"]) > self._limit for part in parts)
+            and size > 16
+        ):
             parts = [text[start:end] for start, end in chunks(text, size, 0)]
             parts = [part if part.startswith(prefix) else prefix + part for part in parts]
             size //= 2

@@ -16,7 +16,7 @@ from danlu.index.tokens import query_tokens
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 MOST_FOUND = 1000
 LONGEST_QUERY = 10_000
@@ -43,8 +43,8 @@ class Index:
         cls,
         place: str | Path,
         *,
-        embedder: Bundle | None = None,
-        reranker: Bundle | None = None,
+        embedder: Answering | None = None,
+        reranker: Answering | None = None,
         prefixes: tuple[str, str] = ("", ""),
         anew: bool = False,
     ) -> Self:

@@ -9,7 +9,7 @@ from danlu.index.searching import Candidate
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 READ = 30
 """Passages that the ranker reads."""
@@ -18,7 +18,7 @@ READ = 30
 class Reranker:
     """A bundle that ranks."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Answering) -> None:
         """Use a bundle.
 
         Raises:

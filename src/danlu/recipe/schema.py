@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -44,8 +45,9 @@ class Key:
 
 
 def schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a model with all the parts that its sections may be."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
+    """The JSON Schema (2020-12) of a model with all the parts that its sections may be; it names danlu's version."""
+    own = {"$id": f"urn:danlu:{model.__name__.lower()}:{version('danlu')}"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **own, **model.model_json_schema()}
 
 
 def keys(part: type[BaseModel]) -> list[Key]:

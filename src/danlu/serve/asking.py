@@ -41,12 +41,16 @@ class Asking:
         Raises:
             Problem: time is up.
         """
-        return function() if size <= SHORT else await self.apart(self.threads, function)
+        return function() if size <= SHORT else await self.apart(function)
 
-    async def apart(self, threads: ThreadPoolExecutor, function: Callable[[], Found]) -> Found:
-        """What a function gives in a thread. Raises `Problem` where time is up; the thread is left to its work."""
+    async def apart(self, function: Callable[[], Found], threads: ThreadPoolExecutor | None = None) -> Found:
+        """What a function gives in a thread, in one of `threads` where these are given.
+
+        What it raises, a caller hears as `danlu.serve.problem.problem_of` tells it. Raises `Problem` where time is up;
+        the thread is left to its work.
+        """
         loop = asyncio.get_running_loop()
-        working = loop.run_in_executor(threads, function)
+        working = loop.run_in_executor(threads or self.threads, function)
         try:
             await asyncio.wait({working}, timeout=max(0.0, self.ends - loop.time()))
             if not working.done():

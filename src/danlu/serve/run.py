@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -29,14 +29,15 @@ GRACE = 30
 """Seconds that requests under way have once the server is told to end."""
 
 
-def _models(_shelf: Shelf) -> Site:
-    return MODELS
+@contextmanager
+def _models(_shelf: Shelf) -> Iterator[Site]:
+    yield MODELS
 
 
 def serve(
     places: Sequence[Place],
     *,
-    site: Callable[[Shelf], Site] = _models,
+    site: Callable[[Shelf], AbstractContextManager[Site]] = _models,
     host: str = "127.0.0.1",
     port: int = 8000,
     keys: Path | None = None,
@@ -50,7 +51,8 @@ def serve(
 ) -> None:
     """Open the models and answer until told to end (SIGINT, SIGTERM); SIGHUP takes all of them anew.
 
-    `site` says what is offered, given the models that are open; without it, the models themselves.
+    `site` says what is offered, given the models that are open, which stay so until it is left; without it, the
+    models themselves.
     `certificate` is a file of one and that of its key; `telemetry` the address of a collector of traces.
 
     Raises:
@@ -70,8 +72,9 @@ def serve(
             scheme = "http" if certificate is None else "https"
             address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
             _tell(service, address, host, say)
-            app = app_of(service, replay, site(shelf))
-            asyncio.run(_serve(service, app, listening, say, address, certificate))
+            with site(shelf) as offered:
+                app = app_of(service, replay, offered)
+                asyncio.run(_serve(service, app, listening, say, address, certificate))
         finally:
             shelf.close()
             if store is not None:

@@ -1,16 +1,18 @@
 """The models that a server has open, by their names; each may be taken anew from its folder while it serves."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from danlu.bundle import golden, manifest
+from danlu.bundle import manifest
 from danlu.bundle.adapt import adapt
-from danlu.bundle.adapter import BASE, folder_of, refuse_name
+from danlu.bundle.adapter import BASE, refuse_name
+from danlu.bundle.answering import Answering
 from danlu.bundle.bundle import Bundle, load
+from danlu.bundle.verify import differences, refuse_drift
 from danlu.engine.predict import Predictor
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
@@ -23,6 +25,8 @@ class Place:
 
     - `name`: by which it is asked; `path`: the folder of its bundle, as it was given.
     - `adapters`: folders of adapters that are put on it beside its own, by their names.
+    - `accepts`: raises `Refusal` for a bundle that would not do here; asked of each that is opened.
+    - `fixed`: what the model says is kept, so that another one cannot take its place while it serves.
     """
 
     name: str
@@ -31,6 +35,8 @@ class Place:
     threads: int | None = None
     key: str | None = None
     adapters: tuple[tuple[str, str], ...] = ()
+    accepts: Callable[[Answering], object] | None = None
+    fixed: bool = False
 
 
 @dataclass(eq=False)
@@ -53,16 +59,21 @@ class Open:
 
 @dataclass(frozen=True)
 class Model:
-    """What answers under a name."""
+    """What answers under a name; `adapter` is the one that does, or 'base'."""
 
     name: str
-    predictor: Predictor
+    adapter: str
     bundle: Bundle
+
+    @property
+    def predictor(self) -> Predictor:
+        """Its threads."""
+        return self.bundle.predictor_of(self.adapter)
 
     @property
     def fingerprint(self) -> str:
         """Tells whether two answers came from the same files."""
-        return f"danlu-{str(self.bundle.facts.get('digest', ''))[:16]}"
+        return self.bundle.fingerprint_of(self.adapter)
 
 
 @dataclass(eq=False)
@@ -132,8 +143,7 @@ class Shelf:
                 raise Problem(404, "model_not_found", told, "model")
             found.users += 1
         try:
-            predictor = found.bundle.predictor_of(adapter or found.bundle.serves)
-            yield Model(chosen, predictor, found.bundle)
+            yield Model(chosen, adapter or found.bundle.serves, found.bundle)
         finally:
             with self._state:
                 found.users -= 1
@@ -148,7 +158,7 @@ class Shelf:
         as long as somebody waits for it.
 
         Raises:
-            Refusal: the new one cannot be opened or answers otherwise; the old one stays.
+            Refusal: the new one cannot be opened, answers otherwise, or would not do; the old one stays.
         """
         places = [place for place in self.places if name in (None, place.name)]
         if not places:
@@ -162,18 +172,18 @@ class Shelf:
         """Ask all models for their golden outputs, and look at their files if these were touched; what differs."""
         with self._changing:
             for name, each in list(self._open.items()):
-                differences: list[str] = []
+                found: list[str] = []
                 try:
-                    differences += _differences(each.bundle)
+                    found += differences(each.bundle)
                     stamp = _stamp(each.bundle.folder)
                     if stamp != each.stamp:
                         manifest.read(each.bundle.folder, each.place.key)
                         each.stamp = stamp
                 except (Refusal, OSError) as error:
-                    differences.append(f"its files are no longer those that it was opened from: {error}")
+                    found.append(f"its files are no longer those that it was opened from: {error}")
                 except Exception as error:
-                    differences.append(f"it could not be asked for its golden outputs: {type(error).__name__}")
-                self.drifted[name] = differences
+                    found.append(f"it could not be asked for its golden outputs: {type(error).__name__}")
+                self.drifted[name] = found
         return dict(self.drifted)
 
     def _opened(self, place: Place) -> Open:
@@ -188,11 +198,22 @@ class Shelf:
                 made.cleanup()
             raise
         try:
-            _refuse_drift(bundle)
+            self._refuse_unfit(place, bundle)
+            refuse_drift(bundle)
         except BaseException:
             found.close()
             raise
         return found
+
+    def _refuse_unfit(self, place: Place, bundle: Bundle) -> None:
+        if place.accepts is not None:
+            place.accepts(bundle)
+        now = self._open.get(place.name)
+        if place.fixed and now is not None and now.bundle.fingerprint != bundle.fingerprint:
+            raise Refusal(
+                f"{bundle.folder}: is another model than the one that serves as '{place.name}', and what that has said "
+                "is kept; end the server, and start it with this one"
+            )
 
     def _put(self, new: Open) -> None:
         with self._state:
@@ -249,23 +270,6 @@ def _adapted(place: Place, folder: Path) -> Path:
 def _asked_apart(bundle: Bundle) -> list[str]:
     """The adapters, and the base where an adapter serves."""
     return [*bundle.adapters, *([BASE] if bundle.serves != BASE else [])]
-
-
-def _refuse_drift(bundle: Bundle) -> None:
-    if differences := _differences(bundle):
-        raise Refusal(
-            f"{bundle.folder}: does not answer as it did when it was saved ({differences[0]}); see: danlu verify, and "
-            "copy or train it again"
-        )
-
-
-def _differences(bundle: Bundle) -> list[str]:
-    tolerances = bundle.facts.get("tolerances", golden.TOLERANCES)
-    found = golden.replayed(bundle.folder, bundle.predictor_of(BASE), tolerances)
-    for name in bundle.adapters:
-        told = golden.replayed(folder_of(bundle.folder, name), bundle.predictor_of(name), tolerances)
-        found += [f"adapter {name}, {difference}" for difference in told]
-    return found
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:

@@ -49,10 +49,12 @@ class Hook:
 @pytest.fixture
 def hook() -> Iterator[Hook]:
     found = Hook()
-    yield found
-    found.server.shutdown()
-    found.thread.join()
-    found.server.server_close()
+    try:
+        yield found
+    finally:
+        found.server.shutdown()
+        found.thread.join()
+        found.server.server_close()
 
 
 def test_the_desk_gets_each_under_its_key_and_its_address_is_told_nowhere(store: Store, hook: Hook, clock) -> None:

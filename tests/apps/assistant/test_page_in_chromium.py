@@ -6,17 +6,18 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pages
 import pytest
-from assistant_servers import serving
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+from servers import serving
 
 from danlu.apps.assistant.assistant import Assistant
 from danlu.apps.assistant.folding import Entry
 from danlu.apps.assistant.opening import opened
+from danlu.apps.assistant.serving import site_of
 
-CHROMIUM = Path("/usr/bin/chromium")
 EVIL = "<img src=x onerror=document.title='gone'><script>document.title='gone'</script>"
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}; Debian's package is chromium")
+pytestmark = pages.needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +46,12 @@ def shop() -> Iterator[Callable[[str], str]]:
         pages[path] = text
         return f"http://127.0.0.1:{server.server_port}{path}"
 
-    yield page
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield page
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -60,34 +63,20 @@ def live(
         assistant.store.add([Entry("evil", f"Answer {EVIL}", EVIL, (f"What is {EVIL} zirconium",), 1)])
         assistant.refresh()
         origin = shop("x").rpartition("/")[0]
-        with serving(assistant, origins=frozenset([origin])) as address:
-            yield address, assistant
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+        site = site_of(assistant, origins=frozenset([origin]), say=lambda _line: None)
+        with serving(site=site) as live:
+            yield live.address, assistant
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page; in the end no policy was broken and nothing went wrong in it."""
-    wrong: list[str] = []
-    context = browser.new_context(locale="en-GB", reduced_motion="reduce")
-    context.set_default_timeout(15_000)
-    found = context.new_page()
-    found.on("pageerror", lambda error: wrong.append(str(error)))
-    found.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
-    yield found
-    context.close()
-    assert wrong == []
+def page(browser: Browser, live: tuple[str, Assistant], shop: Callable[[str], str]) -> Iterator[Page]:
+    """The page of the assistant, or another that holds the widget."""
+    origin = shop("x").rpartition("/")[0]
+    with pages.opened(browser, live[0], inside=[origin, origin.replace("127.0.0.1", "localhost")]) as found:
+        yield found
 
 
 def test_a_conversation_the_desk_and_versions_in_english(page: Page, live: tuple[str, Assistant]) -> None:
-    page.goto(live[0])
     talk = page.locator("#view-talk")
     talk.get_by_label("Question").fill(f"zirconium what is {EVIL}")
     talk.get_by_label("Question").press("Enter")

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import httpx2
 import pytest
-from assistant_servers import serving
+from servers import serving
 
 from danlu.apps.assistant import conversations
 from danlu.apps.assistant import serving as serving_of
@@ -26,13 +26,10 @@ SHOP, OTHER, KEY = "https://shop.example", "https://other.example", "danlu-secre
 @pytest.fixture(scope="module")
 def answering(learnt: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Assistant]]:
     folder = shutil.copytree(learnt, tmp_path_factory.mktemp("serving") / "assistant")
-    with (
-        opened(folder) as assistant,
-        serving(
-            assistant, (Key(name="mine", sha256=hash_of(KEY)),), origins=frozenset([SHOP]), a_minute=1000
-        ) as address,
-    ):
-        yield address, assistant
+    with opened(folder) as assistant:
+        site = site_of(assistant, origins=frozenset([SHOP]), a_minute=1000, say=lambda _line: None)
+        with serving(site=site, keys=(Key(name="mine", sha256=hash_of(KEY)),)) as live:
+            yield live.address, assistant
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from servers import Live, serving
+from servers import Live, serving, shelved
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from danlu.apps.code.completion import MODEL, asked
 from danlu.apps.code.completion import Place as Gap
-from danlu.apps.code.completion import asked
 from danlu.apps.code.context import Parts
 from danlu.apps.code.repository import read_repository
-from danlu.apps.code.routes import MODEL, Routes
+from danlu.apps.code.routes import Routes
 from danlu.bundle.bundle import Bundle, load, save
 from danlu.serve.limits import Limits
-from danlu.serve.shelf import Place, Shelf
+from danlu.serve.shelf import Place
 from danlu.task.tasks.causal_lm import CausalLm
 from danlu.text.batching.middles import SENTINELS, before_middle
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
@@ -126,8 +126,8 @@ def without_gaps(tiny_bundle: Callable[[str], Path]) -> Iterator[Live]:
 @contextmanager
 def served(folder: Path, routes: Routes) -> Iterator[Live]:
     """A server of a bundle."""
-    shelf = Shelf([Place(MODEL, str(folder), threads=1)])
-    shelf.open()
-    with serving(shelf, Limits(patience=120), site=routes.site()) as found:
+    with (
+        shelved([Place(MODEL, str(folder), threads=1)]) as shelf,
+        serving(shelf, Limits(patience=120), site=routes.site()) as found,
+    ):
         yield found
-    shelf.close()

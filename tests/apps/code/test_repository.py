@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -207,10 +208,10 @@ def test_bundles_of_other_tasks_are_refused(bundle: Bundle, repository: Path, ti
     from danlu.apps.code.completion import refuse_others
 
     with pytest.raises(Refusal, match="is of the task classify; code is written by one of the task causal_lm"):
-        refuse_others(type("Task", (), {"kind": "classify"})(), "--bundle x")
+        refuse_others(SimpleNamespace(task=SimpleNamespace(kind="classify"), folder="x"))  # type: ignore[arg-type]
     with pytest.raises(Refusal, match="is of the task classify; give a bundle of causal_lm"):
         learn(repository, tmp_path, [], str(tiny_bundle("classify")), "tiny", lambda _: None)
-    refuse_others(bundle.task, "--bundle x")
+    refuse_others(bundle)
     record = asked(Place("a = ", None, ""), None, bundle.tokenizer, bundle.network.limit)
     assert record == {"text": "a = "}
 

@@ -1,23 +1,15 @@
 """A folder of documents, and a server that answers from it."""
 
-import asyncio
 import shutil
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
+from servers import serving
 
 from danlu.apps.knowledge.knowledge import Knowledge
 from danlu.apps.knowledge.sample import put_sample
 from danlu.apps.knowledge.site import site_of
-from danlu.serve.app import app_of
-from danlu.serve.limits import Limits
-from danlu.serve.service import Service
-from danlu.serve.shelf import Shelf
 
 HOSTILE = """<script>alert('markup')</script> The vault of Morrow is opened with <b onclick="steal()">seven keys</b>.
 
@@ -52,31 +44,6 @@ def knowledge(place: Path) -> Iterator[Knowledge]:
         yield found
 
 
-Serving = Callable[..., str]
-
-
-@contextmanager
-def serving(knowledge: Knowledge, every: float = 0.0) -> Iterator[str]:
-    """The address of a server of a folder, ended with the block."""
-    service = Service(Shelf(()), Limits())
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        app = app_of(service, site=site_of(knowledge, every))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(20)
-
-
-@pytest.fixture
-def served() -> Callable[..., "contextmanager[str]"]:
-    """The function above."""
-    return serving  # type: ignore[return-value]
-
-
 @pytest.fixture(scope="module")
 def address(sampled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of a copy of the sample that no test changes."""
@@ -84,5 +51,5 @@ def address(sampled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     shutil.copytree(sampled, copy, dirs_exist_ok=True)
     with Knowledge.open(copy / "documents", str(copy / "index")) as found:
         found.refresh()
-        with serving(found) as address:
-            yield address
+        with serving(site=site_of(found, 0)) as live:
+            yield live.address

@@ -3,17 +3,17 @@
 import json
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from servers import serving
 
 from danlu.apps.grounded.bar import Bar
 from danlu.apps.knowledge import site
 from danlu.apps.knowledge.knowledge import Knowledge
-from danlu.apps.knowledge.site import AROUND, stamp
+from danlu.apps.knowledge.site import AROUND, site_of, stamp
 from danlu.cli.main import main
 
 QUESTIONS = [
@@ -35,14 +35,14 @@ def post(address: str, path: str, body: Any) -> httpx2.Response:
         return asked.post(path, json=body)
 
 
-def test_the_server_answers_as_the_command_line_does(
-    place: Path, knowledge: Knowledge, served: Callable[..., AbstractContextManager[str]], capsys: Any
-) -> None:
+def test_the_server_answers_as_the_command_line_does(place: Path, knowledge: Knowledge, capsys: Any) -> None:
     knowledge.refresh()
     served_answers, before = [], None
-    with served(knowledge) as address:
+    with serving(site=site_of(knowledge, 0)) as live:
         for question in QUESTIONS:
-            told = post(address, "/v1/ask", {"question": question, **({"before": before} if before else {})}).json()
+            told = post(
+                live.address, "/v1/ask", {"question": question, **({"before": before} if before else {})}
+            ).json()
             served_answers.append(told)
             if told["answered"]:
                 before = {"question": told["read_as"], "subject": told["subject"]}
@@ -127,26 +127,26 @@ def test_only_documents_are_told(query: dict[str, str], status: int, address: st
         assert asked.get("/v1/text", params=query).status_code == status
 
 
-def test_a_folder_is_followed_by_itself_and_when_asked(
-    place: Path, knowledge: Knowledge, served: Callable[..., AbstractContextManager[str]]
-) -> None:
+def test_a_folder_is_followed_by_itself_and_when_asked(place: Path, knowledge: Knowledge) -> None:
     knowledge.refresh()
     documents = place / "documents"
-    with served(knowledge, every=0.1) as address:
+    with serving(site=site_of(knowledge, 0.1)) as live:
         (documents / "mill.txt").write_text("The windmill of Alderwick grinds rye.", encoding="utf-8")
         ends = time.monotonic() + 30
-        while not (told := post(address, "/v1/ask", {"question": "What does the windmill grind?"}).json())["answered"]:
+        while not (told := post(live.address, "/v1/ask", {"question": "What does the windmill grind?"}).json())[
+            "answered"
+        ]:
             assert time.monotonic() < ends
             time.sleep(0.05)
         assert told["text"] == "The windmill of Alderwick grinds rye."
-    with served(knowledge) as address:
+    with serving(site=site_of(knowledge, 0)) as live:
         (documents / "mill.txt").unlink()
         (documents / "odd.xyz").write_text("?", encoding="utf-8")
-        done = post(address, "/v1/refresh", {}).json()
+        done = post(live.address, "/v1/refresh", {}).json()
         assert (done["added"], done["changed"], done["removed"]) == (0, 0, 1)
         assert [each["file"] for each in done["unread"]] == ["odd.xyz"]
-        assert not post(address, "/v1/ask", {"question": "What does the windmill grind?"}).json()["answered"]
-        with client(address) as asked:
+        assert not post(live.address, "/v1/ask", {"question": "What does the windmill grind?"}).json()["answered"]
+        with client(live.address) as asked:
             told = asked.get("/v1/documents").json()
         assert told["count"] == len(told["documents"]) == 13
         assert (told["models"], told["threshold"], told["notes"]) == ({}, None, [])
@@ -155,7 +155,6 @@ def test_a_folder_is_followed_by_itself_and_when_asked(
 def test_files_are_read_where_something_moved_and_now_and_then_all_the_same(
     place: Path,
     knowledge: Knowledge,
-    served: Callable[..., AbstractContextManager[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked, read, refresh = [0], [], knowledge.refresh
@@ -163,7 +162,7 @@ def test_files_are_read_where_something_moved_and_now_and_then_all_the_same(
     monkeypatch.setattr(site, "stamp", lambda folder: (looked.append(1), stamp(folder))[1])
     monkeypatch.setattr(knowledge, "refresh", lambda: (read.append(len(looked)), refresh())[1])
     path = place / "documents" / "pool.md"
-    with served(knowledge, every=0.01):
+    with serving(site=site_of(knowledge, 0.01)):
         until(lambda: len(looked) > 10)
         assert len(read) == 1  # for the first time
         path.write_text(path.read_text(encoding="utf-8").replace("Petra", "Paula"), encoding="utf-8")
@@ -183,29 +182,30 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_folder_that_goes_away_is_told_and_the_rest_goes_on(
-    place: Path, knowledge: Knowledge, served: Callable[..., AbstractContextManager[str]], capfd: Any
-) -> None:
-    with served(knowledge, every=0.05) as address:
+def test_a_folder_that_goes_away_is_told_and_the_rest_goes_on(place: Path, knowledge: Knowledge, capfd: Any) -> None:
+    with serving(site=site_of(knowledge, 0.05)) as live:
         (place / "documents").rename(place / "away")
-        answer = post(address, "/v1/refresh", {})
+        answer = post(live.address, "/v1/refresh", {})
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "refused")
-        assert post(address, "/v1/ask", {"question": "Who is the lifeguard?"}).json()["answered"]
-        time.sleep(0.2)
-    assert '"event": "refresh", "refused":' in capfd.readouterr().err
+        assert post(live.address, "/v1/ask", {"question": "Who is the lifeguard?"}).json()["answered"]
+        said = ""
+        ends = time.monotonic() + 30
+        while '"event": "refresh", "refused":' not in said and time.monotonic() < ends:
+            said += capfd.readouterr().err
+            time.sleep(0.01)
+    assert '"event": "refresh", "refused":' in said
 
 
 def test_a_threshold_is_taken_at_the_next_look_though_no_file_moved(
     place: Path,
     knowledge: Knowledge,
-    served: Callable[..., AbstractContextManager[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked: list[int] = []
     monkeypatch.setattr(site, "ANYWAY", 10**9)
     monkeypatch.setattr(site, "stamp", lambda folder: (looked.append(1), stamp(folder))[1])
     bar = Bar({"piece": 1.0}, 0.0, 0.5)
-    with served(knowledge, every=0.01):
+    with serving(site=site_of(knowledge, 0.01)):
         until(lambda: len(looked) > 5)
         with Knowledge.open(place / "documents", str(place / "index")) as other:
             other.keep_threshold(bar)

@@ -23,7 +23,7 @@ def begun(settings: dict[str, Any], folder: Path) -> "subprocess.Popen[bytes]":
 def main(file: Path) -> None:
     from monitor_streams import plain_judge
 
-    from danlu.apps.monitor import dates, monitor, store, watched
+    from danlu.apps.monitor import calibration, dates, monitor, store, watched
     from danlu.apps.monitor.alarm import Alarm
     from danlu.apps.monitor.channels.webhook import Webhook
     from danlu.apps.monitor.settings import Settings
@@ -31,6 +31,7 @@ def main(file: Path) -> None:
     told = json.loads(file.read_text(encoding="utf-8"))
     dates.AHEAD = 1e12  # the time goes on only when what came before was looked at
     watched.QUIET = monitor._FILES_EVERY = 0.0
+    calibration.STREAMS = told.get("streams", calibration.STREAMS)
     store.LOCKED = told.get("locked", store.LOCKED)
     clock = Path(told["clock"])
     settings = Settings(watch=[told["inbox"]], alarm=Alarm.model_validate(told["alarm"]))

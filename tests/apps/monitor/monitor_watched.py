@@ -17,6 +17,7 @@ from monitor_process import begun
 from monitor_streams import COARSE, plain_judge
 from monitor_web import Web
 
+from danlu.apps.monitor import calibration
 from danlu.apps.monitor.item import Item
 from danlu.apps.monitor.replay import heard, watched
 from danlu.apps.monitor.store import Store
@@ -40,6 +41,7 @@ class Watched:
             "lease": lease,
             "alarm": alarm,
             "locked": 0.3,
+            "streams": calibration.STREAMS,
         } | paths
         self.processes = [self.begin(), self.begin()]
         self.kills = 0

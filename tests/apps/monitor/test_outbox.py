@@ -54,8 +54,10 @@ def postman() -> Iterator[Any]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Postman) as server:
         server.mails, server.farewell = [], b"221 bye\r\n"  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server
-        server.shutdown()
+        try:
+            yield server
+        finally:
+            server.shutdown()
 
 
 def test_mail_arrives_with_the_key_and_one_who_is_unknown_is_told(postman: Any) -> None:
@@ -89,7 +91,7 @@ def test_of_a_mail_that_some_get_the_others_are_told_and_it_is_sent_once(postman
     box = outbox_of(alerted, "mail", mail, say=lines.append)
     assert box.send_due() == len(postman.mails) == len(rows(alerted)) // 2
     assert {row.state for row in rows(alerted) if row.channel == "mail"} == {"sent"}
-    assert len(lines) == len(postman.mails)
+    assert len(lines) == len(postman.mails) > 0
     assert all("not taken for nobody@c" in line for line in lines)
 
 

@@ -1,10 +1,7 @@
 """The server of a monitor: what is pushed and asked, and its page in Chromium, in both languages."""
 
-import asyncio
 import html
 import re
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +9,10 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from monitor_streams import COARSE, plain_judge, stream
-from playwright.sync_api import Page, expect, sync_playwright
+from pages import opened
+from playwright.sync_api import Browser, Page, expect
+from servers import serving
 
 from danlu.apps.monitor.channels.webhook import Webhook
 from danlu.apps.monitor.monitor import Monitor
@@ -22,12 +20,7 @@ from danlu.apps.monitor.settings import Settings
 from danlu.apps.monitor.site import site_of
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import OUTBOX
-from danlu.serve.app import app_of
-from danlu.serve.limits import Limits
-from danlu.serve.service import Service
-from danlu.serve.shelf import Shelf
 
-CHROMIUM = Path("/usr/bin/chromium")
 SHARES = [(0.0, 0.15), (7.2, 0.9)]
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -76,24 +69,19 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     found = Served(tmp_path_factory.mktemp("monitor"))
-    service = Service(Shelf(()), Limits())
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        told = uvicorn.Config(app_of(service, site=site_of(found.monitor)), log_config=None, access_log=False)
-        server = uvicorn.Server(told)
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
-        thread.start()
-        found.address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        texts = [
-            {"text": item.text, "date": item.date, "topics": item.topics, "negative": item.negative}
-            | {"source": html.escape(MARKUP)}
-            for item in found.items
-        ]
-        assert found.push(texts).json()["new"] == len(texts)
-        found.until("/v1/state", lambda told: not told["waiting"] and told["messages"].get("failed"))
-        yield found
-        server.should_exit = True
-        thread.join(20)
-    found.store.close()
+    try:
+        with serving(site=site_of(found.monitor)) as live:
+            found.address = live.address
+            texts = [
+                {"text": item.text, "date": item.date, "topics": item.topics, "negative": item.negative}
+                | {"source": html.escape(MARKUP)}
+                for item in found.items
+            ]
+            assert found.push(texts).json()["new"] == len(texts)
+            found.until("/v1/state", lambda told: not told["waiting"] and told["messages"].get("failed"))
+            yield found
+    finally:
+        found.store.close()
 
 
 def test_texts_are_pushed_once_and_odd_ones_are_refused_or_told(served: Served) -> None:
@@ -155,32 +143,6 @@ def test_while_the_database_is_away_texts_are_not_taken_and_it_is_told(
     assert any("answers again" in line for line in served.lines)
 
 
-@pytest.fixture(scope="module")
-def page(served: Served) -> Iterator[Callable[[str], Page]]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}; Debian's package is chromium")
-    wrong: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-
-        def opened(locale: str) -> Page:
-            context = browser.new_context(locale=locale, reduced_motion="reduce")
-            context.set_default_timeout(20_000)
-            found = context.new_page()
-            found.on("pageerror", lambda error: wrong.append(str(error)))
-            found.on("dialog", lambda dialog: wrong.append(dialog.message))
-            found.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
-            found.on(
-                "request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(served.address) else None
-            )
-            found.goto(served.address)
-            return found
-
-        yield opened
-        browser.close()
-    assert wrong == []
-
-
 @pytest.mark.parametrize(
     ("locale", "words"),
     [
@@ -192,17 +154,22 @@ def page(served: Served) -> Iterator[Callable[[str], Page]]:
     ],
 )
 def test_the_page_shows_trends_alerts_and_the_texts_behind_them(
-    served: Served, page: Callable[[str], Page], locale: str, words: tuple[str, ...]
+    served: Served, browser: Browser, locale: str, words: tuple[str, ...]
 ) -> None:
-    everything, plot, rise, behind, given_up, state = words
-    seen = page(locale)
+    with opened(browser, served.address, locale=locale) as seen:
+        _shown(seen, served.address, *words)
+
+
+def _shown(
+    seen: Page, address: str, everything: str, plot: str, rise: str, behind: str, given_up: str, state: str
+) -> None:
     trends = seen.locator("#view-trends")
     trends.locator("select").select_option("30")
     expect(trends.get_by_role("button", name=everything)).to_have_attribute("aria-pressed", "true")
     trends.get_by_role("button", name="a", exact=True).click()
     expect(trends.get_by_role("img")).to_have_attribute("aria-label", re.compile(re.escape(plot)))
     expect(trends.locator(".mark")).to_have_count(1)
-    seen.goto(f"{served.address}/#alerts")
+    seen.goto(f"{address}/#alerts")
     alerts = seen.locator("#view-alerts")
     alert = alerts.locator(".alert", has_text="a:").first
     expect(alert).to_contain_text(rise)
@@ -211,15 +178,13 @@ def test_the_page_shows_trends_alerts_and_the_texts_behind_them(
     expect(alert.locator(".behind li").first).to_contain_text(MARKUP)
     seen.get_by_role("link", name=state).click()
     expect(seen.locator("#view-state .numbers .bad")).not_to_have_text("0")
-    seen.context.close()
 
 
-def test_what_was_given_up_is_sent_once_more_on_demand(served: Served, page: Callable[[str], Page]) -> None:
+def test_what_was_given_up_is_sent_once_more_on_demand(served: Served, browser: Browser) -> None:
     served.monitor.outboxes[0].tries = 5
-    seen = page("en-GB")
-    seen.goto(f"{served.address}/#alerts")
-    seen.locator("#view-alerts .alert").first.get_by_role("button", name="Send once more").click()
-    expect(seen.locator("#view-alerts .alert").first).to_contain_text("waiting, ")
-    seen.context.close()
+    with opened(browser, served.address) as seen:
+        seen.goto(f"{served.address}/#alerts")
+        seen.locator("#view-alerts .alert").first.get_by_role("button", name="Send once more").click()
+        expect(seen.locator("#view-alerts .alert").first).to_contain_text("waiting, ")
     with served.store.begin() as connection:
         assert connection.execute(OUTBOX.select().where(OUTBOX.c.state == "waiting")).all() != []

@@ -213,7 +213,7 @@ def test_a_history_may_come_in_parts_before_anything_is_looked_at(store: Store) 
 def test_a_new_monitor_whose_texts_never_pause_begins_to_look_all_the_same(store: Store) -> None:
     own = worker(store, settled=10.0)
     begin = BEGIN + 100 * 3600
-    for second in range(0, int(PATIENT) + 60, 5):
+    for second in range(0, int(PATIENT) + 60, 30):
         store.put([one(f"text {second}", begin + second)], begin + second)
         own.work(begin + second + 1)
         with store.begin() as connection:

@@ -1,15 +1,12 @@
 """A small world: items of two sorts, users who read one sort or the other."""
 
-import asyncio
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
 import numpy as np
 import pytest
-import uvicorn
+from servers import serving
 
 from danlu.apps.recommend.deed import USUAL, Deed, weights_of
 from danlu.apps.recommend.item import Item
@@ -63,9 +60,11 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
         found.append(Recommender(Ledger(tmp_path / "place"), weights_of(USUAL), clock=lambda: clock, **settings))  # type: ignore[arg-type]
         return found[-1]
 
-    yield open_
-    for each in found:
-        each.close()
+    try:
+        yield open_
+    finally:
+        for each in found:
+            each.close()
 
 
 @pytest.fixture
@@ -92,18 +91,6 @@ def recommender(
 def served(recommender: Recommender) -> Iterator[httpx2.Client]:
     """A client of a server of the small world."""
     from danlu.apps.recommend.routes import Routes
-    from danlu.serve.app import app_of
-    from danlu.serve.limits import Limits
-    from danlu.serve.service import Service
-    from danlu.serve.shelf import Shelf
 
-    app = app_of(Service(Shelf(()), Limits()), site=Routes(recommender).site())
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
-        thread.start()
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        with httpx2.Client(base_url=address, timeout=60, trust_env=False) as found:
-            yield found
-        server.should_exit = True
-        thread.join(20)
+    with serving(site=Routes(recommender).site()) as live, live.client() as found:
+        yield found

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from danlu.apps.recommend.bundles import Embedder, reranker
 from danlu.apps.recommend.deed import Deed
 from danlu.apps.recommend.item import Item
 from danlu.apps.recommend.opening import open_place
 from danlu.apps.recommend.reranking import reranked
 from danlu.apps.recommend.tune import TOLD, pairs_of, refuse_tuned_later, tune
 from danlu.bundle.bundle import Bundle, load
+from danlu.index.embedding import Embedder
+from danlu.index.reranking import Reranker
 from danlu.refusal import Refusal
 
 ITEMS = [Item("a", "这本书", "写得很好"), Item("b", "物流", "太慢"), Item("c", "值读", "一遍")]
@@ -32,35 +33,35 @@ def rank(tiny_bundle: Callable[[str], Path]) -> Iterator[Bundle]:
 
 
 def test_vectors_are_those_of_the_bundle_and_read_once(embed: Bundle, tmp_path: Path, monkeypatch) -> None:
-    with open_place(tmp_path, embedder=(embed.predictor, "one")) as found:
+    with open_place(tmp_path, embedder=embed) as found:
         found.put(ITEMS)
         said = np.array([each["vector"] for each in embed.predict([item.words for item in ITEMS])])
         assert np.allclose(found.space.alike([0]), said[:1] @ said.T, atol=1e-5)
         listed = [each.item.id for each in found.recommend("nobody", 3, interests="这本书 写得很好")]
         assert listed[0] == "a"
     asked: list[str] = []
-    read = Embedder.__call__
-    monkeypatch.setattr(Embedder, "__call__", lambda self, texts: (asked.extend(texts), read(self, texts))[1])
-    with open_place(tmp_path, embedder=(embed.predictor, "one")) as found:
+    read = Embedder.passages
+    monkeypatch.setattr(Embedder, "passages", lambda self, texts: (asked.extend(texts), read(self, texts))[1])
+    with open_place(tmp_path, embedder=embed) as found:
         assert np.allclose(found.space.alike([0]), said[:1] @ said.T, atol=1e-5)
         assert asked == ["a"], "the one that tells how wide vectors are"
         found.put([Item("b", "物流", "很好")])
         assert asked[1:] == ["物流\n很好"]
-    with open_place(tmp_path, embedder=(embed.predictor, "two")) as found:
+    monkeypatch.setattr(Bundle, "fingerprint", "another")
+    with open_place(tmp_path, embedder=embed) as found:
         assert len(asked) == 3 + 3, "those of another embedder are made anew"
         assert found.state()["vectors"] == "embedder"
 
 
 def test_a_bundle_of_another_task_is_refused(embed: Bundle, rank: Bundle, tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="gives no vectors"):
-        open_place(tmp_path, embedder=(rank.predictor, "one"))
-    with pytest.raises(Refusal, match="ranks nothing"):
-        reranker(embed.predictor)
+        open_place(tmp_path, embedder=rank)
+    with pytest.raises(Refusal, match="ranks no documents"):
+        open_place(tmp_path, ranker=embed)
 
 
 def test_a_ranker_has_a_say_in_the_order_of_the_first(rank: Bundle, filled, tmp_path: Path) -> None:
-    read = reranker(rank.predictor)
-    scores = read("书", ["很好", "太慢", "很好"])
+    scores = Reranker(rank).scores("书", ["很好", "太慢", "很好"])
     assert scores[0] == scores[2] != scores[1]
     view = filled.view("u0")
     places, plain = filled.ranked(view, 24)

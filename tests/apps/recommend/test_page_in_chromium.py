@@ -1,14 +1,11 @@
 """The page in a real browser, in both languages: a list with reasons, what is done, the dial, a new item."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pages import needs_chromium, opened
+from playwright.sync_api import Browser, Page, expect
 
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}; Debian's package is chromium")
+pytestmark = needs_chromium
 
 WORDS = {
     "en-GB": {
@@ -48,26 +45,15 @@ WORDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
 @pytest.mark.parametrize("locale", list(WORDS))
 def test_a_new_user_is_known_by_what_he_does_and_a_new_item_by_its_text(
     browser: Browser, served: httpx2.Client, locale: str
 ) -> None:
-    words, wrong = WORDS[locale], []
-    context = browser.new_context(locale=locale, reduced_motion="reduce")
-    context.set_default_timeout(15_000)
-    page: Page = context.new_page()
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    page.on("request", lambda asked: None if asked.url.startswith(str(served.base_url)) else wrong.append(asked.url))
-    page.goto(str(served.base_url))
+    with opened(browser, str(served.base_url).rstrip("/"), locale=locale) as page:
+        _known(page, WORDS[locale], locale)
+
+
+def _known(page: Page, words: dict[str, str], locale: str) -> None:
     view = page.locator("#view-for_you")
     view.get_by_label(words["user"], exact=True).fill(f"<b>guest</b> {locale}")
     view.get_by_role("button", name=words["recommend"], exact=True).click()
@@ -99,5 +85,3 @@ def test_a_new_user_is_known_by_what_he_does_and_a_new_item_by_its_text(
     view.get_by_role("button", name=words["recommend"], exact=True).click()
     found = view.locator(".listed li", has_text=f"<i>雪山</i> glacier {locale}")
     expect(found.locator(".because")).to_contain_text(words["fits"])
-    context.close()
-    assert wrong == []

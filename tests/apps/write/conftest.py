@@ -1,15 +1,26 @@
 """Writers of random weights: what they say is nonsense, and has all words."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from servers import Live, serving
+from servers import Live, serving, shelved
 
-from danlu.apps.write.routes import TONES, WRITER, Routes
+from danlu.apps.write import writer
+from danlu.apps.write.routes import Routes
+from danlu.apps.write.writer import TONES, WRITER
 from danlu.bundle.bundle import Bundle, load, save
 from danlu.serve.limits import Limits
-from danlu.serve.shelf import Place, Shelf
+from danlu.serve.shelf import Place
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_beams() -> Iterator[None]:
+    """Three beginnings in each bank instead of eight, which is enough for nonsense."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "Words", partial(writer.Words, beams=3))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +50,9 @@ def tones(tiny_bundle: Callable[[str], Path]) -> Iterator[Bundle]:
 def live(tiny_bundle: Callable[[str], Path]) -> Iterator[Live]:
     """The writer over HTTP, with a judge of tones."""
     kinds = {WRITER: "chat", TONES: "classify"}
-    shelf = Shelf([Place(name, str(tiny_bundle(kind)), threads=1) for name, kind in kinds.items()])
-    shelf.open()
-    with serving(shelf, Limits(patience=120), site=Routes(judges=True).site()) as found:
+    places = [Place(name, str(tiny_bundle(kind)), threads=1) for name, kind in kinds.items()]
+    with (
+        shelved(places) as shelf,
+        serving(shelf, Limits(patience=120), site=Routes(judges=True).site()) as found,
+    ):
         yield found
-    shelf.close()

@@ -1,37 +1,20 @@
 """The page of the writer in a real browser, in both languages."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pages import needs_chromium, opened, unlabelled
+from playwright.sync_api import Browser, Page, expect
 from servers import Live
 
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}; Debian's package is chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+pytestmark = needs_chromium
 
 
 @pytest.fixture
 def page(browser: Browser, live: Live, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The page in a language; in the end nothing has gone outside and no policy was broken."""
-    context = browser.new_context(locale=request.param, reduced_motion="reduce", viewport={"width": 800, "height": 900})
-    context.set_default_timeout(60_000)
-    found, wrong = context.new_page(), list[str]()
-    found.on("request", lambda each: None if each.url.startswith(live.address + "/") else wrong.append(each.url))
-    found.on("pageerror", lambda error: wrong.append(str(error)))
-    found.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
-    found.goto(live.address)
-    yield found
-    context.close()
-    assert wrong == []
+    """The page in a language."""
+    with opened(browser, live.address, locale=request.param, viewport={"width": 800, "height": 900}) as found:
+        yield found
 
 
 @pytest.mark.parametrize("page", ["zh-CN"], indirect=True)
@@ -64,9 +47,6 @@ def test_an_english_reader_tries_an_example_and_reads_what_was_refused(page: Pag
     page.get_by_label("At most").fill("1")
     page.get_by_role("button", name="Write drafts").click()
     expect(page.get_by_role("alert")).to_contain_text("the words alone have 2 words, and at_most is 1")
-    names = page.evaluate(
-        "[...document.querySelectorAll('input, select, textarea')].filter(e => !e.labels.length).map(e => e.outerHTML)"
-    )
-    assert names == []
+    assert unlabelled(page) == []
     page.get_by_role("button", name="中文").click()
     expect(page.get_by_role("heading", level=2).first).to_have_text("写作")

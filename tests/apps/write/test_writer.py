@@ -13,7 +13,7 @@ from danlu.apps.write.ranked import WEIGHTS, Candidate, ranked
 from danlu.apps.write.sampled import descriptions
 from danlu.apps.write.shown import lines
 from danlu.apps.write.wish import Wish
-from danlu.apps.write.writer import drafts
+from danlu.apps.write.writer import drafts, refuse_no_tones, refuse_others
 from danlu.bundle.bundle import Bundle, load
 from danlu.model.must_have import has, units_of
 from danlu.refusal import Refusal
@@ -36,9 +36,9 @@ def test_every_kind_that_writes_gives_drafts_with_all_words(
 
 def test_others_are_refused_in_a_sentence(chat: Bundle, tones: Bundle) -> None:
     with pytest.raises(Refusal, match="is of the task classify, and the writer takes one of chat, causal_lm"):
-        drafts(tones, WISH)
+        refuse_others(tones)
     with pytest.raises(Refusal, match="is of the task chat, and tones are judged by one of the task classify"):
-        drafts(chat, WISH, chat)
+        refuse_no_tones(chat)
     with pytest.raises(Refusal, match="the tone 'grim' is none of those that are judged here: "):
         drafts(chat, Wish(words=("书",), tone="grim"), tones)
     for wish, sentence in (
@@ -48,7 +48,6 @@ def test_others_are_refused_in_a_sentence(chat: Bundle, tones: Bundle) -> None:
         (Wish(words=tuple("abcdefghijklmnopq")), "17 are given of 'word'; at most 16"),
         (Wish(style="x", at_least=9, at_most=3), "at least 9 words and at most 3"),
         (Wish(style="x", at_most=4001), "is to have 4,001 words; at most 4,000"),
-        (Wish(style="x", drafts=17), "17 drafts are asked for"),
     ):
         with pytest.raises(Refusal, match=sentence):
             wish.checked()
@@ -56,7 +55,7 @@ def test_others_are_refused_in_a_sentence(chat: Bundle, tones: Bundle) -> None:
 
 def test_white_space_and_words_given_twice_say_nothing() -> None:
     wish = Wish(keywords=(" 书 ",), words=(" a b", "a b "), style=" x ", tone="\ty")
-    assert (wish.keywords, wish.words, wish.style, wish.tone) == (("书",), ("a b",), "x", "y")
+    assert (wish.keywords, wish.words, wish.style, wish.tone) == (["书"], ["a b"], "x", "y")
 
 
 def test_a_tone_is_judged_and_more_is_written_to_choose_from(chat: Bundle, tones: Bundle) -> None:

@@ -9,5 +9,7 @@ from monitor_web import Web
 @pytest.fixture
 def web() -> Iterator[Web]:
     found = Web()
-    yield found
-    found.close()
+    try:
+        yield found
+    finally:
+        found.close()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,13 @@ def test_one_command_offers_the_sample_from_an_empty_folder(
 ) -> None:
     offered: dict[str, object] = {}
 
-    def serve(places: list[object], *, site: Callable[[Shelf], Site], **settings: object) -> None:
-        """What a server does before it listens; tests/test_readme.py starts a real one."""
-        offered.update(settings, site=site(Shelf(())), places=places)
-        offered["items"] = len(offered["site"].posts["/v1/recommend"][0].__self__.recommender.recommend("王芳", 10))
+    def serve(
+        places: list[object], *, site: Callable[[Shelf], AbstractContextManager[Site]], **settings: object
+    ) -> None:
+        """What a server does before it answers; tests/test_readme.py starts a real one."""
+        with site(Shelf(())) as found:
+            items = len(found.posts["/v1/recommend"][0].__self__.recommender.recommend("王芳", 10))  # type: ignore[attr-defined]
+            offered.update(settings, places=places, items=items)
 
     monkeypatch.setattr(danlu.serve.run, "serve", serve)
     code, _, err = said(capsys, "--sample", "--port", "8123")

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import danlu
 from danlu.apps.assistant import conversations as talk
 from danlu.apps.assistant import judging, versions
 from danlu.apps.assistant.finding import ANSWER, Finder
@@ -17,10 +16,12 @@ from danlu.apps.assistant.matching import Candidate
 from danlu.apps.assistant.ranking import Placed
 from danlu.apps.assistant.store import Store
 from danlu.apps.assistant.tickets import LONGEST_QUESTION
-from danlu.apps.assistant.words import language_of, said
+from danlu.apps.assistant.words import said
+from danlu.data.characters.languages import language_of
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
+    from danlu.bundle.answering import Answering
     from danlu.bundle.bundle import Bundle
 
 GOES_ON = 0.4
@@ -35,14 +36,14 @@ SHOWN = 3
 class Models:
     """Bundles that may help; each may be left out.
 
-    - `embedder`, `reranker`: of the tasks `embed` and `rank`; `generator`: writes where no past answer fits.
+    - `embedder`, `ranker`: of the tasks `embed` and `rank`; `generator`: writes where no past answer fits.
     - `intents`: of `classify`: what a question is about.
     """
 
-    embedder: "Bundle | None" = None
-    reranker: "Bundle | None" = None
-    generator: "Bundle | None" = None
-    intents: "Bundle | None" = None
+    embedder: "Answering | None" = None
+    ranker: "Answering | None" = None
+    generator: "Answering | None" = None
+    intents: "Answering | None" = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Assistant:
         """Answer from a database, with an index in a folder.
 
         Raises:
-            Refusal: the index or a tuned bundle cannot be opened.
+            Refusal: the index or a tuned bundle cannot be opened, or that does not answer as it did.
         """
         self.store, self.folder, self.now = store, Path(folder), now
         self.models, self.patience = models or Models(), patience or talk.Patience()
@@ -110,7 +111,7 @@ class Assistant:
             self._tuned.close()
 
     @property
-    def embedder(self) -> "Bundle | None":
+    def embedder(self) -> "Answering | None":
         """What tells vectors: that of the version, or the given one."""
         return self._tuned or self.models.embedder
 
@@ -214,8 +215,12 @@ class Assistant:
 
     def _opened(self, version: versions.Version) -> Finder:
         """The index of a version, whose own bundle is opened where it has one."""
-        tuned = None if version.embedder is None else danlu.load(self.folder / version.embedder)
-        finder = Finder(self.folder, self.store, tuned or self.models.embedder, self.models.reranker)
+        tuned = None
+        if version.embedder is not None:
+            from danlu.bundle.verify import verified  # which brings torch
+
+            tuned = verified(self.folder / version.embedder)
+        finder = Finder(self.folder, self.store, tuned or self.models.embedder, self.models.ranker)
         self._tuned = tuned
         return finder
 

@@ -13,7 +13,7 @@ from danlu.index.index import Index
 from danlu.machine.files import write_text
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 QUESTION, ANSWER = "question", "answer"
 WORDS = "words"
@@ -23,7 +23,7 @@ class Finder(Matcher):
     """A matcher over an index in the folder of an assistant; an index of each embedder has a folder of its own."""
 
     def __init__(
-        self, folder: Path, store: Store, embedder: "Bundle | None" = None, reranker: "Bundle | None" = None
+        self, folder: Path, store: Store, embedder: "Answering | None" = None, reranker: "Answering | None" = None
     ) -> None:
         """Open the index, and make it follow the database.
 
@@ -85,12 +85,9 @@ class Finder(Matcher):
             self.index.put(documents)
 
 
-def fingerprint(bundle: "Bundle | None") -> str:
+def fingerprint(bundle: "Answering | None") -> str:
     """A name for what a bundle makes of texts; `WORDS` without one."""
-    if bundle is None:
-        return WORDS
-    told = (bundle.facts["base"], str(sorted(bundle.facts["task"].items())), bundle.serves)
-    return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
+    return WORDS if bundle is None else bundle.fingerprint
 
 
 def _name(phrase: Phrase) -> str:

@@ -11,7 +11,7 @@ from danlu.apps.assistant.tickets import LONGEST_INTENT
 from danlu.index.tokens import tokens
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 FEWEST = 30
 """Answers without an intent, from which on clusters are made of them."""
@@ -21,7 +21,7 @@ _WORDS = 3
 """By which a cluster is named."""
 
 
-def with_intents(entries: Sequence[Entry], classifier: "Bundle | None" = None) -> tuple[list[Entry], str]:
+def with_intents(entries: Sequence[Entry], classifier: "Answering | None" = None) -> tuple[list[Entry], str]:
     """The entries, those without an intent named, and how: 'column', 'bundle', 'clusters' or 'none'.
 
     Ids stay as they were, so the same tickets stay the same entries. Raises `Refusal` for a bundle that says no label.

@@ -13,7 +13,7 @@ import numpy as np
 
 from danlu.apps.assistant.folding import hashed
 from danlu.apps.assistant.matching import Known
-from danlu.apps.assistant.words import language_of
+from danlu.data.characters.languages import language_of
 from danlu.machine.seed import generator
 from danlu.text.tagging.units import units
 

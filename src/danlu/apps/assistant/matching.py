@@ -13,7 +13,7 @@ from danlu.apps.grounded.asked import content
 from danlu.index.tokens import tokens
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
     from danlu.index.index import Index
 
 FEATURES = ("asked", "words", "covered", "reply", "vector", "near", "rank")
@@ -103,7 +103,7 @@ class Known:
 class Vectors:
     """Vectors of texts by an `embed` bundle; those of questions that were answered are kept, the last used ones."""
 
-    def __init__(self, embedder: "Bundle") -> None:
+    def __init__(self, embedder: "Answering") -> None:
         self.embedder = embedder
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
 

@@ -1,13 +1,11 @@
 """An assistant opened from a folder: its database, its bundles, tickets that are given to it, its first version."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import danlu
 from danlu.apps.assistant.assistant import Assistant, Models
 from danlu.apps.assistant.conversations import Patience
 from danlu.apps.assistant.finding import fingerprint
@@ -16,25 +14,29 @@ from danlu.apps.assistant.intents import with_intents
 from danlu.apps.assistant.retraining import retrain
 from danlu.apps.assistant.store import Store
 from danlu.apps.assistant.tickets import read_tickets
+from danlu.apps.bundles import Role
+from danlu.apps.grounded.write import refuse_other_writers
+from danlu.bundle.answering import Answering
+from danlu.index.embedding import Embedder
+from danlu.index.reranking import Reranker
 from danlu.refusal import Refusal
-
-if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
 
 Say = Callable[[str], object]
 FILE = "assistant.db"
 
-_KINDS = {"embedder": ("embed",), "ranker": ("rank",), "intents": ("classify",)}
+
+def _refuse_no_intents(bundle: Answering) -> None:
+    if bundle.task.kind != "classify":
+        raise Refusal(f"{bundle.folder}: was trained for {bundle.task.kind}; intents are named by one of classify")
 
 
-@dataclass(frozen=True)
-class Given:
-    """Folders of bundles; None where there is none."""
-
-    embedder: Path | None = None
-    ranker: Path | None = None
-    generator: Path | None = None
-    intents: Path | None = None
+ROLES = {
+    "embedder": Role(Embedder, kept=True),
+    "ranker": Role(Reranker),
+    "generator": Role(refuse_other_writers),
+    "intents": Role(_refuse_no_intents),
+}
+"""The bundles that may help, by the names of `Models`."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,17 @@ class Columns:
 
 @contextmanager
 def opened(
-    folder: Path, database: str | None = None, given: Given | None = None, patience: Patience | None = None
+    folder: Path, database: str | None = None, models: Models | None = None, patience: Patience | None = None
 ) -> Iterator[Assistant]:
-    """An assistant, closed at the end with all that it needs.
+    """An assistant over bundles of their `ROLES`, closed at the end with its database; the bundles stay open.
 
     Raises:
-        Refusal: the database or a bundle cannot be opened, or a bundle is of another task.
+        Refusal: the database cannot be opened, or a tuned bundle.
     """
-    given = given or Given()
-    with ExitStack() as stack:
-        store = stack.enter_context(Store(database or f"sqlite:///{folder / FILE}"))
+    with Store(database or f"sqlite:///{folder / FILE}") as store:
         folder.mkdir(parents=True, exist_ok=True)
-        found = {name: _bundle(stack, name, path) for name, path in vars(given).items()}
-        models = Models(found["embedder"], found["ranker"], found["generator"], found["intents"])
-        yield stack.enter_context(Assistant(store, folder, models, patience))
+        with Assistant(store, folder, models, patience) as assistant:
+            yield assistant
 
 
 def take(assistant: Assistant, path: Path, columns: Columns, say: Say) -> None:
@@ -113,17 +112,3 @@ def begin(assistant: Assistant, say: Say) -> None:
         say("the version that answers was fitted with another --embedder, or without one; retrain with this one")
     if assistant.embedder is None:
         say("no --embedder is given: past answers are found by words alone")
-
-
-def _bundle(stack: ExitStack, name: str, path: Path | None) -> "Bundle | None":
-    if path is None:
-        return None
-    bundle = stack.enter_context(danlu.load(path))
-    wanted = _KINDS.get(name)
-    if wanted and bundle.task.kind not in wanted:
-        raise Refusal(f"--{name} {path}: was trained for {bundle.task.kind}; give a bundle of {wanted[0]}")
-    if name == "generator":
-        from danlu.apps.grounded.write import refuse_other_writers
-
-        refuse_other_writers(bundle)
-    return bundle

@@ -151,4 +151,4 @@ def fitted(
                 inside.append(told)
     if min(len(inside), len(without)) < bar.FEWEST:
         return before
-    return Ranking(weights_of(examined), bar.fitted(inside, without, refuse=1.0 - outside, models=models))
+    return Ranking(weights_of(examined), bar.fitted(inside, without, refuse=1.0 - outside, models=models).bar)

@@ -87,7 +87,7 @@ def retrain(
             )
             place = path.relative_to(assistant.folder).as_posix()
             bundle = danlu.load(path)
-            finder = Finder(assistant.folder, store, bundle, assistant.models.reranker)
+            finder = Finder(assistant.folder, store, bundle, assistant.models.ranker)
         try:
             models = fingerprint(bundle or assistant.embedder)
             ranking = fitted(examined(finder, learnt), old.ranking, outside, models)

@@ -10,12 +10,11 @@ from danlu.apps.assistant.assistant import Answer, Assistant
 from danlu.apps.assistant.conversations import turn_of, turns_of
 from danlu.apps.assistant.handing_over import done, waiting
 from danlu.apps.assistant.tickets import LONGEST_ANSWER, LONGEST_QUESTION
+from danlu.data.characters.languages import Language
 from danlu.refusal import Refusal
 from danlu.serve.body import Body, checked
 from danlu.serve.service import Call, Service
 from danlu.serve.site import Handler
-
-Language = Literal["en", "zh"]
 
 LIST = 200
 """Entries of a list that is told at once."""
@@ -82,44 +81,44 @@ def handlers(assistant: Assistant, webhook: bool) -> tuple[Posts, dict[str, Hand
 
 
 def _talk(assistant: Assistant) -> Posts:
-    async def ask(service: Service, call: Call) -> Response:
+    async def ask(_service: Service, call: Call) -> Response:
         """Answer a question by a past answer, or hand it over."""
         body = checked(Asked, call.value)
-        return JSONResponse((await _answer(assistant, service, call, body)).plain())
+        return JSONResponse((await _answer(assistant, call, body)).plain())
 
-    async def judge(service: Service, call: Call) -> Response:
+    async def judge(_service: Service, call: Call) -> Response:
         """Keep whether an answer was right, or what would have been; holds for the next question."""
         body = checked(Judged, call.value)
         caller = call.key.name if call.key else "desk"
         work = lambda: assistant.judge(body.turn, body.verdict, body.answer, caller)  # noqa: E731
-        return JSONResponse({"id": await call.asking.apart(service.threads, work)}, 201)
+        return JSONResponse({"id": await call.asking.apart(work)}, 201)
 
-    async def person(service: Service, call: Call) -> Response:
+    async def person(_service: Service, call: Call) -> Response:
         """Hand a conversation over to a person."""
         body = checked(Wanted, call.value)
-        answer = await call.asking.apart(service.threads, lambda: assistant.person(body.session, body.language))
+        answer = await call.asking.apart(lambda: assistant.person(body.session, body.language))
         return JSONResponse(answer.plain())
 
     return {"/v1/ask": (ask, Asked), "/v1/judge": (judge, Judged), "/v1/person": (person, Wanted)}
 
 
 def _widget(assistant: Assistant) -> Posts:
-    async def ask_widget(service: Service, call: Call) -> Response:
+    async def ask_widget(_service: Service, call: Call) -> Response:
         """Answer a customer of a website."""
         body = checked(Asked, call.value)
-        return JSONResponse(_for_customers(await _answer(assistant, service, call, body)))
+        return JSONResponse(_for_customers(await _answer(assistant, call, body)))
 
-    async def judge_widget(service: Service, call: Call) -> Response:
+    async def judge_widget(_service: Service, call: Call) -> Response:
         """Keep what a customer says of an answer; it is shown at the desk, and changes nothing by itself."""
         body = checked(JudgedByCustomer, call.value)
         work = lambda: assistant.judge(body.turn, body.verdict, None, judging.CUSTOMER)  # noqa: E731
-        await call.asking.apart(service.threads, work)
+        await call.asking.apart(work)
         return JSONResponse({}, 201)
 
-    async def person_widget(service: Service, call: Call) -> Response:
+    async def person_widget(_service: Service, call: Call) -> Response:
         """Hand a conversation over because a customer wants it."""
         body = checked(Wanted, call.value)
-        answer = await call.asking.apart(service.threads, lambda: assistant.person(body.session, body.language))
+        answer = await call.asking.apart(lambda: assistant.person(body.session, body.language))
         return JSONResponse(_for_customers(answer))
 
     return {
@@ -130,32 +129,30 @@ def _widget(assistant: Assistant) -> Posts:
 
 
 def _desk(assistant: Assistant, webhook: bool) -> tuple[Posts, dict[str, Handler]]:
-    async def close(service: Service, call: Call) -> Response:
+    async def close(_service: Service, call: Call) -> Response:
         """Note that what was handed over is dealt with."""
         body = checked(Done, call.value)
-        await call.asking.apart(service.threads, lambda: _closed(assistant, body.handover, body.turn))
+        await call.asking.apart(lambda: _closed(assistant, body.handover, body.turn))
         return JSONResponse({})
 
-    async def again(service: Service, call: Call) -> Response:
+    async def again(_service: Service, call: Call) -> Response:
         """Send to the webhook anew what it has not taken."""
         checked(Nothing, call.value)
-        return JSONResponse(
-            {"again": await call.asking.apart(service.threads, lambda: outbox.again(assistant.store, assistant.now()))}
-        )
+        return JSONResponse({"again": await call.asking.apart(lambda: outbox.again(assistant.store, assistant.now()))})
 
-    async def back(service: Service, call: Call) -> Response:
+    async def back(_service: Service, call: Call) -> Response:
         """Let an earlier version answer."""
         body = checked(Chosen, call.value)
-        return JSONResponse({"serves": await call.asking.apart(service.threads, lambda: _back(assistant, body.number))})
+        return JSONResponse({"serves": await call.asking.apart(lambda: _back(assistant, body.number))})
 
-    async def state(service: Service, call: Call) -> Response:
+    async def state(_service: Service, call: Call) -> Response:
         """What is known, what waits for a person, what customers say, which versions there are."""
-        return JSONResponse(await call.asking.apart(service.threads, lambda: told(assistant, webhook)))
+        return JSONResponse(await call.asking.apart(lambda: told(assistant, webhook)))
 
-    async def conversation(service: Service, call: Call) -> Response:
+    async def conversation(_service: Service, call: Call) -> Response:
         """The turns of a conversation."""
         name = str(call.value.get("session", ""))
-        return JSONResponse({"turns": await call.asking.apart(service.threads, lambda: _turns(assistant, name))})
+        return JSONResponse({"turns": await call.asking.apart(lambda: _turns(assistant, name))})
 
     posts: Posts = {
         "/v1/done": (close, Done),
@@ -210,8 +207,8 @@ def _for_customers(answer: Answer) -> dict[str, Any]:
     return kept | {"cites": cites}
 
 
-async def _answer(assistant: Assistant, service: Service, call: Call, body: Asked) -> Answer:
-    return await call.asking.apart(service.threads, lambda: assistant.ask(body.question, body.session, body.language))
+async def _answer(assistant: Assistant, call: Call, body: Asked) -> Answer:
+    return await call.asking.apart(lambda: assistant.ask(body.question, body.session, body.language))
 
 
 def _closed(assistant: Assistant, name: str, turn: str) -> None:

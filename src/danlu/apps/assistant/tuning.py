@@ -14,7 +14,7 @@ from danlu.data.record import Record
 from danlu.machine.files import write_text
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 EPOCHS, RATE = 2, 2e-5
 MOST_NEGATIVES = 3
@@ -44,7 +44,7 @@ def rows(known: Known, judged: Sequence[Judgement], aside: frozenset[str] = froz
 
 
 def tuned(
-    embedder: "Bundle",
+    embedder: "Answering",
     known: Known,
     judged: Sequence[Judgement],
     held_out: Sequence[Case],

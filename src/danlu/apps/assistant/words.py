@@ -1,7 +1,5 @@
 """What the assistant itself says to customers, in both languages; all else is text of tickets and people."""
 
-import re
-
 _SAID = {
     "no_question": ("Please write what you would like to know.", "请写下您想了解的问题。"),
     "person": (
@@ -25,18 +23,8 @@ _SAID = {
     "nearest": ("Nearest past answer: {answer}", "最接近的历史答复：{answer}"),
     "rejected": ("Answers called wrong: {count}.", "被认为有误的答复：{count} 个。"),
 }
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
-_LATIN = re.compile(r"[A-Za-z]+")
 
 
 def said(name: str, language: str, **things: object) -> str:
     """A sentence in 'en' or 'zh'."""
     return _SAID[name][language == "zh"].format(**things)
-
-
-def language_of(text: str, otherwise: str = "en") -> str:
-    """'zh' for a text with more Chinese characters than Latin words, 'en' for fewer; `otherwise` without either."""
-    han, latin = len(_HAN.findall(text)), len(_LATIN.findall(text))
-    if han == latin:
-        return otherwise
-    return "zh" if han > latin else "en"

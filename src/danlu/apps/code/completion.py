@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from danlu.apps.bundles import Role
 from danlu.apps.code.context import Part, Parts, with_part
 from danlu.apps.code.fit import fitted, last_lines
 from danlu.apps.code.repository import Source
+from danlu.bundle.answering import Answering
 from danlu.data.record import Record
 from danlu.refusal import Refusal
-from danlu.task.task import Task
 from danlu.text.batching.middles import sentinels
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+MODEL = "code"
+"""The name of the model."""
 TOKENS = 64
 """That are written where nobody says how many."""
 PART = 0.25
@@ -28,13 +31,17 @@ class Place:
     path: str = ""
 
 
-def refuse_others(task: Task, where: str) -> None:
+def refuse_others(bundle: Answering) -> None:
     """Raises `Refusal` for a bundle that does not go on with texts."""
-    if task.kind != "causal_lm":
+    if bundle.task.kind != "causal_lm":
         raise Refusal(
-            f"{where}: is of the task {task.kind}; code is written by one of the task causal_lm, such as 'danlu app "
-            "code train REPOSITORY' makes"
+            f"{bundle.folder}: is of the task {bundle.task.kind}; code is written by one of the task causal_lm, such "
+            "as 'danlu app code train REPOSITORY' makes"
         )
+
+
+ROLES = {MODEL: Role(refuse_others), "base": Role(refuse_others)}
+"""What serves, and what it is compared with."""
 
 
 def fills(tokenizer: Tokenizer) -> bool:

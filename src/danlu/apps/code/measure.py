@@ -12,7 +12,7 @@ from danlu.apps.code.completion import TOKENS, Place, asked, fills
 from danlu.apps.code.context import Parts
 from danlu.apps.code.learn import Split
 from danlu.apps.code.repository import Source
-from danlu.bundle.bundle import Bundle
+from danlu.bundle.answering import Answering
 from danlu.data.record import Record
 from danlu.evaluate.classical.baselines.nearest import Nearest
 from danlu.evaluate.scoring.score import score
@@ -55,7 +55,11 @@ def lines_of(files: Sequence[Source], count: int, seed: int) -> list[Line]:
 
 
 def measured(
-    bundles: Sequence[tuple[str, Bundle]], sides: Split, count: int, seed: int = 0, say: Callable[[str], object] = print
+    bundles: Sequence[tuple[str, Answering]],
+    sides: Split,
+    count: int,
+    seed: int = 0,
+    say: Callable[[str], object] = print,
 ) -> dict[str, dict[str, Any]]:
     """Shares of lines that are right with 95 % intervals, by who wrote them and what was read.
 
@@ -82,7 +86,7 @@ def measured(
     return found
 
 
-def _next_lines(bundle: Bundle, lines: Sequence[Line], parts: Parts | None, *, behind: bool) -> list[str]:
+def _next_lines(bundle: Answering, lines: Sequence[Line], parts: Parts | None, *, behind: bool) -> list[str]:
     limit = bundle.network.limit
     records = []
     for line in lines:

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
-from danlu.apps.code.completion import TOKENS, Place, asked, fills, opened
+from danlu.apps.code.completion import MODEL, TOKENS, Place, asked, fills, opened
 from danlu.apps.code.context import Parts
 from danlu.apps.code.repository import MOST_BYTES, Source
 from danlu.data.record import Record
@@ -24,8 +24,6 @@ from danlu.serve.routes.operations import models
 from danlu.serve.service import Call, Service
 from danlu.serve.site import Site
 
-MODEL = "code"
-"""The name of the model."""
 OPEN = 32
 """Files that may be told to be open."""
 SAMPLES = {"in a gap": {"prompt": "def add(a, b):\n", "suffix": "\n\n\ndef subtract(a, b):\n", "max_tokens": 32}}

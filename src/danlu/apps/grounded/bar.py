@@ -9,7 +9,7 @@ weights and the threshold by which they were judged.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil, exp, floor, inf, nextafter
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,13 @@ class Rates:
         }
 
 
+class Fitted(NamedTuple):
+    """A bar; `answered` tells of each question inside whether it was answered when others had set the bar."""
+
+    bar: Bar
+    answered: list[bool]
+
+
 def fitted(
     inside: Sequence[Signals],
     outside: Sequence[Signals],
@@ -103,7 +110,7 @@ def fitted(
     answer: float | None = None,
     models: str | None = None,
     seed: int = 0,
-) -> Bar:
+) -> Fitted:
     """The bar that refuses the share `refuse` of what is outside, or answers the share `answer` of what is inside.
 
     Raises:
@@ -141,7 +148,7 @@ def fitted(
     weights, bias = _regression(values, truth)
     least = _least(sums, truth, refuse, answer)
     named = {name: float(weight) for name, weight in zip(names, weights, strict=True)}
-    return Bar(named, float(bias), float(least), models, rates.to_plain())
+    return Fitted(Bar(named, float(bias), float(least), models, rates.to_plain()), passed[truth == 1].tolist())
 
 
 def _folds(truth: Floats, seed: int) -> Floats:

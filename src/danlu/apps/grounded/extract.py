@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from danlu.apps.grounded.asked import Asked
 from danlu.apps.grounded.cited import Cited, cited
 from danlu.index.document import Found
+from danlu.refusal import Refusal
 from danlu.task.questions import CONTEXT, QUESTION
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 READ = 3
 """Passages that are read, the best first."""
@@ -38,7 +39,16 @@ class Piece:
         return log(share / (1 - share))
 
 
-def best_piece(asked: Asked, passages: Sequence[Found], reader: "Bundle") -> Piece | None:
+def refuse_other_readers(reader: "Answering") -> None:
+    """Raise `Refusal` for a bundle that points at no piece of a passage."""
+    if reader.task.kind != "answer":
+        raise Refusal(
+            f"{reader.folder}: was trained for {reader.task.kind}, and pieces of passages are found by a bundle of "
+            "answer"
+        )
+
+
+def best_piece(asked: Asked, passages: Sequence[Found], reader: "Answering") -> Piece | None:
     """The likeliest piece; that of a passage counts for more, the more words of the question stand there.
 
     Raises:

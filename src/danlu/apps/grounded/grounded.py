@@ -12,15 +12,14 @@ from danlu.apps.grounded.asked import asked, checked_question
 from danlu.apps.grounded.bar import PLAIN, Bar
 from danlu.apps.grounded.cite import verified
 from danlu.apps.grounded.cited import Cited, Look, standing, stands
-from danlu.apps.grounded.extract import Piece, best_piece
+from danlu.apps.grounded.extract import Piece, best_piece, refuse_other_readers
 from danlu.apps.grounded.sentence import best_sentence
 from danlu.apps.grounded.signals import Signals, signals
 from danlu.apps.grounded.write import refuse_other_writers, written
 from danlu.index.document import Found
-from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 Why = Literal["", "nothing_found", "unsure", "no_answer", "changed"]
 """Why there is no answer: no passage was found; none is likely enough to answer; the bundle finds no answer in them;
@@ -75,17 +74,14 @@ class Grounded:
 class Grounder:
     """What answers from passages: `reader` is a bundle of `answer`, `generator` one that writes; neither is needed."""
 
-    reader: "Bundle | None" = None
-    generator: "Bundle | None" = None
+    reader: "Answering | None" = None
+    generator: "Answering | None" = None
     bar: Bar = PLAIN
 
     def __post_init__(self) -> None:
-        """Raise `Refusal` for bundles that cannot do it, and a bar that was fitted with other models."""
-        if self.reader is not None and self.reader.task.kind != "answer":
-            raise Refusal(
-                f"{self.reader.folder}: was trained for {self.reader.task.kind}, and pieces of passages are found by a "
-                "bundle of answer"
-            )
+        """Raise `Refusal` for bundles that cannot do it."""
+        if self.reader is not None:
+            refuse_other_readers(self.reader)
         if self.generator is not None:
             refuse_other_writers(self.generator)
 

@@ -1,23 +1,21 @@
 """An answer that a bundle writes from passages: a model of the tasks `chat`, `causal_lm` or of text for text."""
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from danlu.data.characters.languages import language_of
 from danlu.data.record import Record
 from danlu.index.document import Found
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 GIVEN = 4
 """Passages that a model is given at most, the best first; fewer where a row takes no more."""
 
 LEAST = 40
 """Characters of the only passage below which it is of no use."""
-
-_HAN = re.compile("[\u3400-\u9fff]")
 
 _RULES = {
     "en": "Answer the question from the numbered passages alone, in few sentences. Behind each sentence write the "
@@ -29,7 +27,7 @@ _RULES = {
 _LABELS = {"en": ("Question: ", "Answer:"), "zh": ("问题：", "回答：")}
 
 
-def refuse_other_writers(generator: "Bundle") -> None:
+def refuse_other_writers(generator: "Answering") -> None:
     """Raise `Refusal` for a bundle that writes no text from a text or a conversation, or none with a passage."""
     columns = generator.task.columns
     writes = generator.task.answers_by == "generate" or generator.task.kind == "causal_lm"
@@ -45,7 +43,7 @@ def refuse_other_writers(generator: "Bundle") -> None:
         )
 
 
-def written(question: str, passages: Sequence[Found], generator: "Bundle") -> str:
+def written(question: str, passages: Sequence[Found], generator: "Answering") -> str:
     """What the bundle writes, as its own policy has it.
 
     Raises:
@@ -59,14 +57,14 @@ def written(question: str, passages: Sequence[Found], generator: "Bundle") -> st
     return generator.generate([_record(question, texts, generator)])[0][0].text
 
 
-def _fits(question: str, texts: Sequence[str], generator: "Bundle") -> bool:
+def _fits(question: str, texts: Sequence[str], generator: "Answering") -> bool:
     """Whether a row holds all this and what is to be written."""
     read = generator.tokenizer(_whole(_record(question, texts, generator)), verbose=False)["input_ids"]
     return len(read) + generator.predictor.policy.max_new_tokens <= generator.network.limit
 
 
-def _record(question: str, texts: Sequence[str], generator: "Bundle") -> Record:
-    language = "zh" if _HAN.search(question) else "en"
+def _record(question: str, texts: Sequence[str], generator: "Answering") -> Record:
+    language = language_of(question)
     ask, answer = _LABELS[language]
     body = "\n\n".join(f"[{number}] {text}" for number, text in enumerate(texts, 1))
     if "messages" in generator.task.columns:

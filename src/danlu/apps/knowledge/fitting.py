@@ -5,7 +5,8 @@ what is then found is as near to the question as anything else in the folder. Qu
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 from danlu.answer.matching import best_shared, one_of
@@ -40,8 +41,8 @@ class Fit:
     """A threshold, and what was seen when it was fitted.
 
     - `found`: questions whose document is among the five best passages, of those whose document is known.
-    - `right`, `holding`, `shared`: of questions with right texts that are answered by this threshold, which they helped
-      to set, how many answers say one, how many hold one, and F1; `asked` is how many these are.
+    - `right`, `holding`, `shared`: of questions with right texts that are answered where others have set the threshold,
+      how many answers say one, how many hold one, and F1; `asked` is how many these are.
     """
 
     bar: Bar
@@ -117,12 +118,13 @@ def fit(
         named += bool(each.document)
         among += bool(each.document) and own in [passage.document for passage in passages[:5]]
     others = [knowledge.grounder.signals(each.text, knowledge.search(each.text)) for each in outside]
-    bar = fitted(kept, [*left_out, *others], refuse=refuse, answer=answer, models=knowledge.models.told)
+    bar, answered = fitted(kept, [*left_out, *others], refuse=refuse, answer=answer, models=knowledge.models.told)
     knowledge.keep_threshold(bar)
+    open_bar = replace(knowledge.grounder, bar=replace(bar, least=-inf))  # what is answered was told above
     texts = [
-        (each.answers, knowledge.ask(each.text).grounded.text)
-        for each, told in zip(inside, kept, strict=True)
-        if each.answers and bar.passes(told)
+        (each.answers, open_bar.answer(each.text, knowledge.search(each.text), knowledge.document).text)
+        for each, passed in zip(inside, answered, strict=True)
+        if each.answers and passed
     ]
     return Fit(
         bar,

@@ -10,19 +10,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from danlu.apps.bundles import Role
 from danlu.apps.grounded.asked import checked_question, content, words
 from danlu.apps.grounded.bar import PLAIN, Bar
+from danlu.apps.grounded.extract import refuse_other_readers
 from danlu.apps.grounded.grounded import Grounded, Grounder
+from danlu.apps.grounded.write import refuse_other_writers
 from danlu.apps.knowledge.following import How, Reading, Turn, readings, subject_of
 from danlu.index.document import Document, Found
+from danlu.index.embedding import Embedder
 from danlu.index.index import Index
 from danlu.index.intake import Refreshed
+from danlu.index.reranking import Reranker
 from danlu.index.tokens import tokens
 from danlu.machine.files import write_text
 from danlu.refusal import Refusal, without_secrets
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 LOOKED_AT = 10
 """Passages from which a question is answered."""
@@ -35,21 +40,29 @@ OWN = 0.5
 
 THRESHOLD = "threshold.json"
 
+ROLES = {
+    "embedder": Role(Embedder, kept=True),
+    "ranker": Role(Reranker),
+    "reader": Role(refuse_other_readers),
+    "generator": Role(refuse_other_writers),
+}
+"""The bundles that help, by the names of `Models`."""
+
 
 @dataclass(frozen=True)
 class Models:
     """The bundles that help, none of which is needed: of `embed`, `rank`, `answer`, and one that writes."""
 
-    embedder: "Bundle | None" = None
-    ranker: "Bundle | None" = None
-    reader: "Bundle | None" = None
-    generator: "Bundle | None" = None
+    embedder: "Answering | None" = None
+    ranker: "Answering | None" = None
+    reader: "Answering | None" = None
+    generator: "Answering | None" = None
 
     @property
     def told(self) -> str | None:
         """Which they are, as far as a threshold depends on them; None: there are none."""
         named = {"embedder": self.embedder, "ranker": self.ranker, "reader": self.reader}
-        told = [f"{name}:{str(each.facts.get('digest', ''))[:16]}" for name, each in named.items() if each is not None]
+        told = [f"{name}:{each.fingerprint}" for name, each in named.items() if each is not None]
         return ",".join(told) or None
 
 
@@ -83,6 +96,7 @@ class Knowledge:
     notes: list[str] = field(default_factory=list)
     refreshed: Refreshed = field(default_factory=Refreshed)
     at: float = 0.0
+    _told: str | None = None
     _refreshing: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -169,6 +183,8 @@ class Knowledge:
         Raises:
             Refusal: the question is empty or too long.
         """
+        if self.models.told != self._told:  # a bundle was taken anew
+            self.take_threshold()
         ways = readings(checked_question(question), before)
         found: list[tuple[Reading, Grounded]] = []
         for way in ways:
@@ -192,10 +208,10 @@ class Knowledge:
 
     def take_threshold(self) -> None:
         """Take the threshold that was fitted, if it was with these models; else the one that needs none."""
-        bar, self.notes = PLAIN, []
+        bar, self.notes, self._told = PLAIN, [], self.models.told
         if self.threshold.is_file():
             bar = Bar.from_plain(_json_in(self.threshold), str(self.threshold))
-            if bar.models != self.models.told:
+            if bar.models != self._told:
                 told = "was fitted with other models, and is not used; fit it again: danlu app knowledge fit"
                 bar, self.notes = PLAIN, [f"{self.threshold}: {told}"]
         if bar != self.grounder.bar:

@@ -90,18 +90,18 @@ class _Routes:
         """Answer a question from the documents, with the pieces that the answer rests on, or say why there is none."""
         body = checked(Ask, call.value)
         before = None if body.before is None else Turn(body.before.question, body.before.subject)
-        found = await call.asking.apart(service.threads, lambda: self.knowledge.ask(body.question, before))
+        found = await call.asking.apart(lambda: self.knowledge.ask(body.question, before))
         return JSONResponse({"object": "answer", **found.to_plain()})
 
     async def refresh(self, service: Service, call: Call) -> Response:
         """Look at the folder again, and tell what was added, changed and removed, and what cannot be read."""
         checked(Refresh, call.value)
-        await call.asking.apart(service.changing, self.knowledge.refresh)
+        await call.asking.apart(self.knowledge.refresh, service.changing)
         return JSONResponse({"object": "refreshed", **_refreshed(self.knowledge)})
 
     async def documents(self, service: Service, call: Call) -> Response:
         """The documents by their ids, what became of the folder, and how answers come about."""
-        names = await call.asking.apart(service.threads, self.knowledge.index.names)
+        names = await call.asking.apart(self.knowledge.index.names)
         models = self.knowledge.models
         given = {"embedder": models.embedder, "ranker": models.ranker, "reader": models.reader}
         given["generator"] = models.generator
@@ -122,7 +122,7 @@ class _Routes:
         """What a document says around the characters `start` to `end`: `/v1/text?document=ID&start=0&end=10`."""
         name = str(call.value.get("document", ""))[:LONGEST_NAME]
         start, end = (_number(call.value, key) for key in ("start", "end"))
-        document = await call.asking.apart(service.threads, lambda: self.knowledge.document(name))
+        document = await call.asking.apart(lambda: self.knowledge.document(name))
         if document is None:
             raise Problem(404, "no_such_document", f"there is no document '{name:.200}' (any more)", "document")
         first = max(0, min(start, len(document.text)) - AROUND)

@@ -2,41 +2,43 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-import danlu
+from danlu.apps.bundles import Role, Roles
 from danlu.apps.monitor.judging import FindsNegative, FindsTopics, Judge
 from danlu.apps.monitor.sentiment import LabelledSentiment, WordsOfSentiment
 from danlu.apps.monitor.settings import NAME, Settings
 from danlu.apps.monitor.topics import Keywords, LabelledTopics
+from danlu.bundle.answering import Answering
 from danlu.machine.files import write_bytes, write_text
+
+
+def roles(negative: str | None) -> Roles:
+    """What bundles may judge; `negative` is the label that means it, None: known by its name."""
+    return {"topics": Role(LabelledTopics), "sentiment": Role(lambda bundle: LabelledSentiment(bundle, negative))}
 
 
 def judge_of(
     settings: Settings,
-    topics: str | None,
-    sentiment: str | None,
+    bundles: Mapping[str, Answering | None],
     negative: str | None,
     say: Callable[[str], object],
 ) -> Judge:
-    """What judges texts: bundles where folders of them are given, else keywords and the rule, which is told.
-
-    Raises:
-        Refusal: a bundle cannot be opened, or answers with something else.
-    """
+    """What judges texts: the bundles of `roles` that there are, else keywords and the rule, which is told."""
     finds_topics: FindsTopics
     finds_negative: FindsNegative
+    topics, sentiment = bundles["topics"], bundles["sentiment"]
     if topics is not None:
-        finds_topics = LabelledTopics(danlu.load(topics))
+        finds_topics = LabelledTopics(topics)
     else:
         finds_topics = Keywords(settings.topics)
         told = f"by the keywords of {len(settings.topics)} topics" if settings.topics else "none but that of all texts"
         say(f"topics: {told} (--topics BUNDLE: a model of yours)")
     if sentiment is not None:
-        finds_negative = LabelledSentiment(danlu.load(sentiment), negative)
+        finds_negative = LabelledSentiment(sentiment, negative)
     else:
         finds_negative = WordsOfSentiment()
         say("sentiment: by a list of words and a rule, which is rough (--sentiment BUNDLE: a model of yours)")

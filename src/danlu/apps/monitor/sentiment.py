@@ -15,7 +15,7 @@ from danlu.recipe.yaml_text import parse
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 _REACH = 4
 """Characters of Chinese between what denies or strengthens and the word that it is about; as many words of English."""
@@ -38,29 +38,35 @@ class WordsOfSentiment:
 class LabelledSentiment:
     """Sentiment as a bundle of the task `classify` labels it."""
 
-    def __init__(self, bundle: "Bundle", label: str | None = None) -> None:
+    def __init__(self, bundle: "Answering", label: str | None = None) -> None:
         """`label` is the one that means negative; None: it is known by its name.
 
         Raises:
             Refusal: the bundle does not answer with one label, or none of its labels is known to mean negative.
         """
-        if bundle.task.form.kind != "label":
-            told = f"answers with '{bundle.task.form.kind}'; give a bundle of the task classify"
-            raise Refusal(f"--sentiment {bundle.folder}: {told}")
-        labels = [str(each) for each in getattr(bundle.task, "labels", ())]
-        known = [each for each in labels if named(each)]
-        if label is None and len(known) != 1:
-            raise Refusal(
-                f"--sentiment {bundle.folder}: which of its labels means negative ({', '.join(labels)[:200]})? "
-                "say so with --negative LABEL"
-            )
-        if label is not None and label not in labels:
-            raise Refusal(f"--negative {label}: is none of the labels of the bundle ({', '.join(labels)[:200]})")
-        self._bundle, self._label = bundle, label if label is not None else known[0]
+        self._bundle, self._given = bundle, label
+        self._label()
 
     def negative(self, texts: Sequence[str]) -> list[bool]:
         """Whether each text is negative."""
-        return [each["label"] == self._label for each in self._bundle.predict(list(texts))]
+        label = self._label()
+        return [each["label"] == label for each in self._bundle.predict(list(texts))]
+
+    def _label(self) -> str:
+        """The label that means negative, asked each time: a bundle that is taken anew may call it otherwise."""
+        task, folder, given = self._bundle.task, self._bundle.folder, self._given
+        if task.form.kind != "label":
+            raise Refusal(f"--sentiment {folder}: answers with '{task.form.kind}'; give a bundle of the task classify")
+        labels = [str(each) for each in getattr(task, "labels", ())]
+        known = [each for each in labels if named(each)]
+        if given is None and len(known) != 1:
+            raise Refusal(
+                f"--sentiment {folder}: which of its labels means negative ({', '.join(labels)[:200]})? "
+                "say so with --negative LABEL"
+            )
+        if given is not None and given not in labels:
+            raise Refusal(f"--negative {given}: is none of the labels of the bundle ({', '.join(labels)[:200]})")
+        return known[0] if given is None else given
 
 
 def score(text: str) -> float:

@@ -67,7 +67,7 @@ def site_of(monitor: Monitor) -> Site:
 
 
 def _pushing(monitor: Monitor) -> Handler:
-    async def push(service: Service, call: Call) -> Response:
+    async def push(_service: Service, call: Call) -> Response:
         """Keep texts; those that are known already are counted, and done no more. What is answered 200 is not lost."""
         body = checked(Pushed, call.value)
         items, empty = [], []
@@ -76,7 +76,7 @@ def _pushing(monitor: Monitor) -> Handler:
             items.append(item) if item is not None else empty.append(row)
         if empty:
             raise Problem(400, "no_text", f"texts.{empty[0]}: has no 'text' and no 'title'", f"texts.{empty[0]}")
-        kept = await call.asking.apart(service.threads, lambda: monitor.store.put(items, monitor.clock()))
+        kept = await call.asking.apart(lambda: monitor.store.put(items, monitor.clock()))
         told = {"new": kept.new, "known": kept.known, "undated": kept.undated, "future": kept.future}
         return JSONResponse(told | {"odd": kept.odd, "cut": kept.cut})
 
@@ -84,22 +84,21 @@ def _pushing(monitor: Monitor) -> Handler:
 
 
 def _trying_again(monitor: Monitor) -> Handler:
-    async def try_again(service: Service, call: Call) -> Response:
+    async def try_again(_service: Service, call: Call) -> Response:
         """Send messages once more that were given up."""
         body = checked(Again, call.value)
-        messages = await call.asking.apart(service.threads, lambda: again(monitor.store, body.alert))
-        return JSONResponse({"messages": messages})
+        return JSONResponse({"messages": await call.asking.apart(lambda: again(monitor.store, body.alert))})
 
     return try_again
 
 
 def _reading(monitor: Monitor, read: Callable[[Monitor, Connection, dict[str, str]], Any]) -> Handler:
-    async def answer(service: Service, call: Call) -> Response:
+    async def answer(_service: Service, call: Call) -> Response:
         def asked() -> Any:
             with monitor.store.begin() as connection:
                 return read(monitor, connection, call.value)
 
-        return JSONResponse(await call.asking.apart(service.threads, asked))
+        return JSONResponse(await call.asking.apart(asked))
 
     answer.__doc__ = read.__doc__
     return answer

@@ -8,7 +8,7 @@ from danlu.apps.monitor.item import TOPICS
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
-    from danlu.bundle.bundle import Bundle
+    from danlu.bundle.answering import Answering
 
 ALL = "all"
 """The topic of every text."""
@@ -39,7 +39,7 @@ class Keywords:
 class LabelledTopics:
     """Topics as a bundle labels texts, by `multilabel` or `classify`."""
 
-    def __init__(self, bundle: "Bundle") -> None:
+    def __init__(self, bundle: "Answering") -> None:
         """Raises `Refusal` where the bundle answers with something else than labels."""
         if bundle.task.form.kind not in ("label", "labels"):
             raise Refusal(

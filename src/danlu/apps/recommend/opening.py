@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from danlu.apps.recommend.bundles import Embedder, reranker
+from danlu.apps.recommend.bundles import Kept
 from danlu.apps.recommend.deed import USUAL, Weights, weights_in, weights_of
 from danlu.apps.recommend.ledger import Ledger
 from danlu.apps.recommend.reading import deeds_of, items_of
@@ -14,8 +14,10 @@ from danlu.apps.recommend.taken import Put, Taken
 from danlu.apps.recommend.terms import Counted
 from danlu.apps.recommend.undated import Undated
 from danlu.apps.recommend.vectors import Words
+from danlu.bundle.answering import Answering
 from danlu.data.reading.bad_rows import BadRows
-from danlu.engine.predict import Predictor
+from danlu.index.embedding import Embedder
+from danlu.index.reranking import Reranker
 from danlu.machine.door import opened
 from danlu.text.segmenting.segmenter import Segmenter
 from danlu.text.segmenting.segmenters.rules import Rules
@@ -30,27 +32,27 @@ def open_place(
     place: str | Path,
     *,
     weights: str | None = None,
-    embedder: tuple[Predictor, str] | None = None,
-    ranker: Predictor | None = None,
+    embedder: Answering | None = None,
+    ranker: Answering | None = None,
     segmenter: Segmenter | None = None,
 ) -> Recommender:
     """Open a folder or a database by URL.
 
-    `weights` such as `view=1,share=4` are kept there; None: those that were kept, or the usual ones. `embedder` is what
-    answers and its fingerprint, `ranker` of a `rank` bundle.
+    `weights` such as `view=1,share=4` are kept there; None: those that were kept, or the usual ones. `embedder` and
+    `ranker` are bundles of their `ROLES`.
 
     Raises:
-        Refusal: it cannot be opened, or a bundle is of another task.
+        Refusal: it cannot be opened.
     """
     ledger = Ledger(place)
     try:
-        embed = Embedder(*embedder) if embedder is not None else None
+        embed = Embedder(embedder) if embedder is not None else None
         chosen = Counted(segmenter or Rules())
         return Recommender(
             ledger,
             kept_weights(ledger, weights),
-            embed.kept_in if embed is not None else lambda _ledger: Words(chosen),
-            reranker(ranker) if ranker is not None else None,
+            lambda kept: Kept(embed, kept) if embed is not None else Words(chosen),
+            Reranker(ranker).scores if ranker is not None else None,
         )
     except BaseException:
         ledger.close()

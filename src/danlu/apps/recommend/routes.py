@@ -1,8 +1,7 @@
 """What the application answers over HTTP; handlers take what they need from one open recommender."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,7 +19,6 @@ AT_ONCE = 1_000
 """Items, deeds or names of a request."""
 SHOWN_USERS = 200
 LANGUAGES = ("en", "zh")
-Found = TypeVar("Found")
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 
 
@@ -107,8 +105,7 @@ class Routes:
     async def recommend(self, _service: Service, call: Call) -> Response:
         """A list for a user, with the reason for each item."""
         body = checked(Asked, call.value)
-        found = await self._apart(
-            call,
+        found = await call.asking.apart(
             lambda: self.recommender.recommend(
                 body.user, body.limit, diversity=body.diversity, interests=body.interests, without=body.without
             ),
@@ -127,7 +124,7 @@ class Routes:
             told = self.recommender.take(deeds)
             return {**vars(told), "told": {language: told.sentences(language) for language in LANGUAGES}}
 
-        return JSONResponse(await self._apart(call, take))
+        return JSONResponse(await call.asking.apart(take))
 
     async def items(self, _service: Service, call: Call) -> Response:
         """Offer items, or change them."""
@@ -141,39 +138,35 @@ class Routes:
             added, changed = self.recommender.put(items)
             return {"added": added, "changed": changed}
 
-        return JSONResponse(await self._apart(call, put))
+        return JSONResponse(await call.asking.apart(put))
 
     async def remove(self, _service: Service, call: Call) -> Response:
         """No longer offer items."""
         body = checked(Names, call.value)
-        return JSONResponse({"removed": await self._apart(call, lambda: self.recommender.remove(body.items))})
+        return JSONResponse({"removed": await call.asking.apart(lambda: self.recommender.remove(body.items))})
 
     async def near(self, _service: Service, call: Call) -> Response:
         """Items that are like an item or a text."""
         body = checked(Alike, call.value)
-        found = await self._apart(call, lambda: self.recommender.near(body.item, body.text, body.limit))
+        found = await call.asking.apart(lambda: self.recommender.near(body.item, body.text, body.limit))
         return JSONResponse({"items": [_near(each) for each in found]})
 
     async def users(self, _service: Service, call: Call) -> Response:
         """The users who have done most."""
-        return JSONResponse({"users": await self._apart(call, lambda: self.recommender.busiest(SHOWN_USERS))})
+        return JSONResponse({"users": await call.asking.apart(lambda: self.recommender.busiest(SHOWN_USERS))})
 
     async def history(self, _service: Service, call: Call) -> Response:
         """What the user of `?user=` has done, the last first."""
         user = str(call.value.get("user", ""))
-        found = await self._apart(call, lambda: self.recommender.history(user))
+        found = await call.asking.apart(lambda: self.recommender.history(user))
         return JSONResponse({"user": user, "known": bool(found), "history": found})
 
     async def state(self, _service: Service, call: Call) -> Response:
         """How much there is, and by what it is ranked."""
-        return JSONResponse(await self._apart(call, self.recommender.state))
+        return JSONResponse(await call.asking.apart(self.recommender.state))
 
     def _moment(self, written: float | str) -> float:
         return self.recommender.now() if written == "now" else moment_in(written)
-
-    async def _apart(self, call: Call, work: Callable[[], Found]) -> Found:
-        """What some work gives in a thread."""
-        return await call.asking.apart(call.asking.threads, work)
 
 
 def _recommended(each: Recommended) -> dict[str, Any]:

@@ -135,10 +135,10 @@ class Words(Space):
 class Embedded(Space):
     """Vectors of an embedder."""
 
-    def __init__(self, embed: Callable[[Sequence[str]], NDArray[np.float32]], width: int) -> None:
-        """`embed` gives the vectors of texts, (len(texts), width)."""
+    def __init__(self, embed: Callable[[Sequence[str]], NDArray[np.float32]]) -> None:
+        """`embed` gives the vectors of texts, (len(texts), F)."""
         self._embed = embed
-        self._rows: NDArray[np.float32] = np.zeros((0, width), np.float32)
+        self._rows: NDArray[np.float32] = np.zeros((0, embed(["a"]).shape[1]), np.float32)
 
     def put(self, items: Sequence[tuple[int, Item]]) -> None:
         """See `Space.put`."""

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from danlu.apps.write.wish import Language, Wish
+from danlu.apps.write.wish import Wish
+from danlu.data.characters.languages import Language
 from danlu.refusal import Refusal
 
 LONGEST = 10_000

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from fastapi.responses import JSONResponse, Response
-from pydantic import Field
 
 from danlu.apps.write.brief import brief
 from danlu.apps.write.ranked import WEIGHTS, Draft
 from danlu.apps.write.wish import Wish
-from danlu.apps.write.writer import Asking, asking, judged, weighed
+from danlu.apps.write.writer import TONES, WRITER, Asking, asking, judged, weighed
 from danlu.model.written import Written
 from danlu.refusal import Refusal
-from danlu.serve.body import Body, FirstMistake, checked
+from danlu.serve.body import Body, checked
 from danlu.serve.problem import of_refusal
 from danlu.serve.routes.writing import tokens_of
 from danlu.serve.service import Call, Service
@@ -21,47 +20,14 @@ from danlu.serve.shelf import Model
 from danlu.serve.site import Site
 from danlu.task.task import Prediction
 
-WRITER, TONES = "writer", "tones"
-"""The names of the bundles that write, and that judge tones."""
-
-Texts = Annotated[list[str], FirstMistake()]
-
 SAMPLES: Mapping[str, Mapping[str, Any]] = {
     "Chinese": {"keywords": ["背包"], "words": ["背包", "防水", "续航"], "tone": "lively", "drafts": 3},
     "English": {"keywords": ["lamp", "soft"], "words": ["lamp", "waterproof"], "tone": "sober", "at_most": 30},
 }
 
 
-class Write(Body):
-    """What a text is to be; one of keywords, outline, style and words at least."""
-
-    keywords: Texts = Field(default=[], description="what the text is about")
-    outline: Texts = Field(default=[], description="what it says, in order")
-    style: str = Field(default="", description="how it reads, in words")
-    tone: str = Field(default="", description="judged where a bundle judges tones; else the model reads it alone")
-    words: Texts = Field(default=[], description="must stand in the text, all of them")
-    at_least: int | None = Field(default=None, ge=0, description="characters in Chinese, words in English")
-    at_most: int | None = Field(default=None, ge=1, description="the same, at most")
-    language: Literal["en", "zh"] | None = Field(default=None, description="None: as what is asked is written")
-    drafts: int = Field(default=4, ge=1, le=16)
-    temperature: float = Field(default=0.8, ge=0, le=2, description="0: the likeliest draft alone")
-    seed: int = Field(default=0, ge=0, description="with another one, other drafts")
-
-    def wish(self) -> Wish:
-        """The same, as the writer takes it."""
-        return Wish(
-            keywords=tuple(self.keywords),
-            outline=tuple(self.outline),
-            style=self.style,
-            tone=self.tone,
-            words=tuple(self.words),
-            at_least=self.at_least,
-            at_most=self.at_most,
-            language=self.language,
-            drafts=self.drafts,
-            temperature=self.temperature,
-            seed=self.seed,
-        )
+class Write(Body, Wish):
+    """A wish, as a request."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +52,11 @@ class Routes:
 
     async def write(self, service: Service, call: Call) -> Response:
         """Drafts in order, each with the reasons for its place."""
-        wish = checked(Write, call.value).wish()
+        wish = checked(Write, call.value)
         model = service.leased(call, WRITER)
         judge = call.stack.enter_context(service.shelf.lease(TONES)) if self.judges else None
         try:
-            tone = judged(wish, judge.predictor.task, TONES) if judge is not None else None
+            tone = judged(wish, judge.predictor.task) if judge is not None else None
             asked = asking(wish, model.predictor, self.form, judged=tone is not None)
             written = await _written(service, call, model, asked)
             tones = await _tones(call, judge, written) if judge is not None and tone is not None else None

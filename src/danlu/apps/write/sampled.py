@@ -8,7 +8,8 @@ from typing import Any
 
 import danlu
 from danlu.apps.write.brief import brief
-from danlu.apps.write.wish import Wish, language_of
+from danlu.apps.write.wish import Wish
+from danlu.data.characters.languages import language_of
 from danlu.machine.files import write_text
 from danlu.machine.seed import generator
 from danlu.model.must_have import units_of
@@ -45,11 +46,13 @@ def _conversations() -> Iterator[list[dict[str, str]]]:
         for time in range(TIMES):
             random = generator("sample of the writer", number, time)
             keywords = random.permutation(each["keywords"])[: max(1, int(random.integers(1, 4)))].tolist()
-            wish = Wish(keywords=tuple(keywords), tone=each["tone"], language=language_of([each["text"]]))
+            wish = Wish(keywords=tuple(keywords), tone=each["tone"], language=language_of(each["text"]))
             size, room = units_of(each["text"], wish.unit), _ROOM[wish.unit]
             if time % 2:
                 low = max(1, size - int(random.integers(0, room)))
-                wish = Wish(wish.keywords, tone=wish.tone, language=wish.language, at_least=low, at_most=low + room)
+                wish = Wish(
+                    keywords=wish.keywords, tone=wish.tone, language=wish.language, at_least=low, at_most=low + room
+                )
             yield [{"role": "user", "content": brief(wish)}, {"role": "assistant", "content": each["text"]}]
 
 

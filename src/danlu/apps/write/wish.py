@@ -1,15 +1,14 @@
 """What a text is to be: what somebody asks of a writer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Self
 
-from danlu.data.characters.scripts import HAN, KANA, UNSPACED, kinds_of
-from danlu.data.characters.side_by_side import code_points
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, field_validator
+
+from danlu.data.characters.languages import Language, language_of
 from danlu.model.must_have import Unit
+from danlu.recipe.read import Written, sentences
 from danlu.refusal import Refusal
-
-Language = Literal["en", "zh"]
 
 MOST = 16
 """Drafts, words and keywords that are taken at once."""
@@ -21,38 +20,43 @@ FURTHEST = 4000
 """Units that may be asked for."""
 
 
-@dataclass(frozen=True)
-class Wish:
+Texts = Annotated[list[str], FailFast()]
+
+
+class Wish(BaseModel):
     """What a text is to be; white space around what is given says nothing, nor does a word that is given twice.
 
-    - `keywords`, `outline`, `style`, `tone`: what the model reads; `tone` is judged too, where a bundle judges tones.
-    - `words`: must stand in the text, all of them.
-    - `at_least`, `at_most`: characters in Chinese, words in English.
-    - `drafts`: how many are wanted; `temperature`: 0 gives the likeliest one, whatever the seed.
+    One of keywords, outline, style and words is needed at least.
     """
 
-    keywords: tuple[str, ...] = ()
-    outline: tuple[str, ...] = ()
-    style: str = ""
-    tone: str = ""
-    words: tuple[str, ...] = ()
-    at_least: int | None = None
-    at_most: int | None = None
-    language: Language | None = None
-    drafts: int = 4
-    temperature: float = 0.8
-    seed: int = 0
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    def __post_init__(self) -> None:
-        for name in ("keywords", "outline", "words"):
-            object.__setattr__(self, name, tuple(dict.fromkeys(text.strip() for text in getattr(self, name))))
-        for name in ("style", "tone"):
-            object.__setattr__(self, name, getattr(self, name).strip())
+    keywords: Texts = Field(default=[], description="what the text is about")
+    outline: Texts = Field(default=[], description="what it says, in order")
+    style: str = Field(default="", description="how it reads, in words")
+    tone: str = Field(default="", description="judged where a bundle judges tones; else the model reads it alone")
+    words: Texts = Field(default=[], description="must stand in the text, all of them")
+    at_least: int | None = Field(default=None, ge=0, description="characters in Chinese, words in English")
+    at_most: int | None = Field(default=None, ge=1, description="the same, at most")
+    language: Language | None = Field(default=None, description="None: as what is asked is written")
+    drafts: int = Field(default=4, ge=1, le=MOST)
+    temperature: float = Field(default=0.8, ge=0, le=2, description="0: the likeliest draft alone, whatever the seed")
+    seed: int = Field(default=0, ge=0, description="with another one, other drafts")
+
+    @field_validator("keywords", "outline", "words")
+    @classmethod
+    def _each_once(cls, texts: list[str]) -> list[str]:
+        return list(dict.fromkeys(text.strip() for text in texts))
+
+    @field_validator("style", "tone")
+    @classmethod
+    def _stripped(cls, text: str) -> str:
+        return text.strip()
 
     @property
     def spoken(self) -> Language:
         """The language of the text, which is that of what is asked where nobody says it."""
-        return self.language or language_of([*self.keywords, *self.outline, *self.words, self.style])
+        return self.language or language_of("\n".join([*self.keywords, *self.outline, *self.words, self.style]))
 
     @property
     def unit(self) -> Unit:
@@ -68,7 +72,7 @@ class Wish:
         low = low if self.at_least is None else self.at_least
         return low, max(high, 2 * low)
 
-    def checked(self) -> "Wish":
+    def checked(self) -> Self:
         """This wish. Raises `Refusal` for one that says nothing, or too much."""
         if not (self.keywords or self.outline or self.style or self.words):
             raise Refusal("nothing is asked for; give keywords, an outline, a style or words that the text must have")
@@ -81,8 +85,6 @@ class Wish:
         }
         for name, texts in parts.items():
             _refuse_long(name, texts)
-        if not 1 <= self.drafts <= MOST:
-            raise Refusal(f"{self.drafts:,} drafts are asked for; expected 1 to {MOST}")
         low, high = self.bounds
         if not 0 <= low <= high:
             raise Refusal(f"the text is to have at least {low:,} {self.unit} and at most {high:,}; expected no less")
@@ -91,10 +93,12 @@ class Wish:
         return self
 
 
-def language_of(texts: Sequence[str]) -> Language:
-    """Chinese where any text has characters of scripts without spaces, else English."""
-    kinds = kinds_of(code_points("".join(texts)))
-    return "zh" if any((kinds == kind).any() for kind in (HAN, KANA, UNSPACED)) else "en"
+def wish_of(**given: Any) -> Wish:
+    """A wish of what somebody has typed. Raises `Refusal` for one that cannot be, or says nothing, or too much."""
+    try:
+        return Wish.model_validate(given).checked()
+    except ValidationError as error:
+        raise Refusal(sentences(error, Written("wish", given))) from None
 
 
 def _refuse_long(name: str, texts: Sequence[str]) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from danlu.apps.bundles import Role
 from danlu.apps.write.brief import brief
 from danlu.apps.write.ranked import Candidate, Draft, ranked
 from danlu.apps.write.wish import Wish
-from danlu.bundle.bundle import Bundle
+from danlu.bundle.answering import Answering
 from danlu.data.record import Record
 from danlu.engine.predict import Predictor
 from danlu.model.policies.words import Words
@@ -34,19 +35,26 @@ class Asking:
     policy: Words
 
 
-def refuse_others(task: Task, where: str) -> None:
+def refuse_others(bundle: Answering) -> None:
     """Raises `Refusal` for a bundle that does not write a text for a brief."""
-    if task.kind not in _KINDS:
+    if bundle.task.kind not in _KINDS:
         raise Refusal(
-            f"{where}: is of the task {task.kind}, and the writer takes one of {', '.join(_KINDS)}; give a bundle that "
-            "goes on with texts, answers in conversations, or writes a text for a text"
+            f"{bundle.folder}: is of the task {bundle.task.kind}, and the writer takes one of {', '.join(_KINDS)}; "
+            "give a bundle that goes on with texts, answers in conversations, or writes a text for a text"
         )
 
 
-def refuse_no_tones(task: Task, where: str) -> None:
+def refuse_no_tones(bundle: Answering) -> None:
     """Raises `Refusal` for a bundle that does not tell one label of a text."""
-    if task.kind != "classify":
-        raise Refusal(f"{where}: is of the task {task.kind}, and tones are judged by one of the task classify")
+    if bundle.task.kind != "classify":
+        raise Refusal(
+            f"{bundle.folder}: is of the task {bundle.task.kind}, and tones are judged by one of the task classify"
+        )
+
+
+WRITER, TONES = "writer", "tones"
+ROLES = {WRITER: Role(refuse_others), TONES: Role(refuse_no_tones)}
+"""The bundles that write, and that judge tones."""
 
 
 def asking(wish: Wish, predictor: Predictor, form: str | None = None, *, judged: bool = False) -> Asking:
@@ -66,7 +74,7 @@ def asking(wish: Wish, predictor: Predictor, form: str | None = None, *, judged:
     count = 1 if not wish.temperature else wish.drafts * (MORE if judged else 1)
     room = TOKENS_PER_UNIT[wish.unit] * high + SPARE
     policy = Words(
-        words=wish.words,
+        words=tuple(wish.words),
         at_least=low,
         at_most=high,
         unit=wish.unit,
@@ -95,27 +103,21 @@ def weighed(written: Sequence[Written], tones: Sequence[Prediction] | None, wish
     )
 
 
-def drafts(bundle: Bundle, wish: Wish, tones: Bundle | None = None, form: str | None = None) -> list[Draft]:
-    """Drafts in order, by bundles that are open.
+def drafts(bundle: Answering, wish: Wish, tones: Answering | None = None, form: str | None = None) -> list[Draft]:
+    """Drafts in order, by bundles of their `ROLES`.
 
     Raises:
-        Refusal: a bundle is of another task, the wish says nothing or too much, or its words cannot be written.
+        Refusal: the wish says nothing or too much, or its words cannot be written.
     """
-    refuse_others(bundle.task, str(bundle.folder))
-    judge = None if tones is None else judged(wish, tones.task, str(tones.folder))
+    judge = None if tones is None else judged(wish, tones.task)
     asked = asking(wish, bundle.predictor, form, judged=judge is not None)
     written = [text for (text,) in bundle.predictor.write(asked.records, asked.policy)]
     said = None if tones is None or judge is None else tones.predict([text.text.strip() for text in written])
     return weighed(written, said, wish)
 
 
-def judged(wish: Wish, task: Task, where: str) -> str | None:
-    """The tone that a bundle is to judge; None where none is asked for.
-
-    Raises:
-        Refusal: it tells no tones, or knows none of this name.
-    """
-    refuse_no_tones(task, where)
+def judged(wish: Wish, task: Task) -> str | None:
+    """The tone that a bundle is to judge; None where none is asked for. Raises `Refusal` for one that it knows not."""
     if not wish.tone:
         return None
     if wish.tone not in task.label_names():

@@ -1,12 +1,19 @@
 """`danlu app assistant`: customer service from past tickets."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from danlu.machine.extra import needed
+from danlu.cli.serving import HOST, PORT, Host, Keys, LogTexts, Port, refuse_no_server, serve_site, tell
+
+if TYPE_CHECKING:
+    from danlu.apps.assistant.assistant import Assistant
+    from danlu.serve.shelf import Shelf
+    from danlu.serve.site import Site
 
 LINE = "Customer service: answers from past tickets, handing over to a person, learning from what people say."
 
@@ -53,34 +60,38 @@ def start(
             help="for which conversations are kept, and what was done, sent and clicked of them",
         ),
     ] = 90,
-    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
-    keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
+    host: Host = HOST,
+    port: Port = PORT,
+    keys: Keys = None,
+    log_texts: LogTexts = False,
 ) -> None:
     """Answer customers from past tickets: a page, a widget for a website (/widget.js), and an HTTP interface.
 
     What nothing answers is handed over to a person. Whoever keeps it says on the page which answers were right, and
     what would have been; that holds from the next question on.
     """
-    for package in ("fastapi", "uvicorn", "prometheus_client"):
-        needed(package, "serve", "a server")
+    refuse_no_server()
+    from danlu.apps.assistant.assistant import Models
     from danlu.apps.assistant.conversations import Patience
-    from danlu.apps.assistant.opening import Given, begin, opened, take_sample
+    from danlu.apps.assistant.opening import ROLES, begin, opened, take_sample
     from danlu.apps.assistant.outbox import Webhook
     from danlu.apps.assistant.serving import origins_of, site_of
-    from danlu.serve.limits import Limits
-    from danlu.serve.run import serve
+    from danlu.apps.bundles import of_shelf, places
 
     hook, welcome = None if webhook is None else Webhook(webhook), origins_of(origin or [])
     patience = Patience(60 * session_minutes, session_turns, keep_days)
-    given = Given(embedder, ranker, generator, intents)
-    with opened(folder, database, given, patience) as assistant:
-        if sample:
-            take_sample(assistant, _tell)
-        _take(assistant, tickets, question_column, answer_column, intent_column)
-        begin(assistant, _tell)
-        site = site_of(assistant, origins=welcome, a_minute=a_minute, webhook=hook, say=_tell)
-        serve([], site=lambda _shelf: site, host=host, port=port, keys=keys, limits=Limits(), say=_tell)
+    given = {"embedder": embedder, "ranker": ranker, "generator": generator, "intents": intents}
+
+    @contextmanager
+    def site(shelf: "Shelf") -> "Iterator[Site]":
+        with opened(folder, database, Models(**of_shelf(shelf, ROLES)), patience) as assistant:
+            if sample:
+                take_sample(assistant, tell)
+            _take(assistant, tickets, question_column, answer_column, intent_column)
+            begin(assistant, tell)
+            yield site_of(assistant, origins=welcome, a_minute=a_minute, webhook=hook, say=tell)
+
+    serve_site(places(given, ROLES), site, host=host, port=port, keys=keys, log_texts=log_texts)
 
 
 def add(
@@ -94,9 +105,7 @@ def add(
     intents: Annotated[Path | None, typer.Option(help="bundle of classify: names what is asked about")] = None,
 ) -> None:
     """Add tickets; a server that runs takes them over at once."""
-    from danlu.apps.assistant.opening import Given, opened
-
-    with opened(folder, database, Given(intents=intents)) as assistant:
+    with _opened(folder, database, intents=intents) as assistant:
         _take(assistant, tickets, question_column, answer_column, intent_column)
 
 
@@ -110,11 +119,10 @@ def ask(
     session: Annotated[str | None, typer.Option(help="conversation that it goes on with")] = None,
 ) -> None:
     """Answer one question, as JSON, as the server does."""
-    from danlu.apps.assistant.opening import Given, opened
     from danlu.machine.terminal import show
 
     _refuse_absent(folder, database)
-    with opened(folder, database, Given(embedder, ranker)) as assistant:
+    with _opened(folder, database, embedder=embedder, ranker=ranker) as assistant:
         show(json.dumps(assistant.ask(question, session).plain(), ensure_ascii=False, indent=1))
 
 
@@ -130,23 +138,22 @@ def retrain(
     ] = 0.05,
 ) -> None:
     """Make the next version from what people have said, and let it answer if it does no worse than the one before."""
-    from danlu.apps.assistant.opening import Given, opened
     from danlu.apps.assistant.retraining import retrain as retrained
     from danlu.refusal import Refusal
 
     if tune and embedder is None:
         raise Refusal("--tune trains the bundle of --embedder further; give one")
     _refuse_absent(folder, database)
-    with opened(folder, database, Given(embedder, ranker)) as assistant:
-        found = retrained(assistant, tune=tune, outside=outside, say=_tell)
+    with _opened(folder, database, embedder=embedder, ranker=ranker) as assistant:
+        found = retrained(assistant, tune=tune, outside=outside, say=tell)
         for name, told in (("before", found.before), (f"version {found.version.number}", found.after)):
-            _tell(f"{name}: " + ", ".join(f"{key} {value}" for key, value in told.plain().items()))
+            tell(f"{name}: " + ", ".join(f"{key} {value}" for key, value in told.plain().items()))
         number, held = found.version.number, found.after.questions
         if found.served:
-            _tell(f"version {number} answers from now on; danlu app assistant back undoes that")
+            tell(f"version {number} answers from now on; danlu app assistant back undoes that")
         else:
             why = "does worse" if held else "has nothing to be compared on"
-            _tell(f"version {number} {why} ({held:,} questions), so the one before goes on answering")
+            tell(f"version {number} {why} ({held:,} questions), so the one before goes on answering")
 
 
 def back(
@@ -160,7 +167,7 @@ def back(
 
     with _stored(folder, database) as store, store.begin() as connection:
         found = versions.go_back(connection, number)
-    _tell(f"version {found.number} answers from now on")
+    tell(f"version {found.number} answers from now on")
 
 
 def send_again(*, folder: Folder = FOLDER, database: Database = None) -> None:
@@ -171,7 +178,7 @@ def send_again(*, folder: Folder = FOLDER, database: Database = None) -> None:
 
     with _stored(folder, database) as store:
         count = outbox.again(store, time.time())
-    _tell(f"{count:,} are sent again")
+    tell(f"{count:,} are sent again")
 
 
 def rows(
@@ -193,7 +200,20 @@ def rows(
         with store.begin() as connection:
             found = made(known, judging.judgements(connection))
     write_text(file, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in found))
-    _tell(f"{file}: {len(found):,} rows")
+    tell(f"{file}: {len(found):,} rows")
+
+
+@contextmanager
+def _opened(folder: Path, database: str | None, **given: Path | None) -> "Iterator[Assistant]":
+    from danlu.apps import bundles
+    from danlu.apps.assistant.assistant import Models
+    from danlu.apps.assistant.opening import ROLES, opened
+
+    with (
+        bundles.opened(given, ROLES) as found,
+        opened(folder, database, Models(**found)) as assistant,
+    ):
+        yield assistant
 
 
 def _stored(folder: Path, database: str | None) -> Any:
@@ -216,13 +236,7 @@ def _take(assistant: Any, tickets: list[Path] | None, question: str, answer: str
     from danlu.apps.assistant.opening import Columns, take
 
     for path in tickets or []:
-        take(assistant, path, Columns(question, answer, intent), _tell)
-
-
-def _tell(line: str) -> None:
-    from danlu.machine.terminal import say
-
-    say(line, err=True)
+        take(assistant, path, Columns(question, answer, intent), tell)
 
 
 COMMANDS = {

@@ -1,11 +1,17 @@
 """`danlu app code`: code that goes on, or fills a gap, by a model that has learnt one's own repository."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from danlu.machine.extra import needed
+from danlu.cli.serving import HOST, PORT, Host, Keys, LogTexts, Port, refuse_no_server, serve_site, tell
+
+if TYPE_CHECKING:
+    from danlu.serve.shelf import Shelf
+    from danlu.serve.site import Site
 
 LINE = "Code completion for editors, with fill-in-the-middle, trained on one's own repository."
 
@@ -22,31 +28,23 @@ def start(
     sample: Annotated[
         bool, typer.Option("--sample", help="learn a little of danlu's own code first, a minute")
     ] = False,
-    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
-    keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
+    host: Host = HOST,
+    port: Port = PORT,
+    keys: Keys = None,
+    log_texts: LogTexts = False,
 ) -> None:
     """Complete code over HTTP, as editors ask for it: POST /v1/completions with prompt and suffix.
 
     With --repository, lines of its files that are most like those before the place are read too.
     """
-    for package in ("fastapi", "uvicorn", "prometheus_client"):
-        needed(package, "serve", "a server")
-    from danlu.apps.code.completion import fills, refuse_others
+    refuse_no_server()
+    from danlu.apps.bundles import places
+    from danlu.apps.code.completion import MODEL, ROLES, fills
     from danlu.apps.code.context import Parts
     from danlu.apps.code.learn import sample as sampled
     from danlu.apps.code.repository import read_repository
-    from danlu.apps.code.routes import MODEL, Routes
-    from danlu.machine.terminal import say
+    from danlu.apps.code.routes import Routes
     from danlu.refusal import Refusal
-    from danlu.serve.limits import Limits
-    from danlu.serve.run import serve
-    from danlu.serve.shelf import Place as Bundle
-    from danlu.serve.shelf import Shelf
-    from danlu.serve.site import Site
-
-    def tell(line: str) -> None:
-        say(line, err=True)
 
     if sample:
         if bundle is not None:
@@ -60,14 +58,14 @@ def start(
         tell(found.sentence())
         parts = Parts(found.files)
 
-    def site(shelf: Shelf) -> Site:
+    @contextmanager
+    def site(shelf: "Shelf") -> "Iterator[Site]":
         with shelf.lease(MODEL) as model:
-            refuse_others(model.predictor.task, f"--bundle {folder}")
             if not fills(model.predictor.tokenizer):
                 tell("this model goes on with code and fills no gaps: requests with a 'suffix' are refused")
-        return Routes(parts).site()
+        yield Routes(parts).site()
 
-    serve([Bundle(MODEL, folder)], site=site, host=host, port=port, keys=keys, limits=Limits(), say=tell)
+    serve_site(places({MODEL: folder}, ROLES), site, host=host, port=port, keys=keys, log_texts=log_texts)
 
 
 def train(
@@ -106,22 +104,18 @@ def evaluate(
 
     Which these are says held_out.json in --place; it has to be the folder that was learnt.
     """
-    from contextlib import ExitStack
-
-    from danlu.apps.code.completion import refuse_others
+    from danlu.apps.bundles import opened
+    from danlu.apps.code.completion import ROLES
     from danlu.apps.code.learn import split_as_learnt
     from danlu.apps.code.measure import measured
     from danlu.apps.code.repository import read_repository
-    from danlu.bundle.bundle import load
-    from danlu.machine.terminal import say, show
+    from danlu.machine.terminal import show
 
-    named = {"learnt": _bundle(bundle, place)} | ({"base": base} if base is not None else {})
+    given = {"code": _bundle(bundle, place), "base": base}
     sides = split_as_learnt(place, repository, read_repository(repository).files)
-    with ExitStack() as stack:
-        opened = [(name, stack.enter_context(load(path))) for name, path in named.items()]
-        for name, each in opened:
-            refuse_others(each.task, named[name])
-        for name, told in measured(opened, sides, lines, seed, lambda line: say(line, err=True)).items():
+    with opened(given, ROLES) as found:
+        named = [(name, each) for name, each in (("learnt", found["code"]), ("base", found["base"])) if each]
+        for name, told in measured(named, sides, lines, seed, tell).items():
             show("{value:6.1%} ({low:.1%} to {high:.1%})  {name}".format(**told, name=name))
 
 

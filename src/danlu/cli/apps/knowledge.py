@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from danlu.machine.extra import needed
+from danlu.cli.serving import HOST, PORT, Host, Keys, LogTexts, Port, refuse_no_server, serve_site, tell
 
 if TYPE_CHECKING:
+    from danlu.apps.bundles import Given
     from danlu.apps.grounded.grounded import Grounded
     from danlu.apps.knowledge.knowledge import Answer, Knowledge
-    from danlu.bundle.bundle import Bundle
+    from danlu.serve.shelf import Shelf
+    from danlu.serve.site import Site
 
 LINE = "Questions answered from a folder of documents, with pieces that stand there, or not at all."
 
@@ -49,40 +51,37 @@ def start(
     every: Annotated[
         float, typer.Option(min=0, help="seconds after which the folder is looked at again; 0: never")
     ] = 30,
-    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
-    keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
-    log_texts: Annotated[bool, typer.Option("--log-texts", help="write questions into the log")] = False,
+    host: Host = HOST,
+    port: Port = PORT,
+    keys: Keys = None,
+    log_texts: LogTexts = False,
 ) -> None:
     """Answer questions on a page and over HTTP, and follow the folder while files are added, changed and removed.
 
     Without a bundle the sentence that holds most of a question's words answers. What the documents do not answer is
     not answered; how sure an answer has to be is fitted by `fit`.
     """
-    for package in ("fastapi", "uvicorn", "prometheus_client"):
-        needed(package, "serve", "a server")
+    refuse_no_server()
+    from danlu.apps.bundles import of_shelf, places
+    from danlu.apps.knowledge.knowledge import ROLES, Knowledge, Models
     from danlu.apps.knowledge.sample import put_sample
     from danlu.apps.knowledge.site import site_of
-    from danlu.serve.limits import Limits
-    from danlu.serve.run import serve
 
     if sample:
         questions = put_sample(folder)
-        _tell(f"{folder}: holds made-up documents; {questions.name} beside it holds questions that they answer")
+        tell(f"{folder}: holds made-up documents; {questions.name} beside it holds questions that they answer")
     prefixes = (query_prefix, passage_prefix)
-    with _opened(folder, index, (embedder, ranker, reader, generator), prefixes, threads, anew=anew) as knowledge:
-        _refresh(knowledge)
-        _tell_way(knowledge)
-        serve(
-            (),
-            site=lambda _shelf: site_of(knowledge, every),
-            host=host,
-            port=port,
-            keys=keys,
-            limits=Limits(),
-            texts_told=log_texts,
-            say=_tell,
-        )
+    given = {"embedder": embedder, "ranker": ranker, "reader": reader, "generator": generator}
+
+    @contextmanager
+    def site(shelf: "Shelf") -> "Iterator[Site]":
+        models = Models(**of_shelf(shelf, ROLES))
+        with Knowledge.open(folder, index, models, prefixes=prefixes, anew=anew) as knowledge:
+            _refresh(knowledge)
+            _tell_way(knowledge)
+            yield site_of(knowledge, every)
+
+    serve_site(places(given, ROLES, threads), site, host=host, port=port, keys=keys, log_texts=log_texts)
 
 
 def ask(
@@ -104,7 +103,8 @@ def ask(
     from danlu.machine.terminal import as_text, show
 
     prefixes = (query_prefix, passage_prefix)
-    with _opened(folder, index, (embedder, ranker, reader, generator), prefixes, threads) as knowledge:
+    given = {"embedder": embedder, "ranker": ranker, "reader": reader, "generator": generator}
+    with _opened(folder, index, given, prefixes, threads) as knowledge:
         _refresh(knowledge, quiet=True)
         before = None
         for question in questions:
@@ -130,7 +130,7 @@ def refresh(
 ) -> None:
     """Make the index follow the folder; a server that runs answers from it at once."""
     prefixes = (query_prefix, passage_prefix)
-    with _opened(folder, index, (embedder, None, None, None), prefixes, threads, anew=anew) as knowledge:
+    with _opened(folder, index, {"embedder": embedder}, prefixes, threads, anew=anew) as knowledge:
         _refresh(knowledge)
 
 
@@ -151,8 +151,8 @@ def fit(
 ) -> None:
     """Fit how sure an answer has to be, so that a stated share of what the documents do not answer is refused.
 
-    Every question is asked with its document and, as one outside, without it. What is answered and refused was measured
-    on questions that did not set the threshold by which they were judged; right texts with the threshold of them all.
+    Every question is asked with its document and, as one outside, without it. All rates are of questions that did not
+    set the threshold by which they were judged.
     """
     from danlu.apps.knowledge.fitting import fit as fitted
     from danlu.apps.knowledge.fitting import read_questions
@@ -161,7 +161,9 @@ def fit(
     inside, others = read_questions(questions), read_questions(outside) if outside is not None else []
     share = 0.95 if refuse is None and answer is None else refuse
     prefixes = (query_prefix, passage_prefix)
-    with _opened(folder, index, (embedder, ranker, reader, None), prefixes, threads) as knowledge:
+    with _opened(
+        folder, index, {"embedder": embedder, "ranker": ranker, "reader": reader}, prefixes, threads
+    ) as knowledge:
         _refresh(knowledge, quiet=True)
         done = fitted(knowledge, inside, others, refuse=share, answer=answer).to_plain()
         show(f"questions: {done['inside']:,} inside, {done['outside']:,} outside (their document left out, and others)")
@@ -169,7 +171,7 @@ def fit(
             if name in done:
                 show(f"{told}: {done[name]['value']:.1%} (95 %: {done[name]['low']:.1%} to {done[name]['high']:.1%})")
         if "f1" in done:
-            show(f"F1 of the same: {done['f1']:.1%}")
+            show(f"F1 of those answered: {done['f1']:.1%}")
         show(f"{knowledge.threshold}: written; a server takes it when it next looks at the folder")
 
 
@@ -177,8 +179,8 @@ _FITTED = {
     "answered": "answered of those inside",
     "refused": "refused of those outside",
     "found": "the document is among the five best passages",
-    "holding": "the answer holds a right text, of those answered by this very threshold",
-    "exact_match": "the answer is a right text, of the same",
+    "holding": "the answer holds a right text, of those answered",
+    "exact_match": "the answer is a right text, of those answered",
 }
 
 COMMANDS = {"start": start, "ask": ask, "refresh": refresh, "fit": fit}
@@ -188,26 +190,20 @@ COMMANDS = {"start": start, "ask": ask, "refresh": refresh, "fit": fit}
 def _opened(
     folder: Path,
     place: str,
-    bundles: tuple[str | None, str | None, str | None, str | None],
+    given: "Given",
     prefixes: tuple[str, str],
     threads: int | None,
     *,
     anew: bool = False,
 ) -> "Iterator[Knowledge]":
-    from contextlib import ExitStack
+    from danlu.apps.bundles import opened
+    from danlu.apps.knowledge.knowledge import ROLES, Knowledge, Models
 
-    from danlu.apps.knowledge.knowledge import Knowledge, Models
-
-    with ExitStack() as stack:
-        given = [None if each is None else stack.enter_context(_loaded(each, threads)) for each in bundles]
-        knowledge = Knowledge.open(folder, place, Models(*given), prefixes=prefixes, anew=anew)
-        yield stack.enter_context(knowledge)
-
-
-def _loaded(path: str, threads: int | None) -> "Bundle":
-    from danlu.bundle.bundle import load
-
-    return load(path, threads=threads)
+    with (
+        opened(given, ROLES, threads) as found,
+        Knowledge.open(folder, place, Models(**found), prefixes=prefixes, anew=anew) as knowledge,
+    ):
+        yield knowledge
 
 
 def _refresh(knowledge: "Knowledge", *, quiet: bool = False) -> None:
@@ -215,13 +211,13 @@ def _refresh(knowledge: "Knowledge", *, quiet: bool = False) -> None:
     done = knowledge.refresh()
     if not quiet or done.added or done.changed or done.removed:
         told = f"added {done.added:,}, changed {done.changed:,}, removed {done.removed:,}"
-        _tell(f"{knowledge.folder}: {len(knowledge.index):,} documents ({told})")
+        tell(f"{knowledge.folder}: {len(knowledge.index):,} documents ({told})")
     for name, reason in done.unread[:SHOWN]:
-        _tell(f"{name}: cannot be read: {reason}")
+        tell(f"{name}: cannot be read: {reason}")
     if len(done.unread) > SHOWN:
-        _tell(f"and {len(done.unread) - SHOWN:,} more files cannot be read")
+        tell(f"and {len(done.unread) - SHOWN:,} more files cannot be read")
     for note in knowledge.notes:
-        _tell(note)
+        tell(note)
 
 
 SHOWN = 20
@@ -238,13 +234,13 @@ def _tell_way(knowledge: "Knowledge") -> None:
         "answers pointed at by a model" if models.reader else "",
         "" if models.generator or models.reader else "the best sentence answers (--reader and --generator do better)",
     ]
-    _tell("; ".join(filter(None, ways)))
+    tell("; ".join(filter(None, ways)))
     rates: dict[str, Any] = knowledge.grounder.bar.rates
     if rates:
         answered, refused = rates["answered"]["value"], rates["refused"]["value"]
-        _tell(f"threshold: answered {answered:.0%} of what the documents answer, refused {refused:.0%} of the rest")
+        tell(f"threshold: answered {answered:.0%} of what the documents answer, refused {refused:.0%} of the rest")
     else:
-        _tell("threshold: that of the package; danlu app knowledge fit QUESTIONS fits one to these documents")
+        tell("threshold: that of the package; danlu app knowledge fit QUESTIONS fits one to these documents")
 
 
 def _lines(question: str, answer: "Answer") -> Iterator[str]:
@@ -271,9 +267,3 @@ _WHY = {
 def _place(found: "Grounded", number: int) -> str:
     passage = found.passages[number - 1]
     return f"{passage.document} {passage.start}-{passage.end}"
-
-
-def _tell(line: str) -> None:
-    from danlu.machine.terminal import say
-
-    say(line, err=True)  # where the log goes too

@@ -1,11 +1,18 @@
 """`danlu app monitor`: market sentiment."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from danlu.cli.serving import HOST, PORT, Host, Keys, LogTexts, Port, refuse_no_server, serve_site, tell
 from danlu.machine.extra import needed
+
+if TYPE_CHECKING:
+    from danlu.serve.shelf import Shelf
+    from danlu.serve.site import Site
 
 LINE = "Watch news and opinions: topics, sentiment, and an alert when it turns."
 
@@ -25,27 +32,22 @@ def start(
     topics: Topics = None,
     sentiment: Sentiment = None,
     negative: Negative = None,
-    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
-    keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
+    host: Host = HOST,
+    port: Port = PORT,
+    keys: Keys = None,
+    log_texts: LogTexts = False,
 ) -> None:
     """Watch feeds, files and what is pushed, tell topics and sentiment, and send an alert when it turns.
 
     What is watched and who is told stands in monitor.yaml of the folder. Several may run on one database.
     """
-    for package in ("fastapi", "uvicorn", "prometheus_client"):
-        needed(package, "monitor", "a monitor")
+    refuse_no_server("monitor")
+    from danlu.apps.bundles import of_shelf, places
     from danlu.apps.monitor.monitor import Monitor
-    from danlu.apps.monitor.opening import judge_of, put_sample
+    from danlu.apps.monitor.opening import judge_of, put_sample, roles
     from danlu.apps.monitor.settings import NAME, read_settings
     from danlu.apps.monitor.site import site_of
     from danlu.apps.monitor.store import Store, url_of
-    from danlu.machine.terminal import say
-    from danlu.serve.limits import Limits
-    from danlu.serve.run import serve
-
-    def tell(line: str) -> None:
-        say(line, err=True)
 
     folder.mkdir(parents=True, exist_ok=True)
     if sample:
@@ -56,16 +58,23 @@ def start(
     for place in settings.watch:
         if not (folder / place).exists():
             tell(f"{folder / place}: is not there yet; what is put there will be read")
-    judge = judge_of(settings, topics, sentiment, negative, tell)
-    opened = Store(store or url_of(folder))
-    try:
-        monitor = Monitor(opened, settings, settings.channels, judge, folder, say=tell)
-        watched = f"{len(settings.feeds)} feeds, {len(settings.watch)} places of files"
-        told = f"tells {len(settings.channels)} channels"
-        tell(f"{opened.shown}: watches {watched}, and what is pushed to /v1/texts; {told}")
-        serve([], site=lambda _shelf: site_of(monitor), host=host, port=port, keys=keys, limits=Limits(), say=tell)
-    finally:
-        opened.close()
+    needs = roles(negative)
+
+    @contextmanager
+    def site(shelf: "Shelf") -> "Iterator[Site]":
+        judge = judge_of(settings, of_shelf(shelf, needs), negative, tell)
+        opened = Store(store or url_of(folder))
+        try:
+            monitor = Monitor(opened, settings, settings.channels, judge, folder, say=tell)
+            watched = f"{len(settings.feeds)} feeds, {len(settings.watch)} places of files"
+            told = f"tells {len(settings.channels)} channels"
+            tell(f"{opened.shown}: watches {watched}, and what is pushed to /v1/texts; {told}")
+            yield site_of(monitor)
+        finally:
+            opened.close()
+
+    chosen = places({"topics": topics, "sentiment": sentiment}, needs)
+    serve_site(chosen, site, host=host, port=port, keys=keys, log_texts=log_texts)
 
 
 def replay(
@@ -83,14 +92,15 @@ def replay(
     """Run history through once more: which alerts would have come, when, and how many of them false."""
     import time
 
+    from danlu.apps.bundles import opened
     from danlu.apps.monitor.judging import Unjudged
-    from danlu.apps.monitor.opening import judge_of
+    from danlu.apps.monitor.opening import judge_of, roles
     from danlu.apps.monitor.replay import heard, places_for, watched
     from danlu.apps.monitor.replay import plant as planted
     from danlu.apps.monitor.settings import NAME, read_settings
     from danlu.apps.monitor.told import lines_of
     from danlu.apps.monitor.watched import read_items
-    from danlu.machine.terminal import say, show
+    from danlu.machine.terminal import show
     from danlu.machine.web import Failed
     from danlu.refusal import Refusal
 
@@ -100,10 +110,12 @@ def replay(
     except Failed as failed:
         raise Refusal(str(failed)) from None
     for line in told:
-        say(line, err=True)
-    judge = judge_of(settings, topics, sentiment, negative, lambda line: say(line, err=True))
+        tell(line)
+    needs = roles(negative)
     try:
-        rows, found = heard(items, judge, settings.alarm, time.time())
+        with opened({"topics": topics, "sentiment": sentiment}, needs) as bundles:
+            judge = judge_of(settings, bundles, negative, tell)
+            rows, found = heard(items, judge, settings.alarm, time.time())
     except Unjudged as failed:
         raise Refusal(f"{file}: {failed}; see that the model works") from None
     if plant:

@@ -1,15 +1,20 @@
 """`danlu app recommend`: lists of what users may want, from texts of items and what users have done."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from danlu.machine.extra import needed
+from danlu.cli.serving import HOST, PORT, Host, Keys, LogTexts, Port, refuse_no_server, serve_site, tell
 
 if TYPE_CHECKING:
+    from danlu.apps.bundles import Given
     from danlu.apps.recommend.recommender import Recommender
+    from danlu.bundle.answering import Answering
+    from danlu.serve.shelf import Shelf
+    from danlu.serve.site import Site
 
 LINE = "Lists of what users may want, from texts of items and what users have done."
 
@@ -36,48 +41,32 @@ def start(
     embedder: Embeds = None,
     ranker: Ranks = None,
     segmenter: Cuts = None,
-    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
-    keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
+    host: Host = HOST,
+    port: Port = PORT,
+    keys: Keys = None,
+    log_texts: LogTexts = False,
 ) -> None:
     """Recommend over HTTP, with a page; what users do counts at once.
 
     Items and behaviour are kept in --place; files of them are read first, and a second time they change nothing: a row
-    of behaviour without a time is of when the same was first read. Weights and bundles are those that it is started
-    with; for others start it again, as SIGHUP changes none of them here.
+    of behaviour without a time is of when the same was first read. Weights and the embedder are those that it is
+    started with; for others start it again. SIGHUP takes the ranker anew.
     """
-    for package in ("fastapi", "uvicorn", "prometheus_client"):
-        needed(package, "serve", "a server")
+    refuse_no_server()
+    from danlu.apps.bundles import of_shelf, places
+    from danlu.apps.recommend.bundles import ROLES
     from danlu.apps.recommend.routes import Routes
-    from danlu.machine.terminal import say
-    from danlu.serve.limits import Limits
-    from danlu.serve.run import serve
-    from danlu.serve.shelf import Place, Shelf
-    from danlu.serve.site import Site
 
-    def tell(line: str) -> None:
-        say(line, err=True)
-
-    named = {"embedder": embedder, "ranker": ranker}
-    places = [Place(name, path) for name, path in named.items() if path is not None]
-    with ExitStack() as stack:
-
-        def site(shelf: Shelf) -> Site:
-            models = {each.name: stack.enter_context(shelf.lease(each.name)) for each in places}
-            found = stack.enter_context(
-                _opened(
-                    place,
-                    weights,
-                    segmenter,
-                    embedder=(models["embedder"].predictor, models["embedder"].fingerprint) if embedder else None,
-                    ranker=models["ranker"].predictor if ranker else None,
-                )
-            )
+    @contextmanager
+    def site(shelf: "Shelf") -> "Iterator[Site]":
+        bundles = of_shelf(shelf, ROLES)
+        with _opened(place, weights, segmenter, embedder=bundles["embedder"], ranker=bundles["ranker"]) as found:
             _filled(found, items, behaviour, sample, tell)
             tell(_described(found))
-            return Routes(found).site()
+            yield Routes(found).site()
 
-        serve(places, site=site, host=host, port=port, keys=keys, limits=Limits(), say=tell)
+    given = {"embedder": embedder, "ranker": ranker}
+    serve_site(places(given, ROLES), site, host=host, port=port, keys=keys, log_texts=log_texts)
 
 
 def put(
@@ -115,8 +104,7 @@ def show(
     from danlu.language import default
     from danlu.machine.terminal import show as print_line
 
-    with ExitStack() as stack:
-        found = stack.enter_context(_with_bundles(stack, place, embedder, ranker))
+    with _with_bundles(place, {"embedder": embedder, "ranker": ranker}) as found:
         if user not in found.behaviour.users:
             print_line(f"'{user[:80]}' has done nothing here yet")
         for each in found.recommend(user, limit, diversity=diversity, interests=interests):
@@ -130,8 +118,7 @@ def learn(
     from danlu.apps.recommend.learn import learnt
     from danlu.machine.terminal import say
 
-    with ExitStack() as stack:
-        found = stack.enter_context(_with_bundles(stack, place, embedder, None))
+    with _with_bundles(place, {"embedder": embedder}) as found:
         items, deeds = found.ledger.everything()
         come = learnt(items, deeds, found.behaviour.weights, found.anew, found.now() + 1, seed)
         found.use(come.ranker)
@@ -184,8 +171,7 @@ def evaluate(
 
     if json_file is not None:
         refuse_unwritable(json_file)
-    with ExitStack() as stack:
-        found = stack.enter_context(_with_bundles(stack, place, embedder, None))
+    with _with_bundles(place, {"embedder": embedder}) as found:
         items, deeds = found.ledger.everything()
         counted = Counted(Rules())
         moment = None if split is None else moment_in(split)
@@ -206,26 +192,31 @@ def evaluate(
         print_line(line)
 
 
-def _opened(place: str, weights: str | None = None, segmenter: str | None = None, **bundles: Any) -> "Recommender":
+def _opened(
+    place: str,
+    weights: str | None = None,
+    segmenter: str | None = None,
+    *,
+    embedder: "Answering | None" = None,
+    ranker: "Answering | None" = None,
+) -> "Recommender":
     from danlu.apps.recommend.opening import open_place
     from danlu.text.segmenting.segmenter import open_segmenter
 
     cuts = open_segmenter(segmenter) if segmenter is not None else None
-    return open_place(place, weights=weights, segmenter=cuts, **bundles)
+    return open_place(place, weights=weights, embedder=embedder, ranker=ranker, segmenter=cuts)
 
 
-def _with_bundles(stack: ExitStack, place: str, embedder: str | None, ranker: str | None) -> "Recommender":
-    if embedder is None and ranker is None:
-        return _opened(place)
-    from danlu.bundle.bundle import load
+@contextmanager
+def _with_bundles(place: str, given: "Given") -> "Iterator[Recommender]":
+    from danlu.apps.bundles import opened
+    from danlu.apps.recommend.bundles import ROLES
 
-    bundles: dict[str, Any] = {}
-    if embedder is not None:
-        bundle = stack.enter_context(load(embedder))
-        bundles["embedder"] = (bundle.predictor, f"danlu-{str(bundle.facts.get('digest', ''))[:16]}")
-    if ranker is not None:
-        bundles["ranker"] = stack.enter_context(load(ranker)).predictor
-    return _opened(place, **bundles)
+    with (
+        opened(given, ROLES) as bundles,
+        _opened(place, embedder=bundles["embedder"], ranker=bundles["ranker"]) as found,
+    ):
+        yield found
 
 
 def _filled(found: "Recommender", items: str | None, behaviour: str | None, sample: bool, say: Any) -> None:

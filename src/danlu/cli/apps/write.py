@@ -1,11 +1,17 @@
 """`danlu app write`: texts from keywords, an outline or a style, with words that they must have."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from danlu.machine.extra import needed
+from danlu.cli.serving import HOST, PORT, Host, Keys, LogTexts, Port, refuse_no_server, serve_site, tell
+
+if TYPE_CHECKING:
+    from danlu.serve.shelf import Shelf
+    from danlu.serve.site import Site
 
 LINE = "Texts from keywords, an outline or a style; must-have words, length and tone; drafts in order with reasons."
 
@@ -28,42 +34,30 @@ def start(
     form: Form = None,
     sample: Sampled = False,
     place: Place = PLACE,
-    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0: all of this machine")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
-    keys: Annotated[Path | None, typer.Option(help="file of the keys that may ask; danlu key makes one")] = None,
+    host: Host = HOST,
+    port: Port = PORT,
+    keys: Keys = None,
+    log_texts: LogTexts = False,
 ) -> None:
     """Write over HTTP, with a page: POST /v1/write.
 
     Must-have words are in every draft, as the search goes by them; length is counted in characters of Chinese, and in
     words of English.
     """
-    for package in ("fastapi", "uvicorn", "prometheus_client"):
-        needed(package, "serve", "a server")
-    from danlu.apps.write.routes import TONES, WRITER, Routes
-    from danlu.apps.write.writer import refuse_no_tones, refuse_others
-    from danlu.machine.terminal import say
-    from danlu.serve.limits import Limits
-    from danlu.serve.run import serve
-    from danlu.serve.shelf import Place as Bundle
-    from danlu.serve.shelf import Shelf
-    from danlu.serve.site import Site
-
-    def tell(line: str) -> None:
-        say(line, err=True)
+    refuse_no_server()
+    from danlu.apps.bundles import places
+    from danlu.apps.write.routes import Routes
+    from danlu.apps.write.writer import ROLES, TONES, WRITER
 
     writes, judges = _bundles(generator, tones, place, sample=sample)
     template = _form(form)
-    places = [Bundle(WRITER, writes), *([Bundle(TONES, judges)] if judges else [])]
 
-    def site(shelf: Shelf) -> Site:
-        with shelf.lease(WRITER) as model:
-            refuse_others(model.predictor.task, f"--generator {writes}")
-        if judges:
-            with shelf.lease(TONES) as model:
-                refuse_no_tones(model.predictor.task, f"--tones {judges}")
-        return Routes(template, judges is not None).site()
+    @contextmanager
+    def site(_shelf: "Shelf") -> "Iterator[Site]":
+        yield Routes(template, judges is not None).site()
 
-    serve(places, site=site, host=host, port=port, keys=keys, limits=Limits(), say=tell)
+    chosen = places({WRITER: writes, TONES: judges}, ROLES)
+    serve_site(chosen, site, host=host, port=port, keys=keys, log_texts=log_texts)
 
 
 def draft(
@@ -73,9 +67,9 @@ def draft(
     outline: Annotated[list[str] | None, typer.Option("--outline", help="a line of it; may be given again")] = None,
     style: Annotated[str, typer.Option(help="how it reads, in words")] = "",
     tone: Annotated[str, typer.Option(help="one of those that the bundle of --tones tells apart")] = "",
-    at_least: Annotated[int | None, typer.Option(help="characters of Chinese, words of English")] = None,
-    at_most: Annotated[int | None, typer.Option(help="the same, at most")] = None,
-    drafts: Annotated[int, typer.Option(help="how many")] = 4,
+    at_least: Annotated[int | None, typer.Option(min=0, help="characters of Chinese, words of English")] = None,
+    at_most: Annotated[int | None, typer.Option(min=1, help="the same, at most")] = None,
+    drafts: Annotated[int, typer.Option(min=1, max=16, help="how many")] = 4,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0: the likeliest draft alone")] = 0.8,
     seed: Annotated[int, typer.Option(min=0, help="with another one, other drafts")] = 0,
     generator: Generator = None,
@@ -85,39 +79,36 @@ def draft(
     place: Place = PLACE,
 ) -> None:
     """Write drafts, the best first, each with the reasons for its place."""
+    from danlu.apps.bundles import opened
     from danlu.apps.write.shown import lines
-    from danlu.apps.write.wish import Wish
+    from danlu.apps.write.wish import wish_of
+    from danlu.apps.write.writer import ROLES, TONES, WRITER
     from danlu.apps.write.writer import drafts as written
-    from danlu.bundle.bundle import load
     from danlu.language import default
     from danlu.machine.terminal import show
 
-    wish = Wish(
-        keywords=tuple(keywords or ()),
-        outline=tuple(outline or ()),
+    wish = wish_of(
+        keywords=keywords or [],
+        outline=outline or [],
         style=style,
         tone=tone,
-        words=tuple(word or ()),
+        words=word or [],
         at_least=at_least,
         at_most=at_most,
         drafts=drafts,
         temperature=temperature,
         seed=seed,
-    ).checked()
+    )
     writes, judges = _bundles(generator, tones, place, sample=sample)
-    with load(writes) as bundle:
-        judge = load(judges) if judges else None
-        try:
-            for line in lines(written(bundle, wish, judge, _form(form)), wish, default()):
-                show(line)
-        finally:
-            if judge is not None:
-                judge.close()
+    with opened({WRITER: writes, TONES: judges}, ROLES) as bundles:
+        writer = bundles[WRITER]
+        assert writer is not None
+        for line in lines(written(writer, wish, bundles[TONES], _form(form)), wish, default()):
+            show(line)
 
 
 def _bundles(generator: str | None, tones: str | None, place: Path, *, sample: bool) -> tuple[str, str | None]:
     """The folders of what writes and of what judges."""
-    from danlu.machine.terminal import say
     from danlu.refusal import Refusal
 
     if sample:
@@ -125,7 +116,7 @@ def _bundles(generator: str | None, tones: str | None, place: Path, *, sample: b
             raise Refusal("--sample trains a writer, and --generator names one; leave one of them out")
         from danlu.apps.write.sampled import trained
 
-        writer, judge = trained(place, lambda line: say(line, err=True))
+        writer, judge = trained(place, tell)
         return str(writer), tones or str(judge)
     if generator is None:
         raise Refusal("nothing writes yet: give --generator FOLDER, a bundle, or --sample to train a tiny one first")

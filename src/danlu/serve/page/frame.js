@@ -2,15 +2,22 @@
 import { html, render, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { useKey, whenKeyWanted } from "./api.js";
 import { Problem } from "./parts.js";
-import { kept, keep, language, speak, t } from "./words.js";
+import { kept, keep, language, learn, speak, t } from "./words.js";
 
 const LIGHTS = ["auto", "light", "dark"];
 
 /**
  * Show a page. `views` are components by name, which is a word too and the part of the address behind #; each is given
- * `seen`, and what `load` has come to, as `loaded`. `links` stand below.
+ * `seen`, and what `load` has come to, as `loaded`. `links` stand below. `words` are those that the page has beside the
+ * common ones, and `style` is a file of the page with its own rules.
  */
-export function frame({ name = "danlu", views, load = async () => true, waiting = "loading", links = [] }) {
+export function frame({ name = "danlu", words = {}, style = null, views, load = async () => true, waiting = "loading", links = [] }) {
+  learn(words);
+  if (style) {
+    const link = document.createElement("link");
+    Object.assign(link, { rel: "stylesheet", href: new URL(style, import.meta.url).href });
+    document.head.append(link);
+  }
   render(html`<${Frame} ...${{ name, views, load, waiting, links }} />`, document.getElementById("app"));
 }
 

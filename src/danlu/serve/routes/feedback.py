@@ -48,5 +48,5 @@ async def feedback(service: Service, call: Call) -> Response:
         **{name: getattr(body, name) for name in ("correct", "record", "prediction", "truth", "comment")},
     }
     store = service.feedback
-    number = await call.asking.apart(service.keeping, lambda: store.add(**told_of))
+    number = await call.asking.apart(lambda: store.add(**told_of), service.keeping)
     return JSONResponse({"id": number, "object": "feedback"}, 201)

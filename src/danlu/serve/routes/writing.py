@@ -123,7 +123,7 @@ async def refuse_endless(service: Service, call: Call, model: Model, policy: Pol
         return
     try:
         tokenizer = model.predictor.tokenizer
-        await call.asking.apart(service.form_thread, lambda: service.forms.refuse_endless(tokenizer, policy.form))
+        await call.asking.apart(lambda: service.forms.refuse_endless(tokenizer, policy.form), service.form_thread)
     except Refusal as refusal:
         raise of_refusal(refusal) from None
 

@@ -156,6 +156,8 @@ class Train(Stage):
     def ready(self, place: Place) -> Ready:
         """All up to the first step; raises `Refusal` for what the data, the tokenizer or the model do not allow."""
         torch.manual_seed(place.seed)
+        for recorder in self.train.recorders:
+            recorder.refuse_missing()
 
         def say(line: str) -> None:
             place.say(f"{place.name}: {line}")

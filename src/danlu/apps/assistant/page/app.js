@@ -2,15 +2,15 @@
 import { ask } from "./api.js";
 import { Desk } from "./desk.js";
 import { frame } from "./frame.js";
+import { WORDS } from "./own_words.js";
 import { Talk } from "./talk.js";
 import { Versions } from "./versions.js";
-import { WORDS } from "./assistant_words.js";
-import { learn } from "./words.js";
 
-learn(WORDS);
 frame({
   name: "danlu assistant",
+  words: WORDS,
   views: { talk: Talk, desk: Desk, versions: Versions },
   load: () => ask("v1/state"),
+  waiting: "opening",
   links: ["widget"],
 });

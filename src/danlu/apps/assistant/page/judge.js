@@ -33,7 +33,7 @@ export function Judge({ turn, kind, nearest, onKept = () => {} }) {
   }
   if (kept?.turn === turn) return html`<p class="facts good" role="status">${t(`kept_${kept.verdict}`)}</p>`;
   return html`<div class="facts">
-    ${kind === "person" ? null : html`<button type="button" class="small" onClick=${() => keep("right")}>${t("right")}</button>
+    ${kind === "person" ? null : html`<button type="button" class="small" onClick=${() => keep("right")}>${t("judge_right")}</button>
       <button type="button" class="small" onClick=${() => keep("wrong")}>${t("wrong")}</button>`}
     ${writing ? null : html`<button type="button" class="small" onClick=${begin}>${t("correct")}</button>`}
     ${writing ? html`<form onSubmit=${(event) => { event.preventDefault(); keep("corrected", answer); }}>

@@ -62,9 +62,9 @@ export function Talk({ loaded }) {
       <form onSubmit=${send}>
         <div class="field"><label for=${name}>${t("question")}</label>
           <textarea id=${name} ref=${field} rows="2" dir="auto" maxlength="4000" required value=${draft} onKeyDown=${keys} onInput=${(event) => setDraft(event.target.value)}></textarea></div>
-        <div class="buttons"><button type="submit" class="main" disabled=${busy}>${t("send")}</button>
+        <div class="buttons"><button type="submit" class="main" disabled=${busy}>${t("put_question")}</button>
           ${turns.length ? html`<button type="button" disabled=${busy} onClick=${() => exchange("v1/person", { session: session.current, language: language() }, null)}>${t("want_person")}</button>
-            <button type="button" class="small" onClick=${reset}>${t("reset")}</button>` : null}
+            <button type="button" class="small" onClick=${reset}>${t("new_conversation")}</button>` : null}
           <span class="quiet keys">${t("keys")}</span></div>
       </form></div>`;
 }
@@ -72,7 +72,7 @@ export function Talk({ loaded }) {
 function Exchange({ question, answer }) {
   return html`${question ? html`<article class="message user"><h3>${t("customer")}</h3><p class="written" dir="auto">${question}</p></article>` : null}
     <article class="message assistant"><h3>${t("assistant")}</h3><p class="written" dir="auto">${answer.text}</p>
-      <p class="facts quiet">${t(`kind_${answer.kind}`)}${answer.kind === "past" ? ` · ${t("sure", { share: number(answer.sure, "percent") })}` : ""}${answer.intent ? ` · ${t("about", { intent: answer.intent })}` : ""}</p>
+      <p class="facts quiet">${t(`kind_${answer.kind}`)}${answer.kind === "past" ? ` · ${t("how_sure", { share: number(answer.sure, "percent") })}` : ""}${answer.intent ? ` · ${t("about", { intent: answer.intent })}` : ""}</p>
       ${answer.cites.length ? html`<details><summary>${t("from")}</summary><${Past} entries=${answer.cites} /></details>` : null}
       ${answer.kind !== "past" && answer.nearest.length ? html`<details><summary>${t("nearest")}</summary><${Past} entries=${answer.nearest} /></details>` : null}
       <${Judge} turn=${answer.turn} kind=${answer.kind} nearest=${answer.nearest} /></article>`;

@@ -28,7 +28,7 @@ export function Versions({ loaded, seen }) {
   return html`<${Heading} told=${t("versions_told")}>${t("versions")}</${Heading}><${Problem} error=${error} />
     ${state.versions.length === 0 ? html`<p class="quiet">${t("no_versions")}</p>` : html`<div class="wide"><table>
       <thead><tr><th scope="col">${t("version")}</th><th scope="col">${t("made")}</th><th scope="col">${t("judged")}</th>
-        ${MEASURES.map((name) => html`<th scope="col">${t(name)}</th>`)}<th></th></tr></thead>
+        ${MEASURES.map((name) => html`<th scope="col">${t(`measure_${name}`)}</th>`)}<th></th></tr></thead>
       <tbody>${[...state.versions].reverse().map((each) => html`<tr key=${each.number}><th scope="row">${each.number}${each.tuned ? ` · ${t("tuned")}` : ""}</th>
         <td>${when.format(each.time * 1000)}</td><td>${number(each.told.judged)}</td>
         ${MEASURES.map((name) => html`<td>${share(each.told.before[name])} → ${share(each.told.after[name])}</td>`)}

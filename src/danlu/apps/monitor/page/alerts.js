@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { useAsked } from "./asked.js";
 import { Heading, Problem } from "./parts.js";
 import { number, t } from "./words.js";
-import { moment } from "./words.monitor.js";
+import { moment } from "./moment.js";
 
 export function Alerts({ seen }) {
   const said = useAsked("v1/alerts", seen);

@@ -3,7 +3,7 @@ import { html } from "./vendor/htm-preact.js";
 import { useAsked } from "./asked.js";
 import { Heading, Problem } from "./parts.js";
 import { number, t } from "./words.js";
-import { moment } from "./words.monitor.js";
+import { moment } from "./moment.js";
 
 export function State({ seen }) {
   const said = useAsked("v1/state", seen);

@@ -2,7 +2,7 @@
 import { html } from "./vendor/htm-preact.js";
 import { roundAbove } from "./plots.js";
 import { number, t } from "./words.js";
-import { moment } from "./words.monitor.js";
+import { moment } from "./moment.js";
 
 const [WIDE, TALL, LEFT, RIGHT, TOP, MIDDLE, BOTTOM] = [720, 250, 44, 8, 14, 176, 232];
 const LEAST = 0.2; // a scale of shares goes at least to this

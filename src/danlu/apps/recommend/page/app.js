@@ -3,17 +3,12 @@ import { ask } from "./api.js";
 import { ForYou } from "./for_you.js";
 import { frame } from "./frame.js";
 import { Items } from "./items.js";
-import { OWN_WORDS } from "./own_words.js";
-import { learn } from "./words.js";
-
-learn(OWN_WORDS);
-const style = document.createElement("link");
-style.rel = "stylesheet";
-style.href = new URL("./recommend.css", import.meta.url).href;
-document.head.append(style);
+import { WORDS } from "./own_words.js";
 
 frame({
   name: "danlu recommend",
+  words: WORDS,
+  style: "own.css",
   views: { for_you: ForYou, items: Items },
   waiting: "loading_users",
   load: async () => {

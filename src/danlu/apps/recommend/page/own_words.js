@@ -1,7 +1,7 @@
-// What this page says beyond the words that all pages share.
+// What this page says beside the words that all pages share.
 
-/** `name: [English, Chinese]`. */
-export const OWN_WORDS = {
+/** `name: [English, Chinese]`; `{thing}` is put in. */
+export const WORDS = {
   for_you: ["For a user", "为用户推荐"],
   items: ["Items", "内容"],
   loading_users: ["The users are being asked for …", "正在读取用户……"],

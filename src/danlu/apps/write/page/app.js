@@ -1,11 +1,8 @@
 // The page of the writer: what a text is to be, and drafts of it with the reasons for their places.
-import { frame } from "./frame.js";
 import { ask } from "./api.js";
+import { frame } from "./frame.js";
 import { Live } from "./live.js";
-import { learn } from "./words.js";
-import { WORDS } from "./said.js";
+import { WORDS } from "./own_words.js";
 import { Write } from "./write.js";
 
-learn(WORDS);
-
-frame({ name: "danlu write", views: { write: Write, live: Live }, load: () => ask("v1/writer") });
+frame({ name: "danlu write", words: WORDS, views: { write: Write, live: Live }, load: () => ask("v1/writer") });

@@ -1,4 +1,6 @@
-// What the page of code completion says, as `name: [English, Chinese]`.
+// What this page says beside the words that all pages share.
+
+/** `name: [English, Chinese]`; `{thing}` is put in. */
 export const WORDS = {
   fill: ["Complete", "补全"],
   fill_told: ["Try what an editor is told: code before a place, and behind it.", "试试编辑器会得到的补全：给出光标前后的代码。"],

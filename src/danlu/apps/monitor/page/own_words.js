@@ -1,10 +1,9 @@
-// What the page of a monitor says beside the common words, in both languages.
-import { language, learn } from "./words.js";
+// What this page says beside the words that all pages share.
 
-learn({
+/** `name: [English, Chinese]`; `{thing}` is put in. */
+export const WORDS = {
   trends: ["Trends", "趋势"],
   alerts: ["Alerts", "预警"],
-  state: ["State", "状态"],
   opening: ["The monitor is being asked …", "正在读取监测数据……"],
   trends_told: ["What is said of each topic, and how much of it is negative.", "各话题的声量与负面占比。"],
   days: ["Time", "时间范围"],
@@ -54,9 +53,4 @@ learn({
   no_sources: ["Nothing is fetched; texts are pushed.", "没有抓取来源；文本由外部推送。"],
   judged_rule: ["Sentiment is told by a list of words, which is rough; --sentiment BUNDLE uses a model.", "情感由词表规则判断，较粗略；用 --sentiment 模型目录 可换成模型。"],
   judged_model: ["Sentiment is told by a model.", "情感由模型判断。"],
-});
-
-const form = { dateStyle: "short", timeStyle: "short" };
-
-/** A time in seconds since 1970, as it is written here. */
-export const moment = (seconds) => new Date(seconds * 1000).toLocaleString(language(), form);
+};

@@ -1,4 +1,6 @@
-// What the page of the writer says, as `name: [English, Chinese]`.
+// What this page says beside the words that all pages share.
+
+/** `name: [English, Chinese]`; `{thing}` is put in. */
 export const WORDS = {
   write: ["Write", "写作"],
   write_told: ["Say what a text is to be; drafts come in order, with the reasons.", "说明想要的文本，草稿按优劣排列，并给出理由。"],
