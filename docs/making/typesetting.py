@@ -9,7 +9,7 @@ from mkdocs.structure.pages import Page
 WIDE = "[\u2014\u2018-\u201d\u2026\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
 BREAK = re.compile(rf"(?<={WIDE})\n(?={WIDE})")
 CODE = re.compile(r"(<pre.*?</pre>)", re.DOTALL)
-FUNCTION = re.compile(r"(<mi>(?:log|cos|sin|exp|arg)</mi>)(?=<m(?:i|n|sub|sup|subsup|frac|row)>)")
+FUNCTION = re.compile(r"(<mi>(?:log|ln|cos|sin|exp)</mi>)(?=<m(?:i|n|sub|sup|subsup|frac|row)>)")
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from latex2mathml.converter import convert
 
 from danlu.cli.main import COMMANDS, main
 from danlu.stages.recipe import read
@@ -152,6 +153,17 @@ def test_the_name_of_a_function_stands_apart_from_what_it_is_taken_of() -> None:
     spaced = making("typesetting").spaced
     assert spaced("<mi>log</mi><mi>p</mi>") == '<mi>log</mi><mspace width="0.167em" /><mi>p</mi>'
     assert spaced("<mi>log</mi><mo>(</mo>") == "<mi>log</mi><mo>(</mo>"
+
+
+def test_every_formula_is_understood_by_what_draws_it() -> None:
+    found = [
+        formula
+        for path in CHAPTERS
+        for formula in (*FORMULA.findall(chapter(path)), *re.findall(r"\$([^$\n]+)\$", prose(path)))
+    ]
+    assert len(found) > 300
+    for formula in found:
+        assert "\\" not in re.sub("<[^>]+>", "", convert(formula)), formula
 
 
 def test_recipes_and_templates_can_be_read(tmp_path: Path) -> None:
