@@ -56,7 +56,7 @@ def _asked(url: str, body: Any = None) -> Any:
 
 
 def _parts(folder: Path, rows: list[dict[str, Any]]) -> dict[str, float]:
-    settings, _ = read_settings(folder / "monitor" / "monitor.yaml")
+    settings = read_settings(folder / "monitor" / "monitor.yaml")
     store = Store(url_of(folder))
     found: defaultdict[str, float] = defaultdict(float)
     last = [time.perf_counter()]

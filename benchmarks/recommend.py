@@ -21,11 +21,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from danlu.apps.recommend.bundles import Embedder
 from danlu.apps.recommend.deed import USUAL, Deed, weights_of
@@ -37,7 +38,7 @@ from danlu.apps.recommend.recommender import Recommender
 from danlu.apps.recommend.replay import MakeSpace
 from danlu.apps.recommend.terms import Counted
 from danlu.apps.recommend.tune import tune
-from danlu.apps.recommend.vectors import Words
+from danlu.apps.recommend.vectors import Embedded, Words
 from danlu.bundle.bundle import load
 from danlu.text.segmenting.segmenters.rules import Rules
 from made_readers import BEGIN, DAY, DAYS, ITEMS, USERS, made
@@ -97,6 +98,19 @@ def quality(worlds: list[World]) -> None:
         print(f"- {SERVED} over {best}, the best rival: {mean:+.4f} ({low:+.4f} to {high:+.4f})")
 
 
+def read_once(embedder: Embedder) -> MakeSpace:
+    """Spaces of an encoder that reads each text once for all of them."""
+    known: dict[str, NDArray[np.float32]] = {}
+
+    def vectors(texts: Sequence[str]) -> NDArray[np.float32]:
+        fresh = [text for text in dict.fromkeys(texts) if text not in known]
+        if fresh:
+            known.update(zip(fresh, embedder(fresh), strict=True))
+        return np.stack([known[text] for text in texts])
+
+    return lambda: Embedded(vectors, embedder.width)
+
+
 def with_encoder(worlds: list[World], encoder: str, folder: Path) -> None:
     """The same with vectors of an encoder, as it is and tuned on behaviour before the split."""
     rows: dict[str, list[tuple[float, ...]]] = {}
@@ -106,8 +120,8 @@ def with_encoder(worlds: list[World], encoder: str, folder: Path) -> None:
             out = folder / f"{number}-{name.replace(' ', '-')}"
             come = tune(known, each.deeds, encoder, out, until=SPLIT, settings=settings, say=say)
             with load(come.bundle) as bundle:
-                embedder = Embedder(bundle.predictor, name, remembers=True)
-                for way, line in each.evaluated(embedder.space).rows.items():
+                space = read_once(Embedder(bundle.predictor, name))
+                for way, line in each.evaluated(space).rows.items():
                     if way in ("vectors", "rule", SERVED):
                         rows.setdefault(f"{way}, encoder {name}", []).append(line.means())
     print("\n" + table(["", *COLUMNS], [row(name, means) for name, means in rows.items()]), "\n")

@@ -24,6 +24,7 @@ SORTS = {
     "metric": ("Metrics", "指标"),
     "baseline": ("Baselines", "基线"),
     "explainer": ("Explainers", "解释方法"),
+    "channel": ("Channels of messages", "消息通道"),
 }
 """The title of the page of each sort of part."""
 
@@ -44,6 +45,7 @@ PROMISED = {
     "a remedy": "remedy",
     "a recorder": "recorder",
     "a perturbation": "perturbation",
+    "a channel": "channel",
 }
 """The sort that a type in words means."""
 

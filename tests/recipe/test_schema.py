@@ -49,7 +49,7 @@ def test_keys_tell_defaults_and_go_into_plain_sections() -> None:
 
 
 class Many(Part):
-    paces: dict[str, Pace] = {}
+    paces: dict[str, Pace] = Field(default_factory=dict)
     turns: list[Pace] | None = Field(default=None, min_length=2)
 
 

@@ -100,7 +100,7 @@ def test_a_database_that_cannot_be_written_is_told_without_the_record(
         other.close()
         refused = live.post("/v1/feedback", JUDGED)
     store.close()
-    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "feedback_unavailable")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "database_unavailable")
     told = capfd.readouterr().err
     assert "秘密" not in told
     assert "\\u79d8" not in told

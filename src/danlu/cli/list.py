@@ -32,6 +32,7 @@ PROMISES = {
     "metric": "danlu.evaluate.scoring.metric",
     "baseline": "danlu.evaluate.classical.baseline",
     "explainer": "danlu.explain.explainer",
+    "channel": "danlu.apps.monitor.channel",
 }
 """Each sort of part, and the module whose promise it keeps."""
 

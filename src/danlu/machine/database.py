@@ -1,12 +1,126 @@
 """Databases by their address: a file of SQLite, or a PostgreSQL server that several machines reach."""
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from danlu.machine.extra import needed
+from danlu.machine.remote import shown
 from danlu.refusal import Refusal
 
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, Engine, MetaData, Table
+
 WAIT = 60.0  # seconds for which another may write to a file of SQLite
+
+_STATEMENT = 60_000  # milliseconds that a statement may take on a server
+_OPENING = 0x64616E6C7562  # of an advisory lock of PostgreSQL: "danlub"
+_CLOCKS = {
+    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
+}
+
+
+class Unreachable(Refusal):
+    """A database does not answer now; the same may be asked again later."""
+
+    @property
+    def why(self) -> str:
+        """The sentence without the advice to try again."""
+        return str(self).removesuffix("; try again")
+
+
+class Database:
+    """A database that is open, with its tables: a file of SQLite, or on a PostgreSQL server.
+
+    Several processes may use it; `shown` is its address as messages may tell it.
+    """
+
+    def __init__(self, address: "URL", tables: "MetaData", locked: float, *, write_ahead: bool = False) -> None:
+        """Open what `address_of` gives, and make the tables that are not there.
+
+        `locked` are seconds for which another may hold what a transaction needs; `write_ahead` lets a file be read
+        while it is written to, and a transaction wait for the disk once.
+
+        Raises:
+            Refusal: it cannot be opened.
+        """
+        import sqlalchemy as sql
+        from sqlalchemy.exc import SQLAlchemyError
+
+        self.sqlite = address.get_backend_name() == "sqlite"
+        self.shown = shown(address.set(drivername=address.get_backend_name()).render_as_string())
+        settings: dict[str, Any] = {"timeout": locked}
+        if not self.sqlite:
+            limits = f"-c lock_timeout={locked * 1000:.0f} -c statement_timeout={_STATEMENT}"
+            settings = {"connect_timeout": 5, "options": limits}
+        try:
+            if self.sqlite:
+                Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
+            self.engine: Engine = sql.create_engine(
+                address, connect_args=settings, pool_pre_ping=True, hide_parameters=True
+            )
+            if self.sqlite:
+                begin_at_once(self.engine)
+                if write_ahead:
+                    sql.event.listen(self.engine, "connect", _write_ahead)
+            self._make(tables)
+        except (SQLAlchemyError, OSError) as error:
+            raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
+
+    def _make(self, tables: "MetaData") -> None:
+        import sqlalchemy as sql
+
+        try:
+            with self.engine.begin() as connection:
+                if not self.sqlite:  # two that make a table at once are refused there, whatever they ask before
+                    connection.execute(sql.text(f"SELECT pg_advisory_xact_lock({_OPENING})"))
+                tables.create_all(connection)
+        except BaseException:
+            self.engine.dispose()
+            raise
+
+    @contextmanager
+    def begin(self) -> "Iterator[Connection]":
+        """A transaction: all of it is kept, or nothing.
+
+        Raises:
+            Unreachable: the database does not answer; whether the transaction was kept is not known.
+        """
+        from sqlalchemy import exc
+
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (exc.DataError, exc.IntegrityError, exc.ProgrammingError):
+            raise
+        except (exc.DBAPIError, exc.TimeoutError) as error:
+            raise Unreachable(f"{self.shown}: does not answer ({reason(error)}); try again") from None
+
+    def insert(self, table: "Table") -> Any:
+        """An insert that may say what to do on conflict."""
+        from sqlalchemy.dialects import postgresql, sqlite
+
+        return sqlite.insert(table) if self.sqlite else postgresql.insert(table)
+
+    @staticmethod
+    def clock(connection: "Connection") -> float:
+        """The time of the database in seconds since 1970, which is one for all processes."""
+        from sqlalchemy import text
+
+        return float(connection.execute(text(_CLOCKS[connection.dialect.name])).scalar_one())
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
 
 
 def address_of(url: str, where: str, extra: str, what: str, file: str) -> Any:
@@ -36,6 +150,12 @@ def address_of(url: str, where: str, extra: str, what: str, file: str) -> Any:
         raise Refusal(f"{where}: this is no address of a database; write {examples}") from None
     if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
         raise Refusal(f"{where}: a database in memory ends with the process; name a file, such as sqlite:///{file}")
+    if address.get_backend_name() == "sqlite" and str(address.database).startswith("~"):
+        try:
+            return address.set(database=str(Path(str(address.database)).expanduser()))
+        except RuntimeError:
+            home = Path(str(address.database)).parts[0]
+            raise Refusal(f"{where}: there is no home '{home[:100]}'; write the whole path of the file") from None
     return address
 
 
@@ -59,3 +179,8 @@ def _begins_by_itself(connection: Any, _record: object) -> None:
 
 def _begin(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _write_ahead(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # keeps what was committed when the machine fails

@@ -2,19 +2,16 @@
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
-from danlu.machine.database import address_of, begin_at_once, reason
-from danlu.machine.remote import shown
-from danlu.refusal import Refusal
+from danlu.machine.database import Database, address_of
 
 TABLE = "danlu_feedback"
 LOCKED = 3
 """Seconds for which another may hold the table."""
 
 
-class Feedback:
+class Feedback(Database):
     """A table of judged answers; may be written by several servers at once."""
 
     def __init__(self, url: str) -> None:
@@ -25,21 +22,11 @@ class Feedback:
         """
         address = address_of(url, "--feedback", "serve", "keeping feedback", "feedback.db")
         import sqlalchemy as sql
-        from sqlalchemy.exc import SQLAlchemyError
 
-        sqlite = address.get_backend_name() == "sqlite"
-        if sqlite:
-            file = Path(address.database).expanduser()
-            file.parent.mkdir(parents=True, exist_ok=True)
-            address = address.set(database=str(file))
-        self.shown = shown(url)
-        settings: dict[str, Any] = {"timeout": LOCKED} if sqlite else {"options": f"-c lock_timeout={LOCKED}s"}
-        self._engine = sql.create_engine(address, connect_args=settings, pool_pre_ping=True, hide_parameters=True)
-        if sqlite:
-            begin_at_once(self._engine)
+        tables = sql.MetaData()
         self._table = sql.Table(
             TABLE,
-            sql.MetaData(),
+            tables,
             sql.Column("id", sql.Integer, primary_key=True),
             sql.Column("time", sql.Float, nullable=False),
             sql.Column("request", sql.String(64)),
@@ -52,22 +39,19 @@ class Feedback:
             sql.Column("truth", sql.Text),
             sql.Column("comment", sql.Text),
         )
-        try:
-            self._table.metadata.create_all(self._engine)
-        except SQLAlchemyError as error:
-            raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
+        super().__init__(address, tables, LOCKED)
 
     def add(self, **told: Any) -> int:
-        """Keep a judgement; gives its number. JSON columns are given as plain values."""
+        """Keep a judgement; gives its number. JSON columns are given as plain values.
+
+        Raises:
+            Unreachable: the database does not answer.
+        """
         row = {
             name: json.dumps(value, ensure_ascii=False) if name in ("record", "prediction", "truth") else value
             for name, value in told.items()
             if value is not None
         }
-        with self._engine.begin() as connection:
+        with self.begin() as connection:
             key = connection.execute(self._table.insert().values(time=time.time(), **row)).inserted_primary_key
         return int(key[0]) if key else 0
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()

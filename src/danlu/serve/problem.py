@@ -7,11 +7,15 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
+from danlu.machine.database import Unreachable
 from danlu.refusal import Refusal
 from danlu.refused import in_language
 
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 """How OpenAI calls errors of a status; others are `invalid_request_error`, or `server_error` from 500 on."""
+
+AWAY = 5
+"""Seconds after which a database that does not answer may be asked again."""
 
 
 @dataclass
@@ -63,5 +67,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def of_refusal(refusal: Refusal, param: str | None = None) -> Problem:
-    """What a task, a policy or a template has refused is the request's mistake."""
+    """What a task, a policy or a template has refused is the request's mistake; not so a database that is away."""
+    if isinstance(refusal, Unreachable):
+        return Problem(503, "database_unavailable", str(refusal), retry_after=AWAY)
     return Problem(400, "refused", str(refusal), param)

@@ -13,16 +13,13 @@ from contextlib import contextmanager, suppress
 import sqlalchemy as sql
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from danlu.machine.database import Database
 from danlu.machine.holder import still_lives, this_process
 
 EVERY = 15.0  # seconds between two renewals
 GRACE = 120.0  # seconds after which a row that another machine has not renewed is free
 
 _LOOK = 0.02  # seconds between two looks at a row that another holds for a moment
-_CLOCKS = {
-    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
-    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
-}
 
 _TABLE = sql.Table(
     "danlu_leases",
@@ -54,7 +51,7 @@ class Leases:
         """Take the row of a trial, unless another living process has it."""
         with self._engine.connect() as connection:
             found = connection.execute(sql.select(_TABLE).where(_TABLE.c.trial == trial)).one_or_none()
-            now = self._now(connection)
+            now = Database.clock(connection)
         try:
             with self._engine.begin() as connection:
                 if found is None:
@@ -88,10 +85,7 @@ class Leases:
         while not self._ended.wait(EVERY):
             with suppress(SQLAlchemyError), self._engine.begin() as connection:  # the next time, then
                 own = _TABLE.update().where(_TABLE.c.holder == self._own)
-                connection.execute(own.values(renewed=self._now(connection)))
-
-    def _now(self, connection: sql.Connection) -> float:
-        return float(connection.execute(sql.text(_CLOCKS[connection.dialect.name])).scalar_one())
+                connection.execute(own.values(renewed=Database.clock(connection)))
 
 
 def make_table(engine: sql.Engine) -> None:

@@ -1,6 +1,7 @@
 """What was handed over waits until that is dealt with which was last asked, and can be handed over at any time."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -64,23 +65,23 @@ def test_what_is_done_is_not_sent_later_unless_the_customer_asks_more(
 ) -> None:
     posted: list[tuple[str, str]] = []
 
-    def post(_self: object, body: bytes, _key: str) -> None:
-        told = json.loads(body)
+    def send(_self: object, row: Any) -> None:
+        told = json.loads(row.body)
         posted.append((told["event"], told["summary"]["question"]))
 
-    monkeypatch.setattr(outbox.Webhook, "post", post)
-    hook = outbox.Webhook("http://127.0.0.1:1/")
+    monkeypatch.setattr(outbox.Webhook, "send", send)
+    box = outbox.outbox_of(assistant.store, outbox.Webhook("http://127.0.0.1:1/"), assistant.now, pytest.fail)
     session = assistant.ask(UNKNOWN).session
     (found,) = handed(assistant)
     with assistant.store.begin() as connection:
-        assert outbox.counts(connection) == {"waiting": 1, "sent": 0, "given_up": 0}
+        assert outbox.counts(connection) == {"waiting": 1, "sent": 0, "failed": 0}
         done(connection, str(found["id"]), str(found["turn"]))
-        assert outbox.counts(connection) == {"waiting": 0, "sent": 0, "given_up": 0}
+        assert outbox.counts(connection) == {"waiting": 0, "sent": 0, "failed": 0}
     assistant.ask("Do you sell boats?")
-    assert outbox.send_due(assistant.store, hook, assistant.now, pytest.fail) == 1
+    assert box.send_due() == 1
     assert posted.pop() == ("handover", "Do you sell boats?")
     assistant.ask(MORE, session)
-    assert outbox.send_due(assistant.store, hook, assistant.now, pytest.fail) == 2
+    assert box.send_due() == 2
     assert posted == [("handover", UNKNOWN), ("more", MORE)]
 
 

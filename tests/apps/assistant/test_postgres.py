@@ -37,13 +37,13 @@ def test_two_machines_share_a_database(tmp_path: Path) -> None:
             assert outbox.counts(connection)["waiting"] == 1
             assert forget(connection, other.now(), other.patience) == 0
         hook = outbox.Webhook("http://127.0.0.1:1/")
-        assert outbox.send_due(other.store, hook, other.now, said.append) == 0
-        assert outbox.send_due(one.store, hook, one.now, said.append) == 0
+        for each in (other, one):
+            assert outbox.outbox_of(each.store, hook, each.now, said.append).send_due() == 0
         with one.store.begin() as connection:
-            rows = connection.exec_driver_sql("SELECT tries, state FROM assistant_outbox ORDER BY tries").all()
+            rows = connection.exec_driver_sql("SELECT tries, state FROM assistant_messages ORDER BY tries").all()
             assert [tuple(row) for row in rows] == [(0, "waiting"), (1, "waiting")]
             assert forget(connection, one.now() + 91 * 86_400, one.patience) == 3
-            assert connection.exec_driver_sql("SELECT tries FROM assistant_outbox").scalar_one() == 1
+            assert connection.exec_driver_sql("SELECT tries FROM assistant_messages").scalar_one() == 1
             assert turns_of(connection, session) == []
     assert postgres_server.PASSWORD not in "".join(said)
     assert not list((tmp_path / "one").glob("*.db"))

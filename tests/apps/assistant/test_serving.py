@@ -1,18 +1,24 @@
 """An assistant over HTTP: the answers of the library, guarded; the widget for named websites alone."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import pytest
 from assistant_servers import serving
 
+from danlu.apps.assistant import conversations
+from danlu.apps.assistant import serving as serving_of
 from danlu.apps.assistant.assistant import Assistant
 from danlu.apps.assistant.opening import opened
-from danlu.apps.assistant.serving import origins_of
+from danlu.apps.assistant.serving import origins_of, site_of
+from danlu.machine.database import Unreachable
 from danlu.refusal import Refusal
 from danlu.serve.keys import Key, hash_of
+from danlu.serve.metrics import Metrics
 
 SHOP, OTHER, KEY = "https://shop.example", "https://other.example", "danlu-secret"
 
@@ -123,10 +129,8 @@ def test_what_cannot_be_answered_is_a_sentence(
 def test_a_database_that_does_not_answer_is_told_and_the_server_goes_on(
     client: httpx2.Client, answering: tuple[str, Assistant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from danlu.apps.assistant.store import Unreachable
-
     def gone(*_given: object, **_told: object) -> None:
-        raise Unreachable("assistant.db: does not answer (database is locked); try again")
+        raise Unreachable("assistant.db: does not answer (locked); try again")
 
     with monkeypatch.context() as patch:
         patch.setattr(answering[1], "ask", gone)
@@ -134,7 +138,39 @@ def test_a_database_that_does_not_answer_is_told_and_the_server_goes_on(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert post(client, "/v1/ask", {"question": "包邮吗"}).status_code == 200
     metrics = client.get("/metrics", headers={"Authorization": f"Bearer {KEY}"}).text
-    assert "danlu_assistant_outbox_given_up 0.0" in metrics
+    assert "danlu_assistant_outbox_failed 0.0" in metrics
+
+
+def test_old_conversations_are_forgotten_by_a_timer_that_outlives_a_database_that_is_away(
+    assistant: Assistant, clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant.now = clock
+    session = assistant.ask("Who won?").session
+    forget, said = conversations.forget, list[str]()
+    failures = [Unreachable("assistant.db: does not answer (locked); try again")]
+    monkeypatch.setattr(serving_of, "FORGET", 0.0)
+
+    async def until_it_is_gone() -> int:
+        loop, gone = asyncio.get_running_loop(), asyncio.Queue[int]()
+
+        def watched(*given: object) -> None:
+            if failures:
+                raise failures.pop()
+            loop.call_soon_threadsafe(gone.put_nowait, forget(*given))  # type: ignore[arg-type]
+
+        monkeypatch.setattr(conversations, "forget", watched)
+        around = site_of(assistant, say=said.append).around
+        async with around(SimpleNamespace(metrics=Metrics())), asyncio.timeout(60):  # type: ignore[arg-type, misc]
+            assert await gone.get() == 0, "nothing is old yet"
+            clock.time += (assistant.patience.days + 1) * 86_400
+            while not (count := await gone.get()):
+                pass
+        return count
+
+    assert asyncio.run(until_it_is_gone()) == 1
+    with assistant.store.begin() as connection:
+        assert conversations.turns_of(connection, session) == []
+    assert said == ['{"event": "assistant", "failed": "assistant.db: does not answer (locked); try again"}']
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,10 @@ def test_what_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None:
     text = f"question,answer\nhow,so\nwhy,\n,because\nwhere,  \n{long},there\nbad,row,with,more\n"
     read = read_tickets(written(tmp_path / "a.csv", text))
     assert read.tickets == [Ticket("how", "so")]
-    assert (read.unanswered, read.unasked, read.too_long, read.unread) == ([2, 4], [3], [5], 1)
+    assert (read.unanswered, read.unasked, read.too_long, read.bad_rows.count) == ([2, 4], [3], [5], 1)
     told = read.in_words()
     assert "2 tickets have no answer and were left out (records 2, 4)" in told
-    assert any("1 rows could not be read, the first: " in line for line in told)
+    assert any("1 bad rows left out; the first: " in line for line in told)
     with pytest.raises(Refusal, match="no ticket has an answer in column 'answer'"):
         read_tickets(written(tmp_path / "b.csv", "question,answer\nhow,\n"))
 

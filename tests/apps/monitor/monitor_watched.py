@@ -19,8 +19,9 @@ from monitor_web import Web
 
 from danlu.apps.monitor.item import Item
 from danlu.apps.monitor.replay import heard, watched
-from danlu.apps.monitor.store import Away, Store
+from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import ALERTS, COUNTS, OUTBOX, TEXTS
+from danlu.machine.database import Unreachable
 
 
 class Watched:
@@ -77,7 +78,7 @@ class Watched:
                 with self.store.begin() as connection:
                     if done(connection):
                         return
-            except Away:
+            except Unreachable:
                 pass
             time.sleep(0.1)
         raise AssertionError((self.folder / "process.log").read_text(encoding="utf-8")[-3000:])

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from monitor_web import Web
 
+from danlu.apps.monitor.channel import Channel
 from danlu.apps.monitor.channels.dingtalk import plain
-from danlu.apps.monitor.channels.kinds import channel_of
 from danlu.apps.monitor.channels.webhook import Webhook
 from danlu.apps.monitor.message import Message
-from danlu.apps.monitor.web import Failed
+from danlu.machine.web import Failed
 
 MESSAGE = Message("k" * 32, "价格：负面上升", "12 of 20\n- 太贵了", {"key": "k" * 32, "topic": "价格"})
 
@@ -56,7 +56,7 @@ def test_a_webhook_has_the_key_and_a_signature(web: Web, monkeypatch: pytest.Mon
 def test_robots_that_refuse_with_status_200_have_refused(
     web: Web, kind: str, taken: object, refused: object, inside: str
 ) -> None:
-    channel = channel_of("x", {"kind": kind, "url": f"{web.url}/robot?key=1"}, "here")
+    channel = Channel.model_validate({"kind": kind, "url": f"{web.url}/robot?key=1"})
     web.answer = json_answer(taken)
     channel.send(MESSAGE)
     assert MESSAGE.title in json.dumps(web.bodies[0][inside], ensure_ascii=False)
@@ -69,7 +69,7 @@ def test_robots_that_refuse_with_status_200_have_refused(
 def test_robots_sign_as_their_makers_say(web: Web) -> None:
     web.answer = json_answer({"errcode": 0, "code": 0})
     for kind in ("dingtalk", "feishu"):
-        channel_of("x", {"kind": kind, "url": f"{web.url}/r?t=1", "sign": "SEC"}, "here").send(MESSAGE)
+        Channel.model_validate({"kind": kind, "url": f"{web.url}/r?t=1", "sign": "SEC"}).send(MESSAGE)
     from urllib.parse import parse_qs, urlsplit
 
     asked = parse_qs(urlsplit(web.asked[0][0]).query)
@@ -83,7 +83,7 @@ def test_robots_sign_as_their_makers_say(web: Web) -> None:
 
 def test_a_text_for_wecom_is_cut_between_characters(web: Web) -> None:
     web.answer = json_answer({"errcode": 0})
-    channel_of("x", {"kind": "wecom", "url": web.url}, "here").send(Message("k", "t", "字" * 2000, {}))
+    Channel.model_validate({"kind": "wecom", "url": web.url}).send(Message("k", "t", "字" * 2000, {}))
     text = web.bodies[0]["text"]["content"]
     assert 2040 < len(text.encode()) <= 2048
     assert set(text[2:]) == {"字"}
@@ -107,7 +107,7 @@ def test_outsiders_call_nobody_and_hide_no_address_in_a_chat(web: Web) -> None:
     web.answer = json_answer({"errcode": 0, "code": 0})
     text = 'x\n- <at user_id="all"></at> [bank](http://x.example/) http://x.example/a_b?c=[d](e)'
     for kind in ("dingtalk", "feishu"):
-        channel_of("x", {"kind": kind, "url": web.url}, "here").send(Message("k", "**t**", text, {}))
+        Channel.model_validate({"kind": kind, "url": web.url}).send(Message("k", "**t**", text, {}))
     dingtalk, feishu = web.bodies[0]["markdown"]["text"], web.bodies[1]["content"]["text"]
     assert "### \\*\\*t\\*\\*" in dingtalk
     assert "\\[bank\\]\\(http://x.example/\\)" in dingtalk

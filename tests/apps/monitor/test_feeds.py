@@ -14,7 +14,7 @@ from danlu.apps.monitor.sources import Given, Sources
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import SOURCES, TEXTS
 from danlu.apps.monitor.watched import File, files_of
-from danlu.apps.monitor.web import Failed
+from danlu.machine.web import Failed
 
 RSS = """<?xml version="1.0" encoding="{charset}"?>
 <rss version="2.0"><channel><title>新闻</title>

@@ -1,7 +1,6 @@
 """Messages: every kind of channel, what they refuse, and that each is sent once."""
 
 import socketserver
-import sqlite3
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -12,18 +11,19 @@ from typing import Any
 import pytest
 from monitor_streams import COARSE, plain_judge, stream
 
-from danlu.apps.monitor.channels.channel import Channel
-from danlu.apps.monitor.channels.kinds import KINDS
+from danlu.apps.monitor.channel import Channel
 from danlu.apps.monitor.channels.mail import Mail
 from danlu.apps.monitor.leases import release_ended
 from danlu.apps.monitor.message import TRIAL, Message, message_of
-from danlu.apps.monitor.outbox import FIRST_WAIT, LONGEST_WAIT, TRIES, Outbox, again
+from danlu.apps.monitor.outbox import again, outbox_of
 from danlu.apps.monitor.settings import read_settings
-from danlu.apps.monitor.store import Away, Store
+from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import OUTBOX
-from danlu.apps.monitor.web import Failed
 from danlu.apps.monitor.work import Worker
+from danlu.apps.sending.outbox import Outbox
 from danlu.machine.holder import this_process
+from danlu.machine.web import Failed
+from danlu.recipe.part import kinds as kinds_of
 from danlu.refusal import Refusal
 
 MESSAGE = Message("k" * 32, "价格：负面上升", "12 of 20\n- 太贵了", {"key": "k" * 32, "topic": "价格"})
@@ -86,7 +86,7 @@ def test_of_a_mail_that_some_get_the_others_are_told_and_it_is_sent_once(postman
     host, port = postman.server_address
     mail = Mail(host=host, port=port, security="none", sender="me@a", to=["a@b", "nobody@c"])
     lines: list[str] = []
-    box = Outbox(alerted, {"mail": mail}, say=lines.append)
+    box = outbox_of(alerted, "mail", mail, say=lines.append)
     assert box.send_due() == len(postman.mails) == len(rows(alerted)) // 2
     assert {row.state for row in rows(alerted) if row.channel == "mail"} == {"sent"}
     assert len(lines) == len(postman.mails)
@@ -99,7 +99,7 @@ def test_settings_name_what_is_wrong_in_them(tmp_path: Path) -> None:
         "feed: [x]": "did you mean 'feeds'", "feeds: [ftp://x]": "no address of http or https",
         "channels: {a: {kind: webhok}}": "did you mean 'webhook'", "channels: {a: {kind: mail, hots: x}}": "hots",
         "topics: {all: [x]}": "'all' is the topic of every text", "alarm: {odds: 1}": "odds",
-        "zone: CST": "zone", "channels: {a: {}}": "expected a kind of webhook",
+        "zone: CST": "zone", "channels: {a: {}}": "monitor.yaml line 1: channels.a: needs a 'kind': one of dingtalk",
     }.items():  # fmt: skip
         file.write_text(text, encoding="utf-8")
         with pytest.raises(Refusal, match=reason):
@@ -108,10 +108,10 @@ def test_settings_name_what_is_wrong_in_them(tmp_path: Path) -> None:
         "webhook": "url: x", "dingtalk": "url: x", "wecom": "url: x", "feishu": "url: x",
         "mail": "host: x, sender: a@b, to: [c@d]",
     }  # fmt: skip
-    assert set(kinds) == set(KINDS)
+    assert sorted(kinds) == kinds_of(Channel)
     text = "".join(f"  {kind}: {{kind: {kind}, {rest}}}\n" for kind, rest in kinds.items())
     file.write_text(f"channels:\n{text}", encoding="utf-8")
-    assert {name: type(channel) for name, channel in read_settings(file)[1].items()} == KINDS
+    assert [channel.kind for channel in read_settings(file).channels.values()] == list(kinds)
 
 
 class Listener:
@@ -141,60 +141,25 @@ def rows(store: Store) -> list[Any]:
         return list(connection.execute(OUTBOX.select().order_by(OUTBOX.c.id)))
 
 
-def outbox(store: Store, listener: Listener, name: str = "hook", **settings: object) -> Outbox:
-    channels: dict[str, Channel] = {name: listener}  # type: ignore[dict-item]
-    return Outbox(store, channels, say=lambda _: None, **settings)  # type: ignore[arg-type]
+def outbox(store: Store, listener: Listener, name: str = "hook") -> Outbox:
+    return outbox_of(store, name, listener, say=lambda _: None)  # type: ignore[arg-type]
 
 
-def test_every_alert_goes_to_every_channel_once(alerted: Store, tmp_path: Path) -> None:
-    other = Store(f"sqlite:///{tmp_path / 'monitor.db'}")
-    hook, mail = Listener(), Listener()
-    boxes = [outbox(alerted, hook), outbox(other, hook), outbox(alerted, mail, "mail")]
-    threads = [threading.Thread(target=box.send_due) for box in boxes * 3]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    keys = {message.key for message in hook.heard}
-    assert len(hook.heard) == len(keys) == len(mail.heard) == len(rows(alerted)) // 2 >= 2
-    assert {row.state for row in rows(alerted)} == {"sent"}
+def test_every_alert_goes_to_every_channel_once(alerted: Store) -> None:
+    hook, mail = Listener(), Listener(*[False])
+    assert outbox(alerted, hook).send_due() == len(hook.heard) == len(rows(alerted)) // 2 >= 2
+    assert outbox(alerted, mail, "mail").send_due() == len(rows(alerted)) // 2 - 1
+    assert [message.key for message in mail.heard] == [message.key for message in hook.heard]
+    assert [row.state for row in rows(alerted)].count("waiting") == 1
     assert any("a: negative texts rise from" in message.title for message in hook.heard)
     assert "- " in hook.heard[0].text
-    other.close()
 
 
-def test_a_message_that_is_refused_is_sent_later_and_later_and_given_up_in_the_end(alerted: Store) -> None:
-    lines: list[str] = []
-    listener = Listener(*[False] * 100)
-    box = outbox(alerted, listener, tries=4, first_wait=10.0)
-    box.say = lines.append
-    count = len(rows(alerted)) // 2
-    waits = []
-    for _ in range(5):
-        box.send_due()
-        assert box.send_due() == 0  # not due
-        with alerted.begin() as connection:
-            now = alerted.clock(connection)
-            waits.append(round(rows_of(connection)[0].due - now))
-            connection.execute(OUTBOX.update().values(due=now - 1))
-    assert waits[:4] == [10, 20, 40, 80]
-    assert len(listener.heard) == 4 * count
-    assert {row.state for row in rows(alerted) if row.channel == "hook"} == {"failed"}
-    assert sum("it is given up" in line for line in lines) == count
-    assert again(alerted) == count
-    listener.answers.clear()
-    assert box.send_due() == count
-    assert {row.state for row in rows(alerted) if row.channel == "hook"} == {"sent"}
-    assert {row.state for row in rows(alerted) if row.channel == "mail"} == {"waiting"}
-
-
-def test_a_message_is_tried_for_about_a_day() -> None:
-    waits = [min(FIRST_WAIT * 2**number, LONGEST_WAIT) for number in range(TRIES - 1)]
-    assert 24 <= sum(waits) / 3600 < 25
-
-
-def rows_of(connection: Any) -> list[Any]:
-    return list(connection.execute(OUTBOX.select().where(OUTBOX.c.channel == "hook").order_by(OUTBOX.c.id)))
+def test_of_those_that_were_given_up_all_or_those_of_an_alert_are_tried_once_more(alerted: Store) -> None:
+    with alerted.begin() as connection:
+        connection.execute(OUTBOX.update().values(state="failed"))
+    assert again(alerted, rows(alerted)[0].alert) == 2
+    assert again(alerted) == len(rows(alerted)) - 2
 
 
 def test_what_a_killed_process_had_is_taken_over_and_no_clock_that_went_back_holds_it(alerted: Store) -> None:
@@ -214,32 +179,6 @@ def test_what_a_killed_process_had_is_taken_over_and_no_clock_that_went_back_hol
     assert outbox(alerted, listener).send_due() == 0
     assert release_ended(alerted) == 1
     assert outbox(alerted, listener).send_due() == len(rows(alerted)) // 2
-
-
-def test_what_was_taken_while_the_database_went_away_is_not_sent_again(
-    alerted: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("danlu.apps.monitor.store.LOCKED", 0.05)
-    store = Store(str(alerted.engine.url))
-    other = sqlite3.connect(alerted.engine.url.database or "", isolation_level=None)
-
-    class Locking(Listener):
-        def send(self, message: Message) -> None:
-            super().send(message)
-            if len(self.heard) == 1:
-                other.execute("BEGIN EXCLUSIVE")
-
-    listener = Locking()
-    box = outbox(store, listener)
-    with pytest.raises(Away):
-        box.send_due()
-    other.execute("ROLLBACK")
-    other.close()
-    box.send_due()
-    keys = [message.key for message in listener.heard]
-    assert len(keys) == len(set(keys)) == len(rows(alerted)) // 2
-    assert {row.state for row in rows(alerted) if row.channel == "hook"} == {"sent"}
-    store.close()
 
 
 def test_messages_are_in_the_language_that_is_set() -> None:

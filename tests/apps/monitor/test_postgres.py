@@ -11,12 +11,13 @@ import sqlalchemy as sql
 from monitor_streams import COARSE, plain_judge, stream
 
 from danlu.apps.monitor import queries
-from danlu.apps.monitor.outbox import Outbox
+from danlu.apps.monitor.outbox import outbox_of
 from danlu.apps.monitor.replay import heard, watched
-from danlu.apps.monitor.store import Away, Store
+from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import COUNTS, OUTBOX, TEXTS
-from danlu.apps.monitor.web import Failed
 from danlu.apps.monitor.work import Worker
+from danlu.machine.database import Unreachable
+from danlu.machine.web import Failed
 from danlu.refusal import Refusal
 
 SHARES = [(0.0, 0.15), (4.0, 0.6), (6.0, 0.1)]
@@ -65,7 +66,7 @@ def until_done(job: object) -> None:
     while True:
         try:
             job()  # type: ignore[operator]
-        except Away:
+        except Unreachable:
             time.sleep(0.01)
         else:
             return
@@ -76,7 +77,9 @@ def test_connections_that_break_lose_nothing_and_do_nothing_twice(url: str) -> N
     stores = [Store(url) for _ in range(3)]
     workers = [Worker(store, plain_judge(), COARSE, ["hook"], lease=0.3, settled=0.0) for store in stores[:2]]
     listener = Listener()
-    boxes = [Outbox(store, {"hook": listener}, first_wait=0.0, say=lambda _: None) for store in stores[:2]]  # type: ignore[dict-item]
+    boxes = [outbox_of(store, "hook", listener, say=lambda _: None) for store in stores[:2]]  # type: ignore[arg-type]
+    for box in boxes:
+        box.first_wait = 0.0
     breaker = Breaker(stores[2])
     try:
         for start in range(0, len(items), 60):

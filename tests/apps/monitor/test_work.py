@@ -14,9 +14,10 @@ from danlu.apps.monitor import leases, queries
 from danlu.apps.monitor.item import Item
 from danlu.apps.monitor.judging import Unjudged
 from danlu.apps.monitor.replay import heard, watched
-from danlu.apps.monitor.store import Away, Store
+from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import COUNTS, FACTS, OUTBOX, TEXTS
 from danlu.apps.monitor.work import CLOSED, PATIENT, WORK, Worker
+from danlu.machine.database import Unreachable
 
 SHARES = [(0.0, 0.15), (6.0, 0.55), (8.0, 0.1)]
 LATER = 1e10
@@ -231,9 +232,9 @@ def test_a_database_that_is_locked_is_away_and_loses_nothing(tmp_path: Path, mon
     own = worker(store)
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(Away, match="locked"):
+    with pytest.raises(Unreachable, match="locked"):
         own.work(BEGIN)
-    with pytest.raises(Away):
+    with pytest.raises(Unreachable):
         store.put(items, BEGIN)
     other.execute("ROLLBACK")
     other.close()

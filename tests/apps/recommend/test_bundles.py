@@ -39,8 +39,8 @@ def test_vectors_are_those_of_the_bundle_and_read_once(embed: Bundle, tmp_path: 
         listed = [each.item.id for each in found.recommend("nobody", 3, interests="这本书 写得很好")]
         assert listed[0] == "a"
     asked: list[str] = []
-    read = Embedder._read
-    monkeypatch.setattr(Embedder, "_read", lambda self, texts: (asked.extend(texts), read(self, texts))[1])
+    read = Embedder.__call__
+    monkeypatch.setattr(Embedder, "__call__", lambda self, texts: (asked.extend(texts), read(self, texts))[1])
     with open_place(tmp_path, embedder=(embed.predictor, "one")) as found:
         assert np.allclose(found.space.alike([0]), said[:1] @ said.T, atol=1e-5)
         assert asked == ["a"], "the one that tells how wide vectors are"

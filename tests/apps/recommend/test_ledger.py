@@ -10,9 +10,10 @@ import pytest
 
 from danlu.apps.recommend.deed import USUAL, Deed, weights_of
 from danlu.apps.recommend.item import Item
-from danlu.apps.recommend.ledger import Ledger, Unavailable
+from danlu.apps.recommend.ledger import Ledger
 from danlu.apps.recommend.opening import kept_weights
 from danlu.apps.recommend.recommender import Recommender
+from danlu.machine.database import Unreachable
 from danlu.refusal import Refusal
 
 NO_POSTGRES = postgres_server.missing()
@@ -27,6 +28,13 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     else:
         with postgres_server.server() as url:
             yield url
+
+
+def test_several_who_open_a_place_at_once_make_its_tables_once(place: str) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        for ledger in list(threads.map(lambda _: Ledger(place), range(6))):
+            with ledger:
+                assert ledger.everything() == ([], [])
 
 
 def test_items_deeds_vectors_and_settings_come_back_as_they_were_given(place: str, items, deeds) -> None:
@@ -90,7 +98,7 @@ def test_a_database_that_goes_away_is_told_without_its_password(monkeypatch) -> 
     with postgres_server.server() as url:
         ledger = Ledger(url)
         assert ledger.put([Item("a", "a")]) == (1, 0)
-    with pytest.raises(Unavailable, match="does not answer") as told:
+    with pytest.raises(Unreachable, match="does not answer") as told:
         ledger.put([Item("b", "b")])
     assert postgres_server.PASSWORD not in str(told.value)
     ledger.close()

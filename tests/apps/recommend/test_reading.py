@@ -10,8 +10,9 @@ from danlu.apps.recommend.deed import USUAL, Deed, weights_in, weights_of
 from danlu.apps.recommend.item import Item
 from danlu.apps.recommend.ledger import Ledger
 from danlu.apps.recommend.opening import SAMPLE, put_file, put_sample, take_file
-from danlu.apps.recommend.reading import Unread, deeds_of, items_of, moment_in
+from danlu.apps.recommend.reading import deeds_of, items_of, moment_in
 from danlu.apps.recommend.recommender import Recommender
+from danlu.data.reading.bad_rows import BadRows
 from danlu.refusal import Refusal
 
 WEIGHTS = weights_of(USUAL)
@@ -25,7 +26,7 @@ def written(folder: Path, name: str, text: str) -> str:
 
 
 def test_items_have_the_names_that_people_give_their_columns(tmp_path: Path) -> None:
-    unread = Unread()
+    bad_rows = BadRows()
     rows = [
         '{"ID": 7, "content": "泡茶", "date": "2026-11-27"}',
         '{"id": "x"}',
@@ -34,25 +35,25 @@ def test_items_have_the_names_that_people_give_their_columns(tmp_path: Path) -> 
         '{"id": "z", "title": "Z"}',
     ]
     path = written(tmp_path, "news.jsonl", "\n".join(rows))
-    seven, last = items_of(path, unread)
+    seven, last = items_of(path, bad_rows)
     assert (seven.id, seven.text, seven.time) == ("7", "泡茶", moment_in("2026-11-27T00:00:00Z"))
     assert (last.id, last.time) == ("z", None)
-    assert unread.count == 3
-    assert "neither title nor text" in unread.sentences()[0]
+    assert bad_rows.count == 3
+    assert "neither title nor text" in bad_rows.first[0]
 
 
 def test_behaviour_without_a_time_is_of_what_is_told_and_without_an_action_the_lightest(tmp_path: Path) -> None:
-    unread = Unread()
+    bad_rows = BadRows()
     path = written(
         tmp_path,
         "b.csv",
         "user_id,item_id,event,timestamp\nu,i,share,1790000000000\nv,i,,\nw,i,stare,5\n,i,view,5\nu,i,view,gestern\n",
     )
-    first, second = deeds_of(path, WEIGHTS, lambda *_row: 99.0, unread)
+    first, second = deeds_of(path, WEIGHTS, lambda *_row: 99.0, bad_rows)
     assert (first.user, first.action, first.time) == ("u", "share", 1.79e9)
     assert (second.action, second.time) == ("view", 99.0)
-    assert unread.count == 3
-    assert "row 3: the action 'stare' has no weight; did you mean 'share'?" in unread.first[0]
+    assert bad_rows.count == 3
+    assert "row 3: the action 'stare' has no weight; did you mean 'share'?" in bad_rows.first[0]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_behaviour_without_a_time_is_of_what_is_told_and_without_an_action_the_l
 )
 def test_a_file_without_a_column_is_refused(tmp_path: Path, text: str, wanted: str) -> None:
     with pytest.raises(Refusal, match=wanted):
-        list(deeds_of(written(tmp_path, "x.csv", text), WEIGHTS, lambda *_row: 0.0, Unread()))
+        list(deeds_of(written(tmp_path, "x.csv", text), WEIGHTS, lambda *_row: 0.0, BadRows()))
 
 
 def test_times_are_seconds_milliseconds_and_dates() -> None:
@@ -86,6 +87,22 @@ def test_files_a_second_time_change_nothing(opened, tmp_path: Path) -> None:
     assert "0 new items, 0 changed" in said[2]
     assert "0 taken; " in said[3]
     assert "known already" in said[3]
+
+
+def test_what_was_taken_away_stays_so_although_a_file_has_it_until_its_row_changes(opened, tmp_path: Path) -> None:
+    found, said = opened(), []
+    path = written(tmp_path, "a.csv", "item,title\na,tea\nb,kettle\nc,cup\n")
+    put_file(found, path, said.append)
+    found.remove(["a", "b"])
+    found.put([Item("c", "a mug")])
+    put_file(opened(), path, said.append)
+    assert said[0].endswith("a.csv: 3 new items, 0 changed")
+    assert "a.csv: 0 new items, 0 changed; 3 rows were read before, and their items removed" in said[1]
+    found.put([Item("b", "kettle")])
+    put_file(found, written(tmp_path, "a.csv", "item,title\na,green tea\nb,kettle\nc,cup\nd,pot\n"), said.append)
+    assert "1 new items, 1 changed; 1 rows were read before" in said[2]
+    offered = {each.item.title for each in found.recommend("nobody")}
+    assert offered == {"green tea", "kettle", "a mug", "pot"}
 
 
 rows = st.lists(

@@ -32,23 +32,19 @@ def test_bm25_is_its_formula() -> None:
     documents = terms_of([item.words for item in ITEMS], Rules())
     lengths = [each.total() for each in documents]
     usual = sum(lengths) / 3  # the last has no words
-    query = "tea 绿茶 a"
+    weights = {0: 0.5, 1: 2.0}
 
     def score(document: Counter[str], length: int) -> float:
         total = 0.0
-        for term, asked in terms_of([query], Rules())[0].items():
+        for term, asked in ((term, weights[of] * documents[of][term]) for of in weights for term in documents[of]):
             having = sum(term in each for each in documents)
             count = document[term]
             rarity = log(1 + (3 - having + 0.5) / (having + 0.5))
             total += asked * rarity * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * length / usual)) if count else 0.0
         return total
 
-    found = words(ITEMS).bm25([(query, 1.0)])
+    found = words(ITEMS).bm25_of(list(weights), np.array([*weights.values()]))
     assert np.allclose(found, [score(*each) for each in zip(documents, lengths, strict=True)])
-    twice = words(ITEMS).bm25([("tea tea 绿茶", 1.0)])
-    assert np.allclose(words(ITEMS).bm25([("tea", 2.0), ("绿茶", 1.0)]), twice)
-    of_texts = words(ITEMS).bm25([(ITEMS[0].words, 0.5), (ITEMS[1].words, 2.0)])
-    assert np.allclose(words(ITEMS).bm25_of([0, 1], np.array([0.5, 2.0])), of_texts)
     assert (words(ITEMS).bm25_of([], np.zeros(0)) == 0).all()
 
 

@@ -44,6 +44,8 @@ TIMES: list[tuple[Any, float | None]] = [
     ("2024/13/45", None),
     ("٢٠٢٤", 2024.0),
     (10**400, None),
+    ("2024/05/31T08:00:00+08:00", DAY),
+    ("20240531T000000Z", DAY),
     ([2024], None),
 ]
 
@@ -51,6 +53,10 @@ TIMES: list[tuple[Any, float | None]] = [
 @pytest.mark.parametrize(("value", "seconds"), TIMES, ids=[repr(value)[:40] for value, _ in TIMES])
 def test_times_of_any_form_are_the_same_number(value: Any, seconds: float | None) -> None:
     assert seconds_of(value) == seconds
+
+
+def test_a_number_of_thousands_of_digits_is_no_time() -> None:
+    assert seconds_of(1 << 20_000) is None
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/New_York"])

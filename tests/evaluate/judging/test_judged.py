@@ -155,6 +155,7 @@ def test_a_request_that_is_refused_is_not_repeated_and_the_key_is_never_shown(tm
         "http:///v1",
         "",
         "http://me:pass@x/v1",
+        "http://127.0.0.1:9/a b",
     ],
 )
 def test_what_is_no_address_is_refused(url: str) -> None:

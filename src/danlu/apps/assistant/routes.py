@@ -1,7 +1,6 @@
 """What an assistant answers over HTTP: to who keeps it at `/v1`, to customers of a website at `/widget`."""
 
-from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
@@ -10,15 +9,12 @@ from danlu.apps.assistant import judging, outbox, versions
 from danlu.apps.assistant.assistant import Answer, Assistant
 from danlu.apps.assistant.conversations import turn_of, turns_of
 from danlu.apps.assistant.handing_over import done, waiting
-from danlu.apps.assistant.store import Unreachable
 from danlu.apps.assistant.tickets import LONGEST_ANSWER, LONGEST_QUESTION
 from danlu.refusal import Refusal
 from danlu.serve.body import Body, checked
-from danlu.serve.problem import Problem, of_refusal
 from danlu.serve.service import Call, Service
 from danlu.serve.site import Handler
 
-Found = TypeVar("Found")
 Language = Literal["en", "zh"]
 
 LIST = 200
@@ -96,12 +92,12 @@ def _talk(assistant: Assistant) -> Posts:
         body = checked(Judged, call.value)
         caller = call.key.name if call.key else "desk"
         work = lambda: assistant.judge(body.turn, body.verdict, body.answer, caller)  # noqa: E731
-        return JSONResponse({"id": await _done(service, call, work)}, 201)
+        return JSONResponse({"id": await call.asking.apart(service.threads, work)}, 201)
 
     async def person(service: Service, call: Call) -> Response:
         """Hand a conversation over to a person."""
         body = checked(Wanted, call.value)
-        answer = await _done(service, call, lambda: assistant.person(body.session, body.language))
+        answer = await call.asking.apart(service.threads, lambda: assistant.person(body.session, body.language))
         return JSONResponse(answer.plain())
 
     return {"/v1/ask": (ask, Asked), "/v1/judge": (judge, Judged), "/v1/person": (person, Wanted)}
@@ -117,13 +113,13 @@ def _widget(assistant: Assistant) -> Posts:
         """Keep what a customer says of an answer; it is shown at the desk, and changes nothing by itself."""
         body = checked(JudgedByCustomer, call.value)
         work = lambda: assistant.judge(body.turn, body.verdict, None, judging.CUSTOMER)  # noqa: E731
-        await _done(service, call, work)
+        await call.asking.apart(service.threads, work)
         return JSONResponse({}, 201)
 
     async def person_widget(service: Service, call: Call) -> Response:
         """Hand a conversation over because a customer wants it."""
         body = checked(Wanted, call.value)
-        answer = await _done(service, call, lambda: assistant.person(body.session, body.language))
+        answer = await call.asking.apart(service.threads, lambda: assistant.person(body.session, body.language))
         return JSONResponse(_for_customers(answer))
 
     return {
@@ -137,29 +133,29 @@ def _desk(assistant: Assistant, webhook: bool) -> tuple[Posts, dict[str, Handler
     async def close(service: Service, call: Call) -> Response:
         """Note that what was handed over is dealt with."""
         body = checked(Done, call.value)
-        await _done(service, call, lambda: _closed(assistant, body.handover, body.turn))
+        await call.asking.apart(service.threads, lambda: _closed(assistant, body.handover, body.turn))
         return JSONResponse({})
 
     async def again(service: Service, call: Call) -> Response:
         """Send to the webhook anew what it has not taken."""
         checked(Nothing, call.value)
         return JSONResponse(
-            {"again": await _done(service, call, lambda: outbox.again(assistant.store, assistant.now()))}
+            {"again": await call.asking.apart(service.threads, lambda: outbox.again(assistant.store, assistant.now()))}
         )
 
     async def back(service: Service, call: Call) -> Response:
         """Let an earlier version answer."""
         body = checked(Chosen, call.value)
-        return JSONResponse({"serves": await _done(service, call, lambda: _back(assistant, body.number))})
+        return JSONResponse({"serves": await call.asking.apart(service.threads, lambda: _back(assistant, body.number))})
 
     async def state(service: Service, call: Call) -> Response:
         """What is known, what waits for a person, what customers say, which versions there are."""
-        return JSONResponse(await _done(service, call, lambda: told(assistant, webhook)))
+        return JSONResponse(await call.asking.apart(service.threads, lambda: told(assistant, webhook)))
 
     async def conversation(service: Service, call: Call) -> Response:
         """The turns of a conversation."""
         name = str(call.value.get("session", ""))
-        return JSONResponse({"turns": await _done(service, call, lambda: _turns(assistant, name))})
+        return JSONResponse({"turns": await call.asking.apart(service.threads, lambda: _turns(assistant, name))})
 
     posts: Posts = {
         "/v1/done": (close, Done),
@@ -215,21 +211,7 @@ def _for_customers(answer: Answer) -> dict[str, Any]:
 
 
 async def _answer(assistant: Assistant, service: Service, call: Call, body: Asked) -> Answer:
-    return await _done(service, call, lambda: assistant.ask(body.question, body.session, body.language))
-
-
-async def _done(service: Service, call: Call, work: Callable[[], Found]) -> Found:
-    """What is found in a thread.
-
-    Raises:
-        Problem: it is refused, or the database does not answer.
-    """
-    try:
-        return await call.asking.apart(service.threads, work)
-    except Unreachable as refusal:
-        raise Problem(503, "database_unavailable", str(refusal), retry_after=5) from None
-    except Refusal as refusal:
-        raise of_refusal(refusal) from None
+    return await call.asking.apart(service.threads, lambda: assistant.ask(body.question, body.session, body.language))
 
 
 def _closed(assistant: Assistant, name: str, turn: str) -> None:

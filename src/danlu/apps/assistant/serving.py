@@ -11,10 +11,11 @@ from importlib.resources import files
 from fastapi import FastAPI
 from fastapi.responses import Response
 
-from danlu.apps.assistant import conversations, outbox
+from danlu.apps.assistant import conversations
 from danlu.apps.assistant.assistant import Assistant
-from danlu.apps.assistant.outbox import Webhook, send_due
+from danlu.apps.assistant.outbox import ADVICE, Webhook, counts, outbox_of
 from danlu.apps.assistant.routes import PUBLIC, handlers
+from danlu.apps.sending.outbox import FAILED, WAITING
 from danlu.refusal import Refusal
 from danlu.serve.routes.page import SAFE
 from danlu.serve.service import Service
@@ -52,9 +53,9 @@ def site_of(
     async def around(service: Service) -> AsyncIterator[None]:
         left: dict[str, int] = {}
         _look(assistant, left)
-        if left[outbox.GIVEN_UP]:
-            say(f"{left[outbox.GIVEN_UP]:,} handings-over were not taken by a webhook; danlu app assistant send-again")
-        for state in (outbox.WAITING, outbox.GIVEN_UP):
+        if left[FAILED]:
+            say(f"{left[FAILED]:,} handings-over were not taken by a webhook; they are sent again with: {ADVICE}")
+        for state in (WAITING, FAILED):
             name, told = f"danlu_assistant_outbox_{state}", f"Handings-over in the outbox: {state}."
             service.metrics.gauge(name, told, lambda state=state: left[state])  # type: ignore[misc]
         threads = [ThreadPoolExecutor(1, f"danlu-assistant-{name}") for name in ("outbox", "refresh")]
@@ -63,8 +64,8 @@ def site_of(
             asyncio.ensure_future(_again_and_again(threads[1], lambda: _forget(assistant), say, FORGET)),
         ]
         if webhook is not None:
-            send = lambda: send_due(assistant.store, webhook, assistant.now, say)  # noqa: E731
-            tasks.append(asyncio.ensure_future(_again_and_again(threads[0], send, say)))
+            box = outbox_of(assistant.store, webhook, assistant.now, say)
+            tasks.append(asyncio.ensure_future(_again_and_again(threads[0], box.send_due, say)))
         try:
             yield
         finally:
@@ -107,7 +108,7 @@ def _look(assistant: Assistant, left: dict[str, int]) -> None:
     """Take over what others have changed, and see what is `left` to be sent."""
     assistant.refresh()
     with assistant.store.begin() as connection:
-        left.update(outbox.counts(connection, (outbox.WAITING, outbox.GIVEN_UP)))
+        left.update(counts(connection))
 
 
 def _forget(assistant: Assistant) -> None:

@@ -3,19 +3,15 @@
 What it holds is the truth; an index is made of it, and can be made again.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from danlu.apps.assistant.folding import Entry, hashed, plain
-from danlu.machine.database import address_of, begin_at_once, reason
-from danlu.machine.remote import shown
-from danlu.refusal import Refusal
+from danlu.machine.database import Database, address_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
 LOCKED = 10
 """Seconds for which another may hold a table."""
@@ -44,11 +40,7 @@ class Kept:
     source: str
 
 
-class Unreachable(Refusal):
-    """The database does not answer now; later it may."""
-
-
-class Store:
+class Store(Database):
     """Tables in a file of SQLite, or of a PostgreSQL server; several servers may use them at once."""
 
     def __init__(self, url: str) -> None:
@@ -58,51 +50,9 @@ class Store:
             Refusal: it cannot be opened.
         """
         address = address_of(url, "--database", "serve", "an assistant", "assistant.db")
-        import sqlalchemy as sql
-        from sqlalchemy.exc import SQLAlchemyError
-
         from danlu.apps.assistant.tables import META
 
-        self.sqlite = address.get_backend_name() == "sqlite"
-        if self.sqlite:
-            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-        settings: dict[str, Any] = {"timeout": LOCKED} if self.sqlite else {"options": f"-c lock_timeout={LOCKED}s"}
-        self.shown = shown(url)
-        self.engine: Engine = sql.create_engine(
-            address, connect_args=settings, pool_pre_ping=True, hide_parameters=True
-        )
-        if self.sqlite:
-            begin_at_once(self.engine)
-        try:
-            META.create_all(self.engine)
-        except SQLAlchemyError as error:
-            self.engine.dispose()
-            raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self.engine.dispose()
-
-    @contextmanager
-    def begin(self) -> "Iterator[Connection]":
-        """A transaction: all of it is kept, or nothing.
-
-        Raises:
-            Unreachable: the database does not answer.
-        """
-        from sqlalchemy.exc import OperationalError
-
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            raise Unreachable(f"{self.shown}: does not answer ({reason(error)}); try again") from None
+        super().__init__(address, META, LOCKED)
 
     def add(self, entries: Iterable[Entry]) -> tuple[int, int]:
         """Keep tickets, all or none; gives how many answers and how many questions are new.

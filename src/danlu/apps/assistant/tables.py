@@ -2,6 +2,8 @@
 
 import sqlalchemy as sql
 
+from danlu.apps.sending.outbox import messages
+
 META = sql.MetaData()
 
 ENTRIES = sql.Table(
@@ -79,18 +81,11 @@ HANDOVERS = sql.Table(
     sql.Column("done", sql.Boolean, nullable=False),
 )
 
-OUTBOX = sql.Table(
-    "assistant_outbox",
+OUTBOX = messages(
+    "assistant_messages",
     META,
-    sql.Column("key", sql.String(40), primary_key=True),
+    sql.Column("key", sql.String(40), nullable=False, unique=True),
     sql.Column("handover", sql.String(40)),  # that it tells of
-    sql.Column("made", sql.Float, nullable=False),
-    sql.Column("due", sql.Float, nullable=False, index=True),
-    sql.Column("tries", sql.Integer, nullable=False),
-    sql.Column("state", sql.String(10), nullable=False, index=True),  # waiting, sent, given_up
-    sql.Column("holder", sql.String(40)),
-    sql.Column("held", sql.Float, nullable=False),  # until when
-    sql.Column("why", sql.Text),
     sql.Column("body", sql.Text, nullable=False),
 )
 

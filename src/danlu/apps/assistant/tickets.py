@@ -44,7 +44,7 @@ class Read:
 
     - `columns`: which of its columns was taken for what.
     - `unanswered`, `unasked`, `too_long`: numbers of records, from 1, that were left out, and why.
-    - `unread`: rows that could not be read; `first`: what was wrong with the first of them.
+    - `bad_rows`: rows that could not be read.
     """
 
     columns: dict[str, str]
@@ -52,8 +52,7 @@ class Read:
     unanswered: list[int] = field(default_factory=list)
     unasked: list[int] = field(default_factory=list)
     too_long: list[int] = field(default_factory=list)
-    unread: int = 0
-    first: list[str] = field(default_factory=list)
+    bad_rows: BadRows = field(default_factory=BadRows)
 
     def in_words(self) -> list[str]:
         """Sentences on what was left out; none where all was taken."""
@@ -62,9 +61,7 @@ class Read:
         found = [
             f"{len(rows):,} tickets {words} and were left out (records {_some(rows)})" for rows, words in told if rows
         ]
-        if self.unread:
-            found.append(f"{self.unread:,} rows could not be read, the first: {self.first[0]}")
-        return found
+        return [*found, *self.bad_rows.in_words()]
 
 
 def read_tickets(path: str | Path, question: str = "", answer: str = "", intent: str = "") -> Read:
@@ -74,15 +71,14 @@ def read_tickets(path: str | Path, question: str = "", answer: str = "", intent:
         Refusal: there is no such file, it tells no question or no answer, has more than `MOST` records, or none of
             them has an answer.
     """
-    bad = BadRows()
+    bad_rows = BadRows()
     source = guess(str(path)).model_copy(update={"on_bad_row": "skip"})
-    records = source.read(bad_rows=bad)
+    records = source.read(bad_rows=bad_rows)
     first = [*islice(records, _FIRST)]
     named = {"question": question, "answer": answer, "intent": intent}
-    found = Read(_columns(str(path), first, named))
+    found = Read(_columns(str(path), first, named), bad_rows=bad_rows)
     for number, record in enumerate(_bounded(str(path), first, records), 1):
         _take(found, number, record)
-    found.unread, found.first = bad.count, bad.first[:1]
     if not found.tickets:
         told = found.columns["answer"]
         raise Refusal(

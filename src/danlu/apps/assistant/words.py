@@ -16,10 +16,6 @@ _SAID = {
         "I have passed this on to a person, who sees what we have said so far.",
         "已为您转接人工客服，对方能看到我们之前的对话。",
     ),
-    "full": (
-        "This conversation has become too long. Please begin a new one.",
-        "本次对话过长，请重新开始一次对话。",
-    ),
     "summary": (
         "{turns} questions in this conversation, {answered} answered. Now asked: {question}",
         "本次对话共 {turns} 个问题，已回答 {answered} 个。当前问题：{question}",

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
+from danlu.data.splitting.times import MILLISECONDS, seconds_of
+
 Told = Literal["told", "none", "future", "odd"]
 """How the time of a text is known: as it was told; or that it came, as none was told, or one that cannot be."""
 
@@ -36,20 +38,18 @@ _NUMBERS = re.compile(
     r"\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?"
 )
 _AFTER = re.compile(r"(?<=[\d\s])[AaPp]\.?[Mm]\.?(?=\s|$)")
-_DIGITS = re.compile(r"\d{1,16}(\.\d+)?")
+_DIGITS = re.compile(r"\d{1,16}(\.\d+)?$|(19|20)\d{6}T")
 
 
 def read_date(value: Any, zone: timezone = UTC) -> float | None:
     """The time that a text or number means; `zone` is that of a date without one that is not written in Chinese.
 
-    Taken are ISO 8601, RFC 5322, `2026年11月25日 下午2:30`, `2026/11/25 2:30 PM`, and seconds or milliseconds since
-    1970; None for anything else, and where something follows that may tell another time.
+    Taken are ISO 8601, RFC 5322, `2026年11月25日 下午2:30`, `2026/11/25 2:30 PM`, `20261125` as text or number, and
+    seconds or milliseconds since 1970; None for anything else, and where something follows that may tell another time.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return _of_number(float(value))
     text = value.strip()[:100] if isinstance(value, str) else ""
-    if _DIGITS.fullmatch(text):
-        return _of_number(float(text)) if len(text) >= 9 else None  # fewer digits are a year, or a day
+    if _DIGITS.match(text) or not isinstance(value, str):
+        return None if 0 < len(text) < 8 else seconds_of(value, zone, MILLISECONDS)  # fewer digits are a year
     if found := _CHINESE.search(text):
         return _of_chinese(found)
     if found := _NUMBERS.match(text):
@@ -66,12 +66,6 @@ def settled(date: float | None, now: float) -> tuple[float, Told]:
     if date > now + AHEAD:
         return now, "future"
     return date, "told"
-
-
-def _of_number(number: float) -> float | None:
-    if not math.isfinite(number):
-        return None
-    return number / 1000 if number > 1e11 else number  # 1e11 seconds are the year 5138
 
 
 def _of_chinese(found: re.Match[str]) -> float | None:

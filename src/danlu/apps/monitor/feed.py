@@ -15,10 +15,10 @@ from typing import Any
 from danlu.apps.monitor.dates import read_date
 from danlu.apps.monitor.item import Item, item_of
 from danlu.apps.monitor.sources import Given
-from danlu.apps.monitor.web import Failed, fetch
 from danlu.data.reading.charset import likeliest
 from danlu.data.reading.lines import decoded
 from danlu.machine.extra import needed
+from danlu.machine.web import Failed, fetch
 from danlu.refusal import Refusal, without_secrets
 
 BYTES = 8 * 2**20

@@ -12,17 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from danlu.apps.monitor.channels.channel import Channel
+from danlu.apps.monitor.channel import Channel
 from danlu.apps.monitor.feed import Feed
 from danlu.apps.monitor.judging import Judge
 from danlu.apps.monitor.leases import release_ended
-from danlu.apps.monitor.outbox import Outbox
+from danlu.apps.monitor.outbox import outbox_of
 from danlu.apps.monitor.settings import Settings
 from danlu.apps.monitor.sources import Source, Sources
-from danlu.apps.monitor.store import Away, Store
+from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.watched import files_of
 from danlu.apps.monitor.work import Worker, keep_step
+from danlu.apps.sending.outbox import LEASE
 from danlu.language import default
+from danlu.machine.database import Unreachable
 
 PAUSE = 1.0
 """Seconds between two looks for something to do."""
@@ -66,7 +68,7 @@ class Monitor:
             self.store, self.judge, self.settings.alarm, names, self.lease, say=self.say, watch=self.watch
         )
         self.outboxes = [
-            Outbox(self.store, {name: channel}, language, lease=max(self.lease, 45.0), say=self.say)
+            outbox_of(self.store, name, channel, language, max(self.lease, LEASE), self.say)
             for name, channel in self.channels.items()
         ]
         self.feeds = Sources(self.store, self.settings.every, say=self.say)
@@ -100,8 +102,8 @@ class Monitor:
         while not self._stop.is_set():
             try:
                 job()
-            except Away as away:
-                self._tell_away(str(away))
+            except Unreachable as away:
+                self._tell_away(away.why)
                 pause = min(2 * pause, LONGEST_PAUSE)
             except Exception as error:
                 frames = "".join(traceback.format_tb(error.__traceback__))  # what it says may hold a text

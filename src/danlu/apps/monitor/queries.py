@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sql
 
 from danlu.apps.monitor.tables import ALERTS, COUNTS, OUTBOX, SOURCES, TEXTS, TOPICS
+from danlu.apps.sending.outbox import counts
 
 _TOLD = (TEXTS.c.id, TEXTS.c.title, TEXTS.c.text, TEXTS.c.source, TEXTS.c.url, TEXTS.c.date, TEXTS.c.negative)
 
@@ -70,13 +71,12 @@ def texts_behind(connection: sql.Connection, alert: Mapping[str, Any], limit: in
 def health(connection: sql.Connection) -> dict[str, Any]:
     """What waits, what has failed, and how the sources are."""
     waiting = connection.execute(sql.select(sql.func.count()).where(~TEXTS.c.judged)).scalar_one()
-    states = connection.execute(sql.select(OUTBOX.c.state, sql.func.count()).group_by(OUTBOX.c.state)).all()
     told = (SOURCES.c.name, SOURCES.c.failures, SOURCES.c.error, SOURCES.c.succeeded, SOURCES.c.texts)
     sources = connection.execute(sql.select(*told).order_by(SOURCES.c.name)).all()
     dated = sql.select(TEXTS.c.dated, sql.func.count()).group_by(TEXTS.c.dated)
     return {
         "waiting": int(waiting),
-        "messages": {state: int(count) for state, count in states},
+        "messages": counts(connection, OUTBOX),
         "sources": [dict(row._mapping) for row in sources],
         "dates": {kind: int(count) for kind, count in connection.execute(dated)},
     }

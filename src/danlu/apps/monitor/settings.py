@@ -1,18 +1,16 @@
 """What a monitor watches, and whom it tells: the file `monitor.yaml` of its folder."""
 
-from collections.abc import Mapping
 from datetime import timedelta, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
 from danlu.apps.monitor.alarm import Alarm
-from danlu.apps.monitor.channels.channel import Channel
-from danlu.apps.monitor.channels.kinds import channel_of
+from danlu.apps.monitor.channel import Channel
 from danlu.apps.monitor.topics import keywords_of
 from danlu.recipe.part import Part
-from danlu.recipe.read import Written, sentences, written_file
+from danlu.recipe.read import sentences, written_file
 from danlu.refusal import Refusal
 
 NAME = "monitor.yaml"
@@ -28,7 +26,9 @@ class Settings(Part):
     language: Literal["en", "zh"] | None = Field(default=None, description="of messages; that of the system")
     topics: dict[str, list[str]] = Field(default={}, description="names with their keywords; none: only all texts")
     alarm: Alarm = Alarm()
-    channels: dict[str, dict[str, Any]] = Field(default={}, max_length=50, description="name: {kind: webhook, ...}")
+    channels: dict[Annotated[str, Field(max_length=100)], Channel] = Field(
+        default={}, max_length=50, description="name: {kind: webhook, ...}"
+    )
 
     def offset(self) -> timezone:
         """The zone."""
@@ -36,19 +36,15 @@ class Settings(Part):
         return timezone(timedelta(minutes=min(minutes, 23 * 60 + 59) * (-1 if self.zone[0] == "-" else 1)))
 
 
-def read_settings(path: Path) -> tuple[Settings, dict[str, Channel]]:
-    """The settings of a file and its channels; where there is no file, those of a monitor that is only pushed to.
+def read_settings(path: Path) -> Settings:
+    """The settings of a file; where there is none, those of a monitor that is only pushed to.
 
     Raises:
         Refusal: a key or a value of it is wrong.
     """
     if not path.is_file():
-        return Settings(), {}
-    return checked(written_file(path, "the settings of a monitor are a mapping, as in 'feeds: [...]'"))
-
-
-def checked(written: Written) -> tuple[Settings, dict[str, Channel]]:
-    """Settings out of plain values. Raises `Refusal` for what is wrong in them."""
+        return Settings()
+    written = written_file(path, "the settings of a monitor are a mapping, as in 'feeds: [...]'")
     try:
         settings = Settings.model_validate(written.data)
     except ValidationError as error:
@@ -57,8 +53,4 @@ def checked(written: Written) -> tuple[Settings, dict[str, Channel]]:
     for url in settings.feeds:
         if not url.startswith(("http://", "https://")):
             raise Refusal(f"{written.name}: feeds: '{url[:200]}' is no address of http or https")
-    return settings, _channels(settings.channels, written.name)
-
-
-def _channels(given: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, Channel]:
-    return {name[:100]: channel_of(name, values, where) for name, values in given.items()}
+    return settings

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
@@ -14,23 +14,17 @@ from danlu.apps.monitor import queries
 from danlu.apps.monitor.item import item_of
 from danlu.apps.monitor.monitor import Monitor
 from danlu.apps.monitor.outbox import again
-from danlu.apps.monitor.store import Away
 from danlu.apps.monitor.topics import ALL
 from danlu.serve.body import Body, checked
 from danlu.serve.problem import Problem
 from danlu.serve.service import Call, Service
 from danlu.serve.site import Handler, Site
 
-AWAY = 5
-"""Seconds after which a caller may try again while the database is away."""
-
 LONGEST = 3660
 """Days that may be asked for."""
 
 _POINTS = 400
 """Of a trend at most; more steps are put together."""
-
-Found = TypeVar("Found")
 
 
 class Pushed(Body):
@@ -82,7 +76,7 @@ def _pushing(monitor: Monitor) -> Handler:
             items.append(item) if item is not None else empty.append(row)
         if empty:
             raise Problem(400, "no_text", f"texts.{empty[0]}: has no 'text' and no 'title'", f"texts.{empty[0]}")
-        kept = await _done(service, call, lambda: monitor.store.put(items, monitor.clock()))
+        kept = await call.asking.apart(service.threads, lambda: monitor.store.put(items, monitor.clock()))
         told = {"new": kept.new, "known": kept.known, "undated": kept.undated, "future": kept.future}
         return JSONResponse(told | {"odd": kept.odd, "cut": kept.cut})
 
@@ -93,7 +87,8 @@ def _trying_again(monitor: Monitor) -> Handler:
     async def try_again(service: Service, call: Call) -> Response:
         """Send messages once more that were given up."""
         body = checked(Again, call.value)
-        return JSONResponse({"messages": await _done(service, call, lambda: again(monitor.store, body.alert))})
+        messages = await call.asking.apart(service.threads, lambda: again(monitor.store, body.alert))
+        return JSONResponse({"messages": messages})
 
     return try_again
 
@@ -104,17 +99,10 @@ def _reading(monitor: Monitor, read: Callable[[Monitor, Connection, dict[str, st
             with monitor.store.begin() as connection:
                 return read(monitor, connection, call.value)
 
-        return JSONResponse(await _done(service, call, asked))
+        return JSONResponse(await call.asking.apart(service.threads, asked))
 
     answer.__doc__ = read.__doc__
     return answer
-
-
-async def _done(service: Service, call: Call, function: Callable[[], Found]) -> Found:
-    try:
-        return await call.asking.apart(service.threads, function)
-    except Away as away:
-        raise Problem(503, "away", f"{away}; try again", retry_after=AWAY) from None
 
 
 def topics(monitor: Monitor, connection: Connection, asked: dict[str, str]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import sqlalchemy as sql
 
 from danlu.apps.monitor.item import Item
-from danlu.apps.monitor.store import Away, Kept, Store
+from danlu.apps.monitor.store import Kept, Store
 from danlu.apps.monitor.tables import SOURCES
-from danlu.apps.monitor.web import Failed
+from danlu.machine.database import Unreachable
+from danlu.machine.web import Failed
 
 TOLD_AFTER = 3
 """Failures in a row after which that is told again; the first is told at once."""
@@ -70,7 +71,7 @@ class Sources:
             try:
                 given = source.fetch(json.loads(row.mark) if row.mark else None)
                 kept = self._kept(source.name, given, clock())
-            except Away:
+            except Unreachable:
                 raise
             except Exception as error:
                 self._failed(source.name, row, _sentence(source.name, error))

@@ -6,39 +6,24 @@ twice is done once: texts by their key, alerts by theirs, messages by alert and 
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sql
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from danlu.apps.monitor.dates import settled
 from danlu.apps.monitor.item import Item
 from danlu.apps.monitor.tables import DATA, FACTS, TEXTS
-from danlu.machine.database import address_of, begin_at_once, reason
+from danlu.machine.database import Database, address_of
 from danlu.machine.holder import this_process
-from danlu.refusal import Refusal, without_secrets
 
 NAME = "monitor.db"
 """The file of SQLite in the folder of a monitor."""
 
 LOCKED = 5.0
 """Seconds for which another may hold what a transaction needs; after that the database is away."""
-
-_OPENING = 0x64616E6D  # of an advisory lock of PostgreSQL
-_CLOCKS = {
-    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
-    "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
-}
-
-
-class Away(Exception):
-    """The database cannot be reached for now; the same may be asked again, and will be done once."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +42,7 @@ class Kept:
     cut: int = 0
 
 
-class Store:
+class Store(Database):
     """A database that is open. `holder` names this process in leases."""
 
     def __init__(self, url: str) -> None:
@@ -67,55 +52,8 @@ class Store:
             Refusal: it cannot be opened.
         """
         address = address_of(url, "--store", "monitor", "a monitor", NAME)
-        lite = address.get_backend_name() == "sqlite"
-        if lite:
-            file = Path(address.database).expanduser()
-            file.parent.mkdir(parents=True, exist_ok=True)
-            address = address.set(database=str(file))
-        settings: dict[str, Any] = {"timeout": LOCKED} if lite else {"connect_timeout": 5}
-        if not lite:
-            settings["options"] = f"-c lock_timeout={int(LOCKED * 1000)} -c statement_timeout=60000"
-        self.shown = without_secrets(address.render_as_string(hide_password=True))
         self.holder = f"{uuid.uuid4().hex[:12]} {this_process()}"
-        self.engine = sql.create_engine(address, connect_args=settings, pool_pre_ping=True, hide_parameters=True)
-        self.lite = lite
-        if lite:
-            begin_at_once(self.engine)
-            sql.event.listen(self.engine, "connect", _write_ahead)
-        try:
-            self._make_tables()
-        except SQLAlchemyError as error:
-            self.engine.dispose()
-            raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
-
-    def _make_tables(self) -> None:
-        with self.engine.begin() as connection:
-            if not self.lite:
-                connection.execute(sql.text(f"SELECT pg_advisory_xact_lock({_OPENING})"))
-            DATA.create_all(connection)
-
-    @contextmanager
-    def begin(self) -> Iterator[sql.Connection]:
-        """One transaction.
-
-        Raises:
-            Away: the database does not answer; whether the transaction was kept is not known.
-        """
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except (DBAPIError, PoolTimeout) as error:
-            if isinstance(error, sql.exc.IntegrityError | sql.exc.ProgrammingError | sql.exc.DataError):
-                raise
-            raise Away(f"{self.shown}: {reason(error)}") from error
-
-    def insert(self, table: sql.Table) -> Any:
-        """An insert that may say what to do on conflict."""
-        return sqlite.insert(table) if self.lite else postgresql.insert(table)
-
-    def clock(self, connection: sql.Connection) -> float:
-        """The time of the database, which is one for all processes."""
-        return float(connection.execute(sql.text(_CLOCKS[connection.dialect.name])).scalar_one())
+        super().__init__(address, DATA, LOCKED, write_ahead=True)
 
     def put(self, items: Sequence[Item], now: float) -> Kept:
         """Keep items; those that are there already are left as they are."""
@@ -160,10 +98,6 @@ class Store:
         insert = self.insert(FACTS).values(name=name, value=told)
         connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": told}))
 
-    def close(self) -> None:
-        """Let go of the database."""
-        self.engine.dispose()
-
 
 def url_of(folder: Path) -> str:
     """The address of the database in the folder of a monitor."""
@@ -189,9 +123,3 @@ def _row(item: Item, now: float) -> dict[str, Any]:
         "given": json.dumps(given, ensure_ascii=False) if given else None,
         "judged": False,
     }
-
-
-def _write_ahead(connection: Any, _record: object) -> None:
-    """Let readers read while one writes; `synchronous=FULL` keeps what was committed when the machine fails."""
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")

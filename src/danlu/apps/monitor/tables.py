@@ -2,6 +2,8 @@
 
 import sqlalchemy as sql
 
+from danlu.apps.sending.outbox import messages
+
 DATA = sql.MetaData()
 
 _Number = sql.BigInteger().with_variant(sql.Integer(), "sqlite")  # SQLite counts up in INTEGER alone
@@ -68,21 +70,8 @@ ALERTS = sql.Table(
     sqlite_autoincrement=True,
 )
 
-OUTBOX = sql.Table(
-    "monitor_outbox",
-    DATA,
-    sql.Column("id", _Number, primary_key=True),
-    sql.Column("alert", _Number, nullable=False),
-    sql.Column("channel", sql.String(100), nullable=False),
-    sql.Column("state", sql.String(8), nullable=False),  # waiting, sent, failed
-    sql.Column("tries", sql.Integer, nullable=False),
-    sql.Column("due", sql.Float, nullable=False),
-    sql.Column("holder", sql.String(350)),
-    sql.Column("until", sql.Float),
-    sql.Column("error", sql.Text),
-    sql.Column("sent", sql.Float),
-    sql.UniqueConstraint("alert", "channel"),
-    sqlite_autoincrement=True,
+OUTBOX = messages(
+    "monitor_messages", DATA, sql.Column("alert", _Number, nullable=False), sql.UniqueConstraint("alert", "channel")
 )
 
 SOURCES = sql.Table(

@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danlu.apps.monitor.item import TOPICS
-from danlu.recipe.read import written_file
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -54,15 +52,6 @@ class LabelledTopics:
         """The labels of each text."""
         found = self._bundle.predict(list(texts))
         return [tuple(each["labels"] if "labels" in each else [each["label"]])[:TOPICS] for each in found]
-
-
-def read_keywords(path: Path) -> Keywords:
-    """The topics of a file: a mapping of names to lists of words.
-
-    Raises:
-        Refusal: it is no such file, or holds too much.
-    """
-    return Keywords(keywords_of(written_file(path, "topics are a mapping of names to lists of words").data, str(path)))
 
 
 def keywords_of(data: Mapping[str, object], where: str) -> dict[str, list[str]]:

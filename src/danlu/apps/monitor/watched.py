@@ -13,9 +13,9 @@ from typing import Any
 
 from danlu.apps.monitor.item import Item, item_of
 from danlu.apps.monitor.sources import Given
-from danlu.apps.monitor.web import Failed, writable
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
+from danlu.machine.web import Failed, writable
 from danlu.refusal import Refusal
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")

@@ -21,7 +21,7 @@ from danlu.apps.monitor.detector import Change, Detector
 from danlu.apps.monitor.folding import CAPACITY, Folding
 from danlu.apps.monitor.item import whole
 from danlu.apps.monitor.judging import Given, Judge, Judged
-from danlu.apps.monitor.store import Away, Store
+from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import ALERTS, COUNTS, FACTS, OUTBOX, TEXTS, TOPICS
 from danlu.refusal import Refusal
 
@@ -64,7 +64,7 @@ class Worker:
     _folding: Folding | None = field(default=None, repr=False)
 
     def work(self, now: float) -> int:
-        """Do what there is to do; gives how many texts were judged. Raises `Away` where the database is."""
+        """Do what there is to do; gives how many texts were judged. Raises `Unreachable` where the database is."""
         judged = 0
         while (count := self.block()) is not None:
             judged += count
@@ -244,7 +244,7 @@ class Worker:
         if number is None:
             return []
         due = self.store.clock(connection)
-        rows = [{"alert": number, "channel": name, "state": "waiting", "tries": 0, "due": due} for name in channels]
+        rows = [{"alert": number, "channel": name, "made": due, "due": due} for name in channels]
         if rows:
             connection.execute(self.store.insert(OUTBOX).on_conflict_do_nothing(), rows)
         return [int(number)]
@@ -257,12 +257,9 @@ def keep_step(store: Store, seconds: int) -> None:
         Refusal: it is another already, or the database is away.
     """
     first = store.insert(FACTS).values(name=STEP, value=json.dumps(seconds)).on_conflict_do_nothing()
-    try:
-        with store.begin() as connection:
-            connection.execute(first)
-            kept = store.fact(connection, STEP)
-    except Away as away:
-        raise Refusal(str(away)) from None
+    with store.begin() as connection:
+        connection.execute(first)
+        kept = store.fact(connection, STEP)
     if kept != seconds:
         raise Refusal(
             f"{store.shown}: counts in steps of {kept} seconds, and alarm.step is {seconds}; set it to {kept}, or "

@@ -19,9 +19,9 @@ AT_ONCE = 256
 
 
 class Embedder:
-    """Vectors of texts; those that were asked for before are remembered where that is wanted."""
+    """Vectors of texts."""
 
-    def __init__(self, predictor: Predictor, fingerprint: str, *, remembers: bool = False) -> None:
+    def __init__(self, predictor: Predictor, fingerprint: str) -> None:
         """From what answers, and what tells it from others; raises `Refusal` where it gives no vectors."""
         if predictor.task.answer_form != "vector":
             raise Refusal(
@@ -29,29 +29,16 @@ class Embedder:
             )
         self._predictor = predictor
         self.fingerprint = fingerprint
-        self._known: dict[str, Vectors] | None = {} if remembers else None
-        self.width = self._read(["a"]).shape[1]
+        self.width = self(["a"]).shape[1]
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
         """The vectors, (len(texts), width)."""
-        if self._known is None:
-            return self._read(texts)
-        fresh = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if fresh:
-            self._known |= dict(zip(fresh, self._read(fresh), strict=True))
-        return np.stack([self._known[text] for text in texts])
-
-    def space(self) -> Space:
-        """A space of this alone, that keeps nothing."""
-        return Embedded(self, self.width)
+        said = self._predictor.predict([{"text": text} for text in texts])
+        return np.array([each["vector"] for each in said], np.float32)
 
     def kept_in(self, ledger: Ledger) -> Space:
         """A space whose vectors are kept with the items; those of another embedder, or another text, are made anew."""
         return _Kept(self, ledger)
-
-    def _read(self, texts: Sequence[str]) -> Vectors:
-        said = self._predictor.predict([{"text": text} for text in texts])
-        return np.array([each["vector"] for each in said], np.float32)
 
 
 class _Kept(Embedded):

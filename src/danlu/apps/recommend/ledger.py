@@ -1,17 +1,18 @@
 """All that is kept, in tables of SQLite or PostgreSQL; each call is one transaction."""
 
+import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from danlu.apps.recommend.deed import Deed
 from danlu.apps.recommend.item import Item
-from danlu.machine.database import WAIT, address_of, begin_at_once, reason
-from danlu.machine.remote import shown
+from danlu.apps.recommend.taken import Put
+from danlu.machine.database import WAIT, Database, address_of
 from danlu.refusal import Refusal
 
 FILE = "recommend.db"
@@ -20,10 +21,6 @@ _UNDATED = "undated"
 _AT_ONCE = 500
 """Rows of a statement."""
 _READ_AT_ONCE = 10_000
-
-
-class Unavailable(Refusal):
-    """The database does not answer; the same may be tried again later."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class News:
     learnt: str | None
 
 
-class Ledger:
+class Ledger(Database):
     """The tables; several processes may write, one after the other."""
 
     def __init__(self, place: str | Path) -> None:
@@ -59,28 +56,16 @@ class Ledger:
             url = f"sqlite:///{folder / FILE}"
         address = address_of(url, "--place", "serve", "keeping behaviour", FILE)
         import sqlalchemy as sql
-        from sqlalchemy.exc import SQLAlchemyError
 
-        self.shown = shown(url)
         self._sql = sql
-        self._sqlite = address.get_backend_name() == "sqlite"
-        settings: dict[str, Any] = {"timeout": WAIT} if self._sqlite else {"options": f"-c lock_timeout={WAIT:.0f}s"}
-        self._engine = sql.create_engine(address, connect_args=settings, pool_pre_ping=True, hide_parameters=True)
-        if self._sqlite:
-            begin_at_once(self._engine)
-        self._tables(sql)
-        try:
-            self._meta.create_all(self._engine)
-        except SQLAlchemyError as error:
-            self._engine.dispose()
-            raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
+        super().__init__(address, self._tables(sql), WAIT)
 
-    def _tables(self, sql: Any) -> None:
-        self._meta = sql.MetaData()
+    def _tables(self, sql: Any) -> Any:
+        tables = sql.MetaData()
         number = sql.BigInteger().with_variant(sql.Integer, "sqlite")
         self._items = sql.Table(
             "danlu_recommend_items",
-            self._meta,
+            tables,
             sql.Column("id", sql.String(200), primary_key=True),
             sql.Column("title", sql.Text, nullable=False),
             sql.Column("text", sql.Text, nullable=False),
@@ -90,7 +75,7 @@ class Ledger:
         )
         self._deeds = sql.Table(
             "danlu_recommend_deeds",
-            self._meta,
+            tables,
             sql.Column("number", number, primary_key=True),
             sql.Column("user", sql.String(200), nullable=False),
             sql.Column("item", sql.String(200), nullable=False),
@@ -102,43 +87,79 @@ class Ledger:
         )
         self._vectors = sql.Table(
             "danlu_recommend_vectors",
-            self._meta,
+            tables,
             sql.Column("item", sql.String(200), primary_key=True),
             sql.Column("embedder", sql.String(80), nullable=False),
             sql.Column("digest", sql.String(64), nullable=False),
             sql.Column("vector", sql.LargeBinary, nullable=False),
         )
+        self._rows = sql.Table(
+            "danlu_recommend_rows",
+            tables,
+            sql.Column("item", sql.String(200), primary_key=True),
+            sql.Column("digest", sql.String(64), nullable=False),
+        )
         self._settings = sql.Table(
             "danlu_recommend_settings",
-            self._meta,
+            tables,
             sql.Column("name", sql.String(80), primary_key=True),
             sql.Column("value", sql.Text, nullable=False),
         )
+        return tables
 
     def put(self, items: Sequence[Item]) -> tuple[int, int]:
         """Put items, of equal names the last; gives how many are new, and how many have changed."""
-        latest = {item.id: item for item in items}
-        table, added, changed = self._items, 0, 0
-        with self._writing(table) as connection:
-            revision = self._newest(connection, table.c.revision) + 1
-            for part in _parts(list(latest.values())):
-                columns = self._sql.select(table).where(table.c.id.in_([item.id for item in part]))
-                known = {row.id: row for row in connection.execute(columns)}
-                fresh, other = [], []
-                for item in part:
-                    row = {"id": item.id, "title": item.title, "text": item.text, "time": item.time}
-                    row |= {"removed": False, "revision": revision}
-                    old = known.get(item.id)
-                    if old is None:
-                        fresh.append(row)
-                    elif (old.title, old.text, old.time, old.removed) != (item.title, item.text, item.time, False):
-                        other.append(row)
-                if other:
-                    connection.execute(table.delete().where(table.c.id.in_([row["id"] for row in other])))
-                if fresh or other:
-                    connection.execute(table.insert(), [*fresh, *other])
-                added, changed = added + len(fresh), changed + len(other)
-        return added, changed
+        with self._writing(self._items) as connection:
+            return self._put(connection, _latest(items))
+
+    def put_rows(self, items: Sequence[Item]) -> Put:
+        """Put what a file says of items; a row that was the same when it was put before changes nothing."""
+        table, latest = self._rows, _latest(items)
+        told = {item.id: _digest(item) for item in latest}
+        with self._writing(self._items) as connection:
+            known: dict[str, str] = {}
+            for part in _parts(list(told)):
+                known |= {
+                    row.item: row.digest
+                    for row in connection.execute(self._sql.select(table).where(table.c.item.in_(part)))
+                }
+            fresh = [item for item in latest if known.get(item.id) != told[item.id]]
+            same = [item for item in latest if known.get(item.id) == told[item.id]]
+            new, changed = self._put(connection, fresh)
+            for part in _parts([item.id for item in fresh]):
+                connection.execute(table.delete().where(table.c.item.in_(part)))
+                connection.execute(table.insert(), [{"item": name, "digest": told[name]} for name in part])
+            left = sum(self._differs(row, item) for item, row in self._known(connection, same))
+        return Put(new, changed, left)
+
+    def _put(self, connection: Any, items: Sequence[Item]) -> tuple[int, int]:
+        table = self._items
+        revision = self._newest(connection, table.c.revision) + 1
+        added, changed = [], []
+        for item, old in self._known(connection, items):
+            row = {"id": item.id, "title": item.title, "text": item.text, "time": item.time}
+            row |= {"removed": False, "revision": revision}
+            if old is None:
+                added.append(row)
+            elif self._differs(old, item):
+                changed.append(row)
+        for part in _parts([row["id"] for row in changed]):
+            connection.execute(table.delete().where(table.c.id.in_(part)))
+        for part in _parts([*added, *changed]):
+            connection.execute(table.insert(), part)
+        return len(added), len(changed)
+
+    def _known(self, connection: Any, items: Sequence[Item]) -> Iterator[tuple[Item, Any]]:
+        """Items, each with what is kept of it; None for a new one."""
+        table = self._items
+        for part in _parts(items):
+            asked = self._sql.select(table).where(table.c.id.in_([item.id for item in part]))
+            known = {row.id: row for row in connection.execute(asked)}
+            yield from ((item, known.get(item.id)) for item in part)
+
+    @staticmethod
+    def _differs(row: Any, item: Item) -> bool:
+        return bool((row.title, row.text, row.time, row.removed) != (item.title, item.text, item.time, False))
 
     def remove(self, names: Sequence[str]) -> int:
         """No longer offer items; gives how many were offered."""
@@ -155,13 +176,9 @@ class Ledger:
     def add(self, deeds: Sequence[Deed], received: float) -> int:
         """Keep deeds; gives how many were not known before."""
         table = self._deeds
-        if self._sqlite:
-            from sqlalchemy.dialects.sqlite import insert
-        else:
-            from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
         rows = [{**vars(deed), "received": received} for deed in deeds]
         with self._writing(table) as connection:
-            once = insert(table).on_conflict_do_nothing().returning(table.c.number)
+            once = self.insert(table).on_conflict_do_nothing().returning(table.c.number)
             return sum(len(connection.execute(once, part).all()) for part in _parts(rows))
 
     def since(self, revision: int, number: int) -> News:
@@ -170,7 +187,7 @@ class Ledger:
         The time of a deed that was yet to come when it was received is that of its receipt.
         """
         items, deeds = self._items, self._deeds
-        with self._reading() as connection:
+        with self.begin() as connection:
             changed = connection.execute(
                 self._sql.select(items).where(items.c.revision > revision).order_by(items.c.revision, items.c.id)
             ).all()
@@ -196,7 +213,7 @@ class Ledger:
         """Users, items and actions that were read without a time, and when each was read first."""
         table, found = self._deeds, dict[tuple[str, str, str], float]()
         columns = self._sql.select(table.c.user, table.c.item, table.c.action, table.c.time).order_by(table.c.time)
-        with self._reading() as connection:
+        with self.begin() as connection:
             for part in _parts(self._noted(connection)):
                 for row in connection.execute(columns.where(table.c.time.in_(part))).yield_per(_READ_AT_ONCE):
                     found.setdefault((row.user, row.item, row.action), row.time)
@@ -218,7 +235,7 @@ class Ledger:
     def vectors(self, embedder: str) -> dict[str, tuple[str, bytes]]:
         """Of each item that this embedder has read: the digest of what it read, and the vector (float32)."""
         table = self._vectors
-        with self._reading() as connection:
+        with self.begin() as connection:
             rows = connection.execute(self._sql.select(table).where(table.c.embedder == embedder)).all()
         return {row.item: (row.digest, row.vector) for row in rows}
 
@@ -237,7 +254,7 @@ class Ledger:
     def setting(self, name: str) -> str | None:
         """A setting as it was kept."""
         table = self._settings
-        with self._reading() as connection:
+        with self.begin() as connection:
             found = connection.execute(self._sql.select(table.c.value).where(table.c.name == name)).scalar()
         return None if found is None else str(found)
 
@@ -249,34 +266,11 @@ class Ledger:
                 connection.execute(table.delete().where(table.c.name == key))
                 connection.execute(table.insert().values(name=key, value=text))
 
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.close()
-
-    @contextmanager
-    def _reading(self) -> Iterator[Any]:
-        """A transaction; raises `Unavailable` for what goes wrong in it."""
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise Unavailable(
-                f"{self.shown}: the database does not answer ({reason(error)}); nothing of this was kept, try again"
-            ) from None
-
     @contextmanager
     def _writing(self, table: Any) -> Iterator[Any]:
         """A transaction in which nobody else writes to the table, so that numbers are seen in their order."""
-        with self._reading() as connection:
-            if not self._sqlite:
+        with self.begin() as connection:
+            if not self.sqlite:
                 connection.execute(self._sql.text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
             yield connection
 
@@ -288,6 +282,15 @@ class Ledger:
 
     def _newest(self, connection: Any, column: Any) -> int:
         return int(connection.execute(self._sql.select(self._sql.func.max(column))).scalar() or 0)
+
+
+def _latest(items: Sequence[Item]) -> list[Item]:
+    """Of items of equal names the last."""
+    return list({item.id: item for item in items}.values())
+
+
+def _digest(item: Item) -> str:
+    return hashlib.sha256(json.dumps([item.title, item.text, item.time]).encode()).hexdigest()
 
 
 def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:

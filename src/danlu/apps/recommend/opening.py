@@ -8,12 +8,13 @@ from pathlib import Path
 from danlu.apps.recommend.bundles import Embedder, reranker
 from danlu.apps.recommend.deed import USUAL, Weights, weights_in, weights_of
 from danlu.apps.recommend.ledger import Ledger
-from danlu.apps.recommend.reading import Unread, deeds_of, items_of
+from danlu.apps.recommend.reading import deeds_of, items_of
 from danlu.apps.recommend.recommender import Recommender
-from danlu.apps.recommend.taken import Taken
+from danlu.apps.recommend.taken import Put, Taken
 from danlu.apps.recommend.terms import Counted
 from danlu.apps.recommend.undated import Undated
 from danlu.apps.recommend.vectors import Words
+from danlu.data.reading.bad_rows import BadRows
 from danlu.engine.predict import Predictor
 from danlu.machine.door import opened
 from danlu.text.segmenting.segmenter import Segmenter
@@ -72,19 +73,19 @@ def kept_weights(ledger: Ledger, given: str | None) -> Weights:
 def put_file(recommender: Recommender, path: str, say: Callable[[str], None]) -> None:
     """Offer the items of a file, and tell what came of it; what was put before the end stays if that is not reached.
 
+    A row that is as it was when it was read before changes nothing: what was removed or put otherwise since stays so.
+
     Raises:
         Refusal: the file cannot be read.
     """
-    unread, added, changed, rows = Unread(), 0, 0, []
-    for item in items_of(path, unread):
+    bad_rows, put, rows = BadRows(), Put(), []
+    for item in items_of(path, bad_rows):
         rows.append(item)
         if len(rows) == AT_ONCE:
-            more = recommender.put(rows)
-            added, changed, rows = added + more[0], changed + more[1], []
+            put, rows = put + recommender.put_rows(rows), []
     if rows:
-        more = recommender.put(rows)
-        added, changed = added + more[0], changed + more[1]
-    for sentence in (f"{path}: {added:,} new items, {changed:,} changed", *unread.sentences()):
+        put += recommender.put_rows(rows)
+    for sentence in (f"{path}: {put.sentence()}", *bad_rows.in_words()):
         say(sentence)
 
 
@@ -96,27 +97,27 @@ def take_file(recommender: Recommender, path: str, say: Callable[[str], None]) -
     Raises:
         Refusal: the file cannot be read.
     """
-    unread, told, rows = Unread(), Taken(), []
+    bad_rows, told, rows = BadRows(), Taken(), []
     undated = Undated(recommender.ledger, recommender.now())
-    for deed in deeds_of(path, recommender.behaviour.weights, undated, unread):
+    for deed in deeds_of(path, recommender.behaviour.weights, undated, bad_rows):
         rows.append(deed)
         if len(rows) == AT_ONCE:
             told, rows = told + recommender.take(rows), []
     if rows:
         told += recommender.take(rows)
-    for sentence in (f"{path}: {'; '.join(told.sentences())}", *unread.sentences()):
+    for sentence in (f"{path}: {'; '.join(told.sentences())}", *bad_rows.in_words()):
         say(sentence)
 
 
 def put_sample(recommender: Recommender, say: Callable[[str], None]) -> None:
     """Items and behaviour that are made up, in Chinese and English, as if they had come to their end just now; once."""
-    unread = Unread()
-    items = list(items_of(str(SAMPLE / "items.csv"), unread))
+    bad_rows = BadRows()
+    items = list(items_of(str(SAMPLE / "items.csv"), bad_rows))
     if items[0].id in recommender.catalogue.places:
         say("the sample is here already")
         return
     now = recommender.now()
-    deeds = list(deeds_of(str(SAMPLE / "behaviour.csv"), weights_of(USUAL), lambda *_row: now, unread))
+    deeds = list(deeds_of(str(SAMPLE / "behaviour.csv"), weights_of(USUAL), lambda *_row: now, bad_rows))
     later = now - max(deed.time for deed in deeds) - 60
     recommender.put([replace(item, time=(item.time or 0.0) + later) for item in items])
     told = recommender.take([replace(deed, time=deed.time + later) for deed in deeds])

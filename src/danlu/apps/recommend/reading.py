@@ -1,14 +1,13 @@
 """Items and behaviour from files that a format reads: csv, json lines, parquet; columns as people name them."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from danlu.apps.recommend.deed import Deed, Weights
 from danlu.apps.recommend.item import Item
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import guess
+from danlu.data.splitting.times import MILLISECONDS, seconds_of
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
 
@@ -18,47 +17,27 @@ TEXT = ("text", "content", "body", "description")
 TIME = ("time", "timestamp", "published", "date")
 USER = ("user", "user_id")
 ACTION = ("action", "event", "behaviour", "behavior")
-SHOWN = 3
-"""Bad rows that are told of."""
-MILLISECONDS = 1e11
-"""From here on a number of time is in milliseconds: in seconds it would be the year 5138."""
 
 
-@dataclass
-class Unread:
-    """Rows that could not be read, counted, with the first few in a sentence each."""
-
-    count: int = 0
-    first: list[str] = field(default_factory=list)
-
-    def add(self, sentence: str) -> None:
-        """One more."""
-        self.count += 1
-        if len(self.first) < SHOWN:
-            self.first.append(sentence)
-
-    def sentences(self) -> list[str]:
-        """All that there is to tell."""
-        return [f"{self.count:,} rows were left out; the first: {self.first[0]}", *self.first[1:]] if self.count else []
-
-
-def items_of(path: str, unread: Unread) -> Iterator[Item]:
-    """The items of a file; rows that are none go to `unread`.
+def items_of(path: str, bad_rows: BadRows) -> Iterator[Item]:
+    """The items of a file; rows that are none go to `bad_rows`.
 
     Raises:
         Refusal: the file cannot be read, or has no column that names items, or none with words.
     """
-    for number, row in _rows(path, unread, (ITEM, (*TITLE, *TEXT))):
+    for number, row in _rows(path, bad_rows, (ITEM, (*TITLE, *TEXT))):
         try:
             time = _of(row, TIME)
             yield Item(
                 _text(row, ITEM), _text(row, TITLE), _text(row, TEXT), None if time in (None, "") else moment_in(time)
             )
         except Refusal as refusal:
-            unread.add(f"{path}, row {number:,}: {refusal}")
+            bad_rows.reject(path, f"row {number:,}", str(refusal), row)
 
 
-def deeds_of(path: str, weights: Weights, undated: Callable[[str, str, str], float], unread: Unread) -> Iterator[Deed]:
+def deeds_of(
+    path: str, weights: Weights, undated: Callable[[str, str, str], float], bad_rows: BadRows
+) -> Iterator[Deed]:
     """The behaviour of a file; a row without an action is of the lightest.
 
     `undated` gives the time of a row without one, from its user, item and action.
@@ -67,14 +46,14 @@ def deeds_of(path: str, weights: Weights, undated: Callable[[str, str, str], flo
         Refusal: the file cannot be read, or has no column that names users, or none that names items.
     """
     lightest = min(weights.units, key=lambda action: weights.units[action])
-    for number, row in _rows(path, unread, (USER, ITEM)):
+    for number, row in _rows(path, bad_rows, (USER, ITEM)):
         try:
             action, time = _text(row, ACTION).strip() or lightest, _of(row, TIME)
             _refuse_unknown(action, weights)
             user, item = _text(row, USER), _text(row, ITEM)
             yield Deed(user, item, action, undated(user, item, action) if time in (None, "") else moment_in(time))
         except Refusal as refusal:
-            unread.add(f"{path}, row {number:,}: {refusal}")
+            bad_rows.reject(path, f"row {number:,}", str(refusal), row)
 
 
 def _refuse_unknown(action: str, weights: Weights) -> None:
@@ -86,45 +65,29 @@ def _refuse_unknown(action: str, weights: Weights) -> None:
 
 
 def moment_in(value: Any) -> float:
-    """Seconds since 1970 of a number of seconds or milliseconds, or of a date by ISO 8601, in UTC unless it says.
+    """Seconds since 1970 of a number of seconds or milliseconds, or of a date, which is in UTC unless it says.
 
     Raises:
         Refusal: it is none.
     """
-    if isinstance(value, bool):
-        raise Refusal(f"the time {value} is none; write seconds since 1970, or 2026-11-27T08:00:00+08:00")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        pass
-    else:
-        return number / 1000 if abs(number) >= MILLISECONDS else number
-    try:
-        found = datetime.fromisoformat(str(value).strip().replace("/", "-"))
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+    found = seconds_of(value, milliseconds=MILLISECONDS)
+    if found is None:
         told = f"the time '{str(value)[:40]}' is none; write seconds since 1970, or 2026-11-27T08:00:00+08:00"
-        raise Refusal(told) from None
+        raise Refusal(told)
+    return found
 
 
-def _rows(path: str, unread: Unread, needed: tuple[tuple[str, ...], ...]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    bad = BadRows()
-    first = True
-    number = 0
-    for number, row in enumerate(guess(path, settings=["on_bad_row=skip"]).read(bad_rows=bad), 1):
+def _rows(path: str, bad_rows: BadRows, needed: tuple[tuple[str, ...], ...]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    rows = guess(path, settings=["on_bad_row=skip"]).read(bad_rows=bad_rows)
+    for number, row in enumerate(rows, 1):
         names = {str(name).strip().lower(): value for name, value in row.items()}
-        if first:
-            for each in needed:
-                if not any(name in names for name in each):
-                    raise Refusal(
-                        f"{path}: has no column '{each[0]}' ({', '.join(each)}); its columns are: "
-                        f"{', '.join(map(str, row))[:200]}"
-                    )
-            first = False
+        for each in needed if number == 1 else ():
+            if not any(name in names for name in each):
+                raise Refusal(
+                    f"{path}: has no column '{each[0]}' ({', '.join(each)}); its columns are: "
+                    f"{', '.join(map(str, row))[:200]}"
+                )
         yield number, names
-    for sentence in bad.first:
-        unread.add(sentence)
-    unread.count += bad.count - len(bad.first)
 
 
 def _of(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:

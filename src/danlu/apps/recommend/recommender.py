@@ -20,7 +20,7 @@ from danlu.apps.recommend.listed import Near, Recommended
 from danlu.apps.recommend.ranker import Ranker
 from danlu.apps.recommend.reasons import reason_of
 from danlu.apps.recommend.reranking import READ, Rerank, reranked
-from danlu.apps.recommend.taken import Taken
+from danlu.apps.recommend.taken import Put, Taken
 from danlu.apps.recommend.terms import Counted
 from danlu.apps.recommend.vectors import Space, Words
 from danlu.refusal import Refusal
@@ -76,6 +76,12 @@ class Recommender:
     def put(self, items: Sequence[Item]) -> tuple[int, int]:
         """Offer items; gives how many are new, and how many have changed. What waited for them takes effect."""
         found = self.ledger.put(items)
+        self.catch_up()
+        return found
+
+    def put_rows(self, items: Sequence[Item]) -> Put:
+        """Offer the items of a file; one that was put by the same row before stays as it is now, or removed."""
+        found = self.ledger.put_rows(items)
         self.catch_up()
         return found
 
@@ -151,11 +157,10 @@ class Recommender:
         self.ledger.learnt(RANKER, ranker.to_json() if ranker else "")
         self.catch_up()
 
-    def view(self, user: str, interests: str = "", moment: float | None = None) -> View:
+    def view(self, user: str, interests: str = "") -> View:
         """All that is known of a user and all items now."""
         with self._lock:
-            moment = self.now() if moment is None else moment
-            return view_of(user, moment, self.catalogue, self.behaviour, self.space, interests)
+            return view_of(user, self.now(), self.catalogue, self.behaviour, self.space, interests)
 
     def recommend(
         self,
@@ -165,7 +170,6 @@ class Recommender:
         diversity: float = 0.0,
         interests: str = "",
         without: Iterable[str] = (),
-        moment: float | None = None,
     ) -> list[Recommended]:
         """The items that a user may want, the best first; never one that he has had to do with.
 
@@ -178,7 +182,7 @@ class Recommender:
         _refuse(user, limit, diversity, interests)
         with self._lock:
             self.catch_up()
-            view = self.view(user, interests, moment)
+            view = self.view(user, interests)
             for name in without:
                 if name in self.catalogue.places:
                     view.allowed[self.catalogue.places[name]] = False

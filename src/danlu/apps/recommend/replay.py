@@ -25,7 +25,6 @@ class Asked:
     """
 
     user: str
-    moment: float
     view: View
     taken: dict[int, int]
     cold: frozenset[int]
@@ -82,7 +81,7 @@ class Replay:
         for user in users:
             view = view_of(user, moment, self.catalogue, self.behaviour, self.space)
             cold = frozenset(place for place in fresh[user] if touched[place] == 0)
-            yield Asked(user, moment, view, fresh[user], cold)
+            yield Asked(user, view, fresh[user], cold)
 
     def _until(self, moment: float) -> list[Deed]:
         first = self._next_deed

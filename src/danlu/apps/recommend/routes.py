@@ -9,13 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from danlu.apps.recommend.deed import Deed
 from danlu.apps.recommend.item import LONGEST_NAME, LONGEST_TEXT, LONGEST_TITLE, Item
-from danlu.apps.recommend.ledger import Unavailable
 from danlu.apps.recommend.listed import Near, Recommended
 from danlu.apps.recommend.reading import moment_in
 from danlu.apps.recommend.recommender import MOST, Recommender
-from danlu.refusal import Refusal
 from danlu.serve.body import Body, FirstMistake, checked
-from danlu.serve.problem import Problem
 from danlu.serve.service import Call, Service
 from danlu.serve.site import Site
 
@@ -175,13 +172,8 @@ class Routes:
         return self.recommender.now() if written == "now" else moment_in(written)
 
     async def _apart(self, call: Call, work: Callable[[], Found]) -> Found:
-        """What some work gives in a thread; a database that does not answer is a 503."""
-        try:
-            return await call.asking.apart(call.asking.threads, work)
-        except Unavailable as unavailable:
-            raise Problem(503, "database_unavailable", str(unavailable), retry_after=5) from None
-        except Refusal as refusal:
-            raise Problem(400, "refused", str(refusal)) from None
+        """What some work gives in a thread."""
+        return await call.asking.apart(call.asking.threads, work)
 
 
 def _recommended(each: Recommended) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What became of behaviour that was handed in, in words."""
+"""What became of items and behaviour that were handed in, in words."""
 
 from dataclasses import dataclass
 
@@ -43,3 +43,25 @@ class Taken:
 
     def __add__(self, other: "Taken") -> "Taken":
         return Taken(*(getattr(self, name) + getattr(other, name) for name in _SENTENCES))
+
+
+@dataclass(frozen=True)
+class Put:
+    """How many items of a file are new and how many have changed; how many it had before, and others have changed."""
+
+    new: int = 0
+    changed: int = 0
+    left: int = 0
+
+    def sentence(self) -> str:
+        """All that there is to tell."""
+        told = f"{self.new:,} new items, {self.changed:,} changed"
+        if self.left:
+            told += (
+                f"; {self.left:,} rows were read before, and their items removed or put otherwise since, which holds "
+                "until a row changes"
+            )
+        return told
+
+    def __add__(self, other: "Put") -> "Put":
+        return Put(self.new + other.new, self.changed + other.changed, self.left + other.left)

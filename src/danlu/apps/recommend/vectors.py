@@ -79,18 +79,8 @@ class Words(Space):
         (terms,) = self._counted.of([text], keep=False)
         return _of_length_one(self._query(terms))
 
-    def bm25(self, queries: Sequence[tuple[str, float]]) -> Numbers:
-        """Okapi BM25 of all items for texts that are one query together, each with a weight, (N,)."""
-        self._count()
-        terms = Terms()
-        counted = self._counted.of([text for text, _ in queries], keep=False)
-        for (_, weight), counts in zip(queries, counted, strict=True):
-            for term, count in counts.items():
-                terms[term] += weight * count  # type: ignore[assignment]
-        return _dense(self._weighted @ self._plain(terms).T)[:, 0]
-
     def bm25_of(self, places: Sequence[int], weights: Numbers) -> Numbers:
-        """The same for items that are one query together, (N,)."""
+        """Okapi BM25 of all items for items that are one query together, each with a weight, (N,)."""
         self._count()
         if not len(places):
             return np.zeros(len(self._terms))

@@ -50,7 +50,7 @@ def start(
     folder.mkdir(parents=True, exist_ok=True)
     if sample:
         put_sample(folder, tell)
-    settings, channels = read_settings(folder / NAME)
+    settings = read_settings(folder / NAME)
     if settings.feeds:
         needed("feedparser", "monitor", "reading feeds")
     for place in settings.watch:
@@ -59,9 +59,10 @@ def start(
     judge = judge_of(settings, topics, sentiment, negative, tell)
     opened = Store(store or url_of(folder))
     try:
-        monitor = Monitor(opened, settings, channels, judge, folder, say=tell)
+        monitor = Monitor(opened, settings, settings.channels, judge, folder, say=tell)
         watched = f"{len(settings.feeds)} feeds, {len(settings.watch)} places of files"
-        tell(f"{opened.shown}: watches {watched}, and what is pushed to /v1/texts; tells {len(channels)} channels")
+        told = f"tells {len(settings.channels)} channels"
+        tell(f"{opened.shown}: watches {watched}, and what is pushed to /v1/texts; {told}")
         serve([], site=lambda _shelf: site_of(monitor), host=host, port=port, keys=keys, limits=Limits(), say=tell)
     finally:
         opened.close()
@@ -89,11 +90,11 @@ def replay(
     from danlu.apps.monitor.settings import NAME, read_settings
     from danlu.apps.monitor.told import lines_of
     from danlu.apps.monitor.watched import read_items
-    from danlu.apps.monitor.web import Failed
     from danlu.machine.terminal import say, show
+    from danlu.machine.web import Failed
     from danlu.refusal import Refusal
 
-    settings, _ = read_settings(folder / NAME)
+    settings = read_settings(folder / NAME)
     try:
         items, told = read_items(file, settings.offset())
     except Failed as failed:
@@ -137,11 +138,11 @@ def trial(folder: Folder = _FOLDER) -> None:
     """Send a message to every channel, to see that they work."""
     from danlu.apps.monitor.message import TRIAL
     from danlu.apps.monitor.settings import NAME, read_settings
-    from danlu.apps.monitor.web import Failed
     from danlu.machine.terminal import show
+    from danlu.machine.web import Failed
     from danlu.refusal import Refusal
 
-    _, channels = read_settings(folder / NAME)
+    channels = read_settings(folder / NAME).channels
     if not channels:
         raise Refusal(
             f"{folder / NAME}: names no channels; add some, as in channels: {{ops: {{kind: webhook, url: ...}}}}"

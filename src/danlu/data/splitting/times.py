@@ -2,8 +2,11 @@
 
 import math
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timezone
 from typing import Any
+
+MILLISECONDS = 1e11
+"""From here on a number of seconds since 1970 is one of milliseconds: in seconds it would be the year 5138."""
 
 _DATE = re.compile(
     r"(?P<year>\d{4})(?P<between>[-/.年])(?P<month>\d{1,2})(?:(?P=between)|月)(?P<day>\d{1,2})日?"
@@ -14,48 +17,49 @@ _COMPACT = re.compile(
 )
 
 
-def seconds_of(value: Any) -> float | None:
+def seconds_of(value: Any, zone: timezone = UTC, milliseconds: float = math.inf) -> float | None:
     """Seconds since 1970 of a date, or whatever a number counts; None for what is no time.
 
     Dates may be those of ISO 8601, `2024/5/31`, `2024年5月31日`, `20240531` as text or number, with a time of day or
-    not; a date without a zone is in UTC, on any machine.
+    not; a date without a zone is in `zone`, on any machine. A number from `milliseconds` on is divided by 1,000.
     """
-    if isinstance(value, datetime):
-        return _seconds(value)
     if isinstance(value, date):
-        return _seconds(datetime(value.year, value.month, value.day, tzinfo=UTC))
+        return _seconds(value if isinstance(value, datetime) else datetime(value.year, value.month, value.day), zone)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
+    if isinstance(value, int) and value.bit_length() > 1024:  # too long for a float, and for Python to write as text
+        return None
     text = str(value).strip() if not isinstance(value, float) else f"{value:.0f}" if value.is_integer() else ""
-    if (matched := _COMPACT.fullmatch(text)) and (found := _of_parts(matched)) is not None:
+    if (matched := _COMPACT.fullmatch(text)) and (found := _of_parts(matched, zone)) is not None:
         return found
     try:
         number = float(value)
     except (ValueError, OverflowError):
-        return _of_text(text)
+        return _of_text(text, zone)
+    number = number / 1000 if abs(number) >= milliseconds else number
     return number if math.isfinite(number) else None
 
 
-def _of_text(text: str) -> float | None:
+def _of_text(text: str, zone: timezone) -> float | None:
     try:
-        return _seconds(datetime.fromisoformat(text))
+        return _seconds(datetime.fromisoformat(text.replace("/", "-")), zone)
     except ValueError:
         pass
     matched = _DATE.fullmatch(text)
-    return _of_parts(matched) if matched else None
+    return _of_parts(matched, zone) if matched else None
 
 
-def _of_parts(matched: re.Match[str]) -> float | None:
+def _of_parts(matched: re.Match[str], zone: timezone) -> float | None:
     parts = matched.groupdict()
     numbers = [int(parts[name] or 0) for name in ("year", "month", "day", "hour", "minute", "second")]
     try:
-        return _seconds(datetime(*numbers, tzinfo=UTC))  # type: ignore[arg-type, misc]
+        return _seconds(datetime(*numbers), zone)  # type: ignore[arg-type]
     except ValueError:
         return None
 
 
-def _seconds(moment: datetime) -> float | None:
+def _seconds(moment: datetime, zone: timezone) -> float | None:
     try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
         return None

@@ -5,10 +5,10 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
+from danlu.machine.web import Answer, Failed, parts_of, post
 from danlu.refusal import Refusal
 
 REPLY_LIMIT = 2**20
@@ -41,9 +41,11 @@ class Endpoint:
     wait: Callable[[float], object] = time.sleep
 
     def __post_init__(self) -> None:
-        parts = _parts(self.url)
-        if parts is None:
-            raise Refusal(f"--url '{self._quiet(self.url)}': expected an address such as http://127.0.0.1:8000/v1")
+        try:
+            parts = parts_of(self.url)
+        except Failed:
+            told = f"--url '{self._quiet(self.url)}': expected an address such as http://127.0.0.1:8000/v1"
+            raise Refusal(told) from None
         if parts.username or parts.password:
             raise Refusal("--url holds a name or a password; leave it out, and put a key into an environment variable")
         if self.key and parts.scheme == "http" and parts.hostname not in _LOCAL:
@@ -60,16 +62,16 @@ class Endpoint:
         for number in range(self.tries):
             asked = None
             try:
-                status, after, content = self._sent(body.encode())
-            except (OSError, HTTPException) as error:
-                last = f"{type(error).__name__}: {error}"
+                answer = self._sent(body.encode())
+            except Failed as failed:
+                last = str(failed)
             else:
-                if status == 200:
-                    return self._content(content)
-                last = f"status {status}: {self._message(content)}"
-                if status not in _AGAIN:
+                if answer.status == 200:
+                    return self._content(answer.content)
+                last = f"status {answer.status}: {self._message(answer.content)}"
+                if answer.status not in _AGAIN:
                     raise Refusal(f"{self._told()} refuses the request ({self._quiet(last)}); mend --url or --model")
-                asked = after
+                asked = answer.after
             if number + 1 < self.tries:
                 self.wait(_pause(number, asked))
         raise Refusal(
@@ -77,25 +79,16 @@ class Endpoint:
             "a smaller --together"
         )
 
-    def _sent(self, body: bytes) -> tuple[int, str | None, bytes]:
+    def _sent(self, body: bytes) -> Answer:
         parts = urlsplit(self.url)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(str(parts.hostname), parts.port, timeout=self.seconds)
         path = parts.path.rstrip("/")
         if not path.endswith("/chat/completions"):
             path = f"{path or '/v1'}/chat/completions"
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
-        try:
-            connection.request("POST", path + (f"?{parts.query}" if parts.query else ""), body, headers)
-            answer = connection.getresponse()
-            content = answer.read(REPLY_LIMIT + 1)
-            if len(content) > REPLY_LIMIT:
-                raise Refusal(f"{self._told()} sends more than {REPLY_LIMIT:,} bytes for a verdict; check --url")
-            return answer.status, answer.getheader("Retry-After"), content
-        finally:
-            connection.close()
+        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
+        answer = post(parts._replace(path=path).geturl(), body, headers, self.seconds, REPLY_LIMIT)
+        if not answer.whole:
+            raise Refusal(f"{self._told()} sends more than {REPLY_LIMIT:,} bytes for a verdict; check --url")
+        return answer
 
     def _content(self, content: bytes) -> str:
         try:
@@ -128,23 +121,6 @@ class Endpoint:
         return text.replace(self.key, "…") if self.key else text
 
 
-def _parts(url: str) -> SplitResult | None:
-    """The parts of an address of the web; None where it is none."""
-    try:
-        parts = urlsplit(url)
-        named = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        (parts.hostname or "").encode("idna")
-        rest = parts.path + parts.query
-        named = named and rest.isascii() and " " not in rest and (not rest or rest.isprintable())
-    except ValueError:
-        return None
-    return parts if named else None
-
-
-def _pause(number: int, asked: str | None) -> float:
+def _pause(number: int, asked: float | None) -> float:
     """Seconds until the next try: what the server asks for, or twice as long each time, by chance up to half more."""
-    try:
-        wanted = float(asked) if asked else 0.0
-    except ValueError:  # a date
-        wanted = 0.0
-    return min(LONGEST_WAIT, max(wanted if wanted > 0 else 0.0, 2.0**number * (1 + random.random() / 2)))  # noqa: S311
+    return min(LONGEST_WAIT, max(asked or 0.0, 2.0**number * (1 + random.random() / 2)))  # noqa: S311

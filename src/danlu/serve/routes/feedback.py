@@ -4,7 +4,6 @@ from typing import Any
 
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
-from sqlalchemy.exc import SQLAlchemyError
 
 from danlu.serve.body import Body, checked
 from danlu.serve.problem import Problem
@@ -49,9 +48,5 @@ async def feedback(service: Service, call: Call) -> Response:
         **{name: getattr(body, name) for name in ("correct", "record", "prediction", "truth", "comment")},
     }
     store = service.feedback
-    try:
-        number = await call.asking.apart(service.keeping, lambda: store.add(**told_of))
-    except SQLAlchemyError:  # what it says may hold the record
-        told = "the database of feedback cannot be written to; try again in 5 s"
-        raise Problem(503, "feedback_unavailable", told, retry_after=5) from None
+    number = await call.asking.apart(service.keeping, lambda: store.add(**told_of))
     return JSONResponse({"id": number, "object": "feedback"}, 201)

@@ -43,7 +43,7 @@ export const WORDS = {
   done: ["Done", "已处理"],
   refresh: ["Look again", "刷新"],
   outbox: ["Webhook", "通知"],
-  outbox_counts: ["{sent} sent, {waiting} waiting, {given_up} given up", "已发送 {sent}，等待 {waiting}，放弃 {given_up}"],
+  outbox_counts: ["{sent} sent, {waiting} waiting, {failed} given up", "已发送 {sent}，等待 {waiting}，放弃 {failed}"],
   no_webhook: ["No webhook is set; what is handed over waits here. See --webhook.", "未设置通知地址，转人工的对话在此等待。参见 --webhook。"],
   send_again: ["Send again what was given up", "重新发送"],
   intents: ["What it is about", "意图"],

@@ -50,8 +50,8 @@ export function Desk({ loaded, seen }) {
     ${state.complaints.map((each) => html`<article class="card" key=${each.id}><${Past} entries=${[each]} />
       <${Judge} turn=${each.id} kind=${each.kind} nearest=${each.nearest} onKept=${() => look()} /></article>`)}
     <h3>${t("outbox")}</h3>
-    <p>${state.webhook ? t("outbox_counts", { sent: number(state.outbox.sent), waiting: number(state.outbox.waiting), given_up: number(state.outbox.given_up) }) : t("no_webhook")}</p>
-    ${state.outbox.given_up ? html`<button type="button" onClick=${() => look(() => ask("v1/send-again", {}))}>${t("send_again")}</button>` : null}
+    <p>${state.webhook ? t("outbox_counts", { sent: number(state.outbox.sent), waiting: number(state.outbox.waiting), failed: number(state.outbox.failed) }) : t("no_webhook")}</p>
+    ${state.outbox.failed ? html`<button type="button" onClick=${() => look(() => ask("v1/send-again", {}))}>${t("send_again")}</button>` : null}
     <h3>${t("intents")}</h3>
     <${Bars} rows=${state.intents.map(([name, count]) => [name || t("no_intent"), count / most, number(count)])} />`;
 }

@@ -9,9 +9,9 @@ from urllib.parse import quote_plus
 
 from pydantic import Field
 
-from danlu.apps.monitor.channels.channel import SECONDS, WebChannel, secret
+from danlu.apps.monitor.channel import SECONDS, WebChannel, secret
 from danlu.apps.monitor.message import Message
-from danlu.apps.monitor.web import Failed, post
+from danlu.machine.web import Failed, deliver
 
 _BUSY = 130101
 """More than 20 messages a minute: ten minutes of silence."""
@@ -53,7 +53,7 @@ class DingTalk(WebChannel):
             url += f"{'&' if '?' in url else '?'}timestamp={now}&sign={quote_plus(base64.b64encode(digest))}"
         text = f"### {plain(message.title)}\n\n{plain(message.text)}".replace("\n", "  \n")
         body = {"msgtype": "markdown", "markdown": {"title": message.title, "text": text}}
-        said = post(url, body, {}, SECONDS)
+        said = deliver(url, body, {}, SECONDS)
         if said.get("errcode") != 0:
             after = 600.0 if said.get("errcode") == _BUSY else None
             told = f"{said.get('errcode', 'no errcode')}: {said.get('errmsg', '')}"

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field
 
-from danlu.apps.monitor.channels.channel import SECONDS, WebChannel, secret
+from danlu.apps.monitor.channel import SECONDS, WebChannel, secret
 from danlu.apps.monitor.message import Message
-from danlu.apps.monitor.web import Failed, post
+from danlu.machine.web import Failed, deliver
 
 _PLAIN = str.maketrans({"<": "\uff1c", "[": "\uff3b"})
 """A text may call people by `<at ...>`, and hide an address in `[...](...)`; those of outsiders may not."""
@@ -29,7 +29,7 @@ class Feishu(WebChannel):
             now = str(int(time.time()))
             digest = hmac.new(f"{now}\n{secret(self.sign)}".encode(), b"", hashlib.sha256).digest()
             body |= {"timestamp": now, "sign": base64.b64encode(digest).decode()}
-        said = post(self.address(), body, {}, SECONDS)
+        said = deliver(self.address(), body, {}, SECONDS)
         code = said.get("code", said.get("StatusCode"))
         if code != 0:
             told = f"{'no code' if code is None else code}: {said.get('msg', said.get('StatusMessage', ''))}"

@@ -10,9 +10,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from danlu.apps.monitor.channels.channel import SECONDS, Channel, secret
+from danlu.apps.monitor.channel import SECONDS, Channel, secret
 from danlu.apps.monitor.message import Message
-from danlu.apps.monitor.web import Failed
+from danlu.machine.web import Failed
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 

@@ -6,9 +6,9 @@ import json
 
 from pydantic import Field
 
-from danlu.apps.monitor.channels.channel import SECONDS, WebChannel, secret
+from danlu.apps.monitor.channel import SECONDS, WebChannel, secret
 from danlu.apps.monitor.message import Message
-from danlu.apps.monitor.web import post
+from danlu.machine.web import deliver
 
 
 class Webhook(WebChannel):
@@ -27,4 +27,4 @@ class Webhook(WebChannel):
         if self.sign:
             signed = json.dumps([message.key, message.title], ensure_ascii=False).encode()
             headers["X-Signature"] = hmac.new(secret(self.sign).encode(), signed, hashlib.sha256).hexdigest()
-        post(self.address(), body, headers, SECONDS)
+        deliver(self.address(), body, headers, SECONDS)

@@ -1,8 +1,8 @@
 """A robot of WeCom (https://developer.work.weixin.qq.com/document/path/91770), which refuses with HTTP 200."""
 
-from danlu.apps.monitor.channels.channel import SECONDS, WebChannel
+from danlu.apps.monitor.channel import SECONDS, WebChannel
 from danlu.apps.monitor.message import Message
-from danlu.apps.monitor.web import Failed, post
+from danlu.machine.web import Failed, deliver
 
 _LONGEST = 2048
 """Bytes of a text; a longer one is refused."""
@@ -17,7 +17,7 @@ class WeCom(WebChannel):
     def send(self, message: Message) -> None:
         """Send as text; it is taken where `errcode` is 0."""
         text = f"{message.title}\n{message.text}".encode()[:_LONGEST].decode(errors="ignore")
-        said = post(self.address(), {"msgtype": "text", "text": {"content": text}}, {}, SECONDS)
+        said = deliver(self.address(), {"msgtype": "text", "text": {"content": text}}, {}, SECONDS)
         if said.get("errcode") != 0:
             after = 60.0 if said.get("errcode") == _BUSY else None
             told = f"{said.get('errcode', 'no errcode')}: {said.get('errmsg', '')}"

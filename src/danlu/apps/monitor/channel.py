@@ -2,11 +2,12 @@
 
 import os
 from abc import abstractmethod
+from typing import ClassVar
 
 from pydantic import Field
 
 from danlu.apps.monitor.message import Message
-from danlu.apps.monitor.web import Failed, parts_of
+from danlu.machine.web import Failed, parts_of
 from danlu.recipe.part import Part
 
 SECONDS = 15.0
@@ -15,6 +16,8 @@ SECONDS = 15.0
 
 class Channel(Part):
     """Where alerts go. A message is taken as sent only where the other side says so."""
+
+    folder: ClassVar[str] = "danlu.apps.monitor.channels"
 
     @abstractmethod
     def send(self, message: Message) -> str | None:

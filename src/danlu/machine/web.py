@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
@@ -21,7 +22,7 @@ REPLY = 64 * 2**10
 """Bytes of what a server says to a message; the rest is not read."""
 
 _BLOCK = 2**16
-_AGENT = "danlu-monitor"
+_AGENT = "danlu"
 _BREAKING = threading.Lock()
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """Of addresses that hold one of IPv4 (RFC 6052, 2010)."""
@@ -81,26 +82,54 @@ def fetch(url: str, headers: Mapping[str, str], most: int, seconds: float) -> Fe
     raise Failed(f"{first} sends on more than {REDIRECTS} times")
 
 
-def post(url: str, body: Any, headers: Mapping[str, str], seconds: float) -> dict[str, Any]:
-    """Post a plain value as JSON, and give what the server says where that is a JSON object.
+@dataclass(frozen=True)
+class Answer:
+    """What a server says to what was posted, of whatever status; `whole`: `content` is all that it says."""
+
+    where: str
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    content: bytes
+    whole: bool
+
+    @property
+    def after(self) -> float | None:
+        """Seconds that it asks to wait."""
+        return _after(self.headers)
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float, most: int = REPLY) -> Answer:
+    """Post JSON, in at most so many seconds altogether; what is said beyond `most` bytes is not read.
+
+    A redirect is followed by nobody, as what is posted is meant for this machine alone.
 
     Raises:
-        Failed: the server cannot be reached, or refuses it; a redirect is followed by nobody.
+        Failed: the server cannot be reached, or does not come to its end.
     """
     parts, ends = parts_of(url), time.monotonic() + seconds
     where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    data = json.dumps(body, ensure_ascii=False).encode()
     sent = {"User-Agent": _AGENT, "Content-Type": "application/json; charset=utf-8", **headers}
     with _connected(parts, ends, where) as connection:
-        connection.request("POST", _path(parts), data, sent)
+        connection.request("POST", _path(parts), body, sent)
         answer = connection.getresponse()
-        content = answer.read(REPLY)
+        content = answer.read(most + 1)
         _left(ends, where)
+    told = {name.lower(): value for name, value in answer.getheaders()}
+    return Answer(where, answer.status, answer.reason, told, content[:most], len(content) <= most)
+
+
+def deliver(url: str, value: Any, headers: Mapping[str, str], seconds: float) -> dict[str, Any]:
+    """Post a plain value as JSON, and give what the server says where that is a JSON object.
+
+    Raises:
+        Failed: the server cannot be reached, or does not take it, which it does with a status from 200 to 299.
+    """
+    answer = post(url, json.dumps(value, ensure_ascii=False).encode(), headers, seconds)
     if not 200 <= answer.status < 300:
-        told = {name.lower(): value for name, value in answer.getheaders()}
-        raise Failed(f"{where} answers {answer.status} {answer.reason}", _after(told))
+        raise Failed(f"{answer.where} answers {answer.status} {answer.reason}".rstrip(), answer.after)
     try:
-        said = json.loads(content)
+        said = json.loads(answer.content)
     except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
@@ -110,7 +139,8 @@ def parts_of(url: str) -> SplitResult:
     """The parts of an address. Raises `Failed` for one that is not of http or https."""
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        (parts.hostname or "").encode("idna")
     except ValueError:
         sound = False
     if not sound or any(ord(sign) <= 32 for sign in url):
@@ -256,8 +286,14 @@ def _is_open(address: str) -> bool:
 
 
 def _after(headers: Mapping[str, str]) -> float | None:
-    told = headers.get("retry-after", "")
-    return float(told) if told.isdecimal() and len(told) < 7 else None
+    """The seconds of `Retry-After`, which tells them or a date (RFC 9110, 2022)."""
+    told = headers.get("retry-after", "").strip()
+    if told.isdecimal():
+        return float(told[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _brief(error: BaseException) -> str:

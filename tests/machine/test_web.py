@@ -4,13 +4,21 @@ import gzip
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
 
 import pytest
 from monitor_web import Web
 
 from danlu.apps.monitor.feed import BYTES
-from danlu.apps.monitor.web import Failed, _is_open, fetch, post
+from danlu.machine.web import Failed, _is_open, deliver, fetch, post
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    found = Web()
+    yield found
+    found.close()
 
 
 def test_a_page_is_fetched_within_limits(web: Web) -> None:
@@ -28,7 +36,7 @@ def test_a_page_is_fetched_within_limits(web: Web) -> None:
         return 200, {"Content-Encoding": "gzip"}, gzip.compress(f"{path} {headers['user-agent']}".encode())
 
     web.answer = answer
-    assert fetch(f"{web.url}/moved", {}, 100, 5).content == b"/page?q=%C3%A4 danlu-monitor"
+    assert fetch(f"{web.url}/moved", {}, 100, 5).content == b"/page?q=%C3%A4 danlu"
     assert fetch(f"{web.url}/新?q=报", {}, 100, 5).content.startswith(b"/%E6%96%B0?q=%E6%8A%A5 ")
     for path, reason in {
         "loop": "more than 5 times", "file": "no address of http", "bomb": "unpacks to more than", "slow": "in time",
@@ -42,9 +50,36 @@ def test_a_page_is_fetched_within_limits(web: Web) -> None:
             fetch(url, {}, 5, 5)
 
 
+def test_what_is_posted_goes_to_one_machine_and_its_reply_is_bounded(web: Web) -> None:
+    assert deliver(f"{web.url}/in", {"词": 1}, {"X-Key": "k"}, 5) == {}
+    assert (web.bodies, web.asked[0][1]["x-key"], web.asked[0][1]["user-agent"]) == ([{"词": 1}], "k", "danlu")
+    web.answer = lambda path, headers, body: (307, {"Location": f"{web.url}/elsewhere"}, b"")
+    with pytest.raises(Failed, match=r"^http://127\.0\.0\.1:\d+ answers 307 Temporary Redirect$"):
+        deliver(f"{web.url}/in?token=hidden", {}, {}, 5)
+    assert [path for path, _, _ in web.asked] == ["/in", "/in?token=hidden"]
+    web.answer = lambda path, headers, body: (400, {}, b"0123456789")
+    for most, said in ((9, b"012345678"), (10, b"0123456789")):
+        answer = post(web.url, b"{}", {}, 5, most)
+        assert (answer.status, answer.content, answer.whole) == (400, said, most == 10)
+    web.answer = lambda path, headers, body: (200, {}, b"[" * 100_000)
+    assert deliver(web.url, {}, {}, 5) == {}
+
+
+def test_how_long_a_server_asks_to_wait_is_told_in_seconds_or_as_a_date(web: Web) -> None:
+    def after(told: str) -> float | None:
+        web.answer = lambda path, headers, body: (503, {"Retry-After": told}, b"")
+        with pytest.raises(Failed) as failed:
+            deliver(web.url, {}, {}, 5)
+        return failed.value.after
+
+    assert [after(told) for told in ("120", "soon", "-1", "")] == [120.0, None, None, None]
+    assert after(formatdate(time.time() + 600, usegmt=True)) == pytest.approx(600, abs=30)
+    assert after(formatdate(0, usegmt=True)) == 0.0
+
+
 def test_no_page_of_the_open_network_sends_on_into_a_closed_one(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     met = iter([False, True])  # where the same name leads the second time, and as if it had been open the first time
-    monkeypatch.setattr("danlu.apps.monitor.web._is_open", lambda address: next(met))
+    monkeypatch.setattr("danlu.machine.web._is_open", lambda address: next(met))
     web.answer = lambda path, headers, body: (302, {"Location": "/inner"}, b"")
     with pytest.raises(Failed, match="closed network"):
         fetch(f"{web.url}/", {}, 5, 5)
@@ -87,7 +122,7 @@ HELLO = b"\x16\x03\x03\x3f\x00\x02\x00\x3e\xfc\x03\x03"
 
 
 @pytest.mark.parametrize(("scheme", "begin"), [("http", b"HTTP/1.1 200 OK\r\nX: "), ("https", HELLO)])
-@pytest.mark.parametrize("ask", [lambda url: fetch(url, {}, 5, 0.4), lambda url: post(url, {}, {}, 0.4)])
+@pytest.mark.parametrize("ask", [lambda url: fetch(url, {}, 5, 0.4), lambda url: deliver(url, {}, {}, 0.4)])
 def test_a_server_that_says_a_letter_at_a_time_is_left(scheme: str, begin: bytes, ask: Callable[[str], object]) -> None:
     ends: list[str] = []
 

@@ -1,0 +1,74 @@
+"""A database is opened in one way: at home, by several at once, and what is wrong with it in one sentence."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sql
+
+from danlu.data.reading.format import Format
+from danlu.machine.database import Database, Unreachable, address_of
+from danlu.refusal import Refusal
+
+TABLES = sql.MetaData()
+WORDS = sql.Table("words", TABLES, sql.Column("word", sql.String(20), primary_key=True))
+
+
+def opened(url: str) -> Database:
+    return Database(address_of(url, "--database", "serve", "a test", "x.db"), TABLES, 0.05)
+
+
+def words(database: Database) -> list[str]:
+    with database.begin() as connection:
+        return list(connection.scalars(sql.select(WORDS.c.word)))
+
+
+def test_a_tilde_is_the_home_and_no_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    with opened("sqlite:///~/kept/x.db") as database, database.begin() as connection:
+        connection.execute(WORDS.insert().values(word="here"))
+    assert (tmp_path / "home/kept/x.db").is_file()
+    assert not (tmp_path / "~").exists()
+    data = {"kind": "sql", "path": "sqlite:///~/kept/x.db", "table": "words"}
+    assert list(Format.model_validate(data).read(("word",))) == [{"word": "here"}]
+
+
+def test_a_place_that_is_none_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for database in (f"{tmp_path}/file/x.db", f"{tmp_path}"):
+        with pytest.raises(Refusal, match=r"^sqlite:///.*: cannot be opened \(.+\); see that it is there$") as refused:
+            opened(f"sqlite:///{database}")
+        assert not isinstance(refused.value, Unreachable)
+    with pytest.raises(Refusal, match="--database: there is no home '~nobody-of-this-name'; write the whole path"):
+        opened("sqlite:///~nobody-of-this-name/x.db")
+
+
+def test_while_another_holds_it_nothing_is_kept_and_afterwards_all_is(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path}/x.db") as database:
+        other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Unreachable) as away, database.begin() as connection:
+            connection.execute(WORDS.insert().values(word="lost"))
+        assert away.value.why == f"sqlite:///{tmp_path}/x.db: does not answer (database is locked)"
+        assert str(away.value) == f"{away.value.why}; try again"
+        other.close()
+        assert words(database) == []
+        for _ in range(2):
+            with database.begin() as connection:
+                connection.execute(database.insert(WORDS).values(word="kept").on_conflict_do_nothing())
+        assert words(database) == ["kept"]
+
+
+def test_what_is_wrong_with_a_row_is_no_database_that_is_away(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path}/x.db") as database:
+        with pytest.raises(sql.exc.IntegrityError), database.begin() as connection:
+            connection.execute(WORDS.insert(), [{"word": word} for word in ("once", "twice", "twice")])
+        assert words(database) == []
+
+
+def test_the_clock_of_a_database_is_that_of_its_machine(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path}/x.db") as database, database.begin() as connection:
+        before = time.time()
+        assert before - 1 <= database.clock(connection) <= time.time() + 1
