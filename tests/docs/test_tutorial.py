@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from latex2mathml.converter import convert
 
 from danlu.cli.main import COMMANDS, main
 from danlu.stages.recipe import read
@@ -81,6 +82,16 @@ def test_the_chapters_are_in_order() -> None:
             assert chapter(language).startswith(f"# {int(path.name[:2])}. "), language.name
 
 
+@pytest.mark.parametrize("name", ["index.md", "index.zh.md"])
+def test_the_first_page_leads_to_all_chapters_by_their_titles(name: str) -> None:
+    chapters = CHAPTERS if name == "index.md" else [in_chinese(path) for path in CHAPTERS]
+    titles = [
+        (chapter(path).splitlines()[0].removeprefix("# "), written.name)
+        for path, written in zip(chapters, CHAPTERS, strict=True)
+    ]
+    assert re.findall(r"^\| \[(.+)\]\((.+)\) \|", chapter(ROOT / "docs/tutorial" / name), re.MULTILINE) == titles
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_both_languages_have_the_same_code_formulas_and_headings(path: Path) -> None:
     other = in_chinese(path)
@@ -132,10 +143,27 @@ def test_a_quote_is_the_code_and_a_name_that_has_gone_is_an_error() -> None:
 
 
 def test_lines_of_chinese_are_joined_and_those_of_code_are_not() -> None:
-    joined = making("chinese_lines").joined
+    joined = making("typesetting").joined
     assert joined("<p>一行，\n又一行\nand 英\nword</p><pre>一\n二</pre>") == (
         "<p>一行，又一行\nand 英\nword</p><pre>一\n二</pre>"
     )
+
+
+def test_the_name_of_a_function_stands_apart_from_what_it_is_taken_of() -> None:
+    spaced = making("typesetting").spaced
+    assert spaced("<mi>log</mi><mi>p</mi>") == '<mi>log</mi><mspace width="0.167em" /><mi>p</mi>'
+    assert spaced("<mi>log</mi><mo>(</mo>") == "<mi>log</mi><mo>(</mo>"
+
+
+def test_every_formula_is_understood_by_what_draws_it() -> None:
+    found = [
+        formula
+        for path in CHAPTERS
+        for formula in (*FORMULA.findall(chapter(path)), *re.findall(r"\$([^$\n]+)\$", prose(path)))
+    ]
+    assert len(found) > 300
+    for formula in found:
+        assert "\\" not in re.sub("<[^>]+>", "", convert(formula)), formula
 
 
 def test_recipes_and_templates_can_be_read(tmp_path: Path) -> None:
@@ -157,7 +185,7 @@ def commands(reasoned: bool) -> list[tuple[str, list[str]]]:
         for path in CHAPTERS
         for block in blocks(path)
         if block.language == "bash" and bool(block.reason) is reasoned
-        for line in block.text.splitlines()
+        for line in block.text.replace("\\\n", "").splitlines()
     ]
 
 
@@ -173,7 +201,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_commands_do_their_work_in_the_order_of_the_chapters(folder: Path) -> None:
     found = commands(reasoned=False)
-    assert len(found) >= 12
+    assert len(found) >= 11
     for _, words in found:
         if words[0] == "cp":
             shutil.copy(*words[1:])
@@ -184,7 +212,6 @@ def test_commands_do_their_work_in_the_order_of_the_chapters(folder: Path) -> No
             main(words[1:])
         assert not ended.value.code, f"{shlex.join(words)}: {told.getvalue()}"
     assert (folder / "runs/reviews/clean/splits.json").is_file()
-    assert (folder / "why.html").is_file()
     assert (folder / "pruned/danlu.json").is_file()
 
 
