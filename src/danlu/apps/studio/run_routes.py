@@ -61,10 +61,10 @@ def gets(studio: Studio) -> Mapping[str, Handler]:
     return {path: reading(read) for path, read in reads(studio).items()}
 
 
-def reads(studio: Studio) -> Mapping[str, Callable[[dict[str, str]], Any]]:
+def reads(studio: Studio) -> Mapping[str, Callable[[Mapping[str, str]], Any]]:
     """By path what is said of the values of a query."""
 
-    def runs(_asked: dict[str, str]) -> Any:
+    def runs(_asked: Mapping[str, str]) -> Any:
         """All runs at a glance, the recipes that can be started, and what else lies in the folder."""
         studio.reap()
         found, notes = studio.runs.listed()
@@ -74,13 +74,13 @@ def reads(studio: Studio) -> Mapping[str, Callable[[dict[str, str]], Any]]:
         told = {"folder": str(studio.root), "working": str(studio.working), "now": time.time()}
         return {**told, "runs": found, "recipes": recipes, "notes": notes}
 
-    def run(asked: dict[str, str]) -> Any:
+    def run(asked: Mapping[str, str]) -> Any:
         """One run at a glance, and the end of what it has said."""
         name = asked.get("run", "")
         folder = studio.runs.folder(name)
         return {**studio.runs.at_a_glance(name), "output": processes.output(folder), "now": time.time()}
 
-    def curves(asked: dict[str, str]) -> Any:
+    def curves(asked: Mapping[str, str]) -> Any:
         """The curves of a stage in some hundred points, validations, notices and the newest lines of its log."""
         name, stage = asked.get("run", ""), asked.get("stage", "")
         log = studio.runs.log(name, stage)
@@ -94,11 +94,11 @@ def reads(studio: Studio) -> Mapping[str, Callable[[dict[str, str]], Any]]:
         studio.read_on(log)
         return {"run": name, "stage": stage, **found}
 
-    def samples(asked: dict[str, str]) -> Any:
+    def samples(asked: Mapping[str, str]) -> Any:
         """What a model that is trained has written at its validations."""
         return {"samples": samples_of(studio.runs.stage(asked.get("run", ""), asked.get("stage", "")))}
 
-    def comparison(asked: dict[str, str]) -> Any:
+    def comparison(asked: Mapping[str, str]) -> Any:
         """Some runs side by side, `/v1/comparison?runs=["a","b"]`: scores, and what differs."""
         try:
             names = json.loads(asked.get("runs", "[]")[:10_000])
