@@ -12,17 +12,19 @@ extras_quickstart := quickstart
 extras_test := test
 extras_check := check test
 extras_bench := bench
+extras_docs := docs
 # all that the goals need is installed in one go
 goals := $(if $(MAKECMDGOALS),$(MAKECMDGOALS),help)
 extras := $(sort $(foreach goal,$(goals),$(extras_$(goal))))
 
-.PHONY: help install quickstart test check bench environment
+.PHONY: help install quickstart test check bench docs environment
 
 help:
 	@echo "make quickstart   train and try two models on real Chinese text (MINUTES=3 for a smaller one)"
 	@echo "make install      make .venv with danlu in it"
 	@echo "make test         run the tests"
 	@echo "make check        style, types, the order of the floors"
+	@echo "make docs         build the documentation into site/"
 	@echo "make bench        compare the speed with other libraries; takes long"
 
 install: environment
@@ -50,6 +52,11 @@ check: environment
 bench: environment
 	$(BIN)/python benchmarks/finetune.py
 	$(BIN)/python benchmarks/predict.py
+
+# A warning is an error: a lost link, a page that nothing leads to.
+docs: environment
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html opens in a browser; its search needs a server: $(BIN)/python -m http.server -d site"
 
 # One pip call for all that the goals need and that is not there yet. Modules are compiled when they are first
 # imported, which saves half a minute for those that never are.

@@ -41,6 +41,13 @@ WORDS = {
     ],
     "chat": [["BUNDLE"], [EVIL], ["BUNDLE", EVIL], ["BUNDLE", f"policy.kind={EVIL}"]],
     "serve": [[EVIL], [f"{EVIL}=BUNDLE"], ["BUNDLE", "--keys", EVIL], ["BUNDLE", "--adapter", EVIL]],
+    "studio": [
+        [EVIL, "--port", EVIL],
+        [EVIL, "--host", EVIL],
+        ["ROOT", "--keys", EVIL],
+        ["DATA"],
+        ["ROOT", "--also", EVIL],
+    ],
     "key": [[f"{EVIL}/x/y", "a"], ["RECIPE", "a"]],
     "explain": [
         ["BUNDLE", EVIL],
@@ -96,6 +103,9 @@ WORDS = {
         [EVIL, "a", "--output", EVIL],
     ],
     "sign": [["BUNDLE", "--key", EVIL], [EVIL, "--key", EVIL]],
+    "doctor": [["--json"], [EVIL]],
+    "completion": [["bash"], [EVIL], ["words", "--", "list", "re"]],
+    "man": [[], [EVIL]],
     "quickstart": [["--language", EVIL], ["--minutes", "nan"], ["--root", EVIL, "--minutes", "-1"]],
     "list": [[EVIL], ["lora"], ["--json"]],
     "schema": [[], [EVIL]],

@@ -48,7 +48,7 @@ def started(folder: Path) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+@pytest.mark.parametrize("page", ["docs/how-to/several-machines.md", "docs/how-to/several-machines.zh.md"])
 def test_it_is_the_command_that_people_read(page: str) -> None:
     assert f"```text\n{COMMAND}\n```" in (ROOT / page).read_text(encoding="utf-8")
 

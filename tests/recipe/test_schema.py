@@ -10,7 +10,7 @@ from danlu.tuning.method import Method
 
 
 class Pace(Part):
-    rate: float = Field(default=1e-3, description="of learning")
+    rate: float = Field(default=1e-3, gt=0, le=1, description="of learning")
 
 
 class Whole(Part):
@@ -46,6 +46,19 @@ def test_keys_tell_defaults_and_go_into_plain_sections() -> None:
     assert found["pace.rate"].description == "of learning"
     assert found["tuning"].default["kind"] == "lora"
     assert found["tuning"].default["rank"] == 2
+
+
+class Many(Part):
+    paces: dict[str, Pace] = Field(default_factory=dict)
+    turns: list[Pace] | None = Field(default=None, min_length=2)
+
+
+def test_keys_tell_limits_and_go_into_sections_that_have_names_or_places() -> None:
+    found = {key.name: key.limits for key in keys(Many)}
+    assert found == {
+        "paces": "", "paces.NAME.rate": "more than 0, at most 1",
+        "turns": "at least 2 long", "turns[].rate": "more than 0, at most 1",
+    }  # fmt: skip
 
 
 def test_the_schema_names_every_kind_and_needs_it() -> None:

@@ -21,11 +21,11 @@ def test_a_log_goes_on_after_the_step_of_the_checkpoint(tmp_path: Path) -> None:
     written = [line(10), line(20), validated(20), line(30), validated(40)]
     for item in written:
         first.write(item)
-    first.close()
+    first.close("done")
     again = Jsonl().open(tmp_path, 20)
     again.write(line(30, loss=0.25))
     assert read(tmp_path / "log.jsonl") == [*written[:3], line(30, loss=0.25)]  # visible before it is closed
-    again.close()
+    again.close("done")
     assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
 
 
@@ -33,7 +33,7 @@ def test_a_line_that_a_kill_has_cut_off_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text(json.dumps(line(10)) + "\n" + json.dumps(line(20))[:17])
     assert read(path) == [line(10)]
-    Jsonl().open(tmp_path, 50).close()
+    Jsonl().open(tmp_path, 50).close("done")
     assert path.read_text() == json.dumps(line(10)) + "\n"
 
 
@@ -49,7 +49,7 @@ def test_a_full_disk_is_refused_and_the_log_stays_readable(tmp_path: Path, room:
             writer.write(line(20))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    writer.close()
+    writer.close("done")
     assert read(tmp_path / "log.jsonl") == [line(10)]
 
 
@@ -66,7 +66,7 @@ def test_tensorboard_reads_what_was_written_and_hides_what_an_interruption_left(
         writer = Tensorboard().open(tmp_path, step)
         for item in lines:
             writer.write(item)
-        writer.close()
+        writer.close("done")
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert set(events.Tags()["scalars"]) == {"train/epoch", "train/loss", "train/rate", "validation/macro_f1"}
     assert [(e.step, round(e.value, 4)) for e in events.Scalars("train/loss")] == [(10, 0.9), (20, 0.7)]

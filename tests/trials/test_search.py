@@ -28,9 +28,8 @@ from danlu.trials.search import Searched, search
 FORKS = """
 import os, signal, sys
 from pathlib import Path
-import alembic.command, optuna.importance, optuna.storages._rdb.storage, pandas, sklearn.ensemble
-import sqlalchemy.dialects.postgresql.psycopg, transformers.models.bert.modeling_bert  # once, and not in each child
-import optuna.storages._rdb.models
+import alembic.command, optuna.importance, optuna.storages._rdb.models, optuna.storages._rdb.storage, pandas
+import sklearn.ensemble, sqlalchemy.dialects.postgresql.psycopg, transformers.models.bert.modeling_bert  # once for all
 from danlu.stages.recipe import read
 from danlu.train.run import TrainingRun
 from danlu.trials.leases import Leases

@@ -55,20 +55,41 @@ def init(
     Raises:
         Refusal: the data do not fit the task, a guess cannot be made, or the file is there already.
     """
-    if task not in kinds(Task):
-        raise Refusal(f"there is no task '{task}'{nearest(task, kinds(Task))}; there are: {', '.join(kinds(Task))}")
-    kind: type[Task] = find(Task, task)  # type: ignore[type-abstract]
+    _refuse_unknown(task)
     path = output or Path(f"{_name(data)}.yaml")
     if path.exists() and not force:
         raise Refusal(f"{path}: is there already; write another with --output, or replace it with --force")
     refuse_unwritable(path)
+    text, found = drafted(task, data, settings, model=model, output=output, language=language, places=places)
+    write_text(path, text)
+    return found
+
+
+def drafted(
+    task: str,
+    data: str,
+    settings: Sequence[str] = (),
+    *,
+    model: str | None = None,
+    output: Path | None = None,
+    language: str = "en",
+    places: Sequence[Path] | None = None,
+) -> tuple[str, Outcome]:
+    """The text that `init` would write, and what it would tell; raises as it does, but for a file that is there."""
+    _refuse_unknown(task)
+    kind: type[Task] = find(Task, task)  # type: ignore[type-abstract]
+    path = output or Path(f"{_name(data)}.yaml")
     options = [["--model", model] if model else [], ["--output", str(output)] if output else []]
     again = refused.command(task, data, *settings, *chain.from_iterable(options))
     places = well_known() if places is None else places
     guessed = guess(kind, data, keyed(settings), model=model, places=places, again=again)
     text, guesses = recipe_of(guessed, _checked(path.stem), path, language)
-    write_text(path, text)
-    return Outcome(path, again, guesses)
+    return text, Outcome(path, again, guesses)
+
+
+def _refuse_unknown(task: str) -> None:
+    if task not in kinds(Task):
+        raise Refusal(f"there is no task '{task}'{nearest(task, kinds(Task))}; there are: {', '.join(kinds(Task))}")
 
 
 def guess(

@@ -123,10 +123,14 @@ def _show(found: "dict[str, list[type[Part]]]", *, short: bool) -> None:
             screen.print(Text.assemble("\n", (f"{sort} {kind_of(part)}", "bold"), f"  {_summary(part)}"))
             table = Table("  key", "holds", "default", "meaning", box=None, pad_edge=False, header_style="dim")
             for key in keys(part):
-                table.add_row(f"  {key.name}", key.holds, _default(key), key.description)
+                table.add_row(f"  {key.name}", _holds(key), _default(key), key.description)
             screen.print(table if part.model_fields else "  no keys")
     if short:
         screen.print("\n`danlu list KIND` shows the keys, for example `danlu list task` or `danlu list lora`.")
+
+
+def _holds(key: "Key") -> str:
+    return f"{key.holds}, {key.limits}" if key.limits else key.holds
 
 
 def _default(key: "Key") -> str:

@@ -29,6 +29,7 @@ COMMANDS = {
     "run": "Run a recipe: prepare data, train, evaluate; what is done already is skipped.",
     "search": "Try many settings of a recipe, and tell which are best; what was interrupted goes on.",
     "bakeoff": "Compare methods of tuning on one recipe: quality, parameters, memory, time, size on disk.",
+    "studio": "Look at runs in a browser: start, watch, stop and compare them; data, recipes, bundles.",
     "predict": "Answer for the texts of a file, of standard input or of --text.",
     "chat": "Talk with a model in the terminal; answers come word by word.",
     "serve": "Answer over HTTP: the tasks of bundles, and the interface of OpenAI.",
@@ -49,6 +50,9 @@ COMMANDS = {
     "merge": "Make adapters of a bundle into one, or fold one into the weights of its base.",
     "export": "Write a bundle for ONNX Runtime, OpenVINO, llama.cpp or transformers, and compare the two.",
     "sign": "Sign a bundle with a private key, or make a pair of keys.",
+    "doctor": "Look the machine and the installation over: what is missing, and the command that mends it.",
+    "completion": "Print what a shell needs to complete commands, options, kinds and applications.",
+    "man": "Print the manual page of all commands.",
     "list": "Show the parts that recipes are made of, with their keys and defaults.",
     "schema": "Print the JSON Schema of recipes, for editors.",
 }

@@ -23,6 +23,10 @@ _CLOCKS = {
 }
 
 
+FORMATS = {"assistant": 1, "feedback": 1, "monitor": 1, "recommend": 1}
+"""Which format the tables of an application have; a number rises where an earlier danlu could not read them."""
+
+
 class Unreachable(Refusal):
     """A database does not answer now; the same may be asked again later."""
 
@@ -44,17 +48,18 @@ class Database:
         tables: "MetaData",
         locked: float,
         *,
+        name: str | None = None,
         write_ahead: bool = False,
         takes_over: "Callable[[Connection], object] | None" = None,
     ) -> None:
         """Open what `address_of` gives, and make the tables that are not there.
 
         `locked` are seconds for which another may hold what a transaction needs; `write_ahead` lets a file be read
-        while it is written to, and a transaction wait for the disk once; `takes_over` moves what an earlier version
-        has kept elsewhere into the tables, in the transaction that makes them.
+        while it is written to, and a transaction wait for the disk once. `name` is one of `FORMATS`; `takes_over` moves
+        what an earlier version has kept elsewhere into the tables, in the transaction that makes them.
 
         Raises:
-            Refusal: it cannot be opened.
+            Refusal: it cannot be opened, or was made by a newer danlu.
         """
         import sqlalchemy as sql
         from sqlalchemy.exc import SQLAlchemyError
@@ -75,23 +80,45 @@ class Database:
                 begin_at_once(self.engine)
                 if write_ahead:
                     sql.event.listen(self.engine, "connect", _write_ahead)
-            self._make(tables, takes_over)
+            self._make(tables, name, takes_over)
         except (SQLAlchemyError, OSError) as error:
             raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
 
-    def _make(self, tables: "MetaData", takes_over: "Callable[[Connection], object] | None") -> None:
+    def _make(self, tables: "MetaData", name: str | None, takes_over: "Callable[[Connection], object] | None") -> None:
         import sqlalchemy as sql
 
         try:
             with self.engine.begin() as connection:
                 if not self.sqlite:  # two that make a table at once are refused there, whatever they ask before
                     connection.execute(sql.text(f"SELECT pg_advisory_xact_lock({_OPENING})"))
+                if name is not None:
+                    self._agree(connection, name)
                 tables.create_all(connection)
                 if takes_over is not None:
                     takes_over(connection)
         except BaseException:
             self.engine.dispose()
             raise
+
+    def _agree(self, connection: "Connection", name: str) -> None:
+        """See that tables of a name have no newer format, and note that of new ones."""
+        import sqlalchemy as sql
+
+        formats = sql.Table(
+            "danlu_formats",
+            sql.MetaData(),
+            sql.Column("name", sql.String(64), primary_key=True),
+            sql.Column("format", sql.Integer, nullable=False),
+        )
+        formats.create(connection, checkfirst=True)
+        kept = connection.execute(sql.select(formats.c.format).where(formats.c.name == name)).scalar()
+        if kept is None:  # new, or of the time when formats were not noted, which was the first one
+            connection.execute(formats.insert().values(name=name, format=FORMATS[name]))
+        elif kept > FORMATS[name]:
+            raise Refusal(
+                f"{self.shown}: its tables have format {kept}, and this danlu reads {FORMATS[name]}; upgrade danlu, or "
+                "name another database"
+            )
 
     @contextmanager
     def begin(self) -> "Iterator[Connection]":

@@ -11,7 +11,12 @@ _DRIFT = 5.0  # seconds by which the start of a process may be told differently
 
 def this_process() -> str:
     """This process: its number, when it began, its machine, and the room in which the number counts."""
-    return f"{os.getpid()} {psutil.Process().create_time():.2f} {_here()}"
+    return named(os.getpid())
+
+
+def named(number: int) -> str:
+    """The process of a number that lives here. Raises `psutil.NoSuchProcess` where there is none."""
+    return f"{number} {psutil.Process(number).create_time():.2f} {_here()}"
 
 
 def still_lives(holder: str) -> bool | None:

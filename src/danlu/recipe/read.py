@@ -40,12 +40,14 @@ class Written:
         return place(self.name, keys, self.lines)
 
 
-def written(source: str | Path | Mapping[str, Any]) -> Written:
-    """Read a recipe from a YAML file, from the package by its bare name, or from a dict.
+def written(source: str | Path | Mapping[str, Any] | Written) -> Written:
+    """Read a recipe from a YAML file, from the package by its bare name, or from a dict; or what was read already.
 
     Raises:
         Refusal: no such file, no YAML, or no mapping at the top.
     """
+    if isinstance(source, Written):
+        return source
     if isinstance(source, Mapping):
         given = Written("the recipe", dict(source))
         refuse_strange(given.data, given.place)

@@ -1,6 +1,9 @@
-"""What may be written in a recipe, told from the classes themselves: for editors and for `danlu list`."""
+"""What may be written in a recipe, told from the classes themselves: for editors, `danlu list` and the reference."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -14,34 +17,52 @@ _NAMES: dict[Any, str] = {
     float: "number",
     bool: "true or false",
     type(None): "nothing",
+    Any: "any value",
 }
+
+_BOUNDS = {
+    "gt": "more than {}",
+    "ge": "at least {}",
+    "lt": "less than {}",
+    "le": "at most {}",
+    "multiple_of": "a multiple of {}",
+    "min_length": "at least {} long",
+    "max_length": "at most {} long",
+}
+"""What pydantic and annotated_types call the bounds of a field, in words."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a section: what it may hold in words, its default (None if `needed`), what it means."""
+    """One key of a section: what it may hold in words, its default (None if `needed`), what it means, its limits."""
 
     name: str
     holds: str
     needed: bool
     default: Any
     description: str
+    limits: str = ""
 
 
 def schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a model with all the parts that its sections may be."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
+    """The JSON Schema (2020-12) of a model with all the parts that its sections may be; it names danlu's version."""
+    own = {"$id": f"urn:danlu:{model.__name__.lower()}:{version('danlu')}"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **own, **model.model_json_schema()}
 
 
-def keys(part: type[Part]) -> list[Key]:
-    """The keys of a part's section, in order; those of sections within it follow as `section.key`."""
+def keys(part: type[BaseModel]) -> list[Key]:
+    """The keys of a part's section, in order; those of sections within it follow as `section.key`.
+
+    Where a key holds sections by names they are `key.NAME.own`, where it holds a list of them `key[].own`.
+    """
     found: list[Key] = []
     for name, field in part.model_fields.items():
         needed = field.is_required()
         default = None if needed else plain_default(field.get_default(call_default_factory=True, validated_data={}))
-        found.append(Key(name, in_words(field.annotation), needed, default, field.description or ""))
-        for section in _sections(field.annotation):
-            found += [Key(f"{name}.{key.name}", *_rest(key)) for key in keys(section)]
+        holds, limits = in_words(field.annotation), _limits(field.metadata)
+        found.append(Key(name, holds, needed, default, field.description or "", limits))
+        for within, section in _sections(field.annotation):
+            found += [replace(key, name=f"{name}{within}.{key.name}") for key in keys(section)]
     return found
 
 
@@ -74,20 +95,28 @@ def in_words(annotation: Any) -> str:
     return words
 
 
+def _limits(metadata: Iterable[Any]) -> str:
+    """The bounds of a field in words: `more than 0, at most 1`; empty where there are none."""
+    bounds = {name: getattr(each, name) for each in metadata for name in _BOUNDS if hasattr(each, name)}
+    return ", ".join(words.format(bounds[name]) for name, words in _BOUNDS.items() if name in bounds)
+
+
 def _part_in_words(part: type[Part]) -> str:
     if part.is_promise():
-        return f"a {part.__name__.lower()}"
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", part.__name__).lower()
+        return f"an {words}" if words[0] in "aeiou" else f"a {words}"
     return kind_of(part) if hasattr(part, "folder") else "section"
 
 
-def _rest(key: Key) -> tuple[str, bool, Any, str]:
-    return key.holds, key.needed, key.default, key.description
-
-
-def _sections(annotation: Any) -> list[type[Part]]:
-    """The plain sections (parts without a kind) that a type names directly."""
+def _sections(annotation: Any, within: str = "") -> list[tuple[str, type[Part]]]:
+    """The plain sections (parts without a kind) that a type names, and how keys lead to them."""
     if isinstance(annotation, type) and issubclass(annotation, Part):
-        return [] if hasattr(annotation, "folder") else [annotation]
-    if get_origin(annotation) in (Union, UnionType, Annotated):
-        return [section for argument in get_args(annotation) for section in _sections(argument)]
+        return [] if hasattr(annotation, "folder") else [(within, annotation)]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType, Annotated):
+        return [found for argument in arguments for found in _sections(argument, within)]
+    if origin is dict:
+        return _sections(arguments[1], f"{within}.NAME")
+    if origin in (list, tuple):
+        return _sections(arguments[0], f"{within}[]")
     return []

@@ -24,6 +24,7 @@ LEAVE = {"Access-Control-Allow-Methods": "POST", "Access-Control-Allow-Headers":
 
 def app_of(service: Service, replay_seconds: float = 0.0, site: Site = MODELS) -> FastAPI:
     """The application; every `replay_seconds` its models are asked for their golden outputs (0: never)."""
+    service.quiet = site.quiet
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -39,7 +39,7 @@ class Feedback(Database):
             sql.Column("truth", sql.Text),
             sql.Column("comment", sql.Text),
         )
-        super().__init__(address, tables, LOCKED)
+        super().__init__(address, tables, LOCKED, name="feedback")
 
     def add(self, **told: Any) -> int:
         """Keep a judgement; gives its number. JSON columns are given as plain values.

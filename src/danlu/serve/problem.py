@@ -37,8 +37,9 @@ class Problem(Exception):
     def plain(self) -> dict[str, Any]:
         """The answer's body, as the clients of OpenAI read it; `translated` is added where who asks reads Chinese."""
         kind = KINDS.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
-        told = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
-        return {"error": told if self.translated is None else {**told, "translated": self.translated}}
+        param = None if self.param is None else _writable(self.param)
+        told = {"message": _writable(self.message), "type": kind, "param": param, "code": self.code}
+        return {"error": told if self.translated is None else {**told, "translated": _writable(self.translated)}}
 
     def in_language(self, accepted: str) -> "Problem":
         """The same with `translated`, where the header Accept-Language begins with Chinese and that is known."""
@@ -53,6 +54,11 @@ class Problem(Exception):
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return JSONResponse(self.plain(), self.status, headers)
+
+
+def _writable(text: str) -> str:
+    """The text with halves of characters written out, which no encoding has, but a request may."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def problem_of(error: Exception) -> Problem:

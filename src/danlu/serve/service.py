@@ -79,6 +79,7 @@ class Service:
     forms: FormTrial = field(default_factory=FormTrial)
     form_thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "danlu-forms"))
     stopping: bool = False
+    quiet: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.limits)
@@ -174,6 +175,8 @@ class Service:
             self.metrics.tokens.labels(model, "read").inc(call.read)
             self.metrics.tokens.labels(model, "written").inc(call.written)
         self._traced(call, model, status, seconds)
+        if status < 400 and call.route in self.quiet:
+            return
         self.say(
             "request",
             id=call.id,

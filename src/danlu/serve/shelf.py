@@ -168,6 +168,23 @@ class Shelf:
                 self._put(self._opened(place))
         return [place.name for place in places]
 
+    def offer(self, place: Place) -> None:
+        """Open one more. Raises `Refusal` as `open` does, and nothing has changed then."""
+        with self._changing:
+            self._put(self._opened(place))
+            self.places = [*(each for each in self.places if each.name != place.name), place]
+
+    def withdraw(self, name: str) -> None:
+        """Offer one no longer; it is closed by its last user."""
+        with self._changing, self._state:
+            self.places = [place for place in self.places if place.name != name]
+            self.drifted.pop(name, None)
+            old = self._open.pop(name, None)
+            if old is not None:
+                old.offered = False
+        if old is not None and not old.users:
+            old.close()
+
     def replay(self) -> dict[str, list[str]]:
         """Ask all models for their golden outputs, and look at their files if these were touched; what differs."""
         with self._changing:

@@ -28,6 +28,7 @@ class Site:
     - `pages`: packages with a folder `page`; of two files of one name that of the later package is shown.
     - `public`: paths that pages of `origins` may ask from other sites, without a key, `a_minute` times a minute and
       machine.
+    - `quiet`: paths that a page asks again and again; the log tells of them only what went wrong.
     - `samples`: by path and name a body to try, for those who read how the routes are asked.
     - `adds`: puts routes of another form on it; `around`: entered before the first request, left after the last.
     """
@@ -38,6 +39,7 @@ class Site:
     public: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
     a_minute: int = 30
+    quiet: frozenset[str] = frozenset()
     samples: Callable[[Service], Mapping[str, Mapping[str, Any]]] | None = None
     adds: Adds = nothing
     around: Callable[[Service], AbstractAsyncContextManager[None]] | None = None

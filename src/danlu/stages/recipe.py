@@ -41,8 +41,8 @@ class Recipe(BaseModel):
     )
 
 
-def read(source: str | Path | Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recipe:
-    """Read and check a recipe: a YAML file, the bare name of one that comes with the package, or a dict.
+def read(source: str | Path | Mapping[str, Any] | Written, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recipe:
+    """Read and check a recipe: a YAML file, the bare name of one that comes with the package, a dict, or `Written`.
 
     `overrides` are `["finetune.train.rate=1e-4", "seed=1"]`, or a mapping `{"finetune.train.rate": 1e-4}`.
 

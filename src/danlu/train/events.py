@@ -73,9 +73,10 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """No further step is taken."""
+    """No further step is taken; `early` where some were left that it needed, since whoever watched has stopped it."""
 
     best: Best
+    early: bool = False
 
 
 Event = Stepped | Reported | Validated | Noticed | Returned | Saved | Ended

@@ -2,12 +2,16 @@
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
+from danlu.machine.extra import refuse_missing
 from danlu.recipe.part import Part
 
 Line = dict[str, Any]
 """`{"step", "epoch", "loss", "rate", ...}` or `{"step", "epoch", "validation": {metric: value}}`."""
+
+Outcome = Literal["done", "interrupted", "failed", "returned"]
+"""How a record is left: `returned`, where the training goes back and what was told of later steps holds no more."""
 
 
 class Writer(Protocol):
@@ -16,14 +20,20 @@ class Writer(Protocol):
     def write(self, line: Line) -> None:
         """Add one line."""
 
-    def close(self) -> None:
-        """Finish the record."""
+    def close(self, outcome: Outcome) -> None:
+        """Finish the record, and tell in it how the training was left where there is a place for that."""
 
 
 class Recorder(Part):
     """Where the numbers of a training go."""
 
     folder: ClassVar[str] = "danlu.train.recorders"
+    modules: ClassVar[tuple[str, ...]] = ()
+    """What has to be installed for it, by the extra that has its name."""
+
+    def refuse_missing(self) -> None:
+        """Tell before a training what its records need; raises `Refusal` that names the extra."""
+        refuse_missing(self.modules, self.kind, f"train.recorders: '{self.kind}'")
 
     @abstractmethod
     def open(self, folder: Path, step: int) -> Writer:

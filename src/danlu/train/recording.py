@@ -1,42 +1,81 @@
 """The recorders of a training, as one consumer of its events."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
+from danlu.machine.hub import first_line
 from danlu.machine.ranks import ALONE, Ranks
+from danlu.model.source import Say, unsaid
 from danlu.recipe.part import find
-from danlu.train.events import Event, Noticed, Reported, Returned, Validated
-from danlu.train.recorder import Recorder, Writer
+from danlu.refusal import without_secrets
+from danlu.train.events import Ended, Event, Noticed, Reported, Returned, Stopped, Validated
+from danlu.train.recorder import Outcome, Recorder, Writer
 
-ALWAYS = ("jsonl",)
-"""Recorders that are always there: the report and resuming need `log.jsonl`."""
+ALWAYS = "jsonl"
+"""The recorder that is always there: the report and resuming need `log.jsonl`, so without it no training goes on."""
 
 
 @contextmanager
 def recorded(
-    folder: Path, step: int, more: Iterable[Recorder], ranks: Ranks = ALONE
+    folder: Path, step: int, more: Iterable[Recorder], ranks: Ranks = ALONE, say: Say = unsaid
 ) -> Iterator[Callable[[Event], None]]:
     """Within the block the recorders are open; gives what writes down the lines among the events that it is told.
 
     They go on after `step` with what an interrupted training has left; likewise where it goes back to an earlier step.
-    Of several ranks the first writes.
+    Of several ranks the first writes. A recorder of `more` that fails is told once, and left.
     """
-    recorders = [*(find(Recorder, kind)() for kind in ALWAYS), *more]  # type: ignore[type-abstract]
-    recorders = recorders if ranks.first else []
-    with ExitStack() as stack:
-        writers = list[Writer]()
+    always = find(Recorder, ALWAYS)()  # type: ignore[type-abstract]
+    recording = _Recording(folder, [always, *more] if ranks.first else [], say)
+    recording.open(step)
+    try:
+        yield recording.record
+    except (KeyboardInterrupt, Stopped):
+        recording.close("interrupted")
+        raise
+    except BaseException:
+        recording.close("failed")
+        raise
+    recording.close("done" if recording.ended else "interrupted")
 
-        def begin(step: int) -> None:
-            stack.pop_all().close()
-            writers[:] = [stack.enter_context(closing(recorder.open(folder, step))) for recorder in recorders]
 
-        def record(event: Event) -> None:
-            if isinstance(event, Returned):
-                begin(event.step)
-            if isinstance(event, Reported | Validated | Noticed | Returned):
-                for writer in writers:
-                    writer.write(event.line)
+class _Recording:
+    """Recorders that are open, and those that have failed."""
 
-        begin(step)
-        yield record
+    def __init__(self, folder: Path, recorders: list[Recorder], say: Say) -> None:
+        self._folder, self._recorders, self._say = folder, recorders, say
+        self._writers: dict[Recorder, Writer] = {}
+        self.ended = False
+
+    def open(self, step: int) -> None:
+        for recorder in self._recorders:
+            self._do(recorder, lambda recorder: self._writers.update({recorder: recorder.open(self._folder, step)}))
+
+    def record(self, event: Event) -> None:
+        if isinstance(event, Returned):
+            self.close("returned")
+            self.open(event.step)
+        if isinstance(event, Reported | Validated | Noticed | Returned):
+            for recorder in [*self._writers]:
+                self._do(recorder, lambda recorder: self._writers[recorder].write(event.line))
+        if isinstance(event, Ended):
+            self.ended = not event.early
+
+    def close(self, outcome: Outcome) -> None:
+        writers, self._writers = self._writers, {}
+        for recorder, writer in writers.items():
+            self._do(recorder, lambda _, writer=writer: writer.close(outcome))  # type: ignore[misc]
+
+    def _do(self, recorder: Recorder, deed: Callable[[Recorder], object]) -> None:
+        try:
+            deed(recorder)
+        except Exception as error:
+            if recorder.kind == ALWAYS:
+                raise
+            self._recorders.remove(recorder)
+            self._writers.pop(recorder, None)
+            why = without_secrets(first_line(error))
+            self._say(
+                f"the recorder '{recorder.kind}' has failed ({why}); the training goes on without it, and log.jsonl "
+                "has every line"
+            )

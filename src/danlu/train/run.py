@@ -113,8 +113,12 @@ class TrainingRun:
         Raises:
             Stopped: `watch` wanted a checkpoint and no more.
         """
+
+        def told(sentence: str) -> None:
+            say(f"{name}: {sentence}")
+
         with (
-            recorded(self.folder, self.state.step, self.settings.recorders, self.ranks) as record,
+            recorded(self.folder, self.state.step, self.settings.recorders, self.ranks, told) as record,
             TrainingBar(name, self.total, self.state.step, shown=self.ranks.first) as bar,
             noted_interrupts() as interrupted,
             closing(self.events(validation)) as events,
@@ -124,7 +128,7 @@ class TrainingRun:
                 record(event)
                 bar.show(event)
                 if isinstance(event, Noticed | Returned):
-                    say(f"{name}: {event.told}")
+                    told(event.told)
                 if isinstance(event, Ended):
                     return event.best
                 if leave := "checkpoint" if interrupted() else watch(event):
@@ -175,7 +179,7 @@ class TrainingRun:
                     break
         self.checkpoints.finish()
         if self._leave != "checkpoint" or self._enough():
-            yield Ended(self._best())
+            yield Ended(self._best(), self.stopped)
 
     def _agreed_to_leave(self) -> Leave | None:
         """What is to be left, as whoever watches the first rank has said."""

@@ -52,7 +52,7 @@ class Store(Database):
         address = address_of(url, "--database", "serve", "an assistant", "assistant.db")
         from danlu.apps.assistant.tables import META, take_over
 
-        super().__init__(address, META, LOCKED, takes_over=take_over)
+        super().__init__(address, META, LOCKED, name="assistant", takes_over=take_over)
 
     def add(self, entries: Iterable[Entry]) -> tuple[int, int]:
         """Keep tickets, all or none; gives how many answers and how many questions are new.

@@ -58,7 +58,7 @@ class Ledger(Database):
         import sqlalchemy as sql
 
         self._sql = sql
-        super().__init__(address, self._tables(sql), WAIT)
+        super().__init__(address, self._tables(sql), WAIT, name="recommend")
 
     def _tables(self, sql: Any) -> Any:
         tables = sql.MetaData()

@@ -7,9 +7,9 @@ import { kept, keep, language, learn, speak, t } from "./words.js";
 const LIGHTS = ["auto", "light", "dark"];
 
 /**
- * Show a page. `views` are components by name, which is a word too and the part of the address behind #; each is given
- * `seen`, and what `load` has come to, as `loaded`. `links` stand below. `words` are those that the page has beside the
- * common ones, and `style` is a file of the page with its own rules.
+ * Show a page. `views` are components by name, which is a word too and the first part of the address behind #; each is
+ * given `seen`, what `load` has come to, as `loaded`, and the parts of the address behind its name, as `at`.
+ * `links` stand below. `words` are those that the page has beside the common ones, and `style` is a file of the page with its own rules.
  */
 export function frame({ name = "danlu", words = {}, style = null, views, load = async () => true, waiting = "loading", links = [] }) {
   learn(words);
@@ -23,8 +23,9 @@ export function frame({ name = "danlu", words = {}, style = null, views, load = 
 
 function Frame({ name, views, load, waiting, links }) {
   const names = Object.keys(views);
-  const viewed = () => (location.hash.slice(1) in views ? location.hash.slice(1) : names[0]);
-  const [view, setView] = useState(viewed());
+  const [address, setAddress] = useState(location.hash);
+  const [first, ...at] = parts(address);
+  const view = first in views ? first : names[0];
   const [said, setSaid] = useState(language());
   const [light, setLight] = useState(kept("light") ?? "auto");
   const [loaded, setLoaded] = useState(null);
@@ -44,7 +45,7 @@ function Frame({ name, views, load, waiting, links }) {
   useEffect(() => {
     whenKeyWanted((told) => setKeyWanted(told || ""));
     again();
-    addEventListener("hashchange", () => setView(viewed()));
+    addEventListener("hashchange", () => setAddress(location.hash));
   }, []);
   useEffect(() => {
     document.documentElement.lang = said;
@@ -72,9 +73,18 @@ function Frame({ name, views, load, waiting, links }) {
       ${error && keyWanted === null ? html`<${Problem} error=${error} /><button type="button" onClick=${again}>${t("again")}</button>` : null}
       ${loaded === null && !error ? html`<p class="quiet" role="status">${t(waiting)}</p>` : null}
       ${loaded === null ? null : Object.entries(views).map(([each, View]) => html`<section key=${each} hidden=${view !== each} class="view" id=${`view-${each}`}>
-        <${View} loaded=${loaded} seen=${view === each} /></section>`)}
+        <${View} loaded=${loaded} seen=${view === each} at=${view === each ? at : []} /></section>`)}
     </main>
     <footer class="quiet">${[...links, "openapi.json", "metrics", "health/ready"].map((each) => html`<a href=${each}>${each}</a> `)}</footer>`;
+}
+
+/** The parts of an address behind #; one that nobody could have made is nothing. */
+function parts(address) {
+  try {
+    return address.slice(1).split("/").map(decodeURIComponent);
+  } catch {
+    return [""];
+  }
 }
 
 function KeyForm({ told, onKey }) {

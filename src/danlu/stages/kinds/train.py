@@ -25,6 +25,7 @@ from danlu.model.kernels import keep_choices, own_choices
 from danlu.model.own import inside, put_in, taken_out
 from danlu.model.positions import longest_row
 from danlu.model.source import Say, Source, unsaid
+from danlu.model.word_rows import word_rows
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.stages.distilling import Teacher, taught
@@ -45,6 +46,7 @@ from danlu.stages.ready import (
     validated_on,
 )
 from danlu.stages.retaining import Retained, retaining
+from danlu.stages.samples import Samples, writes
 from danlu.stages.sharing import facts_of, refuse_needless
 from danlu.stages.sizing import keep_chosen, sized
 from danlu.stages.sources import Data, rewriters_for, with_segmenters
@@ -132,8 +134,11 @@ class Train(Stage):
                 batches = _once(run.batches, device())
                 stack.enter_context(cached_trunk(ready.model, batches, place.folder))
             stack.enter_context(ready.roles.keeping(place.folder))
-            validation = self._validation(stack, ready, run.state.step, place) if ready.validation else None
-            best = run.train(place.name, validation, place.watch, place.say)
+            samples = Samples(place.folder, writes(ready.prepared.task) and not word_rows(ready.model))
+            validation = self._validation(stack, ready, run.state.step, place, samples) if ready.validation else None
+            best = run.train(
+                place.name, validation, samples.watching(place.watch) if ranks.first else place.watch, place.say
+            )
         if not ranks.first:
             return
         stopped, step = run.stopped, run.state.step
@@ -156,6 +161,8 @@ class Train(Stage):
     def ready(self, place: Place) -> Ready:
         """All up to the first step; raises `Refusal` for what the data, the tokenizer or the model do not allow."""
         torch.manual_seed(place.seed)
+        for recorder in self.train.recorders:
+            recorder.refuse_missing()
 
         def say(line: str) -> None:
             place.say(f"{place.name}: {line}")
@@ -227,7 +234,7 @@ class Train(Stage):
                 "add 'validation' to the stage, or leave out 'patience'"
             )
 
-    def _validation(self, stack: ExitStack, ready: Ready, step: int, place: Place) -> Validation:
+    def _validation(self, stack: ExitStack, ready: Ready, step: int, place: Place, samples: Samples) -> Validation:
         """How the model is looked at from `step` on: by the very path that serves, encode, predict, decode, score."""
         prepared, records, memory = ready.prepared, ready.validation, ready.memory
         name = prepared.task.metrics[0]
@@ -245,8 +252,11 @@ class Train(Stage):
         def measure() -> dict[str, float]:
             task = standing()
             predictor = Predictor(first.network, task, prepared.tokenizer, beside=first)
-            return values(task, records, predictor.predict(records)) | retained(task)
+            found = values(task, records, samples.seen(task, records, predictor.predict(records))) | retained(task)
+            samples.write(predictor, records)
+            return found
 
+        samples.keep_up_to(step)
         before = memory.before(place.folder, lambda: retained(standing()), step) if memory.kept else {}
         return Validation(measure, name, higher, lambda now: memory.lost(before, now, self.max_forgetting))
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from danlu.machine.files import full_disk_refused, write_text
-from danlu.train.recorder import Line, Recorder
+from danlu.train.recorder import Line, Outcome, Recorder
 
 NAME = "log.jsonl"
 
@@ -35,8 +35,8 @@ class JsonlWriter:
             if self._file.write(data) < len(data):
                 raise OSError(errno.ENOSPC, "no room for the whole line")
 
-    def close(self) -> None:
-        """Close the file."""
+    def close(self, outcome: Outcome) -> None:
+        """Close the file; how the training was left stands in the lock."""
         self._file.close()
 
 

@@ -1,29 +1,27 @@
 """Event files for TensorBoard, in the folder `tensorboard` of the run."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from danlu.refusal import Refusal
-from danlu.train.recorder import Line, Recorder
+from danlu.recipe.yaml_text import dump
+from danlu.train.recorder import Line, Outcome, Recorder
+from danlu.train.tracked import numbers, told
 
 
 class Tensorboard(Recorder):
     """Write event files; look at them with `tensorboard --logdir runs`."""
 
-    def open(self, folder: Path, step: int) -> "TensorboardWriter":
-        """Begin an event file; TensorBoard hides what an interrupted run wrote after `step`.
+    modules: ClassVar[tuple[str, ...]] = ("tensorboard",)
 
-        Raises:
-            Refusal: the package `tensorboard` is not installed.
-        """
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise Refusal(
-                "train.recorders: 'tensorboard' needs a package that is not installed; "
-                "run: pip install 'danlu[tensorboard]'"
-            ) from error
-        return TensorboardWriter(SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1))
+    def open(self, folder: Path, step: int) -> "TensorboardWriter":
+        """Begin an event file; TensorBoard hides what an interrupted run wrote after `step`."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        if step == 0:
+            settings = dump(told(folder).nested)
+            writer.add_text("recipe", "".join(f"    {line}\n" for line in settings.splitlines()), 0)  # a block of code
+        return TensorboardWriter(writer)
 
 
 class TensorboardWriter:
@@ -31,16 +29,15 @@ class TensorboardWriter:
 
     def __init__(self, writer: Any) -> None:
         """Write through torch's `SummaryWriter`."""
-        self._writer = writer
+        self._writer, self._step = writer, 0
 
     def write(self, line: Line) -> None:
         """Add every number of a line as a scalar."""
-        numbers = {f"train/{name}": value for name, value in line.items() if isinstance(value, int | float)}
-        numbers |= {f"validation/{name}": value for name, value in line.get("validation", {}).items()}
-        for name, value in numbers.items():
-            if name not in {"train/step", "train/seconds"}:
-                self._writer.add_scalar(name, value, line["step"])
+        self._step = line["step"]
+        for name, value in numbers(line).items():
+            self._writer.add_scalar(name, value, self._step)
 
-    def close(self) -> None:
-        """Write what is pending."""
+    def close(self, outcome: Outcome) -> None:
+        """Write what is pending, and how the training was left."""
+        self._writer.add_text("outcome", outcome, self._step)
         self._writer.close()
