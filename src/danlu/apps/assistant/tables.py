@@ -1,5 +1,7 @@
 """What the assistant keeps: the tables of its database."""
 
+from typing import Any
+
 import sqlalchemy as sql
 
 from danlu.apps.assistant.outbox import CHANNEL
@@ -112,7 +114,7 @@ SERVING = sql.Table(
 
 def take_over(connection: sql.Connection) -> None:
     """Take over what was to be sent before 0.1, which lay in a table of another form."""
-    told = {name: sql.column(name) for name in ("key", "handover", "body", "made", "due", "tries")}
+    told: dict[str, Any] = {name: sql.column(name) for name in ("key", "handover", "body", "made", "due", "tries")}
     state = sql.case((sql.column("state") == "given_up", FAILED), else_=sql.column("state"))
     told |= {"state": state, "error": sql.column("why"), "channel": sql.literal(CHANNEL)}
     outbox.take_over(connection, "assistant_outbox", OUTBOX, told)

@@ -1,5 +1,7 @@
 """The tables of the store; times are seconds since 1970, steps the number of one since then."""
 
+from typing import Any
+
 import sqlalchemy as sql
 
 from danlu.apps.sending import outbox
@@ -100,5 +102,7 @@ LEASES = sql.Table(
 
 def take_over(connection: sql.Connection) -> None:
     """Take over messages of before 0.1, which lay in a table of another form."""
-    told = {name: sql.column(name) for name in ("alert", "channel", "state", "due", "tries", "error", "sent")}
+    told: dict[str, Any] = {
+        name: sql.column(name) for name in ("alert", "channel", "state", "due", "tries", "error", "sent")
+    }
     outbox.take_over(connection, "monitor_outbox", OUTBOX, told | {"made": sql.column("due")})
