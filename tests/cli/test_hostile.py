@@ -44,9 +44,9 @@ WORDS = {
     "studio": [
         [EVIL, "--port", EVIL],
         [EVIL, "--host", EVIL],
-        ["ROOT", "--keys", EVIL],
+        ["ROOT", "--keys", f"{EVIL}/none"],
         ["DATA"],
-        ["ROOT", "--also", EVIL],
+        ["ROOT", "--also", f"{EVIL}/none"],  # a folder EVIL is what other commands may have left
     ],
     "key": [[f"{EVIL}/x/y", "a"], ["RECIPE", "a"]],
     "explain": [
