@@ -66,6 +66,8 @@ with open("reviews.yaml", "w", encoding="utf-8") as file:
 import danlu
 
 few = {
+    "clean.dedup": "none",
+    "clean.minimum_characters": 200,
     "pretrain.train.steps": 3,
     "pretrain.train.epochs": None,
     "finetune.train.steps": 6,

@@ -60,7 +60,7 @@ print(packed, (packed - zero) * scale)
 # `--floor` 说明质量最多可降多少；守住底线的最佳形式留在 `smaller/bundle`。
 
 # %%
-# !danlu compress runs/asked/model/bundle runs/asked/clean --floor "accuracy -5" --out smaller --rungs neurons:0.5,layers:0.5 --target size --recovery none
+# !danlu compress runs/asked/model/bundle runs/asked/clean --floor "accuracy -5" --out smaller --rungs neurons:0.5 --target size --recovery none
 
 # %%
 import json

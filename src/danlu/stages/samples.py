@@ -105,8 +105,7 @@ class Samples:
             file.write(f"{line}\n")
 
     def _take(self, given: str, written: str, truth: Any) -> None:
-        truth = " / ".join(map(str, truth)) if isinstance(truth, list | tuple) else truth
-        told = {"input": given, "written": written, "truth": truth}
+        told = {"input": given, "written": written, "truth": _side_by_side(truth)}
         self._taken.append({name: None if text is None else str(text)[:LONGEST] for name, text in told.items()})
 
     @staticmethod
@@ -120,6 +119,11 @@ class Samples:
 def writes(task: Task) -> bool:
     """Whether a task that answers otherwise goes on with texts."""
     return task.answers_by != "generate" and type(task).prompts is not Task.prompts and "text" in task.columns
+
+
+def _side_by_side(texts: Any) -> Any:
+    """Several texts in one; one text, or none, as it is."""
+    return " / ".join(map(str, texts)) if isinstance(texts, list | tuple) else texts
 
 
 def _lines(path: Path) -> list[str]:

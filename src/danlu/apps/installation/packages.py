@@ -47,6 +47,7 @@ def purposes(_: Words) -> dict[str, str]:
         "wandb": _("record trainings for Weights & Biases"),
         "mlflow": _("record trainings for MLflow"),
         "swanlab": _("record trainings for SwanLab"),
+        "docs": _("build the documentation"),
         "clean": _("cleaners: simplified and traditional characters, languages told apart"),
         "labels": _("find labels that are probably wrong"),
         "crf": _("the baseline crf"),
