@@ -230,7 +230,7 @@ def test_every_command_of_the_page_does_its_work(walk: Walk) -> None:
     assert "nothing was found that would stop a run" in walk.of("check")[0].out
     assert "report.html" in walk.of("run")[0].out
     assert {call.words[1] for call in walk.calls} >= set(COMMANDS) - {
-        "quickstart", "report", "serve", "app", "studio", "compress", "benchmark", "judge"
+        "quickstart", "report", "serve", "app", "studio", "bakeoff", "compress", "benchmark", "judge"
     }  # fmt: skip  # these take long, or need a server or files of others; they have tests of their own
 
 
