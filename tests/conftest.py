@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from danlu.train.run import TrainingRun
 
 
-# Examples are the same in every run, and a slow machine is no failure.
+# Examples are the same in every run, and a slow machine is no failure; DANLU_EXAMPLES=500 tries more of them.
 settings.register_profile(
-    "house", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+    "house",
+    deadline=None,
+    derandomize=True,
+    max_examples=int(os.environ.get("DANLU_EXAMPLES", "30")),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("house")
 

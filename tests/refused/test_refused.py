@@ -48,13 +48,13 @@ def filled(form, values):
 def test_a_refusal_with_its_values_is_found_by_its_form():
     values = [f"v{number}" for number in range(20)]
     lost = []
-    for english, chinese in CATALOGUE.items():
+    for english, chinese in list(CATALOGUE.items())[::5]:
         if "{0}{1}" in english or "}{" in english.replace("{{", "").replace("}}", ""):
             continue  # where one value ends and the next begins cannot be told
         told = in_language(filled(english, values), "zh")
         if told != filled(chinese, values):
             lost.append((english, told))
-    assert len(lost) <= len(CATALOGUE) // 100, lost  # some sentences are others with a value in them
+    assert len(lost) <= len(CATALOGUE) // 500, lost  # some sentences are others with a value in them
 
 
 @pytest.mark.parametrize(
