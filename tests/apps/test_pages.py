@@ -12,6 +12,7 @@ from danlu.cli.app import names
 
 APPS = Path(*danlu.apps.__path__)
 LINE = re.compile(r'^  (\w+): \[\s*("(?:[^"\\]|\\.)*"),\s*("(?:[^"\\]|\\.)*"),?\s*\],$', re.MULTILINE)
+PAGES = sorted([*names(), "studio"])
 SPOKEN = {"write": {"characters"}}
 """Words whose names come from the server."""
 
@@ -29,8 +30,7 @@ def without_things(text: str) -> str:
 
 def test_every_application_has_a_page_set_up_in_one_way() -> None:
     pages = {path.parent.parent.name: path.read_text(encoding="utf-8") for path in APPS.glob("*/page/app.js")}
-    assert sorted(pages) == sorted([*names(), "studio"])
-    del pages["studio"]  # its halves have words and rules of their own; tests/apps/studio compares both languages
+    assert sorted(pages) == PAGES
     for name, code in pages.items():
         assert 'import { WORDS } from "./own_words.js";' in code, name
         assert "words: WORDS" in code, name
@@ -38,7 +38,7 @@ def test_every_application_has_a_page_set_up_in_one_way() -> None:
         assert sorted(path.suffix for path in (APPS / name / "page").glob("*.css")) in ([], [".css"]), name
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", PAGES)
 def test_every_word_is_in_both_languages_asked_for_and_no_other_meaning_of_a_common_one(name: str) -> None:
     folder = APPS / name / "page"
     own = words(folder / "own_words.js")
@@ -52,7 +52,9 @@ def test_every_word_is_in_both_languages_asked_for_and_no_other_meaning_of_a_com
     quoted = set(re.findall(r'"(\w+)"', code))
     views = set(re.findall(r"(\w+):", re.findall(r"views: \{(.*?)\}", code)[0]))
     begun = tuple(re.findall(r"`(\w+_)\$\{", code))
-    asked = {each for each in own if each in quoted | views | SPOKEN.get(name, set()) or each.startswith(begun)}
+    ended = tuple(re.findall(r"\}(_\w+)`", code))
+    put_together = {each for each in own if each.startswith(begun) or each.endswith(ended)}
+    asked = {each for each in own if each in quoted | views | put_together | SPOKEN.get(name, set())}
     assert own.keys() == asked
     called = re.findall(r'\bt\("(\w+)"', code)
     assert called

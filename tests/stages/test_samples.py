@@ -1,6 +1,7 @@
 """What is written at validations is kept, and a training with samples has the bits of one without."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 import danlu
+from danlu.bundle.bundle import load
 from danlu.recipe.part import find
 from danlu.stages import samples
 from danlu.stages.samples import Samples
@@ -113,3 +115,15 @@ def test_a_long_text_is_cut(tmp_path: Path) -> None:
     kept.watching(lambda _event: None)(Validated({"step": 1, "validation": {}}, 0))
     (sample,) = lines(tmp_path)[0]["samples"]
     assert {len(text) for text in sample.values()} == {samples.LONGEST}
+
+
+def test_a_language_model_goes_on_with_each_text_that_has_a_half(
+    tiny_bundle: Callable[[str], Path], tmp_path: Path
+) -> None:
+    with load(tiny_bundle("causal_lm"), "float32") as bundle:
+        kept = Samples(tmp_path, writes=True, _begun=0.0)
+        kept.write(bundle.predictor, [{"text": "好"}, {"text": "这本书写得很好"}, {"text": "值得一读"}])
+        kept.watching(lambda _event: None)(Validated({"step": 1, "validation": {}}, 0))
+        texts = [each.text for (each,) in bundle.generate(["这本书", "值得"], "greedy", max_new_tokens=samples.TOKENS)]
+    found = [(each["input"], each["truth"], each["written"]) for each in lines(tmp_path)[0]["samples"]]
+    assert found == [("这本书", "写得很好", texts[0]), ("值得", "一读", texts[1])]

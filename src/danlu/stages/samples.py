@@ -67,13 +67,13 @@ class Samples:
         if not self.writes or self._spent > SHARE * (time.monotonic() - self._begun):
             return
         begun = time.monotonic()
-        texts = [text_of(record) for record in records[:RECORDS]]
-        cuts = [min(len(text) // 2, BEGINNING) for text in texts]
-        given = [{"text": text[:cut]} for text, cut in zip(texts, cuts, strict=True) if cut]
+        texts = [text for text in map(text_of, records[:RECORDS]) if len(text) > 1]  # half of it is a beginning
+        halves = [(text[:cut], text[cut:]) for text in texts for cut in [min(len(text) // 2, BEGINNING)]]
         policy = find(Policy, "greedy")(max_new_tokens=TOKENS)  # type: ignore[type-abstract]
         with suppress(Refusal):  # no room in a row, say: a training does not end for that
-            for text, cut, written in zip(texts, cuts, predictor.write(given, policy), strict=False):
-                self._take(text[:cut], written[0].text, text[cut:])
+            given = [{"text": beginning} for beginning, _ in halves]
+            for (beginning, rest), written in zip(halves, predictor.write(given, policy), strict=False):
+                self._take(beginning, written[0].text, rest)
         self._spent += time.monotonic() - begun
 
     def watching(self, watch: Watch) -> Watch:

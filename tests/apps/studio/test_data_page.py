@@ -9,20 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 from playwright.sync_api import expect as soon
 from servers import Live, serving
 
-import danlu.apps.studio
-import danlu.serve
 from danlu.apps.studio.site import site_of
 from danlu.apps.studio.studio import Studio
 from danlu.serve.shelf import Shelf
 
-FOLDER = Path(danlu.apps.studio.__file__).parent / "page"
-LINE = re.compile(r'^  (\w+): \[\s*("(?:[^"\\]|\\.)*"),\s*("(?:[^"\\]|\\.)*"),?\s*\],$', re.MULTILINE)
-CHROMIUM = Path("/usr/bin/chromium")
-MADE = re.compile(r"^(sort|split|gain)_|_(told|do)$")
 HOSTILE = "<img src=x onerror='window.ran=1'>\"`${window.ran=1}&amp;<script>window.ran=1<"
 NAME = f"rows{HOSTILE}.csv"
 SCRIPT = f"{HOSTILE}/script>"
@@ -32,37 +26,6 @@ def expect(locator: Locator) -> Any:
     """What is to be seen of a part of the page; on a busy machine a look at data takes its time."""
     locator.first.wait_for(state="attached", timeout=90_000)
     return soon(locator)
-
-
-def words(path: Path) -> dict[str, tuple[str, str]]:
-    text = path.read_text(encoding="utf-8")
-    found = {name: (json.loads(one), json.loads(other)) for name, one, other in LINE.findall(text)}
-    assert len(found) == len(re.findall(r"^  \w+: \[", text, re.MULTILINE))
-    return found
-
-
-def test_every_word_is_in_both_languages_asked_for_and_no_other_meaning_of_another() -> None:
-    own, common = words(FOLDER / "studio_data_words.js"), words(Path(danlu.serve.__file__).parent / "page" / "words.js")
-    for name, (english, chinese) in own.items():
-        assert re.search("[\u4e00-\u9fff]", chinese), name
-        assert not re.search("[\u4e00-\u9fff]", english), name
-        assert set(re.findall(r"\{\w+\}", english)) == set(re.findall(r"\{\w+\}", chinese)), name
-    code = "\n".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.js") if "words" not in path.stem)
-    asked = set(re.findall(r'\bt\((?:\w+ \? )?"(\w+)"', code)) | set(re.findall(r'[?:] "(\w+)"\)', code))
-    assert {name for name in own if not MADE.search(name)} - set(re.findall(r"\w+", code)) == set()
-    others = words(FOLDER / "studio_words.js")
-    assert asked <= {*own, *common, *others}
-    assert not own.keys() & (common.keys() | others.keys())
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}; Debian's package is chromium")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")

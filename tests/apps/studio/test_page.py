@@ -1,4 +1,4 @@
-"""The page: every word in two languages, a run from its start to its end, and no text that becomes markup."""
+"""The page: a run from its start to its end, and no text that becomes markup."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from servers import Live, serving
 from studio_runs import log_line, write_lock, write_log, write_run, write_scores
 
@@ -24,39 +24,7 @@ from danlu.apps.studio.studio import Studio
 from danlu.serve.shelf import Shelf
 
 FOLDER = Path(danlu.apps.studio.__file__).parent / "page"
-LINE = re.compile(r'^  (\w+): \[\s*("(?:[^"\\]|\\.)*"),\s*("(?:[^"\\]|\\.)*"),?\s*\],$', re.MULTILINE)
-CHROMIUM = Path("/usr/bin/chromium")
 expect.set_options(timeout=60_000)
-MADE = re.compile(r"^(run|stage)_(running|waiting|done|stopped|failed|interrupted|empty|unfinished|damaged)$")
-
-
-def words(path: Path) -> dict[str, tuple[str, str]]:
-    text = path.read_text(encoding="utf-8")
-    found = {name: (json.loads(one), json.loads(other)) for name, one, other in LINE.findall(text)}
-    assert len(found) == len(re.findall(r"^  \w+: \[", text, re.MULTILINE))
-    return found
-
-
-def test_every_word_is_in_both_languages_asked_for_and_no_other_meaning_of_a_common_one() -> None:
-    own, common = words(FOLDER / "studio_words.js"), words(Path(danlu.serve.__file__).parent / "page" / "words.js")
-    for name, (english, chinese) in own.items():
-        assert re.search("[\u4e00-\u9fff]", chinese), name
-        assert not re.search("[\u4e00-\u9fff]", english), name
-        assert set(re.findall(r"\{\w+\}", english)) == set(re.findall(r"\{\w+\}", chinese)), name
-    code = "\n".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.js") if "words" not in path.stem)
-    asked = set(re.findall(r'"(\w+)"', code))
-    assert {name for name in own if not MADE.match(name)} <= asked
-    assert not own.keys() & common.keys()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}; Debian's package is chromium")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -121,8 +122,6 @@ def notes(run: Path) -> list[Path]:
 
 def elsewhere(run: Path) -> str | None:
     """The other machine whose process is at work there, if a note says so."""
-    import socket
-
     for note in notes(run):
         if (found := _read_note(note)) and found[1] != socket.gethostname():
             return found[1][:100]
@@ -184,8 +183,6 @@ def _read_note(note: Path) -> tuple[int, str] | None:
 
 def _of_note(note: Path) -> int | None:
     """The process that a note names, if it lives here, and did when the note was written: numbers are given anew."""
-    import socket
-
     found = _read_note(note)
     if found is None or found[1] != socket.gethostname():
         return None
