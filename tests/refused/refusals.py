@@ -6,6 +6,7 @@
 import ast
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,9 @@ CATALOGUE = SOURCE / "locale" / "zh" / "refusals.json"
 
 FLOW = {"Refusal", "Empty", "Unfit", "Failed", "Problem", "Lost", "Unjudged", "PydanticCustomError", "_refuse"}
 """What is raised with a sentence; `_refuse` prints one. Other classes are found as those that inherit of these."""
+
+_ALSO = {"opened", "BadParameter", "needed", "ValueError"}
+"""What takes a sentence, and of which no other class is made."""
 
 _DESCRIBES = {"Field", "Option", "Argument", "translator", "_", "said"}
 """What describes a setting, or is said in both languages already."""
@@ -36,10 +40,11 @@ class Module:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.tree = ast.parse(path.read_text(encoding="utf-8"))
+        self.nodes = [*_nodes(self.tree)]
         self.functions: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
         self.constants: dict[str, ast.expr] = {}
         self.imported: dict[str, tuple[str, str]] = {}
-        for node in ast.walk(self.tree):
+        for node, _ in self.nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self.functions.setdefault(node.name, []).append(node)
             elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("danlu"):
@@ -50,6 +55,31 @@ class Module:
             for target, value in _assigned(node):
                 if target not in _LISTS:
                     self.constants[target] = value
+
+
+def _nodes(top: ast.AST) -> Iterator[tuple[ast.AST, ast.AST | None]]:
+    """Every node, in the order of `ast.walk`, with the innermost function that it is in."""
+    todo: deque[tuple[ast.AST, ast.AST | None]] = deque([(top, None)])
+    while todo:
+        node, inside = todo.popleft()
+        yield node, inside
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            inside = node
+        for name in node._fields:
+            value = getattr(node, name, None)
+            for each in value if isinstance(value, list) else (value,):
+                if isinstance(each, ast.AST):
+                    todo.append((each, inside))
+
+
+@cache
+def _assigned_in(function: ast.AST) -> dict[str, list[ast.expr]]:
+    """What each name of a function may stand for."""
+    found: dict[str, list[ast.expr]] = {}
+    for node, _ in _nodes(function):
+        for target, value in _assigned(node):
+            found.setdefault(target, []).append(value)
+    return found
 
 
 def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
@@ -127,10 +157,8 @@ class Flow:
 
     def _name(self, name: str, at: Module, inside: ast.AST | None) -> None:
         if inside is not None:
-            for node in ast.walk(inside):
-                for target, value in _assigned(node):
-                    if target == name:
-                        self.follow(value, at, inside)
+            for value in _assigned_in(inside).get(name, ()):
+                self.follow(value, at, inside)
         if name in at.constants:
             self.follow(at.constants[name], at, None)
         elif name in at.imported and (other := module(at.imported[name][0])):
@@ -208,28 +236,27 @@ def _parts(node: ast.expr) -> Iterator[str | ast.expr]:
 
 def _sentences(at: Module) -> Iterator[tuple[ast.expr, ast.AST | None, bool]]:
     """What is raised in a file, in which function, and whether its values have names."""
-    inside: dict[int, ast.AST] = {}
-    for function in ast.walk(at.tree):
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            inside |= {id(node): function for node in ast.walk(function)}
     kinds = FLOW | {
         node.name
-        for node in ast.walk(at.tree)
+        for node, _ in at.nodes
         if isinstance(node, ast.ClassDef) and any(isinstance(base, ast.Name) and base.id in FLOW for base in node.bases)
     }
-    for node in ast.walk(at.tree):
+    for node, inside in at.nodes:
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        raised = name in kinds or name in ("opened", "BadParameter", "needed", "ValueError")
+        raised = name in kinds or name in _ALSO
         for each in node.args if raised else ():
-            yield each, inside.get(id(node)), name == "PydanticCustomError" and len(node.args) > 2
+            yield each, inside, name == "PydanticCustomError" and len(node.args) > 2
 
 
 def forms() -> dict[str, str]:
     """Every form of a sentence, or of a piece of one, and a place where it stands."""
     flow = Flow()
     for path in sorted(SOURCE.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if not any(name in text for name in FLOW | _ALSO):
+            continue  # half of the files raise nothing, and are read only where others name what is in them
         at = module(".".join(path.relative_to(SOURCE.parent).with_suffix("").parts))
         for node, inside, flow.custom in _sentences(at) if at else ():
             flow.follow(node, at, inside)
