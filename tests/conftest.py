@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import asyncio
 import copy
 import importlib
 import os
@@ -157,18 +158,30 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[str], Pa
     return made
 
 
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    """A Chromium for the tests of a file.
-
-    While it runs, playwright has a loop of asyncio in the main thread, where nobody else can have one.
-    """
+@pytest.fixture(scope="session")
+def chromium() -> "Iterator[Browser]":
+    """A Chromium for all tests of this process: each start takes 2 processor seconds (2026-11)."""
     from pages import CHROMIUM, launched
 
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}; Debian's package is chromium")
     with launched() as found:
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
         yield found
+        asyncio._set_running_loop(loop)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: "Browser") -> "Iterator[Browser]":
+    """The Chromium, for the tests of a file.
+
+    Meanwhile playwright has a loop of asyncio in the main thread, where nobody else can have one; others get the thread
+    without it.
+    """
+    asyncio._set_running_loop(chromium._loop)
+    yield chromium
+    asyncio._set_running_loop(None)
 
 
 @pytest.fixture(scope="session")

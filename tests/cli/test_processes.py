@@ -5,14 +5,16 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
-import psutil
 import pytest
+import started
 
+from danlu.cli.main import main
+from danlu.machine import processes
 from danlu.stages.recipe import read
 from danlu.stages.run import run
 
@@ -28,24 +30,29 @@ SHORT = [
 OFTEN = ["model.train.checkpoint_seconds=0.01", "model.train.evaluate=1000"]
 
 
-def rank_of(process: psutil.Process) -> str:
-    try:
-        return process.environ().get("RANK", "")
-    except psutil.Error:
-        return ""
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "examples" / "classify", tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
-def started(folder: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "danlu", *COMMAND.split()[1:], *ONLY, *SHORT, *OFTEN],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+class Ranks(list[started.Popen]):
+    """The processes that the command starts, which begin at once."""
+
+    def begin(self, words: list[str], env: dict[str, str]) -> started.Popen:
+        assert env["RANK"] == str(len(self))
+        self.append(started.Popen(words, env=env))
+        return self[-1]
+
+    def kill_second(self, model: Path) -> float:
+        """Kill it once there is a checkpoint; when that was."""
+        deadline = time.monotonic() + 240
+        while not list(model.glob("checkpoints/step-*")):
+            assert time.monotonic() < deadline
+            assert all(process.poll() is None for process in self)
+            time.sleep(0.01)
+        os.kill(self[1].pid, signal.SIGKILL)
+        return time.monotonic()
 
 
 @pytest.mark.parametrize("page", ["docs/how-to/several-machines.md", "docs/how-to/several-machines.zh.md"])
@@ -53,20 +60,21 @@ def test_it_is_the_command_that_people_read(page: str) -> None:
     assert f"```text\n{COMMAND}\n```" in (ROOT / page).read_text(encoding="utf-8")
 
 
-def test_a_rank_that_is_killed_is_named_and_another_number_goes_on(folder: Path) -> None:
+def test_a_rank_that_is_killed_is_named_and_another_number_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     model = folder / "runs" / "reviews" / "model"
-    killed = started(folder)
-    deadline = time.monotonic() + 240
-    while not list(model.glob("checkpoints/step-*")):
-        assert killed.poll() is None, killed.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    (second,) = [each for each in psutil.Process(killed.pid).children() if rank_of(each) == "1"]
-    os.kill(second.pid, signal.SIGKILL)
-    begun = time.monotonic()
-    output, errors = killed.communicate(timeout=60)
-    assert time.monotonic() - begun < 60
-    assert killed.returncode == 2
+    ranks = Ranks()
+    monkeypatch.setattr(processes, "subprocess", SimpleNamespace(Popen=ranks.begin))
+    monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+    monkeypatch.chdir(folder)
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(ranks.kill_second, model)
+        with pytest.raises(SystemExit) as ended:
+            main([*COMMAND.split()[1:], *ONLY, *SHORT, *OFTEN])
+        assert time.monotonic() - killed.result() < 60
+    output, errors = capfd.readouterr()
+    assert ended.value.code == 2, errors
     assert "danlu: rank 1 was ended by SIGKILL, and so the others were ended as well" in errors
     assert "rank 0: rank 1 has ended" in errors
     assert "Traceback" not in errors

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import started
 from test_changes import alike, said
 
 from danlu.index.document import Document
@@ -73,7 +73,7 @@ def test_whoever_is_killed_leaves_every_document_whole(tmp_path: Path, lettered:
     changed = []
     for statements in (3, 9, 30):
         script = INGEST.format(paths=paths, statements=statements, place=str(place), folder=str(folders[1]))
-        assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
+        assert started.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
         with lettered(place) as index:
             whole(index)
             changed.append(sum(index.document(name).text.startswith("new") for name in index.names()))

@@ -1,13 +1,12 @@
 """Questions answered, followed up, handed over; conversations that are limited; what people say takes effect."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import started
 
 from danlu.apps.assistant import judging, outbox
 from danlu.apps.assistant.assistant import Assistant, Models
@@ -203,7 +202,7 @@ def test_a_judgement_that_was_told_as_kept_survives_kill_9_and_takes_effect(fold
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     words = [sys.executable, "-c", script, f"sqlite:///{folder}/assistant.db", turn]
-    ended = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ)
+    ended = started.run(words, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "kept\n"), ended.stderr
     with opened(folder) as assistant:  # the index had not heard of it
         assert assistant.ask(UNKNOWN).text == "Kept."

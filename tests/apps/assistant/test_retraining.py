@@ -1,14 +1,13 @@
 """The next version: compared before it answers, kept whole or not at all, and gone back from."""
 
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import started
 
 from danlu.apps.assistant import judging, retraining, tuning, versions
 from danlu.apps.assistant.assistant import Assistant, Models
@@ -151,7 +150,7 @@ def test_a_retrain_that_is_killed_before_its_last_step_leaves_the_old_version(li
         "    retrain(assistant)\n"
     )
     words = [sys.executable, "-c", script, str(little.folder)]
-    ended = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ)
+    ended = started.run(words, capture_output=True, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     with opened(little.folder) as assistant:
         assert there(assistant) == [1]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import started
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -282,7 +283,7 @@ with Recommender(Ledger(sys.argv[1]), weights_of(USUAL), clock=lambda: 1.8e9) as
 
 
 def test_what_was_told_as_taken_is_there_after_a_kill(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    process = started.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     time.sleep(0.11)

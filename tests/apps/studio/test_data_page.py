@@ -29,7 +29,7 @@ def expect(locator: Locator) -> Any:
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Callable[[str], Path]) -> Iterator[Live]:
+def live(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Callable[[str], Path], at_once: None) -> Iterator[Live]:
     """A folder with hostile names, texts and labels; a bundle, and a broken one."""
     working = tmp_path_factory.mktemp("studio")
     rows = [(f"{SCRIPT} {number}", ("a", SCRIPT)[number % 2], "x") for number in range(120)]

@@ -28,7 +28,7 @@ expect.set_options(timeout=60_000)
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[Live]:
+def live(tmp_path: Path, at_once: None) -> Iterator[Live]:
     with serving(Shelf([]), site=site_of(Studio(tmp_path / "runs", tmp_path))) as found:
         yield found
 
@@ -69,7 +69,7 @@ TINY = {
             "tokenizer": "@vocab",
             "model": {"kind": "scratch", "layers": 1, "width": 16, "heads": 2, "positions": 16},
             "task": "classify",
-            "train": {"steps": 400, "batch_examples": 4, "evaluate": 200, "precision": "float32"},
+            "train": {"steps": 200, "batch_examples": 4, "evaluate": 100, "precision": "float32"},
         },
     },
 }
@@ -138,7 +138,7 @@ def test_a_run_is_started_watched_stopped_gone_on_with_and_compared(
     page.get_by_role("button", name="继续").click()
     expect(state).to_have_text("完成", timeout=120_000)
     assert "goes on where it was interrupted" in processes.output(run)
-    assert json.loads(log.read_bytes().splitlines()[-1])["step"] == 400
+    assert json.loads(log.read_bytes().splitlines()[-1])["step"] == 200
     expect(page.locator("figure", has_text="accuracy").locator("circle")).to_have_count(2)
 
     write_run(tmp_path / "runs", "other")

@@ -1,7 +1,6 @@
 """`danlu app assistant` in the terminal: what it says, and that nothing of a ticket or a name steers the terminal."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import started
 
 from danlu.cli.main import main
 
@@ -85,7 +85,7 @@ def test_what_cannot_be_done_is_a_sentence(
 
 def test_it_starts_from_an_empty_folder_and_ends_with_a_signal(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "danlu", "app", "assistant", "--sample", "--port", "0"]
-    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=os.environ)
+    process = started.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     lines = []
     for line in process.stderr:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import started
 from monitor_streams import BEGIN, stream
 from monitor_web import Web
 
@@ -100,7 +101,7 @@ def test_channels_are_tried(folder: Path, web: Web, capsys: pytest.CaptureFixtur
 
 def test_the_sample_starts_from_an_empty_folder_and_raises_an_alert(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "danlu", "app", "monitor", "--sample", "--port", "0"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with started.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         address = ""
         while not address:
@@ -110,7 +111,7 @@ def test_the_sample_starts_from_an_empty_folder_and_raises_an_alert(tmp_path: Pa
         ends = time.monotonic() + 90
         alerts: list[Any] = []
         while len(alerts) < 2 and time.monotonic() < ends:
-            time.sleep(1)
+            time.sleep(0.2)
             with urllib.request.urlopen(f"{address}/v1/alerts") as answer:
                 alerts = json.load(answer)["alerts"]
         process.send_signal(signal.SIGINT)
