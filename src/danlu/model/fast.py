@@ -2,6 +2,7 @@
 
 import inspect
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import torch
@@ -41,6 +42,7 @@ def use_our_attention(model: nn.Module) -> None:
         inner.set_attn_implementation(NAME)
 
 
+@cache  # of a class: to read its source anew takes 3 ms, at each model that is opened
 def _works_it_out(kind: type[nn.Module]) -> bool:
     try:
         code = inspect.getsource(kind.forward)
