@@ -30,9 +30,6 @@ import gc, os, signal, sys
 from pathlib import Path
 import alembic.command, optuna.importance, optuna.storages._rdb.models, optuna.storages._rdb.storage, pandas
 import sklearn.ensemble, sqlalchemy.dialects.postgresql.psycopg, transformers.models.bert.modeling_bert  # once for all
-import alembic.config, alembic.migration, pyarrow.dataset, pyarrow.parquet, sentencepiece, sqlalchemy.dialects.sqlite
-import danlu.evaluate.scoring.metrics.accuracy, danlu.evaluate.scoring.metrics.macro_f1
-import transformers.models.auto.tokenization_auto
 from danlu.stages.recipe import read
 from danlu.train.run import TrainingRun
 from danlu.trials.leases import Leases
@@ -61,8 +58,7 @@ def work(moment, source, root, storage, overrides):
     search(source, overrides, root, storage or None, say=say)
 
 source, *rounds = sys.argv[1:]
-read(source)
-get_checkpoint_conversion_mapping("bert")
+read(source), get_checkpoint_conversion_mapping("bert")
 gc.freeze()  # else what children look through in vain is copied for each of them
 for told in rounds:
     root, storage, moments, *overrides = told.split("|")
