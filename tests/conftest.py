@@ -100,6 +100,16 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[dict
         sys.path.remove(str(folder))
 
 
+@pytest.fixture(autouse=True)
+def _as_many_threads_as_before() -> "Iterator[None]":
+    """Nobody computes with the number of threads of an earlier test, with which products of few rows round otherwise."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 0
+    yield
+    if torch and torch.get_num_threads() != before:
+        torch.set_num_threads(before)
+
+
 @pytest.fixture
 def two_cores() -> "Iterator[None]":
     """Two cores for this thread and those born later, also where this machine, or `make test`, gives them one."""
