@@ -102,7 +102,7 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[dict
 
 @pytest.fixture(autouse=True)
 def _as_many_threads_as_before() -> "Iterator[None]":
-    """Nobody computes with the number of threads of an earlier test, with which products of few rows round otherwise."""
+    """Nobody computes with the threads of an earlier test: with another number products of few rows round otherwise."""
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else 0
     yield
