@@ -220,9 +220,13 @@ def seconds(run: Run, text: str, times: int) -> float:
 
 def growth(run: Run, stretch: str, length: int, times: int = 1) -> tuple[float, float]:
     """Seconds for a hostile text of so many characters, and for one four times as long."""
-    texts = [(stretch * (size // len(stretch) + 1))[:size] for size in (length, 4 * length)]
-    small, large = (seconds(run, text, times) for text in texts)
+    small, large = (seconds(run, repeated(stretch, size), times) for size in (length, 4 * length))
     return small, large
+
+
+def repeated(stretch: str, size: int) -> str:
+    """A stretch over and over, so many characters."""
+    return (stretch * (size // len(stretch) + 1))[:size]
 
 
 def main(length: int = 25_000) -> None:

@@ -28,7 +28,7 @@ FAMILIES = sorted(set().union(*(families for _, families in HEADS.values())))
 PAIRS = [(family, task) for family in FAMILIES for task in HEADS if family in HEADS[task][1]]
 
 _SIZES: dict[str, float] = {
-    r"qk_head_dim": 16,
+    r"qk_head_dim|num_latents": 16,
     r".*vocab_size|n_vocab|.*_vocab|vocab_size_per_layer_input": VOCABULARY,
     r"(.*_)?head_dim|d_kv|kv_channels|d_head|dim_head|attention_head_size|mamba_d_head|mamba_headdim|rotary_dim"
     r"|.*_rank|qk_dim|v_dim|mamba_d_state|state_size|ssm_state_size|index_topk|attention_chunk_size": 8,
@@ -46,7 +46,8 @@ _SIZES: dict[str, float] = {
     r"mamba_dt_rank|time_step_rank": 8,
     r"image_size|input_size|crop_size": 32,
     r"patch_size": 16,
-    r"sliding_window|attention_window_size|window_size|local_attention": 4,
+    r"sliding_window|attention_window(_size)?|window_size|local_attention": 4,
+    r"(mamba_)?chunk_size": 16,
     r".*soft_?cap.*": 0.5,
 }
 _LATENT = ("axk2", "deepseek_v3", "deepseek_v32", "dots3_note_text", "glm4_moe_lite", "glm_moe_dsa", "longcat_flash")

@@ -7,6 +7,8 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -34,6 +36,25 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def _functions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Functions within statements; expressions, most of a tree, have none."""
+    for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+        within = getattr(node, part, ())
+        for each in within if isinstance(within, list) else ():
+            if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield each
+            yield from _functions(each)
+
+
+@cache
+def _imported_from(path: Path) -> tuple[str, ...]:
+    """The modules of which a file imports names; what has no such line is not looked through."""
+    text = path.read_text(encoding="utf-8")
+    if not re.search(r"\bfrom\b.*\bimport\b", text):
+        return ()
+    return tuple(f"{node.module}" for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom))
+
+
 def test_the_code_is_seen() -> None:
     assert len(FILES) > 60
     assert len(CODE) > len(FILES)
@@ -44,10 +65,10 @@ def test_files_and_functions_are_short() -> None:
     for path in CODE:
         text = path.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 320 or _name(path) in LONG_FILES, _name(path)
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
-                name, lines = f"{_name(path)}:{node.name}", node.end_lineno - node.lineno + 1
-                assert lines <= 65 or name in LONG_FUNCTIONS, f"{name} has {lines} lines"
+        for node in _functions(ast.parse(text)):
+            assert node.end_lineno is not None
+            name, lines = f"{_name(path)}:{node.name}", node.end_lineno - node.lineno + 1
+            assert lines <= 65 or name in LONG_FUNCTIONS, f"{name} has {lines} lines"
 
 
 def test_names_say_what_is_inside() -> None:
@@ -61,9 +82,16 @@ def test_only_the_face_of_the_package_has_an_init_with_content() -> None:
     assert filled == ["src/danlu/__init__.py"]
 
 
+UNSAFE = re.compile("NotImplementedError|pickle|dill|joblib|shelve|trust_remote_code|weights_only")
+"""One of these stands in what the next test refuses; a file without any of them is not parsed."""
+
+
 def test_nothing_is_left_open_and_nothing_unsafe_is_called() -> None:
     for path in FILES:
-        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        text = path.read_text(encoding="utf-8")
+        if not UNSAFE.search(text):
+            continue
+        nodes = list(ast.walk(ast.parse(text)))
         raised = {ast.unparse(node.exc) for node in nodes if isinstance(node, ast.Raise) and node.exc}
         imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
         imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
@@ -92,9 +120,9 @@ def test_each_implementation_is_one_class_found_under_the_name_of_its_file(modul
 def test_siblings_do_not_know_each_other(folder: str) -> None:
     (path,) = importlib.import_module(folder).__path__
     for file in Path(path).glob("[!_]*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module != f"danlu.cli.{SHARED_BY_COMMANDS}":
-                assert not f"{node.module}.".startswith(f"{folder}."), f"{file.stem} imports {node.module}"
+        for module in _imported_from(file):
+            if module != f"danlu.cli.{SHARED_BY_COMMANDS}":
+                assert not f"{module}.".startswith(f"{folder}."), f"{file.stem} imports {module}"
 
 
 def test_every_promise_with_a_folder_of_implementations_is_listed() -> None:

@@ -2,7 +2,9 @@
 
 import ast
 import gettext
+import re
 import string
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,14 +14,18 @@ from danlu.language import default, translator
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "danlu"
 CATALOGUE = SOURCE / "locale" / "zh" / "LC_MESSAGES" / "danlu.po"
+CALLED = re.compile(r"\b(_|translator)\s*\(")
+"""Stands in every file that marks a message; the others are not parsed."""
 COMPILE = "pybabel compile -d src/danlu/locale -D danlu"
 
 
+@cache
 def marked() -> dict[str, str]:
     """Every message that the code marks, `_("...")` or `translator(...)("...")`, and where it stands."""
     found = {}
     for file in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        text = file.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)) if CALLED.search(text) else ():
             if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
                 continue
             called = node.func.func if isinstance(node.func, ast.Call) else node.func
@@ -31,6 +37,7 @@ def marked() -> dict[str, str]:
     return found
 
 
+@cache
 def written() -> dict[str, str]:
     """The catalogue's source: Chinese by English."""
     pairs, part = {}, ""

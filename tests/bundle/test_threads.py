@@ -9,6 +9,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,10 +56,11 @@ def together(ask: Callable[[int], Answer], threads: int = THREADS) -> list[Answe
     return [found[number] for number in range(threads)]
 
 
+@cache
 def texts(number: int) -> list[dict[str, Any]]:
     """Other texts for every thread."""
     rng = np.random.default_rng(number)
-    found = ["".join(rng.choice(list(LETTERS), rng.integers(2, 20))) for _ in range(5)]
+    found = ["".join(rng.choice(list(LETTERS), rng.integers(2, 20))) for _ in range(3)]
     marks = {"head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
     asked = {"question": LETTERS[:4], "choices": ["好", "慢"], "candidates": ["快", "好书"], **marks}
     asked |= {"chosen": "好书", "rejected": "慢"}

@@ -20,7 +20,7 @@ from danlu.refusal import Refusal
 SECONDS = 60  # of the clock, since machines are busy; an input takes 0.02 s
 GROWTH = 2**30  # bytes that the process may grow by
 
-ROUNDS = {"bundle": 50, "tagger": 30, "golden": 30, "model": 50, "network": 30, "saved": 40, "files": 40}
+ROUNDS = {"bundle": 25, "tagger": 15, "golden": 15, "model": 25, "network": 15, "saved": 20, "files": 20}
 """Damaged folders for each door; the long form opens more (`benchmarks/doors.py`)."""
 
 Folders = dict[str, Path]
@@ -65,7 +65,7 @@ def test_a_damaged_folder_is_a_result_or_one_sentence(
     made: Folders, tmp_path: Path, watched: None, door: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ended: Counter[str] = Counter()
-    for seed in range(ROUNDS.get(door, 100)):
+    for seed in range(ROUNDS.get(door, 50)):
         with _in_time(f"{door} {seed}"):
             try:
                 attempt(door, seed, made, tmp_path)

@@ -26,7 +26,7 @@ from danlu.serve.feedback import TABLE, Feedback
 from danlu.trials.search import Searched, search
 
 FORKS = """
-import os, signal, sys
+import gc, os, signal, sys
 from pathlib import Path
 import alembic.command, optuna.importance, optuna.storages._rdb.models, optuna.storages._rdb.storage, pandas
 import sklearn.ensemble, sqlalchemy.dialects.postgresql.psycopg, transformers.models.bert.modeling_bert  # once for all
@@ -58,8 +58,8 @@ def work(moment, source, root, storage, overrides):
     search(source, overrides, root, storage or None, say=say)
 
 source, *rounds = sys.argv[1:]
-read(source)
-get_checkpoint_conversion_mapping("bert")
+read(source), get_checkpoint_conversion_mapping("bert")
+gc.freeze()  # else what children look through in vain is copied for each of them
 for told in rounds:
     root, storage, moments, *overrides = told.split("|")
     children = []

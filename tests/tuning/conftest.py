@@ -1,12 +1,13 @@
 """Tiny models of the kinds that methods must serve, and batches for them."""
 
+import copy
 from types import SimpleNamespace
 
 import pytest
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers import BertConfig, GPT2Config, LlamaConfig, PreTrainedModel
+from transformers import BertConfig, GPT2Config, LlamaConfig, PreTrainedConfig, PreTrainedModel
 
 VOCABULARY, LABELS, ROWS, TOKENS = 60, 3, 6, 10
 SIZES = {
@@ -50,9 +51,13 @@ SHAPES = {
 
 def build(shape: str) -> PreTrainedModel:
     """The same weights at every call."""
-    auto_class, config = SHAPES[shape]
     torch.manual_seed(7)
-    return getattr(transformers, auto_class).from_config(config).eval()
+    return getattr(transformers, SHAPES[shape][0]).from_config(config(shape)).eval()
+
+
+def config(shape: str) -> PreTrainedConfig:
+    """One of its own at every call, since a network writes into its configuration when it is made and when saved."""
+    return copy.deepcopy(SHAPES[shape][1])
 
 
 def inputs() -> dict[str, Tensor]:
@@ -86,4 +91,4 @@ def steps(model: nn.Module, count: int, *, rate: float = 1e-2) -> list[float]:
 @pytest.fixture
 def tiny() -> SimpleNamespace:
     """The functions above, for test files, which cannot import this one."""
-    return SimpleNamespace(build=build, inputs=inputs, loss=loss, steps=steps, config=lambda shape: SHAPES[shape][1])
+    return SimpleNamespace(build=build, inputs=inputs, loss=loss, steps=steps, config=config)

@@ -71,6 +71,20 @@ ALL = [(method, kind, family) for method in kinds(Method) for kind, family in CA
 HEADLESS = [(kind, family) for (kind, family), name in CARRIED.items() if name == "AutoModel"]
 TRIED = [each for each in ALL if refusal(*each) is None and not (each[0] == "head" and each[1:] in HEADLESS)]
 REFUSED = [each for each in ALL if refusal(*each) is not None]
+TASKS, METHODS = sorted({kind for kind, _ in CARRIED}), kinds(Method)
+
+
+def in_turn() -> list[tuple[str, str, str]]:
+    """Every method with every task, and every task with every family: for each next method the task's next family."""
+    found = []
+    for task, kind in enumerate(TASKS):
+        for place, method in enumerate(METHODS):
+            able = [each for each in TRIED if each[:2] == (method, kind)]
+            found += [able[(task + place) % len(able)]] if able else []
+    return found
+
+
+IN_TURN = in_turn()
 RATES, LEAST = {"ia3": 0.1, "prefix": 0.1, "prompt": 0.1}, {"ia3": 0.0005, "adalora": 0.002}
 LEAST |= dict.fromkeys(["prefix", "prompt", "ptuning"], 0.0)
 """Of methods whose few numbers have far to go, and reach little in an untrained trunk."""
@@ -124,6 +138,10 @@ def test_every_method_is_asked_of_every_task_by_each_family_that_carries_it() ->
     assert len(ALL) == len(kinds(Method)) * len(CARRIED) == 12 * 59
     assert len(REFUSED) == 34
     assert len(ALL) - len(TRIED) == 34 + len(HEADLESS)
+    for places in ((0, 1), (1, 2), (0, 2)):
+        assert {tuple(each[place] for place in places) for each in IN_TURN} == {
+            tuple(each[place] for place in places) for each in TRIED
+        }
 
 
 @pytest.mark.parametrize(("kind", "family"), HEADLESS)
@@ -143,7 +161,7 @@ def test_what_makes_no_sense_is_refused_with_its_sentence(network: Network, fami
                 Method.model_validate(method).apply(model)
 
 
-@pytest.mark.parametrize(("method", "kind", "family"), TRIED)
+@pytest.mark.parametrize(("method", "kind", "family"), IN_TURN)
 def test_the_loss_of_a_task_falls_and_reaches_what_is_trained(
     kind: str, method: str, family: str, network: Network, tokenizer: Tokenizer
 ) -> None:

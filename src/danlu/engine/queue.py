@@ -59,15 +59,16 @@ class Asked:
             if self.company_tells is None and len(lengths) > 1:
                 tried = {lengths[0], lengths[(len(lengths) - 1) // 2], lengths[-2]}
                 rows = {len(item): item for item in examples if len(item) in tried}
-                self.company_tells = any(
-                    self._padding_tells(row, min(2 * size + 8, lengths[-1])) for size, row in rows.items()
-                )
+                self.company_tells = self._padding_tells([*rows.values()], min(2 * max(rows) + 8, lengths[-1]))
         return bool(self.company_tells)
 
-    def _padding_tells(self, row: Encoded, width: int) -> bool:
-        alone, padded = (self.outputs([row], wide)[0] for wide in (len(row), width))
+    def _padding_tells(self, rows: Sequence[Encoded], width: int) -> bool:
         rounding = self.network.rounding
-        return alone.shape == padded.shape and not (abs(padded - alone) <= rounding + rounding * abs(alone)).all()
+        for row, padded in zip(rows, self.outputs(rows, width), strict=True):
+            (alone,) = self.outputs([row], len(row))
+            if alone.shape == padded.shape and not (abs(padded - alone) <= rounding + rounding * abs(alone)).all():
+                return True
+        return False
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 import inspect
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import torch
@@ -37,10 +38,11 @@ def use_our_attention(model: nn.Module) -> None:
     if device().type != "cpu" or not inner._supports_sdpa or not inner._can_set_attn_implementation():
         return
     kinds = {type(module) for module in inner.modules() if "Attention" in type(module).__name__}
-    if not any(map(_works_it_out, kinds)):
+    if not any(_works_it_out(kind) for kind in kinds):  # type: ignore[arg-type]  # a class whose hash mypy misreads
         inner.set_attn_implementation(NAME)
 
 
+@cache  # of a class: to read its source anew takes 3 ms, at each model that is opened
 def _works_it_out(kind: type[nn.Module]) -> bool:
     try:
         code = inspect.getsource(kind.forward)
