@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import started
 import torch
 import yaml
 from scipy.stats import ttest_1samp
@@ -36,7 +36,7 @@ def test_without_an_accelerator_it_is_said_and_nothing_else_is_done() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is an accelerator")
     command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = started.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "no accelerator: there is nothing to measure here\n"
 

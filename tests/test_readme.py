@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import started
 import yaml
 from markdown.extensions.toc import slugify
 
@@ -130,7 +131,7 @@ class Servers:
         assert words[0] == "danlu"
         ports = {port: self.port if port == PORT else "0" for option, port in pairwise(words) if option == "--port"}
         own = [ports.get(word, word) for word in words[1:]]
-        process = subprocess.Popen([sys.executable, "-m", "danlu", *own], stderr=subprocess.PIPE, text=True)
+        process = started.Popen([sys.executable, "-m", "danlu", *own], stderr=subprocess.PIPE, text=True)
         self.running.append(process)
         assert process.stderr is not None
         said = []

@@ -1,11 +1,10 @@
 """Rungs are scored beside the original, the floor is honoured, and what was done is not done again."""
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
+import started
 
 from danlu.bundle import golden
 from danlu.bundle.bundle import load
@@ -108,7 +107,7 @@ def test_what_is_kept_scores_in_python_in_a_fresh_process_and_over_http_as_it_wa
     data, answers = tmp_path / "texts.jsonl", tmp_path / "answers.jsonl"
     data.write_text("".join(json.dumps({"text": record["text"]}) + "\n" for record in unseen))
     command = [sys.executable, "-m", "danlu", "predict", str(folder), str(data), "--output", str(answers)]
-    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    started.run(command, check=True, capture_output=True)
     fresh = [json.loads(line) for line in answers.read_text().splitlines()]
     shelf = Shelf([Place("small", str(folder), threads=1)])
     shelf.open()

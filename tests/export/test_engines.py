@@ -1,13 +1,13 @@
 """What is exported answers as the original does: each task, each engine, alone, in company, by many threads."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import started
 
 import danlu
 from danlu.bundle import golden
@@ -67,7 +67,7 @@ def test_in_a_fresh_process_answers_are_those_of_torch_alone_and_in_a_batch(
         with danlu.load(tiny_bundle(kind)) as bundle:
             right[kind] = bundle.predict(records)
         asked.append((str(exported(kind, engine).path), records))
-    done = subprocess.run(
+    done = started.run(
         [sys.executable, "-c", FRESH], input=json.dumps(asked), capture_output=True, text=True, check=True
     )
     answers = json.loads(done.stdout.splitlines()[-1])

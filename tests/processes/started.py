@@ -9,6 +9,7 @@ own environment, folder, standard streams, signals, `__main__` and exit function
 import atexit
 import contextlib
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -25,7 +26,7 @@ import traceback
 import warnings
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TextIO
 
 READ_ON_IMPORTING = ("OMP", "MKL", "PYTHON", "HF", "TRANSFORMERS", "TORCH", "HOME", "PATH", "LD_")
 LEADING = struct.Struct("q")  # a process's number, its status, and how long a request is
@@ -90,15 +91,12 @@ def import_everything() -> None:
         importlib.import_module(name)
 
 
-def stream(number: int, mode: str, like: Any) -> Any:
-    terminal = os.isatty(number)
-    return open(  # noqa: SIM115
-        number,
-        mode,
-        encoding=like.encoding,
-        errors=like.errors,
-        buffering=1 if terminal else -1,
-        closefd=False,
+def stream(number: int, mode: str, like: Any) -> TextIO:
+    """A standard stream as Python opens it: by lines to a terminal, and each write at once where that is asked for."""
+    at_once = bool(os.environ.get("PYTHONUNBUFFERED")) and mode == "w"
+    binary = open(number, mode + "b", buffering=0 if at_once else -1, closefd=False)
+    return io.TextIOWrapper(
+        binary, like.encoding, like.errors, line_buffering=number == 2 or os.isatty(number), write_through=at_once
     )
 
 
@@ -116,9 +114,6 @@ def begin(asked: dict[str, Any], streams: list[int]) -> None:
         for number, (mode, like) in enumerate([("r", sys.stdin), ("w", sys.stdout), ("w", sys.stderr)])
     )
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
-    if os.environ.get("PYTHONUNBUFFERED"):
-        sys.stdout.reconfigure(write_through=True)
-    sys.stderr.reconfigure(line_buffering=True)
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
@@ -181,7 +176,8 @@ class _Forking:
         with self._lock:
             if self._asking is None:
                 self._asking, other = socket.socketpair()
-                code = f"import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import started; sys.path.pop(0)\n"
+                here = str(Path(__file__).parent)
+                code = f"import os, sys; sys.path.insert(0, {here!r}); import started; sys.path.pop(0)\n"
                 code += f"asked = started.serve({other.fileno()})\nif asked: os._exit(started.ended(*asked))"
                 self.environment = dict(os.environ)
                 process = subprocess.Popen(
@@ -195,6 +191,11 @@ class _Forking:
         if self._asking is not None:
             self._asking.close()
         process.wait()
+
+    def importing(self) -> dict[str, str]:
+        """The variables it had that are read on importing."""
+        self.asking()
+        return _importing(self.environment)
 
     def forked(self, asked: dict[str, Any], streams: list[int]) -> tuple[int, int]:
         """The number of the process, and where its status will be told."""
@@ -238,16 +239,14 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
     _told: int | None = None
 
     def _execute_child(self, args: Any, executable: Any, preexec_fn: Any, *more: Any) -> None:
-        close_fds, pass_fds, cwd, env, _, _, shell, *streams = more
+        _, pass_fds, cwd, env, _, _, shell, *streams = more
         session, group = streams[-2], streams[-1]
         program = None if isinstance(args, str | bytes) else _program([os.fspath(word) for word in args])
         environment = dict(os.environ if env is None else env)
-        plain = not (executable or preexec_fn or pass_fds or shell) and sys.platform == "linux"
-        if program is None or not plain:
-            return super()._execute_child(args, executable, preexec_fn, *more)  # type: ignore[misc]
-        FORKING.asking()
-        if _importing(environment) != _importing(FORKING.environment):
-            return super()._execute_child(args, executable, preexec_fn, *more)  # type: ignore[misc]
+        usual = not (executable or preexec_fn or pass_fds or shell) and sys.platform == "linux"
+        if program is None or not usual or _importing(environment) != FORKING.importing():
+            super()._execute_child(args, executable, preexec_fn, *more)  # type: ignore[misc]
+            return
         given = [number if own == -1 else own for number, own in enumerate((streams[0], streams[3], streams[5]))]
         asked = {
             "program": program[0],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import started
 from servers import serving
 
 from danlu.refusal import Refusal
@@ -115,7 +116,7 @@ def _asked(address: str, path: str, body: Any = None) -> Any:
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
 def test_the_command_serves_reloads_and_ends_when_told(folder: Path) -> None:
     command = [sys.executable, "-m", "danlu", "serve", f"m={folder}", "--port", "0", "--threads", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "DANLU_LANGUAGE": "en"})
+    process = started.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "DANLU_LANGUAGE": "en"})
     clock = threading.Timer(90, process.kill)
     clock.start()
     try:

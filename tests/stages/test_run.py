@@ -1,12 +1,12 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import started
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -223,7 +223,7 @@ def test_a_killed_run_is_taken_over(recipe: dict[str, Any], tmp_path: Path) -> N
         "import os, signal, sys; from pathlib import Path; from danlu.machine.alone import alone_in\n"
         "with alone_in(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
     )
-    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "lines")], check=False)
+    killed = started.run([sys.executable, "-c", script, str(tmp_path / "lines")], check=False)
     assert killed.returncode < 0
     assert (tmp_path / "lines" / ".running").exists()
     _run(recipe, tmp_path)
@@ -239,7 +239,7 @@ def test_the_command_line_tells_an_interruption_from_a_mistake_of_ours(
     (tmp_path / "lines.yaml").write_text(dump(recipe))
     command = [sys.executable, "-m", "danlu.cli.main", "run", "lines.yaml", f"count.stop_at={how}"]
     environment = os.environ | {"PYTHONPATH": str(outside_package)}
-    first = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    first = started.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert first.returncode == code
     assert words in first.stderr
     assert ("Traceback" in first.stderr) == (how == "break")

@@ -1,10 +1,10 @@
 """What a tagger learns beside its network: it is trained with it, kept in the bundle, and answers alike everywhere."""
 
 import json
-import subprocess
 import sys
 
 import pytest
+import started
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification
@@ -106,7 +106,7 @@ def test_a_fresh_process_answers_alike(whole: Run) -> None:
         "print(json.dumps([danlu.load(folder, 'float32').predict(texts) for folder in folders]))"
     )
     call = [sys.executable, "-c", code, json.dumps([folders, texts])]
-    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    done = started.run(call, capture_output=True, text=True, check=True)
     for folder, found in zip(folders, json.loads(done.stdout), strict=True):
         with danlu.load(folder, "float32") as bundle:
             assert [bundle.task.form.value(each) for each in found] == [

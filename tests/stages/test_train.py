@@ -6,12 +6,12 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import started
 import torch
 from safetensors.torch import load_file
 
@@ -312,6 +312,6 @@ def test_a_tokenizer_reads_records_of_tokens_word_by_word(tmp_path: Path) -> Non
 def test_a_training_killed_at_random_instants_ends_with_the_same_bits() -> None:
     script = Path(__file__).parents[2] / "benchmarks" / "resume.py"
     command = [sys.executable, str(script), "--kills", "1", "--steps", "20", "--forked"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
+    done = started.run(command, capture_output=True, text=True, check=False, timeout=1500)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 of 1 kills hit; the killed training ends with the same bits" in done.stdout

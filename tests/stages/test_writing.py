@@ -2,13 +2,13 @@
 
 import contextlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import started
 import torch
 import yaml
 from transformers import BartConfig, BertConfig, BertModel, LlamaConfig, T5Config
@@ -131,7 +131,7 @@ def test_a_fresh_process_writes_what_the_model_wrote(tmp_path: Path, tokenizer: 
     code = "import sys, json, danlu; texts = json.loads(sys.argv[1])\n"
     code += "found = [danlu.load(path).generate(texts) for path in sys.argv[2:]]\n"
     code += "print(json.dumps([[text[0].ids.tolist() for text in texts] for texts in found]))"
-    done = subprocess.run(
+    done = started.run(
         [sys.executable, "-c", code, json.dumps(TEXTS), *map(str, folders)], capture_output=True, check=True, text=True
     )
     for folder, found in zip(folders, json.loads(done.stdout.splitlines()[-1]), strict=True):

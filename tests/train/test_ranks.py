@@ -4,7 +4,6 @@ All trainings are done once, in four processes of one start (`ranked_cases.py`);
 """
 
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import started
 import torch
 from safetensors.torch import load_file
 
@@ -31,7 +31,7 @@ CASES = [*((case, ranks) for case in ALL for ranks in (2, 4)), ("fsdp-groups-flo
 def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ranks")
     script = Path(__file__).with_name("ranked_cases.py")
-    ran = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, timeout=600, check=False)
+    ran = started.run([sys.executable, script, folder], capture_output=True, text=True, timeout=600, check=False)
     assert ran.returncode == 0, ran.stderr[-4000:]
     return folder
 

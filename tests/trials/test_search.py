@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -14,6 +13,7 @@ from typing import Any
 import optuna
 import postgres_server as server
 import pytest
+import started
 from tiny_recipe import made
 
 import danlu
@@ -99,7 +99,7 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Forke
             start = f"{folder / name / 'runs'}|{url}|"
             rounds += [f"{start}training", f"{start}asking", f"{start}telling", f"{start}a,b|search.trials=6"]
         command = [sys.executable, "-c", FORKS, str(source), *rounds]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = started.run(command, capture_output=True, text=True, check=False)
         codes, found = done.stdout.split(), {}
         for place, (name, url) in enumerate(urls.items()):
             files = sorted((folder / name).glob("said.*"), key=lambda path: path.stat().st_mtime)

@@ -1,12 +1,12 @@
 """Counts that can be worked out by hand, and what a fresh process makes of what was saved."""
 
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import started
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -89,7 +89,7 @@ def test_a_fresh_process_says_what_was_trained(tiny: SimpleNamespace, tmp_path: 
                 expected[folder.name] = model(**tiny.inputs()).logits
     threads = str(torch.get_num_threads())  # with another number of them, products of few rows round otherwise
     command = [sys.executable, "-W", "ignore", "-c", FRESH, str(tmp_path), threads]
-    subprocess.run(command, check=True, capture_output=True)
+    started.run(command, check=True, capture_output=True)
     said = load_file(tmp_path / "said.safetensors")
     assert said.keys() == expected.keys()
     assert len(said) == 3 * len(kinds(Method)) - 1

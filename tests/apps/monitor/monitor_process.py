@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import started
-
 
 def begun(settings: dict[str, Any], folder: Path) -> "subprocess.Popen[bytes]":
     """Start one, in its own process."""
@@ -19,7 +17,7 @@ def begun(settings: dict[str, Any], folder: Path) -> "subprocess.Popen[bytes]":
         file.write_text(json.dumps(settings), encoding="utf-8")
     with (folder / "process.log").open("ab") as log:
         command = [sys.executable, __file__, str(file)]
-        return started.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
 
 
 def main(file: Path) -> None:
