@@ -94,7 +94,7 @@ def import_everything() -> None:
 def stream(number: int, mode: str, like: Any) -> TextIO:
     """A standard stream as Python opens it: by lines to a terminal, and each write at once where that is asked for."""
     at_once = bool(os.environ.get("PYTHONUNBUFFERED")) and mode == "w"
-    binary = open(number, mode + "b", buffering=0 if at_once else -1, closefd=False)
+    binary = open(number, mode + "b", buffering=0 if at_once else -1, closefd=False)  # noqa: SIM115
     return io.TextIOWrapper(
         binary, like.encoding, like.errors, line_buffering=number == 2 or os.isatty(number), write_through=at_once
     )
