@@ -1,5 +1,6 @@
 """Baselines on small and on real data."""
 
+import ctypes
 import importlib.util
 import json
 import random
@@ -72,6 +73,15 @@ def test_taggers_learn_names_and_places(kind, tag):
     assert score(tag, test, found, resamples=10).metrics["entity_f1"].interval.value > 0.95
     first = found[0]["entities"][0]
     assert test[0]["text"][first["start"] : first["end"]] == first["text"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its C library has another name")
+def test_the_crf_is_learnt_alike_whatever_the_process_did_before(tag):
+    train, test, answers = sentences(6, 1), sentences(50, 2), []
+    for seed in range(5):
+        ctypes.CDLL(None).srand(seed)
+        answers.append(find(Baseline, "crf")(rounds=1).fit_predict(tag, train, test))
+    assert all(found == answers[0] for found in answers)
 
 
 @pytest.mark.parametrize("states", ["bio", "bmes", "context"])
