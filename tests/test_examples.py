@@ -73,7 +73,7 @@ def test_an_example_runs_and_its_bundle_answers(folder: Path, tmp_path: Path) ->
     place = shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("runs"))
     said: list[str] = []
     with contextlib.chdir(place):
-        run = danlu.run("recipe.yaml", say=said.append, **{"model.train.epochs": 2})
+        run = danlu.run("recipe.yaml", say=said.append, **{"model.train.epochs": 1})
         bundle = danlu.load(run["model"], "float32")
     text, keys = ASKED[folder.name]
     (prediction,) = bundle.predict([text])
