@@ -3,19 +3,24 @@
 import csv
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+import torch
 from playwright.sync_api import Browser, Locator, Page
 from playwright.sync_api import expect as soon
 from servers import Live, serving
+from transformers import BertConfig, BertForSequenceClassification
 
 from danlu.apps.studio.site import site_of
 from danlu.apps.studio.studio import Studio
+from danlu.bundle.bundle import save
 from danlu.serve.shelf import Shelf
+from danlu.task.task import Task
+from danlu.text.tokenizing.tokenizers.char import Char
 
 HOSTILE = "<img src=x onerror='window.ran=1'>\"`${window.ran=1}&amp;<script>window.ran=1<"
 NAME = f"rows{HOSTILE}.csv"
@@ -28,15 +33,26 @@ def expect(locator: Locator) -> Any:
     return soon(locator)
 
 
+def save_bundle(folder: Path) -> None:
+    """Of a classifier that answers with a hostile label, or with `a`."""
+    records = [{"text": SCRIPT, "label": SCRIPT}, {"text": "a", "label": "a"}]
+    task = Task.model_validate("classify").fitted(records)
+    tokenizer = Char(min_frequency=1).build(lambda: iter([SCRIPT]))
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    torch.manual_seed(2)
+    network = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), **sizes, **task.config()))
+    save(folder, network, tokenizer, task, examples=records, precision="float32", provenance={"data": SCRIPT})
+
+
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Callable[[str], Path], at_once: None) -> Iterator[Live]:
+def live(tmp_path_factory: pytest.TempPathFactory, at_once: None) -> Iterator[Live]:
     """A folder with hostile names, texts and labels; a bundle, and a broken one."""
     working = tmp_path_factory.mktemp("studio")
     rows = [(f"{SCRIPT} {number}", ("a", SCRIPT)[number % 2], "x") for number in range(120)]
     with (working / NAME).open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("text", "label", SCRIPT), *rows, (rows[0][0], "a", "x")])
     (working / "bad.jsonl").write_text('{"text": "good"}\n' + json.dumps({"text": [[SCRIPT]]})[:-2] + "\n")
-    shutil.copytree(tiny_bundle("classify"), working / "models" / HOSTILE)
+    save_bundle(working / "models" / HOSTILE)
     (working / "models" / f"broken{HOSTILE}").mkdir()
     (working / "models" / f"broken{HOSTILE}" / "danlu.json").write_text(json.dumps({"format": SCRIPT}))
     with serving(Shelf([]), site=site_of(Studio(working / "runs", working))) as found:
@@ -89,6 +105,11 @@ def test_texts_of_data_are_texts_in_every_view(opened: Callable[..., Page]) -> N
     view.get_by_role("link", name="Splits").click()
     view.get_by_role("button", name="Count").click()
     expect(view.locator("tbody th").filter(has_text=SCRIPT))
+    view.get_by_role("link", name="Suspects").click()
+    view.get_by_role("button", name="Look for them").click()
+    row = view.locator("tbody tr").first.locator("td")
+    expect(row.nth(4)).to_contain_text(SCRIPT)
+    assert {row.nth(1).inner_text(), row.nth(2).inner_text()} == {"a", SCRIPT}
     view.get_by_role("link", name="Survey").click()
     view.get_by_role("button", name="Survey").click()
     frame = view.frame_locator("iframe")
@@ -162,6 +183,37 @@ def test_a_bundle_is_tried_and_what_it_answers_is_text(opened: Callable[..., Pag
     view.get_by_role("button", name="Ask").click()
     expect(view.locator(".result .large")).to_have_text(SCRIPT)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_texts_are_texts_where_a_bundle_is_explained_compressed_and_verified(opened: Callable[..., Page]) -> None:
+    page = opened(f"bundles/{quote(f'working:models/{HOSTILE}', safe='')}")
+    view = page.locator("#view-bundles")
+    expect(view.locator(".facts-of")).to_contain_text(SCRIPT)
+    explaining, compressing, verifying = (
+        view.locator("section.card").filter(has=page.get_by_role("heading", name=name, exact=True))
+        for name in ("Explain", "Compress", "Verify")
+    )
+    for method in ("occlusion", "attention"):
+        explaining.get_by_label("A text, or a record").fill(SCRIPT)
+        explaining.get_by_label("Method").select_option(method)
+        explaining.get_by_role("button", name="Explain").click()
+        made = view.frame_locator("iframe[title=Explain]")
+        expect(made.get_by_role("heading").first)
+        shown = made.locator("body").inner_text()
+        assert "".join(SCRIPT.split()) in "".join(shown.split()), method
+        assert made.locator("img, script, [onerror]").count() == 0
+    explaining.get_by_label("A text, or a record").fill(f'{{"{SCRIPT}')
+    explaining.get_by_role("button", name="Explain").click()
+    expect(explaining.get_by_role("alert"))
+    compressing.get_by_label("Floor").fill("accuracy -90")
+    compressing.get_by_label("What to try").fill("bfloat16")
+    compressing.get_by_label("Data with the truth").select_option(label=NAME)
+    compressing.get_by_role("button", name="Compress").click()
+    made = view.frame_locator("iframe[title=Compress]")
+    expect(made.get_by_role("heading", level=1)).to_contain_text("onerror")
+    assert made.locator("img, script, [onerror]").count() == 0
+    verifying.get_by_role("button", name="Verify").click()
+    expect(verifying.locator(".good"))
 
 
 def test_nothing_is_read_or_begun_outside_of_the_folders(live: Live) -> None:
