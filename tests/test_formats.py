@@ -19,6 +19,9 @@ from danlu.machine.database import FORMATS
 from danlu.machine.door import content_digest
 from danlu.recipe import lock
 from danlu.refusal import Refusal
+from danlu.text.batching import shards
+from danlu.text.batching.flat import DocumentRows, FlatTokens
+from danlu.text.batching.rows import Rows
 from danlu.train import checkpoint
 from danlu.train.average import Average
 from danlu.train.checkpoint import State
@@ -52,11 +55,25 @@ def test_the_format_of_today_has_its_golden_folder() -> None:
     assert str(manifest.FORMAT) in [path.name for path in WRITTEN], "run tests/golden/make.py for the new format"
 
 
-@pytest.mark.parametrize("kind", ["classify", "causal_lm", "classify_onnx"])
+@pytest.mark.parametrize("kind", ["classify", "causal_lm", "classify_onnx", "adapted"])
 def test_bundles_answer_as_they_did(golden: Path, kind: str) -> None:
     if kind.endswith("onnx"):
         pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
     assert verify(golden / kind) == []
+    assert set(load(golden / kind).adapters) == {"headed", "updated"} or kind != "adapted"
+
+
+def test_shards_hold_what_they_held(golden: Path) -> None:
+    rows = Rows(golden / "rows", shards.read(golden / "rows"))
+    assert [(each.row.input_ids.tolist(), each.targets) for each in rows] == [
+        ([1, 2], {"label": 0}),
+        ([1, 2, 3, 4], {"label": 1}),
+        ([1, 2, 3], {"label": 2}),
+    ]
+    kept = shards.read(golden / "tokens")
+    assert (kept.count, kept.tokens, kept.told("task")) == (3, 9, "golden")
+    documents = DocumentRows(FlatTokens(golden / "tokens", kept), 8, lambda row: {})
+    assert [each.row.input_ids.tolist() for each in documents] == [[1, 2], [1, 2, 3, 4], [1, 2, 3]]
 
 
 def test_a_bundle_of_a_newer_format_is_refused(golden: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ It is run where a format changes, and makes a new folder; the folders of earlier
 that `tests/test_formats.py` sees what happens to people who come from there.
 """
 
+import contextlib
 import gzip
 import json
 import shutil
@@ -23,10 +24,14 @@ ENTRY = SimpleNamespace(id="e1", answer="早上九点。", intent="", times=1, q
 
 
 def make(folder: Path) -> None:
-    """Bundles, a lock, a checkpoint, an index and the databases of applications."""
+    """Bundles, a lock, a checkpoint, shards, an index and the databases of applications."""
     folder.mkdir(parents=True)
     make_bundles(folder)
+    make_adapted(folder / "adapted")
     make_training(folder / "training")
+    make_shards(folder / "rows", folder / "tokens")
+    for card in folder.rglob("README.md"):
+        card.unlink()  # people may write in it, so nothing reads it
     with tempfile.TemporaryDirectory() as scratch:
         make_databases(Path(scratch))
         for file in sorted(Path(scratch).rglob("*.db")):
@@ -56,8 +61,55 @@ def make_bundles(folder: Path) -> None:
     writer = LlamaForCausalLM(LlamaConfig(vocab_size=len(pairs), **SIZES, **ends))
     save(folder / "causal_lm", writer, pairs, CausalLm(), examples=[{"text": TEXTS[0]}], **told)
     export(folder / "classify", folder / "classify_onnx", find(Target, "onnx")())
-    for card in folder.rglob("README.md"):
-        card.unlink()  # people may write in it, so nothing reads it
+
+
+def make_adapted(folder: Path) -> None:
+    """A base with an adapter by lora and one by its head."""
+    import danlu
+    from danlu.bundle.adapt import adapt
+
+    target = folder.absolute()
+    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
+        rows = Path("rows.jsonl")
+        records = [{"text": text, "label": label} for text, label in zip(TEXTS, ("+", "-", "+", "-"), strict=True)]
+        rows.write_text("\n".join(json.dumps(record) for record in records * 3), encoding="utf-8")
+        train = {"rate": 2e-2, "batch_tokens": 64, "threads": 1, "precision": "float32", "steps": 2}
+        clean = {
+            "kind": "prepare",
+            "data": {"kind": "jsonl", "path": str(rows)},
+            "dedup": "none",
+            "split": {"validation": 0.3, "test": 0.0},
+        }
+        model = {"kind": "scratch", "layers": 1, "width": 8, "heads": 2, "positions": 32}
+        base = {"kind": "pretrained", "path": "@base"}
+        tuned = {"kind": "train", "data": "@clean", "train": train, "model": base, "task": "classify"}
+        stages = {
+            "clean": clean,
+            "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": "char"},
+            "base": tuned | {"model": model, "task": "masked_lm", "tokenizer": "@vocab"},
+            "updated": tuned | {"tuning": {"kind": "lora", "rank": 1}},
+            "headed": tuned | {"tuning": "head"},
+        }
+        run = danlu.run({"name": "golden", "stages": stages}, root=".", say=lambda line: None)
+        adapt(run["base"], run["updated"], "updated", target)
+        adapt(target, run["headed"], "headed")
+
+
+def make_shards(rows: Path, tokens: Path) -> None:
+    """Encoded examples with a target, and documents of tokens."""
+    import numpy as np
+
+    from danlu.text.batching import shards
+    from danlu.text.batching.encoded import Encoded, Row
+    from danlu.text.batching.flat import write_tokens
+    from danlu.text.batching.rows import write_rows
+
+    ids = [np.arange(1, size, dtype=np.int32) for size in (3, 5, 4)]
+    examples = [Encoded(number, (Row(row),), {"label": number}) for number, row in enumerate(ids)]
+    for folder, form in ((rows, "rows"), (tokens, "tokens")):
+        folder.mkdir()
+        written = write_rows(folder, [examples]) if form == "rows" else write_tokens(folder, [ids], 9)
+        shards.write(folder, shards.Manifest(form, FINGERPRINT, tuple(written), {"task": "golden", "vocabulary": 9}))
 
 
 def make_training(folder: Path) -> None:
