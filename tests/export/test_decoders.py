@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from transformers import LlamaConfig, LlamaForCausalLM
+
 import danlu
-from danlu.bundle.bundle import load
-from danlu.export.export import Exported
+from danlu.bundle.bundle import load, save
+from danlu.export.export import Exported, export
+from danlu.export.target import Target
 from danlu.model.policy import Policy
+from danlu.task.task import Task
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -47,10 +52,22 @@ def test_weights_of_few_bits_write_too_and_their_drift_is_kept_in_the_bundle(
         assert len(bundle.generate(["这本书"], max_new_tokens=5)[0][0].text) > 0
 
 
-def test_what_an_encoder_and_a_decoder_write_together_is_not_exported(bundles_of_two: Path, tmp_path: Path) -> None:
-    from danlu.export.export import export
-    from danlu.export.target import Target
+def test_products_that_no_group_of_weights_divides_are_exported_too(tmp_path: Path) -> None:
+    """As those of stories260k, whose layers of 64 have 172 neurons."""
+    pytest.importorskip("nncf")
+    tokenizer = Bpe(size=270).build(lambda: iter(PROMPTS))
+    sizes = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 172}
+    network = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes))
+    given = {"precision": "float32", "provenance": {}, "examples": [{"text": PROMPTS[0]}]}
+    save(tmp_path / "bundle", network, tokenizer, Task.model_validate("causal_lm"), **given)
+    target = Target.model_validate({"kind": "openvino", "precision": "int4_weights"})
+    found = export(tmp_path / "bundle", tmp_path / "out", target)
+    assert found.after < 0.6 * found.before
+    with load(found.path) as bundle:
+        assert bundle.generate(["这本书"], max_new_tokens=3)[0][0].text
 
+
+def test_what_an_encoder_and_a_decoder_write_together_is_not_exported(bundles_of_two: Path, tmp_path: Path) -> None:
     with pytest.raises(danlu.Refusal, match="an encoder and a decoder write together, which no graph of ours does"):
         export(bundles_of_two, tmp_path / "out", Target.model_validate("onnx"))
     assert not (tmp_path / "out").exists()

@@ -72,8 +72,15 @@ class ToOpenvino(Target):
             return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)
         width = int(getattr(original.bundle.model.config.get_text_config(), "hidden_size", 0) or 1)
         group = next((size for size in GROUPS if width % size == 0), -1)
+        # of products that no group divides, fewer weights share a scale; where none of 32 or more does they keep 8 bits
+        fewer = nncf.AdvancedCompressionParameters(group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST)
         return nncf.compress_weights(
-            model, mode=nncf.CompressWeightsMode.INT4_ASYM, group_size=group, ratio=1.0, all_layers=False
+            model,
+            mode=nncf.CompressWeightsMode.INT4_ASYM,
+            group_size=group,
+            ratio=1.0,
+            all_layers=False,
+            advanced_parameters=fewer,
         )
 
 
