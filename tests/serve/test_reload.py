@@ -1,9 +1,11 @@
 """A bundle is taken anew while it serves; one that has changed on disk is told and not ready."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -134,3 +136,24 @@ def test_the_command_serves_reloads_and_ends_when_told(folder: Path) -> None:
         clock.cancel()
         process.kill()
         process.communicate()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_told_twice_it_ends_at_once_and_prints_no_traceback(folder: Path) -> None:
+    command = [sys.executable, "-m", "danlu", "serve", f"m={folder}", "--port", "0", "--threads", "1"]
+    process = started.Popen(command, stderr=subprocess.PIPE, text=True)
+    clock = threading.Timer(90, process.kill)
+    clock.start()
+    try:
+        port = int(_lines(process, "serving at").split()[2].rstrip(";").rpartition(":")[2])
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):
+            while True:  # a tenth of a second passes between the end of listening and that of the loop
+                socket.create_connection(("127.0.0.1", port), 20).close()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+        assert process.returncode in (0, -signal.SIGINT)
+        assert "Traceback" not in said
+    finally:
+        clock.cancel()
+        process.kill()

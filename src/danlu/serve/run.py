@@ -149,6 +149,12 @@ class _Server(uvicorn.Server):
         """Capture none."""
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; told twice, without waiting for answers, but the application ends its own all the same."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()
+
 
 def _on(loop: asyncio.AbstractEventLoop, number: signal.Signals, do: Callable[[], object]) -> None:
     try:
