@@ -31,15 +31,6 @@ from typing import Any, TextIO
 READ_ON_IMPORTING = ("OMP", "MKL", "PYTHON", "HF", "TRANSFORMERS", "TORCH", "HOME", "PATH", "LD_")
 LEADING = struct.Struct("q")  # a process's number, its status, and how long a request is
 STREAMS = 3
-LATER = (
-    "torch.optim",
-    "transformers.models.auto.tokenization_auto",
-    "transformers.models.bert.modeling_bert",
-    "transformers.models.bert.tokenization_bert",
-    "uvicorn",
-    "danlu.serve.run",
-    "pandas",
-)
 WITH_THREADS = ("danlu.export", "danlu.apps.doctor")  # what onnxruntime begins is waited for at the end, and not forked
 
 
@@ -96,7 +87,7 @@ def import_everything() -> None:
         if not module.name.endswith("__main__") and not module.name.startswith(WITH_THREADS):
             with contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
-    for name in LATER:
+    for name in ("torch.optim", "transformers.models.bert.modeling_bert", "uvicorn", "danlu.serve.run"):
         importlib.import_module(name)
 
 
