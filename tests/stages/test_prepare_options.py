@@ -60,7 +60,7 @@ def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small_chunks")
 def test_chunks_change_nothing_but_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = lines(tmp_path, [{"text": text + end} for text in different(200) for end in ("", "！")])
-    many = prepare(tmp_path, data=data)
+    many = prepare(tmp_path, data=data, executor={"kind": "local", "processes": 1})
     monkeypatch.setattr("danlu.data.corpus.ingest.CHUNK", 2**22)
     assert prepare(tmp_path, data=data) == many
     assert [record for part in stream(tmp_path / "out", "train") for record in part] == many["train"]

@@ -1,4 +1,4 @@
-"""Losses of 20 steps of each objective that corrupts, as they were when the text files were written.
+"""Losses of 8 steps of each objective that corrupts, as they were when the text files were written.
 
 `python -m tests.stages.test_reference_losses_of_noise` writes them anew, for a change that is meant to change losses.
 """
