@@ -90,8 +90,9 @@ def test_a_recipe_goes_from_text_to_a_bundle_that_answers(whole: Run, name: str)
 
 
 def test_logs_hold_every_number_that_is_promised(whole: Run) -> None:
-    lines = read(whole["full"] / "log.jsonl")
-    steps, validations = ([line for line in lines if ("validation" in line) is kind] for kind in (False, True))
+    steps, validations = (
+        [line for line in read(whole["full"] / "log.jsonl") if ("validation" in line) is kind] for kind in (False, True)
+    )
     keys = {"step", "epoch", "loss", "rate", "gradient_norm", "tokens_per_second", "seconds"}
     keys |= {"share_of_limit", "limit", "limit_in_the_middle", "attention", "padding", "data_wait", "optimizer"}
     assert all(line.keys() == keys for line in steps)
@@ -188,8 +189,8 @@ def test_a_model_that_is_trained_on_with_its_labels_turned_round_knows_what_it_k
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_every_precision_learns(whole: Run, tmp_path: Path, precision: str) -> None:
-    model = {"kind": "pretrained", "path": "@pretrain"}
-    said = run_stage(whole, tmp_path, model=model, train=TRAIN | {"precision": precision, "threads": 1, "steps": 20})
+    train = TRAIN | {"precision": precision, "threads": 1, "evaluate": 40}
+    said = run_stage(whole, tmp_path, model={"kind": "pretrained", "path": "@pretrain"}, train=train)
     assert any(precision in line for line in said)
     losses = [line["loss"] for line in read(tmp_path / "stage" / "log.jsonl") if "loss" in line]
     assert losses[-1] < 0.8 * losses[0]
@@ -225,9 +226,7 @@ STOPPED = TRAIN | {"steps": 12, "evaluate": 6, "average": 0.5}
 
 @pytest.fixture(scope="module")
 def unbroken(whole: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
-    """The weights of a training that nobody stopped."""
-    folder = tmp_path_factory.mktemp("unbroken")
-    run_stage(whole, folder, train=STOPPED)
+    run_stage(whole, folder := tmp_path_factory.mktemp("unbroken"), train=STOPPED)
     return weights(folder / "stage")
 
 
@@ -252,8 +251,7 @@ def test_ctrl_c_before_the_first_checkpoint_keeps_the_steps_that_were_done(
     assert stage.standing(folder) == f"step {at}"
     monkeypatch.undo()
     assert f"from step {at}" in run_stage(whole, tmp_path, train=STOPPED)[0]
-    resumed = weights(folder)
-    assert all(torch.equal(value, resumed[name]) for name, value in unbroken.items())
+    assert all(torch.equal(value, unbroken[name]) for name, value in weights(folder).items())
 
 
 def test_a_second_ctrl_c_stops_at_once(whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,16 +304,6 @@ def test_sections_that_do_not_fit_are_one_sentence(
 ) -> None:
     with pytest.raises(Refusal, match=sentence):
         run_stage(whole, tmp_path, **fields)
-
-
-def test_a_tokenizer_reads_records_of_tokens_word_by_word(tmp_path: Path) -> None:
-    rows = [{"tokens": ["Ada", "met", "Bob"], "tags": ["O", "O", "O"]}] * 3
-    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    section = {"kind": "tokenizer", "data": {"kind": "jsonl", "path": str(tmp_path / "rows.jsonl")}}
-    stage = Stage.model_validate(section | {"tokenizer": {"kind": "wordpiece", "size": 60}})
-    stage.run(Place(tmp_path / "vocab", {}, "one", 0, "en", lambda line: None))
-    known = json.loads((tmp_path / "vocab" / "tokenizer" / "tokenizer.json").read_text())["model"]["vocab"]
-    assert {"ada", "met", "bob"} <= set(known)
 
 
 def test_a_training_killed_at_random_instants_ends_with_the_same_bits() -> None:

@@ -45,7 +45,7 @@ def _tiny():
 
 tiny = _tiny()
 WORDS = tiny.tokenizer()
-FIRST = {family: kind for family, kind in reversed(tiny.PAIRS)}  # the first of its tasks, by family
+FIRST = dict(reversed(tiny.PAIRS))  # the first of its tasks, by family
 pytestmark = pytest.mark.filterwarnings("ignore")  # what families say to each other is not ours
 
 

@@ -69,7 +69,7 @@ def section(data: Path) -> dict[str, Any]:
 Trained = Callable[..., Path]
 
 
-def run(data: Path, folder: Path, *, narrow: bool, **fields: Any) -> Path:
+def run(data: Path, folder: Path, /, *, narrow: bool, **fields: Any) -> Path:
     """Run a train stage in a folder; `narrow` says whether with the rows alone that are read."""
     said: list[str] = []
     inputs = {"vocab": data / "vocab", "shards": folder.parent / "shards"}
@@ -194,7 +194,9 @@ def test_what_goes_on_after_a_break_ends_with_the_same_bits(
     assert same(trained("broken", narrow=True, **AVERAGED), averaged)
 
 
-def test_rows_on_disk_are_looked_through_for_their_words(trained: Trained, data: Path, plain: Path, tmp_path: Path) -> None:
+def test_rows_on_disk_are_looked_through_for_their_words(
+    trained: Trained, data: Path, plain: Path, tmp_path: Path
+) -> None:
     section = {"kind": "shards", "data": {"kind": "jsonl", "path": str(data / "train.jsonl")}}
     shards = Stage.model_validate(section | {"tokenizer": "@vocab", "task": "classify", "longest": 32})
     shards.run(Place(tmp_path / "shards", {"vocab": data / "vocab"}, "one", 0, "en", lambda line: None))
