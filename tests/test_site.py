@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -11,17 +10,21 @@ from contextlib import contextmanager
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import started
 from selectolax.lexbor import LexborHTMLParser
 
 from danlu.cli.app import names
 from danlu.cli.list import PROMISES
 from danlu.cli.main import COMMANDS
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 ROOT = Path(__file__).parents[1]
-CHROMIUM = Path("/usr/bin/chromium")
 OUTSIDE = re.compile(r"(https?://([\w.-]+\.[a-z]{2,}|127\.0\.0\.1(:\d+)?)(/\S*)?|mailto:\S+@\S+|data:\S+)")
 
 
@@ -30,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site as `make docs` builds it."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    built = subprocess.run(
+    built = started.run(
         command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False
     )
     assert built.returncode == 0, built.stderr
@@ -136,13 +139,11 @@ def test_the_index_of_the_search_holds_chinese_words(site: Path) -> None:
     assert {"数据", "训练", "评测", "配方", "模型"} <= words
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}; Debian's package is chromium")
-def test_a_chinese_word_is_found_in_a_browser_without_asking_anybody_else(site: Path) -> None:
-    from playwright.sync_api import expect, sync_playwright
+def test_a_chinese_word_is_found_in_a_browser_without_asking_anybody_else(site: Path, browser: "Browser") -> None:
+    from playwright.sync_api import expect
 
-    with served(site) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page, wrong = browser.new_page(locale="zh-CN"), list[str]()
+    with served(site) as address, browser.new_page(locale="zh-CN") as page:
+        wrong = list[str]()
         page.set_default_timeout(60_000)
         page.on("request", lambda each: None if each.url.startswith(address) else wrong.append(each.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -152,7 +153,6 @@ def test_a_chinese_word_is_found_in_a_browser_without_asking_anybody_else(site: 
         found = page.locator(".md-search-result__link[href*='/zh/']")
         expect(found.first).to_be_visible(timeout=60_000)
         assert any("data.html" in (link.get_attribute("href") or "") for link in found.all())
-        browser.close()
     assert wrong == []
 
 
