@@ -1,7 +1,8 @@
 """Decoders whose weights have 8 or 4 bits: how well they foretell, and tokens a second, beside float32.
 
 stories260k is scored on stories that it has written itself in float32, so that its perplexity there is what it can be
-at best. A llama of 100 M has random weights, of which the speed alone counts. All forms take turns in one process. Prints a markdown table.
+at best. A llama of 100 M has random weights, of which the speed alone counts. All forms take turns in one process.
+Prints a markdown table.
 """
 
 import argparse
@@ -29,7 +30,8 @@ LARGE = {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 14,
 ENDS = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "tie_word_embeddings": True}
 FORMS = [(kind, bits) for kind in ("onnx", "openvino") for bits in ("float32", "int8_weights", "int4_weights")]
 TEXTS, TOKENS = 40, 128
-PROMPTS = [f"Once upon a time there was a {each}" for each in "cat dog bird girl boy tree fish car".split()]
+THINGS = ("cat", "dog", "bird", "girl", "boy", "tree", "fish", "car")
+PROMPTS = [f"Once upon a time there was a {each}" for each in THINGS]
 
 
 def _models(tokenizer: Any) -> Iterator[tuple[str, Any]]:

@@ -52,7 +52,7 @@ def test_any_value_of_any_key_is_answered_or_refused(live: Live, path: str) -> N
 
     with live.client() as client:
 
-        @settings(max_examples=25, deadline=None, database=None)
+        @settings(max_examples=settings().max_examples // 2, deadline=None, database=None)
         @given(name=st.sampled_from(names), value=ODD)
         def ask(name: str, value: Any) -> None:
             body = {key: known for key, known in good.items() if key in names} | {name: value}
@@ -71,7 +71,7 @@ def test_a_crowd_of_mixed_requests_gets_each_its_own_answer(live: Live) -> None:
     def client(number: int) -> list[int]:
         dice, statuses = random.Random(number), list[int]()
         with live.client() as http:
-            for _ in range(12):
+            for _ in range(6):
                 text = dice.choice(texts)
                 match dice.randrange(4):
                     case 0:

@@ -27,7 +27,7 @@ QUESTIONS = [
 
 
 def client(address: str) -> httpx2.Client:
-    return httpx2.Client(base_url=address, timeout=60, trust_env=False)
+    return httpx2.Client(base_url=address, timeout=60, trust_env=False, verify=False)
 
 
 def post(address: str, path: str, body: Any) -> httpx2.Response:

@@ -39,6 +39,7 @@ def save_bundle(folder: Path) -> None:
     task = Task.model_validate("classify").fitted(records)
     tokenizer = Char(min_frequency=1).build(lambda: iter([SCRIPT]))
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    sizes["max_position_embeddings"] = 120  # each longer length takes seconds to be measured when it is compressed
     torch.manual_seed(2)
     network = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), **sizes, **task.config()))
     save(folder, network, tokenizer, task, examples=records, precision="float32", provenance={"data": SCRIPT})

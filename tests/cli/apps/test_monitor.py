@@ -100,7 +100,9 @@ def test_channels_are_tried(folder: Path, web: Web, capsys: pytest.CaptureFixtur
 
 
 def test_the_sample_starts_from_an_empty_folder_and_raises_an_alert(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "danlu", "app", "monitor", "--sample", "--port", "0"]
+    soon = "from danlu.apps.monitor import work; work.SETTLED = 2.0"  # it waits 10 s for more of a history
+    code = f"{soon}; from danlu.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "app", "monitor", "--sample", "--port", "0"]
     with started.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         address = ""
@@ -111,7 +113,7 @@ def test_the_sample_starts_from_an_empty_folder_and_raises_an_alert(tmp_path: Pa
         ends = time.monotonic() + 90
         alerts: list[Any] = []
         while len(alerts) < 2 and time.monotonic() < ends:
-            time.sleep(0.2)
+            time.sleep(0.05)
             with urllib.request.urlopen(f"{address}/v1/alerts") as answer:
                 alerts = json.load(answer)["alerts"]
         process.send_signal(signal.SIGINT)
