@@ -133,7 +133,7 @@ server = subprocess.Popen([sys.executable, "-m", "danlu", "serve", str(run["fine
 try:
     for _ in range(600):
         try:
-            if asked("/health/ready").get("ready"):
+            if asked("/health/ready")["status"] == "ready":
                 break
         except OSError:
             time.sleep(0.2)

@@ -5,12 +5,17 @@ import json
 import re
 import runpy
 import shlex
+import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import started
 
 from danlu.cli.main import main
+from danlu.compress import ladder
+from danlu.compress.measuring import Measuring
 
 HERE = Path(__file__).parents[1] / "notebooks"
 MAKE = runpy.run_path(str(HERE / "make.py"))
@@ -44,6 +49,8 @@ def test_a_notebook_runs_from_an_empty_folder(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DANLU_NOTEBOOK_QUICK", "1")
+    monkeypatch.setattr(subprocess, "Popen", started.Popen)
+    monkeypatch.setattr(ladder, "Measuring", partial(Measuring, rounds=2, seconds=0.02))
     names: dict[str, Any] = {"__name__": "__main__", "command": command}
     with contextlib.chdir(tmp_path):
         for kind, text in MAKE["cells"](path.read_text(encoding="utf-8")):

@@ -24,7 +24,8 @@ EXTRAS = PROJECT["optional-dependencies"]
 THEN = "1700000000"  # seconds since 1970: the date that every build has here
 
 TRIED = """
-import contextlib, importlib, io, json, sys
+import contextlib, gc, importlib, io, json, sys
+gc.disable()  # what is imported is there to stay
 sys.path[:] = [path for path in sys.path if "-packages" not in path]
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -20,8 +21,10 @@ from danlu.cli.app import names
 from danlu.cli.list import PROMISES
 from danlu.cli.main import COMMANDS
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 ROOT = Path(__file__).parents[1]
-CHROMIUM = Path("/usr/bin/chromium")
 OUTSIDE = re.compile(r"(https?://([\w.-]+\.[a-z]{2,}|127\.0\.0\.1(:\d+)?)(/\S*)?|mailto:\S+@\S+|data:\S+)")
 
 
@@ -136,13 +139,11 @@ def test_the_index_of_the_search_holds_chinese_words(site: Path) -> None:
     assert {"数据", "训练", "评测", "配方", "模型"} <= words
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}; Debian's package is chromium")
-def test_a_chinese_word_is_found_in_a_browser_without_asking_anybody_else(site: Path) -> None:
-    from playwright.sync_api import expect, sync_playwright
+def test_a_chinese_word_is_found_in_a_browser_without_asking_anybody_else(site: Path, browser: "Browser") -> None:
+    from playwright.sync_api import expect
 
-    with served(site) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page, wrong = browser.new_page(locale="zh-CN"), list[str]()
+    with served(site) as address, browser.new_page(locale="zh-CN") as page:
+        wrong = list[str]()
         page.set_default_timeout(60_000)
         page.on("request", lambda each: None if each.url.startswith(address) else wrong.append(each.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -152,7 +153,6 @@ def test_a_chinese_word_is_found_in_a_browser_without_asking_anybody_else(site: 
         found = page.locator(".md-search-result__link[href*='/zh/']")
         expect(found.first).to_be_visible(timeout=60_000)
         assert any("data.html" in (link.get_attribute("href") or "") for link in found.all())
-        browser.close()
     assert wrong == []
 
 

@@ -8,6 +8,7 @@ own environment, folder, standard streams, signals, `__main__` and exit function
 
 import atexit
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -124,7 +125,10 @@ def begin(asked: dict[str, Any], streams: list[int]) -> None:
 
 def serve(descriptor: int) -> tuple[list[str], list[str]] | None:
     """Fork a process for each request; return in it with its program and words, in the one that serves at the end."""
+    gc.disable()  # else what is there to stay is looked through while it is imported, and copied for each that looks on
     import_everything()
+    gc.freeze()
+    gc.enable()
     assert threading.active_count() == 1, "a thread would be lost in what is forked"
     asking = socket.socket(fileno=descriptor)
     running: dict[int, tuple[int, int]] = {}

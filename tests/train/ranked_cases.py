@@ -3,6 +3,7 @@
 `python ranked_cases.py FOLDER` writes there, for each case and number of ranks, what each step was and the weights.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -21,6 +22,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from danlu.machine.interrupt import Agreed
 from danlu.machine.joining import joined
+from danlu.machine.limit import FEWEST, limit_of
 from danlu.machine.processes import free_port
 from danlu.machine.ranks import ALONE, Ranks
 from danlu.recipe.part import find
@@ -89,7 +91,8 @@ def loss(model: torch.nn.Module, batch: Batch) -> dict[str, torch.Tensor]:
 
 def training(parallel: str, method: str, precision: str, folder: Path, ranks: Ranks, data: Rows) -> TrainingRun:
     torch.manual_seed(3)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    layers = 1 if method == "lora" else 2
+    sizes = {"hidden_size": 16, "num_hidden_layers": layers, "num_attention_heads": 2, "intermediate_size": 24}
     still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     model = BertForSequenceClassification(BertConfig(vocab_size=60, num_labels=3, **sizes, **still))
     tuning = find(Method, METHODS[method]["kind"])(**{k: v for k, v in METHODS[method].items() if k != "kind"})
@@ -177,6 +180,10 @@ def main(out: Path) -> None:
     torch.set_num_threads(1)
     for name in ("danlu.tuning.methods.lora", "peft", "torch._dynamo", "danlu.train.shards"):  # once for all
         importlib.import_module(name)
+    for dtype in (torch.float32, torch.bfloat16):  # each rank would measure how fast the machine is
+        for _ in range(FEWEST):
+            limit_of(dtype).beside(0.0, 0.0)
+    gc.freeze()  # else what the ranks look through in vain is copied for each of them
     os.environ |= {"WORLD_SIZE": "4", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "OMP_NUM_THREADS": "2"}
     children = []
     for rank in range(max(SIZES)):

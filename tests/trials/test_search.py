@@ -29,7 +29,9 @@ FORKS = """
 import gc, os, signal, sys
 from pathlib import Path
 import alembic.command, optuna.importance, optuna.storages._rdb.models, optuna.storages._rdb.storage, pandas
-import sklearn.ensemble, sqlalchemy.dialects.postgresql.psycopg, transformers.models.bert.modeling_bert  # once for all
+import psycopg, sklearn.ensemble, sqlalchemy.dialects.postgresql.psycopg, torch  # once for all
+import pyarrow.parquet, transformers.models.bert.modeling_bert, transformers.tokenization_utils_sentencepiece
+from danlu.machine.limit import FEWEST, limit_of
 from danlu.stages.recipe import read
 from danlu.train.run import TrainingRun
 from danlu.trials.leases import Leases
@@ -59,6 +61,9 @@ def work(moment, source, root, storage, overrides):
 
 source, *rounds = sys.argv[1:]
 read(source), get_checkpoint_conversion_mapping("bert")
+torch.set_num_threads(1)
+for _ in range(FEWEST):  # how fast the machine is, which each would measure
+    limit_of(torch.float32).beside(0.0, 0.0)
 gc.freeze()  # else what children look through in vain is copied for each of them
 for told in rounds:
     root, storage, moments, *overrides = told.split("|")

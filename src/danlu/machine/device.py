@@ -90,6 +90,7 @@ def _rates_of_one_core(dtypes: Sequence[torch.dtype]) -> list[float]:
         crew.close()
 
 
+@cache
 def _side(dtype: torch.dtype, seconds: float, clock: Clock = time.perf_counter) -> int:
     """The side of matrices that is worth measuring; float16 takes 20 s a product of 1,024 on some CPUs."""
     side, largest = 128, 1024 if device().type == "cpu" else 8192
