@@ -34,7 +34,7 @@ stages:
     model: {{kind: scratch, layers: 2, width: 32, heads: 2, positions: 64, dropout: 0.1}}
     task: {{kind: masked_lm}}
     train: {{steps: {steps}, rate: 3.0e-3, batch_tokens: 128, accumulate: 2, threads: {threads}, precision: bfloat16,
-             average: 0.9, evaluate: 10, checkpoint_seconds: 0.000001}}
+             average: 0.9, evaluate: 5, checkpoint_seconds: 0.000001}}
 """
 WORDS = [*"炉火纯青日积月累读书破万卷下笔如有神学而时习之", "fire ", "iron ", "turns ", "gold "]
 

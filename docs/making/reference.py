@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from typer.models import OptionInfo, ParameterInfo
-from wording import HEADS, PROMISED, SORTS, TYPES, WORDS
+from wording import HEADS, PROMISED, SORTS, WORDS
 
 import danlu
 from danlu.cli import app
@@ -18,6 +18,7 @@ from danlu.cli.list import PROMISES, parts, promise
 from danlu.cli.main import COMMANDS
 from danlu.recipe.part import Part, kind_of
 from danlu.recipe.schema import Key, in_words, keys
+from danlu.recipe.told import holds_in, in_language, told_by
 
 ARCHITECTURE = Path(__file__).parents[1] / "architecture.md"
 LANGUAGES = ("en", "zh")
@@ -57,10 +58,14 @@ def _plain(text: str) -> str:
     return "".join(pieces)
 
 
-def _told(documented: Any) -> str:
-    """What a docstring says before it comes to arguments and errors."""
-    text = inspect.getdoc(documented) or ""
-    return _plain(re.split(r"\n\n?(?:Raises|Args|Returns|Yields):\n", text)[0].strip())
+def _said(text: str, language: str) -> str:
+    """What a description or a line says, in a language."""
+    return _plain(in_language(language)(text))
+
+
+def _told(documented: Any, language: str) -> str:
+    """What a docstring says before it comes to arguments and errors, in a language."""
+    return _said(told_by(documented), language)
 
 
 def _default(key: Key, word: Callable[[str], str]) -> str:
@@ -75,16 +80,7 @@ def _linked(holds: str, above: str, language: str) -> str:
     for words, sort in PROMISED.items():
         shown = words if language == "en" else SORTS[sort][LANGUAGES.index(language)]
         holds = re.sub(rf"\b{words}\b", f"[{shown}]({above}parts/{sort}.md)", holds)
-    return _in(language, holds)
-
-
-def _in(language: str, holds: str) -> str:
-    """A type in the words of a language; what stands in quotes is written so in a recipe."""
-    pieces = re.split(r"('[^']*')", holds)
-    for english, chinese in TYPES.items() if language == "zh" else ():
-        whole = re.escape(english) if " " in (english[0], english[-1]) else rf"(?<![a-z]){english}(?![a-z])"
-        pieces[::2] = [re.sub(whole, chinese, piece) for piece in pieces[::2]]
-    return "".join(pieces)
+    return holds_in(language, holds)
 
 
 def _keys(found: list[Key], above: str, language: str) -> str:
@@ -93,7 +89,7 @@ def _keys(found: list[Key], above: str, language: str) -> str:
         return word("no keys")
     holds = [_linked(f"{key.holds}, {key.limits}" if key.limits else key.holds, above, language) for key in found]
     rows = [
-        (f"`{key.name}`", text, _default(key, word), _plain(key.description))
+        (f"`{key.name}`", text, _default(key, word), _said(key.description, language))
         for key, text in zip(found, holds, strict=True)
     ]
     return _table(("key", "holds", "default", "meaning"), rows, language)
@@ -106,7 +102,7 @@ def _index(found: dict[str, list[type[Part]]], language: str) -> str:
             f"[`{kind_of(part)}`](parts/{sort}.md#{kind_of(part)})" for part in members))
         for sort, members in found.items()
     ]  # fmt: skip
-    commands = [(f"[`{name}`](commands.md#{name})", _plain(line)) for name, line in COMMANDS.items()]
+    commands = [(f"[`{name}`](commands.md#{name})", _said(line, language)) for name, line in COMMANDS.items()]
     return "\n\n".join([
         f"# {word('reference')}", word("about reference"), f"## {word('parts')}", word("about parts"),
         _table(("sort", "kinds"), rows, language), f"## {word('commands')}",
@@ -126,18 +122,19 @@ def _sort(sort: str, members: list[type[Part]], language: str) -> str:
     word, kept = _words(language), promise(sort)
     title = SORTS[sort][LANGUAGES.index(language)]
     said = re.sub(
-        r"^The promise of an? [^:]+: (.)", lambda found: found[1].upper(), _told(sys.modules[kept.__module__])
+        r"^(?:The promise of an? [^:]+: |[^：\n]*的约定：)(.)",
+        lambda found: found[1].upper(),
+        _told(sys.modules[kept.__module__], language),
     )
     place = _places()[kept.__name__]
     sections = [f"# {title}", said, f"{word('where')} {place[0]} {word('file')} `src/danlu/{place[1]}`."]
-    sections += [word("in english")] if language == "zh" else []
     shared = keys(kept)
     if shared:
         sections += [f"{word('shared keys')}", _keys(shared, "../", language)]
     for part in members:
         own = [key for key in keys(part) if key not in shared]
-        sections += [f"## {kind_of(part)} {{ #{kind_of(part)} }}", _told(part)]
-        source = _told(sys.modules[part.__module__])
+        sections += [f"## {kind_of(part)} {{ #{kind_of(part)} }}", _told(part, language)]
+        source = _told(sys.modules[part.__module__], language)
         sections += [source] if source != sections[-1] else []
         sections += [_task(part, language)] if sort == "task" else []
         sections.append(_keys(own, "../", language))
@@ -189,7 +186,7 @@ def _applications(language: str) -> str:
     sections = [f"# {word('applications')}", word("about applications")]
     for name in app.names():
         module = import_module(f"danlu.cli.apps.{name}")
-        sections += [f"## {name} {{ #{name} }}", _plain(module.LINE)]
+        sections += [f"## {name} {{ #{name} }}", _said(module.LINE, language)]
         for own, function in module.COMMANDS.items():
             words = f"danlu app {name}" if own == "start" else f"danlu app {name} {own}"
             sections += _command(words, f"{name}-{own}", function, language, level=3)
@@ -201,9 +198,16 @@ def _command(words: str, anchor: str, function: Callable[..., Any], language: st
     taken = [(given, _info(given)) for given in inspect.signature(function).parameters.values()]
     taken.sort(key=lambda each: isinstance(each[1], OptionInfo))
     word = _words(language)
-    rows = [(_written(given, info), _in(language, _typed(given, info)), _given(given, word), _plain(info.help or ""))
-            for given, info in taken]  # fmt: skip
-    told = [f"{'#' * level} {words} {{ #{anchor} }}", _told(function)]
+    rows = [
+        (
+            _written(given, info),
+            holds_in(language, _typed(given, info)),
+            _given(given, word),
+            _said(info.help or "", language),
+        )
+        for given, info in taken
+    ]
+    told = [f"{'#' * level} {words} {{ #{anchor} }}", _told(function, language)]
     return [*told, _table(("argument", "holds", "default", "meaning"), rows, language)] if rows else told
 
 
@@ -242,25 +246,28 @@ def _python(language: str) -> str:
     sections = [f"# {word('python')}", word("about python")]
     for name in danlu.__all__:
         if not name.startswith("_"):
-            sections += _documented(f"danlu.{name}", name, getattr(danlu, name), word)
+            sections += _documented(f"danlu.{name}", name, getattr(danlu, name), language)
     for kept in (Bundle, Run):
-        sections += [f"## {kept.__name__} {{ #{kept.__name__} }}", _told(kept)]
+        sections += [f"## {kept.__name__} {{ #{kept.__name__} }}", _told(kept, language)]
         for name, member in vars(kept).items():
             if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
-                sections += _documented(name, f"{kept.__name__}.{name}", member, word, level=3)
+                sections += _documented(name, f"{kept.__name__}.{name}", member, language, level=3)
     return "\n\n".join(sections)
 
 
-def _documented(words: str, anchor: str, documented: Any, word: Callable[[str], str], level: int = 2) -> list[str]:
+def _documented(words: str, anchor: str, documented: Any, language: str, level: int = 2) -> list[str]:
     """A function, a property or a class with its signature, and what it raises."""
     told = [f"{'#' * level} {words} {{ #{anchor} }}"]
     if inspect.isfunction(documented):
         told.append(f"~~~~python\n{words}{_signature(documented)}\n~~~~")
-    told.append(_told(documented))
+    told.append(_told(documented, language))
     raises = re.search(r"Raises:\n((?:    .*\n?)+)", inspect.getdoc(documented) or "")
     if raises:
         lines = re.sub(r"\n {8,}", " ", raises[1].rstrip()).splitlines()
-        told.append(f"{word('raises')}\n\n" + "\n".join(f"- {_plain(line.strip())}" for line in lines))
+        told.append(
+            f"{WORDS['raises'][LANGUAGES.index(language)]}\n\n"
+            + "\n".join(f"- {_said(line.strip(), language)}" for line in lines)
+        )
     return told
 
 

@@ -1,4 +1,4 @@
-"""The words of the reference in English and Chinese; what parts and options say of themselves stays as it is."""
+"""The words of the reference in English and Chinese, beside what parts and commands say of themselves."""
 
 SORTS = {
     "stage": ("Stages", "阶段"),
@@ -49,28 +49,6 @@ PROMISED = {
 }
 """The sort that a type in words means."""
 
-TYPES = {
-    r"at least (\d+) long": r"长度不小于 \1",
-    r"at most (\d+) long": r"长度不大于 \1",
-    "whole number": "整数",
-    "number": "数",
-    "text": "文本",
-    "true or false": "是或否",
-    "any value": "任意值",
-    "nothing": "空",
-    "path": "路径",
-    "section": "一节",
-    "list of ": "列表，每项为",
-    "mapping of 文本 to ": "映射，由名字到",
-    "at least": "不小于",
-    "at most": "不大于",
-    "more than": "大于",
-    "less than": "小于",
-    " or ": "或",
-    ", ": "，",
-}
-"""Words of types in Chinese, in the order in which they are replaced; names of kinds stay as they are."""
-
 HEADS = {
     "key": ("key", "字段"),
     "holds": ("holds", "类型"),
@@ -88,7 +66,6 @@ WORDS = {
     "see below": ("its keys follow", "见其下各字段"),
     "no keys": ("No keys of its own.", "没有自己的字段。"),
     "shared keys": ("Keys that each of them has:", "各种共有的字段："),
-    "in english": ("", "零件对自己的说明以英文写在代码里，这里照录。"),
     "where": ("Where it stands:", "写在哪里："),
     "file": ("— each is a file of", "\u2014 每种是一个文件："),
     "reads": ("reads", "读取"),

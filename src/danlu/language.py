@@ -13,7 +13,7 @@ LANGUAGES = ("en", "zh")
 _FOLDER = Path(__file__).parent / "locale"
 
 
-def translator(language: str) -> Callable[[str], str]:
+def translator(language: str, catalogue: str = "danlu") -> Callable[[str], str]:
     """The function that turns an English message into `language`, "en" or "zh".
 
     A message that the catalogue lacks stays English. Raises ValueError for another language.
@@ -22,7 +22,7 @@ def translator(language: str) -> Callable[[str], str]:
         raise ValueError(f"There is no language '{language}'; there are: {', '.join(LANGUAGES)}.")
     if language == "en":
         return _unchanged
-    return gettext.translation("danlu", str(_FOLDER), [language]).gettext
+    return gettext.translation(catalogue, str(_FOLDER), [language]).gettext
 
 
 def default() -> str:

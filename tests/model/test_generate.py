@@ -58,8 +58,8 @@ def test_greedy_and_beams_are_those_of_transformers_where_rows_join_and_leave(
 ) -> None:
     model = built(family)
     rows = random_rows(5, 2, 13, seed=len(family))
-    greedy = {"max_new_tokens": 8} | ({"repetition_penalty": 1.2, "min_new_tokens": 3} if len(family) % 2 else {})
-    beams = {"max_new_tokens": 8, "beams": 3} | next(BEAMS)
+    greedy = {"max_new_tokens": 6} | ({"repetition_penalty": 1.2, "min_new_tokens": 3} if len(family) % 2 else {})
+    beams = {"max_new_tokens": 6, "beams": 3} | next(BEAMS)
     right = (
         [by_transformers(model, row, **greedy) for row in rows],
         [by_transformers(model, row, **beams) for row in rows],
@@ -115,7 +115,7 @@ def test_prompts_that_begin_alike_are_written_on_as_each_alone(family: str, toke
     model = built(family)
     (begin,) = random_rows(20, seed=len(family))
     rows = [begin + row for row in random_rows(3, 1, 6, 9, seed=2)] + [begin[:12] + random_rows(4, seed=3)[0]]
-    few = policy("greedy", max_new_tokens=6)
+    few = policy("greedy", max_new_tokens=4)
     alone = [write(model, tokenizer, few, [row])[0][0] for row in rows]
     beside = [texts[0] for texts in write(model, tokenizer, few, rows, slots=3)]
     assert [text.ids.tolist() for text in beside] == [text.ids.tolist() for text in alone]

@@ -24,7 +24,7 @@ def test_guesses_from_what_was_read_change_the_passes_and_not_the_text(family: s
     """Alone, and where others join and leave; guesses are right and wrong by turns."""
     model, rows = built(family), [row * 3 for row in random_rows(5, 2, 7, seed=3)]
     use_our_attention(model)
-    fields = {"max_new_tokens": 24, "min_new_tokens": 12, "stop": ("w7 w8",), "repetition_penalty": 1.05}
+    fields = {"max_new_tokens": 14, "min_new_tokens": 8, "stop": ("w7 w8",), "repetition_penalty": 1.05}
     plain = [write(model, tokenizer, policy("greedy", **fields), [row])[0][0] for row in rows]
     for slots in (1, 32):
         session = Session(reader_for(model, 0)(), Endings(model, tokenizer, longest_row(unwrapped(model))), slots)

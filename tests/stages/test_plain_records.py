@@ -16,6 +16,7 @@ from danlu.bundle.verify import verify
 from danlu.cli.main import main
 from danlu.stages.recipe import read
 from danlu.stages.run import run
+from danlu.stages.stage import Place, Stage
 
 ROWS = 40
 
@@ -134,3 +135,13 @@ def test_evaluate_takes_the_columns_of_a_file_by_their_names(
     code, said = evaluate(*named)
     assert code == 2
     assert "record 4: column 'label' must be a label (text), and it is of type float" in said
+
+
+def test_a_tokenizer_reads_records_of_tokens_word_by_word(tmp_path: Path) -> None:
+    rows = [{"tokens": ["Ada", "met", "Bob"], "tags": ["O", "O", "O"]}] * 3
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    section = {"kind": "tokenizer", "data": {"kind": "jsonl", "path": str(tmp_path / "rows.jsonl")}}
+    stage = Stage.model_validate(section | {"tokenizer": {"kind": "wordpiece", "size": 60}})
+    stage.run(Place(tmp_path / "vocab", {}, "one", 0, "en", lambda line: None))
+    known = json.loads((tmp_path / "vocab" / "tokenizer" / "tokenizer.json").read_text())["model"]["vocab"]
+    assert {"ada", "met", "bob"} <= set(known)

@@ -44,13 +44,16 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_chunks")
 def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
-    texts = different(300)
+    texts = different(120)
     records = [{"text": text + end, "label": "ab"[n % 2]} for n, text in enumerate(texts) for end in ("", "！")]
     records[7]["score"] = 1
-    records[500]["score"] = 0.5
+    records[200]["score"] = 0.5
+    for number, record in enumerate(records):
+        record["text"] += f"\n{texts[number // 2 - number % 20]}" * (number % 3)
     data, files = lines(tmp_path, records), []
     for processes in (1, 2):
-        prepare(tmp_path, data=data, executor={"kind": "local", "processes": processes})
+        executor = {"kind": "local", "processes": processes}
+        prepare(tmp_path, data=data, repeated_paragraphs={}, executor=executor)
         files.append({path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()})
     assert files[0] == files[1]
     assert len(files[0]) == 6
@@ -60,7 +63,7 @@ def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small_chunks")
 def test_chunks_change_nothing_but_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = lines(tmp_path, [{"text": text + end} for text in different(200) for end in ("", "！")])
-    many = prepare(tmp_path, data=data)
+    many = prepare(tmp_path, data=data, executor={"kind": "local", "processes": 1})
     monkeypatch.setattr("danlu.data.corpus.ingest.CHUNK", 2**22)
     assert prepare(tmp_path, data=data) == many
     assert [record for part in stream(tmp_path / "out", "train") for record in part] == many["train"]
@@ -108,16 +111,15 @@ def test_paragraphs_that_stand_in_many_texts_stay_in_the_first_alone(tmp_path: P
     records: list[Record] = [{"text": f"{notice}\n{text}\n短句"} for text in different(50)]
     records.append({"text": f"{notice}\n{notice}", "entities": [{"start": 0, "end": 2, "label": "X"}]})
     said: list[str] = []
-    splits = prepare(
-        tmp_path, said, data=lines(tmp_path, records), repeated_paragraphs={}, split={"validation": 0, "test": 0.1}
-    )
+    alone = {"kind": "local", "processes": 1}
+    given = {"data": lines(tmp_path, records), "executor": alone}
+    splits = prepare(tmp_path, said, **given, repeated_paragraphs={}, split={"validation": 0, "test": 0.1})
     texts = [record["text"] for rows in splits.values() for record in rows if "entities" not in record]
     assert sum(notice in text for text in texts) == 1
     assert all(text.endswith("\n短句") for text in texts)
     assert len(texts) == 50
     assert "dropped paragraphs that stand in many texts: 49" in said
-    alone = {"kind": "local", "processes": 1}  # the first time there were two
-    kept = prepare(tmp_path, data=lines(tmp_path, records), repeated_paragraphs={"rows": 100}, executor=alone)
+    kept = prepare(tmp_path, **given, repeated_paragraphs={"rows": 100})
     assert sum(notice in record["text"] for rows in kept.values() for record in rows) == 51
 
 

@@ -45,6 +45,7 @@ def _tiny():
 
 tiny = _tiny()
 WORDS = tiny.tokenizer()
+FIRST = dict(reversed(tiny.PAIRS))  # the first of its tasks, by family
 pytestmark = pytest.mark.filterwarnings("ignore")  # what families say to each other is not ours
 
 
@@ -115,7 +116,8 @@ def test_a_family_learns_a_task_truly_or_is_refused_before(family, kind, tmp_pat
     asked.append({"text": " ".join(f"w{1 + number * 7 % 19}" for number in range(limit - 2))})
     with Predictor(TorchNetwork(network, threads=1), task, WORDS) as predictor:
         together = predictor.predict(asked)
-        for place in (0, 1, -1):  # the shortest, the longest of the given ones, and the one as long as a row may be
+        # the shortest, and once a family the longest of the given ones and the one as long as a row may be
+        for place in (0, 1, -1) if kind == FIRST[family] else (0,):
             (alone,) = predictor.predict([asked[place]])
             assert numbers(together[place]) == pytest.approx(numbers(alone), rel=1e-3, abs=2e-4)
     if kind == "causal_lm":
@@ -125,18 +127,18 @@ def test_a_family_learns_a_task_truly_or_is_refused_before(family, kind, tmp_pat
 
 def assert_packing_changes_nothing(task, network, records):
     losses = []
-    for pack in (task.pack, False):
+    for pack in (True, False) if task.pack else ():
         each = CausalLm(pack=pack)
         rows = each.encode(records, WORDS, tiny.POSITIONS, labelled=True)
         batch = each.collate(rows, max(map(len, rows)), WORDS, np.random.default_rng(0))
         with torch.no_grad():
             losses.append(float(each.loss(network, batch)["tokens"]) / batch.counts["tokens"])
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert losses[:1] == pytest.approx(losses[1:], rel=1e-4)
     first = WORDS(records[1]["text"], return_tensors="pt")["input_ids"]
     changed = first.clone()
     changed[0, 9:] = 20
     with torch.no_grad():
-        before, after = (network(input_ids=ids, use_cache=False).logits[0, :9] for ids in (first, changed))
+        before, after = network(input_ids=torch.cat([first, changed]), use_cache=False).logits[:, :9]
     alike(after, before)
 
 

@@ -27,7 +27,7 @@ from danlu.tuning.methods.full import Full
 RARE = "龘靐齉爩鱻麤龗灪吁飍馫鸾鹂麝"
 LETTERS = "这家店的东西我昨天收到看了一下觉得真是"
 SMALL = {"kind": "scratch", "architecture": "bert", "layers": 2, "width": 16, "heads": 2, "positions": 32}
-TRAIN = {"steps": 12, "rate": 1e-2, "batch_tokens": 96, "precision": "float32", "evaluate": 4, "weight_decay": 0.1}
+TRAIN = {"steps": 8, "rate": 1e-2, "batch_tokens": 96, "precision": "float32", "evaluate": 4, "weight_decay": 0.1}
 
 
 def record(letters: str, dice: random.Random) -> dict[str, Any]:
@@ -69,22 +69,37 @@ def section(data: Path) -> dict[str, Any]:
 Trained = Callable[..., Path]
 
 
+def run(data: Path, folder: Path, /, *, narrow: bool, **fields: Any) -> Path:
+    """Run a train stage in a folder; `narrow` says whether with the rows alone that are read."""
+    said: list[str] = []
+    inputs = {"vocab": data / "vocab", "shards": folder.parent / "shards"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast, "SPARSE_FROM", 0)
+        patch.setattr(word_rows, "SPARSE_FROM", 1 if narrow else sys.maxsize)
+        Stage.model_validate(section(data) | fields).run(Place(folder, inputs, "one", 0, "en", said.append))
+    assert any(" words, for no text has the others" in line for line in said) is narrow
+    return folder
+
+
 @pytest.fixture
-def trained(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trained:
-    """Run a train stage in the folder of a name; `narrow` says whether with the rows alone that are read."""
+def trained(data: Path, tmp_path: Path) -> Trained:
+    """Run a train stage in the folder of a name."""
+    return lambda name, **fields: run(data, tmp_path / name, **fields)
 
-    def run(name: str, *, narrow: bool, **fields: Any) -> Path:
-        monkeypatch.setattr(fast, "SPARSE_FROM", 0)
-        monkeypatch.setattr(word_rows, "SPARSE_FROM", 1 if narrow else sys.maxsize)
-        said: list[str] = []
-        inputs = {"vocab": data / "vocab", "shards": tmp_path / "shards"}
-        place = Place(tmp_path / name, inputs, "one", 0, "en", said.append)
-        stage = Stage.model_validate(section(data) | fields)
-        stage.run(place)
-        assert any(" words, for no text has the others" in line for line in said) is narrow
-        return tmp_path / name
 
-    return run
+AVERAGED = {"train": TRAIN | {"average": 0.5}}
+
+
+@pytest.fixture(scope="module")
+def plain(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Narrow and unbroken."""
+    return run(data, tmp_path_factory.mktemp("plain") / "narrow", narrow=True)
+
+
+@pytest.fixture(scope="module")
+def averaged(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Narrow and unbroken, with an average of its steps."""
+    return run(data, tmp_path_factory.mktemp("averaged") / "narrow", narrow=True, **AVERAGED)
 
 
 OF_TIME = ("seconds", "data_wait", "optimizer")
@@ -124,9 +139,10 @@ def same(one: Path, other: Path) -> bool:
     ids=("plain", "replicas", "average", "layers", "bfloat16", "sgd", "muon", "gpt2", "llama"),
 )
 def test_bundle_losses_and_validations_have_the_bits_of_the_whole_table(
-    trained: Trained, fields: dict[str, Any]
+    trained: Trained, plain: Path, fields: dict[str, Any]
 ) -> None:
-    assert same(trained("whole", narrow=False, **fields), trained("narrow", narrow=True, **fields))
+    narrow = trained("narrow", narrow=True, **fields) if fields else plain
+    assert same(trained("whole", narrow=False, **fields), narrow)
 
 
 def test_a_step_that_is_left_out_moves_no_word(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,9 +153,8 @@ def test_a_step_that_is_left_out_moves_no_word(trained: Trained, monkeypatch: py
         return {name: value * factor for name, value in penalised(self, model, batch).items()}
 
     monkeypatch.setattr(TrainingRun, "_penalised", spoilt)
-    fields = {"train": TRAIN | {"average": 0.5}}
-    whole = trained("whole", narrow=False, **fields)
-    assert same(whole, trained("narrow", narrow=True, **fields))
+    whole = trained("whole", narrow=False, **AVERAGED)
+    assert same(whole, trained("narrow", narrow=True, **AVERAGED))
     assert [line["step"] for line in read(whole / "log.jsonl") if "event" in line] == [3, 6]
     (text,) = json.loads((whole / "bad-batches" / "step-00000002-batch-00000002.json").read_text("utf-8"))["batches"][
         0
@@ -147,26 +162,24 @@ def test_a_step_that_is_left_out_moves_no_word(trained: Trained, monkeypatch: py
     assert text.startswith("[CLS]")
 
 
-def test_words_that_no_record_had_have_decayed_and_are_answered_afterwards(trained: Trained) -> None:
-    folder = trained("narrow", narrow=True)
+def test_words_that_no_record_had_have_decayed_and_are_answered_afterwards(trained: Trained, plain: Path) -> None:
     still, decayed = (
         load_file(where / "bundle" / "model.safetensors")["bert.embeddings.word_embeddings.weight"]
-        for where in (trained("still", narrow=True, train=TRAIN | {"weight_decay": 0.0}), folder)
+        for where in (trained("still", narrow=True, train=TRAIN | {"weight_decay": 0.0}), plain)
     )
-    settings, steps = Training(**TRAIN), danlu.load(folder).facts["provenance"]["best_step"]
-    product = torch.tensor([1 - 0.1 * settings.rate_at(step, 12) for step in range(steps)], dtype=torch.float64).prod()
-    bundle = danlu.load(folder)
+    bundle = danlu.load(plain)
+    settings, steps = Training(**TRAIN), bundle.facts["provenance"]["best_step"]
+    product = torch.tensor([1 - 0.1 * settings.rate_at(step, 8) for step in range(steps)], dtype=torch.float64).prod()
     unread = bundle.tokenizer.convert_tokens_to_ids(["q", RARE[-1]])
     torch.testing.assert_close(decayed[unread], (still[unread].double() * product).float(), rtol=1e-6, atol=0)
     assert bundle.predict([RARE, "quiz"])[1]["label"] in ("good", "bad")
 
 
-@pytest.mark.parametrize("at", [3, 8])
+@pytest.mark.parametrize("at", [3, 4])
 def test_what_goes_on_after_a_break_ends_with_the_same_bits(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch, at: int
+    trained: Trained, averaged: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    """At step 8 the model is being validated."""
-    fields = {"train": TRAIN | {"average": 0.5}}
+    """At step 4 the model is being validated."""
     rate = TrainingRun._rate
 
     def interrupted(self: TrainingRun, step: int) -> float:
@@ -176,16 +189,18 @@ def test_what_goes_on_after_a_break_ends_with_the_same_bits(
 
     monkeypatch.setattr(TrainingRun, "_rate", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        trained("broken", narrow=True, **fields)
+        trained("broken", narrow=True, **AVERAGED)
     monkeypatch.setattr(TrainingRun, "_rate", rate)
-    assert same(trained("broken", narrow=True, **fields), trained("unbroken", narrow=True, **fields))
+    assert same(trained("broken", narrow=True, **AVERAGED), averaged)
 
 
-def test_rows_on_disk_are_looked_through_for_their_words(trained: Trained, data: Path, tmp_path: Path) -> None:
+def test_rows_on_disk_are_looked_through_for_their_words(
+    trained: Trained, data: Path, plain: Path, tmp_path: Path
+) -> None:
     section = {"kind": "shards", "data": {"kind": "jsonl", "path": str(data / "train.jsonl")}}
     shards = Stage.model_validate(section | {"tokenizer": "@vocab", "task": "classify", "longest": 32})
     shards.run(Place(tmp_path / "shards", {"vocab": data / "vocab"}, "one", 0, "en", lambda line: None))
-    assert same(trained("disk", narrow=True, data="@shards"), trained("memory", narrow=True))
+    assert same(trained("disk", narrow=True, data="@shards"), plain)
 
 
 class Watching(Full):

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import danlu.cli.apps
+from danlu.language import default, translator
 from danlu.machine.terminal import show
 from danlu.refusal import Refusal
 
@@ -21,12 +22,13 @@ def command(
 ) -> None:
     """Start an application: `danlu app NAME`; `danlu app NAME --help` tells what it takes."""
     from danlu.recipe.part import nearest
+    from danlu.recipe.told import in_language
 
-    known = names()
+    known, said = names(), in_language(default())
     if name is not None:
         raise Refusal(f"there is no application '{name}'{nearest(name, known) or ';'} there are: {', '.join(known)}")
     for each in known:
-        show(f"danlu app {each:<10} {_module(each).LINE}")
+        show(f"danlu app {each:<10} {said(_module(each).LINE)}")
 
 
 def names() -> list[str]:
@@ -41,7 +43,8 @@ def chosen(words: list[str]) -> tuple[Callable[..., Any], str, list[str], str | 
     name, rest = words[0], words[1:]
     commands: dict[str, Callable[..., Any]] = _module(name).COMMANDS
     others = [each for each in commands if each != "start"]
-    told = "There are also: " + ", ".join(f"danlu app {name} {each}" for each in others) if others else None
+    also = translator(default())("There are also: {names}")
+    told = also.format(names=", ".join(f"danlu app {name} {each}" for each in others)) if others else None
     if rest and rest[0] in commands:
         return commands[rest[0]], f"danlu app {name} {rest[0]}", rest[1:], None
     return commands["start"], f"danlu app {name}", rest, told

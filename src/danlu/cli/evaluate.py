@@ -40,7 +40,7 @@ def command(
     swap: Annotated[str | None, typer.Option(help="file of groups of terms to swap; en or zh: our samples")] = None,
     seed: Annotated[int, typer.Option(help="of the changes, and of the draws")] = 0,
 ) -> None:
-    """Score a bundle's predictions, with 95 % intervals, beside a classical baseline."""
+    """Score a bundle's predictions, with intervals (95 %), beside a classical baseline."""
     from danlu.bundle.bundle import load
     from danlu.evaluate.perturbing.read import read_changes
     from danlu.evaluate.perturbing.terms import read_groups

@@ -84,8 +84,10 @@ def promise(sort: str) -> "type[Part]":
     return next(member for member in members if member.__module__ == module.__name__ and member.is_promise())
 
 
-def _summary(part: "type[Part]") -> str:
-    return (part.__doc__ or "").strip().partition("\n")[0]
+def _summary(part: "type[Part]", language: str = "en") -> str:
+    from danlu.recipe.told import in_language, told_by
+
+    return in_language(language)(told_by(part)).partition("\n")[0]
 
 
 def _as_plain(found: "dict[str, list[type[Part]]]") -> dict[str, Any]:
@@ -106,34 +108,42 @@ def _show(found: "dict[str, list[type[Part]]]", *, short: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from danlu.language import default, translator
     from danlu.machine.terminal import console
     from danlu.recipe.part import kind_of
     from danlu.recipe.schema import keys
+    from danlu.recipe.told import in_language
 
-    screen = console()
+    screen, language = console(), default()
+    _, said = translator(language), in_language(language)
     for sort, members in found.items():
         if short:
             screen.print(f"\n{sort}", style="bold")
             rows = Table(box=None, pad_edge=False, show_header=False)
             for part in members:
-                rows.add_row(f"  {kind_of(part)}", _summary(part))
+                rows.add_row(f"  {kind_of(part)}", _summary(part, language))
             screen.print(rows)
             continue
         for part in members:
-            screen.print(Text.assemble("\n", (f"{sort} {kind_of(part)}", "bold"), f"  {_summary(part)}"))
-            table = Table("  key", "holds", "default", "meaning", box=None, pad_edge=False, header_style="dim")
+            screen.print(Text.assemble("\n", (f"{sort} {kind_of(part)}", "bold"), f"  {_summary(part, language)}"))
+            heads = (_("key"), _("takes"), _("default"), _("meaning"))
+            table = Table(f"  {heads[0]}", *heads[1:], box=None, pad_edge=False, header_style="dim")
             for key in keys(part):
-                table.add_row(f"  {key.name}", _holds(key), _default(key), key.description)
-            screen.print(table if part.model_fields else "  no keys")
+                default_ = _("needed") if key.needed else _default(key)
+                table.add_row(f"  {key.name}", _holds(key, language), default_, said(key.description))
+            screen.print(table if part.model_fields else f"  {_('no keys')}")
     if short:
-        screen.print("\n`danlu list KIND` shows the keys, for example `danlu list task` or `danlu list lora`.")
+        told = _("`danlu list KIND` shows the keys, for example `danlu list task` or `danlu list lora`.")
+        screen.print(f"\n{told}")
 
 
-def _holds(key: "Key") -> str:
-    return f"{key.holds}, {key.limits}" if key.limits else key.holds
+def _holds(key: "Key", language: str) -> str:
+    from danlu.recipe.told import holds_in
+
+    return holds_in(language, f"{key.holds}, {key.limits}" if key.limits else key.holds)
 
 
 def _default(key: "Key") -> str:
     import json
 
-    return "needed" if key.needed else json.dumps(key.default, ensure_ascii=False, default=str)
+    return json.dumps(key.default, ensure_ascii=False, default=str)

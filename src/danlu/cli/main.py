@@ -3,15 +3,17 @@
 A command `x` is the function `command` in `danlu/cli/x.py`, and a line in the table below.
 """
 
+import copy
 import errno
 import functools
 import importlib
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from danlu.machine.module_path import module_path
 from danlu.machine.terminal import leave_streams, open_streams, say, show
@@ -132,8 +134,12 @@ def _run(words: list[str]) -> None:
 def _call(command: Callable[..., Any], name: str, words: list[str], debug: bool, more: str | None = None) -> None:
     import typer
 
+    from danlu.language import default
+    from danlu.recipe.told import in_language, told_by
+
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(epilog=more)(_told_in_words(command, debug))
+    said = in_language(default())
+    app.command(help=said(told_by(command)), epilog=more)(_helped(_told_in_words(command, debug), said))
     try:
         code = app(words, prog_name=name, standalone_mode=False)
     except Exception as error:
@@ -165,6 +171,24 @@ def _told_in_words(command: Callable[..., Any], debug: bool) -> Callable[..., An
             _refuse(sentence)
 
     return told
+
+
+def _helped(command: Callable[..., Any], said: Callable[[str], str]) -> Callable[..., Any]:
+    """The command whose arguments and options are told by `said`; those of its module stay as they are."""
+
+    def told(annotation: Any) -> Any:
+        if not hasattr(annotation, "__metadata__"):
+            return annotation
+        metadata = [copy.copy(each) for each in annotation.__metadata__]
+        for info in metadata:
+            if hasattr(info, "help"):
+                info.help = said(info.help or "")
+        return Annotated[annotation.__origin__, *metadata]
+
+    whole = inspect.signature(command)
+    given = [each.replace(annotation=told(each.annotation)) for each in whole.parameters.values()]
+    command.__signature__ = whole.replace(parameters=given)  # type: ignore[attr-defined]
+    return command
 
 
 def _interrupted() -> None:
@@ -217,19 +241,23 @@ def _sentence(error: Exception) -> str | None:
 def _overview(words: list[str]) -> None:
     import typer
 
+    from danlu.language import default, translator
+    from danlu.recipe.told import in_language
+
+    _, said = translator(default()), in_language(default())
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
-        help="danlu (丹炉): from raw text to a language model that serves.",
-        epilog="`danlu COMMAND --help` explains a command; `--debug` with any command shows where an error arose.",
+        help=_("danlu (丹炉): from raw text to a language model that serves."),
+        epilog=_("`danlu COMMAND --help` explains a command; `--debug` with any command shows where an error arose."),
     )
     for name, line in COMMANDS.items():
-        app.command(name, help=line)(_shown_only)
+        app.command(name, help=said(line))(_shown_only)
 
     @app.callback()
     def options(
-        version: bool = typer.Option(False, "--version", help="Print the version and exit."),
-        debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error as well."),
+        version: bool = typer.Option(False, "--version", help=_("Print the version and exit.")),
+        debug: bool = typer.Option(False, "--debug", help=_("Show the traceback of an error as well.")),
     ) -> None:
         """Options that stand before every command."""
 

@@ -9,8 +9,10 @@ def command() -> None:
     """
     import json
 
+    from danlu.language import default
     from danlu.machine.terminal import show
     from danlu.recipe.schema import schema
+    from danlu.recipe.told import schema_in
     from danlu.stages.recipe import Recipe
 
-    show(json.dumps(schema(Recipe), indent=2, ensure_ascii=False))
+    show(json.dumps(schema_in(default(), schema(Recipe)), indent=2, ensure_ascii=False))

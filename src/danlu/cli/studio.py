@@ -30,8 +30,6 @@ def command(
     Recipes (*.yaml) of the working folder can be started. A run goes on when the page, or this command, is ended.
     """
     refuse_no_server()
-    from danlu.apps.studio.site import site_of
-    from danlu.apps.studio.studio import Studio
     from danlu.refusal import Refusal
     from danlu.serve.foreign import LOCAL
 
@@ -47,6 +45,10 @@ def command(
 
     if not folder.is_dir():
         tell(f"{folder}: is not there yet; what is started will be put there")
+    tell("the studio is being opened, which takes some seconds")
+    from danlu.apps.studio.site import site_of
+    from danlu.apps.studio.studio import Studio
+
     studio = Studio(folder, Path.cwd())
 
     @contextmanager

@@ -139,6 +139,7 @@ def test_form_and_text_follow_each_other_and_a_recipe_is_saved_and_looked_over(o
     stage = view.locator("details.stage")
     stage.get_by_label("model 的类型").select_option("scratch")
     expect(text).to_have_value(re.compile(r"  t: \{kind: train, data: '@x', model: \{kind: scratch\}\}"))
+    expect(stage).to_contain_text("从零开始的网络。")
     stage.get_by_label("task 的类型").select_option("classify")
     expect(stage.locator(".problem")).to_contain_text("没有阶段 'x'")
     more = stage.locator(".part details").filter(has_text="max_length")

@@ -102,7 +102,7 @@ def test_an_edit_that_cannot_be_made_is_refused_and_no_comment_is_markup() -> No
 
 
 def test_the_schema_of_which_the_form_is_made_knows_what_danlu_takes() -> None:
-    schema = json.loads(schema_of_recipes())
+    schema = json.loads(schema_of_recipes("en"))
     tasks = schema["$defs"]["Task"]["anyOf"]
     assert tasks[0]["enum"] == kinds(Task)
     described = {each["title"].lower(): each for each in (_resolved(schema, one) for one in tasks[1:])}

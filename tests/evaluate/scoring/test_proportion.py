@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from danlu.evaluate.scoring.proportion import mean_of, share_of
+from danlu.evaluate.scoring.proportion import mean_of, share_of, widened
+from danlu.evaluate.scoring.resample import Interval
 
 
 @given(total=st.integers(1, 500), data=st.data())
@@ -16,6 +17,19 @@ def test_the_interval_of_a_share_is_scipys(total: int, data: st.DataObject) -> N
     right = binomtest(count, total).proportion_ci(0.95, "wilson")
     assert found.value == count / total
     assert (found.low, found.high) == pytest.approx((right.low, right.high), abs=1e-9)
+
+
+@given(examples=st.integers(1, 10_000), bounds=st.sampled_from([(0.0, 1.0), (0.0, 100.0), (-1.0, 1.0)]), data=st.data())
+def test_only_an_interval_without_width_is_widened_and_within_the_bounds(
+    examples: int, bounds: tuple[float, float], data: st.DataObject
+) -> None:
+    value = data.draw(st.floats(*bounds))
+    found = widened(Interval(value, value, value), bounds, examples)
+    assert bounds[0] - 1e-9 <= found.low <= value == found.value <= found.high <= bounds[1] + 1e-9
+    assert found.high - found.low == pytest.approx((bounds[1] - bounds[0]) * (1 - share_of(examples, examples).low))
+    for wide in (Interval(value, value - 1e-9, value), Interval(value, value, value + 1e-9), Interval(*[np.nan] * 3)):
+        assert widened(wide, bounds, examples) is wide
+    assert widened(Interval(value, value, value), None, examples) == Interval(value, value, value)
 
 
 def test_the_interval_of_a_mean_of_shares_holds_the_truth_as_often_as_it_says() -> None:

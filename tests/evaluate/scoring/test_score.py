@@ -6,11 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
 from sklearn.metrics import confusion_matrix, f1_score
 
 from danlu.answer.answer import Answer
 from danlu.evaluate.scoring.metric import measures
+from danlu.evaluate.scoring.proportion import share_of
 from danlu.evaluate.scoring.resample import Draws, Interval, independent_difference
 from danlu.evaluate.scoring.score import score, score_sides, truths
 from danlu.evaluate.scoring.side import Side
@@ -95,11 +96,11 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
 def test_means_over_labels_count_those_in_the_truth_or_in_the_answers_in_every_draw(metric):
     gold = ["a"] * 10
     perfect = score_answers((metric,), LABELS, gold, gold, resamples=50)
-    assert perfect.metrics[metric].interval == Interval(1.0, 1.0, 1.0)
+    assert perfect.metrics[metric].interval == share_of(10, 10)
     assert perfect.metrics[metric].by_label == {"a": 1.0}
     assert perfect.to_plain()["absent"] == ["b", "c"]
     rare = score_answers((metric,), LABELS, ["a"] * 30 + ["b"], ["a"] * 30 + ["b"], resamples=200)
-    assert rare.metrics[metric].interval == Interval(1.0, 1.0, 1.0)  # many draws hold no b
+    assert rare.metrics[metric].interval == share_of(31, 31)  # many draws hold no b
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,8 @@ def test_draws_without_anything_to_measure_do_not_move_the_interval(metric, gold
     labels = LABELS if metric != "perplexity" else ()
     form = "spans" if labels else "likelihood"
     interval = score_answers((metric,), labels, gold, answers, form, resamples=200).metrics[metric].interval
-    assert (interval.low, interval.value, interval.high) == pytest.approx((low, low, low))
+    wide = share_of(10, 10).low if low == 1.0 else low
+    assert (interval.low, interval.value, interval.high) == pytest.approx((wide, low, low))
 
 
 @pytest.mark.parametrize("metric", ["entity_f1", "entity_recall", "entity_precision"])
@@ -162,10 +164,14 @@ def test_difference_to_the_baseline_is_paired():
     assert gap["high"] - gap["low"] < 0.6 * (model["high"] - model["low"])
 
 
-def test_a_perfect_model_has_an_interval_of_no_width():
+def test_a_model_that_is_never_wrong_or_never_right_may_be_otherwise_on_more_records():
     gold, _ = drawn(30, 5)
-    plain = score(Words(), rows(gold), rows(gold)).to_plain()
-    assert plain["metrics"]["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0, "by_label": {}}
+    right, wrong = (binomtest(count, 30).proportion_ci(0.95, "wilson") for count in (30, 0))
+    told = score(Words(), rows(gold), rows(gold)).to_plain()["metrics"]["accuracy"]
+    assert (told["value"], told["low"], told["high"]) == pytest.approx((1.0, right.low, 1.0))
+    others = ["b" if label == "a" else "a" for label in gold]
+    told = score(Words(), rows(gold), rows(others)).to_plain()["metrics"]["accuracy"]
+    assert (told["value"], told["low"], told["high"]) == pytest.approx((0.0, 0.0, wrong.high))
 
 
 def test_spans_have_no_confusion_matrix_but_a_support():

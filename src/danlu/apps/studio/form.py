@@ -121,14 +121,15 @@ def digest(path: Path) -> str | None:
 
 
 @cache
-def schema_of_recipes() -> bytes:
+def schema_of_recipes(language: str) -> bytes:
     """What `danlu schema` says; the parts of all kinds are imported for it, which takes seconds."""
     import json
 
     from danlu.recipe.schema import schema
+    from danlu.recipe.told import schema_in
     from danlu.stages.recipe import Recipe
 
-    return json.dumps(schema(Recipe), ensure_ascii=False).encode()
+    return json.dumps(schema_in(language, schema(Recipe)), ensure_ascii=False).encode()
 
 
 def _placed(sentence: str, lines: dict[Keys, int], language: str) -> tuple[Keys, int | None, str]:

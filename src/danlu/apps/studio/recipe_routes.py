@@ -114,9 +114,9 @@ def gets(bench: Workbench) -> Mapping[str, Handler]:
         except UnicodeDecodeError:
             raise Refusal(f"{name:.200}: is not UTF-8 text; save the file as UTF-8") from None
 
-    def schema(_asked: Mapping[str, str]) -> Any:
-        """The JSON Schema of recipes, of which the form is made; at first it takes seconds."""
-        return json.loads(schema_of_recipes())
+    def schema(asked: Mapping[str, str]) -> Any:
+        """The JSON Schema of recipes in a `language`, of which the form is made; at first it takes seconds."""
+        return json.loads(schema_of_recipes("zh" if asked.get("language") == "zh" else "en"))
 
     reads: dict[str, Callable[[Mapping[str, str]], Any]] = {"/v1/recipe/text": recipe, "/v1/schema": schema}
     return {path: reading(read) for path, read in reads.items()}

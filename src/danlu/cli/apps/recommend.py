@@ -150,7 +150,7 @@ def tune(
 def evaluate(
     *,
     place: Where = PLACE,
-    split: Annotated[str | None, typer.Option(help="time before which is learnt; None: 80 % of what was done")] = None,
+    split: Annotated[str | None, typer.Option(help="time before which is learnt; None: the first 0.8 of all")] = None,
     spans: Annotated[int, typer.Option(min=1, max=366, help="lists are made so many times after it")] = 7,
     embedder: Embeds = None,
     seed: Annotated[int, typer.Option(help="of what is drawn")] = 0,

@@ -16,6 +16,8 @@ MEASURES: dict[str, counting.Measure] = {
 class Marked(SumMetric):
     """A measure of each label, and one number for all of them."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     measure: ClassVar[Literal["f1", "precision", "recall"]]
     """Of each label; a function of `counting`."""
 

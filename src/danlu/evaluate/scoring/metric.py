@@ -27,6 +27,9 @@ class Metric(Part):
 
     higher_is_better: ClassVar[bool] = True
 
+    bounds: ClassVar[tuple[float, float] | None] = None
+    """Its least and its largest value, where it has both: of equal examples the draws alone tell no interval."""
+
     forms: ClassVar[tuple[str, ...]] = ()
     """The forms of answers that it measures; empty: all."""
 

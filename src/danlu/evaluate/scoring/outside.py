@@ -16,6 +16,7 @@ import numpy as np
 from danlu.data.record import Record
 from danlu.engine.predict import Predictor
 from danlu.evaluate.scoring.metric import Floats
+from danlu.evaluate.scoring.proportion import widened
 from danlu.evaluate.scoring.resample import Interval, interval
 from danlu.refusal import Refusal
 from danlu.task.calibrated import Calibrated
@@ -107,7 +108,9 @@ def _told(inside_N: Floats, outside_M: Floats, resamples: int, rng: np.random.Ge
     for draw in range(resamples):
         one, two = (values[rng.integers(0, len(values), len(values))] for values in (inside_N, outside_M))
         drawn[:, draw] = auroc(one, two), passing(one, two)
-    return Told(interval(auroc(inside_N, outside_M), drawn[0]), interval(passing(inside_N, outside_M), drawn[1]))
+    values, fewest = (auroc(inside_N, outside_M), passing(inside_N, outside_M)), min(len(inside_N), len(outside_M))
+    told = (widened(interval(value, draws), (0.0, 1.0), fewest) for value, draws in zip(values, drawn, strict=True))
+    return Told(*told)
 
 
 def _scores(predictor: Predictor, records: Sequence[Record]) -> dict[str, Floats]:

@@ -5,6 +5,7 @@ from math import comb
 
 import numpy as np
 
+from danlu.evaluate.scoring.proportion import widened
 from danlu.evaluate.scoring.resample import Draws, Interval, interval
 
 
@@ -24,4 +25,4 @@ def mean_pass_at_k(written: int, passed: Sequence[int], k: int, *, resamples: in
     found_N = np.array([pass_at_k(written, each, k) for each in passed])
     draws = Draws(len(found_N), resamples, seed)
     samples = np.concatenate([times @ found_N for times in draws]) / len(found_N)
-    return interval(found_N.mean(), samples)
+    return widened(interval(found_N.mean(), samples), (0.0, 1.0), len(found_N))

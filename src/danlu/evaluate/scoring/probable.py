@@ -64,6 +64,8 @@ def calibration_error(totals: Floats) -> Floats:
 class ProbableMetric(SumMetric):
     """A metric of the probabilities of answers."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     higher_is_better: ClassVar[bool] = False
     forms: ClassVar[tuple[str, ...]] = ("label", "labels", "choice")
     needs_scores: ClassVar[bool] = True

@@ -21,6 +21,20 @@ def share_of(count: float, total: int) -> Interval:
     return Interval(share, low, 1.0 if count == total else middle + half)
 
 
+def widened(found: Interval, bounds: tuple[float, float] | None, examples: int) -> Interval:
+    """An interval without width, with what so many equal examples leave possible; any other one as it is.
+
+    Draws of examples that are all right are all right as well, whatever there are, and yet of 20 one in six to come may
+    be wrong. `bounds` are the least and the largest value of what was measured; None: it has none.
+    """
+    if bounds is None or not found.low == found.high == found.value:
+        return found
+    least, largest = bounds
+    others = 1 - share_of(examples, examples).low
+    low, high = found.value - others * (found.value - least), found.value + others * (largest - found.value)
+    return Interval(found.value, low, high)
+
+
 def mean_of(each: Sequence[Interval]) -> Interval:
     """The mean of shares that were measured apart, with an interval from theirs (Zou and Donner, 2008)."""
     value = sum(one.value for one in each) / len(each)

@@ -14,6 +14,8 @@ from danlu.evaluate.scoring.side import Side
 class RankMetric(SumMetric):
     """The mean over the queries to which anything is relevant."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("ranking",)
 
     k: int = Field(default=10, ge=1, description="places that count, from the first")

@@ -12,6 +12,8 @@ from danlu.evaluate.scoring.written import right_texts, unit_of, units
 class Rouge(MeanMetric):
     """The mean over the records of F1, 0 to 1: of words, or of characters where a script has no spaces."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("text",)
 
     @abstractmethod

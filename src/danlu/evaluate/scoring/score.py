@@ -14,6 +14,7 @@ from danlu.evaluate.scoring.columns import room_for_scores
 from danlu.evaluate.scoring.counting import numbers
 from danlu.evaluate.scoring.metric import Floats, Metric, measures
 from danlu.evaluate.scoring.outside import Outside
+from danlu.evaluate.scoring.proportion import widened
 from danlu.evaluate.scoring.resample import Draws, Interval, chance, interval
 from danlu.evaluate.scoring.side import Side
 from danlu.evaluate.scoring.weakest import Slices
@@ -222,4 +223,5 @@ def _measured(metric: Metric, side: Side, draws: Draws) -> tuple[Measured, Float
     prepared = metric.prepared(side)
     samples = metric.drawn(prepared, draws)
     value = metric.measured(prepared, draws.examples)
-    return Measured(interval(value, samples), metric.by_label(prepared, side), metric.definition(side)), samples
+    around = widened(interval(value, samples), metric.bounds, draws.examples)
+    return Measured(around, metric.by_label(prepared, side), metric.definition(side)), samples

@@ -12,6 +12,7 @@ from danlu.bundle.bundle import Bundle, load
 from danlu.data.record import Record
 from danlu.evaluate.scoring.counting import f1, precision, recall
 from danlu.evaluate.scoring.metric import Floats
+from danlu.evaluate.scoring.proportion import widened
 from danlu.evaluate.scoring.relations import is_relation, kind_of, turned
 from danlu.evaluate.scoring.resample import FEWEST, MOST, Draws, interval
 from danlu.machine.files import bytes_in_place, write_text
@@ -132,7 +133,9 @@ def scored(truths: Sequence[set[Triple]], found: Sequence[set[Triple]], resample
     totals_R3: Floats = np.concatenate([times @ counts_N3 for times in draws])
     measures = {"precision": precision, "recall": recall, "f1": f1}
     return {"texts": len(counts_N3), "triples": int(counts_N3[:, [0, 2]].sum())} | {
-        name: interval(float(measure(counts_N3.sum(0))[0]), measure(totals_R3)[:, 0]).to_plain()
+        name: widened(
+            interval(float(measure(counts_N3.sum(0))[0]), measure(totals_R3)[:, 0]), (0.0, 1.0), len(counts_N3)
+        ).to_plain()
         for name, measure in measures.items()
     }
 

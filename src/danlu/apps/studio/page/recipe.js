@@ -96,7 +96,7 @@ function Editor({ begins, name: named, digest: known }) {
   const [schema, setSchema] = useState(null);
   const [error, setError] = useState(null);
   const id = useName();
-  useEffect(() => { ask("v1/schema").then(setSchema, setError); }, []);
+  useEffect(() => { ask(`v1/schema?language=${language()}`).then(setSchema, setError); }, [language()]);
   const lines = state?.mistakes.filter((each) => each.line).map((each) => each.line) ?? [];
   return html`<${Problem} error=${error ?? problem} />
     <${Mistakes} mistakes=${state?.mistakes ?? []} />

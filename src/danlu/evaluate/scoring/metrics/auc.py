@@ -23,6 +23,8 @@ class Auc(Metric):
     Labels that all examples have, or none, count in no mean. It is no function of sums: every draw is ranked.
     """
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("label", "labels")
     needs_scores: ClassVar[bool] = True
 

@@ -14,6 +14,8 @@ from danlu.evaluate.scoring.side import Side
 class Aurc(Metric):
     """Mean share of errors among the surest answers, over all numbers of them; it is no function of sums."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     higher_is_better: ClassVar[bool] = False
     forms: ClassVar[tuple[str, ...]] = ("label", "labels", "choice")
     needs_scores: ClassVar[bool] = True

@@ -20,6 +20,8 @@ class Bleu(SumMetric):
     The tokenizer goes by what the right texts are written in: zh, ja-mecab, char, or 13a, as sacreBLEU calls them.
     """
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 100.0)
+
     forms: ClassVar[tuple[str, ...]] = ("text",)
 
     def counts(self, side: Side) -> Floats:

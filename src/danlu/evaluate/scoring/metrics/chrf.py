@@ -15,6 +15,8 @@ _BETA = 2
 class Chrf(SumMetric):
     """Precision and recall of runs of 1 to 6 characters, 0 to 100; recall weighs twice, white space is left out."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 100.0)
+
     forms: ClassVar[tuple[str, ...]] = ("text",)
 
     def counts(self, side: Side) -> Floats:

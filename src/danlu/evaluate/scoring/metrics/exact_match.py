@@ -14,6 +14,8 @@ class ExactMatch(MeanMetric):
     Which of the two holds is told by the script of each right text (`danlu.answer.matching`).
     """
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("excerpt", "text")
 
     def of_each(self, side: Side) -> Iterable[float]:

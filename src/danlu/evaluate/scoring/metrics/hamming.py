@@ -10,6 +10,8 @@ from danlu.evaluate.scoring.side import Side
 class Hamming(MeanMetric):
     """Share of labels that are wrongly given or missed, of all labels of all examples; 0 is perfect."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     higher_is_better: ClassVar[bool] = False
     forms: ClassVar[tuple[str, ...]] = ("labels",)
 

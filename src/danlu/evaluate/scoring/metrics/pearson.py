@@ -13,6 +13,8 @@ ROUNDING = 1e-12  # a variance below that share of the mean square is none
 class Pearson(SumMetric):
     """Correlation of the answers with the truth, -1 to 1; no value where either is the same everywhere."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("number",)
 
     def counts(self, side: Side) -> Floats:

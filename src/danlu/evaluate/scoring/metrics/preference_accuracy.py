@@ -10,6 +10,8 @@ from danlu.evaluate.scoring.side import Side
 class PreferenceAccuracy(MeanMetric):
     """Share of pairs whose chosen answer is likelier than the rejected one; equal ones count as wrong."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("preference",)
 
     def of_each(self, side: Side) -> Iterable[float]:

@@ -14,6 +14,8 @@ class RelationMacroF1(SumMetric):
     An answer in the wrong direction is wrong: "(9+1)-way evaluation with directionality taken into account".
     """
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("label",)
 
     def counts(self, side: Side) -> Counts:

@@ -14,6 +14,8 @@ class RelationMicroF1(SumMetric):
     `micro_f1` counts these too.
     """
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("label",)
 
     def counts(self, side: Side) -> Counts:

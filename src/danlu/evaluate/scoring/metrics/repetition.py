@@ -14,6 +14,8 @@ _RUN = 4
 class Repetition(SumMetric):
     """Share of runs of 4 units that stood earlier in the same answer."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     higher_is_better: ClassVar[bool] = False
     forms: ClassVar[tuple[str, ...]] = ("text",)
 

@@ -19,6 +19,8 @@ class Spearman(Metric):
     It is no function of sums, so every draw is ranked anew.
     """
 
+    bounds: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("number",)
 
     def prepared(self, side: Side) -> tuple["_Groups", "_Groups"]:

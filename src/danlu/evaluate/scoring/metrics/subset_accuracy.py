@@ -10,6 +10,8 @@ from danlu.evaluate.scoring.side import Side
 class SubsetAccuracy(MeanMetric):
     """Share of examples of which no label is missed and none is wrongly given."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("labels",)
 
     def of_each(self, side: Side) -> Iterable[float]:

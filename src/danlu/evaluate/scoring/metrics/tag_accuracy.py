@@ -11,6 +11,8 @@ from danlu.evaluate.scoring.side import Side
 class TagAccuracy(SumMetric):
     """Share of the words in the truth that have the right tag; a word that is not found as such has none."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("spans",)
 
     def counts(self, side: Side) -> Counts:

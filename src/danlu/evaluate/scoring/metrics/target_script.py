@@ -12,6 +12,8 @@ from danlu.evaluate.scoring.written import letters, right_texts, scripts
 class TargetScript(SumMetric):
     """Share of the letters of all answers that are of a script in which the right texts are written."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("text",)
 
     def counts(self, side: Side) -> Floats:

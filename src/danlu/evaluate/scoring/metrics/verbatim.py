@@ -10,6 +10,8 @@ from danlu.evaluate.scoring.side import Side
 class Verbatim(MeanMetric):
     """Share of answers that are one of the right texts, case, punctuation and white space included."""
 
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
     forms: ClassVar[tuple[str, ...]] = ("excerpt", "text")
 
     def of_each(self, side: Side) -> Iterable[float]:
