@@ -48,8 +48,8 @@ def test_all_explainers_are_seen():
 
 @pytest.mark.parametrize("kind", SIGNED)
 def test_the_word_that_decides_is_ranked_first(planted, kind, bright):
-    found = explain(planted, bright[:40], kind, target="bright", checked=False)
-    assert len(found) == 40
+    found = explain(planted, bright[:20], kind, target="bright", checked=False)
+    assert len(found) == 20
     first = sum(told.ranked()[0][0] == TRIGGER for told in found)
     assert first >= 0.95 * len(found), f"{kind}: {first} of {len(found)}"
 

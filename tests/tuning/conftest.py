@@ -1,6 +1,8 @@
 """Tiny models of the kinds that methods must serve, and batches for them."""
 
 import copy
+import math
+from functools import cache
 from types import SimpleNamespace
 
 import pytest
@@ -50,9 +52,17 @@ SHAPES = {
 
 
 def build(shape: str) -> PreTrainedModel:
-    """The same weights at every call."""
-    torch.manual_seed(7)
-    return getattr(transformers, SHAPES[shape][0]).from_config(config(shape)).eval()
+    """The same weights at every call, and then the same random numbers."""
+    network, state = _built(shape)
+    torch.set_rng_state(state)
+    return copy.deepcopy(network)
+
+
+@cache
+def _built(shape: str) -> tuple[PreTrainedModel, Tensor]:
+    torch.default_generator.manual_seed(7)
+    network = getattr(transformers, SHAPES[shape][0]).from_config(config(shape)).eval()
+    return network, torch.get_rng_state()
 
 
 def config(shape: str) -> PreTrainedConfig:
@@ -75,11 +85,11 @@ def loss(model: nn.Module, rows: dict[str, Tensor]) -> Tensor:
     return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
 
 
-def steps(model: nn.Module, count: int, *, rate: float = 1e-2) -> list[float]:
-    """Losses of some steps of Adam on one batch."""
+def steps(model: nn.Module, count: int, *, rate: float = 1e-2, least: float = math.inf) -> list[float]:
+    """Losses of some steps of Adam on one batch; after four of them it is enough that the loss fell by `least`."""
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], rate)
-    losses = []
-    for _ in range(count):
+    losses: list[float] = []
+    while len(losses) < count and not (len(losses) > 4 and losses[-1] < losses[0] - least):
         value = loss(model, inputs())
         value.backward()
         optimizer.step()
