@@ -32,6 +32,7 @@ def command(
     refuse_no_server()
     from danlu.refusal import Refusal
     from danlu.serve.foreign import LOCAL
+    from danlu.serve.keys import read_keys
 
     if host not in LOCAL and keys is None:
         raise Refusal(
@@ -45,6 +46,8 @@ def command(
 
     if not folder.is_dir():
         tell(f"{folder}: is not there yet; what is started will be put there")
+    if keys is not None:
+        read_keys(keys)  # what is wrong with them is told before anything takes its time
     tell("the studio is being opened, which takes some seconds")
     from danlu.apps.studio.site import site_of
     from danlu.apps.studio.studio import Studio
