@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import entry_points
 from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_serializer, model_validator
@@ -156,8 +156,8 @@ def _joined(group: str, path: tuple[str, ...]) -> dict[str, str]:
 
 
 @cache
-def _points(_path: tuple[str, ...]) -> EntryPoints:
-    """All entry points: all of `sys.path` is read for them, some 30 ms each time."""
+def _points(_path: tuple[str, ...]) -> Any:
+    """All entry points, of a type that differs by Python: all of `sys.path` is read for them, some 30 ms each time."""
     return entry_points()
 
 
