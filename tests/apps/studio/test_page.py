@@ -108,7 +108,7 @@ def test_a_run_is_started_watched_stopped_gone_on_with_and_compared(
     run = started(page, tmp_path)
     log, state = run / "model" / "log.jsonl", page.locator("h2 .run-state")
     number = int(until(lambda: processes.read_started(run), "it was not started").process.split(" ")[0])
-    assert os.getsid(number) == number  # no terminal that is closed takes it along
+    until(lambda: os.getsid(number) == number, "a terminal that is closed would take it along")
 
     def held_at(lines: int) -> None:
         """Let it go on until its log has so many lines, and hold it there."""
