@@ -164,13 +164,18 @@ def until(true: Callable[[], bool]) -> None:
         threading.Event().wait(0.005)
 
 
-def test_who_beats_no_more_is_named() -> None:
+@pytest.mark.parametrize("beats", [True, False])
+def test_who_beats_no_more_is_named_and_so_is_who_never_did(beats: bool) -> None:
     store = dist.HashStore()
     now = [0.0]
-    hearts = [Heartbeat(store, rank, 3, period=0.01, clock=lambda: now[0]) for rank in range(3)]
+    hearts = {
+        rank: Heartbeat(store, rank, 3, period=0.01, clock=lambda: now[0]) for rank in (0, 1, 2) if beats or rank != 1
+    }
     try:
-        until(lambda: len(hearts[0].heard) == 2 and bool(hearts[2].heard))
-        hearts[1].stop()
+        if beats:
+            until(lambda: hearts[0].heard[1][0] != b"")
+            hearts[1].stop()
+        until(lambda: hearts[0].heard[2][0] != b"" and hearts[2].heard[0][0] != b"")
         for seconds in (0.0, 20.0):  # what it beat last is heard before the clock goes on
             now[0] = seconds
             before = int(store.get("beat/2"))
@@ -180,7 +185,7 @@ def test_who_beats_no_more_is_named() -> None:
         assert hearts[0].lost() == "rank 1 has ended"
         assert hearts[2].lost() == "rank 1 has ended"
     finally:
-        for heart in hearts:
+        for heart in hearts.values():
             heart.stop()
 
 

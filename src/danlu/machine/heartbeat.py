@@ -27,7 +27,8 @@ class Heartbeat:
     ) -> None:
         """Begin to beat in `store`, a connection that nobody else uses."""
         self.store, self.rank, self.count, self.period, self._clock = store, rank, count, period, clock
-        self.heard: dict[int, tuple[bytes, float]] = {}
+        watched = range(1, count) if rank == 0 else (0,)
+        self.heard = dict.fromkeys(watched, (b"", clock()))  # all have joined; one may end before its first beat
         self._store_gone = False
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
@@ -69,15 +70,15 @@ class Heartbeat:
 
     def _listen(self) -> None:
         now = self._clock()
-        for other in range(1, self.count) if self.rank == 0 else (0,):
+        for other, (before, _) in self.heard.items():
             key = f"beat/{other}"
             if self.store.check([key]):
                 number = self.store.get(key)
-                if self.heard.get(other, (b"", 0.0))[0] != number:
+                if number != before:
                     self.heard[other] = number, now
 
     def _silent(self, seconds: float) -> int | None:
-        """A rank that has beaten before, and not for so long."""
+        """A rank that has not beaten for so long."""
         if self._store_gone:
             return 0
         now = self._clock()
