@@ -139,19 +139,27 @@ def test_the_command_serves_reloads_and_ends_when_told(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
-def test_told_twice_it_ends_at_once_and_prints_no_traceback(folder: Path) -> None:
+def test_told_twice_it_hangs_up_at_once_and_prints_no_traceback(folder: Path) -> None:
     command = [sys.executable, "-m", "danlu", "serve", f"m={folder}", "--port", "0", "--threads", "1"]
     process = started.Popen(command, stderr=subprocess.PIPE, text=True)
     clock = threading.Timer(90, process.kill)
     clock.start()
     try:
-        port = int(_lines(process, "serving at").split()[2].rstrip(";").rpartition(":")[2])
+        address = _lines(process, "serving at").split()[2].rstrip(";")
+        port = int(address.rpartition(":")[2])
+        half = socket.create_connection(("127.0.0.1", port), 20)
+        half.sendall(
+            f"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n".encode()
+        )
+        half.sendall(b"Content-Length: 100\r\n\r\n{")
+        assert _asked(address, "/v1/predict", ASK)["model"] == "m"  # so the other one is under way
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(OSError):
             while True:  # a tenth of a second passes between the end of listening and that of the loop
                 socket.create_connection(("127.0.0.1", port), 20).close()
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
+        half.close()
         assert process.returncode in (0, -signal.SIGINT)
         assert "Traceback" not in said
     finally:

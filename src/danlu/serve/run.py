@@ -27,6 +27,8 @@ from danlu.serve.tracing import Tracing
 
 GRACE = 30
 """Seconds that requests under way have once the server is told to end."""
+HANGING_UP = 5
+"""Seconds in which what is under way ends once its connection is cut."""
 
 
 @contextmanager
@@ -150,10 +152,14 @@ class _Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End; told twice, without waiting for answers, but the application ends its own all the same."""
+        """End once all is answered; told twice, hang up, so that what is under way ends as if its client had gone."""
         await super().shutdown(sockets)
         if self.force_exit:
-            await self.lifespan.shutdown()
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
+            if under_way := set(self.server_state.tasks):
+                await asyncio.wait(under_way, timeout=HANGING_UP)
+            await self.lifespan.shutdown()  # which uvicorn leaves out then
 
 
 def _on(loop: asyncio.AbstractEventLoop, number: signal.Signals, do: Callable[[], object]) -> None:
