@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from danlu.evaluate.scoring.metric import Metric
 from danlu.evaluate.scoring.proportion import mean_of, share_of, widened
 from danlu.evaluate.scoring.resample import Interval
+from danlu.recipe.part import find, kinds
 
 
 @given(total=st.integers(1, 500), data=st.data())
@@ -30,6 +32,11 @@ def test_only_an_interval_without_width_is_widened_and_within_the_bounds(
     for wide in (Interval(value, value - 1e-9, value), Interval(value, value, value + 1e-9), Interval(*[np.nan] * 3)):
         assert widened(wide, bounds, examples) is wide
     assert widened(Interval(value, value, value), None, examples) == Interval(value, value, value)
+
+
+def test_what_can_be_as_large_as_may_be_says_no_bounds() -> None:
+    found = {kind for kind in kinds(Metric) if find(Metric, kind).bounds is None}  # type: ignore[type-abstract]
+    assert found == {"length_ratio", "mae", "mse", "nll", "perplexity", "reward_margin"}
 
 
 def test_the_interval_of_a_mean_of_shares_holds_the_truth_as_often_as_it_says() -> None:

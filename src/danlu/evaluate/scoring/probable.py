@@ -64,8 +64,6 @@ def calibration_error(totals: Floats) -> Floats:
 class ProbableMetric(SumMetric):
     """A metric of the probabilities of answers."""
 
-    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
-
     higher_is_better: ClassVar[bool] = False
     forms: ClassVar[tuple[str, ...]] = ("label", "labels", "choice")
     needs_scores: ClassVar[bool] = True
@@ -93,6 +91,8 @@ class CalibrationError(ProbableMetric):
 
     It can only grow by chance, so a draw's is higher than that of all records, and so is its interval.
     """
+
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
 
     @abstractmethod
     def edges(self, sure_D: Floats) -> Floats:
