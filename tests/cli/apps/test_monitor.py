@@ -100,8 +100,9 @@ def test_channels_are_tried(folder: Path, web: Web, capsys: pytest.CaptureFixtur
 
 
 def test_the_sample_starts_from_an_empty_folder_and_raises_an_alert(tmp_path: Path) -> None:
-    soon = "from danlu.apps.monitor import work; work.SETTLED = 2.0"  # it waits 10 s for more of a history
-    code = f"{soon}; from danlu.cli.main import main; main()"
+    soon = "monitor.Worker = partial(monitor.Worker, settled=2.0)"  # it waits 10 s for more of a history
+    code = f"from functools import partial; from danlu.apps.monitor import monitor; {soon}; "
+    code += "from danlu.cli.main import main; main()"
     command = [sys.executable, "-c", code, "app", "monitor", "--sample", "--port", "0"]
     with started.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

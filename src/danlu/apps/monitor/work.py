@@ -58,7 +58,7 @@ class Worker:
     alarm: Alarm
     channels: Sequence[str] = ()
     lease: float = 30.0
-    settled: float = field(default_factory=lambda: SETTLED)
+    settled: float = SETTLED
     say: Callable[[str], object] = print
     watch: Callable[[str], object] = str
     _folding: Folding | None = field(default=None, repr=False)
