@@ -102,6 +102,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="the small model alone, once")
     given = parser.parse_args()
+    if not STORIES.is_dir():
+        say(f"left out: there is no {STORIES}")
+        return
     tokenizer = open_tokenizer(STORIES, str(STORIES))
     lines = []
     for name, model in _models(tokenizer):

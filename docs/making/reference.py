@@ -153,7 +153,10 @@ def _task(task: Any, language: str) -> str:
     word = _words(language)
     columns, metrics, form, baseline = task.columns, task.metrics, task.answer_form, task.baseline
     told = [  # what depends on the task's own keys is a property of the class, and told by its words above
-        (word("reads"), ", ".join(f"`{name}` ({_plain(holds)})" for name, holds in _items(columns))),
+        (
+            word("reads"),
+            ", ".join(f"`{name}` ({holds_in(language, _plain(holds))})" for name, holds in _items(columns)),
+        ),
         (word("answers"), f"[`{form}`](answer.md#{form})" if isinstance(form, str) else ""),
         (word("scored by"), ", ".join(f"[`{name}`](metric.md#{name.partition('@')[0]})" for name in _names(metrics))),
         (word("beside"), f"[`{baseline}`](baseline.md#{baseline})" if isinstance(baseline, str) else ""),

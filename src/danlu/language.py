@@ -16,7 +16,8 @@ _FOLDER = Path(__file__).parent / "locale"
 def translator(language: str, catalogue: str = "danlu") -> Callable[[str], str]:
     """The function that turns an English message into `language`, "en" or "zh".
 
-    A message that the catalogue lacks stays English. Raises ValueError for another language.
+    `catalogue` is "danlu", or "parts" for what `danlu.recipe.told` tells. A message that the catalogue lacks stays
+    English. Raises ValueError for another language.
     """
     if language not in LANGUAGES:
         raise ValueError(f"There is no language '{language}'; there are: {', '.join(LANGUAGES)}.")
