@@ -5,6 +5,9 @@ model that has learnt stories and then learns plays, with and without stories am
 writes them before it is tuned. Prints markdown tables; sets that are not on the machine are left out with a sentence.
 
     .venv/bin/python benchmarks/continual.py [--quick] [--seeds 3] [--only tasks language]
+
+One order and one seed may be run at a time (`--order 0 --first 2 --seeds 1`), with what is found kept in a file
+(`--keep FILE`), and such files be told together (`--told FILE FILE ...`).
 """
 
 import argparse
@@ -39,11 +42,11 @@ Results = list[dict[str, Any]]
 """What `continual.json` holds, a seed each."""
 
 
-def lesson(name: str, folder: Path, *, quick: bool) -> dict[str, Any]:
+def lesson(name: str, folder: Path, most: int | None, *, quick: bool) -> dict[str, Any]:
     """A task of `task_sets.py`, with its records in a folder."""
     chosen = SETS[name]
     folder.mkdir()
-    job = {"set": name, "folder": str(folder)} | ({"most": QUICK} if quick else {})
+    job = {"set": name, "folder": str(folder), "rows": most} | ({"most": QUICK} if quick else {})
     subprocess.run(
         [sys.executable, Path(__file__).parent / "task_sets.py", json.dumps(job)], check=True, stdout=sys.stderr
     )
@@ -53,11 +56,11 @@ def lesson(name: str, folder: Path, *, quick: bool) -> dict[str, Any]:
     return {"data": data, "test": test, "task": task, "train": train}
 
 
-def in_order(names: tuple[str, ...], seed: int, *, quick: bool) -> dict[str, Any]:
+def in_order(names: tuple[str, ...], seed: int, most: int | None, *, quick: bool) -> dict[str, Any]:
     """The results of the tasks in this order."""
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
-        tasks = {name: lesson(name, root / name, quick=quick) for name in names}
+        tasks = {name: lesson(name, root / name, most, quick=quick) for name in names}
         stage = {
             "kind": "continual",
             "tasks": tasks,
@@ -157,22 +160,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few records and one seed, to see that every part works")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--order", type=int, nargs="+", choices=range(len(ORDERS)), default=[*range(len(ORDERS))])
+    parser.add_argument("--records", type=int, help="of each task at most, drawn from all")
     parser.add_argument("--only", nargs="+", choices=("tasks", "language"), default=["tasks", "language"])
+    parser.add_argument("--keep", type=Path, help="a file for what is found")
+    parser.add_argument("--told", type=Path, nargs="+", help="files of --keep, to be told together")
     options = parser.parse_args()
-    seeds, begin = range(1 if options.quick else options.seeds), time.monotonic()
-    print(f"{machine()}; {len(seeds)} seed(s)\n")
-    for names in ORDERS if "tasks" in options.only else []:
+    begin = time.monotonic()
+    found = [json.loads(path.read_text("utf-8")) for path in options.told] if options.told else [learnt(options)]
+    together: dict[str, Results] = {}
+    for each in found:
+        for title, results in each.items():
+            together.setdefault(title, []).extend(results)
+    print(f"{machine()}; {time.monotonic() - begin:.0f} s\n")
+    for title, results in together.items():
+        show(f"{title}; {len(results)} seed(s)", results, 1 if title.startswith("stories") else 100)
+    if options.keep:
+        options.keep.write_text(json.dumps(together), "utf-8")
+
+
+def learnt(options: argparse.Namespace) -> dict[str, Results]:
+    """What is found of each order, by its title."""
+    seeds = range(options.first, options.first + (1 if options.quick else options.seeds))
+    found: dict[str, Results] = {}
+    for names in [ORDERS[place] for place in options.order] if "tasks" in options.only else []:
         absent = [sentence for name in names if (sentence := why_absent(name))]
         if absent:
             say(absent[0])
             continue
-        found = [in_order(names, seed, quick=options.quick) for seed in seeds]
-        show(" → ".join(names), found, 100)
+        found[" → ".join(names)] = [in_order(names, seed, options.records, quick=options.quick) for seed in seeds]
     if "language" in options.only and STORIES.is_dir() and PLAYS.is_file():
-        show("stories → plays, stories260k", [language(seed, quick=options.quick) for seed in seeds], 1)
+        found["stories → plays, stories260k"] = [language(seed, quick=options.quick) for seed in seeds]
     elif "language" in options.only:
         say(f"the language model is left out: {STORIES} or {PLAYS} is not there.")
-    print(f"{time.monotonic() - begin:.0f} s")
+    return found
 
 
 if __name__ == "__main__":

@@ -68,12 +68,14 @@ class Watch:
 
 
 def machine() -> str:
-    """Date, cores and processor, and the versions that matter."""
+    """Date, accelerator, cores and processor, and the versions that matter."""
     from importlib.metadata import version
 
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
     memory = psutil.virtual_memory().total / 2**30
-    return f"{datetime.now(UTC):%Y-%m-%d}, {_cores()} cores, {_processor()}, {memory:.0f} GiB, {packages}"
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {_accelerator()}{_cores()} cores, {_processor()}, {memory:.0f} GiB, {packages}"
+    )
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -108,6 +110,12 @@ def peak_memory() -> float:
 
 def _cores() -> int:
     return len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count() or 1
+
+
+def _accelerator() -> str:
+    import torch
+
+    return f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
 
 
 def _processor() -> str:

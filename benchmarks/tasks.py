@@ -23,7 +23,8 @@ def sides_of(name: str) -> dict[str, dict[str, Any]]:
     """What is compared, by its name in the table."""
     chosen = SETS[name]
     common = {"task": chosen.task, "longest": chosen.longest, "rate": chosen.rate, "batch": chosen.batch}
-    precision = "bfloat16" if best_dtype() == torch.bfloat16 else "float32"
+    half = torch.cuda.is_available() or best_dtype() == torch.bfloat16
+    precision = "bfloat16" if half else "float32"
     trainer = common | {"side": "trainer", "attention": "sdpa", "precision": precision, "grouped": True}
     peer = {f"Trainer at its best ({precision}, grouped lengths)": trainer} if chosen.peer else {}
     return peer | {"danlu (precision auto)": common | {"side": "danlu", "precision": "auto"}}

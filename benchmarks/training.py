@@ -75,7 +75,7 @@ class Stopwatch(Recorder):
         if "loss" in line:
             self.clock.mark(line["step"], line["loss"])
 
-    def close(self) -> None:
+    def close(self, _outcome: str) -> None:
         """The training is over; what comes later (saving, predicting) is not its memory."""
         self.clock.peak = measuring.peak_memory()
 
@@ -157,7 +157,7 @@ def trained(
 
     settings = transformers.TrainingArguments(
         output_dir=str(folder / "trainer"),
-        use_cpu=True,
+        use_cpu=not torch.cuda.is_available(),
         bf16=job["precision"] == "bfloat16",
         bf16_full_eval=False,
         per_device_train_batch_size=job["batch"],

@@ -91,10 +91,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=float, default=12)
+    parser.add_argument("--batch-tokens", type=int, default=1024)
     parser.add_argument("--ways", nargs="*", default=[*WAYS])
     parser.add_argument("--models", nargs="*", default=[*MODELS])
     options = parser.parse_args()
-    train = {"epochs": options.epochs, "rate": 1e-3, "batch_tokens": 1024, "validation_records": 50, "average": 0.99}
+    train = {
+        "epochs": options.epochs,
+        "rate": 1e-3,
+        "batch_tokens": options.batch_tokens,
+        "validation_records": 50,
+        "average": 0.99,
+    }
     print("| way | model | BLEU | chrF | exact | length | word by word: BLEU, chrF | seconds |")
     print("|---|---|---|---|---|---|---|---|")
     examples = []

@@ -43,39 +43,40 @@ class _Recording:
     """Recorders that are open, and those that have failed."""
 
     def __init__(self, folder: Path, recorders: list[Recorder], say: Say) -> None:
-        self._folder, self._recorders, self._say = folder, recorders, say
-        self._writers: dict[Recorder, Writer] = {}
+        self._folder, self._recorders, self._say = folder, dict(enumerate(recorders)), say
+        self._writers: dict[int, Writer] = {}  # by place, as recorders may be equal, and hold what has no hash
         self.ended = False
 
     def open(self, step: int) -> None:
-        for recorder in self._recorders:
-            self._do(recorder, lambda recorder: self._writers.update({recorder: recorder.open(self._folder, step)}))
+        for place, recorder in [*self._recorders.items()]:
+            self._do(place, lambda place, own=recorder: self._writers.update({place: own.open(self._folder, step)}))  # type: ignore[misc]
 
     def record(self, event: Event) -> None:
         if isinstance(event, Returned):
             self.close("returned")
             self.open(event.step)
         if isinstance(event, Reported | Validated | Noticed | Returned):
-            for recorder in [*self._writers]:
-                self._do(recorder, lambda recorder: self._writers[recorder].write(event.line))
+            for place in [*self._writers]:
+                self._do(place, lambda place: self._writers[place].write(event.line))
         if isinstance(event, Ended):
             self.ended = not event.early
 
     def close(self, outcome: Outcome) -> None:
         writers, self._writers = self._writers, {}
-        for recorder, writer in writers.items():
-            self._do(recorder, lambda _, writer=writer: writer.close(outcome))  # type: ignore[misc]
+        for place, writer in writers.items():
+            self._do(place, lambda _, writer=writer: writer.close(outcome))  # type: ignore[misc]
 
-    def _do(self, recorder: Recorder, deed: Callable[[Recorder], object]) -> None:
+    def _do(self, place: int, deed: Callable[[int], object]) -> None:
         try:
-            deed(recorder)
+            deed(place)
         except Exception as error:
-            if recorder.kind == ALWAYS:
+            kind = self._recorders[place].kind
+            if kind == ALWAYS:
                 raise
-            self._recorders.remove(recorder)
-            self._writers.pop(recorder, None)
+            del self._recorders[place]
+            self._writers.pop(place, None)
             why = without_secrets(first_line(error))
             self._say(
-                f"the recorder '{recorder.kind}' has failed ({why}); the training goes on without it, and log.jsonl "
+                f"the recorder '{kind}' has failed ({why}); the training goes on without it, and log.jsonl "
                 "has every line"
             )
