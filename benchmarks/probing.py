@@ -16,7 +16,7 @@ FILES = {
     "sentiment": ("chnsenticorp", dict.fromkeys(("data", "validation", "test"), "chnsenticorp/chnsenticorp.zip")),
 }
 TASKS: dict[str, dict[str, Any]] = {
-    "entities": {"kind": "tag", "max_length": 128},
+    "entities": {"kind": "tag", "max_length": 128, "nested": "longest"},
     "sentiment": {"kind": "classify", "max_length": 128, "too_long": "truncate"},
 }
 METRICS = {"entities": "entity_f1", "sentiment": "accuracy"}

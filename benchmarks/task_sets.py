@@ -172,6 +172,8 @@ def _splits(chosen: TaskSet, most: int | None) -> tuple[Records, Records]:
         train, test = _by_paragraph(_read(chosen.recipe, "data", chosen.data))
     else:
         train, test = (_read(chosen.recipe, key, file) for key, file in (("data", chosen.data), ("test", chosen.test)))
+    if chosen.task == "answer":  # one of CMRC 2018's is empty
+        train, test = ([each for each in side if each["question"].strip()] for side in (train, test))
     if most is not None:
         rows = sorted(generator(0, chosen.recipe, "train").permutation(len(train))[:most].tolist())
         train = [train[row] for row in rows]

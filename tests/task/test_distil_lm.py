@@ -156,3 +156,20 @@ def test_z_loss_counts_the_tokens_and_is_left_out_where_it_is_nothing(tokenizer)
     _, drawn = batch_of(CausalLm(z_loss=1e-4), tokenizer)
     assert plain.counts.keys() == {"tokens"}
     assert drawn.counts == {"tokens": plain.counts["tokens"], "z_loss": plain.counts["tokens"]}
+
+
+def test_what_was_kept_comes_to_the_device_of_the_batch(monkeypatch, tokenizer, networks):
+    """An accelerator is stood for by the device that holds no numbers."""
+    task = DistilLm()
+    _, batch = batch_of(task, tokenizer)
+    roles = Roles(task, {"teacher": networks[1]})
+    row = replace(batch, inputs={name: value[:1].to("meta") for name, value in batch.inputs.items()})
+
+    class Kept:
+        def find(self, _):
+            return {"log_probabilities": torch.zeros(2, 3)}
+
+    roles._kept = Kept()
+    monkeypatch.setattr("danlu.tuning.roles.key_of", lambda *_: b"")
+    said = roles._said("teacher", networks[1], row)
+    assert said["log_probabilities"].device.type == "meta"

@@ -57,8 +57,7 @@ class Roles:
         for role, network in self.networks.items():
             said = [self._said(role, network, row) for row in rows]
             for name in said[0]:
-                stacked = _stacked([each[name] for each in said], kept_BT)
-                targets[f"{role}.{name}"] = stacked.to(batch.inputs["input_ids"].device)
+                targets[f"{role}.{name}"] = _stacked([each[name] for each in said], kept_BT)
         return replace(batch, targets=targets)
 
     @contextmanager
@@ -82,12 +81,13 @@ class Roles:
     def _said(self, role: str, network: nn.Module, row: Batch) -> dict[str, Tensor]:
         if self._kept is None:
             return self._asked(network, row)
+        device = row.inputs["input_ids"].device
         key = key_of(row.inputs | {f"target {name}": value for name, value in row.targets.items()}, (role,))
         found = self._kept.find(key)
         if found is None:
             found = self._asked(network, row)
             self._kept.add(key, found)
-        return found
+        return {name: value.to(device) for name, value in found.items()}  # what was kept comes from the processor
 
     @torch.no_grad()
     def _asked(self, network: nn.Module, row: Batch) -> dict[str, Tensor]:
