@@ -4,7 +4,7 @@ from itertools import accumulate
 
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from danlu.data.characters.clusters import goes_on
@@ -28,6 +28,7 @@ def ends_of_clusters(text: str) -> set[int]:
 
 
 @settings(max_examples=400, deadline=None)
+@example(["\u094dက"])  # a text that begins with what joins letters
 @given(st.lists(TEXTS, min_size=1, max_size=3))
 def test_no_word_begins_within_a_cluster_nor_depends_on_other_texts(texts: list[str]) -> None:
     given_texts = characters(texts)

@@ -53,7 +53,7 @@ def goes_on(given: Characters) -> Bools:
     if links.any():
         base = np.maximum.accumulate(np.where(~found | border, place, 0))
         link = np.maximum.accumulate(np.where(links, place, -1))
-        found |= ((flags & _LETTER) > 0) & (np.roll(link, 1) > np.roll(base, 1))
+        found |= ((flags & _LETTER) > 0) & (np.roll(link, 1) >= np.roll(base, 1))  # equal: a text begins with a link
     return (found | _line_ends(given)) & ~border
 
 
