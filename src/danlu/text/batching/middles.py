@@ -1,7 +1,9 @@
 """Documents whose middle is written last, so that a model learns to fill a gap (Bavarian et al., 2022).
 
 The order is prefix, suffix, middle, each after a token that names it; the end token of a document ends the middle.
-The cuts fall between characters, wherever these stand in their tokens, since those who ask stop in words as well.
+The cuts fall between characters, wherever these stand in their tokens, since those who ask stop in words as well; half
+of them fall between lines, where editors ask most, as a model that knows middles from within words alone begins within
+one there too.
 """
 
 import re
@@ -24,6 +26,8 @@ SENTINELS = (
     ("▁<PRE>", "▁<SUF>", "▁<MID>"),  # Code Llama
 )
 """What tokenizers call prefix, suffix and middle."""
+
+WHOLE = 0.5  # share of the middles of texts of several lines that are whole lines
 
 ROOM = 16  # tokens of a window that are left for three more tokens and for words that a cut makes two of
 
@@ -62,11 +66,19 @@ def with_middles(
             random = generator("fill in the middle", text)
             if text and random.random() < share:
                 start, end = sorted(random.integers(0, len(text), 2, endpoint=True).tolist())
+                if "\n" in text and random.random() < WHOLE:
+                    start, end = _whole_lines(text, start, end)
                 ordered = _ordered(text[:start], text[end:], text[start:end], tokenizer, names)
                 if len(ordered) <= limit:
                     window.rows = (Row(ordered),)
             found.append(window)
     return found
+
+
+def _whole_lines(text: str, start: int, end: int) -> tuple[int, int]:
+    """The lines from the one that holds `start` up to the one that holds `end`, or the one that holds both."""
+    first, last = (text.rfind("\n", 0, place) + 1 for place in (start, end))
+    return first, last if last > first else text.find("\n", end) + 1 or len(text)
 
 
 def before_middle(prefix: str, suffix: str, tokenizer: Tokenizer) -> Ids:
