@@ -97,7 +97,7 @@ def test_every_form_is_here():
 
 def of_each_form(function):
     """A property of every form."""
-    return pytest.mark.parametrize("kind", PREDICTIONS)(settings(max_examples=25, deadline=None)(function))
+    return pytest.mark.parametrize("kind", PREDICTIONS)(settings(max_examples=settings().max_examples // 2)(function))
 
 
 @of_each_form

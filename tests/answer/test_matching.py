@@ -47,14 +47,14 @@ WORDS = some.lists(some.sampled_from(["the", "The", "a", "cat", "cat's", "sat,",
 HAN = some.text(some.sampled_from("李白生于碎叶城，。《》a1 "), min_size=1, max_size=10)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=settings().max_examples * 2)
 @given(WORDS.map(" ".join), WORDS.map(" ".join))
 def test_english_is_compared_as_squad_does(truth, answer):
     assert shared(truth, answer) == pytest.approx(squad_f1(truth, answer))
     assert matches(truth, answer) == (squad_normalised(truth) == squad_normalised(answer))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=settings().max_examples * 2)
 @given(HAN.map(lambda text: f"碎{text}"), HAN.map(lambda text: f"碎{text}"))
 def test_chinese_is_compared_as_cmrc_does(truth, answer):
     assert shared(truth, answer) == pytest.approx(cmrc_f1(truth, answer))

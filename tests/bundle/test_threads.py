@@ -60,7 +60,7 @@ def together(ask: Callable[[int], Answer], threads: int = THREADS) -> list[Answe
 def texts(number: int) -> list[dict[str, Any]]:
     """Other texts for every thread."""
     rng = np.random.default_rng(number)
-    found = ["".join(rng.choice(list(LETTERS), rng.integers(2, 20))) for _ in range(3)]
+    found = ["".join(rng.choice(list(LETTERS), rng.integers(2, 20))) for _ in range(2)]
     marks = {"head": {"start": 0, "end": 1}, "tail": {"start": 1, "end": 2}}
     asked = {"question": LETTERS[:4], "choices": ["好", "慢"], "candidates": ["快", "好书"], **marks}
     asked |= {"chosen": "好书", "rejected": "慢"}
@@ -163,7 +163,10 @@ def test_a_bundle_goes_to_another_process_before_and_after_its_first_answer(
     bundle = load(bundles[kind], threads=2)
     untouched = pickle.dumps(bundle)
     expected = bundle.predict(texts(1))
-    for sent in (pickle.loads(untouched), pickle.loads(pickle.dumps(bundle)), copy.deepcopy(bundle)):
+    ways = (lambda: pickle.loads(untouched), lambda: pickle.loads(pickle.dumps(bundle)), lambda: copy.deepcopy(bundle))
+    turn = kinds(Task).index(kind) % len(ways)
+    for way in ways if kind in ("classify", "chat") else ways[turn : turn + 1]:
+        sent = way()
         assert close(sent.predict(texts(1)), expected)
         assert sent.network.cores == 2
         sent.close()

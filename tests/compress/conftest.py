@@ -1,6 +1,7 @@
 """A tiny classifier that has learnt something, and the records that it has learnt it from."""
 
 from collections.abc import Callable, Iterator
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory, learnt: list[dict[str, str
     model = transformers.AutoModelForSequenceClassification.from_config(config)
     encoded = task.learnable(learnt, tokenizer, 64, 0)
     rng, optimizer = np.random.default_rng(0), torch.optim.Adam(model.parameters(), 2e-3)
+    rows = [encoded[first : first + 32] for first in range(0, len(encoded), 32)]
+    batches = [task.collate(each, max(map(len, each)), tokenizer, rng) for each in rows]
     with on_one_core():
-        for step in range(500):
-            rows = [encoded[(32 * step + place) % len(encoded)] for place in range(32)]
-            loss = task.loss(model, task.collate(rows, max(map(len, rows)), tokenizer, rng))["label"] / 32
+        for batch in islice(cycle(batches), 500):
+            loss = task.loss(model, batch)["label"] / 32
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

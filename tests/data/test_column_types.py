@@ -150,12 +150,13 @@ def test_every_type_of_column_gives_a_result_or_a_sentence(
     kind: str, column: str, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     seen, shift = 0, COLUMNS.index(column) + KINDS.index(kind)
-    for name in ARROW if kind == "arrow" else [*JSON, *ARROW]:
+    names = ARROW if kind == "arrow" else [*JSON, *ARROW]
+    for name in [*names][shift % 2 :: 2]:  # by turns: each in every column and in every format, not in every pair
         path = written(tmp_path, kind, column, name)
         if path is None:
             continue
         seen += 1
-        commands = (  # one of them by turns, as all of all took minutes
+        commands = (  # one of them by turns as well, as all of all took minutes
             lambda path=path: profile(str(path)),
             lambda path=path, seen=seen: prepare(path, ["whitespace"] if seen % 2 else []),
             lambda path=path: labels_in(list(guess(str(path)).read())),
@@ -166,9 +167,9 @@ def test_every_type_of_column_gives_a_result_or_a_sentence(
         records: list[Record] = []
         if attempted(lambda path=path, records=records: records.extend(guess(str(path)).read())):
             json.dumps(records)  # plain values alone
-            task = TASKS[(seen + shift) % len(TASKS)]  # by turns as well
+            task = TASKS[(seen + shift) % len(TASKS)]
             attempted(lambda records=records, task=task: learn(records, task, tokenizer))
-    assert seen >= 13
+    assert seen >= 7
 
 
 def test_types_of_arrow_become_plain_values_without_loss(tmp_path: Path) -> None:

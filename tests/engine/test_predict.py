@@ -98,7 +98,7 @@ def test_the_number_of_threads_changes_nothing(task: Task, tokenizer: Tokenizer)
     assert_alike(answers[2], answers[0])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=settings().max_examples // 3)
 @given(count=st.integers(0, 25), block=st.integers(1, 9))
 def test_a_stream_keeps_the_order_and_holds_one_block(tokenizer: Tokenizer, count: int, block: int) -> None:
     task = Task.model_validate(TASKS["classify"])

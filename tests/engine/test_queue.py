@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -66,7 +66,6 @@ def sums(outputs: list[np.ndarray]) -> list[int]:
 ROWS = st.lists(st.lists(st.integers(1, 90), min_size=1, max_size=30), max_size=12)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(ROWS, max_size=8), st.integers(1, 3))
 def test_each_caller_gets_the_answers_to_what_it_asked(tokenizer: Tokenizer, wanted: list, cores: int) -> None:
     network = Sums(cores)

@@ -44,12 +44,6 @@ print(json.dumps(answers))
 """
 
 
-def records_of(folder: Path) -> list[dict]:
-    """Records of unlike lengths that the task of a bundle reads."""
-    with danlu.load(folder) as bundle:
-        return [bundle.task.tried(), *bundle.task.sample]
-
-
 def test_no_task_that_answers_by_one_pass_is_left_out() -> None:
     found = {kind for kind in kinds(Task) if find(Task, kind)().answers_by == "forward"}
     assert found | {"masked_lm"} >= set(FORWARD)
@@ -63,8 +57,8 @@ def test_in_a_fresh_process_answers_are_those_of_torch_alone_and_in_a_batch(
 ) -> None:
     asked, right = [], {}
     for kind, engine in FORWARD.items():
-        records = records_of(tiny_bundle(kind))
         with danlu.load(tiny_bundle(kind)) as bundle:
+            records = [bundle.task.tried(), *bundle.task.sample]  # of unlike lengths
             right[kind] = bundle.predict(records)
         asked.append((str(exported(kind, engine).path), records))
     done = started.run(

@@ -66,7 +66,7 @@ def made_again(index: Index, place: "str | Path", lettered: Callable[..., Index]
             assert found.text == document.text[found.start : found.end]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_changed_bit_by_bit_it_is_as_if_made_at_once(
     tmp_path: Path, lettered: Callable[..., Index], steps: list
@@ -145,7 +145,7 @@ EMPTIED = {
 }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_of_a_file_that_was_emptied_nothing_is_found_any_more(
     tmp_path: Path, lettered: Callable[..., Index], data: st.DataObject

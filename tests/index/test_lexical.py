@@ -31,7 +31,7 @@ def brute_force(texts: dict[str, str], query: str) -> list[tuple[str, float]]:
     return sorted(scores.items(), key=lambda each: (-round(each[1], 8), each[0]))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(TEXTS, max_size=8), gone=st.sets(st.integers(0, 7)), query=TEXTS)
 def test_the_order_is_that_of_bm25(tmp_path: Path, texts: list[str], gone: set[int], query: str) -> None:
     with Index.open(tmp_path / "index") as index:

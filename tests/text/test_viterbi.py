@@ -3,7 +3,7 @@
 from itertools import pairwise, product
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.text.viterbi import backwards, best_states, best_ways, best_words
@@ -12,7 +12,6 @@ seeds = st.integers(0, 10_000)
 
 
 @given(seeds, st.integers(1, 4), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
 def test_the_best_states_are_those_of_the_best_of_all_paths_and_of_equals_the_first(seed, states, longest):
     rng = np.random.default_rng(seed)
     lengths = sorted(rng.integers(1, longest + 1, 3).tolist(), reverse=True)
@@ -43,7 +42,6 @@ def test_the_best_states_are_those_of_the_best_of_all_paths_and_of_equals_the_fi
 
 
 @given(seeds, st.integers(2, 7))
-@settings(max_examples=60, deadline=None)
 def test_the_best_words_are_those_of_the_best_of_all_ways_to_cut_and_of_equals_the_last(seed, size):
     rng = np.random.default_rng(seed)
     spans = [(start, end) for start in range(size) for end in range(start + 1, size + 1)]

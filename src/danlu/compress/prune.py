@@ -15,7 +15,6 @@ from danlu.machine.quiet import quiet
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
 from danlu.task.rewritten import rewritten
-from danlu.text.tokenizing.folder import open_tokenizer
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,8 @@ def prune(
     final = Path(output).expanduser()
     refuse_place(folder, output)
     with open_folder(folder, facts, "float32", 1) as bundle:
-        task, rewriters = bundle.task, bundle.rewriters
+        task, rewriters, tokenizer = bundle.task, bundle.rewriters, bundle.tokenizer
     with quiet():
-        tokenizer = open_tokenizer(folder, str(folder))
         model = Pretrained(path=str(folder)).build(task.auto_class, tokenizer, task.config())
         model.train(mode=False)
     given = rewritten(list(records), rewriters)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.data.augmenting.augment import augmented, without_augmented
@@ -169,7 +169,6 @@ def with_entities(draw: st.DrawFn) -> Record:
 def test_entities_keep_their_text_in_their_order(kind: str, lexicon: str) -> None:
     augmenter = part(kind, lexicon, share=0.8, copies=2)
 
-    @settings(max_examples=40, deadline=None)
     @given(st.lists(with_entities(), max_size=3))
     def holds(records: list[Record]) -> None:
         for row in new(records, augmenter):
@@ -197,7 +196,6 @@ def test_tags_stay_with_their_tokens(kind: str, lexicon: str) -> None:
             before = tag
         return found
 
-    @settings(max_examples=40, deadline=None)
     @given(st.lists(token, min_size=1, max_size=12))
     def holds(tokens: list[tuple[str, str]]) -> None:
         record: Record = {"tokens": [word for word, _ in tokens], "tags": [tag for _, tag in tokens]}

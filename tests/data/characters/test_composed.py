@@ -15,7 +15,7 @@ MARKS = st.text(
 LETTERS = st.sampled_from(["", "e", "é", "ệ", "か", "ཀ", "天", "ῧ", "\u1100", "각", "ﬁ", "Å"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=settings().max_examples * 2)
 @given(st.lists(st.tuples(LETTERS, MARKS), max_size=3), st.sampled_from(["NFC", "NFKC"]))
 def test_the_form_is_unicodes_own(parts: list[tuple[str, str]], form: str) -> None:
     text = "".join(letter + marks for letter, marks in parts)
@@ -25,7 +25,6 @@ def test_the_form_is_unicodes_own(parts: list[tuple[str, str]], form: str) -> No
 
 
 @given(st.text(max_size=60))
-@settings(deadline=None)
 def test_any_text_is_composed_as_unicode_says(text: str) -> None:
     assert composed(text) == unicodedata.normalize("NFC", text)
     assert is_composed(text) == unicodedata.is_normalized("NFC", text)

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.data.cleaning.clean import Cleaned, clean_records, rewriters, rewriters_of
@@ -122,7 +122,6 @@ def test_entities_that_did_not_overlap_do_not_overlap_after() -> None:
     ),
     st.data(),
 )
-@settings(deadline=None)
 def test_any_entities_stay_apart_and_within_the_text(pieces: list[str], data: st.DataObject) -> None:
     text = "".join(pieces) + "尾"
     borders = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=6)))

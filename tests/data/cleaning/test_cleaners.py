@@ -5,7 +5,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.data.characters.alignment import back, forward
@@ -97,7 +97,6 @@ def test_the_cleaners_are_all_seen() -> None:
 
 @pytest.mark.parametrize("cleaner", REWRITERS, ids=IDS)
 @given(text=TEXTS)
-@settings(deadline=None, max_examples=60)
 def test_rewriting_twice_is_rewriting_once(cleaner: Rewriter, text: str) -> None:
     once = cleaner.rewrite([text])
     assert cleaner.rewrite(once) == once
@@ -105,7 +104,6 @@ def test_rewriting_twice_is_rewriting_once(cleaner: Rewriter, text: str) -> None
 
 @pytest.mark.parametrize("cleaner", REWRITERS, ids=IDS)
 @given(text=TEXTS, data=st.data())
-@settings(deadline=None, max_examples=60)
 def test_spans_cover_the_characters_that_survive(cleaner: Rewriter, text: str, data: st.DataObject) -> None:
     """Marked characters that no step replaced are found under the mark, in both directions."""
     text = f"{text}龘靐"  # rare characters that no cleaner changes
@@ -138,13 +136,11 @@ def test_a_cleaner_reads_back_from_plain_data(cleaner: Cleaner) -> None:
 
 
 @given(TEXTS)
-@settings(deadline=None)
 def test_nfc_without_width_is_unicodes_own(text: str) -> None:
     assert rewrite("normalise", text, width=False) == unicodedata.normalize("NFC", text)
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_nfkc_is_unicodes_own_but_for_chinese_punctuation(text: str) -> None:
     text = re.sub("[，。！？；：（）“”‘’《》、～［］｛｝＂＇…‥—]", "", text)
     assert rewrite("normalise", text, form="NFKC") == unicodedata.normalize("NFKC", text)

@@ -84,7 +84,7 @@ def test_what_is_no_mojibake_stays(text: str) -> None:
 
 @pytest.mark.parametrize("language", DECLARATION)
 @given(data=st.data())
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=settings().max_examples // 2)
 def test_correct_text_stays_wherever_it_is_cut(language: str, data: st.DataObject) -> None:
     text = DECLARATION[language]
     start = data.draw(st.integers(0, len(text) - 1))
@@ -113,11 +113,11 @@ def test_real_texts_stay(name: str) -> None:
     assert [pair for pair in zip(cleaner.rewrite(texts), texts, strict=True) if pair[0] != pair[1]] == []
 
 
-@pytest.mark.parametrize("as_", READ_AS)
 @pytest.mark.parametrize("language", DECLARATION)
-def test_utf8_that_was_read_in_one_byte_encodings_is_mended(language: str, as_: str) -> None:
+def test_utf8_that_was_read_in_one_byte_encodings_is_mended(language: str) -> None:
     text = DECLARATION[language]
-    assert mend(misread(text, "utf-8", as_)) == text
+    for as_ in READ_AS[[*DECLARATION].index(language) % 2 :: 2]:  # by turns: each language in five of ten
+        assert mend(misread(text, "utf-8", as_)) == text, as_
 
 
 @pytest.mark.parametrize(("written", "as_", "language"), OTHER_KINDS)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.data.corpus.contamination import Decontaminate, Forbidden, Runs, run_hashes
@@ -51,7 +51,6 @@ def test_a_run_of_chinese_characters_is_found_whatever_stands_between_them() -> 
 
 
 @given(st.lists(st.text("ab 好的，1", max_size=14), min_size=1, max_size=5), st.text("ab 好的，1", max_size=14))
-@settings(deadline=None)
 def test_found_are_the_texts_that_share_a_run_by_the_definition(texts: list[str], test: str) -> None:
     runs = Runs(2, 3)
     found = Forbidden(np.unique(run_hashes([test], runs)[0]), runs).found_in(texts)

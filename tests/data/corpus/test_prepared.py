@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow.parquet import read_table
 
@@ -28,7 +28,6 @@ def put(folder: Path, splits: dict[str, list[Record]], scratch: Path) -> None:
 
 
 @given(st.lists(record, min_size=1, max_size=8))
-@settings(deadline=None, max_examples=50)
 def test_records_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
     folder = tmp_path_factory.getbasetemp() / "prepared"
     folder.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.data.duplicates.alike import Forest, join_equal, similarities
@@ -15,7 +15,6 @@ pairs = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30)
 
 
 @given(pairs, pairs)
-@settings(deadline=None)
 def test_joined_rows_are_the_connected_parts_named_by_their_first_row(
     first: list[tuple[int, int]], second: list[tuple[int, int]]
 ) -> None:
@@ -31,7 +30,6 @@ def test_joined_rows_are_the_connected_parts_named_by_their_first_row(
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
-@settings(deadline=None)
 def test_rows_of_equal_keys_are_one_cluster(keys: list[int]) -> None:
     rows = np.arange(len(keys)) * 2
     wide = np.stack([np.zeros(len(keys), np.uint64), np.array(keys, np.uint64)], axis=1)
@@ -42,7 +40,6 @@ def test_rows_of_equal_keys_are_one_cluster(keys: list[int]) -> None:
 
 
 @given(texts=st.lists(st.text("abc好的了， A", max_size=30), min_size=2, max_size=6))
-@settings(deadline=None)
 def test_similarities_are_those_of_the_sets_of_shingles(texts: list[str], similarities_by_hand: Similarities) -> None:
     every = np.array([(a, b) for a in range(len(texts)) for b in range(len(texts))])
     assert np.allclose(similarities(texts, every), similarities_by_hand(texts, every.tolist()))

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.data.corpus.survey import in_words, survey
@@ -44,33 +44,39 @@ def families(count: int, rng: np.random.Generator) -> list[str]:
 
 
 Similarities = Callable[[list[str], list[tuple[int, int]]], list[float]]
+Pairs = list[tuple[tuple[int, int], float]]
+"""Rows of two texts, and how alike they are."""
 
 
-def compared_with_every_other(texts: list[str], similarity: float, similarities: Similarities) -> list[int]:
-    """The clusters by the definition: every pair, and the least member of each connected part."""
+def every_pair(texts: list[str], similarities: Similarities) -> Pairs:
     pairs = list(combinations(range(len(texts)), 2))
-    cluster = list(range(len(texts)))
-    for (a, b), found in zip(pairs, similarities(texts, pairs), strict=True):
+    return list(zip(pairs, similarities(texts, pairs), strict=True))
+
+
+def connected(count: int, pairs: Pairs, similarity: float) -> list[int]:
+    """The clusters by the definition: the least member of each connected part."""
+    cluster = list(range(count))
+    for (a, b), found in pairs:
         if found >= similarity and cluster[a] != cluster[b]:
             low, high = sorted((cluster[a], cluster[b]))
             cluster = [low if name == high else name for name in cluster]
     return cluster
 
 
-@pytest.mark.parametrize("similarity", [0.5, 0.7, 0.8, 0.9])
-def test_near_clusters_are_those_of_comparing_every_pair(similarity: float, similarities_by_hand: Similarities) -> None:
-    texts = families(150, generator("dedup"))
-    expected = compared_with_every_other(texts, similarity, similarities_by_hand)
-    assert find_clusters(texts, similarity).near.tolist() == expected
+def test_near_clusters_are_those_of_comparing_every_pair(similarities_by_hand: Similarities) -> None:
+    texts = families(100, generator("dedup"))
+    pairs = every_pair(texts, similarities_by_hand)
+    for similarity in (0.5, 0.7, 0.8, 0.9):
+        expected = connected(len(texts), pairs, similarity)
+        assert find_clusters(texts, similarity).near.tolist() == expected, similarity
 
 
 @given(texts=st.lists(st.text("ab好，Ａ ", max_size=6), max_size=12))
-@settings(deadline=None)
 def test_short_and_empty_texts_are_clustered_by_the_definition_too(
     texts: list[str], similarities_by_hand: Similarities
 ) -> None:
     found = find_clusters(texts).near
-    assert found.tolist() == compared_with_every_other(texts, 0.8, similarities_by_hand)
+    assert found.tolist() == connected(len(texts), every_pair(texts, similarities_by_hand), 0.8)
     assert (found <= np.arange(len(texts))).all()
     assert (found[found] == found).all()
 
@@ -123,14 +129,14 @@ TEMPLATES = {
 def test_texts_of_one_template_take_time_in_proportion(template: str) -> None:
     def seconds(count: int) -> float:
         texts = [template.format(n=n * 7919) for n in range(count)]
-        found = []
-        for _ in range(2):
-            began = time.process_time()
-            find_clusters(texts)
-            found.append(time.process_time() - began)
-        return min(found)
+        began = time.process_time()
+        find_clusters(texts)
+        return time.process_time() - began
 
-    assert seconds(4000) < 9 * seconds(1000)  # 13 times before, and 4 where it is linear
+    one, four = seconds(1000), seconds(4000)
+    if four >= 9 * one:  # 13 times before, and 4 where it is linear; the least of two where something came between
+        one, four = min(one, seconds(1000)), min(four, seconds(4000))
+    assert four < 9 * one
 
 
 def test_like_texts_among_those_of_a_template_are_found_and_what_was_not_compared_is_told() -> None:

@@ -1,7 +1,7 @@
 import unicodedata
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.data.duplicates.folded import folded
@@ -14,14 +14,12 @@ def normalised(text: str) -> str:
 
 
 @given(lines=texts)
-@settings(deadline=None)
 def test_all_texts_at_once_are_folded_as_each_by_hand(lines: list[str], by_hand: Callable[[str], str]) -> None:
     found = folded(lines)
     assert [found.bytes_of(row).decode("utf-32-le") for row in range(len(lines))] == list(map(by_hand, lines))
 
 
 @given(st.text("aAé e\u0301，,Ａ好\n\t ½…", max_size=12))
-@settings(deadline=None)
 def test_case_width_white_space_and_composed_letters_are_told_alike(text: str) -> None:
     assert normalised(unicodedata.normalize("NFD", text).upper().replace(" ", "\u3000")) == normalised(text.upper())
 

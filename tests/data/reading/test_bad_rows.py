@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow.parquet import write_table
 
@@ -234,7 +234,6 @@ def _value(text: str) -> object:
         return None
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\n")), min_size=1), st.integers(1, 40))
 def test_lines_do_not_depend_on_where_blocks_end(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], block: int

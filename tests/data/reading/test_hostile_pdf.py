@@ -72,7 +72,7 @@ HOSTILE = {
 def test_a_hostile_file_is_read_or_refused_in_a_sentence(
     content: bytes, unit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("danlu.data.reading.formats.pdf._PATIENCE", 0.2)
+    monkeypatch.setattr("danlu.data.reading.formats.pdf._PATIENCE", 0.1)
     (tmp_path / "a.pdf").write_bytes(content)
     source = Format.model_validate({"kind": "pdf", "path": str(tmp_path / "a.pdf"), "unit": unit})
     try:

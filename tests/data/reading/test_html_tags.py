@@ -49,7 +49,7 @@ FLOW = st.recursive(PHRASING | ALONE, lambda inner: element(inner, BLOCK), max_l
 HEADS = st.sampled_from(["", "<title>no</title>", "<head><meta charset=x><title>no <b></title>", "<html lang=a>"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=settings().max_examples * 2)
 @given(HEADS, st.lists(FLOW, max_size=6).map("".join))
 def test_a_page_reads_as_a_browsers_parser_reads_it(head: str, body: str) -> None:
     page = f"<!doctype html>{head}<body>{body}</body>"
@@ -75,7 +75,7 @@ def test_pages_that_are_cut_off_or_left_open_read_as_browsers_read_them() -> Non
 
 
 @given(st.text(alphabet="<>/!-=\"' \nabpx&;", max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings().max_examples * 3)
 def test_marks_are_in_order_and_apart_and_begin_where_markup_does(text: str) -> None:
     end = 0
     for mark in html_marks(text, lambda mark: True):
@@ -86,7 +86,7 @@ def test_marks_are_in_order_and_apart_and_begin_where_markup_does(text: str) -> 
 
 
 @given(st.text(alphabet="<>/!-=\"' abpx", max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=settings().max_examples * 3)
 def test_what_is_remembered_changes_nothing(text: str) -> None:
     """Tags begin where they would if nothing before had been read."""
     for mark in html_marks(text, lambda mark: False):

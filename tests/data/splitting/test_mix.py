@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.data.splitting.mix import Mix
@@ -22,7 +22,6 @@ def test_weights_and_temperature_set_the_shares() -> None:
 
 
 @given(st.lists(st.floats(0.1, 9), min_size=2, max_size=2), st.integers(1, 3000), st.integers(0, 9))
-@settings(deadline=None, max_examples=40)
 def test_rows_add_up_and_no_row_is_taken_twice_more_than_another(weights: list[float], rows: int, seed: int) -> None:
     copies = Mix(weights=weights, rows=rows).copies(SOURCES, 2, seed)
     assert copies.sum() == rows

@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.data.splitting.split import split, split_by_time
@@ -17,7 +17,6 @@ clustered = st.lists(st.integers(0, 40), min_size=60, max_size=300).map(
 
 
 @given(clustered, st.integers(0, 5))
-@settings(deadline=None, max_examples=40)
 def test_every_row_is_dealt_once_no_cluster_crosses_and_shares_are_met(clusters: np.ndarray, seed: int) -> None:
     if len(set(clusters.tolist())) < 3:
         return
@@ -31,7 +30,6 @@ def test_every_row_is_dealt_once_no_cluster_crosses_and_shares_are_met(clusters:
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=60, max_size=400), st.integers(0, 5))
-@settings(deadline=None, max_examples=40)
 def test_labels_keep_their_shares_in_every_split(labels: list[str], seed: int) -> None:
     if min(map(labels.count, set(labels))) < 10:
         return
@@ -73,7 +71,6 @@ def test_too_few_texts_are_refused_and_a_share_of_nothing_is_left_out() -> None:
 
 
 @given(clustered, st.integers(0, 5))
-@settings(deadline=None, max_examples=40)
 def test_by_time_no_cluster_crosses_and_later_splits_begin_later(clusters: np.ndarray, seed: int) -> None:
     if len(set(clusters.tolist())) < 3:
         return

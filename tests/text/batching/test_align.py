@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.text.batching.align import joined, label_tokens, spans_of, touched, without_space
@@ -30,7 +30,6 @@ def tokens_and_spans(draw):
     return offsets, spans
 
 
-@settings(max_examples=40, deadline=None)
 @given(tokens_and_spans(), st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=5))
 def test_a_span_touches_the_tokens_that_share_a_character_with_it(case, drawn):
     offsets, _ = case
@@ -40,7 +39,6 @@ def test_a_span_touches_the_tokens_that_share_a_character_with_it(case, drawn):
         assert list(range(first, stop)) == [token for token, characters in enumerate(shared) if characters]
 
 
-@settings(max_examples=40, deadline=None)
 @given(tokens_and_spans())
 def test_spans_at_token_borders_come_back_as_they_were(case):
     offsets, spans = case
@@ -49,7 +47,6 @@ def test_spans_at_token_borders_come_back_as_they_were(case):
     assert [span for span, _ in spans_of(classes, offsets)] == spans
 
 
-@settings(max_examples=40, deadline=None)
 @given(tokens_and_spans(), st.sets(st.integers(0, 30), max_size=6))
 def test_tokens_without_characters_change_nothing(case, places):
     offsets, spans = case
@@ -140,7 +137,6 @@ def test_tokens_are_joined_with_spaces_only_where_the_script_has_them():
     assert [text[start:end] for start, end in offsets] == ["我", "爱", "New", "York", "，", "真", "的"]
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), max_size=10))
 def test_joined_tokens_are_found_where_it_says(tokens):
     text, offsets = joined(tokens)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.text.batching.batch import pad, plan
@@ -15,7 +15,6 @@ def rng_of(seed):
     return None if seed is None else np.random.default_rng(seed)
 
 
-@settings(max_examples=40, deadline=None)
 @given(LENGTHS, st.integers(8, 4096), st.one_of(st.none(), st.integers(1, 40)), SEEDS)
 def test_every_row_is_in_exactly_one_batch_that_is_wide_enough(lengths, tokens, examples, seed):
     slices = plan(Sizes(np.array(lengths)), tokens=tokens, examples=examples, rng=rng_of(seed))
@@ -32,7 +31,6 @@ def test_every_row_is_in_exactly_one_batch_that_is_wide_enough(lengths, tokens, 
 SEVERAL = st.lists(st.tuples(st.integers(1, 90), st.integers(1, 5), st.integers(0, 80)), min_size=1, max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
 @given(SEVERAL, st.integers(8, 2048), SEEDS)
 def test_several_rows_and_target_sides_count_among_the_tokens_of_a_batch(examples, tokens, seed):
     widths, rows, targets = np.array(examples).T
@@ -54,7 +52,6 @@ def test_one_row_and_no_target_side_are_planned_as_if_nothing_else_were(lengths,
     assert [piece.examples.tolist() for piece in some] == [piece.examples.tolist() for piece in same]
 
 
-@settings(max_examples=40, deadline=None)
 @given(LENGTHS, st.integers(8, 4096), st.integers(0, 5))
 def test_the_same_seed_gives_the_same_plan_and_only_one_batch_is_small(lengths, tokens, seed):
     once, again = (plan(Sizes(np.array(lengths)), tokens=tokens, rng=np.random.default_rng(seed)) for _ in range(2))

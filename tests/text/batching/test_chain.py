@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.text.batching.bio import allowed_steps, best_path
@@ -24,7 +24,6 @@ def score(path, scores_TC, transitions, *, begins=True):
     return first + moves + sum(scores_TC[place, value] for place, value in enumerate(path))
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 2), st.booleans(), st.integers(0, 10_000))
 def test_losses_paths_and_probabilities_are_those_of_all_paths_one_by_one(tokens, types, begins, seed):
     transitions, rng = chain(types, seed), np.random.default_rng(seed + 1)

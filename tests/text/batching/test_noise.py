@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.text.batching.noise import (
@@ -82,7 +82,6 @@ def test_a_rotated_text_is_turned_back(count, seed):
     assert np.roll(found, int(found[0]) if count else 0).tolist() == ids.tolist()
 
 
-@settings(max_examples=30)
 @given(lengths, seeds, shares)
 def test_a_share_of_some_places_is_drawn_without_repeats(count, seed, share):
     found = some(np.arange(count), share, np.random.default_rng(seed))

@@ -1,13 +1,12 @@
 import time
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.text.batching.pack import pack
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(1, 50), max_size=80))
 def test_every_document_is_whole_in_one_row(lengths):
     rows = pack(lengths, 50)

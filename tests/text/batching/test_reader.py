@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.machine.seed import generator
@@ -12,7 +12,6 @@ from danlu.text.batching.order import permuted
 from danlu.text.batching.reader import Reader
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 3000), st.integers(0, 3))
 def test_an_order_has_every_number_once(count, seed):
     assert sorted(permuted(np.arange(count), count, seed).tolist()) == list(range(count))
@@ -55,7 +54,6 @@ def seen(reader, start, stop, each, ranks):
     return found
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.one_of(LENGTHS, SEVERAL, PAIRS),
     st.integers(0, 9),

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.refusal import Refusal
@@ -114,7 +114,6 @@ def next_tokens(row):
     return {"tokens": tokens}
 
 
-@settings(max_examples=40, deadline=None)
 @given(DOCUMENTS, st.integers(2, 9), st.sampled_from([10, 10**6]))
 def test_packed_rows_predict_every_token_but_the_first_of_a_document_once(tmp_path_factory, documents, size, shard):
     flat = tokens(tmp_path_factory.mktemp("flat"), [np.array(d, np.int32) for d in documents], shard=shard)
@@ -132,7 +131,6 @@ def test_packed_rows_predict_every_token_but_the_first_of_a_document_once(tmp_pa
     assert all(row[0] == 0 and (np.diff(row) >= 0).all() and np.diff(row).max(initial=0) <= 1 for row in segments)
 
 
-@settings(max_examples=40, deadline=None)
 @given(DOCUMENTS, st.integers(4, 9), st.integers(0, 1), st.sampled_from([10, 10**6]))
 def test_document_rows_are_the_windows_of_each_document(tmp_path_factory, documents, size, overlap, shard):
     whole = [np.array([1, *d, 2], np.int32) for d in documents]

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.refusal import Refusal
@@ -18,7 +18,6 @@ def wordpiece():
     return WordPiece(size=100, min_frequency=1).build(lambda: iter(["一二三四五六七八九十"]))
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.text("一二三四五", max_size=80), st.integers(8, 40), st.data())
 def test_windows_hold_every_token_and_overlap_as_told(text, limit, data):
     overlap = data.draw(st.integers(0, limit - 3))
@@ -68,7 +67,6 @@ def with_types():
     return tokenizer
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.text("一二三", min_size=1, max_size=30), st.text("四五六", min_size=1, max_size=60), st.integers(16, 40))
 def test_a_second_text_slides_under_its_first(first, second, limit):
     tokenizer = with_types()

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 from hypothesis import given as given_texts
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from danlu.data.characters.side_by_side import characters
@@ -35,7 +34,6 @@ def test_a_second_opinion_finds_words_that_were_never_seen_and_a_doubt_does_not_
     assert ngram.begins_with(given, wrong)[:3].tolist() == [True, False, True]
 
 
-@settings(max_examples=50, deadline=None)
 @given_texts(
     texts=st.lists(
         st.text(st.characters(exclude_categories=()) | st.sampled_from("今天气很好，。１a \n"), max_size=40)

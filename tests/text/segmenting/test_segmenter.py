@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.recipe.part import kinds
@@ -37,7 +37,6 @@ def test_all_kinds_are_seen() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(parts=st.lists(st.sampled_from(CLUSTERS), max_size=12), block=st.sampled_from([9, 2**18]))
-@settings(max_examples=60, deadline=None)
 def test_no_word_ends_within_what_a_reader_takes_for_one_character(
     kind: str, parts: list[str], block: int, segmenters: dict[str, Segmenter]
 ) -> None:

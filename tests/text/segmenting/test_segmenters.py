@@ -9,7 +9,7 @@ from pathlib import Path
 import jieba
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.data.characters.side_by_side import characters
@@ -94,7 +94,6 @@ def test_words_joined_are_the_text(name: str, segmenters: dict[str, Segmenter]) 
 
 @pytest.mark.parametrize("name", NAMES)
 @given(texts=st.lists(TEXTS, max_size=4))
-@settings(max_examples=40)
 def test_any_texts_survive_and_do_not_depend_on_their_neighbours(
     name: str, texts: list[str], segmenters: dict[str, Segmenter]
 ) -> None:
@@ -159,7 +158,6 @@ def test_maximum_matching_from_both_ends(way: str, text: str, expected: str, seg
     words=st.sets(st.text("甲乙丙", min_size=1, max_size=4), min_size=1, max_size=8),
     text=st.text("甲乙丙", max_size=20),
 )
-@settings(max_examples=60)
 def test_maximum_matching_is_that_of_a_plain_loop(
     words: set[str], text: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -227,8 +225,7 @@ def test_figures_and_letters_are_alike_whatever_they_are_and_stay_together(segme
 
 
 @pytest.mark.parametrize("name", ["hmm 0", "hmm 1", "hmm"])
-@given(text=st.text("今天气很好我们去龘", min_size=1, max_size=7))
-@settings(max_examples=30)
+@given(text=st.text("今天气很好我们去龘", min_size=1, max_size=6))
 def test_the_path_is_the_best_of_all_paths(name: str, text: str, segmenters: dict[str, Segmenter]) -> None:
     part = segmenters[name]
     assert isinstance(part, Learner)

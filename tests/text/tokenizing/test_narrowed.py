@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers
@@ -62,7 +62,6 @@ def narrow_to(sort, texts):
 
 
 @pytest.mark.parametrize("sort", [*SORTS, "sentencepiece"])
-@settings(max_examples=25)
 @given(st.data())
 def test_texts_that_it_was_narrowed_to_are_cut_and_read_back_as_before(sort, data):
     words = sorted({word for text in TEXTS for word in text.split()})

@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 import regex
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.text.tokenizing import word_counts
@@ -27,7 +27,6 @@ def by_expression(expression, texts):
     return Counter(word for text in texts for word in regex.findall(expression, text) if word.strip())
 
 
-@settings(max_examples=60, deadline=None)
 @given(MIXED, st.integers(1, 5))
 def test_words_are_those_of_the_expression_that_the_tokenizer_splits_by(texts, run):
     bounded = SUBWORDS.replace(f"[{UNSPACED_SCRIPTS}]+", f"[{UNSPACED_SCRIPTS}]{{1,{run}}}", 1)
@@ -36,14 +35,12 @@ def test_words_are_those_of_the_expression_that_the_tokenizer_splits_by(texts, r
     assert counted(count_words(texts, Cut.subwords(run))) == by_expression(bounded, texts)
 
 
-@settings(max_examples=60, deadline=None)
 @given(MIXED)
 def test_whole_words_are_those_of_their_expression(texts):
     split = [part for text in texts for part in text.split()]
     assert counted(count_words(texts, Cut.whole_words())) == by_expression(WHOLE_WORDS, split)
 
 
-@settings(max_examples=40, deadline=None)
 @given(MIXED)
 def test_characters_are_counted_exactly_and_no_word_is_lost_within_the_budget(texts):
     found = count_words(texts, Cut.subwords())
@@ -82,7 +79,6 @@ def test_words_of_a_segmenter_are_counted_as_they_are():
     assert found.characters["天"] == 3
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.text("ab今", min_size=1, max_size=4), st.integers(1, 3000), max_size=8))
 def test_meals_hold_each_word_as_often_as_counted(words):
     fed = list(meals([*words], np.array([*words.values()], np.int64)))
