@@ -173,7 +173,8 @@ def main() -> None:
     for each in found:
         for title, results in each.items():
             together.setdefault(title, []).extend(results)
-    print(f"{machine()}; {time.monotonic() - begin:.0f} s\n")
+    if not options.told:  # which may be of another machine
+        print(f"{machine()}; {time.monotonic() - begin:.0f} s\n")
     for title, results in together.items():
         show(f"{title}; {len(results)} seed(s)", results, 1 if title.startswith("stories") else 100)
     if options.keep:

@@ -48,8 +48,10 @@ class _Recording:
         self.ended = False
 
     def open(self, step: int) -> None:
-        for place, recorder in [*self._recorders.items()]:
-            self._do(place, lambda place, own=recorder: self._writers.update({place: own.open(self._folder, step)}))  # type: ignore[misc]
+        for place in [*self._recorders]:
+            self._do(
+                place, lambda place: self._writers.update({place: self._recorders[place].open(self._folder, step)})
+            )
 
     def record(self, event: Event) -> None:
         if isinstance(event, Returned):

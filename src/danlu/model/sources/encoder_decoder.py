@@ -59,7 +59,7 @@ class EncoderDecoder(Source):
         """
         from transformers import AutoModelForCausalLM, EncoderDecoderConfig, EncoderDecoderModel
 
-        refuse_without(auto_class, EncoderDecoderConfig(encoder=_plain(), decoder=_plain()), "kind: encoder_decoder")
+        refuse_without(auto_class, EncoderDecoderConfig(encoder=_PLAIN, decoder=_PLAIN), "kind: encoder_decoder")
         encoder = self._opened(self.path, "AutoModel", {}, tokenizer, unsaid)
         try:
             if self.decoder is not None:
@@ -111,9 +111,7 @@ class EncoderDecoder(Source):
         return part
 
 
-def _plain() -> dict[str, Any]:
-    """A configuration of its own each time, as transformers before 5.18 takes out of it what it has read."""
-    return {"model_type": "bert"}
+_PLAIN: dict[str, Any] = {"model_type": "bert"}
 
 
 def _fresh(encoder: PreTrainedConfig, layers: int | None) -> PreTrainedConfig:
