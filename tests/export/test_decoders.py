@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import danlu
@@ -56,6 +57,7 @@ def test_products_that_no_group_of_weights_divides_are_exported_too(tmp_path: Pa
     pytest.importorskip("nncf")
     tokenizer = Bpe(size=270).build(lambda: iter(PROMPTS))
     sizes = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 172}
+    torch.manual_seed(0)
     network = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes))
     given = {"precision": "float32", "provenance": {}, "examples": [{"text": PROMPTS[0]}]}
     save(tmp_path / "bundle", network, tokenizer, Task.model_validate("causal_lm"), **given)
@@ -63,7 +65,9 @@ def test_products_that_no_group_of_weights_divides_are_exported_too(tmp_path: Pa
     found = export(tmp_path / "bundle", tmp_path / "out", target)
     assert found.after < 0.6 * found.before
     with load(found.path) as bundle:
-        assert bundle.generate(["这本书"], max_new_tokens=3)[0][0].text
+        assert (
+            bundle.generate(["这本书"], max_new_tokens=3)[0][0].ids.size == 3
+        )  # random ones, of which some are no text
 
 
 def test_what_an_encoder_and_a_decoder_write_together_is_not_exported(bundles_of_two: Path, tmp_path: Path) -> None:

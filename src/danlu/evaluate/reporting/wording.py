@@ -125,7 +125,20 @@ def notes_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]
         told.append(_("– : these records do not tell {names}").format(names=names))
     if scores["records"] == 1:
         told.append(_("of one record nothing can be resampled, so the intervals have no width"))
+    if found := scores.get("alike"):
+        told.append(alike_in_words(found, scores["records"], _))
     return told
+
+
+def alike_in_words(found: dict[str, Any], records: int, _: Callable[[str], str]) -> str:
+    """A sentence on answers that are next to the same whatever is asked."""
+    if found["answers"] > 1:
+        said = _("it gives {answers:,} different answers to {records:,} records of {truths:,} truths: {example}")
+    elif found["example"]:
+        said = _("it answers all {records:,} records alike, whatever they hold: {example}")
+    else:
+        said = _("it finds nothing in any of {records:,} records")
+    return said.format(records=records, **found)
 
 
 def absent_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from danlu.data.record import Record
+from danlu.evaluate.scoring.alike import Alike, alike
 from danlu.evaluate.scoring.bits import Bits
 from danlu.evaluate.scoring.calibration import Calibration, calibration
 from danlu.evaluate.scoring.columns import room_for_scores
@@ -78,6 +79,7 @@ class Scores:
     slices: Slices | None = None
     outside: Outside | None = None
     bits: Bits | None = None
+    alike: Alike | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """As plain data; rows of the confusion matrix are the truth, columns what was predicted."""
@@ -94,6 +96,7 @@ class Scores:
             "slices": self.slices.to_plain() if self.slices else None,
             "outside": self.outside.to_plain() if self.outside else None,
             "bits_per_byte": self.bits.to_plain() if self.bits else None,
+            "alike": self.alike.to_plain() if self.alike else None,
         }
 
 
@@ -173,15 +176,24 @@ def score_sides(
         confusion=confusion(ours) if ours.labels and ours.form.one_label else None,
         calibration=calibration(ours.certainty, draws) if ours.certainty else None,
         baseline=Rival(rival[0], of_rival, difference, by_chance) if rival else None,
+        alike=alike(ours),
     )
 
 
 def values(task: Task, records: Sequence[Record], predictions: Iterable[Prediction]) -> dict[str, float]:
     """The task's metrics without intervals, as cheap as can be; refuses what `score` refuses."""
+    return values_and_alike(task, records, predictions)[0]
+
+
+def values_and_alike(
+    task: Task, records: Sequence[Record], predictions: Iterable[Prediction]
+) -> tuple[dict[str, float], Alike | None]:
+    """The same `values`, and the answers where they are next to the same."""
     metrics = measures(task.metrics, task.examined_as)
     side = filled(task, truths(task, records), task.examined(predictions, records), metrics)
     side.refuse_incomplete()
-    return {name: metric.measured(metric.prepared(side), len(side.gold)) for name, metric in metrics.items()}
+    found = {name: metric.measured(metric.prepared(side), len(side.gold)) for name, metric in metrics.items()}
+    return found, alike(side)
 
 
 def truths(task: Task, records: Sequence[Record]) -> list[Any]:

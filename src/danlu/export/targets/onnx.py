@@ -30,7 +30,7 @@ class ToOnnx(Target):
 
     `int8_dynamic` finds the scales of activations anew for each batch, `int8_static` has learnt them of records. Both
     use 7 of the 8 bits of weights, since processors without VNNI add up two products in 16. `int8_weights` and
-    `int4_weights` keep weights alone so, and compute in float32. Tables of embeddings have 8 bits in all four.
+    `int4_weights` keep weights alone so, and sum products in 8 bits. Tables of embeddings have 8 bits in all four.
     """
 
     makes: ClassVar[Literal["bundle", "folder", "file"]] = "bundle"

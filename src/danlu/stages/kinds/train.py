@@ -15,7 +15,6 @@ from danlu.data.record import Record
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.engine.predict import Predictor
 from danlu.evaluate.scoring.metric import Metric
-from danlu.evaluate.scoring.score import values
 from danlu.machine.device import device
 from danlu.model.accelerated import compile_layers
 from danlu.model.beside import taken_apart
@@ -28,6 +27,7 @@ from danlu.model.source import Say, Source, unsaid
 from danlu.model.word_rows import word_rows
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.stages.alike import SaidAlike
 from danlu.stages.distilling import Teacher, taught
 from danlu.stages.learners import learners_for, leave_learners, with_learners
 from danlu.stages.left import leave
@@ -135,15 +135,16 @@ class Train(Stage):
                 stack.enter_context(cached_trunk(ready.model, batches, place.folder))
             stack.enter_context(ready.roles.keeping(place.folder))
             samples = Samples(place.folder, writes(ready.prepared.task) and not word_rows(ready.model))
-            validation = self._validation(stack, ready, run.state.step, place, samples) if ready.validation else None
-            best = run.train(
-                place.name, validation, samples.watching(place.watch) if ranks.first else place.watch, place.say
-            )
+            said = SaidAlike()
+            looking = self._validation(stack, ready, run.state.step, place, samples, said) if ready.validation else None
+            watch = samples.watching(said.watching(place.watch)) if ranks.first else place.watch
+            best = run.train(place.name, looking, watch, place.say)
         if not ranks.first:
             return
         stopped, step = run.stopped, run.state.step
         if run.lost:
             say_lost(place, run.lost, step, best)
+        said.tell(place, best.step, run.settings.rate, run.total)
         ready.memory.tell(place.folder, best.step, place.say)
         anchors = run.anchors
         del run  # gradients and moments
@@ -234,7 +235,9 @@ class Train(Stage):
                 "add 'validation' to the stage, or leave out 'patience'"
             )
 
-    def _validation(self, stack: ExitStack, ready: Ready, step: int, place: Place, samples: Samples) -> Validation:
+    def _validation(
+        self, stack: ExitStack, ready: Ready, step: int, place: Place, samples: Samples, said: SaidAlike
+    ) -> Validation:
         """How the model is looked at from `step` on: by the very path that serves, encode, predict, decode, score."""
         prepared, records, memory = ready.prepared, ready.validation, ready.memory
         name = prepared.task.metrics[0]
@@ -252,7 +255,8 @@ class Train(Stage):
         def measure() -> dict[str, float]:
             task = standing()
             predictor = Predictor(first.network, task, prepared.tokenizer, beside=first)
-            found = values(task, records, samples.seen(task, records, predictor.predict(records))) | retained(task)
+            predictions = samples.seen(task, records, predictor.predict(records))
+            found = said.values(task, records, predictions) | retained(task)
             samples.write(predictor, records)
             return found
 
