@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from danlu.data.corpus.prepared import CLEANERS
 from danlu.data.reading.format import Format
 from danlu.data.record import Record
 from danlu.refusal import Refusal
@@ -17,6 +18,9 @@ from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import FlatTokens
 from danlu.text.batching.rows import Rows
 from danlu.text.tokenizing.tokenizer import Tokenizer
+
+SPLITS = ("validation.parquet", "test.parquet", CLEANERS)
+"""What a stage of kind 'shards' takes over of prepared data, beside the shards and the tokenizer."""
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,16 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, overload
 
 from pydantic import Field
 
-from danlu.data.corpus.prepared import CLEANERS
 from danlu.data.record import Record, text_of
 from danlu.language import translator
 from danlu.machine.files import copy_file, folder_in_place
 from danlu.refusal import Refusal
+from danlu.stages.sharded import SPLITS
 from danlu.stages.sources import Data, stream_of, tokenizer_of, with_segmenters
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.task.task import Task
@@ -55,6 +56,7 @@ class Shards(Stage):
                 about |= {"task": task.to_plain(), "longest": self.longest}
                 written = write_rows(temporary, self._encoded(records, task, tokenizer))
             about["records"] = len(records)
+            about["beside"] = self._beside(place.folder)
             form: shards.Form = "rows" if self.task else "tokens"
             manifest = shards.Manifest(form, shards.tokenizer_hash(tokenizer), tuple(written), about)
             if not manifest.count:
@@ -80,9 +82,15 @@ class Shards(Stage):
             return self.task.kept(record)
         return {name: value for name, value in record.items() if name in ("text", "tokens", "words")}
 
+    @staticmethod
+    def _beside(folder: Path) -> dict[str, dict[str, Any]]:
+        """What lies beside the shards, so that it can be fetched with them: bytes and hash of each file."""
+        files = [*(folder / "tokenizer").rglob("*"), *(folder / name for name in SPLITS)]
+        return {path.relative_to(folder).as_posix(): shards.facts_of(path) for path in files if path.is_file()}
+
     def _copy_splits(self, place: Place) -> None:
         """The other splits of prepared data, and what gave its texts their form, as they are."""
-        for name in ("validation.parquet", "test.parquet", CLEANERS):
+        for name in SPLITS:
             if isinstance(self.data, str) and ":" not in self.data:
                 file = place.path(self.data) / name
                 if file.is_file():

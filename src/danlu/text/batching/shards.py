@@ -69,7 +69,7 @@ class Manifest:
 
 def shard_of(folder: Path, names: Sequence[str], count: int, tokens: int) -> Shard:
     """The entry of a shard whose files have been written; the first name is the data."""
-    files = {name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in names}
+    files = {name: facts_of(folder / name) for name in names}
     return Shard(names[0], count, tokens, files)
 
 
@@ -88,26 +88,46 @@ def read(folder: Path, *, check: bool = True) -> Manifest:
     path = folder / NAME
     if not path.is_file():
         raise Refusal(f"{folder}: there is no {NAME}; run the stage of kind 'shards' that writes it")
+    manifest = parsed(path.read_text("utf-8", errors="replace"), str(path))
+    for shard in manifest.shards:
+        if not shard.count or not shard.tokens:
+            raise Refusal(f"{folder / shard.file}: this shard is empty; write the shards again")
+    with ThreadPoolExecutor() as threads:
+        for _ in threads.map(lambda item: _check(folder, *item, hashes=check), listed(manifest).items()):
+            pass
+    return manifest
+
+
+def parsed(text: str, place: str) -> Manifest:
+    """The manifest in a text, which lies at `place`.
+
+    Raises:
+        Refusal: it is none that danlu wrote, of another format, or of nothing.
+    """
     try:
-        plain = json.loads(path.read_text("utf-8"))
+        plain = json.loads(text)
         if plain["format"] != FORMAT:
-            raise Refusal(f"{path}: format {plain['format']} is not {FORMAT}, which this danlu reads; upgrade danlu")
+            raise Refusal(f"{place}: format {plain['format']} is not {FORMAT}, which this danlu reads; upgrade danlu")
         shards = tuple(Shard(**shard) for shard in plain["shards"])
         manifest = Manifest(plain["form"], plain["tokenizer"], shards, dict(plain["about"]))
         for shard in shards:
             _ = index(shard.count) + index(shard.tokens)  # raises TypeError for what is no whole number
-        listed = [(name, dict(wanted)) for shard in shards for name, wanted in shard.files.items()]
+        _ = listed(manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refusal(f"{path}: this is no manifest that danlu wrote ({error!r}); write the shards again") from None
+        raise Refusal(f"{place}: this is no manifest that danlu wrote ({error!r}); write the shards again") from None
     if not manifest.count:
-        raise Refusal(f"{path}: the shards hold nothing; give the stage that writes them data")
-    for shard in shards:
-        if not shard.count or not shard.tokens:
-            raise Refusal(f"{folder / shard.file}: this shard is empty; write the shards again")
-    with ThreadPoolExecutor() as threads:
-        for _ in threads.map(lambda item: _check(folder, *item, hashes=check), listed):
-            pass
+        raise Refusal(f"{place}: the shards hold nothing; give the stage that writes them data")
     return manifest
+
+
+def listed(manifest: Manifest) -> dict[str, dict[str, Any]]:
+    """The files of all shards by their names, each with its bytes and hash."""
+    return {name: dict(wanted) for shard in manifest.shards for name, wanted in shard.files.items()}
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """Bytes and hash of a file, as a manifest has them."""
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
 def tokenizer_hash(tokenizer: Tokenizer) -> str:
