@@ -60,6 +60,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "bert-tag-full": {"threads": 2},
     "llama-causal_lm-full": {"optimizer": "sgd", "schedule": "cosine"},
 }
+EVERY_TOKEN = {"kind": "tag", "units": "tokens"}
+TASKS = {"tag": EVERY_TOKEN}
 WORDS = {"kind": "masked_lm", "units": "words", "share": 0.1, "share_end": 0.4}
 MASKED_FAMILY: dict[str, dict[str, Any]] = {
     "bert-masked_lm-spans": {"task": WORDS | {"spans": 0.2, "share_schedule": "cosine"}},
@@ -69,7 +71,7 @@ MASKED_FAMILY: dict[str, dict[str, Any]] = {
     "bert-sentence_order": {"task": {"kind": "sentence_order", "copies": 2}},
     "gpt2-causal_lm-z_loss": {"task": {"kind": "causal_lm", "z_loss": 1e-2}},
     "pretrained-tag-teacher": {
-        "task": "tag",
+        "task": EVERY_TOKEN,
         "model": {"kind": "student", "of": "@pretrained-tag-full", "layers": 1},
         "teacher": {"bundle": "@pretrained-tag-full", "hidden": 0.5, "attention": 0.1, "embeddings": 0.2},
         "tokenizer": None,
@@ -110,7 +112,7 @@ def recipe(folder: Path) -> dict[str, Any]:
             "data": data,
             "tokenizer": "@vocabulary",
             "model": SOURCES[source],
-            "task": task,
+            "task": TASKS.get(task, task),
             "tuning": method,
             "train": train | SETTINGS.get(name, {}),
         }

@@ -41,7 +41,7 @@ def test_types_are_learnt_and_classes_follow_bio():
 
 
 def test_every_character_of_an_entity_is_labelled_whatever_the_tokenizer(tokenizer):
-    task = Tag().fitted([RECORD])
+    task = Tag(units="tokens").fitted([RECORD])
     [row] = task.encode([RECORD], tokenizer, 128, labelled=True)
     assert row.widened == 0
     for (start, end), value in zip(row.row.offsets, row.targets["tags"], strict=True):
@@ -49,15 +49,54 @@ def test_every_character_of_an_entity_is_labelled_whatever_the_tokenizer(tokeniz
         assert value == -100 if start == end else (value > 0) == bool(inside)
 
 
+@pytest.mark.parametrize("units", ["tokens", "first", "last"])
 @pytest.mark.parametrize("limit", [10, 16, 23, 128])
-def test_windows_are_merged_into_the_entities_of_the_whole(tokenizer, limit):
-    task = Tag().fitted([RECORD])
+def test_windows_are_merged_into_the_entities_of_the_whole(tokenizer, limit, units):
+    task = Tag(units=units).fitted([RECORD])
     rows = task.encode([RECORD], tokenizer, limit, labelled=True)
     assert len(rows) > 1 or limit > 16
     prediction = task.decode(sure_of(task, rows), rows, RECORD)
     assert task.form.value(prediction) == task.gold(RECORD)
     assert [item["text"] for item in prediction["entities"]] == ["李白", "碎叶城", "Chang an"]
     assert sum(row.widened for row in rows) == 0
+
+
+@pytest.mark.parametrize("units", ["first", "last"])
+def test_one_token_of_each_word_is_learnt_and_read_for_the_whole(tokenizer, units):
+    record = {"text": "he went to Went Yorktown。", "entities": [entity(11, 24, "place")]}
+    task = Tag(units=units).fitted([record])
+    [row] = task.encode([record], tokenizer, 128, labelled=True)
+    offsets, tags = row.row.offsets, row.targets["tags"]
+    of_word = [tag for (start, end), tag in zip(offsets, tags, strict=True) if 16 <= start < end <= 24]
+    assert len(of_word) > 1
+    speaks = 0 if units == "first" else len(of_word) - 1
+    assert [tag != -100 for tag in of_word] == [place == speaks for place in range(len(of_word))]
+    outputs = sure_of(task, [row])
+    outputs[0][tags == -100] = np.array([-30, 0, -30], np.float32)  # what the others say is not heard
+    assert task.form.value(task.decode(outputs, [row], record)) == task.gold(record)
+    [unlabelled] = task.unlabelled([record], tokenizer, 128)
+    assert np.array_equal(unlabelled.targets["tags"] == -100, tags == -100)
+
+
+def test_words_are_read_as_wholes_where_spans_keep_to_them():
+    def units(records, shape="encoder", **fields):
+        return Tag(**fields).fitted(records).shaped(shape).units
+
+    assert (units([RECORD]), units([RECORD], "decoder"), units([TOKENS])) == ("first", "last", "first")
+    cut = {"text": "Ankarada", "entities": [entity(0, 6, "place")]}
+    assert (units([cut]), units([cut], "decoder"), units([cut] + [RECORD] * 50)) == ("tokens", "tokens", "first")
+    assert units([{"text": "Ada lived", "words": ["Ada", "lived"]}]) == "tokens"  # where words are what is sought
+    assert units([RECORD], units="tokens") == units([RECORD], "decoder", units="tokens") == "tokens"
+    assert Tag(labels=("person", "place")).fitted([RECORD]).units == "first"
+    assert Tag(labels=("x",)).speaking(np.array([[0, 2], [2, 3]]), "abc").tolist() == [[0, 2], [2, 3]]  # as of old
+
+
+def test_a_span_that_begins_inside_a_word_takes_the_word_and_is_counted(tokenizer):
+    record = {"text": "met York", "entities": [entity(5, 8, "x")]}
+    task = Tag(labels=("x",), units="first")
+    [row] = task.encode([record], tokenizer, 64, labelled=True)
+    assert row.widened == 1
+    assert [item["text"] for item in task.decode(sure_of(task, [row]), [row], record)["entities"]] == ["York"]
 
 
 def test_a_token_is_read_where_it_has_the_most_text_around_it():

@@ -3,6 +3,9 @@
 N variants of a row, T tokens, K tokens of a piece.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +14,7 @@ from danlu.data.record import Record
 from danlu.explain.aim import Aim, Said, log_odds
 from danlu.explain.inside import Inside
 from danlu.explain.rows import Wanted, answer_of, covering, found_in, nearest_of, windows_of
+from danlu.explain.tokens import Token
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.excerpts import NOWHERE
@@ -34,6 +38,7 @@ def aims_of_tags(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     windows = [(item, found_in(item, texts, inside.tokenizer)) for item in encoded]
     number, places = covering(windows, "text", start, end)
     item, tokens = windows[number]
+    places = _speaking(task, tokens, text, start, end) or places
     classes = [0] * len(places)
     if label != "O":
         first = 1 + 2 * task.labels.index(label)
@@ -45,6 +50,13 @@ def aims_of_tags(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
 
     assert max(classes) < len(class_names(task.labels))
     return [Aim(f"{label}: {text[start:end]}", "log-odds", item, texts, tokens, of)]
+
+
+def _speaking(task: Tagger, tokens: Sequence[Token], text: str, start: int, end: int) -> list[int]:
+    """The tokens that speak for characters of a piece."""
+    offsets_T2 = np.array([(each.start, each.end) if each.column == "text" else (0, 0) for each in tokens], np.int32)
+    said_T2 = task.speaking(offsets_T2, text, window=True)
+    return np.flatnonzero((said_T2[:, 0] < end) & (said_T2[:, 1] > start)).tolist()
 
 
 def _piece(entities: list[dict[str, object]], text: str, wanted: Wanted, task: Tagger) -> tuple[int, int, str]:

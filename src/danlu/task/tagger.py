@@ -133,7 +133,8 @@ class Tagger(Followed):
             item.row.offsets = offsets = without_space(offsets, texts[item.record])
             if marked:
                 window = item.record in several
-                item.targets["tags"], item.widened = label_tokens(spans[item.record], offsets, window=window)
+                said = self.speaking(offsets, texts[item.record], window=window)
+                item.targets["tags"], item.widened = label_tokens(spans[item.record], said, window=window)
         return encoded
 
     def collate(self, encoded: Sequence[Encoded], width: int, tokenizer: Tokenizer, rng: np.random.Generator) -> Batch:
@@ -172,7 +173,10 @@ class Tagger(Followed):
         encoded = self.encode(records, tokenizer, limit, labelled=False)
         for item in encoded:
             assert item.row.offsets is not None
-            start_T, end_T = item.row.offsets.T
+            window = bool(item.start or item.cut)
+            start_T, end_T = self.speaking(
+                item.row.offsets, self.text(records[item.record], item.record), window=window
+            ).T
             item.targets["tags"] = np.where(start_T < end_T, np.int32(UNKNOWN), np.int32(-100))
         return encoded
 
@@ -187,7 +191,7 @@ class Tagger(Followed):
         The score is the geometric mean of the tokens' probabilities, of a crf those in all paths.
         """
         text = self.text(record, 0)
-        log_TC, offsets_T2 = merged(outputs, encoded)
+        log_TC, offsets_T2 = self.read(outputs, encoded, text)
         classes_T, log_TC = self.classes(log_TC)
         chosen_T = log_TC[np.arange(len(classes_T)), classes_T]
         entities = [
@@ -201,6 +205,17 @@ class Tagger(Followed):
             for (start, end, kind), tokens in spans_of(classes_T, offsets_T2)
         ]
         return {"entities": entities}
+
+    def speaking(self, offsets_T2: Offsets, text: str, *, window: bool = False) -> Offsets:
+        """The characters that each token speaks for, (T, 2): its own, of a task whose tokens all do."""
+        return offsets_T2
+
+    def read(self, outputs: Sequence[Output], encoded: Sequence[Encoded], text: str) -> tuple[Output, Offsets]:
+        """Log-probabilities of the tokens that speak, (T, C), and the characters for which they do, (T, 2)."""
+        log_TC, offsets_T2 = merged(outputs, encoded)
+        said_T2 = self.speaking(offsets_T2, text)
+        speaks_T = said_T2[:, 0] < said_T2[:, 1]
+        return log_TC[speaks_T], said_T2[speaks_T]
 
     def beginnings(self, outputs: Sequence[Output], encoded: Sequence[Encoded], length: int) -> NDArray[np.float64]:
         """The probability that a span begins at each of `length` characters, or what lies between two, (N,)."""

@@ -1,19 +1,25 @@
 """Entities in a text: spans of characters, each with its type (Ramshaw and Marcus, 1995)."""
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Self
+from itertools import chain
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from danlu.data.record import Record
+from danlu.model.shape import Shape
 from danlu.task.beside_counts import USUAL, Said, best_weight, count, f1, found, said
-from danlu.task.entities import Marked, Nested, in_tokens, read_marked, read_text
-from danlu.task.tagger import Tagger, merged
+from danlu.task.entities import WORD, Marked, Nested, in_tokens, read_marked, read_text
+from danlu.task.tagger import Tagger
 from danlu.task.task import Answered, Output, Prediction
-from danlu.text.batching.align import joined, label_tokens
+from danlu.text.batching.align import Offsets, joined, label_tokens
 from danlu.text.batching.bio import class_names
 from danlu.text.batching.encoded import Encoded
+from danlu.text.batching.word_tokens import cut_words, speaking, words_of
 from danlu.text.tagging.kept import unpacked
+
+CUT = 0.01
+"""Of the borders of spans, that may stand inside a word where words are read as wholes."""
 
 
 class Tag(Tagger):
@@ -41,6 +47,12 @@ class Tag(Tagger):
     )
 
     nested: Nested = Field(default="stop", description="of entities over one another: stop, or keep the longest")
+    units: Literal["auto", "tokens", "first", "last"] = Field(
+        default="auto",
+        description="which token of a word that is cut into several is learnt and read, for the whole of it: the "
+        "first, or the last; tokens: each for itself; auto: the first, of decoders the last, where the spans of the "
+        "training data keep to words",
+    )
     counted: bool = Field(
         default=False, description="counts what stands where in the training records, and lets that have a say as well"
     )
@@ -64,9 +76,25 @@ class Tag(Tagger):
     def fitted(self, records: Sequence[Record]) -> Self:
         """See `Tagger.fitted`; where it is `counted`, with what was counted."""
         task = super().fitted(records)
-        if not self.counted or self.counts:
+        if self.units != "auto" and (not self.counted or self.counts):
             return task
-        return task.model_copy(update={"counts": count([task.marked(r, n) for n, r in enumerate(records)])})
+        marked = [task.marked(record, number) for number, record in enumerate(records)]
+        found: dict[str, str] = {}
+        if self.units == "auto":
+            found["units"] = "first" if task.labels != (WORD,) and _keep_to_words(marked) else "tokens"
+        if self.counted and not self.counts:
+            found["counts"] = count(marked)
+        return task.model_copy(update=found)
+
+    def shaped(self, shape: Shape) -> Self:
+        """See `Task.shaped`; the first token of a word has not seen the rest of it in a decoder."""
+        return self.model_copy(update={"units": "last"}) if shape == "decoder" and self.units == "first" else self
+
+    def speaking(self, offsets_T2: Offsets, text: str, *, window: bool = False) -> Offsets:
+        """See `Tagger.speaking`; where words are read as wholes, one token speaks for each."""
+        if self.units not in ("first", "last"):
+            return offsets_T2
+        return speaking(offsets_T2, words_of(text), self.units, window=window)
 
     def settled(self, records: Sequence[Record], outputs: Iterable[Answered]) -> Self:
         """This task with the weight of its counts, 0 among others, with which it finds most entities of `records`."""
@@ -113,4 +141,13 @@ class Tag(Tagger):
         return {"entities": entities}
 
     def _said(self, outputs: Sequence[Output], encoded: Sequence[Encoded], text: str) -> Said:
-        return said(*merged(outputs, encoded), text, self.counts, self.labels)
+        return said(*self.read(outputs, encoded, text), text, self.counts, self.labels)
+
+
+def _keep_to_words(marked: Sequence[Marked]) -> bool:
+    """Whether next to no span begins or ends inside a word."""
+    borders = cut = 0
+    for item in marked:
+        edges = [*chain.from_iterable(span[:2] for span in item.spans)]
+        borders, cut = borders + len(edges), cut + cut_words(edges, words_of(item.text))
+    return cut <= CUT * borders
