@@ -91,6 +91,24 @@ def test_words_are_read_as_wholes_where_spans_keep_to_them():
     assert Tag(labels=("x",)).speaking(np.array([[0, 2], [2, 3]]), "abc").tolist() == [[0, 2], [2, 3]]  # as of old
 
 
+def test_chinese_spans_begin_and_end_inside_what_a_tokenizer_joins():
+    text = "他在美国纽约出生，在美国。"
+    record = {"text": text, "entities": [entity(2, 4, "place"), entity(4, 6, "place"), entity(10, 12, "place")]}
+    joins = Bpe(size=330, min_frequency=2).build(lambda: iter([text.replace("，", "")] * 9))
+    inexact = {}
+    for cut in ("auto", "tokenizer"):
+        task = Tag(cut=cut).fitted([record])
+        [row] = task.encode([record], joins, 64, labelled=True)
+        inexact[task.cut] = row.widened
+        found = task.form.value(task.decode(sure_of(task, [row]), [row], record))
+        assert (found == task.gold(record)) == (task.cut == "characters")
+    assert inexact["characters"] == 0 < inexact["tokenizer"]
+    assert Tag().fitted([{"text": "in New York", "entities": [entity(3, 11, "place")]}]).cut == "tokenizer"
+    assert Tag(labels=("x",)).encode([record], joins, 64, labelled=False)[0].row.input_ids.tolist() == [
+        *Tag(cut="tokenizer").encode([record], joins, 64, labelled=False)[0].row.input_ids  # bundles of old
+    ]
+
+
 def test_a_span_that_begins_inside_a_word_takes_the_word_and_is_counted(tokenizer):
     record = {"text": "met York", "entities": [entity(5, 8, "x")]}
     task = Tag(labels=("x",), units="first")

@@ -35,7 +35,8 @@ def aims_of_tags(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     text, encoded = task.text(record, 0), windows_of(inside, record)
     start, end, label = _piece(answer_of(inside, encoded, record)["entities"], text, wanted, task)
     texts = {"text": text}
-    windows = [(item, found_in(item, texts, inside.tokenizer)) for item in encoded]
+    characters = task.cut == "characters"
+    windows = [(item, found_in(item, texts, inside.tokenizer, characters=characters)) for item in encoded]
     number, places = covering(windows, "text", start, end)
     item, tokens = windows[number]
     places = _speaking(task, tokens, text, start, end) or places

@@ -64,9 +64,11 @@ def answer_of(inside: Inside, encoded: Sequence[Encoded], record: Record) -> Pre
     return inside.task.decode(outputs, encoded, record)
 
 
-def found_in(item: Encoded, texts: Mapping[str, str], tokenizer: Tokenizer) -> tuple[Token, ...]:
+def found_in(
+    item: Encoded, texts: Mapping[str, str], tokenizer: Tokenizer, *, characters: bool = False
+) -> tuple[Token, ...]:
     """The tokens of a row; see `tokens_of`."""
-    return tuple(tokens_of(item, texts, tokenizer))
+    return tuple(tokens_of(item, texts, tokenizer, characters=characters))
 
 
 def covering(

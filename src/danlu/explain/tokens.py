@@ -33,15 +33,17 @@ class Token:
     end: int = 0
 
 
-def tokens_of(item: Encoded, texts: Mapping[str, str], tokenizer: Tokenizer, *, blanks: bool = False) -> list[Token]:
+def tokens_of(
+    item: Encoded, texts: Mapping[str, str], tokenizer: Tokenizer, *, blanks: bool = False, characters: bool = False
+) -> list[Token]:
     """The tokens of a row that was made of `texts`, in the order in which they stand in it.
 
     The texts are tokenized once more and looked for in the row, where they may begin late, be cut, or have markers
-    between their tokens. With `blanks` a mask token in a text is the mask.
+    between their tokens. With `blanks` a mask token in a text is the mask; `characters` as in `tokenized`.
     """
     ids_T = item.row.input_ids
     known: list[tuple[int, str, int, int]] = []
-    encodings = tokenized(list(texts.values()), tokenizer, special=False, blanks=blanks)
+    encodings = tokenized(list(texts.values()), tokenizer, special=False, blanks=blanks, characters=characters)
     for place, ((column, text), encoding) in enumerate(zip(texts.items(), encodings, strict=True)):
         spans_N2 = without_space(np.array(encoding.offsets, np.int32).reshape(-1, 2), text)
         slid = item.start if place == len(texts) - 1 else 0  # the last text is the one that slides

@@ -13,19 +13,22 @@ from danlu.text.batching.word_tokens import cut_words, speaking, words_of
 TEXTS = st.text(st.sampled_from("abZé9०λ한\u0301 .,-'李白の\U00020000\u200d"), max_size=20)
 
 
-def makes_words(character: str) -> bool:
-    """Letters and digits of scripts with spaces, and marks."""
-    name = unicodedata.name(character, "")
-    if name.startswith(("CJK", "HIRAGANA", "KATAKANA")):
-        return False
-    return unicodedata.category(character)[0] in "LNM" or character == "\u200d"
+def together(one: str, two: str) -> bool:
+    """Two letters of scripts with spaces, or two digits; marks and joiners go with both."""
+    kinds = set()
+    for character in (one, two):
+        name, category = unicodedata.name(character, ""), unicodedata.category(character)[0]
+        if category == "M" or character == "\u200d":
+            continue
+        kinds.add(category if category in "LN" and not name.startswith(("CJK", "HIRAGANA", "KATAKANA")) else None)
+    return None not in kinds and len(kinds) < 2
 
 
 def words(text: str) -> list[list[int]]:
     """The characters of each word."""
     found: list[list[int]] = []
     for place, character in enumerate(text):
-        if place and makes_words(character) and makes_words(text[place - 1]):
+        if place and together(text[place - 1], character):
             found[-1].append(place)
         else:
             found.append([place])

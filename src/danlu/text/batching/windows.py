@@ -57,17 +57,20 @@ def windows(
     overlap: int = 0,
     offsets: bool = False,
     blanks: bool = False,
+    characters: bool = False,
     records: Sequence[int] | None = None,
 ) -> list[Encoded]:
     """Rows of at most `limit` tokens, each with its special tokens; one a text, several where a long one is split.
 
     `overlap` is how many tokens two neighbouring windows of a text share; `offsets` asks for the characters of
-    each token, and with `blanks` a mask token in a text is the mask. `records` are the numbers of the records that the
-    texts are of; None: each is of its own. Raises `Refusal` naming the record for a text that is too long under "stop".
+    each token, with `blanks` a mask token in a text is the mask, and with `characters` no token holds two characters of
+    scripts without spaces. `records` are the numbers of the records that the texts are of; None: each is of its own.
+    Raises `Refusal` naming the record for a text that is too long under "stop".
     """
     found = []
     numbers = range(len(texts)) if records is None else records
-    for record, encoding in zip(numbers, tokenized(texts, tokenizer, offsets=offsets, blanks=blanks), strict=True):
+    encodings = tokenized(texts, tokenizer, offsets=offsets, blanks=blanks, characters=characters)
+    for record, encoding in zip(numbers, encodings, strict=True):
         ids = np.array(encoding.ids or [_stand_in(tokenizer)], np.int32)
         row = Row(ids, np.array(encoding.offsets or [(0, 0)], np.int32) if offsets else None)
         if len(ids) <= limit:

@@ -1,9 +1,10 @@
 """Which token speaks for a word that is cut into several: its first, or its last.
 
-A word is what stands together of letters of scripts that put spaces between words, digits, and what combines with
-them; any other character is one by itself, as those of Chinese are. T tokens, N characters.
+A word is what stands together of letters of scripts that put spaces between words, or of digits, and what combines
+with them; any other character is one by itself, as those of Chinese are. T tokens, N characters.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -16,15 +17,27 @@ from danlu.text.batching.align import Offsets
 
 Speaker = Literal["first", "last"]
 
-TOGETHER = (DIGIT, LATIN, HANGUL, LETTER, MARK, JOINER)
-"""Kinds of characters that make words together."""
+LETTERS, EITHER = (LATIN, HANGUL, LETTER), (MARK, JOINER)
+"""Kinds of characters that make words together; marks go with letters and with digits."""
+
+UNSPACED = re.compile("[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+FEW = 0.01
+"""Of some spans, that may be Chinese or Japanese where text is cut as the tokenizer does."""
+
+
+def of_characters(spans: Iterable[str]) -> bool:
+    """Whether more than a few spans are of scripts that put no spaces between words, so that any may begin anywhere."""
+    found = [bool(UNSPACED.search(span)) for span in spans]
+    return sum(found) > FEW * len(found)
 
 
 def words_of(text: str) -> NDArray[np.int64]:
     """The number of the word of each character, (N,)."""
-    joins_N = np.isin(kinds_of(code_points(text)), TOGETHER)
-    goes_on_N = np.zeros(len(joins_N), bool)
-    goes_on_N[1:] = joins_N[1:] & joins_N[:-1]
+    kinds_N = kinds_of(code_points(text))
+    goes_on_N = np.zeros(len(kinds_N), bool)
+    for together in ((*LETTERS, *EITHER), (DIGIT, *EITHER)):
+        joins_N = np.isin(kinds_N, together)
+        goes_on_N[1:] |= joins_N[1:] & joins_N[:-1]
     return np.cumsum(~goes_on_N)
 
 

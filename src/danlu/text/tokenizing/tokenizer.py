@@ -21,6 +21,10 @@ Tokenizer = PreTrainedTokenizerFast
 
 _changing = Lock()
 _with_blanks: "WeakKeyDictionary[Tokenizer, Backend]" = WeakKeyDictionary()
+_of_characters: "WeakKeyDictionary[Tokenizer, Backend]" = WeakKeyDictionary()
+
+_ALONE = r"▁?(?:[\p{Han}\p{Hiragana}\p{Katakana}]|[^\p{L}\p{N}\p{M}\s▁])"
+"""A character of a script without spaces, or a sign, with the mark of the space before it."""
 
 
 class TokenizerSource(Part):
@@ -69,6 +73,31 @@ def backend_with_blanks(tokenizer: Tokenizer) -> "Backend":
         found = Backend.from_str(json.dumps(plain))
         found.encode_special_tokens = True
         _with_blanks[tokenizer] = found
+    return found
+
+
+def backend_of_characters(tokenizer: Tokenizer) -> "Backend":
+    """As `backend_for_text`, but that no token holds two characters of scripts without spaces, or two signs.
+
+    Where a span begins at any character, a token of two of them could not be labelled. Byte-level tokenizers that put
+    a space before each piece cut as ever, for there would be one before each character.
+    """
+    found = _of_characters.get(tokenizer)
+    if found is None:
+        from tokenizers import Regex, pre_tokenizers
+        from tokenizers import Tokenizer as Backend
+
+        found = Backend.from_str(backend_for_text(tokenizer).to_str())
+        found.encode_special_tokens = True
+        before, told = found.pre_tokenizer, str(json.loads(found.to_str())["pre_tokenizer"])
+        apart = pre_tokenizers.Split(Regex(_ALONE), "isolated")
+        if before is None:
+            found.pre_tokenizer = apart
+        elif "'ByteLevel'" not in told:
+            found.pre_tokenizer = pre_tokenizers.Sequence([before, apart])
+        elif "'add_prefix_space': True" not in told:  # behind it there are bytes instead of characters
+            found.pre_tokenizer = pre_tokenizers.Sequence([apart, before])
+        _of_characters[tokenizer] = found
     return found
 
 
