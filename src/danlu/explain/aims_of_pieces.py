@@ -20,7 +20,7 @@ from danlu.task.columns import text_in
 from danlu.task.excerpts import NOWHERE
 from danlu.task.questions import CONTEXT, QUESTION
 from danlu.task.tagger import Tagger
-from danlu.task.tasks.answer import SIDES
+from danlu.task.tasks.answer import SIDES, Answer
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.bio import class_names
 
@@ -89,6 +89,7 @@ def _piece(entities: list[dict[str, object]], text: str, wanted: Wanted, task: T
 def aims_of_answer(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     """The mean log-odds of where an answer begins and ends, among the tokens that it may; or of one of the two."""
     task = inside.task
+    assert isinstance(task, Answer)
     wanted.refuse_at(task)
     sides = SIDES if wanted.target is None else (wanted.target,)
     if not set(sides) <= set(SIDES):
@@ -96,7 +97,8 @@ def aims_of_answer(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     texts = {QUESTION: text_in(record, 0, QUESTION), CONTEXT: text_in(record, 0, CONTEXT)}
     encoded = windows_of(inside, record)
     told = answer_of(inside, encoded, record)
-    windows = [(item, found_in(item, texts, inside.tokenizer)) for item in encoded]
+    characters = task.cut == "characters"
+    windows = [(item, found_in(item, texts, inside.tokenizer, characters=characters)) for item in encoded]
     number, places, piece = 0, [NOWHERE], "no answer"
     if told["text"]:
         piece = str(told["text"])

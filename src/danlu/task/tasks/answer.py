@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from danlu.text.batching.align import without_space
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.windows import TooLong, windows_of_pairs
+from danlu.text.batching.word_tokens import of_characters
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 SIDES = ("start", "end")
@@ -67,6 +68,12 @@ class Answer(Followed):
     no_answer: bool | None = Field(
         default=None, description="whether there may be no answer; None: if the training data have such questions"
     )
+    cut: Literal["auto", "tokenizer", "characters"] = Field(
+        default="auto",
+        description="characters: no token holds two characters of a script without spaces, or two signs, so that an "
+        "answer may begin and end at any, and rows are longer; tokenizer: as that cuts; auto: characters where the "
+        "answers of the training data are of such scripts",
+    )
     threshold: float | None = Field(
         default=None,
         description="by how much no answer must be likelier (logarithms) to be given; None: fitted on validation data",
@@ -86,7 +93,12 @@ class Answer(Followed):
                 "task.threshold has an effect where there may be no answer alone, and there always is one; leave it "
                 "out, or set 'no_answer' to true"
             )
-        return self.model_copy(update={"no_answer": no_answer})
+        known: dict[str, Any] = {"no_answer": no_answer}
+        if self.cut == "auto":
+            texts = [text_in(record, number, CONTEXT) for number, record in enumerate(records)]
+            answers = [text[piece.start : piece.end] for text, piece in zip(texts, found, strict=True) if piece]
+            known["cut"] = "characters" if of_characters(answers) else "tokenizer"
+        return self.model_copy(update=known)
 
     def config(self) -> dict[str, Any]:
         """Two numbers a token: whether the answer begins there, and whether it ends there."""
@@ -99,7 +111,8 @@ class Answer(Followed):
         questions = [question_in(record, number) for number, record in enumerate(records)]
         pieces = [piece_in(record, number) for number, record in enumerate(records)] if labelled else None
         overlap = max(1, (limit - 4) // 4)
-        encoded = windows_of_pairs(questions, contexts, tokenizer, limit, self.too_long, overlap=overlap, offsets=True)
+        how = {"overlap": overlap, "offsets": True, "characters": self.cut == "characters"}
+        encoded = windows_of_pairs(questions, contexts, tokenizer, limit, self.too_long, **how)  # type: ignore[arg-type]
         for item in encoded:
             if item.cut and self.too_long == "split":  # only what does not slide can lose anything
                 raise Refusal(

@@ -90,6 +90,7 @@ def windows_of_pairs(
     *,
     overlap: int = 0,
     offsets: bool | Literal["joined"] = False,
+    characters: bool = False,
     records: Sequence[int] | None = None,
     second_whole: bool = False,
 ) -> list[Encoded]:
@@ -98,12 +99,14 @@ def windows_of_pairs(
     The first is in every window, whole. Where it takes more than half a row and the second does not fit beside it, it
     is cut to that half under "truncate" and "split", which counts as cut. `overlap` is how many tokens two
     neighbouring windows of the second share, `offsets` asks for the characters of the second, or of both, "joined" by
-    one character. `records` are as in `windows`. With `second_whole` only the first is cut, as far as need be. Raises
-    `Refusal` naming the record for texts that are too long under "stop", and for a second one that would not be whole.
+    one character. `characters` and `records` are as in `windows`. With `second_whole` only the first is cut, as far as
+    need be. Raises `Refusal` naming the record for texts that are too long under "stop", and for a second one that
+    would not be whole.
     """
     backend = backend_for_text(tokenizer)
     found = []
-    sides = [tokenized(texts, tokenizer, offsets=bool(offsets), special=False) for texts in (firsts, seconds)]
+    how = {"offsets": bool(offsets), "special": False, "characters": characters}
+    sides = [tokenized(texts, tokenizer, **how) for texts in (firsts, seconds)]
     numbers = range(len(firsts)) if records is None else records
     for record, text, first, second in zip(numbers, firsts, *sides, strict=True):
         room = limit - backend.num_special_tokens_to_add(is_pair=True)
