@@ -88,7 +88,20 @@ def test_words_are_read_as_wholes_where_spans_keep_to_them():
     assert units([{"text": "Ada lived", "words": ["Ada", "lived"]}]) == "tokens"  # where words are what is sought
     assert units([RECORD], units="tokens") == units([RECORD], "decoder", units="tokens") == "tokens"
     assert Tag(labels=("person", "place")).fitted([RECORD]).units == "first"
-    assert Tag(labels=("x",)).speaking(np.array([[0, 2], [2, 3]]), "abc").tolist() == [[0, 2], [2, 3]]  # as of old
+    of_old = Tag(labels=("x",)).speaking(np.array([[0, 2], [2, 3]]), {"text": "abc"})
+    assert of_old.tolist() == [[0, 2], [2, 3]]
+
+
+def test_given_words_are_read_as_wholes_whatever_stands_in_them(tokenizer):
+    record = {"tokens": ["see", "went.to/York", "李白", "."], "tags": ["O", "B-x", "B-y", "O"]}
+    task = Tag().fitted([record])
+    [row] = task.encode([record], tokenizer, 64, labelled=True)
+    assert (task.units, row.widened) == ("first", 0)
+    assert [tag for tag in row.targets["tags"].tolist() if tag != -100] == [0, 1, 3, 0]
+    prediction = task.decode(sure_of(task, [row]), [row], record)
+    assert prediction["tags"] == record["tags"]
+    [free] = task.encode([{"text": "see went.to/York", "entities": []}], tokenizer, 64, labelled=True)
+    assert (free.targets["tags"] != -100).sum() == len(["see", "went", ".", "to", "/", "York"])
 
 
 def test_chinese_spans_begin_and_end_inside_what_a_tokenizer_joins():

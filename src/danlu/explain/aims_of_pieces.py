@@ -39,7 +39,7 @@ def aims_of_tags(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     windows = [(item, found_in(item, texts, inside.tokenizer, characters=characters)) for item in encoded]
     number, places = covering(windows, "text", start, end)
     item, tokens = windows[number]
-    places = _speaking(task, tokens, text, start, end) or places
+    places = _speaking(task, tokens, record, start, end) or places
     classes = [0] * len(places)
     if label != "O":
         first = 1 + 2 * task.labels.index(label)
@@ -53,10 +53,10 @@ def aims_of_tags(inside: Inside, record: Record, wanted: Wanted) -> list[Aim]:
     return [Aim(f"{label}: {text[start:end]}", "log-odds", item, texts, tokens, of)]
 
 
-def _speaking(task: Tagger, tokens: Sequence[Token], text: str, start: int, end: int) -> list[int]:
+def _speaking(task: Tagger, tokens: Sequence[Token], record: Record, start: int, end: int) -> list[int]:
     """The tokens that speak for characters of a piece."""
     offsets_T2 = np.array([(each.start, each.end) if each.column == "text" else (0, 0) for each in tokens], np.int32)
-    said_T2 = task.speaking(offsets_T2, text, window=True)
+    said_T2 = task.speaking(offsets_T2, record, window=True)
     return np.flatnonzero((said_T2[:, 0] < end) & (said_T2[:, 1] > start)).tolist()
 
 

@@ -144,7 +144,7 @@ class Tagger(Followed):
             item.row.offsets = offsets = without_space(offsets, texts[item.record])
             if marked:
                 window = item.record in several
-                said = self.speaking(offsets, texts[item.record], window=window)
+                said = self.speaking(offsets, records[item.record], window=window)
                 item.targets["tags"], item.widened = label_tokens(spans[item.record], said, window=window)
         return encoded
 
@@ -185,9 +185,7 @@ class Tagger(Followed):
         for item in encoded:
             assert item.row.offsets is not None
             window = bool(item.start or item.cut)
-            start_T, end_T = self.speaking(
-                item.row.offsets, self.text(records[item.record], item.record), window=window
-            ).T
+            start_T, end_T = self.speaking(item.row.offsets, records[item.record], window=window).T
             item.targets["tags"] = np.where(start_T < end_T, np.int32(UNKNOWN), np.int32(-100))
         return encoded
 
@@ -202,7 +200,7 @@ class Tagger(Followed):
         The score is the geometric mean of the tokens' probabilities, of a crf those in all paths.
         """
         text = self.text(record, 0)
-        log_TC, offsets_T2 = self.read(outputs, encoded, text)
+        log_TC, offsets_T2 = self.read(outputs, encoded, record)
         classes_T, log_TC = self.classes(log_TC)
         chosen_T = log_TC[np.arange(len(classes_T)), classes_T]
         entities = [
@@ -217,14 +215,14 @@ class Tagger(Followed):
         ]
         return {"entities": entities}
 
-    def speaking(self, offsets_T2: Offsets, text: str, *, window: bool = False) -> Offsets:
+    def speaking(self, offsets_T2: Offsets, record: Record, *, window: bool = False) -> Offsets:
         """The characters that each token speaks for, (T, 2): its own, of a task whose tokens all do."""
         return offsets_T2
 
-    def read(self, outputs: Sequence[Output], encoded: Sequence[Encoded], text: str) -> tuple[Output, Offsets]:
+    def read(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> tuple[Output, Offsets]:
         """Log-probabilities of the tokens that speak, (T, C), and the characters for which they do, (T, 2)."""
         log_TC, offsets_T2 = merged(outputs, encoded)
-        said_T2 = self.speaking(offsets_T2, text)
+        said_T2 = self.speaking(offsets_T2, record)
         speaks_T = said_T2[:, 0] < said_T2[:, 1]
         return log_TC[speaks_T], said_T2[speaks_T]
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.text.batching.word_tokens import cut_words, speaking, words_of
+from danlu.text.batching.align import joined
+from danlu.text.batching.word_tokens import cut_words, speaking, words_given, words_of
 
 TEXTS = st.text(st.sampled_from("abZé9०λ한\u0301 .,-'李白の\U00020000\u200d"), max_size=20)
 
@@ -41,6 +42,17 @@ def test_letters_and_digits_make_words_and_other_characters_stand_alone(text: st
     assert [np.flatnonzero(numbers == number).tolist() for number in dict.fromkeys(numbers.tolist())] == words(text)
     inside = [place for word in words(text) for place in word[1:]]
     assert cut_words(range(-1, len(text) + 2), numbers) == len(inside)
+
+
+@given(st.lists(st.text(st.sampled_from("ab.9李白"), min_size=1, max_size=4), max_size=6))
+def test_given_words_are_words_and_spaces_stand_alone(given_words: list[str]) -> None:
+    text, borders = joined(given_words)
+    numbers = words_given(given_words)
+    assert len(numbers) == len(text)
+    places = [set(range(start, end)) for start, end in borders.tolist()]
+    places += [{place} for place, character in enumerate(text) if character == " "]
+    found = [set(np.flatnonzero(numbers == number).tolist()) for number in dict.fromkeys(numbers.tolist())]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, places))
 
 
 @pytest.mark.parametrize("speaker", ["first", "last"])

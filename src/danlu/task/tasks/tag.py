@@ -15,7 +15,7 @@ from danlu.task.task import Answered, Output, Prediction
 from danlu.text.batching.align import Offsets, joined, label_tokens
 from danlu.text.batching.bio import class_names
 from danlu.text.batching.encoded import Encoded
-from danlu.text.batching.word_tokens import cut_words, speaking, words_of
+from danlu.text.batching.word_tokens import cut_words, speaking, words_given, words_of
 from danlu.text.tagging.kept import unpacked
 
 CUT = 0.01
@@ -51,7 +51,7 @@ class Tag(Tagger):
         default="auto",
         description="which token of a word that is cut into several is learnt and read, for the whole of it: the "
         "first, or the last; tokens: each for itself; auto: the first, of decoders the last, where the spans of the "
-        "training data keep to words",
+        "training data keep to words: those of the column 'tokens', or letters that stand together",
     )
     counted: bool = Field(
         default=False, description="counts what stands where in the training records, and lets that have a say as well"
@@ -81,7 +81,8 @@ class Tag(Tagger):
         marked = [task.marked(record, number) for number, record in enumerate(records)]
         found: dict[str, str] = {}
         if self.units == "auto":
-            found["units"] = "first" if task.labels != (WORD,) and _keep_to_words(marked) else "tokens"
+            free = [item for item, record in zip(marked, records, strict=True) if not in_tokens(record)]
+            found["units"] = "first" if task.labels != (WORD,) and _keep_to_words(free) else "tokens"
         if self.counted and not self.counts:
             found["counts"] = count(marked)
         return task.model_copy(update=found)
@@ -90,11 +91,12 @@ class Tag(Tagger):
         """See `Task.shaped`; the first token of a word has not seen the rest of it in a decoder."""
         return self.model_copy(update={"units": "last"}) if shape == "decoder" and self.units == "first" else self
 
-    def speaking(self, offsets_T2: Offsets, text: str, *, window: bool = False) -> Offsets:
+    def speaking(self, offsets_T2: Offsets, record: Record, *, window: bool = False) -> Offsets:
         """See `Tagger.speaking`; where words are read as wholes, one token speaks for each."""
         if self.units not in ("first", "last"):
             return offsets_T2
-        return speaking(offsets_T2, words_of(text), self.units, window=window)
+        words_N = words_given(record["tokens"]) if in_tokens(record) else words_of(self.text(record, 0))
+        return speaking(offsets_T2, words_N, self.units, window=window)
 
     def settled(self, records: Sequence[Record], outputs: Iterable[Answered]) -> Self:
         """This task with the weight of its counts, 0 among others, with which it finds most entities of `records`."""
@@ -102,7 +104,7 @@ class Tag(Tagger):
             return self
         texts, truths, alone = [], [], []
         for number, (record, answered) in enumerate(zip(records, outputs, strict=True)):
-            texts.append(self._said(*answered, self.text(record, number)))
+            texts.append(self._said(*answered, record))
             spans = self.gold(record, number)
             truths.append(frozenset((start, end, self.labels.index(label)) for start, end, label in spans))
             entities = super().decode(*answered, record)["entities"]
@@ -133,15 +135,15 @@ class Tag(Tagger):
         if weight == 0:
             return super().decode(outputs, encoded, record)
         text = self.text(record, 0)
-        (spans,) = found([self._said(outputs, encoded, text)], self.counts, weight, self.labels)
+        (spans,) = found([self._said(outputs, encoded, record)], self.counts, weight, self.labels)
         entities = [
             {"start": start, "end": end, "label": self.labels[kind], "text": text[start:end], "score": score}
             for (start, end, kind), score in spans
         ]
         return {"entities": entities}
 
-    def _said(self, outputs: Sequence[Output], encoded: Sequence[Encoded], text: str) -> Said:
-        return said(*self.read(outputs, encoded, text), text, self.counts, self.labels)
+    def _said(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> Said:
+        return said(*self.read(outputs, encoded, record), self.text(record, 0), self.counts, self.labels)
 
 
 def _keep_to_words(marked: Sequence[Marked]) -> bool:

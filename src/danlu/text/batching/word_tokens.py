@@ -5,7 +5,7 @@ with them; any other character is one by itself, as those of Chinese are. T toke
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from danlu.data.characters.scripts import DIGIT, HANGUL, JOINER, LATIN, LETTER, MARK, kinds_of
 from danlu.data.characters.side_by_side import code_points
-from danlu.text.batching.align import Offsets
+from danlu.text.batching.align import Offsets, joined
 
 Speaker = Literal["first", "last"]
 
@@ -39,6 +39,15 @@ def words_of(text: str) -> NDArray[np.int64]:
         joins_N = np.isin(kinds_N, together)
         goes_on_N[1:] |= joins_N[1:] & joins_N[:-1]
     return np.cumsum(~goes_on_N)
+
+
+def words_given(words: Sequence[str]) -> NDArray[np.int64]:
+    """The same of words that are given, in the text that is made of them; spaces between them stand alone."""
+    text, borders = joined(words)
+    begins_N = np.ones(len(text), bool)
+    for start, end in borders.tolist():
+        begins_N[start + 1 : end] = False
+    return np.cumsum(begins_N)
 
 
 def cut_words(borders: Iterable[int], words_N: NDArray[np.int64]) -> int:
