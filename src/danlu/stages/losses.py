@@ -25,5 +25,6 @@ def say_losses(say: Say, encoded: Sequence[Encoded], records: int, task: Task) -
     if widened := sum(item.widened for item in encoded):
         say(
             f"{widened:,} spans have borders inside a token, or a word that is read as a whole, and are labelled "
-            "inexactly; a tokenizer with smaller pieces, or the task's 'units: tokens', labels them exactly"
+            "inexactly; the task's 'cut: characters' or 'units: tokens', or a tokenizer with smaller pieces, labels "
+            "them exactly"
         )

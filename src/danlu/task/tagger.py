@@ -27,7 +27,6 @@ from danlu.text.batching.bio import allowed_steps, best_path, class_names
 from danlu.text.batching.chain import NEVER, log_losses, marginals
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.windows import TooLong, windows
-from danlu.text.batching.word_tokens import of_characters
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 Entity = tuple[int, int, str]
@@ -55,11 +54,10 @@ class Tagger(Followed):
         description="the likeliest classes in which nothing goes on that has not begun; crf: it also learns which "
         "class comes after which; argmax: of each token alone",
     )
-    cut: Literal["auto", "tokenizer", "characters"] = Field(
-        default="auto",
+    cut: Literal["tokenizer", "characters"] = Field(
+        default="tokenizer",
         description="characters: no token holds two characters of a script without spaces, or two signs, so that a "
-        "span may begin and end at any, and rows are longer; tokenizer: as that cuts; auto: characters where the spans "
-        "of the training data are of such scripts",
+        "span may begin and end at any, and rows are longer; tokenizer: as that cuts",
     )
     transitions: tuple[tuple[float, ...], ...] = Field(
         default=(), description="what one class says of the next, and the last row of the first; a crf learns them"
@@ -83,19 +81,15 @@ class Tagger(Followed):
         Raises `Refusal` for a wrong mark, an unknown label where `labels` were given, and no mark at all.
         """
         marked = [self.marked(record, number) for number, record in enumerate(records)]
-        spans = [item.text[start:end] for item in marked for start, end, _ in item.spans]
-        known: dict[str, Any] = {}
-        if self.cut == "auto":
-            known["cut"] = "characters" if of_characters(spans) else "tokenizer"
         if self.labels:
             for number, item in enumerate(marked):
                 self._spans(item, number)
-            return self.model_copy(update=known)
+            return self
         found = {label for item in marked for _, _, label in item.spans}
         if not found:
             column = list(self.columns)[-1]
             raise Refusal(f"column '{column}': nothing is marked in the training data; check the column's name")
-        return self.model_copy(update=known | {"labels": tuple(sorted(found))})
+        return self.model_copy(update={"labels": tuple(sorted(found))})
 
     @model_validator(mode="after")
     def _transitions_fit(self) -> Self:

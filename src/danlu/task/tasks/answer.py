@@ -25,7 +25,6 @@ from danlu.text.batching.align import without_space
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.windows import TooLong, windows_of_pairs
-from danlu.text.batching.word_tokens import of_characters
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 SIDES = ("start", "end")
@@ -68,11 +67,10 @@ class Answer(Followed):
     no_answer: bool | None = Field(
         default=None, description="whether there may be no answer; None: if the training data have such questions"
     )
-    cut: Literal["auto", "tokenizer", "characters"] = Field(
-        default="auto",
+    cut: Literal["tokenizer", "characters"] = Field(
+        default="tokenizer",
         description="characters: no token holds two characters of a script without spaces, or two signs, so that an "
-        "answer may begin and end at any, and rows are longer; tokenizer: as that cuts; auto: characters where the "
-        "answers of the training data are of such scripts",
+        "answer may begin and end at any, and rows are longer; tokenizer: as that cuts",
     )
     threshold: float | None = Field(
         default=None,
@@ -93,12 +91,7 @@ class Answer(Followed):
                 "task.threshold has an effect where there may be no answer alone, and there always is one; leave it "
                 "out, or set 'no_answer' to true"
             )
-        known: dict[str, Any] = {"no_answer": no_answer}
-        if self.cut == "auto":
-            texts = [text_in(record, number, CONTEXT) for number, record in enumerate(records)]
-            answers = [text[piece.start : piece.end] for text, piece in zip(texts, found, strict=True) if piece]
-            known["cut"] = "characters" if of_characters(answers) else "tokenizer"
-        return self.model_copy(update=known)
+        return self.model_copy(update={"no_answer": no_answer})
 
     def config(self) -> dict[str, Any]:
         """Two numbers a token: whether the answer begins there, and whether it ends there."""

@@ -4,7 +4,6 @@ A word is what stands together of letters of scripts that put spaces between wor
 with them; any other character is one by itself, as those of Chinese are. T tokens, N characters.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -19,16 +18,6 @@ Speaker = Literal["first", "last"]
 
 LETTERS, EITHER = (LATIN, HANGUL, LETTER), (MARK, JOINER)
 """Kinds of characters that make words together; marks go with letters and with digits."""
-
-UNSPACED = re.compile("[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-FEW = 0.01
-"""Of some spans, that may be Chinese or Japanese where text is cut as the tokenizer does."""
-
-
-def of_characters(spans: Iterable[str]) -> bool:
-    """Whether more than a few spans are of scripts that put no spaces between words, so that any may begin anywhere."""
-    found = [bool(UNSPACED.search(span)) for span in spans]
-    return sum(found) > FEW * len(found)
 
 
 def words_of(text: str) -> NDArray[np.int64]:
