@@ -65,9 +65,7 @@ def test_products_that_no_group_of_weights_divides_are_exported_too(tmp_path: Pa
     found = export(tmp_path / "bundle", tmp_path / "out", target)
     assert found.after < 0.6 * found.before
     with load(found.path) as bundle:
-        assert (
-            bundle.generate(["这本书"], max_new_tokens=3)[0][0].ids.size == 3
-        )  # random ones, of which some are no text
+        assert bundle.generate(["这本书"], max_new_tokens=3)[0][0].ids.size == 3
 
 
 def test_what_an_encoder_and_a_decoder_write_together_is_not_exported(bundles_of_two: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ class Handler(SimpleHTTPRequestHandler):
     """Files of a folder; what was asked for is kept."""
 
     asked: list[str] = []  # noqa: RUF012 - one list for all requests is meant
+    held: threading.Event | None = None  # until which the tokenizer does not come
 
     def log_message(self, *_: Any) -> None:
         """Nothing is printed."""
@@ -36,6 +37,8 @@ class Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         """Keep the path."""
         self.asked.append(self.path)
+        if self.held is not None and "tokenizer" in self.path:
+            self.held.wait(20)
         super().do_GET()
 
 
@@ -67,7 +70,7 @@ def elsewhere(made: Run, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(elsewhere: Path) -> Iterator[str]:
-    Handler.asked = []
+    Handler.asked, Handler.held = [], None
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(elsewhere))) as running:
         thread = threading.Thread(target=running.serve_forever, daemon=True)
         thread.start()
@@ -109,14 +112,36 @@ def test_what_is_there_whole_is_not_fetched_again(server: str, tmp_path: Path) -
     fetch(server, tmp_path / "rows", said)
     first = [path for path in Handler.asked if not path.endswith("manifest.json")]
     assert len(first) == len(set(first)) == int(said[0].partition("fetched: ")[2].partition(",")[0])
-    shard = next((tmp_path / "rows" / "shards").glob("*.bin"), None) or next(
-        path for path in (tmp_path / "rows" / "shards").iterdir() if path.name != "manifest.json"
-    )
+    shard = next(path for path in (tmp_path / "rows" / "shards").iterdir() if path.name != "manifest.json")
     shard.write_bytes(shard.read_bytes()[:-1])  # as a kill may leave it
     Handler.asked.clear()
     fetch(server, tmp_path / "rows", said)
     assert [path for path in Handler.asked if not path.endswith("manifest.json")] == [f"/shards/{shard.name}"]
     assert "files fetched: 1," in said[1]
+
+
+def test_who_waits_hears_how_far_it_is_and_may_end_it(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.stages.kinds.fetch.QUIET_SECONDS", 0.2)
+    said: list[str] = []
+
+    def ending(line: str) -> None:
+        said.append(line)
+        assert Handler.held is not None
+        Handler.held.set()
+        raise KeyboardInterrupt
+
+    Handler.held = threading.Event()
+    stage = Stage.model_validate({"kind": "fetch", "path": server})
+    with pytest.raises(KeyboardInterrupt):
+        stage.run(Place(tmp_path / "rows", {}, "one", 0, "en", ending))
+    assert said == ["rows: 0 of 0 MiB are here"]
+    assert not [path for path in (tmp_path / "rows").rglob("*") if path.name in ("manifest.json", "tokenizer.json")]
+    assert not [path for path in (tmp_path / "rows").rglob("*") if path.name.endswith(".partial")]
+    Handler.held = None
+    fetch(server, tmp_path / "rows", said)
+    assert "files fetched" in said[-1]
 
 
 @pytest.mark.parametrize("change", ["other", "shorter", "longer", "gone"])
@@ -137,6 +162,7 @@ def test_a_file_that_is_not_what_the_manifest_tells_is_not_taken(
 
 HOSTILE = ["../evil.json", "tokenizer/../../evil.json", "/tmp/evil.json", "tokenizer/evil.pkl", "other/a.json", "evil"]
 HOSTILE += ["shards/../../evil", "tokenizer\\..\\evil.json", "tokenizer/./a.json", "C:/evil.json", "", "tokenizer"]
+HOSTILE += ["tokenizer/\0.json", "tokenizer/a\n.json", "shards/manifest.json"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -164,6 +190,8 @@ def test_no_name_that_is_taken_leads_out_of_the_folder(name: str) -> None:
         (lambda plain: plain.update(format=99), "format 99 is not"),
         (lambda plain: plain.update(shards=[]), "the shards hold nothing"),
         (lambda plain: plain["shards"][0].update(files={"a": {}}), "cannot be read; write the shards again"),
+        (lambda plain: plain["shards"][0].update(files={"a": {"bytes": -5, "sha256": ""}}), "nothing was fetched"),
+        (lambda plain: plain["shards"][0].update(files={"a": {"bytes": 1e999, "sha256": ""}}), "cannot be read; write"),
         (lambda plain: plain["shards"][0].update(files={"a": 1}), "is no manifest that danlu wrote"),
     ],
 )

@@ -216,9 +216,11 @@ def test_the_probability_of_a_beginning_counts_all_types_and_what_lies_between_t
     windows = Encoded(0, (Row(np.arange(6), np.array([[0, 0], [0, 1], [1, 2], [2, 4], [4, 5], [0, 0]])),))
     log = np.log(np.vstack([np.full(5, 0.2), shares, np.full(5, 0.2)]) + 1e-12)
     expected = [0.2 + 0.6, 0.3 + 0.1 * (1 - 0.2), 0.1 + 0.8 * (1 - 0.1), 0, 1 - 0.8]
-    assert task.beginnings([log], [windows], 5) == pytest.approx(expected)
+    assert task.beginnings([log], [windows], {"text": "abcde"}) == pytest.approx(expected)
+    first = task.model_copy(update={"units": "first"}).beginnings([log], [windows], {"text": "abcde"})
+    assert (first[0] > 0, first[1:].tolist()) == (True, [0, 0, 0, 0])  # of one word its first token alone is heard
     empty = Encoded(0, (Row(np.zeros(0, np.int32), np.zeros((0, 2), np.int32)),))
-    assert task.beginnings([log[:0]], [empty], 2).tolist() == [0, 0]
+    assert task.beginnings([log[:0]], [empty], {"text": "ab"}).tolist() == [0, 0]
 
 
 def test_the_loss_of_a_crf_counts_rows_apart_and_pieces_of_a_text_may_begin_within_an_entity(tokenizer):

@@ -15,10 +15,10 @@ from danlu.train.events import Event, Leave, Validated, Watch
 
 @dataclass
 class SaidAlike:
-    """The validations of one training at which all answers were alike, by their steps."""
+    """What was alike at the validations of one training, by their steps; None where answers differed."""
 
     _newest: tuple[Alike, int] | None = None
-    _at: dict[int, tuple[Alike, int]] = field(default_factory=dict)
+    _at: dict[int, tuple[Alike, int] | None] = field(default_factory=dict)
 
     def values(self, task: Task, records: Sequence[Record], predictions: Iterable[Prediction]) -> dict[str, float]:
         """The metrics of a validation."""
@@ -27,20 +27,24 @@ class SaidAlike:
         return found
 
     def watching(self, watch: Watch) -> Watch:
-        """What looks at the events of a training as `watch` does, and remembers at which step it was so."""
+        """What looks at the events of a training as `watch` does, and remembers how it was at which step."""
 
         def look(event: Event) -> Leave | None:
-            if isinstance(event, Validated) and self._newest:
+            if isinstance(event, Validated):
                 self._at[event.line["step"]] = self._newest
             return watch(event)
 
         return look
 
     def tell(self, place: Place, step: int, rate: float, steps: int) -> None:
-        """Say so of the best step, whose weights will serve, and what is likely to help."""
-        if step not in self._at:
+        """Say so of the best step, whose weights will serve, and what is likely to help.
+
+        Of a step before an interruption nothing is known any more, and the newest validation stands for it.
+        """
+        found = self._at.get(step, self._newest)
+        if found is None:
             return
-        alike, records = self._at[step]
+        alike, records = found
         _ = translator(place.language)
         advice = _(
             "it has learnt next to nothing: try a lower or a higher 'rate' than {rate:g}, more steps than {steps:,}, "

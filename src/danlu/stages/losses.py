@@ -23,8 +23,16 @@ def say_losses(say: Say, encoded: Sequence[Encoded], records: int, task: Task) -
             "raise the task's 'max_length'" + (", or set its 'too_long' to split" if can_split(task) else "")
         )
     if widened := sum(item.widened for item in encoded):
-        say(
-            f"{widened:,} spans have borders inside a token, or a word that is read as a whole, and are labelled "
-            "inexactly; the task's 'cut: characters' or 'units: tokens', or a tokenizer with smaller pieces, labels "
-            "them exactly"
-        )
+        say(f"{widened:,} spans have borders inside {_too_large(task)}")
+
+
+def _too_large(task: Task) -> str:
+    """What holds a border of a span, and what would cut it."""
+    remedies = ["a tokenizer with smaller pieces"]
+    if getattr(task, "cut", None) == "tokenizer":
+        remedies.insert(0, "the task's 'cut: characters', for Chinese and Japanese")
+    words = getattr(task, "units", "tokens") in ("first", "last")
+    if words:
+        remedies.insert(0, "the task's 'units: tokens'")
+    held = "a token, or a word that is read as a whole," if words else "a token"
+    return f"{held} and are labelled inexactly; what labels more of them exactly: {', or '.join(remedies)}"

@@ -80,7 +80,10 @@ class Tagger(Followed):
 
         Raises `Refusal` for a wrong mark, an unknown label where `labels` were given, and no mark at all.
         """
-        marked = [self.marked(record, number) for number, record in enumerate(records)]
+        return self.labelled([self.marked(record, number) for number, record in enumerate(records)])
+
+    def labelled(self, marked: Sequence[Marked]) -> Self:
+        """The same, of texts and spans that were read already."""
         if self.labels:
             for number, item in enumerate(marked):
                 self._spans(item, number)
@@ -220,15 +223,15 @@ class Tagger(Followed):
         speaks_T = said_T2[:, 0] < said_T2[:, 1]
         return log_TC[speaks_T], said_T2[speaks_T]
 
-    def beginnings(self, outputs: Sequence[Output], encoded: Sequence[Encoded], length: int) -> NDArray[np.float64]:
-        """The probability that a span begins at each of `length` characters, or what lies between two, (N,)."""
-        log_TC, offsets_T2 = merged(outputs, encoded)
+    def beginnings(self, outputs: Sequence[Output], encoded: Sequence[Encoded], record: Record) -> NDArray[np.float64]:
+        """The probability that a span begins at each character of the text, or what lies between two, (N,)."""
+        log_TC, offsets_T2 = self.read(outputs, encoded, record)
         shares_TC = np.exp(self.classes(log_TC)[1].astype(np.float64))
         outside_T, begins_T = shares_TC[:, 0], shares_TC[:, 1::2].sum(1)
         goes_on_T = outside_T.copy()
         goes_on_T[:1] = 0  # nothing goes on at the beginning
         goes_on_T[1:] *= outside_T[:-1]
-        found = np.zeros(length)
+        found = np.zeros(len(self.text(record, 0)))
         found[offsets_T2[:, 0]] = begins_T + outside_T - goes_on_T
         return found
 

@@ -58,9 +58,10 @@ class Neural(Segmenter):
         """The probability that a word begins at each character, (N,)."""
         task, found = self._bundle.task, np.zeros(len(given.codes))
         assert isinstance(task, Tagger)
-        records = ({"text": given.whole[start:end]} for start, end in filled)
-        for (start, end), (outputs, windows) in zip(filled, self._bundle.predictor.outputs(records), strict=True):
-            found[start:end] = task.beginnings(outputs, windows, end - start)
+        records = [{"text": given.whole[start:end]} for start, end in filled]
+        every = zip(filled, records, self._bundle.predictor.outputs(records), strict=True)
+        for (start, end), record, (outputs, windows) in every:
+            found[start:end] = task.beginnings(outputs, windows, record)
         return found
 
     @cached_property

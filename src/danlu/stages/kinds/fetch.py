@@ -6,10 +6,12 @@ that is not so. What has arrived whole is not fetched again.
 
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path, PurePosixPath
+from threading import Event, Lock
 from typing import IO, Any
 
 from pydantic import Field
@@ -25,10 +27,28 @@ from danlu.text.batching import shards
 AT_ONCE = 4  # files
 PIECE = 2**20  # bytes that are read at a time
 LONGEST = 2**26  # bytes of a manifest
+MEBIBYTE = 2**20
+QUIET_SECONDS = 30.0  # between two lines for who waits
 OF_TOKENIZERS = (".json", ".txt", ".model", ".jinja")
 
 Wanted = dict[str, dict[str, Any]]
 """Bytes and hash of each file, by its path in the folder of the stage."""
+
+
+@dataclass
+class _Going:
+    """How many bytes have come by now, and whether they are wanted any longer."""
+
+    come: int = 0
+    stopped: Event = field(default_factory=Event)
+    _lock: Lock = field(default_factory=Lock)
+
+    def take(self, size: int) -> None:
+        """So many have come; raises CancelledError where they are wanted no more."""
+        if self.stopped.is_set():
+            raise CancelledError
+        with self._lock:
+            self.come += size
 
 
 class Fetch(Stage):
@@ -48,19 +68,35 @@ class Fetch(Stage):
         text, manifest = self._manifest()
         wanted = _checked(manifest, shown(self.path))
         missing = {name: facts for name, facts in wanted.items() if not _whole(place.folder / name, facts)}
-        most = sum(int(facts["bytes"]) for facts in missing.values())
+        most = sum(facts["bytes"] for facts in missing.values())
         place.folder.mkdir(parents=True, exist_ok=True)
         if most > (free := shutil.disk_usage(place.folder).free):
             raise Refusal(
                 f"{place.folder}: {most / 2**30:,.1f} GiB are to be fetched and {free / 2**30:,.1f} GiB are free; free "
                 "some space, or run the recipe in another folder"
             )
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            for _ in threads.map(partial(self._fetch, place.folder), missing.items()):
-                pass
+        self._fetch_all(missing, most, place)
         write_text(place.folder / "shards" / shards.NAME, text)
         said = translator(place.language)("shards: {tokens:,} tokens; files fetched: {count:,}, {size:,.1f} MiB")
-        place.say(said.format(tokens=manifest.tokens, count=len(missing), size=most / 2**20))
+        place.say(said.format(tokens=manifest.tokens, count=len(missing), size=most / MEBIBYTE))
+
+    def _fetch_all(self, missing: Wanted, most: int, place: Place) -> None:
+        """Several files at a time, with a line now and then; one that fails, or Ctrl-C, ends the others."""
+        told, going = translator(place.language)("{name}: {come:,.0f} of {size:,.0f} MiB are here"), _Going()
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            jobs = [threads.submit(self._fetch, place.folder, name, facts, going) for name, facts in missing.items()]
+            try:
+                left = set(jobs)
+                while left:
+                    done, left = wait(left, QUIET_SECONDS, FIRST_EXCEPTION)
+                    for job in done:
+                        job.result()
+                    if left:
+                        place.say(told.format(name=place.name, come=going.come / MEBIBYTE, size=most / MEBIBYTE))
+            except BaseException:
+                going.stopped.set()
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _manifest(self) -> tuple[str, shards.Manifest]:
         name = f"shards/{shards.NAME}"
@@ -71,12 +107,12 @@ class Fetch(Stage):
         text = data.decode("utf-8", "replace")
         return text, shards.parsed(text, shown(self._at(name)))
 
-    def _fetch(self, folder: Path, item: tuple[str, dict[str, Any]]) -> None:
+    def _fetch(self, folder: Path, name: str, facts: dict[str, Any], going: _Going) -> None:
         """One file, which is in its place only once it is whole and has the hash that it should have."""
-        name, facts = item
-        size, rest = int(facts["bytes"]), int(facts["bytes"]) + 1
+        size, rest = facts["bytes"], facts["bytes"] + 1
         with self._opened(name) as stream, bytes_in_place(folder / name) as file:
             while rest and (piece := stream.read(min(PIECE, rest))):
+                going.take(len(piece))
                 file.write(piece)
                 rest -= len(piece)
             file.flush()
@@ -116,11 +152,11 @@ def _checked(manifest: shards.Manifest, place: str) -> Wanted:
     try:
         told = {f"shards/{name}": facts for name, facts in shards.listed(manifest).items()} | beside
         for name, facts in told.items():
-            wanted[name] = {"bytes": int(facts["bytes"]), "sha256": str(facts["sha256"])}
+            wanted[name] = {"bytes": index(facts["bytes"]), "sha256": str(facts["sha256"])}
     except (AttributeError, KeyError, TypeError, ValueError):
         raise Refusal(f"{place}: the {shards.NAME} of the shards cannot be read; write the shards again") from None
-    for name in wanted:
-        if not _of_shards(name):
+    for name, facts in wanted.items():
+        if not _of_shards(name) or facts["bytes"] < 0:
             raise Refusal(f"{place}: its {shards.NAME} names '{name:.200}', which no shards have; nothing was fetched")
     return wanted
 
@@ -131,9 +167,11 @@ def _of_shards(name: str) -> bool:
     first, *rest = name.split("/")
     if not rest:
         return name in SPLITS
-    if path.as_posix() != name or ".." in rest or "\\" in name or ":" in name:
+    if path.as_posix() != name or ".." in rest or "\\" in name or ":" in name or not name.isprintable():
         return False
-    return (first == "shards" and len(rest) == 1) or (first == "tokenizer" and path.suffix in OF_TOKENIZERS)
+    return (first == "shards" and len(rest) == 1 and rest[0] != shards.NAME) or (
+        first == "tokenizer" and path.suffix in OF_TOKENIZERS
+    )
 
 
 def _whole(path: Path, facts: dict[str, Any]) -> bool:

@@ -104,8 +104,10 @@ class Answer(Followed):
         questions = [question_in(record, number) for number, record in enumerate(records)]
         pieces = [piece_in(record, number) for number, record in enumerate(records)] if labelled else None
         overlap = max(1, (limit - 4) // 4)
-        how = {"overlap": overlap, "offsets": True, "characters": self.cut == "characters"}
-        encoded = windows_of_pairs(questions, contexts, tokenizer, limit, self.too_long, **how)  # type: ignore[arg-type]
+        characters, sides = self.cut == "characters", (questions, contexts)
+        encoded = windows_of_pairs(
+            *sides, tokenizer, limit, self.too_long, overlap=overlap, offsets=True, characters=characters
+        )
         for item in encoded:
             if item.cut and self.too_long == "split":  # only what does not slide can lose anything
                 raise Refusal(

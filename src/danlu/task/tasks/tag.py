@@ -74,12 +74,9 @@ class Tag(Tagger):
         return self
 
     def fitted(self, records: Sequence[Record]) -> Self:
-        """See `Tagger.fitted`; where it is `counted`, with what was counted."""
-        task = super().fitted(records)
-        if self.units != "auto" and (not self.counted or self.counts):
-            return task
-        marked = [task.marked(record, number) for number, record in enumerate(records)]
-        found: dict[str, str] = {}
+        """See `Tagger.fitted`; with what speaks for a word, and where it is `counted`, with what was counted."""
+        marked = [self.marked(record, number) for number, record in enumerate(records)]
+        task, found = self.labelled(marked), dict[str, str]()
         if self.units == "auto":
             free = [item for item, record in zip(marked, records, strict=True) if not in_tokens(record)]
             found["units"] = "first" if task.labels != (WORD,) and _keep_to_words(free) else "tokens"
