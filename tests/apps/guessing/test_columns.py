@@ -53,6 +53,51 @@ TABLES = {
 }
 
 
+PAIRS = {
+    ("sentence1", "sentence2"): ["idx"],
+    ("sentence_A", "sentence_B"): [],
+    ("question1", "question2"): ["qid1", "qid2"],
+    ("text_a", "text_b"): [],
+    ("premise", "hypothesis"): ["genre"],
+    ("question", "sentence"): [],
+    ("query", "title"): [],
+    ("句子一", "句子二"): [],
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=" ".join)
+@pytest.mark.parametrize("kind", ["classify", "regress", "multilabel"])
+def test_two_texts_whose_names_belong_together_are_read_as_two(kind, pair):
+    said = {"classify": "ab", "regress": (0.5, 1.5), "multilabel": (["a"], [])}[kind]
+    name = {"classify": "label", "regress": "score", "multilabel": "labels"}[kind]
+    rows = [
+        {side: f"第 {n} 句 {side}" for side in pair} | dict.fromkeys(PAIRS[pair], f"{n}") | {name: said[n % 2]}
+        for n in range(40)
+    ]
+    task, columns = find(Task, kind), columns_of(rows)
+    assert matched(task, columns, {}) == {"text": pair[0], "text_pair": pair[1], name: name}
+    alone = matched(task, columns, {"text_pair": "none"})
+    assert alone in [{"text": side, name: name} for side in pair]
+    assert matched(task, columns, {"text": pair[1]}) == {"text": pair[1], name: name} or kind == "regress"
+    assert matched(task, columns, {"text": pair[1], "text_pair": pair[0]}) == {
+        "text": pair[1],
+        "text_pair": pair[0],
+        name: name,
+    }
+
+
+def test_of_two_texts_without_names_the_first_is_read_and_no_note_of_who_wrote_them():
+    rows = [
+        {"0": f"第{n}句话说得很清楚", "1": f"the {n}th sentence is clear", "2": f"CC-BY 2.0 (France) Attribution {n}"}
+        for n in range(40)
+    ]
+    assert matched(find(Task, "translate"), columns_of(rows), {}) == {"text": "0", "translation": "1"}
+    assert matched(find(Task, "summarise"), columns_of([{"0": "短", "1": row["1"] * 9} for row in rows]), {}) == {
+        "text": "1",
+        "summary": "0",
+    }
+
+
 @pytest.mark.parametrize("expected", TABLES, ids=" ".join)
 def test_columns_are_told_by_name_else_by_content(expected):
     found = matched(find(Task, "classify"), columns_of(list(map(TABLES[expected], range(40)))), {})

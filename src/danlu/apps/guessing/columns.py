@@ -10,6 +10,7 @@ from typing import Any, Literal
 from danlu.data.labels import is_empty, is_fraction, label_of
 from danlu.data.record import Record
 from danlu.task.task import Task
+from danlu.task.texts import SECOND
 
 Shape = Literal["text", "label", "number", "structure"]
 
@@ -44,6 +45,20 @@ _NAMES = {
 }
 """What columns are called elsewhere, the likeliest first."""
 
+_AFTER = (("1", "2"), ("a", "b"), ("一", "二"), ("甲", "乙"))
+_TOGETHER = (
+    ("text", "text_pair"),
+    ("text", "text2"),
+    ("text", "text_b"),
+    ("premise", "hypothesis"),
+    ("question", "sentence"),
+    ("question", "passage"),
+    ("query", "title"),
+    ("query", "document"),
+    ("query", "passage"),
+)
+"""Names of two texts that are read together, which of them goes first, beside those that are counted."""
+
 _NO_LABEL = re.compile(r"[+-]?\d*\.\d*[1-9]\d*|\d{4}[-/.年]\d.*|\d{1,2}[-/.]\d{1,2}[-/.]\d.*|\d+:\d+.*|https?://.*")
 """Fractions, dates, times, addresses."""
 
@@ -52,6 +67,11 @@ _LONGEST_LABEL = 60  # characters, on average
 _SHORTER = 0.25  # of the length of a text, which another column has at least that might be the text
 _REPEATED = 0.1  # different texts a row: what has fewer is a class
 _ENOUGH = 0.8  # of the rows that must have a value which fits
+_OPENING = 16  # characters with which all values of a column begin that says who wrote what
+_AS_LONG = 0.4  # of the bytes of the longest text, which one before it has that is as likely the one that is read
+
+NONE = "none"
+"""Of a column that is not to be looked for."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +91,17 @@ class Column:
     def length(self) -> float:
         """Characters of a value, on average."""
         return sum(len(str(value)) for value in self.values) / max(1, len(self.values))
+
+    @property
+    def bytes(self) -> int:
+        """Of all values in UTF-8: a sentence has about as many in Chinese as in English."""
+        return sum(len(str(value).encode("utf-8", "replace")) for value in self.values)
+
+    @property
+    def opens_alike(self) -> bool:
+        """Whether nearly all values, which differ, begin with the same words, as those of a licence do."""
+        counts = Counter(str(value)[:_OPENING] for value in self.values)
+        return self.distinct > 1 and max(counts.values(), default=0) > _ENOUGH * len(self.values) > 1
 
     def fits(self, shape: Shape, like: Any) -> bool:
         """Whether the values can be texts, labels, numbers, or structures such as `like`."""
@@ -126,9 +157,14 @@ def shape_of(task: type[Task], column: str) -> tuple[Shape, Any]:
 def matched(task: type[Task], columns: Mapping[str, Column], given: Mapping[str, str]) -> dict[str, str] | None:
     """The column of the data for each column of the task, where there is a way; None where there is none.
 
-    `given` is not doubted. What is more than the task must have is taken by its name alone.
+    `given` is not doubted, and what it says is `NONE` is not looked for. What is more than the task must have is taken
+    by its name alone.
     """
+    without = {name for name, column in given.items() if column == NONE}
+    given = {name: column for name, column in given.items() if name not in without}
     for way in ways(task):
+        if without & {*way}:
+            continue
         needed = set(way) <= set(task.columns)
         found = {name: given[name] for name in way if name in given}
         for name in way:  # what is called as the task calls it is taken for nothing else
@@ -141,8 +177,30 @@ def matched(task: type[Task], columns: Mapping[str, Column], given: Mapping[str,
                 if likely := best(task, name, columns, {*found.values()}, by_name=by_name, whole=not needed):
                     found[name] = likely
         if set(found) == set(way) and set(given) <= set(way) | {*task.columns, *task.other_columns}:
-            return found
+            return found | ({} if SECOND in without else _second(task, found, columns, given))
     return None
+
+
+def _second(
+    task: type[Task], found: Mapping[str, str], columns: Mapping[str, Column], given: Mapping[str, str]
+) -> dict[str, str]:
+    """The two texts of a task that may read two, where one was found or given and the names of both belong together."""
+    if SECOND not in task.other_columns or SECOND in found or "text" not in found or len(task.columns) < 2:
+        return {}
+    if SECOND in given:
+        return {SECOND: given[SECOND]}
+    texts = {
+        _plain(key): key
+        for key, column in columns.items()
+        if column.fits("text", "") and column.distinct > _REPEATED * column.rows
+    }
+    name = _plain(found["text"])
+    numbered = [(name, name[:-1] + after) for before, after in _AFTER if name.endswith(before)]
+    for first, second in [*numbered, *_TOGETHER]:
+        if "text" not in given and name in (first, second) and {first, second} <= texts.keys():
+            taken = {"text": texts[first], SECOND: texts[second]}
+            return {} if {*taken.values()} & {value for key, value in found.items() if key != "text"} else taken
+    return {}
 
 
 def others(task: type[Task], name: str, columns: Mapping[str, Column], taken: Sequence[str]) -> list[str]:
@@ -176,7 +234,11 @@ def best(
             return max(named, key=lambda key: fitting[key].length, default=None)
         return next(iter(named), None)
     if shape == "text":
-        return max(fitting, key=lambda key: (fitting[key].length, fitting[key].distinct), default=None)
+        told = [key for key, column in fitting.items() if not column.opens_alike] or [*fitting]
+        longest = max((fitting[key].bytes for key in told), default=0)
+        if len([other for other in task.columns if shape_of(task, other)[0] == "text"]) > 1:  # in their order
+            return next((key for key in told if fitting[key].bytes >= _AS_LONG * longest), None)
+        return max(told, key=lambda key: (fitting[key].length, fitting[key].distinct), default=None)
     if shape == "label":
         told = [key for key, column in fitting.items() if column.distinct > 1]
         return min(told, key=lambda key: (_numeric(fitting[key]), fitting[key].distinct), default=None)

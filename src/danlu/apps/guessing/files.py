@@ -26,7 +26,11 @@ CLASSES = re.compile(
 )
 """Names of files that list the classes of the data beside them."""
 
-_OTHERS = re.compile(r"(readme|licen[cs]e|changelog|notice|requirements)|\.(ya?ml|py|sh|lock|toml)$", re.IGNORECASE)
+_OTHERS = re.compile(
+    r"(readme|licen[cs]e|cc-?by|cc0|copying|copyright|citation|authors|changelog|notice|requirements)|"
+    r"\.(ya?ml|py|sh|lock|toml)$",
+    re.IGNORECASE,
+)
 _OFFICE = {".xlsx", ".xls", ".xlsm", ".ods", ".et", ".docx", ".doc", ".odt", ".wps"}
 _MORE_SUFFIXES = {".bio", ".bmes", ".iob", ".iob2", ".ner", ".tags", ".data", ".dat", ".annotated"}
 

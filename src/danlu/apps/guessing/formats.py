@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.apps.guessing.files import Given
+from danlu.apps.guessing.several import several
 from danlu.apps.guessing.tables import Table, look_at
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.charset import SAMPLE, likeliest, perhaps
@@ -125,6 +126,8 @@ def _table(table: Table | None, kind: str, head: Sequence[str]) -> Iterator[Sett
     if not table.header:
         settings["header"] = [f"column{number}" for number in range(table.columns)]
     yield settings
+    names = settings.get("header") or [name.strip() for name in table.rows[0]]
+    yield from (settings | each for each in several(names, table.rows[1 if table.header else 0 :]))
 
 
 def _in_columns(head: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from danlu.apps.guessing.columns import Column, columns_of, matched
+from danlu.apps.guessing.columns import NONE, Column, columns_of, matched
 from danlu.apps.guessing.files import Given
 from danlu.apps.guessing.formats import candidates
 from danlu.data.cleaning.rewriting import TEXTS
@@ -21,6 +21,7 @@ from danlu.recipe.part import find, nearest
 from danlu.recipe.read import Written, sentences
 from danlu.refusal import Refusal
 from danlu.task.task import Task
+from danlu.task.texts import SECOND
 
 FIRST = 1000  # records by which the columns are told
 MOST = 200_000  # records that are counted; of larger data the rest is estimated
@@ -133,7 +134,9 @@ def _placed(chosen: Mapping[str, str], there: list[str], given: Given) -> dict[s
     """The columns that the user has named, by name or by number from 0."""
     found = {}
     for column, name in chosen.items():
-        if name not in there and name.isdigit() and int(name) < len(there):
+        if name == NONE and name not in there:
+            found[column] = NONE
+        elif name not in there and name.isdigit() and int(name) < len(there):
             found[column] = there[int(name)]
         elif name in there:
             found[column] = name
@@ -180,8 +183,8 @@ class Measured:
 
 
 def said_in(record: Record) -> str:
-    """The text of a record, or what its messages say and a line of each of its other texts."""
-    return text_of(record) or text_of(record, ("messages", *TEXTS))
+    """The text of a record, or both of two, or what its messages say and a line of each of its other texts."""
+    return text_of(record, ("text", SECOND)).strip() or text_of(record, ("messages", *TEXTS))
 
 
 def measured(sources: Sequence[Format], size: int | None) -> Measured:
@@ -214,7 +217,7 @@ def _scarce(records: Sequence[Record]) -> Counter[str]:
     labels = [label_of(record.get("label")) for record in records]
     if not any(labels):
         return Counter()
-    clusters = find_clusters([text_of(record, ("text", "text_pair")).strip() for record in records])
+    clusters = find_clusters([text_of(record, ("text", SECOND)).strip() for record in records])
     said: dict[int, set[str | None]] = {}
     for text, label in zip(clusters.exact.tolist(), labels, strict=True):
         said.setdefault(text, set()).add(label)

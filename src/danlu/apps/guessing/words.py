@@ -76,6 +76,9 @@ class Words:
             labels = in_order(guessed.counted.labels)
             counts = _listed([f"{_short(label)} {guessed.counted.labels[label]:,}" for label in labels])
             told.append(Told(place, _("labels, {count}: {counts}").format(count=len(labels), counts=counts)))
+        if several := Counter(label for record in guessed.counted.records for label in record.get("labels", ())):
+            counts = _listed([f"{_short(label)} {count:,}" for label, count in several.most_common()])
+            told.append(Told(place, _("labels, {count}: {counts}").format(count=len(several), counts=counts)))
         if kinds := Counter(label for record in guessed.counted.records for label in entity_labels(record)):
             counts = _listed([f"{_short(label)} {count:,}" for label, count in kinds.most_common()])
             what = _("entities by kind: {counts}; the first is '{entity}'")
@@ -194,7 +197,8 @@ def _first_entity(record: Record) -> str:
         first = record["entities"][0]
         return text_of(record)[first["start"] : first["end"]]
     tags = record.get("tags") or ()
-    return next((token for token, tag in zip(record.get("tokens", ()), tags, strict=False) if tag[:2] == "B-"), "")
+    tokens = record.get("tokens") or record.get("words") or ()
+    return next((token for token, tag in zip(tokens, tags, strict=False) if tag[:2] == "B-"), "")
 
 
 def _example(words: Words) -> str:

@@ -1,0 +1,77 @@
+"""Cells of tables that hold several values, and columns of 0 and 1 that are one value each, as lists."""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+
+from danlu.data.reading.bad_rows import BadRows
+from danlu.data.record import Record
+from danlu.recipe.part import nearest
+from danlu.refusal import Refusal
+
+LITERAL = "[]"
+"""Instead of a sign: the cell is written as a list of JSON or Python."""
+
+_LONGEST = 100_000  # characters of such a list
+_YES = {"1", "1.0", "true", "yes", "y", "x", "√", "是"}
+_NO = {"", "0", "0.0", "false", "no", "n", "否"}
+
+
+def with_lists(
+    rows: Iterator[tuple[int, Record]],
+    lists: Mapping[str, str],
+    flags: Mapping[str, Sequence[str]],
+    name: str,
+    bad_rows: BadRows,
+) -> Iterator[tuple[int, Record]]:
+    """Yield rows with the cells of `lists` cut where their sign stands, and the columns of `flags` as one list.
+
+    `{"labels": "|"}` makes `["price", "fuel"]` of `price|fuel`, and `[]` of an empty cell; `{"labels": ["price",
+    "fuel"]}` the same of two columns that hold 1.
+
+    Raises:
+        Refusal: a column is not there, or a cell is neither, unless `bad_rows` takes the row.
+    """
+    asked = [*lists, *(column for columns in flags.values() for column in columns)]
+    for number, row in rows:
+        if absent := next((column for column in asked if column not in row), None):
+            raise Refusal(
+                f"{name}, line {number}: there is no column '{absent}' to make a list of{nearest(absent, list(row))}; the "
+                f"columns are: {', '.join(row)}"
+            )
+        try:
+            found = {column: cut(row[column], sign) for column, sign in lists.items()}
+            marked = {new: [old for old in columns if _holds(old, row[old])] for new, columns in flags.items()}
+        except ValueError as error:
+            bad_rows.reject(name, f"line {number}", str(error), row)
+            continue
+        used = {column for columns in flags.values() for column in columns}
+        yield number, {column: value for column, value in row.items() if column not in used} | found | marked
+
+
+def cut(cell: str, sign: str) -> list[str]:
+    """The values of a cell, without the blanks around them; a value that is written twice stands once.
+
+    Raises `ValueError` for one that should be a list and is none.
+    """
+    parts = _written(cell) if sign == LITERAL else cell.split(sign)
+    return [*dict.fromkeys(part for each in parts if (part := str(each).strip()))]
+
+
+def _written(cell: str) -> Sequence[object]:
+    """A list as JSON or Python write it; an empty cell is an empty one."""
+    if not cell.strip():
+        return []
+    try:
+        value = ast.literal_eval(cell.strip()) if len(cell) <= _LONGEST else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = None
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str | int | float) for each in value):
+        raise ValueError(f"'{cell[:40]}' is no list such as ['a', 'b']; mend it, or name the sign between the values")
+    return value
+
+
+def _holds(column: str, cell: str) -> bool:
+    value = cell.strip().lower()
+    if value not in _YES and value not in _NO:
+        raise ValueError(f"column '{column}' holds '{cell[:40]}', neither 0 nor 1; mend it, or take it out of 'flags'")
+    return value in _YES
