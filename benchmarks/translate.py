@@ -53,7 +53,11 @@ def recipe(model: dict[str, Any], seed: int, train: dict[str, Any]) -> dict[str,
         "seed": seed,
         "stages": {
             "clean": clean,
-            "vocab": {"kind": "tokenizer", "data": "@clean", "tokenizer": {"kind": "bpe", "size": 8000}},
+            "vocab": {
+                "kind": "tokenizer",
+                "data": "@clean",
+                "tokenizer": {"kind": "bpe", "size": 2500, "cut": "characters"},
+            },
             "model": {"kind": "train", "data": "@clean", "tokenizer": "@vocab", "model": {**model, **positions}}
             | {"task": task, "train": train},
             "test": {"kind": "evaluate", "bundle": "@model", "data": "@clean:test"},

@@ -37,9 +37,11 @@ LEARNT = {
     "wordpiece": WordPiece(size=150, min_frequency=1),
     "wordpiece, cased": WordPiece(size=150, min_frequency=1, lowercase=False),
     "bpe": Bpe(size=320),
+    "bpe of characters": Bpe(size=320, cut="characters"),
     "bpe with mask": Bpe(size=320, mask="<|mask|>", begin="<|begin|>"),
     "unigram": Unigram(size=360, min_frequency=1),
     "unigram, decoder": Unigram(size=360, min_frequency=1, style="decoder"),
+    "unigram of characters": Unigram(size=360, min_frequency=1, cut="characters"),
     "char": Char(),
     "char, decoder": Char(size=40, style="decoder"),
     "word": Word(),
@@ -104,6 +106,21 @@ def test_known_text_is_written_back(name):
     for text in ["今天天气很好", "The weather is good today", "去 Beijing 看天安门, then the Park!"]:
         told = "".join(letter for letter in text if letter in known) if name == "char, decoder" else text
         assert tokenizer.decode(tokenizer(told)["input_ids"]) == told
+
+
+@pytest.mark.parametrize("kind", [Bpe, Unigram])
+def test_no_piece_holds_two_characters_of_chinese_or_japanese_where_they_are_cut(kind):
+    said = ["我不知道你在说什么。I do not know", "ไปก่อนนะ", "ありがとう、東京"] * 40
+    text = "我不知道 know ไปก่อนนะ ありがとう"
+    for cut, longest in (("runs", 4), ("characters", 1)):
+        tokenizer = kind(size=500, min_frequency=1, cut=cut).build(lambda: iter(said))
+        found = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+        pieces = [text[start:end].strip() for start, end in found["offset_mapping"]]
+        unspaced = [len(piece) for piece in pieces if piece and ("我" <= piece[0] <= "鿿" or "ぁ" <= piece[0] <= "ん")]
+        assert (max(unspaced) == 1) == (longest == 1)
+        assert max(len(piece) for piece in pieces if piece.isascii()) > 1
+        assert max(len(piece) for piece in pieces if piece and "ก" <= piece[0] <= "๛") > 1
+        assert tokenizer.decode(found["input_ids"]) == text
 
 
 def test_unigram_spells_what_it_does_not_know():

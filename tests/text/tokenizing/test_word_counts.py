@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from danlu.text.tokenizing import word_counts
 from danlu.text.tokenizing.word_counts import (
+    CHARACTERS,
     SUBWORDS,
     UNSPACED_SCRIPTS,
     WHOLE_WORDS,
@@ -32,7 +33,13 @@ def test_words_are_those_of_the_expression_that_the_tokenizer_splits_by(texts, r
     bounded = SUBWORDS.replace(f"[{UNSPACED_SCRIPTS}]+", f"[{UNSPACED_SCRIPTS}]{{1,{run}}}", 1)
     bounded = bounded.replace("]+|", "]{1,32}|", 1)
     bounded = bounded.replace(r"[\p{P}\p{S}]+", r"[\p{P}\p{S}]{1,16}")
-    assert counted(count_words(texts, Cut.subwords(run))) == by_expression(bounded, texts)
+    assert counted(count_words(texts, Cut.subwords("runs", run))) == by_expression(bounded, texts)
+
+
+@given(st.lists(st.text("今天かのไปก่อนabé 12，.", max_size=40), max_size=5))
+def test_characters_are_those_of_the_expression_that_cuts_them(texts):
+    bounded = CHARACTERS.replace("]+|", "]{1,6}|", 1).replace(r"[\p{P}\p{S}]+", r"[\p{P}\p{S}]{1,16}")
+    assert counted(count_words(texts, Cut.subwords("characters"))) == by_expression(bounded, texts)
 
 
 @given(MIXED)

@@ -27,6 +27,8 @@ _CHANGED = 0.01  # of the texts that a cleaner must change to be taken
 _LOOKED_AT = 500  # texts
 _LONGEST = 256  # tokens of a row: attention over more costs minutes on two cores
 _LORA = 150_000_000  # parameters from which all of them are too many to train on a processor
+_SOME = 0.05  # of the letters, which are Chinese: a third as many signs say as much as Latin letters
+_FEW_PIECES = 4000  # what 30,000 pairs of sentences can learn to write (docs/benchmarks.md)
 _WORTH = 3e6  # tokens that a language model should see at least, where it may see a small text often
 
 
@@ -86,6 +88,8 @@ def task_settings(task: type[Task], found: Measured, script: Script) -> dict[str
 def tokenizer_for(task: type[Task], found: Measured, script: Script) -> dict[str, Any]:
     """A vocabulary learnt from the training text, a fifteenth as large as it, within bounds."""
     size = 100 * int(min(16_000 if found.characters > 3e7 else 8000, max(600, found.characters / 15)) // 100)
+    if architecture_for(task) == "marian" and script.chinese > _SOME:
+        return {"kind": "bpe", "size": min(size, _FEW_PIECES), "cut": "characters"}
     if architecture_for(task) != "bert":
         return {"kind": "bpe", "size": size}
     capitals = {"lowercase": False} if _tags(task) and script.latin > 0.3 else {}

@@ -35,8 +35,8 @@ def with_lists(
     for number, row in rows:
         if absent := next((column for column in asked if column not in row), None):
             raise Refusal(
-                f"{name}, line {number}: there is no column '{absent}' to make a list of{nearest(absent, list(row))}; the "
-                f"columns are: {', '.join(row)}"
+                f"{name}, line {number}: there is no column '{absent}' to make a list of"
+                f"{nearest(absent, list(row))}; the columns are: {', '.join(row)}"
             )
         try:
             found = {column: cut(row[column], sign) for column, sign in lists.items()}

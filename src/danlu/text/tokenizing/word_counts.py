@@ -8,6 +8,7 @@ and Motwani, 2002), chance deciding among equals.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -43,12 +44,20 @@ FED = 256_000_000  # characters that a trainer is fed in all; beyond, the counts
 _LETTERS = (LATIN, HANGUL, MARK, OTHER, JOINER)  # with LETTER itself
 _WITHOUT_SPACES = (HAN, KANA, UNSPACED)
 
-UNSPACED_SCRIPTS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+CHINESE_AND_JAPANESE = r"\p{Han}\p{Hiragana}\p{Katakana}"
+_WITH_MARKS = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"  # whose characters are often marks above another
+UNSPACED_SCRIPTS = CHINESE_AND_JAPANESE + _WITH_MARKS
 SUBWORDS = (
     rf"[{UNSPACED_SCRIPTS}]+| ?[^\s\p{{N}}\p{{P}}\p{{S}}{UNSPACED_SCRIPTS}]+|\p{{N}}{{1,3}}"
     r"| ?[\p{P}\p{S}]+|\s+(?!\S)|\s"
 )
 """The regular expression by which a tokenizer splits texts as `Cut.subwords` does, long runs left whole."""
+
+CHARACTERS = f"[{CHINESE_AND_JAPANESE}]|" + SUBWORDS.replace(f"[{UNSPACED_SCRIPTS}]", f"[{_WITH_MARKS}]", 1)
+"""And as it does where Chinese and Japanese are cut into characters."""
+
+Runs = Literal["runs", "characters"]
+"""Whether a piece may hold several characters of Chinese or Japanese."""
 
 WHOLE_WORDS = r"[^\s\p{P}\p{S}\p{C}]+|[\p{P}\p{S}\p{C}]+"
 """And as `Cut.whole_words` does."""
@@ -68,10 +77,13 @@ class Cut:
     lead: bool
 
     @classmethod
-    def subwords(cls, run: int = RUN) -> "Cut":
+    def subwords(cls, runs: Runs = "runs", run: int = RUN) -> "Cut":
         """As byte-pair encoding and unigram models take texts, at most three digits together (as GPT-4)."""
-        longest = {SPACE: 16, HAN: run, LETTER: 32, DIGIT: 3, SYMBOL: 16}
+        longest = {SPACE: 16, HAN: run, UNSPACED: run, LETTER: 32, DIGIT: 3, SYMBOL: 16}
         kinds = dict.fromkeys(_LETTERS, LETTER) | dict.fromkeys(_WITHOUT_SPACES, HAN) | {PUNCTUATION: SYMBOL}
+        if runs == "characters":
+            longest[HAN] = 1
+            kinds[UNSPACED] = UNSPACED
         return cls(kinds, longest, lead=True)
 
     @classmethod

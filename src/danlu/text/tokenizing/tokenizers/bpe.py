@@ -6,7 +6,7 @@ from pydantic import Field
 
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.tokenizing.word_counts import SUBWORDS, Cut, count_words, meals
+from danlu.text.tokenizing.word_counts import CHARACTERS, SUBWORDS, Cut, Runs, count_words, meals
 
 
 class Bpe(TokenizerSource):
@@ -18,6 +18,11 @@ class Bpe(TokenizerSource):
 
     size: int = Field(default=8000, ge=264, description="tokens in the vocabulary: 256 bytes, special ones, pieces")
     min_frequency: int = Field(default=2, ge=1, description="how often a piece must occur")
+    cut: Runs = Field(
+        default="runs",
+        description="runs: a piece may hold several characters of Chinese or Japanese; characters: one, which little "
+        "data to translate into Chinese need",
+    )
     begin: str = Field(default="<|endoftext|>", description="stands before a document")
     end: str = Field(default="<|endoftext|>", description="stands after a document")
     pad: str = Field(default="<|padding|>", description="fills rows")
@@ -28,7 +33,7 @@ class Bpe(TokenizerSource):
         from tokenizers import Regex, decoders, models, pre_tokenizers, processors, trainers
         from tokenizers import Tokenizer as Backend
 
-        counted = count_words(texts(), Cut.subwords())
+        counted = count_words(texts(), Cut.subwords(self.cut))
         if not any(word.strip() for word in counted.words):
             raise Refusal("the training text is empty; give the tokenizer text to learn from")
         special = [self.end, self.begin, self.pad, *([self.mask] if self.mask else [])]
@@ -46,7 +51,7 @@ class Bpe(TokenizerSource):
         backend.train_from_iterator(meals(spelt, counted.counts), trainer)
         backend.pre_tokenizer = pre_tokenizers.Sequence(
             [
-                pre_tokenizers.Split(Regex(SUBWORDS), "isolated"),
+                pre_tokenizers.Split(Regex(SUBWORDS if self.cut == "runs" else CHARACTERS), "isolated"),
                 pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
             ]
         )

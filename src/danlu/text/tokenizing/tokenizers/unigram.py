@@ -12,7 +12,7 @@ from pydantic import Field
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.special import UNKNOWN, Style, finished, specials
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.tokenizing.word_counts import SUBWORDS, Cut, WordCounts, count_words, reduced
+from danlu.text.tokenizing.word_counts import CHARACTERS, SUBWORDS, Cut, Runs, WordCounts, count_words, reduced
 
 SPACE = "▁"
 THREADS = 4  # sums of likelihoods depend on it in the last digits, so it is the same on every machine
@@ -27,6 +27,11 @@ class Unigram(TokenizerSource):
 
     size: int = Field(default=8000, ge=300, description="tokens in the vocabulary: 256 bytes, special ones, pieces")
     min_frequency: int = Field(default=2, ge=1, description="how often a character must occur")
+    cut: Runs = Field(
+        default="runs",
+        description="runs: a piece may hold several characters of Chinese or Japanese; characters: one, which little "
+        "data to translate into Chinese need",
+    )
     style: Style = Field(
         default="encoder", description="encoder: <cls> text <sep>; decoder: <s> and </s> for documents"
     )
@@ -41,7 +46,7 @@ class Unigram(TokenizerSource):
 
         special = specials(self.style)
         room = self.size - len(special) - 256
-        pieces = _learnt(self._words(count_words(texts(), Cut.subwords()), room // 2), room)
+        pieces = _learnt(self._words(count_words(texts(), Cut.subwords(self.cut)), room // 2), room)
         pieces = [(piece, score) for piece, score in pieces if piece not in special]
         least = min(score for _, score in pieces)
         spelling = [(f"<0x{byte:02X}>", least) for byte in range(256)]
@@ -49,7 +54,7 @@ class Unigram(TokenizerSource):
         backend = Backend(models.Unigram(vocabulary, unk_id=special.index(UNKNOWN), byte_fallback=True))
         backend.pre_tokenizer = pre_tokenizers.Sequence(
             [
-                pre_tokenizers.Split(Regex(SUBWORDS), "isolated"),
+                pre_tokenizers.Split(Regex(SUBWORDS if self.cut == "runs" else CHARACTERS), "isolated"),
                 pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="never", split=False),
             ]
         )
