@@ -30,6 +30,15 @@ def test_a_recipe_of_a_task_that_writes_names_both_columns(tmp_path, monkeypatch
     assert stages["clean"].data.columns == {"text": text, task.target: other}
     assert (stages["clean"].dedup, stages["model"].model.architecture) == ("none", "marian")
     assert (task.target_too_long, task.too_long) == ("drop", "truncate")
+    assert stages["vocab"].tokenizer.cut == ("runs" if kind == "translate" else "characters")
+
+
+def test_what_writes_chinese_has_pieces_of_single_characters(tmp_path, monkeypatch):
+    rows = [f"The weather is fine on day {number}.\t第 {number} 天天气很好。" for number in range(60)]
+    (tmp_path / "cmn.tsv").write_text("\n".join(rows), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    init("translate", "cmn.tsv", model="scratch")
+    assert read("cmn.yaml").stages["vocab"].tokenizer.cut == "characters"
 
 
 @pytest.mark.parametrize("model", ["scratch", "given"])

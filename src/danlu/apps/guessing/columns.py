@@ -234,9 +234,11 @@ def best(
             return max(named, key=lambda key: fitting[key].length, default=None)
         return next(iter(named), None)
     if shape == "text":
-        told = [key for key, column in fitting.items() if not column.opens_alike] or [*fitting]
+        wanted = sum(shape_of(task, other)[0] == "text" for other in task.columns)
+        said = [key for key, column in columns.items() if column.fits(shape, like) and not column.opens_alike]
+        told = [key for key in fitting if key in said or len(said) < wanted]
         longest = max((fitting[key].bytes for key in told), default=0)
-        if len([other for other in task.columns if shape_of(task, other)[0] == "text"]) > 1:  # in their order
+        if wanted > 1:  # in their order
             return next((key for key in told if fitting[key].bytes >= _AS_LONG * longest), None)
         return max(told, key=lambda key: (fitting[key].length, fitting[key].distinct), default=None)
     if shape == "label":

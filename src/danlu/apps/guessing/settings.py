@@ -16,6 +16,7 @@ from danlu.data.characters.side_by_side import code_points
 from danlu.data.cleaning.cleaner import Cleaner, Rewriter
 from danlu.recipe.part import find
 from danlu.task.task import Task
+from danlu.task.text_to_text import TextToText
 
 CLEANERS = ("mojibake", "html", "control", "whitespace")
 """Those that mend what nobody wants to learn, in the order in which they work."""
@@ -27,7 +28,7 @@ _CHANGED = 0.01  # of the texts that a cleaner must change to be taken
 _LOOKED_AT = 500  # texts
 _LONGEST = 256  # tokens of a row: attention over more costs minutes on two cores
 _LORA = 150_000_000  # parameters from which all of them are too many to train on a processor
-_SOME = 0.05  # of the letters, which are Chinese: a third as many signs say as much as Latin letters
+_SOME = 0.05  # of the letters to be written, which are Chinese
 _FEW_PIECES = 4000  # what 30,000 pairs of sentences can learn to write (docs/benchmarks.md)
 _WORTH = 3e6  # tokens that a language model should see at least, where it may see a small text often
 
@@ -88,12 +89,17 @@ def task_settings(task: type[Task], found: Measured, script: Script) -> dict[str
 def tokenizer_for(task: type[Task], found: Measured, script: Script) -> dict[str, Any]:
     """A vocabulary learnt from the training text, a fifteenth as large as it, within bounds."""
     size = 100 * int(min(16_000 if found.characters > 3e7 else 8000, max(600, found.characters / 15)) // 100)
-    if architecture_for(task) == "marian" and script.chinese > _SOME:
+    if issubclass(task, TextToText) and script_of(_written(task, found)).chinese > _SOME:
         return {"kind": "bpe", "size": min(size, _FEW_PIECES), "cut": "characters"}
     if architecture_for(task) != "bert":
         return {"kind": "bpe", "size": size}
     capitals = {"lowercase": False} if _tags(task) and script.latin > 0.3 else {}
     return {"kind": "wordpiece", "size": size} | capitals | ({"min_frequency": 1} if found.rows < 400 else {})
+
+
+def _written(task: type[TextToText], found: Measured) -> list[str]:
+    """The texts that are to be written."""
+    return [str(record.get(task.target, "")) for record in found.records[:_LOOKED_AT]]
 
 
 def network_for(task: type[Task], found: Measured) -> dict[str, Any]:
