@@ -19,7 +19,7 @@ def read(kind: str, path: Path, **fields: object) -> list[Record]:
 
 def test_cells_of_several_values_become_lists(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("text,labels,tags\n好车,价格| 外观 |价格,\"['a', 'b, c']\"\n慢,,\n", encoding="utf-8")
+    path.write_text("text,labels,tags\n好车,价格| 外观 ||,\"['a', 'b, c']\"\n慢,,\n", encoding="utf-8")
     found = read("csv", path, lists={"labels": "|", "tags": "[]"})
     assert found == [
         {"text": "好车", "labels": ["价格", "外观"], "tags": ["a", "b, c"]},
@@ -29,7 +29,7 @@ def test_cells_of_several_values_become_lists(tmp_path: Path) -> None:
     assert renamed[0]["labels"] == ["a", "b, c"]
     with pytest.raises(Refusal, match=r"line 2: there is no column 'lables' to make a list of; did you mean 'labels'"):
         read("csv", path, lists={"lables": "|"})
-    with pytest.raises(Refusal, match=r"line 2: '价格\| 外观 \|价格' is no list such as \['a', 'b'\]; mend it"):
+    with pytest.raises(Refusal, match=r"line 2: '价格\| 外观 \|\|' is no list such as \['a', 'b'\]; mend it"):
         read("csv", path, lists={"labels": "[]"})
     with pytest.raises(ValueError, match="the sign between values is empty"):
         read("csv", path, lists={"labels": ""})
@@ -49,6 +49,30 @@ def test_columns_of_zeros_and_ones_become_a_list_of_their_names(tmp_path: Path) 
         {"kind": "tsv", "path": str(path), "flags": {"labels": ["toxic"]}, "on_bad_row": "skip"}
     )
     assert list(skipping.read(bad_rows=BadRows())) == [{"text": "me", "labels": ["toxic"]}]
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [
+        ("['EU', 'rejects']", ["EU", "rejects"]),
+        ("['EU' 'rejects'\n 'call']", ["EU", "rejects", "call"]),  # as NumPy writes it, on two lines
+        ('["EU", "it\'s"]', ["EU", "it's"]),
+        ("('a',)", ["a"]),
+        ("[3, 0]", ["3", "0"]),
+        ("[]", []),
+        (" ", []),
+    ],
+)
+def test_lists_as_json_python_and_numpy_write_them(written: str, values: list[str]) -> None:
+    assert cut(written, "[]") == values
+
+
+@pytest.mark.parametrize(
+    "written", ["[0 1]", "['a', ...]", "__import__('os')", "[['a']]", "{'a': 1}", "['a'", "[" * 999]
+)
+def test_what_is_no_list_is_no_value(written: str) -> None:
+    with pytest.raises(ValueError, match="is no list such as"):
+        cut(written, "[]")
 
 
 @given(

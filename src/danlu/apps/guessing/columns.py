@@ -15,7 +15,7 @@ from danlu.task.texts import SECOND
 Shape = Literal["text", "label", "number", "structure"]
 
 _NAMES = {
-    "text": "text sentence content review comment body document passage message utterance query question title tweet "
+    "text": "text sentence content review comment body document passage message utterance query question plot title tweet "
     "post description summary input output instruction prompt paragraphs paragraph premise article source target 文本 "
     "内容 正文 句子 评论 评价 文章 标题 问题 原文 微博",
     "text_pair": "text_pair text_b sentence2 sentence_b question2 hypothesis text2 second b 文本2 句子2",
@@ -39,8 +39,8 @@ _NAMES = {
     "head": "head subject e1 头实体",
     "tail": "tail object e2 尾实体",
     "entities": "entities spans ner entity_list 实体",
-    "tokens": "tokens words chars 词",
-    "tags": "tags ner_tags ner labels label bio 标记",
+    "tokens": "tokens words chars sentence text 词",
+    "tags": "tags ner_tags ner word_labels labels label tag bio 标记",
     "words": "words segmented tokens 分词",
 }
 """What columns are called elsewhere, the likeliest first."""

@@ -24,12 +24,21 @@ def several(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[dic
     columns = {name: [row[place].strip() for row in even] for place, name in enumerate(names)}
     text = max(columns, key=lambda name: sum(map(len, columns[name])))
     if lists := {name: sign for name, cells in columns.items() if name != text and (sign := _sign(cells))}:
-        yield {"lists": lists}
+        beside = next((sign for name, sign in lists.items() if _side_by_side(columns[text], columns[name], sign)), None)
+        yield {"lists": {text: beside, **lists} if beside else lists}
     flags = [name for name, cells in columns.items() if {*cells} <= {"0", "1"}]
     if len(flags) > 1:
         yield {"flags": {"labels": flags}}
     for value in _repeated(columns, text):
         yield {"group": text, "collect": {"labels": value}}
+
+
+def _side_by_side(words: Sequence[str], tags: Sequence[str], sign: str) -> bool:
+    """Whether each value of a column belongs to one of another, as a tag does to its word."""
+    try:
+        return all(len(cut(one, sign)) == len(cut(other, sign)) for one, other in zip(words, tags, strict=True))
+    except ValueError:
+        return False
 
 
 def _sign(cells: Sequence[str]) -> str | None:

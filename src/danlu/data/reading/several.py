@@ -1,7 +1,10 @@
 """Cells of tables that hold several values, and columns of 0 and 1 that are one value each, as lists."""
 
 import ast
+import io
 from collections.abc import Iterator, Mapping, Sequence
+from token import STRING
+from tokenize import TokenError, generate_tokens
 
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.record import Record
@@ -49,22 +52,28 @@ def with_lists(
 
 
 def cut(cell: str, sign: str) -> list[str]:
-    """The values of a cell, without the blanks around them; a value that is written twice stands once.
+    """The values of a cell, without the blanks around them.
 
     Raises `ValueError` for one that should be a list and is none.
     """
     parts = _written(cell) if sign == LITERAL else cell.split(sign)
-    return [*dict.fromkeys(part for each in parts if (part := str(each).strip()))]
+    return [part for each in parts if (part := str(each).strip())]
 
 
 def _written(cell: str) -> Sequence[object]:
-    """A list as JSON or Python write it; an empty cell is an empty one."""
+    """A list as JSON or Python write it, or as NumPy does, without commas; an empty cell is an empty one."""
     if not cell.strip():
         return []
+    value, texts = None, list[str]()
     try:
-        value = ast.literal_eval(cell.strip()) if len(cell) <= _LONGEST else None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        if len(cell) <= _LONGEST:
+            value = ast.literal_eval(cell.strip())
+            tokens = generate_tokens(io.StringIO(cell.strip()).readline)
+            texts = [ast.literal_eval(token.string) for token in tokens if token.type == STRING]
+    except (ValueError, SyntaxError, TokenError, MemoryError, RecursionError):
         value = None
+    if isinstance(value, list) and len(texts) > len(value):  # Python joins texts that have no comma between them
+        return texts
     if not isinstance(value, list | tuple) or not all(isinstance(each, str | int | float) for each in value):
         raise ValueError(f"'{cell[:40]}' is no list such as ['a', 'b']; mend it, or name the sign between the values")
     return value
