@@ -16,8 +16,8 @@ Shape = Literal["text", "label", "number", "structure"]
 
 _NAMES = {
     "text": "text sentence content review comment body document passage message utterance query question plot title "
-    "tweet post description summary input output instruction prompt paragraphs paragraph premise article source target 文本 "
-    "内容 正文 句子 评论 评价 文章 标题 问题 原文 微博",
+    "tweet post description summary input output instruction prompt paragraphs paragraph premise article source target "
+    "文本 内容 正文 句子 评论 评价 文章 标题 问题 原文 微博",
     "text_pair": "text_pair text_b sentence2 sentence_b question2 hypothesis text2 second b 文本2 句子2",
     "translation": "translation target trg tgt zh cn en english chinese text_b sentence2 译文 翻译 英文 中文",
     "summary": "summary headline title abstract highlights target tldr 摘要 标题 概要",
