@@ -21,7 +21,7 @@ from danlu.task.task import Task
 from danlu.text.tokenizing.folder import open_tokenizer
 from few_bits import ENDS, LARGE, STORIES
 from measuring import Watch, machine, say, table
-from writers_side import absent
+from other_writers_side import absent
 
 COUNTS = (1, 8, 32)
 SIDES = {
@@ -73,7 +73,7 @@ def main() -> None:
             there[name] = {"side": side, "path": f"{temporary}/{form}", "tokens": tokens, "counts": counts}
         for turn in range(repeats):
             for name, job in there.items():
-                told = watch.fresh("writers_side.py", {**job, "name": name})
+                told = watch.fresh("other_writers_side.py", {**job, "name": name})
                 for count, speed in zip(counts, told["tokens_per_second"], strict=True):
                     found.setdefault((name, count), []).append(speed)
                 say(f"{turn}: {name}: {told}")
