@@ -1,4 +1,4 @@
-"""Tokens a second of one program that writes, for several numbers of prompts; see `other_writers.py`. A JSON argument."""
+"""Tokens a second of a program that writes, for several numbers of prompts, for `other_writers.py`. A JSON argument."""
 
 import json
 import sys
