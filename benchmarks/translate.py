@@ -42,7 +42,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def recipe(model: dict[str, Any], seed: int, train: dict[str, Any]) -> dict[str, Any]:
+def recipe(model: dict[str, Any], tokenizer: dict[str, Any], seed: int, train: dict[str, Any]) -> dict[str, Any]:
     """Pairs as files that are split already, to scores."""
     positions = {"positions": 128, "dropout": 0.1, "kind": "scratch"}
     task = {"kind": "translate", "target_too_long": "drop", "too_long": "truncate", "label_smoothing": 0.1}
@@ -56,7 +56,7 @@ def recipe(model: dict[str, Any], seed: int, train: dict[str, Any]) -> dict[str,
             "vocab": {
                 "kind": "tokenizer",
                 "data": "@clean",
-                "tokenizer": {"kind": "bpe", "size": 2500, "cut": "characters"},
+                "tokenizer": tokenizer,
             },
             "model": {"kind": "train", "data": "@clean", "tokenizer": "@vocab", "model": {**model, **positions}}
             | {"task": task, "train": train},
@@ -65,7 +65,9 @@ def recipe(model: dict[str, Any], seed: int, train: dict[str, Any]) -> dict[str,
     }
 
 
-def measure(data: Path, way: str, name: str, seed: int, train: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def measure(
+    data: Path, way: str, name: str, tokenizer: dict[str, Any], seed: int, train: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
     """The scores of one training, and some of its translations."""
     found = pairs(data, way)
     order = np.random.default_rng(0).permutation(sorted(found))
@@ -75,7 +77,7 @@ def measure(data: Path, way: str, name: str, seed: int, train: dict[str, Any]) -
         write(place / "test.jsonl", [{"text": text, "translation": found[text]} for text in order[:TESTED].tolist()])
         learnt = [(text, each) for text in found if text not in tested for each in found[text]]
         write(place / "train.jsonl", [{"text": text, "translation": each} for text, each in learnt])
-        plain = recipe(MODELS[name], seed, train)
+        plain = recipe(MODELS[name], tokenizer, seed, train)
         for stage in ("data", "test"):
             plain["stages"]["clean"][stage]["path"] = str(place / plain["stages"]["clean"][stage]["path"])
         begin = time.monotonic()
@@ -96,9 +98,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=float, default=12)
     parser.add_argument("--batch-tokens", type=int, default=1024)
+    parser.add_argument("--pieces", type=int, default=2500, help="of the vocabulary")
+    parser.add_argument("--cut", choices=["runs", "characters"], default="characters", help="of Chinese")
     parser.add_argument("--ways", nargs="*", default=[*WAYS])
     parser.add_argument("--models", nargs="*", default=[*MODELS])
     options = parser.parse_args()
+    tokenizer = {"kind": "bpe", "size": options.pieces, "cut": options.cut}
     train = {
         "epochs": options.epochs,
         "rate": 1e-3,
@@ -111,7 +116,7 @@ def main() -> None:
     examples = []
     for way in options.ways:
         for name in options.models:
-            every = [measure(options.data, way, name, seed, train) for seed in range(options.seeds)]
+            every = [measure(options.data, way, name, tokenizer, seed, train) for seed in range(options.seeds)]
             rows = [scores for scores, _ in every]
 
             def told(kind: str, side: str = "", rows: list[dict[str, Any]] = rows) -> str:

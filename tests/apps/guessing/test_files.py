@@ -40,6 +40,7 @@ def made(place, names):
 FOLDERS = [
     (["train.csv", "dev.csv", "test.csv", "README.md", "labels.txt"], {"train": 1, "validation": 1, "test": 1}),
     (["a.csv", "README.md"], {"train": 1}),
+    (["citations.jsonl", "LICENSE.txt"], {"train": 1}),
     (["xquad.en.json", "CC-BY-SA4.0.txt", "LICENSE.txt", "COPYING.txt"], {"train": 1}),
     (["1.txt", "2.txt", "3.md"], {"train": 1}),
     (["neg.txt", "pos.txt"], {"train": 2}),

@@ -20,10 +20,10 @@ def test_the_sign_between_values_is_told(sign: str) -> None:
 
 def test_lists_as_python_writes_them_are_told() -> None:
     rows = [[text, str(["price", "fuel"][: row % 3])] for row, text in enumerate(CARS)]
-    assert next(several(["text", "topics"], rows)) == {"lists": {"topics": "[]"}}
+    assert next(several(["text", "topics"], rows)) == {"lists": {"topics": "list"}}
 
 
-@pytest.mark.parametrize("sign", [" ", "[]"])
+@pytest.mark.parametrize("sign", [" ", "list"])
 def test_words_and_their_tags_are_told_side_by_side(sign: str) -> None:
     words = [[f"w{row}", *["in", "the", "town", "of"][: 1 + row % 4]] for row in range(40)]
     rows = [[str(each), str(["B-LOC", *["O"] * (len(each) - 1)])] for each in words]

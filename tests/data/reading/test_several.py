@@ -20,17 +20,17 @@ def read(kind: str, path: Path, **fields: object) -> list[Record]:
 def test_cells_of_several_values_become_lists(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text,labels,tags\n好车,价格| 外观 ||,\"['a', 'b, c']\"\n慢,,\n", encoding="utf-8")
-    found = read("csv", path, lists={"labels": "|", "tags": "[]"})
+    found = read("csv", path, lists={"labels": "|", "tags": "list"})
     assert found == [
         {"text": "好车", "labels": ["价格", "外观"], "tags": ["a", "b, c"]},
         {"text": "慢", "labels": [], "tags": []},
     ]
-    renamed = read("csv", path, lists={"tags": "[]"}, columns={"labels": "tags"})
+    renamed = read("csv", path, lists={"tags": "list"}, columns={"labels": "tags"})
     assert renamed[0]["labels"] == ["a", "b, c"]
     with pytest.raises(Refusal, match=r"line 2: there is no column 'lables' to make a list of; did you mean 'labels'"):
         read("csv", path, lists={"lables": "|"})
     with pytest.raises(Refusal, match=r"line 2: '价格\| 外观 \|\|' is no list such as \['a', 'b'\]; mend it"):
-        read("csv", path, lists={"labels": "[]"})
+        read("csv", path, lists={"labels": "list"})
     with pytest.raises(ValueError, match="the sign between values is empty"):
         read("csv", path, lists={"labels": ""})
     with pytest.raises(ValueError, match="or of cells by 'lists' and 'flags'; keep one"):
@@ -64,7 +64,7 @@ def test_columns_of_zeros_and_ones_become_a_list_of_their_names(tmp_path: Path) 
     ],
 )
 def test_lists_as_json_python_and_numpy_write_them(written: str, values: list[str]) -> None:
-    assert cut(written, "[]") == values
+    assert cut(written, "list") == values
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_lists_as_json_python_and_numpy_write_them(written: str, values: list[st
 )
 def test_what_is_no_list_is_no_value(written: str) -> None:
     with pytest.raises(ValueError, match="is no list such as"):
-        cut(written, "[]")
+        cut(written, "list")
 
 
 @given(
     rows=st.lists(st.lists(st.text("abc 价格'\",[]", min_size=1).map(str.strip).filter(bool), unique=True), min_size=1),
-    sign=st.sampled_from(["|", ";", "；", "[]"]),
+    sign=st.sampled_from(["|", ";", "；", "list"]),
 )
 def test_values_that_are_written_together_are_read_apart(rows: list[list[str]], sign: str) -> None:
     for values in rows:
-        assert cut(str(values) if sign == "[]" else sign.join(values), sign) == values
+        assert cut(str(values) if sign == "list" else sign.join(values), sign) == values

@@ -189,6 +189,8 @@ def _second(
         return {}
     if SECOND in given:
         return {SECOND: given[SECOND]}
+    if "text" in given:
+        return {}
     texts = {
         _plain(key): key
         for key, column in columns.items()
@@ -197,7 +199,7 @@ def _second(
     name = _plain(found["text"])
     numbered = [(name, name[:-1] + after) for before, after in _AFTER if name.endswith(before)]
     for first, second in [*numbered, *_TOGETHER]:
-        if "text" not in given and name in (first, second) and {first, second} <= texts.keys():
+        if name in (first, second) and {first, second} <= texts.keys():
             taken = {"text": texts[first], SECOND: texts[second]}
             return {} if {*taken.values()} & {value for key, value in found.items() if key != "text"} else taken
     return {}

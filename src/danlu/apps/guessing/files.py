@@ -27,7 +27,7 @@ CLASSES = re.compile(
 """Names of files that list the classes of the data beside them."""
 
 _OTHERS = re.compile(
-    r"(readme|licen[cs]e|cc-?by|cc0|copying|copyright|citation|authors|changelog|notice|requirements)|"
+    r"(readme|licen[cs]e|changelog|notice|requirements)|(cc-?by|cc0|copying|copyright|citation|authors).*\.(txt|md)$|"
     r"\.(ya?ml|py|sh|lock|toml)$",
     re.IGNORECASE,
 )

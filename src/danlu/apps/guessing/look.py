@@ -99,7 +99,7 @@ def _read_as(task: type[Task], given: Given, settings: dict[str, Any], named: Ma
     except Refusal as refusal:
         raise Unfit({}, settings, str(refusal)) from refusal
     there = columns_of(records)
-    placed = _placed(named, list(there), given)
+    placed = _placed(task, named, list(there), given)
     columns = matched(task, there, placed) if bad_rows.count <= _BAD * len(records) else None
     if columns is None:
         raise Unfit(there, settings, "".join(bad_rows.first[:1]))
@@ -130,11 +130,11 @@ def opened(given: Given, settings: Mapping[str, Any]) -> Format:
         raise Refusal(sentences(error, Written(f"the settings for {given.path}", plain))) from error
 
 
-def _placed(chosen: Mapping[str, str], there: list[str], given: Given) -> dict[str, str]:
-    """The columns that the user has named, by name or by number from 0."""
+def _placed(task: type[Task], chosen: Mapping[str, str], there: list[str], given: Given) -> dict[str, str]:
+    """The columns that the user has named, by name or by number from 0; one that need not be there may be `NONE`."""
     found = {}
     for column, name in chosen.items():
-        if name == NONE and name not in there:
+        if name == NONE and name not in there and column not in task.columns:
             found[column] = NONE
         elif name not in there and name.isdigit() and int(name) < len(there):
             found[column] = there[int(name)]

@@ -29,7 +29,8 @@ _LOOKED_AT = 500  # texts
 _LONGEST = 256  # tokens of a row: attention over more costs minutes on two cores
 _LORA = 150_000_000  # parameters from which all of them are too many to train on a processor
 _SOME = 0.05  # of the letters to be written, which are Chinese
-_FEW_PIECES = 4000  # what 30,000 pairs of sentences can learn to write (docs/benchmarks.md)
+_FEW_PIECES = 2500  # with which 28,000 pairs of sentences learn to write Chinese (docs/benchmarks.md)
+_PAIRS = 12  # texts a piece, where there are more of them
 _WORTH = 3e6  # tokens that a language model should see at least, where it may see a small text often
 
 
@@ -90,7 +91,7 @@ def tokenizer_for(task: type[Task], found: Measured, script: Script) -> dict[str
     """A vocabulary learnt from the training text, a fifteenth as large as it, within bounds."""
     size = 100 * int(min(16_000 if found.characters > 3e7 else 8000, max(600, found.characters / 15)) // 100)
     if issubclass(task, TextToText) and script_of(_written(task, found)).chinese > _SOME:
-        return {"kind": "bpe", "size": min(size, _FEW_PIECES), "cut": "characters"}
+        return {"kind": "bpe", "size": min(size, max(_FEW_PIECES, found.rows // _PAIRS)), "cut": "characters"}
     if architecture_for(task) != "bert":
         return {"kind": "bpe", "size": size}
     capitals = {"lowercase": False} if _tags(task) and script.latin > 0.3 else {}

@@ -26,7 +26,7 @@ def several(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[dic
     if lists := {name: sign for name, cells in columns.items() if name != text and (sign := _sign(cells))}:
         beside = next((sign for name, sign in lists.items() if _side_by_side(columns[text], columns[name], sign)), None)
         yield {"lists": {text: beside, **lists} if beside else lists}
-    flags = [name for name, cells in columns.items() if {*cells} <= {"0", "1"}]
+    flags = [name for name, cells in columns.items() if cells and {*cells} <= {"0", "1"}]
     if len(flags) > 1:
         yield {"flags": {"labels": flags}}
     for value in _repeated(columns, text):

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from danlu.apps.guessing.columns import others, shape_of
+from danlu.apps.guessing.columns import NONE, others, shape_of
 from danlu.data.labels import in_order
 from danlu.data.record import Record, entity_labels, text_of
 from danlu.recipe.commented import inline
 from danlu.recipe.yaml_text import Keys
+from danlu.task.texts import SECOND
 
 if TYPE_CHECKING:
     from danlu.apps.guessing.recipe import Guessed
@@ -71,6 +72,7 @@ class Words:
                 what += _(", and might be {others}").format(others=might)
             if free or name != column:
                 how = f"{column}={_('NUMBER') if 'header' in read.settings else _('NAME')}"
+                how += f", {column}={NONE}" if column == SECOND and column in guessed.task.other_columns else ""
                 told.append(Told(place, what, how))
         if guessed.counted.labels and "label" in guessed.task.columns:
             labels = in_order(guessed.counted.labels)

@@ -11,7 +11,7 @@ from danlu.data.record import Record
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
 
-LITERAL = "[]"
+LITERAL = "list"
 """Instead of a sign: the cell is written as a list of JSON or Python."""
 
 _LONGEST = 100_000  # characters of such a list

@@ -28,8 +28,8 @@ class TableFormat(TextFormat):
 
     lists: dict[str, str] = Field(
         default={},
-        description="column of the file that holds several values: the sign between them, such as labels: '|'; []: "
-        "it is written as a list of JSON or Python",
+        description="column of the file that holds several values: the sign between them, such as labels: '|'; list: "
+        "they are written as a list of JSON, Python or NumPy",
     )
     flags: dict[str, list[str]] = Field(
         default={}, description="list of the record: columns of 0 and 1 whose names are its values"

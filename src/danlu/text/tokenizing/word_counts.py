@@ -59,6 +59,8 @@ CHARACTERS = f"[{CHINESE_AND_JAPANESE}]|" + SUBWORDS.replace(f"[{UNSPACED_SCRIPT
 Runs = Literal["runs", "characters"]
 """Whether a piece may hold several characters of Chinese or Japanese."""
 
+EXPRESSIONS: dict[Runs, str] = {"runs": SUBWORDS, "characters": CHARACTERS}
+
 WHOLE_WORDS = r"[^\s\p{P}\p{S}\p{C}]+|[\p{P}\p{S}\p{C}]+"
 """And as `Cut.whole_words` does."""
 

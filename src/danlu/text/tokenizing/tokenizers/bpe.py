@@ -6,7 +6,7 @@ from pydantic import Field
 
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.tokenizing.word_counts import CHARACTERS, SUBWORDS, Cut, Runs, count_words, meals
+from danlu.text.tokenizing.word_counts import EXPRESSIONS, Cut, Runs, count_words, meals
 
 
 class Bpe(TokenizerSource):
@@ -51,7 +51,7 @@ class Bpe(TokenizerSource):
         backend.train_from_iterator(meals(spelt, counted.counts), trainer)
         backend.pre_tokenizer = pre_tokenizers.Sequence(
             [
-                pre_tokenizers.Split(Regex(SUBWORDS if self.cut == "runs" else CHARACTERS), "isolated"),
+                pre_tokenizers.Split(Regex(EXPRESSIONS[self.cut]), "isolated"),
                 pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
             ]
         )

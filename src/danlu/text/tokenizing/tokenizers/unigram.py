@@ -12,7 +12,7 @@ from pydantic import Field
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.special import UNKNOWN, Style, finished, specials
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
-from danlu.text.tokenizing.word_counts import CHARACTERS, SUBWORDS, Cut, Runs, WordCounts, count_words, reduced
+from danlu.text.tokenizing.word_counts import EXPRESSIONS, Cut, Runs, WordCounts, count_words, reduced
 
 SPACE = "▁"
 THREADS = 4  # sums of likelihoods depend on it in the last digits, so it is the same on every machine
@@ -54,7 +54,7 @@ class Unigram(TokenizerSource):
         backend = Backend(models.Unigram(vocabulary, unk_id=special.index(UNKNOWN), byte_fallback=True))
         backend.pre_tokenizer = pre_tokenizers.Sequence(
             [
-                pre_tokenizers.Split(Regex(SUBWORDS if self.cut == "runs" else CHARACTERS), "isolated"),
+                pre_tokenizers.Split(Regex(EXPRESSIONS[self.cut]), "isolated"),
                 pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="never", split=False),
             ]
         )
