@@ -174,6 +174,12 @@ def test_no_benchmark_hides_a_package_that_scripts_beside_it_import() -> None:
     assert not {path.stem for path in (ROOT / "benchmarks").glob("*.py")} & known
 
 
+def test_no_test_takes_the_time_but_by_how_it_grows() -> None:
+    """What takes a second alone takes ten beside others; `in_proportion` tries until nothing came between."""
+    takes = [path for path in (ROOT / "tests").rglob("*.py") if re.search(r"\btime\.process_time\b", path.read_text())]
+    assert [path.name for path in takes] == ["in_proportion.py"]
+
+
 def test_the_recipe_floor_imports_no_torch() -> None:
     modules = ["danlu", *(f"danlu.recipe.{path.stem}" for path in (SOURCE / "recipe").glob("[!_]*.py"))]
     script = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"

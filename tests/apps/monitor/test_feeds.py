@@ -66,10 +66,8 @@ def test_atom_is_read_and_what_a_page_does_not_show_is_left_out() -> None:
     ],
 )
 def test_bombs_and_what_is_no_feed_are_refused(content: bytes) -> None:
-    begun = time.process_time()
     with pytest.raises(Failed, match=r"^feed: "):
         read_feed(content, None, "feed")
-    assert time.process_time() - begun < 5
 
 
 def test_a_feed_that_breaks_off_gives_what_it_has() -> None:
