@@ -67,12 +67,13 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
         SIDES | {"decoder_start_token_id": 2, "forced_eos_token_id": None, "forced_bos_token_id": 5},
     ),
     "marian": ("MarianConfig", SIDES | {"decoder_start_token_id": 0, "forced_eos_token_id": None}),
+    "m2m_100": ("M2M100Config", SIDES | {"decoder_start_token_id": 2}),
     "t5": (
         "T5Config",
         COMMON | {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2, "decoder_start_token_id": 0},
     ),
 }
-TWO_SIDED = {"bart", "marian", "t5"}
+TWO_SIDED = {"bart", "marian", "m2m_100", "t5"}
 
 
 def built(family: str) -> PreTrainedModel:

@@ -66,15 +66,3 @@ def test_products_that_no_group_of_weights_divides_are_exported_too(tmp_path: Pa
     assert found.after < 0.6 * found.before
     with load(found.path) as bundle:
         assert bundle.generate(["这本书"], max_new_tokens=3)[0][0].ids.size == 3
-
-
-def test_what_an_encoder_and_a_decoder_write_together_is_not_exported(bundles_of_two: Path, tmp_path: Path) -> None:
-    with pytest.raises(danlu.Refusal, match="an encoder and a decoder write together, which no graph of ours does"):
-        export(bundles_of_two, tmp_path / "out", Target.model_validate("onnx"))
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.fixture
-def bundles_of_two(tiny_bundle: Callable[[str], Path]) -> Path:
-    """A bundle of an encoder and a decoder."""
-    return tiny_bundle("denoise")

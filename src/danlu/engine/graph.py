@@ -9,7 +9,7 @@ Inputs and outputs go by name. Beside those of the model a graph may have
 Legend: B rows, T tokens, K places, P tokens before, H heads, D width of a head, V vocabulary.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +27,8 @@ from danlu.refusal import Refusal
 Arrays = dict[str, NDArray[Any]]
 Run = Callable[[Mapping[str, NDArray[Any]]], Arrays]
 """Computes all outputs of a graph by name; may be called by several threads."""
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of each input of a graph, its numbers of dimensions that do not vary, -1 for those that do."""
 
 PLACES = "places"
 PAST, PRESENT = "past.", "present."
@@ -44,12 +46,9 @@ class Said(dict[str, Tensor]):
 
 
 class Graph(nn.Module):
-    """A model of transformers to those who ask it; what it computes is a graph.
+    """A model of transformers to those who ask it; what it computes is a graph."""
 
-    - `shapes`: of each input, its numbers of dimensions that do not vary, -1 for those that do.
-    """
-
-    def __init__(self, folder: Path, run: Run, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(self, folder: Path, run: Run, shapes: Shapes) -> None:
         super().__init__()
         self.run, self.shapes = run, dict(shapes)
         self.config = settings_in(folder, str(folder))
@@ -68,12 +67,14 @@ class Graph(nn.Module):
         Raises:
             Refusal: the graph was made without one of the inputs.
         """
-        given = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
+        return self.said({name: value.numpy() for name, value in inputs.items() if isinstance(value, Tensor)})
+
+    def said(self, given: Mapping[str, NDArray[Any]]) -> Said:
+        """What the graph says of these inputs, at the places that are wanted."""
         keep_BT = places_wanted() if PLACES in self.shapes else None
-        feed = self.fed({name: value.numpy() for name, value in given.items()})
-        counts = [0]
+        feed, counts = self.fed(given), [0]
         if PLACES in self.shapes:
-            feed[PLACES], counts = _places(keep_BT, next(iter(given.values())).shape)
+            feed[PLACES], counts = _places(keep_BT, feed["input_ids"].shape)
         found = {name: torch.from_numpy(value) for name, value in self.run(feed).items() if PRESENT not in name}
         if keep_BT is not None:
             kept = [logits_KV[:count] for logits_KV, count in zip(found["logits"], counts, strict=True)]
@@ -105,7 +106,7 @@ class Graph(nn.Module):
         return feed
 
 
-def _places(keep_BT: Tensor | None, shape: torch.Size) -> tuple[NDArray[np.int64], list[int]]:
+def _places(keep_BT: Tensor | None, shape: Sequence[int]) -> tuple[NDArray[np.int64], list[int]]:
     """The positions of each row, (B, K), and how many of them count; all where none are named."""
     rows, tokens = shape[0], shape[-1]
     if keep_BT is None:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from danlu.engine.engine import Network
-from danlu.engine.graph import Graph, Run
-from danlu.engine.graph_reader import GraphReader
+from danlu.engine.graph import Graph, Run, Shapes
+from danlu.engine.two_graphs import graph_of, reader_of
 from danlu.machine.door import opened
 from danlu.machine.seed import generator
 from danlu.model.ends import Endings
@@ -35,8 +35,8 @@ FORMATS: Mapping[str, tuple[str, float]] = {
 """By precision: the number format, by which golden outputs are compared, and how far numbers may differ that should be
 equal. Scales of `int8_dynamic` are of a whole batch, so the company of a row tells in its answers."""
 
-Opens = Callable[[int, int], tuple[Run, dict[str, tuple[int, ...]]]]
-"""Opens the graph for so many callers at once, with so many cores each."""
+Opens = Callable[[int, int], list[tuple[Run, Shapes]]]
+"""Opens the graph, and that of its encoder if it has one, for so many callers at once, with so many cores each."""
 
 AGAIN = "copy or export the bundle again"
 
@@ -50,7 +50,7 @@ class GraphNetwork(Network):
         self.limit = limit
         self.number_format, self.rounding = FORMATS[precision]
         self._folder, self._opens = folder, opens
-        self._graph = Graph(folder, *opens(self.cores, 1))
+        self._graph = graph_of(folder, opens(self.cores, 1))
 
     @property
     def model(self) -> Graph:
@@ -69,15 +69,15 @@ class GraphNetwork(Network):
         """
         if not self._graph.past:
             raise Refusal(
-                "the graph was exported to answer, not to write; export a decoder's bundle whose task writes, or open "
+                "the graph was exported to answer, not to write; export a bundle whose task writes, or open "
                 "the bundle that it was made of"
             )
-        return Session(GraphReader(self._writing, padding_id(tokenizer)), Endings(self._graph, tokenizer, self.limit))
+        return Session(reader_of(self._writing, padding_id(tokenizer)), Endings(self._graph, tokenizer, self.limit))
 
     @cached_property
     def _writing(self) -> Graph:
         """The graph once more, with all cores for one caller: steps of writing follow one another."""
-        return self._graph if self.cores == 1 else Graph(self._folder, *self._opens(1, self.cores))
+        return self._graph if self.cores == 1 else graph_of(self._folder, self._opens(1, self.cores))
 
     def __getstate__(self) -> dict[str, Any]:
         """Graphs stay in the process that has opened them."""

@@ -20,13 +20,17 @@ Ids = NDArray[np.int64]
 
 
 class GraphReader(Reader):
-    """Reads with a graph that has `past` and `places`; keys and values are (B, H, S, D) each."""
+    """Reads with a graph that has `past` and `places`; keys and values are (B, H, S, D) each.
+
+    - `beside`: what else the graph is given of the rows that are read.
+    """
 
     def __init__(self, graph: Graph, padding: int) -> None:
         self.model, self.padding, self.device = graph, padding, torch.device("cpu")
         self._graph = graph
         self._lengths_B: Ids = np.zeros(0, np.int64)
         self._kept: Arrays = {}
+        self.beside: Arrays = {}
 
     def enter(self, prompts: Sequence[Prompt]) -> Tensor:
         """See `Reader.enter`."""
@@ -90,7 +94,9 @@ class GraphReader(Reader):
             "attention_mask": mask_BS.astype(np.int64),
             "position_ids": before_B[:, None] + np.arange(tokens, dtype=np.int64),
         }
-        feed = self._graph.fed({name: value for name, value in given.items() if name in self._graph.shapes})
+        feed = self._graph.fed(
+            {name: value for name, value in given.items() if name in self._graph.shapes} | self.beside
+        )
         feed[PLACES] = places_BK
         feed |= {f"{PAST}{name}": np.ascontiguousarray(kept) for name, kept in past.items()}
         found = self._graph.run(feed)

@@ -22,6 +22,8 @@ Tensors = dict[str, Tensor]
 
 SIZES = (1, 3, 8)
 """Rows of the batches with which an export is tried."""
+WRITTEN = "decoder_input_ids"
+"""What the decoder of two reads: all that is written but the last token."""
 LONGEST = 1024
 """Tokens of the longest rows with which it is tried, where the model allows more."""
 
@@ -46,13 +48,13 @@ class Call:
 def call_of(task: Task, model: nn.Module, tokenizer: Tokenizer, limit: int) -> Call:
     """How `task` asks `model`, found by asking twice, with other numbers of rows and of tokens.
 
-    A decoder is asked for words wherever it is asked at all.
+    What writes is asked for words wherever it is asked at all.
 
     Raises:
         Refusal: rows are as long as the model allows, whatever they say.
     """
-    if task.auto_class == "AutoModelForCausalLM":
-        return _of_decoder(model, tokenizer)
+    if task.auto_class in ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM"):
+        return _of_words(model, tokenizer, two_sided=task.auto_class == "AutoModelForSeq2SeqLM")
     record = task.tried()
     reading = task.model_copy(update={"too_long": "truncate"})
     encoded = reading.encode([record], tokenizer, limit, labelled=False)[:1]
@@ -74,14 +76,16 @@ def call_of(task: Task, model: nn.Module, tokenizer: Tokenizer, limit: int) -> C
 
 
 @torch.inference_mode()
-def _of_decoder(model: Any, tokenizer: Tokenizer) -> Call:
-    """A call of 3 rows of 9 tokens, of which the last two are shorter."""
+def _of_words(model: Any, tokenizer: Tokenizer, *, two_sided: bool) -> Call:
+    """A call of 3 rows of 9 tokens, of which the last two are shorter; a decoder of two reads 5 of its own."""
     ids_BT = torch.from_numpy(generator(0, "export").choice(ordinary_ids(tokenizer), (3, 9))).long()
     mask_BT = (torch.arange(9) < torch.tensor([[9], [6], [4]])).long()
     inputs = {"input_ids": ids_BT, "attention_mask": mask_BT}
+    axes = {name: {0: "rows", 1: "tokens"} for name in inputs}
+    if two_sided:
+        inputs[WRITTEN], axes[WRITTEN] = ids_BT.flip(1)[:, :5], {0: "rows", 1: "written"}
     logits = model(**inputs, use_cache=False).logits
-    axes = {0: "rows", 1: "tokens"}
-    return Call(inputs, {"logits": logits}, dict.fromkeys(inputs, axes), at_places=True)
+    return Call(inputs, {"logits": logits}, axes, at_places=True)
 
 
 def _batch(task: Task, encoded: Sequence[Any], width: int, tokenizer: Tokenizer) -> Any:

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from danlu.engine.graph_network import GraphNetwork
-from danlu.engine.graph_reader import GraphReader
-from danlu.export.calls import Call, Tensors, tries
+from danlu.engine.two_graphs import reader_of
+from danlu.export.calls import WRITTEN, Call, Tensors, tries
 from danlu.export.target import Original
+from danlu.model.positions import text_config
 from danlu.model.reader import Whole
 from danlu.model.readers import reads_right
 from danlu.refusal import Refusal
@@ -31,7 +32,8 @@ def furthest(original: Original, model: nn.Module, call: Call) -> tuple[float, s
     for inputs in tries(call, bundle.tokenizer, records, bundle.task, bundle.network.limit):
         one, other = _said(bundle.model, inputs, call), _said(model, inputs, call)
         rows, tokens = inputs["input_ids"].shape[0], inputs["input_ids"].shape[-1]
-        seen_BT = inputs["attention_mask"].reshape(rows, tokens) > 0 if "attention_mask" in inputs else None
+        masked = "attention_mask" in inputs and WRITTEN not in inputs  # of what is written nothing is padding
+        seen_BT = inputs["attention_mask"].reshape(rows, tokens) > 0 if masked else None
         for name, right in one.items():
             value = other[name].float()
             if value.shape != right.shape or not value.isfinite().all():
@@ -52,9 +54,8 @@ def refuse_other_writing(original: Original, network: GraphNetwork, place: Path)
     """Raise `Refusal` where texts would be written with other logits than by reading each from its beginning."""
     bundle = original.bundle
     graph, padding = network.model, padding_id(bundle.tokenizer)
-    if not reads_right(
-        bundle.model, GraphReader(graph, padding), Whole(bundle.model, padding), graph.config.vocab_size
-    ):
+    vocabulary = int(text_config(bundle.model).vocab_size)
+    if not reads_right(bundle.model, reader_of(graph, padding), Whole(bundle.model, padding), vocabulary):
         raise Refusal(
             f"{place}: the graph keeps what it has read otherwise than the family '{graph.config.model_type}' does, so "
             "it would write other texts; keep the bundle, which torch computes"

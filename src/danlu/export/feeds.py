@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from danlu.engine.graph import PLACES, Arrays, Graph
+from danlu.engine.graph import PLACES, Arrays, Graph, Shapes
 from danlu.export.target import Original
 from danlu.machine.seed import generator
 from danlu.model.ends import Endings
@@ -23,7 +23,7 @@ class _Seen(Exception):
 
 
 @torch.inference_mode()
-def feeds(original: Original, shapes: dict[str, tuple[int, ...]]) -> Iterator[Arrays]:
+def feeds(original: Original, shapes: Shapes) -> Iterator[Arrays]:
     """All inputs of the graph with these `shapes`, batch after batch, longest first.
 
     Records that are too long are truncated, as calibration needs no answer of them.

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 from danlu.engine.graph import PAST, PLACES, PRESENT
-from danlu.export.calls import Call, Tensors, call_of
-from danlu.export.target import Original
+from danlu.export.calls import Call, Tensors
 from danlu.machine.door import in_brief
 from danlu.machine.quiet import quiet
 from danlu.model.heads import trunk
@@ -46,26 +45,29 @@ class _Plain(nn.Module):
             for layer in range(self.layers):
                 cache.update(past[2 * layer], past[2 * layer + 1], layer)
             given |= {"past_key_values": cache, "use_cache": True}
-        with _kept_at(self.model, places_BK) as kept:
+        with kept_at(self.model, places_BK) as kept:
             said = self.model(**given, return_dict=True)
         found = [said[name] for name in self.outputs]
         if places_BK is not None and not kept:  # of a family that goes by its trunk
-            found[0] = _gathered(found[0], places_BK)
+            found[0] = gathered(found[0], places_BK)
         layers: list[Any] = [] if cache is None else [*cache.layers]
         return (*found, *(part for each in layers for part in (each.keys, each.values)))
 
 
-def _gathered(hidden_BTD: Tensor, places_BK: Tensor) -> Tensor:
+def gathered(hidden_BTD: Tensor, places_BK: Tensor) -> Tensor:
+    """What stands at some places of each row."""
     return hidden_BTD.gather(1, places_BK[..., None].expand(-1, -1, hidden_BTD.shape[-1]))
 
 
 @contextmanager
-def _kept_at(model: nn.Module, places_BK: Tensor | None) -> Any:
+def kept_at(model: nn.Module, places_BK: Tensor | None) -> Any:
     """Within the block the trunk gives hidden states at these places alone; a list that is filled if it does."""
     kept: list[bool] = []
 
     def keep(_module: nn.Module, _arguments: Any, said: Any) -> Any:
-        said.last_hidden_state = _gathered(said.last_hidden_state, places_BK)  # type: ignore[arg-type]
+        if getattr(said, "last_hidden_state", None) is None:  # it has its head within
+            return said
+        said.last_hidden_state = gathered(said.last_hidden_state, places_BK)  # type: ignore[arg-type]
         kept.append(True)
         return said
 
@@ -77,23 +79,6 @@ def _kept_at(model: nn.Module, places_BK: Tensor | None) -> Any:
             handle.remove()
 
 
-def write_graph(original: Original, path: Path) -> Call:
-    """Write the graph of a bundle's model to an ONNX file, as its task asks it; a decoder's can write.
-
-    Raises:
-        Refusal: the model does what a graph cannot; names the operation, and the layer where that is told.
-    """
-    bundle = original.bundle
-    if "Seq2Seq" in bundle.task.auto_class:
-        raise Refusal(
-            f"{bundle.folder}: an encoder and a decoder write together, which no graph of ours does; keep the bundle, "
-            "which torch computes"
-        )
-    call = call_of(bundle.task, bundle.model, bundle.tokenizer, bundle.network.limit)
-    traced(bundle.model, call, path, writes=bundle.task.auto_class == "AutoModelForCausalLM")
-    return call
-
-
 def traced(model: PreTrainedModel, call: Call, path: Path, *, writes: bool) -> None:
     """Write the graph of a model to an ONNX file; what is larger than 2 GB lies in files beside it.
 
@@ -102,9 +87,7 @@ def traced(model: PreTrainedModel, call: Call, path: Path, *, writes: bool) -> N
     Raises:
         Refusal: the model does what a graph cannot; names the operation, and the layer where that is told.
     """
-    plain: Any = copy.deepcopy(model)
-    plain.train(mode=False)
-    plain.set_attn_implementation("eager")
+    plain = plain_copy(model)
     inputs = {name: value if value.is_floating_point() else value.long() for name, value in call.inputs.items()}
     axes: dict[str, Mapping[int, str]] = dict(call.axes)
     if writes:
@@ -115,28 +98,52 @@ def traced(model: PreTrainedModel, call: Call, path: Path, *, writes: bool) -> N
     layers = _layers(plain) if writes else 0
     past = _past(plain, inputs, layers)
     row = _Plain(plain, list(inputs), list(call.outputs), layers)
-    kept = [name.replace(PAST, PRESENT) for name in past]
-    for name in past:
-        axes[name] = {0: "rows", 2: "before"}
-        axes[name.replace(PAST, PRESENT)] = {0: "rows", 2: "after"}
-    outputs = {name: {axis: f"{name}{axis}" for axis in range(value.dim())} for name, value in call.outputs.items()}
+    axes |= outputs_vary(call) | past_varies(past)
+    to_file(row, inputs | past, [*call.outputs, *(name.replace(PAST, PRESENT) for name in past)], axes, path)
+
+
+def plain_copy(model: PreTrainedModel) -> Any:
+    """The model as a tracer takes it: at rest, with attention in plain operations."""
+    plain: Any = copy.deepcopy(model)
+    plain.train(mode=False)
+    plain.set_attn_implementation("eager")
+    return plain
+
+
+def outputs_vary(call: Call) -> dict[str, Mapping[int, str]]:
+    """All sizes of what the model says."""
+    return {name: {axis: f"{name}{axis}" for axis in range(value.dim())} for name, value in call.outputs.items()}
+
+
+def past_varies(past: Tensors) -> dict[str, Mapping[int, str]]:
+    """Rows and tokens of what layers have kept, and are to keep."""
+    before: dict[str, Mapping[int, str]] = {name: {0: "rows", 2: "before"} for name in past}
+    return before | {name.replace(PAST, PRESENT): {0: "rows", 2: "after"} for name in past}
+
+
+def to_file(row: Any, inputs: Tensors, outputs: list[str], axes: Mapping[str, Mapping[int, str]], path: Path) -> None:
+    """Trace a module, whose `model` is that of transformers and which takes its inputs in a row.
+
+    Raises:
+        Refusal: it does what a graph cannot; names the operation, and the layer where that is told.
+    """
     try:
         with quiet(), warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # the tracer's own: it is asked for on purpose
             torch.onnx.export(
-                row,
-                (*inputs.values(), *past.values()),
+                row.eval(),
+                tuple(inputs.values()),
                 str(path),
-                input_names=[*inputs, *past],
-                output_names=[*call.outputs, *kept],
-                dynamic_axes={**axes, **outputs},
+                input_names=[*inputs],
+                output_names=outputs,
+                dynamic_axes=axes,
                 opset_version=OPSET,
                 dynamo=False,
             )
     except Exception as error:
         raise Refusal(
-            f"a network of the family '{model.config.model_type}' cannot be made a graph ({_place(error, plain)}"
-            f"{in_brief(error)}); keep its bundle, which torch computes"
+            f"a network of the family '{row.model.config.model_type}' cannot be made a graph "
+            f"({_place(error, row.model)}{in_brief(error)}); keep its bundle, which torch computes"
         ) from error
 
 
@@ -180,13 +187,14 @@ def _past(model: PreTrainedModel, inputs: Tensors, layers: int) -> Tensors:
             for name in ("keys", "values")
         }
     except Exception as error:
-        raise _without_cache(model) from error
+        raise without_cache(model) from error
     if len(cache.layers) != layers or any(value is None or value.dim() != 4 for value in found.values()):
-        raise _without_cache(model)
+        raise without_cache(model)
     return found
 
 
-def _without_cache(model: PreTrainedModel) -> Refusal:
+def without_cache(model: PreTrainedModel) -> Refusal:
+    """What is said of a family that no graph of ours can write with."""
     return Refusal(
         f"a network of the family '{model.config.model_type}' keeps something else than keys and values of what it has "
         "read, so no graph of it can write; keep its bundle, which torch computes"

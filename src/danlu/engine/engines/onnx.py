@@ -6,14 +6,15 @@ from typing import Any
 from pydantic import Field
 
 from danlu.engine.engine import Engine
-from danlu.engine.graph import Run
+from danlu.engine.graph import Run, Shapes
 from danlu.engine.graph_network import AGAIN, GraphNetwork, Precision, tried
 from danlu.machine.door import file_inside, opened
 from danlu.machine.extra import needed
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-FILE = "model.onnx"
+FILE, ENCODER = "model.onnx", "encoder.onnx"
+"""The graph; of an encoder-decoder that of what is written, and beside it that of what is read."""
 
 
 class Onnx(Engine):
@@ -25,17 +26,17 @@ class Onnx(Engine):
     def open(self, folder: Path, task: Task, tokenizer: Tokenizer, threads: int | None) -> GraphNetwork:
         """See `Engine.open`."""
         runtime = needed("onnxruntime", "onnx", f"{folder}: the engine onnx")
-        path = file_inside(folder, FILE)
+        paths = [file_inside(folder, name) for name in (FILE, ENCODER) if name == FILE or (folder / name).exists()]
 
-        def opens(_callers: int, cores: int) -> tuple[Run, dict[str, tuple[int, ...]]]:
-            return session_of(runtime, path, cores)
+        def opens(_callers: int, cores: int) -> list[tuple[Run, Shapes]]:
+            return [session_of(runtime, path, cores) for path in paths]
 
-        with opened(path, "is no graph that ONNX Runtime opens", AGAIN):
+        with opened(paths[0], "is no graph that ONNX Runtime opens", AGAIN):
             network = GraphNetwork(folder, opens, self.precision, self.limit, threads)
         return tried(network, folder, task, tokenizer)
 
 
-def session_of(runtime: Any, path: Path, cores: int) -> tuple[Run, dict[str, tuple[int, ...]]]:
+def session_of(runtime: Any, path: Path, cores: int) -> tuple[Run, Shapes]:
     """One session, which any number of threads may ask; each computes in its own thread if it has one core."""
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = cores, 1

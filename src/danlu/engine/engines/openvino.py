@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from danlu.engine.engine import Engine
-from danlu.engine.graph import Run
+from danlu.engine.graph import Run, Shapes
 from danlu.engine.graph_network import AGAIN, GraphNetwork, Precision, tried
 from danlu.machine.door import file_inside, opened
 from danlu.machine.extra import needed
@@ -15,8 +15,9 @@ from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-GRAPH, WEIGHTS = "openvino.xml", "openvino.weights"
-"""Weights are called so, and not `.bin`, which is how pickles are called."""
+GRAPH, ENCODER = ("openvino.xml", "openvino.weights"), ("encoder.xml", "encoder.weights")
+"""The graph; of an encoder-decoder that of what is written, and beside it that of what is read. Weights are not called
+`.bin`, which is how pickles are called."""
 
 
 class Openvino(Engine):
@@ -28,15 +29,16 @@ class Openvino(Engine):
     def open(self, folder: Path, task: Task, tokenizer: Tokenizer, threads: int | None) -> GraphNetwork:
         """See `Engine.open`."""
         library = needed("openvino", "openvino", f"{folder}: the engine openvino")
-        graph, weights = file_inside(folder, GRAPH), file_inside(folder, WEIGHTS)
+        pairs = [names for names in (GRAPH, ENCODER) if names == GRAPH or (folder / names[0]).exists()]
+        paths = [[file_inside(folder, name) for name in names] for names in pairs]
         core = library.Core()
         refuse_format(core, self.precision, str(folder))
         format_ = "bf16" if self.precision == "bfloat16" else "f32"
 
-        def opens(callers: int, cores: int) -> tuple[Run, dict[str, tuple[int, ...]]]:
-            return _opened(core, str(graph), str(weights), format_, callers, cores)
+        def opens(callers: int, cores: int) -> list[tuple[Run, Shapes]]:
+            return [_opened(core, str(graph), str(weights), format_, callers, cores) for graph, weights in paths]
 
-        with opened(graph, "is no graph that OpenVINO opens", AGAIN):
+        with opened(paths[0][0], "is no graph that OpenVINO opens", AGAIN):
             network = GraphNetwork(folder, opens, self.precision, self.limit, threads)
         return tried(network, folder, task, tokenizer)
 
@@ -50,9 +52,7 @@ def refuse_format(core: Any, precision: str, name: str) -> None:
         )
 
 
-def _opened(
-    core: Any, graph: str, weights: str, format_: str, callers: int, cores: int
-) -> tuple[Run, dict[str, tuple[int, ...]]]:
+def _opened(core: Any, graph: str, weights: str, format_: str, callers: int, cores: int) -> tuple[Run, Shapes]:
     """Requests for so many callers, a stream each; threads are not tied to cores, which are those of this process."""
     settings = {
         "NUM_STREAMS": str(callers),

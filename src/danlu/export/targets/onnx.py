@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import ClassVar, Literal
 
 from danlu.engine.engine import Network
-from danlu.engine.engines.onnx import FILE, Onnx, session_of
-from danlu.engine.graph import Arrays
+from danlu.engine.engines.onnx import ENCODER, FILE, Onnx, session_of
+from danlu.engine.graph import Arrays, Shapes
 from danlu.export.feeds import feeds
-from danlu.export.graph_file import write_graph
+from danlu.export.graphs import refuse_scales_of_two, write_graphs
 from danlu.export.onnx_fused import fused
 from danlu.export.onnx_weights import shrink_products, shrink_tables
 from danlu.export.target import Original, Target
@@ -43,15 +43,17 @@ class ToOnnx(Target):
         needed("onnx", "onnx", "an export to ONNX")
         runtime = needed("onnxruntime", "onnx", "an export to ONNX")
         with TemporaryDirectory(prefix="danlu-", dir=place.parent) as temporary:
-            path = Path(temporary) / FILE
-            call = write_graph(original, path)
-            if self.precision in ("float32", "int8_dynamic"):
-                path = fused(path, original.bundle.model.config, call)
-            if self.precision == "int8_dynamic":
-                path = _dynamic(path)
-            elif self.precision == "int8_static":
-                path = _static(path, original, session_of(runtime, path, original.bundle.network.cores)[1])
-            _put(path, place / FILE, self.precision)
+            call, paths = write_graphs(original, Path(temporary) / FILE, Path(temporary) / ENCODER)
+            refuse_scales_of_two(self.precision, paths, str(original.bundle.folder))
+            for path in paths:
+                changed = path
+                if self.precision in ("float32", "int8_dynamic"):
+                    changed = fused(path, original.bundle.model.config, call)
+                if self.precision == "int8_dynamic":
+                    changed = _dynamic(changed)
+                elif self.precision == "int8_static":
+                    changed = _static(path, original, session_of(runtime, path, original.bundle.network.cores)[1])
+                _put(changed, place / path.name, self.precision)
         return self._engine(original)
 
     def network(self, original: Original, place: Path) -> Network:
@@ -68,7 +70,7 @@ def _dynamic(plain: Path) -> Path:
     from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    path = plain.with_name("dynamic.onnx")
+    path = plain.with_name(f"dynamic-{plain.name}")
     with _silent():
         quantize_dynamic(
             plain,
@@ -83,7 +85,7 @@ def _dynamic(plain: Path) -> Path:
     return path
 
 
-def _static(plain: Path, original: Original, shapes: dict[str, tuple[int, ...]]) -> Path:
+def _static(plain: Path, original: Original, shapes: Shapes) -> Path:
     """The graph with products in 8 bits, whose scales are learnt of the records."""
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
@@ -134,6 +136,6 @@ def _put(path: Path, final: Path, precision: str) -> None:
     if precision.startswith("int"):
         shrink_tables(model)
     if model.ByteSize() > LARGEST:
-        onnx.save_model(model, final, save_as_external_data=True, location=f"{FILE}.data", size_threshold=1024)
+        onnx.save_model(model, final, save_as_external_data=True, location=f"{final.name}.data", size_threshold=1024)
     else:
         onnx.save_model(model, final)

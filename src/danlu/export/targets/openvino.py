@@ -11,11 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Literal
 
 from danlu.engine.engine import Network
-from danlu.engine.engines.openvino import GRAPH, WEIGHTS, Openvino, refuse_format
+from danlu.engine.engines.openvino import ENCODER, GRAPH, Openvino, refuse_format
 from danlu.engine.graph import PRESENT
+from danlu.engine.two_graphs import CROSS
 from danlu.export.calls import Call
 from danlu.export.feeds import feeds
-from danlu.export.graph_file import write_graph
+from danlu.export.graphs import refuse_scales_of_two, write_graphs
 from danlu.export.target import Original, Target
 from danlu.machine.extra import needed
 
@@ -40,14 +41,17 @@ class ToOpenvino(Target):
         library = needed("openvino", "openvino", "an export to OpenVINO")
         refuse_format(library.Core(), self.precision, str(original.bundle.folder))
         with TemporaryDirectory(prefix="danlu-", dir=place.parent) as temporary, _unwatched():
-            path = Path(temporary) / "plain.onnx"
-            call = write_graph(original, path)
-            model = library.Core().read_model(str(path))
-            _name(model, call)
-            model = self._changed(model, original)
-            library.save_model(model, str(Path(temporary) / GRAPH), compress_to_fp16=False)
-            for name, final in ((GRAPH, GRAPH), (Path(GRAPH).with_suffix(".bin").name, WEIGHTS)):
-                (Path(temporary) / name).replace(place / final)
+            written, read = (Path(temporary) / f"{side}.onnx" for side in ("plain", "encoder"))
+            call, paths = write_graphs(original, written, read)
+            refuse_scales_of_two(self.precision, paths, str(original.bundle.folder))
+            for path, (graph, weights) in zip(paths, (GRAPH, ENCODER), strict=False):
+                model = library.Core().read_model(str(path))
+                _name(model, call)
+                model = self._changed(model, original)
+                saved = Path(temporary) / graph
+                library.save_model(model, str(saved), compress_to_fp16=False)
+                saved.replace(place / graph)
+                saved.with_suffix(".bin").replace(place / weights)
         return self._engine(original)
 
     def network(self, original: Original, place: Path) -> Network:
@@ -89,7 +93,9 @@ def _name(model: Any, call: Call) -> None:
     for port in model.inputs:
         port.get_tensor().set_names({port.get_node().get_friendly_name()})
     for port in model.outputs:
-        port.get_tensor().set_names({next(name for name in port.names if name in call.outputs or PRESENT in name)})
+        port.get_tensor().set_names(
+            {next(name for name in port.names if name in call.outputs or name.startswith((PRESENT, CROSS)))}
+        )
 
 
 def _size(dimension: Any) -> int:
