@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from danlu.machine.ranks import Ranks
+from danlu.model.four_bits import pack
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
 from danlu.train.dealing import counting, dealt, dealt_out, parts_for
@@ -139,6 +140,9 @@ def test_what_needs_whole_weights_is_refused_where_they_are_dealt_out() -> None:
     dealt_to, model = Training(parallel="fsdp"), torch.nn.Linear(2, 2)
     with pytest.raises(Refusal, match="tuning 'adalora' looks at whole weights after each step"):
         dealt_out(dealt_to, model, (), Adalora(), Ranks())
+    pack(packed := torch.nn.Linear(2, 2))
+    with pytest.raises(Refusal, match=r"tuning\.weights: 'nf4' keeps several weights in a number"):
+        dealt_out(dealt_to, packed, (), Full(), Ranks())
     assert dealt_out(Training(parallel="ddp"), model, (), Full(), Ranks()).complete
 
 

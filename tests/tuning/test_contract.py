@@ -25,6 +25,8 @@ SETTINGS: dict[str, dict[str, Any]] = {kind: {"kind": kind} for kind in METHODS}
     "layers, patterns": {"kind": "layers", "patterns": ["*.0.*"], "layer_decay": 0.5},
     "lora, dora": {"kind": "lora", "rank": 2, "dora": True},
     "lora, pissa": {"kind": "lora", "rank": 2, "init": "pissa"},
+    "lora, nf4": {"kind": "lora", "rank": 2, "weights": "nf4"},
+    "lora, loftq": {"kind": "lora", "rank": 2, "weights": "nf4", "init": "loftq"},
     "adapter, houlsby": {"kind": "adapter", "placement": "houlsby", "size": 4},
     "adapter, parallel": {"kind": "adapter", "placement": "parallel", "size": 4},
     "ptuning, lstm": {"kind": "ptuning", "encoder": "lstm", "width": 8, "size": 4},

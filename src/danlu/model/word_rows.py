@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from danlu.model.fast import SPARSE_FROM
+from danlu.model.four_bits import hidden_elements
 from danlu.model.heads import unwrapped
 
 
@@ -103,6 +104,6 @@ def word_rows(model: nn.Module) -> dict[str, WordRows]:
 
 
 def parameters_of(model: nn.Module) -> int:
-    """How many parameters a model has, rows that are not here included."""
+    """How many parameters a model has, rows that are not here included, and each weight of those in few bits."""
     absent = sum((each.whole - len(each.kept)) * each.embedding_dim for each in word_rows(model).values())
-    return absent + sum(parameter.numel() for parameter in model.parameters())
+    return absent + hidden_elements(model) + sum(parameter.numel() for parameter in model.parameters())

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu.machine.ranks import Ranks, grouped
+from danlu.model.four_bits import hidden_elements
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
 from danlu.train.optimizer import lay_out
@@ -88,6 +89,11 @@ def dealt_out(
         raise Refusal(
             f"tuning '{method.kind}' looks at whole weights after each step, and with 'parallel: fsdp' each rank has a "
             "part of them; take 'parallel: ddp', or another tuning"
+        )
+    if hidden_elements(model):
+        raise Refusal(
+            "tuning.weights: 'nf4' keeps several weights in a number, and 'parallel: fsdp' deals out numbers of one "
+            "format; take 'parallel: ddp', or plain weights"
         )
     from danlu.train.layouts.sharded import ShardedParameters  # brings torch's distributed tensors
 

@@ -3,6 +3,7 @@
 from torch import nn
 from transformers import PreTrainedModel
 
+from danlu.model.four_bits import elements
 from danlu.model.heads import trunk, unwrapped
 
 
@@ -28,6 +29,7 @@ def _weights(model: nn.Module) -> float:
         weight = module._parameters.get("weight")  # peft's wrappers show the weight of the layer inside as theirs
         if weight is not None and weight.dim() == 2 and not isinstance(module, nn.Embedding) and "pooler" not in name:
             weights += weight.numel() * (6 if weight.requires_grad else 4)
+        weights += 4 * elements(module)
         if isinstance(module, nn.RNNBase):
             weights += sum(part.numel() * 6 for part in module.parameters() if part.dim() == 2)
     return weights

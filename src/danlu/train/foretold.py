@@ -1,6 +1,6 @@
 """What a step of a training holds and computes, foretold from a network without weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -146,14 +146,19 @@ def states(model: nn.Module, settings: Training, precision: str, *, copies: int)
         if parameter.requires_grad
     ]
     moments = sum(moment_bytes(settings.optimizer, share, settings.momentum) for share in shares)
-    blocks = [sum(p.numel() for p in block.parameters()) for block in block_modules(model)]
-    everything = sum(parameter.numel() for parameter in counted.values())
+    blocks = [_bytes(block.parameters(), size) for block in block_modules(model)]
+    everything = _bytes(counted.values(), size)
     return States(
-        weights=size * everything,
+        weights=everything,
         masters=4 * trained if size != 4 else 0,
         gradients=4 * trained,
         moments=moments,
         copies=4 * trained * copies,
-        largest=size * max(blocks, default=0),
-        outside=size * (everything - sum(blocks)),
+        largest=max(blocks, default=0),
+        outside=everything - sum(blocks),
     )
+
+
+def _bytes(parameters: Iterable[Tensor], size: int) -> int:
+    """What parameters take, `size` bytes each number; whole numbers keep theirs."""
+    return sum(each.numel() * (size if each.is_floating_point() else each.element_size()) for each in parameters)

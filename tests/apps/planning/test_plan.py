@@ -70,6 +70,19 @@ def test_between_machines_the_slower_link_counts(tmp_path: Path) -> None:
     assert given.sending == pytest.approx(far.sending / 2)
 
 
+def test_four_bits_are_proposed_with_the_memory_that_they_then_take(tmp_path: Path) -> None:
+    small = {"train": {"batch_tokens": 1024, "epochs": 1}}
+    where = "1xmine,memory=0.001,tflops=1"
+    plain = one(recipe(tmp_path, tuning={"kind": "lora"}, **small), where, tokens=1e9)
+    few = one(recipe(tmp_path, tuning={"kind": "lora", "weights": "nf4"}, **small), where, tokens=1e9)
+    (proposed,) = [remedy for remedy in plain.remedies if remedy.keys == "tuning.weights=nf4"]
+    assert proposed.memory == pytest.approx(few.held, rel=0.01)
+    linear = L * (4 * H * H + 3 * H * 192)
+    assert plain.memory["weights"] - few.memory["weights"] == pytest.approx(linear * (2 - 4.5 / 8))
+    assert few.size.parameters == plain.size.parameters
+    assert "tuning.weights=nf4" not in {remedy.keys for remedy in few.remedies}
+
+
 def test_what_does_not_fit_is_told_with_keys_that_make_it_fit(tmp_path: Path) -> None:
     source = recipe(tmp_path, train={"batch_tokens": 2**15, "epochs": 1})
     found = one(source, "8xmine,memory=0.02,tflops=1", tokens=1e9)

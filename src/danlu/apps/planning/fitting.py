@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass, replace
 
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
 from danlu.apps.planning.material import Material
 from danlu.apps.planning.memory import Whole, way_of
+from danlu.model.fast import DTYPES
+from danlu.model.four_bits import BITS
+from danlu.model.heads import trunk
 from danlu.text.batching.batch import Slice
 from danlu.train.foretold import States
 
@@ -45,6 +51,8 @@ def _alone(material: Material, whole: Whole, largest: Slice) -> list[Remedy]:
         found.append(_remedy("train.parallel=fsdp", replace(whole, parallel="fsdp")))
     if material.stage.tuning.kind == "full":
         found.append(_remedy("tuning=lora", replace(whole, states=_few_trained(whole.states))))
+    if material.stage.tuning.to_plain().get("weights") == "plain" and whole.parallel != "fsdp":
+        found.append(_remedy("tuning.weights=nf4", replace(whole, states=_packed(whole, material.model))))
     return found
 
 
@@ -70,6 +78,14 @@ def _halved(held: States) -> States:
     """In bfloat16, with masters in float32 beside the weights."""
     halves = {name: getattr(held, name) // 2 for name in ("weights", "largest", "outside")}
     return replace(held, masters=held.gradients, **halves)
+
+
+def _packed(whole: Whole, model: nn.Module) -> States:
+    """With linear layers that nothing trains in 4 bits."""
+    frozen = [layer.weight for layer in trunk(model).modules() if isinstance(layer, nn.Linear | Conv1D)]
+    count = sum(weight.numel() for weight in frozen if not weight.requires_grad)
+    size = DTYPES[whole.terms.precision].itemsize if whole.terms.precision != "float16" else 4
+    return replace(whole.states, weights=int(whole.states.weights - count * (size - BITS / 8)))
 
 
 def _few_trained(held: States) -> States:

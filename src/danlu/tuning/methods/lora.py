@@ -1,7 +1,8 @@
 """Low-rank updates beside frozen weights (Hu et al. 2021), scaled by the root of the rank (Kalajdzievski 2023).
 
 With `dora` the lengths of the weight vectors are learnt apart (Liu et al. 2024); with `init: pissa` the updates begin
-as the principal part of the weights (Meng et al. 2024).
+as the principal part of the weights (Meng et al. 2024). With `weights: nf4` the frozen layers lie in 4 bits (Dettmers
+et al. 2023, QLoRA), and with `init: loftq` the updates begin as most of what that rounds off (Li et al. 2023).
 """
 
 import json
@@ -15,10 +16,12 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from danlu.machine.door import read_json
 from danlu.machine.files import write_text
 from danlu.machine.hub import first_line
+from danlu.model.four_bits import pack, unpack_all
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.tuning.added import fill, read, write
@@ -47,9 +50,13 @@ class Lora(Method):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before each update")
     rslora: bool = Field(default=True, description="scale by the root of the rank, so that large ranks learn as well")
     dora: bool = Field(default=False, description="learn the length of each weight vector apart from its direction")
-    init: Literal["default", "pissa"] = Field(
+    weights: Literal["plain", "nf4"] = Field(
+        default="plain", description="nf4: frozen linear layers of the trunk lie in 4 bits, for less memory (QLoRA)"
+    )
+    init: Literal["default", "pissa", "loftq"] = Field(
         default="default",
-        description="pissa: each update begins as the principal part of its layer's weights, which is taken off again",
+        description="pissa: each update begins as the principal part of its layer's weights, which is taken off again; "
+        "loftq: as the principal part of what 'weights: nf4' has rounded off",
     )
     targets: Literal["auto", "all-linear"] | list[str] = Field(
         default="all-linear",
@@ -62,10 +69,16 @@ class Lora(Method):
             raise ValueError(
                 "'dora' scales one update, and 'init: pissa' takes a second one off; leave out one of them"
             )
+        if self.weights == "nf4" and (self.dora or self.init == "pissa"):
+            raise ValueError("'dora' and 'init: pissa' are made of whole weights, and 'weights: nf4' keeps none")
+        if self.init == "loftq" and self.weights == "plain":
+            raise ValueError("'init: loftq' begins as what 'weights: nf4' has rounded off; give both, or neither")
         return self
 
     def apply(self, model: PreTrainedModel) -> nn.Module:
-        """The model inside peft's wrapper; nothing it says is changed yet, and updates have its number format.
+        """The model inside peft's wrapper; updates have its number format.
+
+        Nothing it says is changed yet, but with `weights: nf4` by what that rounds off.
 
         Raises:
             Refusal: no layer is called as `targets` says, there is none, or peft cannot update one of them.
@@ -73,6 +86,7 @@ class Lora(Method):
         from peft import LoraConfig, get_peft_model
 
         targets = linear_layers(model, self.targets, self.kind)
+        trunk = [model.get_submodule(name) for name in linear_layers(model, "all-linear", self.kind)]
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]
@@ -89,6 +103,8 @@ class Lora(Method):
                 tuned: Any = get_peft_model(model, config, autocast_adapter_dtype=False)
             except ValueError as error:  # of the layers of state spaces, say
                 raise Refusal(f"tuning.targets: {first_line(error)}; name other layers, or use full") from error
+        if self.weights == "nf4":
+            _pack(tuned, trunk, begin=self.init == "loftq")
         return cast(nn.Module, _begin_principal(tuned, config) if self.init == "pissa" else tuned)
 
     def state(self, model: nn.Module) -> dict[str, Tensor]:
@@ -96,8 +112,12 @@ class Lora(Method):
         return {name: value for name, value in model.named_parameters() if f".{START}." in name}
 
     def merge(self, model: nn.Module) -> PreTrainedModel:
-        """The plain model with the updates added to its weights; in float32, since sums round in bfloat16."""
+        """The plain model with the updates added to its weights; in float32, since sums round in bfloat16.
+
+        Weights that lay in 4 bits are whole again, and have the values that they computed with.
+        """
         wrapper: Any = model.float()
+        unpack_all(wrapper)
         return cast(PreTrainedModel, wrapper.merge_and_unload().requires_grad_(requires_grad=True))
 
     def untouched(self, model: nn.Module) -> nn.Module:
@@ -201,6 +221,24 @@ def _begin_principal(tuned: Any, config: Any) -> Any:
         if f".{START}." in name:
             parameter.requires_grad_(requires_grad=False)
     return tuned
+
+
+@torch.no_grad()
+def _pack(tuned: Any, layers: Sequence[nn.Module], *, begin: bool) -> None:
+    """Let frozen layers keep their weights in 4 bits; with `begin`, updates begin as most of what that rounds off."""
+    updated = {id(each.get_base_layer()): each for each in tuned.modules() if "default" in getattr(each, "lora_A", ())}
+    for layer in layers:
+        before = cast(Tensor, layer.weight)
+        pack(layer)
+        if not begin or id(layer) not in updated or before.is_meta:
+            continue
+        lost = before.float() - cast(Tensor, layer.weight)
+        left, values, right = torch.linalg.svd(lost.T if isinstance(layer, Conv1D) else lost, full_matrices=False)
+        update: Any = updated[id(layer)]
+        down, up = update.lora_A["default"].weight, update.lora_B["default"].weight
+        root = (values[: down.shape[0]] / update.scaling["default"]).sqrt()
+        rank = len(root)  # a small layer may have fewer
+        down[:rank], up[:, :rank] = root[:, None] * right[:rank], left[:, :rank] * root
 
 
 def _along(name: str) -> int | None:
