@@ -1,12 +1,15 @@
 """Pretrained models: the one that is named, or one that lies where models are kept."""
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 from transformers import BertConfig, BertForMaskedLM, LlamaConfig, LlamaForCausalLM
 
 from danlu.apps.guessing import models
 from danlu.apps.guessing.models import Found, found_locally, named
+from danlu.apps.init import init
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -65,3 +68,22 @@ def test_a_named_model_is_taken_as_it_is_or_refused(place):
         named(str(place / "llama"), MASKED, TEXTS)
     with pytest.raises(Refusal, match=r"holds no config\.json of a model"):
         named(str(place), MASKED, TEXTS)
+
+
+def test_how_long_rows_are_is_counted_by_the_vocabulary_of_the_model(tmp_path):
+    """By letters of English a conversation has a quarter as many tokens; around each message stands its speaker."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    save(tmp_path / "bytes", [letters[place:] + letters[:place] for place in range(26)], decoder=True)
+    said = [f"tell me of number {number}, and of the next one" for number in range(12)]
+    lines = [
+        {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": text.upper()}]}
+        for text in said
+    ]
+    data = tmp_path / "talks.jsonl"
+    data.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    lengths = []
+    for number, model in enumerate(("scratch", str(tmp_path / "bytes"))):
+        path = init("chat", str(data), [], model=model, output=tmp_path / f"{number}.yaml").path
+        lengths.append(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]["model"]["task"]["max_length"])
+    assert lengths[0] >= 64
+    assert lengths[1] > 1.5 * lengths[0]

@@ -26,12 +26,14 @@ _TOKENS = 1.3  # tokens a character that it may need at most; bytes of Chinese a
 class Found:
     """A folder with a model, or a name on the hub (`parameters` is 0 where it is not here yet).
 
-    `knows`: whether its vocabulary is one for the texts.
+    - `knows`: whether its vocabulary is one for the texts.
+    - `rate`: tokens a character that it has of them; None where it is not here.
     """
 
     path: str
     parameters: int = 0
     knows: bool = True
+    rate: float | None = None
 
 
 def well_known() -> list[Path]:
@@ -57,7 +59,7 @@ def named(path: str, task: type[Task], texts: Sequence[str]) -> Found:
             return Found(path)
         folder = cached
     _refuse_unfit(folder, path, task)
-    return Found(path, _parameters(folder, path), _knows(folder, path, texts[:_SOME]))
+    return Found(path, _parameters(folder, path), *_knows(folder, path, texts[:_SOME]))
 
 
 def found_locally(task: type[Task], texts: Sequence[str], places: Sequence[Path]) -> Found | None:
@@ -67,11 +69,12 @@ def found_locally(task: type[Task], texts: Sequence[str], places: Sequence[Path]
         try:
             _refuse_unfit(folder, name, task, ready=task.reads_tokens)
             parameters = _parameters(folder, name)
-            if SMALLEST <= parameters <= LARGEST and _knows(folder, name, texts[:_SOME]):
-                fitting.append(Found(name, parameters))
+            if SMALLEST <= parameters <= LARGEST:
+                fitting.append(Found(name, parameters, *_knows(folder, name, texts[:_SOME])))
         except (Refusal, ValueError, OSError):  # what is there may be anything
             continue
-    return max(fitting, key=lambda found: (found.parameters, found.path), default=None)
+    known = [found for found in fitting if found.knows]
+    return max(known, key=lambda found: (found.parameters, found.path), default=None)
 
 
 def _folders(places: Sequence[Path]) -> Iterator[tuple[str, Path]]:
@@ -111,10 +114,11 @@ def _parameters(folder: Path, name: str) -> int:
     return find_weights(folder, name).elements
 
 
-def _knows(folder: Path, name: str, texts: Sequence[str]) -> bool:
-    """Whether the vocabulary is one for such texts: few unknown tokens, and not a byte at a time."""
+def _knows(folder: Path, name: str, texts: Sequence[str]) -> tuple[bool, float | None]:
+    """Whether the vocabulary is one for such texts: few unknown tokens, not a byte at a time; tokens a character."""
     tokenizer = open_tokenizer(folder, name)
     ids = [number for text in texts for number in tokenizer(text[:2000], add_special_tokens=False)["input_ids"]]
     characters = sum(len("".join(text[:2000].split())) for text in texts)
     unknown = sum(number == tokenizer.unk_token_id for number in ids)
-    return bool(ids) and unknown <= _UNKNOWN * len(ids) and len(ids) <= _TOKENS * characters
+    knows = bool(ids) and unknown <= _UNKNOWN * len(ids) and len(ids) <= _TOKENS * characters
+    return knows, len(ids) / max(1, sum(len(text[:2000]) for text in texts)) if ids else None

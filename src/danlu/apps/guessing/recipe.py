@@ -133,7 +133,7 @@ def _train(guessed: Guessed) -> dict[str, Any]:
         "model": source,
         **learner,
         **({"tuning": tuning} if tuning else {}),
-        "task": {"kind": kind_of(task)} | task_settings(task, counted, script) | nested,
+        "task": {"kind": kind_of(task)} | task_settings(task, counted, script, model) | nested,
         "train": training_for(task, counted, script, model),
     }
 

@@ -14,6 +14,7 @@ from danlu.apps.guessing.models import Found
 from danlu.data.characters.scripts import HAN, LATIN, LETTER, kinds_of
 from danlu.data.characters.side_by_side import code_points
 from danlu.data.cleaning.cleaner import Cleaner, Rewriter
+from danlu.data.record import Record
 from danlu.recipe.part import find
 from danlu.task.task import Task
 from danlu.task.text_to_text import TextToText
@@ -27,6 +28,7 @@ LARGER = {"tiny": "mini", "mini": "small", "small": "base"}
 _CHANGED = 0.01  # of the texts that a cleaner must change to be taken
 _LOOKED_AT = 500  # texts
 _LONGEST = 256  # tokens of a row: attention over more costs minutes on two cores
+_HEAD = 30  # characters around a message, such as <|im_start|>assistant and its end
 _LORA = 150_000_000  # parameters from which all of them are too many to train on a processor
 _SOME = 0.05  # of the letters to be written, which are Chinese
 _FEW_PIECES = 2500  # with which 28,000 pairs of sentences learn to write Chinese (docs/benchmarks.md)
@@ -77,14 +79,23 @@ def shares(rows: int, given: Sequence[str]) -> dict[str, float]:
     return {name: share for name, share in (("validation", validation), ("test", test)) if name not in given}
 
 
-def task_settings(task: type[Task], found: Measured, script: Script) -> dict[str, Any]:
-    """How long a row may be, and what becomes of longer texts."""
-    usual = script.tokens(found.percentile(0.98)) * 1.2 + 4
+def task_settings(task: type[Task], found: Measured, script: Script, model: Found | None) -> dict[str, Any]:
+    """How long a row may be, by the vocabulary of the model if there is one, and what becomes of longer texts."""
+    characters, rate = found.percentile(0.98), model.rate if model else None
+    usual = (script.tokens(characters) if rate is None else rate * characters) * 1.2 + 4
+    if "messages" in task.columns:  # each has a head, and an end
+        usual += _HEAD * (rate or script.tokens(1)) * max(map(_turns, found.records), default=0)
     least = 128 if task.reads_tokens else 32  # short documents share a row
     longest = min(_LONGEST, max(least, 32 * -(-int(usual) // 32)))
     stops = task.model_fields["too_long"].default == "stop"
     drops = {"target_too_long": "drop"} if "target_too_long" in task.model_fields else {}
     return {"max_length": longest} | ({"too_long": "truncate"} if stops else {}) | drops
+
+
+def _turns(record: Record) -> int:
+    """How many messages a conversation has."""
+    turns = record.get("messages")
+    return len(turns) if isinstance(turns, list) else 0
 
 
 def tokenizer_for(task: type[Task], found: Measured, script: Script) -> dict[str, Any]:
