@@ -1,8 +1,8 @@
-"""danlu beside CTranslate2 and llama.cpp: tokens a second of one llama of 100 M in 32 and in 8 bits.
+"""danlu beside CTranslate2 and llama.cpp: tokens a second of one network in 32 and in 8 bits.
 
-Each program is asked in a process of its own, by turns, for 1, 8 and 32 texts after prompts of unlike lengths, all of
-one length and greedily. Programs that are not installed are left out (pip install ctranslate2 xllamacpp). Prints a
-markdown table.
+It is a llama of 100 M, greedily, or a BART of 60 M with 4 beams. Each program is asked in a process of its own, by
+turns, for 1, 8 and 32 texts after prompts of unlike lengths, all of one length. Programs that are not installed are
+left out (pip install ctranslate2 xllamacpp). Prints a markdown table.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import LlamaForCausalLM
+from transformers import BartConfig, BartForConditionalGeneration, LlamaConfig, LlamaForCausalLM
 
 from danlu.bundle.bundle import save
 from danlu.export.export import export
@@ -24,7 +24,7 @@ from measuring import Watch, machine, say, table
 from other_writers_side import absent
 
 COUNTS = (1, 8, 32)
-SIDES = {
+LLAMA = {
     "transformers, float32": ("transformers", "torch"),
     "danlu, float32": ("danlu", "torch"),
     "danlu, ONNX float32": ("danlu", "onnx-float32"),
@@ -34,27 +34,45 @@ SIDES = {
     "CTranslate2, int8": ("ctranslate2-int8", "torch"),
     "llama.cpp, Q8_0": ("llama.cpp", "gguf-int8_weights"),
 }
+BART = {
+    "transformers, float32": ("transformers-beams", "torch"),
+    "danlu, float32": ("danlu-beams", "torch"),
+    "danlu, ONNX float32": ("danlu-beams", "onnx-float32"),
+    "CTranslate2, float32": ("ctranslate2-beams", "torch"),
+    "danlu, ONNX int8 weights": ("danlu-beams", "onnx-int8_weights"),
+    "danlu, ONNX int8 dynamic": ("danlu-beams", "onnx-int8_dynamic"),
+    "CTranslate2, int8": ("ctranslate2-int8-beams", "torch"),
+}
+SIDES = {"llama": LLAMA, "bart": BART}
+HALF = {"layers": 6, "attention_heads": 8, "ffn_dim": 2048}
 
 
-def forms(folder: Path) -> None:
-    """One llama with random weights as a bundle, as ONNX and as GGUF."""
-    from transformers import LlamaConfig
-
-    tokenizer = open_tokenizer(STORIES, str(STORIES))
+def forms(folder: Path, what: str) -> None:
+    """One network with random weights as a bundle, and in the other forms that are asked."""
+    tokenizer, task = open_tokenizer(STORIES, str(STORIES)), Task.model_validate("causal_lm")
     torch.manual_seed(0)
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=512, **LARGE, **ENDS))
-    task = Task.model_validate("causal_lm").suited(model, tokenizer, say)
-    plain = folder / "torch"
-    save(plain, model, tokenizer, task, precision="float32", provenance={}, examples=[{"text": "Once"}])
-    for kind in ("onnx", "gguf"):
-        for precision in ("float32", "int8_weights"):
-            target = Target.model_validate({"kind": kind, "precision": precision})
-            export(plain, folder / f"{kind}-{precision}", target)
+    if what == "llama":
+        sizes = {"vocab_size": len(tokenizer), "max_position_embeddings": 512} | LARGE
+        model: Any = LlamaForCausalLM(LlamaConfig(**sizes, **ENDS))
+    else:
+        halves = {f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in HALF.items()}
+        ends = {"decoder_start_token_id": 1, "forced_eos_token_id": None, **ENDS}
+        ends |= {"normalize_before": False, "normalize_embedding": True}  # which CTranslate2 reads
+        model = BartForConditionalGeneration(BartConfig(vocab_size=len(tokenizer), d_model=512, **halves, **ends))
+        model.generation_config.forced_bos_token_id = None
+        task = Task.model_validate("rewrite").shaped("encoder_decoder")
+    plain, examples = folder / "torch", [{"text": "Once", "target": "upon"}]
+    task = task.suited(model, tokenizer, say)
+    save(plain, model, tokenizer, task, precision="float32", provenance={}, examples=examples)
+    for form in {form for _, form in SIDES[what].values()} - {"torch"}:
+        kind, precision = form.split("-")
+        export(plain, folder / form, Target.model_validate({"kind": kind, "precision": precision}))
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--what", choices=[*SIDES], default="llama")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--quick", action="store_true", help="one text of 8 tokens, once: to see that it works")
@@ -64,9 +82,9 @@ def main() -> None:
     found: dict[tuple[str, int], list[float]] = {}
     counts, repeats, tokens = ((1,), 1, 8) if given.quick else (COUNTS, given.repeats, given.tokens)
     with tempfile.TemporaryDirectory() as temporary:
-        forms(Path(temporary))
+        forms(Path(temporary), given.what)
         there = {}
-        for name, (side, form) in SIDES.items():
+        for name, (side, form) in SIDES[given.what].items():
             if why := absent(side):
                 say(f"left out: {name}: {why}")
                 continue

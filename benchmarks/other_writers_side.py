@@ -14,12 +14,12 @@ import numpy as np
 Writes = Callable[[list[list[int]], int], int]
 """Prompts and how many tokens each is to have; the number that were written."""
 
-_PACKAGES = {"ctranslate2": "ctranslate2", "ctranslate2-int8": "ctranslate2", "llama.cpp": "xllamacpp"}
+BEAMS = 4
 
 
 def absent(side: str) -> str:
     """Why a program is left out; empty where it is there."""
-    package = _PACKAGES.get(side)
+    package = {"ctranslate2": "ctranslate2", "llama.cpp": "xllamacpp"}.get(side.split("-")[0])
     return f"{package} is not installed" if package and find_spec(package) is None else ""
 
 
@@ -29,7 +29,7 @@ def prompts(count: int) -> list[list[int]]:
     return [[1, *rng.integers(3, 500, length).tolist()] for length in rng.integers(4, 48, count)]
 
 
-def danlu(path: str, _: int) -> Writes:
+def danlu(path: str, _: int, beams: int = 1) -> Writes:
     from danlu.bundle.bundle import load
     from danlu.model.policy import Policy
     from danlu.text.batching.encoded import Encoded, Row
@@ -38,7 +38,8 @@ def danlu(path: str, _: int) -> Writes:
 
     def writes(given: list[list[int]], tokens: int) -> int:
         rows = [Encoded(place, (Row(np.array(ids, np.int32)),)) for place, ids in enumerate(given)]
-        policy = Policy.model_validate({"kind": "greedy", "max_new_tokens": tokens + 1, "min_new_tokens": tokens})
+        how = {"kind": "beam", "beams": beams} if beams > 1 else {"kind": "greedy"}
+        policy = Policy.model_validate(how | {"max_new_tokens": tokens + 1, "min_new_tokens": tokens})
         return sum(len(texts[0].ids) for texts in bundle.network.generate(rows, bundle.tokenizer, policy))
 
     return writes
@@ -56,6 +57,42 @@ def transformers(path: str, _: int) -> Writes:
         mask = torch.tensor([[0] * (width - len(each)) + [1] * len(each) for each in given])
         how = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False, "pad_token_id": 0}
         return model.generate(ids, attention_mask=mask, **how)[:, width:].numel()
+
+    return writes
+
+
+def transformers_beams(path: str, _: int) -> Writes:
+    import torch
+    from transformers import AutoModelForSeq2SeqLM
+
+    model = AutoModelForSeq2SeqLM.from_pretrained(path, use_safetensors=True)
+
+    def writes(given: list[list[int]], tokens: int) -> int:
+        width = max(map(len, given))
+        ids = torch.tensor([each + [0] * (width - len(each)) for each in given])
+        mask = torch.tensor([[1] * len(each) + [0] * (width - len(each)) for each in given])
+        how = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False, "num_beams": BEAMS}
+        return model.generate(ids, attention_mask=mask, pad_token_id=0, **how)[:, 1:].numel()
+
+    return writes
+
+
+def ctranslate2_beams(path: str, _: int, kind: str = "float32") -> Writes:
+    import torch
+    from ctranslate2 import Translator
+    from ctranslate2.converters import TransformersConverter
+    from transformers import AutoTokenizer
+
+    place = tempfile.mkdtemp()
+    TransformersConverter(path).convert(place, quantization=kind, force=True)
+    threads = torch.get_num_threads()
+    translator = Translator(place, device="cpu", intra_threads=threads, inter_threads=1, compute_type=kind)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+
+    def writes(given: list[list[int]], tokens: int) -> int:
+        words = [tokenizer.convert_ids_to_tokens(ids) for ids in given]
+        how = {"beam_size": BEAMS, "max_decoding_length": tokens, "min_decoding_length": tokens}
+        return sum(len(found.hypotheses[0]) for found in translator.translate_batch(words, **how))
 
     return writes
 
@@ -109,6 +146,10 @@ SIDES: dict[str, Callable[[str, int], Writes]] = {
     "ctranslate2": ctranslate2,
     "ctranslate2-int8": lambda path, most: ctranslate2(path, most, "int8"),
     "llama.cpp": llama_cpp,
+    "danlu-beams": lambda path, most: danlu(path, most, BEAMS),
+    "transformers-beams": transformers_beams,
+    "ctranslate2-beams": ctranslate2_beams,
+    "ctranslate2-int8-beams": lambda path, most: ctranslate2_beams(path, most, "int8"),
 }
 
 
