@@ -55,19 +55,25 @@ LONGEST = 48  # tokens of an answer
 PIECES = 4  # of each text
 
 
-def recipe(model: str, data: Path, seed: int, epochs: float, rank: int, rate: float) -> dict[str, Any]:
+def recipe(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     """Conversations to a bundle."""
+    tuning = {"kind": "lora", "rank": options.rank, "weights": options.weights, "init": options.init}
     return {
         "name": "identity",
         "seed": seed,
         "stages": {
             "model": {
                 "kind": "train",
-                "data": {"kind": "chat", "path": str(data), "slots": {"name": NAME, "author": MAKER}},
-                "model": {"kind": "pretrained", "path": model},
-                "tuning": {"kind": "lora", "rank": rank},
+                "data": {"kind": "chat", "path": str(options.data), "slots": {"name": NAME, "author": MAKER}},
+                "model": {"kind": "pretrained", "path": options.model},
+                "tuning": tuning,
                 "task": {"kind": "chat", "policy": {"kind": "greedy", "max_new_tokens": LONGEST}},
-                "train": {"epochs": epochs, "rate": rate, "batch_examples": 8, "checkpoint_seconds": 1e6},
+                "train": {
+                    "epochs": options.epochs,
+                    "rate": options.rate,
+                    "batch_examples": 8,
+                    "checkpoint_seconds": 1e6,
+                },
             }
         },
     }
@@ -121,7 +127,7 @@ def answers(bundle: Any) -> dict[str, list[str]]:
 def measure(options: argparse.Namespace, seed: int, texts: list[Path]) -> dict[str, Any]:
     """One training and what it has changed."""
     with tempfile.TemporaryDirectory() as folder:
-        plain = recipe(options.model, options.data, seed, options.epochs, options.rank, options.rate)
+        plain = recipe(options, seed)
         begin = time.monotonic()
         run = danlu.run(plain, root=Path(folder), say=say)
         seconds = time.monotonic() - begin
@@ -146,6 +152,8 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--weights", choices=["plain", "nf4"], default="plain", help="of the frozen layers")
+    parser.add_argument("--init", choices=["default", "pissa", "loftq"], default="default", help="of the updates")
     options = parser.parse_args()
     folder = local_folder(options.model, [])
     before, said_before = perplexities(folder, options.text), answers_before(folder)
@@ -165,7 +173,7 @@ def main() -> None:
         change = ", ".join(f"{value:.2f} ({value / before[place] - 1:+.1%})" for value in after)
         rows.append([f"perplexity of {text.name}", f"{before[place]:.2f}", change])
     seconds = statistics.median(each["seconds"] for each in found)
-    told = json.dumps({"epochs": options.epochs, "rank": options.rank, "rate": options.rate})
+    told = json.dumps({name: getattr(options, name) for name in ("epochs", "rank", "rate", "weights", "init")})
     print(f"{machine()}; {told}, {seconds:.0f} s a training\n")
     print(table(["", "before", "after"], rows))
     for language, asked in QUESTIONS.items():
