@@ -198,6 +198,21 @@ def test_a_ladder_that_nobody_describes_goes_by_what_the_network_has(trained):
         assert not any(rung.prunings for rung in usual(bundle, trained=False))
 
 
+def test_what_writes_has_rungs_with_weights_alone_in_few_bits(tiny_bundle, tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    folder = tiny_bundle("summarise")
+    with load(folder) as bundle:
+        names = [rung.name for rung in usual(bundle, trained=False)]
+        records = [record for record in bundle.task.sample for _ in range(2)]
+    assert "onnx-int8_weights" in names
+    assert not any("static" in name for name in names)
+    rungs = "onnx-float32,onnx-int8_weights"
+    found = compress(folder, records, "chrf -5", tmp_path / "out", rungs=rungs, how=QUICK, resamples=20)
+    assert [row.refused for row in found.rows] == [None, None]
+    assert found.rows[0].value == found.original.value
+
+
 def test_perplexities_of_other_tokens_are_not_compared(tiny_bundle, tmp_path):
     folder, records = tiny_bundle("causal_lm"), [{"text": "这本书写得很好"}, {"text": "物流太慢"}]
     settings = {"rungs": "vocabulary,float32", "train": records, "how": QUICK, "say": lambda _: None}

@@ -36,10 +36,14 @@ def computed() -> list[str]:
     return [*PRECISIONS, *exported]
 
 
-def computed_here() -> list[str]:
-    """Those that this machine has libraries for, and that are worth trying: number formats, and int8."""
+def computed_here(*, writes: bool) -> list[str]:
+    """Those that this machine has libraries for, and that are worth trying: number formats, and int8.
+
+    A step of writing reads all weights for a few tokens, so where a task `writes`, weights alone have 8 bits rather
+    than scales that are learnt.
+    """
     there = [kind for kind, libraries in LIBRARIES.items() if all(map(_is_installed, libraries))]
-    wanted = ("float32", "bfloat16", "int8_dynamic", "int8_static")
+    wanted = ("float32", "bfloat16", "int8_dynamic", "int8_weights" if writes else "int8_static")
     fast = str(best_dtype()).removeprefix("torch.") == "bfloat16"
     found = [what for what in computed() if what.partition("-")[0] in there and what.partition("-")[2] in wanted]
     return [*PRECISIONS, *(what for what in found if fast or not what.endswith("bfloat16"))]

@@ -132,9 +132,9 @@ def usual(original: Bundle, *, trained: bool) -> list[Rung]:
 
     Without records to learn from there is nothing to prune by.
     """
-    here = computed_here()
+    here = computed_here(writes=original.task.answers_by == "generate")
     names = [name for name in here if trained or not name.endswith("_static")]
-    few = next((name for name in reversed(here) if name.endswith(("int8_static", "int8_dynamic"))), here[-1])
+    few = next((name for name in reversed(here) if "-int8" in name), here[-1])
     if trained:
         blocks = int(getattr(original.model.config.get_text_config(), "num_hidden_layers", 0))
         pruned = ["vocabulary", "neurons:0.25", "neurons:0.5"]
