@@ -6,7 +6,7 @@
 - `stable`: streams in which nothing changes, a month each after the level was learnt: how many raise an alert.
 - `killed`: two processes on one database, killed at random moments; then a database server that goes away for a while.
 - `speed`: texts pushed over HTTP to a monitor in a process of its own until all are judged, and which part of the work
-  takes how long.
+  takes how long; with `--bundles`, by two small networks of one epoch over the same opinions.
 """
 
 import argparse
@@ -23,7 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
+import danlu
+from danlu.apps.init import init
 from danlu.apps.monitor.alarm import Alarm
 from danlu.apps.monitor.detector import Detector
 from danlu.apps.monitor.replay import Heard, Surge, plant
@@ -186,7 +189,7 @@ def main() -> None:
         "surges": lambda asked, alarm: surges(2 if asked.quick else 20, asked.times, asked.hours, alarm, asked.river),
         "stable": lambda asked, alarm: stable(20 if asked.quick else asked.streams, alarm, asked.river),
         "killed": lambda asked, _: killed(3 if asked.quick else 50, 2.0 if asked.quick else 60.0),
-        "speed": lambda asked, _: speed(2000 if asked.quick else 20_000),
+        "speed": lambda asked, _: speed(2000 if asked.quick else 20_000, trained=asked.bundles),
     }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="all")
@@ -194,6 +197,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--times", type=float, default=4.0)
     parser.add_argument("--hours", type=int, default=48)
+    parser.add_argument("--bundles", action="store_true", help="networks tell topics and sentiment, not words")
     parser.add_argument("--quick", action="store_true", help="small; the figures mean nothing then")
     asked = parser.parse_args()
     if not DATA.exists():
@@ -207,7 +211,24 @@ def main() -> None:
         say(f"{name}: {time.perf_counter() - begun:.0f} s")
 
 
-def speed(count: int) -> None:
+def small_networks(folder: Path) -> dict[str, str]:
+    """Bundles that tell topics and sentiment, by one epoch from nothing."""
+    found, given = {}, opinions()
+    labels: dict[str, list[dict[str, Any]]] = {
+        "multilabel": [{"text": text, "labels": list(topics)} for text, topics, _ in given],
+        "classify": [{"text": text, "label": ["ok", "bad"][bad]} for text, _, bad in given],
+    }
+    for task, rows in labels.items():
+        path = folder / f"{task}.jsonl"
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        recipe = yaml.safe_load(init(task, str(path), model="scratch", output=folder / f"{task}.yaml").path.read_text())
+        recipe["stages"]["model"]["train"]["epochs"] = 1
+        run = danlu.run(recipe, root=folder / task, say=say)
+        found[task] = str(Path(run["model"]) / "bundle")
+    return {"topics": found["multilabel"], "sentiment": found["classify"]}
+
+
+def speed(count: int, *, trained: bool) -> None:
     """Texts pushed over HTTP until all are judged, and the parts of the work by themselves."""
     rng = random.Random(0)
     texts = [text for text, _, _ in opinions()]
@@ -217,8 +238,10 @@ def speed(count: int) -> None:
     ]
     watch = Watch()
     watch.look()
-    with tempfile.TemporaryDirectory() as folder, watch.beside("speed"):
-        pushed, judged, shares = served(Path(folder), rows)
+    with tempfile.TemporaryDirectory() as folder:
+        bundles = small_networks(Path(folder)) if trained else {}
+        with watch.beside("speed"):
+            pushed, judged, shares = served(Path(folder), rows, bundles)
     whole = sum(shares.values())
     line = [f"{count:,}", f"{pushed:.0f}", f"{judged:.0f}"]
     print(table(["texts", "pushed, a second", "pushed and judged, a second"], [line]))

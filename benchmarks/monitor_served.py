@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.request
 from collections import defaultdict
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from danlu.apps.monitor.opening import judge_of
 from danlu.apps.monitor.settings import read_settings
 from danlu.apps.monitor.store import Store, url_of
 from danlu.apps.monitor.work import Worker
+from danlu.bundle.bundle import load
 
 AT_ONCE = 500
 TOPICS = """topics:
@@ -26,11 +28,15 @@ TOPICS = """topics:
 """
 
 
-def served(folder: Path, rows: list[dict[str, Any]]) -> tuple[float, float, dict[str, float]]:
-    """Texts pushed a second, pushed and judged a second, and seconds of each part of judging."""
+def served(folder: Path, rows: list[dict[str, Any]], bundles: dict[str, str]) -> tuple[float, float, dict[str, float]]:
+    """Texts pushed a second, pushed and judged a second, and seconds of each part of judging.
+
+    `bundles` tell topics, sentiment, or both; what is not there is told by words.
+    """
     (folder / "monitor").mkdir()
     (folder / "monitor" / "monitor.yaml").write_text(TOPICS, encoding="utf-8")
     command = [sys.executable, "-m", "danlu", "app", "monitor", "--port", "0"]
+    command += [word for name, path in bundles.items() for word in (f"--{name}", path)]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         address = ""
@@ -45,7 +51,7 @@ def served(folder: Path, rows: list[dict[str, Any]]) -> tuple[float, float, dict
         judged = time.perf_counter() - begun
         process.terminate()
         process.communicate()
-    return len(rows) / pushed, len(rows) / judged, _parts(folder, rows)
+    return len(rows) / pushed, len(rows) / judged, _parts(folder, rows, bundles)
 
 
 def _asked(url: str, body: Any = None) -> Any:
@@ -55,7 +61,7 @@ def _asked(url: str, body: Any = None) -> Any:
         return json.load(answer)
 
 
-def _parts(folder: Path, rows: list[dict[str, Any]]) -> dict[str, float]:
+def _parts(folder: Path, rows: list[dict[str, Any]], bundles: dict[str, str]) -> dict[str, float]:
     settings = read_settings(folder / "monitor" / "monitor.yaml")
     store = Store(url_of(folder))
     found: defaultdict[str, float] = defaultdict(float)
@@ -71,9 +77,9 @@ def _parts(folder: Path, rows: list[dict[str, Any]]) -> dict[str, float]:
         store.put([item for row in rows[start : start + AT_ONCE] if (item := item_of(row))], now)
     watch("put")
     del found["put"]
-    worker = Worker(
-        store, judge_of(settings, {"topics": None, "sentiment": None}, None, lambda _: None), Alarm(), watch=watch
-    )
-    worker.work(now)
+    with ExitStack() as opened:
+        there = {name: opened.enter_context(load(path)) for name, path in bundles.items()}
+        judge = judge_of(settings, {"topics": None, "sentiment": None} | there, None, lambda _: None)
+        Worker(store, judge, Alarm(), watch=watch).work(now)
     store.close()
     return dict(found)
