@@ -7,6 +7,7 @@ Legend: B rows, N new rows, T tokens, S columns that are kept, V vocabulary.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,12 @@ from danlu.engine.graph import PAST, PLACES, PRESENT, Arrays, Graph
 from danlu.model.reader import Prompt, Reader
 
 Ids = NDArray[np.int64]
+
+
+def rows_of(kept: NDArray[Any], index: Sequence[int]) -> NDArray[Any]:
+    """These rows, by all cores: with 4 beams of 32 texts NumPy's one core took a third of a step for it."""
+    found: NDArray[Any] = torch.from_numpy(kept).index_select(0, torch.tensor(index)).numpy()
+    return found
 
 
 class GraphReader(Reader):
@@ -73,11 +80,13 @@ class GraphReader(Reader):
 
     def select(self, index: Sequence[int]) -> None:
         """See `Reader.select`; columns that nobody reads any more go."""
+        same = list(index) == list(range(len(self._lengths_B)))
         self._lengths_B = self._lengths_B[list(index)]
         most = int(max(self._lengths_B, default=0))
-        self._kept = {
-            name: kept[list(index), :, kept.shape[2] - most :] for name, kept in self._kept.items() if len(index)
-        }
+        if not index:
+            self._kept = {}
+        elif not same or any(kept.shape[2] > most for kept in self._kept.values()):
+            self._kept = {name: rows_of(kept[:, :, kept.shape[2] - most :], index) for name, kept in self._kept.items()}
 
     def _run(self, ids_BT: Ids, past: Arrays, before_B: Ids, after_B: Ids, places_BK: Ids) -> tuple[Tensor, Arrays]:
         """Logits (B, K, V) at places of `ids_BT`, and what is kept afterwards.

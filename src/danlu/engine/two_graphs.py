@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from danlu.engine.graph import Arrays, Graph, Run, Said, Shapes
-from danlu.engine.graph_reader import GraphReader
+from danlu.engine.graph_reader import GraphReader, rows_of
 from danlu.model.reader import Prompt
 
 CROSS = "cross."
@@ -51,6 +51,8 @@ class TwoSidedReader(GraphReader):
     def __init__(self, graph: TwoGraphs, padding: int) -> None:
         super().__init__(graph, padding)
         self._two = graph
+        self._sources_B = np.zeros(0, np.int64)  # a number for each source, which its beams share
+        self._begun = 0
 
     def enter(self, prompts: Sequence[Prompt]) -> Tensor:
         """See `Reader.enter`."""
@@ -59,14 +61,16 @@ class TwoSidedReader(GraphReader):
         self.beside = self._two.read(sources["input_ids"].numpy(), sources["attention_mask"].numpy())
         logits_NV = super().enter(prompts)
         self.beside = _below(before, self.beside) if before else self.beside
+        self._sources_B = np.append(self._sources_B, np.arange(self._begun, self._begun + len(prompts)))
+        self._begun += len(prompts)
         return logits_NV
 
     def select(self, index: Sequence[int]) -> None:
         """See `Reader.select`; columns in which no row has a token any more stay, for they are masked."""
         super().select(index)
-        rows = list(index)
-        if rows != list(range(len(self.beside.get(SOURCE_MASK, ())))):
-            self.beside = {name: kept[rows] for name, kept in self.beside.items() if rows}
+        before, self._sources_B = self._sources_B, self._sources_B[list(index)]
+        if not np.array_equal(before, self._sources_B):  # beams of one source look at the same
+            self.beside = {name: rows_of(kept, index) for name, kept in self.beside.items() if index}
 
 
 def _below(one: Arrays, other: Arrays) -> Arrays:
