@@ -124,6 +124,19 @@ def test_dora_and_pissa_are_refused_together() -> None:
         Method.model_validate({"kind": "lora", "dora": True, "init": "pissa"})
 
 
+def test_four_bits_without_their_updates_are_the_model_as_it_began_or_none(tiny: SimpleNamespace) -> None:
+    method = Method.model_validate({"kind": "lora", "weights": "nf4"})
+    model = method.apply(tiny.build("causal-llama")).eval()
+    with torch.inference_mode():
+        began = model(**tiny.inputs()).logits
+    off = method.untouched(model)
+    tiny.steps(model, 3)
+    with torch.inference_mode():
+        assert torch.equal(off(**tiny.inputs()).logits, began)
+    other = Method.model_validate({"kind": "lora", "weights": "nf4", "init": "loftq"})
+    assert other.untouched(other.apply(tiny.build("causal-llama"))) is None
+
+
 @pytest.mark.parametrize("more", [PISSA, {"kind": "lora", "dora": True}])
 def test_the_model_as_it_began_is_still_there(tiny: SimpleNamespace, more: dict[str, object]) -> None:
     method = Method.model_validate(more)

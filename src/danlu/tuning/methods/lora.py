@@ -120,8 +120,13 @@ class Lora(Method):
         unpack_all(wrapper)
         return cast(PreTrainedModel, wrapper.merge_and_unload().requires_grad_(requires_grad=True))
 
-    def untouched(self, model: nn.Module) -> nn.Module:
-        """The same layers with their updates switched off, which another module than the one that learns has to do."""
+    def untouched(self, model: nn.Module) -> nn.Module | None:
+        """The same layers with their updates switched off, which another module than the one that learns has to do.
+
+        None with `init: loftq`, whose updates make up for what was rounded off.
+        """
+        if self.init == "loftq":
+            return None
         off: Any = replica(model)
         off.base_model.disable_adapter_layers()
         return cast(nn.Module, off.requires_grad_(requires_grad=False).eval())
