@@ -33,7 +33,7 @@ TEMPLATES: dict[str, dict[str, Any]] = {
         "verbalizer": {"Positive": "好评", "Negative": "差评"},
     },
     "bustm": {
-        "text": "句子一：{text}\n句子二：{text_b}\n两句话的意思一样吗？{label}",
+        "text": "句子一：{text}\n句子二：{text_pair}\n两句话的意思一样吗？{label}",
         "verbalizer": {"1": "一样", "0": "不同"},
     },
 }
@@ -67,10 +67,10 @@ def accuracies(
     ]
 
 
-def quality(scorer: Scorer, most: int, shots: list[int], seeds: int) -> str:
-    """Rows of all data and numbers of examples."""
+def quality(scorer: Scorer, names: list[str], most: int, shots: list[int], seeds: int) -> str:
+    """Rows of these data and numbers of examples."""
     rows = []
-    for name in TEMPLATES:
+    for name in names:
         data = data_of(name, most)
         counted = Counter(str(record["label"]) for record in data[1])
         usual = 100 * max(counted.values()) / len(data[1])
@@ -144,13 +144,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--speed-records", type=int, default=8)
     parser.add_argument("--only", choices=["quality", "speed"])
+    parser.add_argument("--data", nargs="+", choices=[*TEMPLATES], default=[*TEMPLATES], help="whose quality")
     chosen = parser.parse_args()
     scorer = open_scorer(chosen.model)
     print(f"{machine()}\n\n`benchmarks/prompts.py {' '.join(sys.argv[1:])}`\n")
     if chosen.only != "quality":
         print(speed(scorer, chosen.speed_records) + "\n", flush=True)
     if chosen.only != "speed":
-        print(quality(scorer, chosen.records, chosen.shots, chosen.seeds))
+        print(quality(scorer, chosen.data, chosen.records, chosen.shots, chosen.seeds))
 
 
 if __name__ == "__main__":
