@@ -14,7 +14,8 @@ from danlu.bundle.bundle import load, save
 from danlu.bundle.verify import verify
 from danlu.engine.two_graphs import TwoSidedReader
 from danlu.export.export import export
-from danlu.export.target import Target
+from danlu.export.graphs import write_graphs
+from danlu.export.target import Original, Target
 from danlu.model.policy import Policy, changed
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
@@ -44,15 +45,17 @@ ENGINES = {"marian": "openvino", "t5": "openvino"}
 def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """A function that gives a bundle of a family with random weights, which writes."""
     tokenizer = Bpe(size=280).build(lambda: iter(TEXTS))
-    told = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "decoder_start_token_id": 1}
+    told = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
 
     @cache
     def made(family: str) -> Path:
+        begun = "pad" if family in ("marian", "t5", "mt5") else "eos"  # as those that are published
+        told["decoder_start_token_id"] = getattr(tokenizer, f"{begun}_token_id")
         if family == "encoder-decoder":
             sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
             sides = [BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes) for _ in range(2)]
             config = EncoderDecoderConfig.from_encoder_decoder_configs(*sides)
-            config.pad_token_id, config.decoder_start_token_id = told["pad_token_id"], 1
+            config.pad_token_id, config.decoder_start_token_id = told["pad_token_id"], told["decoder_start_token_id"]
         else:
             name = {"wide": "marian"}.get(family, family)
             config = transformers.AutoConfig.for_model(name, **(WIDE if family == "wide" else FAMILIES[family]), **told)
@@ -135,6 +138,15 @@ def test_few_bits_are_smaller_on_both_sides_and_scales_of_two_graphs_are_refused
         assert not (tmp_path / f"{kind}-static").exists()
 
 
+def test_each_side_is_traced_in_a_folder_of_its_own(bundle_of: Callable[[str], Path], tmp_path: Path) -> None:
+    """Beyond 2 GB the tracer writes each weight to a file, under names that are the same on both sides."""
+    with load(bundle_of("bart"), "float32") as bundle:
+        _, paths = write_graphs(Original(bundle, []), tmp_path, "model.onnx", "encoder.onnx")
+    assert [path.name for path in paths] == ["model.onnx", "encoder.onnx"]
+    assert len({path.parent for path in paths}) == 2
+    assert all(path.is_file() for path in paths)
+
+
 def test_a_graph_of_one_side_alone_is_no_bundle(bundle_of: Callable[[str], Path], tmp_path: Path) -> None:
     found = export(bundle_of("bart"), tmp_path / "out", Target.model_validate("onnx"))
     (found.path / "encoder.onnx").unlink()
@@ -160,5 +172,6 @@ def test_rows_join_and_leave_with_what_was_read_for_them(bundle_of: Callable[[st
             reader["turned"] = chosen.step([9, 10, 11])
             chosen.select([0])
             reader["alone"] = chosen.step([12])
+        assert tried.beside["source_mask"].shape == (1, 6)  # what is left of three sources
         for name, logits in said.items():
             assert torch.allclose(other[name], logits, atol=1e-4), name

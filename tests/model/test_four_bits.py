@@ -66,9 +66,14 @@ def test_weights_stay_what_they_are_in_another_number_format() -> None:
     pack(layer)
     before = layer.weight
     layer.to(torch.bfloat16)
-    assert torch.equal(layer.weight, before)
+    assert torch.equal(layer.whole(), before)
+    assert layer.weight.dtype == torch.bfloat16  # by which T5 chooses what it computes in
     assert layer(torch.ones(1, 48, dtype=torch.bfloat16)).dtype == torch.bfloat16
     assert hidden_elements(layer) == 48 * 20 - 15 * 32 - 15
+    with torch.autocast("cpu", torch.bfloat16):
+        whole = layer_of("linear")
+        pack(whole)
+        assert whole(torch.ones(1, 48, dtype=torch.bfloat16)).dtype == torch.bfloat16
 
 
 def test_nothing_is_kept_of_whole_weights_on_the_way() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from pydantic import ValidationError
 
 from danlu.model.word_rows import parameters_of
@@ -95,6 +96,25 @@ def test_four_bits_take_an_eighth_of_the_trunk_and_what_is_merged_says_what_was_
         merged = method.merge(model)
         assert all(type(layer) is torch.nn.Linear for layer in merged.model.modules() if hasattr(layer, "in_features"))
         torch.testing.assert_close(merged(**tiny.inputs()).logits, trained, atol=1e-5, rtol=1e-5)
+
+
+def test_layers_that_compute_in_their_own_way_stay_whole_and_without_any_other_it_is_refused() -> None:
+    sizes = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    falcon = transformers.FalconForCausalLM(transformers.FalconConfig(**sizes))
+    with pytest.raises(Refusal, match="keeps plain linear layers in 4 bits, and the family 'falcon' has none"):
+        Method.model_validate({"kind": "lora", "weights": "nf4"}).apply(falcon)
+
+
+def test_what_is_loaded_is_not_begun_anew(
+    tiny: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = Method.model_validate({"kind": "lora", "rank": 3, "weights": "nf4", "init": "loftq"})
+    model = method.apply(tiny.build("causal-llama")).eval()
+    method.save(model, tmp_path)
+    monkeypatch.setattr(torch.linalg, "svd", lambda *given, **how: pytest.fail("a loaded adapter has no beginning"))
+    with torch.inference_mode():
+        found = method.load(tiny.build("causal-llama"), tmp_path).eval()(**tiny.inputs()).logits
+        torch.testing.assert_close(found, model(**tiny.inputs()).logits)
 
 
 def test_what_was_trained_beside_four_bits_is_refused_beside_whole_weights(

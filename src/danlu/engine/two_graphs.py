@@ -66,11 +66,19 @@ class TwoSidedReader(GraphReader):
         return logits_NV
 
     def select(self, index: Sequence[int]) -> None:
-        """See `Reader.select`; columns in which no row has a token any more stay, for they are masked."""
+        """See `Reader.select`; columns in which no row has a token any more go."""
         super().select(index)
         before, self._sources_B = self._sources_B, self._sources_B[list(index)]
-        if not np.array_equal(before, self._sources_B):  # beams of one source look at the same
-            self.beside = {name: rows_of(kept, index) for name, kept in self.beside.items() if index}
+        if np.array_equal(before, self._sources_B):  # beams of one source look at the same
+            return
+        if not index:
+            self.beside = {}
+            return
+        width = int(self.beside[SOURCE_MASK][list(index)].sum(1).max())
+        self.beside = {
+            name: rows_of(kept[:, :width] if kept.ndim == 2 else kept[:, :, :width], index)
+            for name, kept in self.beside.items()
+        }
 
 
 def _below(one: Arrays, other: Arrays) -> Arrays:

@@ -141,10 +141,15 @@ def to_file(row: Any, inputs: Tensors, outputs: list[str], axes: Mapping[str, Ma
                 dynamo=False,
             )
     except Exception as error:
-        raise Refusal(
-            f"a network of the family '{row.model.config.model_type}' cannot be made a graph "
-            f"({_place(error, row.model)}{in_brief(error)}); keep its bundle, which torch computes"
-        ) from error
+        raise without_graph(row.model, error) from error
+
+
+def without_graph(model: PreTrainedModel, error: Exception) -> Refusal:
+    """What is said of a family that does what a graph cannot."""
+    return Refusal(
+        f"a network of the family '{model.config.model_type}' cannot be made a graph "
+        f"({_place(error, model)}{in_brief(error)}); keep its bundle, which torch computes"
+    )
 
 
 def _decoder_inputs(model: PreTrainedModel, call: Call) -> tuple[Tensors, dict[str, Mapping[int, str]]]:

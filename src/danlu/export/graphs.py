@@ -27,6 +27,7 @@ from danlu.export.graph_file import (
     to_file,
     traced,
     without_cache,
+    without_graph,
 )
 from danlu.export.target import Original
 from danlu.model.heads import trunk
@@ -38,19 +39,23 @@ BY_NAME = {"encoder-decoder": "decoder_position_ids"}
 alone count."""
 
 
-def write_graphs(original: Original, path: Path, encoder: Path) -> tuple[Call, list[Path]]:
-    """Write the graph of a bundle's model to `path`, as its task asks it; a decoder's can write. The files written.
+def write_graphs(original: Original, folder: Path, name: str, encoder: str) -> tuple[Call, list[Path]]:
+    """Write the graph of a bundle's model under its `name`, as its task asks it; a decoder's can write. The files.
 
-    Of an encoder-decoder that is what its decoder does, and `encoder` what its encoder does.
+    Of an encoder-decoder that is what its decoder does, and `encoder` what its encoder does. Each has a folder of its
+    own in `folder`: weights of more than 2 GB lie beside a graph, and have the same names in both.
 
     Raises:
         Refusal: the model does what a graph cannot; names the operation, and the layer where that is told.
     """
     bundle = original.bundle
     call = call_of(bundle.task, bundle.model, bundle.tokenizer, bundle.network.limit)
+    path, read = folder / "written" / name, folder / "read" / encoder
+    for each in (path, read):
+        each.parent.mkdir()
     if bundle.task.auto_class == "AutoModelForSeq2SeqLM":
-        _traced(plain_copy(bundle.model), call, path, encoder)
-        return call, [path, encoder]
+        _traced(plain_copy(bundle.model), call, path, read)
+        return call, [path, read]
     traced(bundle.model, call, path, writes=bundle.task.auto_class == "AutoModelForCausalLM")
     return call, [path]
 
@@ -160,7 +165,7 @@ def _kept(model: Any, ids_BS: Tensor, mask_BS: Tensor, ids_BT: Tensor) -> tuple[
             for start, cache in caches
         )
     except Exception as error:
-        raise without_cache(model) from error
+        raise without_graph(model, error) from error
     if not past or past.keys() != {name.replace(CROSS, PAST) for name in cross}:
         raise without_cache(model)
     if any(value is None or value.dim() != 4 for value in (past | cross).values()):

@@ -25,7 +25,8 @@ LEVELS = (
 )
 """Quantiles of the normal distribution, 0 among them, as a share of the largest (appendix E of the paper)."""
 
-CODES, SCALES = "weight_codes", "weight_scales"
+CODES, SCALES, FORMAT = "weight_codes", "weight_scales", "weight_format"
+"""Names in a layer; the last is of an empty tensor, which follows the model into other number formats."""
 
 
 def packed(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,15 +82,20 @@ class _Packed(nn.Module):
     bias: Tensor | None
     weight_codes: Tensor
     weight_scales: Tensor
+    weight_format: Tensor
+
+    def whole(self) -> Tensor:
+        """The weights, in float32."""
+        return unpacked(self.weight_codes, self.weight_scales, self.shape)
 
     @property
     def weight(self) -> Tensor:
-        """The weights as they compute, in float32; made when they are asked for."""
-        return unpacked(self.weight_codes, self.weight_scales, self.shape)
+        """The weights in the number format of the model; made when they are asked for."""
+        return self.whole().to(self.weight_format.dtype)
 
     def _product(self, hidden: Tensor, *, transposed: bool) -> Tensor:
         found: Tensor = _Product.apply(hidden, self.weight_codes, self.weight_scales, self.shape, transposed)  # type: ignore[no-untyped-call]
-        return found if self.bias is None else found + self.bias
+        return found if self.bias is None else found + self.bias.to(found.dtype)
 
 
 class FourBits(_Packed, nn.Linear):  # type: ignore[misc, override]
@@ -111,6 +117,11 @@ class FourBitsTransposed(_Packed, Conv1D):  # type: ignore[misc]
 _PACKED: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: FourBits, Conv1D: FourBitsTransposed}
 
 
+def packable(layer: nn.Module) -> bool:
+    """Whether a layer is a plain one; those of some families compute in a way of their own."""
+    return type(layer) in _PACKED
+
+
 def pack(layer: nn.Module) -> None:
     """Let a linear layer keep its weights in 4 bits; names around it, and what holds it, stay."""
     weight = layer._parameters.pop("weight")
@@ -120,6 +131,7 @@ def pack(layer: nn.Module) -> None:
     vars(layer)["shape"] = weight.shape
     for name, value in ((CODES, codes), (SCALES, scales)):
         layer.register_parameter(name, nn.Parameter(value, requires_grad=False))
+    layer.register_buffer(FORMAT, weight.detach().new_empty(0), persistent=False)
 
 
 def unpack_all(model: nn.Module) -> None:
@@ -127,9 +139,9 @@ def unpack_all(model: nn.Module) -> None:
     plain = {packed_class: before for before, packed_class in _PACKED.items()}
     for layer in model.modules():
         if isinstance(layer, _Packed):
-            weight = layer.weight
-            for name in (CODES, SCALES):
-                del layer._parameters[name]
+            weight = layer.whole()
+            for name in (CODES, SCALES, FORMAT):
+                delattr(layer, name)
             del vars(layer)["shape"]
             layer.__class__ = plain[type(layer)]  # type: ignore[assignment]
             layer.register_parameter("weight", nn.Parameter(weight, requires_grad=False))

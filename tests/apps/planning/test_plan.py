@@ -81,6 +81,9 @@ def test_four_bits_are_proposed_with_the_memory_that_they_then_take(tmp_path: Pa
     assert plain.memory["weights"] - few.memory["weights"] == pytest.approx(linear * (2 - 4.5 / 8))
     assert few.size.parameters == plain.size.parameters
     assert "tuning.weights=nf4" not in {remedy.keys for remedy in few.remedies}
+    for other in ({"dora": True}, {"init": "pissa"}):  # which four bits would refuse
+        found = one(recipe(tmp_path, tuning={"kind": "lora", **other}, **small), where, tokens=1e9)
+        assert "tuning.weights=nf4" not in {remedy.keys for remedy in found.remedies}
 
 
 def test_what_does_not_fit_is_told_with_keys_that_make_it_fit(tmp_path: Path) -> None:

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass, replace
 
-from torch import nn
-from transformers.pytorch_utils import Conv1D
+from pydantic import ValidationError
+from torch import Tensor, nn
 
 from danlu.apps.planning.material import Material
 from danlu.apps.planning.memory import Whole, way_of
 from danlu.model.fast import DTYPES
-from danlu.model.four_bits import BITS
+from danlu.model.four_bits import BITS, packable
 from danlu.model.heads import trunk
 from danlu.text.batching.batch import Slice
 from danlu.train.foretold import States
+from danlu.tuning.method import Method
 
 LORA = 0.01  # of the weights; `lora` trains fewer as a rule
 
@@ -45,13 +46,13 @@ def _alone(material: Material, whole: Whole, largest: Slice) -> list[Remedy]:
     if whole.way.recomputed is not None and not whole.recompute:
         found.append(_remedy("train.recompute=true", replace(whole, recompute=True)))
     if whole.terms.precision == "float32":
-        half = replace(whole, states=_halved(whole.states), way=way_of(material, largest, "bfloat16"))
+        half = replace(whole, states=_halved(whole.states, material.model), way=way_of(material, largest, "bfloat16"))
         found.append(_remedy("train.precision=bfloat16", half))
     if whole.terms.count > 1 and whole.parallel != "fsdp":
         found.append(_remedy("train.parallel=fsdp", replace(whole, parallel="fsdp")))
     if material.stage.tuning.kind == "full":
         found.append(_remedy("tuning=lora", replace(whole, states=_few_trained(whole.states))))
-    if material.stage.tuning.to_plain().get("weights") == "plain" and whole.parallel != "fsdp":
+    if _may_be_packed(material.stage.tuning) and whole.parallel != "fsdp":
         found.append(_remedy("tuning.weights=nf4", replace(whole, states=_packed(whole, material.model))))
     return found
 
@@ -74,16 +75,27 @@ def _smaller(material: Material, whole: Whole, largest: Slice) -> tuple[str, Who
     return found
 
 
-def _halved(held: States) -> States:
-    """In bfloat16, with masters in float32 beside the weights."""
-    halves = {name: getattr(held, name) // 2 for name in ("weights", "largest", "outside")}
-    return replace(held, masters=held.gradients, **halves)
+def _halved(held: States, model: nn.Module) -> States:
+    """In bfloat16, with masters in float32 beside the weights; those in 4 bits stay so."""
+    few = sum(each.nbytes for each in model.parameters() if not each.is_floating_point())
+    halves = {name: getattr(held, name) // 2 for name in ("largest", "outside")}
+    return replace(held, masters=held.gradients, weights=few + (held.weights - few) // 2, **halves)
+
+
+def _may_be_packed(tuning: Method) -> bool:
+    """Whether the tuning has plain weights, and would take them in 4 bits with its other settings."""
+    plain = tuning.to_plain()
+    try:
+        return plain.get("weights") == "plain" and bool(type(tuning).model_validate(plain | {"weights": "nf4"}))
+    except ValidationError:
+        return False
 
 
 def _packed(whole: Whole, model: nn.Module) -> States:
     """With linear layers that nothing trains in 4 bits."""
-    frozen = [layer.weight for layer in trunk(model).modules() if isinstance(layer, nn.Linear | Conv1D)]
-    count = sum(weight.numel() for weight in frozen if not weight.requires_grad)
+    layers = [layer for name, layer in trunk(model).named_modules() if packable(layer) and "pooler." not in name]
+    weights: list[Tensor] = [layer.weight for layer in layers]
+    count = sum(weight.numel() for weight in weights if not weight.requires_grad)
     size = DTYPES[whole.terms.precision].itemsize if whole.terms.precision != "float16" else 4
     return replace(whole.states, weights=int(whole.states.weights - count * (size - BITS / 8)))
 

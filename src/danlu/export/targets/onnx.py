@@ -43,7 +43,7 @@ class ToOnnx(Target):
         needed("onnx", "onnx", "an export to ONNX")
         runtime = needed("onnxruntime", "onnx", "an export to ONNX")
         with TemporaryDirectory(prefix="danlu-", dir=place.parent) as temporary:
-            call, paths = write_graphs(original, Path(temporary) / FILE, Path(temporary) / ENCODER)
+            call, paths = write_graphs(original, Path(temporary), FILE, ENCODER)
             refuse_scales_of_two(self.precision, paths, str(original.bundle.folder))
             for path in paths:
                 changed = path

@@ -41,8 +41,7 @@ class ToOpenvino(Target):
         library = needed("openvino", "openvino", "an export to OpenVINO")
         refuse_format(library.Core(), self.precision, str(original.bundle.folder))
         with TemporaryDirectory(prefix="danlu-", dir=place.parent) as temporary, _unwatched():
-            written, read = (Path(temporary) / f"{side}.onnx" for side in ("plain", "encoder"))
-            call, paths = write_graphs(original, written, read)
+            call, paths = write_graphs(original, Path(temporary), "plain.onnx", "encoder.onnx")
             refuse_scales_of_two(self.precision, paths, str(original.bundle.folder))
             for path, (graph, weights) in zip(paths, (GRAPH, ENCODER), strict=False):
                 model = library.Core().read_model(str(path))

@@ -21,7 +21,7 @@ from transformers.pytorch_utils import Conv1D
 from danlu.machine.door import read_json
 from danlu.machine.files import write_text
 from danlu.machine.hub import first_line
-from danlu.model.four_bits import pack, unpack_all
+from danlu.model.four_bits import pack, packable, unpack_all
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.tuning.added import fill, read, write
@@ -87,6 +87,13 @@ class Lora(Method):
 
         targets = linear_layers(model, self.targets, self.kind)
         trunk = [model.get_submodule(name) for name in linear_layers(model, "all-linear", self.kind)]
+        plain = [layer for layer in trunk if packable(layer)]
+        if self.weights == "nf4" and not plain:
+            family = model.config.model_type
+            raise Refusal(
+                f"tuning.weights: 'nf4' keeps plain linear layers in 4 bits, and the family '{family}' has none; take "
+                "plain weights"
+            )
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]
@@ -104,7 +111,7 @@ class Lora(Method):
             except ValueError as error:  # of the layers of state spaces, say
                 raise Refusal(f"tuning.targets: {first_line(error)}; name other layers, or use full") from error
         if self.weights == "nf4":
-            _pack(tuned, trunk, begin=self.init == "loftq")
+            _pack(tuned, plain, begin=self.init == "loftq")
         return cast(nn.Module, _begin_principal(tuned, config) if self.init == "pissa" else tuned)
 
     def state(self, model: nn.Module) -> dict[str, Tensor]:
@@ -150,7 +157,8 @@ class Lora(Method):
         Raises:
             Refusal: they belong to another base, were saved with other settings, or are damaged.
         """
-        tuned = self.apply(model)
+        begun = self.model_copy(update={"init": "default"}) if self.init == "loftq" else self  # which is filled anyway
+        tuned = begun.apply(model)
         found = read(folder / WEIGHTS, self.kind, self.base(tuned))  # which tells another base first
         written, ours = read_json(folder / CONFIG, "give the folder that lora has saved"), _config(tuned)
         other = [name for name in DECISIVE if written.get(name) != ours[name]]
@@ -175,7 +183,8 @@ class Lora(Method):
         """
         configs = [read_json(part.folder / CONFIG, "give the folder that lora has saved") for part in parts]
         for part, config in zip(parts, configs, strict=True):
-            if key := next((key for key in ALIKE if config.get(key) != configs[0].get(key)), None):
+            config["weights"] = cast(Lora, part.method).weights
+            if key := next((key for key in ("weights", *ALIKE) if config.get(key) != configs[0].get(key)), None):
                 raise Refusal(f"'{parts[0].name}' and '{part.name}' differ in '{key}'; train both with the same one")
         found, base = all_stored(parts, WEIGHTS)
         if summed:
@@ -188,7 +197,8 @@ class Lora(Method):
         joined = side_by_side(parts, found, _along, times)
         rank = next(value.shape[0] for name, value in joined.items() if ".lora_A." in name)
         write(folder / WEIGHTS, joined, self.kind, base)
-        plain = configs[0] | {"r": rank, "lora_alpha": float(rank), "use_rslora": False}
+        plain = {key: value for key, value in configs[0].items() if key != "weights"}
+        plain |= {"r": rank, "lora_alpha": float(rank), "use_rslora": False}
         write_text(folder / CONFIG, json.dumps(plain, indent=1, sort_keys=True) + "\n")
         return self.model_copy(update={"rank": rank, "alpha": float(rank), "rslora": False, "init": "default"})
 
@@ -212,6 +222,8 @@ def _begin_principal(tuned: Any, config: Any) -> Any:
         if START not in getattr(layer, "lora_A", ()):
             continue
         weight = layer.get_base_layer().weight.float()
+        if weight.is_meta:
+            continue
         left, values, right = torch.linalg.svd(weight.T if config.fan_in_fan_out else weight, full_matrices=False)
         root = (values[: config.r] / layer.scaling["default"]).sqrt()
         rank = len(root)  # a small layer may have fewer
@@ -237,7 +249,7 @@ def _pack(tuned: Any, layers: Sequence[nn.Module], *, begin: bool) -> None:
         pack(layer)
         if not begin or id(layer) not in updated or before.is_meta:
             continue
-        lost = before.float() - cast(Tensor, layer.weight)
+        lost = before.float() - cast(Any, layer).whole()
         left, values, right = torch.linalg.svd(lost.T if isinstance(layer, Conv1D) else lost, full_matrices=False)
         update: Any = updated[id(layer)]
         down, up = update.lora_A["default"].weight, update.lora_B["default"].weight
