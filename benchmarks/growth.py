@@ -213,11 +213,13 @@ def seconds(run: Run, text: str, times: int) -> float:
     """The best of several, without collections: what others left would be gone through here."""
     best = float("inf")
     gc.disable()
-    for _ in range(times):
-        begun = time.process_time()
-        run(text)
-        best = min(best, time.process_time() - begun)
-    gc.enable()
+    try:
+        for _ in range(times):
+            begun = time.process_time()
+            run(text)
+            best = min(best, time.process_time() - begun)
+    finally:
+        gc.enable()
     return best
 
 

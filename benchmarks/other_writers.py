@@ -1,6 +1,6 @@
 """danlu beside CTranslate2 and llama.cpp: tokens a second of one network in 32 and in 8 bits.
 
-It is a llama of 100 M, greedily, or a BART of 60 M with 4 beams. Each program is asked in a process of its own, by
+It is a llama of 100 M, greedily, or a BART of 45 M with 4 beams. Each program is asked in a process of its own, by
 turns, for 1, 8 and 32 texts after prompts of unlike lengths, all of one length. Programs that are not installed are
 left out (pip install ctranslate2 xllamacpp). Prints a markdown table.
 """

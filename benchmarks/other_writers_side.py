@@ -77,17 +77,21 @@ def transformers_beams(path: str, _: int) -> Writes:
     return writes
 
 
-def ctranslate2_beams(path: str, _: int, kind: str = "float32") -> Writes:
+def converted(program: str, path: str, kind: str) -> tuple[Any, Any]:
+    """A class of CTranslate2 over the model in its format, and the tokenizer."""
+    import ctranslate2
     import torch
-    from ctranslate2 import Translator
     from ctranslate2.converters import TransformersConverter
     from transformers import AutoTokenizer
 
     place = tempfile.mkdtemp()
     TransformersConverter(path).convert(place, quantization=kind, force=True)
-    threads = torch.get_num_threads()
-    translator = Translator(place, device="cpu", intra_threads=threads, inter_threads=1, compute_type=kind)
-    tokenizer = AutoTokenizer.from_pretrained(path)
+    how = {"device": "cpu", "intra_threads": torch.get_num_threads(), "inter_threads": 1, "compute_type": kind}
+    return getattr(ctranslate2, program)(place, **how), AutoTokenizer.from_pretrained(path)
+
+
+def ctranslate2_beams(path: str, _: int, kind: str = "float32") -> Writes:
+    translator, tokenizer = converted("Translator", path, kind)
 
     def writes(given: list[list[int]], tokens: int) -> int:
         words = [tokenizer.convert_ids_to_tokens(ids) for ids in given]
@@ -98,16 +102,7 @@ def ctranslate2_beams(path: str, _: int, kind: str = "float32") -> Writes:
 
 
 def ctranslate2(path: str, _: int, kind: str = "float32") -> Writes:
-    import torch
-    from ctranslate2 import Generator
-    from ctranslate2.converters import TransformersConverter
-    from transformers import AutoTokenizer
-
-    place = tempfile.mkdtemp()
-    TransformersConverter(path).convert(place, quantization=kind, force=True)
-    threads = torch.get_num_threads()
-    generator = Generator(place, device="cpu", intra_threads=threads, inter_threads=1, compute_type=kind)
-    tokenizer = AutoTokenizer.from_pretrained(path)
+    generator, tokenizer = converted("Generator", path, kind)
 
     def writes(given: list[list[int]], tokens: int) -> int:
         words = [tokenizer.convert_ids_to_tokens(ids) for ids in given]

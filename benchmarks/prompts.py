@@ -105,8 +105,10 @@ def speed(scorer: Scorer, records: int) -> str:
         ]
         say(f"seconds {took['danlu'][-1]:.2f} and {took['a loop'][-1]:.2f}, largest difference {max(gaps):.1e}")
     length = len(scorer.tokenizer(examples)["input_ids"])
-    seconds = {name: statistics.median(values) for name, values in took.items()}
-    rows = [[name, f"{value:.2f}", f"{seconds['a loop'] / value:.1f}x"] for name, value in seconds.items()]
+    loop = statistics.median(took["a loop"])
+    first, *again = took["danlu"]  # which has what they share ready the second time
+    seconds = {"danlu, the first time": first, "danlu, again": statistics.median(again), "a loop": loop}
+    rows = [[name, f"{value:.2f}", f"{loop / value:.1f}x"] for name, value in seconds.items()]
     words_of = (
         f"{len(asked)} records, 8 labels, {length:,} tokens before each; log-likelihoods differ by {max(gaps):.1e}"
     )

@@ -176,7 +176,9 @@ def test_no_benchmark_hides_a_package_that_scripts_beside_it_import() -> None:
 
 def test_no_test_takes_the_time_but_by_how_it_grows() -> None:
     """What takes a second alone takes ten beside others; `in_proportion` tries until nothing came between."""
-    takes = [path for path in (ROOT / "tests").rglob("*.py") if re.search(r"\btime\.process_time\b", path.read_text())]
+    takes = [
+        path for path in (ROOT / "tests").rglob("*.py") if re.search(rb"\btime\.process_time\b", path.read_bytes())
+    ]
     assert [path.name for path in takes] == ["in_proportion.py"]
 
 

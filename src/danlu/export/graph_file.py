@@ -50,8 +50,21 @@ class _Plain(nn.Module):
         found = [said[name] for name in self.outputs]
         if places_BK is not None and not kept:  # of a family that goes by its trunk
             found[0] = gathered(found[0], places_BK)
-        layers: list[Any] = [] if cache is None else [*cache.layers]
-        return (*found, *(part for each in layers for part in (each.keys, each.values)))
+        return (*found, *(() if cache is None else parts_of(cache)))
+
+
+def parts_of(cache: Any) -> tuple[Tensor, ...]:
+    """Keys and values of all layers, in a row."""
+    return tuple(part for layer in cache.layers for part in (layer.keys, layer.values))
+
+
+def by_name(cache: Any, start: str) -> Tensors:
+    """The same by name, such as past.003.keys."""
+    return {
+        f"{start}{number:03}.{name}": getattr(layer, name)
+        for number, layer in enumerate(cache.layers)
+        for name in ("keys", "values")
+    }
 
 
 def gathered(hidden_BTD: Tensor, places_BK: Tensor) -> Tensor:
@@ -186,11 +199,7 @@ def _past(model: PreTrainedModel, inputs: Tensors, layers: int) -> Tensors:
     cache = DynamicCache()
     try:
         model(input_ids=inputs["input_ids"][:, :2], past_key_values=cache, use_cache=True)
-        found = {
-            f"{PAST}{number:03}.{name}": getattr(layer, name)
-            for number, layer in enumerate(cache.layers)
-            for name in ("keys", "values")
-        }
+        found = by_name(cache, PAST)
     except Exception as error:
         raise without_cache(model) from error
     if len(cache.layers) != layers or any(value is None or value.dim() != 4 for value in found.values()):

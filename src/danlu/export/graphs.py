@@ -6,7 +6,7 @@ writing reads one token, and nothing of the source anew.
 Legend: B rows, S tokens that are read, T tokens that are written, K places.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from danlu.engine.graph import PAST, PLACES, PRESENT
 from danlu.engine.two_graphs import CROSS, SOURCE_MASK
 from danlu.export.calls import WRITTEN, Call, Tensors, call_of
 from danlu.export.graph_file import (
+    by_name,
     gathered,
     kept_at,
     outputs_vary,
+    parts_of,
     past_varies,
     plain_copy,
     to_file,
@@ -34,13 +36,15 @@ from danlu.model.heads import trunk
 from danlu.model.places import let_go, place_by_hand, placed
 from danlu.refusal import Refusal
 
+TWO_SIDED = "AutoModelForSeq2SeqLM"
+
 BY_NAME = {"encoder-decoder": "decoder_position_ids"}
 """Families that take the positions of what is written by this name; of others tables are asked by place, or distances
 alone count."""
 
 
 def write_graphs(original: Original, folder: Path, name: str, encoder: str) -> tuple[Call, list[Path]]:
-    """Write the graph of a bundle's model under its `name`, as its task asks it; a decoder's can write. The files.
+    """Write the graph of a bundle's model under its `name`, as its task asks it; what writes has a past. The files.
 
     Of an encoder-decoder that is what its decoder does, and `encoder` what its encoder does. Each has a folder of its
     own in `folder`: weights of more than 2 GB lie beside a graph, and have the same names in both.
@@ -53,19 +57,19 @@ def write_graphs(original: Original, folder: Path, name: str, encoder: str) -> t
     path, read = folder / "written" / name, folder / "read" / encoder
     for each in (path, read):
         each.parent.mkdir()
-    if bundle.task.auto_class == "AutoModelForSeq2SeqLM":
+    if bundle.task.auto_class == TWO_SIDED:
         _traced(plain_copy(bundle.model), call, path, read)
         return call, [path, read]
     traced(bundle.model, call, path, writes=bundle.task.auto_class == "AutoModelForCausalLM")
     return call, [path]
 
 
-def refuse_scales_of_two(precision: str, paths: Sequence[Path], name: str) -> None:
+def refuse_scales_of_two(original: Original, precision: str) -> None:
     """Raise `Refusal` where scales of activations would be learnt of two graphs that write together."""
-    if precision == "int8_static" and len(paths) > 1:
+    if precision == "int8_static" and original.bundle.task.auto_class == TWO_SIDED:
         raise Refusal(
-            f"{name}: an encoder and a decoder write together, and int8_static learns scales of a single pass; choose "
-            "int8_weights"
+            f"{original.bundle.folder}: an encoder and a decoder write together, and int8_static learns scales of a "
+            "single pass; choose int8_weights"
         )
 
 
@@ -81,7 +85,7 @@ class _Encoder(nn.Module):
         both = EncoderDecoderCache(DynamicCache(), DynamicCache())
         given = {"input_ids": ids_BS, "attention_mask": mask_BS, WRITTEN: ids_BS[:, :1]}
         self.model(**given, past_key_values=both, use_cache=True)
-        return _parts(both.cross_attention_cache)
+        return parts_of(both.cross_attention_cache)
 
 
 class _Decoder(nn.Module):
@@ -113,11 +117,7 @@ class _Decoder(nn.Module):
                 logits = self.model(**given).logits
         finally:
             let_go()
-        return (logits if at_places else gathered(logits, places_BK), *_parts(past))
-
-
-def _parts(cache: Any) -> tuple[Tensor, ...]:
-    return tuple(part for layer in cache.layers for part in (layer.keys, layer.values))
+        return (logits if at_places else gathered(logits, places_BK), *parts_of(past))
 
 
 @torch.no_grad()
@@ -155,15 +155,7 @@ def _kept(model: Any, ids_BS: Tensor, mask_BS: Tensor, ids_BT: Tensor) -> tuple[
     given = {"input_ids": ids_BS, "attention_mask": mask_BS, WRITTEN: ids_BT}
     try:
         model(**given, past_key_values=both, use_cache=True)
-        caches = [(PAST, both.self_attention_cache), (CROSS, both.cross_attention_cache)]
-        past, cross = (
-            {
-                f"{start}{number:03}.{name}": getattr(layer, name)
-                for number, layer in enumerate(cache.layers)
-                for name in ("keys", "values")
-            }
-            for start, cache in caches
-        )
+        past, cross = by_name(both.self_attention_cache, PAST), by_name(both.cross_attention_cache, CROSS)
     except Exception as error:
         raise without_graph(model, error) from error
     if not past or past.keys() != {name.replace(CROSS, PAST) for name in cross}:

@@ -136,7 +136,7 @@ class States:
 
 def states(model: nn.Module, settings: Training, precision: str, *, copies: int) -> States:
     """What is held for the parameters of `model`, which may be without weights; `copies` of those that are trained."""
-    size = DTYPES[precision].itemsize if precision != "float16" else 4
+    size = weight_bytes(precision)
     counted = {id(parameter): parameter for parameter in model.parameters()}
     trained = sum(parameter.numel() for parameter in counted.values() if parameter.requires_grad)
     matrices = matrices_of(model)
@@ -157,6 +157,11 @@ def states(model: nn.Module, settings: Training, precision: str, *, copies: int)
         largest=max(blocks, default=0),
         outside=everything - sum(blocks),
     )
+
+
+def weight_bytes(precision: str) -> int:
+    """Of a weight on its device; those of float16 are float32, and cast where they compute."""
+    return DTYPES[precision].itemsize if precision != "float16" else 4
 
 
 def _bytes(parameters: Iterable[Tensor], size: int) -> int:

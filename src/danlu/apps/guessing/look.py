@@ -178,8 +178,12 @@ class Measured:
 
     def percentile(self, share: float) -> int:
         """The length below which a share of the texts lies."""
-        ordered = sorted(self.lengths)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        return percentile(self.lengths, share)
+
+
+def percentile(counts: Sequence[int], share: float) -> int:
+    """The count below which a share of these lies."""
+    return sorted(counts)[min(len(counts) - 1, int(share * len(counts)))]
 
 
 def said_in(record: Record) -> str:

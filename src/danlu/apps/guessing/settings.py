@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from danlu.apps.guessing.look import Measured
+from danlu.apps.guessing.look import Measured, percentile
 from danlu.apps.guessing.models import Found
 from danlu.data.characters.scripts import HAN, LATIN, LETTER, kinds_of
 from danlu.data.characters.side_by_side import code_points
@@ -84,17 +84,13 @@ def task_settings(task: type[Task], found: Measured, script: Script, model: Foun
     characters, rate = found.percentile(0.98), model.rate if model else None
     usual = (script.tokens(characters) if rate is None else rate * characters) * 1.2 + 4
     if "messages" in task.columns:  # each has a head, and an end
-        usual += _HEAD * (rate or script.tokens(1)) * _usual([_turns(record) for record in found.records])
+        turns = percentile([_turns(record) for record in found.records], 0.98)
+        usual += _HEAD * (rate or script.tokens(1)) * turns
     least = 128 if task.reads_tokens else 32  # short documents share a row
     longest = min(_LONGEST, max(least, 32 * -(-int(usual) // 32)))
     stops = task.model_fields["too_long"].default == "stop"
     drops = {"target_too_long": "drop"} if "target_too_long" in task.model_fields else {}
     return {"max_length": longest} | ({"too_long": "truncate"} if stops else {}) | drops
-
-
-def _usual(counts: list[int]) -> int:
-    """What 98 of 100 do not exceed."""
-    return sorted(counts)[min(len(counts) - 1, int(0.98 * len(counts)))] if counts else 0
 
 
 def _turns(record: Record) -> int:

@@ -7,11 +7,10 @@ from torch import Tensor, nn
 
 from danlu.apps.planning.material import Material
 from danlu.apps.planning.memory import Whole, way_of
-from danlu.model.fast import DTYPES
 from danlu.model.four_bits import BITS, packable
 from danlu.model.heads import trunk
 from danlu.text.batching.batch import Slice
-from danlu.train.foretold import States
+from danlu.train.foretold import States, weight_bytes
 from danlu.tuning.method import Method
 
 LORA = 0.01  # of the weights; `lora` trains fewer as a rule
@@ -96,8 +95,8 @@ def _packed(whole: Whole, model: nn.Module) -> States:
     layers = [layer for name, layer in trunk(model).named_modules() if packable(layer) and "pooler." not in name]
     weights: list[Tensor] = [layer.weight for layer in layers]
     count = sum(weight.numel() for weight in weights if not weight.requires_grad)
-    size = DTYPES[whole.terms.precision].itemsize if whole.terms.precision != "float16" else 4
-    return replace(whole.states, weights=int(whole.states.weights - count * (size - BITS / 8)))
+    saved = count * (weight_bytes(whole.terms.precision) - BITS / 8)
+    return replace(whole.states, weights=int(whole.states.weights - saved))
 
 
 def _few_trained(held: States) -> States:

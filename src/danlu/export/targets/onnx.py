@@ -42,9 +42,9 @@ class ToOnnx(Target):
         """See `Target.write`."""
         needed("onnx", "onnx", "an export to ONNX")
         runtime = needed("onnxruntime", "onnx", "an export to ONNX")
+        refuse_scales_of_two(original, self.precision)
         with TemporaryDirectory(prefix="danlu-", dir=place.parent) as temporary:
             call, paths = write_graphs(original, Path(temporary), FILE, ENCODER)
-            refuse_scales_of_two(self.precision, paths, str(original.bundle.folder))
             for path in paths:
                 changed = path
                 if self.precision in ("float32", "int8_dynamic"):

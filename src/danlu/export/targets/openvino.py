@@ -40,9 +40,9 @@ class ToOpenvino(Target):
         """See `Target.write`."""
         library = needed("openvino", "openvino", "an export to OpenVINO")
         refuse_format(library.Core(), self.precision, str(original.bundle.folder))
+        refuse_scales_of_two(original, self.precision)
         with TemporaryDirectory(prefix="danlu-", dir=place.parent) as temporary, _unwatched():
             call, paths = write_graphs(original, Path(temporary), "plain.onnx", "encoder.onnx")
-            refuse_scales_of_two(self.precision, paths, str(original.bundle.folder))
             for path, (graph, weights) in zip(paths, (GRAPH, ENCODER), strict=False):
                 model = library.Core().read_model(str(path))
                 _name(model, call)

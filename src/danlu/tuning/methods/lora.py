@@ -86,14 +86,7 @@ class Lora(Method):
         from peft import LoraConfig, get_peft_model
 
         targets = linear_layers(model, self.targets, self.kind)
-        trunk = [model.get_submodule(name) for name in linear_layers(model, "all-linear", self.kind)]
-        plain = [layer for layer in trunk if packable(layer)]
-        if self.weights == "nf4" and not plain:
-            family = model.config.model_type
-            raise Refusal(
-                f"tuning.weights: 'nf4' keeps plain linear layers in 4 bits, and the family '{family}' has none; take "
-                "plain weights"
-            )
+        to_pack = self._to_pack(model)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]
@@ -110,9 +103,21 @@ class Lora(Method):
                 tuned: Any = get_peft_model(model, config, autocast_adapter_dtype=False)
             except ValueError as error:  # of the layers of state spaces, say
                 raise Refusal(f"tuning.targets: {first_line(error)}; name other layers, or use full") from error
-        if self.weights == "nf4":
-            _pack(tuned, plain, begin=self.init == "loftq")
+        _pack(tuned, to_pack, begin=self.init == "loftq")
         return cast(nn.Module, _begin_principal(tuned, config) if self.init == "pissa" else tuned)
+
+    def _to_pack(self, model: PreTrainedModel) -> list[nn.Module]:
+        """The layers whose weights are to lie in 4 bits, updated or not."""
+        if self.weights == "plain":
+            return []
+        layers = [model.get_submodule(name) for name in linear_layers(model, "all-linear", self.kind)]
+        if found := [layer for layer in layers if packable(layer)]:
+            return found
+        family = model.config.model_type
+        raise Refusal(
+            f"tuning.weights: 'nf4' keeps plain linear layers in 4 bits, and the family '{family}' has none; take "
+            "plain weights"
+        )
 
     def state(self, model: nn.Module) -> dict[str, Tensor]:
         """Where the updates began, with `init: pissa`."""
