@@ -35,11 +35,13 @@ quickstart: environment
 
 # Files of tests go to a process a core and one more, for some wait for a browser or a clock (699 instead of 772 s on 2
 # cores, 2026-11), in the order of tests/conftest.py. Each computes with one thread, and where a test wants two (the
-# fixture two_cores), the one that waits leaves its core to the others.
+# fixture two_cores), the one that waits leaves its core to the others. A process that dies ends the run: another one
+# would be given the same test for ever.
 processes = $(BIN)/python -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))'
 test: environment
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PYTHONDONTWRITEBYTECODE= \
-	    $(BIN)/python -m pytest -n $$($(processes)) --dist loadfile --no-loadscope-reorder
+	    $(BIN)/python -m pytest -n $$($(processes)) --max-worker-restart 0 \
+	    --dist loadfile --no-loadscope-reorder
 
 # Types take as long as all the rest, beside which they are looked at; the rules of the house are among the tests too.
 # Where these come next, what they import is compiled meanwhile: in the first process that collects them that takes 30 of

@@ -43,6 +43,21 @@ for folder, records in json.load(sys.stdin):
 print(json.dumps(answers))
 """
 
+ENDED_OUT_OF_ORDER = """
+import gc, os, signal, sys, danlu
+first, second = (danlu.load(folder) for folder in sys.argv[1:])
+first.close()
+del first
+gc.collect()
+second.close()
+del second
+gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    print("answered")
+"""
+
 
 def test_no_task_that_answers_by_one_pass_is_left_out() -> None:
     found = {kind for kind in kinds(Task) if find(Task, kind)().answers_by == "forward"}
@@ -101,3 +116,13 @@ def test_an_exported_bundle_is_verified_and_refused_once_a_file_has_changed(
     graph.write_bytes(data)
     with pytest.raises(danlu.Refusal, match="has changed since the bundle was saved"):
         danlu.load(folder)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ctrl_c_is_answered_after_bundles_have_gone_in_the_order_they_came(
+    exported: Callable[..., Exported], engine: str
+) -> None:
+    folders = [str(exported(kind, engine).path) for kind in ("classify", "embed")]
+    command = [sys.executable, "-c", ENDED_OUT_OF_ORDER, *folders]
+    done = started.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["answered"]), done.stderr

@@ -156,6 +156,9 @@ def test_what_a_server_says_commands_no_terminal_and_can_be_kept(said: bytes) ->
             with line:
                 line.recv(4096)
                 line.sendall(said)
+                line.shutdown(socket.SHUT_WR)
+                while line.recv(4096):  # a body that comes by itself; closed before, it would be answered by a reset
+                    pass
 
         thread = threading.Thread(target=answer)
         thread.start()

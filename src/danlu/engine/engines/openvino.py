@@ -1,5 +1,6 @@
 """OpenVINO: a graph that was exported, one stream a core (Intel, 2018)."""
 
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -31,7 +32,7 @@ class Openvino(Engine):
         library = needed("openvino", "openvino", f"{folder}: the engine openvino")
         pairs = [names for names in (GRAPH, ENCODER) if names == GRAPH or (folder / names[0]).exists()]
         paths = [[file_inside(folder, name) for name in names] for names in pairs]
-        core = library.Core()
+        core = core_of(library)
         refuse_format(core, self.precision, str(folder))
         format_ = "bf16" if self.precision == "bfloat16" else "f32"
 
@@ -41,6 +42,17 @@ class Openvino(Engine):
         with opened(paths[0][0], "is no graph that OpenVINO opens", AGAIN):
             network = GraphNetwork(folder, opens, self.precision, self.limit, threads)
         return tried(network, folder, task, tokenizer)
+
+
+@cache
+def core_of(library: Any) -> Any:
+    """OpenVINO itself, opened once for as long as this process lives.
+
+    Each one sets the stack that signals are answered on, and gives back the one it found when it goes. Where two
+    overlap and the first goes first, what remains is memory that is gone, and Ctrl-C ends in a segmentation fault
+    (OpenVINO 2026.4.1).
+    """
+    return library.Core()
 
 
 def refuse_format(core: Any, precision: str, name: str) -> None:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Literal
 
 from danlu.engine.engine import Network
-from danlu.engine.engines.openvino import ENCODER, GRAPH, Openvino, refuse_format
+from danlu.engine.engines.openvino import ENCODER, GRAPH, Openvino, core_of, refuse_format
 from danlu.engine.graph import PRESENT
 from danlu.engine.two_graphs import CROSS
 from danlu.export.calls import Call
@@ -39,12 +39,12 @@ class ToOpenvino(Target):
     def write(self, original: Original, place: Path) -> Openvino:
         """See `Target.write`."""
         library = needed("openvino", "openvino", "an export to OpenVINO")
-        refuse_format(library.Core(), self.precision, str(original.bundle.folder))
+        refuse_format(core_of(library), self.precision, str(original.bundle.folder))
         refuse_scales_of_two(original, self.precision)
         with TemporaryDirectory(prefix="danlu-", dir=place.parent) as temporary, _unwatched():
             call, paths = write_graphs(original, Path(temporary), "plain.onnx", "encoder.onnx")
             for path, (graph, weights) in zip(paths, (GRAPH, ENCODER), strict=False):
-                model = library.Core().read_model(str(path))
+                model = core_of(library).read_model(str(path))
                 _name(model, call)
                 model = self._changed(model, original)
                 saved = Path(temporary) / graph
