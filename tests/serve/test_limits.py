@@ -1,5 +1,6 @@
 """What is too much is refused before memory is spent; what nobody waits for stops, and its neighbours go on."""
 
+import http.client
 import json
 import os
 import socket
@@ -68,6 +69,28 @@ def test_neighbours_of_a_bad_and_a_lost_request_get_their_answers(live: Live) ->
             each.close()
         assert [each.result().json()["choices"][0]["message"]["content"] for each in good] == [right] * 4
         assert bad.result().status_code == 400
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_who_sends_a_little_too_much_reads_why_and_is_not_cut_off(shelf: Shelf, told: bool) -> None:
+    with serving(shelf, Limits(body=2**21)) as live:
+        connection = http.client.HTTPConnection(*live.at, timeout=60)
+        parts = [b"x" * 2**20] * 28  # more than lies between two processes that do not read
+        headers = {"Content-Length": str(28 * 2**20)} if told else {"Transfer-Encoding": "chunked"}
+        connection.request("POST", "/v1/predict", iter(parts), headers, encode_chunked=not told)
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["error"]["code"]) == (413, "too_large")
+        connection.close()
+
+
+def test_who_tells_of_far_too_much_is_not_waited_for(shelf: Shelf) -> None:
+    with serving(shelf, Limits(body=1024)) as live:
+        connection = http.client.HTTPConnection(*live.at, timeout=60)
+        connection.putrequest("POST", "/v1/predict")
+        connection.putheader("Content-Length", str(2**40))
+        connection.endheaders(b"x")
+        assert connection.getresponse().status == 413
+        connection.close()
 
 
 def test_large_and_compressed_bodies_are_refused(shelf: Shelf) -> None:

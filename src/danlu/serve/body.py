@@ -25,6 +25,8 @@ class Body(BaseModel):
 
 SECONDS = 30.0
 """That a body may take to arrive."""
+DROPPED = 16
+"""Times the limit that are read and dropped before the refusal, which nobody reads who is cut off in mid-sending."""
 COUNTED = ("records", "texts", "input", "documents")
 """Keys whose lists are as long as the limit of records says."""
 MANY = {"stop": 64, "logit_bias": 1024}
@@ -44,25 +46,34 @@ async def raw(request: Request, most: int, ends: float) -> bytes:
     """The bytes of the body.
 
     Raises:
-        Problem: they are more than `most`, as soon as that is known, or are not there at `ends`, or `SECONDS` from now.
+        Problem: they are more than `most`, or are not there at `ends`, or `SECONDS` from now. None beyond `most` are
+            kept, and none beyond `DROPPED` times as many waited for.
     """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, "encoded", "the body is compressed, and plain JSON is taken alone")
     told = request.headers.get("content-length", "0")
-    if told.isdecimal() and len(told) < 20 and int(told) > most:
+    foretold = int(told) if told.isdecimal() and len(told) < 20 else 0
+    if foretold > DROPPED * most:
         raise _too_large(most)
     parts, size = [], 0
     try:
         async with asyncio.timeout_at(min(ends, asyncio.get_running_loop().time() + SECONDS)):
             async for part in request.stream():
                 size += len(part)
-                if size > most:
+                if size > DROPPED * most:
                     raise _too_large(most)
-                parts.append(part)
+                if max(size, foretold) <= most:
+                    parts.append(part)
+                else:
+                    parts.clear()
     except ClientDisconnect:
         raise Gone from None
     except TimeoutError:
+        if max(size, foretold) > most:
+            raise _too_large(most) from None
         raise Problem(408, "slow_body", "the body did not come to its end in time; send it faster, or less") from None
+    if size > most:
+        raise _too_large(most)
     return b"".join(parts)
 
 
