@@ -79,7 +79,7 @@ async def chat(service: Service, call: Call) -> Response:
     record: Record = {"messages": [_plain(message) for message in body.messages]}
     if body.tools:
         record["tools"] = body.tools
-    encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "messages"))
+    encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "messages", service.limits.tokens))
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))
         pieces = _pieces(service, call, body, model, encoded, policy)

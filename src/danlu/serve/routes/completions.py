@@ -63,7 +63,9 @@ async def completions(service: Service, call: Call) -> Response:
     refuse_long(model, len(text) + len(body.suffix or ""), "prompt")
     policy = policy_of(body, model)
     await refuse_endless(service, call, model, policy)
-    encoded = await call.asking.done(len(text), lambda: prompted(model, record, policy, "prompt"))
+    encoded = await call.asking.done(
+        len(text), lambda: prompted(model, record, policy, "prompt", service.limits.tokens)
+    )
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))
         return Streamed(_pieces(service, call, body, model, encoded, policy), EVENTS, call.asking.ends, event)

@@ -8,8 +8,10 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from danlu.data.record import Record
+from danlu.engine.reading import Reading
 from danlu.refusal import Refusal
 from danlu.serve.body import Body, FirstMistake, checked, plain, raw
+from danlu.serve.counted import refuse_more
 from danlu.serve.problem import Problem, of_refusal
 from danlu.serve.routes.writing import tokens_of
 from danlu.serve.service import Call, Service
@@ -68,8 +70,13 @@ async def answers(service: Service, call: Call, model: Model, records: Sequence[
     if size > PER_TOKEN * service.limits.tokens:
         told = f"the records have {size:,} characters, more than {service.limits.tokens:,} tokens can be; send less"
         raise Problem(413, "too_many_tokens", told)
+
+    def read() -> Reading:
+        refuse_more(predictor.tokenizer, records, service.limits.tokens)
+        return predictor.read(list(records))
+
     try:
-        reading = await asking.done(size, lambda: predictor.read(list(records)))
+        reading = await asking.done(size, read)
     except Refusal as refusal:
         raise of_refusal(refusal, "records") from None
     texts = written = 0

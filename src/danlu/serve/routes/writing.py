@@ -14,6 +14,7 @@ from danlu.model.policy import Policy, changed
 from danlu.model.written import Chosen, Written
 from danlu.refusal import Refusal
 from danlu.serve.body import Body, FirstMistake
+from danlu.serve.counted import refuse_more
 from danlu.serve.problem import Problem, of_refusal
 from danlu.serve.service import Call, Service
 from danlu.serve.shelf import Model
@@ -171,12 +172,14 @@ def refuse_long(model: Model, size: int, what: str) -> None:
         raise Problem(400, "context_length_exceeded", told, what)
 
 
-def prompted(model: Model, record: Record, policy: Policy, limits_name: str) -> Encoded:
+def prompted(model: Model, record: Record, policy: Policy, limits_name: str, most: int) -> Encoded:
     """What the model reads before it writes.
 
     Raises:
-        Problem: it cannot be read, or leaves no room to write; or the model writes no text.
+        Problem: it cannot be read, or has more than `most` tokens, or leaves no room to write; or the model writes no
+            text.
     """
+    refuse_more(model.predictor.tokenizer, record, most)
     try:
         encoded = model.predictor.prompts([record], policy)
     except Refusal as refusal:
