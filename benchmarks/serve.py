@@ -122,6 +122,13 @@ def classified(
     return words + table(header, rows), curves
 
 
+def templated(bundle: Path, folder: Path) -> Path:
+    """The model of a bundle with a template of conversations where transformers looks for one: the texts alone."""
+    shutil.copytree(bundle, folder)
+    (folder / "chat_template.jinja").write_text("{% for message in messages %}{{ message.content }}\n{% endfor %}")
+    return folder
+
+
 def chatted(watch: Watch, title: str, source: Path, users: list[int], new_tokens: int, *, peer: bool) -> str:
     """Tokens a second and the time to the first piece of danlu, and of `transformers serve`."""
     rows = []
@@ -136,7 +143,7 @@ def chatted(watch: Watch, title: str, source: Path, users: list[int], new_tokens
         if peer:
             program = str(Path(sys.executable).parent / "transformers")
             command = [program, "serve", "--port", str(other), "--device", "cpu", "--continuous-batching"]
-            servers["transformers serve"] = (command, other, str(bundle))
+            servers["transformers serve"] = (command, other, str(templated(bundle, folder / "peer")))
         for side, (command, at, model) in servers.items():
             ready = f"http://127.0.0.1:{at}/{'health/ready' if side == 'danlu serve' else 'health'}"
             with running(command, ready, folder / "log"):
