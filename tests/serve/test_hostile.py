@@ -54,6 +54,7 @@ def test_a_body_that_never_ends_gives_its_place_back(shelf: Shelf) -> None:
         ("/v1/predict", {"model": "classify", "records": [1] * 100_000}, 413),
         ("/v1/predict", {"model": "classify", "text": "好" * 2_000}, 413),
         ("/v1/predict", {"model": "classify", "record": None}, 400),
+        (CHAT, {**SAID, "messages": [{"role": "user", "content": "书" * 2_000}]}, 413),
         (CHAT, {**SAID, "messages": [1] * 100_000}, 400),
         (CHAT, {**SAID, "messages": [{"role": "user", "content": "书" * 100_000}]}, 400),
         (CHAT, {**SAID, "stop": [str(number) for number in range(100)]}, 400),

@@ -83,12 +83,14 @@ def test_who_sends_a_little_too_much_reads_why_and_is_not_cut_off(shelf: Shelf, 
         connection.close()
 
 
-def test_who_tells_of_far_too_much_is_not_waited_for(shelf: Shelf) -> None:
+@pytest.mark.parametrize("head", [{"Content-Length": str(2**40)}, {"Content-Length": "4096", "Expect": "100-continue"}])
+def test_who_tells_of_far_too_much_or_asks_before_is_not_waited_for(shelf: Shelf, head: dict[str, str]) -> None:
     with serving(shelf, Limits(body=1024)) as live:
-        connection = http.client.HTTPConnection(*live.at, timeout=60)
+        connection = http.client.HTTPConnection(*live.at, timeout=20)
         connection.putrequest("POST", "/v1/predict")
-        connection.putheader("Content-Length", str(2**40))
-        connection.endheaders(b"x")
+        for name, value in head.items():
+            connection.putheader(name, value)
+        connection.endheaders()
         assert connection.getresponse().status == 413
         connection.close()
 

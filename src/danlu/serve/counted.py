@@ -7,7 +7,7 @@ from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 PIECE = 4_096
-"""Characters that are cut up together. A megabyte of text that is cut into bytes takes several hundred otherwise."""
+"""Characters that are cut up together. Sixteen texts of a megabyte, each cut up as a whole, took 6.5 GB (2026-11)."""
 TWICE = 128
 """Tokens at most that a piece has and the whole text has not: a word that is cut in two falls into letters."""
 BYTES = 4
