@@ -1,10 +1,12 @@
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
-from danlu.machine.crew import Crew
+from danlu.machine.crew import Crew, let_go_of_cores
 
 
 def test_results_come_in_the_order_of_the_jobs() -> None:
@@ -52,3 +54,26 @@ def test_no_thread_is_left() -> None:
     assert threading.active_count() > before
     crew.close()
     assert threading.active_count() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the threads of a process are counted in /proc")
+@pytest.mark.usefixtures("two_cores")
+def test_threads_that_computed_for_another_end_when_it_lets_them_go_and_come_again_when_it_computes() -> None:
+    counts, values = [], []
+
+    def compute() -> None:
+        torch.set_num_threads(2)
+        matrix = torch.ones(512, 512)
+        for step in (None, let_go_of_cores, None):
+            if step is None:
+                values.append(float((matrix @ matrix).sum()))
+            else:
+                step()
+            time.sleep(0.05)  # a thread that was told to end takes a moment
+            counts.append(len([*Path("/proc/self/task").iterdir()]))
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    thread.join()
+    assert (counts[0] - counts[1], counts[2] - counts[1]) == (1, 1)
+    assert values == [512.0**3] * 2

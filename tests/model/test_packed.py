@@ -1,4 +1,5 @@
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from torch import nn
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertIntermediate
 
+import danlu.model.packed
 from danlu.model.packed import PackedLinear, packed
 
 
@@ -33,12 +35,45 @@ def test_the_model_itself_stays_as_it_was_and_shares_its_weights() -> None:
     assert copied.state_dict().keys() == model.state_dict().keys()
 
 
-def test_float32_keeps_its_layers_and_its_exact_values() -> None:
+@pytest.mark.parametrize("packed_rate", [0.9, 2.0])
+def test_float32_is_packed_where_that_is_measured_to_be_faster(
+    packed_rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = {"linear, float32, plain": 1.0, "linear, float32, packed": packed_rate}
+    monkeypatch.setattr("danlu.model.packed.best_ever", lambda _: rates)
+    danlu.model.packed._pays_in_float32.cache_clear()
     model = network()
     copied = packed(model, {})
-    hidden = torch.randn(2, 48)
-    assert not any(isinstance(module, PackedLinear) for module in copied.modules())
-    assert torch.equal(copied(hidden), model(hidden))
+    danlu.model.packed._pays_in_float32.cache_clear()
+    kinds = {type(module) for module in copied.modules() if hasattr(module, "in_features")}
+    assert kinds == {PackedLinear if packed_rate > 1 else nn.Linear}
+    for rows in (1, 3, 40):
+        hidden = torch.randn(rows, 48)
+        with torch.inference_mode():
+            expected = copy.deepcopy(model).double()(hidden.double())
+            torch.testing.assert_close(copied(hidden).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_product_in_float32_is_measured_once_on_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, float]] = []
+
+    def kept(rates: dict[str, float]) -> dict[str, float]:
+        asked.append(dict(rates))
+        return {name: rate for each in asked for name, rate in each.items()}
+
+    monkeypatch.setattr("danlu.model.packed.best_ever", kept)
+    for _ in range(2):
+        danlu.model.packed._pays_in_float32.cache_clear()
+        danlu.model.packed._pays_in_float32()
+    danlu.model.packed._pays_in_float32.cache_clear()
+    assert [len(each) for each in asked] == [0, 2, 0]
+    assert all(rate > 1e6 for rate in asked[1].values())
+
+
+def test_a_copy_that_does_not_fit_into_the_free_memory_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("danlu.model.packed._pays", lambda _: True)
+    monkeypatch.setattr("danlu.model.packed.psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
+    assert not any(isinstance(module, PackedLinear) for module in packed(network(), {}).modules())
 
 
 @pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no bfloat16 in this processor")

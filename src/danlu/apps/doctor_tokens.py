@@ -9,6 +9,7 @@ from danlu.data.corpus.survey import Lengths, lengths
 from danlu.data.record import Record
 from danlu.machine.seed import generator
 from danlu.stages.ready import Ready
+from danlu.text.batching.stored_rows import groups_of
 from danlu.text.tokenizing.tokenized import tokenized
 
 TEXTS = 20_000  # records whose tokens are looked at for unknown ones
@@ -87,7 +88,8 @@ def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
 
 def _unknown_in_rows(ready: Ready) -> float:
     """Share of unknown tokens in up to `TEXTS` rows of shards, which hold numbers and the texts of a few records."""
-    tokenizer, rows = ready.prepared.tokenizer, len(ready.encoded)
+    tokenizer = ready.prepared.tokenizer
+    rows = (groups_of(ready.encoded) or [len(ready.encoded)])[0]  # of those that are fetched, the first
     drawn = generator(ready.prepared.seed, "check").permutation(rows)[:TEXTS]
     ids = np.concatenate([row.input_ids for number in sorted(drawn.tolist()) for row in ready.encoded[number].rows])
     unknown = ids == tokenizer.unk_token_id

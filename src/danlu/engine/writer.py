@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from danlu.engine.desk import Desk, Job
 from danlu.engine.engine import Network
-from danlu.machine.crew import compute_with
+from danlu.machine.crew import compute_with, let_go_of_cores
 from danlu.model.generate import Session, Wanted
 from danlu.model.policy import Policy
 from danlu.model.written import Written
@@ -63,6 +63,7 @@ class Writer(Desk[_Job]):
         Raises:
             Refusal: the writer was closed.
         """
+        let_go_of_cores()  # of the thread that asks, which may have computed while it opened the bundle
         job = _Job(network, tokenizer, policy, examples, take, first, likeliest, size=len(examples))
         self.admit(job)
         return job.future

@@ -7,7 +7,9 @@ Legend: B rows, N new rows, T tokens, V vocabulary.
 """
 
 import inspect
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -16,19 +18,18 @@ from transformers import EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from danlu.model.heads import trunk, unwrapped
-from danlu.model.kv import KeyValues
+from danlu.model.kv import KeyValues, beginnings
 from danlu.model.places import let_go, place_by_hand, placed
+from danlu.model.read_before import SHARED, ReadBefore
 from danlu.model.reader import Prompt, Reader
-
-SHARED = 16
-"""Tokens that prompts must begin with alike for these to be read once: a pass of its own costs as much as a step."""
 
 
 class Cached(Reader):
     """Reads each token once, and keeps the keys and values of all before it."""
 
-    def __init__(self, model: nn.Module, padding: int, *, mixes: bool = True) -> None:
+    def __init__(self, model: nn.Module, padding: int, *, mixes: bool = True, before: ReadBefore | None = None) -> None:
         super().__init__(model, padding)
+        self.before = ReadBefore() if before is None else before
         inner = unwrapped(model)
         self.mixes = mixes
         self._two_sided = bool(inner.config.is_encoder_decoder)
@@ -37,11 +38,10 @@ class Cached(Reader):
         self._lengths_B = torch.zeros(0, dtype=torch.long, device=self.device)
         self._sources_B = torch.zeros(0, dtype=torch.long, device=self.device)
         self._even = True
-        self._prefix: tuple[tuple[int, ...], KeyValues] | None = None
         place_by_hand(trunk(model))
 
     def enter(self, prompts: Sequence[Prompt]) -> Tensor:
-        """See `Reader.enter`; what all prompts begin with is read once, and kept for those that come later."""
+        """See `Reader.enter`; what prompts begin with that was read before is not read again."""
         logits = self._enter_two(prompts) if self._two_sided else self._enter_one([prompt.ids for prompt in prompts])
         self._settle(torch.cat([self._lengths_B, _lengths([prompt.ids for prompt in prompts], self.device)]))
         return logits
@@ -111,20 +111,52 @@ class Cached(Reader):
             self._even = least == most
             self.kept.window.begin = self.kept.window.end - most
 
+    def remember(self, row: int, ids: Sequence[int]) -> None:
+        """See `Reader.remember`."""
+        tokens = int(self._lengths_B[row])
+        if not self._two_sided and tokens >= SHARED:
+            self.before.keep(ids[:tokens], self.kept.row(row, tokens))
+
     def _enter_one(self, rows: list[tuple[int, ...]]) -> Tensor:
-        shared = self._shared(rows)
-        rest = [row[shared:] for row in rows]
-        ids_NT = self.padded(rest)
-        if shared and self._prefix is not None:
-            read = self._prefix[1].spread(len(rows), shared, ids_NT.shape[1])
-        else:
-            read = KeyValues(len(rows), ids_NT.shape[1])
-            read.window.rows = len(rows)
-        inputs = {"input_ids": ids_NT, "past_key_values": read, "use_cache": True}
-        logits = self.last(inputs, [len(row) for row in rest], ids_NT.shape[1])
-        read.advance(ids_NT.shape[1])
-        self.kept.adopt(read, [(number, len(row)) for number, row in enumerate(rows)])
-        return logits
+        """Equal prompts are read once, and those with as many tokens read before side by side."""
+        apart = list(dict.fromkeys(rows))
+        self._read_common(apart)
+        groups: defaultdict[int, list[tuple[int, KeyValues | None]]] = defaultdict(list)
+        for number, row in enumerate(apart):
+            read, tokens = self.before.longest(row)
+            groups[tokens].append((number, read))
+        logits, first, order = [], self.kept.window.rows, list[tuple[int, ...]]()
+        for tokens, members in groups.items():
+            rest = [apart[number][tokens:] for number, _ in members]
+            ids_NT = self.padded(rest)
+            known = [each for _, each in members if each is not None]
+            width = ids_NT.shape[1]
+            read = beginnings(known, tokens, width) if known else KeyValues(len(members), width)
+            read.window.rows = len(members)
+            inputs = {"input_ids": ids_NT, "past_key_values": read, "use_cache": True}
+            logits.append(self.last(inputs, [len(row) for row in rest], width))
+            read.advance(width)
+            self.kept.adopt(read, [(place, len(apart[number])) for place, (number, _) in enumerate(members)])
+            order += [apart[number] for number, _ in members]
+        if order == rows:
+            return torch.cat(logits)
+        places = [order.index(row) for row in rows]
+        self.kept.select([*range(first), *(first + place for place in places)])
+        return torch.cat(logits)[places]
+
+    def _read_common(self, rows: list[tuple[int, ...]]) -> None:
+        """Read what all prompts begin with, unless most of it was read before."""
+        least, most = min(rows), max(rows)
+        alike = zip(least, most[: min(map(len, rows)) - 1], strict=False)
+        common = least[: sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], alike))]
+        if len(rows) == 1 or len(common) < SHARED or 2 * self.before.longest((*common, 0))[1] >= len(common):
+            return
+        read = KeyValues(1, len(common))
+        read.window.rows = 1
+        inputs = {"input_ids": self.padded([common]), "past_key_values": read, "use_cache": True}
+        self.last(inputs, [len(common)], len(common))
+        read.advance(len(common))
+        self.before.keep(common, read)
 
     def _enter_two(self, prompts: Sequence[Prompt]) -> Tensor:
         ids_NT, sources = self.padded([prompt.ids for prompt in prompts]), self.sources(prompts)
@@ -156,30 +188,6 @@ class Cached(Reader):
             "attention_mask": mask,
             "past_key_values": both,
         }
-
-    def _shared(self, rows: list[tuple[int, ...]]) -> int:
-        """How many tokens of what all rows begin with are read already; at least one of each row is left."""
-        first, last = min(rows), max(rows)
-        common = first[: _alike(first, last[: min(map(len, rows)) - 1])]
-        known = 0 if self._prefix is None else _alike(self._prefix[0], common)
-        if known >= SHARED and 2 * known >= len(common):
-            return known
-        if len(rows) == 1 or len(common) < SHARED:
-            return 0
-        read = KeyValues(1, len(common))
-        read.window.rows = 1
-        inputs = {"input_ids": self.padded([common]), "past_key_values": read, "use_cache": True}
-        self.last(inputs, [len(common)], len(common))
-        read.advance(len(common))
-        self._prefix = (common, read)
-        return len(common)
-
-
-def _alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """With how many equal tokens both begin."""
-    return next(
-        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
 
 
 def _lengths(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:

@@ -140,6 +140,12 @@ class Session:
         if self._texts:
             self.reader.forget(len(guesses) - right)
 
+    def _remember(self, text: _Text) -> None:
+        """Keep what was read of a text that was asked for alone, as one of a conversation is, which may go on."""
+        if len(text.whose.prompts) == 1 and isinstance(text.hypotheses, Lines) and len(text.hypotheses.all) == 1:
+            ids = (*text.whose.prompts[0].ids, *text.hypotheses.all[0].ids)
+            self.reader.remember(text.rows[0], ids)
+
     def _forget(self) -> None:
         """Let go of what nobody waits for any more."""
         if all(text.whose.still() for text in self._texts):
@@ -240,6 +246,7 @@ class Session:
         for text in self._texts:
             done = not text.hypotheses.parents
             if done and text.whose.still():
+                self._remember(text)
                 text.whose.done(text.number, text.hypotheses.written())
             text.rows = [-1] * len(text.hypotheses.parents)
         for text, place, row in wanted:

@@ -165,9 +165,28 @@ class KeyValues(Cache):
                     held[target, :, used] = held[:, :, used].index_select(0, source)
         window.rows = len(index)
 
-    def spread(self, rows: int, tokens: int, columns: int) -> "KeyValues":
-        """The first `tokens` of the first row, `rows` times, with room for `columns` more."""
-        copy = KeyValues(rows, tokens + columns)
-        copy.adopt(self, [(0, tokens)] * rows)
-        copy.reserve(rows, columns)
+    @property
+    def bytes(self) -> int:
+        """Of all buffers."""
+        return sum(held.numel() * held.element_size() for layer in self.layers for held in layer.held or ())
+
+    def row(self, row: int, tokens: int) -> "KeyValues":
+        """A copy of the last `tokens` columns of a row, with no room for more."""
+        copy = KeyValues(1, tokens)
+        begin, end = self.window.end - tokens, self.window.end
+        for layer in self.layers:
+            copy.layers.append(Columns(copy.window))
+            if layer.held is not None:
+                keys, values = (held[row : row + 1, :, begin:end].clone() for held in layer.held)
+                copy.layers[-1].held = keys, values
+        copy.window.rows, copy.window.end = 1, tokens
         return copy
+
+
+def beginnings(read: Sequence["KeyValues"], tokens: int, columns: int) -> "KeyValues":
+    """The first `tokens` of the only row of each, as rows with room for `columns` more."""
+    both = KeyValues(len(read), tokens + columns)
+    for each in read:
+        both.adopt(each, [(0, tokens)])
+    both.reserve(len(read), columns)
+    return both

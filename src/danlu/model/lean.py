@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from danlu.model.cached import Cached
 from danlu.model.heads import unwrapped
+from danlu.model.read_before import ReadBefore
 
 PLAIN = {"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM"}
 FIXED = {"default", "linear", "llama3"}
@@ -33,8 +34,8 @@ def is_plain(model: nn.Module) -> bool:
 class Lean(Cached):
     """Reads each token once, as `Cached` does, by the formula itself."""
 
-    def __init__(self, model: nn.Module, padding: int) -> None:
-        super().__init__(model, padding)
+    def __init__(self, model: nn.Module, padding: int, *, before: ReadBefore | None = None) -> None:
+        super().__init__(model, padding, before=before)
         self._inner: Any = unwrapped(model)
         self._angles: tuple[Tensor, Tensor] | None = None
 

@@ -64,6 +64,9 @@ class Reader(ABC):
     def select(self, index: Sequence[int]) -> None:
         """Row i becomes what row `index[i]` was; rows that are not named leave."""
 
+    def remember(self, row: int, ids: Sequence[int]) -> None:  # noqa: B027 - who keeps nothing has nothing to do
+        """Keep what was read of a row, of whose text these tokens are the first, for others that begin so."""
+
     def padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
         """Rows padded to the right, (N, T): nothing looks ahead, so that needs no mask."""
         width = max(map(len, rows))

@@ -12,14 +12,17 @@ from danlu.model.heads import unwrapped
 from danlu.model.lean import Lean, is_plain
 from danlu.model.positions import text_config
 from danlu.model.probe import BY_PLACE, SAME, at_rest
+from danlu.model.read_before import ReadBefore
 from danlu.model.reader import Prompt, Reader, Whole
 
 STUMBLES = (ValueError, TypeError, RuntimeError, IndexError, KeyError, AttributeError, AssertionError)
 """What a family raises that is not made for what it is asked."""
 
 
-def reader_for(model: nn.Module, padding: int) -> Callable[[], Reader]:
+def reader_for(model: nn.Module, padding: int, before: ReadBefore | None = None) -> Callable[[], Reader]:
     """What makes a reader for a family, the fastest that is right; found by trying, since no list is complete.
+
+    All that are made use what was read `before`; None: each what it has read itself.
 
     Kinds of layers that go through a row as a whole show only in rows longer than is cheap; they are known by name.
     """
@@ -27,9 +30,11 @@ def reader_for(model: nn.Module, padding: int) -> Callable[[], Reader]:
     kinds = getattr(config, "layer_types", None)
     if kinds and not BY_PLACE.issuperset(kinds):
         return partial(Whole, model, padding)
-    made: list[Callable[[], Reader]] = [partial(Cached, model, padding, mixes=mixes) for mixes in (True, False)]
+    made: list[Callable[[], Reader]] = [
+        partial(Cached, model, padding, mixes=mixes, before=before) for mixes in (True, False)
+    ]
     if is_plain(model):
-        made.insert(0, partial(Lean, model, padding))
+        made.insert(0, partial(Lean, model, padding, before=before))
     if Carried.serves(model):
         made = [partial(Carried, model, padding)]
     for make in made:

@@ -66,6 +66,8 @@ def keep_rows(model: nn.Module, tokens: Iterable[ArrayLike]) -> None:
     read = np.zeros(table.num_embeddings, dtype=bool)
     for some in tokens:
         read[np.asarray(some)] = True
+        if read.all():
+            return
     named = [value for key, value in inner.config.to_dict().items() if key.endswith("_token_id")]
     for number in (table.padding_idx, *named):  # families pad rows, and begin them, by themselves
         if isinstance(number, int) and 0 <= number < len(read):

@@ -14,6 +14,7 @@ from danlu.bundle.answering import Answering
 from danlu.bundle.bundle import Bundle, load
 from danlu.bundle.verify import differences, refuse_drift
 from danlu.engine.predict import Predictor
+from danlu.machine.crew import let_go_of_cores
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
 from danlu.serve.problem import Problem
@@ -220,6 +221,8 @@ class Shelf:
         except BaseException:
             found.close()
             raise
+        finally:
+            let_go_of_cores()  # a reload has a thread of its own, which lives on
         return found
 
     def _refuse_unfit(self, place: Place, bundle: Bundle) -> None:

@@ -14,6 +14,7 @@ from danlu.stages.sources import Data
 from danlu.stages.stage import Place
 from danlu.task.task import Task
 from danlu.text.batching import shards
+from danlu.text.batching.depot import Depot, depot_of, is_streamed, streamed_files
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import FlatTokens
 from danlu.text.batching.rows import Rows
@@ -25,10 +26,11 @@ SPLITS = ("validation.parquet", "test.parquet", CLEANERS)
 
 @dataclass(frozen=True)
 class Sharded:
-    """Shards that were checked against their manifest."""
+    """Shards that were checked against their manifest; those of a `depot` come when their rows are read."""
 
     folder: Path
     manifest: shards.Manifest
+    depot: Depot | None = None
 
     @property
     def records(self) -> int:
@@ -79,8 +81,8 @@ class Sharded:
                 "of kind 'shards', or write the shards again"
             )
         if self.manifest.form == "tokens":
-            return task.rows(FlatTokens(self.folder, self.manifest), tokenizer, limit, room)
-        rows = Rows(self.folder, self.manifest)
+            return task.rows(FlatTokens(self.folder, self.manifest, self.depot), tokenizer, limit, room)
+        rows = Rows(self.folder, self.manifest, self.depot)
         longest = int(task.sizes(rows, tokenizer).widths.max())
         if longest > limit:
             raise Refusal(
@@ -103,4 +105,6 @@ def sharded(data: Data | Sequence[Data], place: Place) -> Sharded | None:
         return None
     if len(sources) > 1:
         raise Refusal(f"{found[0]}: shards are trained from by themselves; name one '@stage' in 'data'")
-    return Sharded(found[0], shards.read(found[0]))
+    folder = found[0]
+    manifest = shards.read(folder, absent=streamed_files if is_streamed(folder) else None)
+    return Sharded(folder, manifest, depot_of(folder, manifest))

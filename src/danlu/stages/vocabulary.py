@@ -9,6 +9,7 @@ from torch import Tensor
 from danlu.model.word_rows import keep_rows, word_rows
 from danlu.stages.ready import Ready
 from danlu.text.batching.encoded import Encoded, tokens_read
+from danlu.text.batching.stored_rows import groups_of
 from danlu.train.events import Best
 from danlu.train.unread import moves_alone, unread
 from danlu.tuning.method import Method
@@ -24,7 +25,8 @@ def keep_what_is_read(ready: Ready, validated: Sequence[Encoded]) -> None:
     looks = bool(method.state(ready.model)) or type(method).after_step is not Method.after_step
     invents = prepared.task.invents_tokens or prepared.task.answers_by == "generate"
     dealt = ready.settings.parallel == "fsdp"  # whose sums over the ranks know no single rows
-    if dealt or looks or invents or not moves_alone(ready.settings, ready.precision):
+    elsewhere = groups_of(ready.encoded) is not None  # rows that would all have to be fetched to be looked at
+    if dealt or looks or invents or elsewhere or not moves_alone(ready.settings, ready.precision):
         return
     special = [prepared.tokenizer.all_special_ids]
     keep_rows(ready.model, chain(special, tokens_read(ready.encoded), tokens_read(validated)))

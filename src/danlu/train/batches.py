@@ -16,6 +16,7 @@ from danlu.machine.seed import generator
 from danlu.text.batching.batch import Batch, Slice
 from danlu.text.batching.encoded import Encoded, Sizes, sizes_of
 from danlu.text.batching.reader import Reader
+from danlu.text.batching.stored_rows import StoredRows, groups_of
 from danlu.train.dealing import dealt
 
 Collate = Callable[[list[Encoded], int, np.random.Generator], Batch]
@@ -86,7 +87,8 @@ class Batches:
     @cached_property
     def reader(self) -> Reader:
         """Which rows make which batch."""
-        return Reader(self.sizes(self.encoded), self.seed, tokens=self.tokens, examples=self.examples)
+        groups = groups_of(self.encoded)
+        return Reader(self.sizes(self.encoded), self.seed, tokens=self.tokens, examples=self.examples, groups=groups)
 
     def plan(self, epoch: int) -> list[Slice]:
         """The batches of an epoch, in order."""
@@ -94,7 +96,11 @@ class Batches:
         return [piece for step in range(epoch * size, (epoch + 1) * size) for piece in self.reader.step(step)]
 
     def _made(self, start: int, stop: int, device: torch.device, offset: int) -> Iterator[list[Batch]]:
+        streamed = self.encoded if groups_of(self.encoded) else None
+        near: tuple[int, ...] = ()
         for number in range(start, stop):
+            if isinstance(streamed, StoredRows) and near != (near := self.reader.near(number, self.accumulate)):
+                streamed.near(near)
             pieces = self.reader.step(number, self.accumulate)
             yield [*dealt(self._jobs(pieces, number, device, offset), self.rank, self.ranks)]
 

@@ -117,7 +117,7 @@ def next_tokens(row):
 @given(DOCUMENTS, st.integers(2, 9), st.sampled_from([10, 10**6]))
 def test_packed_rows_predict_every_token_but_the_first_of_a_document_once(tmp_path_factory, documents, size, shard):
     flat = tokens(tmp_path_factory.mktemp("flat"), [np.array(d, np.int32) for d in documents], shard=shard)
-    assert sum(len(part) for part, _ in flat.parts) == sum(map(len, documents))
+    assert sum(len(flat.tokens(part)) for part in range(len(flat.counts))) == sum(map(len, documents))
     rows = PackedRows(flat, size, next_tokens)
     assert [len(row) for row in rows] == rows.lengths.tolist()
     pairs = [
@@ -157,7 +157,7 @@ def test_numbers_take_two_bytes_where_they_can(tmp_path):
     assert number_type(65_537).itemsize == 4
     document = np.array([65_535, 70_000], np.int32)
     flat = tokens(tmp_path, [document], vocabulary=70_001)
-    assert flat.parts[0][0].tolist() == document.tolist()
+    assert flat.tokens(0).tolist() == document.tolist()
     assert (tmp_path / "tokens-00000.bin").stat().st_size == 8
     assert np.fromfile(tmp_path / "tokens-00000.bin", "<u4").tolist() == document.tolist()
 

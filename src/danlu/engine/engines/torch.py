@@ -21,6 +21,7 @@ from danlu.model.generate import Session
 from danlu.model.packed import Packed, packed
 from danlu.model.policy import Policy, changed
 from danlu.model.positions import longest_row
+from danlu.model.read_before import ReadBefore
 from danlu.model.reader import Reader
 from danlu.model.readers import reader_for
 from danlu.model.replica import replica
@@ -87,7 +88,8 @@ class TorchNetwork(Network):
         with _making:
             if self._reads is None:
                 model = packed(self.model, self._packed) if self._frozen else replica(self.model)
-                self._reads = model.train(mode=False), reader_for(model, padding_id(tokenizer))
+                before = ReadBefore() if self._frozen else None  # else weights may have changed since
+                self._reads = model.train(mode=False), reader_for(model, padding_id(tokenizer), before)
             model, reads = self._reads
         return Session(reads(), Endings(model, tokenizer, self.limit))
 

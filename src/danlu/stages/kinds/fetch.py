@@ -5,34 +5,31 @@ that is not so. What has arrived whole is not fetched again.
 """
 
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import index
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from threading import Event, Lock
-from typing import IO, Any
 
 from pydantic import Field
 
 from danlu.language import translator
-from danlu.machine.files import bytes_in_place, sha256, write_text
-from danlu.machine.remote import RemoteFile, is_remote, shown
+from danlu.machine.files import write_text
+from danlu.machine.remote import shown
 from danlu.refusal import Refusal
 from danlu.stages.sharded import SPLITS
 from danlu.stages.stage import Place, Stage
-from danlu.text.batching import shards
+from danlu.text.batching import depot, shards
+from danlu.text.batching.origin import Facts, Origin
 
 AT_ONCE = 4  # files
-PIECE = 2**20  # bytes that are read at a time
 LONGEST = 2**26  # bytes of a manifest
 MEBIBYTE = 2**20
 QUIET_SECONDS = 30.0  # between two lines for who waits
 OF_TOKENIZERS = (".json", ".txt", ".model", ".jinja")
 
-Wanted = dict[str, dict[str, Any]]
-"""Bytes and hash of each file, by its path in the folder of the stage."""
+Wanted = dict[str, Facts]
+"""The files, by their paths in the folder of the stage."""
 
 
 @dataclass
@@ -52,23 +49,37 @@ class _Going:
 
 
 class Fetch(Stage):
-    """Shards from elsewhere, with their tokenizer and splits, so that '@NAME' stands for them as if made here."""
+    """Shards from elsewhere, with their tokenizer and splits, so that '@NAME' stands for them as if made here.
+
+    With `held` the shards themselves stay there, and come while they are trained from.
+    """
 
     path: str = Field(
         description="folder of a stage of kind 'shards', here or as a URL: s3://bucket/runs/corpus/rows, https://...; "
         "keys of a bucket come from the environment"
     )
 
+    held: float | None = Field(
+        default=None,
+        gt=0,
+        description="GiB of shards that lie here at once: they come while they are trained from, and go again, so that "
+        "rows are read file by file, in an order of files drawn anew for each epoch; None: all are fetched before",
+    )
+
     def inputs(self) -> list[str]:
         """The manifest, which holds the hashes of all that is fetched."""
-        return [self._at(f"shards/{shards.NAME}")]
+        return [Origin(self.path).at(f"shards/{shards.NAME}")]
 
     def run(self, place: Place) -> None:
         """Fetch what is not here yet; the manifest comes last. See `Stage.run`."""
         text, manifest = self._manifest()
         wanted = _checked(manifest, shown(self.path))
-        missing = {name: facts for name, facts in wanted.items() if not _whole(place.folder / name, facts)}
-        most = sum(facts["bytes"] for facts in missing.values())
+        if self.held is not None:
+            held = int(self.held * 2**30)
+            depot.grouped(manifest, held)
+            wanted = _without(wanted, {f"shards/{name}" for name in depot.streamed_files(manifest)})
+        missing = {name: facts for name, facts in wanted.items() if not facts.hold_of(place.folder / name)}
+        most = sum(facts.size for facts in missing.values())
         place.folder.mkdir(parents=True, exist_ok=True)
         if most > (free := shutil.disk_usage(place.folder).free):
             raise Refusal(
@@ -76,6 +87,8 @@ class Fetch(Stage):
                 "some space, or run the recipe in another folder"
             )
         self._fetch_all(missing, most, place)
+        if self.held is not None:
+            depot.write(place.folder / "shards", self.path, held)
         write_text(place.folder / "shards" / shards.NAME, text)
         said = translator(place.language)("shards: {tokens:,} tokens; files fetched: {count:,}, {size:,.1f} MiB")
         place.say(said.format(tokens=manifest.tokens, count=len(missing), size=most / MEBIBYTE))
@@ -83,8 +96,12 @@ class Fetch(Stage):
     def _fetch_all(self, missing: Wanted, most: int, place: Place) -> None:
         """Several files at a time, with a line now and then; one that fails, or Ctrl-C, ends the others."""
         told, going = translator(place.language)("{name}: {come:,.0f} of {size:,.0f} MiB are here"), _Going()
+        origin = Origin(self.path)
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            jobs = [threads.submit(self._fetch, place.folder, name, facts, going) for name, facts in missing.items()]
+            jobs = [
+                threads.submit(origin.bring, name, facts, place.folder / name, going.take)
+                for name, facts in missing.items()
+            ]
             try:
                 left = set(jobs)
                 while left:
@@ -99,47 +116,13 @@ class Fetch(Stage):
                 raise
 
     def _manifest(self) -> tuple[str, shards.Manifest]:
-        name = f"shards/{shards.NAME}"
-        with self._opened(name) as stream:
+        name, origin = f"shards/{shards.NAME}", Origin(self.path)
+        with origin.opened(name) as stream:
             data = stream.read(LONGEST + 1)
         if len(data) > LONGEST:
-            raise Refusal(f"{shown(self._at(name))}: holds more than {LONGEST:,} bytes; it is no manifest of shards")
+            raise Refusal(f"{origin.shown(name)}: holds more than {LONGEST:,} bytes; it is no manifest of shards")
         text = data.decode("utf-8", "replace")
-        return text, shards.parsed(text, shown(self._at(name)))
-
-    def _fetch(self, folder: Path, name: str, facts: dict[str, Any], going: _Going) -> None:
-        """One file, which is in its place only once it is whole and has the hash that it should have."""
-        size, rest = facts["bytes"], facts["bytes"] + 1
-        with self._opened(name) as stream, bytes_in_place(folder / name) as file:
-            while rest and (piece := stream.read(min(PIECE, rest))):
-                going.take(len(piece))
-                file.write(piece)
-                rest -= len(piece)
-            file.flush()
-            if rest != 1 or sha256(Path(file.name)) != facts["sha256"]:
-                raise Refusal(
-                    f"{shown(self._at(name))}: is not the file of {size:,} bytes that {shards.NAME} tells of (its "
-                    "SHA-256 differs); copy or write the shards there again, then run the same command"
-                )
-
-    def _at(self, name: str) -> str:
-        """The path or URL of a file; what follows a question mark, such as a signature, stays at the end."""
-        if not is_remote(self.path):
-            return str(Path(self.path) / name)
-        before, mark, query = self.path.partition("?")
-        return f"{before.rstrip('/')}/{name}{mark}{query}"
-
-    @contextmanager
-    def _opened(self, name: str) -> Iterator[IO[bytes]]:
-        where = self._at(name)
-        if is_remote(where):
-            with RemoteFile(where).open() as stream:
-                yield stream
-            return
-        if not Path(where).is_file():
-            raise Refusal(f"{where}: there is no such file; give the folder of a finished stage of kind 'shards'")
-        with Path(where).open("rb") as stream:
-            yield stream
+        return text, shards.parsed(text, origin.shown(name))
 
 
 def _checked(manifest: shards.Manifest, place: str) -> Wanted:
@@ -152,11 +135,11 @@ def _checked(manifest: shards.Manifest, place: str) -> Wanted:
     try:
         told = {f"shards/{name}": facts for name, facts in shards.listed(manifest).items()} | beside
         for name, facts in told.items():
-            wanted[name] = {"bytes": index(facts["bytes"]), "sha256": str(facts["sha256"])}
+            wanted[name] = Facts(index(facts["bytes"]), str(facts["sha256"]))
     except (AttributeError, KeyError, TypeError, ValueError):
         raise Refusal(f"{place}: the {shards.NAME} of the shards cannot be read; write the shards again") from None
     for name, facts in wanted.items():
-        if not _of_shards(name) or facts["bytes"] < 0:
+        if not _of_shards(name) or facts.size < 0:
             raise Refusal(f"{place}: its {shards.NAME} names '{name:.200}', which no shards have; nothing was fetched")
     return wanted
 
@@ -174,5 +157,5 @@ def _of_shards(name: str) -> bool:
     )
 
 
-def _whole(path: Path, facts: dict[str, Any]) -> bool:
-    return path.is_file() and path.stat().st_size == facts["bytes"] and sha256(path) == facts["sha256"]
+def _without(wanted: Wanted, later: set[str]) -> Wanted:
+    return {name: facts for name, facts in wanted.items() if name not in later}

@@ -15,7 +15,8 @@ from danlu.stages.sharded import SPLITS
 from danlu.stages.sources import Data, stream_of, tokenizer_of, with_segmenters
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.task.task import Task
-from danlu.text.batching import shards
+from danlu.text.batching import flat, shards
+from danlu.text.batching import rows as stored
 from danlu.text.batching.flat import write_tokens
 from danlu.text.batching.rows import write_rows
 from danlu.text.batching.windows import documents
@@ -35,6 +36,10 @@ class Shards(Stage):
     task: Task | None = Field(default=None, description="None: flat files of tokens, for language models alone")
     longest: int = Field(default=512, ge=8, description="tokens of a row; flat files are cut when they are read")
 
+    file_tokens: int | None = Field(
+        default=None, ge=1_000, description="tokens of a file, about; None: 134 M of flat tokens, 67 M of rows"
+    )
+
     def run(self, place: Place) -> None:
         """Write the shards as a whole; see `Stage.run`. Nothing is left half-written, so nothing is resumed."""
         tokenizer = tokenizer_of(self.tokenizer, None, place)
@@ -50,11 +55,13 @@ class Shards(Stage):
             }
             if self.task is None:
                 chunks = (documents([text_of(record) for record in chunk], tokenizer) for chunk in records.chunks())
-                written = write_tokens(temporary, chunks, len(tokenizer))
+                written = write_tokens(temporary, chunks, len(tokenizer), shard=self.file_tokens or flat.SHARD)
             else:
                 task = with_segmenters(self.task, place).fitted(records)
                 about |= {"task": task.to_plain(), "longest": self.longest}
-                written = write_rows(temporary, self._encoded(records, task, tokenizer))
+                written = write_rows(
+                    temporary, self._encoded(records, task, tokenizer), shard=self.file_tokens or stored.SHARD
+                )
             about["records"] = len(records)
             about["beside"] = self._beside(place.folder)
             form: shards.Form = "rows" if self.task else "tokens"

@@ -4,7 +4,7 @@
 `tokens-00000.ends.npy` where each document ends (int64). Rows for training are looked up, never stored.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from danlu.refusal import Refusal
+from danlu.text.batching.depot import Depot
 from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes
-from danlu.text.batching.shards import Manifest, Shard, shard_of
+from danlu.text.batching.shards import Manifest, Shard, pieces, shard_of
 from danlu.text.batching.stored_rows import StoredRows
 
 SHARD = 1 << 27  # tokens: 256 MB where a number takes two bytes
+
+SOME = 1 << 20  # tokens that are looked at together
 
 Targets = Callable[[Row], dict[str, Ids]]
 """What a task wants to be learnt of a row, by name: (T,), -100 where nothing counts."""
@@ -34,7 +37,7 @@ def write_tokens(folder: Path, chunks: Iterable[Sequence[Ids]], vocabulary: int,
     """
     dtype = number_type(vocabulary)
     written: list[Shard] = []
-    waiting: Iterator[Sequence[Ids]] = iter(chunks)
+    waiting = (piece for chunk in chunks for piece in pieces(chunk, [*map(len, chunk)], shard))
     first = next(waiting, None)
     while first is not None:
         names = [f"tokens-{len(written):05}.bin", f"tokens-{len(written):05}.ends.npy"]
@@ -61,35 +64,58 @@ def write_tokens(folder: Path, chunks: Iterable[Sequence[Ids]], vocabulary: int,
 
 
 class FlatTokens:
-    """Flat token files, mapped into memory.
+    """Flat token files, mapped into memory when they are read.
 
-    - `parts`: of each file the token numbers and where its documents end.
+    - `counts`: tokens of each file; `ends`: where its documents end.
+    - `depot`: brings the files that lie elsewhere; None where all lie here.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
-        """Map the files of a manifest that was checked.
+    def __init__(self, folder: Path, manifest: Manifest, depot: Depot | None = None) -> None:
+        """Open the files of a manifest that was checked.
 
         Raises:
             Refusal: an index does not fit its tokens.
         """
-        dtype = number_type(int(manifest.told("vocabulary")))
-        self.parts: list[tuple[NDArray[np.unsignedinteger], NDArray[np.int64]]] = []
+        self.depot = depot
+        self.counts = [shard.tokens for shard in manifest.shards]
+        self.ends: list[NDArray[np.int64]] = []
+        self._folder, self._names = folder, [shard.file for shard in manifest.shards]
+        self._dtype = number_type(int(manifest.told("vocabulary")))
+        self._mapped: dict[int, NDArray[np.unsignedinteger]] = {}
         for shard in manifest.shards:
-            data, index = (folder / name for name in shard.files)
-            tokens = np.memmap(data, dtype, "r")
-            ends = np.load(index, mmap_mode="r", allow_pickle=False)
-            if len(tokens) != shard.tokens or len(ends) != shard.count or int(ends[-1]) != shard.tokens:
-                raise Refusal(f"{index}: the index does not fit the tokens beside it; write the shards again")
-            self.parts.append((tokens, ends))
+            data, index = shard.files
+            ends = np.load(folder / index, mmap_mode="r", allow_pickle=False)
+            size = shard.tokens * self._dtype.itemsize
+            if shard.files[data]["bytes"] != size or len(ends) != shard.count or int(ends[-1]) != shard.tokens:
+                raise Refusal(f"{folder / index}: the index does not fit the tokens beside it; write the shards again")
+            self.ends.append(ends)
+
+    def tokens(self, part: int) -> NDArray[np.unsignedinteger]:
+        """The numbers of a file."""
+        found = self._mapped.get(part)
+        if found is None:
+            path = self._folder / self._names[part] if self.depot is None else self.depot.path(part)
+            found = self._mapped[part] = np.memmap(path, self._dtype, "r")
+        return found
+
+    def near(self, groups: Sequence[int]) -> None:
+        """See `StoredRows.near`."""
+        if self.depot is not None:
+            kept = self.depot.near(groups)
+            self._mapped = {part: tokens for part, tokens in self._mapped.items() if part in kept}
 
 
 class _Looked(StoredRows):
-    """Rows whose targets are made when they are read; `lengths` are the tokens of each, (N,)."""
+    """Rows whose targets are made when they are read.
+
+    - `lengths`: (N,), the tokens of each; `counts`: how many rows each file gives.
+    """
 
     lengths: NDArray[np.int32]
+    counts: list[int]
 
-    def __init__(self, targets: Targets) -> None:
-        self._targets = targets
+    def __init__(self, flat: FlatTokens, targets: Targets) -> None:
+        self._flat, self._targets = flat, targets
 
     def read(self, number: int) -> Encoded:
         """One row with its targets; see `StoredRows.read`."""
@@ -101,6 +127,22 @@ class _Looked(StoredRows):
     def sizes(self) -> Sizes:
         """What each row costs."""
         return Sizes(self.lengths)
+
+    @property
+    def groups(self) -> list[int] | None:
+        """See `StoredRows.groups`."""
+        return None if self._flat.depot is None else self._flat.depot.ends(self.counts)
+
+    def near(self, groups: Sequence[int]) -> None:
+        """See `StoredRows.near`."""
+        self._flat.near(groups)
+
+    @property
+    def tokens_read(self) -> Iterable[Ids]:
+        """The numbers of all tokens, some of a file at a time."""
+        for part in range(len(self._flat.counts)):
+            tokens = self._flat.tokens(part)
+            yield from (tokens[start : start + SOME].astype(np.int32) for start in range(0, len(tokens), SOME))
 
     def _row(self, number: int) -> Encoded:
         raise IndexError(number)
@@ -114,18 +156,18 @@ class PackedRows(_Looked):
 
     def __init__(self, flat: FlatTokens, size: int, targets: Targets) -> None:
         """Rows of at most `size` tokens, 2 or more; the last of a file may be shorter."""
-        super().__init__(targets)
-        self._flat, self._size = flat, size
-        counts = [-(-(len(tokens) - 1) // (size - 1)) for tokens, _ in flat.parts]
-        self._starts = np.cumsum([0, *counts])
+        super().__init__(flat, targets)
+        self._size = size
+        self.counts = [-(-(tokens - 1) // (size - 1)) for tokens in flat.counts]
+        self._starts = np.cumsum([0, *self.counts])
         self.lengths = np.full(int(self._starts[-1]), size, np.int32)
-        for (tokens, _), count, end in zip(flat.parts, counts, self._starts[1:], strict=True):
+        for tokens, count, end in zip(flat.counts, self.counts, self._starts[1:], strict=True):
             if count:
-                self.lengths[end - 1] = len(tokens) - (count - 1) * (size - 1)
+                self.lengths[end - 1] = tokens - (count - 1) * (size - 1)
 
     def _row(self, number: int) -> Encoded:
         part = int(np.searchsorted(self._starts, number, "right")) - 1
-        tokens, ends = self._flat.parts[part]
+        tokens, ends = self._flat.tokens(part), self._flat.ends[part]
         start = (number - int(self._starts[part])) * (self._size - 1)
         ids = tokens[start : start + int(self.lengths[number])].astype(np.int32)
         first = int(np.searchsorted(ends, start, "right"))
@@ -146,15 +188,17 @@ class DocumentRows(_Looked):
         `around` are how many special tokens a document begins and ends with; `overlap` is how many tokens two
         neighbouring windows of a document share.
         """
-        super().__init__(targets)
-        self._flat, self._around = flat, around
+        super().__init__(flat, targets)
+        self._around = around
         self._stride = size - sum(around) - overlap
         assert self._stride > 0, f"a row of {size} tokens has no room for text"
-        self._documents = np.cumsum([0, *(len(ends) for _, ends in flat.parts)])
-        contents = [np.diff(ends, prepend=0) - sum(around) for _, ends in flat.parts]
+        self._documents = np.cumsum([0, *map(len, flat.ends)])
+        contents = [np.diff(ends, prepend=0) - sum(around) for ends in flat.ends]
         content_D = np.maximum(np.concatenate(contents), 0)
         windows_D = np.maximum(1, -(-(content_D - overlap) // self._stride))
         self._ends = np.cumsum(windows_D)
+        summed = np.concatenate([[0], self._ends])
+        self.counts = np.diff(summed[self._documents]).tolist()
         self.lengths = np.full(int(self._ends[-1]), size, np.int32)
         self.lengths[self._ends - 1] = content_D - (windows_D - 1) * self._stride + sum(around)
 
@@ -162,7 +206,7 @@ class DocumentRows(_Looked):
         document = int(np.searchsorted(self._ends, number, "right"))
         before = int(self._ends[document - 1]) if document else 0
         part = int(np.searchsorted(self._documents, document, "right")) - 1
-        tokens, ends = self._flat.parts[part]
+        tokens, ends = self._flat.tokens(part), self._flat.ends[part]
         inside = document - int(self._documents[part])
         begin, end = (int(ends[inside - 1]) if inside else 0), int(ends[inside])
         lead, trail = self._around

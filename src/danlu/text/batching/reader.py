@@ -4,6 +4,9 @@ Batches have one global order, whoever computes them: of each step's batches, ra
 r + 2 R, and so on. So a training goes on at any step, and with any number of ranks, without a state of its own.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from danlu.machine.seed import generator
@@ -14,12 +17,24 @@ from danlu.text.batching.order import Places, permuted
 WINDOW = 1 << 16  # examples that are sorted by length together: enough for 1 % padding, planned in 20 ms
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Examples `first` to `last`, which are read together, in windows of so many batches each."""
+
+    first: int
+    last: int
+    batches: Places
+
+
 class Reader:
     """The order of examples of given sizes.
 
     Examples come together in windows, drawn once; an epoch has its own order of windows, of examples in each, and
     of batches. Opening looks at every size once, where batches are of so many tokens; a step is then found in
     the same time wherever it is.
+
+    With `groups`, which say where groups of examples end, a window holds examples of one group, and an epoch reads
+    group by group, in an order of its own.
     """
 
     def __init__(
@@ -30,16 +45,20 @@ class Reader:
         tokens: int,
         examples: int | None = None,
         window: int = WINDOW,
+        groups: Sequence[int] | None = None,
     ) -> None:
         """Plan batches of `tokens` tokens, or of `examples` examples, from examples of these sizes."""
         self.sizes, self.seed, self.window = sizes, seed, window
         self.tokens, self.examples = tokens, examples
-        windows = -(-len(sizes) // window)
-        # the number of batches depends on the sizes alone, so it is the same in every epoch
-        self._sizes = np.array([self._size(number) for number in range(windows)], np.int64)
-        self._total = int(self._sizes.sum())
-        self._epoch: tuple[int, Places, Places] | None = None
-        self._window: tuple[tuple[int, int], list[Slice]] | None = None
+        self._groups: list[_Group] = []
+        ends = [len(sizes)] if groups is None else groups
+        for number, (first, last) in enumerate(zip([0, *ends], ends, strict=False)):
+            # the number of batches depends on the sizes alone, so it is the same in every epoch
+            rows = [self._rows(number, window, first, last) for window in range(-(-(last - first) // self.window))]
+            self._groups.append(_Group(first, last, np.array([self._size(each) for each in rows], np.int64)))
+        self._total = sum(int(group.batches.sum()) for group in self._groups)
+        self._epoch: tuple[int, list[tuple[int, int]], Places] | None = None
+        self._window: tuple[tuple[int, int, int], list[Slice]] | None = None
 
     def an_epoch(self, each: int = 1, ranks: int = 1) -> int:
         """Steps of `each` batches a rank in one pass over the data."""
@@ -52,26 +71,63 @@ class Reader:
         last = min(first + each * ranks, self._total)
         return [self._batch(epoch, place) for place in range(first + rank, last, ranks)]
 
-    def _batch(self, epoch: int, place: int) -> Slice:
+    def near(self, number: int, each: int = 1) -> tuple[int, ...]:
+        """The groups about step `number`: that before, those that it reads, and the one that comes after them."""
+        epoch, number = divmod(number, self.an_epoch(each))
+        places = (number * each, min((number + 1) * each, self._total) - 1)
+        order = self._order(epoch)
+        at = sorted({order.index(self._found(epoch, place)[0]) for place in places})
+        before = order[at[0] - 1 : at[0]] or (self._order(epoch - 1)[-1:] if epoch else [])
+        after = order[at[-1] + 1 : at[-1] + 2] or self._order(epoch + 1)[:1]
+        return tuple(dict.fromkeys([*before, *(order[place] for place in at), *after]))
+
+    def _order(self, epoch: int) -> list[int]:
+        """The groups in the order of an epoch; those without a batch are left out."""
+        count = len(self._groups)
+        order = permuted(np.arange(count), count, self.seed, "groups", epoch).tolist() if count > 1 else [0]
+        return [group for group in order if len(self._groups[group].batches)]
+
+    def _windows(self, epoch: int, group: int) -> Places:
+        """The windows of a group in the order of an epoch."""
+        count = len(self._groups[group].batches)
+        named = (self.seed, "windows", epoch, group) if len(self._groups) > 1 else (self.seed, "windows", epoch)
+        return permuted(np.arange(count), count, *named)
+
+    def _found(self, epoch: int, place: int) -> tuple[int, int, int]:
+        """The group and window of a batch, and which it is there."""
         if self._epoch is None or self._epoch[0] != epoch:
-            order = permuted(np.arange(len(self._sizes)), len(self._sizes), self.seed, "windows", epoch)
-            self._epoch = epoch, order, np.cumsum(self._sizes[order])
-        _, order, ends = self._epoch
+            windows = [(group, int(each)) for group in self._order(epoch) for each in self._windows(epoch, group)]
+            sizes = [self._groups[group].batches[each] for group, each in windows]
+            self._epoch = epoch, windows, np.cumsum(sizes)
+        _, windows, ends = self._epoch
         at = int(np.searchsorted(ends, place, "right"))
-        key = epoch, int(order[at])
+        group, window = windows[at]
+        return group, window, place - int(ends[at] - self._groups[group].batches[window])
+
+    def _batch(self, epoch: int, place: int) -> Slice:
+        group, window, number = self._found(epoch, place)
+        key = epoch, group, window
         if self._window is None or self._window[0] != key:
-            named = key if len(self._sizes) > 1 else key[:1]
-            self._window = key, self._plan(key[1], generator(self.seed, "order", *named))
-        return self._window[1][place - int(ends[at] - self._sizes[key[1]])]
+            several, whole = len(self._groups) > 1, self._groups[group]
+            named = (epoch, group, window) if several else (epoch, window) if len(whole.batches) > 1 else (epoch,)
+            rows = self._rows(group, window, whole.first, whole.last)
+            self._window = key, self._plan(rows, generator(self.seed, "order", *named))
+        return self._window[1][number]
 
-    def _size(self, window: int) -> int:
+    def _rows(self, group: int, window: int, first: int, last: int) -> Places:
+        """The examples of a window."""
+        count = last - first
+        rows = np.arange(window * self.window, min((window + 1) * self.window, count))
+        if count > self.window:
+            named = (self.seed, "rows", group) if first or last < len(self.sizes) else (self.seed, "rows")
+            rows = permuted(rows, count, *named)
+        return rows + first
+
+    def _size(self, rows: Places) -> int:
         if self.examples is None:
-            return len(self._plan(window, None))
-        return -(-min(self.window, len(self.sizes) - window * self.window) // self.examples)
+            return len(self._plan(rows, None))
+        return -(-len(rows) // self.examples)
 
-    def _plan(self, window: int, rng: np.random.Generator | None) -> list[Slice]:
-        rows = np.arange(window * self.window, min((window + 1) * self.window, len(self.sizes)))
-        if len(self.sizes) > self.window:
-            rows = permuted(rows, len(self.sizes), self.seed, "rows")
+    def _plan(self, rows: Places, rng: np.random.Generator | None) -> list[Slice]:
         slices = plan(self.sizes[rows], tokens=self.tokens, examples=self.examples, rng=rng)
         return [Slice(rows[piece.examples], piece.width, piece.tokens) for piece in slices]

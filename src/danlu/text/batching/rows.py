@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from danlu.data.reading.arrow_rows import arrow_refused
 from danlu.refusal import Refusal
+from danlu.text.batching.depot import Depot
 from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes, sizes_of
-from danlu.text.batching.shards import Manifest, Shard, shard_of
+from danlu.text.batching.shards import Manifest, Shard, pieces, shard_of
 from danlu.text.batching.stored_rows import StoredRows
 
 SHARD = 1 << 26  # tokens: 256 MB of numbers
@@ -38,20 +39,28 @@ def write_rows(folder: Path, chunks: Iterable[Sequence[Encoded]], *, shard: int 
         Refusal: targets of a sort that has no place in a column.
     """
     written: list[Shard] = []
-    waiting = (chunk for chunk in chunks if len(chunk))
+    waiting = (piece for chunk in chunks for piece in pieces(chunk, _tokens(chunk), shard))
     chunk = next(waiting, None)
     schema = None if chunk is None else _schema(chunk[0])
     while chunk is not None:
-        name = f"rows-{len(written):05}.arrow"
+        name, index = f"rows-{len(written):05}.arrow", f"rows-{len(written):05}.sizes.npy"
         count = tokens = 0
+        costs: list[NDArray[np.int32]] = []
         with pa.OSFile(str(folder / name), "wb") as file, pa.ipc.new_file(file, schema) as writer:
             while tokens < shard and chunk is not None:
                 writer.write_batch(_batch(chunk, schema))
+                sizes = sizes_of(chunk)
                 count += len(chunk)
-                tokens += sizes_of(chunk).tokens
+                tokens += sizes.tokens
+                costs.append(_table(sizes))
                 chunk = next(waiting, None)
-        written.append(shard_of(folder, [name], count, tokens))
+        np.save(folder / index, np.concatenate(costs), allow_pickle=False)
+        written.append(shard_of(folder, [name, index], count, tokens))
     return written
+
+
+def _tokens(chunk: Sequence[Encoded]) -> list[int]:
+    return [sum(map(len, item.rows)) + (0 if item.target_ids is None else len(item.target_ids)) for item in chunk]
 
 
 def _schema(first: Encoded) -> pa.Schema:
@@ -69,38 +78,103 @@ def _type(value: Any) -> pa.DataType:
 class Rows(StoredRows):
     """Rows on disk, in the order in which they were written; a row is read when it is asked for."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
-        """Map the files of a manifest that was checked."""
-        self._blocks: list[_Block] = []
-        for shard in manifest.shards:
-            with arrow_refused(str(folder / shard.file), "Arrow"):
-                reader = pa.ipc.open_file(pa.memory_map(str(folder / shard.file)))
-                self._blocks += [_checked(reader, number) for number in range(reader.num_record_batches)]
-        self._starts = [0, *accumulate(block.count for block in self._blocks)]
-        self._sizes = _sizes(self._blocks)
+    def __init__(self, folder: Path, manifest: Manifest, depot: Depot | None = None) -> None:
+        """Open the files of a manifest that was checked; those of a depot when their rows are read.
+
+        Raises:
+            Refusal: a file is none that danlu wrote; or its sizes, which a depot needs, are not beside it.
+        """
+        self._folder, self._shards, self._depot = folder, manifest.shards, depot
+        self._starts = [0, *accumulate(shard.count for shard in manifest.shards)]
+        self._files: dict[int, _File] = {}
+        if depot is None:
+            self._files = {number: self._opened(number) for number in range(len(self._shards))}
+            self._table = np.concatenate([file.table for file in self._files.values()])
+        else:
+            self._table = np.concatenate([_written_sizes(folder, shard) for shard in self._shards])
 
     @property
     def sizes(self) -> Sizes:
         """What each costs; see `StoredRows.sizes`."""
-        return self._sizes
+        widths, rows, targets = self._table.T
+        return Sizes(widths, rows if (rows > 1).any() else None, targets if targets.any() else None)
+
+    @property
+    def groups(self) -> list[int] | None:
+        """See `StoredRows.groups`."""
+        return None if self._depot is None else self._depot.ends(shard.count for shard in self._shards)
+
+    def near(self, groups: Sequence[int]) -> None:
+        """See `StoredRows.near`."""
+        if self._depot is not None:
+            kept = self._depot.near(groups)
+            self._files = {number: file for number, file in self._files.items() if number in kept}
 
     @property
     def tokens_read(self) -> Iterable[Ids]:
         """The numbers of all tokens, block by block."""
-        return (block.parts[0].values for block in self._blocks)
+        for number in range(len(self._shards)):
+            yield from (block.parts[0].values for block in self._file(number).blocks)
 
     def read(self, number: int) -> Encoded:
         """One row; see `StoredRows.read`."""
         at = bisect_right(self._starts, number) - 1
-        return self._blocks[at].row(number - self._starts[at])
+        return self._file(at).row(number - self._starts[at])
+
+    def _file(self, number: int) -> "_File":
+        found = self._files.get(number)
+        if found is None:
+            found = self._files[number] = self._opened(number)
+            first, last = self._starts[number], self._starts[number + 1]
+            if not np.array_equal(found.table, self._table[first:last]):
+                shard = self._shards[number]
+                raise Refusal(f"{self._folder / shard.file}: its sizes do not fit its rows; write the shards again")
+        return found
+
+    def _opened(self, number: int) -> "_File":
+        name = self._shards[number].file
+        path = self._folder / name if self._depot is None else self._depot.path(number)
+        with arrow_refused(str(self._folder / name), "Arrow"):
+            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            return _File([_checked(reader, block) for block in range(reader.num_record_batches)])
 
 
-def _sizes(blocks: Sequence["_Block"]) -> Sizes:
-    parts = [block.sizes() for block in blocks]
-    rows = np.concatenate([part.rows for part in parts if part.rows is not None])
-    targets = np.concatenate([part.targets for part in parts if part.targets is not None])
-    widths = np.concatenate([part.widths for part in parts])
-    return Sizes(widths, rows if (rows > 1).any() else None, targets if targets.any() else None)
+class _File:
+    """The blocks of a file; `table` is (N, 3), what each row costs."""
+
+    def __init__(self, blocks: Sequence["_Block"]) -> None:
+        self.blocks = blocks
+        self.table = np.concatenate([_table(block.sizes()) for block in blocks])
+        self._starts = [0, *accumulate(block.count for block in blocks)]
+
+    def row(self, number: int) -> Encoded:
+        at = bisect_right(self._starts, number) - 1
+        return self.blocks[at].row(number - self._starts[at])
+
+
+def _table(sizes: Sizes) -> NDArray[np.int32]:
+    """(N, 3): widths, rows and tokens to be written of each example."""
+    count = len(sizes)
+    rows = np.ones(count, np.int32) if sizes.rows is None else sizes.rows
+    targets = np.zeros(count, np.int32) if sizes.targets is None else sizes.targets
+    return np.stack([sizes.widths, rows, targets], 1).astype(np.int32)
+
+
+def _written_sizes(folder: Path, shard: Shard) -> NDArray[np.int32]:
+    names = [name for name in shard.files if name != shard.file]
+    if not names:
+        raise Refusal(
+            f"{folder / shard.file}: an older danlu wrote these shards, without the sizes of their rows; leave 'held' "
+            "out, or write them again"
+        )
+    path = folder / names[0]
+    try:
+        found: NDArray[np.int32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise Refusal(f"{path}: the sizes of the rows cannot be read ({error}); write the shards again") from error
+    if found.shape != (shard.count, 3) or found.dtype != np.int32 or found.min(initial=1) < 0:
+        raise Refusal(f"{path}: holds no sizes of {shard.count:,} rows; write the shards again")
+    return found
 
 
 def _checked(reader: Any, number: int) -> "_Block":

@@ -5,12 +5,12 @@ The manifest tells what the shards hold, and the size, SHA-256 and counts of eac
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from operator import index
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from danlu.machine.files import sha256, write_text
 from danlu.refusal import Refusal
@@ -18,6 +18,8 @@ from danlu.text.tokenizing.tokenizer import Tokenizer, backend_for_text
 
 NAME = "manifest.json"
 FORMAT = 1
+
+Item = TypeVar("Item")
 
 Form = Literal["rows", "tokens"]
 """`rows`: encoded examples of a task; `tokens`: whole documents one after the other."""
@@ -67,6 +69,19 @@ class Manifest:
         return self.about[what]
 
 
+def pieces(chunk: Sequence[Item], sizes: Sequence[int], shard: int) -> Iterator[Sequence[Item]]:
+    """A chunk of items of so many tokens each, in pieces so small that files of about `shard` tokens come of them."""
+    most = max(1, shard // 8)
+    begun = tokens = 0
+    for place, size in enumerate(sizes):
+        if tokens and tokens + size > most:
+            yield chunk[begun:place]
+            begun, tokens = place, 0
+        tokens += size
+    if begun < len(chunk):
+        yield chunk[begun:]
+
+
 def shard_of(folder: Path, names: Sequence[str], count: int, tokens: int) -> Shard:
     """The entry of a shard whose files have been written; the first name is the data."""
     files = {name: facts_of(folder / name) for name in names}
@@ -79,8 +94,10 @@ def write(folder: Path, manifest: Manifest) -> None:
     write_text(folder / NAME, json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
 
 
-def read(folder: Path, *, check: bool = True) -> Manifest:
+def read(folder: Path, *, check: bool = True, absent: Callable[[Manifest], set[str]] | None = None) -> Manifest:
     """The manifest of a folder, after every file was found to be as it was written; `check` looks at hashes too.
+
+    What `absent` gives are files that come later, and are looked at then.
 
     Raises:
         Refusal: there is no manifest, or one that cannot be read; a file is missing, has changed, or is empty.
@@ -92,8 +109,10 @@ def read(folder: Path, *, check: bool = True) -> Manifest:
     for shard in manifest.shards:
         if not shard.count or not shard.tokens:
             raise Refusal(f"{folder / shard.file}: this shard is empty; write the shards again")
+    later = set() if absent is None else absent(manifest)
+    here = [item for item in listed(manifest).items() if item[0] not in later]
     with ThreadPoolExecutor() as threads:
-        for _ in threads.map(lambda item: _check(folder, *item, hashes=check), listed(manifest).items()):
+        for _ in threads.map(lambda item: _check(folder, *item, hashes=check), here):
             pass
     return manifest
 

@@ -15,6 +15,14 @@ class StoredRows(Sequence[Encoded]):
     def sizes(self) -> Sizes:
         """What each costs, known without reading it."""
 
+    @property
+    def groups(self) -> list[int] | None:
+        """Where groups of rows end that are read one after the other; None where all rows are at hand."""
+        return None
+
+    def near(self, groups: Sequence[int]) -> None:
+        """Rows of these groups alone are read from now on, the last one's later."""
+
     def __len__(self) -> int:
         return len(self.sizes)
 
@@ -33,3 +41,8 @@ class StoredRows(Sequence[Encoded]):
     @abstractmethod
     def read(self, number: int) -> Encoded:
         """One example, by its number from 0."""
+
+
+def groups_of(encoded: Sequence[Encoded]) -> list[int] | None:
+    """Where groups of rows end that are read one after the other; None where all are at hand."""
+    return encoded.groups if isinstance(encoded, StoredRows) else None

@@ -1,0 +1,158 @@
+"""The files of shards that lie elsewhere: they come here when rows are read from them, and go when others are.
+
+Shards that follow each other make groups. Rows are read group by group (`text/batching/reader.py`); while one is, the
+next is fetched, and the one before stays for processes that are a few steps behind. So `held` bytes are enough for
+a corpus of any size.
+"""
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from danlu.machine.alone import one_at_a_time
+from danlu.machine.files import write_text
+from danlu.refusal import Refusal
+from danlu.text.batching.origin import Changed, Facts, Origin
+from danlu.text.batching.shards import Manifest, Shard
+
+NAME = "streamed.json"
+GROUPS = 3
+"""What is held: the group that is read, the next, and the one before."""
+PAUSES = (1.0, 5.0, 30.0, 120.0)
+"""Seconds between two tries to fetch a file that does not come."""
+
+
+def streamed_files(manifest: Manifest) -> set[str]:
+    """The files that come when they are read: the tokens themselves, not what tells where rows are in them."""
+    return {shard.file for shard in manifest.shards}
+
+
+def write(folder: Path, path: str, held: int) -> None:
+    """Let the shards in a folder be read from `path`, of which `held` bytes are kept here."""
+    write_text(folder / NAME, json.dumps({"path": path, "held": held}, ensure_ascii=False) + "\n")
+
+
+def is_streamed(folder: Path) -> bool:
+    """Whether the shards of a folder come when they are read."""
+    return (folder / NAME).is_file()
+
+
+def depot_of(folder: Path, manifest: Manifest) -> "Depot | None":
+    """The depot of a folder; None where all of its files lie here.
+
+    Raises:
+        Refusal: what says where they are cannot be read.
+    """
+    if not is_streamed(folder):
+        return None
+    try:
+        plain = json.loads((folder / NAME).read_text("utf-8", errors="replace"))
+        path, held = str(plain["path"]), int(plain["held"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refusal(f"{folder / NAME}: cannot be read ({error!r}); run the stage of kind 'fetch' again") from None
+    return Depot(folder, manifest, Origin(path), held)
+
+
+def grouped(manifest: Manifest, held: int) -> list[range]:
+    """The shards of each group: as many as follow each other and are no more than a third of `held` bytes.
+
+    Raises:
+        Refusal: one shard is more than that.
+    """
+    groups: list[range] = []
+    begun, size = 0, 0
+    for number, shard in enumerate(manifest.shards):
+        own = _facts(shard).size
+        if own * GROUPS > held:
+            raise Refusal(
+                f"held: {held / 2**30:.3g} GiB are too few, for {GROUPS} files are held at once and '{shard.file}' has "
+                f"{own / 2**30:.3g} GiB; raise it, or write the shards with fewer 'file_tokens'"
+            )
+        if size + own > held // GROUPS:
+            groups.append(range(begun, number))
+            begun, size = number, 0
+        size += own
+    return [*groups, range(begun, len(manifest.shards))]
+
+
+class Depot:
+    """Fetches the files of shards when they are read; threads and processes that share the folder fetch each once."""
+
+    def __init__(self, folder: Path, manifest: Manifest, origin: Origin, held: int) -> None:
+        """Read shards from `origin`, of which no more than `held` bytes lie in `folder`.
+
+        Raises:
+            Refusal: three files are more.
+        """
+        self.folder, self.shards, self.origin = folder, manifest.shards, origin
+        self.groups = grouped(manifest, held)
+        self._sound: set[int] = set()
+        self._locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
+        self._kept: frozenset[int] = frozenset()
+
+    def ends(self, counts: Iterable[int]) -> list[int]:
+        """Where each group of rows ends, if the shards have so many rows each."""
+        summed = np.cumsum([0, *counts])
+        return [int(summed[group.stop]) for group in self.groups]
+
+    def path(self, number: int) -> Path:
+        """Where the data of a shard lies, once it does.
+
+        Raises:
+            Refusal: it does not come, or is another file than the manifest tells of.
+        """
+        shard = self.shards[number]
+        target = self.folder / shard.file
+        with self._locks[number]:
+            if number not in self._sound or not target.is_file():
+                self._fetch(shard, target)
+                self._sound.add(number)
+        return target
+
+    def near(self, groups: Sequence[int]) -> frozenset[int]:
+        """Rows of these groups alone are read from now on, the last one's later: fetch it meanwhile, drop the others.
+
+        Gives the shards that are held on to.
+        """
+        kept = frozenset(number for group in groups for number in self.groups[group])
+        self._kept = kept
+        self._sound &= kept
+        for number, shard in enumerate(self.shards):
+            if number not in kept:
+                with suppress(OSError):  # on Windows, where another process reads it
+                    (self.folder / shard.file).unlink(missing_ok=True)
+        threading.Thread(target=self._ahead, args=(self.groups[groups[-1]],), name="danlu-depot", daemon=True).start()
+        return kept
+
+    def _ahead(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            if number not in self._kept:
+                return
+            with suppress(Refusal):  # who reads it tries again, and tells why it does not come
+                self.path(number)
+
+    def _fetch(self, shard: Shard, target: Path) -> None:
+        facts = _facts(shard)
+        with one_at_a_time(self.folder, shard.file, lambda _: None):
+            if facts.hold_of(target):
+                return
+            for pause in (*PAUSES, None):
+                try:
+                    self.origin.bring(f"shards/{shard.file}", facts, target, lambda _: None)
+                except Refusal as refusal:
+                    if pause is None or isinstance(refusal, Changed):
+                        raise
+                    time.sleep(pause)
+                else:
+                    return
+
+
+def _facts(shard: Shard) -> Facts:
+    told = shard.files[shard.file]
+    return Facts(int(told["bytes"]), str(told["sha256"]))
