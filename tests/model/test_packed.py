@@ -11,6 +11,12 @@ import danlu.model.packed
 from danlu.model.packed import PackedLinear, packed
 
 
+@pytest.fixture(autouse=True)
+def _small_layers_too(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if "small" not in request.node.name:
+        monkeypatch.setattr("danlu.model.packed._SMALLEST", 1)
+
+
 def network() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(48, 96), nn.GELU(), nn.Sequential(nn.Linear(96, 32, bias=False)))
@@ -114,3 +120,9 @@ def test_gelu_is_computed_within_the_product_and_other_activations_after_it(acti
     torch.testing.assert_close(found.double(), expected, atol=0.02, rtol=0.02)
     assert isinstance(ready.intermediate_act_fn, nn.Identity) == fused
     assert not isinstance(model.intermediate_act_fn, nn.Identity)
+
+
+def test_a_small_layer_stays_plain_beside_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("danlu.model.packed._pays", lambda _: True)
+    copied = packed(nn.Sequential(nn.Linear(48, 96), nn.Linear(96, 2048)), {})
+    assert [type(module) for module in copied] == [nn.Linear, PackedLinear]

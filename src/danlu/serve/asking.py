@@ -1,7 +1,7 @@
 """From a request to what a network says of it, and no further than somebody waits for it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -82,7 +82,8 @@ class Asking:
     async def pieces(self, begin: Callable[[Callable[[Any], None]], "Future[Any]"]) -> AsyncIterator[Any]:
         """What a network says piece by piece, and at the end what its future gives, as the tuple `(result,)`.
 
-        `begin` starts it, given what takes a piece from any thread. Whoever closes this iterator stops the network.
+        A piece is a number and a text; those of one number that have come meanwhile come as one. `begin` starts it,
+        given what takes a piece from any thread. Whoever closes this iterator stops the network.
 
         Raises:
             Problem: time is up.
@@ -96,18 +97,37 @@ class Asking:
 
         future = begin(put)
         future.add_done_callback(lambda _: put(future))
+        timer = loop.call_at(
+            self.ends, told.put_nowait, None
+        )  # one for all: a timer for each piece costs as much as it
         try:
             while True:
-                try:
-                    piece = await asyncio.wait_for(told.get(), max(0.0, self.ends - loop.time()))
-                except TimeoutError:
-                    raise late() from None
-                if piece is future:
-                    yield (future.result(),)
-                    return
-                yield piece
+                for piece in joined([await told.get(), *(told.get_nowait() for _ in range(told.qsize()))]):
+                    if piece is None:
+                        raise late()
+                    if piece is future:
+                        yield (future.result(),)
+                        return
+                    yield piece
         finally:
+            timer.cancel()
             future.cancel()
+
+
+def joined(pieces: Iterable[Any]) -> Iterator[Any]:
+    """Pieces of one number that follow each other as one piece; what is no piece stays what it is."""
+    last: tuple[int, str] | None = None
+    for piece in pieces:
+        if isinstance(piece, tuple) and last is not None and piece[0] == last[0]:
+            last = piece[0], last[1] + piece[1]
+            continue
+        if last is not None:
+            yield last
+        last = piece if isinstance(piece, tuple) else None
+        if last is None:
+            yield piece
+    if last is not None:
+        yield last
 
 
 async def over(tasks: "set[asyncio.Future[Any]]") -> None:
