@@ -204,6 +204,26 @@ def test_what_does_not_come_is_tried_again_and_what_is_another_file_is_not(
     assert not here_now(here, manifest) - {manifest.shards[0].file}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_another_process_drops_before_it_is_opened_comes_again(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, here, where = elsewhere(tmp_path, kind)
+    path, dropped = Depot.path, []
+
+    def dropping(self: Depot, number: int) -> Path:
+        found = path(self, number)
+        if len(dropped) < 3:
+            dropped.append(number)
+            found.unlink()
+        return found
+
+    monkeypatch.setattr(Depot, "path", dropping)
+    whole = rows_of(tmp_path / "origin" / "shards", manifest, kind, None)
+    assert rows_of(here, manifest, kind, where)[0].rows[0].input_ids.tolist() == whole[0].rows[0].input_ids.tolist()
+    assert dropped == [0, 0, 0]
+
+
 def test_what_a_kill_has_left_half_written_is_fetched_anew(tmp_path: Path) -> None:
     manifest, here, where = elsewhere(tmp_path, "packed")
     whole = (tmp_path / "origin" / "shards" / manifest.shards[0].file).read_bytes()

@@ -9,9 +9,10 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from danlu.machine.files import write_text
 from danlu.refusal import Refusal
 from danlu.text.batching.origin import Changed, Facts, Origin
 from danlu.text.batching.shards import Manifest, Shard
+
+Opened = TypeVar("Opened")
 
 NAME = "streamed.json"
 GROUPS = 3
@@ -114,6 +117,17 @@ class Depot:
                 self._fetch(shard, target)
                 self._sound.add(number)
         return target
+
+    def mapped(self, number: int, opened: Callable[[Path], Opened]) -> Opened:
+        """What `opened` gives for the data of a shard; see `path`.
+
+        A process that is ahead may drop the file between its coming and its opening: then it comes again.
+        """
+        while True:
+            try:
+                return opened(self.path(number))
+            except FileNotFoundError:
+                self._sound.discard(number)
 
     def near(self, groups: Sequence[int]) -> frozenset[int]:
         """Rows of these groups alone are read from now on, the last one's later: fetch it meanwhile, drop the others.

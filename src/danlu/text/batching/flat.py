@@ -94,9 +94,15 @@ class FlatTokens:
         """The numbers of a file."""
         found = self._mapped.get(part)
         if found is None:
-            path = self._folder / self._names[part] if self.depot is None else self.depot.path(part)
-            found = self._mapped[part] = np.memmap(path, self._dtype, "r")
+            if self.depot is None:
+                found = self._map(self._folder / self._names[part])
+            else:
+                found = self.depot.mapped(part, self._map)
+            self._mapped[part] = found
         return found
+
+    def _map(self, path: Path) -> NDArray[np.unsignedinteger]:
+        return np.memmap(path, self._dtype, "r")
 
     def near(self, groups: Sequence[int]) -> None:
         """See `StoredRows.near`."""

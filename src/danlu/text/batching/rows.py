@@ -132,11 +132,14 @@ class Rows(StoredRows):
         return found
 
     def _opened(self, number: int) -> "_File":
-        name = self._shards[number].file
-        path = self._folder / name if self._depot is None else self._depot.path(number)
-        with arrow_refused(str(self._folder / name), "Arrow"):
-            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        path = self._folder / self._shards[number].file
+        with arrow_refused(str(path), "Arrow"):
+            reader = pa.ipc.open_file(_map(path) if self._depot is None else self._depot.mapped(number, _map))
             return _File([_checked(reader, block) for block in range(reader.num_record_batches)])
+
+
+def _map(path: Path) -> Any:
+    return pa.memory_map(str(path))
 
 
 class _File:
