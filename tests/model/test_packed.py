@@ -1,5 +1,4 @@
 import copy
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -78,7 +77,7 @@ def test_the_product_in_float32_is_measured_once_on_a_machine(monkeypatch: pytes
 
 def test_a_copy_that_does_not_fit_into_the_free_memory_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("danlu.model.packed._pays", lambda _: True)
-    monkeypatch.setattr("danlu.model.packed.psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
+    monkeypatch.setattr("danlu.model.packed.free_memory", lambda: 1000.0)
     assert not any(isinstance(module, PackedLinear) for module in packed(network(), {}).modules())
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from writers import FAMILIES, built, by_transformers, examples, policy, random_rows, word_tokenizer
+from transformers import LlamaConfig, LlamaForCausalLM
+from writers import FAMILIES, VOCABULARY, built, by_transformers, examples, policy, random_rows, word_tokenizer
 
 from danlu.model.cached import Cached
 from danlu.model.ends import Endings
@@ -110,6 +111,64 @@ def test_weights_that_may_change_leave_nothing_behind(tokenizer: Tokenizer) -> N
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     assert written(make(), tokenizer, [row]) == [by_transformers(model, row)]
+
+
+def guessed(reader: Reader, tokenizer: Tokenizer, row: list[int], stop: str) -> Written:
+    """What is written with guesses until a text, or to its end."""
+    session = Session(reader, Endings(reader.model, tokenizer, 96))
+    found: list[Written] = []
+    asked = policy("greedy", lookup=4, stop=[stop])
+    session.ask(Wanted(asked, session.endings.prompts(examples([row])), lambda _, texts: found.extend(texts)))
+    while session.busy:
+        session.step()
+    return found[0]
+
+
+def test_what_stands_where_a_guess_was_read_is_not_kept(tokenizer: Tokenizer) -> None:
+    """A text that is stopped amid guesses: its last token was never read, a wrong guess was."""
+    model = built("llama")
+    ends = [0, 0]
+    for seed in range(12):
+        (row,) = random_rows(24, seed=seed)
+        for token in by_transformers(model, row)[2:9]:
+            make = reader_for(model, 0, ReadBefore())
+            found = guessed(make(), tokenizer, row, tokenizer.decode([token]).strip())
+            more = [*row, *found.ids.tolist(), *random_rows(3, seed=seed)[0]]
+            ends[found.ended == "stop"] += 1
+            assert written(make(), tokenizer, [more]) == [by_transformers(model, more)]
+    assert ends[1] > 40
+
+
+@pytest.mark.parametrize("turning", ["longrope", "dynamic"])
+def test_where_angles_depend_on_the_length_of_the_row_nothing_is_kept(turning: str, tokenizer: Tokenizer) -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    factors = {"short_factor": [1.0] * 8, "long_factor": [float(n + 2) for n in range(8)]}
+    rope = {"rope_type": turning, "rope_theta": 10_000.0, "factor": 4.0, "original_max_position_embeddings": 40}
+    rope |= factors if turning == "longrope" else {}
+    torch.manual_seed(0)
+    config = LlamaConfig(vocab_size=VOCABULARY, max_position_embeddings=160, rope_parameters=rope, **sizes)
+    model = LlamaForCausalLM(config).eval()
+    before = ReadBefore()
+    make = reader_for(model, 0, before)
+    for seed in range(6):
+        (row,) = random_rows(24, seed=seed)
+        (answer,) = written(make(), tokenizer, [row])
+        row = [*row, *answer, *random_rows(22, seed=seed + 50)[0]]
+        anew = written(reader_for(model, 0)(), tokenizer, [row])
+        assert written(make(), tokenizer, [row]) == anew
+    assert len(before) == 0
+
+
+def test_a_beginning_that_is_too_large_to_keep_is_still_read_once_for_all_that_join(
+    tokenizer: Tokenizer, read: list[int]
+) -> None:
+    model = built("llama")
+    (begin,) = random_rows(30)
+    rows = [begin + row for row in random_rows(3, 5, 9, seed=2)]
+    reader = reader_for(model, 0, ReadBefore(100))()
+    read.clear()
+    assert written(reader, tokenizer, rows) == [by_transformers(model, row) for row in rows]
+    assert sorted(read) == [3, 5, 9, 30]
 
 
 def cache(tokens: int) -> KeyValues:

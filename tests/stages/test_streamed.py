@@ -11,8 +11,12 @@ import pytest
 import yaml
 
 import danlu
+from danlu.apps.doctor import TrainingFacts, diagnose
 from danlu.refusal import Refusal
+from danlu.stages.recipe import read
 from danlu.stages.run import Run
+from danlu.text.batching.stored_rows import groups_of
+from danlu.train.batches import Batches
 from danlu.train.run import TrainingRun
 
 MODEL = {"kind": "scratch", "architecture": "llama", "layers": 1, "width": 16, "heads": 2, "positions": 32}
@@ -64,12 +68,25 @@ def here(run: Run) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["flat", "rows"])
-def test_every_row_is_learnt_from_and_few_files_lie_here(form: str, made: Run, tmp_path: Path) -> None:
-    _, log, run = trained(made[form], tmp_path / "runs")
+def test_every_row_is_learnt_from_once_an_epoch_and_few_files_lie_here(
+    form: str, made: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt: list[int] = []
+    part = Batches._part
+
+    def counted(self: Batches, examples: Any, *others: Any) -> Any:
+        if groups_of(self.encoded):
+            learnt.extend(examples.tolist())
+        return part(self, examples, *others)
+
+    monkeypatch.setattr(Batches, "_part", counted)
+    _, _, run = trained(made[form], tmp_path / "runs")
+    count = len({*learnt})
+    assert count > 1000
+    assert sorted(learnt[-2 * count :]) == sorted([*range(count)] * 2)  # before them, what is tried before a training
     all_of_them = json.loads((made[form] / "shards" / "manifest.json").read_text("utf-8"))
     assert 0 < len(here(run)) <= 4 < len(all_of_them["shards"])
-    ends = [line for line in log if "loss" in line and "step" in line]
-    assert ends
+    assert not list((run["far"] / "shards").glob("*.partial"))
     assert (run["far"] / "validation.parquet").is_file()
 
 
@@ -102,12 +119,12 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
 def test_two_processes_read_the_same_files_and_learn_the_same(made: Run, tmp_path: Path) -> None:
     where = made["flat"]
     (tmp_path / "far.yaml").write_text(
-        yaml.safe_dump(recipe(where, epochs=1, parallel="ddp"), allow_unicode=True), "utf-8"
+        yaml.safe_dump(recipe(where, epochs=1, batch_tokens=384, parallel="ddp"), allow_unicode=True), "utf-8"
     )
     command = [sys.executable, "-m", "danlu", "run", "far.yaml", "--processes", "2", "--root", "two"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
-    _, alone, _ = trained(where, tmp_path / "one", epochs=1)
+    _, alone, _ = trained(where, tmp_path / "one", epochs=1, batch_tokens=384)
     (log,) = (tmp_path / "two").rglob("log.jsonl")
     both = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     one, two = ([line["loss"] for line in each if "loss" in line] for each in (alone, both))
@@ -134,3 +151,26 @@ def test_too_little_room_is_told_before_anything_is_fetched(made: Run, tmp_path:
     with pytest.raises(Refusal, match=r"held: 9.99e-07 GiB are too few, for 3 files are held at once.*'file_tokens'"):
         danlu.run(wrong, root=tmp_path / "runs", say=lambda _: None)
     assert not list((tmp_path / "runs").rglob("*.npy"))
+
+
+def test_a_signature_that_would_end_before_the_training_is_not_kept(tmp_path: Path) -> None:
+    path = "https://127.0.0.1:9/rows?sig=secret"
+    stage = {"kind": "fetch", "path": path, "held": 1.0}
+    with pytest.raises(Refusal) as told:
+        danlu.run({"name": "far", "stages": {"far": stage}}, root=tmp_path / "runs", say=lambda _: None)
+    assert "secret" not in str(told.value)
+    assert not [
+        file for file in tmp_path.rglob("*") if file.is_file() and "secret" in file.read_text("utf-8", "replace")
+    ]
+
+
+def test_a_check_tells_of_the_rows_what_it_tells_where_all_lie_here(made: Run, tmp_path: Path) -> None:
+    far = recipe(made["flat"])
+    near = {**far, "stages": {**far["stages"], "far": {"kind": "fetch", "path": str(made["flat"])}}}
+    found = [[each.found for each in diagnose(read(recipe_), tmp_path)] for recipe_ in (far, near)]
+    one, other = ([each.tokens for each in facts if isinstance(each, TrainingFacts)] for facts in found)
+    assert len(one) == 1
+    assert [(each.rows, each.total, each.lengths) for each in one] == [
+        (each.rows, each.total, each.lengths) for each in other
+    ]
+    assert one[0].learnt == pytest.approx(other[0].learnt, rel=0.1)  # told by the first files

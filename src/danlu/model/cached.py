@@ -113,17 +113,20 @@ class Cached(Reader):
 
     def remember(self, row: int, ids: Sequence[int]) -> None:
         """See `Reader.remember`."""
-        tokens = int(self._lengths_B[row])
-        if not self._two_sided and tokens >= SHARED:
-            self.before.keep(ids[:tokens], self.kept.row(row, tokens))
+        length = int(self._lengths_B[row])
+        tokens = min(length, len(ids))
+        if not self._two_sided and tokens >= SHARED and self.kept.row_bytes(tokens) <= self.before.most_bytes:
+            self.before.keep(ids[:tokens], self.kept.row(row, length, tokens))
 
     def _enter_one(self, rows: list[tuple[int, ...]]) -> Tensor:
         """Equal prompts are read once, and those with as many tokens read before side by side."""
         apart = list(dict.fromkeys(rows))
-        self._read_common(apart)
+        common, shared = self._read_common(apart)
         groups: defaultdict[int, list[tuple[int, KeyValues | None]]] = defaultdict(list)
         for number, row in enumerate(apart):
             read, tokens = self.before.longest(row)
+            if shared > tokens:
+                read, tokens = common, shared
             groups[tokens].append((number, read))
         logits, first, order = [], self.kept.window.rows, list[tuple[int, ...]]()
         for tokens, members in groups.items():
@@ -144,19 +147,20 @@ class Cached(Reader):
         self.kept.select([*range(first), *(first + place for place in places)])
         return torch.cat(logits)[places]
 
-    def _read_common(self, rows: list[tuple[int, ...]]) -> None:
-        """Read what all prompts begin with, unless most of it was read before."""
+    def _read_common(self, rows: list[tuple[int, ...]]) -> tuple[KeyValues | None, int]:
+        """What has read all that prompts begin with alike, and how much that is; unless most of it was read before."""
         least, most = min(rows), max(rows)
         alike = zip(least, most[: min(map(len, rows)) - 1], strict=False)
         common = least[: sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], alike))]
         if len(rows) == 1 or len(common) < SHARED or 2 * self.before.longest((*common, 0))[1] >= len(common):
-            return
+            return None, 0
         read = KeyValues(1, len(common))
         read.window.rows = 1
         inputs = {"input_ids": self.padded([common]), "past_key_values": read, "use_cache": True}
         self.last(inputs, [len(common)], len(common))
         read.advance(len(common))
         self.before.keep(common, read)
+        return read, len(common)
 
     def _enter_two(self, prompts: Sequence[Prompt]) -> Tensor:
         ids_NT, sources = self.padded([prompt.ids for prompt in prompts]), self.sources(prompts)

@@ -143,8 +143,9 @@ class Session:
     def _remember(self, text: _Text) -> None:
         """Keep what was read of a text that was asked for alone, as one of a conversation is, which may go on."""
         if len(text.whose.prompts) == 1 and isinstance(text.hypotheses, Lines) and len(text.hypotheses.all) == 1:
-            ids = (*text.whose.prompts[0].ids, *text.hypotheses.all[0].ids)
-            self.reader.remember(text.rows[0], ids)
+            line = text.hypotheses.all[0]
+            read = line.ids if line.ended == "end" else line.ids[:-1]  # the last one may stand where a guess was read
+            self.reader.remember(text.rows[0], (*text.whose.prompts[0].ids, *read))
 
     def _forget(self) -> None:
         """Let go of what nobody waits for any more."""

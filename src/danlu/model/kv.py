@@ -170,14 +170,19 @@ class KeyValues(Cache):
         """Of all buffers."""
         return sum(held.numel() * held.element_size() for layer in self.layers for held in layer.held or ())
 
-    def row(self, row: int, tokens: int) -> "KeyValues":
-        """A copy of the last `tokens` columns of a row, with no room for more."""
+    def row_bytes(self, tokens: int) -> int:
+        """Of so many columns of one row."""
+        held = [each for layer in self.layers for each in layer.held or ()]
+        return tokens * sum(each.shape[1] * each.shape[3] * each.element_size() for each in held)
+
+    def row(self, row: int, length: int, tokens: int) -> "KeyValues":
+        """A copy of the first `tokens` of the last `length` columns of a row, with no room for more."""
         copy = KeyValues(1, tokens)
-        begin, end = self.window.end - tokens, self.window.end
+        begin = self.window.end - length
         for layer in self.layers:
             copy.layers.append(Columns(copy.window))
             if layer.held is not None:
-                keys, values = (held[row : row + 1, :, begin:end].clone() for held in layer.held)
+                keys, values = (held[row : row + 1, :, begin : begin + tokens].clone() for held in layer.held)
                 copy.layers[-1].held = keys, values
         copy.window.rows, copy.window.end = 1, tokens
         return copy

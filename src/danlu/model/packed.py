@@ -10,17 +10,17 @@ import time
 from functools import cache
 from typing import TypeGuard
 
-import psutil
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers.activations import GELUActivation
 
 from danlu.machine.device import best_ever
+from danlu.machine.memory import free_memory
 from danlu.model.replica import replica
 
 _LARGEST = 2**31
-"""Bytes of linear weights up to which a second copy is a fair price, where so many are free."""
+"""Bytes of linear weights up to which a second copy is a fair price, where twice as many are free."""
 
 _SMALLEST = 2**17
 """Weights of a layer that is worth it: a packed product takes 40 us to begin, a plain one 5 (2026-11)."""
@@ -74,7 +74,7 @@ def packed(model: nn.Module, known: Packed) -> nn.Module:
     copy = replica(model)
     layers = [module for module in copy.modules() if _is_plain(module) and module.weight.numel() >= _SMALLEST]
     size = sum(layer.weight.numel() * layer.weight.element_size() for layer in layers)
-    if not layers or size > min(_LARGEST, psutil.virtual_memory().available) or not _pays(layers[0].weight):
+    if not layers or size > min(_LARGEST, free_memory() / 2) or not _pays(layers[0].weight):
         return copy
     chosen: set[nn.Module] = {*layers}
     for module in list(copy.modules()):
@@ -112,8 +112,9 @@ def _pays_in_float32() -> bool:
     names = [f"linear, float32, {kind}" for kind in ("plain", "packed")]
     kept = best_ever({})
     if not all(name in kept for name in names):
-        plain = nn.Linear(_SIDES[1], _SIDES[0], bias=False)
-        layers, hidden = [plain, PackedLinear(plain, {})], torch.randn(_ROWS, _SIDES[1])
+        with torch.random.fork_rng(devices=[]):
+            plain, hidden = nn.Linear(_SIDES[1], _SIDES[0], bias=False), torch.randn(_ROWS, _SIDES[1])
+        layers = [plain, PackedLinear(plain, {})]
         seconds = [float("inf")] * 2
         with torch.inference_mode():
             for _ in range(20):

@@ -23,7 +23,7 @@ class ReadBefore:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         """Keep so many bytes at most, of 64 texts at most."""
-        self._most = most_bytes
+        self.most_bytes = most_bytes
         self._texts: list[tuple[NDArray[np.int64], KeyValues]] = []
         self._lock = threading.Lock()
 
@@ -42,14 +42,14 @@ class ReadBefore:
     def keep(self, ids: Sequence[int], read: KeyValues) -> None:
         """Keep the only row of `read`, which has read these tokens; texts that are a part of it go."""
         new = np.array(ids, np.int64)
-        if len(new) < SHARED or read.bytes > self._most:
+        if len(new) < SHARED or read.bytes > self.most_bytes:
             return
         with self._lock:
             if any(_alike(known, new) == len(new) for known, _ in self._texts):
                 return
             self._texts = [each for each in self._texts if _alike(each[0], new) < len(each[0])]
             self._texts.append((new, read))
-            while len(self._texts) > MOST_TEXTS or sum(each.bytes for _, each in self._texts) > self._most:
+            while len(self._texts) > MOST_TEXTS or sum(each.bytes for _, each in self._texts) > self.most_bytes:
                 del self._texts[0]
 
     def __len__(self) -> int:

@@ -15,6 +15,9 @@ from danlu.model.probe import BY_PLACE, SAME, at_rest
 from danlu.model.read_before import ReadBefore
 from danlu.model.reader import Prompt, Reader, Whole
 
+BY_LENGTH = ("longrope", "dynamic")
+"""Ways to turn positions into angles that depend on how long the row is."""
+
 STUMBLES = (ValueError, TypeError, RuntimeError, IndexError, KeyError, AttributeError, AssertionError)
 """What a family raises that is not made for what it is asked."""
 
@@ -28,6 +31,8 @@ def reader_for(model: nn.Module, padding: int, before: ReadBefore | None = None)
     """
     config = text_config(unwrapped(model))
     kinds = getattr(config, "layer_types", None)
+    if any(kind in str(getattr(config, "rope_parameters", None)) for kind in BY_LENGTH):
+        before = ReadBefore(0)  # what a short row has read is not what it would be within a long one
     if kinds and not BY_PLACE.issuperset(kinds):
         return partial(Whole, model, padding)
     made: list[Callable[[], Reader]] = [

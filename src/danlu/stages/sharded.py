@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from danlu.data.corpus.prepared import CLEANERS
 from danlu.data.reading.format import Format
 from danlu.data.record import Record
+from danlu.language import translator
 from danlu.refusal import Refusal
 from danlu.stages.sources import Data
 from danlu.stages.stage import Place
@@ -107,4 +108,8 @@ def sharded(data: Data | Sequence[Data], place: Place) -> Sharded | None:
         raise Refusal(f"{found[0]}: shards are trained from by themselves; name one '@stage' in 'data'")
     folder = found[0]
     manifest = shards.read(folder, absent=streamed_files if is_streamed(folder) else None)
-    return Sharded(folder, manifest, depot_of(folder, manifest))
+    depot = depot_of(folder, manifest)
+    if depot is not None:
+        told = translator(place.language)("{why}; it is tried again in {seconds:.0f} s")
+        depot.waits = lambda why, seconds: place.say(told.format(why=why, seconds=seconds))
+    return Sharded(folder, manifest, depot)

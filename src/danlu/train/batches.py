@@ -72,6 +72,8 @@ class Batches:
             except BaseException as error:
                 put(error)
 
+        if isinstance(self.encoded, StoredRows):
+            self.encoded.until(done)
         thread = threading.Thread(target=prepare, daemon=True)
         thread.start()
         try:
@@ -83,6 +85,8 @@ class Batches:
         finally:
             done.set()
             thread.join()
+            if isinstance(self.encoded, StoredRows):
+                self.encoded.until(threading.Event())  # who reads a row by itself waits for it
 
     @cached_property
     def reader(self) -> Reader:
@@ -99,7 +103,7 @@ class Batches:
         streamed = self.encoded if groups_of(self.encoded) else None
         near: tuple[int, ...] = ()
         for number in range(start, stop):
-            if isinstance(streamed, StoredRows) and near != (near := self.reader.near(number, self.accumulate)):
+            if isinstance(streamed, StoredRows) and near != (near := self.reader.near(number, self.accumulate, stop)):
                 streamed.near(near)
             pieces = self.reader.step(number, self.accumulate)
             yield [*dealt(self._jobs(pieces, number, device, offset), self.rank, self.ranks)]

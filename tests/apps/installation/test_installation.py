@@ -18,6 +18,7 @@ from danlu.apps.installation import computing, packages, surroundings
 from danlu.apps.installation.examine import examine
 from danlu.apps.installation.finding import Finding
 from danlu.language import translator
+from danlu.machine.memory import memory_limit
 
 ROOT = Path(__file__).parents[3]
 EN = translator("en")
@@ -102,9 +103,9 @@ def test_a_torch_that_cannot_be_imported_is_wrong_and_the_rest_is_told(monkeypat
 
 
 def test_memory_counts_within_the_limit_of_the_container(tmp_path: Path) -> None:
-    assert computing.memory_limit(tmp_path) == (float("inf"), 0.0)
+    assert memory_limit(tmp_path) == (float("inf"), 0.0)
     (tmp_path / "memory.max").write_text("max\n")
-    assert computing.memory_limit(tmp_path)[0] == float("inf")
+    assert memory_limit(tmp_path)[0] == float("inf")
     (tmp_path / "memory.max").write_text("3000000000\n")
     (tmp_path / "memory.current").write_text("2500000000\n")
     found = one(computing.look_at_memory(EN, tmp_path), "memory")

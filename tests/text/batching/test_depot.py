@@ -4,18 +4,19 @@ import json
 import shutil
 import threading
 import time
-from itertools import pairwise
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.refusal import Refusal
 from danlu.text.batching import depot, shards
 from danlu.text.batching.depot import Depot, depot_of, grouped
-from danlu.text.batching.encoded import Encoded, Row, Sizes
+from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows, write_tokens
 from danlu.text.batching.origin import Origin
 from danlu.text.batching.reader import Reader
@@ -106,40 +107,6 @@ def test_two_epochs_read_each_row_twice_and_never_hold_more_than_three_groups(tm
         assert held <= 4 * most  # a step may end one group and begin the next
     assert sorted(read) == sorted([*range(len(streamed))] * 2)
     assert len(where.groups) > 3
-
-
-WIDTHS = st.lists(st.integers(1, 40), min_size=1, max_size=90)
-
-
-@given(WIDTHS, st.lists(st.integers(0, 90), max_size=5), st.integers(0, 5), st.sampled_from([None, 3]), st.data())
-def test_groups_come_whole_one_after_the_other_whoever_reads(
-    widths: list[int], cuts: list[int], seed: int, examples: int | None, data: st.DataObject
-) -> None:
-    ends = sorted({*(cut for cut in cuts if cut < len(widths)), len(widths)})
-
-    def reader() -> Reader:
-        return Reader(Sizes(np.array(widths)), seed, tokens=64, examples=examples, window=16, groups=ends)
-
-    an_epoch = reader().an_epoch()
-    batches = [reader().step(number)[0].examples.tolist() for number in range(2 * an_epoch)]
-    assert sorted(row for batch in batches for row in batch) == sorted([*range(len(widths))] * 2)
-    groups = [{int(np.searchsorted(ends, row, "right")) for row in batch} for batch in batches]
-    assert all(len(group) == 1 for group in groups)
-    order = [group.pop() for group in groups]
-    for epoch in (order[:an_epoch], order[an_epoch:]):
-        assert sum(one != other for one, other in pairwise(epoch)) == len(set(epoch)) - 1
-    number = data.draw(st.integers(0, 2 * an_epoch - 1))  # wherever one begins
-    near = reader().near(number)
-    assert order[number] in near
-    following = next((group for group in order[number:] if group != order[number]), None)
-    assert following is None or following in near
-
-
-def test_one_group_is_read_in_the_order_of_no_groups() -> None:
-    widths = np.random.default_rng(0).integers(1, 60, 500)
-    one, other = (Reader(Sizes(widths), 5, tokens=256, window=64, groups=groups) for groups in (None, [500]))
-    for number in range(2 * one.an_epoch()):
-        assert one.step(number)[0].examples.tolist() == other.step(number)[0].examples.tolist()
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=40), st.integers(1, 400))
@@ -268,3 +235,49 @@ def test_shards_of_a_folder_are_read_without_those_that_come_later(tmp_path: Pat
     with pytest.raises(Refusal, match="this shard is missing"):
         shards.read(here, absent=depot.streamed_files)
     assert json.loads((here / depot.NAME).read_text("utf-8"))["path"] == str(tmp_path / "origin")
+
+
+def test_a_lock_that_a_process_of_another_machine_left_holds_nobody_up(tmp_path: Path) -> None:
+    manifest, here, where = elsewhere(tmp_path, "packed")
+    name = manifest.shards[0].file
+    (here / f".{name}.lock").write_text("77 another-machine", "utf-8")
+    (here / f".{name}.0123abcd.partial").write_bytes(b"what was fetched until then")
+    assert where.path(0).is_file()
+    assert not list(here.glob("*.partial"))
+
+
+@pytest.mark.parametrize("held_by_another", [False, True])
+def test_who_stops_waits_for_nothing_that_is_under_way(
+    tmp_path: Path, held_by_another: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, here, where = elsewhere(tmp_path, "packed")
+    heard: list[tuple[str, float]] = []
+    where.waits = lambda why, seconds: (heard.append((why, seconds)), where.stopped.set())[0]
+    begun = time.monotonic()
+    if held_by_another:
+        other = FileLock(here / f".{manifest.shards[0].file}.lock", is_singleton=False)
+        threading.Timer(0.3, where.stopped.set).start()
+        with other, pytest.raises(CancelledError):
+            where.path(0)
+    else:
+        monkeypatch.setattr(Origin, "bring", lambda *_: (_ for _ in ()).throw(Refusal("the network is away")))
+        with pytest.raises(CancelledError):
+            where.path(0)
+        assert heard == [("the network is away", depot.PAUSES[0])]
+    assert time.monotonic() - begun < sum(depot.PAUSES) / 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_read_anywhere_never_hold_more_than_may_be(tmp_path: Path, kind: str) -> None:
+    manifest, here, where = elsewhere(tmp_path, kind)
+    streamed = rows_of(here, manifest, kind, where)
+    for number in [*range(len(streamed)), *range(0, len(streamed), 7)]:
+        _ = streamed[number]
+        assert sum((here / name).stat().st_size for name in here_now(here, manifest)) <= where.held
+
+
+def test_a_row_costs_the_same_among_few_and_among_many(tmp_path: Path) -> None:
+    manifest = made(tmp_path / "rows", "rows")
+    rows = Rows(tmp_path / "rows", manifest)
+    assert rows.sizes is rows.sizes
+    assert len(rows) == len(rows.sizes) == manifest.count

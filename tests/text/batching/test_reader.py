@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -114,3 +116,48 @@ def test_sizes_on_disk_are_not_counted_anew():
     assert counted.tokens == 3 + 2 * 3 + 3
     plain = sizes_of([Encoded(0, (row,))])
     assert (plain.rows, plain.targets) == (None, None)
+
+
+WIDTHS = st.lists(st.integers(1, 40), min_size=1, max_size=90)
+
+
+@given(WIDTHS, st.lists(st.integers(0, 90), max_size=5), st.integers(0, 5), st.sampled_from([None, 3]), st.data())
+def test_groups_come_whole_one_after_the_other_whoever_reads(
+    widths: list[int], cuts: list[int], seed: int, examples: int | None, data: st.DataObject
+) -> None:
+    ends = sorted({*(cut for cut in cuts if cut < len(widths)), len(widths)})
+
+    def reader() -> Reader:
+        return Reader(Sizes(np.array(widths)), seed, tokens=64, examples=examples, window=16, groups=ends)
+
+    an_epoch = reader().an_epoch()
+    batches = [reader().step(number)[0].examples.tolist() for number in range(2 * an_epoch)]
+    assert sorted(row for batch in batches for row in batch) == sorted([*range(len(widths))] * 2)
+    groups = [{int(np.searchsorted(ends, row, "right")) for row in batch} for batch in batches]
+    assert all(len(group) == 1 for group in groups)
+    order = [group.pop() for group in groups]
+    for epoch in (order[:an_epoch], order[an_epoch:]):
+        assert sum(one != other for one, other in pairwise(epoch)) == len(set(epoch)) - 1
+    number = data.draw(st.integers(0, 2 * an_epoch - 1))  # wherever one begins
+    near = reader().near(number)
+    assert order[number] in near
+    following = next((group for group in order[number:] if group != order[number]), None)
+    assert following is None or following in near
+
+
+def test_one_group_is_read_in_the_order_of_no_groups() -> None:
+    widths = np.random.default_rng(0).integers(1, 60, 500)
+    one, other = (Reader(Sizes(widths), 5, tokens=256, window=64, groups=groups) for groups in (None, [500]))
+    for number in range(2 * one.an_epoch()):
+        assert one.step(number)[0].examples.tolist() == other.step(number)[0].examples.tolist()
+
+
+def test_what_is_near_a_step_is_all_that_it_reads_and_nothing_behind_the_last() -> None:
+    reader = Reader(Sizes(np.full(60, 32)), 0, tokens=64, groups=[*range(4, 61, 4)])
+    an_epoch = reader.an_epoch(7)
+    for number in range(2 * an_epoch):
+        read = {row // 4 for piece in reader.step(number, 7) for row in piece.examples.tolist()}
+        assert read <= set(reader.near(number, 7))
+    last = {row // 4 for piece in reader.step(an_epoch - 1, 7) for row in piece.examples.tolist()}
+    assert reader.near(an_epoch - 1, 7, an_epoch)[-1] in last
+    assert reader.near(an_epoch - 1, 7, an_epoch + 1)[-1] not in last

@@ -96,6 +96,8 @@ def look_at_memory(_: Words, groups: Path = GROUPS) -> Iterator[Finding]:
     """Memory that is free, within the limit of the container."""
     import psutil
 
+    from danlu.machine.memory import memory_limit
+
     memory = psutil.virtual_memory()
     limit, used = memory_limit(groups)
     total = min(float(memory.total), limit)
@@ -107,17 +109,6 @@ def look_at_memory(_: Words, groups: Path = GROUPS) -> Iterator[Finding]:
         yield Finding("memory", "note", said + _("; trainings may end for want of it"), "ps aux --sort=-rss | head")
     else:
         yield Finding("memory", "right", said)
-
-
-def memory_limit(groups: Path) -> tuple[float, float]:
-    """Bytes that the control group may have, and has (cgroups v2 and v1); infinite and 0 without a bound."""
-    for most, now in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        with suppress(OSError, ValueError):
-            return float((groups / most).read_text()), float((groups / now).read_text())
-    return float("inf"), 0.0
 
 
 def _drivers_cards() -> list[str]:

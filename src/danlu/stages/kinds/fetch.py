@@ -15,7 +15,7 @@ from pydantic import Field
 
 from danlu.language import translator
 from danlu.machine.files import write_text
-from danlu.machine.remote import shown
+from danlu.machine.remote import is_remote, shown
 from danlu.refusal import Refusal
 from danlu.stages.sharded import SPLITS
 from danlu.stages.stage import Place, Stage
@@ -75,6 +75,11 @@ class Fetch(Stage):
         text, manifest = self._manifest()
         wanted = _checked(manifest, shown(self.path))
         if self.held is not None:
+            if is_remote(self.path) and "?" in self.path:
+                raise Refusal(
+                    "held: what follows the question mark in 'path' may end before the training does, and would lie in "
+                    "clear beside the shards; leave 'held' out, or give the key in the environment"
+                )
             held = int(self.held * 2**30)
             depot.grouped(manifest, held)
             wanted = _without(wanted, {f"shards/{name}" for name in depot.streamed_files(manifest)})

@@ -7,16 +7,16 @@ a corpus of any size.
 
 import json
 import threading
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from filelock import FileLock, Timeout
 
-from danlu.machine.alone import one_at_a_time
 from danlu.machine.files import write_text
 from danlu.refusal import Refusal
 from danlu.text.batching.origin import Changed, Facts, Origin
@@ -85,7 +85,11 @@ def grouped(manifest: Manifest, held: int) -> list[range]:
 
 
 class Depot:
-    """Fetches the files of shards when they are read; threads and processes that share the folder fetch each once."""
+    """Fetches the files of shards when they are read; threads and processes that share the folder fetch each once.
+
+    - `stopped`: once it is set, what is under way is given up.
+    - `waits`: hears why a file has not come, and in how many seconds it is tried again.
+    """
 
     def __init__(self, folder: Path, manifest: Manifest, origin: Origin, held: int) -> None:
         """Read shards from `origin`, of which no more than `held` bytes lie in `folder`.
@@ -93,11 +97,13 @@ class Depot:
         Raises:
             Refusal: three files are more.
         """
-        self.folder, self.shards, self.origin = folder, manifest.shards, origin
+        self.folder, self.shards, self.origin, self.held = folder, manifest.shards, origin, held
         self.groups = grouped(manifest, held)
-        self._sound: set[int] = set()
+        self.stopped = threading.Event()
+        self.waits: Callable[[str, float], None] = lambda _why, _seconds: None
+        self._came: list[int] = []
         self._locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
-        self._kept: frozenset[int] = frozenset()
+        self._near: frozenset[int] = frozenset()
 
     def ends(self, counts: Iterable[int]) -> list[int]:
         """Where each group of rows ends, if the shards have so many rows each."""
@@ -109,13 +115,15 @@ class Depot:
 
         Raises:
             Refusal: it does not come, or is another file than the manifest tells of.
+            CancelledError: nobody waits any more.
         """
         shard = self.shards[number]
         target = self.folder / shard.file
         with self._locks[number]:
-            if number not in self._sound or not target.is_file():
+            if number not in self._came or not target.is_file():
                 self._fetch(shard, target)
-                self._sound.add(number)
+                self._came = [*(each for each in self._came if each != number), number]
+                self._drop_old()
         return target
 
     def mapped(self, number: int, opened: Callable[[Path], Opened]) -> Opened:
@@ -127,44 +135,74 @@ class Depot:
             try:
                 return opened(self.path(number))
             except FileNotFoundError:
-                self._sound.discard(number)
+                self._came = [each for each in self._came if each != number]
 
-    def near(self, groups: Sequence[int]) -> frozenset[int]:
-        """Rows of these groups alone are read from now on, the last one's later: fetch it meanwhile, drop the others.
+    def shards_in(self, groups: Sequence[int]) -> frozenset[int]:
+        """The shards of some groups."""
+        return frozenset(number for group in groups for number in self.groups[group])
 
-        Gives the shards that are held on to.
-        """
-        kept = frozenset(number for group in groups for number in self.groups[group])
-        self._kept = kept
-        self._sound &= kept
-        for number, shard in enumerate(self.shards):
-            if number not in kept:
-                with suppress(OSError):  # on Windows, where another process reads it
-                    (self.folder / shard.file).unlink(missing_ok=True)
+    def near(self, groups: Sequence[int]) -> None:
+        """Rows of these groups are read from now on, the last one's later: fetch it meanwhile, and drop all others."""
+        self._near = self.shards_in(groups)
+        for number in range(len(self.shards)):
+            if number not in self._near:
+                self._drop(number)
         threading.Thread(target=self._ahead, args=(self.groups[groups[-1]],), name="danlu-depot", daemon=True).start()
-        return kept
+
+    def _drop(self, number: int) -> None:
+        self._came = [each for each in self._came if each != number]
+        with suppress(OSError):  # on Windows, where another process reads it
+            (self.folder / self.shards[number].file).unlink(missing_ok=True)
+
+    def _drop_old(self) -> None:
+        """Keep to what may be held, where rows are read that are not near."""
+        while sum(_facts(self.shards[each]).size for each in self._came) > self.held and len(self._came) > 1:
+            far = [each for each in self._came[:-1] if each not in self._near]
+            self._drop((far or self._came)[0])
 
     def _ahead(self, numbers: Iterable[int]) -> None:
         for number in numbers:
-            if number not in self._kept:
+            if number not in self._near:
                 return
-            with suppress(Refusal):  # who reads it tries again, and tells why it does not come
+            with suppress(Refusal, CancelledError):  # who reads it tries again, and tells why it does not come
                 self.path(number)
 
     def _fetch(self, shard: Shard, target: Path) -> None:
         facts = _facts(shard)
-        with one_at_a_time(self.folder, shard.file, lambda _: None):
+        with self._alone(shard.file):
             if facts.hold_of(target):
                 return
+            for left_over in self.folder.glob(f".{shard.file}.*.partial"):  # of a process that was killed
+                left_over.unlink(missing_ok=True)
             for pause in (*PAUSES, None):
                 try:
-                    self.origin.bring(f"shards/{shard.file}", facts, target, lambda _: None)
+                    self.origin.bring(f"shards/{shard.file}", facts, target, lambda _: self._give_up())
                 except Refusal as refusal:
                     if pause is None or isinstance(refusal, Changed):
                         raise
-                    time.sleep(pause)
+                    self.waits(str(refusal), pause)
+                    self.stopped.wait(pause)
+                    self._give_up()
                 else:
                     return
+
+    def _give_up(self) -> None:
+        if self.stopped.is_set():
+            raise CancelledError
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """While no other process fetches the file; the system lets the lock go with the process that has it."""
+        lock = FileLock(self.folder / f".{name}.lock", is_singleton=False)
+        while True:
+            with suppress(Timeout):
+                lock.acquire(timeout=0.2)
+                break
+            self._give_up()
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def _facts(shard: Shard) -> Facts:

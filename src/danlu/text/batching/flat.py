@@ -7,6 +7,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,8 +108,14 @@ class FlatTokens:
     def near(self, groups: Sequence[int]) -> None:
         """See `StoredRows.near`."""
         if self.depot is not None:
-            kept = self.depot.near(groups)
+            kept = self.depot.shards_in(groups)
             self._mapped = {part: tokens for part, tokens in self._mapped.items() if part in kept}
+            self.depot.near(groups)
+
+    def until(self, stopped: Event) -> None:
+        """See `StoredRows.until`."""
+        if self.depot is not None:
+            self.depot.stopped = stopped
 
 
 class _Looked(StoredRows):
@@ -142,6 +149,10 @@ class _Looked(StoredRows):
     def near(self, groups: Sequence[int]) -> None:
         """See `StoredRows.near`."""
         self._flat.near(groups)
+
+    def until(self, stopped: Event) -> None:
+        """See `StoredRows.until`."""
+        self._flat.until(stopped)
 
     @property
     def tokens_read(self) -> Iterable[Ids]:

@@ -71,15 +71,21 @@ class Reader:
         last = min(first + each * ranks, self._total)
         return [self._batch(epoch, place) for place in range(first + rank, last, ranks)]
 
-    def near(self, number: int, each: int = 1) -> tuple[int, ...]:
-        """The groups about step `number`: that before, those that it reads, and the one that comes after them."""
+    def near(self, number: int, each: int = 1, stop: int | None = None) -> tuple[int, ...]:
+        """The groups about step `number`: that before, those that it reads, and the one that comes after them.
+
+        No step from `stop` on is read any more.
+        """
         epoch, number = divmod(number, self.an_epoch(each))
-        places = (number * each, min((number + 1) * each, self._total) - 1)
         order = self._order(epoch)
-        at = sorted({order.index(self._found(epoch, place)[0]) for place in places})
-        before = order[at[0] - 1 : at[0]] or (self._order(epoch - 1)[-1:] if epoch else [])
-        after = order[at[-1] + 1 : at[-1] + 2] or self._order(epoch + 1)[:1]
-        return tuple(dict.fromkeys([*before, *(order[place] for place in at), *after]))
+        first, last = (
+            order.index(self._found(epoch, place)[0])
+            for place in (number * each, min((number + 1) * each, self._total) - 1)
+        )
+        goes_on = stop is None or (epoch + 1) * self.an_epoch(each) < stop
+        before = order[max(0, first - 1) : first] or (self._order(epoch - 1)[-1:] if epoch else [])
+        after = order[last + 1 : last + 2] or (self._order(epoch + 1)[:1] if goes_on else [])
+        return tuple(dict.fromkeys([*before, *order[first : last + 1], *after]))
 
     def _order(self, epoch: int) -> list[int]:
         """The groups in the order of an epoch; those without a batch are left out."""

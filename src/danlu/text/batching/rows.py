@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -89,15 +90,19 @@ class Rows(StoredRows):
         self._files: dict[int, _File] = {}
         if depot is None:
             self._files = {number: self._opened(number) for number in range(len(self._shards))}
-            self._table = np.concatenate([file.table for file in self._files.values()])
+            tables = [file.table for file in self._files.values()]
         else:
-            self._table = np.concatenate([_written_sizes(folder, shard) for shard in self._shards])
+            tables = [_written_sizes(folder, shard) for shard in self._shards]
+        widths, rows, targets = (np.concatenate([table[:, place] for table in tables]) for place in range(3))
+        self._sizes = Sizes(widths, rows if (rows > 1).any() else None, targets if targets.any() else None)
 
     @property
     def sizes(self) -> Sizes:
         """What each costs; see `StoredRows.sizes`."""
-        widths, rows, targets = self._table.T
-        return Sizes(widths, rows if (rows > 1).any() else None, targets if targets.any() else None)
+        return self._sizes
+
+    def __len__(self) -> int:
+        return self._starts[-1]
 
     @property
     def groups(self) -> list[int] | None:
@@ -107,8 +112,14 @@ class Rows(StoredRows):
     def near(self, groups: Sequence[int]) -> None:
         """See `StoredRows.near`."""
         if self._depot is not None:
-            kept = self._depot.near(groups)
+            kept = self._depot.shards_in(groups)
             self._files = {number: file for number, file in self._files.items() if number in kept}
+            self._depot.near(groups)
+
+    def until(self, stopped: Event) -> None:
+        """See `StoredRows.until`."""
+        if self._depot is not None:
+            self._depot.stopped = stopped
 
     @property
     def tokens_read(self) -> Iterable[Ids]:
@@ -125,8 +136,8 @@ class Rows(StoredRows):
         found = self._files.get(number)
         if found is None:
             found = self._files[number] = self._opened(number)
-            first, last = self._starts[number], self._starts[number + 1]
-            if not np.array_equal(found.table, self._table[first:last]):
+            written = self._sizes[np.arange(self._starts[number], self._starts[number + 1])]
+            if not np.array_equal(found.table, _table(written)):
                 shard = self._shards[number]
                 raise Refusal(f"{self._folder / shard.file}: its sizes do not fit its rows; write the shards again")
         return found

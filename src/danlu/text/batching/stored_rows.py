@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from threading import Event
 from typing import overload
 
 from danlu.text.batching.encoded import Encoded, Sizes
@@ -22,6 +23,9 @@ class StoredRows(Sequence[Encoded]):
 
     def near(self, groups: Sequence[int]) -> None:
         """Rows of these groups alone are read from now on, the last one's later."""
+
+    def until(self, stopped: Event) -> None:
+        """What is fetched from now on is given up once `stopped` is set."""
 
     def __len__(self) -> int:
         return len(self.sizes)
