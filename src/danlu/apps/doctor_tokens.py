@@ -1,9 +1,7 @@
 """What becomes of the texts of a training: their tokens, counted by the doctor."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 
@@ -11,7 +9,7 @@ from danlu.data.corpus.survey import Lengths, lengths
 from danlu.data.record import Record
 from danlu.machine.seed import generator
 from danlu.stages.ready import Ready
-from danlu.text.batching.encoded import Encoded, sizes_of
+from danlu.text.batching.encoded import sizes_of
 from danlu.text.batching.stored_rows import groups_of
 from danlu.text.tokenizing.tokenized import tokenized
 
@@ -46,22 +44,28 @@ class Tokens:
 
 
 def tokens_of(ready: Ready) -> Tokens:
-    """Count them over all rows of a training; of those that lie elsewhere, the first tell what is in them."""
-    task, encoded = ready.prepared.task, _First(ready.encoded)
+    """Count them over all rows of a training; of those that lie elsewhere, the first stand for all."""
+    task, encoded, groups = ready.prepared.task, ready.encoded, groups_of(ready.encoded)
+    if groups is not None:
+        encoded = [ready.encoded[row] for row in range(min(groups[0], TEXTS))]
     costs = sizes_of(ready.encoded)
     unknown, share = _unknown(ready)
     windows = Counter(item.record for item in encoded if item.rows[0].segments is None)
+
+    def of_all(count: int) -> int:
+        return count * len(ready.encoded) // max(1, len(encoded))
+
     return Tokens(
         rows=len(ready.encoded),
         total=int(costs.widths.sum()) + (0 if costs.targets is None else int(costs.targets.sum())),
         lengths=lengths(costs.widths.tolist()),
         limit=min(ready.limit, task.max_length or ready.limit),
-        cut_records=sum(item.cut > 0 for item in encoded),
-        cut=sum(item.cut for item in encoded),
-        split_records=sum(count > 1 for count in windows.values()),
-        widened=sum(item.widened for item in encoded),
-        unlearnt=sum(not item.teaches for item in encoded),
-        learnt=sum(item.learnt for item in encoded) * len(ready.encoded) // max(1, len(encoded)),
+        cut_records=of_all(sum(item.cut > 0 for item in encoded)),
+        cut=of_all(sum(item.cut for item in encoded)),
+        split_records=of_all(sum(count > 1 for count in windows.values())),
+        widened=of_all(sum(item.widened for item in encoded)),
+        unlearnt=of_all(sum(not item.teaches for item in encoded)),
+        learnt=of_all(sum(item.learnt for item in encoded)),
         unknown_share=share,
         unknown=unknown,
     )
@@ -89,32 +93,10 @@ def _unknown(ready: Ready) -> tuple[dict[str, int], float]:
     return dict(counts.most_common(12)), share
 
 
-class _First(Sequence[Encoded]):
-    """All rows, or of those that lie elsewhere the first group."""
-
-    def __init__(self, encoded: Sequence[Encoded]) -> None:
-        self._encoded = encoded
-        self._count = (groups_of(encoded) or [len(encoded)])[0]
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, row: int) -> Encoded: ...
-    @overload
-    def __getitem__(self, row: slice) -> Sequence[Encoded]: ...
-    def __getitem__(self, row: int | slice) -> Encoded | Sequence[Encoded]:
-        if isinstance(row, slice):
-            return [self[number] for number in range(*row.indices(self._count))]
-        if row >= self._count:
-            raise IndexError(row)
-        return self._encoded[row]
-
-
 def _unknown_in_rows(ready: Ready) -> float:
     """Share of unknown tokens in up to `TEXTS` rows of shards, which hold numbers and the texts of a few records."""
     tokenizer = ready.prepared.tokenizer
-    rows = len(_First(ready.encoded))
+    rows = (groups_of(ready.encoded) or [len(ready.encoded)])[0]  # of those that are fetched, the first
     drawn = generator(ready.prepared.seed, "check").permutation(rows)[:TEXTS]
     ids = np.concatenate([row.input_ids for number in sorted(drawn.tolist()) for row in ready.encoded[number].rows])
     unknown = ids == tokenizer.unk_token_id

@@ -15,7 +15,7 @@ from danlu.stages.sources import Data
 from danlu.stages.stage import Place
 from danlu.task.task import Task
 from danlu.text.batching import shards
-from danlu.text.batching.depot import Depot, depot_of, is_streamed, streamed_files
+from danlu.text.batching.depot import Depot, depot_of, is_streamed
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import FlatTokens
 from danlu.text.batching.rows import Rows
@@ -107,7 +107,7 @@ def sharded(data: Data | Sequence[Data], place: Place) -> Sharded | None:
     if len(sources) > 1:
         raise Refusal(f"{found[0]}: shards are trained from by themselves; name one '@stage' in 'data'")
     folder = found[0]
-    manifest = shards.read(folder, absent=streamed_files if is_streamed(folder) else None)
+    manifest = shards.read(folder, whole=not is_streamed(folder))
     depot = depot_of(folder, manifest)
     if depot is not None:
         told = translator(place.language)("{why}; it is tried again in {seconds:.0f} s")

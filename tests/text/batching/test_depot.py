@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ def elsewhere(tmp_path: Path, kind: str, groups: float = 2.0) -> tuple[Manifest,
     """A folder with all but the data of its shards, groups of which have so many of them."""
     manifest = made(tmp_path / "origin" / "shards", kind)
     here = tmp_path / "here"
-    names = depot.streamed_files(manifest)
+    names = manifest.data_files
     shutil.copytree(tmp_path / "origin" / "shards", here, ignore=lambda _, found: set(found) & names)
     largest = max(shard.files[shard.file]["bytes"] for shard in manifest.shards)
     depot.write(here, str(tmp_path / "origin"), int(3 * groups * largest))
@@ -65,7 +66,7 @@ def elsewhere(tmp_path: Path, kind: str, groups: float = 2.0) -> tuple[Manifest,
 
 
 def here_now(folder: Path, manifest: Manifest) -> set[str]:
-    return {name for name in depot.streamed_files(manifest) if (folder / name).exists()}
+    return {name for name in manifest.data_files if (folder / name).exists()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -229,11 +230,11 @@ def test_shards_of_a_folder_are_read_without_those_that_come_later(tmp_path: Pat
     _, here, _ = elsewhere(tmp_path, "packed")
     with pytest.raises(Refusal, match="this shard is missing"):
         shards.read(here)
-    manifest = shards.read(here, absent=depot.streamed_files)
+    manifest = shards.read(here, whole=False)
     index = next(name for name in manifest.shards[0].files if name != manifest.shards[0].file)
     (here / index).unlink()
     with pytest.raises(Refusal, match="this shard is missing"):
-        shards.read(here, absent=depot.streamed_files)
+        shards.read(here, whole=False)
     assert json.loads((here / depot.NAME).read_text("utf-8"))["path"] == str(tmp_path / "origin")
 
 
@@ -281,3 +282,11 @@ def test_a_row_costs_the_same_among_few_and_among_many(tmp_path: Path) -> None:
     rows = Rows(tmp_path / "rows", manifest)
     assert rows.sizes is rows.sizes
     assert len(rows) == len(rows.sizes) == manifest.count
+
+
+def test_a_manifest_that_counts_other_rows_than_there_are_is_refused(tmp_path: Path) -> None:
+    manifest = made(tmp_path / "rows", "rows")
+    first, *others = manifest.shards
+    wrong = replace(manifest, shards=(replace(first, count=first.count + 1), *others))
+    with pytest.raises(Refusal, match="sizes do not fit its rows; write the shards again"):
+        Rows(tmp_path / "rows", wrong)

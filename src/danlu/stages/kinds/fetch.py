@@ -82,7 +82,7 @@ class Fetch(Stage):
                 )
             held = int(self.held * 2**30)
             depot.grouped(manifest, held)
-            wanted = _without(wanted, {f"shards/{name}" for name in depot.streamed_files(manifest)})
+            wanted = _without(wanted, {f"shards/{name}" for name in manifest.data_files})
         missing = {name: facts for name, facts in wanted.items() if not facts.hold_of(place.folder / name)}
         most = sum(facts.size for facts in missing.values())
         place.folder.mkdir(parents=True, exist_ok=True)

@@ -31,11 +31,6 @@ PAUSES = (1.0, 5.0, 30.0, 120.0)
 """Seconds between two tries to fetch a file that does not come."""
 
 
-def streamed_files(manifest: Manifest) -> set[str]:
-    """The files that come when they are read: the tokens themselves, not what tells where rows are in them."""
-    return {shard.file for shard in manifest.shards}
-
-
 def write(folder: Path, path: str, held: int) -> None:
     """Let the shards in a folder be read from `path`, of which `held` bytes are kept here."""
     write_text(folder / NAME, json.dumps({"path": path, "held": held}, ensure_ascii=False) + "\n")

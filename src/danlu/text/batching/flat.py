@@ -4,10 +4,9 @@
 `tokens-00000.ends.npy` where each document ends (int64). Rows for training are looked up, never stored.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,30 +104,21 @@ class FlatTokens:
     def _map(self, path: Path) -> NDArray[np.unsignedinteger]:
         return np.memmap(path, self._dtype, "r")
 
-    def near(self, groups: Sequence[int]) -> None:
-        """See `StoredRows.near`."""
-        if self.depot is not None:
-            kept = self.depot.shards_in(groups)
-            self._mapped = {part: tokens for part, tokens in self._mapped.items() if part in kept}
-            self.depot.near(groups)
-
-    def until(self, stopped: Event) -> None:
-        """See `StoredRows.until`."""
-        if self.depot is not None:
-            self.depot.stopped = stopped
+    def let_go(self, kept: Collection[int]) -> None:
+        """See `StoredRows.let_go`."""
+        self._mapped = {part: tokens for part, tokens in self._mapped.items() if part in kept}
 
 
 class _Looked(StoredRows):
     """Rows whose targets are made when they are read.
 
-    - `lengths`: (N,), the tokens of each; `counts`: how many rows each file gives.
+    - `lengths`: (N,), the tokens of each.
     """
 
     lengths: NDArray[np.int32]
-    counts: list[int]
 
     def __init__(self, flat: FlatTokens, targets: Targets) -> None:
-        self._flat, self._targets = flat, targets
+        self._flat, self._targets, self.depot = flat, targets, flat.depot
 
     def read(self, number: int) -> Encoded:
         """One row with its targets; see `StoredRows.read`."""
@@ -141,18 +131,9 @@ class _Looked(StoredRows):
         """What each row costs."""
         return Sizes(self.lengths)
 
-    @property
-    def groups(self) -> list[int] | None:
-        """See `StoredRows.groups`."""
-        return None if self._flat.depot is None else self._flat.depot.ends(self.counts)
-
-    def near(self, groups: Sequence[int]) -> None:
-        """See `StoredRows.near`."""
-        self._flat.near(groups)
-
-    def until(self, stopped: Event) -> None:
-        """See `StoredRows.until`."""
-        self._flat.until(stopped)
+    def let_go(self, kept: Collection[int]) -> None:
+        """See `StoredRows.let_go`."""
+        self._flat.let_go(kept)
 
     @property
     def tokens_read(self) -> Iterable[Ids]:

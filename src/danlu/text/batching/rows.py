@@ -1,11 +1,10 @@
 """Encoded examples in Arrow files, read by mapping them into memory (Apache Arrow IPC format)."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -85,8 +84,9 @@ class Rows(StoredRows):
         Raises:
             Refusal: a file is none that danlu wrote; or its sizes, which a depot needs, are not beside it.
         """
-        self._folder, self._shards, self._depot = folder, manifest.shards, depot
-        self._starts = [0, *accumulate(shard.count for shard in manifest.shards)]
+        self._folder, self._shards, self.depot = folder, manifest.shards, depot
+        self.counts = [shard.count for shard in manifest.shards]
+        self._starts = [0, *accumulate(self.counts)]
         self._files: dict[int, _File] = {}
         if depot is None:
             self._files = {number: self._opened(number) for number in range(len(self._shards))}
@@ -104,22 +104,9 @@ class Rows(StoredRows):
     def __len__(self) -> int:
         return self._starts[-1]
 
-    @property
-    def groups(self) -> list[int] | None:
-        """See `StoredRows.groups`."""
-        return None if self._depot is None else self._depot.ends(shard.count for shard in self._shards)
-
-    def near(self, groups: Sequence[int]) -> None:
-        """See `StoredRows.near`."""
-        if self._depot is not None:
-            kept = self._depot.shards_in(groups)
-            self._files = {number: file for number, file in self._files.items() if number in kept}
-            self._depot.near(groups)
-
-    def until(self, stopped: Event) -> None:
-        """See `StoredRows.until`."""
-        if self._depot is not None:
-            self._depot.stopped = stopped
+    def let_go(self, kept: Collection[int]) -> None:
+        """See `StoredRows.let_go`."""
+        self._files = {number: file for number, file in self._files.items() if number in kept}
 
     @property
     def tokens_read(self) -> Iterable[Ids]:
@@ -138,15 +125,21 @@ class Rows(StoredRows):
             found = self._files[number] = self._opened(number)
             written = self._sizes[np.arange(self._starts[number], self._starts[number + 1])]
             if not np.array_equal(found.table, _table(written)):
-                shard = self._shards[number]
-                raise Refusal(f"{self._folder / shard.file}: its sizes do not fit its rows; write the shards again")
+                raise self._unfit(number)
         return found
+
+    def _unfit(self, number: int) -> Refusal:
+        path = self._folder / self._shards[number].file
+        return Refusal(f"{path}: its sizes do not fit its rows; write the shards again")
 
     def _opened(self, number: int) -> "_File":
         path = self._folder / self._shards[number].file
         with arrow_refused(str(path), "Arrow"):
-            reader = pa.ipc.open_file(_map(path) if self._depot is None else self._depot.mapped(number, _map))
-            return _File([_checked(reader, block) for block in range(reader.num_record_batches)])
+            reader = pa.ipc.open_file(_map(path) if self.depot is None else self.depot.mapped(number, _map))
+            found = _File([_checked(reader, block) for block in range(reader.num_record_batches)])
+        if len(found.table) != self.counts[number]:
+            raise self._unfit(number)
+        return found
 
 
 def _map(path: Path) -> Any:

@@ -5,7 +5,7 @@ The manifest tells what the shards hold, and the size, SHA-256 and counts of eac
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from operator import index
@@ -58,6 +58,11 @@ class Manifest:
         """Tokens of all."""
         return sum(shard.tokens for shard in self.shards)
 
+    @property
+    def data_files(self) -> set[str]:
+        """The files of the rows or tokens themselves, without what tells where they are in them."""
+        return {shard.file for shard in self.shards}
+
     def told(self, what: str) -> Any:
         """What stands in `about` under a name.
 
@@ -94,10 +99,10 @@ def write(folder: Path, manifest: Manifest) -> None:
     write_text(folder / NAME, json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
 
 
-def read(folder: Path, *, check: bool = True, absent: Callable[[Manifest], set[str]] | None = None) -> Manifest:
+def read(folder: Path, *, check: bool = True, whole: bool = True) -> Manifest:
     """The manifest of a folder, after every file was found to be as it was written; `check` looks at hashes too.
 
-    What `absent` gives are files that come later, and are looked at then.
+    Where it is not `whole`, the data itself may come later, and is looked at then.
 
     Raises:
         Refusal: there is no manifest, or one that cannot be read; a file is missing, has changed, or is empty.
@@ -109,7 +114,7 @@ def read(folder: Path, *, check: bool = True, absent: Callable[[Manifest], set[s
     for shard in manifest.shards:
         if not shard.count or not shard.tokens:
             raise Refusal(f"{folder / shard.file}: this shard is empty; write the shards again")
-    later = set() if absent is None else absent(manifest)
+    later = set() if whole else manifest.data_files
     here = [item for item in listed(manifest).items() if item[0] not in later]
     with ThreadPoolExecutor() as threads:
         for _ in threads.map(lambda item: _check(folder, *item, hashes=check), here):
