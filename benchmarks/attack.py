@@ -44,6 +44,13 @@ class Seen:
     lost: int = 0  # no answer, where one was waited for
     memory: list[tuple[float, float]] = field(default_factory=list)  # seconds, MiB
 
+    def tenths(self, seconds: float) -> str:
+        """The least and the mean memory in each tenth of the time: what is held for good, and what comes and goes."""
+        parts: list[list[float]] = [[] for _ in range(10)]
+        for at, mib in self.memory:
+            parts[min(9, int(10 * at / seconds))].append(mib)
+        return ", ".join(f"{min(part):.0f}/{sum(part) / len(part):.0f}" for part in parts if part)
+
     def row(self, part: str, seconds: float) -> list[str]:
         """Of the table."""
         of = {
@@ -261,7 +268,7 @@ def attacked(part: str, folder: Path, *, quick: bool) -> list[str]:
         raise SystemExit(f"the log tells {len(told)} users' texts")
     if "Traceback" in log:
         raise SystemExit(f"the log has a traceback: {log[log.index('Traceback') - 500 :][:3000]}")
-    say(f"{part}: {dict(seen.statuses)}")
+    say(f"{part}: {dict(seen.statuses)}; memory by tenths, least/mean MiB: {seen.tenths(seconds)}")
     return seen.row(part, seconds)
 
 

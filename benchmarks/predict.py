@@ -1,7 +1,8 @@
 """danlu and its engines beside transformers.pipeline, ONNX Runtime and OpenVINO: from real sentences to labels, MiniLM.
 
 Each measurement is a fresh process, the engines take turns, and tokenizing is part of the work. Every engine
-runs in the setting that serves it better. Prints a markdown table.
+runs in the setting that serves it better. Those in bfloat16 are left out where the processor has no such products.
+Prints a markdown table.
 """
 
 import argparse
@@ -11,6 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from danlu.machine.device import best_dtype
 from measuring import Watch, machine, say, table
 from texts import SETS, job_for, rate_for, read, why_absent
 
@@ -29,6 +33,7 @@ ENGINES = {
     "danlu-onnx-int8-static": "danlu, engine onnx, int8 static",
     "danlu-openvino-float32": "danlu, engine openvino, float32",
     "danlu-openvino-int8-static": "danlu, engine openvino, int8 static",
+    "danlu-smaller": "danlu, a bundle that was made smaller",
 }
 REFERENCE = "danlu-float32"
 SENTENCES = 1024  # at most
@@ -45,19 +50,28 @@ def prepare(watch: Watch, folder: Path, name: str, *, quick: bool) -> dict[str, 
     return job
 
 
-def compare(watch: Watch, name: str, *, quick: bool, repeats: int, passes: int) -> str:
+def chosen(smaller: Path | None) -> dict[str, str]:
+    """The engines that are measured on this machine."""
+    fast = best_dtype() == torch.bfloat16
+    out = () if fast else ("pipeline-32-bfloat16", "danlu-bfloat16")
+    out += () if smaller else ("danlu-smaller",)
+    return {engine: title for engine, title in ENGINES.items() if engine not in out}
+
+
+def compare(watch: Watch, asked: argparse.Namespace, repeats: int, passes: int) -> str:
     """Measure all engines on one text set and write the section."""
-    results: dict[str, list[dict[str, Any]]] = {engine: [] for engine in ENGINES}
+    name, quick, engines = asked.data, asked.quick, chosen(asked.smaller)
+    results: dict[str, list[dict[str, Any]]] = {engine: [] for engine in engines}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        job = prepare(watch, folder, name, quick=quick)
+        job = prepare(watch, folder, name, quick=quick) | {"smaller": str(asked.smaller)}
         records = read(folder / "test.jsonl")
         for turn in range(repeats):
-            for place, (engine, title) in enumerate(ENGINES.items()):
+            for place, (engine, title) in enumerate(engines.items()):
                 found = watch.fresh("prediction.py", job | {"name": title, "engine": engine, "passes": passes})
                 results[engine].append(found)
                 told = f"{title}: {found['samples_per_second']:.0f} samples/s"
-                say(f"[{turn * len(ENGINES) + place + 1}/{repeats * len(ENGINES)}] {told}")
+                say(f"[{turn * len(engines) + place + 1}/{repeats * len(engines)}] {told}")
     words = (
         f"{len(records):,} texts; medians of {repeats} processes, each the median of {passes} passes; from text to "
         "label, tokenizing included."
@@ -72,18 +86,20 @@ def _table(results: dict[str, list[dict[str, Any]]], gold: list[str]) -> str:
         for engine, measured in results.items()
     }
     reference = results[REFERENCE][0]["labels"]
+    own = "danlu-bfloat16" if "danlu-bfloat16" in results else REFERENCE
     rows = [
         [
             title,
             f"{speeds[engine]:.0f}",
-            f"{speeds['danlu-bfloat16'] / speeds[engine]:.2f}x",
+            f"{speeds[own] / speeds[engine]:.2f}x",
             f"{statistics.median(found['peak_mib'] for found in results[engine]):.0f}",
             f"{_agreement(results[engine][0]['labels'], gold):.2f}",
             f"{_agreement(results[engine][0]['labels'], reference):.2f}",
         ]
         for engine, title in ENGINES.items()
+        if engine in results
     ]
-    header = ["", "samples/s", "danlu, bfloat16, against it", "peak MiB", "accuracy %", "agrees with float32 %"]
+    header = ["", "samples/s", f"{ENGINES[own]}, against it", "peak MiB", "accuracy %", "agrees with float32 %"]
     return table(header, rows)
 
 
@@ -97,6 +113,9 @@ def main() -> None:
     reader.add_argument("--data", choices=list(SETS), default="sst2")
     reader.add_argument("--repeats", type=int, default=3, help="processes an engine")
     reader.add_argument("--passes", type=int, default=3, help="timed passes over the texts in each process")
+    reader.add_argument(
+        "--smaller", type=Path, help="a bundle that is measured too, such as what 'danlu compress' kept"
+    )
     reader.add_argument("--quick", action="store_true", help="a small model, 128 texts, one pass: to see that it works")
     asked = reader.parse_args()
     if absent := why_absent(asked.data):
@@ -105,7 +124,7 @@ def main() -> None:
     watch = Watch()
     watch.look()
     repeats, passes = (1, 1) if asked.quick else (asked.repeats, asked.passes)
-    section = compare(watch, asked.data, quick=asked.quick, repeats=repeats, passes=passes)
+    section = compare(watch, asked, repeats, passes)
     print(f"## Prediction\n\n{machine()}. {watch.verdict()}\n\n{section}")
 
 

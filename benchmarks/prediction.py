@@ -149,6 +149,7 @@ ENGINES: dict[str, Callable[[dict[str, Any]], list[Labeller]]] = {
     "onnx-int8": lambda job: onnx_engine(job, EXPORTED["onnx-int8"]),
     "danlu-float32": lambda job: danlu_engine(job, "float32"),
     "danlu-bfloat16": lambda job: danlu_engine(job, "bfloat16"),
+    "danlu-smaller": lambda job: danlu_engine(job, None, job["smaller"]),
     **{each: lambda job, each=each: [openvino_labeller(job, each)] for each in PEERS},
     **{each: lambda job, each=each: danlu_engine(job, None, f"{job['onnx']}/{each}") for each in EXPORTS},
 }

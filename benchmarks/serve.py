@@ -65,13 +65,20 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def sides(folder: Path, dtype: str) -> dict[str, tuple[list[str], str, str]]:
-    """Command, address of the route, and address that tells that it is ready, of each server."""
-    ours, plain = free_port(), free_port()
+def served(folder: Path) -> tuple[list[str], str, str]:
+    """Command, address of the route, and address that tells that it is ready, of danlu's server of a bundle."""
+    port = free_port()
+    command = [sys.executable, "-m", "danlu", "serve", f"m={folder}", "--port", str(port)]
+    return command, f"http://127.0.0.1:{port}/v1/predict", f"http://127.0.0.1:{port}/health/ready"
+
+
+def sides(folder: Path, dtype: str, smaller: Path | None) -> dict[str, tuple[list[str], str, str]]:
+    """The same of each server."""
+    plain = free_port()
     job = {"folder": str(folder), "port": plain, "dtype": dtype}
-    danlu = [sys.executable, "-m", "danlu", "serve", f"m={folder}", "--port", str(ours)]
     return {
-        "danlu serve": (danlu, f"http://127.0.0.1:{ours}/v1/predict", f"http://127.0.0.1:{ours}/health/ready"),
+        "danlu serve": served(folder),
+        **({} if smaller is None else {"danlu serve, made smaller": served(smaller)}),
         f"FastAPI + pipeline, {dtype}": (
             [sys.executable, str(HERE / "serve_peer.py"), json.dumps(job)],
             f"http://127.0.0.1:{plain}/predict",
@@ -81,9 +88,9 @@ def sides(folder: Path, dtype: str) -> dict[str, tuple[list[str], str, str]]:
 
 
 def classified(
-    watch: Watch, name: str, seconds: float, ladder: list[float]
+    watch: Watch, name: str, seconds: float, ladder: list[float], smaller: Path | None
 ) -> tuple[str, dict[str, list[dict[str, Any]]]]:
-    """The ladder of both servers, and twice what each sustains."""
+    """The ladder of all servers, and twice what each sustains."""
     curves: dict[str, list[dict[str, Any]]] = {}
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -95,7 +102,7 @@ def classified(
         watch.fresh("training.py", job | settings | {"name": "training"})
         texts = [record["text"] for record in read(folder / "test.jsonl")]
         dtype = "bfloat16" if best_dtype() == torch.bfloat16 else "float32"
-        for side, (command, address, ready) in sides(bundle, dtype).items():
+        for side, (command, address, ready) in sides(bundle, dtype, smaller).items():
             body = {"model": "m"} if "danlu" in side else {}
             load = {"address": address, "bodies": [{"text": text} | body for text in texts], "seconds": seconds}
             with running(command, ready, folder / "log"):
@@ -115,9 +122,9 @@ def classified(
                 say(f"{side}, twice: {twice}")
             there = _milliseconds(good[-1] if good else curves[side][0])
             refused = [f"{twice['refused']} of {twice['asked']}", _ms(twice["refused_p99"])]
-            rows.append([side, f"{sustained:g}", there, _milliseconds(twice), *refused])
+            rows.append([side, f"{sustained:g}", there, f"{twice['per_second']:.0f}", _milliseconds(twice), *refused])
     header = ["server", f"requests/s with p99 below {LIMIT * 1000:.0f} ms", "p50 / p99 there"]
-    header += ["p50 / p99 at twice that", "refused of them", "refused within, p99"]
+    header += ["at twice that: answered/s", "p50 / p99 of these", "refused", "refused within, p99"]
     words = f"{SETS[name].title}, MiniLM; {seconds:g} s at each rate; one text a request.\n\n"
     return words + table(header, rows), curves
 
@@ -164,7 +171,7 @@ def chatted(watch: Watch, title: str, source: Path, users: list[int], new_tokens
 
 STYLE = (
     "<style>text{font:11px sans-serif;fill:#444}line,path{stroke:#bbb}polyline{fill:none;stroke-width:1.6}"
-    ".a{stroke:#c0392b}.b{stroke:#e59866}.c{stroke:#2457a6}.d{stroke:#8fb3e0}circle{stroke:none;fill:#444}</style>"
+    ".a{stroke:#c0392b}.b{stroke:#e59866}.c{stroke:#2457a6}.d{stroke:#8fb3e0}.e{stroke:#1e8449}.f{stroke:#82c99b}circle{stroke:none;fill:#444}</style>"
 )
 
 
@@ -175,7 +182,7 @@ def picture(curves: dict[str, list[dict[str, Any]]], file: Path) -> None:
         Line(
             [(one["rate"], 1000 * one[name]) for one in curves[side] if one[name]], class_, f"{side}, {name}", dots=True
         )
-        for (side, name), class_ in zip(each, "abcd", strict=False)
+        for (side, name), class_ in zip(each, "abcdef", strict=False)
     ]
     drawn = str(line_chart(lines, "requests a second", "milliseconds to the answer"))
     names = "".join(
@@ -200,6 +207,7 @@ def main() -> None:
     reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     reader.add_argument("--data", choices=[*SETS], default="sst2")
     reader.add_argument("--what", nargs="*", choices=["predict", "chat"], default=["predict", "chat"])
+    reader.add_argument("--smaller", type=Path, help="a bundle that is served too, such as what 'danlu compress' kept")
     reader.add_argument("--picture", type=Path)
     reader.add_argument("--quick", action="store_true", help="few rates, short: to see that it works")
     asked = reader.parse_args()
@@ -211,7 +219,7 @@ def main() -> None:
             print(absent, file=sys.stderr)
         else:
             ladder = [5.0, 20.0] if asked.quick else [float(rate) for rate in LADDER]
-            told, curves = classified(watch, asked.data, 2.0 if asked.quick else SECONDS, ladder)
+            told, curves = classified(watch, asked.data, 2.0 if asked.quick else SECONDS, ladder, asked.smaller)
             sections.append(told)
             if asked.picture:
                 picture(curves, asked.picture)

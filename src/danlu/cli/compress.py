@@ -29,6 +29,15 @@ def command(
             help="setting of the training after pruning, as in epochs=2; none: no training; may be given again"
         ),
     ] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="how that training follows the original, as in hidden=0.1; none: labels alone; may be given again"
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="a file of more texts for that training, of which the original alone speaks")
+    ] = None,
     split: Annotated[str, typer.Option(help="which split of a prepare stage is the test")] = "test",
     seed: Annotated[int, typer.Option(help="of all that is drawn")] = 0,
     resamples: Annotated[int, typer.Option(help="draws of the bootstrap behind the intervals")] = 1000,
@@ -38,9 +47,10 @@ def command(
     Every rung is scored on the same records as the original, with a paired interval, and timed in turn with it. The
     best is FOLDER/bundle; compress.json and compress.html hold all. What was interrupted goes on with the same command.
     """
+    from danlu.compress.following import following_of
     from danlu.compress.ladder import compress
     from danlu.compress.ladder_page import NAME, ladder_in_words, write_page
-    from danlu.compress.records import recovery_of, target_of, tested, trained
+    from danlu.compress.records import recovery_of, target_of, tested, texts_of, trained
     from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.language import default
     from danlu.machine.terminal import say, show
@@ -50,6 +60,7 @@ def command(
     chosen, training = target_of(target), recovery_of(recovery or [])
     test = tested(data, settings or [], split, bundle)
     learnt, validation = trained(data, train, bundle)
+    following = following_of(teacher or [], texts_of(unlabelled))
     with of_file(data):
         ladder = compress(
             bundle,
@@ -61,6 +72,7 @@ def command(
             train=learnt,
             validation=validation,
             training=training,
+            following=following,
             seed=seed,
             resamples=resamples,
             say=say,

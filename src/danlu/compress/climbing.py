@@ -17,9 +17,10 @@ import torch
 from danlu.bundle import manifest
 from danlu.bundle.bundle import Bundle, load
 from danlu.compress.computing import as_it_came, computed_in, in_precision
+from danlu.compress.following import Following
 from danlu.compress.measuring import Measuring, bytes_of, measured
 from danlu.compress.prune import prune
-from danlu.compress.recovery import keep_records, recovered
+from danlu.compress.recovery import UNLABELLED, keep_records, recovered
 from danlu.compress.rung import Rung
 from danlu.data.record import Record
 from danlu.engine.engines.torch import TorchNetwork
@@ -76,6 +77,7 @@ class Climb:
     """All that rungs are made from and measured by; `folder` keeps what was found.
 
     - `training`: what follows prunings that move answers; None: nothing.
+    - `following`: how the original is followed in it; None: labels alone.
     """
 
     original: Bundle
@@ -85,6 +87,7 @@ class Climb:
     train: list[Record]
     validation: list[Record]
     training: Training | None
+    following: Following | None
     seed: int
     resamples: int = 1000
     how: Measuring = field(default_factory=Measuring)
@@ -181,14 +184,21 @@ class Climb:
             return cut
         if not whole.is_dir():
             if not data.is_dir():
-                keep_records(data, cut, self.train, self.validation)
+                unlabelled = self.following.unlabelled if self.following else ()
+                splits = {"train": self.train, "validation": self.validation, UNLABELLED: unlabelled}
+                keep_records(data, cut, splits)
             how = {"fingerprint": key, "seed": self.seed, "say": self._said_of(rung)}
-            how["validations"] = len(self.validation)
+            how |= {"validations": len(self.validation), "following": self.following, "teacher": self._teacher(rung)}
             trained = recovered(cut, data, home / "recovery", self.training, **how)  # type: ignore[arg-type]
             learnt = as_it_came(cut, trained)
             in_precision(trained, self.original.facts["engine"]["precision"], whole, provenance=learnt)
             shutil.rmtree(home / "recovery")
         return whole
+
+    def _teacher(self, rung: Rung) -> Path:
+        """The original, cut into tokens as the rung is."""
+        cutting = rung.only(lambda pruning: pruning.cuts_otherwise)
+        return self._pruned(cutting) if self.following and cutting.prunings else self.original.folder
 
     def _said_of(self, rung: Rung) -> Callable[[str], None]:
         """What a training says, under the name of its rung; not where it has left a bundle, which is moved."""
@@ -216,6 +226,7 @@ class Climb:
             "train": self._of_train if rung.prunings else "",
             "validation": self._of_validation if training else "",
             "training": training.to_plain() if training else None,
+            "teacher": self._of_teacher if training else None,
             "seed": self.seed,
         }
         return _hashed(told)
@@ -227,6 +238,12 @@ class Climb:
     @cached_property
     def _of_train(self) -> str:
         return _hashed([digest(record) for record in self.train])
+
+    @cached_property
+    def _of_teacher(self) -> list[Any] | None:
+        if self.following is None:
+            return None
+        return [dict(self.following.settings), [digest(record) for record in self.following.unlabelled]]
 
     @cached_property
     def _of_validation(self) -> str:

@@ -13,6 +13,7 @@ from danlu.bundle.bundle import Bundle, load
 from danlu.compress.climbing import Climb, Row
 from danlu.compress.computing import computed, computed_here
 from danlu.compress.floor import Floor, floor_of
+from danlu.compress.following import AS_A_RULE, Following, followed_by
 from danlu.compress.measuring import Measuring, bytes_of
 from danlu.compress.prune import plain_facts
 from danlu.compress.rung import Rung, rungs_of
@@ -22,6 +23,7 @@ from danlu.evaluate.scoring.examine import SCORES, examine, write
 from danlu.machine.alone import alone_in
 from danlu.machine.files import folder_in_place, write_text
 from danlu.refusal import Refusal
+from danlu.task.followed import Followed
 from danlu.train.settings import Training
 
 NAME, BUNDLE, ORIGINAL = "compress.json", "bundle", "original"
@@ -88,6 +90,7 @@ def compress(
     train: Sequence[Record] = (),
     validation: Sequence[Record] = (),
     training: Training | None = None,
+    following: Following | None = AS_A_RULE,
     seed: int = 0,
     resamples: int = 1000,
     how: Measuring | None = None,
@@ -95,8 +98,9 @@ def compress(
 ) -> Ladder:
     """Walk a ladder of rungs and keep, in the folder `out`, the best by `target` that holds the floor on `test`.
 
-    `train` is what prunings look at, and what is trained on after them where `training` says how. Rungs that were done
-    before with the same original, data and settings are not done again. The original stays as it is.
+    `train` is what prunings look at, and what is trained on after them where `training` says how; the original is
+    followed in that as `following` says, where its task can be. Rungs that were done before with the same original,
+    data and settings are not done again. The original stays as it is.
 
     Raises:
         Refusal: the floor is no floor, or the original itself misses it; there is no such rung; a rung needs records
@@ -111,10 +115,11 @@ def compress(
     _refuse_taken(final, folder)
     with load(folder) as original:
         asked = floor_of(floor, original.task)
+        follow = followed_by(original.task, following)
         chosen = rungs_of(rungs, computed()) if rungs else usual(original, trained=bool(train))
         _refuse_without_records(chosen, train)
-        _refuse_unlearnable(original, train)
-        climb = Climb(original, final, list(test), asked.metric, list(train), list(validation), training, seed)
+        _refuse_unlearnable(original, train, follow)
+        climb = Climb(original, final, list(test), asked.metric, list(train), list(validation), training, follow, seed)
         climb = replace(climb, resamples=resamples, how=how or Measuring(), say=say)
         with alone_in(final):
             first = _original(climb)
@@ -167,12 +172,18 @@ def _refuse_without_records(rungs: Sequence[Rung], train: Sequence[Record]) -> N
         )
 
 
-def _refuse_unlearnable(original: Bundle, train: Sequence[Record]) -> None:
+def _refuse_unlearnable(original: Bundle, train: Sequence[Record], following: Following | None) -> None:
     """Refuse records of which the task cannot learn before a rung is made, by the first of them."""
+    task, tokenizer, limit = original.task, original.tokenizer, original.predictor.network.limit
     try:
-        original.task.learnable(list(train[:1]), original.tokenizer, original.predictor.network.limit, 0)
+        task.learnable(list(train[:1]), tokenizer, limit, 0)
     except Refusal as refusal:
         raise Refusal(f"of what may be learnt from, {refusal}") from None
+    if following and following.unlabelled and isinstance(task, Followed):
+        try:
+            task.unlabelled(following.unlabelled[:1], tokenizer, limit)
+        except Refusal as refusal:
+            raise Refusal(f"of the texts without labels, {refusal}") from None
 
 
 def _refuse_vain_floor(floor: Floor, original: Row, folder: Path) -> None:

@@ -41,6 +41,15 @@ def trained(data: Path, train: Path | None, bundle: str) -> tuple[list[Record], 
     return _splits(data) if data.is_dir() else ([], [])
 
 
+def texts_of(file: Path | None) -> list[Record]:
+    """The records of a file, whose labels, if there are any, nobody looks at; none of None.
+
+    Raises:
+        Refusal: they cannot be read, or there are none.
+    """
+    return [] if file is None else list(guess(str(file)).read())
+
+
 def target_of(text: str) -> Target:
     """What is to gain. Raises `Refusal` for what is not known."""
     known: list[Target] = [*get_args(Target)]

@@ -1,7 +1,7 @@
 """The rungs of a ladder, as people write them: `neurons:0.5+int8` is pruned first and then computed in int8."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -28,6 +28,12 @@ class Rung:
     def pruned_name(self) -> str:
         """The name of what is taken out alone, which several rungs may share."""
         return self.name.removesuffix(self.computed).rstrip("+") if self.computed else self.name
+
+    def only(self, those: Callable[[Pruning], bool]) -> "Rung":
+        """Those of its prunings alone, in their order, computed as the original is."""
+        named = zip(self.pruned_name.split("+"), self.prunings, strict=False)
+        kept = [(name, pruning) for name, pruning in named if those(pruning)]
+        return Rung("+".join(name for name, _ in kept), tuple(pruning for _, pruning in kept))
 
     @property
     def trains(self) -> bool:

@@ -24,7 +24,7 @@ from danlu.refusal import Refusal
 from danlu.stages.ready import Ready
 from danlu.stages.sources import Data, bundle_folder, records_of
 from danlu.stages.stage import Place
-from danlu.task.followed import Followed
+from danlu.task.followed import Followed, can_be_followed
 from danlu.task.task import Task
 from danlu.text.batching.encoded import Encoded, sizes_of
 from danlu.text.tokenizing.folder import open_tokenizer
@@ -109,7 +109,7 @@ def taught(ready: Ready, section: Teacher | None, place: Place, say: Say) -> Rea
     if section is None or not section.speaks:
         return ready
     task = ready.prepared.task
-    if not isinstance(task, Followed) or not task.followed or task.roles:
+    if not isinstance(task, Followed) or not can_be_followed(task):
         raise Refusal(
             f"teacher: the task {task.kind} has no answers by which a student could follow a teacher; leave it out, or "
             "see the task distil_lm for language models, and stages of kind 'teach' for models that write"

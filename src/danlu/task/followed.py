@@ -67,6 +67,11 @@ class Followed(Task):
         return {**self.forward(model, batch.inputs, self.places(batch)), **own}
 
 
+def can_be_followed(task: Task) -> bool:
+    """Whether a student may follow a teacher of this task."""
+    return isinstance(task, Followed) and task.followed and not task.roles
+
+
 def divergence(student: Outcomes, teacher: Outcomes, temperature: float) -> Tensor:
     """How far a student is from its teacher, summed over things, float32 at least.
 

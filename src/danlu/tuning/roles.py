@@ -2,22 +2,25 @@
 
 A network is asked for each row by itself, without padding and by one core, so that what it says is a function of that
 row alone: the same bits in whatever batch the row stands, whether they were kept or are asked for again, and after an
-interruption.
+interruption. The cores take turns with the rows of a batch.
 
 Legend: B rows, T tokens, C as the task says, H heads.
 """
 
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from danlu.machine.crew import on_one_core
+from danlu.machine.crew import Crew, on_one_core
+from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
@@ -31,6 +34,8 @@ class Roles:
         """Ask `networks`, which are not trained and are in evaluation mode, as `task` wants it."""
         self.task, self.networks = task, networks
         self._kept: Kept | None = None
+        self._crew: Crew | None = None
+        self._copies: dict[str, list[nn.Module]] = {}
 
     def loss(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """The loss of the task, as `Task.loss`, with what the roles say of the batch among its targets."""
@@ -55,28 +60,60 @@ class Roles:
         rows = [_row(batch, row, kept_T) for row, kept_T in enumerate(kept_BT)]
         targets = dict(batch.targets)
         for role, network in self.networks.items():
-            said = [self._said(role, network, row) for row in rows]
+            said = self._all_said(role, network, rows)
             for name in said[0]:
                 targets[f"{role}.{name}"] = _stacked([each[name] for each in said], kept_BT)
         return replace(batch, targets=targets)
 
     @contextmanager
     def keeping(self, folder: Path) -> Iterator[None]:
-        """Within the block, what is said of a row is asked once, and then read from a file in `folder`.
+        """Within the block all cores are asked, and what is said of a row is then read from a file in `folder`.
 
         Where a task draws its rows anew each time (`Task.repeats`), there is nothing to keep.
         """
-        if not self.networks or not self.task.repeats:
-            yield
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="features-", dir=folder) as place:
-            self._kept = Kept(Path(place) / "said")
+        with ExitStack() as stack:
+            if self._on_processor() and torch.get_num_threads() > 1:
+                self._crew = stack.enter_context(closing(Crew(torch.get_num_threads())))
+            if self.networks and self._keeps:
+                folder.mkdir(parents=True, exist_ok=True)
+                place = stack.enter_context(tempfile.TemporaryDirectory(prefix="features-", dir=folder))
+                self._kept = stack.enter_context(closing(Kept(Path(place) / "said")))
             try:
                 yield
             finally:
-                self._kept.close()
-                self._kept = None
+                self._kept, self._crew = None, None
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether what is said of a row may be kept."""
+        return self.task.repeats
+
+    def _on_processor(self) -> bool:
+        devices = {next(network.parameters()).device.type for network in self.networks.values()}
+        return devices == {"cpu"}
+
+    def _all_said(self, role: str, network: nn.Module, rows: Sequence[Batch]) -> list[dict[str, Tensor]]:
+        """What a network says of each row; where the calling thread has several cores, each takes the next row."""
+        crew = self._crew
+        if crew is None or torch.get_num_threads() == 1:
+            return [self._said(role, network, row) for row in rows]
+        if role not in self._copies:
+            self._copies[role] = [replica(network) for _ in range(crew.size)]
+        left: SimpleQueue[int] = SimpleQueue()
+        for number in range(len(rows)):
+            left.put(number)
+
+        def some(copy: nn.Module) -> dict[int, dict[str, Tensor]]:
+            found = {}
+            with suppress(Empty):
+                while True:
+                    number = left.get_nowait()
+                    found[number] = self._said(role, copy, rows[number])
+            return found
+
+        parts = crew.run([partial(some, copy) for copy in self._copies[role][: len(rows)]])
+        said = {number: each for part in parts for number, each in part.items()}
+        return [said[number] for number in range(len(rows))]
 
     def _said(self, role: str, network: nn.Module, row: Batch) -> dict[str, Tensor]:
         if self._kept is None:

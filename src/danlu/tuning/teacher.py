@@ -7,10 +7,9 @@ teacher alone speaks, make the others neither weaker nor stronger.
 Legend: B rows, T tokens, D width of the student, E of the teacher, H heads, N things.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -86,14 +85,10 @@ class Taught(Roles):
         }
         return replace(batch, counts=counts | {name: count for name, (weight, count) in found.items() if weight})
 
-    @contextmanager
-    def keeping(self, folder: Path) -> Iterator[None]:
+    @property
+    def _keeps(self) -> bool:
         """See `Roles.keeping`; nothing is kept where it would be too much."""
-        if self.teaching.keep:
-            with super().keeping(folder):
-                yield
-        else:
-            yield
+        return self.teaching.keep and self.task.repeats
 
     def _told(self, batch: Batch) -> dict[str, Tensor]:
         """What the teacher says of a batch; of rows that are drawn anew each time, where nothing is kept, at once."""
