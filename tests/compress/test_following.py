@@ -1,9 +1,11 @@
 """What was pruned follows the original: its answers rather than labels, cut into tokens as it is itself."""
 
 import json
+import shutil
 
 import pytest
 
+from danlu.bundle import manifest
 from danlu.cli.main import main
 from danlu.compress.following import Following, followed_by, following_of
 from danlu.compress.ladder import compress
@@ -14,6 +16,25 @@ from danlu.task.task import Task
 from danlu.train.settings import Training
 
 QUICK = Measuring(rounds=1, seconds=0, batches=(1,), lengths=(8,))
+FEWER = '''
+"""Words and neurons at once."""
+
+from typing import ClassVar
+
+from danlu.compress.pruning import Pruned, Pruning, Subject
+
+
+class Fewer(Pruning):
+    """Words that the data never use, and half of the neurons."""
+
+    cuts_otherwise: ClassVar[bool] = True
+
+    def pruned(self, subject):
+        left = Pruning.model_validate("vocabulary").pruned(subject)
+        return Pruning.model_validate({"kind": "neurons", "share": 0.5}).pruned(
+            Subject(left.model, left.tokenizer, subject.task, subject.records, subject.seed)
+        )
+'''
 OTHER = {"good": "bad", "bad": "good"}
 
 
@@ -45,6 +66,9 @@ def test_the_original_is_followed_whatever_the_labels_are(ladder_of, trained):
     ladder, said = ladder_of("neurons:0.5", Following({"labels": 0}))
     assert ladder.rows[0].value > 0.8
     assert any(f"teacher: {trained}, frozen" in line for line in said)
+    told = json.loads((ladder.folder / "compress.json").read_text())["teacher"]
+    assert (told["labels"], told["logits"], told["unlabelled"]) == (0, 1, 0)
+    assert manifest.read(next(ladder.folder.glob("pruned/*/bundle")))["provenance"]["teacher"]["bundle"] == str(trained)
 
 
 def test_with_fewer_words_the_original_with_these_words_is_followed(ladder_of):
@@ -93,10 +117,54 @@ def test_what_is_said_of_a_teacher_is_looked_at_before_anything_is_made():
 
 def test_a_task_that_writes_has_nothing_to_be_followed_in():
     task = Task.model_validate({"kind": "summarise"})
-    assert followed_by(task, Following()) is None
-    assert followed_by(task, None) is None
+    assert followed_by(task, Following(), trains=True) is None
+    assert followed_by(task, None, trains=True) is None
     with pytest.raises(Refusal, match="the task summarise has no answers by which"):
-        followed_by(task, Following({"hidden": 0.1}))
+        followed_by(task, Following({"hidden": 0.1}), trains=True)
+
+
+def test_nobody_follows_where_nothing_is_trained(trained, unseen, learnt, tmp_path):
+    task = Task.model_validate("classify")
+    assert followed_by(task, Following(), trains=False) is None
+    settings = {"train": learnt, "how": QUICK, "following": Following({}, [{"text": "good film"}])}
+    for more in ({"rungs": "neurons:0.5"}, {"rungs": "float32,vocabulary", "training": Training(steps=2)}):
+        with pytest.raises(Refusal, match="nothing is trained after a pruning here"):
+            compress(trained, unseen, "accuracy -99", tmp_path / "out", **settings, **more)
+
+
+def test_what_is_said_in_other_words_is_no_other_teacher():
+    assert Following({"labels": 1, "cache": 0}).told() == Following().told()
+    assert Following({"temperature": 3}).told() != Following().told()
+    assert Following({}, [{"text": "a"}]).told() != Following().told()
+
+
+def test_every_text_without_a_label_is_looked_at_before_anything_is_pruned(trained, unseen, learnt, tmp_path):
+    texts = [{"text": "good film"}, {"words": "bad film"}]
+    settings = {"train": learnt, "how": QUICK, "training": Training(steps=2), "rungs": "neurons:0.5"}
+    with pytest.raises(Refusal, match="of the texts without labels, record 2: there is no column 'text'"):
+        compress(trained, unseen, "accuracy -99", tmp_path / "out", following=Following({}, texts), **settings)
+    assert not [*tmp_path.rglob("cut")]
+
+
+def test_texts_of_which_cleaning_leaves_nothing_are_one_sentence(trained, unseen, learnt, tmp_path):
+    cleaned = tmp_path / "cleaned"
+    shutil.copytree(trained, cleaned)
+    facts = manifest.read(cleaned)
+    facts["cleaners"] = ["control"]
+    manifest.write(cleaned, facts)
+    settings = {"train": learnt, "how": QUICK, "training": Training(steps=2), "rungs": "neurons:0.5"}
+    following = Following({}, [{"text": "\x00\x07"}])
+    with pytest.raises(Refusal, match="nothing is left of the texts without labels"):
+        compress(cleaned, unseen, "accuracy -99", tmp_path / "out", following=following, **settings)
+
+
+def test_a_pruning_that_cuts_otherwise_and_moves_answers_is_followed_too(joined, trained, learnt, unseen, tmp_path):
+    joined({"danlu.prunings": {"fewer": FEWER}})
+    said = []
+    settings = {"train": learnt, "how": QUICK, "training": Training(steps=2), "say": said.append}
+    ladder = compress(trained, unseen, "accuracy -99", tmp_path / "out", rungs="fewer", **settings)
+    assert ladder.rows[0].refused is None
+    assert any("/pruned/fewer." in line and "/cut, frozen" in line for line in said)
 
 
 @pytest.mark.parametrize(

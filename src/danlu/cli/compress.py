@@ -1,11 +1,14 @@
 """`danlu compress BUNDLE DATA --floor "accuracy -0.5" --out FOLDER`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from danlu.data.reading.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from danlu.compress.ladder import Ladder
 
 
 def command(
@@ -49,34 +52,27 @@ def command(
     """
     from danlu.compress.following import following_of
     from danlu.compress.ladder import compress
-    from danlu.compress.ladder_page import NAME, ladder_in_words, write_page
     from danlu.compress.records import recovery_of, target_of, tested, texts_of, trained
     from danlu.evaluate.scoring.resample import refuse_resamples
-    from danlu.language import default
-    from danlu.machine.terminal import say, show
+    from danlu.machine.terminal import say
     from danlu.refusal import of_file
 
     refuse_resamples(resamples)
     chosen, training = target_of(target), recovery_of(recovery or [])
     test = tested(data, settings or [], split, bundle)
     learnt, validation = trained(data, train, bundle)
-    following = following_of(teacher or [], texts_of(unlabelled))
+    told: dict[str, Any] = {"target": chosen, "rungs": rungs, "seed": seed, "resamples": resamples, "say": say}
+    told |= {"train": learnt, "validation": validation, "training": training}
+    told["following"] = following_of(teacher or [], texts_of(unlabelled))
     with of_file(data):
-        ladder = compress(
-            bundle,
-            test,
-            floor,
-            out,
-            target=chosen,
-            rungs=rungs,
-            train=learnt,
-            validation=validation,
-            training=training,
-            following=following,
-            seed=seed,
-            resamples=resamples,
-            say=say,
-        )
+        _tell(compress(bundle, test, floor, out, **told), out)
+
+
+def _tell(ladder: "Ladder", out: Path) -> None:
+    from danlu.compress.ladder_page import NAME, ladder_in_words, write_page
+    from danlu.language import default
+    from danlu.machine.terminal import say, show
+
     for line in ladder_in_words(ladder, default()):
         show(line)
     write_page(out / NAME, ladder, default())

@@ -174,18 +174,15 @@ class Climb:
         """The original, or what prunings and a training after them have left of it; several rungs may share that."""
         if not rung.prunings:
             return self.original.folder
-        key = self._learnt_key(rung)
-        home = self.folder / "pruned" / f"{_slug(rung.pruned_name)}.{key}"
-        cut, whole, data = home / "cut", home / "bundle", home / "data"
-        if not cut.is_dir():
-            self.say(f"{rung.pruned_name}: is taken out")
-            prune(self.original.folder, rung.prunings, cut, self.train, seed=self.seed)
+        key, cut = self._learnt_key(rung), self._cut(rung)
+        home = cut.parent
+        whole, data = home / "bundle", home / "data"
         if self.training is None or not rung.trains:
             return cut
         if not whole.is_dir():
             if not data.is_dir():
-                unlabelled = self.following.unlabelled if self.following else ()
-                splits = {"train": self.train, "validation": self.validation, UNLABELLED: unlabelled}
+                splits = {"train": self.train, "validation": self.validation}
+                splits |= {UNLABELLED: list(self.following.unlabelled)} if self.following else {}
                 keep_records(data, cut, splits)
             how = {"fingerprint": key, "seed": self.seed, "say": self._said_of(rung)}
             how |= {"validations": len(self.validation), "following": self.following, "teacher": self._teacher(rung)}
@@ -195,10 +192,18 @@ class Climb:
             shutil.rmtree(home / "recovery")
         return whole
 
+    def _cut(self, rung: Rung) -> Path:
+        """What its prunings have left of the original, before any training."""
+        cut = self.folder / "pruned" / f"{_slug(rung.pruned_name)}.{self._learnt_key(rung)}" / "cut"
+        if not cut.is_dir():
+            self.say(f"{rung.pruned_name}: is taken out")
+            prune(self.original.folder, rung.prunings, cut, self.train, seed=self.seed)
+        return cut
+
     def _teacher(self, rung: Rung) -> Path:
-        """The original, cut into tokens as the rung is."""
+        """The original, which reads texts in the tokens of the rung."""
         cutting = rung.only(lambda pruning: pruning.cuts_otherwise)
-        return self._pruned(cutting) if self.following and cutting.prunings else self.original.folder
+        return self._cut(cutting) if self.following and cutting.prunings else self.original.folder
 
     def _said_of(self, rung: Rung) -> Callable[[str], None]:
         """What a training says, under the name of its rung; not where it has left a bundle, which is moved."""
@@ -213,8 +218,7 @@ class Climb:
         """What prunings say that went."""
         if not rung.prunings:
             return []
-        cut = self._pruned(rung).parent / "cut"
-        found: list[dict[str, Any]] = manifest.read(cut)["provenance"]["pruned"]
+        found: list[dict[str, Any]] = manifest.read(self._cut(rung))["provenance"]["pruned"]
         return found[-len(rung.prunings) :]
 
     def _learnt_key(self, rung: Rung) -> str:
@@ -243,7 +247,7 @@ class Climb:
     def _of_teacher(self) -> list[Any] | None:
         if self.following is None:
             return None
-        return [dict(self.following.settings), [digest(record) for record in self.following.unlabelled]]
+        return [self.following.told(), [digest(record) for record in self.following.unlabelled]]
 
     @cached_property
     def _of_validation(self) -> str:

@@ -72,7 +72,8 @@ def computed_in(bundle: Path, what: str, folder: Path, records: Sequence[Record]
 def as_it_came(before: Path, after: Path) -> dict[str, Any]:
     """The provenance of a bundle trained from another: its recipe and what was taken out, then what it learnt."""
     learnt = manifest.read(after).get("provenance", {})
-    kept = {key: learnt[key] for key in ("fingerprint", "records", "best_step", "validation") if key in learnt}
+    told = ("fingerprint", "records", "best_step", "validation", "teacher")
+    kept = {key: learnt[key] for key in told if key in learnt}
     return {**manifest.read(before).get("provenance", {}), **kept}
 
 

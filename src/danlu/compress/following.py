@@ -31,6 +31,12 @@ class Following:
         more = {"unlabelled": unlabelled} if self.unlabelled else {}
         return {"bundle": str(bundle), **self.settings, **more}
 
+    def told(self) -> dict[str, Any]:
+        """All of a teacher on which it depends what is learnt, and of how many records it alone speaks."""
+        plain = Teacher.model_validate({"bundle": "", **self.settings}).to_plain()
+        told = {key: value for key, value in plain.items() if key not in ("bundle", "cache")}
+        return told | {"unlabelled": len(self.unlabelled)}
+
 
 AS_A_RULE = Following()
 """Labels, and the original's answers."""
@@ -59,14 +65,19 @@ def following_of(settings: Sequence[str], unlabelled: Sequence[Record] = ()) -> 
     return found
 
 
-def followed_by(task: Task, asked: Following | None) -> Following | None:
-    """What of a task's original is followed where `asked` says how.
+def followed_by(task: Task, asked: Following | None, *, trains: bool) -> Following | None:
+    """What of a task's original is followed where `asked` says how, and anything is trained.
 
     Raises:
-        Refusal: the task has nothing to be followed in, and something was asked for.
+        Refusal: the task has nothing to be followed in or nothing is trained, and something was asked for.
     """
-    if asked is None or can_be_followed(task):
+    if asked is None or (can_be_followed(task) and trains):
         return asked
+    if (asked.settings or asked.unlabelled) and not trains:
+        raise Refusal(
+            "--teacher: nothing is trained after a pruning here, so nobody would follow the original; leave out "
+            "--teacher and --unlabelled, or ask for a rung that is trained, such as layers:0.5, and for --recovery"
+        )
     if asked.settings or asked.unlabelled:
         raise Refusal(
             f"--teacher: the task {task.kind} has no answers by which a smaller network could follow the original; "

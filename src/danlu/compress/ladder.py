@@ -17,6 +17,7 @@ from danlu.compress.following import AS_A_RULE, Following, followed_by
 from danlu.compress.measuring import Measuring, bytes_of
 from danlu.compress.prune import plain_facts
 from danlu.compress.rung import Rung, rungs_of
+from danlu.data.cleaning.clean import clean_records
 from danlu.data.record import Record
 from danlu.evaluate.scoring.compare import compare
 from danlu.evaluate.scoring.examine import SCORES, examine, write
@@ -42,6 +43,7 @@ class Ladder:
 
     - `rows`: one a rung, in the order in which they were asked for; `original` likewise.
     - `kept`: the name of the rung that is kept; None where none holds the floor and gains anything.
+    - `teacher`: how trainings after prunings followed the original; None where they did not.
     """
 
     bundle: Path
@@ -53,13 +55,14 @@ class Ladder:
     original: Row
     rows: tuple[Row, ...]
     kept: str | None
+    teacher: dict[str, Any] | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """What stands in `compress.json`."""
         told = {"danlu": version("danlu"), "bundle": str(self.bundle), "task": self.task, "records": self.records}
         told |= {"floor": asdict(self.floor) | {"at": self.floor.at(self.original.value)}, "target": self.target}
         rows = [asdict(row) | {"verdict": self.verdict(row)} for row in self.rows]
-        return told | {"kept": self.kept, "original": asdict(self.original), "rungs": rows}
+        return told | {"kept": self.kept, "teacher": self.teacher, "original": asdict(self.original), "rungs": rows}
 
     def holds(self, row: Row) -> bool:
         """Whether a rung is there and holds the floor."""
@@ -115,8 +118,9 @@ def compress(
     _refuse_taken(final, folder)
     with load(folder) as original:
         asked = floor_of(floor, original.task)
-        follow = followed_by(original.task, following)
         chosen = rungs_of(rungs, computed()) if rungs else usual(original, trained=bool(train))
+        trains = training is not None and any(rung.trains for rung in chosen)
+        follow = followed_by(original.task, following, trains=trains)
         _refuse_without_records(chosen, train)
         _refuse_unlearnable(original, train, follow)
         climb = Climb(original, final, list(test), asked.metric, list(train), list(validation), training, follow, seed)
@@ -126,7 +130,7 @@ def compress(
             _refuse_vain_floor(asked, first, folder)
             rows = tuple(climb.climbed(rung) for rung in chosen)
             found = Ladder(folder, final, original.task.kind, len(test), asked, target, first, rows, None)
-            found = replace(found, kept=_best(found))
+            found = replace(found, kept=_best(found), teacher=follow and follow.told())
             _keep(found, climb, chosen)
             write_text(final / NAME, json.dumps(found.to_plain(), ensure_ascii=False, indent=1) + "\n")
     return found
@@ -180,8 +184,14 @@ def _refuse_unlearnable(original: Bundle, train: Sequence[Record], following: Fo
     except Refusal as refusal:
         raise Refusal(f"of what may be learnt from, {refusal}") from None
     if following and following.unlabelled and isinstance(task, Followed):
+        texts = clean_records(list(following.unlabelled), original.rewriters).records
+        if not texts:
+            raise Refusal(
+                "nothing is left of the texts without labels once they are cleaned as the bundle cleans what it reads; "
+                "give others, or leave them out"
+            )
         try:
-            task.unlabelled(following.unlabelled[:1], tokenizer, limit)
+            task.unlabelled(texts, tokenizer, limit)
         except Refusal as refusal:
             raise Refusal(f"of the texts without labels, {refusal}") from None
 

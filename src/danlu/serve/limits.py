@@ -15,5 +15,5 @@ class Limits(Part):
     )
     waiting: int = Field(default=512, ge=1, description="requests that are under way or wait")
     texts: int = Field(default=128, ge=1, description="texts that are written or wait for it; 64 go on side by side")
-    patience: float = Field(default=2.0, gt=0, description="seconds of work that may wait before others are refused")
+    patience: float = Field(default=1.0, gt=0, description="seconds of work that may wait before others are refused")
     seconds: float = Field(default=120.0, gt=0, description="a request may take")

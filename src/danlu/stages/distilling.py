@@ -17,7 +17,7 @@ from danlu.model.heads import unwrapped
 from danlu.model.own import inside, put_in
 from danlu.model.positions import VIRTUAL, longest_row
 from danlu.model.recomputed_layers import recomputes
-from danlu.model.source import Say
+from danlu.model.source import Say, unsaid
 from danlu.model.sources.pretrained import Pretrained
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
@@ -176,6 +176,7 @@ def _opened(section: Teacher, task: Followed, ready: Ready, place: Place) -> _Op
     path = manifest.find(bundle_folder(section.bundle, place))
     network = Pretrained(path=str(path)).build(task.auto_class, ready.prepared.tokenizer, task.config())
     network = network.requires_grad_(requires_grad=False)
+    task = task.suited(network, ready.prepared.tokenizer, unsaid)  # so that documents of one row do not see each other
     return _Opened(path, task, prepare_for_training(network, ready.precision).eval())
 
 

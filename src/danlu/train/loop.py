@@ -23,6 +23,15 @@ from danlu.train.parameters import Parameters
 from danlu.train.timing import Spent, Waited, places
 
 Loss = Callable[[nn.Module, Batch], dict[str, Tensor]]
+Beforehand = Callable[[Batch], Batch]
+"""What is done with a batch, by all cores, before its gradients are computed and busy cores are noticed."""
+
+
+def as_it_is(batch: Batch) -> Batch:
+    """The batch."""
+    return batch
+
+
 """Sum of each objective's loss over what counts, by the names in `Batch.counts`."""
 
 
@@ -85,6 +94,7 @@ def steps(
     scaler: Scaler | None = None,
     not_finite: NotFinite = refused,
     ranks: Ranks = ALONE,
+    beforehand: Beforehand = as_it_is,
 ) -> Iterator[Step]:
     """Train one optimizer step for each group of micro-batches and yield what happened.
 
@@ -107,7 +117,8 @@ def steps(
             deriving = [partial(parameters.derived, moving=[own[place] for place in where]) for own in trained]
             gradients_of = partial(_gradients, loss=loss, divisors=divisors, scaler=scaler, alone=alone)
             for first in range(0, len(group), len(replicas)):
-                each = zip(replicas, group[first:], deriving, count(first), strict=False)
+                ready = [beforehand(batch) for batch in group[first : first + len(replicas)]]
+                each = zip(replicas, ready, deriving, count(first), strict=False)
                 jobs = [
                     partial(gradients_of, one, batch, derived=derived, keys=(seed, number, ranks.place(i)))
                     for one, batch, derived, i in each

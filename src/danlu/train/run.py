@@ -44,7 +44,7 @@ from danlu.train.finite import REMEDY, BadBatches, Spell, all_finite
 from danlu.train.fitting import memory_refused, refuse_too_few
 from danlu.train.guard import Guard, Standing
 from danlu.train.lines import line
-from danlu.train.loop import Loss, Scaler, Step, steps
+from danlu.train.loop import Beforehand, Loss, Scaler, Step, as_it_is, steps
 from danlu.train.optimizer import build_optimizer
 from danlu.train.progress import TrainingBar
 from danlu.train.recording import recorded
@@ -76,6 +76,7 @@ class TrainingRun:
         seed: int,
         spell: Spell | None = None,
         ranks: Ranks = ALONE,
+        beforehand: Beforehand = as_it_is,
     ) -> None:
         """Lay out the parameters and take over the newest checkpoint; `method` has been applied to `model`.
 
@@ -84,7 +85,7 @@ class TrainingRun:
         """
         self.ranks = ranks
         self.model, self.batches, self.loss, self.settings, self.method = model, batches, loss, settings, method
-        self.folder, self.precision, self.seed = folder, precision, seed
+        self.folder, self.precision, self.seed, self.beforehand = folder, precision, seed, beforehand
         refuse_too_few(batches)
         self.steps_an_epoch = batches.an_epoch()
         self.total = settings.total_steps(self.steps_an_epoch)
@@ -226,6 +227,7 @@ class TrainingRun:
                 scaler=self.scaler,
                 not_finite=self.guard.not_finite,
                 ranks=self.ranks,
+                beforehand=self.beforehand,
             )
 
     def restored(self, checkpoints: Checkpoints) -> State:

@@ -18,13 +18,18 @@ from queue import Empty, SimpleQueue
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from danlu.machine.crew import Crew, on_one_core
+from danlu.model.heads import unwrapped
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
 from danlu.tuning.kept import Kept, key_of, row_of, unpadded
+
+ROOM = 2**28
+"""Logits over a vocabulary, by their number, that all cores may hold at once; of some tasks there are a few copies."""
 
 
 class Roles:
@@ -41,6 +46,10 @@ class Roles:
         """The loss of the task, as `Task.loss`, with what the roles say of the batch among its targets."""
         return self.task.loss(model, self.told(batch))
 
+    def beforehand(self, batch: Batch) -> Batch:
+        """The batch with all that can be said of it before the model that learns is asked; see `loss`."""
+        return self.told(batch)
+
     def counted(self, batch: Batch) -> Batch:
         """The batch with what counts in the loss, as the task has made it."""
         return batch
@@ -52,9 +61,9 @@ class Roles:
     def told(self, batch: Batch) -> Batch:
         """The batch with targets `role.name`, zero where there is padding.
 
-        These are (B,), (B, C), (B, T, C), or (B, H, T, T) of pairs of tokens.
+        These are (B,), (B, C), (B, T, C), or (B, H, T, T) of pairs of tokens. Who was told before is not told again.
         """
-        if not self.networks:
+        if not self.networks or any(name.partition(".")[0] in self.networks for name in batch.targets):
             return batch
         kept_BT = unpadded(batch.inputs)
         rows = [_row(batch, row, kept_T) for row, kept_T in enumerate(kept_BT)]
@@ -81,7 +90,7 @@ class Roles:
             try:
                 yield
             finally:
-                self._kept, self._crew = None, None
+                self._kept, self._crew, self._copies = None, None, {}
 
     @property
     def _keeps(self) -> bool:
@@ -102,6 +111,7 @@ class Roles:
         left: SimpleQueue[int] = SimpleQueue()
         for number in range(len(rows)):
             left.put(number)
+        most = ROOM // max(1, *(_logits(network, row) for row in rows))
 
         def some(copy: nn.Module) -> dict[int, dict[str, Tensor]]:
             found = {}
@@ -111,7 +121,7 @@ class Roles:
                     found[number] = self._said(role, copy, rows[number])
             return found
 
-        parts = crew.run([partial(some, copy) for copy in self._copies[role][: len(rows)]])
+        parts = crew.run([partial(some, copy) for copy in self._copies[role][: max(1, min(most, len(rows)))]])
         said = {number: each for part in parts for number, each in part.items()}
         return [said[number] for number in range(len(rows))]
 
@@ -149,6 +159,13 @@ def begun_roles(task: Task, given: Collection[str]) -> list[str]:
         known = ", ".join(given) or "none"
         raise Refusal(f"the task {task.kind} {needs} under 'roles', and there are: {known}; write a source for each")
     return begun
+
+
+def _logits(network: nn.Module, row: Batch) -> int:
+    """How many logits a network that writes has of a row; 0 of another."""
+    inner = unwrapped(network)
+    writes = isinstance(inner, PreTrainedModel) and inner.get_output_embeddings() is not None
+    return row.tokens * int(inner.config.get_text_config().vocab_size) if writes else 0
 
 
 def _row(batch: Batch, row: int, kept_T: Tensor) -> Batch:

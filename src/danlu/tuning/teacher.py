@@ -90,6 +90,10 @@ class Taught(Roles):
         """See `Roles.keeping`; nothing is kept where it would be too much."""
         return self.teaching.keep and self.task.repeats
 
+    def beforehand(self, batch: Batch) -> Batch:
+        """See `Roles.beforehand`; of rows that are drawn anew the teacher is asked beside the student."""
+        return self.told(batch) if self.teaching.task.repeats else batch
+
     def _told(self, batch: Batch) -> dict[str, Tensor]:
         """What the teacher says of a batch; of rows that are drawn anew each time, where nothing is kept, at once."""
         if self.teaching.task.repeats:

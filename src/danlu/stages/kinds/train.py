@@ -221,6 +221,7 @@ class Train(Stage):
             seed=place.seed,
             spell=lambda ids: str(ready.prepared.tokenizer.decode(ids)),
             ranks=place.ranks,
+            beforehand=ready.roles.beforehand,
         )
 
     @property
