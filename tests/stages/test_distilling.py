@@ -188,6 +188,16 @@ def test_masked_words_are_learnt_of_a_teacher_too(made: Run, tmp_path: Path) -> 
         assert found["teacher_logits"].requires_grad
 
 
+def test_a_teacher_reads_documents_that_share_a_row_as_its_student_does(made: Run, tmp_path: Path) -> None:
+    model = {"kind": "student", "of": "@other_task", "layers": 2}  # all of them, so the two say the same
+    section = train(model=model, task={"kind": "masked_lm", "pack": True}, teacher={"bundle": "@other_task"})
+    ready = Stage.model_validate(section).ready(at(made, tmp_path / "stage", []))
+    ready.model.eval()
+    for batch in next(ready.batches().groups(0, 1, torch.device("cpu"))):
+        assert int(batch.inputs["segments"].max()) > 0
+        assert float(ready.roles.loss(ready.model, batch)["teacher_logits"].detach()) == pytest.approx(0, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

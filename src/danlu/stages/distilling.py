@@ -176,8 +176,9 @@ def _opened(section: Teacher, task: Followed, ready: Ready, place: Place) -> _Op
     path = manifest.find(bundle_folder(section.bundle, place))
     network = Pretrained(path=str(path)).build(task.auto_class, ready.prepared.tokenizer, task.config())
     network = network.requires_grad_(requires_grad=False)
-    task = task.suited(network, ready.prepared.tokenizer, unsaid)  # so that documents of one row do not see each other
-    return _Opened(path, task, prepare_for_training(network, ready.precision).eval())
+    network = prepare_for_training(network, ready.precision).eval()
+    ready.prepared.task.suited(network, ready.prepared.tokenizer, unsaid)  # it reads rows as that task makes them
+    return _Opened(path, task, network)
 
 
 def _inside(opened: _Opened, section: Teacher, ready: Ready) -> _Opened:
