@@ -157,10 +157,25 @@ def test_many_texts_are_written_side_by_side_whatever_a_short_one_tells_of_the_s
             stack.enter_context(gate.admitted(20, None, texts=1, written=256))
         with pytest.raises(Problem, match="as much to do"), gate.admitted(20, None, texts=1, written=256):
             pass
-        for _ in range(20):
+        for _ in range(6):
             stack.enter_context(gate.admitted(100, None))  # what is read does not wait for them
-        assert (gate.texts, gate.tokens) == (32, 2000)
+        assert (gate.texts, gate.tokens) == (32, 600)
+        with pytest.raises(Problem, match="as much to do"):
+            gate.refuse_full(41)  # 640 are what may wait for two seconds
+        gate.refuse_full(40)
     assert (gate.texts, gate.tokens) == (0, 0)
+    gate.refuse_full(10**6)  # who comes alone waits for nobody
+
+
+def test_where_no_more_is_taken_a_request_is_refused_before_its_records_are_read(shelf: Shelf) -> None:
+    with serving(shelf, Limits(patience=0.5)) as live:
+        body = {"model": "classify", "record": {"nothing": "that it reads"}}
+        assert live.post("/v1/predict", body).status_code == 400
+        live.service.gate.tokens = 10**6
+        found = live.post("/v1/predict", body)
+        assert (found.status_code, found.json()["error"]["code"]) == (429, "busy")
+        live.service.gate.tokens = 0
+        assert live.post("/v1/predict", body).status_code == 400
 
 
 def test_a_key_has_its_own_share() -> None:

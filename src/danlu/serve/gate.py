@@ -14,7 +14,7 @@ from danlu.serve.problem import Problem
 MINUTE = 60.0
 MANY = 10_000
 """Callers that are remembered before those are forgotten who have asked nothing for a minute."""
-UNKNOWN, LEAST = 16_384, 2_048
+UNKNOWN, LEAST = 16_384, 512
 """Tokens that may wait before anything is known of the speed, and whatever it is: a lone short text tells little of it,
 for a batch takes hardly longer."""
 
@@ -67,10 +67,8 @@ class Gate:
             told = f"the request comes to {tokens + written:,} tokens, and {self.limits.tokens:,} are taken at once"
             raise Problem(413, "too_many_tokens", told)
         alone = 0 if texts else tokens
-        most = max(LEAST, self.rate * self.limits.patience) if self.rate else UNKNOWN
-        if (alone and self.tokens and self.tokens + alone > most) or (
-            texts and self.texts and self.texts + texts > self.limits.texts
-        ):
+        self.refuse_full(alone)
+        if texts and self.texts and self.texts + texts > self.limits.texts:
             raise self._full()
         if key is not None and key.tokens_per_minute:
             self._count(key, "tokens", key.tokens_per_minute, tokens + written)
@@ -81,6 +79,12 @@ class Gate:
             yield
         finally:
             self.tokens, self.texts = self.tokens - alone, self.texts - texts
+
+    def refuse_full(self, tokens: int) -> None:
+        """Raise `Problem` where so many tokens more, or at least so many, would wait too long."""
+        most = max(LEAST, self.rate * self.limits.patience) if self.rate else UNKNOWN
+        if tokens and self.tokens and self.tokens + tokens > most:
+            raise self._full()
 
     def done(self, tokens: int) -> None:
         """Learn the rate from work that was done to its end, and how long it was since anything was."""

@@ -43,8 +43,7 @@ class Problem(Exception):
 
     def in_language(self, accepted: str) -> "Problem":
         """The same with `translated`, where the header Accept-Language begins with Chinese and that is known."""
-        language = "zh" if accepted.strip().lower().startswith("zh") else "en"
-        return replace(self, translated=in_language(self.message, language))
+        return replace(self, translated=in_language(self.message, "zh")) if is_chinese(accepted) else self
 
     def response(self) -> JSONResponse:
         """The answer."""
@@ -54,6 +53,11 @@ class Problem(Exception):
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return JSONResponse(self.plain(), self.status, headers)
+
+
+def is_chinese(accepted: str) -> bool:
+    """Whether who sends such a header Accept-Language reads Chinese."""
+    return accepted.strip().lower().startswith("zh")
 
 
 def _writable(text: str) -> str:

@@ -71,6 +71,10 @@ async def answers(service: Service, call: Call, model: Model, records: Sequence[
         told = f"the records have {size:,} characters, more than {service.limits.tokens:,} tokens can be; send less"
         raise Problem(413, "too_many_tokens", told)
 
+    writes = predictor.task.answers_by == "generate"
+    if not writes:
+        service.gate.refuse_full(max(len(records), size // PER_TOKEN))
+
     def read() -> Reading:
         refuse_more(predictor.tokenizer, records, service.limits.tokens)
         return predictor.read(list(records))
@@ -80,7 +84,7 @@ async def answers(service: Service, call: Call, model: Model, records: Sequence[
     except Refusal as refusal:
         raise of_refusal(refusal, "records") from None
     texts = written = 0
-    if predictor.task.answers_by == "generate":
+    if writes:
         policy = predictor.policy
         texts = len(reading.encoded) * policy.rows
         written = texts * min(policy.max_new_tokens, predictor.network.limit)
