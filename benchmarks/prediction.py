@@ -37,6 +37,13 @@ def danlu_engine(job: dict[str, Any], precision: str | None, folder: str | None 
     return [lambda items: [*map(bundle.task.form.value, bundle.predict(list(items)))]]
 
 
+def smaller_engine(job: dict[str, Any]) -> list[Labeller]:
+    """A bundle of `smaller.py`, whose labels are those of the data's files."""
+    names = {"0": "negative", "1": "positive"}
+    (label,) = danlu_engine(job, None, job["smaller"])
+    return [lambda items: [names.get(str(found), str(found)) for found in label(items)]]
+
+
 def pipeline_engine(job: dict[str, Any], batch: int, dtype: torch.dtype) -> list[Labeller]:
     """transformers.pipeline, as its documentation has it."""
     import transformers
@@ -149,7 +156,7 @@ ENGINES: dict[str, Callable[[dict[str, Any]], list[Labeller]]] = {
     "onnx-int8": lambda job: onnx_engine(job, EXPORTED["onnx-int8"]),
     "danlu-float32": lambda job: danlu_engine(job, "float32"),
     "danlu-bfloat16": lambda job: danlu_engine(job, "bfloat16"),
-    "danlu-smaller": lambda job: danlu_engine(job, None, job["smaller"]),
+    "danlu-smaller": smaller_engine,
     **{each: lambda job, each=each: [openvino_labeller(job, each)] for each in PEERS},
     **{each: lambda job, each=each: danlu_engine(job, None, f"{job['onnx']}/{each}") for each in EXPORTS},
 }
