@@ -130,7 +130,7 @@ def compress(
             _refuse_vain_floor(asked, first, folder)
             rows = tuple(climb.climbed(rung) for rung in chosen)
             found = Ladder(folder, final, original.task.kind, len(test), asked, target, first, rows, None)
-            found = replace(found, kept=_best(found), teacher=follow and follow.told())
+            found = replace(found, kept=_best(found), teacher=follow.told() if follow else None)
             _keep(found, climb, chosen)
             write_text(final / NAME, json.dumps(found.to_plain(), ensure_ascii=False, indent=1) + "\n")
     return found

@@ -175,10 +175,10 @@ def _task(task: Followed, section: Teacher, place: Place, ready: Ready) -> Follo
 def _opened(section: Teacher, task: Followed, ready: Ready, place: Place) -> _Opened:
     path = manifest.find(bundle_folder(section.bundle, place))
     network = Pretrained(path=str(path)).build(task.auto_class, ready.prepared.tokenizer, task.config())
-    network = network.requires_grad_(requires_grad=False)
-    network = prepare_for_training(network, ready.precision).eval()
-    ready.prepared.task.suited(network, ready.prepared.tokenizer, unsaid)  # it reads rows as that task makes them
-    return _Opened(path, task, network)
+    network.requires_grad_(requires_grad=False)
+    prepared = prepare_for_training(network, ready.precision).eval()
+    ready.prepared.task.suited(prepared, ready.prepared.tokenizer, unsaid)  # it reads rows as that task makes them
+    return _Opened(path, task, prepared)
 
 
 def _inside(opened: _Opened, section: Teacher, ready: Ready) -> _Opened:

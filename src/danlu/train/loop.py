@@ -117,8 +117,7 @@ def steps(
             deriving = [partial(parameters.derived, moving=[own[place] for place in where]) for own in trained]
             gradients_of = partial(_gradients, loss=loss, divisors=divisors, scaler=scaler, alone=alone)
             for first in range(0, len(group), len(replicas)):
-                ready = [beforehand(batch) for batch in group[first : first + len(replicas)]]
-                each = zip(replicas, ready, deriving, count(first), strict=False)
+                each = zip(replicas, map(beforehand, group[first:]), deriving, count(first), strict=False)
                 jobs = [
                     partial(gradients_of, one, batch, derived=derived, keys=(seed, number, ranks.place(i)))
                     for one, batch, derived, i in each

@@ -164,7 +164,7 @@ def begun_roles(task: Task, given: Collection[str]) -> list[str]:
 def _logits(network: nn.Module, row: Batch) -> int:
     """How many logits a network that writes has of a row; 0 of another."""
     inner = unwrapped(network)
-    writes = isinstance(inner, PreTrainedModel) and inner.get_output_embeddings() is not None
+    writes = isinstance(inner, PreTrainedModel) and inner.get_output_embeddings() is not None  # type: ignore[no-untyped-call]
     return row.tokens * int(inner.config.get_text_config().vocab_size) if writes else 0
 
 
