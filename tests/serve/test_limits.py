@@ -161,8 +161,8 @@ def test_many_texts_are_written_side_by_side_whatever_a_short_one_tells_of_the_s
             stack.enter_context(gate.admitted(100, None))  # what is read does not wait for them
         assert (gate.texts, gate.tokens) == (32, 600)
         with pytest.raises(Problem, match="as much to do"):
-            gate.refuse_full(41)  # 640 are what may wait for two seconds
-        gate.refuse_full(40)
+            gate.refuse_full(425)  # 1,024 may wait, however slow a lone text was
+        gate.refuse_full(424)
     assert (gate.texts, gate.tokens) == (0, 0)
     gate.refuse_full(10**6)  # who comes alone waits for nobody
 

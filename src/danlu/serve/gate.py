@@ -14,7 +14,7 @@ from danlu.serve.problem import Problem
 MINUTE = 60.0
 MANY = 10_000
 """Callers that are remembered before those are forgotten who have asked nothing for a minute."""
-UNKNOWN, LEAST = 16_384, 512
+UNKNOWN, LEAST = 16_384, 1_024
 """Tokens that may wait before anything is known of the speed, and whatever it is: a lone short text tells little of it,
 for a batch takes hardly longer."""
 
