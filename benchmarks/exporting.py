@@ -3,7 +3,7 @@
 The float32 graph that danlu exports is what OpenVINO is given as well; its int8 is learnt of training texts by NNCF.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ from danlu.export.export import export
 from danlu.export.target import Target
 from danlu.machine.device import cores
 from training import LONGEST
+
+Feed = dict[str, np.ndarray[Any, Any]]
+Ask = Callable[[Feed], Any]
+Labeller = Callable[[Sequence[str]], list[str]]
 
 EXPORTS = {
     "danlu-onnx-float32": ("onnx", "float32"),
@@ -63,17 +67,48 @@ def _peers(job: dict[str, Any], folder: Path, shown: Sequence[str]) -> None:
     openvino.save_model(small, str(folder / PEERS["openvino-int8"]), compress_to_fp16=False)
 
 
-def openvino_labeller(job: dict[str, Any], engine: str) -> Any:
-    """OpenVINO for throughput: longest first in batches of 32, a request and a thread for each stream.
+def labeller(bundle: str, asks: Sequence[Ask]) -> Labeller:
+    """Labels texts longest first in batches of 32, so that next to nothing is padding and all of `asks` end together.
+
+    Each of these takes token numbers and mask and gives logits, in a thread of its own.
+    """
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(bundle)
+    names = transformers.AutoConfig.from_pretrained(bundle).id2label
+
+    def label(items: Sequence[str]) -> list[str]:
+        rows = tokenizer(list(items), truncation=True, max_length=LONGEST)["input_ids"]
+        order = sorted(range(len(rows)), key=lambda row: -len(rows[row]))
+        batches = iter([order[start : start + BATCH] for start in range(0, len(order), BATCH)])
+        labels = [""] * len(rows)
+
+        def work(ask: Ask) -> None:
+            for batch in batches:
+                ids = np.zeros((len(batch), len(rows[batch[0]])), np.int64)
+                mask = np.zeros_like(ids)
+                for place, row in enumerate(batch):
+                    ids[place, : len(rows[row])] = rows[row]
+                    mask[place, : len(rows[row])] = 1
+                logits = ask({"input_ids": ids, "attention_mask": mask})
+                for row, best in zip(batch, logits.argmax(-1), strict=True):
+                    labels[row] = names[int(best)]
+
+        with ThreadPoolExecutor(len(asks)) as pool:
+            list(pool.map(work, asks))
+        return labels
+
+    return label
+
+
+def openvino_labeller(job: dict[str, Any], engine: str) -> Labeller:
+    """OpenVINO for throughput: a request and a thread for each stream.
 
     Not its `AsyncInferQueue`: a network that is let go of while one of its callbacks waits for Python hangs (2026.4).
     Where the processor has no bfloat16 products, OpenVINO computes float32 whatever it is asked for.
     """
     import openvino
-    import transformers
 
-    tokenizer = transformers.AutoTokenizer.from_pretrained(job["bundle"])
-    names = transformers.AutoConfig.from_pretrained(job["bundle"]).id2label
     settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_NUM_THREADS": str(cores())}
     settings["INFERENCE_PRECISION_HINT"] = "bf16" if engine == "openvino-bfloat16" else "f32"
     core = openvino.Core()
@@ -82,28 +117,13 @@ def openvino_labeller(job: dict[str, Any], engine: str) -> Any:
     ):
         settings["INFERENCE_PRECISION_HINT"] = "f32"
     compiled = core.compile_model(str(Path(job["onnx"]) / PEERS[engine]), "CPU", settings)
+
+    def asking(request: Any) -> Ask:
+        def ask(feed: Feed) -> Any:
+            request.infer(feed)
+            return request.get_output_tensor(0).data
+
+        return ask
+
     streams = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-    requests = [compiled.create_infer_request() for _ in range(streams)]
-
-    def label(items: Sequence[str]) -> list[str]:
-        rows = tokenizer(list(items), truncation=True, max_length=LONGEST)["input_ids"]
-        order = sorted(range(len(rows)), key=lambda row: -len(rows[row]))
-        batches = iter([order[start : start + BATCH] for start in range(0, len(order), BATCH)])
-        labels = [""] * len(rows)
-
-        def work(request: Any) -> None:
-            for batch in batches:
-                ids = np.zeros((len(batch), len(rows[batch[0]])), np.int64)
-                mask = np.zeros_like(ids)
-                for place, row in enumerate(batch):
-                    ids[place, : len(rows[row])] = rows[row]
-                    mask[place, : len(rows[row])] = 1
-                request.infer({"input_ids": ids, "attention_mask": mask})
-                for row, best in zip(batch, request.get_output_tensor(0).data.argmax(-1), strict=True):
-                    labels[row] = names[int(best)]
-
-        with ThreadPoolExecutor(streams) as pool:
-            list(pool.map(work, requests))
-        return labels
-
-    return label
+    return labeller(job["bundle"], [asking(compiled.create_infer_request()) for _ in range(streams)])

@@ -9,21 +9,17 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import measuring
 import texts
 from danlu.machine.device import cores
-from exporting import EXPORTS, PEERS, export_all, openvino_labeller
+from exporting import EXPORTS, PEERS, Labeller, export_all, labeller, openvino_labeller
 from training import LONGEST
-
-Labeller = Callable[[Sequence[str]], list[str]]
 
 BATCH = 32
 EXPORTED = {"onnx-float32": "float32.onnx", "onnx-int8": "int8.onnx"}
@@ -61,38 +57,12 @@ def onnx_engine(job: dict[str, Any], file: str) -> list[Labeller]:
 
 def _onnx_labeller(job: dict[str, Any], file: str, sessions: int, threads: int) -> Labeller:
     import onnxruntime
-    import transformers
 
-    tokenizer = transformers.AutoTokenizer.from_pretrained(job["bundle"])
-    names = transformers.AutoConfig.from_pretrained(job["bundle"]).id2label
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     path = str(Path(job["onnx"]) / file)
     opened = [onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]) for _ in range(sessions)]
-
-    def label(items: Sequence[str]) -> list[str]:
-        """Longest first in batches of 32, so that next to nothing is padding and the sessions end together."""
-        rows = tokenizer(list(items), truncation=True, max_length=LONGEST)["input_ids"]
-        order = sorted(range(len(rows)), key=lambda row: -len(rows[row]))
-        batches = iter([order[start : start + BATCH] for start in range(0, len(order), BATCH)])
-        labels = [""] * len(rows)
-
-        def work(session: Any) -> None:
-            for batch in batches:
-                ids = np.zeros((len(batch), len(rows[batch[0]])), np.int64)
-                mask = np.zeros_like(ids)
-                for place, row in enumerate(batch):
-                    ids[place, : len(rows[row])] = rows[row]
-                    mask[place, : len(rows[row])] = 1
-                (logits,) = session.run(None, {"input_ids": ids, "attention_mask": mask})
-                for row, best in zip(batch, logits.argmax(-1), strict=True):
-                    labels[row] = names[int(best)]
-
-        with ThreadPoolExecutor(sessions) as pool:
-            list(pool.map(work, opened))
-        return labels
-
-    return label
+    return labeller(job["bundle"], [lambda feed, one=one: one.run(None, feed)[0] for one in opened])
 
 
 def export(job: dict[str, Any]) -> dict[str, Any]:

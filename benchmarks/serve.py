@@ -171,7 +171,8 @@ def chatted(watch: Watch, title: str, source: Path, users: list[int], new_tokens
 
 STYLE = (
     "<style>text{font:11px sans-serif;fill:#444}line,path{stroke:#bbb}polyline{fill:none;stroke-width:1.6}"
-    ".a{stroke:#c0392b}.b{stroke:#e59866}.c{stroke:#2457a6}.d{stroke:#8fb3e0}.e{stroke:#1e8449}.f{stroke:#82c99b}circle{stroke:none;fill:#444}"
+    ".a{stroke:#c0392b}.b{stroke:#e59866}.c{stroke:#2457a6}.d{stroke:#8fb3e0}"
+    ".e{stroke:#1e8449}.f{stroke:#82c99b}circle{stroke:none;fill:#444}"
     "text{stroke:none!important}text.a{fill:#c0392b}text.b{fill:#e59866}text.c{fill:#2457a6}text.d{fill:#8fb3e0}"
     "text.e{fill:#1e8449}text.f{fill:#82c99b}</style>"
 )

@@ -61,7 +61,7 @@ def following_of(settings: Sequence[str], unlabelled: Sequence[Record] = ()) -> 
     try:
         Teacher.model_validate(found.section(Path("original"), "@data:unlabelled"))
     except ValidationError as error:
-        raise Refusal(f"--teacher: {sentences(error, Written('teacher', {}))}") from None
+        raise Refusal(sentences(error, Written("--teacher", {}))) from None
     return found
 
 

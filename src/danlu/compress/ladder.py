@@ -122,7 +122,7 @@ def compress(
         trains = training is not None and any(rung.trains for rung in chosen)
         follow = followed_by(original.task, following, trains=trains)
         _refuse_without_records(chosen, train)
-        _refuse_unlearnable(original, train, follow)
+        _refuse_unlearnable(original, train, follow, say)
         climb = Climb(original, final, list(test), asked.metric, list(train), list(validation), training, follow, seed)
         climb = replace(climb, resamples=resamples, how=how or Measuring(), say=say)
         with alone_in(final):
@@ -176,7 +176,7 @@ def _refuse_without_records(rungs: Sequence[Rung], train: Sequence[Record]) -> N
         )
 
 
-def _refuse_unlearnable(original: Bundle, train: Sequence[Record], following: Following | None) -> None:
+def _refuse_unlearnable(original: Bundle, train: Sequence[Record], following: Following | None, say: Say) -> None:
     """Refuse records of which the task cannot learn before a rung is made, by the first of them."""
     task, tokenizer, limit = original.task, original.tokenizer, original.predictor.network.limit
     try:
@@ -184,6 +184,7 @@ def _refuse_unlearnable(original: Bundle, train: Sequence[Record], following: Fo
     except Refusal as refusal:
         raise Refusal(f"of what may be learnt from, {refusal}") from None
     if following and following.unlabelled and isinstance(task, Followed):
+        say(f"{len(following.unlabelled):,} texts without labels are looked at")
         texts = clean_records(list(following.unlabelled), original.rewriters).records
         if not texts:
             raise Refusal(
