@@ -27,6 +27,7 @@ from measuring import HERE, Watch, machine, say, table
 from texts import SETS, job_for, rate_for, read, why_absent
 
 LIMIT = 0.25  # seconds that 99 of 100 answers may take
+PATIENCE = 0.2  # seconds of work that may wait in danlu's server, so that what is taken can be answered within that
 SECONDS = 12
 LADDER = (5, 10, 20, 30, 45, 60, 80, 100, 130, 160, 200, 250, 300, 400, 500, 650, 800, 1000)
 USERS = (1, 8, 32)
@@ -68,7 +69,7 @@ def free_port() -> int:
 def served(folder: Path) -> tuple[list[str], str, str]:
     """Command, address of the route, and address that tells that it is ready, of danlu's server of a bundle."""
     port = free_port()
-    command = [sys.executable, "-m", "danlu", "serve", f"m={folder}", "--port", str(port)]
+    command = [sys.executable, "-m", "danlu", "serve", f"m={folder}", "--port", str(port), "--patience", str(PATIENCE)]
     return command, f"http://127.0.0.1:{port}/v1/predict", f"http://127.0.0.1:{port}/health/ready"
 
 
