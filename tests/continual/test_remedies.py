@@ -1,6 +1,7 @@
 """Each remedy beside its formula."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ from danlu.continual.fisher import fisher
 from danlu.continual.networks import Networks
 from danlu.continual.remedies.averaging import Averaging
 from danlu.continual.remedies.ewc import Ewc, penalty
-from danlu.continual.remedies.lwf import softened
+from danlu.continual.remedies.lwf import Lwf, softened
 from danlu.continual.remedies.olora import overlap
 from danlu.continual.remedies.replay import Replay
 from danlu.continual.remedy import Earlier, Kept, Learnt, Remedy, Rows
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
+from danlu.task.task import Task
+from danlu.text.batching.batch import Batch
 from danlu.tuning.methods.full import Full
 from danlu.tuning.methods.head import Head
 
@@ -110,6 +113,38 @@ def test_lwf_is_the_cross_entropy_of_softened_answers() -> None:
     same = now.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(softened(same, now, 2.5).sum(), same)
     assert float(gradient.abs().max()) < 1e-6  # nothing pulls where nothing has changed
+
+
+@pytest.mark.parametrize("told", ["attention_mask", "segments", "targets"])
+def test_lwf_is_the_same_whatever_a_row_is_padded_to(told: str) -> None:
+    class Says(nn.Module):
+        def forward(self, input_ids: Tensor, **_given: object) -> SimpleNamespace:
+            return SimpleNamespace(logits=self.table(input_ids))
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(10, 4)
+
+    before, now = Networks.__new__(Networks), Networks.__new__(Networks)
+    for networks in (before, now):
+        nn.Module.__init__(networks)
+        networks.each, networks.names = nn.ModuleDict({"of all": Says()}), ("all",)
+    task = Task.model_validate({"kind": "tag", "labels": ["O", "a", "b", "c"]})
+    earlier = Earlier(before, {"old": task}, {"old": "all", "new": "all"}, {})
+    (added,) = Lwf().added(Kept(), earlier)
+
+    def lost(width: int) -> float:
+        ids = torch.zeros(1, width, dtype=torch.long)
+        ids[0, :3] = torch.tensor([5, 6, 7])
+        there = torch.arange(width)[None] < 3
+        inputs, targets = {"input_ids": ids}, dict[str, Tensor]()
+        if told == "targets":
+            targets["tokens"] = torch.where(there, 1, -100)
+        else:
+            inputs[told] = there.long() if told == "attention_mask" else there.long() - 1
+        return added(now, {"new": Batch(inputs, targets, {}, np.zeros(1, np.int64), 3)}, 1).item()
+
+    assert lost(3) == pytest.approx(lost(12), rel=1e-6)
 
 
 def test_olora_is_zero_where_directions_are_orthogonal(networks: Networks) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from danlu.index.document import Document
 from danlu.index.files import documents_in, files_in
 from danlu.index.index import Index
 from danlu.refusal import Refusal
@@ -211,3 +212,42 @@ def test_a_folder_that_cannot_be_listed_removes_nothing(tmp_path: Path, monkeypa
                     index.refresh(root)
             assert index.names() == ["a.txt"]
         assert index.refresh(root).removed == 0
+
+
+@pytest.mark.parametrize(
+    "stated", ["undefined", "idna", "unicode_escape", "hex", "rot13", "utf-16", "x" * 300, "utf-8-sig"]
+)
+def test_a_page_may_state_any_encoding_and_the_others_are_read(tmp_path: Path, stated: str) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.html").write_text(f"<meta charset={stated}><title>页</title><p>喝茶去</p>")
+    (tmp_path / "docs" / "b.html").write_bytes("\ufeff<meta charset=utf-8><title>B</title><p>咖啡</p>".encode())
+    (tmp_path / "docs" / "c.txt").write_text("水")
+    with Index.open(tmp_path / "index") as index:
+        done = index.refresh(tmp_path / "docs")
+        assert (done.unread, index.names()) == ([], ["a.html", "b.html", "c.txt"])
+        texts = {name: index.document(name) for name in index.names()}
+        assert {name: each and (each.title, each.text) for name, each in texts.items()} == {
+            "a.html": ("页", "喝茶去"), "b.html": ("B", "咖啡"), "c.txt": ("c", "水")
+        }  # fmt: skip
+
+
+def test_what_one_file_does_to_its_reader_keeps_no_other_from_being_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from danlu.index import intake
+
+    (tmp_path / "docs").mkdir()
+    for name in "abc":
+        (tmp_path / "docs" / f"{name}.txt").write_text(name)
+    read = intake.documents_in
+
+    def fails(path: Path, name: str, unread: list[tuple[str, str]]) -> list[Document]:
+        if name == "b.txt":
+            raise RecursionError
+        return read(path, name, unread)
+
+    monkeypatch.setattr(intake, "documents_in", fails)
+    with Index.open(tmp_path / "index") as index:
+        done = index.refresh(tmp_path / "docs")
+        assert index.names() == ["a.txt", "c.txt"]
+        assert done.unread == [("b.txt", "its reader failed (RecursionError); save it anew")]

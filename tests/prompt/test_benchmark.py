@@ -139,6 +139,21 @@ def test_examples_that_the_model_has_no_room_for_are_left_out(opened, monkeypatc
         take_benchmark(opened, [asked])
 
 
+def test_what_a_conversation_puts_around_a_question_takes_room_too(opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    around = "{% for message in messages %}{{ 'who decides who decides ' + message['content'] }}{% endfor %}"
+    monkeypatch.setattr(opened.tokenizer, "chat_template", around)
+    asked = subject("mmlu", 1, 3)
+    most = next(limit for limit in range(200, 512) if take_benchmark(at_most(opened, limit), [asked]).fewer == 0)
+    assert take_benchmark(at_most(opened, most), [asked], chat=True).fewer == 1
+
+
+def at_most(opened: Scorer, limit: int) -> Scorer:
+    """The same with shorter rows."""
+    found = copy.copy(opened)
+    found.limit = limit
+    return found
+
+
 def test_an_empty_choice_has_a_letter_and_no_likelihood(opened) -> None:
     asked = Subject("law", "mmlu", (Question("who?", ("a", "", "c", "d"), 0, "law.csv, line 4"),), ())
     assert take_benchmark(opened, [asked]).to_plain()["questions"] == 1

@@ -23,7 +23,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
     [
         ({"tuning": "prompt"}, "tuning 'prompt' cannot be merged, and what one task has learnt must be in the weights"),
         ({"tuning": "head", "remedies": ["ewc"]}, "ewc holds parameters of the trunk, and tuning 'head' trains none"),
-        ({"scenario": "domain-incremental"}, "scenario domain-incremental: the tasks differ, or their labels do"),
+        (
+            {"scenario": "domain-incremental"},
+            "scenario domain-incremental: the tasks differ in labels, so they cannot share one head",
+        ),
         (
             {
                 "tasks": {
@@ -56,6 +59,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
         (
             {"tasks": {name: {"data": f"@{name}:train", "task": "classify"} for name in ("colours", "animals")}},
             r"tasks\.colours: has no test data, which each row of the matrix needs; add 'test' to it",
+        ),
+        (
+            {"tasks": {name: {"data": f"@{name}", "task": "prefer"} for name in ("colours", "animals")}},
+            r"tasks\.colours: 'prefer' asks reference beside the network, and tasks in turn have none",
+        ),
+        (
+            {
+                "tasks": {
+                    name: {"data": f"@{name}", "task": {"kind": "classify", "calibrate": True}}
+                    for name in ("colours", "animals")
+                }
+            },
+            r"tasks\.colours: task\.calibrate fits a temperature on validation records, and there are 0",
         ),
         (
             {

@@ -6,12 +6,14 @@ import random
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 import danlu
 from danlu.refusal import Refusal
@@ -190,12 +192,35 @@ def test_masked_words_are_learnt_of_a_teacher_too(made: Run, tmp_path: Path) -> 
 
 def test_a_teacher_reads_documents_that_share_a_row_as_its_student_does(made: Run, tmp_path: Path) -> None:
     model = {"kind": "student", "of": "@other_task", "layers": 2}  # all of them, so the two say the same
-    section = train(model=model, task={"kind": "masked_lm", "pack": True}, teacher={"bundle": "@other_task"})
+    teacher = {"bundle": "@other_task", "hidden": 0.1, "attention": 0.1}
+    section = train(model=model, task={"kind": "masked_lm", "pack": True}, teacher=teacher)
     ready = Stage.model_validate(section).ready(at(made, tmp_path / "stage", []))
     ready.model.eval()
     for batch in next(ready.batches().groups(0, 1, torch.device("cpu"))):
         assert int(batch.inputs["segments"].max()) > 0
-        assert float(ready.roles.loss(ready.model, batch)["teacher_logits"].detach()) == pytest.approx(0, abs=1e-4)
+        losses = ready.roles.loss(ready.model, batch)
+        for name in ("teacher_logits", "teacher_hidden", "teacher_attention"):
+            assert float(losses[name].detach()) == pytest.approx(0, abs=1e-4)
+
+
+def test_what_a_teacher_holds_of_padding_or_of_another_document_counts_for_nothing(made: Run, tmp_path: Path) -> None:
+    model = {"kind": "student", "of": "@other_task", "layers": 1}
+    teacher = {"bundle": "@other_task", "hidden": 0.1, "attention": 0.1}
+    section = train(model=model, task={"kind": "masked_lm", "pack": True}, teacher=teacher)
+    ready = Stage.model_validate(section).ready(at(made, tmp_path / "stage", []))
+    ready.model.eval()
+    (batch, *_) = next(ready.batches().groups(0, 1, torch.device("cpu")))
+    wider = replace(
+        batch,
+        inputs={
+            name: nn.functional.pad(value, (0, 9), value=-1 if name == "segments" else 0)
+            for name, value in batch.inputs.items()
+        },
+        targets={name: nn.functional.pad(value, (0, 9), value=-100) for name, value in batch.targets.items()},
+    )
+    narrow, wide = ready.roles.loss(ready.model, batch), ready.roles.loss(ready.model, wider)
+    for name in ("teacher_hidden", "teacher_attention"):
+        assert float(wide[name].detach()) == pytest.approx(float(narrow[name].detach()), rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -155,3 +155,22 @@ def test_a_peak_sees_what_was_held_and_let_go_again() -> None:
     assert peak.bytes - before.bytes > 200e6
     most = room()
     assert most is None or most > peak.bytes
+
+
+@pytest.mark.parametrize(("once", "passes"), [(True, 1), (False, 5)])
+def test_what_is_done_beforehand_counts_once_a_row_or_each_epoch(
+    once: bool, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = np.random.default_rng(0).integers(8, 120, 400).tolist()
+    made, model = batches(lengths, 1024), Slow()
+    monkeypatch.setattr(time, "perf_counter", lambda: model.clock)
+    monkeypatch.setattr(fair, "BUSY", -1.0)
+
+    def beforehand(batch: Batch) -> Batch:
+        model.clock += 3 * A_TOKEN * batch.inputs["ids_BT"].numel()
+        return batch
+
+    how = {"precision": "float32", "beforehand": beforehand, "once": once}
+    found = dry_run(model, made, loss, Training(epochs=5), **how)  # type: ignore[arg-type]
+    padded = sum(piece.tokens for piece in made.plan(0))
+    assert found.seconds == pytest.approx(padded * A_TOKEN * (5 + 3 * passes))

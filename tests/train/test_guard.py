@@ -179,6 +179,12 @@ def test_what_is_usual_raises_no_alarm_and_what_is_not_does() -> None:
     assert alarms([5.0] * (FEWEST - 1) + [50.0]) == []
 
 
+def test_a_spike_does_not_hide_the_next_one(a_run: Made, tmp_path: Path) -> None:
+    run = a_run(tmp_path, {30: 80.0, 31: 80.0, 38: 80.0, 44: 60.0}, steps=48, clip=1e-3)
+    notices = [event.line for event in run.events() if isinstance(event, Noticed)]
+    assert [(line["event"], line["step"]) for line in notices] == [("spike", 31), ("spike", 39), ("spike", 45)]
+
+
 def test_a_spike_is_told_once_and_nothing_changes_unless_it_is_to_go_back(a_run: Made, tmp_path: Path) -> None:
     run = a_run(tmp_path, {30: 80.0, 31: 80.0}, steps=36, clip=1e-3)
     events = list(run.events())

@@ -37,11 +37,11 @@ from danlu.stages.kinds.train import Train
 from danlu.stages.ready import Ready
 from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
-from danlu.stages.size import work_of
+from danlu.stages.size import rehearsed, work_of
 from danlu.stages.stage import Place
 from danlu.task.readable import Row, readable
 from danlu.train.counts import Size, Work, count_parameters
-from danlu.train.dry_run import DryRun, dry_run
+from danlu.train.dry_run import DryRun
 
 VALIDATED = 64  # validation records that are timed
 SHOWN = 3  # rows of the first batch
@@ -205,9 +205,7 @@ def _training(stage: Train, ready: Ready) -> TrainingFacts:
     batch = readable(group[0], prepared.task, prepared.tokenizer, SHOWN)
     work = work_of(ready, batches)
     validating = _validating(ready)
-    features, sizes = stage.tuning.freezes_trunk, not prepared.task.couples_rows
-    how = {"precision": ready.precision, "features": features, "sizes": sizes}
-    measured = dry_run(ready.model, batches, ready.roles.loss, ready.settings, **how)  # type: ignore[arg-type]
+    measured = rehearsed(ready, batches, sizes=not prepared.task.couples_rows)
     stage.tuning.groups(ready.model, measured.steps)  # what it refuses is told now
     every = stage.train.evaluate or measured.steps_an_epoch
     return TrainingFacts(

@@ -67,7 +67,12 @@ def floor_of(text: str, task: Task) -> Floor:
             f"--floor '{text}': {metric} measures answers of the form {' or '.join(forms)}, and the task {task.kind} "
             f"is measured by {', '.join(task.metrics)}"
         )
-    higher = find(Metric, metric).higher_is_better  # type: ignore[type-abstract]
+    best, higher = find(Metric, metric).best, find(Metric, metric).higher_is_better  # type: ignore[type-abstract]
+    if best is not None:
+        raise Refusal(
+            f"--floor '{text}': {metric} is best at {best:g} and worse on both sides of it, so it has no floor; the "
+            f"task {task.kind} is measured by {', '.join(task.metrics)}"
+        )
     if sign in ("", ">=", "<="):
         return Floor(metric, bound=_bound(text, metric, number, ("", ">=") if higher else ("", "<="), sign))
     if number and (sign == "+") == higher:

@@ -217,7 +217,7 @@ def _refuse_taken(final: Path, original: Path) -> None:
     place = final / BUNDLE
     if place.resolve() == original.resolve():
         raise Refusal(f"{final}: its bundle is the original, which stays as it is; name another folder")
-    if place.exists() and not any(final.glob(f"{ORIGINAL}.*")):
+    if place.exists() and not any((each / SCORES).is_file() for each in final.glob(f"{ORIGINAL}.*")):
         raise Refusal(f"{place}: is there already, and no ladder has left it; name another folder")
 
 

@@ -56,7 +56,10 @@ class Asked:
         """
         lengths = sorted({len(item) for item in examples})
         with self._trying:
-            if self.company_tells is None and len(lengths) > 1:
+            if self.company_tells is None and len(lengths) == 1:
+                wide = min(lengths[0] + 8, self.network.limit)
+                self.company_tells = self._padding_tells([examples[0]], wide) if wide > lengths[0] else None
+            elif self.company_tells is None:
                 tried = {lengths[0], lengths[(len(lengths) - 1) // 2], lengths[-2]}
                 rows = {len(item): item for item in examples if len(item) in tried}
                 self.company_tells = self._padding_tells([*rows.values()], min(2 * max(rows) + 8, lengths[-1]))

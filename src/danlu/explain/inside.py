@@ -20,7 +20,7 @@ from danlu.engine.engine import Network
 from danlu.engine.engines.torch import TorchNetwork
 from danlu.machine.seed import generator
 from danlu.model.heads import trunk, unwrapped
-from danlu.model.positions import VIRTUAL
+from danlu.model.positions import VIRTUAL, counts_from_padding
 from danlu.model.replica import replica
 from danlu.refusal import Refusal
 from danlu.task.task import Task
@@ -93,8 +93,13 @@ class Inside:
 
     @cached_property
     def stand_in(self) -> int:
-        """The token that stands for none: padding, or what is unknown, or the end where there is no such token."""
-        known = (self.tokenizer.pad_token_id, self.tokenizer.unk_token_id, self.tokenizer.eos_token_id)
+        """The token that stands for none: padding, or what is unknown, or the end where there is no such token.
+
+        Some networks give padding no position, which would move all tokens behind it (RoBERTa).
+        """
+        known = [self.tokenizer.pad_token_id, self.tokenizer.unk_token_id, self.tokenizer.eos_token_id]
+        if self.has_gradients and counts_from_padding(unwrapped(self.model)):
+            known = [self.tokenizer.mask_token_id, *known[1:]]
         return next((int(number) for number in known if number is not None), 0)
 
     @cached_property

@@ -190,6 +190,8 @@ class Intake:
                 done.unread.append((name, str(error).removeprefix(f"{path}: ").removeprefix(f"{name}: ")))
                 if isinstance(error, Empty) and name in known:
                     yield Change((), name)
+            except Exception as error:  # what one file does to its reader is not to keep the others from being read
+                done.unread.append((name, f"its reader failed ({type(error).__name__}); save it anew"))
         closed = tuple(name for name, _ in done.unread if name.endswith("/"))
         there |= {name for name, _ in done.unread}
         yield from (Change((), name) for name in known if name not in there and not name.startswith(closed))

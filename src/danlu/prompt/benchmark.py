@@ -24,7 +24,9 @@ from danlu.prompt.scorer import Scorer
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task
+from danlu.text.dialogue.template import Template
 from danlu.text.prompting.filled import Filled, example, filled
+from danlu.text.prompting.read import by_a_decoder
 from danlu.text.prompting.template import CHOICE, PromptTemplate
 from danlu.text.tokenizing.tokenized import tokenized
 
@@ -164,7 +166,7 @@ def _prompts(scorer: Scorer, template: PromptTemplate, subject: Subject, by: By)
         values = template.values(record, question.where)
         for count in range(len(shown), -1, -1):
             prompt = filled(template, values, shown[:count], question.where, words)
-            if _fits(scorer, prompt):
+            if _fits(scorer, prompt, template.chat):
                 break
         else:
             raise Refusal(
@@ -199,8 +201,11 @@ def _refuse_empty(questions: Sequence[Question]) -> None:
                 )
 
 
-def _fits(scorer: Scorer, prompt: Filled) -> bool:
+def _fits(scorer: Scorer, prompt: Filled, chat: Template | None) -> bool:
     """Whether a model takes a prompt with the longest of its words; texts that are surely short are not cut."""
+    if chat is not None:  # which puts more around it
+        (read,) = by_a_decoder([prompt], scorer.tokenizer, chat)
+        return len(read.ids) + max(map(len, read.follow)) <= scorer.limit
     longest = prompt.whole(max(prompt.words, key=lambda word: len(word.encode())))
     if len(longest.encode()) + _OUTSIDE <= scorer.limit:
         return True

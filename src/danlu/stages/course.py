@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from danlu.continual.networks import Networks
 from danlu.continual.within import Within
@@ -23,7 +23,7 @@ from danlu.machine.files import write_text
 from danlu.machine.seed import generator
 from danlu.model.fast import prepare_for_inference, resolve_precision
 from danlu.model.own import inside, put_in, taken_out
-from danlu.model.source import Source
+from danlu.model.source import Source, unsaid
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 from danlu.stages.ready import Prepared, fitted, learnt_from, source_at, tokenizer_for
@@ -43,6 +43,7 @@ come task by task, and it is not told which task a text is of (van de Ven and To
 TOGETHER = "all"
 """The name of the network that all tasks have in common."""
 KNOWN = "tasks.json"
+WEIGHTS = "weights"
 
 
 class Lesson(Part):
@@ -105,6 +106,12 @@ class Course:
                 prepared = self.of(name, self.prepared.tuning)
                 built[head] = put_in(prepared.base_model(), prepared.task.parameters())
         return Networks(built)
+
+    def suit(self, networks: Networks) -> None:
+        """Let networks that have just been made read rows as the tasks have them, such as packed ones."""
+        for head in networks.names:
+            task = next(task for name, task in self.tasks.items() if self.heads[name] == head)
+            suited(networks.of(head), task, self.prepared.tokenizer, unsaid)
 
     def plain(self, values: Mapping[str, Tensor] | None = None) -> Networks:
         """A copy of the networks before any task, with these values."""
@@ -175,6 +182,7 @@ def course(
     Raises:
         Refusal: what the data, the tokenizer or the model do not allow.
     """
+    _refuse_company(lessons)
     source = source_at(model, place)
     chosen = tokenizer_for(source, tokenizer, place)
     known = _known(lessons, source, precision, place)
@@ -182,12 +190,6 @@ def course(
     scenario, tasks = _scenario(scenario, lessons, tasks)
     together = scenario != "task-incremental"
     heads = {name: TOGETHER if together else name for name in lessons}
-    for name, task in tasks.items():
-        if task.learners:
-            raise Refusal(
-                f"tasks.{name}: '{task.kind}' trains {' and '.join(task.learners)} beside the network, which tasks in "
-                "turn do not share; learn it in a stage of kind 'train'"
-            )
     prepared = Prepared(source, tuning.reading(chosen), chosen, next(iter(tasks.values())), [], place.seed)
     found = Course(lessons, tasks, heads, counts, scenario, prepared, known["precision"], place)
     for name in lessons:
@@ -195,15 +197,30 @@ def course(
     return replace(found, tasks=_suited(found))
 
 
+def _refuse_company(lessons: Mapping[str, Lesson]) -> None:
+    """Refuse tasks that need another network beside the one that learns."""
+    for name, task in ((name, lesson.task) for name, lesson in lessons.items()):
+        if task.learners:
+            raise Refusal(
+                f"tasks.{name}: '{task.kind}' trains {' and '.join(task.learners)} beside the network, which tasks in "
+                "turn do not share; learn it in a stage of kind 'train'"
+            )
+        if task.roles:
+            raise Refusal(
+                f"tasks.{name}: '{task.kind}' asks {' and '.join(task.roles)} beside the network, and tasks in turn "
+                "have none; learn it in a stage of kind 'train'"
+            )
+
+
 def _suited(found: Course) -> dict[str, Task]:
     """The tasks as the model can do them, found by trying; each network is looked at once."""
     tasks: dict[str, Task] = {}
-    of_head: dict[str, Task] = {}
+    of_head: dict[str, nn.Module] = {}
     for name, head in found.heads.items():
+        say = unsaid if head in of_head else found.place.say
         if head not in of_head:
-            built = found.of(name, found.prepared.tuning).tuned_model(partial(_say_of, found.place, name))
-            of_head[head] = suited(built, found.tasks[name], found.prepared.tokenizer, found.place.say)
-        tasks[name] = of_head[head]
+            of_head[head] = found.of(name, found.prepared.tuning).tuned_model(partial(_say_of, found.place, name))
+        tasks[name] = suited(of_head[head], found.tasks[name], found.prepared.tokenizer, say)
     return tasks
 
 
@@ -237,13 +254,13 @@ def _scenario(
     wanted: Scenario | Literal["auto"], lessons: Mapping[str, Lesson], tasks: dict[str, Task]
 ) -> tuple[Scenario, dict[str, Task]]:
     """Which scenario it is, and the tasks as they are in it."""
-    alike = len({json.dumps(task.to_plain(), sort_keys=True) for task in tasks.values()}) == 1
+    differ = _differ([task.to_plain() for task in tasks.values()])
     if wanted == "auto":
-        return ("domain-incremental" if alike else "task-incremental"), tasks
-    if wanted == "domain-incremental" and not alike:
+        return ("task-incremental" if differ else "domain-incremental"), tasks
+    if wanted == "domain-incremental" and differ:
         raise Refusal(
-            "scenario domain-incremental: the tasks differ, or their labels do, so they cannot share one head; write "
-            "task-incremental, or class-incremental for classifiers whose labels add up"
+            f"scenario domain-incremental: the tasks differ in {', '.join(differ)}, so they cannot share one head; "
+            "write task-incremental, or class-incremental for classifiers whose labels add up"
         )
     if wanted != "class-incremental":
         return wanted, tasks
@@ -265,6 +282,12 @@ def _scenario(
     if getattr(union, "weights", None):
         raise Refusal("scenario class-incremental: labels of other tasks have no weight; leave out 'label_weights'")
     return wanted, dict.fromkeys(tasks, union)
+
+
+def _differ(plain: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The settings that are not those of all; what labels weigh in its loss each task may have its own way."""
+    names = dict.fromkeys(name for each in plain for name in each)
+    return [name for name in names if name != WEIGHTS and any(each.get(name) != plain[0].get(name) for each in plain)]
 
 
 def learnt_labels(found: Course, names: Sequence[str]) -> dict[str, list[int]]:

@@ -1,5 +1,6 @@
 """One training within a sequence: new rows, what a remedy learns beside them, and what it adds to the loss."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +38,7 @@ from danlu.train.settings import Training
 from danlu.train.validation import Validation
 from danlu.tuning.method import Method
 
-LOG, LOGS = "log.jsonl", "logs"
+LOG, EVENTS, LOGS = "log.jsonl", "tensorboard", "logs"
 
 Values = dict[str, Tensor]
 
@@ -97,6 +98,7 @@ class Learning:
         settings, precision, method = self.settings(names), course.precision, self.method
         everything, several = self._with_old(networks, before, rows)
         old = before.learnt if self.remedy.trains_old_heads else ()
+        course.suit(networks)
         networks.train_heads(frozenset(course.heads[name] for name in (*several.tasks, *old)))
         for head in networks.names:
             prepare_for_training(networks.of(head), precision)
@@ -137,16 +139,21 @@ class Learning:
         return {name: value.detach().float().cpu().clone() for name, value in left.items() if name in known}
 
     def keep_log(self, names: Sequence[str], folder: Path) -> None:
-        """Put the log of a training that is done beside those of the others, unless there is none any more."""
+        """Put the logs of a training that is done beside those of the others, unless there are none any more."""
+        name = f"{self.name}-{names[0] if len(names) == 1 else 'all'}"
         logs = self.course.place.folder / LOGS
-        if (folder / LOG).is_file():
-            logs.mkdir(exist_ok=True)
-            (folder / LOG).replace(logs / f"{self.name}-{names[0] if len(names) == 1 else 'all'}.jsonl")
+        for file, place in ((LOG, logs / f"{name}.jsonl"), (EVENTS, logs / name / EVENTS)):
+            if (folder / file).exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if place.is_dir():
+                    shutil.rmtree(place)
+                (folder / file).replace(place)
 
     def shown(self, networks: Networks, rows: Sequence[Of], count: int) -> Rows:
         """The losses of some of the rows of a task, each by itself, in networks in float32 that do not learn."""
         course, name = self.course, rows[0].name
         several = Several.of({name: course.tasks[name]}, course.heads, course.prepared.tokenizer, rows)
+        course.suit(networks)
         chosen = generator(course.place.seed, "shown", name).permutation(len(rows))[:count]
         for head in networks.names:
             prepare_for_training(networks.of(head), "float32").eval()
@@ -167,6 +174,7 @@ class Learning:
         looked = None
         if remedy.looks_back and before.learnt:
             looked = before.networks().requires_grad_(requires_grad=False)
+            course.suit(looked)
             for head in looked.names:
                 prepare_for_training(looked.of(head), course.precision).eval()
         learnt = {name: course.tasks[name] for name in before.learnt}
@@ -200,10 +208,14 @@ class Learning:
         alone = self.course.tasks[next(iter(records))].metrics[0]
         return Validation(measure, alone if len(records) == 1 else "mean", any(higher))
 
-    def _validated(self, networks: Networks, name: str) -> list[Record]:
+    def validation_of(self, name: str) -> list[Record]:
+        """The records that a task is looked at with while it is learnt."""
         course, lesson, task = self.course, self.course.lessons[name], self.course.tasks[name]
         most = self.settings([name]).validated(written=task.answers_by == "generate")
-        found = validated_on(lesson.data, lesson.validation, task, most, course.place)
+        return validated_on(lesson.data, lesson.validation, task, most, course.place)
+
+    def _validated(self, networks: Networks, name: str) -> list[Record]:
+        course, found = self.course, self.validation_of(name)
         prepared, limit = course.of(name, self.method), longest_row(unwrapped(networks.of(course.heads[name])))
         encoded_to_validate(found, prepared, limit)
         return askable(found, prepared, limit, course.place.say)

@@ -1,4 +1,4 @@
-"""How large the model of a training is, and what a token of it costs, told before the first step."""
+"""How large the model of a training is, what a token of it costs, and how long it takes, told before the first step."""
 
 import torch
 from torch import nn
@@ -13,6 +13,7 @@ from danlu.stages.trial import RAISED
 from danlu.task.task import Task
 from danlu.train.batches import Batches
 from danlu.train.counts import Work, usual_work
+from danlu.train.dry_run import DryRun, dry_run
 
 NAME = "size.json"
 """How many parameters the model has, how many of them are trained, and operations a token."""
@@ -25,6 +26,23 @@ def work_of(ready: Ready, batches: Batches) -> Work | None:
         return usual_work(ready.model, batches, ready.roles.over(networks).loss)
     except RAISED:
         return None
+
+
+def rehearsed(ready: Ready, batches: Batches, *, sizes: bool = False) -> DryRun:
+    """A few steps as the training takes them, frozen networks asked by all cores; see `dry_run`."""
+    roles = ready.roles
+    with roles.by_all_cores():
+        return dry_run(
+            ready.model,
+            batches,
+            roles.loss,
+            ready.settings,
+            precision=ready.precision,
+            features=ready.prepared.tuning.freezes_trunk,
+            sizes=sizes,
+            beforehand=roles.beforehand,
+            once=roles.keeps,
+        )
 
 
 def outlined(prepared: Prepared) -> tuple[nn.Module, Task]:

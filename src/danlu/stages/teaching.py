@@ -18,7 +18,7 @@ from danlu.data.record import Record
 from danlu.machine.files import folder_in_place
 from danlu.refusal import Refusal
 from danlu.stages.learning import Before, Learning
-from danlu.stages.ready import Learnt, learnt_from, validated_on
+from danlu.stages.ready import Learnt, learnt_from
 from danlu.task.task import Task
 
 ROW, VALUES, KEPT, RECORDS = "row.json", "values.safetensors", "kept.safetensors", "kept.json"
@@ -142,16 +142,21 @@ class Teaching:
     def _examined(
         self, networks: Networks, before: Stands, read: Mapping[str, Learnt]
     ) -> tuple[dict[str, Task], Scores]:
-        """All tasks, those that were just learnt settled on their validation records; and the scores of all."""
+        """All tasks, and the scores of all.
+
+        Those that were just learnt are settled on their validation records, and so is whatever shares a head with them:
+        that is how its bundle would answer.
+        """
         course, tasks = self.learning.course, dict(before.tasks)
-        for name in read:
-            lesson, task = course.lessons[name], tasks[name]
-            most = self.learning.settings([name]).validated(written=task.answers_by == "generate")
-            records = validated_on(lesson.data, lesson.validation, task, most, course.place)
+        for head in dict.fromkeys(course.heads[name] for name in read):
+            names = [name for name in read if course.heads[name] == head]
+            records = [record for name in names for record in self.learning.validation_of(name)]
+            task = course.tasks[names[-1]]
             task.settles_on(len(records))
             if records and type(task).settled is not Task.settled:
-                with course.predictor(networks, name, task) as predictor:
-                    tasks[name] = predictor.task.settled(records, predictor.outputs(records))
+                with course.predictor(networks, names[-1], task) as predictor:
+                    settled = predictor.task.settled(records, predictor.outputs(records))
+                tasks |= {name: settled for name in tasks if course.heads[name] == head}
         return tasks, course.scores(networks, tasks)
 
     def _write(self, folder: Path, stands: Stands) -> None:

@@ -58,6 +58,14 @@ def pair_in(record: Record, number: int) -> Pair:
     return Pair(text, head, tail)
 
 
+def in_columns(record: Record) -> Record:
+    """The record with its two entities in columns, where tags in its text say which they are."""
+    text = record.get("text")
+    if HEAD in record or TAIL in record or not isinstance(text, str):
+        return record
+    return {**record, **(read_marks(text, *TAGS) or {})}
+
+
 def _span(record: Record, name: str, text: str, number: int) -> tuple[int, int]:
     mark: Any = record.get(name)
     if not is_mark(mark):

@@ -1,7 +1,7 @@
 """A few steps of a training before it begins: whether the largest batch fits, and how long all of it will take."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -15,7 +15,7 @@ from danlu.text.batching.batch import Batch, Slice
 from danlu.train.batch_size import Faster, faster, in_turn, rivals
 from danlu.train.batches import Batches
 from danlu.train.fitting import memory_refused, probes, refuse_too_few, tried
-from danlu.train.loop import Loss, Scaler, steps
+from danlu.train.loop import Beforehand, Loss, Scaler, as_it_is, steps
 from danlu.train.optimizer import build_optimizer, lay_out
 from danlu.train.settings import Training
 
@@ -54,11 +54,14 @@ def dry_run(
     precision: str,
     features: bool = False,
     sizes: bool = False,
+    beforehand: Beforehand = as_it_is,
+    once: bool = False,
 ) -> DryRun:
     """Take steps of rate 0 with `model`, which is of no use for anything else afterwards; `precision` is resolved.
 
     With `features` the trunk is frozen and its outputs are computed once, so one forward pass is what counts. With
-    `sizes` a few more steps tell whether other sizes of batches are faster, where there is memory for them.
+    `sizes` a few more steps tell whether other sizes of batches are faster, where there is memory for them. What is
+    done `beforehand` of a batch is timed apart; where it is done `once`, later epochs are without it.
     Raises `Refusal` for a loss that is not finite, and for a batch that does not fit: it is tried with a part of its
     rows first.
     """
@@ -71,6 +74,8 @@ def dry_run(
     first = probes(largest)
     others, taken = rivals(batches, planned) if sizes and not features else {}, list[float]()
 
+    said: list[float] = []
+
     def pieces() -> Iterator[Slice]:
         yield from tried(first, largest, batches, peak)
         yield from chosen
@@ -79,27 +84,24 @@ def dry_run(
 
     with Peak() as peak, memory_refused("a trial of the largest batch"):
         least = len(first) + 2
+        last = settings.total_steps(batches.an_epoch()) - 1
+        groups = _told(_groups(model, batches, pieces(), 1 if features else last), beforehand, said)
         timed = (
-            _forward(model, batches, pieces(), loss, least)
+            _forward(model, groups, loss, least)
             if features
-            else _steps(model, batches, pieces(), loss, settings, precision, least)
+            else _steps(model, batches, groups, loss, settings, precision, least)
         )
         taken += islice(timed, len(first), len(first) + len(chosen))
-    seconds = np.array(taken)
     found = faster(batches, others, [*timed]) if others else None
-    measured = chosen[1 : len(seconds)]
-    a_token = seconds[1:] / [piece.tokens for piece in measured]
-    a_token = np.minimum(a_token, OUTLIER * np.median(a_token))
-    widths = np.array([piece.width for piece in measured])
-    order = np.argsort(widths, kind="stable")
-    cost = sum(piece.tokens * float(np.interp(piece.width, widths[order], a_token[order])) for piece in planned)
+    cost = _an_epoch(planned, chosen, taken)
+    telling = _an_epoch(planned, chosen, said[len(first) :][: len(taken)])
     total = settings.total_steps(batches.an_epoch())
     passes = 1.0 if features else total / batches.an_epoch()
     padded = sum(piece.tokens for piece in planned)
     return DryRun(
         steps=total,
         steps_an_epoch=batches.an_epoch(),
-        seconds=cost * passes,
+        seconds=cost * passes + telling * (min(1.0, passes) if once else passes),
         bytes=peak.bytes,
         room=room(),
         largest=(len(largest.examples), largest.width),
@@ -108,10 +110,29 @@ def dry_run(
     )
 
 
+def _an_epoch(planned: Sequence[Slice], chosen: Sequence[Slice], taken: Sequence[float]) -> float:
+    """Seconds of all that is planned, by what batches of several widths have taken; the first of them is slower."""
+    measured = chosen[1 : len(taken)]
+    a_token = np.array(taken[1:]) / [piece.tokens for piece in measured]
+    a_token = np.minimum(a_token, OUTLIER * np.median(a_token))
+    widths = np.array([piece.width for piece in measured])
+    order = np.argsort(widths, kind="stable")
+    return sum(piece.tokens * float(np.interp(piece.width, widths[order], a_token[order])) for piece in planned)
+
+
+def _told(groups: Iterable[list[Batch]], beforehand: Beforehand, said: list[float]) -> Iterator[list[Batch]]:
+    """The batches as `beforehand` makes them; what that took is put to `said`."""
+    for group in groups:
+        start = time.perf_counter()
+        told = [beforehand(batch) for batch in group]
+        said.append(time.perf_counter() - start)
+        yield told
+
+
 def _steps(
     model: nn.Module,
     batches: Batches,
-    chosen: Iterable[Slice],
+    groups: Iterable[list[Batch]],
     loss: Loss,
     settings: Training,
     precision: str,
@@ -129,7 +150,7 @@ def _steps(
     begun = time.monotonic()
     for step in steps(
         replicas,
-        _groups(model, batches, chosen, settings.total_steps(batches.an_epoch()) - 1),
+        groups,
         loss,
         optimizer,
         parameters,
@@ -142,9 +163,9 @@ def _steps(
             return
 
 
-def _forward(model: nn.Module, batches: Batches, chosen: Iterable[Slice], loss: Loss, least: int) -> Iterator[float]:
+def _forward(model: nn.Module, groups: Iterable[list[Batch]], loss: Loss, least: int) -> Iterator[float]:
     begun = time.monotonic()
-    for number, group in enumerate(_groups(model, batches, chosen)):
+    for number, group in enumerate(groups):
         start = time.perf_counter()
         with torch.inference_mode():
             for batch in group:
@@ -155,7 +176,7 @@ def _forward(model: nn.Module, batches: Batches, chosen: Iterable[Slice], loss: 
             return
 
 
-def _groups(model: nn.Module, batches: Batches, chosen: Iterable[Slice], last: int = 1) -> Iterator[list[Batch]]:
+def _groups(model: nn.Module, batches: Batches, chosen: Iterable[Slice], last: int) -> Iterator[list[Batch]]:
     """The batches of steps 0, `last`, 2 and so on: what changes along a training is looked at from both ends."""
     where = next(model.parameters()).device
     for number, piece in enumerate(chosen):

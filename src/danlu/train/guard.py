@@ -22,7 +22,7 @@ class Standing:
 
     - `offset`: groups of data that were left out, so many further on are those of a step. `returns`: how often.
     - `left_out`: steps that were not taken; `bad`: how many in a row so far, but for overflows of float16.
-    - `losses`: the last ones; `first`: median of the first ones. `high`: whether the last step was part of a spike.
+    - `losses`: the last ones; `first`: median of the first ones. `high`: steps of the spike that it is in.
     """
 
     offset: int = 0
@@ -31,7 +31,7 @@ class Standing:
     bad: int = 0
     losses: list[float] = field(default_factory=list)
     first: float = 0.0
-    high: bool = False
+    high: int = 0
 
     def to_plain(self) -> dict[str, Any]:
         """For a checkpoint."""
@@ -89,7 +89,7 @@ class Guard:
     def returned(self, step: int, groups: int, then: Standing) -> None:
         """The training has gone back to what it was `then`, and leaves out so many groups of data."""
         now = self.standing
-        then.offset, then.returns, then.bad, then.high = now.offset + groups, now.returns + 1, 0, False
+        then.offset, then.returns, then.bad, then.high = now.offset + groups, now.returns + 1, 0, 0
         then.left_out = [number for number in then.left_out if number < step]
         self.standing = then
 
@@ -105,17 +105,18 @@ class Guard:
 
     def _spike(self, step: Step) -> Notice | None:
         standing = self.standing
-        losses, before = standing.losses, standing.high
+        losses = standing.losses
         most = threshold(losses, standing.first)
-        standing.high = step.loss > most
+        standing.high = standing.high + 1 if step.loss > most else 0
         notice = None
-        if standing.high and not before:
+        if standing.high == 1:
             usual = median(losses)
             told = f"step {step.number:,}: the loss is {step.loss:.4g}, far above the {usual:.4g} of the steps before"
             notice = Notice("spike", {"value": step.loss, "usual": usual}, told)
             if self.settings.rollback:
                 return self._back(notice)
-        losses.append(step.loss)
+        passes = 0 < standing.high <= FEWEST  # it counts as the highest of the usual ones, or would hide the next
+        losses.append(min(step.loss, max(losses)) if passes else step.loss)
         del losses[:-WINDOW]
         if len(losses) == FEWEST and not standing.first:
             standing.first = median(losses)

@@ -76,6 +76,11 @@ def objective_of(recipe: Recipe, stage: str | None = None, metric: str | None = 
             f"search.objective.metric: '{name}' does not measure '{metric}'{nearest(metric, known)}; "
             f"it measures: {', '.join(known)}"
         )
+    best = find(Metric, metric).best if metric is not None else None  # type: ignore[type-abstract]
+    if best is not None:
+        raise Refusal(
+            f"search.objective.metric: '{metric}' is best at {best:g} and worse on both sides of it; choose another one"
+        )
     if metric is None and task is None:
         raise Refusal(f"search.objective: name the metric of '{name}', one of: {', '.join(known)}")
     return Objective(name, metric or known[0], needed, own[-1] if own else None, task.metrics[0] if task else None)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from danlu.machine.files import full_disk_refused
+from danlu.model.documents import SEGMENTS
 
 MASK = "attention_mask"
 _TYPES = "token_type_ids"
@@ -85,9 +86,11 @@ class Kept:
 
 
 def unpadded(inputs: Mapping[str, Tensor]) -> Tensor:
-    """Where there is no padding: (B, T), bool."""
-    mask_BT = inputs.get(MASK)
-    return torch.ones_like(inputs["input_ids"], dtype=torch.bool) if mask_BT is None else mask_BT.bool()
+    """Where there is no padding: (B, T), bool; known by the mask, or by the documents that share a row."""
+    if (mask_BT := inputs.get(MASK)) is not None:
+        return mask_BT.bool()
+    segments_BT = inputs.get(SEGMENTS)
+    return torch.ones_like(inputs["input_ids"], dtype=torch.bool) if segments_BT is None else segments_BT >= 0
 
 
 def row_of(tensors: Mapping[str, Tensor], row: int, kept_T: Tensor) -> dict[str, Tensor]:

@@ -75,26 +75,33 @@ class Roles:
         return replace(batch, targets=targets)
 
     @contextmanager
-    def keeping(self, folder: Path) -> Iterator[None]:
-        """Within the block all cores are asked, and what is said of a row is then read from a file in `folder`.
-
-        Where a task draws its rows anew each time (`Task.repeats`), there is nothing to keep.
-        """
+    def by_all_cores(self) -> Iterator[None]:
+        """Within the block all cores are asked."""
         with ExitStack() as stack:
             if self._on_processor() and torch.get_num_threads() > 1:
                 self._crew = stack.enter_context(closing(Crew(torch.get_num_threads())))
-            if self.networks and self._keeps:
+            try:
+                yield
+            finally:
+                self._crew, self._copies = None, {}
+
+    @contextmanager
+    def keeping(self, folder: Path) -> Iterator[None]:
+        """As `by_all_cores`, and where it `keeps`, what is said of a row is then read from a file in `folder`."""
+        with ExitStack() as stack:
+            stack.enter_context(self.by_all_cores())
+            if self.networks and self.keeps:
                 folder.mkdir(parents=True, exist_ok=True)
                 place = stack.enter_context(tempfile.TemporaryDirectory(prefix="features-", dir=folder))
                 self._kept = stack.enter_context(closing(Kept(Path(place) / "said")))
             try:
                 yield
             finally:
-                self._kept, self._crew, self._copies = None, None, {}
+                self._kept = None
 
     @property
-    def _keeps(self) -> bool:
-        """Whether what is said of a row may be kept."""
+    def keeps(self) -> bool:
+        """Whether a row is asked about once; not where a task draws its rows anew each time (`Task.repeats`)."""
         return self.task.repeats
 
     def _on_processor(self) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
+from danlu.model.documents import SEGMENTS
 from danlu.refusal import Refusal
 from danlu.task.followed import Followed, divergence
 from danlu.text.batching.batch import Batch
@@ -86,8 +87,8 @@ class Taught(Roles):
         return replace(batch, counts=counts | {name: count for name, (weight, count) in found.items() if weight})
 
     @property
-    def _keeps(self) -> bool:
-        """See `Roles.keeping`; nothing is kept where it would be too much."""
+    def keeps(self) -> bool:
+        """See `Roles.keeps`; nothing is kept where it would be too much."""
         return self.teaching.keep and self.task.repeats
 
     def beforehand(self, batch: Batch) -> Batch:
@@ -172,7 +173,8 @@ class Taught(Roles):
                 (scores_BHTT, told[f"{ATTENTION}.{layer}"])
                 for scores_BHTT, layer in zip(seen.scores, self.teaching.layers, strict=True)
             ]
-            far = [_scores_apart(own, theirs, kept_BT, causal=seen.causal) for own, theirs in scores]
+            seen_BTT = _seen(batch.inputs, causal=seen.causal)
+            far = [_scores_apart(own, theirs, seen_BTT) for own, theirs in scores]
             found[ATTENTION] = weights.attention * torch.stack(far).sum()
         return found
 
@@ -183,10 +185,16 @@ def _apart(own_BTD: Tensor, theirs_BTE: Tensor, kept_BT: Tensor, projection_DE: 
     return (own_KE.float() - theirs_BTE[kept_BT].float()).square().mean(-1).sum()
 
 
-def _scores_apart(own_BHTT: Tensor, theirs_BHTT: Tensor, kept_BT: Tensor, *, causal: bool) -> Tensor:
-    """Squared difference of scores, the mean over heads and over the tokens that a token sees, summed over tokens."""
+def _seen(inputs: Mapping[str, Tensor], *, causal: bool) -> Tensor:
+    """Which tokens each token sees: those of its document, and before it where that is `causal`."""
+    kept_BT = unpadded(inputs)
     seen_BTT = kept_BT[:, :, None] & kept_BT[:, None, :]
-    if causal:
-        seen_BTT = seen_BTT.tril()
+    if (segments_BT := inputs.get(SEGMENTS)) is not None:
+        seen_BTT &= segments_BT[:, :, None] == segments_BT[:, None, :]
+    return seen_BTT.tril() if causal else seen_BTT
+
+
+def _scores_apart(own_BHTT: Tensor, theirs_BHTT: Tensor, seen_BTT: Tensor) -> Tensor:
+    """Squared difference of scores, the mean over heads and over the tokens that a token sees, summed over tokens."""
     far_BTT = (own_BHTT.float() - theirs_BHTT.float()).square().mean(1).masked_fill(~seen_BTT, 0.0)
     return (far_BTT.sum(-1) / seen_BTT.sum(-1).clamp(min=1)).sum()

@@ -15,6 +15,7 @@ from danlu.apps.assistant.folding import Entry
 from danlu.apps.assistant.handing_over import done, waiting
 from danlu.apps.assistant.opening import opened
 from danlu.apps.assistant.store import Store
+from danlu.apps.assistant.tables import TURNS
 from danlu.apps.assistant.tuning import rows
 from danlu.bundle.bundle import load
 from danlu.refusal import Refusal
@@ -236,6 +237,67 @@ def test_a_generator_answers_only_what_stands_in_past_answers(
     assert answer.cites[0]["answer"].startswith("A refund reaches your card")
     said[0] = "We pay the bus."
     assert assistant.ask(question).kind == "person"
+
+
+REFUND = "A refund reaches your card 3 to 5 working days after the parcel has come back to us."
+
+
+@pytest.fixture
+def writing(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> Assistant:
+    """An assistant whose generator says what stands in a past answer, whatever it is given."""
+    from danlu.apps.grounded import grounded
+
+    monkeypatch.setattr(grounded, "written", lambda *_given: REFUND)
+    monkeypatch.setattr(grounded, "refuse_other_writers", lambda _bundle: None)
+    assistant.models = Models(generator=object())  # type: ignore[arg-type]
+    return assistant
+
+
+ASKED = "working days after parcel back to card"
+
+
+def test_the_numbers_of_a_written_answer_are_those_of_what_it_cites(writing: Assistant) -> None:
+    answer = writing.ask(ASKED)
+    assert answer.text == f"{REFUND}[1]"
+    assert len(answer.cites) == 1
+    assert REFUND in answer.cites[0]["answer"]
+    writing.judge(answer.turn, "right", None, "desk")
+    again = writing.ask(ASKED)
+    assert (again.kind, again.text) == ("past", REFUND)
+
+
+def test_a_written_answer_that_was_called_wrong_is_not_written_again(writing: Assistant) -> None:
+    writing.judge(writing.ask(ASKED).turn, "wrong", None, "desk")
+    assert writing.ask(ASKED).kind == "person"
+    with Assistant(writing.store, writing.folder, writing.models) as other:
+        assert other.ask(ASKED).kind == "person"
+
+
+def test_what_was_called_wrong_for_a_question_is_not_written_from_for_it(writing: Assistant) -> None:
+    entry = writing.ask(ASKED).cites[0]["entry"]
+    turn = writing.ask(ASKED).turn
+    with writing.store.begin() as connection:  # as if it had been given as it stands
+        connection.execute(TURNS.update().where(TURNS.c.id == turn).values(kind="past", entry=entry))
+    writing.judge(turn, "wrong", None, "desk")
+    assert writing.ask(ASKED).kind == "person"
+
+
+@pytest.mark.parametrize("later", ["corrected", "right"])
+def test_the_last_word_about_a_turn_counts(assistant: Assistant, later: str) -> None:
+    given = assistant.ask("怎么退货？")
+    assistant.judge(given.turn, "corrected", "写错了的答复", "one")
+    assert assistant.ask("怎么退货？").text == "写错了的答复"
+    assistant.judge(given.turn, later, "改好的答复" if later == "corrected" else None, "two")
+    assert assistant.ask("怎么退货？").text == ("改好的答复" if later == "corrected" else given.text)
+
+
+def test_a_correction_is_kept_without_marks_that_no_page_shows(assistant: Assistant, folder: Path) -> None:
+    turn = assistant.ask(UNKNOWN).turn
+    assistant.judge(turn, "corrected", "We do\0 not\x1b know,\r\nsorry. \ud800", "desk")
+    with opened(folder) as other:
+        assert other.ask(UNKNOWN).text == "We do not know,\nsorry. ?"
+    with pytest.raises(Refusal, match="goes with the verdict"):
+        assistant.judge(turn, "corrected", "\0\x07 ", "desk")
 
 
 def test_an_index_of_another_embedder_is_left_alone(folder: Path, tiny_bundle) -> None:

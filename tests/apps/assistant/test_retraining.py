@@ -1,5 +1,6 @@
 """The next version: compared before it answers, kept whole or not at all, and gone back from."""
 
+import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -156,3 +157,25 @@ def test_a_retrain_that_is_killed_before_its_last_step_leaves_the_old_version(li
         assert there(assistant) == [1]
         assert assistant.ask("怎么退货").kind == "past"
         assert retrain(assistant).version.number == 2  # what the killed one held is taken over
+
+
+def test_no_question_that_versions_are_compared_on_is_learnt_from(
+    little: Assistant, tiny_bundle: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = little.finder.known
+    held = [case for case in made_cases(known, seed=0) if case.held_out(retraining.HELD_OUT)]
+    learnt: list[dict[str, object]] = []
+
+    def run(recipe: dict[str, dict[str, dict[str, dict[str, str]]]], **_settings: object) -> None:
+        path = recipe["stages"]["embedder"]["data"]["path"]
+        learnt.extend(map(json.loads, Path(path).read_text().splitlines()))
+        raise Refusal("enough")
+
+    monkeypatch.setattr(tuning.danlu, "run", run)
+    with load(tiny_bundle("embed"), threads=1) as bundle, pytest.raises(Refusal, match="enough"):
+        tuning.tuned(bundle, known, [], held, little.folder, lambda _line: None)
+    texts = {row[side] for row in learnt for side in ("text", "text_pair")}
+    made_of = {known.phrases[case.made_of].text for case in held if case.made_of}
+    assert learnt
+    assert made_of
+    assert not made_of & texts

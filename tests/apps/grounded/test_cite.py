@@ -137,3 +137,13 @@ def test_a_chinese_name_of_other_characters_is_made_up(right: str, wrong: str) -
     passage = f"听雨茶馆由{right}在湖边创办，至今每天开门，卖绿茶和点心。"
     there = [Found("tea", "", passage, 0, len(passage), 1.0, {}, {})]
     assert bool(verified(passage.replace(right, wrong), there).cited) <= (set(wrong) <= set(right))
+
+
+@pytest.mark.parametrize("sign", ["-", "\u2212", "\u2013"])
+def test_a_number_below_zero_is_another_than_the_one_above(sign: str) -> None:
+    passage = f"Keep the vaccine at {sign}18 °C. Lines 10-20 are for ages 5-9."
+    given = [Found("d", "", passage, 0, len(passage), 1.0, {}, {})]
+    assert verified("Keep the vaccine at 18 °C.", given).dropped == ("Keep the vaccine at 18 °C.",)
+    for other in ("-", "\u2212", "\u2013"):
+        assert verified(f"Keep the vaccine at {other}18 °C.", given).cited
+    assert verified("Lines 10-20 are for ages 5-9.", given).cited

@@ -1,3 +1,5 @@
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,3 +30,12 @@ def test_nothing_but_white_space_is_lost(text):
 
 def test_a_long_run_of_marks_takes_no_time():
     assert len(pieces("." * 200_000 + "a" + '."' * 100_000)) <= 3
+
+
+def test_a_long_line_without_marks_takes_little_memory():
+    text = "a b.c " * 2**19
+    tracemalloc.start()
+    sentences(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 * len(text)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from danlu.apps.assistant import conversations as talk
 from danlu.apps.assistant import judging, versions
-from danlu.apps.assistant.finding import ANSWER, Finder
+from danlu.apps.assistant.finding import Finder
 from danlu.apps.assistant.folding import plain
 from danlu.apps.assistant.handing_over import hand_over, summary
 from danlu.apps.assistant.matching import Candidate
 from danlu.apps.assistant.ranking import Placed
 from danlu.apps.assistant.store import Store
-from danlu.apps.assistant.tickets import LONGEST_QUESTION
+from danlu.apps.assistant.tickets import LONGEST_QUESTION, shown
 from danlu.apps.assistant.words import said
+from danlu.apps.assistant.writing import passages_of, written
 from danlu.data.characters.languages import language_of
 from danlu.refusal import Refusal
 
@@ -95,7 +96,7 @@ class Assistant:
         with store.begin() as connection:
             self.version = versions.serving(connection)
             self._seen = _marks(connection)
-            self._wrong = judging.wrong_answers(judging.judgements(connection))
+            self._wrong = judging.wrong(connection)
         self.finder = self._opened(self.version)
 
     def __enter__(self) -> Self:
@@ -155,7 +156,7 @@ class Assistant:
     def placed(self, question: str, aside: frozenset[str] = frozenset()) -> Placed:
         """Past answers in order, without those `aside` and those that were called wrong for this question."""
         with self._asking:
-            wrong = self._wrong.get(plain(question), frozenset())
+            wrong = self._wrong.answers.get(plain(question), frozenset())
             return self.version.ranking.placed(self.finder.candidates(question, entries_aside=aside | wrong))
 
     def person(self, session: str, language: str | None = None) -> Answer:
@@ -183,20 +184,23 @@ class Assistant:
             Refusal: see `judging.judge`.
         """
         with self.store.begin() as connection:
+            before = _marks(connection)
             changed = judging.judge(connection, turn, verdict, answer, caller, self.now())
             if caller == judging.CUSTOMER:
                 return changed.number
-            wrong = judging.wrong_answers(judging.judgements(connection))
+            wrong, seen = judging.wrong(connection), _marks(connection)
         with self._asking:
             self.finder.take(changed.entries, changed.phrases)
             self._wrong = wrong
+            if before == self._seen:  # nothing else has changed, so all need not be read anew
+                self._seen = seen
         return changed.number
 
     def refresh(self) -> bool:
         """Take over what other processes have changed: another version, tickets, judgements. Tells if there was any."""
         with self.store.begin() as connection:
             version, seen = versions.serving(connection), _marks(connection)
-            wrong = judging.wrong_answers(judging.judgements(connection)) if seen != self._seen else self._wrong
+            wrong = judging.wrong(connection) if seen != self._seen else self._wrong
         if version.number == self.version.number and seen == self._seen:
             return False
         if version.number != self.version.number:
@@ -234,28 +238,24 @@ class Assistant:
         return self._written(sought) or (talk.PERSON, None, said("person", language), [])
 
     def _written(self, sought: str) -> tuple[str, str | None, str, list[dict[str, Any]]] | None:
-        """What the generator writes from past answers, if each sentence of it stands in one of them."""
-        if self.models.generator is None:
+        """What the generator writes, unless what it wrote for this question was called wrong."""
+        if self.models.generator is None or plain(sought) in self._wrong.written:
             return None
-        from danlu.apps.grounded.grounded import Grounder
         from danlu.apps.grounded.write import GIVEN
 
         with self._asking:
-            passages = self.finder.index.search(sought, limit=GIVEN, where={"side": ANSWER})
-            grounded = Grounder(generator=self.models.generator).answer(sought, passages, self.finder.index.document)
-        if not grounded.answered or grounded.way != "write":
-            return None
-        known = self.finder.known
-        entries = dict.fromkeys(each.document.partition(":")[2] for each in grounded.cited)
-        cites = [
-            self._told(Candidate(entry, known.of_entry[entry][0], {})) for entry in entries if known.of_entry.get(entry)
-        ]
-        return talk.WRITTEN, None, grounded.text, cites
+            known, wrong = self.finder.known, self._wrong.answers.get(plain(sought), frozenset())
+            passages = passages_of(self.finder, sought, wrong, GIVEN)
+            found = written(self.finder, sought, passages, self.models.generator)
+            if found is None:
+                return None
+            cites = [self._told(Candidate(entry, known.of_entry[entry][0], {})) for entry in found.entries]
+        return talk.WRITTEN, None, found.text, cites
 
     def _told(self, candidate: Candidate) -> dict[str, Any]:
         known = self.finder.known
-        entry = known.entries[candidate.entry]
-        question = known.phrases[candidate.phrase].text
+        entry, phrase = known.entries[candidate.entry], known.phrases.get(candidate.phrase)
+        question = phrase.text if phrase is not None else ""  # it was taken back meanwhile
         return {"entry": entry.id, "question": question, "answer": entry.answer, "intent": entry.intent}
 
     def _intent(self, question: str, placed: Placed, entry: str | None) -> str:
@@ -311,8 +311,7 @@ def _marks(connection: Any) -> tuple[int, ...]:
 
 def _checked(question: str, language: str) -> str:
     """The question without marks that no page shows."""
-    text = "".join(sign for sign in question if sign >= " " or sign in "\n\t").strip()
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = shown(question)
     if not any(sign.isalnum() for sign in text):
         raise Refusal(said("no_question", language))
     if len(text) > LONGEST_QUESTION:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from danlu.apps.assistant.conversations import PERSON as HANDED_OVER
-from danlu.apps.assistant.conversations import Turn, turn_of
+from danlu.apps.assistant.conversations import WRITTEN, Turn, turn_of
 from danlu.apps.assistant.folding import key, plain
 from danlu.apps.assistant.store import PERSON, Kept, Phrase, add_entry, add_phrase, phrase_id
-from danlu.apps.assistant.tickets import LONGEST_ANSWER
+from danlu.apps.assistant.tickets import LONGEST_ANSWER, shown
+from danlu.apps.assistant.writing import unmarked
 from danlu.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ def judge(
             kept, new = _entry(connection, turn, verdict, answer)
             right, entries = kept, new
             phrases = (add_phrase(connection, kept, turn.sought, PERSON),)
-        if turn.entry is not None and right != turn.entry:
-            phrases += _taken_back(connection, turn.entry, turn.sought)
+        for entry in dict.fromkeys((turn.entry, *_said_before(connection, turn))):
+            if entry is not None and entry != right:
+                phrases += _taken_back(connection, entry, turn.sought)
         if verdict == CORRECTED:
             connection.execute(HANDOVERS.update().where(HANDOVERS.c.turn == turn.id).values(done=True))
     row = {
@@ -136,6 +138,31 @@ def _by(customers: bool) -> "ColumnElement[bool]":
     return caller == CUSTOMER if customers else caller.is_distinct_from(CUSTOMER)
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """What was called wrong for a question, written as `plain`: `answers` that were given, and what was `written`."""
+
+    answers: dict[str, frozenset[str]]
+    written: frozenset[str]
+
+
+def wrong(connection: "Connection") -> Wrong:
+    """What who keeps the assistant has called wrong."""
+    told = judgements(connection)
+    return Wrong(wrong_answers(told), wrong_texts(told))
+
+
+def wrong_texts(told: list[Judgement]) -> frozenset[str]:
+    """The questions for which what is of no entry was called wrong, and no answer was told since."""
+    found: set[str] = set()
+    for each in told:
+        if each.verdict == WRONG and each.judged is None:
+            found.add(plain(each.question))
+        elif each.entry is not None:
+            found.discard(plain(each.question))
+    return frozenset(found)
+
+
 def wrong_answers(told: list[Judgement]) -> dict[str, frozenset[str]]:
     """The entries that were called wrong for a question, written as `plain`, by the last who judged."""
     found: dict[tuple[str, str], bool] = {}
@@ -151,18 +178,19 @@ def wrong_answers(told: list[Judgement]) -> dict[str, frozenset[str]]:
     return {question: frozenset(entries) for question, entries in gathered.items()}
 
 
-def _checked(turn: Turn, verdict: str, answer: str | None, caller: str | None) -> str:
+def _checked(turn: Turn, verdict: str, given: str | None, caller: str | None) -> str:
+    answer = shown(given or "")
     if verdict not in (RIGHT, WRONG, CORRECTED):
         raise Refusal(f"verdict '{verdict:.40}': expected {RIGHT}, {WRONG} or {CORRECTED}")
     if verdict == RIGHT and turn.kind == HANDED_OVER:
         raise Refusal(f"this question was handed over, so there is no answer to call right; give it with '{CORRECTED}'")
-    if (verdict == CORRECTED) != bool(answer and answer.strip()):
+    if (verdict == CORRECTED) != bool(answer):
         raise Refusal(f"'answer' goes with the verdict '{CORRECTED}': what would have been right")
     if verdict == CORRECTED and caller == CUSTOMER:
         raise Refusal("who asks may say that an answer was right or wrong; answers are written by who keeps this")
-    if answer and len(answer) > LONGEST_ANSWER:
+    if len(answer) > LONGEST_ANSWER:
         raise Refusal(f"the answer has {len(answer):,} characters, and {LONGEST_ANSWER:,} are kept; shorten it")
-    return (answer or "").strip()
+    return answer
 
 
 def _entry(connection: "Connection", turn: Turn, verdict: str, answer: str) -> tuple[str, tuple[Kept, ...]]:
@@ -171,7 +199,7 @@ def _entry(connection: "Connection", turn: Turn, verdict: str, answer: str) -> t
 
     if verdict == RIGHT and turn.entry is not None:
         return turn.entry, ()
-    text = answer or turn.answer
+    text = answer or (unmarked(turn.answer) if turn.kind == WRITTEN else turn.answer)
     wanted = plain(text)
     for row in connection.execute(ENTRIES.select().order_by(ENTRIES.c.id)):
         if plain(row.answer) == wanted:
@@ -179,6 +207,14 @@ def _entry(connection: "Connection", turn: Turn, verdict: str, answer: str) -> t
     name = key(text, "")
     add_entry(connection, name, text, "", 1, PERSON)
     return name, (Kept(name, text, "", 1, PERSON),)
+
+
+def _said_before(connection: "Connection", turn: Turn) -> list[str]:
+    """The entries that were said to be right before, by who keeps the assistant: the last word counts."""
+    from danlu.apps.assistant.tables import JUDGEMENTS
+
+    asked = JUDGEMENTS.select().where(JUDGEMENTS.c.turn == turn.id, _by(customers=False))
+    return [str(row.entry) for row in connection.execute(asked) if row.entry is not None]
 
 
 def _taken_back(connection: "Connection", entry: str, question: str) -> tuple[Phrase, ...]:

@@ -32,7 +32,7 @@ class Case:
     """A question whose answer is known; `right` is an entry, None where no answer here is right.
 
     - `phrases_aside`, `entries_aside`: what is left out of the search, or the question would find itself.
-    - `judged`: whether a person has told so; else it was made.
+    - `judged`: whether a person has told so; else it was made, of the phrase `made_of`.
     """
 
     question: str
@@ -40,6 +40,7 @@ class Case:
     phrases_aside: frozenset[str] = frozenset()
     entries_aside: frozenset[str] = frozenset()
     judged: bool = False
+    made_of: str | None = None
 
     def held_out(self, share: float) -> bool:
         """Whether it is only compared on: told by its words, so that it stays so from version to version."""
@@ -58,8 +59,8 @@ def made_cases(known: Known, seed: int, most: int = MOST) -> list[Case]:
         if len(known.of_entry[phrase.entry]) > 1:
             ways.append((phrase.text, frozenset([name])))
         for text, aside in ways:
-            found.append(Case(text, phrase.entry, aside))
-            found.append(Case(text, None, aside, frozenset([phrase.entry])))
+            found.append(Case(text, phrase.entry, aside, made_of=name))
+            found.append(Case(text, None, aside, frozenset([phrase.entry]), made_of=name))
     return found
 
 

@@ -130,10 +130,15 @@ def _columns(path: str, records: Sequence[Record], named: dict[str, str]) -> dic
 
 
 def _text(value: Any) -> str:
-    """A value as a text without marks that no page shows; nothing for what is no plain value."""
+    """A value as it is `shown`; nothing for what is no plain value."""
     if value is None or isinstance(value, list | dict | bytes | bool):
         return ""
-    text = str(value).replace("\r\n", "\n").replace("\r", "\n")
+    return shown(str(value))
+
+
+def shown(text: str) -> str:
+    """A text without marks that no page shows and no database keeps."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = "".join(sign for sign in text if sign >= " " or sign in "\n\t")
     return text.encode("utf-8", "replace").decode("utf-8").strip()
 

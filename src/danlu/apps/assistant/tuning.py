@@ -56,7 +56,7 @@ def tuned(
     Raises:
         Refusal: see `danlu.run`.
     """
-    aside = frozenset(name for case in held_out for name in case.phrases_aside if case.judged)
+    aside = frozenset(name for case in held_out for name in (*case.phrases_aside, case.made_of) if name)
     data = folder / "rows.jsonl"
     write_text(data, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows(known, judged, aside)))
     recipe = {

@@ -10,7 +10,7 @@ import unicodedata
 from danlu.apps.grounded.asked import FUNCTION
 from danlu.index.tokens import stem
 
-_NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
+_NUMBER = re.compile(r"(?:(?<![\w-])[-\u2212\u2013])?\d+(?:[.,:/-]\d+)*")
 _WORD = re.compile("(?:(?![\u3005-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[^\\W\\d_])+")
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _DIGITS = "零一二三四五六七八九"
@@ -51,7 +51,7 @@ _PARTICLES = frozenset(
 def facts(text: str) -> frozenset[str]:
     """What a claim must have in common with what supports it, alike whether in figures or words, large or small."""
     text = unicodedata.normalize("NFKC", text)
-    found = {*_NUMBER.findall(text), *_days(text), *_numerals(text)}
+    found = {*_numbers(text), *_days(text), *_numerals(text)}
     for place, match in enumerate(_WORD.finditer(text)):
         word = match.group().casefold()
         if word in _COUNTED:
@@ -66,6 +66,11 @@ def held(text: str) -> frozenset[str]:
     normal = unicodedata.normalize("NFKC", text)
     words = {stem(word.casefold()) for word in _WORD.findall(normal)}
     return facts(text) | words | set(_numerals(normal, every=True)) | set(_HAN.findall(normal))
+
+
+def _numbers(text: str) -> list[str]:
+    """Those in figures; one below zero is another than the one above."""
+    return [re.sub("^[\u2212\u2013]", "-", number) for number in _NUMBER.findall(text)]
 
 
 def _days(text: str) -> list[str]:

@@ -20,8 +20,8 @@ from danlu.model.kernels import own_choices
 from danlu.model.weightless import weightless
 from danlu.refusal import Refusal
 from danlu.stages.recipe import Recipe
+from danlu.stages.size import rehearsed
 from danlu.stages.trial import RAISED
-from danlu.train.dry_run import dry_run
 from danlu.train.settings import Precision
 
 THIS = "this"
@@ -109,9 +109,7 @@ def _measured(material: Material, terms: Terms) -> Foretold | None:
                 material, prepared=ready.prepared, model=weightless(ready.model), frozen=frozen, batches=batches
             )
             found = foretell(own, terms)
-            features = stage.tuning.freezes_trunk
-            how = {"precision": ready.precision, "features": features}
-            took = dry_run(ready.model, batches, ready.roles.loss, ready.settings, **how).seconds  # type: ignore[arg-type]
+            took = rehearsed(ready, batches).seconds
     except (Refusal, torch.OutOfMemoryError):
         return None
     counted = found.computing * terms.share * rate * (found.steps or 1)

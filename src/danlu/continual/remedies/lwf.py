@@ -10,10 +10,11 @@ from torch.nn.functional import log_softmax
 from danlu.continual.networks import Networks
 from danlu.continual.remedy import Earlier, Kept, Remedy
 from danlu.continual.several import Added
+from danlu.model.documents import SEGMENTS
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
-from danlu.tuning.kept import unpadded
+from danlu.tuning.kept import MASK, unpadded
 
 SOFT = ("classify", "relate", "tag", "tag_words", "causal_lm", "masked_lm")
 """Tasks whose heads choose by a softmax, for each row or each of its tokens."""
@@ -73,10 +74,16 @@ class Lwf(Remedy):
                 now = task.forward(networks.of(head), part.inputs)["logits"]
                 lost = softened(now, said, self.temperature, earlier.labels.get(head))
                 if lost.dim() == 2:  # of a row, the mean over its tokens
-                    kept_BT = unpadded(part.inputs).to(lost.device)
-                    lost = (lost * kept_BT).sum(1) / kept_BT.sum(1)
+                    kept_BT = _read(part).to(lost.device)
+                    lost = (lost * kept_BT).sum(1) / kept_BT.sum(1).clamp(min=1)
                 total = total + lost.sum()
         return total
+
+
+def _read(part: Batch) -> Tensor:
+    """Where there are tokens of a text: (B, T), bool; of rows without a mask it shows where a next token counts."""
+    told = MASK in part.inputs or SEGMENTS in part.inputs or "tokens" not in part.targets
+    return unpadded(part.inputs) if told else part.targets["tokens"] >= 0
 
 
 def softened(now: Tensor, said: Tensor, temperature: float, labels: Sequence[int] | None = None) -> Tensor:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from html import unescape
 
 from danlu.data.reading.html_tags import HtmlMark, html_marks
-from danlu.data.reading.lines import decoded
+from danlu.data.reading.lines import NO_TEXT, decoded
 
 _UNSEEN = frozenset(("noscript", "template", "svg"))
 _NO_TEXT = frozenset(("script", "style", "iframe", "noembed", "noframes"))
@@ -22,6 +22,8 @@ _BLOCK_NAMES = (
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
 
 _CHARSET = re.compile(rb"""charset=["']?\s*([\w-]+)""", re.IGNORECASE)
+_WIDE = ("utf_16", "utf_32", "utf_7")
+"""Encodings in which no statement can be read: a page that states one is in another (HTML standard, 2026)."""
 _LONG_NUMBER = re.compile("&#[0-9]{8,}+;?")
 
 
@@ -75,9 +77,13 @@ def _shown(text: str) -> str:
 
 
 def stated_charset(content: bytes) -> str | None:
-    """The encoding that a page states at its beginning."""
+    """The encoding that a page states at its beginning, by its name in Python; None for one that it cannot be in."""
     found = _CHARSET.search(content[:4096])
-    return found[1].decode("ascii") if found else None
+    try:
+        name = codecs.lookup(found[1].decode("ascii")).name.replace("-", "_") if found else None
+    except LookupError:
+        return None
+    return None if name is None or name in NO_TEXT or name.startswith(_WIDE) else name
 
 
 def decoded_page(content: bytes, name: str, encoding: str = "auto") -> str:
@@ -88,9 +94,9 @@ def decoded_page(content: bytes, name: str, encoding: str = "auto") -> str:
     """
     if encoding == "auto" and (stated := stated_charset(content)):
         try:
-            return content.decode(codecs.lookup(stated).name)
-        except (LookupError, UnicodeDecodeError):
-            pass  # many pages state an encoding that they are not in
+            return content.removeprefix(codecs.BOM_UTF8).decode(stated)
+        except (LookupError, UnicodeError):
+            pass  # many pages state an encoding that they are not in, or what is none of text
     return decoded(content, name, encoding)
 
 

@@ -15,6 +15,9 @@ from danlu.refusal import Refusal
 LINE_LIMIT = 2**24
 """Bytes: what is longer is no line of text, but a file without line ends."""
 
+NO_TEXT = frozenset(("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"))
+"""Codecs of Python that are no encodings of files."""
+
 _BLOCK = 2**20  # bytes that are read, decoded and split at a time
 
 _BYTE_ORDER_MARKS = (

@@ -8,11 +8,8 @@ from pydantic_core import PydanticCustomError
 
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.file_format import FileFormat
-from danlu.data.reading.lines import Block, Lines, blocks, decoded, lines
+from danlu.data.reading.lines import NO_TEXT, Block, Lines, blocks, decoded, lines
 from danlu.data.reading.source_file import SourceFile
-
-_NO_TEXT = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
-"""Codecs of Python that are no encodings of files."""
 
 
 class TextFormat(FileFormat):
@@ -32,7 +29,7 @@ class TextFormat(FileFormat):
             name = codecs.lookup(encoding).name
         except (LookupError, ValueError) as error:
             raise PydanticCustomError("encoding", "unknown encoding '{name}'", {"name": encoding}) from error
-        if name.replace("-", "_") in _NO_TEXT:
+        if name.replace("-", "_") in NO_TEXT:
             raise PydanticCustomError("encoding", "'{name}' is no encoding of files", {"name": encoding})
         return name
 

@@ -40,6 +40,7 @@ class _Line:
     reference: str | None
     answer: str
     where: str
+    digest: str | None = None
 
 
 def read_pairs(first: Path, second: Path | None = None, *, records: Sequence[Record] = ()) -> list[Pair]:
@@ -50,7 +51,7 @@ def read_pairs(first: Path, second: Path | None = None, *, records: Sequence[Rec
     Raises:
         Refusal: a file or a line is wrong, the files do not belong together, or there is no reference; names the line.
     """
-    asked = {digest(record): _first(record, QUESTIONS) or "" for record in records}
+    asked = {digest(record): _question(record) or "" for record in records}
     ours = _lines(first, asked)
     if second is None:
         for each in ours:
@@ -71,6 +72,10 @@ def read_pairs(first: Path, second: Path | None = None, *, records: Sequence[Rec
             raise Refusal(
                 f"{one.where} and {two.where} answer other questions ('{one.question:.40}', '{two.question:.40}'); "
                 "give both in the same order"
+            )
+        if one.digest is not None and two.digest is not None and one.digest != two.digest:
+            raise Refusal(
+                f"{one.where} and {two.where} answer other records; give evaluations of the same data in the same order"
             )
         question, reference = one.question or two.question or "", one.reference or two.reference or ""
         found.append(Pair(question, reference, one.answer, two.answer, one.where))
@@ -103,12 +108,27 @@ def _read(name: str, rows: Iterator[tuple[int, str]], asked: Mapping[str, str]) 
                 f"({', '.join(map(str, value)) or 'nothing'}); "
                 "judges compare texts: give the answers of a task that writes"
             )
-        question = _first(value, QUESTIONS)
+        question = _question(value)
         if question is None and "digest" in value and asked:
             question = asked.get(str(value["digest"]))
             if question is None:
                 raise Refusal(f"{where}: its record is not among those of --data; give the file that was evaluated on")
-        yield _Line(question, _first(value, REFERENCES), answer, where)
+        own = str(value["digest"]) if "digest" in value else None
+        yield _Line(question, _first(value, REFERENCES), answer, where, own)
+
+
+def _question(value: Mapping[str, Any]) -> str | None:
+    """What was asked: a column, or what was said before the last answer of a conversation."""
+    messages = value.get("messages")
+    if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
+        return _first(value, QUESTIONS)
+    said = [(str(each.get("role")), each.get("content")) for each in messages]
+    while said and said[-1][0] == "assistant":
+        said.pop()
+    told = [(role, content) for role, content in said if isinstance(content, str)]
+    if len(told) == 1:
+        return told[0][1]
+    return "\n\n".join(f"{role}: {content}" for role, content in told) or None
 
 
 def _answer(value: Mapping[str, Any]) -> str | None:

@@ -5,10 +5,11 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
 from danlu.evaluate.judging.answers import Pair
@@ -102,17 +103,37 @@ def judge(
         return Judged((template.verdict(said[0]), template.verdict(said[1])))
 
     found: list[Judged] = []
-    with ThreadPoolExecutor(together) as pool:
-        waiting = [pool.submit(ask, pair) for pair in pairs]
-        try:
-            for each in waiting:
-                found.append(each.result())
-                seen(len(found))
-        except BaseException:
-            for each in waiting:
-                each.cancel()
-            raise
+    for each in _side_by_side(ask, pairs, together):
+        found.append(each)
+        seen(len(found))
     return found
+
+
+def _side_by_side(ask: Callable[[Pair], Judged], pairs: Sequence[Pair], together: int) -> Iterator[Judged]:
+    """What is found of each pair, in order; whoever stops waiting does not wait for what is still being asked."""
+    waiting: SimpleQueue[tuple[Future[Judged], Pair]] = SimpleQueue()
+    futures: list[Future[Judged]] = [Future() for _ in pairs]
+    for each in zip(futures, pairs, strict=True):
+        waiting.put(each)
+
+    def work() -> None:
+        with suppress(Empty):
+            while True:
+                future, pair = waiting.get_nowait()
+                if future.set_running_or_notify_cancel():
+                    try:
+                        future.set_result(ask(pair))
+                    except BaseException as error:
+                        future.set_exception(error)
+
+    for _ in range(min(together, len(pairs))):  # no process waits for these, and a server may be silent for minutes
+        threading.Thread(target=work, name="danlu-judge", daemon=True).start()
+    try:
+        for future in futures:
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def summed_up(pairs: Sequence[Pair], judged: Sequence[Judged]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Shapes: N records, D decisions, B bins.
 """
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from danlu.evaluate.scoring.certainty import Certainty
 from danlu.evaluate.scoring.metric import Floats
 from danlu.evaluate.scoring.probable import bin_of, calibration_error, equal_mass, equal_width
+from danlu.evaluate.scoring.proportion import widened
 from danlu.evaluate.scoring.resample import Draws, Interval, interval
 from danlu.evaluate.scoring.selective import Selective
 
@@ -91,6 +93,8 @@ def calibration(certainty: Certainty, draws: Draws) -> Calibration | None:
         interval(value, np.concatenate(samples))
         for value, samples in zip(values, zip(*drawn, strict=True), strict=True)
     )
+    counts = [ceil(share * len(certainty)) for share in COVERAGES]
+    covered = [widened(found, (0.0, 1.0), count) for found, count in zip(covered, counts, strict=True)]
     return Calibration(
         of="answers" if certainty.form.decides == "one" else "labels",
         decisions=len(sure_D),

@@ -34,11 +34,21 @@ class Comparison:
 
     @property
     def better(self) -> bool | None:
-        """Whether the second is better; None if the interval of the difference holds 0, or is none."""
+        """Whether the second is better; None if the interval of the difference holds 0, or is none.
+
+        Where a value between others is best, also None if the two lie on both sides of it.
+        """
         apart = self.difference.low > 0 or self.difference.high < 0
         if not apart:
             return None
-        return (self.difference.value > 0) == find(Metric, self.metric).higher_is_better  # type: ignore[type-abstract]
+        metric = find(Metric, self.metric)  # type: ignore[type-abstract]
+        rises, higher = self.difference.value > 0, metric.higher_is_better
+        if metric.best is not None:
+            lower, upper = sorted((self.first.value, self.second.value))
+            if lower < metric.best < upper:
+                return None
+            higher = upper <= metric.best
+        return rises == higher
 
 
 @dataclass(frozen=True)

@@ -166,9 +166,17 @@ def _board(entries: Sequence[Entry], wanted: str | None, resamples: int, seed: i
         entries = [entry for entry in entries if wanted in entry.scores["metrics"]]
     if form is None or name is None or not entries:
         return None
-    better = 1 if find(Metric, name).higher_is_better else -1  # type: ignore[type-abstract]
+    measure = find(Metric, name)  # type: ignore[type-abstract]
+    better = 1 if measure.higher_is_better else -1
     scored = [(entry, Interval(**_numbers(entry.scores["metrics"][name]))) for entry in entries]
-    scored.sort(key=lambda each: -better * each[1].value if isfinite(each[1].value) else float("inf"))
+
+    def order(each: tuple[Entry, Interval]) -> float:
+        value = each[1].value
+        if not isfinite(value):
+            return float("inf")
+        return -better * value if measure.best is None else abs(value - measure.best)
+
+    scored.sort(key=order)
     metric = measures([name], form.kind)
     labels = list(dict.fromkeys(label for entry in entries for label in entry.scores.get("labels", [])))
     needs = metric[name].needs_scores

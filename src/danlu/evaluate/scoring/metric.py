@@ -27,6 +27,9 @@ class Metric(Part):
 
     higher_is_better: ClassVar[bool] = True
 
+    best: ClassVar[float | None] = None
+    """The value that is best where it lies between others, so that neither more nor less is always better."""
+
     bounds: ClassVar[tuple[float, float] | None] = None
     """Its least and its largest value, where it has both: of equal examples the draws alone tell no interval."""
 

@@ -31,6 +31,7 @@ def asked_otherwise_too(
         Refusal: what a change or the task refuses.
     """
     beside: dict[str, Any] = {}
+    records = [task.in_columns(record) for record in records]
     draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
     if under:
         beside[UNDER] = scored_under(task, predict, records, found.side, under, metrics=metrics, **draws)

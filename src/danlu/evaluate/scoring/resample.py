@@ -87,14 +87,17 @@ def interval(value: Floats | float, samples: Floats) -> Interval:
     return Interval(float(value), float(low), float(high))
 
 
-def chance(value: float, samples: Floats) -> float:
+def chance(value: float, samples: Floats, examples: int) -> float:
     """How often a difference as large, either way, would be drawn where there is none (Efron and Tibshirani, 1993).
 
-    The draws (R,) are moved so that their truth is 0. NaN where no draw had anything to measure.
+    The draws (R,) of `examples` examples are moved so that their truth is 0; where all are the same, as of a single
+    example, it is how often so many signs agree (mid-p of the sign test). NaN where no draw had anything to measure.
     """
     measured = samples[~np.isnan(samples)]
     if not len(measured) or not isfinite(value):
         return float("nan")
+    if value and np.ptp(measured) <= 1e-12:
+        return max(0.5**examples, 1 / (1 + len(measured)))
     as_large = np.abs(measured - value) >= abs(value) - 1e-12
     return float((1 + as_large.sum()) / (1 + len(measured)))
 

@@ -164,7 +164,12 @@ def score_sides(
         if rival is not None:
             of_rival[name], theirs = found[1]
             gap = measured[name].interval.value - of_rival[name].interval.value
-            difference[name], by_chance[name] = interval(gap, samples - theirs), chance(gap, samples - theirs)
+            apart, count = samples - theirs, draws.examples
+            difference[name] = interval(gap, apart)
+            if gap and metric.bounds is not None:
+                width = metric.bounds[1] - metric.bounds[0]
+                difference[name] = widened(difference[name], (-width, width), count)
+            by_chance[name] = chance(gap, apart, count)
     there, answered = support(ours, ours.gold), support(ours, ours.values)
     return Scores(
         records=len(ours.gold),

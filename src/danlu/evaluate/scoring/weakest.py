@@ -40,9 +40,9 @@ class Weak:
     interval: Interval
     p: float | None = None
 
-    def times(self, sign: int) -> "Weak":
-        """The same of losses with another sign."""
-        value, *ends = (sign * number for number in (self.interval.value, self.interval.low, self.interval.high))
+    def told(self, losses: "Losses") -> "Weak":
+        """The same in the numbers of the measure."""
+        value, *ends = map(losses.told, (self.interval.value, self.interval.low, self.interval.high))
         return replace(self, interval=Interval(value, *sorted(ends)))
 
     def to_plain(self) -> dict[str, Any]:
@@ -50,6 +50,25 @@ class Weak:
         column = {"column": self.slice.column} if self.slice.column else {}
         told = {"kind": self.slice.kind, **column, "name": self.slice.value, "records": len(self.slice.members)}
         return told | self.interval.to_plain() | ({} if self.p is None else {"p": self.p})
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What is worse where it is higher, of each record.
+
+    - `measure`: what it is called. `sign`, `start`: a loss L is told as `start + sign * L`.
+    - `share`: whether it lies between 0 and 1.
+    """
+
+    measure: str
+    each: Floats
+    sign: int = 1
+    start: float = 0.0
+    share: bool = False
+
+    def told(self, loss: float) -> float:
+        """A loss in the numbers of the measure."""
+        return self.start + self.sign * loss
 
 
 @dataclass(frozen=True)
@@ -87,36 +106,39 @@ def sliced(
     """Which of the slices are weak; `metric` is the task's first, `name` its name. None if there is nothing to find."""
     if not found or (looked := losses_of(side, metric, name)) is None:
         return None
-    measure, losses_N, sign = looked
+    losses_N, share = looked.each, looked.share
     if not np.isfinite(losses_N).all() or np.ptp(losses_N) == 0:
         return None
-    weak = weakest(losses_N, found, least, seed=seed)
-    others = [Weak(each, around(losses_N[each.members], 1)) for each in found if each.kind != WORD]
+    weak = weakest(losses_N, found, least, share=share, seed=seed)
+    others = [Weak(each, around(losses_N[each.members], 1, share=share)) for each in found if each.kind != WORD]
     return Slices(
-        measure=measure,
-        value=sign * float(losses_N.mean()),
+        measure=looked.measure,
+        value=looked.told(float(losses_N.mean())),
         looked_at=len(found),
         smallest=least,
-        weak=[each.times(sign) for each in weak],
-        others=[each.times(sign) for each in others],
+        weak=[each.told(looked) for each in weak],
+        others=[each.told(looked) for each in others],
     )
 
 
-def losses_of(side: Side, metric: Metric | None, name: str) -> tuple[str, Floats, int] | None:
-    """What is worse where it is higher, of each record, what it is called, and -1 if it is told the other way round.
+def losses_of(side: Side, metric: Metric | None, name: str) -> Losses | None:
+    """What is looked at of each record.
 
     The metric if that is a mean over records; of a text's likelihood the nats a token; else whether the answer is
     wrong. None where answers are neither right nor wrong.
     """
     if side.form.kind == "likelihood":
-        return "nats", np.array([nll / tokens if tokens else np.nan for nll, tokens, *_ in side.values]), 1
+        return Losses("nats", np.array([nll / tokens if tokens else np.nan for nll, tokens, *_ in side.values]))
     if isinstance(metric, MeanMetric) and name != "accuracy":
         of_each = np.array(list(metric.of_each(side)), np.float64)
-        return (name, -of_each, -1) if metric.higher_is_better else (name, of_each, 1)
+        share = metric.bounds == (0.0, 1.0)
+        if not metric.higher_is_better:
+            return Losses(name, of_each, share=share)
+        return Losses(name, 1 - of_each, -1, 1.0, share) if share else Losses(name, -of_each, -1)
     if not side.form.right_or_wrong:
         return None
     rights = (side.form.right(true, given) for true, given in zip(side.gold, side.values, strict=True))
-    return "errors", 1.0 - np.array(list(rights), np.float64), 1
+    return Losses("errors", 1.0 - np.array(list(rights), np.float64), share=True)
 
 
 def weakest(
@@ -124,6 +146,7 @@ def weakest(
     slices: Sequence[Slice],
     least: int,
     *,
+    share: bool = False,
     rate: float = RATE,
     deals: int | None = None,
     seed: int = 0,
@@ -156,15 +179,16 @@ def weakest(
         if p > rate:
             break
         each = slices[kept[place]]
-        found.append(Weak(each, around(losses_N[each.members], len(slices)), p))
+        found.append(Weak(each, around(losses_N[each.members], len(slices), share=share), p))
         left[each.members] = False
     return found
 
 
-def around(losses_n: Floats, looked_at: int) -> Interval:
+def around(losses_n: Floats, looked_at: int, *, share: bool = False) -> Interval:
     """The mean with its 95 % interval, wide enough to hold for so many slices together (Bonferroni).
 
-    Wilson (1927) of shares; of other numbers by their standard error.
+    Wilson (1927) of what is 0 or 1; of other numbers by their standard error, and where each is a `share`, within 0
+    and 1.
     """
     count, mean = len(losses_n), float(losses_n.mean())
     z = float(norm.isf(0.025 / looked_at))
@@ -173,7 +197,8 @@ def around(losses_n: Floats, looked_at: int) -> Interval:
         half = z * sqrt(mean * (1 - mean) / count + z * z / (4 * count * count)) / (1 + z * z / count)
         return Interval(mean, max(0.0, middle - half), min(1.0, middle + half))
     half = z * float(losses_n.std(ddof=1)) / sqrt(count)
-    return Interval(mean, mean - half, mean + half)
+    low, high = (max(0.0, mean - half), min(1.0, mean + half)) if share else (mean - half, mean + half)
+    return Interval(mean, low, high)
 
 
 class _Badness:

@@ -18,6 +18,7 @@ from danlu.continual.remedy import Kept, Remedy
 from danlu.evaluate.reporting.learnt_in_turn import in_turn_in_words
 from danlu.evaluate.reporting.wording import number as told
 from danlu.machine.files import write_text
+from danlu.model.kernels import keep_choices, own_choices
 from danlu.model.own import taken_out
 from danlu.model.source import Source
 from danlu.recipe.part import nearest
@@ -27,6 +28,7 @@ from danlu.stages.learning import Learning, higher_is_better
 from danlu.stages.recipe import Name
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.teaching import ROW, TRAINING, Scores, Stands, Teaching
+from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.train.checkpoint import step_of
 from danlu.train.settings import Training
@@ -98,11 +100,14 @@ class Continual(Stage):
         others = [name for name, remedy in self.named().items() if remedy.kind not in ("naive", "joint")]
         return self.serve or others[0]
 
+    @own_choices()
     def run(self, place: Place) -> None:
         """Learn all tasks by each remedy; what was learnt before an interruption is found again; see `Stage.run`."""
         place.folder.mkdir(parents=True, exist_ok=True)
+        keep_choices(place.folder)
         self._refuse()
         found = course(self.tasks, self.scenario, self.model, self.tokenizer, self.tuning, self.train.precision, place)
+        self._refuse_few(found)
         place.say(f"{place.name}: {found.scenario}: {', '.join(found.tasks)}")
         scores = self._before(found)
         plain: dict[str, Any] = {"scenario": found.scenario, "serves": self.serves, **_described(found)}
@@ -138,6 +143,18 @@ class Continual(Stage):
             remedy.method(self.tuning)
             for name, lesson in self.tasks.items():
                 remedy.suits(name, lesson.task)
+
+    def _refuse_few(self, found: Course) -> None:
+        """Refuse now what would be refused only after the first task was learnt."""
+        for recorder in (each for lesson in self.tasks.values() for each in (lesson.train or self.train).recorders):
+            recorder.refuse_missing()
+        learning = Learning(found, Naive(), "naive", self.train)
+        for name, task in found.tasks.items():
+            if type(task).settles_on is not Task.settles_on:
+                try:
+                    task.settles_on(len(learning.validation_of(name)))
+                except Refusal as refusal:
+                    raise Refusal(f"tasks.{name}: {refusal}") from None
 
     def _before(self, found: Course) -> Scores:
         """The scores of all tasks before the first is learnt, which are the same for all remedies."""

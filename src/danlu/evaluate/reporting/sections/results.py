@@ -59,7 +59,7 @@ def labels(scores: dict[str, Any], _: Callable[[str], str]) -> Html:
     for name in names:
         row: list[object] = [element("th", name, scope="row", dir="auto"), cell(f"{support.get(name, 0):,}")]
         for kind, values in told.items():
-            row.append(_bar(values.get(name, 0.0)))
+            row.append(_bar(values[name]) if name in values else cell(number(None), "number quiet"))
             row += [cell(number(theirs[kind].get(name)), "number quiet")] if kind in theirs else []
         rows.append(row)
     said = ". ".join([_("each label by itself"), *absent_in_words(scores, _)])

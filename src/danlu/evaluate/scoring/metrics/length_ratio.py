@@ -13,6 +13,7 @@ class LengthRatio(SumMetric):
     """Units of all answers for one of the right texts, of which the nearest in length counts; 1 is best."""
 
     forms: ClassVar[tuple[str, ...]] = ("text",)
+    best: ClassVar[float | None] = 1.0
 
     def counts(self, side: Side) -> Floats:
         """(N, 2): units of the answer, and of the right text."""
