@@ -64,3 +64,11 @@ def test_what_is_no_floor_is_refused_with_what_would_be_one(text, words):
 def test_of_what_is_better_low_the_floor_lies_above():
     with pytest.raises(Refusal, match=r"written 'mae \+0\.5'"):
         floor("mae -0.5", "regress")
+
+
+def test_what_is_best_between_other_values_has_no_floor():
+    for text in ("length_ratio -0.1", "length_ratio +0.1", "length_ratio 0.9"):
+        with pytest.raises(
+            Refusal, match="length_ratio is best at 1 and worse on both sides of it, so it has no floor"
+        ):
+            floor(text, "rewrite")

@@ -28,6 +28,8 @@ def test_a_folder_whose_bundle_is_the_original_or_a_strangers_is_not_written_to(
     assert {path.name: sha256(path) for path in (home / "bundle").iterdir()} == before
     (tmp_path / "other" / "bundle").mkdir(parents=True)
     (tmp_path / "other" / "bundle" / "precious.txt").write_text("mine")
+    (tmp_path / "other" / "original.csv").write_text("mine, too")
+    (tmp_path / "other" / "original.d").mkdir()
     with pytest.raises(Refusal, match="is there already, and no ladder has left it"):
         compress(trained, unseen, "accuracy 0.1", tmp_path / "other", rungs="float32")
     assert (tmp_path / "other" / "bundle" / "precious.txt").read_text() == "mine"

@@ -221,3 +221,24 @@ def test_threads_end_with_whoever_asked_for_them(tokenizer: Tokenizer) -> None:
     gc.collect()
     assert set(threading.enumerate()) == before
     assert network() is None
+
+
+def test_a_lone_text_is_answered_as_it_is_in_company_by_what_reads_padding(tokenizer: Tokenizer) -> None:
+    class Mixes(Sums):
+        """Counts padding too."""
+
+        def forward(self, task: Task, batch: Batch) -> dict[str, Tensor]:
+            ids_BT = batch.inputs["input_ids"]
+            told_B = ids_BT.sum(1) + ids_BT.shape[1]
+            return {"logits": torch.stack([told_B, torch.zeros_like(told_B)], 1).float() / 500}
+
+    for rows in ([[1, 2, 3]], [[1, 2, 3], [4, 5, 6]]):
+        queue = Queue(network := Mixes(), 100)
+        asked = Asked(network, TASK, tokenizer)
+        try:
+            alone = sums(queue.submit(asked, examples(*rows)).result(30))
+            company = sums(queue.submit(asked, examples(*rows, [1] * 20)).result(30))
+        finally:
+            queue.close()
+        assert asked.company_tells is True
+        assert alone == company[:-1] == [sum(row) + 3 for row in rows]

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from transformers import RobertaConfig, RobertaForSequenceClassification
 
+from danlu.bundle.bundle import load, save
 from danlu.explain.asked import Asked
 from danlu.explain.explain import aims_of, explain
 from danlu.explain.explainer import Explainer
@@ -12,6 +14,10 @@ from danlu.explain.rows import Wanted
 from danlu.explain.words import words_of
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
+from danlu.task.tasks.classify import Classify
+from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
+
+from .conftest import sentences
 
 ALL = kinds(Explainer)
 SIGNED = [kind for kind in ALL if Explainer.model_validate(kind).signed]
@@ -181,3 +187,21 @@ def test_of_a_calibrated_bundle_the_probability_is_explained_that_is_told(plante
     (told,) = explain(planted, bright[:1], "occlusion", target="bright", checked=False)
     (answer,) = planted.predictor.predict([{"text": bright[0]}])
     assert told.value == pytest.approx(np.log(answer["scores"]["bright"] / (1 - answer["scores"]["bright"])), abs=1e-4)
+
+
+def test_a_baseline_leaves_special_tokens_where_they_are_in_what_counts_positions_from_padding(tmp_path):
+    records = sentences(40, 3)
+    tokenizer = WordPiece(size=120, min_frequency=1).build(lambda: iter(record["text"] for record in records))
+    task = Classify().fitted(records)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=40, **sizes, **task.config())
+    config.pad_token_id = tokenizer.pad_token_id
+    torch.manual_seed(0)
+    model = RobertaForSequenceClassification(config).eval()
+    save(tmp_path / "bundle", model, tokenizer, task, precision="float32", provenance={}, examples=records[:1])
+    with load(tmp_path / "bundle", "float32", threads=1) as bundle:
+        asked = asked_of(bundle, "the river was cold")
+        special_T = torch.from_numpy(~asked.text_T)
+        assert int(special_T.sum()) == 2
+        torch.testing.assert_close(asked.baseline[special_T], asked.read[special_T])
+        assert not torch.equal(asked.baseline[~special_T], asked.read[~special_T])

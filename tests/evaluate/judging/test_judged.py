@@ -253,3 +253,54 @@ def test_a_wrong_template_is_refused(tmp_path: Path, content: str, sentence: str
         read_judge_template(str(tmp_path / "t.yaml"))
     with pytest.raises(Refusal, match="there is no such template"):
         read_judge_template(str(tmp_path / "none.yaml"))
+
+
+def test_what_was_asked_of_a_conversation_stands_before_its_last_answer(tmp_path: Path) -> None:
+    system, user = {"role": "system", "content": "Be short."}, {"role": "user", "content": "why?"}
+    said = {"role": "assistant", "content": "because"}
+    (tmp_path / "a.jsonl").write_text(json.dumps({"messages": [user, said], "prediction": {"text": "so"}}) + "\n")
+    (tmp_path / "b.jsonl").write_text(json.dumps({"messages": [user, said], "prediction": {"text": "thus"}}) + "\n")
+    assert read_pairs(tmp_path / "a.jsonl", tmp_path / "b.jsonl")[0].question == "why?"
+    record = {"messages": [system, user, said, user, said]}
+    for name, answer in (("one", "x"), ("two", "y")):
+        (tmp_path / name).mkdir()
+        line = {"digest": digest(record), "gold": [], "answer": [answer]}
+        (tmp_path / name / "answers.jsonl").write_text(json.dumps(line) + "\n")
+    (pair,) = read_pairs(tmp_path / "one", tmp_path / "two", records=[record])
+    assert pair.question == "system: Be short.\n\nuser: why?\n\nassistant: because\n\nuser: why?"
+
+
+def test_answers_to_other_records_are_no_pairs(tmp_path: Path) -> None:
+    for name, text in (("one", "x"), ("two", "y")):
+        (tmp_path / name).mkdir()
+        line = {"digest": digest({"text": text}), "gold": [], "answer": ["a"]}
+        (tmp_path / name / "answers.jsonl").write_text(json.dumps(line) + "\n")
+    with pytest.raises(
+        Refusal, match=r"line 1 answer other records; give evaluations of the same data in the same order"
+    ):
+        read_pairs(tmp_path / "one", tmp_path / "two")
+
+
+def test_who_stops_does_not_wait_for_a_silent_judge() -> None:
+    silent, asked = threading.Event(), threading.Event()
+
+    class Silent:
+        def of(self, *_given: object) -> str:
+            asked.set()
+            silent.wait(60)
+            return "[[A]]"
+
+    def interrupted(_count: int) -> None:
+        raise KeyboardInterrupt
+
+    class First(Silent):
+        def of(self, _endpoint: object, messages: list[dict[str, str]]) -> str:
+            return "[[A]]" if any("q0" in each["content"] for each in messages) else super().of()
+
+    told = (read_judge_template("en"), Endpoint("http://127.0.0.1:9", "judge"))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            judge(pairs(("a", "b"), ("c", "d")), *told, First(), together=2, seen=interrupted)  # type: ignore[arg-type]
+        assert not silent.is_set()
+    finally:
+        silent.set()

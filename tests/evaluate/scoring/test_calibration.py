@@ -1,6 +1,7 @@
 """Calibration against calculations by hand, scikit-learn, and every order of what is equally sure."""
 
 from itertools import pairwise, permutations
+from math import ceil
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from danlu.evaluate.scoring.certainty import Certainty
 from danlu.evaluate.scoring.columns import room_for_scores
 from danlu.evaluate.scoring.metric import measures
 from danlu.evaluate.scoring.probable import equal_mass, equal_width
+from danlu.evaluate.scoring.proportion import share_of
 from danlu.evaluate.scoring.resample import Draws
 from danlu.evaluate.scoring.score import score_sides
 from danlu.evaluate.scoring.selective import Selective
@@ -152,3 +154,13 @@ def test_answers_that_hold_no_whole_probabilities_are_not_calibrated():
     assert calibration(side.certainty, Draws(2, 100, 0)) is None
     with pytest.raises(Refusal, match="The metric 'ece' measures answers of the form label or labels or choice"):
         measures(["ece"], "spans")
+
+
+def test_what_was_always_right_may_be_wrong_the_next_time():
+    labels = ("a", "b")
+    predictions = [{"label": "a", "scores": {"a": 0.9 - 0.001 * row, "b": 0.1 + 0.001 * row}} for row in range(20)]
+    told = calibration(side_of("label", labels, ["a"] * 20, predictions).certainty, Draws(20, 200, 0))
+    for share, found in told.coverage.items():
+        assert found.value == 1
+        assert found.low == pytest.approx(share_of(ceil(20 * share), ceil(20 * share)).low)
+    assert told.aurc.value == told.aurc.low == 0 < told.aurc.high

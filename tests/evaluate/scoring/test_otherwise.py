@@ -18,6 +18,7 @@ from danlu.evaluate.scoring.resample import Draws
 from danlu.language import translator
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.task.pairs import pair_in
 from danlu.task.task import Prediction, Task
 
 LABELS = ("good", "bad")
@@ -170,3 +171,19 @@ def test_a_task_that_reads_no_text_is_refused() -> None:
             records,
             under=read_changes(["case"]),
         )
+
+
+@pytest.mark.parametrize("change", ["punctuation", "width", "{kind: case, to: upper}", "typos"])
+def test_tags_around_entities_are_no_text_that_is_changed(change: str) -> None:
+    text = "Mr. <e1>Li Wei</e1>, who lives in <e2>Beijing</e2>, is happy."
+    records = [{"text": text, "label": ["lives", "other"][row % 2]} for row in range(8)]
+    task = find(Task, "relate").model_validate({"labels": ["lives", "other"]})
+
+    def predict(given: Sequence[Record]) -> Iterator[Prediction]:
+        for number, record in enumerate(given):
+            task.gold(record, number)
+            assert pair_in(record, number).head != pair_in(record, number).tail
+            yield {"label": "lives", "scores": {"lives": 1.0, "other": 0.0}}
+
+    found = examined(task, predict, records, under=read_changes([change]))
+    assert found.beside["under"][0]["changed"] == 8

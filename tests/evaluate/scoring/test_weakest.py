@@ -7,6 +7,7 @@ from scipy.stats import binomtest, hypergeom
 from danlu.answer.answer import Answer
 from danlu.evaluate.scoring.examine import examine
 from danlu.evaluate.scoring.metric import measures
+from danlu.evaluate.scoring.proportion import share_of
 from danlu.evaluate.scoring.side import Side
 from danlu.evaluate.scoring.slicing import Slice, slices_of
 from danlu.evaluate.scoring.weakest import _tail, around, sliced, weakest
@@ -156,4 +157,9 @@ def test_a_metric_that_is_better_where_it_is_higher_is_told_as_it_is():
     found = sliced(side, metric, "verbatim", [Slice("word", "x", np.arange(40))], 20, 0)
     assert found.value == pytest.approx(0.8)
     assert found.weak[0].interval.value == 0
-    assert found.weak[0].interval.low <= 0 <= found.weak[0].interval.high < 0.3
+    assert found.weak[0].interval.low == 0 < found.weak[0].interval.high < 0.3
+    halves = [Slice("length", "few", np.arange(40)), Slice("length", "many", np.arange(40, 200))]
+    none, all_right = (each.interval for each in sliced(side, metric, "verbatim", halves, 20, 0).others)
+    wilson = share_of(0, 40), share_of(160, 160)
+    assert (none.low, none.high) == pytest.approx((wilson[0].low, wilson[0].high))
+    assert (all_right.low, all_right.high) == pytest.approx((wilson[1].low, wilson[1].high))

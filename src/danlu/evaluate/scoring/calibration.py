@@ -93,6 +93,7 @@ def calibration(certainty: Certainty, draws: Draws) -> Calibration | None:
         interval(value, np.concatenate(samples))
         for value, samples in zip(values, zip(*drawn, strict=True), strict=True)
     )
+    aurc = widened(aurc, (0.0, 1.0), len(certainty))
     counts = [ceil(share * len(certainty)) for share in COVERAGES]
     covered = [widened(found, (0.0, 1.0), count) for found, count in zip(covered, counts, strict=True)]
     return Calibration(
