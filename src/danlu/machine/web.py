@@ -256,6 +256,8 @@ def _read(answer: HTTPResponse, connection: HTTPConnection, most: int, ends: flo
         part = answer.read1(_BLOCK)
         _left(ends, url)
         if not part:
+            if answer.length:  # read1 raises nothing where a connection breaks off
+                raise Failed(f"{url} broke off: {answer.length:,} bytes are lacking")
             return b"".join(parts)
         size += len(part)
         if size > most:
@@ -276,6 +278,8 @@ def _unpacked(content: bytes, headers: Mapping[str, str], most: int, url: str) -
         raise Failed(f"{url} is no sound gzip ({error})") from error
     if len(found) > most:
         raise Failed(f"{url} unpacks to more than {most:,} bytes")
+    if content and not unpacker.eof:
+        raise Failed(f"{url} broke off: its gzip has no end")
     return found
 
 

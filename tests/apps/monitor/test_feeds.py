@@ -1,11 +1,13 @@
 """Feeds as they are found in the world: odd dates, false charsets, bombs, servers that are down or send on."""
 
 import os
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
 from monitor_web import Web
 
 from danlu.apps.monitor import sources as sources_module
@@ -245,3 +247,62 @@ def test_what_is_odd_in_one_source_holds_up_no_other(
     lines.clear()
     assert own.fetch_due(files_of(tmp_path), lambda: NOON) == 0
     assert "cannot be read; see that it may be" in lines[0]
+
+
+def test_entries_that_share_a_name_are_all_kept() -> None:
+    entries = "".join(f"<item><title>Notice {n}</title><link>https://x/news</link></item>" for n in range(4))
+    entries += "".join(f"<item><title>Same {n}</title><guid>1</guid></item>" for n in range(3))
+    entries += "<item><title>Own</title><guid>2</guid></item>"
+    items, _ = read_feed(f'<rss version="2.0"><channel>{entries}</channel></rss>'.encode(), None, "feed")
+    assert len({item.key for item in items}) == 8
+    assert [item.id for item in items] == ["", "", "", "", "", "", "", "2"]
+
+
+def test_of_too_many_files_those_written_last_are_read_and_the_rest_told(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danlu.apps.monitor.watched.FILES", 3)
+    for number in range(5):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text(f'{{"text": "text {number}"}}\n')
+        os.utime(path, (1e9 - number, 1e9 - number))
+    lines: list[str] = []
+    own = Sources(store, 0.0, say=lines.append)
+    own.fetch_due(files_of(tmp_path), lambda: NOON)
+    with store.begin() as connection:
+        assert sorted(connection.scalars(sql.select(TEXTS.c.text))) == ["text 0", "text 1", "text 2"]
+    assert any("holds 5 files, of which the 3 that were written to last are looked at" in line for line in lines)
+
+
+def test_a_file_that_is_always_written_to_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("danlu.apps.monitor.watched.WAIT", 0.2)
+    path, over = tmp_path / "live.jsonl", threading.Event()
+    path.write_text('{"text": "a"}\n')
+
+    def write() -> None:
+        while not over.wait(0.02):
+            with path.open("a") as file:
+                file.write('{"text": "b"}\n')
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with pytest.raises(Failed, match="is written to without a pause"):
+            File(path).fetch(None)
+    finally:
+        over.set()
+        writer.join()
+    monkeypatch.undo()
+    given = File(path).fetch(None)  # waits for the pause
+    assert given is not None
+    assert given.items[0].text == "a"
+
+
+@pytest.mark.parametrize("stated", [None, "iso-8859-1", "gb2312"])
+@pytest.mark.parametrize("lead", [0, 16_384])
+def test_a_character_that_was_cut_leaves_all_others_as_they_are(stated: str | None, lead: int) -> None:
+    whole = RSS.format(charset="utf-8").replace("续航缩水", "续航缩水" + "很" * 20 + " " * lead).encode()
+    place = whole.index("很".encode())
+    items, _ = read_feed(whole[:place] + whole[place + 1 :], stated, "feed")
+    assert items[0].title.startswith("续航缩水\ufffd")
+    assert items[0].title.endswith("很")

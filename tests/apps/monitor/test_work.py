@@ -1,6 +1,8 @@
 """Texts become counts, counts alerts; what comes one by one is what a replay finds."""
 
 import random
+import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +13,8 @@ import sqlalchemy as sql
 from monitor_streams import BEGIN, COARSE, DAILY, HOURLY, plain_judge, stream
 
 from danlu.apps.monitor import leases, queries
+from danlu.apps.monitor.alert_key import key_of
+from danlu.apps.monitor.detector import Change
 from danlu.apps.monitor.item import Item
 from danlu.apps.monitor.judging import Unjudged
 from danlu.apps.monitor.replay import heard, watched
@@ -274,3 +278,35 @@ def test_days_can_be_steps(store: Store) -> None:
     own.work(BEGIN + 10 * 86_400)
     with store.begin() as connection:
         assert len(queries.trend(connection, "all", 0, 10**9)) == 10
+
+
+def test_a_lease_is_kept_however_long_texts_are_judged(store: Store, tmp_path: Path) -> None:
+    other = Store(f"sqlite:///{tmp_path / 'monitor.db'}")
+    store.put(stream(1, 6, SHARES), BEGIN)
+    own, rival = worker(store, lease=0.3), worker(other, lease=0.3)
+    judge, took = own.judge.judge, list[int | None]()
+
+    def slow(*arguments: object) -> object:
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            took.append(rival.block())
+            threading.Event().wait(0.05)
+        return judge(*arguments)  # type: ignore[arg-type]
+
+    own.judge.judge = slow  # type: ignore[method-assign,assignment]
+    assert own.block()
+    assert took
+    assert set(took) == {None}
+    other.close()
+
+
+def test_two_monitors_tell_of_the_same_change_by_other_keys(tmp_path: Path) -> None:
+    change = Change(**{**dict.fromkeys(Change.__dataclass_fields__, 1), "direction": "up", "step": 7})  # type: ignore[arg-type]
+    found = []
+    for name in ("one", "two"):
+        store = Store(f"sqlite:///{tmp_path / name}.db")
+        for _ in range(2):
+            with store.begin() as connection:
+                found.append(key_of(store, connection, "all", change))
+        store.close()
+    assert found[0] == found[1] != found[2] == found[3]

@@ -38,6 +38,7 @@ _NUMBERS = re.compile(
     r"\s*(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?"
 )
 _AFTER = re.compile(r"(?<=[\d\s])[AaPp]\.?[Mm]\.?(?=\s|$)")
+_TOLD = re.compile(r":\d{2}\s+([+-]\d{4}|[A-Za-z][\w/+-]*)(?!\S)(?<![AaPp][Mm])")
 _DIGITS = re.compile(r"\d{1,16}(\.\d+)?$|(19|20)\d{6}T")
 
 
@@ -108,6 +109,11 @@ def _of_words(text: str, zone: timezone) -> float | None:
     hours = _hours(half[0] if half else None, str(moment.hour))
     if hours is None:
         return None
+    told = _TOLD.search(text)
+    if moment.tzinfo is None and told is not None:
+        if told[1] != "-0000":  # a time of the world, of whose place nothing is known (RFC 5322)
+            return None
+        zone = UTC
     return _seconds(moment.replace(hour=hours, tzinfo=moment.tzinfo or zone))
 
 

@@ -8,6 +8,7 @@ import calendar
 import codecs
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, timezone
 from typing import Any
@@ -25,6 +26,10 @@ BYTES = 8 * 2**20
 SECONDS = 30.0
 ITEMS = 1000
 """Of a feed; the rest of it is left out, and that is told."""
+
+FEW = 10
+"""Other than English characters of UTF-8 for one that is damaged, from which on a feed is in it all the same."""
+_WIDE = re.compile("[^\x00-\x7f\ufffd]")
 
 NAME = 700
 """Characters of a name at most."""
@@ -89,7 +94,8 @@ def read_feed(content: bytes, stated: str | None, name: str, zone: timezone = UT
     )
     if not found.get("version") and not found.entries:
         raise Failed(f"{name}: is neither RSS nor Atom; check the address")
-    items = [_item(entry, name, zone) for entry in found.entries[:ITEMS]]
+    named = Counter(_id(entry) for entry in found.entries[:ITEMS])
+    items = [_item(entry, name, zone, alone=named[_id(entry)] == 1) for entry in found.entries[:ITEMS]]
     kept, said = [item for item in items if item is not None], []
     if len(found.entries) > ITEMS:
         said.append(f"has {len(found.entries):,} entries, of which the first {ITEMS:,} are read")
@@ -110,6 +116,10 @@ def text_of_feed(content: bytes, stated: str | None, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
+    text = content.decode("utf-8-sig", "replace")
+    damaged = text.count("\ufffd")
+    if FEW * damaged <= len(_WIDE.findall(text)):  # cut within a character, as some programs shorten texts
+        return text
     own = _CHARSET.match(content)
     for charset in (own[1].decode("ascii") if own else None, stated):
         try:
@@ -128,13 +138,18 @@ def text_of_feed(content: bytes, stated: str | None, name: str) -> str:
     return content.decode(found, "replace")
 
 
-def _item(entry: Any, name: str, zone: timezone) -> Item | None:
+def _id(entry: Any) -> str:
+    return str(entry.get("id", "") or entry.get("link", ""))
+
+
+def _item(entry: Any, name: str, zone: timezone, *, alone: bool) -> Item | None:
+    """An entry; what it is called is no name of it where others are called so too, as where all link to one page."""
     bodies = [part.get("value", "") for part in entry.get("content", ()) if isinstance(part, dict)]
     record = {
         "text": max([*bodies, entry.get("summary", "")], key=len),
         "title": entry.get("title", ""),
         "url": entry.get("link", ""),
-        "id": entry.get("id", "") or entry.get("link", ""),
+        "id": _id(entry) if alone else "",
         "date": _date(entry, zone),
     }
     return item_of(record, name, zone)

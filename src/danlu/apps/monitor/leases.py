@@ -4,10 +4,15 @@ What a process has that was killed on this machine is free at once (`release_end
 until its lease ends. A clock that was set back leaves a lease that ends further away than any can: it has ended, too.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 import sqlalchemy as sql
 
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import LEASES, OUTBOX, SOURCES
+from danlu.machine.database import Unreachable
 from danlu.machine.holder import still_lives
 
 
@@ -24,6 +29,25 @@ def take(store: Store, name: str, seconds: float) -> bool | None:
         update = LEASES.update().where((LEASES.c.name == name) & free)
         taken = connection.execute(update.values(holder=store.holder, until=now + seconds))
         return True if taken.rowcount == 1 else None
+
+
+@contextmanager
+def kept(store: Store, name: str, seconds: float) -> Iterator[None]:
+    """Within the block a thread renews a lease that this process has, however long it takes."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(seconds / 3):
+            with suppress(Unreachable), store.begin() as connection:  # the next time may be in time
+                renewed(store, connection, name, seconds)
+
+    thread = threading.Thread(target=renew, name="danlu-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def renewed(store: Store, connection: sql.Connection, name: str, seconds: float) -> bool:

@@ -129,8 +129,15 @@ def _compare(found: Replayed, ready: dict[str, list[int]]) -> None:
             if topic == ALL and surge.first <= change.step <= surge.last + length
         }
     found.false = [alert for row, alert in enumerate(found.alerts) if row not in explained]
-    for steps in ready.values():
-        found.stable += steps[-1] - steps[0] + 1 if steps else 0
+    for topic, steps in ready.items():
+        if steps:
+            of_surges = {
+                step
+                for surge in found.surges
+                if topic in (surge.topic, ALL)
+                for step in range(surge.first, surge.last + (surge.last - surge.first + 1) + 1)
+            }
+            found.stable += sum(step not in of_surges for step in range(steps[0], steps[-1] + 1))
 
 
 def plant(rows: Sequence[Heard], surges: Sequence[Surge], seed: int = 0) -> list[Heard]:
@@ -142,7 +149,13 @@ def plant(rows: Sequence[Heard], surges: Sequence[Surge], seed: int = 0) -> list
     planted = list(rows)
     for surge in surges:
         own = [row.negative for row in rows if surge.topic in row.topics]
-        share = float(np.mean(own))
+        share = float(np.mean(own)) if own else 0.0
+        if not 0 < share < 1:
+            kind = "none" if not share else "all"
+            raise Refusal(
+                f"a surge cannot be planted in '{surge.topic}': of its {len(own):,} texts {kind} are negative; give a "
+                "longer history, or another rule for what is negative"
+            )
         new = share * surge.times / (1 - share + share * surge.times)
         turned = (new - share) / (1 - share) if new > share else 1 - new / share
         for place, row in enumerate(planted):

@@ -3,6 +3,8 @@
 A file that has changed is read once more; what was there already is known by its key.
 """
 
+import heapq
+import os
 import stat
 import time
 from collections.abc import Iterator
@@ -20,11 +22,11 @@ from danlu.refusal import Refusal
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 FILES = 1000
-"""Of a folder that are looked at."""
+"""Of a folder that are looked at, those that were written to last."""
 
 BYTES = 256 * 2**20
-QUIET = 1.0
-"""Seconds for which a file must not have changed, as it may still be written."""
+QUIET, WAIT = 0.3, 3.0
+"""Seconds for which a file must not have changed, as it may still be written, and for which such a pause is waited."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,46 @@ class File:
             raise Failed(f"{self.path}: cannot be read ({error.strerror})") from error
         if not stat.S_ISREG(told.st_mode):
             raise Failed(f"{self.path}: cannot be read; see that it may be, and is a file, or a folder of files")
-        now = [told.st_size, told.st_mtime_ns]
-        if now == mark or 0 <= time.time() - told.st_mtime < QUIET:
+        if [told.st_size, told.st_mtime_ns] == mark:
             return None
+        told = self._at_rest(told)
+        now = [told.st_size, told.st_mtime_ns]
         items, said = read_items(self.path, self.zone)
         grown = bool(mark) and told.st_size > mark[0]
         return Given(items, now, said, expects_known=grown)
 
+    def _at_rest(self, told: os.stat_result) -> os.stat_result:
+        """What it is like in a pause of those who write to it. Raises `Failed` where they make none."""
+        ends = time.monotonic() + WAIT
+        while 0 <= time.time() - told.st_mtime < QUIET:
+            if time.monotonic() > ends:
+                raise Failed(f"{self.path}: is written to without a pause, so it is not read; write to another one")
+            time.sleep(QUIET / 4)
+            told = self.path.stat()
+        return told
 
-def files_of(folder: Path, zone: timezone = UTC) -> Iterator[File]:
+
+@dataclass(frozen=True)
+class TooMany:
+    """A folder with more files than are looked at."""
+
+    folder: Path
+    files: int
+
+    @property
+    def name(self) -> str:
+        """Of what is told of it."""
+        return writable(f"{self.folder} (all files)")[-700:]
+
+    def fetch(self, _mark: Any) -> Given | None:
+        """Raises `Failed`."""
+        raise Failed(
+            f"{self.folder}: holds {self.files:,} files, of which the {FILES:,} that were written to last are looked "
+            "at; move away what has been read"
+        )
+
+
+def files_of(folder: Path, zone: timezone = UTC) -> Iterator[File | TooMany]:
     """The files of a folder that hold texts, by name; a file that begins with a full stop is hidden."""
     try:
         if folder.is_dir():
@@ -65,7 +98,17 @@ def files_of(folder: Path, zone: timezone = UTC) -> Iterator[File]:
     except OSError:
         found = [folder]  # whoever reads it is told
     shown = [path for path in found if path == folder or not path.name.startswith(".")]
-    yield from (File(path, zone) for path in shown[:FILES])
+    if len(shown) > FILES:
+        yield TooMany(folder, len(shown))
+        shown = sorted(heapq.nlargest(FILES, shown, key=_written))
+    yield from (File(path, zone) for path in shown)
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def read_items(path: Path, zone: timezone = UTC, source: str = "") -> tuple[list[Item], list[str]]:

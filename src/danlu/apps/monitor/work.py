@@ -4,7 +4,6 @@ One process at a time does this, whoever has the lease `WORK`; all of a block of
 that comes of steps that are over: counts that the detectors have heard, their state, alerts, and what is to be sent.
 """
 
-import hashlib
 import json
 import time
 from collections import defaultdict
@@ -17,6 +16,7 @@ import sqlalchemy as sql
 
 from danlu.apps.monitor import leases
 from danlu.apps.monitor.alarm import Alarm
+from danlu.apps.monitor.alert_key import key_of
 from danlu.apps.monitor.detector import Change, Detector
 from danlu.apps.monitor.folding import CAPACITY, Folding
 from danlu.apps.monitor.item import whole
@@ -87,7 +87,8 @@ class Worker:
             self.watch("read")
             if rows:
                 given = [_given(row) for row in rows]
-                found = self.judge.judge(self._folding, given, self.watch)
+                with leases.kept(self.store, WORK, self.lease):
+                    found = self.judge.judge(self._folding, given, self.watch)
                 if not self._kept(given, found):
                     self._folding = None  # another has taken over while this process stood still
                     return None
@@ -231,7 +232,7 @@ class Worker:
     ) -> list[int]:
         """Keep an alert, and the messages that tell it; nobody is told what a history given at first says is past."""
         values = {
-            "key": key_of(topic, change),
+            "key": key_of(self.store, connection, topic, change),
             "topic": topic,
             "direction": change.direction,
             "step": change.step,
@@ -265,11 +266,6 @@ def keep_step(store: Store, seconds: int) -> None:
             f"{store.shown}: counts in steps of {kept} seconds, and alarm.step is {seconds}; set it to {kept}, or "
             "begin a new monitor in another folder"
         )
-
-
-def key_of(topic: str, change: Change) -> str:
-    """What tells an alert from all others, wherever it is found."""
-    return hashlib.sha256(f"{topic}\0{change.direction}\0{change.step}".encode()).hexdigest()[:32]
 
 
 _JUDGED = (
