@@ -290,10 +290,6 @@ class Task(Part):
         names = {*self.columns, *self.other_columns}
         return {name: value for name, value in record.items() if name in names}
 
-    def in_columns(self, record: Record) -> Record:
-        """The record with columns for what the text itself may say by tags, so that the text may be changed."""
-        return record
-
     def tried(self) -> Record:
         """A record with all that this task reads, to try a model with."""
         return self.sample[0]

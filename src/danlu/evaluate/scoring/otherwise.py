@@ -10,6 +10,7 @@ from danlu.evaluate.perturbing.terms import Groups
 from danlu.evaluate.scoring.examine import Examination
 from danlu.evaluate.scoring.fairness import SWAPPED, scored_swapped
 from danlu.evaluate.scoring.robustness import UNDER, Predict, scored_under
+from danlu.task.pairs import HEAD, in_columns
 from danlu.task.task import Task
 
 
@@ -31,7 +32,8 @@ def asked_otherwise_too(
         Refusal: what a change or the task refuses.
     """
     beside: dict[str, Any] = {}
-    records = [task.in_columns(record) for record in records]
+    if HEAD in task.columns:
+        records = [in_columns(record) for record in records]
     draws: dict[str, Any] = {"resamples": resamples, "seed": seed}
     if under:
         beside[UNDER] = scored_under(task, predict, records, found.side, under, metrics=metrics, **draws)

@@ -20,7 +20,7 @@ from danlu.task.calibrated import Calibrated, Floats, logarithms
 from danlu.task.columns import label_in
 from danlu.task.followed import Followed, Outcomes
 from danlu.task.one_label import OneLabel, mean_share
-from danlu.task.pairs import HEAD, TAIL, around_both, in_columns, pair_in, with_markers
+from danlu.task.pairs import HEAD, TAIL, around_both, pair_in, with_markers
 from danlu.task.task import Output
 from danlu.task.texts import batch_of
 from danlu.text.batching.align import without_space
@@ -69,10 +69,6 @@ class Relate(Followed, Calibrated, OneLabel):
     )
 
     too_long: Literal["stop", "truncate"] = "truncate"
-
-    def in_columns(self, record: Record) -> Record:
-        """See `Task.in_columns`."""
-        return in_columns(record)
 
     def fitted(self, records: Sequence[Record]) -> Self:
         """This task with the relations of the training records, sorted.
