@@ -69,7 +69,7 @@ ROWS = st.lists(st.lists(st.integers(1, 90), min_size=1, max_size=30), max_size=
 @given(st.lists(ROWS, max_size=8), st.integers(1, 3))
 def test_each_caller_gets_the_answers_to_what_it_asked(tokenizer: Tokenizer, wanted: list, cores: int) -> None:
     network = Sums(cores)
-    queue, asked = Queue(network, 100), Asked(network, TASK, tokenizer)
+    queue, asked = Queue(network, 100), Asked(network, TASK, tokenizer, company_tells=False)
     try:
         with ThreadPoolExecutor(8) as callers:
             found = list(callers.map(lambda rows: sums(queue.submit(asked, examples(*rows)).result()), wanted))
@@ -80,7 +80,7 @@ def test_each_caller_gets_the_answers_to_what_it_asked(tokenizer: Tokenizer, wan
 
 def test_what_waits_together_is_answered_in_one_batch(tokenizer: Tokenizer) -> None:
     network = Sums()
-    queue, asked = Queue(network, 100), Asked(network, TASK, tokenizer)
+    queue, asked = Queue(network, 100), Asked(network, TASK, tokenizer, company_tells=False)
     network.gate.clear()
     first = queue.submit(asked, examples([1, 2]))
     while queue._waiting:  # until the thread stands at the gate
@@ -94,12 +94,12 @@ def test_what_waits_together_is_answered_in_one_batch(tokenizer: Tokenizer) -> N
 
 def test_examples_for_one_network_and_task_alone_share_a_batch(tokenizer: Tokenizer) -> None:
     base, others = Sums(), [Sums(), Sums()]
-    queue, asked = Queue(base, 100), Asked(base, TASK, tokenizer)
+    queue, asked = Queue(base, 100), Asked(base, TASK, tokenizer, company_tells=False)
     base.gate.clear()
     first = queue.submit(asked, examples([1, 2]))
     while queue._waiting:
         pass
-    beside = [Asked(network, TASK, tokenizer) for network in (*others, others[0])]
+    beside = [Asked(network, TASK, tokenizer, company_tells=False) for network in (*others, others[0])]
     waiting = [queue.submit(each, examples([number, number])) for number in range(1, 4) for each in (asked, *beside)]
     base.gate.set()
     assert sums(first.result()) == [3]
@@ -111,7 +111,7 @@ def test_examples_for_one_network_and_task_alone_share_a_batch(tokenizer: Tokeni
 
 def test_a_small_question_waits_for_no_large_one(tokenizer: Tokenizer) -> None:
     network = Sums()
-    queue, asked = Queue(network, 8), Asked(network, TASK, tokenizer)
+    queue, asked = Queue(network, 8), Asked(network, TASK, tokenizer, company_tells=False)
     network.gate.clear()
     large = queue.submit(asked, examples(*[[1, 2, 3, 4]] * 100))
     while queue._waiting:
@@ -144,7 +144,7 @@ class Greedy(Sums):
 def test_a_large_question_goes_on_however_many_small_ones_come(tokenizer: Tokenizer) -> None:
     network = Greedy(most=200)
     queue = Queue(network, 8)
-    asked = Asked(network, TASK, tokenizer)
+    asked = Asked(network, TASK, tokenizer, company_tells=False)
     network.ask = lambda: queue.submit(asked, examples([1]))
     network.gate.clear()
     large = queue.submit(asked, examples(*[[1, 2, 3, 4]] * 10))
@@ -157,7 +157,7 @@ def test_a_large_question_goes_on_however_many_small_ones_come(tokenizer: Tokeni
 
 def test_what_fails_fails_those_who_asked_it_alone(tokenizer: Tokenizer) -> None:
     network = Sums(2)
-    queue, asked = Queue(network, 8), Asked(network, TASK, tokenizer)
+    queue, asked = Queue(network, 8), Asked(network, TASK, tokenizer, company_tells=False)
     bad, good = queue.submit(asked, examples([99, 99])), queue.submit(asked, examples(*[[1, 2, 3]] * 9))
     with pytest.raises(OSError, match="device lost"):
         bad.result()
@@ -168,7 +168,7 @@ def test_what_fails_fails_those_who_asked_it_alone(tokenizer: Tokenizer) -> None
 
 def test_a_closed_queue_refuses_and_keeps_nobody_waiting(tokenizer: Tokenizer) -> None:
     network = Sums()
-    queue, asked = Queue(network, 8), Asked(network, TASK, tokenizer)
+    queue, asked = Queue(network, 8), Asked(network, TASK, tokenizer, company_tells=False)
     network.gate.clear()
     waiting = queue.submit(asked, examples(*[[1, 2, 3, 4]] * 50))
     closing = threading.Thread(target=queue.close)

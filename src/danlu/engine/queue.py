@@ -52,15 +52,18 @@ class Asked:
     def reads_padding(self, examples: Sequence[Encoded]) -> bool:
         """Whether padding changes an answer, tried once on some rows: so it is where a family mixes neighbours (FNet).
 
-        Such rows are answered beside rows of their own length alone, and so are all before it is known.
+        Such rows are answered beside rows of their own length alone.
         """
         lengths = sorted({len(item) for item in examples})
         with self._trying:
-            if self.company_tells is None and len(lengths) > 1:
+            if self.company_tells is None and len(lengths) == 1:
+                wide = min(lengths[0] + 8, self.network.limit)
+                self.company_tells = self._padding_tells(examples[:1], wide) if wide > lengths[0] else None
+            elif self.company_tells is None:
                 tried = {lengths[0], lengths[(len(lengths) - 1) // 2], lengths[-2]}
                 rows = {len(item): item for item in examples if len(item) in tried}
                 self.company_tells = self._padding_tells([*rows.values()], min(2 * max(rows) + 8, lengths[-1]))
-        return self.company_tells is not False
+        return bool(self.company_tells)
 
     def _padding_tells(self, rows: Sequence[Encoded], width: int) -> bool:
         rounding = self.network.rounding

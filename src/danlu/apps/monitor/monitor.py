@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from danlu.apps.monitor.channel import Channel
+from danlu.apps.monitor.facts import keep_step
 from danlu.apps.monitor.feed import Feed
 from danlu.apps.monitor.judging import Judge
 from danlu.apps.monitor.leases import release_ended
@@ -21,7 +22,7 @@ from danlu.apps.monitor.settings import Settings
 from danlu.apps.monitor.sources import Source, Sources
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.watched import files_of
-from danlu.apps.monitor.work import Worker, keep_step
+from danlu.apps.monitor.work import Worker
 from danlu.apps.sending.outbox import LEASE
 from danlu.language import default
 from danlu.machine.database import Unreachable
@@ -65,7 +66,14 @@ class Monitor:
         language = self.settings.language or default()
         names = sorted(self.channels)
         self.worker = Worker(
-            self.store, self.judge, self.settings.alarm, names, self.lease, say=self.say, watch=self.watch
+            self.store,
+            self.judge,
+            self.settings.alarm,
+            names,
+            self.lease,
+            stopping=self._stop.is_set,
+            say=self.say,
+            watch=self.watch,
         )
         self.outboxes = [
             outbox_of(self.store, name, channel, language, max(self.lease, LEASE), self.say)

@@ -16,20 +16,18 @@ import sqlalchemy as sql
 
 from danlu.apps.monitor import leases
 from danlu.apps.monitor.alarm import Alarm
-from danlu.apps.monitor.alert_key import key_of
 from danlu.apps.monitor.detector import Change, Detector
+from danlu.apps.monitor.facts import key_of
 from danlu.apps.monitor.folding import CAPACITY, Folding
 from danlu.apps.monitor.item import whole
 from danlu.apps.monitor.judging import Given, Judge, Judged
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import ALERTS, COUNTS, FACTS, OUTBOX, TEXTS, TOPICS
-from danlu.refusal import Refusal
 
 WORK = "work"
 CLOSED = "closed"
-STEP = "step"
 DETECTOR = "detector "
-"""Names of a lease and of facts: the last step looked at, the seconds of a step, and, with the topic, a detector."""
+"""Names of a lease and of facts: the last step looked at, and, with the topic, a detector."""
 
 BLOCK = 512
 """Texts that are judged together."""
@@ -50,6 +48,7 @@ class Worker:
 
     - `channels`: where alerts are sent; `lease`: seconds for which a process that has ended is waited for.
     - `settled`: see `SETTLED`.
+    - `stopping` says whether texts that wait are left to who comes next.
     - `say` gets what a person should hear; `watch` the name of each part of the work when it is done.
     """
 
@@ -59,14 +58,16 @@ class Worker:
     channels: Sequence[str] = ()
     lease: float = 30.0
     settled: float = SETTLED
+    stopping: Callable[[], bool] = bool
     say: Callable[[str], object] = print
     watch: Callable[[str], object] = str
     _folding: Folding | None = field(default=None, repr=False)
+    _behind: bool = field(default=False, repr=False)
 
     def work(self, now: float) -> int:
         """Do what there is to do; gives how many texts were judged. Raises `Unreachable` where the database is."""
         judged = 0
-        while (count := self.block()) is not None:
+        while not self.stopping() and (count := self.block()) is not None:
             judged += count
             if count < BLOCK:
                 self.close(now)
@@ -167,7 +168,9 @@ class Worker:
             if closed is None and not self._is_settled(connection, now):
                 return []
             back = closed is not None and last < closed
-            if closed is not None and (last == closed or (back and not self._is_long(closed - last))):
+            waits = back and not self._is_long(closed - last)
+            if closed is not None and (last == closed or waits):
+                self._tell_behind((closed - last) * self.alarm.step / 3600 if waits else 0.0)
                 return []
             rows = connection.execute(sql.select(COUNTS).where(due).order_by(COUNTS.c.step, COUNTS.c.topic)).all()
             detectors = self.detectors(connection) if rows or back else {}
@@ -199,6 +202,15 @@ class Worker:
     def _is_long(self, steps: int) -> bool:
         """Whether a clock that is so many steps back is one that was set, and not one that waits for a while."""
         return steps * self.alarm.step > LATE + self.alarm.patience
+
+    def _tell_behind(self, hours: float) -> None:
+        """Say once of a clock that was set back why nothing is looked at."""
+        if hours and not self._behind:
+            self.say(
+                f"the clock is {hours:,.1f} hours behind what it said before; until it has caught up texts are kept, "
+                "and no change is looked for"
+            )
+        self._behind = bool(hours)
 
     def _set_back(self, detectors: Mapping[str, Detector], closed: int, last: int) -> None:
         """Go on from an earlier step: the clock was wrong when the later ones were looked at, or it is now."""
@@ -249,23 +261,6 @@ class Worker:
         if rows:
             connection.execute(self.store.insert(OUTBOX).on_conflict_do_nothing(), rows)
         return [int(number)]
-
-
-def keep_step(store: Store, seconds: int) -> None:
-    """Keep how long a step of a database is, in which all that it counts is told.
-
-    Raises:
-        Refusal: it is another already, or the database is away.
-    """
-    first = store.insert(FACTS).values(name=STEP, value=json.dumps(seconds)).on_conflict_do_nothing()
-    with store.begin() as connection:
-        connection.execute(first)
-        kept = store.fact(connection, STEP)
-    if kept != seconds:
-        raise Refusal(
-            f"{store.shown}: counts in steps of {kept} seconds, and alarm.step is {seconds}; set it to {kept}, or "
-            "begin a new monitor in another folder"
-        )
 
 
 _JUDGED = (
