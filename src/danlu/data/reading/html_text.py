@@ -23,7 +23,7 @@ _BLOCKS = frozenset(_BLOCK_NAMES.split())
 
 _CHARSET = re.compile(rb"""charset=["']?\s*([\w-]+)""", re.IGNORECASE)
 _WIDE = ("utf_16", "utf_32", "utf_7")
-"""Encodings in which no statement can be read: a page that states one is in another (HTML standard, 2026)."""
+"""What no page is in that states it: in these the statement could not be read, or no browser reads them."""
 _LONG_NUMBER = re.compile("&#[0-9]{8,}+;?")
 
 
