@@ -291,11 +291,11 @@ def test_days_can_be_steps(store: Store) -> None:
 def test_a_lease_is_kept_however_long_texts_are_judged(store: Store, tmp_path: Path) -> None:
     other = Store(f"sqlite:///{tmp_path / 'monitor.db'}")
     store.put(stream(1, 6, SHARES), BEGIN)
-    own, rival = worker(store, lease=0.3), worker(other, lease=0.3)
+    own, rival = worker(store, lease=1.0), worker(other, lease=1.0)
     judge, took = own.judge.judge, list[int | None]()
 
     def slow(*arguments: object) -> object:
-        until = time.monotonic() + 1.0
+        until = time.monotonic() + 2.0
         while time.monotonic() < until:
             took.append(rival.block())
             threading.Event().wait(0.05)

@@ -184,9 +184,9 @@ class Assistant:
             Refusal: see `judging.judge`.
         """
         with self.store.begin() as connection:
-            before = _marks(connection)
+            before = _marks(connection) if caller != judging.CUSTOMER else None
             changed = judging.judge(connection, turn, verdict, answer, caller, self.now())
-            if caller == judging.CUSTOMER:
+            if before is None:
                 return changed.number
             wrong, seen = judging.wrong(connection), _marks(connection)
         with self._asking:

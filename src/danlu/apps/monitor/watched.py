@@ -43,10 +43,7 @@ class File:
 
     def fetch(self, mark: Any) -> Given | None:
         """Its items; None where it has not changed. Raises `Failed` where it cannot be read."""
-        try:
-            told = self.path.stat()
-        except OSError as error:
-            raise Failed(f"{self.path}: cannot be read ({error.strerror})") from error
+        told = self._told()
         if not stat.S_ISREG(told.st_mode):
             raise Failed(f"{self.path}: cannot be read; see that it may be, and is a file, or a folder of files")
         if [told.st_size, told.st_mtime_ns] == mark:
@@ -64,13 +61,19 @@ class File:
             if time.monotonic() > ends:
                 raise Failed(f"{self.path}: is written to without a pause, so it is not read; write to another one")
             time.sleep(QUIET / 4)
-            told = self.path.stat()
+            told = self._told()
         return told
+
+    def _told(self) -> os.stat_result:
+        try:
+            return self.path.stat()
+        except OSError as error:
+            raise Failed(f"{self.path}: cannot be read ({error.strerror})") from error
 
 
 @dataclass(frozen=True)
-class TooMany:
-    """A folder with more files than are looked at."""
+class Folder:
+    """All files of a folder together: whether there are more than are looked at."""
 
     folder: Path
     files: int
@@ -81,25 +84,29 @@ class TooMany:
         return writable(f"{self.folder} (all files)")[-700:]
 
     def fetch(self, _mark: Any) -> Given | None:
-        """Raises `Failed`."""
-        raise Failed(
-            f"{self.folder}: holds {self.files:,} files, of which the {FILES:,} that were written to last are looked "
-            "at; move away what has been read"
-        )
+        """None. Raises `Failed` where there are too many."""
+        if self.files > FILES:
+            raise Failed(
+                f"{self.folder}: holds {self.files:,} files, of which the {FILES:,} that were written to last are "
+                "looked at; move away what has been read"
+            )
+        return None
 
 
-def files_of(folder: Path, zone: timezone = UTC) -> Iterator[File | TooMany]:
-    """The files of a folder that hold texts, by name; a file that begins with a full stop is hidden."""
+def files_of(folder: Path, zone: timezone = UTC) -> Iterator[File | Folder]:
+    """A folder, and its files that hold texts, by name; a file that begins with a full stop is hidden."""
+    whole = folder.is_dir()
     try:
-        if folder.is_dir():
+        if whole:
             found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file()]
         else:
             found = [folder] if folder.is_file() else []
     except OSError:
         found = [folder]  # whoever reads it is told
     shown = [path for path in found if path == folder or not path.name.startswith(".")]
+    if whole:
+        yield Folder(folder, len(shown))
     if len(shown) > FILES:
-        yield TooMany(folder, len(shown))
         shown = sorted(heapq.nlargest(FILES, shown, key=_written))
     yield from (File(path, zone) for path in shown)
 

@@ -170,7 +170,7 @@ class Worker:
             back = closed is not None and last < closed
             waits = back and not self._is_long(closed - last)
             if closed is not None and (last == closed or waits):
-                self._tell_behind((closed - last) * self.alarm.step / 3600 if waits else 0.0)
+                self._tell_behind(closed - last if waits else 0)
                 return []
             rows = connection.execute(sql.select(COUNTS).where(due).order_by(COUNTS.c.step, COUNTS.c.topic)).all()
             detectors = self.detectors(connection) if rows or back else {}
@@ -203,14 +203,15 @@ class Worker:
         """Whether a clock that is so many steps back is one that was set, and not one that waits for a while."""
         return steps * self.alarm.step > LATE + self.alarm.patience
 
-    def _tell_behind(self, hours: float) -> None:
-        """Say once of a clock that was set back why nothing is looked at."""
-        if hours and not self._behind:
+    def _tell_behind(self, steps: int) -> None:
+        """Say once of a clock that was set back why nothing is looked at; of a single step two clocks may differ."""
+        if steps > 1 and not self._behind:
+            hours = steps * self.alarm.step / 3600
             self.say(
                 f"the clock is {hours:,.1f} hours behind what it said before; until it has caught up texts are kept, "
                 "and no change is looked for"
             )
-        self._behind = bool(hours)
+        self._behind = steps > 1
 
     def _set_back(self, detectors: Mapping[str, Detector], closed: int, last: int) -> None:
         """Go on from an earlier step: the clock was wrong when the later ones were looked at, or it is now."""
