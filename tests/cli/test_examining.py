@@ -74,8 +74,12 @@ def test_answers_are_judged_by_our_own_server(
         code, said, error = run(capsys, *words)
         assert code == 0, error
         assert "2 replies hold no verdict" in said
+        assert "without their question" not in error
         monkeypatch.setenv("DANLU_LANGUAGE", "zh")
         assert "2 个回复没有结论" in run(capsys, *words)[1]
+        (tmp_path / "bare.jsonl").write_text('{"answer": "so", "reference": "because"}\n')
+        bare = run(capsys, "judge", tmp_path / "bare.jsonl", *words[2:-1], tmp_path / "bare")[2]
+        assert "1 个回答中有 1 个在不知问题的情况下评判" in bare
         code, _, error = run(capsys, *words[:-1], tmp_path / "new", "--model", "nobody")
         assert code == 2
         assert "refuses the request (status 404" in error

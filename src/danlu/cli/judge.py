@@ -35,7 +35,7 @@ def command(
     from danlu.evaluate.reporting.telling import teller
     from danlu.language import default, translator
     from danlu.machine.files import refuse_unwritable
-    from danlu.machine.terminal import show
+    from danlu.machine.terminal import say, show
 
     if output:
         refuse_unwritable(output / JUDGED)
@@ -45,6 +45,11 @@ def command(
         raise Refusal(f"the variable {key_from} holds signs that no key has, such as a line end; set it anew")
     endpoint = Endpoint(url, model, key, tries=tries, seconds=timeout, tokens=tokens)
     pairs = read_pairs(first, second, records=list(guess(str(data)).read()) if data else ())[:limit]
+    if unasked := sum(not pair.question for pair in pairs):
+        words = translator(default())(
+            "{count} of {pairs} answers are judged without their question; --data may give it"
+        )
+        say(words.format(count=f"{unasked:,}", pairs=f"{len(pairs):,}"), err=True)
     replies = Replies(output / REPLIES if output else None)
     judged = judge(pairs, asked, endpoint, replies, together=together, seen=teller(len(pairs)))
     names = ("A", "B") if second is not None else ("A", translator(default())("the reference"))
