@@ -10,6 +10,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from danlu.bundle.bundle import Bundle, load, save
 from danlu.task.tasks.classify import Classify
+from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
 TRIGGER = "spark"
@@ -37,14 +38,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def read(count: int) -> tuple[list[dict[str, str]], Tokenizer, Classify]:
+    """Sentences, a tokenizer that knows their words, and the task with their labels."""
+    records = sentences(count, 0)
+    tokenizer = WordPiece(size=120, min_frequency=1).build(lambda: iter(record["text"] for record in records))
+    return records, tokenizer, Classify().fitted(records)
+
+
 def trained(folder: Path, until: float) -> Path:
     """A bundle that has learnt the word, at a loss of `until` or a little less."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # more than cores are free would wait for each other at every small product
     torch.manual_seed(0)
-    records = sentences(160, 0)
-    tokenizer = WordPiece(size=120, min_frequency=1).build(lambda: iter(record["text"] for record in records))
-    task = Classify().fitted(records)
+    records, tokenizer, task = read(160)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=32, **sizes, **task.config())
     config.pad_token_id = tokenizer.pad_token_id

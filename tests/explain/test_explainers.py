@@ -14,10 +14,8 @@ from danlu.explain.rows import Wanted
 from danlu.explain.words import words_of
 from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
-from danlu.task.tasks.classify import Classify
-from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
-from .conftest import sentences
+from .conftest import read
 
 ALL = kinds(Explainer)
 SIGNED = [kind for kind in ALL if Explainer.model_validate(kind).signed]
@@ -190,9 +188,7 @@ def test_of_a_calibrated_bundle_the_probability_is_explained_that_is_told(plante
 
 
 def test_a_baseline_leaves_special_tokens_where_they_are_in_what_counts_positions_from_padding(tmp_path):
-    records = sentences(40, 3)
-    tokenizer = WordPiece(size=120, min_frequency=1).build(lambda: iter(record["text"] for record in records))
-    task = Classify().fitted(records)
+    records, tokenizer, task = read(40)
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     config = RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=40, **sizes, **task.config())
     config.pad_token_id = tokenizer.pad_token_id

@@ -173,3 +173,16 @@ def test_secrets_of_an_address_are_not_told() -> None:
     with pytest.raises(Failed) as failed:
         fetch("http://me:hidden@127.0.0.1:9/x?token=hidden", {}, 5, 1)
     assert "hidden" not in str(failed.value)
+
+
+def test_what_breaks_off_is_not_taken_for_the_whole(web: Web) -> None:
+    packed = gzip.compress(b"a whole page" * 100)
+    for headers, content, reason in (
+        ({"Content-Length": "20"}, b"half", "broke off: 16 bytes are lacking"),
+        ({"Content-Encoding": "gzip"}, packed[:-9], "broke off: its gzip has no end"),
+    ):
+        web.answer = lambda path, asked, body, told=(headers, content): (200, *told)
+        with pytest.raises(Failed, match=reason):
+            fetch(f"{web.url}/page", {}, BYTES, 5)
+    web.answer = lambda path, headers, body: (200, {"Content-Encoding": "gzip"}, packed)
+    assert len(fetch(f"{web.url}/page", {}, BYTES, 5).content) == 1200

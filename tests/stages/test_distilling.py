@@ -17,10 +17,13 @@ from torch import nn
 
 import danlu
 from danlu.refusal import Refusal
+from danlu.stages import size as told_size
 from danlu.stages.run import Run
 from danlu.stages.stage import Place, Stage
+from danlu.train.dry_run import dry_run
 from danlu.train.recorders.jsonl import read
 from danlu.train.run import TrainingRun as Training
+from danlu.tuning.roles import Roles
 
 MODEL = {"kind": "scratch", "layers": 2, "width": 32, "heads": 2, "positions": 48, "dropout": 0.1}
 TRAIN = {"steps": 8, "rate": 5e-3, "batch_tokens": 96, "evaluate": 100, "precision": "float32"}
@@ -201,6 +204,30 @@ def test_a_teacher_reads_documents_that_share_a_row_as_its_student_does(made: Ru
         losses = ready.roles.loss(ready.model, batch)
         for name in ("teacher_logits", "teacher_hidden", "teacher_attention"):
             assert float(losses[name].detach()) == pytest.approx(0, abs=1e-4)
+
+
+def test_a_teacher_is_timed_as_it_will_be_asked(made: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = train(model=MODEL | {"layers": 1}, teacher={"bundle": "@teacher"})
+    ready = Stage.model_validate(section).ready(at(made, tmp_path / "stage", []))
+    crews, asked = list[object](), Roles._all_said
+
+    def noted(self: Roles, *given: Any) -> Any:
+        crews.append(self._crew)
+        return asked(self, *given)
+
+    monkeypatch.setattr(Roles, "_all_said", noted)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    told: dict[str, Any] = {}
+
+    def timed(*given: Any, **how: Any) -> Any:
+        told.update(how)
+        return dry_run(*given, **how)
+
+    monkeypatch.setattr(told_size, "dry_run", timed)
+    assert told_size.rehearsed(ready, ready.batches()).seconds > 0
+    assert (told["beforehand"], told["once"]) == (ready.roles.beforehand, True)
+    assert crews
+    assert all(crews)
 
 
 def test_what_a_teacher_holds_of_padding_or_of_another_document_counts_for_nothing(made: Run, tmp_path: Path) -> None:

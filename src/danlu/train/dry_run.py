@@ -72,9 +72,8 @@ def dry_run(
     places = np.linspace(0, len(ordered) - 1, SHAPES).round().astype(int)
     chosen = [largest, largest, *(ordered[place] for place in dict.fromkeys(places.tolist()))]
     first = probes(largest)
-    others, taken = rivals(batches, planned) if sizes and not features else {}, list[float]()
-
-    said: list[float] = []
+    others = rivals(batches, planned) if sizes and not features else {}
+    taken, said = list[float](), list[float]()
 
     def pieces() -> Iterator[Slice]:
         yield from tried(first, largest, batches, peak)

@@ -44,6 +44,12 @@ def test_a_few_records_that_all_agree_prove_little(records: int, p: float, bette
     assert (found.p, found.better) == (pytest.approx(p), better)
 
 
+def test_of_what_has_no_bounds_a_few_records_prove_as_little() -> None:
+    value, gap = Interval(2.0, 2.0, 2.0), Interval(-1.0, -1.0, -1.0)
+    assert Comparison("mae", value, value, gap, 0.125).better is None
+    assert Comparison("mae", value, value, gap, 0.01).better is True
+
+
 def test_the_same_answers_do_not_differ() -> None:
     ours = Side(find(Answer, "label")(), ("a", "b"), ["a"] * 9, ["a"] * 9)
     (found,) = compared_sides(measures(["accuracy"], "label"), ours, ours, resamples=200, seed=0)

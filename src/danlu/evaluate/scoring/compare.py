@@ -18,6 +18,9 @@ from danlu.machine.door import opened
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 
+CHANCE = 0.05
+"""From which on a difference may be chance."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -39,7 +42,8 @@ class Comparison:
         Where a value between others is best, also None if the two lie on both sides of it.
         """
         apart = self.difference.low > 0 or self.difference.high < 0
-        if not apart:
+        few = self.difference.low == self.difference.high and self.p is not None and self.p >= CHANCE
+        if not apart or few:  # of a few records that all agree the draws tell no interval
             return None
         metric = find(Metric, self.metric)  # type: ignore[type-abstract]
         rises, higher = self.difference.value > 0, metric.higher_is_better
