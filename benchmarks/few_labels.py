@@ -9,6 +9,7 @@ markdown table; `--picture` writes it as SVG with the range over seeds.
 """
 
 import argparse
+import functools
 import json
 import statistics
 import sys
@@ -28,6 +29,7 @@ from task_sets import SETS, _model, _read
 
 COUNTS = (8, 32, 128)
 ASKED = 300  # records to test
+SHOWN = 16  # examples in a prompt, at most
 STEPS = {8: 60, 32: 100, 128: 160}  # of 16 texts
 COLOURS = ("#777", "#b33", "#27c", "#2a2", "#a3c", "#d80")
 
@@ -107,7 +109,9 @@ def pet(model: str, name: str, count: int) -> dict[str, Any]:
     }
 
 
-def ways(name: str, instruct: str | None) -> dict[str, Callable[[list[Record], list[Record], int, int], float]]:
+def ways(
+    name: str, instruct: str | None, draw: Callable[[int, int], tuple[list[Record], list[Record]]]
+) -> dict[str, Callable[[list[Record], list[Record], int, int], float]]:
     """What is compared, by its name: of the examples, the test, how many of a label and a seed."""
     model = str(_model(SETS[name].model))
 
@@ -129,27 +133,35 @@ def ways(name: str, instruct: str | None) -> dict[str, Callable[[list[Record], l
         from danlu.prompt.scorer import open_scorer
 
         scorer = open_scorer(instruct)
-        found["examples in the prompt, calibrated"] = lambda train, test, count, seed: accuracies(
-            scorer, name, min(2 * count, 16), seed, (train, test)
-        )[1]
+
+        @functools.cache
+        def prompted(count: int, seed: int) -> list[float]:
+            train, test = draw(count, seed)
+            return accuracies(scorer, name, min(2 * count, SHOWN), seed, (train, test))
+
+        found["examples in the prompt"] = lambda _train, _test, count, seed: prompted(count, seed)[0]
+        found["the same, calibrated"] = lambda _train, _test, count, seed: prompted(count, seed)[1]
         found["prompt through LoRA (PET)"] = lambda train, test, count, seed: trained(
             pet(instruct, name, count), train, test, seed, "fit"
         )
     return found
 
 
-def measured(
-    name: str, instruct: str | None, seeds: int, counts: list[int], asked: int
-) -> dict[str, list[list[float]]]:
+def measured(name: str, asked: argparse.Namespace) -> dict[str, list[list[float]]]:
     """Of each way and number of examples the accuracy of each seed."""
     pool, test = (_read(name, key, file) for key, file in zip(("data", "test"), FILES[name], strict=True))
-    test = [test[row] for row in sorted(generator(0, name).permutation(len(test))[:asked].tolist())]
+    test = [test[row] for row in sorted(generator(0, name).permutation(len(test))[: asked.records].tolist())]
+
+    def draw(count: int, seed: int) -> tuple[list[Record], list[Record]]:
+        return drawn(pool, count, seed), test
+
     found: dict[str, list[list[float]]] = {}
-    for way, ask in ways(name, instruct).items():
-        slow = way.startswith(("examples", "prompt"))
+    for way, ask in ways(name, asked.model, draw).items():
+        if asked.only and way not in asked.only:
+            continue
         found[way] = []
-        for count in counts:
-            values = [ask(drawn(pool, count, seed), test, count, seed) for seed in range(1 if slow else seeds)]
+        for count in asked.counts:
+            values = [ask(*draw(count, seed), count, seed) for seed in range(asked.seeds)]
             found[way].append(values)
             say(f"{name}, {way}, {count} a label: {', '.join(f'{value:.1f}' for value in values)}")
     return found
@@ -195,13 +207,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", choices=["sst2", "eprstmt"], default=["sst2", "eprstmt"])
-    parser.add_argument("--model", help="of an instruct model; each of its figures is of one seed")
+    parser.add_argument("--model", help="an instruct model: a folder or a GGUF file")
+    parser.add_argument("--only", nargs="+", help="ways by their names in the table; all of them else")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--counts", type=int, nargs="+", choices=COUNTS, default=list(COUNTS))
     parser.add_argument("--records", type=int, default=ASKED, help="to test")
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
-    found = {name: measured(name, asked.model, asked.seeds, asked.counts, asked.records) for name in asked.data}
+    found = {name: measured(name, asked) for name in asked.data}
     print(f"{machine()}\n\n`benchmarks/few_labels.py {' '.join(sys.argv[1:])}`\n")
     rows = [
         [name, way, *(f"{statistics.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})" for values in each)]

@@ -61,6 +61,34 @@ def test_while_another_holds_it_nothing_is_kept_and_afterwards_all_is(tmp_path: 
         assert words(database) == ["kept"]
 
 
+def test_who_reads_waits_for_nobody_and_sees_one_moment(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path}/x.db") as database, opened(f"sqlite:///{tmp_path}/x.db") as other:
+        with database.begin() as writing:
+            writing.execute(WORDS.insert().values(word="not yet"))
+            with other.reading() as reading:
+                assert reading.scalars(sql.select(WORDS.c.word)).all() == []
+        with other.reading() as reading:
+            assert reading.scalars(sql.select(WORDS.c.word)).all() == ["not yet"]
+            with database.begin() as writing:
+                writing.execute(WORDS.insert().values(word="meanwhile"))
+            assert reading.scalars(sql.select(WORDS.c.word)).all() == ["not yet"]
+        assert sorted(words(other)) == ["meanwhile", "not yet"]
+
+
+def test_a_table_of_an_earlier_version_gets_the_indexes_of_this_one(tmp_path: Path) -> None:
+    old, new = sql.MetaData(), sql.MetaData()
+    for tables in (old, new):
+        sql.Table(
+            "words", tables, sql.Column("word", sql.String(20), primary_key=True), sql.Column("times", sql.Integer)
+        )
+    sql.Index("words_times", new.tables["words"].c.times)
+    address = address_of(f"sqlite:///{tmp_path}/x.db", "--database", "serve", "a test", "x.db")
+    for tables in (old, new, new):
+        with Database(address, tables, 0.05) as database:
+            found = sql.inspect(database.engine).get_indexes("words")
+    assert [index["name"] for index in found] == ["words_times"]
+
+
 def test_what_is_wrong_with_a_row_is_no_database_that_is_away(tmp_path: Path) -> None:
     with opened(f"sqlite:///{tmp_path}/x.db") as database:
         with pytest.raises(sql.exc.IntegrityError), database.begin() as connection:

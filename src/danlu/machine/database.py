@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine, MetaData, Table
 
 WAIT = 60.0  # seconds for which another may write to a file of SQLite
+
+READS = "danlu_reads"
+"""Name of an option of SQLAlchemy: who begins does not write, so nobody need wait."""
 
 _STATEMENT = 60_000  # milliseconds that a statement may take on a server
 _OPENING = 0x64616E6C7562  # of an advisory lock of PostgreSQL: "danlub"
@@ -49,14 +52,13 @@ class Database:
         locked: float,
         *,
         name: str | None = None,
-        write_ahead: bool = False,
         takes_over: "Callable[[Connection], object] | None" = None,
     ) -> None:
         """Open what `address_of` gives, and make the tables that are not there.
 
-        `locked` are seconds for which another may hold what a transaction needs; `write_ahead` lets a file be read
-        while it is written to, and a transaction wait for the disk once. `name` is one of `FORMATS`; `takes_over` moves
-        what an earlier version has kept elsewhere into the tables, in the transaction that makes them.
+        `locked` are seconds for which another may hold what a transaction needs. `name` is one of `FORMATS`;
+        `takes_over` moves what an earlier version has kept elsewhere into the tables, in the transaction that makes
+        them.
 
         Raises:
             Refusal: it cannot be opened, or was made by a newer danlu.
@@ -78,8 +80,9 @@ class Database:
             )
             if self.sqlite:
                 begin_at_once(self.engine)
-                if write_ahead:
-                    sql.event.listen(self.engine, "connect", _write_ahead)
+                sql.event.listen(self.engine, "connect", _write_ahead)
+            reads = {} if self.sqlite else {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
+            self._read = self.engine.execution_options(**{READS: True}, **reads)
             self._make(tables, name, takes_over)
         except (SQLAlchemyError, OSError) as error:
             raise Refusal(f"{self.shown}: cannot be opened ({reason(error)}); see that it is there") from None
@@ -94,6 +97,8 @@ class Database:
                 if name is not None:
                     self._agree(connection, name)
                 tables.create_all(connection)
+                for index in (index for table in tables.tables.values() for index in table.indexes):
+                    index.create(connection, checkfirst=True)  # of a table that was there before it
                 if takes_over is not None:
                     takes_over(connection)
         except BaseException:
@@ -120,17 +125,28 @@ class Database:
                 "name another database"
             )
 
-    @contextmanager
-    def begin(self) -> "Iterator[Connection]":
+    def begin(self) -> "AbstractContextManager[Connection]":
         """A transaction: all of it is kept, or nothing.
 
         Raises:
             Unreachable: the database does not answer; whether the transaction was kept is not known.
         """
+        return self._begun(self.engine)
+
+    def reading(self) -> "AbstractContextManager[Connection]":
+        """A transaction that only reads, all as of one moment; it waits for nobody who writes, and lets nobody wait.
+
+        Raises:
+            Unreachable: the database does not answer.
+        """
+        return self._begun(self._read)
+
+    @contextmanager
+    def _begun(self, engine: "Engine") -> "Iterator[Connection]":
         from sqlalchemy import exc
 
         try:
-            with self.engine.begin() as connection:
+            with engine.begin() as connection:
                 yield connection
         except (exc.DataError, exc.IntegrityError, exc.ProgrammingError):
             raise
@@ -216,9 +232,9 @@ def _begins_by_itself(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READS) else "BEGIN IMMEDIATE")
 
 
 def _write_ahead(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA journal_mode=WAL")  # a file is read while it is written to, and waits for the disk once
     connection.execute("PRAGMA synchronous=FULL")  # keeps what was committed when the machine fails

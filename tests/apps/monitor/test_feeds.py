@@ -137,6 +137,18 @@ def test_a_feed_that_is_down_is_told_asked_less_often_and_told_when_it_is_back(
     assert lines[-1].endswith("can be read again")
 
 
+def test_a_feed_that_asks_for_patience_is_given_it(web: Web, store: Store) -> None:
+    own = Sources(store, 600, say=lambda _: None)
+    for asked, waits in (("900", 900), ("10", 300), ("999999", sources_module.LONGEST_WAIT), ("soon", 1200)):
+        web.answer = lambda path, headers, body, asked=asked: (429, {"Retry-After": asked}, b"")  # type: ignore[misc]
+        due(store)
+        own.fetch_due([Feed(web.url)], time.time)
+        with store.reading() as connection:
+            assert connection.execute(sql.select(SOURCES.c.due)).scalar_one() - time.time() == pytest.approx(
+                waits, abs=5
+            )
+
+
 def test_files_are_read_when_they_change_and_odd_rows_are_told(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

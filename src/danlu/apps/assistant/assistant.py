@@ -93,7 +93,7 @@ class Assistant:
         self.models, self.patience = models or Models(), patience or talk.Patience()
         self._asking = threading.RLock()
         self._tuned: Bundle | None = None
-        with store.begin() as connection:
+        with store.reading() as connection:
             self.version = versions.serving(connection)
             self._seen = _marks(connection)
             self._wrong = judging.wrong(connection)
@@ -198,7 +198,7 @@ class Assistant:
 
     def refresh(self) -> bool:
         """Take over what other processes have changed: another version, tickets, judgements. Tells if there was any."""
-        with self.store.begin() as connection:
+        with self.store.reading() as connection:
             version, seen = versions.serving(connection), _marks(connection)
             wrong = judging.wrong(connection) if seen != self._seen else self._wrong
         if version.number == self.version.number and seen == self._seen:

@@ -73,7 +73,7 @@ def retrain(
         if assistant.embedder is None and assistant.version.ranking.bar.models not in (None, WORDS):
             raise Refusal("the version that answers was fitted with an embedder; give it with --embedder")
         old, store = assistant.version, assistant.store
-        with store.begin() as connection:
+        with store.reading() as connection:
             judged = judging.judgements(connection)
             number = max([version.number for version in versions.all_of(connection)], default=0) + 1
         cases = [*cases_of(judged), *made_cases(assistant.finder.known, seed=0)]

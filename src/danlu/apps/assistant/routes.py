@@ -171,7 +171,7 @@ def told(assistant: Assistant, webhook: bool) -> dict[str, Any]:
     intents: dict[str, int] = {}
     for entry in known.entries.values():
         intents[entry.intent] = intents.get(entry.intent, 0) + entry.times
-    with assistant.store.begin() as connection:
+    with assistant.store.reading() as connection:
         there = versions.all_of(connection)
         said = judging.judgements(connection, customers=True)
         judged = {each.turn for each in judging.judgements(connection)}
@@ -224,5 +224,5 @@ def _back(assistant: Assistant, number: int | None) -> int:
 
 
 def _turns(assistant: Assistant, session: str) -> list[dict[str, Any]]:
-    with assistant.store.begin() as connection:
+    with assistant.store.reading() as connection:
         return [vars(turn) for turn in turns_of(connection, session, LIST)]

@@ -107,7 +107,7 @@ def _widget(app: FastAPI, _service: Service) -> None:
 def _look(assistant: Assistant, left: dict[str, int]) -> None:
     """Take over what others have changed, and see what is `left` to be sent."""
     assistant.refresh()
-    with assistant.store.begin() as connection:
+    with assistant.store.reading() as connection:
         left.update(counts(connection))
 
 

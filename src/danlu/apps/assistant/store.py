@@ -81,7 +81,7 @@ class Store(Database):
 
     def all(self) -> tuple[list[Kept], list[Phrase]]:
         """All answers and questions, in the order of their ids."""
-        with self.begin() as connection:
+        with self.reading() as connection:
             return entries_of(connection), phrases_of(connection)
 
 

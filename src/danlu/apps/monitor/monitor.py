@@ -74,6 +74,7 @@ class Monitor:
             stopping=self._stop.is_set,
             say=self.say,
             watch=self.watch,
+            keep=self.settings.keep,
         )
         self.outboxes = [
             outbox_of(self.store, name, channel, language, max(self.lease, LEASE), self.say)

@@ -26,7 +26,7 @@ def outbox_of(
     """What sends to a channel."""
 
     def send(row: Any) -> str | None:
-        with store.begin() as connection:
+        with store.reading() as connection:
             alert = alert_of(connection, row.alert)
             texts = texts_behind(connection, alert, TEXTS)
         return channel.send(message_of(alert, texts, language))

@@ -23,6 +23,9 @@ class Settings(Part):
     watch: list[str] = Field(default=[], max_length=100, description="files or folders of csv, tsv, json or jsonl")
     every: float = Field(default=600.0, ge=1, le=86_400, description="seconds between two looks at a feed")
     zone: str = Field(default="+08:00", pattern=r"^[+-]\d\d:\d\d$", description="of dates that tell none, as in +08:00")
+    keep: int | None = Field(
+        default=None, ge=7, le=36_500, description="days for which texts are kept; counts and alerts always are"
+    )
     language: Literal["en", "zh"] | None = Field(default=None, description="of messages; that of the system")
     topics: dict[str, list[str]] = Field(default={}, description="names with their keywords; none: only all texts")
     alarm: Alarm = Alarm()

@@ -95,7 +95,7 @@ def _trying_again(monitor: Monitor) -> Handler:
 def _reading(monitor: Monitor, read: Callable[[Monitor, Connection, dict[str, str]], Any]) -> Handler:
     async def answer(_service: Service, call: Call) -> Response:
         def asked() -> Any:
-            with monitor.store.begin() as connection:
+            with monitor.store.reading() as connection:
                 return read(monitor, connection, call.value)
 
         return JSONResponse(await call.asking.apart(asked))

@@ -74,7 +74,8 @@ class Sources:
             except Unreachable:
                 raise
             except Exception as error:
-                self._failed(source.name, row, _sentence(source.name, error))
+                asked = error.after if isinstance(error, Failed) else None
+                self._failed(source.name, row, _sentence(source.name, error), asked)
                 continue
             if row.failures:
                 self.say(f"{source.name}: can be read again")
@@ -109,9 +110,10 @@ class Sources:
             connection.execute(self._mine(name).values(**values))
         return kept
 
-    def _failed(self, name: str, row: Any, error: str) -> None:
-        failures = row.failures + 1
-        wait = min(max(60.0, self.every / 4) * 2 ** min(failures - 1, 20), max(LONGEST_WAIT, self.every))
+    def _failed(self, name: str, row: Any, error: str, asked: float | None) -> None:
+        """Note a failure; the source may have asked for so many seconds of patience."""
+        failures, longest = row.failures + 1, max(LONGEST_WAIT, self.every)
+        wait = min(max(max(60.0, self.every / 4) * 2 ** min(failures - 1, 20), asked or 0.0), longest)
         with self.store.begin() as connection:
             due = self.store.clock(connection) + wait
             connection.execute(self._mine(name).values(failures=failures, error=error, until=None, due=due))

@@ -53,7 +53,7 @@ class Store(Database):
         """
         address = address_of(url, "--store", "monitor", "a monitor", NAME)
         self.holder = f"{uuid.uuid4().hex[:12]} {this_process()}"
-        super().__init__(address, DATA, LOCKED, name="monitor", write_ahead=True, takes_over=take_over)
+        super().__init__(address, DATA, LOCKED, name="monitor", takes_over=take_over)
 
     def put(self, items: Sequence[Item], now: float) -> Kept:
         """Keep items; those that are there already are left as they are."""

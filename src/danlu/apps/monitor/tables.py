@@ -27,11 +27,13 @@ TEXTS = sql.Table(
     sql.Column("judged", sql.Boolean, nullable=False),
     sql.Column("like", _Number),  # the text that it repeats
     sql.Column("negative", sql.Boolean),
-    sql.Column("bands", sql.LargeBinary),  # by which texts that are alike are found
+    sql.Column("bands", sql.LargeBinary),  # by which texts that are alike are found; None: judged not yet, or forgotten
     sql.Column("counted", sql.BigInteger),  # the step whose counts it is in; None: in none
     sqlite_autoincrement=True,
 )
 sql.Index("monitor_texts_waiting", TEXTS.c.id, sqlite_where=~TEXTS.c.judged, postgresql_where=~TEXTS.c.judged)
+sql.Index("monitor_texts_counted", TEXTS.c.counted)
+sql.Index("monitor_texts_dated", TEXTS.c.dated)
 
 TOPICS = sql.Table(
     "monitor_topics",

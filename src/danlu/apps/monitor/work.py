@@ -18,11 +18,12 @@ from danlu.apps.monitor import leases
 from danlu.apps.monitor.alarm import Alarm
 from danlu.apps.monitor.detector import Change, Detector
 from danlu.apps.monitor.facts import key_of
-from danlu.apps.monitor.folding import CAPACITY, Folding
-from danlu.apps.monitor.item import whole
+from danlu.apps.monitor.folding import Folding
+from danlu.apps.monitor.forgetting import forget
 from danlu.apps.monitor.judging import Given, Judge, Judged
 from danlu.apps.monitor.store import Store
 from danlu.apps.monitor.tables import ALERTS, COUNTS, FACTS, OUTBOX, TEXTS, TOPICS
+from danlu.apps.monitor.texts import JUDGED, LATE, counted_in, counted_topics, remembered, row_of, waiting
 
 WORK = "work"
 CLOSED = "closed"
@@ -32,8 +33,8 @@ DETECTOR = "detector "
 BLOCK = 512
 """Texts that are judged together."""
 
-LATE = 86_400
-"""Seconds: what comes later is counted with what comes now; what comes later than that is only kept."""
+MOST_TOPICS = 1000
+"""Topics of one monitor."""
 
 SETTLED = 10.0
 """Seconds in which nothing has come, after which a new monitor begins to look: it may be given a history in parts."""
@@ -47,7 +48,7 @@ class Worker:
     """Does the work of one database.
 
     - `channels`: where alerts are sent; `lease`: seconds for which a process that has ended is waited for.
-    - `settled`: see `SETTLED`.
+    - `settled`: see `SETTLED`; `keep`: days after which texts are forgotten; None: never.
     - `stopping` says whether texts that wait are left to who comes next.
     - `say` gets what a person should hear; `watch` the name of each part of the work when it is done.
     """
@@ -58,11 +59,14 @@ class Worker:
     channels: Sequence[str] = ()
     lease: float = 30.0
     settled: float = SETTLED
+    keep: int | None = None
     stopping: Callable[[], bool] = bool
     say: Callable[[str], object] = print
     watch: Callable[[str], object] = str
     _folding: Folding | None = field(default=None, repr=False)
+    _topics: set[str] = field(default_factory=set, repr=False)
     _behind: bool = field(default=False, repr=False)
+    _many: bool = field(default=False, repr=False)
 
     def work(self, now: float) -> int:
         """Do what there is to do; gives how many texts were judged. Raises `Unreachable` where the database is."""
@@ -71,8 +75,32 @@ class Worker:
             judged += count
             if count < BLOCK:
                 self.close(now)
+                self._forget(now)
                 break
+            self._close_before_backlog()
         return judged
+
+    def _close_before_backlog(self) -> None:
+        """Look at the steps that were over when the first of the texts came that still wait: all before it are counted.
+
+        Of a new monitor nothing, as it may be given its history.
+        """
+        first = sql.select(TEXTS.c.came).where(~TEXTS.c.judged).order_by(TEXTS.c.id).limit(1)
+        with self.store.reading() as connection:
+            came, closed = connection.execute(first).scalar(), self.store.fact(connection, CLOSED)
+        if came is not None and closed is not None and self._last(came) > closed:
+            self.close(came)
+
+    def _last(self, now: float) -> int:
+        """The last step that is over at a time."""
+        return int((now - self.alarm.patience) // self.alarm.step) - 1
+
+    def _forget(self, now: float) -> None:
+        """Forget texts that came long ago, some at a time: of each stays by what it is known, and its counts."""
+        if self.keep is not None:
+            with self.store.begin() as connection:
+                if leases.renewed(self.store, connection, WORK, self.lease):
+                    forget(self.store, connection, now - 86_400 * self.keep, self._topics)
 
     def block(self) -> int | None:
         """Judge some of the texts that wait; None: another process does it."""
@@ -81,13 +109,11 @@ class Worker:
             return None
         try:
             if taken or self._folding is None:
-                self._folding = self._remembered()
-            with self.store.begin() as connection:
-                wanted = sql.select(TEXTS).where(~TEXTS.c.judged).order_by(TEXTS.c.id).limit(BLOCK)
-                rows = connection.execute(wanted).all()
+                self._folding, self._topics = remembered(self.store), counted_topics(self.store)
+            with self.store.reading() as connection:
+                given = waiting(connection, BLOCK)
             self.watch("read")
-            if rows:
-                given = [_given(row) for row in rows]
+            if given:
                 with leases.kept(self.store, WORK, self.lease):
                     found = self.judge.judge(self._folding, given, self.watch)
                 if not self._kept(given, found):
@@ -97,24 +123,16 @@ class Worker:
         except BaseException:
             self._folding = None  # it may remember texts that are to be judged again
             raise
-        return len(rows)
+        return len(given)
 
-    def _remembered(self) -> Folding:
-        folding = Folding(self._texts)
-        columns = (TEXTS.c.id, TEXTS.c.like, TEXTS.c.date, TEXTS.c.bands)
-        latest = sql.select(*columns).where(TEXTS.c.judged).order_by(TEXTS.c.id.desc()).limit(CAPACITY)
-        with self.store.begin() as connection:
-            rows = connection.execute(latest).all()
-        for row in reversed(rows):
-            folding.remember(row.id, row.like, row.date, row.bands)
-        return folding
-
-    def _texts(self, numbers: Sequence[int]) -> Mapping[int, str]:
-        if not numbers:
-            return {}
-        wanted = sql.select(TEXTS.c.id, TEXTS.c.title, TEXTS.c.text).where(TEXTS.c.id.in_(list(numbers)))
-        with self.store.begin() as connection:
-            return {row.id: whole(row.title, row.text) for row in connection.execute(wanted)}
+    def _admitted(self, topics: Sequence[str]) -> list[str]:
+        """Topics without those that are too many: each has a detector, and whoever pushes texts may name any."""
+        found = [topic for topic in topics if topic in self._topics or len(self._topics) < MOST_TOPICS]
+        if len(found) < len(topics) and not self._many:
+            self._many = True
+            self.say(f"more than {MOST_TOPICS:,} topics are told; texts of further ones are counted without these")
+        self._topics.update(found)
+        return found
 
     def _kept(self, given: Sequence[Given], found: Sequence[Judged]) -> bool:
         """Whether what was found is kept: it is not where another process has the lease."""
@@ -125,18 +143,19 @@ class Worker:
             rows, topics, counts = [], [], defaultdict[tuple[str, int], Any](lambda: np.zeros(5, np.int64))
             for text, judged in zip(given, found, strict=True):
                 step = int(text.date // self.alarm.step)
-                counted = _counted(step, closed, self.alarm.step) if judged.like is None else None
+                counted = counted_in(step, closed, self.alarm.step) if judged.like is None else None
                 old += judged.like is None and counted is None
-                rows.append(_row(text.number, judged, counted))
-                topics += [{"topic": topic, "text": text.number} for topic in judged.topics]
-                for topic in judged.topics:
+                rows.append(row_of(text.number, judged, counted))
+                admitted = self._admitted(judged.topics)
+                topics += [{"topic": topic, "text": text.number} for topic in admitted]
+                for topic in admitted:
                     if judged.like is None:
                         counts[topic, step] += (1, judged.negative, 0, 0, 0)
                     else:
                         counts[topic, step] += (0, 0, 1, 0, 0)
                     if counted is not None:
                         counts[topic, counted] += (0, 0, 0, 1, judged.negative)
-            connection.execute(_JUDGED, rows)
+            connection.execute(JUDGED, rows)
             connection.execute(self.store.insert(TOPICS).on_conflict_do_nothing(), topics)
             self._add(connection, counts)
         if old:
@@ -159,7 +178,7 @@ class Worker:
         What the detectors make of them is found out between two transactions: thresholds take a while, and others
         write meanwhile. Nobody but the holder of the lease changes what is read here.
         """
-        last = int((now - self.alarm.patience) // self.alarm.step) - 1
+        last = self._last(now)
         due = (COUNTS.c.step <= last) & (COUNTS.c.unheard > 0)
         with self.store.begin() as connection:
             if not leases.renewed(self.store, connection, WORK, self.lease):
@@ -262,45 +281,3 @@ class Worker:
         if rows:
             connection.execute(self.store.insert(OUTBOX).on_conflict_do_nothing(), rows)
         return [int(number)]
-
-
-_JUDGED = (
-    TEXTS.update()
-    .where(TEXTS.c.id == sql.bindparam("number"))
-    .values(
-        judged=True,
-        like=sql.bindparam("repeats"),
-        negative=sql.bindparam("is_negative"),
-        bands=sql.bindparam("keys"),
-        counted=sql.bindparam("step"),
-    )
-)
-
-
-def _row(number: int, judged: Judged, counted: int | None) -> dict[str, Any]:
-    return {
-        "number": number,
-        "repeats": judged.like,
-        "is_negative": judged.negative,
-        "keys": judged.bands,
-        "step": counted,
-    }
-
-
-def _given(row: Any) -> Given:
-    given = json.loads(row.given) if row.given else {}
-    topics = given.get("topics")
-    return Given(
-        row.id,
-        whole(row.title, row.text),
-        row.date,
-        None if topics is None else tuple(topics),
-        given.get("negative"),
-    )
-
-
-def _counted(step: int, closed: int | None, seconds: int) -> int | None:
-    """In which step a text is heard: its own, the first that is open if it comes late, none if far too late."""
-    if closed is None or step > closed:
-        return step
-    return closed + 1 if (closed - step) * seconds <= LATE else None

@@ -187,7 +187,7 @@ class Ledger(Database):
         The time of a deed that was yet to come when it was received is that of its receipt.
         """
         items, deeds = self._items, self._deeds
-        with self.begin() as connection:
+        with self.reading() as connection:
             changed = connection.execute(
                 self._sql.select(items).where(items.c.revision > revision).order_by(items.c.revision, items.c.id)
             ).all()
@@ -213,7 +213,7 @@ class Ledger(Database):
         """Users, items and actions that were read without a time, and when each was read first."""
         table, found = self._deeds, dict[tuple[str, str, str], float]()
         columns = self._sql.select(table.c.user, table.c.item, table.c.action, table.c.time).order_by(table.c.time)
-        with self.begin() as connection:
+        with self.reading() as connection:
             for part in _parts(self._noted(connection)):
                 for row in connection.execute(columns.where(table.c.time.in_(part))).yield_per(_READ_AT_ONCE):
                     found.setdefault((row.user, row.item, row.action), row.time)
@@ -235,7 +235,7 @@ class Ledger(Database):
     def vectors(self, embedder: str) -> dict[str, tuple[str, bytes]]:
         """Of each item that this embedder has read: the digest of what it read, and the vector (float32)."""
         table = self._vectors
-        with self.begin() as connection:
+        with self.reading() as connection:
             rows = connection.execute(self._sql.select(table).where(table.c.embedder == embedder)).all()
         return {row.item: (row.digest, row.vector) for row in rows}
 
@@ -254,7 +254,7 @@ class Ledger(Database):
     def setting(self, name: str) -> str | None:
         """A setting as it was kept."""
         table = self._settings
-        with self.begin() as connection:
+        with self.reading() as connection:
             found = connection.execute(self._sql.select(table.c.value).where(table.c.name == name)).scalar()
         return None if found is None else str(found)
 

@@ -197,7 +197,7 @@ def rows(
     with _stored(folder, database) as store:
         known = Known()
         known.add(*store.all())
-        with store.begin() as connection:
+        with store.reading() as connection:
             found = made(known, judging.judgements(connection))
     write_text(file, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in found))
     tell(f"{file}: {len(found):,} rows")
