@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import danlu
@@ -141,3 +142,45 @@ def test_the_command_writes_between_a_text_and_its_suffix(
         assert [each[0].text for each in opened.generate(asked[:1], max_new_tokens=12)] == [gap]
         words = opened.tokenizer.decode(prompt.row.input_ids.tolist())
     assert words == "<|endoftext|><|fim_prefix|>x = <|fim_suffix|> #<|fim_middle|>"
+
+
+@pytest.mark.parametrize(
+    ("policy", "texts"),
+    [
+        ({"kind": "greedy"}, 1), ({"kind": "sample", "samples": 3}, 3), ({"kind": "beam", "beams": 4}, 1),
+        ({"kind": "beam", "beams": 4, "returned": 2}, 2), ({"kind": "words", "words": ["x"]}, 1),
+    ],
+)  # fmt: skip
+def test_programs_are_counted_by_those_that_are_written(policy: dict[str, Any], texts: int) -> None:
+    stage = Code.model_validate({"bundle": "b", "data": "@d", "run_code": True, "policy": policy})
+    assert stage.policy.texts == texts
+    with pytest.raises(ValidationError, match=f"to the {texts} programs"):
+        Code.model_validate({**stage.to_plain(), "k": [texts + 1]})
+
+
+def test_beams_that_are_not_told_are_no_programs(bundle: Path, tmp_path: Path) -> None:
+    policy = {"kind": "beam", "beams": 3, "max_new_tokens": 8, "regex": "[a-z]{3,9}"}
+    run = danlu.run(recipe(bundle, tmp_path, run_code=True, policy=policy), root=tmp_path / "runs")
+    scores = json.loads((Path(run["code"]) / "code.json").read_text("utf-8"))
+    assert (scores["programs"], scores["metrics"]["pass@1"]["value"]) == (1, pytest.approx(1 / 3))
+
+
+def test_a_test_that_ends_the_program_itself_is_refused(bundle: Path, tmp_path: Path) -> None:
+    asked = recipe(bundle, tmp_path, run_code=True)
+    begin = "import unittest\nclass T(unittest.TestCase):\n    def test_x(self): self.assertEqual(x, 1)\n"
+    for end in ("unittest.main()", "if __name__ == '__main__':\n    unittest.main(exit=False)"):
+        (tmp_path / "problems.jsonl").write_text(json.dumps({"text": "x = 1 #", "test": begin + end}) + "\n", "utf-8")
+        with pytest.raises(Refusal, match=r"record 1: 'test' calls unittest.main\(\), .* write assert unittest"):
+            danlu.run(asked, root=tmp_path / "runs")
+    end = "assert unittest.main(exit=False).result.wasSuccessful()"
+    lines = [{"text": f"x = {number} #", "test": begin + end} for number in (1, 2)]
+    (tmp_path / "problems.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines), "utf-8")
+    policy = {"kind": "greedy", "max_new_tokens": 8, "regex": "[a-z]{3,9}"}
+    run = danlu.run(recipe_of(asked, policy), root=tmp_path / "runs2")
+    told = [json.loads(line) for line in (Path(run["code"]) / "programs.jsonl").read_text("utf-8").splitlines()]
+    assert [each["passed"] for each in told] == [True, False]
+
+
+def recipe_of(asked: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
+    code = asked["stages"]["code"] | {"policy": policy}
+    return {**asked, "stages": {"code": code}}

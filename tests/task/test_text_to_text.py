@@ -12,6 +12,7 @@ from transformers.models.bart.modeling_bart import shift_tokens_right
 
 from danlu.bundle.bundle import load, save
 from danlu.engine.engines.torch import TorchNetwork
+from danlu.model.ends import Endings
 from danlu.model.sources.pretrained import Pretrained
 from danlu.model.sources.scratch import Scratch
 from danlu.recipe.part import find
@@ -278,3 +279,15 @@ def test_the_first_token_is_the_same_saved_loaded_and_in_plain_transformers(
 def test_what_only_two_sides_have_is_refused_for_a_decoder(field: str) -> None:
     with pytest.raises(Refusal, match=rf"task\.{field} is for models with an encoder and a decoder"):
         Task.model_validate({"kind": "rewrite", field: 0}).shaped("decoder")
+
+
+def test_a_decoder_ends_with_what_its_targets_end_with(tmp_path: Path) -> None:
+    """A tokenizer as BERT's names no end token: what ends a target ends what is written, too."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    tokenizer = words("wordpiece")
+    config = GPT2Config(vocab_size=len(tokenizer), n_positions=LIMIT, n_embd=32, n_layer=1, n_head=2)
+    model = GPT2LMHeadModel(config)  # whose own end token, 50256, lies beyond the vocabulary
+    task = Task.model_validate({"kind": "translate"}).shaped("decoder").suited(model, tokenizer, print)
+    [row] = task.encode(PAIRS[:1], tokenizer, LIMIT, labelled=True)
+    assert Endings(model, tokenizer, LIMIT).ids == {int(row.row.input_ids[-1])} == {end_id(tokenizer)}

@@ -14,6 +14,7 @@ from danlu.model.reader import Prompt
 from danlu.model.spelling import context
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded
+from danlu.text.tokenizing.special import end_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 FORMS = 64
@@ -74,7 +75,7 @@ class Endings:
         self.vocabulary = int(text_config(inner).vocab_size)
         self._two_sided = bool(inner.config.is_encoder_decoder)
         self._sources = (getattr(inner, "generation_config", None), inner.config, text_config(inner))
-        ends = {tokenizer.eos_token_id}
+        ends = {end_id(tokenizer)}
         for source in self._sources:
             told = getattr(source, "eos_token_id", None)
             ends |= set(told) if isinstance(told, Sequence) else {told}

@@ -81,6 +81,11 @@ class Policy(Part):
         return 1
 
     @property
+    def texts(self) -> int:
+        """How many texts are told of a prompt; of `rows` some may only be on the way to them."""
+        return 1
+
+    @property
     def guesses(self) -> int:
         """How many next tokens of a text alone are guessed at most, to be read in one pass; they change nothing."""
         return 0

@@ -13,8 +13,8 @@ from danlu.task.columns import missing, text_in
 from danlu.task.conversing import last_alone, next_learnt, without_the_oldest
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.dialogue.ids import encoded
-from danlu.text.dialogue.messages import Message, asked
-from danlu.text.dialogue.rendered import conversation
+from danlu.text.dialogue.messages import Message, asked, tools_in
+from danlu.text.dialogue.rendered import Tools, conversation
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 CHOSEN, REJECTED, LABEL = "chosen", "rejected", "label"
@@ -33,12 +33,14 @@ class Judged:
     """What was asked in record `number`, from 0, and answers to it, each `GOOD`, `BAD` or `NEITHER`.
 
     - `strict`: how many of the answers have to fit; of the others the beginning will do.
+    - `tools`: what the model is told of before it answers.
     """
 
     number: int
     messages: list[Message]
     answers: tuple[tuple[str, int], ...]
     strict: int = 2
+    tools: Tools = None
 
     def apart(self, other: "Judged") -> "Iterator[Judged]":
         """Each answer by itself, beside one to the question of another record."""
@@ -55,7 +57,8 @@ def judged(messages: list[Message], record: Record, number: int, needs: Needs) -
     """
     if CHOSEN not in record and REJECTED not in record and messages[-1]["role"] == "assistant" and needs != "pairs":
         answer = _filled(messages[-1]["content"], number, "the last message")
-        return Judged(number, asked(messages, number), ((answer, _judgement(record, number, needs)),))
+        good = _judgement(record, number, needs)
+        return Judged(number, asked(messages, number), ((answer, good),), tools=tools_in(record, number))
     for name in (CHOSEN, REJECTED):
         if name not in record:
             if messages[-1]["role"] == "assistant":
@@ -77,7 +80,8 @@ def judged(messages: list[Message], record: Record, number: int, needs: Needs) -
             f"record {number + 1:,}: '{CHOSEN}' and '{REJECTED}' are the same, so neither can be preferred; mend one, "
             "or leave the record out"
         )
-    return Judged(number, asked(messages, number), ((chosen, GOOD), (rejected, BAD)))
+    both = ((chosen, GOOD), (rejected, BAD))
+    return Judged(number, asked(messages, number), both, tools=tools_in(record, number))
 
 
 def rows_of(
@@ -95,7 +99,7 @@ def rows_of(
 
     def written(messages: Sequence[Message]) -> list[tuple[Ids, NDArray[np.bool_]]]:
         talks = [[*messages, {"role": "assistant", "content": text}] for text in texts]
-        spans = [conversation(talk, jinja, tokenizer, given.number) for talk in talks]
+        spans = [conversation(talk, jinja, tokenizer, given.number, given.tools) for talk in talks]
         return [(ids, last_alone(learnt)) for ids, learnt in (encoded(each, tokenizer) for each in spans)]
 
     def longest() -> int:

@@ -261,8 +261,12 @@ class Task(Part):
         raise AssertionError(f"{self.kind} must decode what its outputs say")
 
     def composed(self, written: Sequence[Written], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """The prediction for one record from what was written of its rows, the best first, of a task that generates."""
-        return {"text": written[0].text, "score": written[0].score, "ended": written[0].ended}
+        """The prediction for one record from what was written of its rows, the best first, of a task that generates.
+
+        Where a policy tells several texts, `others` are those behind the best.
+        """
+        found: Prediction = {"text": written[0].text, "score": written[0].score, "ended": written[0].ended}
+        return found if len(written) == 1 else found | {"others": [each.text for each in written[1:]]}
 
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
         """For a person who looks at a batch: the target of a whole row in words, and that of each of its tokens.

@@ -254,7 +254,8 @@ class TextToText(Task):
     def composed(self, written: Sequence[Written], encoded: Sequence[Encoded], record: Record) -> Prediction:
         """See `Task.composed`; white space around the text is that of the row, or of the template."""
         found = super().composed(written, encoded, record)
-        return {**found, "text": found["text"].strip()}
+        others = {"others": [text.strip() for text in found["others"]]} if "others" in found else {}
+        return {**found, "text": found["text"].strip(), **others}
 
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
         """What is to be written, special tokens included, and where in the row of a decoder it stands."""

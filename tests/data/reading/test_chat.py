@@ -94,3 +94,36 @@ def test_tool_calls_of_another_form_are_refused(calls: Any, tmp_path: Path) -> N
     }
     with pytest.raises(Refusal, match=r"tool.call.* of message 2"):
         read(tmp_path, given)
+
+
+def dialogue(*texts: str) -> list[dict[str, Any]]:
+    return [{"role": role, "content": text} for role, text in zip(("user", "assistant") * 9, texts, strict=False)]
+
+
+def test_a_preference_whose_dialogues_are_whole_is_read_with_or_without_its_messages(tmp_path: Path) -> None:
+    """As UltraFeedback has it: `messages` is the chosen dialogue, answer included."""
+    chosen, rejected = dialogue("问", "好"), dialogue("问", "坏")
+    expected = [{"messages": dialogue("问"), "chosen": "好", "rejected": "坏"}]
+    for messages in (None, dialogue("问"), chosen, rejected):
+        given = {"chosen": chosen, "rejected": rejected} | ({} if messages is None else {"messages": messages})
+        assert read(tmp_path, given) == expected
+        assert read(tmp_path, given | {"rejected": "坏"}) == expected
+    for told, sentence in (
+        ({"messages": dialogue("问", "另")}, "an answer that is neither 'chosen' nor 'rejected'"),
+        ({"messages": dialogue("别")}, "are not those before 'chosen' and 'rejected'"),
+        ({"rejected": dialogue("别", "坏")}, "before 'chosen' are not those before 'rejected'"),
+    ):
+        with pytest.raises(Refusal, match=sentence):
+            read(tmp_path, {"chosen": chosen, "rejected": rejected, **told})
+
+
+def test_an_answer_of_no_weight_keeps_it(tmp_path: Path) -> None:
+    given = openai("坏", {"role": "user", "content": "又"}, {"role": "assistant", "content": "好", "weight": 1})
+    given["messages"][1]["weight"] = 0
+    [record] = read(tmp_path, given)
+    assert [message.get("weight") for message in record["messages"]] == [None, 0, None, None]
+    given["messages"][1]["weight"] = 0.5
+    with pytest.raises(
+        Refusal, match=r"message 2 has the 'weight' 0\.5; write 0 for an answer that is not learnt, or 1"
+    ):
+        read(tmp_path, given)

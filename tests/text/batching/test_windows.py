@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.refusal import Refusal
-from danlu.text.batching.windows import windows, windows_of_pairs
+from danlu.text.batching.windows import beginnings, documents, windows, windows_of_pairs
+from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
 
@@ -103,3 +104,20 @@ def test_of_two_texts_that_are_too_long_what_is_cut_is_counted():
     assert (len(short), short.cut) == (23, 13)
     with pytest.raises(Refusal, match=r"record 2: the two texts have 60 tokens and a row takes 20; .* 'too_long'"):
         windows_of_pairs(["一", "一" * 30], ["四", "四" * 30], wordpiece(), 23, "stop")
+
+
+@pytest.mark.parametrize("style", ["encoder", "decoder"])
+@pytest.mark.parametrize("kind", ["char", "word", "unigram", "bpe", "wordpiece"])
+def test_what_ends_a_document_stands_behind_no_beginning_of_one(kind, style):
+    texts = ["今天天气很好", "今", "</s> [SEP] <sep>", ""]
+    sized = {"char": {}, "word": {"min_frequency": 1}, "unigram": {"size": 300}, "bpe": {"size": 280}}.get(kind)
+    sized = {"size": 60, "min_frequency": 1} if sized is None else sized
+    styled = {} if kind in ("bpe", "wordpiece") else {"style": style}
+    tokenizer = TokenizerSource.model_validate({"kind": kind, **sized, **styled}).build(lambda: iter(texts[:3]))
+    for text, ids, whole in zip(texts, beginnings(texts, tokenizer), documents(texts, tokenizer), strict=True):
+        said = tokenizer(text, add_special_tokens=False).input_ids if text == texts[0] else None
+        assert ids.tolist() == whole[: len(ids)].tolist()
+        assert len(ids) in (len(whole), len(whole) - 1)
+        if len(ids) > 1:
+            assert ids[-1] not in (tokenizer.sep_token_id, tokenizer.eos_token_id)
+        assert said is None or ids[-1] == said[-1]

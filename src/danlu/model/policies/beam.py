@@ -45,6 +45,11 @@ class Beam(Policy):
         """A row a beam."""
         return self.beams
 
+    @property
+    def texts(self) -> int:
+        """Those that are returned."""
+        return self.returned
+
     def begin(self, prompt: Sequence[int], number: int, ends: Ends) -> Beams:
         """See `Policy.begin`."""
         search = Search(self.beams, self.length_penalty, self.early_stopping, self.returned)

@@ -44,6 +44,11 @@ class Sample(LinePolicy):
         """A row a sample."""
         return self.samples
 
+    @property
+    def texts(self) -> int:
+        """All of them."""
+        return self.samples
+
     def begin(self, prompt: Sequence[int], number: int, ends: Ends) -> Lines:
         """See `Policy.begin`; each text has random numbers of its own."""
         lines = super().begin(prompt, number, ends)

@@ -27,6 +27,7 @@ SCORES, PROGRAMS = "code.json", "programs.jsonl"
 AT_ONCE = 2  # programs that run side by side: more of them would take each other's time
 
 _SLOTS = re.compile(r"\{(text|answer|suffix|test)\}")
+_MAIN = "unittest.main"
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -57,9 +58,9 @@ class Code(Stage):
                 "this stage runs programs that a model has written, on this machine, with your rights; where that is "
                 "meant, write 'run_code: true'"
             )
-        if any(not 1 <= k <= self.policy.rows for k in self.k):
+        if any(not 1 <= k <= self.policy.texts for k in self.k):
             raise ValueError(
-                f"'k' must be from 1 to the {self.policy.rows} programs that the policy writes for each record; write "
+                f"'k' must be from 1 to the {self.policy.texts} programs that the policy writes for each record; write "
                 "policy: {kind: sample, samples: ...} with as many as that"
             )
         return self
@@ -92,18 +93,18 @@ class Code(Stage):
                 line = {"record": number, "answer": answer, "passed": ran.passed, "why": ran.why, "said": ran.said}
                 file.write(f"{json.dumps(line, ensure_ascii=True)}\n".encode())
         scores = {
-            f"pass@{k}": mean_pass_at_k(self.policy.rows, passed, k, seed=place.seed) for k in dict.fromkeys(self.k)
+            f"pass@{k}": mean_pass_at_k(self.policy.texts, passed, k, seed=place.seed) for k in dict.fromkeys(self.k)
         }
         plain: dict[str, Any] = {
             "records": len(records),
-            "programs": self.policy.rows,
+            "programs": self.policy.texts,
             "metrics": {name: value.to_plain() for name, value in scores.items()},
         }
         write_text(place.folder / SCORES, json.dumps(plain, indent=1) + "\n")
         _ = translator(place.language)
         for name, value in scores.items():
             told = _("{name}: {value:.4f} ({low:.4f} to {high:.4f}) of {records:,} problems, {programs} programs each")
-            place.say(told.format(name=name, **vars(value), records=len(records), programs=self.policy.rows))
+            place.say(told.format(name=name, **vars(value), records=len(records), programs=self.policy.texts))
 
     def _ran(self, bundle: Bundle, records: list[Record], tests: list[str]) -> Iterator[tuple[int, str, Ran]]:
         """Each program with the number of its record and how it ended, in order."""
@@ -111,7 +112,8 @@ class Code(Stage):
         with ThreadPoolExecutor(AT_ONCE) as threads:
             for number, written in enumerate(bundle.predictor.write(records, self.policy)):
                 record = records[number]
-                around = ("", "") if "messages" in record else (text_of(record), record.get("suffix") or "")
+                asked = bundle.task.answers_by == "generate"  # of whom who answers it goes on with no program
+                around = ("", "") if asked else (text_of(record), record.get("suffix") or "")
                 answers = [text.text for text in written]
                 programs = [self._filled(around, answer, tests[number]) for answer in answers]
                 for answer, ran in zip(answers, threads.map(run, programs), strict=True):
@@ -134,6 +136,11 @@ class Code(Stage):
             steps = ast.parse(test).body
         except (SyntaxError, ValueError, MemoryError, RecursionError):
             return test  # may be right behind the answer
+        if any(map(_ends_the_program, steps)):
+            raise Refusal(
+                f"record {number + 1:,}: 'test' calls unittest.main(), which ends the program before it is known to "
+                "have passed; write assert unittest.main(exit=False).result.wasSuccessful()"
+            )
         behind = self.program.rpartition("{test}")[2].strip()
         if not any(map(_acts, steps)) and not (steps and behind):
             raise Refusal(
@@ -149,6 +156,14 @@ def _acts(step: ast.stmt) -> bool:
         return not (step.value is None or _is_plain(step.value))
     return not isinstance(
         step, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Pass
+    )
+
+
+def _ends_the_program(step: ast.stmt) -> bool:
+    """Whether a step calls `unittest.main` and asks nothing of what that says."""
+    return any(
+        isinstance(each, ast.Expr) and isinstance(each.value, ast.Call) and ast.unparse(each.value.func) == _MAIN
+        for each in ast.walk(step)
     )
 
 

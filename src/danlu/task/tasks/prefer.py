@@ -241,5 +241,5 @@ class Prefer(Conversing):
 
     def kept(self, record: Record) -> Record:
         """See `Task.kept`; a text is what the user says where there are no messages."""
-        asked = "messages" if "messages" in record else "text"
-        return {name: record[name] for name in (asked, "chosen", "rejected", "label") if name in record}
+        asked = ("messages", "tools") if "messages" in record else ("text",)
+        return {name: record[name] for name in (*asked, "chosen", "rejected", "label") if name in record}

@@ -34,11 +34,17 @@ def ended(ids: list[int], tokenizer: Tokenizer) -> Ids:
 
 
 def beginnings(texts: Sequence[str], tokenizer: Tokenizer) -> list[Ids]:
-    """The token numbers of each text as the beginning of a document: `documents` without the end token."""
-    end = tokenizer.eos_token_id
-    return [
-        ids[:-1] if len(ids) > 1 and end is not None and ids[-1] == end else ids for ids in documents(texts, tokenizer)
-    ]
+    """The token numbers of each text as the beginning of a document: `documents` without what ends one.
+
+    That is the end token, and what the tokenizer itself puts behind a text, as BERT's does.
+    """
+    ends, found = {tokenizer.eos_token_id, tokenizer.sep_token_id}, []
+    for ids in documents(texts, tokenizer):
+        last = len(ids)
+        while last > 1 and int(ids[last - 1]) in ends:  # what a text says is never a special token
+            last -= 1
+        found.append(ids[:last])
+    return found
 
 
 def around(tokenizer: Tokenizer) -> tuple[int, int]:

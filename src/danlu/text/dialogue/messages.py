@@ -1,8 +1,10 @@
 """What a conversation must be before it is written for a model."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from danlu.data.reading.json_text import parse
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 
@@ -10,6 +12,9 @@ Message = dict[str, Any]
 """The texts `role` and `content`; of one who calls tools or answers a call also `CALLS`, as a template reads them."""
 
 CALLS = ("tool_calls", "tool_call_id", "name")
+
+WEIGHT = "weight"
+"""Of an answer: 0 where it is not to be learnt."""
 
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -41,7 +46,7 @@ def checked(value: Any, number: int) -> list[Message]:
             raise Refusal(f"{where}, message {place}: a system message stands first, or nowhere; move it there")
         if role != "system" and before not in _BEFORE[role]:
             raise Refusal(f"{where}, message {place}: {_wrong(role, before, first=not found)}")
-        found.append({"role": role, "content": content, **calls})
+        found.append({"role": role, "content": content, **calls, **_weight(message, f"{where}, message {place}")})
     return found
 
 
@@ -59,18 +64,52 @@ def _calls(message: Any, role: Any) -> dict[str, Any]:
     """What a message says of tools beside its text."""
     if role not in ("assistant", "tool"):
         return {}
-    return {name: message[name] for name in CALLS if message.get(name) is not None}
+    found = {name: message[name] for name in CALLS if message.get(name) is not None}
+    if "tool_calls" in found:
+        found["tool_calls"] = _plain(found["tool_calls"])
+    return found
+
+
+def _plain(calls: Any) -> Any:
+    """Calls whose arguments are values, as templates write them, and not JSON within JSON, as OpenAI sends them."""
+    if not isinstance(calls, list):
+        return calls
+    found = [dict(call) if isinstance(call, dict) else call for call in calls]
+    for call in found:
+        called = call.get("function") if isinstance(call, dict) else None
+        if isinstance(called, dict) and isinstance(called.get("arguments"), str):
+            with suppress(Refusal):  # what is no JSON stays as it is
+                call["function"] = {**called, "arguments": parse(called["arguments"], "arguments")}
+    return found
+
+
+def _weight(message: Any, where: str) -> dict[str, int]:
+    """That an answer is not to be learnt, where its `weight` says so, as for OpenAI.
+
+    Raises:
+        Refusal: it is neither 0 nor 1.
+    """
+    weight = message.get(WEIGHT)
+    if weight not in (None, 0, 1):
+        raise Refusal(f"{where}: 'weight' is '{weight!s:.40}'; write 0 for an answer that is not learnt, or 1")
+    return {WEIGHT: 0} if weight == 0 and message["role"] == "assistant" else {}
 
 
 def answered(messages: Sequence[Message], number: int) -> None:
     """Raises `Refusal` for a conversation that does not end with an answer, from which nothing can be learnt there."""
-    if messages[-1]["role"] != "assistant":
+    last = messages[-1]
+    if last["role"] == "assistant" and "tool_calls" in last and not last["content"].strip():
         raise Refusal(
-            f"record {number + 1:,}: column 'messages' ends with a message of the {messages[-1]['role']}, so there is "
+            f"record {number + 1:,}: column 'messages' ends with a call of a tool, which the template writes, so there "
+            "is no answer to learn; add what the tool says and the answer, or leave that message out"
+        )
+    if last["role"] != "assistant":
+        raise Refusal(
+            f"record {number + 1:,}: column 'messages' ends with a message of the {last['role']}, so there is "
             "no answer to learn; add it, or leave that message out"
         )
     for place, message in enumerate(messages, 1):
-        if message["role"] == "assistant" and not message["content"].strip():
+        if message["role"] == "assistant" and "tool_calls" not in message and not message["content"].strip():
             raise Refusal(f"record {number + 1:,}: column 'messages', message {place}: the answer is empty; write it")
 
 

@@ -15,7 +15,7 @@ from jinja2 import TemplateError
 from transformers.utils import chat_template_utils
 
 from danlu.refusal import Refusal
-from danlu.text.dialogue.messages import CALLS, Message
+from danlu.text.dialogue.messages import CALLS, WEIGHT, Message
 from danlu.text.tokenizing.special import end_id
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
@@ -99,7 +99,7 @@ def _spans(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> lis
 
 def _is_answer(message: Message) -> bool:
     """Whether it is one that a model is to learn; calls of tools are written by the template, so they are not."""
-    return bool(message["role"] == "assistant" and "tool_calls" not in message)
+    return bool(message["role"] == "assistant" and "tool_calls" not in message and WEIGHT not in message)
 
 
 def _marked(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> tuple[str, list[str]]:
@@ -160,6 +160,13 @@ class _Writer:
                 f"record {self.number + 1:,}: the chat template has no place for tools, so the model would not hear of "
                 "them; leave 'tools' out, or take a model with a template for them"
             )
+        if any("tool_calls" in message for message in messages):
+            without = [{name: told for name, told in each.items() if name != "tool_calls"} for each in messages]
+            if text == self._text(without, self.tools, asks=asks):
+                raise Refusal(
+                    f"record {self.number + 1:,}: the chat template drops the calls of tools; take a model with a "
+                    "template for them, or write them as text ('kind: chat' of data does)"
+                )
         return text
 
     def _refuse_spelling(self, messages: Sequence[Message]) -> None:

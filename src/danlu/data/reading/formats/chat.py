@@ -15,7 +15,7 @@ from danlu.data.reading.source_file import SourceFile
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 _ROLES = {
     **dict.fromkeys(("user", "human", "prompter"), "user"),
@@ -62,13 +62,10 @@ class Chat(JsonFormat):
         if len(preferred) == 1:
             raise _Unfit(f"there is '{next(iter(preferred))}' alone; give both 'chosen' and 'rejected'")
         messages = self._messages(others, answered=bool(preferred))
-        for key, value in preferred.items():
-            before, answer = _answer(value, key)
-            if not messages:
-                messages = before
-            elif before and before != messages:
-                raise _Unfit(f"the messages before '{key}' are not those before the other answer; mend them")
-            preferred[key] = self._filled(answer)
+        sides = {key: _answer(value, key) for key, value in preferred.items()}
+        if preferred:
+            messages = _before(messages, sides)
+            preferred = {key: self._filled(answer) for key, (_, answer) in sides.items()}
         if not messages:
             raise _Unfit(
                 f"there is no 'messages', 'conversations' or '{self.instruction}'; the keys are: "
@@ -76,7 +73,7 @@ class Chat(JsonFormat):
             )
         if not preferred:
             messages = _up_to_the_last_answer(messages, bad_rows)
-        filled = [{"role": message["role"], "content": self._filled(message["content"])} for message in messages]
+        filled = [{**message, "content": self._filled(message["content"])} for message in messages]
         return {"messages": filled, **preferred, **others}
 
     def _messages(self, others: Record, *, answered: bool) -> list[Message]:
@@ -135,8 +132,16 @@ def _turns(given: Any, key: str, role_key: str, content_key: str) -> list[Messag
         text = "\n".join(part for part in (text, called) if part)
         if role == "assistant":
             _refuse_empty(text, f"{where} of '{key}'")
-        found.append({"role": role, "content": text})
+        found.append({"role": role, "content": text, **_weight(message, role, where)})
     return found
+
+
+def _weight(message: dict[str, Any], role: str, where: str) -> dict[str, int]:
+    """That an answer is not to be learnt, where its `weight` says so, as for OpenAI."""
+    weight = message.get("weight")
+    if weight not in (None, 0, 1):
+        raise _Unfit(f"{where} has the 'weight' {weight!s:.40}; write 0 for an answer that is not learnt, or 1")
+    return {"weight": 0} if weight == 0 and role == "assistant" else {}
 
 
 def _text(value: Any, what: str) -> str:
@@ -164,6 +169,20 @@ def _answer(value: Any, key: str) -> tuple[list[Message], str]:
             raise _Unfit(f"the last message of '{key}' is not the assistant's; mend it")
     _refuse_empty(answer, f"'{key}'")
     return before, answer
+
+
+def _before(messages: list[Message], sides: dict[str, tuple[list[Message], str]]) -> list[Message]:
+    """The messages before two answers, as they stand alone, before either answer, or in both ways."""
+    told = [before for before, _ in sides.values() if before]
+    if len(told) == 2 and told[0] != told[1]:
+        raise _Unfit("the messages before 'chosen' are not those before 'rejected'; mend them")
+    if messages and messages[-1]["role"] == "assistant":  # the whole of one of the two, as UltraFeedback has it
+        if messages[-1]["content"] not in [answer for _, answer in sides.values()]:
+            raise _Unfit("the messages end with an answer that is neither 'chosen' nor 'rejected'; leave it out")
+        messages = messages[:-1]
+    if told and messages and messages != told[0]:
+        raise _Unfit("the messages are not those before 'chosen' and 'rejected'; mend them")
+    return messages or [*told, []][0]
 
 
 def _refuse_empty(answer: str, what: str) -> None:

@@ -1,0 +1,100 @@
+"""Calls of tools, and answers that are not to be learnt, in all templates and tasks."""
+
+import json
+from typing import Any
+
+import pytest
+
+from danlu.recipe.part import find
+from danlu.refusal import Refusal
+from danlu.task.tasks.chat import Chat
+from danlu.task.tasks.prefer import Prefer
+from danlu.text.dialogue.messages import checked
+from danlu.text.dialogue.rendered import conversation, question
+from danlu.text.dialogue.template import Template
+from danlu.text.tokenizing.tokenizer import Tokenizer
+from danlu.text.tokenizing.tokenizers.bpe import Bpe
+from danlu.text.tokenizing.tokenizers.extended import Extended
+
+ARGUMENTS = {"city": "北京", "days": 2}
+JINJA = (
+    "{% if tools %}TOOLS:{{ tools | tojson }}\n{% endif %}{% for m in messages %}{{ m.role }}:{{ m.content }}"
+    "{% for call in m.tool_calls or [] %}<call>{{ call.function | tojson }}</call>{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant:{% endif %}"
+)
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+
+
+@pytest.fixture(scope="module")
+def bpe() -> Tokenizer:
+    found = Extended(base=Bpe(size=300), special=("<|im_start|>", "<|im_end|>")).build(lambda: iter(["北京天气"]))
+    found.chat_template = JINJA
+    return found
+
+
+def called(arguments: Any = ARGUMENTS, **more: Any) -> list[dict[str, Any]]:
+    call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": arguments}}
+    return [
+        {"role": "user", "content": "天气？"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "晴", "tool_call_id": "1"},
+        {"role": "assistant", "content": "晴天。", **more},
+    ]
+
+
+def read(task: Any, record: dict[str, Any], bpe: Tokenizer, *, labelled: bool) -> str:
+    [row] = task.encode([record], bpe, 500, labelled=labelled)
+    return str(bpe.decode(row.rows[0].input_ids))
+
+
+def test_a_conversation_with_calls_is_learnt_measured_and_asked_alike(bpe: Tokenizer) -> None:
+    task, record = Chat(template=find(Template, "own")()), {"messages": called(), "tools": [WEATHER]}
+    learnt, asked = (read(task, record, bpe, labelled=labelled) for labelled in (True, False))
+    assert learnt == f"{asked}晴天。<|im_end|>\n"
+    assert task.gold(record) == ("晴天。",)
+    with pytest.raises(Refusal, match="record 1: column 'messages' ends with a call of a tool"):
+        task.gold({"messages": called()[:2]})
+
+
+def test_arguments_are_written_as_values_however_they_came(bpe: Tokenizer) -> None:
+    as_text = json.dumps(ARGUMENTS, ensure_ascii=False)
+    texts = [
+        "".join(span.text for span in question(checked(called(arguments)[:3], 0), JINJA, bpe, 0))
+        for arguments in (ARGUMENTS, as_text)
+    ]
+    assert texts[0] == texts[1]
+    assert '"days": 2' in texts[0]
+    odd = "".join(span.text for span in question(checked(called("no json")[:3], 0), JINJA, bpe, 0))
+    assert '"arguments": "no json"' in odd
+
+
+@pytest.mark.parametrize("kind", ["plain", "chatml", "vicuna", "alpaca"])
+def test_a_template_that_would_drop_calls_is_refused(kind: str, bpe: Tokenizer) -> None:
+    jinja = find(Template, kind)().jinja(bpe)
+    with pytest.raises(Refusal, match=r"record 3: the chat template (drops the calls of tools|does not take)"):
+        question(checked(called()[:3], 2), jinja, bpe, 2)
+    without = [message for message in called() if message["role"] == "user"]
+    assert question(checked(without, 2), jinja, bpe, 2)
+
+
+def test_an_answer_of_no_weight_is_read_and_not_learnt(bpe: Tokenizer) -> None:
+    messages = [
+        {"role": "user", "content": "a"}, {"role": "assistant", "content": "bad", "weight": 0},
+        {"role": "user", "content": "b"}, {"role": "assistant", "content": "good", "weight": 1},
+    ]  # fmt: skip
+    spans = conversation(checked(messages, 0), JINJA, bpe, 0)
+    assert [span.text for span in spans if span.learnt] == ["good", "<|im_end|>"]
+    assert "bad" in "".join(span.text for span in spans)
+    for weight in (0.5, "0", [0]):
+        with pytest.raises(Refusal, match=r"record 1: .*, message 2: 'weight' is .* write 0 for an answer that is not"):
+            checked([messages[0], {**messages[1], "weight": weight}], 0)
+
+
+def test_what_is_preferred_is_learnt_with_the_tools_that_are_asked_with(bpe: Tokenizer) -> None:
+    task = Prefer(template=find(Template, "own")())
+    record = {"messages": called()[:1], "tools": [WEATHER], "chosen": "晴", "rejected": "雨"}
+    [prompt] = task.prompts([record], bpe, 500)
+    learnt = read(task, record, bpe, labelled=True)
+    assert learnt.startswith(str(bpe.decode(prompt.row.input_ids)))
+    assert learnt.startswith("TOOLS:")
+    assert task.kept(record) == record
