@@ -216,3 +216,15 @@ def test_deleted_text_does_not_stay_in_the_tables(tmp_path: Path, lettered: Call
         for query in ("秘密", "secret-4711", "4711", "open"):
             assert [each.document for each in index.search(query)] == ["b"]
             assert index.search(query)[0].ways["lexical"] == 0
+
+
+def test_deleted_text_stays_in_no_file_while_the_index_is_open(tmp_path: Path) -> None:
+    with Index.open(tmp_path) as index:
+        index.put([Document("a", "kept-4711"), Document("b", "secret-4712 秘密")])
+        index.put([Document("b", "other")])
+        index.put([Document("c", "secret-4713")])
+        index.remove(["c"])
+        files = [file.read_bytes() for file in tmp_path.iterdir()]
+        assert any(b"kept-4711" in each for each in files)
+        for gone in ("secret-4712 秘密", "secret-4713"):
+            assert not any(gone.encode() in each for each in files)

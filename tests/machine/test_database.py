@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sql
 
 from danlu.data.reading.format import Format
+from danlu.index.index import Index
 from danlu.machine.database import Database, Unreachable, address_of
 from danlu.refusal import Refusal
 
@@ -100,3 +101,30 @@ def test_the_clock_of_a_database_is_that_of_its_machine(tmp_path: Path) -> None:
     with opened(f"sqlite:///{tmp_path}/x.db") as database, database.begin() as connection:
         before = time.time()
         assert before - 1 <= database.clock(connection) <= time.time() + 1
+
+
+def test_what_the_address_says_of_a_server_is_kept_beside_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    asked: list[dict[str, object]] = []
+
+    def refused(*_: object, **given: object) -> None:
+        asked.append(given)
+        raise psycopg.OperationalError("no server")
+
+    import psycopg
+
+    monkeypatch.setattr(psycopg, "connect", refused)
+    monkeypatch.setattr(psycopg.Connection, "connect", refused)
+    for query, options, patience in (
+        ("?options=-csearch_path%3Dteam&connect_timeout=3", "-csearch_path=team", "3"), ("", "", 5),
+    ):  # fmt: skip
+        asked.clear()
+        with pytest.raises(Refusal, match="cannot be opened"):
+            opened(f"postgresql://me@127.0.0.1:9/none{query}")
+        assert str(asked[0]["options"]).startswith("-c lock_timeout=50 -c statement_timeout=")
+        assert str(asked[0]["options"]).endswith(options)
+        assert asked[0]["connect_timeout"] == patience
+    asked.clear()
+    with pytest.raises(Refusal, match="cannot be used"):
+        Index.open("postgresql://me@127.0.0.1:9/none?options=-csearch_path%3Dteam")
+    assert asked[0]["options"] == "-c lock_timeout=60s -csearch_path=team"

@@ -145,3 +145,15 @@ def test_texts_stand_out_by_4_5_to_1_and_borders_by_3_to_1(palette: dict[str, st
     assert {pair: ratio(*pair) for pair in texts if ratio(*pair) < 4.5} == {}
     edges = [("edge", "paper"), ("edge", "card"), ("theirs", "card"), ("ours", "track")]
     assert {pair: ratio(*pair) for pair in edges if ratio(*pair) < 3} == {}
+
+
+def test_what_shortens_json_can_be_read_in_one_way_alone() -> None:
+    """A list that has no end, as a text is cut within it, took a minute and more to be no list."""
+    source = (FOLDER / "parts.js").read_text("utf-8")
+    found = re.search(r"replace\(/(.+?)/g, \(list\)", source)
+    assert found
+    lists = re.compile(found[1])
+    told = json.dumps({"scores": [0.25, -1e-05, 3], "text": "[1, 2", "none": []}, indent=2)
+    assert lists.sub(lambda each: re.sub(r"\s+", " ", each[0]), told).count("\n") == 4
+    for hostile in ("12.5, " * 4000, "-" * 4000, "1" * 4000, "1e-5,\n" * 4000, "-1," * 4000):
+        assert lists.search(f"[{hostile}") is None

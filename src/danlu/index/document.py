@@ -9,6 +9,8 @@ LONGEST = 2**24
 """Characters that a document may have."""
 
 LONGEST_NAME = 1000
+MOST_BYTES_OF_NAME = 2500
+"""What PostgreSQL finds by an index has 2,704 bytes at most."""
 """Characters of an id, a title, or the name of a fact."""
 
 LONGEST_FACT = 10_000
@@ -71,6 +73,8 @@ def checked(document: Document) -> Document:
 def _refuse(where: str, what: str, text: Any, longest: int) -> None:
     if not isinstance(text, str):
         raise Refusal(f"{where}: {what} is of type {type(text).__name__}; give a text")
+    if longest == LONGEST_NAME and len(text.encode("utf-8", "replace")) > MOST_BYTES_OF_NAME:
+        raise Refusal(f"{where}: {what} has more than {MOST_BYTES_OF_NAME:,} bytes of UTF-8; give a shorter one")
     if len(text) > longest:
         raise Refusal(f"{where}: {what} has {len(text):,} characters, and {longest:,} are kept; divide it")
     if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text if sign > "\ud7ff"):

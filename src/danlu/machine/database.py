@@ -71,7 +71,9 @@ class Database:
         settings: dict[str, Any] = {"timeout": locked}
         if not self.sqlite:
             limits = f"-c lock_timeout={locked * 1000:.0f} -c statement_timeout={_STATEMENT}"
-            settings = {"connect_timeout": 5, "options": limits}
+            given = {name: value if isinstance(value, str) else value[-1] for name, value in address.query.items()}
+            settings = {"options": f"{limits} {given.get('options', '')}".strip()}  # the later of two counts
+            settings |= {} if "connect_timeout" in given else {"connect_timeout": 5}
         try:
             if self.sqlite:
                 Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)

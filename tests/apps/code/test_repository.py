@@ -1,6 +1,7 @@
 """Which files of a repository are learnt from, and how they are cut, split and found again."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -281,3 +282,16 @@ def test_what_does_not_say_what_was_held_out_is_refused(tmp_path: Path, text: st
     (tmp_path / HELD_OUT_FILE).write_text(text, encoding="utf-8")
     with pytest.raises(Refusal, match=HELD_OUT_FILE):
         split_as_learnt(tmp_path, tmp_path, [])
+
+
+def test_a_file_whose_name_is_no_text_is_left_out_and_told(tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text(CODE)
+    odd = os.fsdecode(b"caf\xe9.py")
+    try:
+        (tmp_path / odd).write_text("x = 2\n")
+    except (OSError, UnicodeError):
+        pytest.skip("the file system keeps no such names")
+    found = read_repository(tmp_path)
+    assert [each.path for each in found.files] == ["good.py"]
+    assert found.left_out["not UTF-8"] == [odd]
+    assert "1 not UTF-8" in found.sentence()

@@ -107,3 +107,17 @@ def test_the_command_tells_all_rates(place: Path, capsys: pytest.CaptureFixture[
     assert not ended.value.code
     told = [line.partition(": ")[0] for line in capsys.readouterr().out.splitlines()]
     assert {"answered of those inside", "refused of those outside", "F1 of those answered"} <= set(told)
+
+
+def test_answers_in_columns_as_squad_is_told_are_read_and_what_is_no_answer_is_refused(tmp_path: Path) -> None:
+    lines = [
+        '{"question": "a?", "answers": {"text": ["x", "y"], "answer_start": [0, 3]}}',
+        '{"question": "b?", "answer": "", "answers": ["Bob"]}',
+        '{"question": "c?", "answers": {"text": [], "answer_start": []}}',
+    ]
+    (tmp_path / "q.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    found = read_questions(str(tmp_path / "q.jsonl"))
+    assert found == [Question("a?", "", ("x", "y")), Question("b?", "", ("Bob",)), Question("c?")]
+    (tmp_path / "q.jsonl").write_text('{"question": "a?", "answer": 3}', encoding="utf-8")
+    with pytest.raises(Refusal, match="record 1: 'answer' is no text and no list of texts"):
+        read_questions(str(tmp_path / "q.jsonl"))

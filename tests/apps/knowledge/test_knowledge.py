@@ -189,6 +189,14 @@ def test_an_index_below_the_documents_is_none_of_them(place: Path) -> None:
         assert (done.added, done.unread) == (13, [])
 
 
+@pytest.mark.parametrize("index", ["", "knowledge"])
+def test_what_cannot_be_read_is_told_wherever_the_index_lies(place: Path, index: str) -> None:
+    """The documents may lie in the folder of the index, too."""
+    (place / "documents" / "bad.pdf").write_bytes(b"no pdf")
+    with Knowledge.open(place / "documents", str(place / index)) as knowledge:
+        assert [name for name, _ in knowledge.refresh().unread] == ["bad.pdf"]
+
+
 def test_while_files_change_every_answer_stands_in_one_of_their_versions(knowledge: Knowledge, place: Path) -> None:
     path = place / "documents" / "pool.md"
     told = path.read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import pytest
 
 from danlu.apps.recommend.features import NAMES
 from danlu.apps.recommend.ranker import Ranker, fitted, learn, plain
+from danlu.apps.recommend.vectors import Embedded
 from danlu.refusal import Refusal
 
 
@@ -26,6 +27,21 @@ def test_scores_are_those_of_scikit_learn_also_after_they_were_written(rows) -> 
     again = Ranker.from_json(ranker.to_json())
     assert (again.scores(new) == ranker.scores(new)).all()
     assert learn(*rows).to_json() == ranker.to_json()
+
+
+def test_a_ranker_is_used_in_the_space_in_which_it_has_learnt_alone(rows, opened) -> None:
+    ranker = learn(*rows)
+    assert Ranker.from_json(ranker.to_json("words rules"), "words rules")
+    with pytest.raises(Refusal, match="has learnt with another embedder or segmenter, and is not used"):
+        Ranker.from_json(ranker.to_json("words rules"), "embedder 1")
+    before = {name: told for name, told in json.loads(ranker.to_json("any")).items() if name != "space"}
+    assert Ranker.from_json(json.dumps(before), "embedder 1")
+    one = opened()
+    one.use(ranker)
+    assert one.ranker is not None
+    other = opened(space=lambda _: Embedded(lambda texts: np.ones((len(texts), 2), np.float32)))
+    assert other.ranker is None
+    assert "has learnt with another embedder" in other.trouble
 
 
 @pytest.mark.parametrize(

@@ -82,3 +82,16 @@ def test_words_are_counted_once_for_all_spaces_and_those_that_no_item_has_any_mo
     assert len(counted) == 3
     del two
     assert len(counted) == 2
+
+
+def test_equal_items_stand_in_the_order_of_their_names_whenever_they_came(opened) -> None:
+    names = ["c", "a", "d", "b"]
+    one = opened()
+    one.put([Item(name, "the same") for name in names])
+    one.put([Item("a", "another")])
+    one.put([Item("a", "the same")])
+    one.remove(["c"])
+    one.put([Item("c", "the same")])
+    for found in (one, opened()):
+        assert [each.item.id for each in found.recommend("somebody", 3)] == ["a", "b", "c"]
+        assert [each.item.id for each in found.recommend("somebody", 4)] == ["a", "b", "c", "d"]

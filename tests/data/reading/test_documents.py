@@ -14,7 +14,7 @@ from pyarrow.parquet import write_table
 
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.format import Format, guess
-from danlu.data.reading.html_text import text_of_html
+from danlu.data.reading.html_text import decoded_page, text_of_html
 from danlu.data.record import Record
 from danlu.machine import hub
 from danlu.recipe.lock import input_hashes
@@ -231,3 +231,22 @@ def test_names_of_files_that_are_not_utf8_are_read_and_hashed(tmp_path: Path) ->
     source = Format.model_validate({"kind": "folder", "path": str(tmp_path)})
     assert {record["file"] for record in source.read()} == {"评论.txt", r"\xff\xff.txt"}
     assert len(input_hashes(source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [
+        ('<meta charset="iso-8859-1">', "utf-8-sig"), ('<meta charset="iso-8859-1">', "utf-8"),
+        ("<form accept-charset=iso-8859-1>", "utf-8"), ("<script charset='gbk' src=a></script>", "utf-8"),
+        ('<meta http-equiv=Content-Type content="text/html; charset=gbk">', "gbk"), ("<META CHARSET = big5>", "big5"),
+        ("<meta name=x><meta charset=gb2312>", "gb18030"), ("<meta charset=gbk>", "utf-16"),
+    ],
+)  # fmt: skip
+def test_a_page_is_in_what_itself_says_and_not_in_what_a_part_of_it_does(head: str, encoding: str) -> None:
+    page = f"<html><head>{head}</head><p>中文繁簡</p>" if encoding == "big5" else f"<html>{head}<p>中文网页</p>"
+    assert decoded_page(page.encode(encoding), "a.html").removeprefix("\ufeff") == page
+
+
+def test_latin_pages_have_the_signs_of_windows() -> None:
+    page = "<meta charset=iso-8859-1><p>“naïve” – 5 €</p>"
+    assert decoded_page(page.encode("cp1252"), "a.html") == page

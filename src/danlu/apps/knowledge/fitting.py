@@ -78,8 +78,12 @@ def read_questions(path: str) -> list[Question]:
         text = record.get("question", record.get("text"))
         if not isinstance(text, str):
             raise Refusal(f"{path}: record {number:,} has no 'question'; give a column of this name")
-        right = record.get("answer", record.get("answers")) or ()
-        answers = (right,) if isinstance(right, str) else tuple(map(_text, right if isinstance(right, list) else ()))
+        right = record.get("answer") or record.get("answers") or ()
+        if isinstance(right, dict):  # {"text": [...], "answer_start": [...]}, as SQuAD is told in columns
+            right = right.get("text") or ()
+        if not isinstance(right, str | list | tuple):
+            raise Refusal(f"{path}: record {number:,}: 'answer' is no text and no list of texts; mend it")
+        answers = (right,) if isinstance(right, str) else tuple(map(_text, right))
         try:
             question = checked_question(text)
         except Refusal as refusal:

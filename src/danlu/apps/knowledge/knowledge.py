@@ -165,11 +165,10 @@ class Knowledge:
         """
         with self._refreshing:
             self.refreshed = self.index.refresh(self.folder)
-            own = f"{self.threshold.parent.resolve()}{os.sep}"  # an index below the documents is none of them
-            folder = self.folder.resolve()
-            self.refreshed.unread = [
-                each for each in self.refreshed.unread if not f"{folder / each[0]}".startswith(own)
-            ]
+            own, folder = self.threshold.parent.resolve(), self.folder.resolve()
+            if folder in own.parents:  # an index below the documents is none of them
+                within = f"{own.relative_to(folder).as_posix()}/"
+                self.refreshed.unread = [each for each in self.refreshed.unread if not each[0].startswith(within)]
             self.at = time.time()
             self.take_threshold()
             return self.refreshed

@@ -26,6 +26,7 @@ class Kept(Embedded):
     def __init__(self, embedder: Embedder, ledger: Ledger) -> None:
         """Take what `ledger` has of this embedder."""
         super().__init__(embedder.passages)
+        self.mark = f"embedder {embedder.fingerprint}"
         self._embedder, self._ledger = embedder, ledger
         self._stored = ledger.vectors(embedder.fingerprint)
 

@@ -17,8 +17,8 @@ NOISE = 1e-9
 
 
 def candidates(view: View, each: int = EACH) -> NDArray[np.int64]:
-    """The places that the ways propose, of those allowed, in order of place."""
-    allowed = np.flatnonzero(view.allowed)
+    """The places that the ways propose, of those allowed, in the order of `View.order`."""
+    allowed = view.order[view.allowed[view.order]]
     if len(allowed) <= each:
         return allowed
     chosen: set[int] = set()
@@ -26,7 +26,7 @@ def candidates(view: View, each: int = EACH) -> NDArray[np.int64]:
         chosen.update(allowed[best(view.of(name)[allowed], each)].tolist())
     if view.wish is not None:
         chosen.update(allowed[best(view.wish[allowed], each)].tolist())
-    return np.array(sorted(chosen), np.int64)
+    return allowed[np.isin(allowed, list(chosen))]
 
 
 def best(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ class Catalogue:
         self.items: list[Item] = []
         self.places: dict[str, int] = {}
         self._offered: list[bool] = []
+        self._order = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
         """Places."""
@@ -46,6 +47,12 @@ class Catalogue:
         """No longer recommend an item."""
         if name in self.places:
             self._offered[self.places[name]] = False
+
+    def order(self) -> NDArray[np.int64]:
+        """The places in the order of the items' names, (N,)."""
+        if len(self._order) < len(self.items):
+            self._order = np.array([self.places[name] for name in sorted(self.places)], np.int64)
+        return self._order
 
     def open_at(self, moment: float) -> NDArray[np.bool_]:
         """Which may be recommended at a moment, (N,): neither removed nor yet to come."""

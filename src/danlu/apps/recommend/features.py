@@ -49,6 +49,7 @@ class View:
     - `history`: what the user has touched, the last first; `weights`: how much each counts.
     - `alike`, `texts`: likeness (H, N) of what he has touched with all items, by behaviour and by text.
     - `allowed`: what may be recommended, (N,); `wish`: how each item fits a text of interests, (N,), or None.
+    - `order`: the places in the order of the items' names, (N,), in which equal ones stand, whenever they came.
     """
 
     features: Numbers
@@ -57,6 +58,7 @@ class View:
     alike: Numbers
     texts: Numbers
     allowed: NDArray[np.bool_]
+    order: NDArray[np.int64]
     wish: Numbers | None = None
 
     def of(self, name: str) -> Numbers:
@@ -105,7 +107,7 @@ def view_of(
     ]
     allowed = catalogue.open_at(moment)
     allowed[list(behaviour.seen(user))] = False
-    return View(np.stack(columns, 1), history, weights, alike, texts, allowed, wish)
+    return View(np.stack(columns, 1), history, weights, alike, texts, allowed, catalogue.order(), wish)
 
 
 def _mean(weights: Numbers, rows_HN: Numbers, size: int) -> Numbers:

@@ -31,14 +31,18 @@ class Ranker:
         found: Numbers = (features_KF - self.mean) / self.spread @ self.weight + self.initial
         return found
 
-    def to_json(self) -> str:
-        """All of its numbers."""
-        told: dict[str, Any] = {"format": FORMAT, "features": NAMES, "initial": self.initial}
+    def to_json(self, space: str = "") -> str:
+        """All of its numbers, and the mark of the space in which it has learnt."""
+        told: dict[str, Any] = {"format": FORMAT, "features": NAMES, "initial": self.initial, "space": space}
         return json.dumps(told | {name: getattr(self, name).tolist() for name in _ARRAYS})
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The ranker that `to_json` has told; raises `Refusal` for what is none, or looks at other features."""
+    def from_json(cls, text: str, space: str = "") -> Self:
+        """The ranker that `to_json` has told.
+
+        Raises:
+            Refusal: it is none, looks at other features, or has learnt in another space, where texts lie elsewhere.
+        """
         try:
             told = json.loads(text)
             arrays = [np.array(told[name], np.float64) for name in _ARRAYS]
@@ -50,6 +54,11 @@ class Ranker:
             sound = False
         if not sound or not (found.spread > 0).all() or not np.isfinite(found.initial):
             raise Refusal("the ranker that is kept cannot be used here; run: danlu app recommend learn")
+        if told.get("space", space) != space:  # before 0.1 it was not noted
+            raise Refusal(
+                "the ranker that is kept has learnt with another embedder or segmenter, and is not used; give that, or "
+                "run: danlu app recommend learn"
+            )
         return found
 
 

@@ -144,7 +144,7 @@ class Recommender:
         """Rank by what was learnt; what cannot be used, as of another version, is told of, and the rule stays."""
         self.ranker, self.trouble = None, ""
         try:
-            self.ranker = Ranker.from_json(text) if text else None
+            self.ranker = Ranker.from_json(text, self.space.mark) if text else None
         except Refusal as refusal:
             self.trouble = str(refusal)
 
@@ -154,7 +154,7 @@ class Recommender:
 
     def use(self, ranker: Ranker | None) -> None:
         """Rank with this from now on, and keep it."""
-        self.ledger.learnt(RANKER, ranker.to_json() if ranker else "")
+        self.ledger.learnt(RANKER, ranker.to_json(self.space.mark) if ranker else "")
         self.catch_up()
 
     def view(self, user: str, interests: str = "") -> View:
@@ -205,7 +205,7 @@ class Recommender:
         if len(places) < limit:
             rest = view.allowed.copy()
             rest[found] = False
-            others = np.flatnonzero(rest)
+            others = view.order[rest[view.order]]
             popular = view.of("popular")[others]
             more = others[np.argsort(-popular, kind="stable")][: limit - len(places)]
             lowest = scores.min(initial=0.0)

@@ -37,6 +37,7 @@ class Counted:
     def __init__(self, segmenter: Segmenter) -> None:
         """Nothing is counted yet."""
         self._segmenter = segmenter
+        self.kind = segmenter.kind
         self._known: WeakValueDictionary[str, Terms] = WeakValueDictionary()
 
     def __len__(self) -> int:

@@ -14,7 +14,12 @@ Numbers = NDArray[np.float64]
 
 
 class Space(ABC):
-    """Where items lie beside each other: a row a place of the catalogue, zeros for an item without words."""
+    """Where items lie beside each other: a row a place of the catalogue, zeros for an item without words.
+
+    - `mark`: what tells it from others, in which other items lie near; a ranker knows the one that it has learnt in.
+    """
+
+    mark: str = ""
 
     @abstractmethod
     def put(self, items: Sequence[tuple[int, Item]]) -> None:
@@ -51,6 +56,7 @@ class Words(Space):
 
     def __init__(self, counted: Counted) -> None:
         """No item is known."""
+        self.mark = f"words {counted.kind}"
         self._counted = counted
         self._terms: list[Terms] = []
         self._places: dict[str, int] = {}

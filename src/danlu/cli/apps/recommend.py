@@ -99,12 +99,16 @@ def show(
     interests: Annotated[str, typer.Option(help="a text of what the user likes")] = "",
     embedder: Embeds = None,
     ranker: Ranks = None,
+    segmenter: Cuts = None,
 ) -> None:
     """Show what a user is recommended, and why."""
     from danlu.language import default
+    from danlu.machine.terminal import say as tell
     from danlu.machine.terminal import show as print_line
 
-    with _with_bundles(place, {"embedder": embedder, "ranker": ranker}) as found:
+    with _with_bundles(place, {"embedder": embedder, "ranker": ranker}, segmenter) as found:
+        if found.trouble:
+            tell(found.trouble)
         if user not in found.behaviour.users:
             print_line(f"'{user[:80]}' has done nothing here yet")
         for each in found.recommend(user, limit, diversity=diversity, interests=interests):
@@ -112,13 +116,17 @@ def show(
 
 
 def learn(
-    *, place: Where = PLACE, embedder: Embeds = None, seed: Annotated[int, typer.Option(help="of what is drawn")] = 0
+    *,
+    place: Where = PLACE,
+    embedder: Embeds = None,
+    segmenter: Cuts = None,
+    seed: Annotated[int, typer.Option(help="of what is drawn")] = 0,
 ) -> None:
     """Learn how to rank from what users took up; what was learnt is used if it foretells better than the rule."""
     from danlu.apps.recommend.learn import learnt
     from danlu.machine.terminal import say
 
-    with _with_bundles(place, {"embedder": embedder}) as found:
+    with _with_bundles(place, {"embedder": embedder}, segmenter) as found:
         items, deeds = found.ledger.everything()
         come = learnt(items, deeds, found.behaviour.weights, found.anew, found.now() + 1, seed)
         found.use(come.ranker)
@@ -153,6 +161,7 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="time before which is learnt; None: the first 0.8 of all")] = None,
     spans: Annotated[int, typer.Option(min=1, max=366, help="lists are made so many times after it")] = 7,
     embedder: Embeds = None,
+    segmenter: Cuts = None,
     seed: Annotated[int, typer.Option(help="of what is drawn")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="file for the numbers")] = None,
 ) -> None:
@@ -167,13 +176,14 @@ def evaluate(
     from danlu.apps.recommend.vectors import Words
     from danlu.machine.files import refuse_unwritable, write_text
     from danlu.machine.terminal import show as print_line
+    from danlu.text.segmenting.segmenter import open_segmenter
     from danlu.text.segmenting.segmenters.rules import Rules
 
     if json_file is not None:
         refuse_unwritable(json_file)
-    with _with_bundles(place, {"embedder": embedder}) as found:
+    with _with_bundles(place, {"embedder": embedder}, segmenter) as found:
         items, deeds = found.ledger.everything()
-        counted = Counted(Rules())
+        counted = Counted(Rules() if segmenter is None else open_segmenter(segmenter))
         moment = None if split is None else moment_in(split)
         come = evaluated(
             items,
@@ -208,13 +218,13 @@ def _opened(
 
 
 @contextmanager
-def _with_bundles(place: str, given: "Given") -> "Iterator[Recommender]":
+def _with_bundles(place: str, given: "Given", segmenter: str | None) -> "Iterator[Recommender]":
     from danlu.apps.bundles import opened
     from danlu.apps.recommend.bundles import ROLES
 
     with (
         opened(given, ROLES) as bundles,
-        _opened(place, embedder=bundles["embedder"], ranker=bundles["ranker"]) as found,
+        _opened(place, None, segmenter, embedder=bundles["embedder"], ranker=bundles["ranker"]) as found,
     ):
         yield found
 

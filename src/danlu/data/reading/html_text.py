@@ -7,6 +7,7 @@ No tree is made: that takes quadratic time on elements that are nested deeply, w
 import codecs
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from html import unescape
 
 from danlu.data.reading.html_tags import HtmlMark, html_marks
@@ -21,7 +22,10 @@ _BLOCK_NAMES = (
 )
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
 
-_CHARSET = re.compile(rb"""charset=["']?\s*([\w-]+)""", re.IGNORECASE)
+_META = re.compile(rb"<meta\b[^>]{0,1000}>", re.IGNORECASE)
+_CHARSET = re.compile(rb"""[\s;"']charset\s*=\s*["']?\s*([\w-]+)""", re.IGNORECASE)
+_LATIN = ("iso8859_1", "ascii")
+"""Whose names mean Windows-1252 on a page (WHATWG Encoding), which has signs where these have none."""
 _WIDE = ("utf_16", "utf_32", "utf_7")
 """What no page is in that states it: in these the statement could not be read, or no browser reads them."""
 _LONG_NUMBER = re.compile("&#[0-9]{8,}+;?")
@@ -77,13 +81,18 @@ def _shown(text: str) -> str:
 
 
 def stated_charset(content: bytes) -> str | None:
-    """The encoding that a page states at its beginning, by its name in Python; None for one that it cannot be in."""
-    found = _CHARSET.search(content[:4096])
+    """The encoding that a page states in a `meta` at its beginning, by its name in Python.
+
+    None for one that it cannot be in; what is stated of a form or a script is not of the page.
+    """
+    found = next((told for meta in _META.finditer(content[:4096]) if (told := _CHARSET.search(meta[0]))), None)
     try:
         name = codecs.lookup(found[1].decode("ascii")).name.replace("-", "_") if found else None
     except LookupError:
         return None
-    return None if name is None or name in NO_TEXT or name.startswith(_WIDE) else name
+    if name is None or name in NO_TEXT or name.startswith(_WIDE):
+        return None
+    return "cp1252" if name in _LATIN else name
 
 
 def decoded_page(content: bytes, name: str, encoding: str = "auto") -> str:
@@ -92,9 +101,13 @@ def decoded_page(content: bytes, name: str, encoding: str = "auto") -> str:
     Raises:
         Refusal: it is not of one encoding.
     """
-    if encoding == "auto" and (stated := stated_charset(content)):
+    marked = content.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # which says more
+    if encoding == "auto" and not marked and (stated := stated_charset(content)):
+        if stated == "cp1252" and not content.isascii():  # in which all can be, and much that is UTF-8 is said to be
+            with suppress(UnicodeDecodeError):
+                return content.decode()
         try:
-            return content.removeprefix(codecs.BOM_UTF8).decode(stated)
+            return content.decode(stated, "replace" if stated == "cp1252" else "strict")
         except (LookupError, UnicodeError):
             pass  # many pages state an encoding that they are not in, or what is none of text
     return decoded(content, name, encoding)

@@ -214,8 +214,12 @@ class PostgresStore(Store):
 
     def _connected(self) -> Any:
         import psycopg
+        from psycopg.conninfo import conninfo_to_dict
 
-        return psycopg.connect(self._url, autocommit=True, options=f"-c lock_timeout={WAIT}s", connect_timeout=10)
+        given = conninfo_to_dict(self._url)
+        options = f"-c lock_timeout={WAIT}s {given.get('options') or ''}".strip()  # the later of two counts
+        patience = given.get("connect_timeout") or 10
+        return psycopg.connect(self._url, autocommit=True, options=options, connect_timeout=patience)
 
     def _give_back(self, connection: Any) -> None:
         with self._lock:

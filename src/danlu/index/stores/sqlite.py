@@ -46,6 +46,7 @@ class SqliteSession(Session):
     def __init__(self, connection: sqlite3.Connection, matrix: Matrix) -> None:
         self._connection = connection
         self._matrix = matrix
+        self.removed = False
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Row]:
         """See `Session.rows`."""
@@ -64,6 +65,7 @@ class SqliteSession(Session):
 
     def remove_tokens(self, tokens_by_passage: Mapping[int, list[str]]) -> None:
         """See `Session.remove_tokens`."""
+        self.removed = True
         self.many(
             "INSERT INTO danlu_tokens (danlu_tokens, rowid, tokens) VALUES ('delete', ?, ?)",
             [(passage, " ".join(found)) for passage, found in tokens_by_passage.items()],
@@ -71,6 +73,7 @@ class SqliteSession(Session):
 
     def forget_tokens(self) -> None:
         """See `Session.forget_tokens`."""
+        self.removed = True
         self.rows("INSERT INTO danlu_tokens (danlu_tokens) VALUES ('delete-all')")
 
     def lexical(
@@ -151,8 +154,24 @@ class SqliteStore(Store):
         """See `Store.writing`."""
         with self._told(), self._borrowed() as connection:
             connection.execute("BEGIN IMMEDIATE")
+            session = SqliteSession(connection, self._matrix)
             with _ended(connection):
-                yield SqliteSession(connection, self._matrix)
+                yield session
+            if session.removed:
+                self._emptied(connection)
+
+    @staticmethod
+    def _emptied(connection: sqlite3.Connection) -> None:
+        """Move what was written out of the log into the file, so that no deleted text stays in either.
+
+        Where others read meanwhile, it is left to the next transaction, or to the last who closes.
+        """
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            with suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(WAIT * 1000)}")
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -71,9 +71,9 @@ export function Plain({ request, answer }) {
     <h4>${t("answer")}</h4><pre tabindex="0">${shortened(answer)}</pre></details>`;
 }
 
-/** JSON in which long lists of numbers take one line. */
+/** JSON in which long lists of numbers take one line. Nothing can be read in two ways, which would take for ever where a list has no end. */
 export function shortened(value) {
-  return JSON.stringify(value, null, 2).replace(/\[\s*(-?[\d.e+-]+,?\s*)+\]/g, (list) => list.replace(/\s+/g, " "));
+  return JSON.stringify(value, null, 2).replace(/\[\s*[\d.e+-]+(?:,\s*[\d.e+-]+)*\s*\]/g, (list) => list.replace(/\s+/g, " "));
 }
 
 /** A heading that takes the focus when its view is opened by a link. */

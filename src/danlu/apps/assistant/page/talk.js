@@ -27,7 +27,7 @@ export function Talk({ loaded }) {
       const answer = await ask(path, body);
       session.current = answer.session;
       setTurns((before) => [...before, { question, answer }]);
-      setDraft("");
+      if (question) setDraft((now) => (now === question ? "" : now)); // what was typed since stays
     } catch (problem) {
       setError(problem);
     }
@@ -64,7 +64,7 @@ export function Talk({ loaded }) {
           <textarea id=${name} ref=${field} rows="2" dir="auto" maxlength="4000" required value=${draft} onKeyDown=${keys} onInput=${(event) => setDraft(event.target.value)}></textarea></div>
         <div class="buttons"><button type="submit" class="main" disabled=${busy}>${t("put_question")}</button>
           ${turns.length ? html`<button type="button" disabled=${busy} onClick=${() => exchange("v1/person", { session: session.current, language: language() }, null)}>${t("want_person")}</button>
-            <button type="button" class="small" onClick=${reset}>${t("new_conversation")}</button>` : null}
+            <button type="button" class="small" disabled=${busy} onClick=${reset}>${t("new_conversation")}</button>` : null}
           <span class="quiet keys">${t("keys")}</span></div>
       </form></div>`;
 }

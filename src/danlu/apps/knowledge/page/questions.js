@@ -32,7 +32,7 @@ export function Questions({ loaded }) {
       setTurns((old) => [...old, { question, body, answer }]);
       setError(null);
     } catch (problem) {
-      setDraft(question); // what was not answered goes back to where it can be changed
+      setDraft((now) => now || question); // what was not answered goes back to where it can be changed
       setError(problem.name === "AbortError" ? null : problem);
     }
     setAsking("");

@@ -20,13 +20,13 @@ export function ForYou({ loaded }) {
   const [told, setTold] = useState(null);
   const last = useRef(0);
 
-  async function list() {
-    if (!user.trim()) return;
+  async function list(of = user) {
+    if (!of.trim()) return;
     const mine = (last.current += 1);
     setBusy(true);
     try {
-      const body = { user, limit: 10, diversity, interests };
-      const [answer, history] = await Promise.all([ask("v1/recommend", body), ask(`v1/history?user=${encodeURIComponent(user)}`)]);
+      const body = { user: of, limit: 10, diversity, interests };
+      const [answer, history] = await Promise.all([ask("v1/recommend", body), ask(`v1/history?user=${encodeURIComponent(of)}`)]);
       if (mine !== last.current) return;
       setShown({ body, answer, history });
       setError(null);
@@ -36,10 +36,11 @@ export function ForYou({ loaded }) {
     if (mine === last.current) setBusy(false);
   }
   async function done(item, action) {
+    const { user: whose } = shown.body; // whose list it is, whatever stands in the field by now
     try {
-      const taken = await ask("v1/behaviour", { behaviour: [{ user, item: item.item, action }] });
+      const taken = await ask("v1/behaviour", { behaviour: [{ user: whose, item: item.item, action }] });
       setTold({ taken, item, action });
-      await list();
+      await list(whose);
     } catch (problem) {
       setError(problem);
     }
