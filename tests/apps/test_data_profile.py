@@ -95,3 +95,16 @@ def test_a_folder_without_data_and_a_missing_file_are_refused(tmp_path: Path) ->
         profile(str(tmp_path))
     with pytest.raises(Refusal, match=r"nothing\.csv"):
         profile(str(tmp_path / "nothing.csv"))
+
+
+def test_a_row_without_a_text_is_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps({"text": text, "label": "x"}) for text in ("one", None, "two")), "utf-8")
+    found = profile(str(path))
+    assert (found.survey.rows, found.survey.nonempty_rows) == (3, 2)
+
+
+def test_entities_of_one_token_are_counted_in_every_form(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"tokens": ["A", "B", "C"], "tags": ["B-PER", "E-PER", "S-LOC"]}) + "\n", "utf-8")
+    assert profile(str(path)).survey.entities == {"PER": 1, "LOC": 1}

@@ -171,3 +171,26 @@ def test_the_same_thing_is_done_by_one_at_a_time_and_others_say_for_whom_they_wa
     assert order == ["first", "second"]
     assert len(said) == 1
     assert f"waits for process {os.getpid()} on {socket.gethostname()}" in said[0]
+
+
+def test_a_job_that_is_queued_anew_goes_on_where_its_machines_have_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm begins it anew once all of its machines are free, perhaps on others."""
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    for note, free in (
+        ("4242 node17 slurm-77 0", True), ("4242 node17 slurm-77 1", False), ("4242 node17 slurm-78 0", False),
+        ("4242 node17", False), ("4242 node17 slurm-77 x", False),
+    ):  # fmt: skip
+        (tmp_path / NAME).write_text(note)
+        if not free:
+            with pytest.raises(Refusal, match="process 4242 on node17"), alone_in(tmp_path):
+                pass
+            continue
+        with alone_in(tmp_path):
+            assert (tmp_path / NAME).read_text() == f"{os.getpid()} {socket.gethostname()} slurm-77 1"
+    monkeypatch.delenv("SLURM_JOB_ID")
+    (tmp_path / NAME).write_text("4242 node17 slurm-77 0")
+    with pytest.raises(Refusal, match="process 4242 on node17"), alone_in(tmp_path):
+        pass

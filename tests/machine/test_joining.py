@@ -1,15 +1,19 @@
 """How processes find each other, and the sentences where they do not."""
 
 import re
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import started
 import torch.distributed as dist
 import yaml
 
@@ -240,3 +244,37 @@ def test_the_example_for_kubernetes_has_what_a_pytorchjob_needs() -> None:
         assert f"model.train.accumulate={ranks}" in container["command"]
         assert container["resources"]["limits"]["nvidia.com/gpu"] == each
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in spec["volumes"]}
+
+
+def test_who_is_told_to_end_ends_all(tmp_path: Path) -> None:
+    """`kill`, `timeout` and services tell the one process that they know."""
+    code = (
+        "import os, sys\nfrom danlu.machine import processes\n"
+        "one = [sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(60)']\n"
+        "started = [processes.subprocess.Popen(one) for _ in range(2)]\n"
+        "print(*(each.pid for each in started), flush=True)\n"
+        "sys.exit(processes._watched(started))\n"
+    )
+    with started.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as whole:
+        assert whole.stdout is not None
+        lines = [whole.stdout.readline().split() for _ in range(3)]
+        pids = [int(pid) for line in lines if len(line) == 2 for pid in line]
+        whole.send_signal(signal.SIGTERM)
+        assert whole.wait(60) == ENDED
+    assert len(pids) == 2
+    assert not any(map(psutil.pid_exists, pids))
+
+
+def test_threads_that_somebody_has_asked_for_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    monkeypatch.setattr("danlu.machine.joining._store", lambda *_: 1 / 0)
+    set_all(monkeypatch, variables(OMP_NUM_THREADS="1", LOCAL_WORLD_SIZE="1"))
+    for torchrun, count in ((False, 0), (True, 1)):
+        if torchrun:
+            monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+        else:
+            monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+        with pytest.raises(ZeroDivisionError), joined(0.1):
+            pass
+        assert len(asked) == count

@@ -55,3 +55,9 @@ def test_a_decoder_that_cannot_read_an_encoder_is_refused(tmp_path: Path, folder
         source.build("AutoModelForTokenClassification", tokenizer, {})
     with pytest.raises(ValueError, match="'layers' is for a fresh decoder"):
         Source.model_validate({"kind": "encoder_decoder", "path": "a", "decoder": "b", "layers": 2})
+
+
+def test_what_it_depends_on_is_both_folders() -> None:
+    both = Source.model_validate({"kind": "encoder_decoder", "path": "one", "decoder": "two"})
+    assert both.inputs() == ["one", "two"]
+    assert Source.model_validate({"kind": "encoder_decoder", "path": "one"}).inputs() == ["one"]

@@ -78,6 +78,32 @@ def test_rows_of_one_group_stay_in_one_split(tmp_path: Path) -> None:
         prepare(tmp_path, data=lines(tmp_path, records), split={"group": "writer"})
 
 
+def test_no_group_of_a_given_set_is_trained_on(tmp_path: Path) -> None:
+    texts = different(220)
+    records = [{"text": text, "label": "ab"[n % 2], "user": f"u{n % 20}"} for n, text in enumerate(texts[:200])]
+    given = [{"text": text, "label": "a", "user": f"u{n % 4}"} for n, text in enumerate(texts[200:])]
+    (tmp_path / "given").mkdir()
+    for split in ({"group": "user"}, {"group": "user", "validation": 0}):
+        test = lines(tmp_path / "given", given)
+        splits = prepare(tmp_path, data=lines(tmp_path, records), test=test, split=split)
+        users = {name: {record["user"] for record in rows} for name, rows in splits.items()}
+        assert users["test"] == {"u0", "u1", "u2", "u3"}
+        users.setdefault("validation", set())
+        assert users["train"] | users["validation"] == {f"u{number}" for number in range(4, 20)}
+        assert not users["train"] & users["validation"]
+
+
+def test_what_marks_a_text_moves_with_it_also_where_it_is_one_of_several(tmp_path: Path) -> None:
+    marked = [{"label": "X", "start": 8, "end": 10}]
+    records = [
+        {"title": f"题{text}", "text": f"<b>{text[:5]}云月{text[5:]}</b>", "entities": marked} for text in different(40)
+    ]
+    splits = prepare(tmp_path, data=lines(tmp_path, records), text=["title", "text"], cleaners=["html"])
+    found = [(record["text"], span) for rows in splits.values() for record in rows for span in record["entities"]]
+    assert len(found) == 40
+    assert {text[span["start"] : span["end"]] for text, span in found} == {"云月"}
+
+
 def test_the_latest_rows_are_for_testing(tmp_path: Path) -> None:
     days = np.random.default_rng(0).permutation(100).tolist()
     records = [

@@ -12,6 +12,7 @@ from danlu.engine.predict import Predictor
 from danlu.model.attention import NAME
 from danlu.model.policies.greedy import Greedy
 from danlu.refusal import Refusal
+from danlu.task.task import Task
 from danlu.task.tasks.causal_lm import CausalLm
 from danlu.text.batching.flat import FlatTokens, write_tokens
 from danlu.text.batching.middles import SENTINELS
@@ -190,6 +191,27 @@ def test_flat_tokens_have_no_middle(marked, tmp_path):
     flat = FlatTokens(tmp_path, Manifest("tokens", "", tuple(shards), {"vocabulary": len(marked)}))
     with pytest.raises(Refusal, match=r"{kind: causal_lm, fill_in_the_middle: 0\.5}' in the stage of kind"):
         CausalLm(fill_in_the_middle=0.5).rows(flat, marked, 8, 8)
+
+
+@pytest.mark.parametrize("kind", ["causal_lm", "masked_lm", "denoise", "permuted_lm", "replaced_token"])
+@pytest.mark.parametrize("too_long", ["stop", "truncate"])
+def test_flat_tokens_know_no_records_to_cut_or_to_stop_at(kind, too_long, marked, tmp_path):
+    shards = write_tokens(tmp_path, [[np.arange(9, dtype=np.int32)]], len(marked))
+    flat = FlatTokens(tmp_path, Manifest("tokens", "", tuple(shards), {"vocabulary": len(marked)}))
+    task = Task.model_validate({"kind": kind, "too_long": too_long})
+    with pytest.raises(Refusal, match=f"task.too_long: flat token files .* {{kind: {kind}, too_long: {too_long}}}"):
+        task.rows(flat, marked, 8, 8)
+
+
+def test_flat_tokens_between_ends_that_no_row_has_are_refused(marked, tmp_path):
+    """The ends of a document stand around no text that such a model is asked about."""
+    shards = write_tokens(tmp_path, [[np.arange(9, dtype=np.int32)]], len(marked))
+    flat = FlatTokens(tmp_path, Manifest("tokens", "", tuple(shards), {"vocabulary": len(marked)}))
+    for kind in ("masked_lm", "permuted_lm", "replaced_token"):
+        with pytest.raises(
+            Refusal, match=f"so {kind} would learn other rows than it is asked with; write 'task: {kind}'"
+        ):
+            Task.model_validate({"kind": kind}).rows(flat, marked, 8, 8)
 
 
 def test_a_gap_between_text_and_suffix_is_filled_by_a_model_that_has_learnt_to(marked):

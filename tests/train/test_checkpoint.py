@@ -2,21 +2,27 @@ import errno
 import json
 import os
 import shutil
+import traceback
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
 from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.optim import Optimizer
 
+from danlu.machine.ranks import ALONE
 from danlu.refusal import Refusal
 from danlu.train import checkpoint
 from danlu.train.average import Average
 from danlu.train.checkpoint import STATE, TENSORS, State, precision_of
 from danlu.train.loop import steps
 from danlu.train.optimizer import LAYOUTS, OptimizerName, build_optimizer, lay_out
+from danlu.train.shards import Shards
 
 
 class Training:
@@ -169,3 +175,22 @@ def test_a_full_disk_is_refused_and_the_older_one_stays(
     monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
     assert equal(Training(small).restore(tmp_path).tensors(), kept)
+
+
+def test_what_a_sharded_writer_says_of_a_full_disk_is_a_sentence_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It wraps what each rank says in an exception that is none of `Exception`."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def save(*_: object, **__: object) -> None:
+        raise CheckpointException("failed", {0: (full, traceback.StackSummary())})
+
+    monkeypatch.setattr(dcp, "save", save)
+    monkeypatch.setattr(dist, "barrier", lambda *_: None)
+    own = SimpleNamespace(folder=tmp_path, ranks=ALONE, group=None, _failed=[])
+    Shards._write(own, 2, {}, "{}")  # type: ignore[arg-type]
+    (failed,) = own._failed
+    assert isinstance(failed, Refusal)
+    assert "step-00000002: the disk is full" in str(failed)
+    assert list(tmp_path.iterdir()) == []

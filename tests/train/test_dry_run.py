@@ -13,7 +13,7 @@ from danlu.machine.peak import Peak, room
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded, Row
-from danlu.train import fair, fitting
+from danlu.train import fair, fitting, loop
 from danlu.train.batches import Batches, Collate
 from danlu.train.dry_run import dry_run
 from danlu.train.fitting import memory_refused
@@ -174,3 +174,22 @@ def test_what_is_done_beforehand_counts_once_a_row_or_each_epoch(
     found = dry_run(model, made, loss, Training(epochs=5), **how)  # type: ignore[arg-type]
     padded = sum(piece.tokens for piece in made.plan(0))
     assert found.seconds == pytest.approx(padded * A_TOKEN * (5 + 3 * passes))
+
+
+def test_a_move_of_the_optimizer_is_counted_once_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen batches a step, of which each is tried as a step of its own."""
+    model = Slow()
+    made = replace(batches([40] * 640, 400), accumulate=16)
+    monkeypatch.setattr(time, "perf_counter", lambda: model.clock)
+    monkeypatch.setattr(fair, "BUSY", -1.0)
+    moved = loop._update
+
+    def slow(*given: object) -> None:
+        model.clock += 1.0
+        moved(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "_update", slow)
+    found = dry_run(model, made, loss, Training(epochs=1, accumulate=16), precision="float32")
+    tokens = sum(piece.tokens for piece in made.plan(0))
+    assert len(made.plan(0)) > 10 * made.an_epoch()
+    assert found.seconds == pytest.approx(made.an_epoch() * 1.0 + tokens * A_TOKEN, rel=0.05)

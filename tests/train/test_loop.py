@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from danlu.text.batching.batch import Batch
 from danlu.train.layouts.flat import FlatParameters
 from danlu.train.loop import Scaler, Step, steps
 from danlu.train.optimizer import build_optimizer
+
+THEIRS = nn.functional.dropout
 
 
 def train(
@@ -229,3 +232,30 @@ def test_bfloat16_weights_learn_what_float32_learns(small: SimpleNamespace) -> N
         losses[dtype] = [step.loss for step in told]
     assert losses[torch.float32][-1] < 0.7 * losses[torch.float32][0]
     assert losses[torch.bfloat16] == pytest.approx(losses[torch.float32], rel=0.05)
+
+
+class Functional(nn.Module):
+    """Drops out by a function, as BART's family does, and not by a module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(8, 1)
+
+    def forward(self, rows_BF: Tensor) -> Tensor:
+        return self.layer(nn.functional.dropout(rows_BF, 0.5, self.training)).sum()
+
+
+def test_dropout_by_a_function_is_the_same_every_time_with_several_replicas() -> None:
+    rows_BF = torch.arange(64.0).view(8, 8)
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        torch.rand(seed)  # what was drawn before changes nothing
+        one = Batch({"rows_BF": rows_BF}, {}, {"sum": 8}, np.arange(8), 8)
+        own = Functional().train()
+        loss = lambda model, batch: {"sum": model(**batch.inputs)}  # noqa: E731
+        found.append([step.loss for step in train(own, [[one, one]] * 3, loss, replicas=2, momentum=0.0)])  # type: ignore[arg-type]
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 3
+    assert nn.functional.dropout is THEIRS

@@ -28,3 +28,21 @@ def test_values_out_of_range_are_refused_by_name(key: str, value: object) -> Non
     with pytest.raises(ValidationError) as told:
         Training.model_validate({key: value})
     assert told.value.errors()[0]["loc"][0] == key
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"momentum": 0.9}, "'momentum' is of sgd and muon, and the optimizer is adamw"),
+        ({"momentum": 0.9, "optimizer": "adafactor"}, "the optimizer is adafactor"),
+        ({"betas": (0.9, 0.99), "optimizer": "sgd"}, "'betas' are of adamw and muon, and the optimizer is sgd"),
+    ],
+)
+def test_settings_of_another_optimizer_are_refused(settings: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        Training.model_validate(settings)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adafactor", "muon"])
+def test_settings_that_were_written_down_are_read_again(optimizer: str) -> None:
+    assert Training.model_validate(Training(optimizer=optimizer).to_plain()).optimizer == optimizer  # type: ignore[arg-type]

@@ -29,3 +29,14 @@ def test_a_whole_end_is_kept_where_steps_are_fractions(tmp_path: Path) -> None:
     assert (space.sought[0].low, space.sought[0].high, space.sought[0].whole) == (0.5, 2.0, False)
     space = space_of(made(tmp_path), [], {"model.train.weight_decay": Range(low=0, high=1, step=0.3)})
     assert space.sought[0].high == 0.9
+
+
+def test_steps_are_taken_whole_and_ranges_written_short(tmp_path: Path) -> None:
+    ranges = {
+        "model.train.checkpoint_seconds": Range(low=10.0, high=2000.0, step=0.25),
+        "model.train.rate": Range(low=1e-5, high=1e-2),
+    }
+    seconds, rate = space_of(made(tmp_path), [], ranges).sought
+    for value in (123.25, 1234.5, 1999.75, 10.0 + 3 * 0.1):
+        assert float(seconds.shown(value)) == round(value, 10)
+    assert rate.shown(0.00123456) == "0.001235"

@@ -119,15 +119,13 @@ def _splits(
     folder = Path(path)
     if settings or not (path and folder.is_dir()):
         records = list(guess(path, member, settings=settings).read(bad_rows=bad_rows))
-        lacking = next(
-            (n for n, record in enumerate(records, 1) if column not in record and "tokens" not in record), None
-        )
-        if lacking is not None:
+        if records and not any(column in record or "tokens" in record for record in records):
             raise Refusal(
-                f"{path}, record {lacking:,}: there is no column '{column}'; name the one with the text in --column "
-                f"(the columns are: {', '.join(records[lacking - 1])}){lists_in(records[lacking - 1])}"
+                f"{path}, record 1: there is no column '{column}'; name the one with the text in --column "
+                f"(the columns are: {', '.join(records[0])}){lists_in(records[0])}"
             )
-        return {"train": records}
+        nothing = {column: ""}  # of a row that has none, as where it is null
+        return {"train": [record if column in record or "tokens" in record else record | nothing for record in records]}
     names = [name for name in SPLITS if (folder / f"{name}.parquet").is_file()]
     if not names:
         raise Refusal(f"{path}: holds no prepared data; give a file, or the folder that a prepare stage has left")

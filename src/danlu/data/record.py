@@ -132,7 +132,7 @@ def entity_labels(record: Record) -> list[str]:
     """The label of each of its entities, of spans and tags alike; what is neither is not counted."""
     entities, tags = record.get("entities"), record.get("tags")
     found = [label_of(entity.get("label")) for entity in _listed(entities) if isinstance(entity, dict)]
-    found += [label_of(tag[2:]) for tag in _listed(tags) if isinstance(tag, str) and tag.startswith("B-")]
+    found += [label_of(tag[2:]) for tag in _listed(tags) if isinstance(tag, str) and tag.startswith(("B-", "S-"))]
     return [label for label in found if label is not None]
 
 

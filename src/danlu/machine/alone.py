@@ -118,7 +118,8 @@ def _acquired(note: Path) -> FileLock:
         why = str(error.strerror).lower()
         raise Refusal(f"{lock.lock_file}: cannot be locked ({why}); move it away, or choose another --root") from error
     holder = _holder(note)
-    if holder and holder.partition(" ")[2] not in ("", socket.gethostname()):  # a disk that others reach, too
+    elsewhere = holder and holder.partition(" ")[2] not in ("", socket.gethostname())  # on a disk that others reach
+    if elsewhere and not _is_queued_anew(note):
         lock.release()
         raise _HeldByAnother(note, holder)
     return lock
@@ -171,16 +172,32 @@ def _noted(note: Path) -> Iterator[None]:
 
 
 def _who() -> str:
-    return f"{os.getpid()} {socket.gethostname()}"
+    return " ".join([str(os.getpid()), socket.gethostname(), *_job()])
+
+
+def _job() -> list[str]:
+    """The job of Slurm that this process belongs to, and how often that was begun anew; nothing without one."""
+    job = os.environ.get("SLURM_JOB_ID", "")
+    return [f"slurm-{job}", os.environ.get("SLURM_RESTART_COUNT", "0")] if job.isalnum() else []
+
+
+def _is_queued_anew(note: Path) -> bool:
+    """Whether the note is of an earlier run of this very job, which Slurm has ended on all machines."""
+    job, told = _job(), _words(note)[2:4]
+    return len(told) == 2 and bool(job) and told[0] == job[0] and told[1].isdigit() and int(told[1]) < int(job[1])
 
 
 def _holder(note: Path) -> str:
     """The number of the process and its machine; empty where the file does not say so."""
+    return " ".join(_words(note)[:2])
+
+
+def _words(note: Path) -> list[str]:
     if not note.is_file():  # a link to nothing, or a pipe, would be waited for
-        return ""
+        return []
     try:
         text = note.read_text(encoding="utf-8", errors="replace")[:300].strip()
     except FileNotFoundError:  # who held it has just ended
-        return ""
+        return []
     words = text.split(" ")
-    return " ".join(words[:2]) if len(words) >= 2 and words[0].isdigit() else ""
+    return words if len(words) >= 2 and words[0].isdigit() else []

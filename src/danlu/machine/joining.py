@@ -84,7 +84,8 @@ def joined(seconds: float) -> Iterator[Ranks]:
     import torch
     import torch.distributed as dist
 
-    if "OMP_NUM_THREADS" not in os.environ or os.environ["OMP_NUM_THREADS"] == "1":  # torchrun's, for want of better
+    threads = os.environ.get("OMP_NUM_THREADS")
+    if threads is None or (threads == "1" and "TORCHELASTIC_RUN_ID" in os.environ):  # torchrun's, for want of better
         from danlu.machine.device import cores
 
         torch.set_num_threads(max(1, cores() // max(1, places.here)))

@@ -55,11 +55,20 @@ def several_machines(count: int, words: Sequence[str]) -> str:
 
 def _watched(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
     """Wait until all have ended; once one has failed, the others are given a while and then ended."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all, and the first one stops them
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN)}  # goes to all, and the first stops them
+    told: list[int] = []
+    for name in ("SIGTERM", "SIGHUP"):  # go to this one alone, as of kill, timeout or a service
+        if hasattr(signal, name):
+            number = getattr(signal, name)
+            before[number] = signal.signal(number, lambda number, _frame: told.append(number))
     ended: dict[int, int] = {}
     deadline, asked = math.inf, False
     try:
         while len(ended) < len(processes):
+            if told and not asked:
+                for process in processes:
+                    process.terminate()
+                asked, deadline = True, time.monotonic() + GRACE
             for rank, process in enumerate(processes):
                 status = process.poll()
                 if status is not None and rank not in ended:
@@ -74,7 +83,8 @@ def _watched(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
         for process in processes:
             process.kill()
             process.wait()
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return judged(ended)
 
 

@@ -73,6 +73,26 @@ class _Dropout(torch.autograd.Function):
         return (gradients[0] * mask).mul_(ctx.scale), None
 
 
+@contextmanager
+def functional_too() -> Iterator[None]:
+    """Let `torch.nn.functional.dropout` be ours on a CPU as well, as some families call it instead of a module.
+
+    Torch's draws from one generator, which replicas that compute side by side would share.
+    """
+    theirs = nn.functional.dropout
+
+    def ours(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:  # noqa: A002
+        if training and input.device.type == "cpu":
+            return dropped(input, p)
+        return theirs(input, p, training, inplace)
+
+    nn.functional.dropout = ours
+    try:
+        yield
+    finally:
+        nn.functional.dropout = theirs
+
+
 def dropped(hidden: Tensor, probability: float) -> Tensor:
     """The hidden states, of any shape, with some values zeroed and the others scaled up."""
     if round(256 * probability) == 0:

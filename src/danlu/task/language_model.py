@@ -15,7 +15,7 @@ from danlu.task.packing import packed_rows
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens, PackedRows
 from danlu.text.batching.middles import before_middle, with_middles
-from danlu.text.batching.windows import TooLong, beginnings, cut, documents
+from danlu.text.batching.windows import TooLong, beginnings, cut, documents, refuse_uncut
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
@@ -94,6 +94,7 @@ class LanguageModel(Likely, PackedTokens):
                 "task.fill_in_the_middle: flat token files hold no characters to cut between; write 'task: {kind: "
                 f"{self.kind}, fill_in_the_middle: {self.fill_in_the_middle:g}}}' in the stage of kind 'shards' as well"
             )
+        refuse_uncut(self.too_long, self.kind)
         limit = min(limit, self.max_length or limit)
         if self.pack:
             return PackedRows(tokens, min(limit, room or self.max_length or self.usual_row), _of_documents)

@@ -73,7 +73,7 @@ def dry_run(
     chosen = [largest, largest, *(ordered[place] for place in dict.fromkeys(places.tolist()))]
     first = probes(largest)
     others = rivals(batches, planned) if sizes and not features else {}
-    taken, said = list[float](), list[float]()
+    taken, said, moving = list[float](), list[float](), list[float]()
 
     def pieces() -> Iterator[Slice]:
         yield from tried(first, largest, batches, peak)
@@ -88,12 +88,16 @@ def dry_run(
         timed = (
             _forward(model, groups, loss, least)
             if features
-            else _steps(model, batches, groups, loss, settings, precision, least)
+            else _steps(model, batches, groups, loss, settings, precision, least, moving)
         )
         taken += islice(timed, len(first), len(first) + len(chosen))
     found = faster(batches, others, [*timed]) if others else None
-    cost = _an_epoch(planned, chosen, taken)
+    moved = moving[len(first) :][: len(taken)]
+    alone = [step - move for step, move in zip(taken, moved, strict=True)] if moved else taken
+    cost = _an_epoch(planned, chosen, alone)
     telling = _an_epoch(planned, chosen, said[len(first) :][: len(taken)])
+    if moved:  # a step has several batches and one move; the first also makes the optimizer's state
+        cost += float(np.median(moved[1:])) * batches.an_epoch()
     total = settings.total_steps(batches.an_epoch())
     passes = 1.0 if features else total / batches.an_epoch()
     padded = sum(piece.tokens for piece in planned)
@@ -136,8 +140,9 @@ def _steps(
     settings: Training,
     precision: str,
     least: int,
+    moving: list[float],
 ) -> Iterator[float]:
-    """Seconds of a whole step on each batch, of so many at `least`; the first also makes the optimizer's state."""
+    """Seconds of a whole step on each batch, of so many at `least`; those of the optimizer are put to `moving`."""
     parameters = lay_out(settings.optimizer, model)
     optimizer = build_optimizer(
         settings.optimizer,
@@ -157,6 +162,7 @@ def _steps(
         clip=settings.clip,
         scaler=Scaler() if precision == "float16" else None,
     ):
+        moving.append(step.spent.moving)
         yield step.seconds
         if time.monotonic() - begun > LONGEST and step.number + 1 >= least:
             return

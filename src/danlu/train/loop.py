@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import count
@@ -15,7 +16,7 @@ from torch.optim import Optimizer
 
 from danlu.machine.crew import Crew
 from danlu.machine.ranks import ALONE, Ranks
-from danlu.model.dropout import seed_dropout
+from danlu.model.dropout import functional_too, seed_dropout
 from danlu.text.batching.batch import LOGGED, Batch
 from danlu.train.fair import FairCores, Gradients, shape_of
 from danlu.train.finite import NotFinite, refused
@@ -106,7 +107,10 @@ def steps(
     crew, alone = Crew(len(replicas)), len(replicas) == 1
     fair = FairCores(torch.get_num_threads() if alone and parameters.complete and device.type == "cpu" else 1)
     trained = [[p for p in replica.parameters() if p.requires_grad] for replica in replicas]
-    try:
+    with ExitStack() as left:
+        left.callback(crew.close)
+        if not alone:
+            left.enter_context(functional_too())
         for number, group in enumerate(waited := Waited(groups), start):
             begin = time.perf_counter()
             counts, tokens = _counted(group, ranks)
@@ -143,8 +147,6 @@ def steps(
             seconds = (end := time.perf_counter()) - begin
             spent = Spent(waited.seconds, end - computed, padded)
             yield Step(number, together, losses, used, norm, tokens, seconds, spent, taken=finite)
-    finally:
-        crew.close()
 
 
 def _counted(group: Sequence[Batch], ranks: Ranks) -> tuple[dict[str, float], int]:

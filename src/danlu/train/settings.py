@@ -17,6 +17,9 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
+BETAS = (0.9, 0.98)
+
+
 class Training(Part):
     """How a model is trained."""
 
@@ -35,7 +38,7 @@ class Training(Part):
         description="peak rate of the matrices of muon; None: 'rate', for its steps are those of adamw",
     )
     weight_decay: float = Field(default=0.01, ge=0)
-    betas: tuple[Share, Share] = Field(default=(0.9, 0.98), description="of adamw")
+    betas: tuple[Share, Share] = Field(default=BETAS, description="of adamw")
     momentum: float | None = Field(default=None, ge=0, lt=1, description="of sgd and muon; None: 0.9, of muon 0.95")
     clip: float = Field(default=1.0, ge=0, description="largest gradient norm; 0: no clipping")
     batch_tokens: int = Field(default=2048, ge=8, description="tokens a batch, padding included")
@@ -77,6 +80,10 @@ class Training(Part):
             raise ValueError("'epochs' and 'steps' both say how long to train; give one of them")
         if self.matrix_rate is not None and self.optimizer != "muon":
             raise ValueError("'matrix_rate' is of the optimizer 'muon' alone; leave it out, or use that one")
+        if self.momentum is not None and self.optimizer not in ("sgd", "muon"):
+            raise ValueError(f"'momentum' is of sgd and muon, and the optimizer is {self.optimizer}; leave it out")
+        if self.betas != BETAS and self.optimizer not in ("adamw", "muon"):
+            raise ValueError(f"'betas' are of adamw and muon, and the optimizer is {self.optimizer}; leave them out")
         if self.rollback_steps is not None and not self.rollback:
             raise ValueError(
                 "'rollback_steps' says how far 'rollback' goes back; set 'rollback: true', or leave it out"

@@ -18,6 +18,7 @@ import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from safetensors import SafetensorError
 from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
@@ -139,7 +140,10 @@ class Shards:
                     temporary.mkdir(parents=True)
                 dist.barrier(self.group)
                 writer = dcp.HuggingFaceStorageWriter(str(temporary), save_distributed=True)
-                dcp.save(tensors, storage_writer=writer, process_group=self.group)
+                try:
+                    dcp.save(tensors, storage_writer=writer, process_group=self.group)
+                except CheckpointException as failed:  # what each rank says, in one that is no Exception
+                    raise next(error for error, _ in failed.failures.values()) from failed
                 dist.barrier(self.group)
                 if self.ranks.first:
                     (temporary / STATE).write_text(told, encoding="utf-8")
@@ -149,6 +153,8 @@ class Shards:
                         if other != final:
                             shutil.rmtree(other, ignore_errors=True)
         except BaseException as error:
+            if self.ranks.first:
+                shutil.rmtree(temporary, ignore_errors=True)
             self._failed.append(error)
 
 

@@ -191,7 +191,10 @@ class _AtWork:
             running = self.trials.running(trials)
             if any(USED not in trial.user_attrs for trial in running):
                 return
-            kept = [*self.trials.best_first(trials)[: self.trials.settings.keep], *running]
+            trained = [
+                trial for trial in self.trials.best_first(trials) if USED in trial.user_attrs
+            ]  # no repeated ones
+            kept = [*trained[: self.trials.settings.keep], *running]
             wanted = {name for trial in kept for name in trial.user_attrs.get(USED, trial.user_attrs.get(MADE, []))}
             later = running or len(trials) < self.trials.settings.trials
             stay = _shared_by_trials(self.space) if later else set()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 DIGITS = 4  # of a number that is tried: more tell nothing, and nobody wants to type them
+EXACT = 12  # of one that goes by steps, without what float64 adds to sums
 
 Source = str | Path | Mapping[str, Any]
 
@@ -53,7 +54,8 @@ class Sought:
     def _written(self, value: float) -> str:
         if self.whole:
             return str(int(value))
-        rounded = float(f"{value:.{DIGITS}g}")
+        digits = DIGITS if self.step is None else EXACT
+        rounded = float(f"{value:.{digits}g}")
         return repr(min(max(rounded, self.low), self.high))
 
 

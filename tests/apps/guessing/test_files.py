@@ -67,3 +67,23 @@ def test_files_of_several_kinds_and_none_are_refused(tmp_path):
 def test_what_a_recipe_would_take_for_a_stage_is_written_as_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(made(tmp_path, ["@home.csv"]))
     assert find_files("@home.csv").splits["train"][0].path == "./@home.csv"
+
+
+@pytest.mark.parametrize(
+    ("inner", "splits"),
+    [
+        (["train", "test", "challenge", "extra"], {"train": "train", "test": "test"}),
+        (["balanced", "validation"], {"train": "balanced", "validation": "validation"}),
+        (["all"], {"train": "all"}),
+    ],
+)
+def test_of_a_saved_set_the_split_that_is_called_so_is_for_training(inner, splits, tmp_path):
+    made(tmp_path, ["dataset_dict.json", *(f"{name}/state.json" for name in inner)])
+    found = find_files(str(tmp_path)).splits
+    assert {name: given[0].fixed["split"] for name, given in found.items()} == splits
+
+
+def test_the_names_of_classes_beside_files_of_their_kind_are_no_data(tmp_path):
+    made(tmp_path, ["part0.json", "part1.json", "label_map.json"])
+    found = find_files(str(tmp_path))
+    assert sorted(given.path.rpartition("/")[2] for given in found.splits["train"]) == ["part0.json", "part1.json"]

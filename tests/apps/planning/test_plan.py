@@ -52,10 +52,10 @@ def test_memory_time_and_cost_are_those_of_a_sum_by_hand(tmp_path: Path) -> None
     held |= {"weights": 2 * PARAMETERS, "optimizer": 8 * PARAMETERS}
     assert {name: found.memory[name] for name in held} == held
     assert found.memory["passing"] >= 2 * PARAMETERS
-    assert found.step_tokens == 1024 * 2 * 4
+    assert found.step_tokens == 1024 * 2, "a step is as large on four devices as on one"
     assert found.steps == round(1e9 / found.step_tokens)
     assert found.sent == 2 * 3 / 4 * 4 * PARAMETERS
-    a_step = found.work.training * 2048 / (0.5 * 312e12) + 0.75 * found.sent / (300 * GB)
+    a_step = found.work.training * 2048 / 4 / (0.5 * 312e12) + 0.75 * found.sent / (300 * GB)
     assert found.step_seconds == pytest.approx(a_step)
     assert found.cost == pytest.approx(found.steps * a_step / 3600 * 4 * 2.0)
     assert found.fits
@@ -101,6 +101,25 @@ def test_what_does_not_fit_is_told_with_keys_that_make_it_fit(tmp_path: Path) ->
     again = one(changed, "8xmine,memory=0.02,tflops=1", tokens=1e9)
     assert again.held == pytest.approx(tried[smaller].memory, rel=0.05)
     assert again.step_tokens == found.step_tokens
+
+
+@pytest.mark.parametrize("accumulate", [1, 4, 16])
+def test_a_step_is_as_large_however_many_devices_share_it(tmp_path: Path, accumulate: int) -> None:
+    source = recipe(tmp_path, train={"batch_tokens": 2048, "steps": 100, "accumulate": accumulate})
+    alone, eight = (one(source, f"{count}xmine,memory=80,tflops=1", tokens=1e9) for count in (1, 8))
+    assert (alone.steps, alone.step_tokens) == (eight.steps, eight.step_tokens) == (100, 2048 * accumulate)
+    assert eight.computing == pytest.approx(alone.computing / 8)
+    whole = eight.memory["activations"] / alone.memory["activations"]
+    assert whole == pytest.approx({1: 1 / 8, 4: 1 / 2, 16: 1}[accumulate], rel=0.05)
+
+
+def test_fsdp_keeps_gradients_whole_while_a_device_has_several_batches_of_a_step(tmp_path: Path) -> None:
+    held = []
+    for accumulate in (8, 16):
+        train = {"batch_tokens": 2048, "steps": 100, "accumulate": accumulate, "parallel": "fsdp"}
+        held.append(one(recipe(tmp_path, train=train), "8xmine,memory=80,tflops=1", tokens=1e9).memory["gradients"])
+    assert held[0] == pytest.approx(4 * PARAMETERS / 8, rel=0.01)
+    assert held[1] == pytest.approx(4 * PARAMETERS, rel=0.01)
 
 
 def test_a_stage_is_planned_from_a_training_that_is_not_done_and_pretrained_ones_from_config_alone(

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from danlu.data.cleaning.clean import Cleaned, clean_records, rewriters, rewriters_of
 from danlu.data.cleaning.cleaner import Cleaner
+from danlu.data.cleaning.rewriting import _tags_left
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 
@@ -182,3 +183,14 @@ def test_marks_of_another_form_are_refused_where_their_text_is_rewritten(column:
         clean_records([{"text": "李明  在", column: value}], cleaners)
     for record in ({"text": "李明在", column: value}, {"text": "李明  在", column: "李明"}):
         assert clean_records([record], cleaners).records[0][column] == record[column]
+
+
+@pytest.mark.parametrize(
+    ("tags", "left"),
+    [
+        (["B-X", "I-X", "I-X"], ["B-X", "I-X"]), (["B-X", "M-X", "E-X"], ["B-X", "E-X"]), (["B-X", "E-X"], ["S-X"]),
+        (["S-X", "B-Y"], ["B-Y"]), (["B-X", "E-Y"], ["E-Y"]), (["O", "I-X"], ["I-X"]),
+    ],
+)  # fmt: skip
+def test_what_goes_on_begins_where_the_beginning_went(tags: list[str], left: list[str]) -> None:
+    assert _tags_left(tags, list(range(1, len(tags)))) == left

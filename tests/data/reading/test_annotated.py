@@ -170,3 +170,19 @@ def test_spans_of_brat_over_line_ends_and_in_pieces(tmp_path: Path) -> None:
     path.with_suffix(".txt").unlink()
     with pytest.raises(Refusal, match=r"one\.txt: there is no such file"):
         read("brat", path)
+
+
+def test_what_stands_beside_the_controls_of_json_min_is_no_choice(tmp_path: Path) -> None:
+    tasks = [
+        short(sentiment="pos" if number % 3 else "neg", source=f"http://x.example/{number}") for number in range(12)
+    ]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(tasks), "utf-8")
+
+    def labels(**more: Any) -> set[str]:
+        found = Format.model_validate({"kind": "label_studio", "path": str(path), **more}).read()
+        return {str(record.get("label")) for record in found}
+
+    assert labels() == {"pos", "neg"}
+    assert labels(choices=["sentiment"]) == {"pos", "neg"}
+    assert len(labels(choices=["source"])) == 12

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from danlu.data.reading.format import Format
+from danlu.data.reading.lines import decoded
 from danlu.refusal import Refusal
 
 CODECS = sorted(module.name for module in pkgutil.iter_modules(encodings.__path__))
@@ -36,3 +37,9 @@ def test_every_other_codec_reads_any_bytes_or_refuses_them_in_a_sentence(tmp_pat
                     continue
                 seen += 1
     assert seen > 800
+
+
+@pytest.mark.parametrize("encoding", ["auto", "utf-8", "utf_8", "utf-8-sig"])
+def test_the_mark_of_utf_8_is_in_no_text_however_it_is_read(encoding: str) -> None:
+    assert decoded("\ufeffhello 你好".encode(), "a.txt", encoding) == "hello 你好"
+    assert decoded("hello\ufeff".encode(), "a.txt", encoding) == "hello\ufeff"

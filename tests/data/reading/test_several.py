@@ -82,3 +82,10 @@ def test_what_is_no_list_is_no_value(written: str) -> None:
 def test_values_that_are_written_together_are_read_apart(rows: list[list[str]], sign: str) -> None:
     for values in rows:
         assert cut(str(values) if sign == "list" else sign.join(values), sign) == values
+
+
+def test_names_are_those_of_each_of_several_labels(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,labels\n好车,0|1\n慢,1|2\n", encoding="utf-8")
+    found = read("csv", path, lists={"labels": "|"}, names={"0": "price", "1": "looks"})
+    assert [record["labels"] for record in found] == [["price", "looks"], ["looks", "2"]]

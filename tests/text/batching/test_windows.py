@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.refusal import Refusal
-from danlu.text.batching.windows import beginnings, documents, windows, windows_of_pairs
+from danlu.text.batching.windows import around, beginnings, documents, windows, windows_of_pairs
 from danlu.text.tokenizing.tokenizer import TokenizerSource
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.wordpiece import WordPiece
@@ -121,3 +121,18 @@ def test_what_ends_a_document_stands_behind_no_beginning_of_one(kind, style):
         if len(ids) > 1:
             assert ids[-1] not in (tokenizer.sep_token_id, tokenizer.eos_token_id)
         assert said is None or ids[-1] == said[-1]
+
+
+@pytest.mark.parametrize("style", ["encoder", "decoder"])
+@pytest.mark.parametrize("kind", ["char", "word", "wordpiece", "bpe"])
+def test_what_stands_around_a_document_is_known_of_tokenizers_that_know_no_english(kind, style):
+    if kind in ("wordpiece", "bpe"):
+        given = {"size": 60, "min_frequency": 1} if kind == "wordpiece" else {"size": 280}
+    else:
+        given = {"style": style} | ({"min_frequency": 1} if kind == "word" else {})
+    tokenizer = TokenizerSource.model_validate({"kind": kind, **given}).build(lambda: iter(["春眠不觉晓"]))
+    (ids,) = documents(["春眠"], tokenizer)
+    lead, trail = around(tokenizer)
+    inside = tokenizer("春眠", add_special_tokens=False).input_ids
+    assert ids[lead : len(ids) - trail].tolist() == inside
+    assert lead + trail == len(ids) - len(inside) > 0

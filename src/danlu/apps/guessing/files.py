@@ -142,7 +142,9 @@ def _saved(folder: Path) -> dict[str, list[Given]]:
     """The splits of a folder that the datasets library has saved; none for another."""
     if (folder / "dataset_dict.json").is_file():
         inner = sorted(path.name for path in folder.iterdir() if (path / "state.json").is_file())
-        named = {split_of(name) or "train": name for name in reversed(inner)}
+        named = {split: name for name in reversed(inner) if (split := split_of(name)) is not None}
+        if "train" not in named and (others := [name for name in inner if split_of(name) is None]):
+            named["train"] = others[0]
         return {split: [Given(_told(folder), {"kind": "hub", "split": name})] for split, name in named.items()}
     return {"train": [Given(_told(folder), {"kind": "hub"})]} if (folder / "state.json").is_file() else {}
 
@@ -170,7 +172,10 @@ def _records_of_folder(folder: Path) -> list[Given]:
     if len(suffixes) > 1:
         names = ", ".join(file.name for file in files[:8]) + (", ..." if len(files) > 8 else "")
         raise Refusal(f"{folder}: holds files of several kinds ({names}); name one of them instead of the folder")
-    return [Given(_told(folder / f"*{files[0].suffix}"))]
+    pattern = f"*{files[0].suffix}"
+    if set(folder.glob(pattern)) != set(files):  # it would take in what is no data, such as names of classes
+        return [Given(_told(file)) for file in files]
+    return [Given(_told(folder / pattern))]
 
 
 def _classes_of_folders(folder: Path) -> list[Given]:

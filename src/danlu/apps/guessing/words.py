@@ -200,7 +200,7 @@ def _first_entity(record: Record) -> str:
         return text_of(record)[first["start"] : first["end"]]
     tags = record.get("tags") or ()
     tokens = record.get("tokens") or record.get("words") or ()
-    return next((token for token, tag in zip(tokens, tags, strict=False) if tag[:2] == "B-"), "")
+    return next((token for token, tag in zip(tokens, tags, strict=False) if tag[:2] in ("B-", "S-")), "")
 
 
 def _example(words: Words) -> str:

@@ -65,10 +65,15 @@ def _smaller(material: Material, whole: Whole, largest: Slice) -> tuple[str, Who
     settings, found = material.settings, None
     key = "batch_tokens" if settings.batch_examples is None else "batch_examples"
     size = settings.batch_examples or settings.batch_tokens
+    count, before = whole.terms.count, material.batches.parts
     for power in range(1, len(largest.examples).bit_length()):
         parts = 2**power
-        keys = f"train.{key}={size // parts} train.accumulate={settings.accumulate * parts}"
-        found = keys, replace(whole, part=1 / parts)
+        more = settings.accumulate * parts
+        after = -(-count // more) if count > 1 else before  # parts that a batch is cut into for the devices
+        if (part := before / (parts * after)) >= 1:
+            continue  # each device had no more of it before
+        keys = f"train.{key}={size // parts} train.accumulate={more}"
+        found = keys, replace(whole, part=part, passes=-(-max(more, count) // count))
         if found[1].held <= whole.terms.device.memory:
             break
     return found

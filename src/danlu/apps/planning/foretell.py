@@ -5,7 +5,7 @@ is computed is counted operation by operation (`machine/meter.py`). What is sent
 bytes all-reduced by N devices each sends 2 (N - 1) / N S, of S gathered or scattered half as much.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from danlu.model.accelerated import use_fused_gelu
 from danlu.model.fast import use_our_attention, use_our_dropout, use_sparse_gradients
 from danlu.model.planned import use_fused_kernels
 from danlu.train.counts import Size, Work, count_parameters, count_work, usual
+from danlu.train.dealing import parts_for
 from danlu.train.foretold import States, states
 from danlu.train.settings import Training
 
@@ -87,13 +88,17 @@ class Foretold:
 
 def foretell(material: Material, terms: Terms) -> Foretold:
     """What the training of `material` takes."""
-    settings, batches = material.settings, material.batches
+    settings = material.settings
+    if terms.count > 1:  # a step is as large however many share it
+        parts = parts_for(settings, torch.device("cpu"), terms.count, whole=material.prepared.task.couples_rows)
+        material = replace(material, batches=replace(material.batches, parts=parts))
+    batches = material.batches
     _prepare(material.model, terms.device)
     piece = max(batches.plan(0), key=lambda piece: (piece.tokens, piece.width))
     way = way_of(material, piece, terms.precision)
     work = _usual(material)
-    steps_an_epoch = batches.reader.an_epoch(settings.accumulate, terms.count)
-    step_tokens = float(way.tokens * settings.accumulate * terms.count)
+    steps_an_epoch = batches.an_epoch()
+    step_tokens = float(piece.tokens * settings.accumulate)
     steps = _steps(material, settings, terms, step_tokens, steps_an_epoch)
     if material.known:
         step_tokens = sum(each.tokens for each in batches.plan(0)) / steps_an_epoch
@@ -101,13 +106,14 @@ def foretell(material: Material, terms: Terms) -> Foretold:
     named = getattr(settings, "parallel", None)
     parallel = named or ("ddp" if terms.count > 1 else None)
     recompute = bool(getattr(settings, "recompute", False))
-    whole = Whole(held, way, frozen_bytes(material, terms.precision), terms, parallel, recompute)
+    passes = -(-max(settings.accumulate, terms.count) // terms.count)
+    whole = Whole(held, way, frozen_bytes(material, terms.precision), terms, parallel, recompute, passes=passes)
     memory, room = whole.memory(), terms.device.memory
     again = work.forward if recompute else 0.0
     computing = (
         (work.training + again) * step_tokens / terms.count / (terms.share * terms.device.speed(terms.precision))
     )
-    sent = _sent(held, settings, terms.count, parallel)
+    sent = _sent(held, passes, terms.count, parallel)
     link = terms.device.link if terms.count <= A_MACHINE else min(terms.device.link, terms.device.network)
     return Foretold(
         name=material.name,
@@ -161,9 +167,9 @@ def _copies(material: Material, settings: Training, steps: int | None, steps_an_
     return bool(settings.average) + looked
 
 
-def _sent(held: States, settings: Training, count: int, parallel: str | None) -> float:
+def _sent(held: States, passes: int, count: int, parallel: str | None) -> float:
     """Bytes that each device sends in a step; gradients go in float32."""
     ring = (count - 1) / count
     if parallel == "fsdp":  # weights are gathered on the way forward and back, each time a micro-batch passes
-        return ring * settings.accumulate * (2 * held.weights + held.gradients)
+        return ring * (2 * passes * held.weights + held.gradients)
     return 2 * ring * held.gradients

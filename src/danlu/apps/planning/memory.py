@@ -40,6 +40,7 @@ class Whole:
 
     - `parallel`: `fsdp` cuts what is held for parameters into as many parts as there are devices.
     - `part`: how large the batches are, as a share of those that `way` was found with.
+    - `passes`: micro-batches of a device in a step; with several, `fsdp` keeps their gradients whole until the last.
     """
 
     states: States
@@ -49,6 +50,7 @@ class Whole:
     parallel: str | None
     recompute: bool
     part: float = 1.0
+    passes: int = 1
 
     def memory(self) -> dict[str, int]:
         """Bytes on one device, by what they are for."""
@@ -60,7 +62,7 @@ class Whole:
         parts = {
             "weights": held.weights * share,
             "masters": held.masters * share,
-            "gradients": held.gradients * share,
+            "gradients": held.gradients * (share if self.passes == 1 else 1.0),
             "optimizer": held.moments * share,
             "copies": held.copies * share,
             "gathered": 2 * held.largest + held.outside if cut else 0,  # a block that computes, the next, and the rest
@@ -82,7 +84,8 @@ class Whole:
 def way_of(material: Material, piece: Slice, precision: str) -> Passed:
     """A planned batch on its way through the network."""
     batch = next(material.batches.micro_batches(piece, (0, 0), torch.device("cpu")))
-    return passed(material.model, material.roles.loss, batch, piece.tokens, precision)
+    tokens = piece.tokens * len(batch.examples) // len(piece.examples)
+    return passed(material.model, material.roles.loss, batch, tokens, precision)
 
 
 def frozen_bytes(material: Material, precision: str) -> int:

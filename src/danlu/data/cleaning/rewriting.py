@@ -183,14 +183,18 @@ def _apart(moved: list[dict[str, Any] | None], before: list[dict[str, Any]]) -> 
     return [mark for mark in moved if mark is not None]
 
 
+_GOING_ON = {"I-": "B-", "M-": "B-", "E-": "S-"}
+"""What goes on in an entity, as BIO, BMES and BIOES write it, and what begins one in its place."""
+
+
 def _tags_left(tags: list[str], stay: list[int]) -> list[str]:
     """The tags of the tokens that stay; where the beginning of an entity went, what goes on begins it."""
     left = [tags[place] for place in stay]
     for number, place in enumerate(stay):
         tag = str(tags[place])
         gone = range(stay[number - 1] + 1 if number else 0, place)
-        if tag[:2] == "I-" and any(tags[other] == f"B-{tag[2:]}" for other in gone):
-            left[number] = f"B-{tag[2:]}"
+        if tag[:2] in _GOING_ON and any(tags[other] == f"B-{tag[2:]}" for other in gone):
+            left[number] = f"{_GOING_ON[tag[:2]]}{tag[2:]}"
     return left
 
 

@@ -37,6 +37,7 @@ class Dropped:
         _ = translator(language)
         names = {
             "in a given set as well": _("in a given set as well"),
+            "in the group of a row of a given set": _("in the group of a row of a given set"),
             "too short": _("too short"),
             "hold a piece of a test text": _("hold a piece of a test text"),
             "same text with different labels": _("same text with different labels"),

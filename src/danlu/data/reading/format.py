@@ -117,6 +117,8 @@ class Format(Part):
             bad_rows.mend("labels without the white space around them")
         if self.names and (named := self.names.get(label_of(record.get("label")) or "")):
             record = record | {"label": named}
+        if self.names and isinstance(labels := record.get("labels"), list):
+            record = record | {"labels": [self.names.get(label_of(each) or "", each) for each in labels]}
         return record
 
     def _named(self, row: Record) -> Record:

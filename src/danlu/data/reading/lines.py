@@ -87,7 +87,8 @@ def decoded(content: bytes, name: str, encoding: str = "auto") -> str:
     wide = _marked(content[:4]) if encoding == "auto" else encoding
     try:
         if wide is not None:
-            return content.decode(wide)
+            marked = codecs.lookup(wide).name == "utf-8"  # whose mark Python leaves in the text
+            return (content.removeprefix(codecs.BOM_UTF8) if marked else content).decode(wide)
         if not is_short_gb18030(content):
             return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -40,6 +40,10 @@ class EncoderDecoder(Source):
             raise ValueError("'layers' is for a fresh decoder, and 'decoder' names one that has its own; leave one out")
         return self
 
+    def inputs(self) -> list[str]:
+        """Both folders; see `Part.inputs`."""
+        return [*super().inputs(), *([] if self.decoder is None else [self.decoder])]
+
     def shape(self) -> Shape:
         """As its kind says."""
         return "encoder_decoder"

@@ -171,7 +171,8 @@ class _Preparation:
         train = (source for source in self._sources(BadRows()) if source[0] == "train")
         head = next(raw_chunks(train, self.stage.compared), None)
         texts = [text_of(record, self.stage.columns[0]) for record in head.records] if head else []
-        return Cleaning(tuple(fitted(self.stage.cleaners, texts)), self.stage.columns[0])
+        marked = "text" if "text" in self.stage.columns else self.stage.columns[0]  # whose characters entities mark
+        return Cleaning(tuple(fitted(self.stage.cleaners, texts)), marked)
 
     def _sources(self, bad_rows: BadRows) -> Iterator[tuple[str, str, Iterator[Record]]]:
         stage = self.stage
@@ -200,6 +201,9 @@ class _Preparation:
         held = np.zeros(spool.rows, bool)
         held[clusters.near[~train]] = True
         rows = self._without(held[clusters.near], np.flatnonzero(train), "in a given set as well")
+        if stage.split.group is not None and not train.all():
+            whole = self._grouped(clusters.near, np.arange(spool.rows))
+            rows = self._without(np.isin(whole, whole[~train]), rows, "in the group of a row of a given set")
         rows = self._without(self.characters < stage.minimum_characters, rows, "too short")
         if stage.decontaminate is not None:
             gone = stage.decontaminate.found_in(spool, np.flatnonzero(~train), stage.executor)
@@ -247,11 +251,13 @@ class _Preparation:
 
     def _together(self, rows: Rows, near: NDArray[np.signedinteger]) -> NDArray[np.signedinteger]:
         """A number for each of some rows that is equal for those that stay in one split."""
-        if self.stage.split.group is None:
-            return near[rows]
+        return near[rows] if self.stage.split.group is None else self._grouped(near, rows)[rows]
+
+    def _grouped(self, near: NDArray[np.signedinteger], rows: Rows) -> NDArray[np.signedinteger]:
+        """A number for each row, (N,), equal for those that are alike, or some `rows` of one group."""
         forest = Forest(near.copy())
         join_equal(forest, self.spool.values("group")[rows], rows)
-        return forest.clusters()[rows]
+        return forest.clusters()
 
     def _strata(self, rows: Rows) -> tuple[NDArray[np.int32], list[str]] | None:
         if self.stage.stratify == "none":

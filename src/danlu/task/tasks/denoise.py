@@ -24,7 +24,7 @@ from danlu.task.two_sides import joined
 from danlu.text.batching.batch import Batch, pad, rounded_count
 from danlu.text.batching.encoded import Encoded, Ids, Row, Sizes, sizes_of
 from danlu.text.batching.flat import DocumentRows, FlatTokens
-from danlu.text.batching.windows import TooLong, cut, documents, windows
+from danlu.text.batching.windows import TooLong, cut, documents, refuse_uncut, windows
 from danlu.text.tokenizing.special import padding_id
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -147,6 +147,7 @@ class Denoise(Likely):
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """One row a document, or one a window without overlap, each with the document's special tokens."""
+        refuse_uncut(self.too_long, self.kind)
         frame = Frame.of(tokenizer)
         longest = self._longest(tokenizer, frame, min(limit, room or limit))
         return DocumentRows(tokens, longest, lambda row: self._labels(frame, row), around=(frame.lead, frame.trail))

@@ -23,7 +23,7 @@ from danlu.task.task import Output, Prediction, Truth
 from danlu.text.batching.batch import Batch
 from danlu.text.batching.encoded import Encoded
 from danlu.text.batching.flat import DocumentRows, FlatTokens
-from danlu.text.batching.windows import TooLong, around, windows
+from danlu.text.batching.windows import TooLong, around, refuse_other_borders, refuse_uncut, windows
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 BLANK = -101  # label of a place to be filled whose truth nobody knows; it never counts
@@ -109,6 +109,8 @@ class MaskedLm(Masking, Followed):
 
         Raises `Refusal` under `pack`, and where words are hidden, which are told by characters.
         """
+        refuse_uncut(self.too_long, self.kind)
+        refuse_other_borders(tokenizer, self.kind)
         self.need_mask(tokenizer)
         self.refuse_flat(self.kind)
         if self.pack:

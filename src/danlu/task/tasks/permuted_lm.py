@@ -24,7 +24,7 @@ from danlu.task.task import Inputs, Truth
 from danlu.text.batching.batch import Batch, pad, rounded_count
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens
-from danlu.text.batching.windows import TooLong, around, windows
+from danlu.text.batching.windows import TooLong, around, refuse_other_borders, refuse_uncut, windows
 from danlu.text.tokenizing.special import ordinary_ids
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -96,6 +96,8 @@ class PermutedLm(Likely):
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """One row a document, or one a window without overlap, each with the document's special tokens."""
+        refuse_uncut(self.too_long, self.kind)
+        refuse_other_borders(tokenizer, self.kind)
         special = np.array(tokenizer.all_special_ids, np.int32)
         longest = min(limit, self.max_length or limit, room or limit)
         return DocumentRows(tokens, longest, lambda row: _ordinary(row, special), around=around(tokenizer))

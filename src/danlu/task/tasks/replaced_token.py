@@ -24,7 +24,7 @@ from danlu.task.task import Output, Prediction, Task, Truth
 from danlu.text.batching.batch import Batch, pad
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.batching.flat import DocumentRows, FlatTokens
-from danlu.text.batching.windows import TooLong, around, windows
+from danlu.text.batching.windows import TooLong, around, refuse_other_borders, refuse_uncut, windows
 from danlu.text.tokenizing.special import ordinary_ids
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -111,6 +111,8 @@ class ReplacedToken(Task):
 
     def rows(self, tokens: FlatTokens, tokenizer: Tokenizer, limit: int, room: int) -> Sequence[Encoded]:
         """One row a document, or one a window without overlap, each with the document's special tokens."""
+        refuse_uncut(self.too_long, self.kind)
+        refuse_other_borders(tokenizer, self.kind)
         self._need_mask(tokenizer)
         longest = min(limit, self.max_length or limit)
         return DocumentRows(

@@ -9,6 +9,7 @@ from tokenizers import Encoding
 
 from danlu.refusal import Refusal
 from danlu.text.batching.encoded import Encoded, Ids, Row
+from danlu.text.tokenizing.special import begin_id
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer, backend_for_text
 
@@ -33,6 +34,27 @@ def ended(ids: list[int], tokenizer: Tokenizer) -> Ids:
     return np.array(ids or [0], np.int32)
 
 
+def refuse_uncut(too_long: TooLong, kind: str) -> None:
+    """Raises `Refusal` where long documents of flat token files are to be anything else than cut into windows."""
+    if too_long != "split":
+        raise Refusal(
+            f"task.too_long: flat token files have no records that could be left or cut off, so long documents are "
+            f"split; write 'too_long: split', or 'task: {{kind: {kind}, too_long: {too_long}}}' in the stage of kind "
+            "'shards' as well"
+        )
+
+
+def refuse_other_borders(tokenizer: Tokenizer, kind: str) -> None:
+    """Raises `Refusal` where documents of flat token files have begin and end tokens that rows of records have not."""
+    (encoding,) = tokenized(["a"], tokenizer, offsets=False)
+    if sum(around(tokenizer)) != sum(encoding.special_tokens_mask):
+        raise Refusal(
+            f"documents of flat token files stand between begin and end tokens, which this tokenizer puts around no "
+            f"other text, so {kind} would learn other rows than it is asked with; write 'task: {kind}' in the stage of "
+            "kind 'shards' as well"
+        )
+
+
 def beginnings(texts: Sequence[str], tokenizer: Tokenizer) -> list[Ids]:
     """The token numbers of each text as the beginning of a document: `documents` without what ends one.
 
@@ -49,9 +71,18 @@ def beginnings(texts: Sequence[str], tokenizer: Tokenizer) -> list[Ids]:
 
 def around(tokenizer: Tokenizer) -> tuple[int, int]:
     """How many special tokens a document of `documents` begins and ends with."""
-    ids = documents(["a"], tokenizer)[0]
-    inside = np.flatnonzero(~np.isin(ids, np.array(tokenizer.all_special_ids)))
-    return (int(inside[0]), len(ids) - 1 - int(inside[-1])) if len(inside) else (0, 0)
+    (encoding,) = tokenized(["a"], tokenizer, offsets=False)  # which a tokenizer may not know, and then says so in it
+    own = encoding.special_tokens_mask
+    inside = [place for place, special in enumerate(own) if not special]
+    if not inside:  # nothing at all came of it
+        whole = len(ended(encoding.ids, tokenizer)) if own or tokenizer.eos_token_id is not None else 0
+        lead = int(bool(whole) and begin_id(tokenizer) is not None)
+        return lead, whole - lead
+    ids = encoding.ids
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    lead = inside[0] + (begin is not None and ids[:1] != [begin])
+    trail = len(own) - 1 - inside[-1] + (end is not None and ids[-1] != end)
+    return lead, trail
 
 
 def windows(

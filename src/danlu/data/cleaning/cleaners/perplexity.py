@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -50,7 +51,7 @@ class Perplexity(Filter):
     def reasons(self, texts: Sequence[str]) -> list[str | None]:
         """`unlike good text` or None; see `Filter`."""
         if self.good is not None:
-            model, limit = _learnt_from_file(self.good, self.order, self.drop, self.minimum)
+            model, limit = _learnt_from_file(self.good, _state(self.good), self.order, self.drop, self.minimum)
         else:
             assert self._judge is not None, "fitted() comes first"
             model, limit = self._judge
@@ -63,8 +64,19 @@ class Perplexity(Filter):
         return found
 
 
+def _state(path: str) -> tuple[int, int] | None:
+    """What changes with a file; None for what is no file of its own, such as a pattern."""
+    try:
+        told = Path(path).stat()
+    except OSError:
+        return None
+    return told.st_size, told.st_mtime_ns
+
+
 @cache
-def _learnt_from_file(path: str, order: int, drop: float, minimum: int) -> tuple[NgramModel, float]:
+def _learnt_from_file(
+    path: str, _state: tuple[int, int] | None, order: int, drop: float, minimum: int
+) -> tuple[NgramModel, float]:
     texts, characters = [], 0
     for record in open_records(path):
         texts.append(text_of(record))

@@ -20,6 +20,10 @@ Results = dict[str, list[dict[str, Any]]]
 """What was annotated, by the name of the control: values of spans and of choices."""
 
 
+FEW = 10
+"""Tasks with fewer of which nobody can tell whether their texts repeat."""
+
+
 class LabelStudio(JsonFormat):
     """One record a task: `{"text", "entities"}` of labelled spans, `label` or `labels` of choices, or both.
 
@@ -30,6 +34,9 @@ class LabelStudio(JsonFormat):
     counted_in: ClassVar[str] = "record"
 
     text: str = Field(default="text", description="key of the text in the data of a task")
+    choices: tuple[str, ...] = Field(
+        default=(), description="controls of JSON-MIN whose plain texts are choices; none: what repeats"
+    )
 
     def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
         """Yield the tasks; see `FileFormat.rows`."""
@@ -41,6 +48,7 @@ class LabelStudio(JsonFormat):
                 read.append((number, unit, given, text, results))
             except Unfit as error:
                 bad_rows.reject(source.name, f"{unit} {number}", str(error), given)
+        self._part(read)
         spanned = any(_is_span(value) for *_, results in read for values in results.values() for value in values)
         chosen = {name for *_, results in read for name, values in results.items() if any(map(_choices, values))}
         for number, unit, given, text, results in read:
@@ -81,6 +89,20 @@ class LabelStudio(JsonFormat):
             elif isinstance(value, str) and ("annotation_id" in task or "annotator" in task):
                 results[name] = [{"choices": [value]}]
         return task, results
+
+    def _part(self, read: "list[tuple[int, str, Record, str, Results]]") -> None:
+        """Leave to the data of the tasks what JSON-MIN has beside what was annotated: texts that hardly repeat."""
+        texts: dict[str, list[str]] = {}
+        for _, _, given, _, results in read:
+            for name in results if "data" not in given else ():
+                if isinstance(given.get(name), str):
+                    texts.setdefault(name, []).append(given[name])
+        for name, values in texts.items():
+            many = len(values) >= FEW and 2 * len(set(values)) > len(values)
+            if (name not in self.choices) if self.choices else many:
+                for _, _, given, _, results in read:
+                    if isinstance(given.get(name), str):
+                        results.pop(name, None)
 
     def _text(self, data: Any) -> str:
         if isinstance(data, dict) and isinstance(data.get(self.text), str):
