@@ -110,7 +110,7 @@ def test_a_step_is_as_large_however_many_devices_share_it(tmp_path: Path, accumu
     assert (alone.steps, alone.step_tokens) == (eight.steps, eight.step_tokens) == (100, 2048 * accumulate)
     assert eight.computing == pytest.approx(alone.computing / 8)
     whole = eight.memory["activations"] / alone.memory["activations"]
-    assert whole == pytest.approx({1: 1 / 8, 4: 1 / 2, 16: 1}[accumulate], rel=0.05)
+    assert whole == pytest.approx({1: 1 / 8, 4: 1 / 2, 16: 1}[accumulate], rel=0.15)
 
 
 def test_fsdp_keeps_gradients_whole_while_a_device_has_several_batches_of_a_step(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 
 from danlu.apps.planning.fitting import Remedy, remedies
 from danlu.apps.planning.material import Material
-from danlu.apps.planning.memory import Terms, Whole, frozen_bytes, way_of
+from danlu.apps.planning.memory import Terms, Whole, first_part, frozen_bytes, way_of
 from danlu.machine.accelerators import Accelerator
 from danlu.model.accelerated import use_fused_gelu
 from danlu.model.fast import use_our_attention, use_our_dropout, use_sparse_gradients
@@ -149,8 +149,8 @@ def _prepare(model: nn.Module, device: Accelerator) -> None:
 def _usual(material: Material) -> Work:
     """Operations a token of a batch of usual width."""
     piece = usual(material.batches)
-    batch = next(material.batches.micro_batches(piece, (0, 0), torch.device("cpu")))
-    return count_work(material.model, material.roles.loss, batch, piece.tokens, piece.width)
+    batch, tokens = first_part(material, piece)
+    return count_work(material.model, material.roles.loss, batch, tokens, piece.width)
 
 
 def _steps(material: Material, settings: Training, terms: Terms, step_tokens: float, steps_an_epoch: int) -> int | None:

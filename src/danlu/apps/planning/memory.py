@@ -6,7 +6,7 @@ import torch
 
 from danlu.apps.planning.material import Material
 from danlu.machine.accelerators import Accelerator
-from danlu.text.batching.batch import Slice
+from danlu.text.batching.batch import Batch, Slice
 from danlu.train.foretold import Passed, States, passed
 
 RUNTIME = 1.5e9  # bytes of an accelerator that the runtime, its kernels and the buffers of collectives take
@@ -83,9 +83,13 @@ class Whole:
 
 def way_of(material: Material, piece: Slice, precision: str) -> Passed:
     """A planned batch on its way through the network."""
+    return passed(material.model, material.roles.loss, *first_part(material, piece), precision)
+
+
+def first_part(material: Material, piece: Slice) -> tuple[Batch, int]:
+    """What a device computes at a time of a planned batch, and its tokens."""
     batch = next(material.batches.micro_batches(piece, (0, 0), torch.device("cpu")))
-    tokens = piece.tokens * len(batch.examples) // len(piece.examples)
-    return passed(material.model, material.roles.loss, batch, tokens, precision)
+    return batch, piece.tokens * len(batch.examples) // len(piece.examples)
 
 
 def frozen_bytes(material: Material, precision: str) -> int:
