@@ -18,7 +18,6 @@ from danlu.refusal import Refusal, of_file
 if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
     from danlu.model.policy import Policy
-    from danlu.model.written import Written
     from danlu.task.task import Task
 
 
@@ -118,7 +117,9 @@ def _answers(
     if writing is None:
         predictions = bundle.predictor.stream(remembered(), block)
     else:
-        predictions = map(_as_prediction, bundle.predictor.write(remembered(), writing, min(block, 256)))
+        from danlu.model.written import plain_of
+
+        predictions = map(plain_of, bundle.predictor.write(remembered(), writing, min(block, 256)))
     for prediction in predictions:
         yield waiting.popleft(), prediction
 
@@ -140,11 +141,6 @@ def _writing(bundle: "Bundle", settings: Sequence[str], *, generate: bool) -> "t
     if writes and how:
         bundle.predictor.task = bundle.predictor.task.model_copy(update={"policy": policy})
     return [setting for setting in settings if setting not in named], policy if generate and not writes else None
-
-
-def _as_prediction(written: "Sequence[Written]") -> dict[str, Any]:
-    found: dict[str, Any] = {"text": written[0].text, "score": written[0].score, "ended": written[0].ended}
-    return found if len(written) == 1 else found | {"others": [each.text for each in written[1:]]}
 
 
 def _write(lines: Iterable[str], output: Path | None, block: int, *, as_is: bool) -> None:

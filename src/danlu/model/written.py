@@ -1,8 +1,9 @@
 """What a model has written."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from danlu.text.batching.encoded import Ids
 
@@ -45,3 +46,10 @@ class Written:
         """Geometric mean of the probabilities of its tokens, 0 to 1."""
         steps = len(self.ids) + (self.ended == "end")
         return math.exp(self.log_probability / max(1, steps))
+
+
+def plain_of(written: Sequence[Written]) -> dict[str, Any]:
+    """What was written of a record, the best first: its `text`, and `others` where a policy tells several."""
+    best, *rest = written
+    found: dict[str, Any] = {"text": best.text, "score": best.score, "ended": best.ended}
+    return found | {"others": [each.text for each in rest]} if rest else found

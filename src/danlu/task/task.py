@@ -15,7 +15,7 @@ from danlu.model.apart import in_chunks, logits_at
 from danlu.model.own import inside
 from danlu.model.shape import Shape
 from danlu.model.source import Source
-from danlu.model.written import Written
+from danlu.model.written import Written, plain_of
 from danlu.recipe.part import Part, find
 from danlu.refusal import Refusal
 from danlu.text.batching.batch import Batch
@@ -261,12 +261,8 @@ class Task(Part):
         raise AssertionError(f"{self.kind} must decode what its outputs say")
 
     def composed(self, written: Sequence[Written], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """The prediction for one record from what was written of its rows, the best first, of a task that generates.
-
-        Where a policy tells several texts, `others` are those behind the best.
-        """
-        found: Prediction = {"text": written[0].text, "score": written[0].score, "ended": written[0].ended}
-        return found if len(written) == 1 else found | {"others": [each.text for each in written[1:]]}
+        """The prediction for one record from what was written of its rows, the best first, of a task that generates."""
+        return plain_of(written)
 
     def told(self, batch: Batch, row: int, tokenizer: Tokenizer) -> tuple[str, list[Truth | None]]:
         """For a person who looks at a batch: the target of a whole row in words, and that of each of its tokens.

@@ -92,12 +92,10 @@ def dry_run(
         )
         taken += islice(timed, len(first), len(first) + len(chosen))
     found = faster(batches, others, [*timed]) if others else None
-    moved = moving[len(first) :][: len(taken)]
-    alone = [step - move for step, move in zip(taken, moved, strict=True)] if moved else taken
-    cost = _an_epoch(planned, chosen, alone)
+    moved = moving[len(first) :][: len(taken)] or [0.0] * len(taken)
+    cost = _an_epoch(planned, chosen, [step - move for step, move in zip(taken, moved, strict=True)])
+    cost += float(np.median(moved[1:])) * batches.an_epoch()  # a step has several batches and one move
     telling = _an_epoch(planned, chosen, said[len(first) :][: len(taken)])
-    if moved:  # a step has several batches and one move; the first also makes the optimizer's state
-        cost += float(np.median(moved[1:])) * batches.an_epoch()
     total = settings.total_steps(batches.an_epoch())
     passes = 1.0 if features else total / batches.an_epoch()
     padded = sum(piece.tokens for piece in planned)
