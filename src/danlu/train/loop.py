@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import count
@@ -107,10 +107,7 @@ def steps(
     crew, alone = Crew(len(replicas)), len(replicas) == 1
     fair = FairCores(torch.get_num_threads() if alone and parameters.complete and device.type == "cpu" else 1)
     trained = [[p for p in replica.parameters() if p.requires_grad] for replica in replicas]
-    with ExitStack() as left:
-        left.callback(crew.close)
-        if not alone:
-            left.enter_context(functional_too())
+    with closing(crew), nullcontext() if alone else functional_too():
         for number, group in enumerate(waited := Waited(groups), start):
             begin = time.perf_counter()
             counts, tokens = _counted(group, ranks)
