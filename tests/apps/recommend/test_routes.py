@@ -44,6 +44,20 @@ def test_an_item_is_offered_recommended_and_taken_away(served: httpx2.Client) ->
     assert "new" not in [each["item"] for each in served.post("/v1/recommend", json=body).json()["items"]]
 
 
+def test_an_item_that_has_been_there_all_the_while_is_not_new_again(served: httpx2.Client) -> None:
+    def offered(**changed: str) -> dict[str, int]:
+        item = {"item": "twice", "title": "旧茶", "text": "老白茶", "time": "now", **changed}
+        found: dict[str, int] = served.post("/v1/items", json={"items": [item]}).json()
+        return found
+
+    assert offered(time="2026-01-01") == {"added": 1, "changed": 0}
+    assert offered() == {"added": 0, "changed": 0}
+    assert offered(text="新白茶") == {"added": 0, "changed": 1}
+    assert offered(text="新白茶") == {"added": 0, "changed": 0}
+    served.post("/v1/items/remove", json={"items": ["twice"]})
+    assert offered(text="新白茶") == {"added": 0, "changed": 1}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "words"),
     [

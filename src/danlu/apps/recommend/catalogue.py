@@ -43,6 +43,11 @@ class Catalogue:
         self.items[place], self._offered[place] = item, True
         return place
 
+    def offered_as(self, name: str) -> Item | None:
+        """The item of a name; None where there is none, or it was removed."""
+        place = self.places.get(name)
+        return None if place is None or not self._offered[place] else self.items[place]
+
     def remove(self, name: str) -> None:
         """No longer recommend an item."""
         if name in self.places:

@@ -270,6 +270,12 @@ class Recommender:
                 "linear": self.behaviour.ease is not None,
             }
 
+    def offered(self, name: str) -> Item | None:
+        """The item of a name, if there is one and it may be recommended."""
+        with self._lock:
+            self.catch_up()
+            return self.catalogue.offered_as(name)
+
     def place(self, item: str) -> int:
         """Where an item stands; raises `Refusal` where it is not known."""
         if item not in self.catalogue.places:

@@ -131,11 +131,7 @@ class Routes:
         body = checked(Items, call.value)
 
         def put() -> dict[str, int]:
-            items = [
-                Item(row.item, row.title, row.text, None if row.time is None else self._moment(row.time))
-                for row in body.items
-            ]
-            added, changed = self.recommender.put(items)
+            added, changed = self.recommender.put([self._item(row) for row in body.items])
             return {"added": added, "changed": changed}
 
         return JSONResponse(await call.asking.apart(put))
@@ -164,6 +160,13 @@ class Routes:
     async def state(self, _service: Service, call: Call) -> Response:
         """How much there is, and by what it is ranked."""
         return JSONResponse(await call.asking.apart(self.recommender.state))
+
+    def _item(self, row: OneItem) -> Item:
+        """The item that is offered; one that has been there all the while, word for word, is not new again."""
+        known = self.recommender.offered(row.item) if row.time == "now" else None
+        if known is not None and (known.title, known.text) == (row.title, row.text):
+            return known
+        return Item(row.item, row.title, row.text, None if row.time is None else self._moment(row.time))
 
     def _moment(self, written: float | str) -> float:
         return self.recommender.now() if written == "now" else moment_in(written)
