@@ -8,6 +8,7 @@ import pytest
 
 from danlu.apps.planning.foretell import Foretold
 from danlu.apps.planning.planned import planned
+from danlu.apps.planning.words import notes
 from danlu.cli.main import main
 from danlu.cli.plan import count_of
 from danlu.machine.accelerators import GB, KNOWN, devices
@@ -248,6 +249,12 @@ def test_a_size_that_the_data_would_choose_needs_the_data(tmp_path: Path) -> Non
     source = recipe(tmp_path, model={"kind": "scratch", "size": "auto", "minutes": 3})
     with pytest.raises(Refusal, match="size auto is chosen by the tokens of the data"):
         one(source, "h100", tokens=1e6)
+    (tmp_path / "texts.jsonl").write_text(
+        '{"text": "床前明月光，疑是地上霜。举头望明月，低头思故乡。"}\n' * 50, "utf-8"
+    )
+    found = one(source, "h100")
+    assert [note for note in notes(found, str) if "by the speed of this machine" in note]
+    assert not [note for note in notes(one(recipe(tmp_path), "h100"), str) if "by the speed of" in note]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ class Foretold:
 
     - `memory`: bytes that one device holds, by what they are for; `room`: what it has.
     - `parallel`: how devices share the work; `assumed`: whether the recipe does not say so.
+    - `auto`: whether the size of the network was chosen by the speed of this machine.
     - `sent`: bytes that each device sends in a step; `computing`, `sending`: seconds a step takes for either.
     - `step_tokens`: of all devices together, padding included; `steps`, `tokens`: of all of it, where that is known.
     """
@@ -42,6 +43,7 @@ class Foretold:
     work: Work
     parallel: str | None
     assumed: bool
+    auto: bool
     memory: dict[str, int]
     room: float
     sent: float
@@ -122,6 +124,7 @@ def foretell(material: Material, terms: Terms) -> Foretold:
         work=work,
         parallel=parallel,
         assumed=parallel != named,
+        auto=material.auto,
         memory=memory,
         room=room,
         sent=sent,

@@ -53,6 +53,7 @@ class Material:
     - `known`: whether `batches` are those of the data; else they are made of samples, and tell no more than a step.
     - `validated`: whether the best weights are looked for.
     - `place`: where the stage would run, if all that it reads is there.
+    - `auto`: whether its size was chosen, by the speed of this machine.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Material:
     known: bool
     validated: bool
     place: Place | None
+    auto: bool = False
 
     @property
     def settings(self) -> Training:
@@ -178,6 +180,7 @@ def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
         known=known,
         validated=stage.validation is not None or not known or has_split(stage.data, "validation", place),
         place=place if known and all(name in yard.folders for name in referenced(stage)) else None,
+        auto=auto,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from danlu.apps.planning.foretell import A_MACHINE, Foretold
+from danlu.apps.planning.planned import THIS
 from danlu.evaluate.reporting.wording import duration
 from danlu.stages.size import flops
 
@@ -72,6 +73,8 @@ def notes(found: Foretold, _: Say) -> list[str]:
     told = []
     if found.assumed:
         told.append(_("the recipe has no 'train.parallel'; counted as {parallel}").format(parallel=found.parallel))
+    if found.auto and found.terms.device.name != THIS:
+        told.append(_("'size: auto' has chosen the size by the speed of this machine; on those devices it is another"))
     if found.terms.count > A_MACHINE:
         told.append(
             _("more than {count} devices: the link between machines counts, {speed:,.0f} GB/s").format(
