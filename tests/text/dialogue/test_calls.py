@@ -51,6 +51,11 @@ def test_a_conversation_with_calls_is_learnt_measured_and_asked_alike(bpe: Token
     task, record = Chat(template=find(Template, "own")()), {"messages": called(), "tools": [WEATHER]}
     learnt, asked = (read(task, record, bpe, labelled=labelled) for labelled in (True, False))
     assert learnt == f"{asked}晴天。<|im_end|>\n"
+    [row] = task.encode([record], bpe, 500, labelled=True)
+    tokens = row.targets["tokens"]
+    told = str(bpe.decode(tokens[tokens >= 0]))
+    call = '<call>{"name": "weather", "arguments": {"city": "北京", "days": 2}}</call><|im_end|>'
+    assert told == f"{call}晴天。<|im_end|>"
     assert task.gold(record) == ("晴天。",)
     with pytest.raises(Refusal, match="record 1: column 'messages' ends with a call of a tool"):
         task.gold({"messages": called()[:2]})
@@ -66,6 +71,29 @@ def test_arguments_are_written_as_values_however_they_came(bpe: Tokenizer) -> No
     assert '"days": 2' in texts[0]
     odd = "".join(span.text for span in question(checked(called("no json")[:3], 0), JINJA, bpe, 0))
     assert '"arguments": "no json"' in odd
+
+
+@pytest.mark.parametrize("content", [None, "让我看看。"])
+@pytest.mark.parametrize("weight", [None, 0])
+def test_a_call_is_learnt_with_what_is_said_beside_it_unless_it_has_no_weight(
+    content: str | None, weight: int | None, bpe: Tokenizer
+) -> None:
+    messages = called()
+    messages[1] |= {"content": content} | ({} if weight is None else {"weight": weight})
+    spans = conversation(checked(messages, 0), JINJA, bpe, 0)
+    learnt = "".join(span.text for span in spans if span.learnt)
+    written = '<call>{"name": "weather", "arguments": {"city": "北京", "days": 2}}</call><|im_end|>'
+    assert learnt == ("" if weight == 0 else f"{content or ''}{written}") + "晴天。<|im_end|>"
+    said = [span for span in spans if span.text == content]
+    assert all(not span.ours for span in said)
+    assert len(said) == (content is not None)
+
+
+def test_a_call_that_a_template_writes_otherwise_once_the_talk_goes_on_is_read_alone(bpe: Tokenizer) -> None:
+    jinja = JINJA.replace("{% for m in messages %}", "{{ messages | length }}{% for m in messages %}")
+    spans = conversation(checked(called(), 0), jinja, bpe, 0)
+    assert "".join(span.text for span in spans if span.learnt) == "晴天。<|im_end|>"
+    assert "<call>" in "".join(span.text for span in spans)
 
 
 @pytest.mark.parametrize("kind", ["plain", "chatml", "vicuna", "alpaca"])

@@ -273,7 +273,8 @@ def test_tools_and_their_calls_go_through_the_template_as_through_the_tokenizers
         plain, tools=[WEATHER], chat_template=QWEN, tokenize=False, add_generation_prompt=True
     )
     assert "".join(span.text for span in spans) == own
-    assert [span.text for span in spans if span.learnt] == ["晴天。", "<|im_end|>"]
+    written = '<tool_call>{"name": "weather", "arguments": {"city": "北京"}}</tool_call><|im_end|>'
+    assert [span.text for span in spans if span.learnt] == [written, "晴天。", "<|im_end|>"]
     assert next(span for span in spans if "晴 <|im_end|>" in span.text).ours is False
 
 

@@ -57,7 +57,7 @@ def question(
 def conversation(
     messages: Sequence[Message], jinja: str, tokenizer: Tokenizer, number: int, tools: Tools = None
 ) -> list[Span]:
-    """The whole conversation; each answer is to be learnt, with all that the template puts into it, and its end.
+    """The whole conversation; each answer and call of tools is to be learnt, as the template writes it, and its end.
 
     An answer begins where the template has asked for it, as it will when the model is asked. It ends with the special
     token that the template writes behind it; where that writes nothing behind the last one, with the end token.
@@ -71,12 +71,23 @@ def conversation(
 def _spans(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> list[Span]:
     tokenizer = writer.tokenizer
     marked, contents = _marked(messages, writer, asks=asks)
-    answers = [match for match in _MARK.finditer(marked) if _is_answer(messages[int(match[1])])]
-    end = re.compile(r"\s*(?:" + "|".join(map(re.escape, _longest_first(tokenizer))) + ")")
+    special = "|".join(map(re.escape, _longest_first(tokenizer)))
+    end = re.compile(rf"\s*(?:{special})")
+    answers = {place: match for match in _MARK.finditer(marked) if _is_answer(messages[place := int(match[1])])}
+    last_answer = max(answers, default=-1)
     spans: list[Span] = []
     done = 0
-    for match in answers:
-        before, _ = _marked(messages[: int(match[1])], writer, asks=True)
+    for place, message in enumerate(messages):
+        match = answers.get(place)
+        if match is None:
+            if "tool_calls" in message and WEIGHT not in message:
+                start, stop = _call(messages[: place + 1], marked, writer, special)
+                if done <= start < stop:
+                    spans += [_span(part, contents) for part in _parts(marked[done:start])]
+                    spans += [_span(part, contents, learnt=True) for part in _parts(marked[start:stop])]
+                    done = stop
+            continue
+        before, _ = _marked(messages[:place], writer, asks=True)
         start = len(before) if done <= len(before) <= match.start() and marked.startswith(before) else match.start()
         spans += [_span(part, contents) for part in _parts(marked[done:start])]
         spans += [_span(part, contents, learnt=True) for part in _parts(marked[start : match.end()])]
@@ -85,7 +96,7 @@ def _spans(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> lis
             spans.append(Span(ended[0], ours=True, learnt=True))
             done = ended.end()
         elif (
-            not asks and match is answers[-1] and not marked[done:].strip() and (last := end_id(tokenizer)) is not None
+            not asks and place == last_answer and not marked[done:].strip() and (last := end_id(tokenizer)) is not None
         ):
             spans.append(Span(str(tokenizer.convert_ids_to_tokens(last)), ours=True, learnt=True))
             done = len(marked)
@@ -97,8 +108,23 @@ def _spans(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> lis
     return spans + [_span(part, contents) for part in _parts(marked[done:])]
 
 
+def _call(messages: Sequence[Message], marked: str, writer: "_Writer", special: str) -> tuple[int, int]:
+    """Where the last message, which calls tools, is written in the text: up to the special token that ends it.
+
+    (0, 0) where that is not known, as of a template that writes a conversation in another way once it goes on.
+    """
+    try:
+        (before, _), (upto, _) = _marked(messages[:-1], writer, asks=True), _marked(messages, writer, asks=False)
+    except Refusal:
+        return 0, 0
+    if not marked.startswith(before) or not marked.startswith(upto) or not upto.startswith(before):
+        return 0, 0
+    ends = [found.end() for found in re.finditer(special, upto[len(before) :])] if special else []
+    return (len(before), len(before) + ends[-1]) if ends else (0, 0)
+
+
 def _is_answer(message: Message) -> bool:
-    """Whether it is one that a model is to learn; calls of tools are written by the template, so they are not."""
+    """Whether it is one that a model is to learn as a text; how a call of tools is written the template knows."""
     return bool(message["role"] == "assistant" and "tool_calls" not in message and WEIGHT not in message)
 
 
