@@ -22,7 +22,8 @@ class Chat(Conversing, PackedTokens):
 
     What the assistant says is learnt, each answer with the token that ends it, and nothing else. A conversation that is
     longer than a row loses its oldest turns under "truncate", after them the end of its answer; the system message
-    stays. Under "drop" it is left out.
+    stays. Under "drop" it is left out. Calls of tools are learnt as the template writes them, messages with `weight: 0`
+    not at all.
     """
 
     columns: ClassVar[dict[str, str]] = {"messages": "messages, each with a role and content"}
