@@ -246,21 +246,30 @@ def test_the_example_for_kubernetes_has_what_a_pytorchjob_needs() -> None:
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in spec["volumes"]}
 
 
-def test_who_is_told_to_end_ends_all(tmp_path: Path) -> None:
-    """`kill`, `timeout` and services tell the one process that they know."""
+@pytest.mark.parametrize("ignored", [False, True])
+def test_who_is_told_to_end_ends_all_and_who_ignores_a_hangup_goes_on(ignored: bool) -> None:
+    """`kill`, `timeout` and services tell the one process that they know; `nohup` lets it ignore that."""
     code = (
-        "import os, sys\nfrom danlu.machine import processes\n"
+        "import signal, sys\nfrom danlu.machine import processes\n"
+        f"signal.signal(signal.SIGHUP, signal.SIG_IGN if {ignored} else signal.SIG_DFL)\n"
         "one = [sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(60)']\n"
         "started = [processes.subprocess.Popen(one) for _ in range(2)]\n"
         "print(*(each.pid for each in started), flush=True)\n"
-        "sys.exit(processes._watched(started))\n"
+        "try:\n    processes._watched(started)\nexcept processes.Refusal as told:\n    print(told)\n"
     )
     with started.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as whole:
         assert whole.stdout is not None
         lines = [whole.stdout.readline().split() for _ in range(3)]
         pids = [int(pid) for line in lines if len(line) == 2 for pid in line]
-        whole.send_signal(signal.SIGTERM)
-        assert whole.wait(60) == ENDED
+        if ignored:
+            whole.send_signal(signal.SIGHUP)
+            with pytest.raises(subprocess.TimeoutExpired):
+                whole.wait(0.5)
+        number = signal.SIGTERM if ignored else signal.SIGHUP
+        whole.send_signal(number)
+        assert whole.stdout.read().startswith(
+            f"ended by {number.name}, and so were all its processes; the same command"
+        )
     assert len(pids) == 2
     assert not any(map(psutil.pid_exists, pids))
 

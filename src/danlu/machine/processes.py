@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from danlu.machine.ended import ENDED
 from danlu.refusal import Refusal
@@ -54,38 +55,54 @@ def several_machines(count: int, words: Sequence[str]) -> str:
 
 
 def _watched(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
-    """Wait until all have ended; once one has failed, the others are given a while and then ended."""
-    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN)}  # goes to all, and the first stops them
-    told: list[int] = []
-    for name in ("SIGTERM", "SIGHUP"):  # go to this one alone, as of kill, timeout or a service
-        if hasattr(signal, name):
-            number = getattr(signal, name)
-            before[number] = signal.signal(number, lambda number, _frame: told.append(number))
+    """Wait until all have ended; once one has failed, the others are given a while and then ended.
+
+    Raises:
+        Refusal: this process was told to end, and they were.
+    """
     ended: dict[int, int] = {}
     deadline, asked = math.inf, False
+    with _heard() as told:
+        try:
+            while len(ended) < len(processes):
+                for rank, process in enumerate(processes):
+                    status = process.poll()
+                    if status is not None and rank not in ended:
+                        ended[rank] = status if not asked else ENDED
+                        deadline = min(deadline, time.monotonic() + GRACE) if status else deadline
+                if time.monotonic() > deadline or (told and not asked):
+                    for process in processes:
+                        (process.kill if asked else process.terminate)()
+                    asked, deadline = True, time.monotonic() + 5.0
+                time.sleep(LOOK)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+    if told:
+        raise Refusal(
+            f"ended by {signal.Signals(told[0]).name}, and so were all its processes; the same command goes on from "
+            "the last checkpoint"
+        )
+    return judged(ended)
+
+
+@contextmanager
+def _heard() -> Iterator[list[int]]:
+    """The signals to end that come to this process alone within the block, as of `kill`, `timeout` or a service.
+
+    Ctrl-C goes to all of its group, and is left to the first of the processes; what is ignored stays so (`nohup`).
+    """
+    told: list[int] = []
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN)}
+    for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, lambda number, _frame: told.append(number))
     try:
-        while len(ended) < len(processes):
-            if told and not asked:
-                for process in processes:
-                    process.terminate()
-                asked, deadline = True, time.monotonic() + GRACE
-            for rank, process in enumerate(processes):
-                status = process.poll()
-                if status is not None and rank not in ended:
-                    ended[rank] = status if not asked else ENDED
-                    deadline = min(deadline, time.monotonic() + GRACE) if status else deadline
-            if time.monotonic() > deadline:
-                for process in processes:
-                    (process.kill if asked else process.terminate)()
-                asked, deadline = True, time.monotonic() + 5.0
-            time.sleep(LOOK)
+        yield told
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
         for number, handler in before.items():
             signal.signal(number, handler)
-    return judged(ended)
 
 
 def judged(ended: dict[int, int]) -> int:
