@@ -291,7 +291,8 @@ def test_a_file_whose_name_is_no_text_is_left_out_and_told(tmp_path: Path) -> No
         (tmp_path / odd).write_text("x = 2\n")
     except (OSError, UnicodeError):
         pytest.skip("the file system keeps no such names")
+    (tmp_path / "a\u3000b\u200d.py").write_text("x = 3\n", "utf-8")  # which nobody prints, and all the same is text
     found = read_repository(tmp_path)
-    assert [each.path for each in found.files] == ["good.py"]
+    assert [each.path for each in found.files] == ["a\u3000b\u200d.py", "good.py"]
     assert found.left_out["not UTF-8"] == [odd]
     assert "1 not UTF-8" in found.sentence()

@@ -79,8 +79,9 @@ def test_what_a_recipe_would_take_for_a_stage_is_written_as_a_path(tmp_path, mon
 )
 def test_of_a_saved_set_the_split_that_is_called_so_is_for_training(inner, splits, tmp_path):
     made(tmp_path, ["dataset_dict.json", *(f"{name}/state.json" for name in inner)])
-    found = find_files(str(tmp_path)).splits
-    assert {name: given[0].fixed["split"] for name, given in found.items()} == splits
+    found = find_files(str(tmp_path))
+    assert {name: given[0].fixed["split"] for name, given in found.splits.items()} == splits
+    assert set(found.ignored) == set(inner) - set(splits.values())
 
 
 def test_the_names_of_classes_beside_files_of_their_kind_are_no_data(tmp_path):

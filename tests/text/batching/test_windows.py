@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer as Backend
+from tokenizers import models, processors
+from transformers import PreTrainedTokenizerFast
 
 from danlu.refusal import Refusal
 from danlu.text.batching.windows import around, beginnings, documents, windows, windows_of_pairs
@@ -136,3 +139,19 @@ def test_what_stands_around_a_document_is_known_of_tokenizers_that_know_no_engli
     inside = tokenizer("春眠", add_special_tokens=False).input_ids
     assert ids[lead : len(ids) - trail].tolist() == inside
     assert lead + trail == len(ids) - len(inside) > 0
+
+
+@pytest.mark.parametrize("ends", ["template", "eos", "none"])
+def test_what_stands_around_a_document_is_known_where_unknown_signs_are_dropped(ends):
+    """A tokenizer of another program without an unknown token, which makes nothing at all of English."""
+    backend = Backend(models.BPE(vocab={"[B]": 0, "[E]": 1, "春": 2, "眠": 3}, merges=[]))
+    backend.add_special_tokens(["[B]", "[E]"])
+    if ends == "template":
+        special = [("[B]", 0), ("[E]", 1)]
+        backend.post_processor = processors.TemplateProcessing(single="[B] $A [E]", special_tokens=special)
+    named = {"template": {"cls_token": "[B]", "sep_token": "[E]"}, "eos": {"bos_token": "[B]", "eos_token": "[E]"}}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, **named.get(ends, {}))
+    (ids,) = documents(["春眠"], tokenizer)
+    lead, trail = around(tokenizer)
+    assert ids[lead : len(ids) - trail].tolist() == [2, 3]
+    assert (lead, trail) == ((0, 0) if ends == "none" else (1, 1))

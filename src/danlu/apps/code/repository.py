@@ -142,7 +142,7 @@ def _walked(root: Path) -> Iterator[str]:
 def _read(root: Path, path: str) -> Source | str:
     """A file, or the reason why it is left out."""
     name, file = path.rpartition("/")[2].lower(), root / path
-    if not path.isprintable():  # a name that is no text cannot be told to a model
+    if any("\ud800" <= sign <= "\udfff" for sign in path):  # bytes that are no text cannot be told to a model
         return "not UTF-8"
     try:
         reason = _by_name(name) or _by_size(file, root.resolve() / path)

@@ -123,7 +123,8 @@ def _in_folder(folder: Path) -> Files:
     """What a folder means: splits, one file, files of one kind, a folder for each class, documents."""
     classes = _class_list(folder, "")
     if saved := _saved(folder):
-        return Files(saved)
+        used = {given.fixed.get("split") for each in saved.values() for given in each}
+        return Files(saved, ignored=tuple(name for name in _saved_splits(folder) if name not in used))
     if any(folder.rglob("*.ann")):
         return Files(
             _folders_by_split(folder, lambda inner: [Given(_told(inner))]) or {"train": [Given(_told(folder))]}
@@ -141,12 +142,17 @@ def _in_folder(folder: Path) -> Files:
 def _saved(folder: Path) -> dict[str, list[Given]]:
     """The splits of a folder that the datasets library has saved; none for another."""
     if (folder / "dataset_dict.json").is_file():
-        inner = sorted(path.name for path in folder.iterdir() if (path / "state.json").is_file())
+        inner = _saved_splits(folder)
         named = {split: name for name in reversed(inner) if (split := split_of(name)) is not None}
         if "train" not in named and (others := [name for name in inner if split_of(name) is None]):
             named["train"] = others[0]
         return {split: [Given(_told(folder), {"kind": "hub", "split": name})] for split, name in named.items()}
     return {"train": [Given(_told(folder), {"kind": "hub"})]} if (folder / "state.json").is_file() else {}
+
+
+def _saved_splits(folder: Path) -> list[str]:
+    """The names of the splits of such a folder."""
+    return sorted(path.name for path in folder.iterdir() if (path / "state.json").is_file())
 
 
 def _folders_by_split(folder: Path, read: Callable[[Path], list[Given]]) -> dict[str, list[Given]]:

@@ -90,11 +90,10 @@ class Foretold:
 
 def foretell(material: Material, terms: Terms) -> Foretold:
     """What the training of `material` takes."""
-    settings = material.settings
-    if terms.count > 1:  # a step is as large however many share it
-        parts = parts_for(settings, torch.device("cpu"), terms.count, whole=material.prepared.task.couples_rows)
-        material = replace(material, batches=replace(material.batches, parts=parts))
-    batches = material.batches
+    settings, where = material.settings, torch.device("cuda" if terms.device.fused else "cpu")
+    parts = parts_for(settings, where, terms.count, whole=material.prepared.task.couples_rows)  # a step stays as large
+    batches = replace(material.batches, parts=parts)
+    material = replace(material, batches=batches)
     _prepare(material.model, terms.device)
     piece = max(batches.plan(0), key=lambda piece: (piece.tokens, piece.width))
     way = way_of(material, piece, terms.precision)

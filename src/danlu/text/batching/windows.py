@@ -72,17 +72,13 @@ def beginnings(texts: Sequence[str], tokenizer: Tokenizer) -> list[Ids]:
 def around(tokenizer: Tokenizer) -> tuple[int, int]:
     """How many special tokens a document of `documents` begins and ends with."""
     (encoding,) = tokenized(["a"], tokenizer, offsets=False)  # which a tokenizer may not know, and then says so in it
-    own = encoding.special_tokens_mask
-    inside = [place for place, special in enumerate(own) if not special]
-    if not inside:  # nothing at all came of it
-        whole = len(ended(encoding.ids, tokenizer)) if own or tokenizer.eos_token_id is not None else 0
-        lead = int(bool(whole) and begin_id(tokenizer) is not None)
-        return lead, whole - lead
-    ids = encoding.ids
-    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
-    lead = inside[0] + (begin is not None and ids[:1] != [begin])
-    trail = len(own) - 1 - inside[-1] + (end is not None and ids[-1] != end)
-    return lead, trail
+    ids, begin, end = encoding.ids, tokenizer.bos_token_id, tokenizer.eos_token_id
+    inside = [place for place, special in enumerate(encoding.special_tokens_mask) if not special]
+    if inside:
+        first, last = inside[0], inside[-1] + 1
+    else:  # or drops it without a word
+        first = last = int(ids[:1] == [begin_id(tokenizer)])
+    return first + (begin is not None and ids[:1] != [begin]), len(ids) - last + (end is not None and ids[-1:] != [end])
 
 
 def windows(
