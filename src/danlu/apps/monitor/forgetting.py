@@ -1,7 +1,7 @@
 """Texts that are old enough to be forgotten: what is known of them without their words stays.
 
 A feed shows the same entry for months, and who was forgotten altogether would be news again. So the row stays with its
-key, its time and the step it is counted in, some 300 bytes; what it says, where it was found and its topics go.
+key, its time and the step it is counted in, some 230 bytes (2026-11); what it says, where it stood and its topics go.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ FORGOTTEN = "forgotten"
 """Name of a fact: the number of the last text that was forgotten."""
 
 AT_ONCE = 2000
-"""Texts; with so many others wait a twentieth of a second."""
+"""Texts; with so many others wait 0.05 to 0.2 s (20,000 texts of 400 characters, a busy machine, 2026-11)."""
 
 
 def forget(store: Store, connection: sql.Connection, before: float, topics: Iterable[str]) -> int:
