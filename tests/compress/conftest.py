@@ -45,6 +45,11 @@ def unseen() -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
+def others() -> list[dict[str, str]]:
+    return made_records(48, 7)
+
+
+@pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, learnt: list[dict[str, str]]) -> Path:
     """A bundle: four layers of 64 neurons and two heads, which tell good from bad."""
     import transformers

@@ -48,6 +48,7 @@ def test_a_bundle_is_pruned_from_the_shell(trained, file, tmp_path, capsys):
         (["compress", "{bundle}", "{file}", "--floor", "accuracy -1", "--out", "out", "--target", "speed"], "latency"),
         (["compress", "{bundle}", "{file}", "--floor", "acc -1", "--out", "out"], "there is no metric 'acc'"),
         (["compress", "{bundle}", "none.csv", "--floor", "accuracy -1", "--out", "out"], "no such file"),
+        (["compress", "{bundle}", "{file}", "--floor", "accuracy -1", "--out", "out", "--confirm", "{file}"], "among"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_nothing_is_left(trained, file, tmp_path, monkeypatch, capsys, words, said):

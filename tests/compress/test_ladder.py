@@ -131,6 +131,29 @@ def test_what_was_done_is_not_done_again_and_another_floor_decides_anew(walked, 
     assert compress(trained, unseen, "accuracy -15", ladder.folder, say=said.append, **settings).kept == ladder.kept
 
 
+def test_what_is_kept_must_hold_on_records_that_chose_nothing(walked, trained, unseen, others):
+    ladder, settings, _ = walked
+    settings = settings | {"say": print}
+    told = compress(trained, unseen, "accuracy -99", ladder.folder, confirm=others, **settings)
+    answers = {folder: answered(folder, others) for folder in (trained, ladder.folder / BUNDLE)}
+    right = [sum(map(str.__eq__, found, (each["label"] for each in others))) / 48 for found in answers.values()]
+    assert told.kept == "ruin"
+    assert [told.confirmed.original, told.confirmed.value] == pytest.approx(right)
+    assert told.confirmed.low <= right[1] - right[0] <= told.confirmed.high
+    apart = [record | {"label": one} for record, one, two in zip(others, *answers.values(), strict=True) if one != two]
+    missed = compress(trained, unseen, "accuracy -99", ladder.folder, confirm=apart, **settings)
+    assert (missed.confirmed.original, missed.confirmed.value) == (1, 0)
+    assert missed.kept is None
+    assert missed.verdict(row_of(missed, "ruin")) == "not on others"
+    assert not (missed.folder / BUNDLE).exists()
+    assert json.loads((missed.folder / NAME).read_text())["confirmed"]["rung"] == "ruin"
+
+
+def answered(folder, records):
+    with load(folder) as bundle:
+        return [answer["label"] for answer in bundle.predict(records)]
+
+
 def test_a_ladder_that_is_killed_goes_on_with_what_is_done(trained, unseen, learnt, tmp_path, monkeypatch):
     settings = {"rungs": "float32,neurons:0.5", "train": learnt, "how": QUICK, "resamples": 200, "say": lambda _: None}
 
@@ -161,11 +184,15 @@ def test_a_ladder_that_is_killed_goes_on_with_what_is_done(trained, unseen, lear
         ({"rungs": "neurons:0.5", "train": []}, "or --train FILE"),
         ({"train": [{"text": "a", "stars": "5"}]}, "of what may be learnt from, record 1: there is no column 'label'"),
         ({"test": []}, "no records to score"),
+        ({"confirm": [{"text": "a", "stars": "5"}]}, "--confirm, record 1"),
+        ({"confirm": "unseen"}, "--confirm: record 1 is among those"),
         ({"test": [{"text": "a", "stars": "5"}]}, "there is no column 'label'"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_a_rung_is_made(trained, unseen, learnt, tmp_path, changes, words):
     given = {"test": unseen, "floor": "accuracy -1", "rungs": "float32", "train": learnt, "how": QUICK} | changes
+    if changes.get("confirm") == "unseen":
+        given["confirm"] = unseen[-3:]
     if changes.get("floor", "").endswith("9"):
         given["test"] = [*unseen, unseen[0] | {"label": {"good": "bad", "bad": "good"}[unseen[0]["label"]]}]
     with pytest.raises(Refusal, match=words):

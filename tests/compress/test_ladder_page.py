@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from danlu.compress.climbing import Row
+from danlu.compress.confirming import Confirmed
 from danlu.compress.floor import Floor
 from danlu.compress.ladder import Ladder
 from danlu.compress.ladder_page import ladder_in_words, write_page
@@ -56,6 +57,25 @@ def test_where_nothing_is_kept_the_reason_is_said(ladder):
     assert "gains 1.1 times in throughput, so nothing is kept" in ladder_in_words(nothing, "en")[-1]
     under = replace(nothing, rows=ladder.rows[2:])
     assert ladder_in_words(under, "en")[-1].startswith("no rung holds the floor")
+
+
+def test_what_other_records_say_stands_beside_what_is_kept(ladder):
+    others = Confirmed("neurons:0.5", 400, 0.88, 0.884, -0.012, 0.004)
+    told = ladder_in_words(replace(ladder, confirmed=others), "en")[-1]
+    assert "400 records that chose nothing: Accuracy −0.004 (−0.012 – +0.004)" in told
+    assert told.endswith("the true difference may lie under the floor")
+    sure = replace(others, low=-0.0045)
+    assert "may lie" not in ladder_in_words(replace(ladder, confirmed=sure), "en")[-1]
+
+
+def test_what_holds_by_chance_alone_is_not_kept_and_the_reason_is_said(ladder, tmp_path):
+    others = Confirmed("neurons:0.5", 400, 0.85, 0.884, -0.05, -0.01)
+    missed = replace(ladder, kept=None, confirmed=others)
+    lines = ladder_in_words(missed, "en")
+    assert lines[-1].endswith("(−0.050 – −0.010), so it is not kept")
+    assert any(line.endswith("chosen, and misses the floor on other records") for line in lines)
+    write_page(tmp_path / "page.html", missed, "zh")
+    assert "因此不保留" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "under the floor"), ("zh", "低于下限")])

@@ -41,6 +41,13 @@ def command(
     unlabelled: Annotated[
         Path | None, typer.Option(help="a file of more texts for that training, of which the original alone speaks")
     ] = None,
+    confirm: Annotated[
+        Path | None,
+        typer.Option(
+            help="a file, or the folder of a prepare stage for its test, that chooses nothing: what is kept must hold "
+            "the floor there too"
+        ),
+    ] = None,
     split: Annotated[str, typer.Option(help="which split of a prepare stage is the test")] = "test",
     seed: Annotated[int, typer.Option(help="of all that is drawn")] = 0,
     resamples: Annotated[int, typer.Option(help="draws of the bootstrap behind the intervals")] = 1000,
@@ -52,7 +59,7 @@ def command(
     """
     from danlu.compress.following import following_of
     from danlu.compress.ladder import compress
-    from danlu.compress.records import recovery_of, target_of, tested, texts_of, trained
+    from danlu.compress.records import others_of, recovery_of, target_of, tested, texts_of, trained
     from danlu.evaluate.scoring.resample import refuse_resamples
     from danlu.machine.terminal import say
     from danlu.refusal import of_file
@@ -63,6 +70,7 @@ def command(
     learnt, validation = trained(data, train, bundle)
     told: dict[str, Any] = {"target": chosen, "rungs": rungs, "seed": seed, "resamples": resamples, "say": say}
     told |= {"train": learnt, "validation": validation, "training": training}
+    told["confirm"] = others_of(confirm, bundle)
     told["following"] = following_of(teacher or [], texts_of(unlabelled))
     with of_file(data):
         _tell(compress(bundle, test, floor, out, **told), out)

@@ -12,6 +12,7 @@ from danlu.bundle import manifest
 from danlu.bundle.bundle import Bundle, load
 from danlu.compress.climbing import Climb, Row
 from danlu.compress.computing import computed, computed_here
+from danlu.compress.confirming import Confirmed, confirmed, refuse_others
 from danlu.compress.floor import Floor, floor_of
 from danlu.compress.following import AS_A_RULE, Following, followed_by
 from danlu.compress.measuring import Measuring, bytes_of
@@ -42,7 +43,9 @@ class Ladder:
     """What came of it.
 
     - `rows`: one a rung, in the order in which they were asked for; `original` likewise.
-    - `kept`: the name of the rung that is kept; None where none holds the floor and gains anything.
+    - `kept`: the name of the rung that is kept; None where none holds the floor and gains anything, or the one that
+      does misses it on the records that confirm.
+    - `confirmed`: how that one fares on records that chose nothing; None where none were given, or nothing was chosen.
     - `teacher`: how trainings after prunings followed the original; None where they did not.
     """
 
@@ -56,13 +59,18 @@ class Ladder:
     rows: tuple[Row, ...]
     kept: str | None
     teacher: dict[str, Any] | None = None
+    confirmed: Confirmed | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """What stands in `compress.json`."""
         told = {"danlu": version("danlu"), "bundle": str(self.bundle), "task": self.task, "records": self.records}
         told |= {"floor": asdict(self.floor) | {"at": self.floor.at(self.original.value)}, "target": self.target}
         rows = [asdict(row) | {"verdict": self.verdict(row)} for row in self.rows]
-        return told | {"kept": self.kept, "teacher": self.teacher, "original": asdict(self.original), "rungs": rows}
+        return (
+            told
+            | {"kept": self.kept, "teacher": self.teacher, "original": asdict(self.original), "rungs": rows}
+            | {"confirmed": asdict(self.confirmed) if self.confirmed else None}
+        )
 
     def holds(self, row: Row) -> bool:
         """Whether a rung is there and holds the floor."""
@@ -70,15 +78,30 @@ class Ladder:
 
     def sure(self, row: Row) -> bool:
         """Whether all of the interval of a rung's difference to the original lies above the floor."""
-        worst = row.low if self.floor.higher_is_better else row.high
-        return self.holds(row) and self.floor.holds(self.original.value + worst, self.original.value)
+        return self.holds(row) and self._above(row, self.original.value)
+
+    def holds_on_others(self, *, surely: bool = False) -> bool:
+        """Whether what was chosen holds the floor on the records that chose nothing; True where there are none.
+
+        `surely`: with all of its interval.
+        """
+        found = self.confirmed
+        if found is None:
+            return True
+        return self.floor.holds(found.value, found.original) and (not surely or self._above(found, found.original))
+
+    def _above(self, found: Row | Confirmed, original: float) -> bool:
+        worst = found.low if self.floor.higher_is_better else found.high
+        return self.floor.holds(original + worst, original)
 
     def verdict(self, row: Row) -> str:
-        """`refused`, `under the floor`, `holds`, or `kept`."""
+        """`refused`, `under the floor`, `not on others`, `holds`, or `kept`."""
         if row.refused is not None:
             return "refused"
         if not self.holds(row):
             return "under the floor"
+        if self.confirmed and row.name == self.confirmed.rung and row.name != self.kept:
+            return "not on others"
         return "kept" if row.name == self.kept else "holds"
 
 
@@ -92,6 +115,7 @@ def compress(
     rungs: str | None = None,
     train: Sequence[Record] = (),
     validation: Sequence[Record] = (),
+    confirm: Sequence[Record] = (),
     training: Training | None = None,
     following: Following | None = AS_A_RULE,
     seed: int = 0,
@@ -103,11 +127,12 @@ def compress(
 
     `train` is what prunings look at, and what is trained on after them where `training` says how; the original is
     followed in that as `following` says, where its task can be. Rungs that were done before with the same original,
-    data and settings are not done again. The original stays as it is.
+    data and settings are not done again. The original stays as it is. With records to `confirm`, which choose nothing,
+    the best is scored on them as well, and is kept only if it holds the floor there too.
 
     Raises:
         Refusal: the floor is no floor, or the original itself misses it; there is no such rung; a rung needs records
-            to learn from and there are none; `out` lies in the bundle.
+            to learn from and there are none; records to confirm are among the test; `out` lies in the bundle.
     """
     folder, final = manifest.find(path), Path(out).expanduser()
     plain_facts(folder)
@@ -122,6 +147,7 @@ def compress(
         trains = training is not None and any(rung.trains for rung in chosen)
         follow = followed_by(original.task, following, trains=trains)
         _refuse_without_records(chosen, train)
+        refuse_others(original.task, test, confirm)
         _refuse_unlearnable(original, train, follow, say)
         climb = Climb(original, final, list(test), asked.metric, list(train), list(validation), training, follow, seed)
         climb = replace(climb, resamples=resamples, how=how or Measuring(), say=say)
@@ -130,7 +156,7 @@ def compress(
             _refuse_vain_floor(asked, first, folder)
             rows = tuple(climb.climbed(rung) for rung in chosen)
             found = Ladder(folder, final, original.task.kind, len(test), asked, target, first, rows, None)
-            found = replace(found, kept=_best(found), teacher=follow.told() if follow else None)
+            found = _decided(replace(found, teacher=follow.told() if follow else None), climb, chosen, confirm)
             _keep(found, climb, chosen)
             write_text(final / NAME, json.dumps(found.to_plain(), ensure_ascii=False, indent=1) + "\n")
     return found
@@ -203,6 +229,16 @@ def _refuse_vain_floor(floor: Floor, original: Row, folder: Path) -> None:
             f"{folder}: the original itself misses the floor, for its {floor.metric} is {original.value:.4g} and the "
             f"floor is {floor.at(original.value):.4g}; write a floor below it, such as '{floor.metric} -0.5'"
         )
+
+
+def _decided(ladder: Ladder, climb: Climb, rungs: Sequence[Rung], confirm: Sequence[Record]) -> Ladder:
+    """The ladder with what is kept of it."""
+    best = _best(ladder)
+    if best is None or not confirm:
+        return replace(ladder, kept=best)
+    told = confirmed(climb, next(rung for rung in rungs if rung.name == best), confirm)
+    found = replace(ladder, confirmed=told)
+    return replace(found, kept=best if found.holds_on_others() else None)
 
 
 def _best(ladder: Ladder) -> str | None:

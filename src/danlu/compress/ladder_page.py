@@ -75,6 +75,9 @@ def _told(ladder: Ladder, _: Say) -> Html:
 
 def _outcome(ladder: Ladder, _: Say) -> str:
     """What is kept and what it gains, or why nothing is."""
+    if ladder.confirmed and ladder.kept is None:
+        missed = _("{rung} holds the floor where it was chosen and misses it on {others}, so it is not kept")
+        return missed.format(rung=ladder.confirmed.rung, others=_on_others(ladder, _))
     if ladder.kept is None:
         if not any(ladder.holds(row) for row in ladder.rows):
             return _("no rung holds the floor, so nothing is kept; the original stays as it is")
@@ -90,9 +93,24 @@ def _outcome(ladder: Ladder, _: Say) -> str:
         metric=metric_name(ladder.floor.metric, _),
         difference=signed(row.value - ladder.original.value),
     )
-    if not ladder.sure(row):
+    if ladder.confirmed:
+        told += _("; on {others}").format(others=_on_others(ladder, _))
+    if not (ladder.holds_on_others(surely=True) if ladder.confirmed else ladder.sure(row)):
         told += _("; with so few records the true difference may lie under the floor")
     return told
+
+
+def _on_others(ladder: Ladder, _: Say) -> str:
+    """How what was chosen fares where it was not chosen."""
+    found = ladder.confirmed
+    assert found is not None
+    words = _("{records:,} records that chose nothing: {metric} {difference} ({interval})")
+    return words.format(
+        records=found.records,
+        metric=metric_name(ladder.floor.metric, _),
+        difference=signed(found.value - found.original),
+        interval=between({"low": found.low, "high": found.high}, signed),
+    )
 
 
 def _gains(row: Row, _: Say) -> list[str]:
@@ -143,6 +161,7 @@ def _quiet(ladder: Ladder) -> tuple[float, float]:
 
 def _cells(row: Row, ladder: Ladder, _: Say) -> list[str]:
     verdicts = {"kept": _("kept"), "holds": _("holds"), "under the floor": _("under the floor: refused")}
+    verdicts |= {"not on others": _("chosen, and misses the floor on other records")}
     said = verdicts[ladder.verdict(row)]
     if ladder.holds(row) and not ladder.sure(row):
         said += _(", may be chance")

@@ -41,6 +41,19 @@ def trained(data: Path, train: Path | None, bundle: str) -> tuple[list[Record], 
     return _splits(data) if data.is_dir() else ([], [])
 
 
+def others_of(place: Path | None, bundle: str) -> list[Record]:
+    """The records that are to confirm: of a file, or the test of a prepare stage; none of None.
+
+    Raises:
+        Refusal: they cannot be read, or there are none.
+    """
+    if place is None:
+        return []
+    if found := tested(place, [], "test", bundle):
+        return found
+    raise Refusal(f"--confirm {place}: there are no records; give others, or leave it out")
+
+
 def texts_of(file: Path | None) -> list[Record]:
     """The records of a file, whose labels, if there are any, nobody looks at; none of None.
 
