@@ -1,5 +1,6 @@
 """GGUF files are read back by transformers, and their vocabulary by the rules of llama.cpp."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from tokenizers import Tokenizer as Backend
 
 import danlu
 from danlu.bundle.bundle import save
@@ -15,6 +17,7 @@ from danlu.export.gguf_words import words_of
 from danlu.export.target import Target
 from danlu.export.targets.gguf import turned
 from danlu.task.task import Task
+from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.unigram import Unigram
 
@@ -82,6 +85,31 @@ def test_a_text_that_would_be_cut_otherwise_is_named() -> None:
     )
     with pytest.raises(danlu.Refusal, match="would cut 'xaay' into other tokens"):
         words_of(tokenizer, len(tokenizer), ["xaay"])
+
+
+def test_words_that_such_programs_would_not_keep_whole_are_refused(tmp_path: Path) -> None:
+    tokenizer = Bpe(size=400).build(lambda: iter(["हिन्दी में " * 20]))
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+    )
+    task = Task.model_validate("causal_lm")
+    told = {"precision": "float32", "provenance": {}, "examples": [{"text": "हि"}]}
+    save(tmp_path / "bundle", transformers.LlamaForCausalLM(config), tokenizer, task, **told)
+    with pytest.raises(danlu.Refusal, match="would cut 'हि"):
+        export(tmp_path / "bundle", tmp_path / "out.gguf", Target.model_validate("gguf"))
+
+
+def test_a_word_that_is_a_token_is_whole_only_where_the_program_takes_it_so() -> None:
+    """`abc` is a token that its merges never reach, for `ab` joins before `bc`."""
+    tokenizer = Bpe(size=300, min_frequency=1).build(lambda: iter(["x"]))
+    plain = json.loads(tokenizer.backend_tokenizer.to_str())
+    first = max(plain["model"]["vocab"].values()) + 1
+    plain["model"]["vocab"] |= {token: first + place for place, token in enumerate(("ab", "bc", "abc"))}
+    plain["model"]["merges"] += [["a", "b"], ["b", "c"], ["a", "bc"]]
+    for whole, cut in ((False, "gpt-2"), (True, "llama-bpe")):
+        plain["model"]["ignore_merges"] = whole
+        made = Tokenizer(tokenizer_object=Backend.from_str(json.dumps(plain)))
+        assert words_of(made, first + 3, ["abc"]).cut == cut
 
 
 def test_an_encoder_is_no_gguf(tiny_bundle: Callable[[str], Path], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
-NORMAL, UNKNOWN, CONTROL, UNUSED, BYTE = 1, 2, 3, 5, 6
+NORMAL, UNKNOWN, CONTROL, ADDED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
 CUTS = {
     "gpt-2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)",
@@ -28,6 +28,9 @@ CUTS = {
     ),
 }
 """Regular expressions of llama.cpp (`src/llama-vocab.cpp`) by the names under which files ask for them."""
+
+WHOLE = ("llama-bpe",)
+"""Those with which a word that is a token is taken as it is, whatever its merges would give."""
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 _SPACE = "▁"
@@ -66,10 +69,10 @@ def words_of(tokenizer: Tokenizer, size: int, texts: Sequence[str]) -> Words:
     numbers = tokenizer.get_vocab()
     tokens = [f"[PAD{number}]" for number in range(size)]
     types = [UNUSED] * size
-    special = {each["content"] for each in plain["added_tokens"] if each["special"]}
+    added = {each["content"]: CONTROL if each["special"] else ADDED for each in plain["added_tokens"]}
     for token, number in numbers.items():
         tokens[number] = token
-        types[number] = _type(token, token in special, token == model.get("unk_token"))
+        types[number] = UNKNOWN if token == model.get("unk_token") else added.get(token, _type(token))
     merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]
     if model.get("byte_fallback"):
         words = Words("llama", "default", tokens, types, _scores(tokens, merges), [])
@@ -85,11 +88,7 @@ def words_of(tokenizer: Tokenizer, size: int, texts: Sequence[str]) -> Words:
     )
 
 
-def _type(token: str, special: bool, unknown: bool) -> int:
-    if unknown:
-        return UNKNOWN
-    if special:
-        return CONTROL
+def _type(token: str) -> int:
     return BYTE if _BYTE.fullmatch(token) else NORMAL
 
 
@@ -119,7 +118,8 @@ def _cut(plain: dict[str, Any], name: str, texts: Sequence[str]) -> Any:
     from tokenizers import Regex, pre_tokenizers
     from tokenizers import Tokenizer as Backend
 
-    backend = Backend.from_str(json.dumps(plain | {"post_processor": None, "normalizer": None}))
+    model = plain["model"] | {"ignore_merges": name in WHOLE}
+    backend = Backend.from_str(json.dumps(plain | {"model": model, "post_processor": None, "normalizer": None}))
     split = pre_tokenizers.Split(Regex(CUTS[name]), "isolated")
     backend.pre_tokenizer = pre_tokenizers.Sequence(
         [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]

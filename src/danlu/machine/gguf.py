@@ -53,6 +53,20 @@ def unpacked(path: Path) -> Path:
     return folder
 
 
+def settings_of(path: Path) -> Any:
+    """The settings of the model in a file; transformers forgets how wide heads are where a family has a usual width."""
+    import gguf
+    import transformers
+
+    settings: Any = transformers.AutoConfig.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
+    reader = gguf.GGUFReader(path)
+    family = reader.get_field("general.architecture")
+    width = reader.get_field(f"{family.contents()}.attention.key_length") if family else None
+    if width is not None and getattr(settings, "head_dim", None) is not None:
+        settings.head_dim = int(width.contents())
+    return settings
+
+
 def _write_model(path: Path, folder: Path) -> None:
     """Weights and settings; float32, since some files hold numbers that float16 does not."""
     import torch
@@ -60,10 +74,11 @@ def _write_model(path: Path, folder: Path) -> None:
     from safetensors.torch import save_model
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    settings = transformers.AutoConfig.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
+    settings = settings_of(path)
     writes = settings.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     auto: Any = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
-    model = auto.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32, local_files_only=True)
+    told = {"config": settings, "dtype": torch.float32, "local_files_only": True}
+    model = auto.from_pretrained(path.parent, gguf_file=path.name, **told)
     ends, words = model.get_output_embeddings(), model.get_input_embeddings()
     if ends is not None and ends.weight is not words.weight and ends.weight.shape == words.weight.shape:
         apart = (ends.weight - words.weight).norm() / ends.weight.norm()

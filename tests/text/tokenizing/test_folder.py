@@ -46,6 +46,18 @@ def test_it_is_what_was_saved_and_saves_the_same(folder: Path, tmp_path: Path) -
     assert opened(tmp_path / "again")(TEXT)["input_ids"] == tokenizer(TEXT)["input_ids"]
 
 
+@pytest.mark.parametrize("source", [Bpe(size=300), WordPiece(size=60, min_frequency=1)])
+def test_it_stays_what_it_is_in_a_model_of_any_family(tmp_path: Path, source: Any) -> None:
+    """Transformers makes another one of the same words for a Qwen2, composed and cut otherwise."""
+    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
+
+    made = source.build(lambda: iter([TEXT]))
+    made.save_pretrained(tmp_path)
+    for family in ("qwen2", "qwen3_5", *TOKENIZER_MAPPING_NAMES):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
+        assert opened(tmp_path).backend_tokenizer.to_str() == made.backend_tokenizer.to_str(), family
+
+
 @pytest.mark.parametrize("key", ["tokenizer_file", "vocab_file", "merges_file", "spm_file", "fast_tokenizer_files"])
 @pytest.mark.parametrize("whole", [True, False])
 def test_files_that_the_settings_name_are_not_looked_for(folder: Path, tmp_path: Path, key: str, whole: bool) -> None:

@@ -17,8 +17,12 @@ from danlu.export.gguf_words import words_of
 from danlu.export.target import Original, Target
 from danlu.machine.door import opened
 from danlu.machine.extra import needed
+from danlu.machine.gguf import settings_of
 from danlu.machine.quiet import quiet
+from danlu.model.ends import Endings
 from danlu.refusal import Refusal
+from danlu.text.dialogue.templates.own import Own
+from danlu.text.tokenizing.special import begin_id, end_id
 
 FAMILIES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 """Families of transformers, and what they are called in the files."""
@@ -57,7 +61,7 @@ class ToGguf(Target):
             writer.add_token_scores(words.scores)
         if words.merges:
             writer.add_token_merges(words.merges)
-        _add_ends(writer, bundle.tokenizer)
+        _add_ends(writer, bundle.model, bundle.tokenizer)
         names = gguf.get_tensor_name_map(_architecture(gguf, FAMILIES[config.model_type]), config.num_hidden_layers)
         for name, tensor in _tensors(bundle.model):
             kind = self._kind(gguf, tensor)
@@ -76,9 +80,8 @@ class ToGguf(Target):
 
         remedy = "export to onnx, openvino or safetensors"
         with opened(place, "cannot be read again", remedy), quiet(), redirect_stderr(io.StringIO()):  # its bars
-            model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-                place.parent, gguf_file=place.name, dtype=torch.float32, local_files_only=True
-            )
+            told = {"config": settings_of(place), "dtype": torch.float32, "local_files_only": True}
+            model: Any = transformers.AutoModelForCausalLM.from_pretrained(place.parent, gguf_file=place.name, **told)
         return TorchNetwork(model.eval(), original.bundle.network.cores)
 
     def _kind(self, gguf: Any, tensor: NDArray[np.float32]) -> Any:
@@ -88,13 +91,20 @@ class ToGguf(Target):
 
 _FILE_TYPES = {"float32": "ALL_F32", "float16": "MOSTLY_F16", "bfloat16": "MOSTLY_BF16", "int8_weights": "MOSTLY_Q8_0"}
 
+_MORE_ENDS = ("eot", "eom")
+
 _TRIED = (
     "The train leaves at nine, and nobody waits.",
     "床前明月光，疑是地上霜。",
     "3 × 12,345 = 37,035!",
     "a\n\nb  c",
+    "They're 12345678, WE'LL see; 2024年3月15日",
+    "if (x==1) {\r\n\ty += 'it''s';\n    }",
+    "the丹炉abc ёжик café naïve",
+    "हिन्दी में ภาษาไทย q\u0303",  # letters with marks, which some count as one word and others as two
+    "こんにちは 안녕하세요 مرحبا 👩‍👩‍👧 🇨🇳",
 )
-"""Texts that are cut by every vocabulary with which a file is written."""
+"""Texts that are cut by every vocabulary with which a file is written, composed (NFC) as such programs leave them."""
 
 
 def _refuse(auto_class: str, config: Any) -> None:
@@ -129,17 +139,28 @@ def _add_sizes(writer: Any, config: Any, limit: int) -> None:
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
 
 
-def _add_ends(writer: Any, tokenizer: Any) -> None:
-    """Which tokens begin, end and pad, and whether a text gets them by itself."""
-    for name in ("bos", "eos", "unk", "pad"):
-        number = getattr(tokenizer, f"{name}_token_id")
+def _add_ends(writer: Any, model: Any, tokenizer: Any) -> None:
+    """Which tokens begin, end and pad, and whether a text gets them by itself.
+
+    What ends a text beside the tokenizer's own end token, as answers of many chats have it, is written as the end of a
+    turn and of a message, the other two that such programs stop at.
+    """
+    begin, end = begin_id(tokenizer), end_id(tokenizer)
+    told = {"bos": begin, "eos": end, "unk": tokenizer.unk_token_id, "pad": tokenizer.pad_token_id}
+    others = sorted(Endings(model, tokenizer, 1).ids - {end})
+    if len(others) > len(_MORE_ENDS):
+        raise Refusal(
+            f"a text ends with any of {len(others) + 1} tokens, and GGUF has places for {len(_MORE_ENDS) + 1}; export "
+            "to onnx, openvino or safetensors"
+        )
+    for name, number in [*told.items(), *zip(_MORE_ENDS, others, strict=False)]:
         if number is not None:
             getattr(writer, f"add_{name}_token_id")(number)
     plain, given = tokenizer.encode("a", add_special_tokens=False), tokenizer.encode("a")
-    writer.add_add_bos_token(given[: len(given) - len(plain)][:1] == [tokenizer.bos_token_id])
-    writer.add_add_eos_token(given[-1:] == [tokenizer.eos_token_id] != plain[-1:])
-    if isinstance(tokenizer.chat_template, str):
-        writer.add_chat_template(tokenizer.chat_template)
+    writer.add_add_bos_token(given[: len(given) - len(plain)][:1] == [begin])
+    writer.add_add_eos_token(given[-1:] == [end] != plain[-1:])
+    if tokenizer.chat_template:
+        writer.add_chat_template(Own().jinja(tokenizer))
 
 
 def _architecture(gguf: Any, name: str) -> Any:

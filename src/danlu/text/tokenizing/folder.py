@@ -19,6 +19,7 @@ SETTINGS = "tokenizer_config.json"
 
 _REMEDY = "give a folder with tokenizer.json, such as save_pretrained writes"
 _TRIED = "a, 好!"
+_AS_IT_IS = ("TokenizersBackend", "PreTrainedTokenizerFast")
 _CLASS = re.compile(r"\w*(Tokenizer|TokenizerFast|TokenizersBackend|PythonBackend|MistralCommonBackend)")
 _MOST = 256 * 2**20  # bytes of a file of the vocabulary
 
@@ -40,7 +41,9 @@ def open_tokenizer(folder: Path, name: str) -> Tokenizer:
                 raise Refusal(f"{folder / file}: has more than {most:,} bytes, as no such file has; {_REMEDY}")
         if not any(_holds_tokens(file) for file in files):  # transformers would make one without a single word
             raise Refusal(f"{name}: {trouble} (it holds no tokenizer.json); {_REMEDY}")
-        settings = {SETTINGS: _settings(folder), "config.json": _family(folder)}
+        settings = {SETTINGS: _settings(folder)}
+        if not ("tokenizer.json" in files and settings[SETTINGS].get("tokenizer_class") in _AS_IT_IS):
+            settings["config.json"] = _family(folder)  # for some families it would make another tokenizer of the words
         with staged(folder, files, {file: plain for file, plain in settings.items() if plain}) as stage:
             tokenizer: Any = AutoTokenizer.from_pretrained(str(stage), trust_remote_code=False, local_files_only=True)
             if isinstance(tokenizer, Tokenizer):
