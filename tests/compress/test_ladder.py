@@ -185,14 +185,17 @@ def test_a_ladder_that_is_killed_goes_on_with_what_is_done(trained, unseen, lear
         ({"train": [{"text": "a", "stars": "5"}]}, "of what may be learnt from, record 1: there is no column 'label'"),
         ({"test": []}, "no records to score"),
         ({"confirm": [{"text": "a", "stars": "5"}]}, "--confirm, record 1"),
+        ({"confirm": [{"text": "a", "label": "great"}]}, "--confirm, record 1 has the gold label 'great'"),
+        ({"confirm": [{"review": "a", "label": "good"}]}, "--confirm, record 1: there is no column 'text'"),
         ({"confirm": "unseen"}, "--confirm: record 1 is among those"),
+        ({"confirm": "learnt"}, "--confirm: record 1 is among those"),
         ({"test": [{"text": "a", "stars": "5"}]}, "there is no column 'label'"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_a_rung_is_made(trained, unseen, learnt, tmp_path, changes, words):
     given = {"test": unseen, "floor": "accuracy -1", "rungs": "float32", "train": learnt, "how": QUICK} | changes
-    if changes.get("confirm") == "unseen":
-        given["confirm"] = unseen[-3:]
+    if isinstance(named := changes.get("confirm"), str):
+        given["confirm"] = {"unseen": unseen, "learnt": learnt}[named][-3:]
     if changes.get("floor", "").endswith("9"):
         given["test"] = [*unseen, unseen[0] | {"label": {"good": "bad", "bad": "good"}[unseen[0]["label"]]}]
     with pytest.raises(Refusal, match=words):

@@ -72,7 +72,9 @@ def test_what_holds_by_chance_alone_is_not_kept_and_the_reason_is_said(ladder, t
     others = Confirmed("neurons:0.5", 400, 0.85, 0.884, -0.05, -0.01)
     missed = replace(ladder, kept=None, confirmed=others)
     lines = ladder_in_words(missed, "en")
-    assert lines[-1].endswith("(−0.050 – −0.010), so it is not kept")
+    assert lines[-1].endswith(
+        "(−0.050 – −0.010), so it is not kept; choose by more records, or try others with --rungs"
+    )
     assert any(line.endswith("chosen, and misses the floor on other records") for line in lines)
     write_page(tmp_path / "page.html", missed, "zh")
     assert "因此不保留" in (tmp_path / "page.html").read_text(encoding="utf-8")

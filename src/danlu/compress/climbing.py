@@ -136,6 +136,11 @@ class Climb:
         """How many the original has; None where an engine does not tell."""
         return _parameters(self.original)
 
+    def scored(self, bundle: Bundle, place: Path) -> None:
+        """Answer the test and leave the scores in the folder `place`."""
+        how: dict[str, Any] = {"metrics": [self.metric], "resamples": self.resamples, "seed": self.seed}
+        write(place, examine(bundle.task, bundle.stream, self.test, **how))
+
     def _found(self, rung: Rung, place: Path) -> Row:
         if self.metric in BY_TOKENS and any(pruning.cuts_otherwise for pruning in rung.prunings):
             raise Refusal(
@@ -146,10 +151,7 @@ class Climb:
         scores = self.folder / f"original.{self.key()}"
         with load(bundle) as made:
             self.say(f"{rung.name}: {len(self.test):,} records are answered, then it is timed beside the original")
-            found = examine(
-                made.task, made.stream, self.test, metrics=[self.metric], resamples=self.resamples, seed=self.seed
-            )
-            write(place / "scores", found)
+            self.scored(made, place / "scores")
             before, after = measured(self.original, made, self.test, self.how)
             parameters = _parameters(made)
         compared = compare(scores, place / "scores", resamples=self.resamples, seed=self.seed)

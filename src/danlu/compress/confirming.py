@@ -6,18 +6,16 @@ more rungs lie about the floor; records that chose nothing do not flatter it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
-from danlu.bundle.bundle import load
+from danlu.bundle.bundle import Bundle, load
 from danlu.compress.climbing import Climb
 from danlu.compress.rung import Rung
 from danlu.data.record import Record
 from danlu.evaluate.scoring.compare import compare
-from danlu.evaluate.scoring.examine import digest, examine, write
-from danlu.evaluate.scoring.score import truths
+from danlu.evaluate.scoring.counting import of_truths
+from danlu.evaluate.scoring.examine import digest
+from danlu.evaluate.scoring.score import empty_side, truths
 from danlu.refusal import Refusal, of_file
-from danlu.task.task import Task
 
 FOLDER = "confirmed"
 
@@ -37,38 +35,33 @@ class Confirmed:
     high: float
 
 
-def refuse_others(task: Task, chosen_by: Sequence[Record], others: Sequence[Record]) -> None:
-    """Refuse records that cannot confirm, before hours are spent on rungs.
+def refuse_others(original: Bundle, seen: Sequence[Record], others: Sequence[Record]) -> None:
+    """Refuse records that cannot confirm, before hours are spent on rungs; `seen` choose, or are learnt from.
 
     Raises:
-        Refusal: one lacks its truth, or has chosen too.
+        Refusal: the first cannot be answered; one lacks its truth, has a label that is not known, or was seen.
     """
     with of_file("--confirm"):
-        truths(task, others)
-    known = {digest(record) for record in chosen_by}
+        list(original.stream(others[:1]))
+        of_truths(empty_side(original.task, truths(original.task, others), {}))
+    known = {digest(record) for record in seen}
     for number, record in enumerate(others, 1):
         if digest(record) in known:
             raise Refusal(
-                f"--confirm: record {number} is among those that the rungs are chosen by as well; give records that "
+                f"--confirm: record {number} is among those that rungs are chosen by or learn from; give records that "
                 "have no say in it, for example choose by --split validation and confirm with the test"
             )
 
 
 def confirmed(climb: Climb, rung: Rung, others: Sequence[Record]) -> Confirmed:
     """The rung and the original on `others`; their scores are kept in the ladder's folder."""
-    there = replace(climb, test=list(others))
-    place = climb.folder / FOLDER
+    there, place = replace(climb, test=list(others)), climb.folder / FOLDER
+    first, second = place / "original", place / "rung"
     climb.say(f"{rung.name}: {len(others):,} records that chose nothing are answered, by the original as well")
-    first = _scored(there, climb.original.folder, place / "original")
-    second = _scored(there, climb.bundle_of(rung), place / "rung")
+    there.scored(climb.original, first)
+    with load(climb.bundle_of(rung)) as made:
+        there.scored(made, second)
     compared = compare(first, second, resamples=climb.resamples, seed=climb.seed)
     row = next(row for row in compared.metrics if row.metric == climb.metric)
     apart = row.difference
     return Confirmed(rung.name, len(others), row.second.value, row.first.value, apart.low, apart.high)
-
-
-def _scored(climb: Climb, bundle: Path, place: Path) -> Path:
-    how: dict[str, Any] = {"metrics": [climb.metric], "resamples": climb.resamples, "seed": climb.seed}
-    with load(bundle) as made:
-        write(place, examine(made.task, made.stream, climb.test, **how))
-    return place

@@ -21,7 +21,7 @@ from danlu.compress.rung import Rung, rungs_of
 from danlu.data.cleaning.clean import clean_records
 from danlu.data.record import Record
 from danlu.evaluate.scoring.compare import compare
-from danlu.evaluate.scoring.examine import SCORES, examine, write
+from danlu.evaluate.scoring.examine import SCORES
 from danlu.machine.alone import alone_in
 from danlu.machine.files import folder_in_place, write_text
 from danlu.refusal import Refusal
@@ -66,11 +66,8 @@ class Ladder:
         told = {"danlu": version("danlu"), "bundle": str(self.bundle), "task": self.task, "records": self.records}
         told |= {"floor": asdict(self.floor) | {"at": self.floor.at(self.original.value)}, "target": self.target}
         rows = [asdict(row) | {"verdict": self.verdict(row)} for row in self.rows]
-        return (
-            told
-            | {"kept": self.kept, "teacher": self.teacher, "original": asdict(self.original), "rungs": rows}
-            | {"confirmed": asdict(self.confirmed) if self.confirmed else None}
-        )
+        told |= {"kept": self.kept, "confirmed": asdict(self.confirmed) if self.confirmed else None}
+        return told | {"teacher": self.teacher, "original": asdict(self.original), "rungs": rows}
 
     def holds(self, row: Row) -> bool:
         """Whether a rung is there and holds the floor."""
@@ -132,7 +129,7 @@ def compress(
 
     Raises:
         Refusal: the floor is no floor, or the original itself misses it; there is no such rung; a rung needs records
-            to learn from and there are none; records to confirm are among the test; `out` lies in the bundle.
+            to learn from and there are none; records to confirm are among the others; `out` lies in the bundle.
     """
     folder, final = manifest.find(path), Path(out).expanduser()
     plain_facts(folder)
@@ -147,7 +144,7 @@ def compress(
         trains = training is not None and any(rung.trains for rung in chosen)
         follow = followed_by(original.task, following, trains=trains)
         _refuse_without_records(chosen, train)
-        refuse_others(original.task, test, confirm)
+        refuse_others(original, [*test, *train, *validation], confirm)
         _refuse_unlearnable(original, train, follow, say)
         climb = Climb(original, final, list(test), asked.metric, list(train), list(validation), training, follow, seed)
         climb = replace(climb, resamples=resamples, how=how or Measuring(), say=say)
@@ -184,11 +181,7 @@ def _original(climb: Climb) -> Row:
     scores = climb.folder / f"{ORIGINAL}.{climb.key()}"
     if not (scores / SCORES).is_file():
         climb.say(f"original: {len(climb.test):,} records are answered")
-        task = climb.original.task
-        found = examine(
-            task, climb.original.stream, climb.test, metrics=[climb.metric], resamples=climb.resamples, seed=climb.seed
-        )
-        write(scores, found)
+        climb.scored(climb.original, scores)
     value = next(row for row in compare(scores, scores).metrics if row.metric == climb.metric).first.value
     return Row(ORIGINAL, value=value, bytes=bytes_of(climb.original.folder), parameters=climb.parameters())
 

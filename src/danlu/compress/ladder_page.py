@@ -76,7 +76,10 @@ def _told(ladder: Ladder, _: Say) -> Html:
 def _outcome(ladder: Ladder, _: Say) -> str:
     """What is kept and what it gains, or why nothing is."""
     if ladder.confirmed and ladder.kept is None:
-        missed = _("{rung} holds the floor where it was chosen and misses it on {others}, so it is not kept")
+        missed = _(
+            "{rung} holds the floor where it was chosen and misses it on {others}, so it is not kept; choose by more "
+            "records, or try others with --rungs"
+        )
         return missed.format(rung=ladder.confirmed.rung, others=_on_others(ladder, _))
     if ladder.kept is None:
         if not any(ladder.holds(row) for row in ladder.rows):
