@@ -1,6 +1,5 @@
 """GGUF files are read back by transformers, and their vocabulary by the rules of llama.cpp."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer as Backend
 
 import danlu
 from danlu.bundle.bundle import save
@@ -17,7 +15,6 @@ from danlu.export.gguf_words import words_of
 from danlu.export.target import Target
 from danlu.export.targets.gguf import turned
 from danlu.task.task import Task
-from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.unigram import Unigram
 
@@ -99,17 +96,25 @@ def test_words_that_such_programs_would_not_keep_whole_are_refused(tmp_path: Pat
         export(tmp_path / "bundle", tmp_path / "out.gguf", Target.model_validate("gguf"))
 
 
-def test_a_word_that_is_a_token_is_whole_only_where_the_program_takes_it_so() -> None:
-    """`abc` is a token that its merges never reach, for `ab` joins before `bc`."""
-    tokenizer = Bpe(size=300, min_frequency=1).build(lambda: iter(["x"]))
-    plain = json.loads(tokenizer.backend_tokenizer.to_str())
-    first = max(plain["model"]["vocab"].values()) + 1
-    plain["model"]["vocab"] |= {token: first + place for place, token in enumerate(("ab", "bc", "abc"))}
-    plain["model"]["merges"] += [["a", "b"], ["b", "c"], ["a", "bc"]]
-    for whole, cut in ((False, "gpt-2"), (True, "llama-bpe")):
-        plain["model"]["ignore_merges"] = whole
-        made = Tokenizer(tokenizer_object=Backend.from_str(json.dumps(plain)))
-        assert words_of(made, first + 3, ["abc"]).cut == cut
+@pytest.mark.parametrize("count", [3, 4])
+def test_as_many_ends_are_written_as_there_are_places_for(bundle: Path, tmp_path: Path, count: int) -> None:
+    with danlu.load(bundle) as opened:
+        model, tokenizer, task = opened.model, opened.tokenizer, opened.task
+        own = tokenizer.eos_token_id
+        model.config.eos_token_id = [own, *range(280, 279 + count)]
+        tokenizer.chat_template = {"default": "{{ 'd' }}", "tool_use": "{{ 't' }}"}
+        save(tmp_path / "many", model, tokenizer, task, precision="float32", provenance={}, examples=[{"text": "a"}])
+    if count > 3:
+        with pytest.raises(danlu.Refusal, match="ends with any of 4 tokens, and GGUF has places for 3; export to onnx"):
+            export(tmp_path / "many", tmp_path / "model.gguf", Target.model_validate("gguf"))
+        assert {path.name for path in tmp_path.iterdir()} == {"many"}
+        return
+    export(tmp_path / "many", tmp_path / "model.gguf", Target.model_validate("gguf"))
+    reader = gguf.GGUFReader(tmp_path / "model.gguf")
+    ends = [reader.get_field(f"tokenizer.ggml.{name}_token_id").contents() for name in ("eos", "eot", "eom")]
+    assert ends == [own, 280, 281]
+    templates = [reader.get_field(f"tokenizer.chat_template{name}").contents() for name in ("", ".tool_use")]
+    assert templates == ["{{ 'd' }}", "{{ 't' }}"]
 
 
 def test_an_encoder_is_no_gguf(tiny_bundle: Callable[[str], Path], tmp_path: Path) -> None:

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from tokenizers import Tokenizer as Backend
 
 import danlu
 from danlu.bundle.bundle import Bundle, save
 from danlu.export.export import export
+from danlu.export.gguf_words import CUTS
 from danlu.export.target import Target
 from danlu.task.task import Task
 from danlu.text.tokenizing.special import begin_id, end_id
+from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 
 gguf = pytest.importorskip("gguf")
@@ -79,14 +82,14 @@ def made(folder: Path, family: str, *, task: Any = "causal_lm", tied: bool = Fal
     torch.manual_seed(1)
     ends = {"bos_token_id": begin_id(tokenizer), "eos_token_id": end_id(tokenizer), "initializer_range": 0.08}
     sizes = SIZES | {"vocab_size": len(tokenizer) + 3, "tie_word_embeddings": tied}
-    more = {"sliding_window": None} if family == "mistral" else {"head_dim": 32} if family == "qwen3" else {}
+    more = {"head_dim": 32} if family in ("mistral", "qwen3") else {}
+    more |= {"sliding_window": None} if family == "mistral" else {}
     model = transformers.AutoModelForCausalLM.from_config(
         transformers.AutoConfig.for_model(family, **sizes, **ends, **more)
     )
-    for name, weights in model.named_parameters():  # biases and norms say something too
+    for weights in model.parameters():  # biases and norms say something too
         if weights.ndim == 1:
             weights.data += torch.randn_like(weights) * 0.1
-            assert name
     suited = Task.model_validate(task)
     if suited.kind == "chat":
         suited = suited.suited(model, tokenizer, lambda _: None)
@@ -150,7 +153,7 @@ def test_llama_cpp_reads_the_same_tokens_and_goes_on_alike(
 
 
 @pytest.mark.parametrize("template", ["chatml", "alpaca", "plain", {"kind": "plain", "language": "zh"}, "vicuna"])
-def test_llama_cpp_writes_a_conversation_as_it_was_learnt_and_stops_where_an_answer_ends(
+def test_llama_cpp_writes_a_conversation_as_it_was_learnt_and_is_told_what_ends_an_answer(
     tmp_path: Path, template: Any
 ) -> None:
     folder = made(tmp_path / "bundle", "llama", task={"kind": "chat", "template": template})
@@ -163,3 +166,30 @@ def test_llama_cpp_writes_a_conversation_as_it_was_learnt_and_stops_where_an_ans
     reader = gguf.GGUFReader(tmp_path / "model.gguf")
     fields = [reader.get_field(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom")]
     assert {int(field.contents()) for field in fields if field is not None} == set(task.ends)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_llama_cpp_joins_a_word_that_is_a_token_as_the_tokenizer_does(tmp_path: Path, whole: bool) -> None:
+    """`abc` is a token that its merges never reach, for `ab` joins before `bc`."""
+    tokenizer = Bpe(size=300, min_frequency=1).build(lambda: iter(["x"]))
+    plain = json.loads(tokenizer.backend_tokenizer.to_str())
+    first = max(plain["model"]["vocab"].values()) + 1
+    plain["model"]["vocab"] |= {token: first + place for place, token in enumerate(("ab", "bc", "abc"))}
+    plain["model"]["merges"] += [["a", "b"], ["b", "c"], ["a", "bc"]]
+    plain["model"]["ignore_merges"] = whole
+    if whole:  # as the tokenizers of Llama 3 do, which cut so
+        plain["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = CUTS["llama-bpe"]
+    made = Tokenizer(
+        tokenizer_object=Backend.from_str(json.dumps(plain)), bos_token="<|endoftext|>", eos_token="<|endoftext|>"
+    )
+    config = transformers.LlamaConfig(vocab_size=len(made), **SIZES)
+    task = Task.model_validate("causal_lm")
+    told = {"precision": "float32", "provenance": {}, "examples": [{"text": "abc"}]}
+    save(tmp_path / "bundle", transformers.LlamaForCausalLM(config), made, task, **told)
+    export(
+        tmp_path / "bundle", tmp_path / "model.gguf", Target.model_validate({"kind": "gguf", "precision": "float32"})
+    )
+    (found,) = said(tmp_path / "model.gguf", [{"text": "abc"}])
+    assert (
+        found["ids"] == list(made.encode("abc")) == ([first + 2] if whole else [first, made.convert_tokens_to_ids("c")])
+    )

@@ -21,6 +21,9 @@ MAGIC = b"GGUF"
 COMPOSED = ("qwen2",)
 """Pre-tokenizers whose texts are composed (NFC) first, which the files do not say."""
 
+USUAL_WIDTH = ("llama", "mistral", "qwen3")
+"""Families whose heads transformers 5.23 takes for as wide as they usually are, whatever a file says."""
+
 ONE_MATRIX = 0.1  # two quantised copies of one matrix differ by less, as a share of its norm; Q4_0 and Q8_0 by 0.08
 
 _FILLER = re.compile(r"\[PAD\d+\]")
@@ -54,16 +57,15 @@ def unpacked(path: Path) -> Path:
 
 
 def settings_of(path: Path) -> Any:
-    """The settings of the model in a file; transformers forgets how wide heads are where a family has a usual width."""
+    """The settings of the model in a file, with how wide its heads are where transformers does not look for that."""
     import gguf
     import transformers
 
     settings: Any = transformers.AutoConfig.from_pretrained(path.parent, gguf_file=path.name, local_files_only=True)
-    reader = gguf.GGUFReader(path)
-    family = reader.get_field("general.architecture")
-    width = reader.get_field(f"{family.contents()}.attention.key_length") if family else None
-    if width is not None and getattr(settings, "head_dim", None) is not None:
-        settings.head_dim = int(width.contents())
+    if settings.model_type in USUAL_WIDTH:
+        reader = gguf.GGUFReader(path)
+        widths = [field for key, field in reader.fields.items() if key.endswith(".attention.key_length")]
+        settings.head_dim = int(widths[0].contents()) if widths else settings.head_dim
     return settings
 
 

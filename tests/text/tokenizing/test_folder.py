@@ -61,6 +61,16 @@ def test_it_is_what_was_saved_and_saves_the_same(folder: Path, tmp_path: Path) -
     assert opened(tmp_path / "again")(TEXT)["input_ids"] == tokenizer(TEXT)["input_ids"]
 
 
+def test_templates_of_conversations_are_all_there_and_are_no_tokenizer(folder: Path, tmp_path: Path) -> None:
+    tokenizer, named = opened(folder), {"default": "{{ 'd' }}", "tool_use": "{{ 't' }}"}
+    tokenizer.chat_template = named
+    tokenizer.save_pretrained(tmp_path / "again")
+    assert opened(tmp_path / "again").chat_template == named
+    (tmp_path / "again" / "tokenizer.json").unlink()
+    with pytest.raises(Refusal, match=r"holds no tokenizer\.json"):
+        opened(tmp_path / "again")
+
+
 @pytest.mark.parametrize("source", [Bpe(size=300), WordPiece(size=60, min_frequency=1)])
 def test_it_stays_what_it_is_in_a_model_of_any_family(tmp_path: Path, source: Any) -> None:
     """Transformers makes another one of the same words for a Qwen2, composed and cut otherwise."""

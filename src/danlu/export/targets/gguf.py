@@ -21,7 +21,6 @@ from danlu.machine.gguf import settings_of
 from danlu.machine.quiet import quiet
 from danlu.model.ends import Endings
 from danlu.refusal import Refusal
-from danlu.text.dialogue.templates.own import Own
 from danlu.text.tokenizing.special import begin_id, end_id
 
 FAMILIES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
@@ -159,8 +158,9 @@ def _add_ends(writer: Any, model: Any, tokenizer: Any) -> None:
     plain, given = tokenizer.encode("a", add_special_tokens=False), tokenizer.encode("a")
     writer.add_add_bos_token(given[: len(given) - len(plain)][:1] == [begin])
     writer.add_add_eos_token(given[-1:] == [end] != plain[-1:])
-    if tokenizer.chat_template:
-        writer.add_chat_template(Own().jinja(tokenizer))
+    if template := tokenizer.chat_template:
+        named = template if isinstance(template, dict) else {"default": template}
+        writer.add_chat_template([{"name": name, "template": jinja} for name, jinja in named.items()])
 
 
 def _architecture(gguf: Any, name: str) -> Any:

@@ -11,7 +11,7 @@ from danlu.text.tokenizing.tokenizer import Tokenizer
 FILES = (
     "tokenizer.json", "added_tokens.json", "special_tokens_map.json", "tekken.json", "vocab*.json", "vocab*.txt",
     "merges*.txt", "dict*.txt", "bpe.codes", "emoji.json", "entity_vocab.json", "*.model", "*.spm", "*.tiktoken",
-    "chat_template.jinja", "chat_templates/*.jinja", "chat_template.json",
+    "chat_template.jinja", "additional_chat_templates/*.jinja", "chat_template.json",
 )  # fmt: skip
 """Patterns of the files that transformers makes tokenizers of, with `SETTINGS`."""
 
@@ -19,7 +19,7 @@ SETTINGS = "tokenizer_config.json"
 
 _REMEDY = "give a folder with tokenizer.json, such as save_pretrained writes"
 _TRIED = "a, 好!"
-_AS_IT_IS = ("TokenizersBackend", "PreTrainedTokenizerFast")
+_AS_IT_IS = ("TokenizersBackend", "PreTrainedTokenizerFast")  # classes of what tokenizer.json says, and no more
 _CLASS = re.compile(r"\w*(Tokenizer|TokenizerFast|TokenizersBackend|PythonBackend|MistralCommonBackend)")
 _MOST = 256 * 2**20  # bytes of a file of the vocabulary
 
@@ -62,7 +62,7 @@ def _within(value: Any, stage: Path) -> bool:
 
 
 def _holds_tokens(file: str) -> bool:
-    return not file.startswith(("added_tokens", "special_tokens", "chat_template", "dict", "emoji"))
+    return not file.startswith(("added_tokens", "additional", "special_tokens", "chat_template", "dict", "emoji"))
 
 
 def _settings(folder: Path) -> dict[str, Any]:
