@@ -1,5 +1,6 @@
 """GGUF files are read back by transformers, and their vocabulary by the rules of llama.cpp."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,14 +8,16 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from tokenizers import Tokenizer as Backend
 
 import danlu
 from danlu.bundle.bundle import save
 from danlu.export.export import export
-from danlu.export.gguf_words import words_of
+from danlu.export.gguf_words import CUTS, words_of
 from danlu.export.target import Target
 from danlu.export.targets.gguf import turned
 from danlu.task.task import Task
+from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.unigram import Unigram
 
@@ -64,6 +67,17 @@ def test_a_llama_says_the_same_once_its_file_is_read_back(
 def test_queries_are_turned_as_llama_cpp_does() -> None:
     weights, heads = np.arange(48, dtype=np.float32).reshape(16, 3), 2
     assert turned(weights, heads)[:4, 0].tolist() == [0, 12, 3, 15]
+
+
+@pytest.mark.parametrize(("whole", "cut"), [(False, "qwen2"), (True, "llama-bpe")])
+def test_of_two_programs_that_cut_alike_the_one_that_joins_alike_is_named(whole: bool, cut: str) -> None:
+    """Of digits the two differ, but where no token has two of them that is not seen."""
+    plain = json.loads(Bpe(size=300, min_frequency=1).build(lambda: iter(["x"])).backend_tokenizer.to_str())
+    first = max(plain["model"]["vocab"].values()) + 1
+    plain["model"] |= {"ignore_merges": whole, "merges": [*plain["model"]["merges"], ["(", "x"]]}
+    plain["model"]["vocab"]["(x"] = first
+    plain["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = CUTS[cut]
+    assert words_of(Tokenizer(tokenizer_object=Backend.from_str(json.dumps(plain))), first + 1, ["(x 12345"]).cut == cut
 
 
 def test_a_tokenizer_that_no_such_program_follows_is_refused() -> None:

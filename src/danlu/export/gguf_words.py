@@ -78,7 +78,8 @@ def words_of(tokenizer: Tokenizer, size: int, texts: Sequence[str]) -> Words:
         words = Words("llama", "default", tokens, types, _scores(tokens, merges), [])
         _refuse_other_cuts(tokenizer, texts, lambda text: _joined(text, words))
         return words
-    for cut in CUTS:
+    whole = bool(model.get("ignore_merges"))
+    for cut in sorted(CUTS, key=lambda cut: (cut in WHOLE) != whole):  # several may cut all of these texts alike
         if all(_ids(tokenizer, text) == found for text, found in _cut(plain, cut, texts)):
             return Words("gpt2", cut, tokens, types, [], merges)
     _refuse_other_cuts(tokenizer, texts, lambda text: next(found for _, found in _cut(plain, "llama-bpe", [text])))
