@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import texts
 from danlu.export.export import export
 from danlu.export.target import Target
-from danlu.machine.device import cores
+from danlu.machine.device import best_dtype, cores
 from training import LONGEST
 
 Feed = dict[str, np.ndarray[Any, Any]]
@@ -25,6 +26,7 @@ EXPORTS = {
     "danlu-onnx-int8-dynamic": ("onnx", "int8_dynamic"),
     "danlu-onnx-int8-static": ("onnx", "int8_static"),
     "danlu-openvino-float32": ("openvino", "float32"),
+    "danlu-openvino-bfloat16": ("openvino", "bfloat16"),
     "danlu-openvino-int8-static": ("openvino", "int8_static"),
 }
 """Engines of danlu, each with its target and its precision."""
@@ -42,6 +44,8 @@ def export_all(job: dict[str, Any]) -> dict[str, Any]:
     shown = [{"text": record["text"]} for record in texts.read(Path(job["texts"]) / "train.jsonl")[:SHOWN]]
     found = {}
     for engine, (target, precision) in EXPORTS.items():
+        if precision == "bfloat16" and best_dtype() != torch.bfloat16:
+            continue
         chosen = Target.model_validate({"kind": target, "precision": precision})
         made = export(job["bundle"], folder / engine, chosen, records=shown)
         found[engine] = {"agreeing": made.agreeing, "asked": made.asked, "bytes": made.after}

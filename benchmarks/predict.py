@@ -32,6 +32,7 @@ ENGINES = {
     "danlu-onnx-int8-dynamic": "danlu, engine onnx, int8 dynamic",
     "danlu-onnx-int8-static": "danlu, engine onnx, int8 static",
     "danlu-openvino-float32": "danlu, engine openvino, float32",
+    "danlu-openvino-bfloat16": "danlu, engine openvino, bfloat16",
     "danlu-openvino-int8-static": "danlu, engine openvino, int8 static",
     "danlu-smaller": "danlu, a bundle that was made smaller",
 }
@@ -53,7 +54,7 @@ def prepare(watch: Watch, folder: Path, name: str, *, quick: bool) -> dict[str, 
 def chosen(smaller: Path | None) -> dict[str, str]:
     """The engines that are measured on this machine."""
     fast = best_dtype() == torch.bfloat16
-    out = () if fast else ("pipeline-32-bfloat16", "danlu-bfloat16")
+    out = () if fast else ("pipeline-32-bfloat16", "danlu-bfloat16", "danlu-openvino-bfloat16")
     out += () if smaller else ("danlu-smaller",)
     return {engine: title for engine, title in ENGINES.items() if engine not in out}
 

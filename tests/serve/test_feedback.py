@@ -30,6 +30,8 @@ def test_judgements_are_kept_and_prepare_reads_them_back(shelf: Shelf, tmp_path:
         empty = one.post("/v1/feedback", {"model": "classify", "record": {"text": "x"}})
         wrong = one.post("/v1/feedback", {"model": "classify", "record": {"text": "x"}, "truth": {"lable": "good"}})
         assert (empty.status_code, wrong.status_code) == (400, 400)
+        nul = one.post("/v1/feedback", {"model": "classify", "record": {"text": "x\0"}, "comment": "a\0b"})
+        assert (nul.status_code, nul.json()["error"]["param"]) == (400, "comment")
         assert wrong.json()["error"]["param"] == "truth"
     for store in stores:
         store.close()

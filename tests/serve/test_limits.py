@@ -194,6 +194,22 @@ def test_a_key_has_its_own_share() -> None:
         pass
     with gate.admitted(80, key):
         pass
+    with pytest.raises(Problem, match="this request alone comes to 101; ask less") as never, gate.admitted(101, key):
+        pass
+    assert (never.value.status, never.value.retry_after) == (413, None)
+
+
+def test_a_key_is_told_to_wait_until_there_is_room_for_its_request() -> None:
+    now = 0.0
+    gate = Gate(Limits(), clock=lambda: now)
+    key = Key(name="a", sha256="0" * 64, tokens_per_minute=100)
+    for tokens in (10, 50, 40):
+        with gate.admitted(tokens, key):
+            now += 10
+    for tokens, wait in ((10, 30), (11, 40), (60, 40), (61, 50)):
+        with pytest.raises(Problem, match="100 tokens a minute") as full, gate.admitted(tokens, key):
+            pass
+        assert full.value.retry_after == wait
 
 
 def test_keys_are_known_by_their_hash_and_who_has_none_is_not_let_in(shelf: Shelf, tmp_path: Path) -> None:

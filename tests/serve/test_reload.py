@@ -21,7 +21,7 @@ from servers import serving
 
 from danlu.refusal import Refusal
 from danlu.serve.run import _listening
-from danlu.serve.shelf import Place, Shelf, place_of
+from danlu.serve.shelf import Open, Place, Shelf, place_of
 
 KIND = {"Content-Type": "application/json"}
 ASK = {"model": "m", "text": "这本书写得很好"}
@@ -69,6 +69,37 @@ def test_a_reload_drops_no_request_and_answers_by_the_new_files(
     assert set(statuses) == {200}
     assert len(statuses) > 8
     assert before.keys() != after.keys()
+
+
+def test_another_bundle_in_the_folder_is_no_drift_before_it_is_taken(
+    one: Shelf, folder: Path, bundles: dict[str, Path]
+) -> None:
+    moved = folder.with_name("before")
+    folder.rename(moved)
+    shutil.copytree(bundles["multilabel"], folder)
+    assert one.replay() == {"m": []}
+    assert one.replay() == {"m": []}
+    (folder / "golden.json").write_text("{}", encoding="utf-8")
+    assert "golden.json" in one.replay()["m"][0]
+
+
+def test_whoever_uses_a_replaced_model_last_does_not_wait_until_it_is_closed(
+    one: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing, go_on = threading.Event(), threading.Event()
+
+    def slowly(self: Open) -> None:
+        closing.set()
+        assert go_on.wait(20)
+
+    with one.lease("m") as model:
+        one.reload()
+        monkeypatch.setattr(Open, "close", slowly)
+        old = model.bundle
+    assert closing.wait(20)  # and yet the block has ended
+    go_on.set()
+    monkeypatch.undo()
+    old.close()
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "danlu.json", "golden.json"])

@@ -10,6 +10,7 @@ import torch
 
 import danlu
 from danlu.data.corpus.prepared import save_split
+from danlu.data.reading.format import Format
 from danlu.model.source import Source
 from danlu.refusal import Refusal
 from danlu.stages.ready import (
@@ -27,7 +28,7 @@ from danlu.stages.recipe import read
 from danlu.stages.run import plan
 from danlu.stages.sources import tokenizer_of
 from danlu.stages.stage import Place, Stage
-from danlu.stages.validating import encoded_to_validate
+from danlu.stages.validating import encoded_as_asked, encoded_to_validate
 from danlu.task.task import Task
 from danlu.train.events import Event, Stopped, Validated
 from danlu.train.settings import Training
@@ -70,6 +71,25 @@ def test_validation_is_a_split_or_what_is_named_and_no_more_than_is_asked_for(ma
     assert len(some) == 2
     assert [record for record in RECORDS[8:] if record in some][:2] == some
     assert validated_on("@clean", None, made.task, 2, made.place) == some
+
+
+def test_of_several_sets_those_with_a_split_are_validated_on_and_that_is_told(made: SimpleNamespace) -> None:
+    more = Format.model_validate({"kind": "jsonl", "path": "more.jsonl"})
+    assert validated_on(["@clean", "@clean"], None, made.task, 100, made.place) == RECORDS[8:] * 2
+    assert not [line for line in made.said if "data sets have a split" in line]
+    assert validated_on([more, "@clean"], None, made.task, 100, made.place) == RECORDS[8:]
+    assert "validation: 1 of the 2 data sets have a split for it, and the others none" in made.said
+    assert validated_on([more, "@clean:train"], None, made.task, 100, made.place) == []
+
+
+def test_what_is_ranked_is_read_as_it_is_asked(made: SimpleNamespace) -> None:
+    record = {"text": "好看", "positives": ["好"], "negatives": ["看"], "candidates": ["彩", "好"]}
+    _, others = prepared(made)
+    ranks = Task.model_validate({"kind": "rank", "lists": True})
+    asked = Prepared(others.source, others.tuning, others.tokenizer, ranks, [], 0)
+    row = encoded_as_asked([record], asked, 16)
+    assert others.tokenizer.convert_tokens_to_ids("彩") in {token for each in row for token in each.rows[1].input_ids}
+    assert encoded_as_asked(RECORDS, others, 16) == []
 
 
 def test_of_what_is_written_fewer_are_validated_and_that_is_told(made: SimpleNamespace) -> None:

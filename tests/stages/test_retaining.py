@@ -18,6 +18,7 @@ from danlu.stages.memory import Kept
 from danlu.stages.run import Run
 from danlu.task.task import Task
 from danlu.train.run import TrainingRun
+from danlu.trials.objective import best_validation
 
 SIZES = {"layers": 1, "width": 32, "heads": 2, "positions": 64, "dropout": 0.0}
 TRAIN = {"steps": 24, "rate": 1e-3, "batch_examples": 8, "evaluate": 6, "precision": "float32", "threads": 1}
@@ -122,6 +123,11 @@ def test_a_training_ends_where_more_is_forgotten_and_leaves_what_was_best_before
     said: list[str] = []
     run = tuned(begun, said=said, max_forgetting=bound)
     assert any("ended at step 12" in line and "those of step 6" in line for line in said), said
+    told = [json.loads(line) for line in (run["fit"] / "log.jsonl").read_text().splitlines()]
+    assert [line.get("lost", False) for line in told if "validation" in line] == [False, True]
+    kept, lost = (line["validation"] for line in told if "validation" in line)
+    assert lost["perplexity"] < kept["perplexity"]
+    assert best_validation(run["fit"]) == kept
     assert left(run)["forgetting"] == pytest.approx(course[0])
     assert perplexity(run["fit"] / "bundle", run["general"]) / known - 1 == pytest.approx(course[0], rel=1e-3)
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import danlu
+from danlu.data.corpus.prepared import load, load_cleaners
 from danlu.refusal import Refusal
 from danlu.stages.run import Run
 from danlu.stages.stage import Place, Stage
@@ -167,6 +168,32 @@ def test_shards_that_have_changed_are_refused(whole: Run, tmp_path: Path) -> Non
     inputs = {ran.name: ran.folder for ran in whole.stages} | {"rows": copy}
     with pytest.raises(Refusal, match=r"rows-00000\.arrow: the shard has changed"):
         stage.run(Place(tmp_path / "again", inputs, "one", 1, "en", lambda line: None))
+
+
+def test_shards_of_several_sets_keep_their_splits_and_their_cleaners(whole: Run, tmp_path: Path) -> None:
+    rows = [{"text": f"ＡＢ{number}很好", "label": "good"} for number in range(20)]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    made = {"kind": "prepare", "data": {"kind": "jsonl", "path": str(file)}, "split": {"validation": 0.2}}
+    stages = {
+        "one": made | {"cleaners": ["normalise"]},
+        "two": made | {"cleaners": ["normalise"], "dedup": "exact"},
+        "plain": made,
+        "both": {"kind": "shards", "data": ["@one", "@two"], "tokenizer": {"kind": "char"}},
+        "named": {"kind": "shards", "data": "@one:train", "tokenizer": {"kind": "char"}},
+        "mixed": {"kind": "shards", "data": ["@one", "@plain"], "tokenizer": {"kind": "char"}},
+    }
+    vocab = {"kind": "tokenizer", "data": ["@one", "@two"], "tokenizer": {"kind": "char"}}
+    shards = {name: stages[name] | {"tokenizer": "@vocab"} for name in ("both", "named", "mixed")}
+    recipe = {"name": "several", "stages": stages | {"vocab": vocab} | shards}
+    recipe["stages"] = {name: recipe["stages"][name] for name in ("one", "two", "plain", "vocab", *shards)}
+    with pytest.raises(Refusal, match="@one was rewritten by normalise and @plain by nothing"):
+        danlu.run(recipe, root=tmp_path / "runs", say=lambda _line: None)
+    run = tmp_path / "runs" / "several"
+    for name in ("both", "named"):
+        assert load_cleaners(run / name) == load_cleaners(run / "one") != []
+    assert load(run / "both", "validation") == load(run / "one", "validation") + load(run / "two", "validation")
+    assert not (run / "named" / "validation.parquet").exists()
 
 
 def test_data_without_records_gives_no_shards(tmp_path: Path) -> None:

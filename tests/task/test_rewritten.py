@@ -33,6 +33,23 @@ def test_spans_are_those_of_the_text_as_it_was_given() -> None:
     assert as_given({"label": "a"}, given, record, USUAL, find(Answer, "label")()) == {"label": "a"}
 
 
+def test_documents_and_options_are_called_as_they_were_given() -> None:
+    given = {"text": "ＡＢ", "candidates": ["ＡＢ", "x", "AB", "Ｃ"]}
+    (record,) = rewritten([given], USUAL)
+    assert record == {"text": "AB", "candidates": ["AB", "x", "C"]}
+    ranking = find(Answer, "ranking")()
+    answer = as_given({"ranking": ["C", "AB", "x"], "scores": [0.9, 0.5, 0.1]}, given, record, USUAL, ranking)
+    assert answer == {"ranking": ["Ｃ", "ＡＢ", "AB", "x"], "scores": [0.9, 0.5, 0.5, 0.1]}
+    judged = {"text": "q", "positives": ["ＡＢ"], "negatives": ["<b>x</b>"]}
+    (record,) = rewritten([judged], USUAL)
+    answer = as_given({"ranking": ["x", "AB"], "scores": [0.9, 0.5]}, judged, record, USUAL, ranking)
+    assert answer["ranking"] == ["<b>x</b>", "ＡＢ"]
+    chosen = {"question": "q", "choices": ["ＡＢ", "Ｃ"]}
+    (record,) = rewritten([chosen], USUAL)
+    prediction = {"choice": 1, "option": "C", "scores": [0.1, 0.9]}
+    assert as_given(prediction, chosen, record, USUAL, find(Answer, "choice")())["option"] == "Ｃ"
+
+
 def test_spans_of_tokens_are_those_of_the_tokens_as_they_were_given() -> None:
     given = {"tokens": ["ＡＢ", "\u200b", "went", "to", "北\u200b京"]}
     (record,) = rewritten([given], USUAL)

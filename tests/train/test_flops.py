@@ -36,7 +36,14 @@ def test_it_agrees_with_a_counter_of_the_operations_that_run(model: BertForSeque
 
 def test_frozen_weights_cost_four_and_those_of_lora_are_counted_once(model: BertForSequenceClassification) -> None:
     added = L * 2 * (4 * (H + H) + 2 * (H + F))
-    assert flops_a_token(Lora(rank=2).apply(model), WIDTH) == 4 * LAYERS + 6 * added + 12 * WIDTH * H * L
+    first = 2 * H * H  # below the lowest that learns nothing goes backward
+    assert flops_a_token(Lora(rank=2).apply(model), WIDTH) == 4 * LAYERS - first + 6 * added + 12 * WIDTH * H * L
+
+
+def test_layers_below_those_that_learn_cost_two_operations(model: BertForSequenceClassification) -> None:
+    model.bert.embeddings.requires_grad_(requires_grad=False)
+    model.bert.encoder.layer[0].requires_grad_(requires_grad=False)
+    assert flops_a_token(model, WIDTH) == (2 + 6) * LAYERS / L + 12 * WIDTH * H * L
 
 
 def test_features_that_are_kept_cost_nothing(model: BertForSequenceClassification, tmp_path: Path) -> None:

@@ -132,6 +132,8 @@ def test_batches_are_cut_only_where_there_are_more_ranks_than_that() -> None:
     assert parts_for(Training(accumulate=2), cpu, 5, whole=False) == 3
     assert parts_for(Training(threads=2), cpu, 1, whole=False) == 2
     assert parts_for(Training(threads=2, accumulate=2), cpu, 2, whole=True) == 1
+    with pytest.raises(Refusal, match=r"train\.threads: 2 replicas share the batches of one process, and here 3"):
+        parts_for(Training(threads=2), cpu, 3, whole=False)
     with pytest.raises(Refusal, match="stays whole on one rank, and a step of 2 leaves 1 of 3 ranks without work"):
         parts_for(Training(accumulate=2), cpu, 3, whole=True)
 

@@ -42,6 +42,27 @@ def test_in_the_end_so_many_ranks_are_left_and_the_others_add_nothing(
     assert all(torch.equal(update.scales != 0, update.left.bool()) for update in found)
 
 
+def test_ranks_that_went_away_add_nothing_to_an_average_of_weights(
+    tiny: SimpleNamespace, made_run: Callable[..., TrainingRun], tmp_path: Path
+) -> None:
+    method = Method.model_validate(SMALL)
+    run = made_run(method.apply(tiny.build("classify-bert")), method, tmp_path, steps=20, average=0.99)
+    run.train("run", None)
+    with run.average.in_force():
+        found = updates(run.model)
+        assert any((update.scales != 0).sum() > update.left.sum() for update in found)  # the average remembers
+        ids = torch.arange(3, 13)[None]
+        run.model.eval()
+        there = run.model(ids).logits
+        for name, value in method._kept(run.model).items():
+            if name.endswith(".scales"):
+                update = run.model.get_submodule(name.removeprefix("weights.").removesuffix(".scales"))
+                assert torch.equal(value != 0, update.left.bool())
+        for update in found:
+            update.scales.data *= update.left
+        assert torch.equal(run.model(ids).logits, there)
+
+
 def test_how_much_weights_matter_is_as_in_the_paper(tiny: SimpleNamespace) -> None:
     """Formulas 8 to 10 by numpy, after two steps."""
     method = Method.model_validate({"kind": "adalora", "rank": 3, "target_rank": 1, "targets": ["key"]})

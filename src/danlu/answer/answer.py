@@ -37,6 +37,9 @@ class Answer(Part):
     of_characters: ClassVar[bool] = False
     """Whether a prediction names characters of the text, so that `as_given` has something to do."""
 
+    of_listed: ClassVar[bool] = False
+    """Whether a prediction names texts of a list in the record, so that `as_listed` has something to do."""
+
     of_numbers: ClassVar[bool] = False
     """Whether a value holds numbers that always differ a little, so that two answers are hardly ever the same."""
 
@@ -99,6 +102,15 @@ class Answer(Part):
     def columns(self, prediction: Mapping[str, Any]) -> dict[str, str | int | float | None]:
         """The answer as columns of a csv; what is no text and no number stands there as json."""
         return {name: as_cell(value) for name, value in prediction.items()}
+
+    def as_listed(
+        self, prediction: Mapping[str, Any], given: Mapping[str, Any], alike: Mapping[str, Sequence[str]]
+    ) -> dict[str, Any]:
+        """The prediction with texts as the record that was given lists them; `alike` has those that were read as one.
+
+        Every text that was read is a key of `alike`.
+        """
+        return dict(prediction)
 
     def as_given(
         self, prediction: Mapping[str, Any], text: str, back: Callable[[int, int], tuple[int, int] | None]

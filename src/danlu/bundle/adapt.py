@@ -132,7 +132,7 @@ def _refuse_other_tokens(source: Path, told: dict[str, Any], folder: Path, token
 
 def _refuse_other_answers(source: Path, folder: Path, bundle: Bundle, name: str) -> None:
     tolerances = bundle.facts.get("tolerances", golden.TOLERANCES)
-    differences = golden.replayed(source, bundle.predictor_of(name), tolerances)
+    differences = golden.replayed(golden.read(source), source, bundle.predictor_of(name), tolerances)
     if differences:
         raise Refusal(
             f"{source}: answers otherwise on {folder} than where it was trained ({differences[0]}); add it to a "

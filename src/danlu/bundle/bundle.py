@@ -57,6 +57,7 @@ class Bundle:
     rewriters: list[Rewriter] = field(default_factory=list)
     serves: str = BASE
     _predictors: dict[str, Predictor] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _golden: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def adapters(self) -> dict[str, dict[str, Any]]:
@@ -91,6 +92,12 @@ class Bundle:
                 if name not in self._predictors:
                     self._predictors[name] = self._made(name)
         return self._predictors[name]
+
+    def golden_of(self, name: str) -> dict[str, Any]:
+        """The golden outputs of an adapter or the base, read once; another bundle may come into the folder later."""
+        if name not in self._golden:
+            self._golden[name] = golden.read(self.folder if name == BASE else folder_of(self.folder, name))
+        return self._golden[name]
 
     def _made(self, name: str) -> Predictor:
         asked, network = asked_for(self.facts, name, self.folder), self.network

@@ -32,15 +32,16 @@ def write(folder: Path, predictor: Predictor, examples: Sequence[Record]) -> Non
     write_text(folder / NAME, json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
 
 
-def replayed(folder: Path, predictor: Predictor, tolerances: Mapping[str, float]) -> list[str]:
-    """One sentence for every difference from the golden outputs in a folder.
+def replayed(
+    golden: Mapping[str, Any], folder: Path, predictor: Predictor, tolerances: Mapping[str, float]
+) -> list[str]:
+    """One sentence for every difference from the golden outputs, which `read` has read in a folder.
 
     Labels, spans and other texts must be equal; numbers agree to the looser tolerance of the two number formats.
 
     Raises:
-        Refusal: the golden outputs are damaged.
+        Refusal: the golden outputs cannot be answered.
     """
-    golden = read(folder)
     tolerance = max(tolerances.get(golden["dtype"], 0.0), tolerances.get(predictor.network.number_format, 0.0))
     with opened(folder / NAME, "the bundle cannot answer these records", _AGAIN):
         predictions = json.loads(json.dumps(predictor.predict(golden["records"])))

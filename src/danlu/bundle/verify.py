@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from danlu.bundle import golden
-from danlu.bundle.adapter import BASE, folder_of
+from danlu.bundle.adapter import BASE
 from danlu.bundle.bundle import Bundle, load
 from danlu.refusal import Refusal
 
@@ -25,10 +25,10 @@ def differences(bundle: Bundle) -> list[str]:
         Refusal: golden outputs, or an adapter, are damaged.
     """
     tolerances = bundle.facts.get("tolerances", golden.TOLERANCES)
-    found = golden.replayed(bundle.folder, bundle.predictor_of(BASE), tolerances)
-    for name in bundle.adapters:
-        told = golden.replayed(folder_of(bundle.folder, name), bundle.predictor_of(name), tolerances)
-        found += [f"adapter {name}, {difference}" for difference in told]
+    found: list[str] = []
+    for name in (BASE, *bundle.adapters):
+        told = golden.replayed(bundle.golden_of(name), bundle.folder, bundle.predictor_of(name), tolerances)
+        found += [difference if name == BASE else f"adapter {name}, {difference}" for difference in told]
     return found
 
 

@@ -1,6 +1,7 @@
 """Where the files lie that a path or a pattern of this machine means, also inside installed packages."""
 
 import glob
+import os.path
 import re
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, requires
@@ -13,13 +14,13 @@ _PACKAGE = "package:"
 
 
 def located(name: str) -> Path:
-    """The place of a path; `package:name/inside.txt` is found in an installed package without importing it.
+    """The place of a path, `~` the home folder; `package:name/inside.txt` is found in an installed package unimported.
 
     Raises:
         Refusal: the package is not installed, or the path leads out of it.
     """
     if not name.startswith(_PACKAGE):
-        return Path(name)
+        return Path(_at_home(name))
     package, _, inside = name.removeprefix(_PACKAGE).partition("/")
     if not package.isidentifier() or not inside or ".." in Path(inside).parts or Path(inside).is_absolute():
         raise Refusal(f"{name}: expected 'package:name/file', a file inside an installed package")
@@ -42,7 +43,12 @@ def matching(name: str) -> list[str]:
         before, _, pattern = name.rpartition("/")
         folder = located(before if "/" in before else f"{before}/.")
         return [f"{before}/{file.name}" for file in sorted(folder.glob(pattern))]
-    return [name] if Path(name).exists() else sorted(glob.glob(name, recursive=True))  # noqa: PTH207  (absolute ones)
+    path = _at_home(name)
+    return [name] if Path(path).exists() else sorted(glob.glob(path, recursive=True))  # noqa: PTH207  (absolute ones)
+
+
+def _at_home(name: str) -> str:
+    return os.path.expanduser(name)  # noqa: PTH111  (who has no home folder keeps the `~`)
 
 
 def _requirement(package: str) -> str:

@@ -7,6 +7,8 @@ from typing import Self
 import psutil
 import torch
 
+from danlu.machine.memory import free_memory
+
 EVERY = 0.005  # seconds between two looks
 
 
@@ -55,4 +57,4 @@ def room() -> int:
     """Bytes that this process may hold: what it has and what is free; of an accelerator all."""
     if torch.cuda.is_available():
         return int(torch.cuda.get_device_properties(0).total_memory)
-    return int(psutil.virtual_memory().available + psutil.Process().memory_info().rss)
+    return int(max(0.0, free_memory()) + psutil.Process().memory_info().rss)

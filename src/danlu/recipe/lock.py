@@ -165,6 +165,11 @@ def _located(name: str) -> list[Path]:
         return []
 
 
+def _inside(item: Path, path: Path) -> str:
+    """The name of a file in what is read; of one that a pattern has found its own, by which records may be grouped."""
+    return item.name if item == path else item.relative_to(path).as_posix()
+
+
 def _remote_hash(name: str) -> str:
     told = [file.fingerprint() for file in find_remote(name)]
     return hashlib.sha256("".join(told).encode("utf-8")).hexdigest()
@@ -179,6 +184,6 @@ def _hash(paths: list[Path]) -> str:
         if len(inside) > _MOST:
             raise Refusal(f"{path}: holds more than {_MOST:,} files, all of which would be read; name a smaller folder")
         inside.sort()
-        lines += [f"{item.relative_to(path).as_posix()} {sha256(item)}\n" for item in inside if item.is_file()]
+        lines += [f"{_inside(item, path)} {sha256(item)}\n" for item in inside if item.is_file()]
     named = "".join(lines).encode("utf-8", "surrogateescape")  # names of files are bytes, in UTF-8 or not
     return hashlib.sha256(named).hexdigest()

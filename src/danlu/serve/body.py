@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, FailFast, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, ValidationError, ValidationInfo, field_validator
 from starlette.requests import ClientDisconnect
 
 from danlu.data.reading.json_text import parse
@@ -21,6 +21,18 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, told: ValidationInfo) -> Any:
+        if isinstance(value, bool) and not _takes(cls.model_fields[str(told.field_name)].annotation, bool):
+            raise ValueError("true and false are not taken here")
+        return value
+
+
+def _takes(annotation: Any, kind: type) -> bool:
+    """Whether a value of a kind is one of those that an annotation names."""
+    return annotation is kind or any(_takes(each, kind) for each in get_args(annotation))
 
 
 SECONDS = 30.0

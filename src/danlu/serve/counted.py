@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from danlu.serve.problem import Problem
+from danlu.serve.problem import TOO_MANY, Problem
 from danlu.text.tokenizing.tokenized import tokenized
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -30,7 +30,7 @@ def refuse_more(tokenizer: Tokenizer, asked: object, most: int) -> None:
             found += max(0, len(encoding) - TWICE * (len(text) > PIECE))
             if found > most:
                 told = f"the request comes to more than {most:,} tokens, and no more are taken at once; send less"
-                raise Problem(413, "too_many_tokens", told)
+                raise Problem(413, TOO_MANY, told)
 
 
 def _texts(value: object) -> Iterator[str]:

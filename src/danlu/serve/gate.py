@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from danlu.serve.keys import Key
 from danlu.serve.limits import Limits
-from danlu.serve.problem import Problem
+from danlu.serve.problem import TOO_MANY, Problem
 
 MINUTE = 60.0
 MANY = 10_000
@@ -65,7 +65,7 @@ class Gate:
         """
         if tokens + written > self.limits.tokens:
             told = f"the request comes to {tokens + written:,} tokens, and {self.limits.tokens:,} are taken at once"
-            raise Problem(413, "too_many_tokens", told)
+            raise Problem(413, TOO_MANY, told)
         alone = 0 if texts else tokens
         self.refuse_full(alone)
         if texts and self.texts and self.texts + texts > self.limits.texts:
@@ -110,8 +110,13 @@ class Gate:
         spent = self._spent[key.name, what]
         while spent.each and spent.each[0][0] <= now - MINUTE:
             spent.sum -= spent.each.popleft()[1]
+        if amount > most:
+            told = (
+                f"'{key.name}' may ask {most:,} {what} a minute, and this request alone comes to {amount:,}; ask less"
+            )
+            raise Problem(413, TOO_MANY, told)
         if spent.sum + amount > most:
-            wait = math.ceil(spent.each[0][0] + MINUTE - now) if spent.each else int(MINUTE)
+            wait = math.ceil(_room(spent, most - amount) + MINUTE - now)
             told = f"'{key.name}' may ask {most:,} {what} a minute; try again in {wait} s"
             raise Problem(429, "key_limit", told, retry_after=max(1, wait))
         spent.each.append((now, amount))
@@ -121,3 +126,13 @@ class Gate:
         wait = max(1, math.ceil(self.tokens / self.rate)) if self.rate else 1
         told = f"the server has as much to do as it can in time; try again in {wait} s"
         return Problem(429, "busy", told, retry_after=wait)
+
+
+def _room(spent: _Spent, most: int) -> float:
+    """When that was asked which has to be a minute old, so that no more than `most` counts."""
+    left = spent.sum
+    for when, amount in spent.each:
+        left -= amount
+        if left <= most:
+            return when
+    return spent.each[-1][0]

@@ -14,6 +14,9 @@ from danlu.refused import in_language
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 """How OpenAI calls errors of a status; others are `invalid_request_error`, or `server_error` from 500 on."""
 
+TOO_MANY = "too_many_tokens"
+"""The reason of who asks more at once than is taken; in halves it might be."""
+
 AWAY = 5
 """Seconds after which a database that does not answer may be asked again."""
 

@@ -149,8 +149,8 @@ class Shelf:
             with self._state:
                 found.users -= 1
                 over = not found.offered and not found.users
-            if over:
-                found.close()
+            if over:  # not here: threads are waited for until they are done with what nobody waits for
+                threading.Thread(target=found.close, name="danlu-closing").start()
 
     def reload(self, name: str | None = None) -> list[str]:
         """Take models anew from their folders, all or the one of a name; gives the names.
@@ -181,9 +181,8 @@ class Shelf:
             self.places = [place for place in self.places if place.name != name]
             self.drifted.pop(name, None)
             old = self._open.pop(name, None)
-            if old is not None:
-                old.offered = False
-        if old is not None and not old.users:
+            over = old is not None and _unoffered(old)
+        if old is not None and over:
             old.close()
 
     def replay(self) -> dict[str, list[str]]:
@@ -240,10 +239,15 @@ class Shelf:
             old = self._open.get(new.place.name)
             self._open[new.place.name] = new
             self.drifted[new.place.name] = []
-            if old is not None:
-                old.offered = False
-        if old is not None and not old.users:
+            over = old is not None and _unoffered(old)
+        if old is not None and over:
             old.close()
+
+
+def _unoffered(old: Open) -> bool:
+    """Offer it no longer; whether nobody uses it, so that it is to be closed here and not by its last user."""
+    old.offered = False
+    return not old.users
 
 
 def place_of(argument: str) -> Place:

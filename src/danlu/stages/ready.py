@@ -25,7 +25,7 @@ from danlu.refusal import Refusal
 from danlu.stages.learners import with_learners
 from danlu.stages.memory import Memory
 from danlu.stages.sharded import Sharded, sharded
-from danlu.stages.sources import Data, at_place, has_split, records_of, tokenizer_of
+from danlu.stages.sources import Data, at_place, held_out, records_of, tokenizer_of
 from danlu.stages.stage import Place, Reference
 from danlu.stages.trial import suited
 from danlu.task.task import Task
@@ -159,10 +159,8 @@ def validated_on(data: Data | list[Data], validation: Data | None, task: Task, m
     if validation is not None:
         split = "train" if not isinstance(validation, str) else "validation"
         records = records_of(validation, split, place, labelled="label" in task.columns)
-    elif has_split(data, "validation", place):
-        records = records_of(data, "validation", place)
     else:
-        return []
+        records = held_out(data, place)
     if len(records) <= most:
         return records
     if task.answers_by == "generate":

@@ -14,7 +14,7 @@ from danlu.stages.memory import Kept, Memory
 from danlu.stages.ready import Prepared, Ready
 from danlu.stages.sources import Data, has_split, records_of, with_segmenters
 from danlu.stages.stage import Place
-from danlu.stages.validating import askable, encoded_to_validate
+from danlu.stages.validating import askable, encoded_as_asked, encoded_to_validate
 from danlu.task.next_tokens import PackedTokens
 from danlu.task.task import Task
 from danlu.text.batching.encoded import Encoded
@@ -56,7 +56,7 @@ def retaining(ready: Ready, sections: Mapping[str, Retained], most: int, place: 
     for name, section in sections.items():
         asked = replace(ready.prepared, task=_task(name, section, ready, place, say))
         records = askable(_looked_at(name, section.data, most, place), asked, ready.limit, say)
-        looked = encoded_to_validate(records, asked, ready.limit)
+        looked = [*encoded_to_validate(records, asked, ready.limit), *encoded_as_asked(records, asked, ready.limit)]
         kept.append(Kept(name, asked.task, records, looked, own=asked.task == ready.prepared.task))
         if section.share:
             wanted = section.share / (1 - shares) * tokens

@@ -93,11 +93,24 @@ def _named(source: Data) -> str:
 
 def has_split(data: Data | Sequence[Data], split: str, place: Place) -> bool:
     """Whether each of the data sets is prepared and has this split."""
-    sources = [data] if isinstance(data, str | Format) else data
-    return all(
-        isinstance(source, str) and ":" not in source and (place.path(source) / f"{split}.parquet").is_file()
-        for source in sources
-    )
+    return len(with_split(data, split, place)) == (1 if isinstance(data, str | Format) else len(data))
+
+
+def with_split(data: Data | Sequence[Data], split: str, place: Place) -> list[Data]:
+    """Those of the data sets that are prepared and have this split."""
+    return [
+        source
+        for source in ([data] if isinstance(data, str | Format) else data)
+        if isinstance(source, str) and ":" not in source and (place.path(source) / f"{split}.parquet").is_file()
+    ]
+
+
+def held_out(data: Data | Sequence[Data], place: Place) -> list[Record]:
+    """The validation records of those data sets that have some; it is told where others have none."""
+    held, count = with_split(data, "validation", place), 1 if isinstance(data, str | Format) else len(data)
+    if 0 < len(held) < count:
+        place.say(f"validation: {len(held)} of the {count} data sets have a split for it, and the others none")
+    return records_of(held, "validation", place) if held else []
 
 
 def tokenizer_of(tokenizer: "Reference | TokenizerSource | None", model_path: str | None, place: Place) -> "Tokenizer":

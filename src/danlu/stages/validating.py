@@ -48,6 +48,15 @@ def encoded_to_validate(validation: list[Record], prepared: Prepared, limit: int
         return prepared.task.encode(validation, prepared.tokenizer, limit, labelled=True)
 
 
+def encoded_as_asked(validation: list[Record], prepared: Prepared, limit: int) -> list[Encoded]:
+    """The rows of the same as they are asked, where other columns are read then than are learnt from."""
+    task = prepared.task
+    if task.answers_by == "generate" or not set(task.reads) - set(task.columns):
+        return []
+    with _of_validation():
+        return task.encode(validation, prepared.tokenizer, limit, labelled=False)
+
+
 @contextmanager
 def _of_validation() -> Iterator[None]:
     """Say of a refusal that it is of the validation data."""

@@ -10,7 +10,7 @@ from danlu.data.characters.alignment import Alignment, back
 from danlu.data.characters.word_cutting import laid_out
 from danlu.data.cleaning.clean import ROUNDS
 from danlu.data.cleaning.cleaner import Rewriter
-from danlu.data.cleaning.rewriting import TOKENS, rewrite_messages, rewrite_texts
+from danlu.data.cleaning.rewriting import LISTS, TOKENS, rewrite_messages, rewrite_texts
 from danlu.data.record import Record
 from danlu.task.task import Prediction
 from danlu.text.batching.align import Offsets, joined
@@ -60,6 +60,8 @@ def as_given(
     words_apart: bool = False,
 ) -> Prediction:
     """A prediction for a rewritten record, said of the text in `column` as it was given; see `Task.words_apart`."""
+    if form.of_listed:
+        return form.as_listed(prediction, given, _alike(given, rewriters))
     if not form.of_characters:
         return prediction
     if column in given:
@@ -70,6 +72,15 @@ def as_given(
         lay = joined if words_apart else _side_by_side
         text, alignments = _tokens_aligned(lay(given["words"]), lay(record["words"]))
     return form.as_given(prediction, text, partial(back, alignments))
+
+
+def _alike(given: Record, rewriters: Sequence[Rewriter]) -> dict[str, list[str]]:
+    """The texts that the record lists, by what is read of them."""
+    listed = [text for name in LISTS for text in given.get(name) or () if isinstance(text, str)]
+    found: dict[str, list[str]] = {}
+    for text, read in zip(listed, rewritten([{"text": text} for text in listed], rewriters), strict=True):
+        found.setdefault(read["text"], []).append(text)
+    return found
 
 
 def traced(text: str, rewriters: Sequence[Rewriter]) -> list[Alignment]:

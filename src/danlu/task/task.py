@@ -77,6 +77,8 @@ class Task(Part):
     metrics: ClassVar[tuple[str, ...]]
     """Names in `danlu.evaluate.scoring.metrics`; the first one chooses the best model."""
 
+    metrics_by: ClassVar[str | None] = None
+    """The key that says which of several sorts of metrics it has; None: it always has these."""
     baseline: ClassVar[str | None] = None
     """Name in `danlu.evaluate.classical.baselines` of the classical method to be compared with."""
 
@@ -101,8 +103,7 @@ class Task(Part):
     role_learns: ClassVar[Mapping[str, str]] = {}
     """Of roles that must be given, the task that a network is trained with to take it."""
     learners: ClassVar[dict[str, str]] = {}
-    """Names of networks that learn beside the one that serves, each with the kind of its task; from `roles`, or made
-    as `learner` says. `loss` finds them by `danlu.model.beside`."""
+    """Networks that learn beside the one that serves, with the kinds of their tasks; `loss` finds them in `beside`."""
 
     by_chunks: ClassVar[bool] = False
     """Whether the `losses` of this very class gives its logits, of which then not all are ever held, to functions of
@@ -118,10 +119,7 @@ class Task(Part):
     too_long: Literal["stop", "truncate", "split"] = "stop"
 
     def shaped(self, shape: Shape) -> Self:
-        """This task as a network of a shape can do it, before it is built; most tasks are the same for all.
-
-        Raises `Refusal` for a shape that cannot.
-        """
+        """This task as a network of a shape can do it, before it is built; raises `Refusal` where it cannot."""
         return self
 
     def fitted(self, records: Sequence[Record]) -> Self:

@@ -51,8 +51,15 @@ def parts_for(settings: Training, device: torch.device, ranks: int, *, whole: bo
     """Into how many parts each batch is cut, so that a step has work for every rank; 1 where it has to stay `whole`.
 
     Raises:
-        Refusal: it has to, and some of the ranks would have none.
+        Refusal: it has to, and some of the ranks would have none; or each rank was to have replicas besides.
     """
+    if not whole and ranks > 1:
+        if settings.threads > 1:
+            raise Refusal(
+                f"train.threads: {settings.threads} replicas share the batches of one process, and here {ranks} "
+                "processes share them; leave it out"
+            )
+        return -(-ranks // settings.accumulate)
     if not whole:
         return max(replicas_for(settings, device), -(-ranks // settings.accumulate))
     if settings.accumulate < ranks:

@@ -11,8 +11,8 @@ def flops_a_token(model: nn.Module, width: float) -> float:
     """Matrix-product operations a token of the trunk, forward and backward, in rows of `width` tokens.
 
     2 operations a weight and token forward; twice that backward where weights and inputs need gradients
-    (Kaplan et al., 2020). Attention adds 4 * width * hidden size a layer and token. The head, pooler,
-    embeddings and norms are left out, so the share of the limit is understated.
+    (Kaplan et al., 2020), nothing below the lowest weight that learns. Attention adds 4 * width * hidden size a layer
+    and token. The head, pooler, embeddings and norms are left out, so the share of the limit is understated.
     """
     return _weights(model) + _attention(model, width)
 
@@ -25,11 +25,14 @@ def attention_share(model: nn.Module, width: float) -> float:
 
 def _weights(model: nn.Module) -> float:
     weights = 0.0
+    below = any(part.requires_grad for part in trunk(model).parameters())  # else what learns is put before the trunk
     for name, module in trunk(model).named_modules():
+        below = below and not any(part is not None and part.requires_grad for part in module._parameters.values())
+        frozen = 2 if below else 4
         weight = module._parameters.get("weight")  # peft's wrappers show the weight of the layer inside as theirs
         if weight is not None and weight.dim() == 2 and not isinstance(module, nn.Embedding) and "pooler" not in name:
-            weights += weight.numel() * (6 if weight.requires_grad else 4)
-        weights += 4 * elements(module)
+            weights += weight.numel() * (6 if weight.requires_grad else frozen)
+        weights += frozen * elements(module)
         if isinstance(module, nn.RNNBase):
             weights += sum(part.numel() * 6 for part in module.parameters() if part.dim() == 2)
     return weights

@@ -284,7 +284,7 @@ class TrainingRun:
                 self._keep(last)
             else:
                 self.state.stale += 1
-        return self.placed({"validation": measured})
+        return self.placed({"validation": measured} | ({"lost": True} if self.lost else {}))
 
     def _keep(self, last: bool) -> None:
         """Keep a copy of what was found to be best, written over the one before; the last needs none."""

@@ -21,7 +21,7 @@ from danlu.stages.recipe import Recipe, read, referenced
 from danlu.stages.run import Planned, plan, run
 from danlu.stages.size import NAME as SIZE
 from danlu.trials.measured import COST, measure
-from danlu.trials.objective import LOG, best_validation, needed_by, reached_by
+from danlu.trials.objective import LOG, best_validation, metrics_of, needed_by, reached_by
 from danlu.trials.space import Source
 
 NAME, RETAINED = "bakeoff.json", "retained.json"
@@ -102,7 +102,7 @@ def bakeoff(
     scored = next((other for other in tests if name in referenced(recipe.stages[other])), name)
     section = recipe.stages[name]
     assert isinstance(section, Train)
-    metric = type(section.task).metrics[0]
+    metric = metrics_of(section.task)[0]
     varied = reached_by(recipe, [name])
     rows = []
     with among_others_in(root / recipe.name):

@@ -12,6 +12,7 @@ from danlu.refusal import Refusal
 from danlu.stages.kinds.evaluate import Evaluate
 from danlu.stages.kinds.train import Train
 from danlu.stages.recipe import Recipe, referenced
+from danlu.task.task import Task
 
 LOG = "log.jsonl"
 
@@ -69,8 +70,8 @@ def objective_of(recipe: Recipe, stage: str | None = None, metric: str | None = 
     needed = needed_by(recipe, [name])
     own = [other for other in needed if other in trained]
     section = recipe.stages[own[-1]] if own else None
-    task = type(section.task) if isinstance(section, Train) else None
-    known = [*(task.metrics if task else ()), *getattr(recipe.stages[name], "metrics", ())] or kinds(Metric)
+    task = section.task if isinstance(section, Train) else None
+    known = [*(metrics_of(task) if task else ()), *getattr(recipe.stages[name], "metrics", ())] or kinds(Metric)
     if metric is not None and metric not in known:
         raise Refusal(
             f"search.objective.metric: '{name}' does not measure '{metric}'{nearest(metric, known)}; "
@@ -84,6 +85,21 @@ def objective_of(recipe: Recipe, stage: str | None = None, metric: str | None = 
     if metric is None and task is None:
         raise Refusal(f"search.objective: name the metric of '{name}', one of: {', '.join(known)}")
     return Objective(name, metric or known[0], needed, own[-1] if own else None, task.metrics[0] if task else None)
+
+
+def metrics_of(task: Task) -> tuple[str, ...]:
+    """What a task is validated by.
+
+    Raises:
+        Refusal: only its records decide that.
+    """
+    key = task.metrics_by
+    if key is not None and getattr(task, key) is None:
+        raise Refusal(
+            f"the task '{task.kind}' is measured by other metrics as its records are, which are not read yet; write "
+            f"the task's '{key}', true or false"
+        )
+    return task.metrics
 
 
 def needed_by(recipe: Recipe, names: Sequence[str]) -> tuple[str, ...]:
@@ -105,9 +121,12 @@ def reached_by(recipe: Recipe, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def best_validation(folder: Path, metric: str | None = None) -> dict[str, float]:
-    """The validation of a training that chose its weights, by `metric` or the first; empty where it has none."""
+    """The validation of a training that chose its weights, by `metric` or the first; empty where it has none.
+
+    One by which more was forgotten than may be chooses none.
+    """
     lines = read_lines(folder / LOG) if (folder / LOG).is_file() else iter(())
-    found = [line["validation"] for line in lines if line.get("validation")]
+    found = [line["validation"] for line in lines if line.get("validation") and not line.get("lost")]
     metric = metric or next(iter(found[0] if found else ()), "")
     told = [each for each in found if each.get(metric) is not None and math.isfinite(each[metric])]
     if not told:

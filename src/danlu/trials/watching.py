@@ -38,8 +38,8 @@ class Watching:
         step = int(event.line["step"])
         measured = event.line["validation"]
         assert isinstance(measured, dict)
-        value = measured[self._objective.chosen_by]
-        if step not in self._steps and math.isfinite(value):
+        value = measured.get(self._objective.chosen_by, math.nan)
+        if step not in self._steps and math.isfinite(value) and not event.line.get("lost"):
             self._steps.append(step)
             if len(self._steps) not in self._told:  # a kill may have come between the two lines below
                 self._trial.report(self._sign * value, len(self._steps))

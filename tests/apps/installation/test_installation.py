@@ -111,6 +111,8 @@ def test_memory_counts_within_the_limit_of_the_container(tmp_path: Path) -> None
     found = one(computing.look_at_memory(EN, tmp_path), "memory")
     assert found.level == "note"
     assert found.said.startswith("0.5 GB of 3.0 GB memory are free (the container's limit)")
+    (tmp_path / "memory.stat").write_text("anon 1000000000\ninactive_file 1500000000\n")  # given back when needed
+    assert memory_limit(tmp_path) == (3e9, 1e9)
 
 
 def test_cores_that_a_setting_leaves_idle_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,14 @@ class Choice(Answer):
     """One of the options of a record, by its place, and the probability of each; the value is the place, from 0."""
 
     decides: ClassVar[Literal["one", "each"] | None] = "one"
+    of_listed: ClassVar[bool] = True
+
+    def as_listed(
+        self, prediction: Mapping[str, Any], given: Mapping[str, Any], alike: Mapping[str, Sequence[str]]
+    ) -> dict[str, Any]:
+        """The option as it was given, by its place."""
+        option = {"option": given["choices"][self.value(prediction)]} if "option" in prediction else {}
+        return {**prediction, **option}
 
     def value(self, prediction: Mapping[str, Any]) -> int:
         """The place of the option."""

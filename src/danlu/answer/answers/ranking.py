@@ -17,6 +17,14 @@ class Ranking(Answer):
 
     right_or_wrong: ClassVar[bool] = False
     of_numbers: ClassVar[bool] = True
+    of_listed: ClassVar[bool] = True
+
+    def as_listed(
+        self, prediction: Mapping[str, Any], given: Mapping[str, Any], alike: Mapping[str, Sequence[str]]
+    ) -> dict[str, Any]:
+        """The names as they were given; those that were read as one side by side, with the same score."""
+        pairs = [(name, score) for read, score in self.value(prediction) for name in alike.get(read, (read,))]
+        return {**prediction, "ranking": [name for name, _ in pairs], "scores": [score for _, score in pairs]}
 
     def value(self, prediction: Mapping[str, Any]) -> Ranked:
         """Names and scores."""

@@ -30,7 +30,7 @@ from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
 from danlu.stages.size import outlined
 from danlu.stages.sizing import sized
-from danlu.stages.sources import has_split
+from danlu.stages.sources import with_split
 from danlu.stages.stage import Place
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
@@ -178,7 +178,7 @@ def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
         frozen=frozen,
         batches=batches_of(encoded, prepared, stage.train),
         known=known,
-        validated=stage.validation is not None or not known or has_split(stage.data, "validation", place),
+        validated=stage.validation is not None or not known or bool(with_split(stage.data, "validation", place)),
         place=place if known and all(name in yard.folders for name in referenced(stage)) else None,
         auto=auto,
     )

@@ -17,7 +17,7 @@ TEXTS = (
 )
 """Columns that hold a text, beside the one that records are compared by."""
 
-LISTS = ("choices", "negatives", "positives")
+LISTS = ("choices", "negatives", "positives", "candidates")
 """Columns that hold several texts."""
 
 TOKENS = ("tokens", "words")
@@ -79,6 +79,7 @@ def rewrite_list(records: list[Record], rewriter: Rewriter, name: str, *, answer
         old = records[row][name]
         texts = [next(new) for _ in old]
         if texts != old:
+            texts = list(dict.fromkeys(texts)) if name == "candidates" else texts  # those alike now are read as one
             answer = records[row].get("answer")
             follows = {"answer": texts[old.index(answer)]} if answered and answer in old else {}
             records[row] = records[row] | {name: texts} | follows

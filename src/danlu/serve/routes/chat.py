@@ -74,7 +74,7 @@ async def chat(service: Service, call: Call) -> Response:
         raise Problem(400, "wrong_task", f"{told}; ask it by /v1/predict", "model")
     policy = policy_of(body, model)
     await refuse_endless(service, call, model, policy)
-    size = sum(len(str(message)) for message in body.messages)
+    size = sum(len(str(each)) for each in (*body.messages, *(body.tools or ())))
     refuse_long(model, size, "messages")
     record: Record = {"messages": [_plain(message) for message in body.messages]}
     if body.tools:
@@ -106,7 +106,7 @@ async def _pieces(
         choice = {"index": number, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
         return event({**head, "choices": [choice]} | ({"usage": None} if body.usage_in_stream else {}))
 
-    for number in range(body.n or 1):
+    for number in range(policy.texts):
         yield chunk(number, {"role": "assistant", "content": ""})
     async for piece in streamed(service, call, model, encoded, policy, body.likeliest):
         if isinstance(piece, tuple):

@@ -1,10 +1,11 @@
 """`POST /v1/completions`: what comes after a text."""
 
-from collections.abc import AsyncGenerator
+from codecs import getincrementaldecoder
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from fastapi.responses import JSONResponse, Response
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from danlu.data.record import Record
 from danlu.model.policy import Policy
@@ -15,12 +16,13 @@ from danlu.serve.routes.writing import (
     HARMLESS,
     REASONS,
     Writing,
+    bytes_of,
     cost,
     policy_of,
     prompted,
     refuse_endless,
     refuse_long,
-    spelled_token,
+    spelled,
     streamed,
     usage,
     written,
@@ -39,6 +41,11 @@ class Completions(Writing):
     prompt: str | list[Any]
     suffix: str | None = Field(default=None, description="what comes after what is written")
     logprobs: int | None = Field(default=None, ge=0, le=20)
+
+    @field_validator("logprobs", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return None if value is False else value
 
     @property
     def likeliest(self) -> int | None:
@@ -60,12 +67,11 @@ async def completions(service: Service, call: Call) -> Response:
     record: Record = {"text": text} | ({} if body.suffix is None else {"suffix": body.suffix})
     if body.suffix is not None and model.predictor.task.kind != "causal_lm":
         raise Problem(400, "unsupported_parameter", "only a model of the task causal_lm writes in the middle", "suffix")
-    refuse_long(model, len(text) + len(body.suffix or ""), "prompt")
+    size = len(text) + len(body.suffix or "")
+    refuse_long(model, size, "prompt")
     policy = policy_of(body, model)
     await refuse_endless(service, call, model, policy)
-    encoded = await call.asking.done(
-        len(text), lambda: prompted(model, record, policy, "prompt", service.limits.tokens)
-    )
+    encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "prompt", service.limits.tokens))
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))
         return Streamed(_pieces(service, call, body, model, encoded, policy), EVENTS, call.asking.ends, event)
@@ -99,15 +105,25 @@ def _told(model: Model, text: Written, body: Completions) -> dict[str, Any] | No
     """The log-probability of each token, as completions tell it."""
     if body.logprobs is None:
         return None
-    tokens = [spelled_token(model, each.token) for each in text.chosen]
-    starts = [sum(map(len, tokens[:place])) for place in range(len(tokens))]
-    best = [{spelled_token(model, token): log for token, log in each.likeliest} for each in text.chosen]
+    pieces = [bytes_of(model, each.token) for each in text.chosen]
+    best = [
+        {spelled(bytes_of(model, token)): log for token, log in reversed(each.likeliest)} for each in text.chosen
+    ]  # of tokens that are spelled alike the likeliest
     return {
-        "tokens": tokens,
+        "tokens": [spelled(piece) for piece in pieces],
         "token_logprobs": [each.log_probability for each in text.chosen],
         "top_logprobs": best,
-        "text_offset": starts,
+        "text_offset": _starts(pieces),
     }
+
+
+def _starts(pieces: Sequence[bytes]) -> list[int]:
+    """How many characters are whole before each piece."""
+    decoder, starts, before = getincrementaldecoder("utf-8")("replace"), list[int](), 0
+    for piece in pieces:
+        starts.append(before)
+        before += len(decoder.decode(piece))
+    return starts
 
 
 def _head(call: Call, model: Model) -> dict[str, Any]:

@@ -33,6 +33,9 @@ async def feedback(service: Service, call: Call) -> Response:
         raise Problem(
             400, "invalid_value", "says nothing of the answer; give 'correct', 'truth' or 'comment'", "correct"
         )
+    for name in ("comment", "request"):
+        if "\0" in (getattr(body, name) or ""):  # PostgreSQL keeps none
+            raise Problem(400, "invalid_value", "holds a NUL; leave it out", name)
     model = service.leased(call, body.model)
     task = model.predictor.task
     known = {*task.columns, *task.other_columns}

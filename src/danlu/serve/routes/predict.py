@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi.responses import JSONResponse, Response
@@ -12,7 +13,7 @@ from danlu.engine.reading import Reading
 from danlu.refusal import Refusal
 from danlu.serve.body import Body, FirstMistake, checked, plain, raw
 from danlu.serve.counted import refuse_more
-from danlu.serve.problem import Problem, of_refusal
+from danlu.serve.problem import TOO_MANY, Problem, of_refusal
 from danlu.serve.routes.writing import tokens_of
 from danlu.serve.service import Call, Service
 from danlu.serve.shelf import Model
@@ -69,7 +70,7 @@ async def answers(service: Service, call: Call, model: Model, records: Sequence[
     size = sum(len(str(record)) for record in records)
     if size > PER_TOKEN * service.limits.tokens:
         told = f"the records have {size:,} characters, more than {service.limits.tokens:,} tokens can be; send less"
-        raise Problem(413, "too_many_tokens", told)
+        raise Problem(413, TOO_MANY, told)
 
     writes = predictor.task.answers_by == "generate"
     if not writes:
@@ -89,10 +90,13 @@ async def answers(service: Service, call: Call, model: Model, records: Sequence[
         texts = len(reading.encoded) * policy.rows
         written = texts * min(policy.max_new_tokens, predictor.network.limit)
     service.admitted(call, reading.tokens, texts, written)
-    found = await asking.found(predictor.ask(reading))
-    if texts:
-        call.written += sum(map(tokens_of, found))
-    return await asking.done(size, lambda: predictor.told(reading, found))
+    try:
+        found = await asking.found(predictor.ask(reading))
+        if texts:
+            call.written += sum(map(tokens_of, found))
+        return await asking.done(size, lambda: predictor.told(reading, found))
+    except Refusal as refusal:
+        raise of_refusal(refusal, "records") from None
 
 
 async def predict_lines(service: Service, call: Call) -> Response:
@@ -100,50 +104,75 @@ async def predict_lines(service: Service, call: Call) -> Response:
     request = call.asking.request
     model = service.leased(call, request.query_params.get("model"))
     data = await raw(request, service.limits.body, call.asking.ends)
-    lines = [each for each in data.split(b"\n") if each.strip()]
+    lines = [(number, each) for number, each in enumerate(data.split(b"\n"), start=1) if each.strip()]
 
     async def pieces() -> AsyncGenerator[bytes, None]:
         for start in range(0, len(lines), BLOCK):
-            for value in await _block(service, call, model, lines[start : start + BLOCK], start):
+            for value in await _block(service, call, model, lines[start : start + BLOCK]):
                 yield line(value)
 
     return Streamed(pieces(), LINES, call.asking.ends, line)
 
 
-async def _block(service: Service, call: Call, model: Model, lines: Sequence[bytes], start: int) -> list[Any]:
+async def _block(service: Service, call: Call, model: Model, lines: Sequence[tuple[int, bytes]]) -> list[Any]:
     """A prediction a line; where a line is refused, what is wrong with it alone.
 
     Raises:
         Problem: there is no time, or no room in it, for this block.
     """
-    found: list[Any] = [None] * len(lines)
-    good: list[tuple[int, Record]] = []
-    for place, each in enumerate(lines):
+    found: dict[int, Any] = {}
+    good: dict[int, Record] = {}
+    for number, each in lines:
         try:
-            good.append((place, plain(each, f"line {start + place + 1:,}")))
+            good[number] = plain(each, f"line {number:,}")
         except Problem as problem:
-            found[place] = problem.plain()
+            found[number] = problem
+    found |= zip(good, await _answered(service, call, model, list(good.values())), strict=True)
+    return [_told(found[number], number) for number, _ in lines]
+
+
+def _told(value: Prediction | Problem, number: int) -> Any:
+    """A prediction, or what is wrong, of the line `number` and not of the one record that was asked with it."""
+    if not isinstance(value, Problem):
+        return value
+    where = f"line {number:,}"
+    said = value.message.removeprefix("record 1: ")
+    named = said.startswith((f"{where}:", f"{where},"))
+    return replace(value, message=said if named else f"{where}: {said}").plain()
+
+
+async def _answered(
+    service: Service, call: Call, model: Model, records: Sequence[Record]
+) -> Sequence[Prediction | Problem]:
+    """A prediction a record, or why there is none; what is too much for once is asked in halves.
+
+    Raises:
+        Problem: there is no time, or no room in it.
+    """
     try:
-        predictions = await _alone(service, call, model, [record for _, record in good])
+        return await _alone(service, call, model, records)
     except Problem as problem:
-        if problem.status != 400:
+        if problem.status != 400 and problem.code != TOO_MANY:
             raise
-        records = [record for _, record in good]
-        wrong = await call.asking.done(sum(map(len, lines)), lambda: [_problem(model, record) for record in records])
-        for (place, _), told in zip(good, wrong, strict=True):
-            found[place] = told and told.plain()
-        good = [each for each, told in zip(good, wrong, strict=True) if told is None]
-        predictions = await _alone(service, call, model, [record for _, record in good])
-    for (place, _), prediction in zip(good, predictions, strict=True):
-        found[place] = prediction
-    return found
+        if len(records) == 1:
+            return [problem]
+        size, most = sum(len(str(record)) for record in records), service.limits.tokens
+        wrong = await call.asking.done(size, lambda: [_problem(model, record, most) for record in records])
+    good = [record for record, told in zip(records, wrong, strict=True) if told is None]
+    half = len(good) if len(good) < len(records) else len(good) // 2
+    found = [each for part in (good[:half], good[half:]) for each in await _answered(service, call, model, part)]
+    left = iter(found)
+    return [next(left) if told is None else told for told in wrong]
 
 
-def _problem(model: Model, record: Record) -> Problem | None:
+def _problem(model: Model, record: Record, most: int) -> Problem | None:
     try:
+        refuse_more(model.predictor.tokenizer, record, most)
         model.predictor.read([record])
     except Refusal as refusal:
         return of_refusal(refusal, "records")
+    except Problem as problem:
+        return problem
     return None
 
 
@@ -154,6 +183,7 @@ async def _alone(service: Service, call: Call, model: Model, records: Sequence[R
     loop = asyncio.get_running_loop()
     stack, call.stack = call.stack, type(call.stack)()
     before, written = call.read, call.written
+    call.read = 0  # so that a block that is refused adds nothing
     try:
         while True:
             try:

@@ -1,5 +1,6 @@
 """What chat and completions have in common: how a text is to be written, and what is told of it."""
 
+import json
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
@@ -11,6 +12,7 @@ from pydantic import Field
 from danlu.data.record import Record
 from danlu.model.lines import LinePolicy
 from danlu.model.policy import Policy, changed
+from danlu.model.token_bytes import token_bytes
 from danlu.model.written import Chosen, Written
 from danlu.refusal import Refusal
 from danlu.serve.body import Body, FirstMistake
@@ -32,6 +34,8 @@ HARMLESS: dict[str, tuple[Any, ...]] = {
 }
 """Keys of both routes that change no answer, with the values that are taken; an empty tuple: any."""
 
+FORMS = ("choices", "regex", "json_schema")
+"""What says of which form a text is."""
 LONGEST_STOP = 1000
 """Characters of a text that ends another."""
 PER_TOKEN = 64
@@ -85,14 +89,9 @@ def policy_of(body: Writing, model: Model) -> Policy:
     """
     own = model.predictor.policy
     changes = _changes(body)
-    draws = body.temperature not in (None, 0) or any(
-        value is not None for value in (body.top_p, body.top_k, body.min_p, body.seed)
-    )
-    kind = own.kind
-    if body.temperature == 0:
-        kind = "greedy"
-    elif (draws or (body.n or 1) > 1) and kind != "sample":
-        kind = "sample"
+    if changes.keys() & set(FORMS):  # the bundle's own form makes room for it, and so does what would forbid it
+        changes = dict.fromkeys((*FORMS, "no_repeat_ngram")) | changes
+    kind = _kind_of(body, own)
     if kind == "sample" and body.temperature != 0:
         names = ("temperature", "top_p", "top_k", "min_p", "seed")
         drawn = {name: getattr(body, name) for name in names if getattr(body, name) is not None}
@@ -103,6 +102,8 @@ def policy_of(body: Writing, model: Model) -> Policy:
         if "seed" in drawn:
             drawn["seed"] = abs(int(drawn["seed"])) % 2**63
         changes |= drawn
+    elif kind == own.kind and _has_beams(own):
+        changes |= _returned(body, own)
     elif (body.n or 1) > 1:
         raise Problem(400, "invalid_value", "at temperature 0 all texts are the same; ask for one", "n")
     if kind != own.kind:
@@ -116,6 +117,32 @@ def policy_of(body: Writing, model: Model) -> Policy:
         told = f"the policy '{policy.kind}' of this model does not tell how likely each token was; set 'temperature'"
         raise Problem(400, "unsupported_parameter", told, "logprobs")
     return policy
+
+
+def _has_beams(policy: Policy) -> bool:
+    return "returned" in type(policy).model_fields
+
+
+def _returned(body: Writing, own: Policy) -> dict[str, int]:
+    """How many of its beams a policy tells. Raises `Problem` for more than there are."""
+    if (body.n or 1) > own.rows:
+        told = f"the model keeps {own.rows} beams and tells no more texts; ask for fewer, or set 'temperature'"
+        raise Problem(400, "invalid_value", told, "n")
+    return {"returned": body.n} if body.n else {}
+
+
+def _kind_of(body: Writing, own: Policy) -> str:
+    """The kind of policy that the request asks for, or that of the bundle."""
+    if body.temperature == 0:
+        return "greedy"
+    return "sample" if _draws(body) or ((body.n or 1) > 1 and not _has_beams(own)) else own.kind
+
+
+def _draws(body: Writing) -> bool:
+    """Whether the request asks for texts that are drawn; a seed, or a share of all tokens, do not say so."""
+    return body.temperature not in (None, 0) or (
+        body.top_p not in (None, 1) or body.top_k is not None or body.min_p not in (None, 0)
+    )
 
 
 async def refuse_endless(service: Service, call: Call, model: Model, policy: Policy) -> None:
@@ -159,7 +186,7 @@ def _changes(body: Writing) -> dict[str, Any]:
             changes["json_schema"] = schema
         case other:
             raise Problem(400, "invalid_value", f"there is no format '{other!s:.40}'", "response_format.type")
-    if {"choices", "regex", "json_schema"} & changes.keys():
+    if changes.keys() & set(FORMS):
         changes.setdefault("min_new_tokens", 0)
     return changes
 
@@ -179,7 +206,8 @@ def prompted(model: Model, record: Record, policy: Policy, limits_name: str, mos
         Problem: it cannot be read, or has more than `most` tokens, or leaves no room to write; or the model writes no
             text.
     """
-    refuse_more(model.predictor.tokenizer, record, most)
+    tools = {"tools": json.dumps(record["tools"], ensure_ascii=False)} if "tools" in record else {}  # as they are read
+    refuse_more(model.predictor.tokenizer, record | tools, most)
     try:
         encoded = model.predictor.prompts([record], policy)
     except Refusal as refusal:
@@ -263,17 +291,28 @@ def usage(call: Call) -> dict[str, int]:
     }
 
 
-def spelled_token(model: Model, token: int) -> str:
-    """A token as text."""
-    return str(model.predictor.tokenizer.decode([token], clean_up_tokenization_spaces=False))
+def bytes_of(model: Model, token: int) -> bytes:
+    """What a token adds to a text; of a special one its name."""
+    tokenizer = model.predictor.tokenizer
+    known = token_bytes(tokenizer).of
+    added = known[token] if token < len(known) else b""
+    return added or str(tokenizer.decode([token], clean_up_tokenization_spaces=False)).encode()
+
+
+def spelled(data: bytes) -> str:
+    """A token as text; where it holds a part of a character, its bytes, as OpenAI writes them."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in data)
 
 
 def told_tokens(model: Model, chosen: Sequence[Chosen]) -> list[dict[str, Any]]:
     """The log-probability of each token, as chat tells it."""
 
     def told(token: int, log_probability: float) -> dict[str, Any]:
-        text = spelled_token(model, token)
-        return {"token": text, "logprob": log_probability, "bytes": list(text.encode())}
+        data = bytes_of(model, token)
+        return {"token": spelled(data), "logprob": log_probability, "bytes": list(data)}
 
     return [
         {**told(each.token, each.log_probability), "top_logprobs": [told(*other) for other in each.likeliest]}

@@ -1,5 +1,6 @@
 """Encode the training split once, into shards that trainings read without holding them in memory."""
 
+import json
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,12 +8,21 @@ from typing import Any, overload
 
 from pydantic import Field
 
+from danlu.data.corpus.prepared import CLEANERS, save_split
 from danlu.data.record import Record, text_of
 from danlu.language import translator
-from danlu.machine.files import copy_file, folder_in_place
+from danlu.machine.files import folder_in_place, write_text
 from danlu.refusal import Refusal
 from danlu.stages.sharded import SPLITS
-from danlu.stages.sources import Data, stream_of, tokenizer_of, with_segmenters
+from danlu.stages.sources import (
+    Data,
+    records_of,
+    rewriters_for,
+    stream_of,
+    tokenizer_of,
+    with_segmenters,
+    with_split,
+)
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.task.task import Task
 from danlu.text.batching import flat, shards
@@ -47,7 +57,7 @@ class Shards(Stage):
         place.folder.mkdir(parents=True, exist_ok=True)
         with folder_in_place(place.folder / "tokenizer") as temporary:
             tokenizer.save_pretrained(temporary)
-        self._copy_splits(place)
+        self._keep_splits(place)
         with folder_in_place(place.folder / "shards") as temporary:
             about: dict[str, Any] = {
                 "vocabulary": len(tokenizer),
@@ -95,13 +105,17 @@ class Shards(Stage):
         files = [*(folder / "tokenizer").rglob("*"), *(folder / name for name in SPLITS)]
         return {path.relative_to(folder).as_posix(): shards.facts_of(path) for path in files if path.is_file()}
 
-    def _copy_splits(self, place: Place) -> None:
-        """The other splits of prepared data, and what gave its texts their form, as they are."""
-        for name in SPLITS:
-            if isinstance(self.data, str) and ":" not in self.data:
-                file = place.path(self.data) / name
-                if file.is_file():
-                    copy_file(file, place.folder / file.name)
+    def _keep_splits(self, place: Place) -> None:
+        """The other splits of prepared data, joined where there are several sets, and what gave its texts their form.
+
+        Raises:
+            Refusal: two sets were rewritten differently.
+        """
+        rewriters = [part.to_plain() for part in rewriters_for(self.data, place)]
+        write_text(place.folder / CLEANERS, json.dumps(rewriters, ensure_ascii=False, indent=2) + "\n")
+        for split in ("validation", "test"):
+            if held := with_split(self.data, split, place):
+                save_split(place.folder, split, records_of(held, split, place))
 
 
 class _Streamed(Sequence[Record]):

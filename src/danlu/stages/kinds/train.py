@@ -53,7 +53,7 @@ from danlu.stages.sources import Data, rewriters_for, with_segmenters
 from danlu.stages.stage import Place, Reference, Stage
 from danlu.stages.telling import say_lost, tell_plan
 from danlu.stages.trial import recompute, try_a_step
-from danlu.stages.validating import askable, encoded_to_validate
+from danlu.stages.validating import askable, encoded_as_asked, encoded_to_validate
 from danlu.stages.vocabulary import keep_what_is_read, put_into
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
@@ -183,6 +183,7 @@ class Train(Stage):
             say_losses(say, encoded, learnt.count, prepared.task)
         validated = encoded_to_validate(validation, prepared, limit)
         validation = askable(validation, prepared, limit, say)
+        validated += encoded_as_asked(validation, prepared, limit)
         roles = roles_for(self.roles, prepared, model, precision, place, say)
         ready = Ready(
             learnt, validation, prepared, settings, precision, limit, encoded, model, roles, ranks=place.ranks

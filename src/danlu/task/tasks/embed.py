@@ -53,6 +53,7 @@ class Embed(Task):
     )
     answer_form: ClassVar[str] = "vector"
     couples_rows: ClassVar[bool] = True
+    metrics_by: ClassVar[str | None] = "scored"
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "怎么泡茶？", SECOND: "水烧开，放茶叶，等三分钟。"},
         {"text": "When did the museum open?", SECOND: "It opened its doors in 1998."},

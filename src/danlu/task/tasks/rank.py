@@ -43,6 +43,7 @@ class Rank(Followed):
     }
     other_columns: ClassVar[tuple[str, ...]] = ("text", SECOND, SCORE, CANDIDATES)
     other_ways: ClassVar[tuple[tuple[str, ...], ...]] = (("text", SECOND, SCORE),)
+    metrics_by: ClassVar[str | None] = "lists"
     sample: ClassVar[tuple[Record, ...]] = (
         {"text": "李白生于哪里？", POSITIVES: ["李白生于碎叶城。"], NEGATIVES: ["杜甫生于巩县。", "今天下雨。"]},
         {

@@ -64,7 +64,7 @@ def _calls(message: Any, role: Any) -> dict[str, Any]:
     """What a message says of tools beside its text."""
     if role not in ("assistant", "tool"):
         return {}
-    found = {name: message[name] for name in CALLS if message.get(name) is not None}
+    found = {name: message[name] for name in CALLS if message.get(name) not in (None, [])}
     if "tool_calls" in found:
         found["tool_calls"] = _plain(found["tool_calls"])
     return found

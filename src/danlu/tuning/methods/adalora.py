@@ -102,7 +102,12 @@ class Adalora(Method):
 
     def _kept(self, model: nn.Module) -> dict[str, Tensor]:
         """What was trained alone: ranks that went away have a scale of 0."""
-        return {f"weights.{name}": p.detach() for name, p in model.named_parameters() if p.requires_grad}
+        left = {f"{name}.scales": update.left for name, update in _updates(model).items()}
+        return {
+            f"weights.{name}": p.detach() * left[name] if name in left else p.detach()
+            for name, p in model.named_parameters()
+            if p.requires_grad
+        }
 
     def combined(self, parts: Sequence[Saved], folder: Path, *, summed: bool) -> Self:
         """All ranks of all updates, side by side; see `Method.combined`."""
@@ -153,10 +158,15 @@ class _Update(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         linear = nn.functional.linear
-        return linear(linear(hidden, self.down) * self.scales, self.up) * self.factor
+        scales = self.scales if self.training else self.kept()  # what is gone learns on, since it may come back
+        return linear(linear(hidden, self.down) * scales, self.up) * self.factor
+
+    def kept(self) -> Tensor:
+        """The scales of the ranks that are left; an average of weights remembers those of others."""
+        return self.scales * self.left
 
     def whole(self) -> Tensor:
-        return (self.up * self.scales) @ self.down.detach() * self.factor
+        return (self.up * self.kept()) @ self.down.detach() * self.factor
 
     def distances(self) -> list[Tensor]:
         one = torch.eye(len(self.scales), device=self.down.device)

@@ -61,7 +61,8 @@ def _facts(
     told += _times(steps, _)
     if checks:
         kind = next(iter(checks[0]["validation"]))
-        values = [line["validation"][kind] for line in checks if _is_number(line["validation"].get(kind))]
+        held = [line["validation"] for line in checks if not line.get("lost")]
+        values = [each[kind] for each in held if _is_number(each.get(kind))]
         if values:
             rising = kind not in kinds(Metric) or find(Metric, kind).higher_is_better  # type: ignore[type-abstract]
             told.append(
