@@ -15,6 +15,7 @@ import texts
 from danlu.export.export import export
 from danlu.export.target import Target
 from danlu.machine.device import best_dtype, cores
+from danlu.refusal import Refusal
 from training import LONGEST
 
 Feed = dict[str, np.ndarray[Any, Any]]
@@ -47,7 +48,11 @@ def export_all(job: dict[str, Any]) -> dict[str, Any]:
         if precision == "bfloat16" and best_dtype() != torch.bfloat16:
             continue
         chosen = Target.model_validate({"kind": target, "precision": precision})
-        made = export(job["bundle"], folder / engine, chosen, records=shown)
+        try:
+            made = export(job["bundle"], folder / engine, chosen, records=shown)
+        except Refusal as refusal:  # it answers otherwise, so danlu does not have it
+            found[engine] = {"refused": str(refusal)}
+            continue
         found[engine] = {"agreeing": made.agreeing, "asked": made.asked, "bytes": made.after}
     _peers(job, folder, [record["text"] for record in shown])
     return found

@@ -47,8 +47,11 @@ def prepare(watch: Watch, folder: Path, name: str, *, quick: bool) -> dict[str, 
     watch.fresh("texts.py", job_for(name, folder, quick=quick, test=QUICK_SENTENCES if quick else SENTENCES))
     settings = {"side": "danlu", "batch": 32, "rate": rate_for(name, 32), "epochs": SETS[name].epochs, "seed": 0}
     watch.fresh("training.py", job | settings | {"name": "training", "precision": "auto", "keep": job["bundle"]})
-    watch.fresh("prediction.py", job | {"name": "the export", "engine": "export"})
-    return job
+    made = watch.fresh("prediction.py", job | {"name": "the export", "engine": "export"})
+    refused = {engine: told["refused"] for engine, told in made.items() if isinstance(told, dict) and "refused" in told}
+    for reason in refused.values():
+        say(reason.replace(str(folder), "."))
+    return job | {"refused": list(refused)}
 
 
 def chosen(smaller: Path | None) -> dict[str, str]:
@@ -61,11 +64,12 @@ def chosen(smaller: Path | None) -> dict[str, str]:
 
 def compare(watch: Watch, asked: argparse.Namespace, repeats: int, passes: int) -> str:
     """Measure all engines on one text set and write the section."""
-    name, quick, engines = asked.data, asked.quick, chosen(asked.smaller)
-    results: dict[str, list[dict[str, Any]]] = {engine: [] for engine in engines}
+    name, quick = asked.data, asked.quick
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         job = prepare(watch, folder, name, quick=quick) | {"smaller": str(asked.smaller)}
+        engines = {each: title for each, title in chosen(asked.smaller).items() if each not in job["refused"]}
+        results: dict[str, list[dict[str, Any]]] = {engine: [] for engine in engines}
         records = read(folder / "test.jsonl")
         for turn in range(repeats):
             for place, (engine, title) in enumerate(engines.items()):
