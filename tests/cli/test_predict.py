@@ -59,6 +59,12 @@ def test_a_setting_that_is_misspelt_is_not_taken_for_a_file(ask: Ask) -> None:
         assert "did you mean 'policy.beams'" in err
 
 
+def test_what_a_task_cannot_do_with_long_texts_is_refused(ask: Ask) -> None:
+    code, out, err = ask("chat", "--text", "你好", "--too-long", "split")
+    assert (code, out) == (2, "")
+    assert "--too-long split: the task chat cannot do that; choose one of: stop, truncate, drop" in err
+
+
 def test_json_on_standard_input_is_read_as_records(ask: Ask) -> None:
     plain = ask("chat", given="你好\n好\n")[1].splitlines()
     rows = [{"text": "你好", "id": 1}, {"messages": [{"role": "user", "content": "好"}]}]

@@ -154,6 +154,19 @@ def answered(folder, records):
         return [answer["label"] for answer in bundle.predict(records)]
 
 
+def test_scales_of_other_records_are_another_rung(trained, unseen, learnt, others, tmp_path):
+    with load(trained, "float32") as bundle:
+        made = {"folder": tmp_path, "test": unseen, "metric": "accuracy", "validation": [], "training": None}
+        made |= {"following": None, "seed": 0}
+        one, two = (climbing.Climb(bundle, train=train, **made) for train in (learnt, others))
+        places = {
+            name: [climb._place(rung) for climb in (one, two)]
+            for name in ("onnx-int8_static", "onnx-int8_dynamic", "float32")
+            for rung in rungs_of(name, [name])
+        }
+    assert {name for name, (first, second) in places.items() if first != second} == {"onnx-int8_static"}
+
+
 def test_a_ladder_that_is_killed_goes_on_with_what_is_done(trained, unseen, learnt, tmp_path, monkeypatch):
     settings = {"rungs": "float32,neurons:0.5", "train": learnt, "how": QUICK, "resamples": 200, "say": lambda _: None}
 

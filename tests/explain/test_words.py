@@ -74,6 +74,20 @@ def test_two_texts_of_a_row_are_told_apart(first, second):
         assert all(item.row.token_types[place] == side for place in places)
 
 
+@pytest.mark.parametrize("kind", ["wordpiece", "char"])
+@given(words=st.lists(st.sampled_from(["the", "train", "waits", "morning", "nine"]), min_size=12, max_size=20))
+def test_what_was_cut_off_the_first_text_is_not_found_in_the_second(kind, words):
+    """Such as a question behind a context that holds it."""
+    pair = {"text": " ".join(words), "text_pair": " ".join(words[-3:])}
+    (item,) = windows_of_pairs([pair["text"]], [pair["text_pair"]], tokenizer(kind), 24, "truncate")
+    tokens = tokens_of(item, pair, tokenizer(kind))
+    for side, column in enumerate(pair):
+        places = [place for place, token in enumerate(tokens) if token.column == column]
+        assert places
+        assert all(item.row.token_types[place] == side for place in places)
+        assert next(tokens[place].start for place in places) == 0
+
+
 def test_what_a_row_has_no_room_for_is_told():
     text = "the train leaves at nine " * 10
     (item,) = windows([text], tokenizer("wordpiece"), 16, "truncate")

@@ -115,6 +115,32 @@ def test_a_template_that_fails_is_named_and_not_the_model(jinja: str) -> None:
     assert "family" not in str(told.value)
 
 
+EACH = "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content + ENDING }}{% endfor %}"
+ASKED = "{{ '<|assistant|>' if add_generation_prompt else LAST }}"
+
+
+@pytest.mark.parametrize(
+    ("before", "ending", "last", "ends"),
+    [
+        ("", "''", "'</s>'", {"<|user|>", "</s>"}),  # the next speaker's token, as in GLM-4
+        ("", "'</s>'", "''", {"</s>"}),
+        ("", "('</s>' if loop.last else '\\n')", "''", {"<|user|>", "</s>"}),
+        ("{% if messages | length > 2 %}{{ raise_exception('one question') }}{% endif %}", "'</s>'", "''", {"</s>"}),
+    ],
+)
+def test_all_tokens_that_end_an_answer_end_what_is_written(before: str, ending: str, last: str, ends: set[str]) -> None:
+    words = Bpe(size=300, begin="<s>", end="</s>").build(lambda: iter(WORDS))
+    words.add_special_tokens({"additional_special_tokens": ["<|user|>", "<|assistant|>"]})
+    words.chat_template = before + EACH.replace("ENDING", ending) + ASKED.replace("LAST", last)
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(words), max_position_embeddings=64, **size))
+    task = suited(model, Chat(), words, print)
+    assert isinstance(task, Chat)
+    assert set(words.convert_ids_to_tokens(list(task.ends))) == ends
+    assert model.generation_config is not None
+    assert model.generation_config.eos_token_id == list(task.ends)
+
+
 def test_answers_that_were_learnt_end_by_themselves_trained_loaded_and_in_plain_transformers(tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

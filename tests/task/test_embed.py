@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from danlu.bundle.bundle import load, save
+from danlu.evaluate.scoring.score import score, values
 from danlu.model.dropout import seed_dropout
 from danlu.model.fast import use_our_dropout
 from danlu.refusal import Refusal
@@ -253,6 +254,26 @@ def test_texts_of_a_label_are_learnt_from_all_pairs_of_a_batch(model, tokenizer,
             total += sum(whole - cosines[one, other] / 0.2 for other in mates) / len(mates)
     assert loss_of(task, model, tokenizer, LABELLED) == pytest.approx(total, rel=1e-4)
     assert loss_of(task, model, tokenizer, LABELLED, width=64) == pytest.approx(total, rel=1e-4)
+
+
+def test_vectors_that_were_learnt_from_labels_are_scored_by_them():
+    records = [{"text": f"{label} {number}", "label": label} for label in ("bad", "good") for number in range(4)]
+    task = Embed().fitted(records)
+    assert task.label_names() == ("bad", "good")
+    vectors = [
+        {"vector": [1.0, 0.1 * number] if each["label"] == "good" else [-1.0, 0.1 * number]}
+        for number, each in enumerate(records)
+    ]
+    found = score(task, records, vectors, resamples=100)
+    assert found.metrics["accuracy"].interval.value == 1
+    assert values(task, records, vectors)["macro_f1"] == 1
+
+
+def test_pairs_with_labels_that_are_not_read_are_refused():
+    pairs = [{"text": "a", "text_pair": "b", "label": 1}, {"text": "c", "text_pair": "d", "label": 0}]
+    with pytest.raises(Refusal, match=r"record 2: has another 'label' than the first record.* call the column 'score'"):
+        Embed().fitted(pairs)
+    assert Embed().fitted(pairs[:1] * 2).scored is False  # all of them fit
 
 
 def test_texts_of_a_label_are_examined_by_the_nearest_other_text():

@@ -70,6 +70,17 @@ def test_what_are_no_labels_is_refused_by_its_record(tokenizer, record, says):
         Multilabel().fitted([{"text": "好", "labels": []}])
 
 
+@pytest.mark.parametrize("rows", [[[1, 0, 0], [0, 0, 0]], [[0.0, 1.0], [1.0, 1.0]], [[True, False, False]] * 2])
+def test_a_place_for_each_label_is_no_list_of_labels(rows):
+    with pytest.raises(Refusal, match=r"flags a record, such as .*, and no names of labels"):
+        Multilabel().fitted([{"text": "x", "labels": row} for row in rows])
+
+
+def test_labels_that_are_zero_and_one_by_name_are_labels():
+    records = [{"text": "x", "labels": labels} for labels in (["0"], ["1", "0"], [])]
+    assert Multilabel().fitted(records).labels == ("0", "1")
+
+
 def test_the_baseline_decides_each_label_by_itself():
     rng = np.random.default_rng(0)
     words = {"price": "贵", "fuel": "油", "seat": "座"}

@@ -113,7 +113,7 @@ def guess(
         [opened(Given(str(each["path"])), each) for each in sections["train"]], _size(files.splits["train"])
     )
     _refuse_unseen(task, data, sections, counted)
-    classes = names_in(files.class_list, list(counted.labels)) if files.class_list else {}
+    classes = names_in(files.class_list, list(counted.labels), whole=counted.whole) if files.class_list else {}
     refused.reserved([*classes.values()])
     if classes:
         sections = {name: [each | {"names": classes} for each in given] for name, given in sections.items()}

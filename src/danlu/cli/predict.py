@@ -77,7 +77,7 @@ def command(
     asked = [as_text(line, "--text") for line in text or ()] or (typed_lines() if typed else None)
     loaded = load(bundle, precision, threads=threads, adapter=adapter)
     if too_long is not None:
-        loaded.task = loaded.task.model_copy(update={"too_long": too_long.value})
+        loaded.task = _cutting(loaded.task, too_long.value)
     settings, writing = _writing(loaded, settings or (), generate=generate)
     column = column if asked is None else "text"
     known = loaded.task if writing is None else None
@@ -101,6 +101,16 @@ def command(
         say("standard input: no text came, so nothing is answered; give one a line, a file, or --text", err=True)
     if sheet.formulas:
         say(f"cells: {sheet.formulas:,} {FORMULAS}", err=True)
+
+
+def _cutting(task: "Task", too_long: str) -> "Task":
+    """The task with another `too_long`. Raises `Refusal` where it takes none of this name."""
+    from typing import get_args
+
+    taken = get_args(type(task).model_fields["too_long"].annotation)
+    if too_long not in taken:
+        raise Refusal(f"--too-long {too_long}: the task {task.kind} cannot do that; choose one of: {', '.join(taken)}")
+    return task.model_copy(update={"too_long": too_long})
 
 
 def _answers(

@@ -16,7 +16,7 @@ import torch
 
 from danlu.bundle import manifest
 from danlu.bundle.bundle import Bundle, load
-from danlu.compress.computing import as_it_came, computed_in, in_precision
+from danlu.compress.computing import as_it_came, computed_in, in_precision, learns
 from danlu.compress.following import Following
 from danlu.compress.measuring import Measuring, bytes_of, measured
 from danlu.compress.prune import prune
@@ -256,7 +256,8 @@ class Climb:
         return _hashed([digest(record) for record in self.validation])
 
     def _place(self, rung: Rung) -> Path:
-        return self.folder / "rungs" / f"{_slug(rung.name)}.{self.key(self._learnt_key(rung), rung.computed)}"
+        shown = self._of_train if learns(rung.computed) else ""
+        return self.folder / "rungs" / f"{_slug(rung.name)}.{self.key(self._learnt_key(rung), rung.computed, shown)}"
 
 
 def _parameters(bundle: Bundle) -> int | None:

@@ -60,13 +60,19 @@ def computed_in(bundle: Path, what: str, folder: Path, records: Sequence[Record]
         return folder
     kind, _, precision = what.partition("-")
     target = Target.model_validate({"kind": kind, "precision": precision})
-    if precision in target.learns and not records:
+    if learns(what) and not records:
         raise Refusal(
             f"'{what}' learns how large activations become, of records that may be learnt from, and there are none; "
             "give the folder of a prepare stage with a training split, or --train FILE"
         )
     export(bundle, folder, target, records=list(records[:CALIBRATION]) or None)
     return folder
+
+
+def learns(what: str | None) -> bool:
+    """Whether scales of records that are shown are a part of it."""
+    kind, dash, precision = (what or "").partition("-")
+    return bool(dash) and precision in find(Target, kind).learns  # type: ignore[type-abstract]
 
 
 def as_it_came(before: Path, after: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ T tokens of a row.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def tokens_of(
     between their tokens. With `blanks` a mask token in a text is the mask; `characters` as in `tokenized`.
     """
     ids_T = item.row.input_ids
-    known: list[tuple[int, str, int, int]] = []
+    known: list[list[tuple[int, str, int, int]]] = []
     encodings = tokenized(list(texts.values()), tokenizer, special=False, blanks=blanks, characters=characters)
     for place, ((column, text), encoding) in enumerate(zip(texts.items(), encodings, strict=True)):
         spans_N2 = without_space(np.array(encoding.offsets, np.int32).reshape(-1, 2), text)
@@ -51,15 +52,39 @@ def tokens_of(
             (number, column, int(start), int(end))
             for number, (start, end) in zip(encoding.ids[slid:], spans_N2[slid:], strict=True)
         ]
-        known += [*found, (_BETWEEN, column, 0, 0)]
+        known.append(found)
     names = tokenizer.convert_ids_to_tokens(ids_T.tolist())
     tokens = [Token(str(name)) for name in names]
-    blocks = SequenceMatcher(None, [each[0] for each in known], ids_T.tolist(), autojunk=False).get_matching_blocks()
-    for first, place, size in blocks:
-        for step in range(size):
-            _, column, start, end = known[first + step]
-            tokens[place + step] = Token(tokens[place + step].name, column, start, end)
+    for sought, begin, stop in _sides(ids_T.tolist(), known, _borders(tokenizer)):
+        numbers = [each[0] for each in sought]
+        for first, place, size in SequenceMatcher(
+            None, numbers, ids_T[begin:stop].tolist(), autojunk=False
+        ).get_matching_blocks():
+            for step in range(size):
+                _, column, start, end = sought[first + step]
+                tokens[begin + place + step] = Token(tokens[begin + place + step].name, column, start, end)
     return tokens
+
+
+def _borders(tokenizer: Tokenizer) -> set[int]:
+    """The special tokens that may stand between texts; unknown words and masks stand in them."""
+    found = {*tokenizer.all_special_ids}
+    return found - {tokenizer.unk_token_id, tokenizer.mask_token_id}
+
+
+def _sides(
+    ids: Sequence[int], known: Sequence[list[tuple[int, str, int, int]]], special: set[int]
+) -> list[tuple[list[tuple[int, str, int, int]], int, int]]:
+    """Where each text is to be looked for: between the special tokens where these part the row into as many pieces.
+
+    Else all are looked for in all of it, one after the other.
+    """
+    borders = [-1, *(place for place, number in enumerate(ids) if number in special), len(ids)]
+    pieces = [(before + 1, after) for before, after in pairwise(borders) if after > before + 1]
+    if len(known) > 1 and len(pieces) == len(known):
+        return [(sought, begin, stop) for sought, (begin, stop) in zip(known, pieces, strict=True)]
+    between = (_BETWEEN, "", 0, 0)
+    return [([each for sought in known for each in (*sought, between)], 0, len(ids))]
 
 
 def tokens_as_read(ids_T: NDArray[np.integer], tokenizer: Tokenizer, column: str) -> tuple[str, list[Token]]:

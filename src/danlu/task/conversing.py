@@ -1,6 +1,7 @@
 """What all tasks have that read a conversation and learn the assistant's part in it: template, system text, ends."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -49,13 +50,7 @@ class Conversing(NextTokens):
         if suited.template is None and isinstance(template, Plain):
             say("the tokenizer has no chat template, so conversations are written as by 'template: plain'")
         jinja = template.jinja(tokenizer)
-        probe: list[Message] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-        try:
-            ids, learnt = encoded(conversation(probe, jinja, tokenizer, 0), tokenizer)
-        except Refusal as error:
-            why = str(error).removeprefix("record 1: ")
-            raise Refusal(f"task.template: '{template.kind}' cannot write a question and its answer: {why}") from None
-        ends = {int(ids[learnt][-1])}
+        ends = _ends_of(template.kind, jinja, tokenizer)
         if (end := end_id(tokenizer)) is not None:
             ends.add(end)
         if self.ends and set(self.ends) != ends:
@@ -130,3 +125,23 @@ def last_alone(learnt_T: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def next_learnt(ids_T: Ids, learnt_T: NDArray[np.bool_]) -> Ids:
     """The token after each where that is to be learnt, else -100, (T,)."""
     return np.append(np.where(learnt_T[1:], ids_T[1:], -100), -100).astype(np.int32)
+
+
+def _ends_of(kind: str, jinja: str, tokenizer: Tokenizer) -> set[int]:
+    """The last token of an answer behind which the talk goes on, and of the last one, which may end otherwise.
+
+    Raises:
+        Refusal: the template cannot write a question and its answer.
+    """
+    probe: list[Message] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    try:
+        ids, learnt = encoded(conversation(probe, jinja, tokenizer, 0), tokenizer)
+    except Refusal as error:
+        why = str(error).removeprefix("record 1: ")
+        raise Refusal(f"task.template: '{kind}' cannot write a question and its answer: {why}") from None
+    ends = {int(ids[learnt][-1])}
+    with suppress(Refusal):  # of a template for one question alone
+        ids, learnt = encoded(conversation([*probe, *probe], jinja, tokenizer, 0), tokenizer)
+        lasts = {int(token) for token in ids[learnt & ~np.append(learnt[1:], False)]}
+        ends |= lasts & {*tokenizer.all_special_ids}  # any other, such as a line's end, may stand in an answer
+    return ends

@@ -46,6 +46,8 @@ FOLDERS = [
     (["neg.txt", "pos.txt"], {"train": 2}),
     (["neg/1.txt", "pos/1.txt"], {"train": 2}),
     (["train/neg/1.txt", "train/pos/1.txt", "test/neg/1.txt", "train/unsup/1.txt"], {"train": 2, "test": 1}),
+    (["neg/1.txt", "pos/1.txt", "urls_neg.txt", "urls_pos.txt"], {"train": 2}),
+    (["a/1.txt", "b/1.txt", "1.txt"], {"train": 1}),
     (["a/1.ann", "a/1.txt"], {"train": 1}),
     (["train-0.parquet", "train-1.parquet", "validation-0.parquet"], {"train": 2, "validation": 1}),
 ]
@@ -55,6 +57,42 @@ FOLDERS = [
 def test_a_folder_gives_its_splits(names, counts, tmp_path):
     found = find_files(str(made(tmp_path, names)))
     assert {split: len(given) for split, given in found.splits.items()} == counts
+
+
+BESIDE = [
+    (
+        "sst_train.tsv",
+        ["cola_train.tsv", "cola_dev.tsv", "sst_dev.tsv", "sst_test.tsv"],
+        ["sst_dev.tsv", "sst_test.tsv"],
+    ),
+    ("sst_train.tsv", ["cola_train.tsv", "cola_dev.tsv"], []),
+    (
+        "wnut17train.conll",
+        ["emerging.dev.conll", "emerging.test.annotated"],
+        ["emerging.dev.conll", "emerging.test.annotated"],
+    ),
+    ("train.csv", ["dev.csv", "test_public.csv", "other_test.csv"], ["dev.csv", "other_test.csv", "test_public.csv"]),
+    (
+        "train-00000-of-00002.parquet",
+        ["train-00001-of-00002.parquet", "test-00000-of-00001.parquet"],
+        ["test-00000-of-00001.parquet"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "others", "taken"), BESIDE, ids=[name for name, _, _ in BESIDE])
+def test_splits_of_another_data_set_are_not_taken(name, others, taken, tmp_path):
+    found = find_files(str(made(tmp_path, [name, *others]) / name))
+    beside = [given.path for split, each in found.splits.items() if split != "train" for given in each]
+    assert sorted(path.rpartition("/")[2] for path in beside) == taken
+
+
+def test_a_folder_of_several_data_sets_is_refused(tmp_path):
+    made(tmp_path, ["sst_train.tsv", "sst_dev.tsv", "cola_train.tsv", "cola_dev.tsv"])
+    with pytest.raises(
+        Refusal, match=r"holds several data sets \(cola, sst\).* name the training file of one, as .*cola_train.tsv"
+    ):
+        find_files(str(tmp_path))
 
 
 def test_files_of_several_kinds_and_none_are_refused(tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from huggingface_hub import close_session
 
 from danlu.apps.installation import computing, packages, surroundings
 from danlu.apps.installation.examine import examine
@@ -86,6 +87,20 @@ def test_a_card_that_a_torch_of_processors_leaves_alone_is_told(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     (hidden,) = computing._cards(torch, "13.0", EN)
     assert hidden.remedy == "unset CUDA_VISIBLE_DEVICES"
+
+
+def test_who_has_a_card_of_amd_is_not_sent_to_the_tools_of_nvidia(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for node, unit in (("0", "0"), ("1", "29772")):  # the first is the processor
+        (tmp_path / node).mkdir()
+        (tmp_path / node / "gpu_id").write_text(unit)
+    monkeypatch.setattr(computing, "CARDS", (tmp_path / "none", tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    torch = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False))
+    for built, remedy in ((None, "https://pytorch.org/get-started/locally/"), ("7.1", "rocminfo")):
+        (found,) = computing._cards(torch, built, EN)
+        assert ("AMD 29772" in found.said, found.remedy) == (True, remedy)
 
 
 def test_a_torch_that_cannot_be_imported_is_wrong_and_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,6 +200,34 @@ def test_the_hub_is_asked_once_and_any_answer_will_do(monkeypatch: pytest.Monkey
     silent = one(surroundings.look_at_network(EN, {"HF_ENDPOINT": address}), "hub")
     assert (silent.level, silent.remedy) == ("note", "unset HF_ENDPOINT")
     assert one(surroundings.look_at_network(EN, {"HF_ENDPOINT": "file:///etc"}), "hub").said.endswith("is no address")
+
+
+@pytest.mark.parametrize("name", ["ALL_PROXY", "HTTP_PROXY"])
+def test_the_hub_is_asked_by_the_proxy_that_its_client_takes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(other, raising=False)
+    server = HTTPServer(("127.0.0.1", 0), Hub)
+    monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    close_session()
+    try:
+        asked = one(surroundings.look_at_network(EN, {"HF_ENDPOINT": "http://hub.invalid"}), "hub")
+    finally:
+        close_session()
+    thread.join()
+    server.server_close()
+    assert asked.level == "right"
+
+
+def test_the_variable_that_moves_the_cache_is_the_one_that_is_set(tmp_path: Path) -> None:
+    usage = {"HF_HUB_CACHE": "/proc/none"}
+    (found,) = [each for each in surroundings.look_at_folders(EN, usage) if each.name == "hub cache"]
+    assert "HF_HUB_CACHE=" in (found.remedy or "")
+    (found,) = [
+        each for each in surroundings.look_at_folders(EN, {"HF_HOME": "/proc/none"}) if each.name == "hub cache"
+    ]
+    assert "HF_HOME=" in (found.remedy or "")
 
 
 def test_the_network_is_asked_only_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

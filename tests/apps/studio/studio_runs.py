@@ -2,6 +2,7 @@
 
 import json
 import math
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,17 @@ stages:
 def write_lock(folder: Path, state: str = "done", *, needs: tuple[str, ...] = (), **section: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     versions = {"danlu": section.pop("danlu", "0.1"), "torch": "2.9"}
-    digest = f"{abs(hash(str(folder))):x}".ljust(64, "0")[:64]
-    stages = dict.fromkeys(needs, "1" * 64)
+    stages = {name: digest_of(folder.with_name(name)) for name in needs}
+    digest = digest_of(folder, json.dumps(section, sort_keys=True))
+    (folder / "digest").write_text(digest)
     locks.save(folder, locks.Lock(folder.name, state, digest, 0, section, {}, stages, versions, 12.5))  # type: ignore[arg-type]
+
+
+def digest_of(folder: Path, told: str | None = None) -> str:
+    """The fingerprint of a stage that lies in a folder, or of one with such a section."""
+    if told is None and (folder / "digest").is_file():
+        return (folder / "digest").read_text()
+    return sha256(f"{folder}{told}".encode()).hexdigest()
 
 
 def log_line(step: int, steps: int = 100, **more: Any) -> dict[str, Any]:

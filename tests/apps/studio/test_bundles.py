@@ -20,7 +20,8 @@ def served(tmp_path: Path, tiny_bundle: Callable[[str], Path]) -> Served:
     """Three bundles: one of a run with its scores, two of one name in other folders; and a damaged one."""
     runs, more = tmp_path / "runs", tmp_path / "more"
     shutil.copytree(tiny_bundle("classify"), runs / "a<b" / "model" / "bundle")
-    write_lock(runs / "a<b" / "test", kind="evaluate", bundle="@model")
+    write_lock(runs / "a<b" / "model", kind="train")
+    write_lock(runs / "a<b" / "test", needs=("model",), kind="evaluate", bundle="@model")
     write_lock(runs / "a<b" / "other", kind="evaluate", bundle="@clean")
     for name, score in (("test", 0.75), ("other", 0.1)):
         told = {"metrics": {"accuracy": {"value": score, "low": 0.1, "high": 0.9}}}
@@ -47,6 +48,12 @@ def test_each_is_told_with_its_task_size_and_scores_and_a_damaged_one_with_what_
     assert told["size"] == sum(path.stat().st_size for path in files)
     assert (told["task"], told["scores"], told["name"]) == ("classify", {"accuracy": 0.75}, "a<b:model")
     assert "cannot be read as json" in found["folder1:broken"]["wrong"]
+
+
+def test_scores_of_a_bundle_that_was_replaced_are_not_those_of_the_new_one(served: Served) -> None:
+    write_lock(served.inside("runs:a<b/model/bundle").parent, kind="train", train={"rate": 1e-3})
+    told = next(each for each in bundles(served) if each["address"] == "runs:a<b/model/bundle")
+    assert told["scores"] == {}
 
 
 def test_names_are_such_as_models_may_have() -> None:

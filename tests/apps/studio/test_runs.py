@@ -122,6 +122,16 @@ def test_the_recipe_tells_of_stages_that_are_still_to_come(tmp_path: Path) -> No
     assert "damaged.yaml line" in recipes["damaged.yaml"].wrong
 
 
+def test_scores_of_a_model_that_was_replaced_are_not_those_of_the_one_in_training(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "runs", "anew", score=0.8)
+    runs = runs_of(tmp_path)
+    assert runs.at_a_glance("anew")["score"]["value"] == 0.8
+    write_run(tmp_path / "runs", "anew", rate=1e-3, state="running")
+    found = runs_of(tmp_path).at_a_glance("anew")
+    assert [each["state"] for each in found["stages"]] == ["done", "unfinished", "waiting"]
+    assert (found["score"], (run / "test" / "scores.json").is_file()) == (None, True)
+
+
 def test_damage_is_a_sentence_and_the_rest_is_shown(tmp_path: Path) -> None:
     root = tmp_path / "runs"
     run = write_run(root, "odd")

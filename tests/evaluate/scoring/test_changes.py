@@ -64,6 +64,17 @@ def evaluations(tmp_path_factory):
     return folder / "before", folder / "after"
 
 
+def test_a_model_that_spells_labels_otherwise_has_broken_nothing(tmp_path):
+    records = [{"text": f"第{place}本书", "label": "good" if place % 2 else "bad"} for place in range(20)]
+    for name, labels in (("one", ["bad", "good"]), ("two", ["Bad", "Good"])):
+        task = Task.model_validate({"kind": "classify", "labels": labels})
+        said = [{"label": labels[place % 2], "scores": dict.fromkeys(labels, 0.5)} for place in range(20)]
+        write(tmp_path / name, examine(task, lambda _: said, records, resamples=100))  # noqa: B023
+    found = compare(tmp_path / "one", tmp_path / "two", resamples=100)
+    assert (found.changes.fixed, found.changes.broken) == ([], [])
+    assert {(each.first.value, each.second.value, each.better) for each in found.metrics} == {(1, 1, None)}
+
+
 def test_answers_that_became_right_or_wrong_are_told_with_their_texts(evaluations):
     found = compare(*evaluations, resamples=100)
     assert [each.number for each in found.changes.fixed] == [2, 3, 4]

@@ -44,6 +44,14 @@ def test_a_few_records_that_all_agree_prove_little(records: int, p: float, bette
     assert (found.p, found.better) == (pytest.approx(p), better)
 
 
+def test_each_model_is_held_against_the_truth_as_it_spells_it() -> None:
+    form, gold = find(Answer, "label")(), ["good", "bad"] * 10
+    ours = Side(form, ("good", "bad", "Good", "Bad"), gold, list(gold))
+    theirs = Side(form, ours.labels, [each.title() for each in gold], [each.title() for each in gold])
+    for found in compared_sides(measures(["accuracy", "macro_f1"], "label"), ours, theirs, resamples=200, seed=0):
+        assert (found.first.value, found.second.value, found.difference.value, found.p) == (1, 1, 0, 1)
+
+
 def test_of_what_has_no_bounds_a_few_records_prove_as_little() -> None:
     value, gap = Interval(2.0, 2.0, 2.0), Interval(-1.0, -1.0, -1.0)
     assert Comparison("mae", value, value, gap, 0.125).better is None

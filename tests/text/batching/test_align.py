@@ -135,6 +135,9 @@ def test_tokens_are_joined_with_spaces_only_where_the_script_has_them():
     text, offsets = joined(["我", "爱", "New", "York", "，", "真", "的"])
     assert text == "我爱New York，真的"
     assert [text[start:end] for start, end in offsets] == ["我", "爱", "New", "York", "，", "真", "的"]
+    for tokens in (["ฉัน", "ไป", "โรงเรียน"], ["မြန်မာ", "စာ"], ["𠮷", "野", "𠀀"]):
+        assert joined(tokens)[0] == "".join(tokens)
+    assert joined(["naïve", "Привет", "नमस्ते", "مرحبا"])[0] == "naïve Привет नमस्ते مرحبا"
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), max_size=10))

@@ -2,7 +2,7 @@
 
 import re
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def find_files(data: str) -> Files:
         return _in_zip(path, found)
     if split_of(path.name) != "train":
         return found
-    beside = _by_split([other for other in _data_files(folder) if _siblings(path, other)])
+    beside = _by_split(_siblings(path))
     splits = found.splits | {name: given for name, given in beside.items() if name != "train"}
     return replace(found, splits=splits, beside=len(splits) > 1)
 
@@ -97,9 +97,40 @@ def split_of(name: str) -> str | None:
     return next((split for split, pattern in _SPLITS.items() if pattern.search(name)), None)
 
 
-def _siblings(path: Path, other: Path) -> bool:
-    """Whether two files are named alike but for the split: of one suffix, or of one name before it."""
-    return other.suffix.lower() == path.suffix.lower() or len(_data_files(path.parent)) <= 4
+def _siblings(path: Path) -> list[Path]:
+    """The files beside a training file that belong to it.
+
+    Those that are named like it but for the split; for a split that has none, those of its suffix, or in a small folder
+    all, unless they are named like another training file.
+    """
+    files = _data_files(path.parent)
+    others = {_bare(file) for file in files if split_of(file.name) == "train"} - {_bare(path)}
+    near = [file for file in files if file.suffix.lower() == path.suffix.lower() or len(files) <= 4]
+    own = {split_of(file.name) for file in near if _bare(file) == _bare(path)}
+    return [
+        file
+        for file in near
+        if _bare(file) == _bare(path) or (_bare(file) not in others and split_of(file.name) not in own)
+    ]
+
+
+def _bare(path: Path) -> str:
+    """The name of a file without its split, its suffix and the numbers of its parts."""
+    name = path.name.partition(".")[0] if path.name.count(".") == 1 else path.name.rpartition(".")[0]
+    for pattern in _SPLITS.values():
+        name = pattern.sub("", name)
+    return re.sub(r"[\W\d_]+", "", name).lower()
+
+
+def _refuse_several(folder: Path, files: Sequence[Path]) -> None:
+    """Raise `Refusal` for a folder of several data sets, each of which has a training file and another split."""
+    of = {split: {_bare(file) for file in files if split_of(file.name) == split} for split in _SPLITS}
+    if len(several := sorted(of["train"] & (of["validation"] | of["test"]))) > 1:
+        first = next(file for file in files if split_of(file.name) == "train" and _bare(file) == several[0])
+        raise Refusal(
+            f"{folder}: holds several data sets ({', '.join(several)}), each with splits of its own; name the training "
+            f"file of one, as {first}"
+        )
 
 
 def _in_zip(path: Path, found: Files) -> Files:
@@ -132,6 +163,7 @@ def _in_folder(folder: Path) -> Files:
     if splits := _folders_by_split(folder, _records_of_folder):
         return Files(splits, classes)
     files = _data_files(folder)
+    _refuse_several(folder, files)
     splits = _by_split(files)
     if "train" in splits:
         ignored = tuple(file.name for file in files if split_of(file.name) is None)
@@ -166,7 +198,7 @@ def _folders_by_split(folder: Path, read: Callable[[Path], list[Given]]) -> dict
 def _records_of_folder(folder: Path) -> list[Given]:
     """All records of a folder without splits."""
     files = _data_files(folder)
-    if not files:
+    if not files or _are_about_folders(files, folder):
         return _classes_of_folders(folder)
     suffixes = {_suffix(file) for file in files}
     if len(files) == 1:
@@ -186,17 +218,25 @@ def _records_of_folder(folder: Path) -> list[Given]:
 
 def _classes_of_folders(folder: Path) -> list[Given]:
     """The folders in a folder, each named like the class of the documents in it."""
-    inner = sorted(
-        path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._" and path.name != "unsup"
-    )
     found = [
-        Given(_told(path), {"kind": "folder", "constants": {"label": path.name}})
-        for path in inner
-        if any(file.suffix.lower() in DOCUMENTS for file in path.rglob("*"))
+        Given(_told(path), {"kind": "folder", "constants": {"label": path.name}}) for path in _class_folders(folder)
     ]
     if not found:
         raise Refusal(f"{folder}: holds no file that danlu reads; name the file with the data")
     return found
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    """The folders in a folder that hold documents and may be classes."""
+    inner = [path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._" and path.name != "unsup"]
+    return sorted(path for path in inner if any(file.suffix.lower() in DOCUMENTS for file in path.rglob("*")))
+
+
+def _are_about_folders(files: Sequence[Path], folder: Path) -> bool:
+    """Whether files tell of the folders of documents beside them, as `urls_pos.txt` beside `pos` in aclImdb."""
+    names = [path.name for path in folder.iterdir() if path.is_dir()]
+    named = all(any(name in file.stem for name in names) for file in files)
+    return named and len(_class_folders(folder)) > 1
 
 
 def _may_be_label(stem: str) -> bool:

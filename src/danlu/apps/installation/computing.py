@@ -15,6 +15,9 @@ CARDS = (Path("/proc/driver/nvidia/gpus"), Path("/sys/class/kfd/kfd/topology/nod
 
 _LITTLE = 2e9  # bytes of memory below which not even a small model is trained
 
+AMD = "AMD"
+"""How cards that need ROCm are called."""
+
 
 def look_at_torch(_: Words) -> Iterator[Finding]:
     """Whether torch can be imported, and which devices it has, or lacks though they are there."""
@@ -42,13 +45,16 @@ def _cards(torch: Any, built: str | None, _: Words) -> Iterator[Finding]:
     elif cards and not built:
         unused = _("a graphics card is there ({card}), and this torch is built for processors alone")
         remedy = f"{pip()} install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu130"
+        if cards[0].startswith(AMD):  # which version of ROCm, and whether any, depends on card and driver
+            remedy = "https://pytorch.org/get-started/locally/"
         yield Finding("device", "note", unused.format(card=cards[0]), remedy)
     elif cards:
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
         unseen = _("a graphics card is there ({card}), and torch cannot use it: its driver may be too old")
         unset = _("a graphics card is there ({card}), and CUDA_VISIBLE_DEVICES hides it")
         said = (unset if hidden else unseen).format(card=cards[0])
-        yield Finding("device", "note", said, "unset CUDA_VISIBLE_DEVICES" if hidden else "nvidia-smi")
+        tool = "rocminfo" if cards[0].startswith(AMD) else "nvidia-smi"
+        yield Finding("device", "note", said, "unset CUDA_VISIBLE_DEVICES" if hidden else tool)
     else:
         yield Finding("device", "right", _("no graphics card: danlu computes on the processor"))
 
@@ -120,5 +126,5 @@ def _drivers_cards() -> list[str]:
             found += [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
     with suppress(OSError):
         units = [path.read_text().strip() for path in sorted(amd.glob("*/gpu_id"))]
-        found += [f"AMD {unit}" for unit in units if unit not in ("", "0")]
+        found += [f"{AMD} {unit}" for unit in units if unit not in ("", "0")]
     return found

@@ -26,10 +26,11 @@ _SETTINGS = (
 
 def look_at_folders(_: Words, environment: Mapping[str, str] = os.environ) -> Iterator[Finding]:
     """Whether there is room, and leave to write, where danlu and what it builds on write."""
+    elsewhere = f"export HF_{'HUB_CACHE' if environment.get('HF_HUB_CACHE') else 'HOME'}=~/huggingface"
     places = {
         "working folder": (_("working folder"), Path.cwd(), "cd ~"),
         "temporary folder": (_("temporary folder"), Path(tempfile.gettempdir()), "export TMPDIR=~/tmp; mkdir -p ~/tmp"),
-        "hub cache": (_("cache of the hub"), hub_cache(environment), "export HF_HOME=~/huggingface"),
+        "hub cache": (_("cache of the hub"), hub_cache(environment), elsewhere),
     }
     with suppress(ImportError, OSError):  # without torch, of which another finding tells
         from danlu.machine.device import cache_folder
@@ -102,8 +103,7 @@ def look_at_settings(_: Words, environment: Mapping[str, str] = os.environ) -> I
 
 def look_at_network(_: Words, environment: Mapping[str, str] = os.environ) -> Iterator[Finding]:
     """Whether the hub answers; it is asked once."""
-    from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
+    from huggingface_hub import get_session
 
     address = environment.get("HF_ENDPOINT") or HUB
     where = without_secrets(address)
@@ -112,11 +112,8 @@ def look_at_network(_: Words, environment: Mapping[str, str] = os.environ) -> It
         yield Finding("hub", "note", odd, "unset HF_ENDPOINT")
         return
     try:
-        with urlopen(Request(address, method="HEAD"), timeout=PATIENCE):  # noqa: S310  the scheme was looked at
-            pass
-    except HTTPError:
-        pass  # an answer, whatever it says
-    except (OSError, ValueError) as error:
+        get_session().head(address, timeout=PATIENCE)  # by the hub's own client, with its proxies
+    except Exception as error:  # of one library or another, as the proxy is; an answer is none, whatever it says
         silent = _("the hub does not answer at {address} ({why}); local folders work as they are")
         remedy = "export HF_ENDPOINT=https://hf-mirror.com" if address == HUB else "unset HF_ENDPOINT"
         yield Finding(

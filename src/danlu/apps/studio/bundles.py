@@ -121,13 +121,22 @@ def _told(folder: Path) -> dict[str, Any]:
 
 
 def _scores(folder: Path) -> dict[str, float]:
-    """Metrics of the evaluations of a run that were made of this bundle, the latest first."""
+    """Metrics of the evaluations of a run that were made of this very bundle, the latest first."""
     stage = folder.parent
+    try:
+        own = locks.load(stage)
+    except Refusal:
+        return {}
     found: list[tuple[float, dict[str, float]]] = []
     for scores in stage.parent.glob("*/scores.json") if folder.name == "bundle" else ():
         try:
             lock = locks.load(scores.parent)
-            mine = lock is not None and lock.section.get("bundle") == f"@{stage.name}"
+            mine = (
+                lock is not None
+                and own is not None
+                and lock.stages.get(own.stage) == own.fingerprint
+                and lock.section.get("bundle") == f"@{own.stage}"
+            )
             metrics = read_json(scores, "evaluate it again").get("metrics") if mine else None
         except Refusal:
             continue

@@ -163,10 +163,14 @@ class Runs:
         stages = []
         for name in order:
             lock, there = locks.get(name), name in locks or name in damaged
+            if lock is not None and any(
+                locks[need].fingerprint != told for need, told in lock.needs.items() if need in locks
+            ):
+                lock = None  # of what it was made of, there is something else now
             state = "damaged" if name in damaged else "waiting" if lock is None else lock.state
             if state == "running" and name != at_work:
                 state = "unfinished"
-            scores = self.scores(folder / name / SCORES) if there else None
+            scores = self.scores(folder / name / SCORES) if state != "waiting" else None
             if isinstance(scores, Refusal):
                 told.append(str(scores))
             stages.append(

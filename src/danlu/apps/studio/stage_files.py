@@ -24,7 +24,7 @@ _LONG = re.compile(r"^  train:\n(?:    .*\n)*?    (steps|epochs): *([\d.e+-]+)$"
 class Glance:
     """What a lock says, without all of it being understood, which takes a hundred times as long.
 
-    - `needs`: the stages that it builds on; `steps`, `epochs`: how long it trains, where it does.
+    - `needs`: the fingerprints of the stages that it builds on; `steps`, `epochs`: how long it trains, where it does.
     """
 
     stage: str
@@ -32,7 +32,7 @@ class Glance:
     kind: str
     fingerprint: str
     seconds: float | None
-    needs: tuple[str, ...]
+    needs: dict[str, str]
     steps: float | None
     epochs: float | None
 
@@ -56,7 +56,7 @@ def glance(path: Path) -> Glance:
         kind=_plain(kind[1]) if kind else "",
         fingerprint=top.get("fingerprint", ""),
         seconds=_number(top.get("seconds", "")),
-        needs=tuple(_plain(line.partition(":")[0]) for line in needs[1].splitlines()) if needs else (),
+        needs={_plain(name): _plain(told) for name, _, told in _lines(needs[1] if needs else "")},
         steps=lasts.get("steps"),
         epochs=lasts.get("epochs") if "steps" not in lasts else None,
     )
@@ -98,6 +98,10 @@ def scored(path: Path) -> list[dict[str, Any]]:
 
 def _unread(where: str, error: OSError) -> Refusal:
     return Refusal(f"{where}: cannot be read ({str(error.strerror).lower()})")
+
+
+def _lines(text: str) -> list[tuple[str, str, str]]:
+    return [line.partition(":") for line in text.splitlines()]
 
 
 def _plain(text: str) -> str:

@@ -62,8 +62,8 @@ def changes(first: Path, second: Path, form: Answer) -> Changes | None:
     sides = (read_lines(folder / ANSWERS) for folder in (first, second))
     found: dict[bool, list[tuple[int, str, Any, Any, Any]]] = {True: [], False: []}
     for number, (one, two) in enumerate(zip(*sides, strict=True), start=1):
-        truth, before, after = (form.read(plain) for plain in (one["gold"], one["answer"], two["answer"]))
-        was, is_now = form.right(truth, before), form.right(truth, after)
+        truth, before, own, after = map(form.read, (one["gold"], one["answer"], two["gold"], two["answer"]))
+        was, is_now = form.right(truth, before), form.right(own, after)  # models may spell labels differently
         if was != is_now:
             found[is_now].append((number, one["digest"], *map(form.told, (truth, before, after))))
     texts = _texts(first, {row for _, row, *_ in found[True]}) | _texts(second, {row for _, row, *_ in found[False]})

@@ -42,8 +42,8 @@ class Comparison:
         Where a value between others is best, also None if the two lie on both sides of it.
         """
         apart = self.difference.low > 0 or self.difference.high < 0
-        few = self.difference.low == self.difference.high and self.p is not None and self.p >= CHANCE
-        if not apart or few:  # of a few records that all agree the draws tell no interval
+        likely = self.p is not None and self.p >= CHANCE
+        if not apart or likely:  # of a few records the draws tell too narrow an interval
             return None
         metric = find(Metric, self.metric)  # type: ignore[type-abstract]
         rises, higher = self.difference.value > 0, metric.higher_is_better
@@ -126,8 +126,10 @@ def _paired(
 def compared_sides(
     metrics: dict[str, Metric], one: Side, two: Side, *, resamples: int = 1000, seed: int = 0
 ) -> list[Comparison]:
-    """Each metric of two sides that answered the same records, resampled record by record."""
-    two.gold = one.gold
+    """Each metric of two sides that answered the same records, resampled record by record.
+
+    Each is held against its own truth, for models may spell labels differently.
+    """
     scores = score_sides(metrics, two, ("first", one), resamples=resamples, seed=seed)
     assert scores.baseline is not None
     return [

@@ -13,11 +13,12 @@ from danlu.evaluate.scoring.bits import Bits
 from danlu.evaluate.scoring.calibration import Calibration, calibration
 from danlu.evaluate.scoring.columns import room_for_scores
 from danlu.evaluate.scoring.counting import numbers
-from danlu.evaluate.scoring.metric import Floats, Metric, measures
+from danlu.evaluate.scoring.metric import Floats, Metric, SumMetric, measures
 from danlu.evaluate.scoring.outside import Outside
 from danlu.evaluate.scoring.proportion import widened
 from danlu.evaluate.scoring.resample import Draws, Interval, chance, interval
 from danlu.evaluate.scoring.side import Side
+from danlu.evaluate.scoring.swapping import chance_by_swaps
 from danlu.evaluate.scoring.weakest import Slices
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction, Task
@@ -159,7 +160,8 @@ def score_sides(
     difference: dict[str, Interval] = {}
     by_chance: dict[str, float] = {}
     for name, metric in metrics.items():
-        found = [_measured(metric, side, draws) for side in sides]
+        prepared = [metric.prepared(side) for side in sides]
+        found = [_measured(metric, *each, draws) for each in zip(sides, prepared, strict=True)]
         measured[name], samples = found[0]
         if rival is not None:
             of_rival[name], theirs = found[1]
@@ -169,7 +171,11 @@ def score_sides(
             if gap and metric.bounds is not None:
                 width = metric.bounds[1] - metric.bounds[0]
                 difference[name] = widened(difference[name], (-width, width), count)
-            by_chance[name] = chance(gap, apart, count)
+            by_chance[name] = (
+                chance_by_swaps(metric, prepared[0], prepared[1], resamples, seed)
+                if isinstance(metric, SumMetric)
+                else chance(gap, apart, count)
+            )
     there, answered = support(ours, ours.gold), support(ours, ours.values)
     return Scores(
         records=len(ours.gold),
@@ -235,9 +241,8 @@ def confusion(side: Side) -> list[list[int]]:
     return plain
 
 
-def _measured(metric: Metric, side: Side, draws: Draws) -> tuple[Measured, Floats]:
+def _measured(metric: Metric, side: Side, prepared: Any, draws: Draws) -> tuple[Measured, Floats]:
     """A metric of a side, and its values in the draws, (R,)."""
-    prepared = metric.prepared(side)
     samples = metric.drawn(prepared, draws)
     value = metric.measured(prepared, draws.examples)
     around = widened(interval(value, samples), metric.bounds, draws.examples)

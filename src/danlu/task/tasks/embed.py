@@ -96,6 +96,10 @@ class Embed(Task):
         """As it is examined."""
         return "tfidf" if self.labels else "tfidf_number" if self.scored else "tfidf_retrieval"
 
+    def label_names(self) -> tuple[str, ...]:
+        """Those that it is examined by, where there are some."""
+        return self.labels
+
     @property
     def examined_as(self) -> str:
         """Labels where there are some, numbers where there are scores, else rankings."""
@@ -135,6 +139,12 @@ class Embed(Task):
                 raise Refusal(
                     f"record {number + 1:,}: has a '{SCORE}', and the first record has none; give all records one, or "
                     "set the task's 'scored' to false"
+                )
+            if not scored and record.get(LABEL) is not None and record[LABEL] != records[0].get(LABEL):
+                raise Refusal(
+                    f"record {number + 1:,}: has another '{LABEL}' than the first record, and of pairs none is "
+                    f"read, so those that do not fit would be learnt as if they did; call the column '{SCORE}', or "
+                    "leave it and these pairs out"
                 )
             if scored and record.get(NEGATIVES) is not None:
                 raise Refusal(

@@ -66,6 +66,7 @@ class Multilabel(Followed, Calibrated):
             return self.model_copy(update={"pairs": pairs})
         if not counts:
             raise Refusal("column 'labels': there is no label in the training data; check the column's name")
+        _refuse_flags(records)
         found = tuple(in_order(spellings(counts).counted(counts)))
         return self.model_copy(update={"labels": found, "pairs": pairs})
 
@@ -175,6 +176,21 @@ def _highest(outputs: Sequence[Output]) -> Floats:
 def _sides(logs_L: Floats) -> Floats:
     """Log-probabilities that a label is there, and that it is not, (L, 2)."""
     return np.stack([logs_L, logarithms(-np.expm1(logs_L))], 1)
+
+
+def _refuse_flags(records: Sequence[Record]) -> None:
+    """Raise `Refusal` where all lists are as long and hold 0 and 1 alone: a place for each label, not its name."""
+    lists = [record["labels"] for record in records if isinstance(record["labels"], list)]
+    alike = len(lists) == len(records) and len({len(each) for each in lists}) == 1
+    if (
+        alike
+        and any(len(set(each)) < len(each) for each in lists)
+        and all(flag in (0, 1) for row in lists for flag in row)
+    ):
+        raise Refusal(
+            f"column 'labels': holds {len(lists[0])} flags a record, such as {lists[0]!r:.60}, and no names of labels; "
+            "give a list of the names, or a column of flags for each label ('flags' of a table)"
+        )
 
 
 def _labels_in(record: Record, number: int) -> list[str]:

@@ -102,12 +102,19 @@ def spans_of(classes_T: Classes, offsets_T2: Offsets) -> list[tuple[Span, slice]
 def joined(tokens: Sequence[str]) -> tuple[str, Offsets]:
     """Text that is made of tokens, with the characters of each, (N, 2).
 
-    A space stands between two tokens unless one of them is Chinese, Japanese or Korean at the seam.
+    A space stands between two tokens unless one of them is of a script without spaces, or Korean, at the seam.
     """
     text, borders = laid_out(tokens, lambda one, two: "" if _wide(one[-1:]) or _wide(two[:1]) else " ")
     return text, np.array(borders, np.int32).reshape(-1, 2)
 
 
+_UNSPACED = (
+    *(("\u2e80", "\ud7ff"), ("\uf900", "\ufaff"), ("\ufe30", "\uffef"), ("\U00020000", "\U0003ffff")),
+    *(("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff")),
+)
+"""Chinese, Japanese, Korean (whose tokens may be parts of words) and full width; Thai, Lao, Burmese and Khmer."""
+
+
 def _wide(character: str) -> bool:
     """Whether a character belongs to a script without spaces between words, or to its punctuation."""
-    return "\u2e80" <= character <= "\ud7ff" or "\uf900" <= character <= "\ufaff" or "\ufe30" <= character <= "\uffef"
+    return any(first <= character <= last for first, last in _UNSPACED)

@@ -101,13 +101,13 @@ class Adalora(Method):
         return off.requires_grad_(requires_grad=False).eval()
 
     def _kept(self, model: nn.Module) -> dict[str, Tensor]:
-        """What was trained alone: ranks that went away have a scale of 0."""
-        left = {f"{name}.scales": update.left for name, update in _updates(model).items()}
-        return {
-            f"weights.{name}": p.detach() * left[name] if name in left else p.detach()
-            for name, p in model.named_parameters()
-            if p.requires_grad
-        }
+        """What was trained alone."""
+        return {f"weights.{name}": p.detach() for name, p in model.named_parameters() if p.requires_grad}
+
+    def save(self, model: nn.Module, folder: Path) -> None:
+        """See `Method.save`; ranks that went away have a scale of 0."""
+        gone = {f"weights.{name}.scales": update.kept().detach() for name, update in _updates(model).items()}
+        write(folder / ADDED, self._kept(model) | gone, self.kind, self.base(model))
 
     def combined(self, parts: Sequence[Saved], folder: Path, *, summed: bool) -> Self:
         """All ranks of all updates, side by side; see `Method.combined`."""

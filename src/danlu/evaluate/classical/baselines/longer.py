@@ -9,6 +9,9 @@ from danlu.evaluate.classical.baseline import Baseline
 from danlu.task.columns import text_in
 from danlu.task.task import Prediction, Task
 
+TIED = 1e-9
+"""The log of odds where neither is preferred more often: the longer one is, for equal margins would all be wrong."""
+
 
 class Longer(Baseline):
     """Prefer the longer answer, or the shorter one, as most pairs of the training do.
@@ -22,7 +25,7 @@ class Longer(Baseline):
         """Predict `{"preferred", "margin", "log_probabilities"}`; see `Baseline`."""
         self.refuse_other_form(task)
         longer = [_longer(record, number) for number, record in enumerate(train) if "chosen" in record]
-        odds = math.log((longer.count(1) + 1) / (longer.count(-1) + 1))
+        odds = math.log((longer.count(1) + 1) / (longer.count(-1) + 1)) or TIED
         margins = [odds * _longer(record, number) for number, record in enumerate(test)]
         return [
             {
