@@ -9,6 +9,7 @@ import argparse
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,13 @@ def prepare(watch: Watch, folder: Path, name: str, *, quick: bool) -> dict[str, 
     return job | {"refused": list(refused)}
 
 
-def chosen(smaller: Path | None) -> dict[str, str]:
-    """The engines that are measured on this machine."""
+def chosen(smaller: Path | None, only: Sequence[str]) -> dict[str, str]:
+    """The engines that are measured on this machine: all, or `only` these and the two that others are held against."""
     fast = best_dtype() == torch.bfloat16
     out = () if fast else ("pipeline-32-bfloat16", "danlu-bfloat16", "danlu-openvino-bfloat16")
     out += () if smaller else ("danlu-smaller",)
-    return {engine: title for engine, title in ENGINES.items() if engine not in out}
+    wanted = {*only, REFERENCE, PIPELINE} if only else ENGINES.keys()
+    return {engine: title for engine, title in ENGINES.items() if engine in wanted and engine not in out}
 
 
 def compare(watch: Watch, asked: argparse.Namespace, repeats: int, passes: int) -> str:
@@ -68,7 +70,9 @@ def compare(watch: Watch, asked: argparse.Namespace, repeats: int, passes: int) 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         job = prepare(watch, folder, name, quick=quick) | {"smaller": str(asked.smaller)}
-        engines = {each: title for each, title in chosen(asked.smaller).items() if each not in job["refused"]}
+        engines = {
+            each: title for each, title in chosen(asked.smaller, asked.only).items() if each not in job["refused"]
+        }
         results: dict[str, list[dict[str, Any]]] = {engine: [] for engine in engines}
         records = read(folder / "test.jsonl")
         for turn in range(repeats):
@@ -120,6 +124,7 @@ def main() -> None:
     reader.add_argument(
         "--smaller", type=Path, help="a bundle that is measured too, such as what 'danlu compress' kept"
     )
+    reader.add_argument("--only", nargs="+", choices=list(ENGINES), default=[], help="these engines; all")
     reader.add_argument("--quick", action="store_true", help="a small model, 128 texts, one pass: to see that it works")
     asked = reader.parse_args()
     if absent := why_absent(asked.data):
