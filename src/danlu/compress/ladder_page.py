@@ -1,6 +1,7 @@
 """A ladder in the terminal and as one HTML file: a table, and pictures of quality against size and speed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from danlu.evaluate.pages.scatter import Dot, scatter
 from danlu.evaluate.reporting.wording import between, in_columns, metric_name, number, signed
 from danlu.language import translator
 from danlu.machine.files import write_text
+from danlu.refused import in_language
 
 NAME = "compress.html"
 
@@ -22,11 +24,19 @@ Say = Callable[[str], str]
 
 def ladder_in_words(ladder: Ladder, language: str) -> list[str]:
     """The table as lines for a terminal, what came to nothing with its reason below, and what is kept."""
-    _ = translator(language)
+    _, ladder = translator(language), _refused_in(ladder, language)
     shown = [row for row in ladder.rows if row.refused is None]
     rows = [_head(ladder, _), _of_original(ladder, _), *(_cells(row, ladder, _) for row in shown)]
     refused = [f"{row.name}: {row.refused}" for row in ladder.rows if row.refused is not None]
     return [*in_columns(rows), *refused, _outcome(ladder, _)]
+
+
+def _refused_in(ladder: Ladder, language: str) -> Ladder:
+    """The ladder with the reasons of what came to nothing in a language, as far as they are known in it."""
+    rows = (
+        replace(row, refused=row.refused and (in_language(row.refused, language) or row.refused)) for row in ladder.rows
+    )
+    return replace(ladder, rows=tuple(rows))
 
 
 def write_page(path: Path, ladder: Ladder, language: str) -> None:
@@ -34,7 +44,7 @@ def write_page(path: Path, ladder: Ladder, language: str) -> None:
 
     Raises `Refusal` for a full disk.
     """
-    _ = translator(language)
+    _, ladder = translator(language), _refused_in(ladder, language)
     told = _("danlu {version}; every rung was timed in turn with the original, and the quickest of several counts")
     header = element(
         "header",

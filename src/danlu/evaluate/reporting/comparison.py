@@ -76,7 +76,10 @@ def _rows(compared: Compared, _: Callable[[str], str]) -> list[list[str]]:
 
 
 def _paired(compared: Compared, _: Callable[[str], str]) -> str:
-    paired = _("Both saw the same records; differences are resampled record by record.")
+    paired = _(
+        "Both saw the same records; differences are resampled record by record, and p is how often chance alone makes "
+        "one as large."
+    )
     apart = _("The records differ, so the intervals are wide; evaluate both on the same data to tell more.")
     return paired if compared.paired else apart
 
