@@ -65,21 +65,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory, learnt: list[dict[str, str
     task = Task.model_validate("classify").fitted(learnt)
     sizes = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 64}
     sizes |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    torch.manual_seed(3)
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes, **task.config())
-    model = transformers.AutoModelForSequenceClassification.from_config(config)
     encoded = task.learnable(learnt, tokenizer, 64, 0)
-    rng, optimizer = np.random.default_rng(0), torch.optim.Adam(model.parameters(), 2e-3)
     rows = [encoded[first : first + 32] for first in range(0, len(encoded), 32)]
-    batches = [task.collate(each, max(map(len, each)), tokenizer, rng) for each in rows]
-    with on_one_core():
-        for batch in islice(cycle(batches), 500):
-            loss = task.loss(model, batch)["label"] / 32
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if float(loss.detach()) < 0.03:
-                break
+    batches = [task.collate(each, max(map(len, each)), tokenizer, np.random.default_rng(0)) for each in rows]
+    for seed in range(3, 9):  # with some weights nothing is learnt in so few steps; with which ones, processors differ
+        torch.manual_seed(seed)
+        model = transformers.AutoModelForSequenceClassification.from_config(config)
+        optimizer = torch.optim.Adam(model.parameters(), 2e-3)
+        with on_one_core():
+            for batch in islice(cycle(batches), 500):
+                loss = task.loss(model, batch)["label"] / 32
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                if float(loss.detach()) < 0.03:
+                    break
+        if float(loss.detach()) < 0.03:
+            break
     folder = tmp_path_factory.mktemp("compress") / "bundle"
     told: dict[str, Any] = {"precision": "float32", "provenance": {}}
     save(folder, model.eval(), tokenizer, task, examples=learnt[:4], **told)

@@ -52,7 +52,7 @@ def recipe(folder: Path, model: dict[str, Any], epochs: int, words: int = len(LE
 SIZE = {"layers": 1, "width": 128, "heads": 4, "dropout": 0.0, "positions": 32}
 
 
-@pytest.mark.parametrize(("architecture", "epochs", "words"), [("marian", 5, 6), ("llama", 8, 12)])
+@pytest.mark.parametrize(("architecture", "epochs", "words"), [("marian", 7, 6), ("llama", 8, 12)])
 def test_a_small_language_is_learnt_from_scratch_and_written(
     tmp_path: Path, architecture: str, epochs: int, words: int
 ) -> None:

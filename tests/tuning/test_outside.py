@@ -202,7 +202,7 @@ def test_what_cannot_be_merged_serves_as_an_adapter_of_its_base(tmp_path: Path) 
         (plain / name).unlink()
     with pytest.raises(Refusal, match="is a model and no bundle yet; name a folder for the bundle of it: --output"):
         adapt(plain, run["tuned"], "small")
-    begun = danlu.load(adapt(plain, run["tuned"], "small", tmp_path / "begun"))
+    begun = danlu.load(adapt(plain, run["tuned"], "small", tmp_path / "begun"), "float32")
     assert (begun.serves, begun.predict(TEXTS)) == ("small", answers)
     assert verify(tmp_path / "begun") == []
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
