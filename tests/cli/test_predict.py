@@ -62,7 +62,7 @@ def test_a_setting_that_is_misspelt_is_not_taken_for_a_file(ask: Ask) -> None:
 def test_what_a_task_cannot_do_with_long_texts_is_refused(ask: Ask) -> None:
     code, out, err = ask("chat", "--text", "你好", "--too-long", "split")
     assert (code, out) == (2, "")
-    assert "--too-long split: the task chat cannot do that; choose one of: stop, truncate, drop" in err
+    assert "--too-long split: the task chat cannot do that; choose one of: truncate, stop\n" in err
 
 
 def test_json_on_standard_input_is_read_as_records(ask: Ask) -> None:

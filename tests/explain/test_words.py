@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from danlu.explain.tokens import tokens_as_read, tokens_of, unread
 from danlu.explain.words import in_order, words_of
+from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.batching.windows import windows, windows_of_pairs
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.char import Char
@@ -72,6 +73,16 @@ def test_two_texts_of_a_row_are_told_apart(first, second):
         assert sum(token.column == column for token in tokens) == len(alone.ids)
         places = [place for place, token in enumerate(tokens) if token.column == column]
         assert all(item.row.token_types[place] == side for place in places)
+
+
+def test_two_texts_in_one_part_of_a_template_are_both_found():
+    """Special tokens part the row into as many pieces as there are texts, and these are not the texts."""
+    made, pair = tokenizer("wordpiece"), {"text": "the train", "text_pair": "leaves at nine"}
+    (whole, asked) = windows(["the train leaves at nine", "床前"], made, 64, "stop")
+    row = Row(np.concatenate([whole.row.input_ids, asked.row.input_ids[1:]]))
+    tokens = tokens_of(Encoded(0, (row,)), pair, made)
+    names = {column: [token.name for token in tokens if token.column == column] for column in pair}
+    assert names == {column: made.tokenize(text) for column, text in pair.items()}
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "char"])

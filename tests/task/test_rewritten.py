@@ -48,6 +48,15 @@ def test_documents_and_options_are_called_as_they_were_given() -> None:
     (record,) = rewritten([chosen], USUAL)
     prediction = {"choice": 1, "option": "C", "scores": [0.1, 0.9]}
     assert as_given(prediction, chosen, record, USUAL, find(Answer, "choice")())["option"] == "Ｃ"
+    elsewhere = {
+        "question": "ｑ",
+        "options": ["ＡＢ", "Ｃ"],
+        "choices": 3,
+        "negatives": None,
+    }  # slots: {choice: options}
+    (record,) = rewritten([elsewhere], USUAL)
+    prediction = {"choice": 1, "option": "Ｃ", "scores": [0.1, 0.9]}
+    assert as_given(prediction, elsewhere, record, USUAL, find(Answer, "choice")()) == prediction
 
 
 def test_spans_of_tokens_are_those_of_the_tokens_as_they_were_given() -> None:

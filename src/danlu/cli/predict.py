@@ -109,7 +109,8 @@ def _cutting(task: "Task", too_long: str) -> "Task":
 
     taken = get_args(type(task).model_fields["too_long"].annotation)
     if too_long not in taken:
-        raise Refusal(f"--too-long {too_long}: the task {task.kind} cannot do that; choose one of: {', '.join(taken)}")
+        others = ", ".join(each.value for each in TooLong if each.value in taken)
+        raise Refusal(f"--too-long {too_long}: the task {task.kind} cannot do that; choose one of: {others}")
     return task.model_copy(update={"too_long": too_long})
 
 

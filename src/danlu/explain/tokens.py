@@ -75,16 +75,24 @@ def _borders(tokenizer: Tokenizer) -> set[int]:
 def _sides(
     ids: Sequence[int], known: Sequence[list[tuple[int, str, int, int]]], special: set[int]
 ) -> list[tuple[list[tuple[int, str, int, int]], int, int]]:
-    """Where each text is to be looked for: between the special tokens where these part the row into as many pieces.
+    """Where each text is to be looked for: between the special tokens, where these part the row into texts alone.
 
-    Else all are looked for in all of it, one after the other.
+    Else, as in a template, all are looked for in all of it, one after the other.
     """
     borders = [-1, *(place for place, number in enumerate(ids) if number in special), len(ids)]
     pieces = [(before + 1, after) for before, after in pairwise(borders) if after > before + 1]
     if len(known) > 1 and len(pieces) == len(known):
-        return [(sought, begin, stop) for sought, (begin, stop) in zip(known, pieces, strict=True)]
+        sides = [(sought, begin, stop) for sought, (begin, stop) in zip(known, pieces, strict=True)]
+        if all(_holds([each[0] for each in sought], ids[begin:stop]) for sought, begin, stop in sides):
+            return sides
     between = (_BETWEEN, "", 0, 0)
     return [([each for sought in known for each in (*sought, between)], 0, len(ids))]
+
+
+def _holds(text: Sequence[int], piece: Sequence[int]) -> bool:
+    """Whether a piece of a row is a piece of a text."""
+    starts = range(len(text) - len(piece) + 1)
+    return any(text[start] == piece[0] and text[start : start + len(piece)] == list(piece) for start in starts)
 
 
 def tokens_as_read(ids_T: NDArray[np.integer], tokenizer: Tokenizer, column: str) -> tuple[str, list[Token]]:

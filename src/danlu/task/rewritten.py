@@ -76,7 +76,8 @@ def as_given(
 
 def _alike(given: Record, rewriters: Sequence[Rewriter]) -> dict[str, list[str]]:
     """The texts that the record lists, by what is read of them."""
-    listed = [text for name in LISTS for text in given.get(name) or () if isinstance(text, str)]
+    lists = (given[name] for name in LISTS if isinstance(given.get(name), list))
+    listed = [text for each in lists for text in each if isinstance(text, str)]
     found: dict[str, list[str]] = {}
     for text, read in zip(listed, rewritten([{"text": text} for text in listed], rewriters), strict=True):
         found.setdefault(read["text"], []).append(text)

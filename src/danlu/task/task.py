@@ -79,6 +79,7 @@ class Task(Part):
 
     metrics_by: ClassVar[str | None] = None
     """The key that says which of several sorts of metrics it has; None: it always has these."""
+
     baseline: ClassVar[str | None] = None
     """Name in `danlu.evaluate.classical.baselines` of the classical method to be compared with."""
 
@@ -103,7 +104,8 @@ class Task(Part):
     role_learns: ClassVar[Mapping[str, str]] = {}
     """Of roles that must be given, the task that a network is trained with to take it."""
     learners: ClassVar[dict[str, str]] = {}
-    """Networks that learn beside the one that serves, with the kinds of their tasks; `loss` finds them in `beside`."""
+    """Names of networks that learn beside the one that serves, each with the kind of its task; from `roles`, or made
+    as `learner` says. `loss` finds them by `danlu.model.beside`."""
 
     by_chunks: ClassVar[bool] = False
     """Whether the `losses` of this very class gives its logits, of which then not all are ever held, to functions of

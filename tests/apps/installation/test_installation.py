@@ -199,6 +199,8 @@ def test_the_hub_is_asked_once_and_any_answer_will_do(monkeypatch: pytest.Monkey
     server.server_close()
     silent = one(surroundings.look_at_network(EN, {"HF_ENDPOINT": address}), "hub")
     assert (silent.level, silent.remedy) == ("note", "unset HF_ENDPOINT")
+    kept = {"HF_ENDPOINT": address, "HF_HUB_OFFLINE": "1"}
+    assert one(surroundings.look_at_network(EN, kept), "hub").remedy == "unset HF_HUB_OFFLINE"
     assert one(surroundings.look_at_network(EN, {"HF_ENDPOINT": "file:///etc"}), "hub").said.endswith("is no address")
 
 

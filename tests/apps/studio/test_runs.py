@@ -130,6 +130,10 @@ def test_scores_of_a_model_that_was_replaced_are_not_those_of_the_one_in_trainin
     found = runs_of(tmp_path).at_a_glance("anew")
     assert [each["state"] for each in found["stages"]] == ["done", "unfinished", "waiting"]
     assert (found["score"], (run / "test" / "scores.json").is_file()) == (None, True)
+    write_run(tmp_path / "runs", "anew", score=0.8)
+    write_lock(run / "clean", kind="prepare", data={"kind": "csv", "path": "others.csv"})
+    found = runs_of(tmp_path).at_a_glance("anew")  # what builds on what builds on it is of the former data as well
+    assert ([each["state"] for each in found["stages"]], found["score"]) == (["done", "waiting", "waiting"], None)
 
 
 def test_damage_is_a_sentence_and_the_rest_is_shown(tmp_path: Path) -> None:

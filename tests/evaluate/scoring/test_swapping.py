@@ -62,6 +62,12 @@ def test_of_other_metrics_it_is_the_share_of_all_ways_to_swap() -> None:
         assert chance_by_swaps(metric, *map(form, dense), 100, 0) == pytest.approx(as_large / 2**9)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.bool_, np.int32])
+def test_counts_of_any_number_format_are_subtracted(kind: type) -> None:
+    ours, theirs = counts_of([0, 0, 0, 1]).astype(kind), counts_of([1, 1, 1, 1]).astype(kind)
+    assert chance_by_swaps(Accuracy(), ours, theirs, 100, 0) == pytest.approx(mcnemar(0, 3))
+
+
 def test_where_nothing_differs_it_is_certain_to_be_chance_and_infinite_numbers_tell_nothing() -> None:
     same = counts_of([1, 0, 1])
     assert chance_by_swaps(Accuracy(), same, same, 100, 0) == 1

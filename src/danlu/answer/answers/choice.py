@@ -16,9 +16,11 @@ class Choice(Answer):
     def as_listed(
         self, prediction: Mapping[str, Any], given: Mapping[str, Any], alike: Mapping[str, Sequence[str]]
     ) -> dict[str, Any]:
-        """The option as it was given, by its place."""
-        option = {"option": given["choices"][self.value(prediction)]} if "option" in prediction else {}
-        return {**prediction, **option}
+        """The option as it was given, by its place; in another column, which nothing rewrites, it is that already."""
+        listed = given.get("choices")
+        if "option" not in prediction or not isinstance(listed, list):
+            return dict(prediction)
+        return {**prediction, "option": listed[self.value(prediction)]}
 
     def value(self, prediction: Mapping[str, Any]) -> int:
         """The place of the option."""

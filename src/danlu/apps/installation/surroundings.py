@@ -91,10 +91,9 @@ def look_at_settings(_: Words, environment: Mapping[str, str] = os.environ) -> I
     told += [_("{name} is set").format(name=name) for name in _SECRET if environment.get(name)]
     if told:
         yield Finding("settings", "right", _("settings: {settings}").format(settings=", ".join(told)))
-    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        if environment.get(name, "").lower() in ("1", "true", "yes", "on"):
-            kept = _("{name} is set: names on the hub are found only where they were fetched before")
-            yield Finding("offline", "note", kept.format(name=name), f"unset {name}")
+    for name in _offline(environment):
+        kept = _("{name} is set: names on the hub are found only where they were fetched before")
+        yield Finding("offline", "note", kept.format(name=name), f"unset {name}")
     socks = [name for name in ("ALL_PROXY", "HTTPS_PROXY") if _value(environment, name).lower().startswith("socks")]
     if socks:
         needs = _("{name} is a SOCKS proxy, which the hub's client takes with one more package")
@@ -116,11 +115,18 @@ def look_at_network(_: Words, environment: Mapping[str, str] = os.environ) -> It
     except Exception as error:  # of one library or another, as the proxy is; an answer is none, whatever it says
         silent = _("the hub does not answer at {address} ({why}); local folders work as they are")
         remedy = "export HF_ENDPOINT=https://hf-mirror.com" if address == HUB else "unset HF_ENDPOINT"
+        remedy = next((f"unset {name}" for name in _offline(environment)), remedy)
         yield Finding(
             "hub", "note", silent.format(address=where, why=without_secrets(str(error).partition("\n")[0])), remedy
         )
         return
     yield Finding("hub", "right", _("the hub answers at {address}").format(address=where))
+
+
+def _offline(environment: Mapping[str, str]) -> list[str]:
+    """The variables that keep the hub's client from asking."""
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    return [name for name in names if environment.get(name, "").lower() in ("1", "true", "yes", "on")]
 
 
 def _value(environment: Mapping[str, str], name: str) -> str:

@@ -160,13 +160,9 @@ class Runs:
         kinds = dict(expected)
         unfinished = [name for name in order if name in locks and locks[name].state == "running"]
         at_work = max(unfinished, key=lambda name: times[name], default=None) if alive else None
-        stages = []
+        stages, outdated = [], _outdated(locks)
         for name in order:
-            lock, there = locks.get(name), name in locks or name in damaged
-            if lock is not None and any(
-                locks[need].fingerprint != told for need, told in lock.needs.items() if need in locks
-            ):
-                lock = None  # of what it was made of, there is something else now
+            lock, there = None if name in outdated else locks.get(name), name in locks or name in damaged
             state = "damaged" if name in damaged else "waiting" if lock is None else lock.state
             if state == "running" and name != at_work:
                 state = "unfinished"
@@ -245,6 +241,16 @@ def _folders(run: Path) -> Iterator[Path]:
         if count < MOST and "." not in path.name and path.is_dir() and not path.is_symlink():
             count += 1
             yield path
+
+
+def _outdated(locks: dict[str, Glance]) -> set[str]:
+    """The stages that were made of other results than those that there are now, and those that build on them."""
+    found = set[str]()
+    for name in _in_order(locks):
+        needs = locks[name].needs.items()
+        if any(need in found or (need in locks and locks[need].fingerprint != told) for need, told in needs):
+            found.add(name)
+    return found
 
 
 def _in_order(locks: dict[str, Glance]) -> list[str]:

@@ -3,7 +3,7 @@
 Shapes: N examples, M of them counted otherwise for the two sides, K counts, R ways to swap.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -24,19 +24,25 @@ def chance_by_swaps(metric: SumMetric, ours: Counts, theirs: Counts, resamples: 
     if not all(np.isfinite(each).all() for each in totals):
         return float("nan")
     gap = abs(float(metric.value(totals[0]) - metric.value(totals[1])))
-    apart = ours - theirs
-    differing = np.asarray(abs(apart).sum(1)).ravel() > 0
-    if not gap > 0 or not differing.any():
+    apart_NK = ours.astype(np.float64) - theirs.astype(np.float64)
+    differing = np.flatnonzero(np.asarray(abs(apart_NK).sum(1)).ravel())
+    if not gap > 0 or not len(differing):
         return float("nan") if np.isnan(gap) else 1.0
-    apart = apart[np.flatnonzero(differing)]
-    moved = [swaps.astype(np.float64) @ apart for swaps in _swaps(int(differing.sum()), resamples, seed)]
-    moved_RK = np.concatenate(moved)
-    found = np.abs(metric.value(totals[0] - moved_RK) - metric.value(totals[1] + moved_RK))
+    apart_MK = apart_NK[differing]
+    found = np.concatenate(
+        [_gaps(metric, totals, swaps @ apart_MK) for swaps in _swaps(len(differing), resamples, seed)]
+    )
     found = found[~np.isnan(found)]
     near = 1e-9 * max(1.0, gap)
     larger, same = int((found > gap + near).sum()), int((abs(found - gap) <= near).sum())
-    drawn = int(differing.sum() > ALL)  # what is seen is one of the draws as well
+    drawn = int(len(differing) > ALL)  # what is seen is one of the draws as well
     return (drawn + larger + same / 2) / (drawn + len(found))
+
+
+def _gaps(metric: SumMetric, totals: Sequence[Floats], moved_RK: Floats) -> Floats:
+    """How far apart the sides lie, (R,), once so much of the counts of one is the other's."""
+    found: Floats = np.abs(metric.value(totals[0] - moved_RK) - metric.value(totals[1] + moved_RK))
+    return found
 
 
 def _swaps(count: int, resamples: int, seed: int) -> Iterator[Floats]:
