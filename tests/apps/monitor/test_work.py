@@ -222,6 +222,16 @@ def test_a_history_may_come_in_parts_before_anything_is_looked_at(store: Store) 
         assert connection.execute(sql.select(OUTBOX)).all() == []
 
 
+def test_a_history_that_comes_while_there_is_nothing_to_judge_is_not_past_before_it_is_judged(store: Store) -> None:
+    own = worker(store, alarm=COARSE)
+    now = BEGIN + 9 * 86_400
+    assert own.block() == 0
+    store.put(items := stream(8, 6, SHARES), now)
+    assert own.close(now) == []
+    own.work(now)
+    assert told(store) == replayed(items) != []
+
+
 def test_a_new_monitor_whose_texts_never_pause_begins_to_look_all_the_same(store: Store) -> None:
     own = worker(store, settled=10.0)
     begin = BEGIN + 100 * 3600

@@ -213,10 +213,13 @@ class Worker:
         return alerts
 
     def _is_settled(self, connection: sql.Connection, now: float) -> bool:
-        """Whether there are texts, and the last of them came a while ago, or the first long ago."""
+        """Whether there are texts, all judged and the last of them there for a while, or the first for long."""
         came = sql.select(sql.func.min(TEXTS.c.came), sql.func.max(TEXTS.c.came))
         first, last = connection.execute(came).one()
-        return first is not None and (abs(now - last) >= self.settled or abs(now - first) >= PATIENT)
+        if first is None or abs(now - first) >= PATIENT:
+            return first is not None
+        waits = sql.select(TEXTS.c.id).where(~TEXTS.c.judged).limit(1)  # come since the last block was judged
+        return abs(now - last) >= self.settled and connection.execute(waits).first() is None
 
     def _is_long(self, steps: int) -> bool:
         """Whether a clock that is so many steps back is one that was set, and not one that waits for a while."""
