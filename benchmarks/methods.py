@@ -20,7 +20,7 @@ from danlu.trials.bakeoff import Baked, bakeoff
 from measuring import HERE, machine, say, table
 from task_sets import QUICK, SETS, why_absent
 
-METHODS: dict[str, tuple[str, tuple[float, float]]] = {
+METHODS: dict[str, tuple[str, tuple[float, ...]]] = {
     "full": ("full", (5e-5, 2e-4)),
     "layers, top 2": ("layers:top=2", (1e-4, 5e-4)),
     "head": ("head", (2e-3, 2e-2)),
@@ -38,16 +38,16 @@ METHODS: dict[str, tuple[str, tuple[float, float]]] = {
 """By its name in the table: a method as `--methods` takes it, and two rates."""
 
 
-def recipe_of(name: str, folder: Path, epochs: float) -> dict[str, Any]:
+def recipe_of(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Training and evaluation on the files of a set."""
     chosen = SETS[name]
     data, test = ({"kind": "jsonl", "path": str(folder / f"{split}.jsonl")} for split in ("train", "test"))
-    train = {"epochs": epochs, "batch_examples": 32, "checkpoint_seconds": 1e6}
+    train = {"epochs": asked.epochs, "batch_examples": 32, "checkpoint_seconds": 1e6, "precision": asked.precision}
     fit = {
         "kind": "train",
         "data": data,
         "model": {"kind": "pretrained", "path": str(folder / "model")},
-        "task": {"kind": "classify", "max_length": chosen.longest, "too_long": "truncate"},
+        "task": {"kind": "classify", "max_length": asked.longest or chosen.longest, "too_long": "truncate"},
         "train": train,
     }
     return {"name": name, "stages": {"fit": fit, "test": {"kind": "evaluate", "bundle": "@fit", "data": test}}}
@@ -80,8 +80,9 @@ def compared(name: str, asked: argparse.Namespace) -> str:
         rows, metric = list[list[str]](), ""
         for told in asked.only:
             method, rates = METHODS[told]
+            rates = rates if asked.rate is None else rates[asked.rate : asked.rate + 1]
             each = [f"{method}:train.rate={rate}" for rate in rates]
-            found = bakeoff(recipe_of(name, folder, asked.epochs), each, (), folder / "runs", say, seeds=asked.seeds)
+            found = bakeoff(recipe_of(name, folder, asked), each, (), folder / "runs", say, seeds=asked.seeds)
             metric = found.metric
             rows += [[told, *cells(rate, row)] for rate, row in zip(rates, found.rows, strict=True)]
             for row in rows[-len(rates) :]:
@@ -96,8 +97,11 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=("sst2", "chnsenticorp"), default=["sst2", "chnsenticorp"])
     parser.add_argument("--only", nargs="+", choices=[*METHODS], default=[*METHODS])
     parser.add_argument("--records", type=int, default=6000, help="to train, drawn from all")
+    parser.add_argument("--longest", type=int, help="tokens of a text; default: what the set needs")
     parser.add_argument("--epochs", type=float, default=2)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rate", type=int, choices=(0, 1), help="the first or the second rate alone")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--quick", action="store_true", help="a few records and one seed, to see that every part works")
     asked = parser.parse_args()
     if asked.quick:
