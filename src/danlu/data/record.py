@@ -39,7 +39,8 @@ def text_of(record: Record, column: Columns = "text") -> str:
     """The text by which records are compared: that of `column`, or its `words` or `tokens`.
 
     Of several columns it is a line of each that the record has. Words stand side by side, as in Chinese; tokens have
-    spaces between them. The text of `messages` is what they say, a line each.
+    spaces between them. The text of `messages` is what is said in them, a line each, without that of the system, which
+    many conversations share.
     """
     if isinstance(column, tuple):
         found = [text_of(record, name) for name in column if name in record]
@@ -47,7 +48,8 @@ def text_of(record: Record, column: Columns = "text") -> str:
     if column in record:
         value = record[column]
         if isinstance(value, list) and all(isinstance(item, dict) and "content" in item for item in value):
-            return "\n".join(str(item["content"]) for item in value)
+            said = [item for item in value if item.get("role") != "system"]
+            return "\n".join(str(item["content"]) for item in said or value)
         return str(value)
     if "words" in record:
         return "".join(map(str, _listed(record["words"]))) or str(record["words"] or "")
@@ -110,9 +112,16 @@ def truth_of(record: Record) -> str | None:
         return json.dumps(sorted(labels), ensure_ascii=False)
     for column in ("labels", "entities", "tags", "words"):
         if record.get(column) is not None:
-            value = record[column]
+            value = _spans_alone(record[column])
             return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     return None
+
+
+def _spans_alone(value: Any) -> Any:
+    """What marks of characters say, in the order of the text: not their numbers, nor the order of who made them."""
+    if not isinstance(value, list) or not all(map(is_mark, value)):
+        return value
+    return sorted([mark["start"], mark["end"], label_of(mark.get("label")) or ""] for mark in value)
 
 
 def opinion_of(record: Record) -> str | None:

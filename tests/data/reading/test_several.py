@@ -59,6 +59,8 @@ def test_columns_of_zeros_and_ones_become_a_list_of_their_names(tmp_path: Path) 
         ('["EU", "it\'s"]', ["EU", "it's"]),
         ("('a',)", ["a"]),
         ("[3, 0]", ["3", "0"]),
+        ('["\\ud83d\\ude00 joy", "a\\/b", null]', ["😀 joy", "a/b"]),
+        ("[true, false]", ["True", "False"]),
         ("[]", []),
         (" ", []),
     ],

@@ -52,6 +52,11 @@ def read_passages(records: Sequence[Record], column: str, cut: Cut = "jieba") ->
             found.append(_of_tokens(record, number))
         else:
             text = _text(record, column, number)
+            if beside := next((name for name in ("words", "tokens") if isinstance(record.get(name), list)), None):
+                raise Refusal(
+                    f"record {number + 1:,}: its '{beside}' stand beside the text, of which an augmenter would change "
+                    "one alone; leave the augmenters out"
+                )
             found.append(Passage(text, [], [], _held(record, column, text, number)))
     rows = [row for row, passage in enumerate(found) if not passage.tokens]
     for row, borders in zip(rows, word_borders([found[row].text for row in rows], cut), strict=True):

@@ -8,7 +8,7 @@ the run is longer. Case, width, white space between words, and punctuation count
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,14 @@ from pydantic import Field
 
 from danlu.data.characters.side_by_side import characters
 from danlu.data.corpus.executor import Executor
+from danlu.data.corpus.ingest import Clean
 from danlu.data.corpus.spool import Spool, Texts
 from danlu.data.duplicates.folded import folded_in_place
 from danlu.data.duplicates.minhash import FACTORS, FIRST_WIDE, Hashes, mixed
 from danlu.data.reading.format import Format
-from danlu.data.record import Columns, text_of
-from danlu.recipe.part import Part
-from danlu.refusal import Refusal
+from danlu.data.record import Columns, Record, text_of
+from danlu.recipe.part import Part, nearest
+from danlu.refusal import Refusal, without_secrets
 
 _FILTER_BITS = 24
 _ROWS = 2**13
@@ -80,19 +81,29 @@ class Decontaminate(Part):
     words: int = Field(default=13, ge=3, le=100, description="words in a row that a text may not share with a test")
     characters: int = Field(default=20, ge=3, le=100, description="the same for Chinese, Japanese, Korean characters")
 
-    def found_in(self, spool: Spool, tested: NDArray[np.int64], executor: Executor) -> NDArray[np.bool_]:
+    def found_in(
+        self, spool: Spool, tested: NDArray[np.int64], executor: Executor, clean: Clean | None = None
+    ) -> NDArray[np.bool_]:
         """Which rows of a spool share a run with its rows `tested`, or with a text of `against`; not these, (N,).
 
+        `clean` rewrites the texts of `against` as those of the spool were.
+
         Raises:
-            Refusal: a file of `against` cannot be read, or no test text is as long as a run.
+            Refusal: a file of `against` cannot be read, has no such texts, or none that is as long as a run; or no
+                test text is.
         """
         runs, reader = Runs(self.words, self.characters), spool.reader()
         more = [self.against] if isinstance(self.against, Format) else self.against
-        texts = chain(
-            (reader.of(tested[start : start + _ROWS]) for start in range(0, len(tested), _ROWS)),
-            *(_texts(source, spool.column) for source in more),
-        )
+        texts = (reader.of(tested[start : start + _ROWS]) for start in range(0, len(tested), _ROWS))
         hashes = [np.unique(run_hashes(part, runs)[0]) for part in texts]
+        for source in more:
+            own = [np.unique(run_hashes(part, runs)[0]) for part in _texts(source, spool.column, clean)]
+            if not any(map(len, own)):
+                raise Refusal(
+                    f"'decontaminate.against': no text of {without_secrets(source.path)} has {self.words} words or "
+                    f"{self.characters} characters to look for; lower 'words' and 'characters', or leave it out"
+                )
+            hashes += own
         known = np.unique(np.concatenate(hashes)) if hashes else np.empty(0, np.uint64)
         if not len(known):
             raise Refusal(
@@ -113,10 +124,26 @@ def _forbidden(file: Path, runs: Runs) -> Forbidden:
     return Forbidden(np.load(file, allow_pickle=False), runs)
 
 
-def _texts(source: Format, column: Columns) -> Iterator[list[str]]:
-    records = source.read()
-    while part := [text_of(record, column) for record in islice(records, _ROWS)]:
-        yield part
+def _texts(source: Format, column: Columns, clean: Clean | None) -> Iterator[list[str]]:
+    records, name = source.read(), without_secrets(source.path)
+    filtered = False  # they are rewritten, and none is dropped
+    while part := [_compared(record, column, name) for record in islice(records, _ROWS)]:
+        yield [text_of(record, column) for record in (clean(part, filtered).records if clean else part)]
+
+
+def _compared(record: Record, column: Columns, name: str) -> Record:
+    """What is compared of a record, which may be of another form than what it is held against."""
+    columns = (column,) if isinstance(column, str) else column
+    if found := {each: record[each] for each in (*columns, "tokens", "words") if each in record}:
+        return found
+    for other in ("text", "messages"):
+        if other in record:
+            text = text_of(record, other)
+            return {columns[0]: [{"role": "user", "content": text}] if columns[0] == "messages" else text}
+    raise Refusal(
+        f"'decontaminate.against': {name} has no column '{columns[0]}'{nearest(columns[0], list(record))}; the columns "
+        f"are: {', '.join(record) or 'none'}; write 'columns: {{{columns[0]}: NAME}}' there with the one that is meant"
+    )
 
 
 def run_hashes(texts: Sequence[str], runs: Runs) -> tuple[Hashes, NDArray[np.int64]]:

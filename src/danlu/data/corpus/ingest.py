@@ -21,7 +21,7 @@ from danlu.data.duplicates.folded import folded
 from danlu.data.duplicates.minhash import band_keys
 from danlu.data.labels import is_fraction, label_of
 from danlu.data.record import Columns, Record, entity_labels, is_labelled, opinion_of, text_of, truth_of
-from danlu.data.splitting.times import seconds_of
+from danlu.data.splitting.times import MILLISECONDS, seconds_of
 from danlu.refusal import Refusal, of_record
 
 CHUNK = 2**22
@@ -144,11 +144,11 @@ class Ingest:
         }
         coded = {"label": [label if isinstance(label, str) else None for label in labels]}
         if self.stratum is not None:
-            coded["stratum"] = [record.get(self.stratum) for record in records]
+            coded["stratum"] = [_same(record.get(self.stratum)) for record in records]
         names = {}
         for name, values in coded.items():
             known: dict[str, int] = {}
-            codes = (-1 if value is None else known.setdefault(str(value), len(known)) for value in values)
+            codes = (-1 if value is None else known.setdefault(value, len(known)) for value in values)
             facts[name] = np.fromiter(codes, np.int32, len(texts))
             names[name] = list(known)
         keys = keys_of(texts, self.similarity)
@@ -157,7 +157,7 @@ class Ingest:
         facts |= keys
         places = [f"{piece.name}: record {number}" for number in numbers]
         if self.group is not None:
-            facts["group"] = hashed_values(list(map(str, _column(records, places, self.group, "group"))))
+            facts["group"] = hashed_values(list(map(_same, _column(records, places, self.group, "group"))))
         if self.time is not None:
             told = zip(_column(records, places, self.time, "time"), places, strict=True)
             facts["time"] = np.fromiter((_time(value, place) for value, place in told), np.float64, len(texts))
@@ -255,6 +255,11 @@ def _cleaned(
     return left, replace(done, records=[])
 
 
+def _same(value: Any) -> str | None:
+    """One text for equal values: `7` and `7.0`, which a table becomes where one of its numbers is lacking."""
+    return None if value is None else label_of(value) or str(value)
+
+
 def _column(records: Sequence[Record], places: Sequence[str], column: str, key: str) -> list[Any]:
     for record, place in zip(records, places, strict=True):
         if record.get(column) is None:
@@ -263,8 +268,8 @@ def _column(records: Sequence[Record], places: Sequence[str], column: str, key: 
 
 
 def _time(value: Any, place: str) -> float:
-    """Seconds since 1970, or whatever a number counts; see `seconds_of`."""
-    found = seconds_of(value)
+    """Seconds since 1970, also of milliseconds, or whatever a number counts; see `seconds_of`."""
+    found = seconds_of(value, milliseconds=MILLISECONDS)
     if found is None:
         raise Refusal(
             f"{place}: '{str(value)[:40]}' is no time; write a number, or a date such as 2024-05-31, "

@@ -132,7 +132,7 @@ class Format(Part):
             named |= {name: row[old] for name, old in self.columns.items() if old in row} | self.constants
         for name, between in self.join.items():
             if isinstance(value := named.get(name), list):
-                named[name] = between.join(map(str, value))
+                named[name] = between.join(str(each) for each in value if each is not None)
         return named
 
     def _without_header(self) -> str:

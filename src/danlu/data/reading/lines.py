@@ -9,6 +9,7 @@ from functools import cache, partial
 
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.charset import SAMPLE, is_short_gb18030, likeliest, perhaps
+from danlu.data.reading.read_ahead import read_ahead
 from danlu.data.reading.source_file import SourceFile
 from danlu.refusal import Refusal
 
@@ -36,7 +37,7 @@ Lines = Iterator[tuple[int, str]]
 def lines(source: SourceFile, encoding: str = "auto", bad_rows: BadRows | None = None) -> Lines:
     r"""Yield the lines; only `\n` ends one, other line separators of Unicode are text.
 
-    A file that begins without any `\n` but with `\r`, as the Macintosh had it, has lines that end with that.
+    A file without any `\n` in its first megabyte but with `\r`, as the Macintosh had it, has lines that end with that.
     With "auto" the first lines that are not plain ASCII decide between UTF-8 and GB18030; UTF-16 and UTF-32 are
     known by their marks. A line that is too long, holds zero bytes or is not of the encoding is a bad row.
 
@@ -64,9 +65,12 @@ class Block:
 
 def blocks(source: SourceFile, encoding: str, bad_rows: BadRows) -> Iterator[Block]:
     """Yield the file in blocks of whole lines; see `lines`."""
-    with source.open() as stream:
-        start = stream.peek(8)
-        encoding = _marked(start) or encoding if encoding == "auto" else encoding
+    with source.open() as opened:
+        stream, start = opened, opened.peek(8)
+        if b"\r" in start and b"\n" not in start:  # of the Macintosh, or a long first line with a stray one
+            stream = read_ahead(opened, _BLOCK)
+            start = stream.peek(_BLOCK)
+        encoding = _marked(start) or encoding if encoding == "auto" else _without_mark(encoding, start)
         if encoding != "auto" and not _extends_ascii(encoding):
             yield Block(1, b"", lambda: _wide_lines(stream, source.name, encoding))
             return
@@ -84,7 +88,7 @@ def decoded(content: bytes, name: str, encoding: str = "auto") -> str:
     Raises:
         Refusal: it is not of one encoding.
     """
-    wide = _marked(content[:4]) if encoding == "auto" else encoding
+    wide = _marked(content[:4]) if encoding == "auto" else _without_mark(encoding, content[:4])
     try:
         if wide is not None:
             marked = codecs.lookup(wide).name == "utf-8"  # whose mark Python leaves in the text
@@ -98,6 +102,13 @@ def decoded(content: bytes, name: str, encoding: str = "auto") -> str:
             ) from error
     decoder = _Decoder(name, encoding, BadRows(stop=True))
     return "".join(line for _, line in decoder.lines(1, content.removeprefix(codecs.BOM_UTF8)))
+
+
+def _without_mark(encoding: str, start: bytes) -> str:
+    """The encoding as it is told by the mark at the start, where one is there that is named: it is no text."""
+    wide = _marked(start)
+    named = codecs.lookup(encoding).name
+    return wide if wide is not None and named in (f"{wide}-le", f"{wide}-be") else encoding
 
 
 def _marked(start: bytes) -> str | None:

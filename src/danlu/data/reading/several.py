@@ -7,6 +7,7 @@ from token import STRING
 from tokenize import TokenError, generate_tokens
 
 from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.json_text import parse
 from danlu.data.record import Record
 from danlu.recipe.part import nearest
 from danlu.refusal import Refusal
@@ -61,10 +62,12 @@ def cut(cell: str, sign: str) -> list[str]:
 
 
 def _written(cell: str) -> Sequence[object]:
-    """A list as JSON or Python write it, or as NumPy does, without commas; an empty cell is an empty one."""
+    """A list as JSON or Python write it, or texts as NumPy does, without commas; an empty cell is an empty one."""
     if not cell.strip():
         return []
-    value, texts = None, list[str]()
+    value, texts = _parsed(cell), list[str]()
+    if isinstance(value, list) and all(isinstance(each, str | int | float | None) for each in value):
+        return [each for each in value if each is not None]
     try:
         if len(cell) <= _LONGEST:
             value = ast.literal_eval(cell.strip())
@@ -77,6 +80,13 @@ def _written(cell: str) -> Sequence[object]:
     if not isinstance(value, list | tuple) or not all(isinstance(each, str | int | float) for each in value):
         raise ValueError(f"'{cell[:40]}' is no list such as ['a', 'b']; mend it, or name the sign between the values")
     return value
+
+
+def _parsed(cell: str) -> object:
+    try:
+        return parse(cell, "list")
+    except Refusal:
+        return None
 
 
 def _holds(column: str, cell: str) -> bool:

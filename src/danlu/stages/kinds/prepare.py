@@ -180,7 +180,9 @@ class _Preparation:
         for name, sources in (("test", stage.test), ("validation", stage.validation), ("train", stage.data)):
             for source in _listed(sources):
                 with closing(source.read()) as first:
-                    needed = () if {"tokens", "words"} & next(first).keys() else stage.columns
+                    head = next(first)
+                cut = any(isinstance(head.get(name), list) for name in ("tokens", "words"))
+                needed = () if cut else stage.columns
                 read = source.read(needed, bad_rows, labelled=True)
                 told = without_secrets(source.path)
                 yield name, told, without_augmented(read, told) if split or name != "train" else read
@@ -206,7 +208,8 @@ class _Preparation:
             rows = self._without(np.isin(whole, whole[~train]), rows, "in the group of a row of a given set")
         rows = self._without(self.characters < stage.minimum_characters, rows, "too short")
         if stage.decontaminate is not None:
-            gone = stage.decontaminate.found_in(spool, np.flatnonzero(~train), stage.executor)
+            tested = np.flatnonzero(~train)
+            gone = stage.decontaminate.found_in(spool, tested, stage.executor, self._cleaning())
             rows = self._without(gone, rows, "hold a piece of a test text")
         if stage.conflicts == "drop":
             rows = self._without(contested(said.truths, clusters.exact), rows, "same text with different labels")

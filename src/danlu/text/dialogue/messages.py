@@ -6,6 +6,7 @@ from typing import Any
 
 from danlu.data.reading.json_text import parse
 from danlu.data.record import Record
+from danlu.data.turns import ROLES, out_of_turn
 from danlu.refusal import Refusal
 
 Message = dict[str, Any]
@@ -15,11 +16,6 @@ CALLS = ("tool_calls", "tool_call_id", "name")
 
 WEIGHT = "weight"
 """Of an answer: 0 where it is not to be learnt."""
-
-ROLES = ("system", "user", "assistant", "tool")
-
-_BEFORE = {"user": ("system", "assistant"), "assistant": ("user", "tool"), "tool": ("assistant", "tool")}
-"""Whose message may stand before one of each role."""
 
 
 def checked(value: Any, number: int) -> list[Message]:
@@ -41,11 +37,9 @@ def checked(value: Any, number: int) -> list[Message]:
             raise Refusal(f"{where}, message {place}: expected an object with the texts 'role' and 'content'")
         if role not in ROLES:
             raise Refusal(f"{where}, message {place}: there is no role '{role:.40}'; expected {', '.join(ROLES)}")
-        before = found[-1]["role"] if found else "system"
-        if role == "system" and found:
-            raise Refusal(f"{where}, message {place}: a system message stands first, or nowhere; move it there")
-        if role != "system" and before not in _BEFORE[role]:
-            raise Refusal(f"{where}, message {place}: {_wrong(role, before, first=not found)}")
+        before = found[-1]["role"] if found else None
+        if wrong := out_of_turn(role, before):
+            raise Refusal(f"{where}, message {place}: {wrong}")
         found.append({"role": role, "content": content, **calls, **_weight(message, f"{where}, message {place}")})
     return found
 
@@ -53,6 +47,9 @@ def checked(value: Any, number: int) -> list[Message]:
 def tools_in(record: Record, number: int) -> list[dict[str, Any]] | None:
     """What tools the model is told of in record `number`, counted from 0, in the form of OpenAI; None for none."""
     tools = record.get("tools")
+    if isinstance(tools, str):  # as JSON, which tables keep it as, and others write it
+        with suppress(Refusal):
+            tools = parse(tools, "tools") if tools.strip() else None
     if tools is None or tools == []:
         return None
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
@@ -119,11 +116,3 @@ def asked(messages: Sequence[Message], number: int) -> list[Message]:
     if not kept or kept[-1]["role"] == "system":
         raise Refusal(f"record {number + 1:,}: column 'messages' asks nothing; add a message of the user")
     return kept
-
-
-def _wrong(role: str, before: str, *, first: bool) -> str:
-    if first or before == "system":
-        return f"the {role} speaks first; a conversation begins with a message of the user"
-    if role == before:
-        return f"the {role} speaks twice in a row; join the two messages, or add the answer between them"
-    return f"the {role} cannot speak after the {before}; mend the order of the messages"

@@ -13,6 +13,7 @@ from danlu.data.reading.json_format import JsonFormat
 from danlu.data.reading.json_text import parse
 from danlu.data.reading.source_file import SourceFile
 from danlu.data.record import Record
+from danlu.data.turns import out_of_turn
 from danlu.refusal import Refusal
 
 Message = dict[str, Any]
@@ -73,6 +74,9 @@ class Chat(JsonFormat):
             )
         if not preferred:
             messages = _up_to_the_last_answer(messages, bad_rows)
+        for place, message in enumerate(messages):
+            if wrong := out_of_turn(message["role"], messages[place - 1]["role"] if place else None):
+                raise _Unfit(f"message {place + 1}: {wrong}")
         filled = [{**message, "content": self._filled(message["content"])} for message in messages]
         return {"messages": filled, **preferred, **others}
 
@@ -90,7 +94,7 @@ class Chat(JsonFormat):
         if self.instruction not in others:
             return []
         history = others.pop("history", None) or []
-        for pair in history:
+        for pair in history if isinstance(history, list) else [history]:
             if not isinstance(pair, list) or len(pair) != 2:
                 raise _Unfit("'history' holds something else than [question, answer]; mend it")
             opening += _pair(_text(pair[0], "history"), _text(pair[1], "history"))

@@ -4,6 +4,7 @@ Tjong Kim Sang and De Meulder, "Introduction to the CoNLL-2003 Shared Task" (200
 (Ramshaw and Marcus, 1995), IOB1 or BIOES (also called BILOU, or BMES with types) and are given as BIO.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Literal
@@ -50,7 +51,7 @@ class Conll(TextFormat):
         tokens, tags = [], []
         for number, line in sentence:
             tabs = self.separator == "tab" or (self.separator == "auto" and "\t" in line)
-            fields = line.split("\t") if tabs else line.split()
+            fields = line.split("\t") if tabs else _BLANKS.split(line.strip(" \t\r\n"))
             try:
                 token, tag = fields[self.token].strip(), fields[self.tag].strip()
             except IndexError:
@@ -68,6 +69,9 @@ class Conll(TextFormat):
             else:
                 bad_rows.mend("tokens without a character left out")
         return {"tokens": tokens, "tags": to_bio(tags) if self.entities else tags} if tokens else None
+
+
+_BLANKS = re.compile("[ \t]+")  # a no-break space is part of its token, as in 10\u00a0000
 
 
 @lru_cache(4096)
