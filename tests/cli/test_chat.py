@@ -3,7 +3,9 @@
 import io
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -79,6 +81,33 @@ def test_the_last_question_can_be_taken_back(talk: Talk, folder: Path) -> None:
     _, out, err = talk(given="good day\n/undo\n你好\n/help\n/nothing\n")
     assert out == f"{one[0]}\n{other[0]}\n"
     assert "There is no /nothing; there are: /reset" in err
+
+
+def test_a_question_that_was_not_answered_is_taken_back_alone(
+    talk: Talk, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with load(folder) as bundle:
+        one, two = answers(bundle, "good day", "你好")
+    written = Bundle.generate_stream
+    asked: list[str] = []
+
+    def silent(self: Bundle, record: Any, *given: Any) -> Any:
+        asked.append(record["messages"][-1]["content"])
+        return iter(()) if asked[-1] == "day" else written(self, record, *given)
+
+    monkeypatch.setattr(Bundle, "generate_stream", silent)
+    monkeypatch.setattr("danlu.cli.chat.closing", nullcontext)
+    _, out, err = talk(given="good day\nday\n/undo\n你好\n/undo\n/undo\n/undo\n")
+    assert out == f"{one}\n\n{two}\n"
+    assert err.count("are taken back") == 3
+    assert err.count("There is no question") == 1
+
+
+def test_what_is_drawn_for_a_question_asked_again_is_drawn_anew(talk: Talk) -> None:
+    how = ("policy.kind=sample", "policy.temperature=5", "policy.max_new_tokens=12")
+    _, out, _ = talk(*how, given="good day\n/undo\ngood day\n/undo\ngood day\n")
+    assert len(set(out.splitlines())) > 1
+    assert talk(*how, given="good day\n/undo\ngood day\n/undo\ngood day\n")[1] == out
 
 
 def test_a_command_that_does_nothing_says_so(talk: Talk) -> None:

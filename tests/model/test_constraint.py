@@ -129,3 +129,15 @@ def test_forms_that_contradict_are_refused() -> None:
             changed(greedy, None, half)
     with pytest.raises(Refusal, match=r"policy: choices"):
         changed(greedy, None, {"choices": []})
+
+
+def test_schemas_in_another_order_are_others_and_a_seed_makes_no_other_choice() -> None:
+    def told(*names: str) -> Policy:
+        properties = {name: {"type": "string"} for name in names}
+        return Policy.model_validate({"kind": "greedy", "json_schema": {"type": "object", "properties": properties}})
+
+    assert told("reason", "answer").chooses_as(told("reason", "answer"))
+    assert not told("reason", "answer").chooses_as(told("answer", "reason"))
+    drawn = [Policy.model_validate({"kind": "sample", "seed": seed, "top_k": 3}) for seed in (1, 2)]
+    assert drawn[0].chooses_as(drawn[1])
+    assert not drawn[0].chooses_as(drawn[1].model_copy(update={"top_k": 4}))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 from writers import (
     FAMILIES,
     VOCABULARY,
@@ -184,6 +184,40 @@ def test_what_a_decoder_is_given_stands_before_what_it_writes(tokenizer: Tokeniz
     ids = torch.tensor([row])
     right = model.generate(ids, decoder_input_ids=torch.tensor([[0, 7, 9]]), do_sample=False, max_new_tokens=12)
     assert found[0].ids.tolist() == right[0, 3:].tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("given", [False, True])
+def test_a_token_that_a_text_is_made_to_begin_with_is_one_of_those_written(
+    given: bool, seed: int, tokenizer: Tokenizer
+) -> None:
+    torch.manual_seed(seed)
+    model = built("bart")
+    model.generation_config.forced_bos_token_id = 5
+    (row,) = random_rows(6 + seed)
+    first = np.array([5], np.int32) if given else None
+    for kind, fields in (
+        ("greedy", {"max_new_tokens": 6}),
+        ("greedy", {"max_new_tokens": 9, "min_new_tokens": 5}),
+        ("beam", {"max_new_tokens": 6, "beams": 3}),
+        ("beam", {"max_new_tokens": 6, "beams": 3, "length_penalty": 3.0, "early_stopping": True}),
+    ):
+        found = by_session(
+            model, tokenizer, Encoded(0, (Row(np.array(row, np.int32)),), target_ids=first), kind, fields
+        )
+        assert found == by_transformers(model, row, **fields)
+
+
+def by_session(
+    model: PreTrainedModel, tokenizer: Tokenizer, encoded: Encoded, kind: str, fields: dict[str, Any]
+) -> list[int]:
+    session = Session(reader_for(model, 0)(), Endings(model, tokenizer, 96))
+    found: list[Written] = []
+    session.ask(Wanted(policy(kind, **fields), session.endings.prompts([encoded]), lambda _, told: found.extend(told)))
+    while session.busy:
+        session.step()
+    written: list[int] = found[0].ids.tolist()
+    return written
 
 
 @pytest.mark.skipif(not STORIES.is_dir(), reason=f"{STORIES} is not here")

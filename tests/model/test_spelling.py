@@ -76,6 +76,33 @@ def test_a_text_ends_before_the_first_of_what_stops_it_however_tokens_lie(text: 
     assert "".join(pieces(ids, tokenizer, stop)) == right
 
 
+@given(text=st.text("ab 床前世界\n😀é", max_size=12), cut=st.integers(0, 40))
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_a_text_that_ends_within_a_character_has_all_before_it(kind: str, text: str, cut: int) -> None:
+    tokenizer = _trained(kind)
+    ids = backend_for_text(tokenizer).encode(text, add_special_tokens=False).ids[:cut]
+    found = spelled(ids, tokenizer)
+    assert "".join(pieces(ids, tokenizer)) == found
+    assert "�" not in found
+    assert tokenizer.decode(ids).startswith(found.rstrip("�")) or "�" in tokenizer.decode(ids)
+
+
+@cache
+def _trained(kind: str) -> Tokenizer:
+    return TokenizerSource.model_validate(KINDS[kind]).build(lambda: iter(["ab", "good"]))
+
+
+def test_bytes_of_whole_characters_before_one_that_is_not_finished_are_text() -> None:
+    tokenizer = _trained("unigram")
+    ids = backend_for_text(tokenizer).encode("你好世界", add_special_tokens=False).ids
+    assert [spelled(ids[: len(ids) - left], tokenizer) for left in range(4)] == [
+        "你好世界",
+        "你好世",
+        "你好世",
+        "你好世",
+    ]
+
+
 def test_a_character_that_is_not_finished_is_left_out() -> None:
     tokenizer = _bytes()
     ids = backend_for_text(tokenizer).encode("a明", add_special_tokens=False).ids

@@ -14,7 +14,8 @@ from danlu.serve.body import checked
 from danlu.serve.problem import Problem
 from danlu.serve.routes.chat import Chat
 from danlu.serve.routes.completions import Completions, _starts
-from danlu.serve.routes.writing import bytes_of, policy_of, spelled
+from danlu.serve.routes.tokens import bytes_of, spelled
+from danlu.serve.routes.writing import policy_of
 from danlu.serve.shelf import Model
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
@@ -57,6 +58,22 @@ def test_what_a_request_does_not_say_is_as_the_bundle_has_it(
 ) -> None:
     found = policy(asked, **own)
     assert (found.kind, found.texts) == (kind, texts)
+
+
+def test_who_asks_for_chance_gets_another_text_each_time_and_who_gives_a_seed_the_same() -> None:
+    def seed(asked: dict[str, Any], **own: Any) -> int:
+        return int(policy(asked, **own).seed)  # type: ignore[attr-defined]
+
+    for asked in ({"temperature": 1}, {"top_p": 0.9}, {"n": 2}):
+        assert seed(asked, kind="greedy") != seed(asked, kind="greedy")
+        assert seed(asked, kind="sample", seed=3) != seed(asked, kind="sample", seed=3)
+        assert seed(asked | {"seed": 5}, kind="greedy") == 5
+    assert seed({}, kind="sample", seed=3) == 3, "as it was evaluated"
+
+
+def test_a_limit_of_the_request_lowers_the_least_only_where_it_must() -> None:
+    own = {"kind": "greedy", "min_new_tokens": 20}
+    assert [policy({"max_tokens": most}, **own).min_new_tokens for most in (200, 21, 20, 1)] == [20, 20, 19, 0]
 
 
 def test_more_beams_than_there_are_cannot_be_told() -> None:
@@ -136,6 +153,20 @@ def test_a_served_text_is_the_tokens_that_it_tells_of(live: Live) -> None:
     assert told.logprobs is not None
     data = b"".join(bytes(each.bytes or ()) for each in told.logprobs.content or ())
     assert data.decode("utf-8", "replace").startswith((told.message.content or "").removesuffix("\ufffd"))
+
+
+def test_a_conversation_that_ends_with_an_answer_is_refused_by_name(live: Live) -> None:
+    talk = [{"role": "user", "content": "书"}, {"role": "assistant", "content": "好"}]
+    found = live.post("/v1/chat/completions", {"model": "chat", "messages": talk, "max_tokens": 4})
+    assert found.status_code == 400
+    assert "end with an answer" in found.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_prompt_that_fills_the_model_is_refused_before_anything_is_written(live: Live, stream: bool) -> None:
+    found = live.post("/v1/completions", {"model": "causal_lm", "prompt": "书" * 300, "stream": stream})
+    assert found.status_code == 400
+    assert found.json()["error"]["code"] == "context_length_exceeded"
 
 
 def test_an_answer_that_a_client_echoes_without_calls_is_read(live: Live) -> None:

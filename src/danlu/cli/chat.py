@@ -52,13 +52,15 @@ def command(
 
 @dataclass
 class _Talk:
-    """A conversation under way."""
+    """A conversation under way; `kept`: whether the last question is; `turns`: that were asked."""
 
     bundle: "Bundle"
     policy: "Policy"
     translate: Callable[[str], str]
     system: str = ""
     messages: list[dict[str, str]] = field(default_factory=list)
+    kept: bool = True
+    turns: int = 0
 
     def go_on(self) -> None:
         """Answer line after line, until there is none."""
@@ -95,10 +97,12 @@ class _Talk:
             say(_("The conversation begins anew."), err=True)
         elif name == "/system":
             self._tell(rest.strip())
-        elif name == "/undo" and not self.messages:
+        elif name == "/undo" and not self.messages and self.kept:
             say(_("There is no question to take back."), err=True)
         elif name == "/undo":
-            del self.messages[-2:]
+            if self.kept:
+                del self.messages[-2:]
+            self.kept = True
             say(_("The last question and its answer are taken back."), err=True)
         elif name == "/help":
             say(
@@ -124,6 +128,12 @@ class _Talk:
         told = _("The model is told this first, and the conversation begins anew.")
         say(told if system else _("The model is told nothing first, and the conversation begins anew."), err=True)
 
+    def _drawing(self) -> "Policy":
+        """The policy with a seed of its own for each turn: what is asked once more may be answered otherwise."""
+        seed = getattr(self.policy, "seed", None)
+        self.turns += 1
+        return self.policy if seed is None else self.policy.model_copy(update={"seed": seed + self.turns - 1})
+
     def _answer(self, line: str) -> None:
         from danlu.machine.terminal import say, show_piece
 
@@ -136,7 +146,7 @@ class _Talk:
             predictor = self.bundle.predictor
             if any(item.cut for item in predictor.prompts([record], self.policy)):
                 say(_("(The oldest questions no longer fit, and the model does not see them.)"), err=True)
-            with closing(self.bundle.generate_stream(record, self.policy)) as pieces:
+            with closing(self.bundle.generate_stream(record, self._drawing())) as pieces:
                 for piece in pieces:
                     answer += piece
                     show_piece(piece)
@@ -148,5 +158,6 @@ class _Talk:
             show_piece("\n")
         else:
             show_piece("\n")
-        if answer.strip():
+        self.kept = bool(answer.strip())
+        if self.kept:
             self.messages = [*asked, {"role": "assistant", "content": answer}]

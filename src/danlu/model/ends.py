@@ -114,7 +114,7 @@ class Endings:
     def _constraint(self, form: dict[str, Any]) -> Constraint | None:
         if not form:
             return None
-        key = json.dumps(form, sort_keys=True)
+        key = json.dumps(form)  # keys are written in their order
         if key not in self._constraints:
             while len(self._constraints) >= FORMS:
                 self._constraints.pop(next(iter(self._constraints)))
@@ -140,8 +140,9 @@ class Endings:
             raise Refusal(f"{where}: there is no text to write from; give one")
         else:
             start, forced = self._first("decoder_start_token_id", "bos_token_id"), self._told("forced_bos_token_id")
-            counted = forced is not None and not given
-            prompt = Prompt((start, *((int(forced),) if counted else given)), source, int(counted))
+            given = given or (() if forced is None else (int(forced),))
+            counted = forced is not None and given[0] == int(forced)  # the first of what is written, as in training
+            prompt = Prompt((start, *given), source, int(counted))
         if len(prompt.ids) >= self.limit:
             raise Refusal(
                 f"{where}: has {len(prompt.ids):,} tokens, and the model takes {self.limit:,} with what it writes, so "

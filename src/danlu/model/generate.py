@@ -191,7 +191,7 @@ class Session:
         for row, ((whose, number), prompt) in enumerate(zip(joining, prompts, strict=True)):
             policy = self._known(whose.policy)
             try:
-                hypotheses = policy.begin(prompt.ids, whose.first + number, self.endings.of(prompt, policy))
+                hypotheses = whose.policy.begin(prompt.ids, whose.first + number, self.endings.of(prompt, policy))
             except Exception as error:
                 hypotheses = Lines(prompt.ids, Ends(self.endings.tokenizer, frozenset(), 0), 0)
                 hypotheses.parents = []
@@ -205,8 +205,8 @@ class Session:
         self._advance(texts, logits_NV, first)
 
     def _known(self, policy: Policy) -> Policy:
-        """The policy under way that is equal, so that rows of several callers are chosen for together."""
-        return next((text.policy for text in self._texts if text.policy == policy), policy)
+        """The policy under way that chooses alike, so that rows of several callers are chosen for together."""
+        return next((text.policy for text in self._texts if text.policy.chooses_as(policy)), policy)
 
     def _advance(self, texts: Sequence[_Text], logits_BV: Tensor, first: int = 0) -> None:
         """Let each policy choose for its rows; `first` is the row of the first logits.

@@ -3,6 +3,7 @@
 Legend: B rows, V vocabulary.
 """
 
+import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
@@ -74,6 +75,10 @@ class Policy(Part):
                 f"{self.max_new_tokens}; raise the latter"
             )
         return self
+
+    def chooses_as(self, other: "Policy") -> bool:
+        """Whether rows of both may be chosen for together; what a form writes is in the order in which it is told."""
+        return self == other and json.dumps(self.form) == json.dumps(other.form)
 
     @property
     def rows(self) -> int:

@@ -10,7 +10,15 @@ BROKEN = "�"
 
 def spelled(ids: Sequence[int], tokenizer: Tokenizer, before: Sequence[int] = ()) -> str:
     """The text of tokens that come after others, without special ones, nor an unfinished character at its end."""
-    return _decoded([*before, *ids], tokenizer)[len(_decoded(before, tokenizer)) :].rstrip(BROKEN)
+    text = _decoded([*before, *ids], tokenizer)
+    kept = text.rstrip(BROKEN)
+    for size in range(len(ids) - 1, max(-1, len(ids) - _BYTES), -1):
+        if kept == text:
+            break
+        # where bytes are tokens of their own, all of a run of them are broken once its end is
+        text = _decoded([*before, *ids[:size]], tokenizer)
+        kept = max(kept, text.rstrip(BROKEN), key=len)
+    return kept[len(_decoded(before, tokenizer)) :]
 
 
 def context(ids: Sequence[int], tokenizer: Tokenizer) -> tuple[int, ...]:
@@ -20,6 +28,9 @@ def context(ids: Sequence[int], tokenizer: Tokenizer) -> tuple[int, ...]:
             return tuple(ids[-size:])
     return ()
 
+
+_BYTES = 4
+"""Of a character at most; one that lacks its end has fewer."""
 
 _LONGEST = 16
 """Tokens that a cluster of characters may have, a token a byte."""

@@ -53,6 +53,12 @@ class Conversing(NextTokens):
         ends = _ends_of(template.kind, jinja, tokenizer)
         if (end := end_id(tokenizer)) is not None:
             ends.add(end)
+        ends |= _known_ends(model) & {*tokenizer.all_special_ids}
+        if _asks_otherwise(jinja, tokenizer):
+            say(
+                "the template asks for an answer with other words than stand before one that is given, so answers are "
+                "learnt behind something else than will be asked; choose another 'template'"
+            )
         if self.ends and set(self.ends) != ends:
             told = ", ".join(map(str, sorted(ends)))
             raise Refusal(f"task.ends: the template ends an answer with token {told}; leave 'ends' out")
@@ -125,6 +131,20 @@ def last_alone(learnt_T: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def next_learnt(ids_T: Ids, learnt_T: NDArray[np.bool_]) -> Ids:
     """The token after each where that is to be learnt, else -100, (T,)."""
     return np.append(np.where(learnt_T[1:], ids_T[1:], -100), -100).astype(np.int32)
+
+
+def _asks_otherwise(jinja: str, tokenizer: Tokenizer) -> bool:
+    """Whether what is asked is no beginning of what is learnt, as with templates that begin a thought for the model."""
+    probe: list[Message] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    asked, _ = encoded(question(probe[:1], jinja, tokenizer, 0), tokenizer)
+    learnt, _ = encoded(conversation(probe, jinja, tokenizer, 0), tokenizer)
+    return bool(learnt[: len(asked)].tolist() != asked.tolist())
+
+
+def _known_ends(model: nn.Module) -> set[int]:
+    """The tokens at which a pretrained model ends what it writes, of which it may have several."""
+    told = getattr(getattr(unwrapped(model), "generation_config", None), "eos_token_id", None)
+    return set() if told is None else {told} if isinstance(told, int) else set(told)
 
 
 def _ends_of(kind: str, jinja: str, tokenizer: Tokenizer) -> set[int]:

@@ -11,6 +11,7 @@ from danlu.machine.seed import generator
 from danlu.model.ends import Ends
 from danlu.model.hypothesis import Line, Lines
 from danlu.model.lines import LinePolicy
+from danlu.model.policy import Policy
 from danlu.model.warping import kept
 
 
@@ -48,6 +49,10 @@ class Sample(LinePolicy):
     def texts(self) -> int:
         """All of them."""
         return self.samples
+
+    def chooses_as(self, other: Policy) -> bool:
+        """See `Policy.chooses_as`: random numbers are those of each text."""
+        return isinstance(other, Sample) and super().chooses_as(other.model_copy(update={"seed": self.seed}))
 
     def begin(self, prompt: Sequence[int], number: int, ends: Ends) -> Lines:
         """See `Policy.begin`; each text has random numbers of its own."""

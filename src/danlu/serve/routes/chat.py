@@ -10,6 +10,7 @@ from danlu.data.record import Record
 from danlu.model.policy import Policy
 from danlu.serve.body import FirstMistake, checked
 from danlu.serve.problem import Problem
+from danlu.serve.routes.tokens import told_tokens
 from danlu.serve.routes.writing import (
     HARMLESS,
     REASONS,
@@ -20,7 +21,6 @@ from danlu.serve.routes.writing import (
     refuse_endless,
     refuse_long,
     streamed,
-    told_tokens,
     usage,
     written,
 )
@@ -72,6 +72,10 @@ async def chat(service: Service, call: Call) -> Response:
     if "messages" not in model.predictor.task.columns:
         told = f"the model '{model.name}' was trained for {model.predictor.task.kind}, which holds no conversation"
         raise Problem(400, "wrong_task", f"{told}; ask it by /v1/predict", "model")
+    last = body.messages[-1]
+    if last.get("role") == "assistant" and not last.get("tool_calls"):
+        told = "end with an answer, and none is gone on with; leave it out, or add what is asked next"
+        raise Problem(400, "invalid_value", told, "messages")
     policy = policy_of(body, model)
     await refuse_endless(service, call, model, policy)
     size = sum(len(str(each)) for each in (*body.messages, *(body.tools or ())))

@@ -12,17 +12,16 @@ from danlu.model.policy import Policy
 from danlu.model.written import Written
 from danlu.serve.body import checked
 from danlu.serve.problem import Problem
+from danlu.serve.routes.tokens import bytes_of, spelled
 from danlu.serve.routes.writing import (
     HARMLESS,
     REASONS,
     Writing,
-    bytes_of,
     cost,
     policy_of,
     prompted,
     refuse_endless,
     refuse_long,
-    spelled,
     streamed,
     usage,
     written,

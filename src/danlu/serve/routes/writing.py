@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -12,8 +13,7 @@ from pydantic import Field
 from danlu.data.record import Record
 from danlu.model.lines import LinePolicy
 from danlu.model.policy import Policy, changed
-from danlu.model.token_bytes import token_bytes
-from danlu.model.written import Chosen, Written
+from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.serve.body import Body, FirstMistake
 from danlu.serve.counted import refuse_more
@@ -88,7 +88,7 @@ def policy_of(body: Writing, model: Model) -> Policy:
         Problem: settings contradict each other, or have no effect.
     """
     own = model.predictor.policy
-    changes = _changes(body)
+    changes = _changes(body, own)
     if changes.keys() & set(FORMS):  # the bundle's own form makes room for it, and so does what would forbid it
         changes = dict.fromkeys((*FORMS, "no_repeat_ngram")) | changes
     kind = _kind_of(body, own)
@@ -101,6 +101,8 @@ def policy_of(body: Writing, model: Model) -> Policy:
                 drawn[name] = None
         if "seed" in drawn:
             drawn["seed"] = abs(int(drawn["seed"])) % 2**63
+        elif drawn.keys() & {"temperature", "top_p", "top_k", "min_p", "samples"}:
+            drawn["seed"] = secrets.randbelow(2**63)  # who asks for chance wants another text each time
         changes |= drawn
     elif kind == own.kind and _has_beams(own):
         changes |= _returned(body, own)
@@ -156,12 +158,12 @@ async def refuse_endless(service: Service, call: Call, model: Model, policy: Pol
         raise of_refusal(refusal) from None
 
 
-def _changes(body: Writing) -> dict[str, Any]:
-    """Settings of any policy that the request gives."""
+def _changes(body: Writing, own: Policy) -> dict[str, Any]:
+    """Settings of any policy that the request gives, with what else of the bundle's `own` they leave no room for."""
     names = ("repetition_penalty", "frequency_penalty", "presence_penalty", "regex")
     changes: dict[str, Any] = {name: getattr(body, name) for name in names if getattr(body, name) is not None}
     if body.most is not None:
-        changes |= {"max_new_tokens": body.most, "min_new_tokens": 0}
+        changes |= {"max_new_tokens": body.most, "min_new_tokens": min(own.min_new_tokens, body.most - 1)}
     if body.stop is not None:
         if max(map(len, body.stop), default=0) > LONGEST_STOP or len(body.stop) > LONGEST_STOP:
             raise Problem(400, "invalid_value", f"has more than {LONGEST_STOP:,} characters; shorten it", "stop")
@@ -187,7 +189,7 @@ def _changes(body: Writing) -> dict[str, Any]:
         case other:
             raise Problem(400, "invalid_value", f"there is no format '{other!s:.40}'", "response_format.type")
     if changes.keys() & set(FORMS):
-        changes.setdefault("min_new_tokens", 0)
+        changes["min_new_tokens"] = 0
     return changes
 
 
@@ -213,9 +215,13 @@ def prompted(model: Model, record: Record, policy: Policy, limits_name: str, mos
     except Refusal as refusal:
         code = "context_length_exceeded" if "tokens" in str(refusal) and "takes" in str(refusal) else "refused"
         raise Problem(400, code, str(refusal), limits_name) from None
-    if len(encoded) != 1 or encoded[0].cut:
+    limit = model.predictor.network.limit
+    full = model.predictor.task.kind == "causal_lm" and any(
+        sum(len(row) for row in each.rows) >= limit for each in encoded
+    )
+    if len(encoded) != 1 or encoded[0].cut or full:
         told = (
-            f"the {limits_name} with what may be written has more tokens than the {model.predictor.network.limit:,} "
+            f"the {limits_name} with what may be written has more tokens than the {limit:,} "
             "that the model takes; shorten it, or lower 'max_tokens'"
         )
         raise Problem(400, "context_length_exceeded", told, limits_name)
@@ -289,32 +295,3 @@ def usage(call: Call) -> dict[str, int]:
         "completion_tokens": call.written,
         "total_tokens": call.read + call.written,
     }
-
-
-def bytes_of(model: Model, token: int) -> bytes:
-    """What a token adds to a text; of a special one its name."""
-    tokenizer = model.predictor.tokenizer
-    known = token_bytes(tokenizer).of
-    added = known[token] if token < len(known) else b""
-    return added or str(tokenizer.decode([token], clean_up_tokenization_spaces=False)).encode()
-
-
-def spelled(data: bytes) -> str:
-    """A token as text; where it holds a part of a character, its bytes, as OpenAI writes them."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in data)
-
-
-def told_tokens(model: Model, chosen: Sequence[Chosen]) -> list[dict[str, Any]]:
-    """The log-probability of each token, as chat tells it."""
-
-    def told(token: int, log_probability: float) -> dict[str, Any]:
-        data = bytes_of(model, token)
-        return {"token": spelled(data), "logprob": log_probability, "bytes": list(data)}
-
-    return [
-        {**told(each.token, each.log_probability), "top_logprobs": [told(*other) for other in each.likeliest]}
-        for each in chosen
-    ]

@@ -1,6 +1,6 @@
 """Answering in a conversation: instruction tuning and dialogue (Wei et al., 2022; Ouyang et al., 2022)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -10,10 +10,12 @@ from danlu.refusal import Refusal
 from danlu.task.conversing import Conversing, last_alone, next_learnt, without_the_oldest
 from danlu.task.next_tokens import PackedTokens
 from danlu.task.packing import packed_rows
+from danlu.task.task import Prediction
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import Message, answered, tools_in
 from danlu.text.dialogue.rendered import Tools, conversation
+from danlu.text.dialogue.thoughts import answer_alone
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
@@ -67,10 +69,14 @@ class Chat(Conversing, PackedTokens):
         return packed_rows(rows, max(min(longest, room), *map(len, rows))) if self.pack and room and rows else rows
 
     def gold(self, record: Record, number: int = 0) -> tuple[str, ...]:
-        """The last answer."""
+        """The last answer, without its thoughts."""
         messages = self.messages(record, number)
         answered(messages, number)
-        return (messages[-1]["content"],)
+        return (answer_alone(messages[-1]["content"]),)
+
+    def examined(self, predictions: Iterable[Prediction], records: Sequence[Record]) -> Iterable[Prediction]:
+        """See `Task.examined`: answers without their thoughts, which a template may write before each."""
+        return ({**each, "text": answer_alone(each["text"])} if "text" in each else each for each in predictions)
 
     def kept(self, record: Record) -> Record:
         """See `Task.kept`; a text is what the user says where there are no messages."""

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,7 @@ from transformers.utils import chat_template_utils
 
 from danlu.refusal import Refusal
 from danlu.text.dialogue.messages import CALLS, WEIGHT, Message
+from danlu.text.dialogue.thoughts import forms_of, thoughts_and_rest
 from danlu.text.tokenizing.special import end_id
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
@@ -28,6 +30,11 @@ MOST_TURNS = 4_000_000
 quarter of that."""
 MOST_WRITTEN = 1_000_000
 """Characters that a template may write beside ten times what the messages say."""
+
+
+DAY = datetime(2024, 7, 26)
+"""What a template that writes today's date is told (that of Llama 3.1 where it is told none): rows that are learnt, and
+what a bundle was verified with, are those of any other day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,8 @@ def _spans(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> lis
     marked, contents = _marked(messages, writer, asks=asks)
     special = "|".join(map(re.escape, _longest_first(tokenizer)))
     end = re.compile(rf"\s*(?:{special})")
-    answers = {place: match for match in _MARK.finditer(marked) if _is_answer(messages[place := int(match[1])])}
+    found = [match for match in _MARK.finditer(marked) if int(match[1]) < len(messages)]
+    answers = {place: match for match in found if _is_answer(messages[place := int(match[1])])}
     last_answer = max(answers, default=-1)
     spans: list[Span] = []
     done = 0
@@ -129,16 +137,70 @@ def _is_answer(message: Message) -> bool:
 
 
 def _marked(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> tuple[str, list[str]]:
-    """The text with a mark for each message, and what the messages say there: some templates strip it."""
+    """The text with a mark for each message, and what the messages say there: some templates strip it.
+
+    Where a template knows the thoughts of an answer these have marks of their own, numbered behind the messages.
+    """
+    right = writer.written(messages, asks=asks)
+    for thoughts in (False, True):
+        said = [thoughts_and_rest(message) if thoughts else ("", message["content"]) for message in messages]
+        if thoughts and not any(thought for thought, _ in said):
+            break
+        marked = _with_marks(messages, [bool(thought) for thought, _ in said], writer, asks=asks)
+        forms = [forms_of(message, rest) for message, (_, rest) in zip(messages, said, strict=True)]
+        if not asks:  # the last answer is learnt with its thoughts
+            forms[-1] = forms_of({**messages[-1], "role": ""}, said[-1][1])
+            if said[-1][0] and f"\ufdd0{2 * len(messages) - 1}\ufdd1" not in marked:
+                break
+        forms += [[thought, thought.strip("\n"), thought.strip()] for thought, _ in said]
+        if (contents := _read_off(_parts(marked), right, forms)) is not None:
+            return marked, contents
+    raise Refusal(
+        f"record {writer.number + 1:,}: the chat template changes what the messages say, so it is not known what the "
+        "model writes; choose another 'template'"
+    )
+
+
+def _read_off(parts: Sequence[str | int], right: str, forms: Sequence[Sequence[str]]) -> list[str] | None:
+    """Which form of each text stands in what a template has written; None where it is none of these."""
+    found, done = [each[0] for each in forms], 0
+    for place, part in enumerate(parts):
+        if isinstance(part, str):
+            done += len(part)
+            continue
+        after = parts[place + 1] if place + 1 < len(parts) else None
+        for form in forms[part]:
+            end = done + len(form)
+            goes_on = end == len(right) if after is None else isinstance(after, int) or right.startswith(after, end)
+            if right.startswith(form, done) and goes_on:
+                found[part], done = form, end
+                break
+        else:
+            return None
+    return found if "".join(_span(part, found).text for part in parts) == right else None
+
+
+def _with_marks(messages: Sequence[Message], thinks: Sequence[bool], writer: "_Writer", *, asks: bool) -> str:
+    """What a template writes of marks in place of the texts.
+
+    Raises:
+        Refusal: it drops a message, or writes it elsewhere.
+    """
     number = writer.number
     silent = {place for place, message in enumerate(messages) if "tool_calls" in message and not message["content"]}
-    named = [
-        message if place in silent else {**message, "content": f"\ufdd0{place}\ufdd1"}
-        for place, message in enumerate(messages)
-    ]
-    marked = writer.written(named, asks=asks)
-    right = writer.written(messages, asks=asks)
-    found = [int(place) for place in _MARK.findall(marked)]
+
+    def named(place: int) -> str:
+        thought = f"<think>\n\ufdd0{len(messages) + place}\ufdd1\n</think>\n\n" if thinks[place] else ""
+        return f"{thought}\ufdd0{place}\ufdd1"
+
+    marked = writer.written(
+        [
+            message if place in silent else {**message, "content": named(place)}
+            for place, message in enumerate(messages)
+        ],
+        asks=asks,
+    )
+    found = [int(place) for place in _MARK.findall(marked) if int(place) < len(messages)]
     missing = set(range(len(messages))) - set(found) - silent
     if missing:
         place = min(missing)
@@ -153,14 +215,7 @@ def _marked(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> tu
             f"record {number + 1:,}: the chat template writes message {place + 1}, of the {messages[place]['role']}, "
             "behind later ones, so the model would learn to answer before it is asked; choose another 'template'"
         )
-    given = [message["content"] for message in messages]
-    for contents in (given, [text.strip() for text in given]):
-        if "".join(_span(part, contents).text for part in _parts(marked)) == right:
-            return marked, contents
-    raise Refusal(
-        f"record {number + 1:,}: the chat template changes what the messages say, so it is not known what the model "
-        "writes; choose another 'template'"
-    )
+    return marked
 
 
 @dataclass(frozen=True)
@@ -231,6 +286,7 @@ class _Writer:
         told = None if tools is None else [dict(tool) for tool in tools]
         given: dict[str, Any] = {"messages": [dict(message) for message in messages], "tools": told, "documents": None}
         given |= {**self.tokenizer.special_tokens_map, "range": counted, "add_generation_prompt": asks}
+        given["strftime_now"] = DAY.strftime
         for piece in template.generate(**given):
             size += len(piece)
             if size > most:
