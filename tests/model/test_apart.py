@@ -202,3 +202,10 @@ def test_a_task_with_losses_of_its_own_sees_its_logits(network: Network) -> None
         assert isinstance(task, Task)
         assert task.loss(model, batch)["tokens"].requires_grad
     assert [type(each) for each in seen] == [Tensor]
+
+
+@pytest.mark.parametrize("family", ["llama", "bart", "gru", "bert"])
+def test_it_is_known_before_any_batch(network: Network, family: str) -> None:
+    model = built(network, family)
+    apart.settle(model)
+    assert vars(model)[apart._TELLS] is True

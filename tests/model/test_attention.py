@@ -193,3 +193,15 @@ def test_padding_of_bidirectional_models_costs_no_square_mask(network: Network, 
         model(**inputs)
         model(input_ids=inputs["input_ids"], attention_mask=torch.ones_like(inputs["input_ids"]))
     assert seen == [torch.Size([3, 1, 1, 9]), None]
+
+
+def test_half_precision_goes_backward_where_positions_have_turned_queries_into_float32() -> None:
+    """As under autocast, which casts nothing on the way back."""
+    torch.manual_seed(0)
+    parts = [torch.randn(1, 2, 5, 8, requires_grad=True) for _ in range(3)]
+    exact = attend(*parts).sum()
+    right = torch.autograd.grad(exact, parts)
+    query, key, value = parts
+    found = torch.autograd.grad(attend(query, key, value.half()).float().sum(), parts)
+    for one, other in zip(found, right, strict=True):
+        torch.testing.assert_close(one, other, atol=5e-3, rtol=5e-3)

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    EncoderDecoderConfig,
+    EncoderDecoderModel,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+)
 
 from danlu.train.flops import flops_a_token
 from danlu.tuning.features import cached_trunk
@@ -49,3 +56,14 @@ def test_layers_below_those_that_learn_cost_two_operations(model: BertForSequenc
 def test_features_that_are_kept_cost_nothing(model: BertForSequenceClassification, tmp_path: Path) -> None:
     with cached_trunk(Head().apply(model), [], tmp_path):
         assert flops_a_token(model, WIDTH) == 0
+
+
+def test_a_network_in_parts_of_their_own_is_counted_too() -> None:
+    sizes = {"hidden_size": H, "num_hidden_layers": L, "num_attention_heads": 2, "intermediate_size": F}
+    bert = {"vocab_size": 30, "max_position_embeddings": 16, **sizes}
+    sides = BertConfig(**bert), BertConfig(**bert, is_decoder=True, add_cross_attention=True)
+    pair = EncoderDecoderModel(EncoderDecoderConfig.from_encoder_decoder_configs(*sides))
+    assert flops_a_token(pair, WIDTH) >= 6 * LAYERS + 12 * WIDTH * H * L
+    llama = {"vocab_size": 30, "head_dim": 8, **sizes}
+    seen = Gemma3Config(text_config=llama, vision_config={**sizes, "image_size": 8, "patch_size": 4})
+    assert flops_a_token(Gemma3ForConditionalGeneration(seen), WIDTH) > 12 * WIDTH * H * L

@@ -97,6 +97,8 @@ def attend(
     keys = key_BHSD.shape[2]
     scale = width**-0.5 if scale is None else scale
     merged = rows * heads
+    if value_BHSD.dtype is torch.float16:  # turned by positions they are float32 again, and backward nobody casts
+        query_BHLD, key_BHSD = query_BHLD.to(torch.float16), key_BHSD.to(torch.float16)
     bias_N = None if bias is None else _merge_heads(bias.to(query_BHLD.dtype), rows, heads)
     context_NLD = _Attention.apply(
         query_BHLD.reshape(merged, queries, width),

@@ -56,7 +56,7 @@ class HeldBack:
 
     def cross_entropy(self, labels_K: Tensor, smoothing: float = 0.0) -> Tensor:
         """Sum of the cross-entropy in float32, of which labels that are `NOTHING` have no part."""
-        if torch.is_autocast_enabled(self.hidden.device.type):
+        if not self.hidden.is_meta and torch.is_autocast_enabled(self.hidden.device.type):
             return self.both(labels_K, smoothing)[0]
         summed = partial(_summed, self.head, smoothing)
         found: Tensor = _AtOnce.apply(summed, labels_K, self.rows, self.hidden, *self.weights)  # type: ignore[no-untyped-call]

@@ -111,6 +111,7 @@ def _choose(
         examples=settings.batch_examples,
         accumulate=settings.accumulate,
         parts=1,
+        sizes=lambda rows: task.sizes(rows, prepared.tokenizer),
     )
     piece = usual(batches)
     batch = next(batches.micro_batches(piece, (0, 0), torch.device("cpu")))

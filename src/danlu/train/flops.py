@@ -5,6 +5,7 @@ from transformers import PreTrainedModel
 
 from danlu.model.four_bits import elements
 from danlu.model.heads import trunk, unwrapped
+from danlu.model.positions import text_config
 
 
 def flops_a_token(model: nn.Module, width: float) -> float:
@@ -44,5 +45,6 @@ def _attention(model: nn.Module, width: float) -> float:
         return 0.0
     if any(isinstance(module, nn.RNNBase) for module in below.modules()):  # nothing is attended to
         return 0.0
-    config = unwrapped(model).config
-    return 3 * 4.0 * width * int(config.hidden_size) * int(config.num_hidden_layers)
+    config = text_config(unwrapped(model))
+    config = getattr(config, "decoder", config)  # of an encoder and a decoder that have one each
+    return 3 * 4.0 * width * getattr(config, "hidden_size", 0) * getattr(config, "num_hidden_layers", 0)

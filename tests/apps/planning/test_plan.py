@@ -104,6 +104,26 @@ def test_what_does_not_fit_is_told_with_keys_that_make_it_fit(tmp_path: Path) ->
     assert again.step_tokens == found.step_tokens
 
 
+@pytest.mark.parametrize("where", ["1xa100", "8xh100"])
+@pytest.mark.parametrize(
+    ("architecture", "task"),
+    [
+        ("llama", "causal_lm"),
+        ("gru", "causal_lm"),
+        ("xlnet", "permuted_lm"),
+        ("bert", "masked_lm"),
+        ("bart", "denoise"),
+    ],
+)
+def test_a_large_vocabulary_is_planned_without_weights(
+    tmp_path: Path, architecture: str, task: str, where: str
+) -> None:
+    model = {"kind": "scratch", "architecture": architecture, "size": "mini"}
+    source = recipe(tmp_path, model=model, task={"kind": task}, train={"batch_tokens": 8192, "steps": 10})
+    source["stages"]["vocab"]["tokenizer"]["size"] = 150_000
+    assert one(source, where, tokens=1e9).memory["passing"] > 0
+
+
 @pytest.mark.parametrize("accumulate", [1, 4, 16])
 def test_a_step_is_as_large_however_many_devices_share_it(tmp_path: Path, accumulate: int) -> None:
     source = recipe(tmp_path, train={"batch_tokens": 2048, "steps": 100, "accumulate": accumulate})

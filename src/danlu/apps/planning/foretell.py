@@ -16,7 +16,7 @@ from danlu.apps.planning.material import Material
 from danlu.apps.planning.memory import Terms, Whole, first_part, frozen_bytes, way_of
 from danlu.machine.accelerators import Accelerator
 from danlu.model.accelerated import use_fused_gelu
-from danlu.model.fast import use_our_attention, use_our_dropout, use_sparse_gradients
+from danlu.model.fast import use_our_attention, use_our_dropout, use_positions_alike, use_sparse_gradients
 from danlu.model.planned import use_fused_kernels
 from danlu.train.counts import Size, Work, count_parameters, count_work, usual
 from danlu.train.dealing import parts_for
@@ -140,6 +140,7 @@ def foretell(material: Material, terms: Terms) -> Foretold:
 def _prepare(model: nn.Module, device: Accelerator) -> None:
     """Give the network the kernels that it has on that device."""
     use_fused_gelu(model)
+    use_positions_alike(model)
     if device.fused:
         use_fused_kernels(model)
     else:

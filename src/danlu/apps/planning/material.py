@@ -30,7 +30,7 @@ from danlu.stages.recipe import Recipe, referenced
 from danlu.stages.run import Planned, plan
 from danlu.stages.size import outlined
 from danlu.stages.sizing import sized
-from danlu.stages.sources import with_split
+from danlu.stages.sources import with_segmenters, with_split
 from danlu.stages.stage import Place
 from danlu.task.task import Task
 from danlu.text.batching.batch import Batch
@@ -38,7 +38,7 @@ from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 from danlu.train.batches import Batches
 from danlu.train.settings import Training
-from danlu.tuning.roles import Roles
+from danlu.tuning.roles import Roles, begun_roles
 from danlu.tuning.teacher import TEACHER
 
 USUAL = 2048  # tokens of a row where nothing in the recipe bounds it
@@ -144,10 +144,12 @@ def _material(planned: Planned, stage: Train, yard: _Yard) -> Material:
     source, tokenizer = _built_from(stage, yard, place)
     known = yard.look and all(name in yard.folders for name in _read_by(stage))
     learnt = learnt_from(stage.data, stage.task, place) if known else None
-    task = fitted(stage.task, learnt) if learnt else stage.task.fitted(stage.task.sample)
+    task = with_segmenters(stage.task, place) if known else stage.task
+    task = fitted(task, learnt) if learnt else task.fitted(task.sample)
     task = task.shaped(source.shape())
     auto = source.minutes_to_train() is not None
     given = {name: _source(role, yard, place)[0] for name, role in stage.roles.items()}
+    begun_roles(task, given)  # refuses a role that is lacking
     learners = {} if auto else learners_for(task, given, source)
     prepared = Prepared(source, stage.tuning.reading(tokenizer), tokenizer, task, [], place.seed, learners)
     if auto:
@@ -253,5 +255,13 @@ def batches_of(encoded: Sequence[Encoded], prepared: Prepared, settings: Trainin
     def collate(rows: list[Encoded], width: int, rng: np.random.Generator) -> Batch:
         return prepared.task.collate(rows, width, prepared.tokenizer, rng)
 
-    how = {"tokens": settings.batch_tokens, "examples": settings.batch_examples, "accumulate": settings.accumulate}
-    return Batches(encoded, collate, prepared.seed, **how, parts=1)  # type: ignore[arg-type]
+    return Batches(
+        encoded,
+        collate,
+        prepared.seed,
+        tokens=settings.batch_tokens,
+        examples=settings.batch_examples,
+        accumulate=settings.accumulate,
+        parts=1,
+        sizes=lambda rows: prepared.task.sizes(rows, prepared.tokenizer),
+    )

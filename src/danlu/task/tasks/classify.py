@@ -14,6 +14,7 @@ from torch.nn import functional
 from danlu.data.labels import in_order, known_label, spellings
 from danlu.data.record import Record
 from danlu.model.heads import unwrapped
+from danlu.model.positions import text_config
 from danlu.model.shape import Shape
 from danlu.refusal import Refusal
 from danlu.task.calibrated import Calibrated, Floats, logarithms
@@ -106,7 +107,7 @@ class Classify(Followed, Calibrated, OneLabel):
         """
         if not self.pooling:
             return self
-        width = int(unwrapped(model).config.hidden_size)
+        width = int(text_config(unwrapped(model)).hidden_size)
         if self.head and [len(row) for row in self.head] != [width + 1] * len(self.labels):
             raise Refusal(
                 f"task.head: must have a row of {width + 1:,} numbers for each of {len(self.labels)} labels; leave it "

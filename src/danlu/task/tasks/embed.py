@@ -14,6 +14,7 @@ from torch.nn import functional
 from danlu.data.labels import LabelNames, in_order, spellings
 from danlu.data.record import Record
 from danlu.model.heads import unwrapped
+from danlu.model.positions import text_config
 from danlu.model.recomputed import a_few_at_a_time
 from danlu.model.shape import Shape
 from danlu.refusal import Refusal
@@ -164,7 +165,7 @@ class Embed(Task):
 
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
         """This task; raises `Refusal` for widths that the vectors do not have."""
-        size = int(unwrapped(model).config.hidden_size)
+        size = int(text_config(unwrapped(model)).hidden_size)
         if wrong := [width for width in self.widths if not 0 < width < size]:
             raise Refusal(f"task.widths: {wrong[0]} is not between 1 and {size - 1}; vectors have {size} numbers")
         return self

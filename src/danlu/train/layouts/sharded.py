@@ -16,6 +16,7 @@ from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
 from danlu.machine.ranks import Ranks
+from danlu.model.apart import settle
 from danlu.model.heads import unwrapped
 from danlu.refusal import Refusal
 from danlu.train.parameters import Loss, Parameters, Share
@@ -45,6 +46,7 @@ class ShardedParameters(Parameters):
         Raises:
             Refusal: this version of torch does not sum what only some ranks have gradients of.
         """
+        settle(model)
         self.ranks, self._model = ranks, model
         self._whole = _Whole(copy.deepcopy(model))
         where = next(model.parameters())
