@@ -142,9 +142,9 @@ def _asks_otherwise(jinja: str, tokenizer: Tokenizer) -> bool:
 
 
 def _known_ends(model: nn.Module) -> set[int]:
-    """The tokens at which a pretrained model ends what it writes, of which it may have several."""
+    """The tokens at which a pretrained model ends what it writes, where it names several; a single one may be any's."""
     told = getattr(getattr(unwrapped(model), "generation_config", None), "eos_token_id", None)
-    return set() if told is None else {told} if isinstance(told, int) else set(told)
+    return set(told) if isinstance(told, Sequence) else set()
 
 
 def _ends_of(kind: str, jinja: str, tokenizer: Tokenizer) -> set[int]:

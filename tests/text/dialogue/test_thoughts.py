@@ -128,6 +128,18 @@ def test_a_template_that_asks_otherwise_than_it_writes_is_told_of(tokenizer: Tok
         assert any("learnt behind something else" in line for line in told) == words
 
 
+def test_all_ends_that_a_pretrained_model_names_end_what_it_writes(tokenizer: Tokenizer) -> None:
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes))
+    other = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    ordinary = tokenizer.encode("a", add_special_tokens=False)[0]
+    model.generation_config.eos_token_id = [other, ordinary]
+    tokenizer.chat_template = DROPS
+    suited = Task.model_validate({"kind": "chat"}).suited(model, tokenizer, lambda _line: None)
+    ends = {"<|im_end|>", "<|im_start|>", "</s>"}
+    assert set(tokenizer.convert_ids_to_tokens(list(suited.ends))) == ends  # type: ignore[attr-defined]
+
+
 def test_an_answer_alone_is_that_without_its_thoughts() -> None:
     assert answer_alone(THOUGHT) == answer_alone(EMPTY) == answer_alone("It is red.") == "It is red."
     assert answer_alone("a <think>b</think>") == "a <think>b</think>"
