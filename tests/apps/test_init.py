@@ -13,10 +13,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.apps.init import init
+from danlu.apps.init import _KNOWN_AS, init
 from danlu.cli.main import main
+from danlu.recipe.part import kinds
 from danlu.refusal import Refusal
 from danlu.stages.recipe import read
+from danlu.task.task import Task
 
 PARTS = ("物流", "包装", "味道", "客服", "质量", "价格", "颜色")
 REVIEWS = [
@@ -233,3 +235,12 @@ def test_texts_without_marks_are_not_taken_for_relations(tmp_path):
     between_tabs(tmp_path)
     with pytest.raises(Refusal, match=r"does not say which two entities are meant.*danlu init classify reviews\.txt"):
         start(tmp_path, "relate", "reviews.txt")
+
+
+@pytest.mark.parametrize(("known", "called"), [*_KNOWN_AS.items()])
+def test_what_other_tools_call_a_task_leads_to_it(known: str, called: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\na,b\n")
+    assert called in kinds(Task)
+    assert known not in kinds(Task)
+    with pytest.raises(Refusal, match=f"here it is called '{called}': danlu init {called}"):
+        init(known.upper(), [str(tmp_path / "a.csv")])

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from danlu.recipe.part import Part
+from danlu.recipe.part import Part, nearest
 from danlu.recipe.read import Written, keyed, overridden, references, sentences, written
 from danlu.refusal import Refusal
 
@@ -139,3 +139,16 @@ def test_a_missing_file_is_refused_with_the_nearest_name(tmp_path: Path) -> None
         written(tmp_path / "review.yaml")
     with pytest.raises(Refusal, match="this is a folder"):
         written(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["评论.csv", "a.JSONL", "a.parquet"])
+def test_data_that_is_given_for_a_recipe_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes("评论,标签\n很好,好\n".encode("gb18030"))
+    with pytest.raises(Refusal, match=r"is data by its name, and no recipe; write one for it with: danlu init"):
+        written(tmp_path / name)
+
+
+def test_of_two_chinese_characters_one_may_be_wrong() -> None:
+    assert nearest("标鉴", ["序号", "评论", "标签"]) == "; did you mean '标签'?"
+    assert nearest("序言", ["评论", "标签"]) == ""
+    assert nearest("ab", ["ac"]) == ""

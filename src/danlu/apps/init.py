@@ -87,7 +87,28 @@ def drafted(
     return text, Outcome(path, again, guesses)
 
 
+_KNOWN_AS = {
+    **dict.fromkeys(("ner", "pos", "token-classification", "sequence-labeling"), "tag"),
+    **dict.fromkeys(("sentiment", "text-classification", "classification", "intent"), "classify"),
+    **dict.fromkeys(("sft", "instruct", "instruction", "dialogue", "conversation"), "chat"),
+    **dict.fromkeys(("qa", "mrc", "question-answering"), "answer"),
+    **dict.fromkeys(("dpo", "orpo", "kto", "simpo", "rlhf", "preference"), "prefer"),
+    **dict.fromkeys(("mt", "translation"), "translate"),
+    **dict.fromkeys(("summarization", "summarisation", "summarize", "summary"), "summarise"),
+    **dict.fromkeys(("re", "relation", "relation-extraction"), "relate"),
+    **dict.fromkeys(("embedding", "simcse", "contrastive"), "embed"),
+    **dict.fromkeys(("rerank", "reranker", "reranking"), "rank"),
+    **dict.fromkeys(("clm", "pretrain", "pretraining", "lm"), "causal_lm"),
+    "mlm": "masked_lm",
+    "regression": "regress",
+    "seq2seq": "rewrite",
+}
+"""What other tools call tasks."""
+
+
 def _refuse_unknown(task: str) -> None:
+    if known := _KNOWN_AS.get(task.lower()):
+        raise Refusal(f"there is no task '{task}'; here it is called '{known}': danlu init {known}")
     if task not in kinds(Task):
         raise Refusal(f"there is no task '{task}'{nearest(task, kinds(Task))}; there are: {', '.join(kinds(Task))}")
 

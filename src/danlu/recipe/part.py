@@ -136,7 +136,8 @@ def find(promise: type[PartType], kind: str) -> type[PartType]:
 
 def nearest(word: str, words: list[str]) -> str:
     """`; did you mean 'x'?` for a misspelt word, or nothing."""
-    close = get_close_matches(word, words, n=1, cutoff=0.6)
+    cutoff = 0.6 if word.isascii() or len(word) > 3 else 0.5  # of two Chinese characters one may be wrong
+    close = get_close_matches(word, words, n=1, cutoff=cutoff)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

@@ -40,6 +40,10 @@ class Written:
         return place(self.name, keys, self.lines)
 
 
+_DATA = {".csv", ".tsv", ".jsonl", ".parquet", ".arrow", ".txt", ".conll", ".xlsx", ".gz", ".zip"}
+"""Suffixes of files that hold data, and no recipe."""
+
+
 def written(source: str | Path | Mapping[str, Any] | Written) -> Written:
     """Read a recipe from a YAML file, from the package by its bare name, or from a dict; or what was read already.
 
@@ -54,6 +58,8 @@ def written(source: str | Path | Mapping[str, Any] | Written) -> Written:
         return given
     path = Path(source)
     if path.is_file():
+        if path.suffix.lower() in _DATA:
+            raise Refusal(f"{path}: is data by its name, and no recipe; write one for it with: danlu init {path}")
         return written_file(path, "a recipe is a mapping with the keys 'name' and 'stages'")
     if str(source) in packaged():
         data = (files("danlu") / "recipes" / f"{source}.yaml").read_bytes()
