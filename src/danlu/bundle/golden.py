@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,16 @@ def write(folder: Path, predictor: Predictor, examples: Sequence[Record]) -> Non
 
 
 def replayed(
-    golden: Mapping[str, Any], folder: Path, predictor: Predictor, tolerances: Mapping[str, float]
+    golden: Mapping[str, Any],
+    folder: Path,
+    predictor: Predictor,
+    tolerances: Mapping[str, float],
+    beginning: float = 1.0,
 ) -> list[str]:
     """One sentence for every difference from the golden outputs, which `read` has read in a folder.
 
-    Labels, spans and other texts must be equal; numbers agree to the looser tolerance of the two number formats.
+    Labels, spans and other texts must be equal, or that share of them at their `beginning`; numbers agree to the looser
+    tolerance of the two number formats.
 
     Raises:
         Refusal: the golden outputs cannot be answered.
@@ -48,7 +54,7 @@ def replayed(
         rewritten = samples_rewritten(predictor.rewriters)
     differences: list[str] = []
     for number, (before, after) in enumerate(zip(golden["predictions"], predictions, strict=True), 1):
-        differences += _differences(before, after, f"example {number}", tolerance)
+        differences += _differences(before, after, f"example {number}", tolerance, beginning)
     before = golden.get("rewritten", [])
     if len(before) != len(rewritten):
         return [*differences, f"rewritten samples: were {len(before)}, are {len(rewritten)}"]
@@ -84,23 +90,26 @@ def read(folder: Path) -> dict[str, Any]:
     return golden
 
 
-def _differences(before: Any, after: Any, place: str, tolerance: float) -> list[str]:
+def _differences(before: Any, after: Any, place: str, tolerance: float, beginning: float = 1.0) -> list[str]:
     if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
         return [
             difference
             for key in before
-            for difference in _differences(before[key], after[key], f"{place}, {key}", tolerance)
+            for difference in _differences(before[key], after[key], f"{place}, {key}", tolerance, beginning)
         ]
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         return [
             difference
             for number, (old, new) in enumerate(zip(before, after, strict=True), 1)
-            for difference in _differences(old, new, f"{place} {number}", tolerance)
+            for difference in _differences(old, new, f"{place} {number}", tolerance, beginning)
         ]
     if isinstance(before, float) and isinstance(after, float):
         if abs(before - after) <= tolerance * max(1.0, abs(before)):
             return []
         return [f"{place}: was {before:.6g}, is {after:.6g}, further apart than {tolerance:g}"]
+    if beginning < 1 and isinstance(before, str) and isinstance(after, str):
+        alike = len(commonprefix([before, after])) >= beginning * max(len(before), len(after))
+        return [] if alike else [f"{place}: was {before!r}, is {after!r}"]
     return [] if before == after else [f"{place}: was {before!r}, is {after!r}"]
 
 
