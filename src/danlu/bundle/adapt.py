@@ -19,7 +19,6 @@ from danlu.text.tokenizing.folder import open_tokenizer
 from danlu.text.tokenizing.tokenizer import Tokenizer, fingerprint
 from danlu.tuning.added import base_hash
 
-
 BEGINNING = 0.25
 """Share of a text that is to be equal where few digits are computed with: the adapter was merged into its base when it
 answered, which rounds otherwise, and a text goes on otherwise once two tokens are next to equally likely."""
