@@ -28,8 +28,9 @@ def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path |
     """Add the adapter in a folder to a bundle under a name, or to a copy of the bundle, the folder `output`.
 
     It is asked for its golden outputs on this base before anything is changed, in the number format in which they were
-    written. A signature is of the bundle as it was, so it goes. The folder of the bundle that has the adapter now is given back. A base that is no bundle yet, but
-    the folder of a pretrained model, becomes one in `output`, which the adapter serves.
+    written. A signature is of the bundle as it was, so it goes. The folder of the bundle that has the adapter now is
+    given back. A base that is no bundle yet, but the folder of a pretrained model, becomes one in `output`, which the
+    adapter serves.
 
     Raises:
         Refusal: the adapter belongs to another base, reads another tokenizer, answers otherwise than it did where it

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +107,9 @@ def _differences(before: Any, after: Any, place: str, tolerance: float, beginnin
             return []
         return [f"{place}: was {before:.6g}, is {after:.6g}, further apart than {tolerance:g}"]
     if beginning < 1 and isinstance(before, str) and isinstance(after, str):
-        alike = len(commonprefix([before, after])) >= beginning * max(len(before), len(after))
+        same = next((at for at, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1]), None)
+        shared = min(len(before), len(after)) if same is None else same
+        alike = shared >= beginning * max(len(before), len(after))
         return [] if alike else [f"{place}: was {before!r}, is {after!r}"]
     return [] if before == after else [f"{place}: was {before!r}, is {after!r}"]
 
