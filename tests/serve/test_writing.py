@@ -68,7 +68,8 @@ def test_who_asks_for_chance_gets_another_text_each_time_and_who_gives_a_seed_th
         assert seed(asked, kind="greedy") != seed(asked, kind="greedy")
         assert seed(asked, kind="sample", seed=3) != seed(asked, kind="sample", seed=3)
         assert seed(asked | {"seed": 5}, kind="greedy") == 5
-    assert seed({}, kind="sample", seed=3) == 3, "as it was evaluated"
+    for nothing in ({}, {"top_p": 1}, {"min_p": 0}, {"n": 1}, {"max_tokens": 5}):
+        assert seed(nothing, kind="sample", seed=3) == 3, "as it was evaluated"
 
 
 def test_a_limit_of_the_request_lowers_the_least_only_where_it_must() -> None:

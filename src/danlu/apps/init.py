@@ -107,9 +107,9 @@ _KNOWN_AS = {
 
 
 def _refuse_unknown(task: str) -> None:
-    if known := _KNOWN_AS.get(task.lower()):
-        raise Refusal(f"there is no task '{task}'; here it is called '{known}': danlu init {known}")
     if task not in kinds(Task):
+        if known := _KNOWN_AS.get(task.lower()):
+            raise Refusal(f"there is no task '{task}'; here it is called '{known}': danlu init {known}")
         raise Refusal(f"there is no task '{task}'{nearest(task, kinds(Task))}; there are: {', '.join(kinds(Task))}")
 
 

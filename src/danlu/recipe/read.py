@@ -40,7 +40,7 @@ class Written:
         return place(self.name, keys, self.lines)
 
 
-_DATA = {".csv", ".tsv", ".jsonl", ".parquet", ".arrow", ".txt", ".conll", ".xlsx", ".gz", ".zip"}
+_DATA = {".csv", ".tsv", ".jsonl", ".parquet", ".arrow", ".conll", ".xlsx", ".gz", ".zip"}
 """Suffixes of files that hold data, and no recipe."""
 
 
@@ -59,7 +59,9 @@ def written(source: str | Path | Mapping[str, Any] | Written) -> Written:
     path = Path(source)
     if path.is_file():
         if path.suffix.lower() in _DATA:
-            raise Refusal(f"{path}: is data by its name, and no recipe; write one for it with: danlu init {path}")
+            raise Refusal(
+                f"{path}: is data by its name, and no recipe; write one for it, such as: danlu init classify {path}"
+            )
         return written_file(path, "a recipe is a mapping with the keys 'name' and 'stages'")
     if str(source) in packaged():
         data = (files("danlu") / "recipes" / f"{source}.yaml").read_bytes()

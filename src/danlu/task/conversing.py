@@ -133,12 +133,16 @@ def next_learnt(ids_T: Ids, learnt_T: NDArray[np.bool_]) -> Ids:
     return np.append(np.where(learnt_T[1:], ids_T[1:], -100), -100).astype(np.int32)
 
 
+_PROBE: list[Message] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+
+
 def _asks_otherwise(jinja: str, tokenizer: Tokenizer) -> bool:
     """Whether what is asked is no beginning of what is learnt, as with templates that begin a thought for the model."""
-    probe: list[Message] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    asked, _ = encoded(question(probe[:1], jinja, tokenizer, 0), tokenizer)
-    learnt, _ = encoded(conversation(probe, jinja, tokenizer, 0), tokenizer)
-    return bool(learnt[: len(asked)].tolist() != asked.tolist())
+    learnt, _ = encoded(conversation(_PROBE, jinja, tokenizer, 0), tokenizer)
+    with suppress(Refusal):  # of a template that writes no question alone, which is told where one is asked
+        asked, _ = encoded(question(_PROBE[:1], jinja, tokenizer, 0), tokenizer)
+        return bool(learnt[: len(asked)].tolist() != asked.tolist())
+    return False
 
 
 def _known_ends(model: nn.Module) -> set[int]:
@@ -153,15 +157,14 @@ def _ends_of(kind: str, jinja: str, tokenizer: Tokenizer) -> set[int]:
     Raises:
         Refusal: the template cannot write a question and its answer.
     """
-    probe: list[Message] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     try:
-        ids, learnt = encoded(conversation(probe, jinja, tokenizer, 0), tokenizer)
+        ids, learnt = encoded(conversation(_PROBE, jinja, tokenizer, 0), tokenizer)
     except Refusal as error:
         why = str(error).removeprefix("record 1: ")
         raise Refusal(f"task.template: '{kind}' cannot write a question and its answer: {why}") from None
     ends = {int(ids[learnt][-1])}
     with suppress(Refusal):  # of a template for one question alone
-        ids, learnt = encoded(conversation([*probe, *probe], jinja, tokenizer, 0), tokenizer)
+        ids, learnt = encoded(conversation([*_PROBE, *_PROBE], jinja, tokenizer, 0), tokenizer)
         lasts = {int(token) for token in ids[learnt & ~np.append(learnt[1:], False)]}
         ends |= lasts & {*tokenizer.all_special_ids}  # any other, such as a line's end, may stand in an answer
     return ends

@@ -85,9 +85,10 @@ def _wide(values: Iterable[Any]) -> bool:
         while waiting:
             place, item = waiting.pop()
             if isinstance(item, list):
-                waiting += [(place, each) for each in item if isinstance(each, dict | list)]
+                first = next((each for each in item if each is not None), None)  # of vectors no number is looked at
+                waiting += [(place, each) for each in item if each] if isinstance(first, dict | list) else []
                 continue
-            for key, each in item.items():
+            for key, each in item.items() if isinstance(item, dict) else ():
                 known.add((*place, key))
                 if isinstance(each, dict | list):
                     waiting.append(((*place, key), each))

@@ -101,7 +101,7 @@ def policy_of(body: Writing, model: Model) -> Policy:
                 drawn[name] = None
         if "seed" in drawn:
             drawn["seed"] = abs(int(drawn["seed"])) % 2**63
-        elif drawn.keys() & {"temperature", "top_p", "top_k", "min_p", "samples"}:
+        elif _draws(body) or (body.n or 1) > 1:
             drawn["seed"] = secrets.randbelow(2**63)  # who asks for chance wants another text each time
         changes |= drawn
     elif kind == own.kind and _has_beams(own):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -135,7 +136,7 @@ class _Preparation:
             stratum=None if stage.stratify in {"auto", "none"} else stage.stratify,
             group=stage.split.group,
             time=stage.split.time,
-            clean=self._cleaning(),
+            clean=self._cleaning,
         )
         with BadRows(self.place.folder / "bad_rows.jsonl") as bad_rows:
             chunks = list(stage.executor.map(ingest, raw_chunks(self._sources(bad_rows), stage.compared)))
@@ -164,6 +165,7 @@ class _Preparation:
         column = "', '".join(self.stage.columns)
         raise Refusal(f"the column '{column}' is empty in all {empty} records; name the right one in 'text'")
 
+    @cached_property
     def _cleaning(self) -> Cleaning | None:
         """The cleaners, with what they learn from the head of the data that is to be trained on."""
         if not self.stage.cleaners:
@@ -209,7 +211,7 @@ class _Preparation:
         rows = self._without(self.characters < stage.minimum_characters, rows, "too short")
         if stage.decontaminate is not None:
             tested = np.flatnonzero(~train)
-            gone = stage.decontaminate.found_in(spool, tested, stage.executor, self._cleaning())
+            gone = stage.decontaminate.found_in(spool, tested, stage.executor, self._cleaning)
             rows = self._without(gone, rows, "hold a piece of a test text")
         if stage.conflicts == "drop":
             rows = self._without(contested(said.truths, clusters.exact), rows, "same text with different labels")
