@@ -42,7 +42,7 @@ Results = list[dict[str, Any]]
 """What `continual.json` holds, a seed each."""
 
 
-def lesson(name: str, folder: Path, most: int | None, *, quick: bool) -> dict[str, Any]:
+def lesson(name: str, folder: Path, most: int | None, precision: str, *, quick: bool) -> dict[str, Any]:
     """A task of `task_sets.py`, with its records in a folder."""
     chosen = SETS[name]
     folder.mkdir()
@@ -53,21 +53,21 @@ def lesson(name: str, folder: Path, most: int | None, *, quick: bool) -> dict[st
     data, test = ({"kind": "jsonl", "path": str(folder / f"{split}.jsonl")} for split in ("train", "test"))
     task = {"kind": chosen.task, "max_length": chosen.longest, "too_long": "truncate"}
     train = {"epochs": 1 if quick else chosen.epochs, "rate": chosen.rate, "batch_examples": chosen.batch}
+    train |= {"precision": precision, "checkpoint_seconds": 1e6}
     return {"data": data, "test": test, "task": task, "train": train}
 
 
-def in_order(
-    names: tuple[str, ...], seed: int, most: int | None, remedies: list[dict[str, Any]], *, quick: bool
-) -> dict[str, Any]:
-    """The results of the tasks in this order."""
+def in_order(names: tuple[str, ...], seed: int, asked: argparse.Namespace) -> dict[str, Any]:
+    """The results of the tasks in this order; `joint` learns as many epochs as the task that learns most."""
+    quick, remedies = asked.quick, REMEDIES[:1] if asked.plain else REMEDIES
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
-        tasks = {name: lesson(name, root / name, most, quick=quick) for name in names}
+        tasks = {name: lesson(name, root / name, asked.records, asked.precision, quick=quick) for name in names}
         stage = {
             "kind": "continual",
             "tasks": tasks,
             "model": {"kind": "pretrained", "path": str(root / names[0] / "model")},
-            "train": {"epochs": 1 if quick else 2, "rate": 1e-4, "batch_examples": 32},
+            "train": {"epochs": 1 if quick else 3, "rate": 1e-4, "batch_examples": 32, "precision": asked.precision},
             "remedies": remedies,
         }
         return results(stage, root, seed)
@@ -167,6 +167,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, help="of each task at most, drawn from all")
     parser.add_argument("--only", nargs="+", choices=("tasks", "language"), default=["tasks", "language"])
     parser.add_argument("--plain", action="store_true", help="naive, joint and replay of 200 records alone")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--keep", type=Path, help="a file for what is found")
     parser.add_argument("--told", type=Path, nargs="+", help="files of --keep, to be told together")
     options = parser.parse_args()
@@ -193,8 +194,7 @@ def learnt(options: argparse.Namespace) -> dict[str, Results]:
         if absent:
             say(absent[0])
             continue
-        remedies = REMEDIES[:1] if options.plain else REMEDIES
-        each = [in_order(names, seed, options.records, remedies, quick=options.quick) for seed in seeds]
+        each = [in_order(names, seed, options) for seed in seeds]
         found[" → ".join(names)] = each
     if "language" in options.only and STORIES.is_dir() and PLAYS.is_file():
         found["stories → plays, stories260k"] = [language(seed, quick=options.quick) for seed in seeds]

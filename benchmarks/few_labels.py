@@ -94,7 +94,7 @@ def setfit(model: str, count: int) -> dict[str, Any]:
     }
 
 
-def pet(model: str, name: str, count: int) -> dict[str, Any]:
+def pet(model: str, name: str, count: int, precision: str) -> dict[str, Any]:
     """The prompt learnt through LoRA."""
     template = TEMPLATES[name] | {"longest": 400}
     return {
@@ -104,13 +104,22 @@ def pet(model: str, name: str, count: int) -> dict[str, Any]:
             "model": {"kind": "pretrained", "path": model},
             "task": {"kind": "prompted", "template": template},
             "tuning": "lora",
-            "train": {"steps": STEPS[count] // 2, "rate": 2e-4, "batch_examples": 8, "checkpoint_seconds": 1e6},
+            "train": {
+                "steps": STEPS[count] // 2,
+                "rate": 2e-4,
+                "batch_examples": 8,
+                "checkpoint_seconds": 1e6,
+                "precision": precision,
+            },
         }
     }
 
 
 def ways(
-    name: str, instruct: str | None, draw: Callable[[int, int], tuple[list[Record], list[Record]]]
+    name: str,
+    instruct: str | None,
+    precision: str,
+    draw: Callable[[int, int], tuple[list[Record], list[Record]]],
 ) -> dict[str, Callable[[list[Record], list[Record], int, int], float]]:
     """What is compared, by its name: of the examples, the test, how many of a label and a seed."""
     model = str(_model(SETS[name].model))
@@ -142,7 +151,7 @@ def ways(
         found["examples in the prompt"] = lambda _train, _test, count, seed: prompted(count, seed)[0]
         found["the same, calibrated"] = lambda _train, _test, count, seed: prompted(count, seed)[1]
         found["prompt through LoRA (PET)"] = lambda train, test, count, seed: trained(
-            pet(instruct, name, count), train, test, seed, "fit"
+            pet(instruct, name, count, precision), train, test, seed, "fit"
         )
     return found
 
@@ -156,7 +165,7 @@ def measured(name: str, asked: argparse.Namespace) -> dict[str, list[list[float]
         return drawn(pool, count, seed), test
 
     found: dict[str, list[list[float]]] = {}
-    for way, ask in ways(name, asked.model, draw).items():
+    for way, ask in ways(name, asked.model, asked.precision, draw).items():
         if asked.only and way not in asked.only:
             continue
         found[way] = []
@@ -212,6 +221,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--counts", type=int, nargs="+", choices=COUNTS, default=list(COUNTS))
     parser.add_argument("--records", type=int, default=ASKED, help="to test")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of PET")
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
     found = {name: measured(name, asked) for name in asked.data}

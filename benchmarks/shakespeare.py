@@ -55,6 +55,7 @@ def recipe_of(name: str, files: tuple[Path, Path], *, long: bool) -> dict[str, A
     clean, model = plain["stages"]["clean"], plain["stages"]["model"]["model"]
     clean["data"], clean["validation"] = ({"kind": "jsonl", "path": str(path)} for path in files)
     if name == "gru":
+        plain["stages"]["model"]["train"] |= {"optimizer": "adamw", "rate": 4e-3}  # it has no matrices that muon moves
         for field in ("heads", "positions"):
             model.pop(field, None)
     plain["stages"]["model"]["model"] = model | MODELS[name]
@@ -132,7 +133,7 @@ def main() -> None:
             }
             try:
                 with watch.beside(name):
-                    found = trained_for(asked.minutes, recipe, "model", Path(folder), validations=10, **overrides)
+                    found = trained_for(asked.minutes, recipe, "model", Path(folder), validations=3, **overrides)
             except Refusal as refused:
                 rows.append([name, f"not there: {refused}", "", "", "", ""])
                 continue

@@ -12,7 +12,7 @@ from danlu.train.events import Event, Leave, Stepped, Stopped, Validated
 
 PROBE = 0.08  # share of the minutes, in which the speed is measured before the training begins
 WARM_UP = 4  # steps that are not timed
-MARGIN = 0.95  # of the steps that would fit, since a validation takes time as well
+MARGIN = 0.9  # of the steps that would fit, since a validation takes time as well
 
 
 @dataclass

@@ -12,7 +12,7 @@ from danlu.cli.list import PROMISES, promise
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "danlu"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-UNDER_ALL = ("refused", "language", "refusal")
+UNDER_ALL = ("sentences", "language", "refusal")
 """Single files below the picture."""
 
 

@@ -75,6 +75,11 @@ def test_what_was_said_is_kept_until_it_is_reset(talk: Talk, folder: Path) -> No
     assert "begins anew" in err
 
 
+def test_an_answer_that_did_not_end_by_itself_is_told_of(talk: Talk) -> None:
+    assert "(The answer was cut at 2 tokens," in talk("policy.max_new_tokens=2", given="good day\n")[2]
+    assert "cut" not in talk("policy.logit_bias={</s>: 1000}", given="good day\n")[2]
+
+
 def test_the_last_question_can_be_taken_back(talk: Talk, folder: Path) -> None:
     with load(folder) as bundle:
         one, other = answers(bundle, "good day"), answers(bundle, "你好")

@@ -119,8 +119,8 @@ def test_a_recipe_is_checked_run_and_skipped(
     assert "the results of other settings would be kept" in _main(capsys, "check", str(recipe), "seed=1", *root)[1]
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "letters").glob("[!.]*")}
     told = _main(capsys, "run", str(recipe), "seed=1", "--beside", *root)[1].splitlines()[-1]
-    assert re.fullmatch(rf"done: {tmp_path}/runs/letters/clean\.[0-9a-f]{{12}}", told)
-    assert (Path(told.removeprefix("done: ")) / "train.parquet").is_file()
+    assert re.fullmatch(rf"done: the results are in {tmp_path}/runs/letters/clean\.[0-9a-f]{{12}}", told)
+    assert (Path(told.removeprefix("done: the results are in ")) / "train.parquet").is_file()
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert "done before, would take its name again" in _main(capsys, "check", str(recipe), "seed=1", *root)[1]
 

@@ -96,6 +96,32 @@ def test_a_file_without_a_text_is_read_as_a_conversation_or_told_what_is_needed(
         assert said in err
 
 
+def test_texts_of_which_no_word_is_known_are_told_of(
+    tiny_bundle: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*texts: str) -> str:
+        with pytest.raises(SystemExit):
+            main(["predict", str(tiny_bundle("classify")), *(word for text in texts for word in ("--text", text))])
+        return capsys.readouterr().err
+
+    assert told("这本书", "book", "Ἰλιάς 這") == (
+        "2 of 3 texts hold no word that the model knows, so their answers say nothing of them; "
+        "ask a model of their language\n"
+    )
+    assert told("这本书", "好 book") == ""
+
+
+def test_a_file_that_is_called_csv_holds_csv(tiny_bundle: Callable[[str], Path], tmp_path: Path) -> None:
+    for name, first in (
+        ("a.csv", "text,predicted_label"),
+        ("a.CSV", "text,predicted_label"),
+        ("a.jsonl", '{"text": "这本书"'),
+    ):
+        with pytest.raises(SystemExit):
+            main(["predict", str(tiny_bundle("classify")), "--text", "这本书", "--output", str(tmp_path / name)])
+        assert (tmp_path / name).read_text("utf-8").lstrip("\ufeff").startswith(first)
+
+
 def test_texts_alone_are_not_enough_to_prefer_one(ask: Ask) -> None:
     code, _, err = ask("prefer", "--text", "你好")
     assert code == 2

@@ -178,8 +178,8 @@ class Bundle:
         *,
         adapter: str | None = None,
         **changes: Any,
-    ) -> Generator[str, None, None]:
-        """The text after one prompt, piece by piece as it is written; see `generate`. No piece splits a character."""
+    ) -> Generator[str, None, Written]:
+        """The text after one prompt, piece by piece, none of which splits a character, and returns the whole."""
         predictor = self.predictor_of(self.serves if adapter is None else adapter)
         (record,) = _records([prompt])
         return predictor.write_stream(record, changed(predictor.policy, policy, changes))

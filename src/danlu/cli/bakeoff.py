@@ -35,4 +35,4 @@ def command(
         show(line)
     path = root / baked.recipe.name / NAME
     write_page(path, baked, language)
-    say(f"done: {path}")
+    say(f"done: the results are in {path}")

@@ -1,10 +1,10 @@
 """`danlu chat BUNDLE`."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from danlu.refusal import Refusal
 if TYPE_CHECKING:
     from danlu.bundle.bundle import Bundle
     from danlu.model.policy import Policy
+    from danlu.model.written import Written
 
 COMMANDS = ("/reset", "/system", "/undo", "/help", "/exit")
 
@@ -61,6 +62,7 @@ class _Talk:
     messages: list[dict[str, str]] = field(default_factory=list)
     kept: bool = True
     turns: int = 0
+    last: "Written | None" = None
 
     def go_on(self) -> None:
         """Answer line after line, until there is none."""
@@ -134,6 +136,10 @@ class _Talk:
         self.turns += 1
         return self.policy if seed is None else self.policy.model_copy(update={"seed": seed + self.turns - 1})
 
+    def _written(self, record: dict[str, Any]) -> Generator[str, None, None]:
+        """The pieces of an answer; `last` is the whole of it."""
+        self.last = yield from self.bundle.generate_stream(record, self._drawing())
+
     def _answer(self, line: str) -> None:
         from danlu.machine.terminal import say, show_piece
 
@@ -146,7 +152,7 @@ class _Talk:
             predictor = self.bundle.predictor
             if any(item.cut for item in predictor.prompts([record], self.policy)):
                 say(_("(The oldest questions no longer fit, and the model does not see them.)"), err=True)
-            with closing(self.bundle.generate_stream(record, self._drawing())) as pieces:
+            with closing(self._written(record)) as pieces:
                 for piece in pieces:
                     answer += piece
                     show_piece(piece)
@@ -158,6 +164,9 @@ class _Talk:
             show_piece("\n")
         else:
             show_piece("\n")
+            if self.last is not None and self.last.ended == "length":
+                cut = _("(The answer was cut at {tokens:,} tokens, the most that it may have.)")
+                say(cut.format(tokens=len(self.last.ids)), err=True)
         self.kept = bool(answer.strip())
         if self.kept:
             self.messages = [*asked, {"role": "assistant", "content": answer}]

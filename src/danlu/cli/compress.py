@@ -84,4 +84,4 @@ def _tell(ladder: "Ladder", out: Path) -> None:
     for line in ladder_in_words(ladder, default()):
         show(line)
     write_page(out / NAME, ladder, default())
-    say(f"done: {out / NAME}")
+    say(f"done: the results are in {out / NAME}")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 from danlu.machine.module_path import module_path
-from danlu.machine.terminal import leave_streams, open_streams, say, show
+from danlu.machine.terminal import leave_streams, open_streams, say_as_written, show
 from danlu.refusal import Refusal, without_secrets
 
 COMMANDS = {
@@ -205,15 +205,15 @@ def _refuse(sentence: str) -> NoReturn:
 def _say(sentence: str) -> None:
     """Print what stopped the command, in the reader's language; without secrets, and cut where data made it endless."""
     from danlu.language import default
-    from danlu.refused import in_language
+    from danlu.sentences import in_language
 
     sentence = without_secrets(sentence)
     if len(sentence) > _LONGEST:
         sentence = f"{sentence[: _LONGEST // 2]} … {sentence[-_LONGEST // 2 :]}"
     translated = in_language(sentence, default())
-    say(f"danlu: {translated or sentence}", err=True)
+    say_as_written(f"danlu: {translated or sentence}", err=True)
     if translated:
-        say(f"  (English: {sentence})", err=True)  # what others have asked about can be searched for by it
+        say_as_written(f"  (English: {sentence})", err=True)  # what others have asked about can be searched for by it
 
 
 def _sentence(error: Exception) -> str | None:

@@ -16,12 +16,16 @@ from danlu.data.reading.settings import SETTINGS
 from danlu.refusal import Refusal, of_file
 
 if TYPE_CHECKING:
+    from danlu.answer.sheet import Sheet
     from danlu.bundle.bundle import Bundle
+    from danlu.engine.reading import Reading
     from danlu.model.policy import Policy
     from danlu.task.task import Task
 
 
 FORMULAS = "begin like a formula (=, +, -, @), and stand in the csv as they are; import it as text, not as a sheet"
+
+UNREAD = "hold no word that the model knows, so their answers say nothing of them; ask a model of their language"
 
 
 class Shape(Enum):
@@ -48,7 +52,9 @@ def command(
     text: Annotated[list[str] | None, typer.Option(help="a text; may be given again")] = None,
     column: Annotated[str, typer.Option(help="column of the file that holds the text")] = "text",
     output: Annotated[Path | None, typer.Option(help="file to write instead of the screen")] = None,
-    shape: Annotated[Shape, typer.Option("--format", help="json lines, lines to read, or csv")] = Shape.jsonl,
+    shape: Annotated[
+        Shape | None, typer.Option("--format", help="json lines, lines to read, or csv; by the name of --output")
+    ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16; as the bundle says")] = None,
     threads: Annotated[int | None, typer.Option(help="cores to use; all")] = None,
     adapter: Annotated[str | None, typer.Option(help="its name; base for the model without any")] = None,
@@ -64,11 +70,13 @@ def command(
     from danlu.answer.answer import Answer
     from danlu.answer.sheet import Sheet
     from danlu.bundle.bundle import load
-    from danlu.machine.terminal import as_text, say, typed_lines
+    from danlu.machine.terminal import as_text, typed_lines
     from danlu.recipe.part import find
 
     if output is not None:
         _refuse_output(output)
+    if shape is None:
+        shape = Shape.csv if output is not None and output.suffix.lower() == ".csv" else Shape.jsonl
     if "=" in file and not Path(file).exists() and (text or file.partition("=")[0].replace(".", "").isidentifier()):
         file, settings = "-", [file, *(settings or ())]  # there is no file, but a setting
     if text and file != "-":
@@ -95,10 +103,19 @@ def command(
         Shape.csv: sheet.rows,
     }[shape]
     with of_file(file if not typed else "standard input"):
-        lines = _counted((line_of(*each) for each in _answers(loaded, records, block, column, writing)), told)
+        answers = _answers(loaded, records, block, column, writing, told)
+        lines = _counted((line_of(*each) for each in answers), told)
         _write(lines, output, block, as_is=shape == Shape.csv)
-    if not told:
+    _tell(told, sheet)
+
+
+def _tell(told: Counter[str], sheet: "Sheet") -> None:
+    from danlu.machine.terminal import say
+
+    if not told["lines"]:
         say("standard input: no text came, so nothing is answered; give one a line, a file, or --text", err=True)
+    if told["unread"]:
+        say(f"{told['unread']:,} of {told['lines']:,} texts {UNREAD}", err=True)
     if sheet.formulas:
         say(f"cells: {sheet.formulas:,} {FORMULAS}", err=True)
 
@@ -115,9 +132,17 @@ def _cutting(task: "Task", too_long: str) -> "Task":
 
 
 def _answers(
-    bundle: "Bundle", records: Iterable[dict[str, Any]], block: int, column: str, writing: "Policy | None"
+    bundle: "Bundle",
+    records: Iterable[dict[str, Any]],
+    block: int,
+    column: str,
+    writing: "Policy | None",
+    told: Counter[str],
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each record as the file has it, with the prediction for `column`; no more than a block of records is held."""
+    """Each record as the file has it, with the prediction for `column`; no more than a block of records is held.
+
+    `told` counts texts that are unknown words alone.
+    """
     waiting: deque[dict[str, Any]] = deque()
 
     def remembered() -> Iterator[dict[str, Any]]:
@@ -125,8 +150,11 @@ def _answers(
             waiting.append(record)
             yield record if column == "text" else record | {"text": record[column]}
 
+    def heard(reading: "Reading") -> None:
+        told["unread"] += reading.unread(bundle.predictor.tokenizer)
+
     if writing is None:
-        predictions = bundle.predictor.stream(remembered(), block)
+        predictions = bundle.predictor.stream(remembered(), block, heard)
     else:
         from danlu.model.written import plain_of
 

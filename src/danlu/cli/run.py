@@ -79,7 +79,7 @@ def _run(
             else:
                 ran = run(sound, root, only, say, beside=beside, ranks=ranks)
     if beside:
-        say("done: " + ", ".join(str(stage.folder) for stage in ran.stages))
+        say(f"done: the results are in {', '.join(str(stage.folder) for stage in ran.stages)}")
         return
 
     from danlu.evaluate.reporting.report import write_report

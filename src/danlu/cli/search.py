@@ -36,4 +36,4 @@ def command(
     if found.best is not None:
         say(f"best: trial {found.best.number} of {len(found.trials)}, {found.objective.metric} {found.best.value:.4f}")
         say(f"its results: {command_line(found.command)}")
-    say(f"done: {path}")
+    say(f"done: the results are in {path}")

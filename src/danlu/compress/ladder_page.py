@@ -13,7 +13,7 @@ from danlu.evaluate.pages.scatter import Dot, scatter
 from danlu.evaluate.reporting.wording import between, in_columns, metric_name, number, signed
 from danlu.language import translator
 from danlu.machine.files import write_text
-from danlu.refused import in_language
+from danlu.sentences import in_language
 
 NAME = "compress.html"
 

@@ -64,13 +64,18 @@ class Predictor:
         """
         return list(self.stream(records))
 
-    def stream(self, records: Iterable[Record], block: int = BLOCK) -> Iterator[Prediction]:
-        """One prediction a record, in order, holding no more than `block` records at once."""
+    def stream(
+        self, records: Iterable[Record], block: int = BLOCK, heard: Callable[[Reading], object] | None = None
+    ) -> Iterator[Prediction]:
+        """One prediction a record, in order, holding no more than `block` records at once; `heard` is told of each."""
         block = min(block, WRITTEN) if self.task.answers_by == "generate" else block
         source = iter(records)
         start = 0
         while chunk := list(islice(source, block)):
-            yield from self._block(chunk, start)
+            reading = self.read(chunk, start)
+            if heard is not None:
+                heard(reading)
+            yield from self.told(reading, _waited(self.ask(reading)))
             start += len(chunk)
 
     def outputs(self, records: Iterable[Record], block: int = BLOCK) -> Iterator[tuple[list[Output], list[Encoded]]]:
@@ -120,7 +125,7 @@ class Predictor:
             refuse_halves(record, number)
         return task.prompts(given, self.tokenizer, self.network.limit)
 
-    def write_stream(self, record: Record, policy: Policy) -> Generator[str, None, None]:
+    def write_stream(self, record: Record, policy: Policy) -> Generator[str, None, Written]:
         """The text that is written after a record, piece by piece as it comes; the pieces joined are the text.
 
         Raises `Refusal` as `write` does, and for a policy that writes several texts.
@@ -151,14 +156,14 @@ class Predictor:
         """
         return self._queue.writer.submit(self.network, self.tokenizer, policy, encoded, take, first, likeliest)
 
-    def _streamed(self, encoded: list[Encoded], policy: Policy) -> Generator[str, None, None]:
+    def _streamed(self, encoded: list[Encoded], policy: Policy) -> Generator[str, None, Written]:
         pieces: SimpleQueue[str | None] = SimpleQueue()
         future = self.writing(encoded, policy, lambda _, piece: pieces.put(piece))
         future.add_done_callback(lambda _: pieces.put(None))
         try:
             while (piece := pieces.get()) is not None:
                 yield piece
-            future.result()
+            return future.result()[0][0]
         finally:
             future.cancel()  # whoever lets go of the stream lets go of what is left
 
@@ -194,10 +199,6 @@ class Predictor:
             else as_given(prediction, before, record, self.rewriters, form, column, words_apart=apart)
             for prediction, before, record in zip(predictions, reading.given, reading.records, strict=True)
         ]
-
-    def _block(self, records: list[Record], start: int) -> list[Prediction]:
-        reading = self.read(records, start)
-        return self.told(reading, _waited(self.ask(reading)))
 
     def _reading(self, given: list[Record], records: list[Record], start: int) -> Reading:
         with _counted_from(start):

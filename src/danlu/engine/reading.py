@@ -12,6 +12,7 @@ from danlu.model.generate import NOT_FINITE
 from danlu.refusal import Refusal
 from danlu.task.task import Output, Prediction, Task
 from danlu.text.batching.encoded import Encoded
+from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,18 @@ class Reading:
             self.task.decode(outputs, windows, record)
             for (outputs, windows), record in zip(self.windows(found), self.records, strict=True)
         ]
+
+    def unread(self, tokenizer: Tokenizer) -> int:
+        """How many records are unknown words alone, so that the model sees nothing of what they say."""
+        unknown = tokenizer.unk_token_id
+        if unknown is None or unknown in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
+            return 0
+        marks, found = [number for number in tokenizer.all_special_ids if number != unknown], 0
+        for rows in self._rows():
+            ids = np.concatenate([row.input_ids for item in self._windows(rows) for row in item.rows])
+            if (ids == unknown).any():
+                found += bool(((ids == unknown) | np.isin(ids, marks)).all())
+        return found
 
     def _windows(self, rows: Sequence[int]) -> list[Encoded]:
         return [self.encoded[row] for row in rows]

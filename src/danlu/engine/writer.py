@@ -99,6 +99,8 @@ class Writer(Desk[_Job]):
 
     def _begin(self) -> bool:
         """Let what waits join; False when it is over."""
+        if not (self._waiting or self._under_way):
+            let_go_of_cores()  # others compute while nothing is written, such as the training that asks now and then
         with self._state:
             while not (self._waiting or self._under_way or self._closed):
                 self._state.wait()

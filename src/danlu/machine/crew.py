@@ -43,7 +43,7 @@ def let_go_of_cores() -> None:
     """End the threads of OpenMP that wait to compute with the calling one; its next computation begins them anew.
 
     While two threads have such, libgomp takes the cores for overbooked and lets who waits fall asleep after every small
-    operation: a step of writing takes 1.1 to 1.3 times as long on 2 cores (2026-11).
+    operation: a step of writing takes 1.1 to 1.3 times as long on 2 cores, one of training 1.1 to 1.5 times (2026-11).
     """
     if pause := _of_this_thread().get(_PAUSE):
         pause(1)  # omp_pause_soft: what threads know stays

@@ -1,7 +1,8 @@
 """All that is printed goes through here: what would steer a terminal is written out, and nobody need listen.
 
-`say` is for who watches: the work goes on without them. `show`, `show_all` and `console` are for what was asked for:
-where its reader has gone (`| head`), there is nothing left to do, and `BrokenPipeError` ends the command.
+`say` is for who watches, and speaks their language: the work goes on without them. `show`, `show_all` and `console` are
+for what was asked for: where its reader has gone (`| head`), there is nothing left to do, and `BrokenPipeError` ends
+the command.
 """
 
 import io
@@ -12,7 +13,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
+from danlu.language import default
 from danlu.refusal import Refusal
+from danlu.sentences import in_language
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,7 +65,12 @@ def leave_streams() -> None:
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Print a line for who watches, on standard error if `err`; nothing where nobody listens any more."""
+    """Print a line for who watches, in their language, on standard error if `err`; nothing where nobody listens."""
+    say_as_written(in_language(line, default()) or line, err=err)
+
+
+def say_as_written(line: str, *, err: bool = False) -> None:
+    """Print a line for who watches, as `say` does, in the language that it is written in."""
     with suppress(BrokenPipeError):
         _write(sys.stderr if err else sys.stdout, f"{visible(line)}\n")
 

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from danlu.machine.database import Unreachable
 from danlu.refusal import Refusal
-from danlu.refused import in_language
+from danlu.sentences import in_language
 
 KINDS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 """How OpenAI calls errors of a status; others are `invalid_request_error`, or `server_error` from 500 on."""

@@ -29,6 +29,7 @@ _CHANGED = 0.01  # of the texts that a cleaner must change to be taken
 _LOOKED_AT = 500  # texts
 _LONGEST = 256  # tokens of a row: attention over more costs minutes on two cores
 _HEAD = 30  # characters around a message, such as <|im_start|>assistant and its end
+_TALK = 512  # tokens of a conversation: what is asked next must still fit behind one that was learnt
 _LORA = 150_000_000  # parameters from which all of them are too many to train on a processor
 _SOME = 0.05  # of the letters to be written, which are Chinese
 _FEW_PIECES = 2500  # with which 28,000 pairs of sentences learn to write Chinese (docs/benchmarks.md)
@@ -86,8 +87,10 @@ def task_settings(task: type[Task], found: Measured, script: Script, model: Foun
     if "messages" in task.columns:  # each has a head, and an end
         turns = percentile([_turns(record) for record in found.records], 0.98)
         usual += _HEAD * (rate or script.tokens(1)) * turns
-    least = 128 if task.reads_tokens else 32  # short documents share a row
-    longest = min(_LONGEST, max(least, 32 * -(-int(usual) // 32)))
+    least, most = 128 if task.reads_tokens else 32, _LONGEST  # short documents share a row
+    if "messages" in task.columns:
+        usual, least, most = 2 * usual, _TALK, 2 * _TALK
+    longest = min(most, max(least, 32 * -(-int(usual) // 32)))
     stops = task.model_fields["too_long"].default == "stop"
     drops = {"target_too_long": "drop"} if "target_too_long" in task.model_fields else {}
     return {"max_length": longest} | ({"too_long": "truncate"} if stops else {}) | drops

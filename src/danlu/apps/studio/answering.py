@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from fastapi.responses import Response
 
-from danlu.refused import in_language
+from danlu.sentences import in_language
 from danlu.serve.body import Body, checked
 from danlu.serve.problem import Problem
 from danlu.serve.routes.operations import refuse_strangers

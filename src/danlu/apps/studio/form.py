@@ -16,7 +16,7 @@ from danlu.recipe.edited import removed_from, renamed_in, set_in
 from danlu.recipe.read import Written
 from danlu.recipe.yaml_text import Keys, parse, place
 from danlu.refusal import Refusal
-from danlu.refused import in_language
+from danlu.sentences import in_language
 
 NAME = "the recipe"
 """How messages call a recipe that has no file yet."""

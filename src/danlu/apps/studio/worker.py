@@ -10,11 +10,9 @@ def main(words: list[str]) -> int:
     """Take a look by its name, with its settings as JSON; what stops it is told in a sentence."""
     from danlu.apps.studio.looks import LOOKS
     from danlu.apps.studio.served import Served
-    from danlu.language import default
     from danlu.machine.door import in_brief
     from danlu.machine.terminal import say
     from danlu.refusal import Refusal, without_secrets
-    from danlu.refused import in_language
 
     settings: dict[str, Any] = json.loads(words[1])
     for name in ("path", "folder"):
@@ -25,8 +23,7 @@ def main(words: list[str]) -> int:
     try:
         LOOKS[words[0]](**settings)
     except Refusal as refusal:
-        sentence = without_secrets(str(refusal))
-        say(f"danlu: {in_language(sentence, default()) or sentence}", err=True)
+        say(f"danlu: {without_secrets(str(refusal))}", err=True)
         return 2
     except MemoryError:
         say("danlu: there is not enough memory; close other programs, or look at a part of the data", err=True)

@@ -6,6 +6,8 @@ from typing import Any
 
 from danlu.language import translator
 
+_CUT = 0.1  # share of the texts that were written, from which it is told that they did not end by themselves
+
 
 def metric_name(kind: str, _: Callable[[str], str]) -> str:
     """The name of a metric as people write it; its kind where there is none. `SET/METRIC` is one of a retained set."""
@@ -125,6 +127,13 @@ def notes_in_words(scores: dict[str, Any], _: Callable[[str], str]) -> list[str]
         told.append(_("– : these records do not tell {names}").format(names=names))
     if scores["records"] == 1:
         told.append(_("of one record nothing can be resampled, so the intervals have no width"))
+    cut = scores.get("cut") or 0
+    if cut >= _CUT * scores["records"]:
+        said = _(
+            "{cut:,} of {records:,} answers were cut at the most tokens that they may have, and not ended by the "
+            "model: 'max_new_tokens' is too small, or it was not trained long enough to end"
+        )
+        told.append(said.format(cut=cut, records=scores["records"]))
     if found := scores.get("alike"):
         told.append(alike_in_words(found, scores["records"], _))
     return told

@@ -8,6 +8,7 @@ where a metric looked at them.
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,7 +38,10 @@ SCORES, ERRORS, ANSWERS = "scores.json", "errors.jsonl", "answers.jsonl"
 
 @dataclass(frozen=True)
 class Examination:
-    """What an examination found, as it is written; `beside` is what more `scores.json` holds, by its key there."""
+    """What an examination found, as it is written; `beside` is what more `scores.json` holds, by its key there.
+
+    Of texts that were written `cut` is how many reached the most tokens that they may have.
+    """
 
     task: str
     scores: Scores
@@ -88,7 +92,9 @@ def examine(
     side = empty_side(task, gold, measured)
     if side.form.decides:
         side.certainty = Certainty(side.form, side.labels)
-    found = worst(task.examined_form, records, gold, side.taking(task.examined(predict(records), records)), errors)
+    ended = Counter[str]()
+    given = task.examined(_counted(predict(records), ended), records)
+    found = worst(task.examined_form, records, gold, side.taking(given), errors)
     rival = None
     if baseline:
         rival = (baseline.kind, filled(task, gold, baseline.fit_predict(task, train, records), measured))
@@ -103,7 +109,15 @@ def examine(
         errors=found,
         digests=[digest(record) for record in records],
         side=side,
+        beside={"cut": ended["length"]} if task.answers_by == "generate" else {},
     )
+
+
+def _counted(predictions: Iterable[Prediction], ended: Counter[str]) -> Iterator[Prediction]:
+    """The predictions; `ended` counts how texts ended that were written."""
+    for each in predictions:
+        ended[str(each.get("ended"))] += 1
+        yield each
 
 
 def with_more(

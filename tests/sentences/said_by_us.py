@@ -1,6 +1,6 @@
-"""Which sentences the code refuses with: their forms, with `{0}`, `{1}` where values stand.
+"""Which sentences the code refuses with, and tells while it works: their forms, with `{0}`, `{1}` where values stand.
 
-`python tests/refused/refusals.py` tells what the Chinese catalogue lacks and what in it has gone out of use.
+`python tests/sentences/said_by_us.py` tells what the Chinese catalogue lacks and what in it has gone out of use.
 """
 
 import ast
@@ -15,12 +15,12 @@ from said_by_others import OTHERS
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "danlu"
-CATALOGUE = SOURCE / "locale" / "zh" / "refusals.json"
+CATALOGUE = SOURCE / "locale" / "zh" / "sentences.json"
 
 FLOW = {"Refusal", "Empty", "Unfit", "Failed", "Problem", "Lost", "Unjudged", "PydanticCustomError", "_refuse"}
 """What is raised with a sentence; `_refuse` prints one. Other classes are found as those that inherit of these."""
 
-_ALSO = {"opened", "BadParameter", "needed", "ValueError"}
+_ALSO = {"opened", "BadParameter", "needed", "ValueError", "say"}
 """What takes a sentence, and of which no other class is made."""
 
 _DESCRIBES = {"Field", "Option", "Argument", "translator", "_", "said"}
@@ -168,7 +168,7 @@ class Flow:
 
     def _call(self, node: ast.Call, at: Module, inside: ast.AST | None) -> None:
         called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        if called in _DESCRIBES:
+        if called in _DESCRIBES or isinstance(node.func, ast.Call):  # as translator(language)("...")
             return
         for each in [*node.args, *(pair.value for pair in node.keywords)]:
             self.follow(each, at, inside)

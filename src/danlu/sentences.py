@@ -1,8 +1,8 @@
-"""What is refused, in Chinese: sentences are written in English, and read in the language of who reads.
+"""What is refused and told, in Chinese: sentences are written in English, and read in the language of who reads.
 
-The code raises English sentences, which are logged, searched for and pasted. `locale/zh/refusals.json` has the form of
-each, with `{0}`, `{1}` where values stand, and the same in Chinese. A sentence is known by its form: values stay as
-they are, but for those that are pieces of a sentence themselves.
+The code raises English sentences, which are logged, searched for and pasted, and tells what it does in such ones.
+`locale/zh/sentences.json` has the form of each, with `{0}`, `{1}` where values stand, and the same in Chinese. A
+sentence is known by its form: values stay as they are, but for those that are pieces of a sentence themselves.
 """
 
 import json
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-_CATALOGUE = Path(__file__).parent / "locale" / "zh" / "refusals.json"
+_CATALOGUE = Path(__file__).parent / "locale" / "zh" / "sentences.json"
 
 _LONGEST = 2000
 """Characters: a longer sentence carries data rather than words, and stays English."""
@@ -78,7 +78,7 @@ class Form:
 
 
 def in_language(sentence: str, language: str) -> str | None:
-    """A refusal in another language than English, or None where it is not known in it.
+    """A sentence in another language than English, or None where it is not known in it.
 
     Lines are looked up apart. What stands before the first known piece, such as a file and a line, is left as it is.
     """
@@ -98,7 +98,7 @@ class _Told:
 
 
 class _Reader:
-    """Reads one refusal; what would take long, as texts of users may be made to, is left in English."""
+    """Reads one sentence; what would take long, as texts of users may be made to, is left in English."""
 
     def __init__(self) -> None:
         self._left = _LOOKUPS

@@ -5,24 +5,24 @@ import subprocess
 import sys
 
 import pytest
-import refusals
+import said_by_us
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.refused import in_language
+from danlu.sentences import in_language
 
-CATALOGUE = refusals.catalogue()
+CATALOGUE = said_by_us.catalogue()
 
 
 @pytest.fixture(scope="module")
 def forms():
-    return refusals.forms()
+    return said_by_us.forms()
 
 
 def test_every_refusal_of_the_code_has_its_chinese(forms):
     assert len(forms) > 1000
     missing = {form: place for form, place in forms.items() if form not in CATALOGUE}
-    assert not missing, f"add these to {refusals.CATALOGUE.relative_to(refusals.ROOT)}: {missing}"
+    assert not missing, f"add these to {said_by_us.CATALOGUE.relative_to(said_by_us.ROOT)}: {missing}"
 
 
 def test_nothing_in_the_catalogue_has_gone_out_of_use(forms):
@@ -30,7 +30,7 @@ def test_nothing_in_the_catalogue_has_gone_out_of_use(forms):
 
 
 def fields(form):
-    return sorted(refusals.FIELDS.findall(form.replace("{{", "").replace("}}", "")))
+    return sorted(said_by_us.FIELDS.findall(form.replace("{{", "").replace("}}", "")))
 
 
 def test_translations_have_the_values_of_the_original():
@@ -40,7 +40,7 @@ def test_translations_have_the_values_of_the_original():
 
 def filled(form, values):
     text = form.replace("{{", "\0").replace("}}", "\1")
-    for field in set(refusals.FIELDS.findall(text)):
+    for field in set(said_by_us.FIELDS.findall(text)):
         text = text.replace(field, values[int(field[1:-1])])
     return text.replace("\0", "{").replace("\1", "}")
 
