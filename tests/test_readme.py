@@ -254,9 +254,9 @@ def test_predictions_come_out_as_the_page_says(walk: Walk) -> None:
 def test_a_second_run_skips_what_is_done_and_moves_nothing_away_that_it_can_use(walk: Walk) -> None:
     first, second = (call for call in walk.of("run") if "reviews.yaml" in call.words)
     assert "skipped" not in first.out
-    assert "clean: done before with the same settings and data, skipped" in second.out
+    assert "clean: done before with the same settings and data, so it is skipped" in second.out
     assert len(list(walk.folder.glob("runs/reviews/model.*/bundle/danlu.json"))) == 1
-    assert "model: done before with the same settings and data, skipped" in walk.printed
+    assert "model: done before with the same settings and data, so it is skipped" in walk.printed
 
 
 def test_errors_look_as_the_page_shows_them(walk: Walk) -> None:

@@ -105,7 +105,7 @@ class _Ward:
         inputs = {name: self.folders[name] for name in referenced(planned.stage)}
         folder = self.folders[planned.name]
         recipe = self.recipe
-        return Place(folder, inputs, planned.lock.fingerprint, recipe.seed, recipe.language, lambda _line: None)
+        return Place(folder, inputs, planned.lock.fingerprint, recipe.seed, recipe.spoken, lambda _line: None)
 
 
 def diagnose(recipe: Recipe, root: Path = Path("runs")) -> Iterator[Checked]:

@@ -74,7 +74,7 @@ def _run(
 
                 seeded = run_seeds(sound, root, only, say, beside=beside)
                 ran = seeded.run
-                for line in seeds_in_words(seeded.to_plain(), sound.language):
+                for line in seeds_in_words(seeded.to_plain(), sound.spoken):
                     say(line)
             else:
                 ran = run(sound, root, only, say, beside=beside, ranks=ranks)
@@ -84,4 +84,4 @@ def _run(
 
     from danlu.evaluate.reporting.report import write_report
 
-    say(f"done: {ran.folder}; the report: {write_report(ran.folder, sound.language)}")
+    say(f"done: {ran.folder}; the report: {write_report(ran.folder, sound.spoken)}")

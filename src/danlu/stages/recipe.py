@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
+from danlu.language import default
 from danlu.recipe.part import nearest
 from danlu.recipe.read import Written, overridden, references, sentences, written
 from danlu.recipe.search import Search
@@ -34,11 +35,18 @@ class Recipe(BaseModel):
     seeds: int = Field(
         default=1, ge=1, le=1000, description="so many seeds, from 'seed' on: mean, spread, and the best by validation"
     )
-    language: Literal["en", "zh"] = Field(default="en", description="of reports and cards")
+    language: Literal["en", "zh"] | None = Field(
+        default=None, description="of reports and cards; None: of the terminal in which it runs"
+    )
     search: Search | None = Field(default=None, description="what `danlu search` tries; a run has no eye for it")
     stages: dict[Name, SerializeAsAny[Stage]] = Field(
         min_length=1, description="stages by name; '@name' is an earlier one"
     )
+
+    @property
+    def spoken(self) -> str:
+        """The language in which a run tells what it does."""
+        return self.language or default()
 
 
 def read(source: str | Path | Mapping[str, Any] | Written, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recipe:

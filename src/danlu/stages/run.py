@@ -136,7 +136,7 @@ def run(
                 inputs={name: homes[name] for name in planned.lock.stages},
                 fingerprint=planned.lock.fingerprint,
                 seed=planned.lock.seed,
-                language=recipe.language,
+                language=recipe.spoken,
                 say=say,
                 watch=partial(watch, planned.name),
                 ranks=ranks if planned.stage.in_parallel else ALONE,
@@ -182,7 +182,9 @@ def _done(planned: Planned, place: Place, *, beside: bool) -> Ran:
     name, outlook, say = planned.name, planned.outlook, place.say
     folder, aside = _housed(planned, say, beside=beside)
     if planned.done:
-        where = "skipped" if outlook == "skip" else f"in {folder}" if beside else f"taken back from {planned.done}"
+        where = (
+            "so it is skipped" if outlook == "skip" else f"in {folder}" if beside else f"taken back from {planned.done}"
+        )
         say(f"{name}: done before with the same settings and data, {where}")
         return Ran(name, folder, 0.0, skipped=True)
     if outlook == "redo":

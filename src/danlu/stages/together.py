@@ -71,7 +71,7 @@ def follow(recipe: Recipe, root: Path, ranks: Ranks) -> None:
             inputs={name: root / folder for name, folder in order["inputs"].items()},
             fingerprint=lock.fingerprint,
             seed=lock.seed,
-            language=recipe.language,
+            language=recipe.spoken,
             say=lambda _line: None,
             ranks=ranks,
         )

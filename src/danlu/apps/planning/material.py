@@ -94,7 +94,7 @@ class _Yard:
 
     def place(self, planned: Planned) -> Place:
         inputs = {name: self.folders[name] for name in referenced(planned.stage) if name in self.folders}
-        folder, seed, language = self.temporary / planned.name, self.recipe.seed, self.recipe.language
+        folder, seed, language = self.temporary / planned.name, self.recipe.seed, self.recipe.spoken
         return Place(folder, inputs, planned.lock.fingerprint, seed, language, lambda _line: None)
 
 
