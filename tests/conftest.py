@@ -34,6 +34,8 @@ settings.register_profile(
 )
 settings.load_profile("house")
 
+os.environ["DANLU_LANGUAGE"] = "en"  # whatever the machine speaks; tests of Chinese say so
+
 # What is measured of this machine is kept in the user's cache, and a test's is not to be found there.
 _cache = tempfile.TemporaryDirectory(prefix="danlu-tests-")
 os.environ["XDG_CACHE_HOME"] = os.environ["MODELSCOPE_CACHE"] = _cache.name

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.machine.terminal import LONGEST_LINE, console, on_one_line, visible
+from danlu.machine.terminal import LONGEST_LINE, console, on_one_line, say, say_as_written, visible
 
 STEERING = {
     "copies to the clipboard": "\x1b]52;c;aGk=\x07",
@@ -34,6 +34,29 @@ def steers(text: str) -> bool:
         or unicodedata.bidirectional(sign) in turning
         for sign in text
     )
+
+
+def test_who_watches_is_told_in_their_language(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        "serving at http://127.0.0.1:8000; Ctrl-C ends it",
+        "  model 310/2169: loss 1.843  rate 3.9e-03  15,485 tokens/s  23% of 433 GFLOP/s (median 413); 181 s left",
+        "trial 3: model: bundle in runs/a/model/bundle",
+        "nobody knows this line",
+    ]
+    for language in ("en", "zh"):
+        monkeypatch.setenv("DANLU_LANGUAGE", language)
+        for line in lines:
+            say(line)
+    say_as_written(lines[0])
+    *english, one, two, three, four, written = capsys.readouterr().out.splitlines()
+    assert english == lines
+    assert one == "服务地址 http://127.0.0.1:8000；按 Ctrl-C 结束"
+    numbers = "损失 1.843  学习率 3.9e-03  15,485 词元/秒  433 GFLOP/s 的 23%（中位 413）"
+    assert two == f"  model 310/2169：{numbers}；剩余 181 秒"
+    assert three == "试验 3：model：模型包在 runs/a/model/bundle"
+    assert [four, written] == [lines[3], lines[0]]
 
 
 @pytest.mark.parametrize("text", STEERING.values(), ids=STEERING)

@@ -27,6 +27,16 @@ def test_a_sound_recipe_reads_and_writes_back_equal(recipe: dict[str, Any]) -> N
     }
 
 
+def test_a_recipe_that_names_no_language_speaks_that_of_its_terminal(
+    recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = {name: value for name, value in recipe.items() if name != "language"}
+    for language, other in (("en", "zh"), ("zh", "en")):
+        monkeypatch.setenv("DANLU_LANGUAGE", language)
+        assert read(recipe).spoken == language
+        assert read(recipe | {"language": other}).spoken == other
+
+
 def test_a_mistake_is_told_with_file_line_key_and_nearest_spelling(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text("name: r\nstages:\n  a:\n    kind: count\n    data:\n      path: x\n      pth: y\n")

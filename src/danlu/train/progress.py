@@ -49,7 +49,7 @@ class TrainingBar:
         if self._progress.disable and now - self._said >= QUIET_SECONDS:
             self._said = now
             left = (now - self._begun) / max(1, step - self.start) * (self.total - step)
-            say(f"  {self.name} {step}/{self.total}  {words}  {left:.0f} s left", err=True)
+            say(f"  {self.name} {step}/{self.total}: {words}; {left:.0f} s left", err=True)
 
     def __enter__(self) -> Self:
         self._progress.start()

@@ -150,31 +150,6 @@ def test_a_question_that_follows_is_read_by_what_the_one_before_was_about(knowle
     assert third.grounded.question == "Who is the king?"
 
 
-@pytest.mark.parametrize(
-    ("subject", "question", "document"),
-    [("青石镇", "图书馆周几闭馆？", "图书馆.md"), ("Alderwick", "When is the library closed?", "library.md")],
-)
-def test_a_short_question_that_names_what_it_is_about_is_read_as_it_stands(
-    knowledge: Knowledge, subject: str, question: str, document: str
-) -> None:
-    found = knowledge.ask(question, Turn(f"{subject}?", subject))
-    assert (found.how, found.grounded.question) == ("as_asked", question)
-    assert found.grounded.cited[0].document == document
-
-
-def test_a_question_below_a_heading_names_it(place: Path) -> None:
-    folder = place / "handbook"
-    folder.mkdir()
-    parts = {"会员": "会员每月十五日可以享受八折优惠。", "退货": "收到商品后十四天之内可以退货，运费由买家承担。"}
-    text = "# 商店手册\n\n" + "\n\n".join(f"## {name}\n\n{told * 12}" for name, told in parts.items())
-    (folder / "手册.md").write_text(text, encoding="utf-8")
-    with Knowledge.open(folder, str(place / "own")) as knowledge:
-        knowledge.refresh()
-        found = knowledge.ask("几天之内可以退货？", Turn("商店手册是谁写的？", "商店手册"))
-    assert (found.how, found.grounded.question) == ("as_asked", "几天之内可以退货？")
-    assert "十四天" in found.grounded.text
-
-
 def test_a_bundle_of_answer_points_and_a_threshold_of_other_models_is_not_used(
     place: Path, tiny_bundle: Callable[[str], Path]
 ) -> None:

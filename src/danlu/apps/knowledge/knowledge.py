@@ -177,7 +177,7 @@ class Knowledge:
         """Answer a question, which may follow another.
 
         Where it may be read in more than one way, the first that is answered counts; of a short question, which may
-        stand alone as well, itself where it names what it is answered from, else the one with more certainty.
+        stand alone as well, the one that is answered with more certainty.
 
         Raises:
             Refusal: the question is empty or too long.
@@ -191,11 +191,7 @@ class Knowledge:
             found.append((way, _own(question, grounded) if way.how == "about" else grounded))
             if grounded.answered and way.how in ("instead", "pronoun"):
                 break
-        plain = found[-1]
-        if plain[0].how == "as_asked" and _names(plain[1]):
-            way, grounded = plain
-        else:
-            way, grounded = max(found, key=lambda each: (each[1].answered, each[1].sure))
+        way, grounded = max(found, key=lambda each: (each[1].answered, each[1].sure))
         if not grounded.answered:
             way, grounded = found[-1] if ways[0].how == "about" else found[0]
         return Answer(grounded, way.how, self._subject(grounded))
@@ -249,15 +245,6 @@ def _own(question: str, grounded: Grounded) -> Grounded:
         if len(sought & there) >= OWN * len(sought):
             return grounded
     return replace(grounded, text="", way="", cited=(), why="unsure") if grounded.answered else grounded
-
-
-def _names(grounded: Grounded) -> bool:
-    """Whether a question names what it was answered from: by the document's title, or a heading of the passage."""
-    if not grounded.cited:
-        return False
-    passage = grounded.passages[grounded.cited[0].number - 1]
-    headings = [line for line in passage.text.splitlines() if line.startswith("#")]
-    return bool(subject_of(grounded.question, "\n".join([passage.title, *headings]), ""))
 
 
 def _threshold_of(place: str) -> Path:
