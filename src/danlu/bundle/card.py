@@ -23,7 +23,7 @@ def write(name: str, facts: dict[str, Any], task: Task, language: str) -> str:
     parts = [
         _front(task),
         f"# {title}",
-        _("A model trained with danlu, for the task `{task}`.").format(task=task.kind),
+        _origin(provenance, task, language),
         _what(facts, task, language),
         _scores(provenance, language),
         _loading(task, facts.get("serves"), language, exported=facts["engine"]["kind"] != "torch"),
@@ -31,6 +31,14 @@ def write(name: str, facts: dict[str, Any], task: Task, language: str) -> str:
         f"## {_('Licence')}\n\n" + _("Not stated yet: say here, and under `license:` above, how others may use it."),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _origin(provenance: Mapping[str, Any], task: Task, language: str) -> str:
+    _ = translator(language)
+    if given := provenance.get("given"):
+        told = _("The model `{name}` as others have trained it, for the task `{task}`; danlu has changed no weight.")
+        return told.format(name=given, task=task.kind)
+    return _("A model trained with danlu, for the task `{task}`.").format(task=task.kind)
 
 
 def _front(task: Task) -> str:

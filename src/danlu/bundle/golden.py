@@ -11,9 +11,14 @@ from danlu.engine.predict import Predictor
 from danlu.machine.door import opened, read_json
 from danlu.machine.files import write_text
 from danlu.refusal import Refusal
+from danlu.task.task import Prediction
 
 NAME = "golden.json"
 EXAMPLES = 8  # records at most
+
+LONGEST = 32
+"""Tokens of a text that is written. Small models that were given as they are write on and on: three answers of half a
+billion parameters took minutes (2026-11), whenever the bundle was verified or served."""
 
 TOLERANCES = {"float32": 2e-3, "bfloat16": 3e-2, "float16": 1e-2}
 """How far a score may drift between machines, for each number format; above 1 in size, relative to the number."""
@@ -23,10 +28,12 @@ _AGAIN = "copy or train the bundle again"
 
 def write(folder: Path, predictor: Predictor, examples: Sequence[Record]) -> None:
     """Write what is predicted for the first `examples`, and what the rewriters make of their own samples."""
+    longest = {"longest": LONGEST} if predictor.task.answers_by == "generate" else {}
     golden = {
         "dtype": predictor.network.number_format,
+        **longest,
         "records": examples[:EXAMPLES],
-        "predictions": predictor.predict(examples[:EXAMPLES]),
+        "predictions": _asked(predictor, examples[:EXAMPLES], longest),
         "rewritten": samples_rewritten(predictor.rewriters),
     }
     write_text(folder / NAME, json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
@@ -49,7 +56,7 @@ def replayed(
     """
     tolerance = max(tolerances.get(golden["dtype"], 0.0), tolerances.get(predictor.network.number_format, 0.0))
     with opened(folder / NAME, "the bundle cannot answer these records", _AGAIN):
-        predictions = json.loads(json.dumps(predictor.predict(golden["records"])))
+        predictions = json.loads(json.dumps(_asked(predictor, golden["records"], golden)))
         rewritten = samples_rewritten(predictor.rewriters)
     differences: list[str] = []
     for number, (before, after) in enumerate(zip(golden["predictions"], predictions, strict=True), 1):
@@ -60,6 +67,18 @@ def replayed(
     for number, pair in enumerate(zip(before, rewritten, strict=True), 1):
         differences += _differences(*pair, f"rewritten sample {number}", tolerance)
     return differences
+
+
+def _asked(predictor: Predictor, records: Sequence[Record], golden: Mapping[str, Any]) -> list[Prediction]:
+    """What is predicted, of texts that are written no more than the tokens that the golden outputs have of them."""
+    task, longest = predictor.task, golden.get("longest")
+    if longest is None:
+        return predictor.predict(records)
+    brief = task.model_copy(update={"policy": predictor.policy.within(longest)})
+    asked = Predictor(
+        predictor.network, brief, predictor.tokenizer, rewriters=predictor.rewriters, beside=predictor
+    )  # fmt: skip
+    return asked.predict(records)
 
 
 def drift(before: Sequence[Any], after: Sequence[Any], tolerance: float) -> tuple[float, int]:
@@ -82,6 +101,8 @@ def read(folder: Path) -> dict[str, Any]:
         or len(records or []) != len(predictions or [])
         or not all(isinstance(record, dict) for record in records or [])
         or not isinstance(golden.get("dtype"), str)
+        or type(golden.get("longest", 1)) is not int
+        or golden.get("longest", 1) < 1
     ):
         raise Refusal(
             f"{folder / NAME}: expected 'dtype', and as many 'records' as 'predictions' of the bundle; {_AGAIN}"

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from danlu.bundle import signature
 from danlu.machine.door import content_digest, file_inside, opened, parse_json, read_bytes
 from danlu.machine.files import sha256, write_text
+from danlu.machine.gguf import is_gguf
 from danlu.recipe.part import Part
 from danlu.refusal import Refusal
 
@@ -35,6 +36,8 @@ Kept = TypeVar("Kept", bound=Part)
 def find(path: str | Path) -> Path:
     """The folder of a bundle, given that or the folder of a stage. Raises `Refusal` where there is no folder."""
     folder = Path(path).expanduser()
+    if is_gguf(folder) or ((folder / "config.json").is_file() and not (folder / NAME).exists()):
+        raise Refusal(f"{folder}: is a model and no bundle; make one of it with: danlu bundle {folder} FOLDER")
     if not folder.is_dir():
         raise Refusal(f"{folder}: there is no such folder; give the bundle/ folder that a train stage has left")
     inside = folder / "bundle"

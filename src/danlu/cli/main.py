@@ -35,6 +35,7 @@ COMMANDS = {
     "predict": "Answer for the texts of a file, of standard input or of --text.",
     "chat": "Talk with a model in the terminal; answers come word by word.",
     "serve": "Answer over HTTP: the tasks of bundles, and the interface of OpenAI.",
+    "bundle": "Make a bundle of a model that others trained, as it is.",
     "key": "Make a key for those who may ask a server.",
     "app": "Start an application: answers to customers, market sentiment, recommendations, knowledge, writing, code.",
     "explain": "Show which words an answer goes back to, and how far that can be believed.",

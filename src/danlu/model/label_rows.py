@@ -58,20 +58,21 @@ def follow_labels(
     again: Callable[[], tuple[PreTrainedModel, LoadReport]],
     name: str,
     say: Say,
+    fresh: Say,
 ) -> None:
-    """Give each row of the head the weights that its label had in the folder; say that, and what begins fresh.
+    """Give each row of the head the weights that its label had in the folder; say that, and to `fresh` what begins so.
 
     - `report`: what loading said of `network`, whose configuration has the labels that are wanted.
     - `known`: the labels of the folder; `again` opens it with these.
     - `name`: what the folder is called.
     """
-    wanted, rows, fresh = head_labels(network.config), _label_rows(network), fresh_of(report)
+    wanted, rows, lacking = head_labels(network.config), _label_rows(network), fresh_of(report)
     if any(parameter in report["missing_keys"] for parameter in rows) or known == wanted:
-        if fresh:
-            say(fresh_in_words(name, fresh))
+        if lacking:
+            fresh(fresh_in_words(name, lacking))
         return
-    if others := [parameter for parameter in fresh if parameter not in rows]:
-        say(fresh_in_words(name, others))
+    if others := [parameter for parameter in lacking if parameter not in rows]:
+        fresh(fresh_in_words(name, others))
     kept = [(place, known.index(label)) for place, label in enumerate(wanted) if label in known]
     before = dict(again()[0].named_parameters()) if kept else {}
     deviation = float(getattr(network.config, "initializer_range", None) or 0.02)
@@ -81,7 +82,11 @@ def follow_labels(
             _ = now.normal_(0.0, deviation) if now.dim() > 1 else now.zero_()
             for place, old in kept:
                 now.select(axis, place).copy_(before[parameter].select(axis, old))
-    say(_in_words(name, known, wanted))
+    told = _in_words(name, known, wanted)
+    if set(wanted) <= set(known):
+        say(told)
+    else:
+        fresh(told)
 
 
 def _label_rows(network: PreTrainedModel) -> dict[str, int]:

@@ -38,9 +38,19 @@ def pad_alike(network: PreTrainedModel, tokenizer: Tokenizer, name: str) -> None
 
 def types_alike(network: PreTrainedModel, tokenizer: Tokenizer) -> None:
     """Let `tokenizer` give token types where `network` has a row for the second text, and there alone."""
-    taken = "token_type_ids" in inspect.signature(network.forward).parameters
+    taken = _takes_types(network)
     rows: int | None = getattr(text_config(network), "type_vocab_size", None)
     names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
     if taken and (rows > 1 if rows is not None else len(names) < len(tokenizer.model_input_names)):
         names.insert(1, "token_type_ids")
     tokenizer.model_input_names = names
+
+
+def types_as_given(network: PreTrainedModel, tokenizer: Tokenizer) -> None:
+    """Let `tokenizer` give token types as it was given, for so `network` has learnt; none where it takes none."""
+    if not _takes_types(network):
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
+
+
+def _takes_types(network: PreTrainedModel) -> bool:
+    return "token_type_ids" in inspect.signature(network.forward).parameters

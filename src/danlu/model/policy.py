@@ -76,6 +76,12 @@ class Policy(Part):
             )
         return self
 
+    def within(self, tokens: int) -> Self:
+        """This policy writing at most so many tokens; as it is where a shorter text may lack what it must have."""
+        if self.form or self.min_new_tokens >= tokens:
+            return self
+        return self.model_copy(update={"max_new_tokens": min(self.max_new_tokens, tokens)})
+
     def chooses_as(self, other: "Policy") -> bool:
         """Whether rows of both may be chosen for together; what a form writes is in the order in which it is told."""
         return self == other and json.dumps(self.form) == json.dumps(other.form)

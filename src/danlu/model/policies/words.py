@@ -66,6 +66,10 @@ class Words(Policy):
             raise ValueError(f"at_least {self.at_least} is more than at_most {self.at_most}; lower it")
         return self
 
+    def within(self, tokens: int) -> Self:
+        """As it is: a text that is cut has not all of the words."""
+        return self
+
     @property
     def rows(self) -> int:
         """A row a beginning."""

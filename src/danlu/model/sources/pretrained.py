@@ -9,7 +9,7 @@ from danlu.machine.hub import local_folder
 from danlu.model.folder import FILES, SETTINGS, open_model, outlined, settings_in
 from danlu.model.label_rows import follow_labels, fresh_in_words, fresh_of, known_labels
 from danlu.model.new_tokens import make_room
-from danlu.model.padding import pad_alike, types_alike
+from danlu.model.padding import pad_alike, types_alike, types_as_given
 from danlu.model.shape import Shape, shape_of
 from danlu.model.source import Say, Source, borders_alike, unsaid
 from danlu.refusal import Refusal
@@ -34,6 +34,30 @@ class Pretrained(Source):
             Refusal: there is no such folder or name, it holds no safetensors, it needs code of its own, or it
                 lacks weights of the trunk.
         """
+        network = self._opened(auto_class, tokenizer, config, say, say)
+        types_alike(network, tokenizer)
+        return network
+
+    def whole(
+        self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any], say: Say = unsaid
+    ) -> PreTrainedModel:
+        """The same of weights that are all there, to be asked as they are.
+
+        Raises:
+            Refusal: see `build`; or a part of what is asked would begin fresh, and so answer by chance.
+        """
+
+        def refuse(fresh: str) -> None:
+            if auto_class != "AutoModel":  # of a trunk alone nobody reads the pooler, and the rest is never fresh
+                raise Refusal(f"{fresh}; what is asked of it must be learnt first, in a stage of kind 'train'")
+
+        network = self._opened(auto_class, tokenizer, config, say, refuse)
+        types_as_given(network, tokenizer)
+        return network
+
+    def _opened(
+        self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any], say: Say, fresh: Say
+    ) -> PreTrainedModel:
         folder = local_folder(self.path, FILES)
 
         def opened(fields: dict[str, Any]) -> tuple[PreTrainedModel, dict[str, Any]]:
@@ -43,12 +67,11 @@ class Pretrained(Source):
         _refuse_missing(self.path, network, report)
         if config.get("id2label"):
             known = {key: value for key, value in config.items() if key not in ("id2label", "label2id")}
-            follow_labels(network, report, known_labels(folder), lambda: opened(known), self.path, say)
-        elif fresh := fresh_of(report):
-            say(fresh_in_words(self.path, fresh))
+            follow_labels(network, report, known_labels(folder), lambda: opened(known), self.path, say, fresh)
+        elif lacking := fresh_of(report):
+            fresh(fresh_in_words(self.path, lacking))
         make_room(network, tokenizer, folder, self.path)
         pad_alike(network, tokenizer, self.path)
-        types_alike(network, tokenizer)
         borders_alike(network, config)
         return network
 

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from pydantic import Field
 
 from danlu.machine.hub import local_folder
-from danlu.text.tokenizing.folder import open_tokenizer
+from danlu.text.tokenizing.folder import FILES, SETTINGS, open_tokenizer
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
-FILES = ["tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "config.json", "*.model"]
+FETCHED = [*FILES, SETTINGS, "config.json"]
+"""What is fetched of a name on the hub: all that a tokenizer is made of, its chat template included."""
 
 
 class Pretrained(TokenizerSource):
@@ -22,7 +23,7 @@ class Pretrained(TokenizerSource):
         Raises `Refusal` for a folder without tokenizer, a name that is not cached while the hub cannot be
         reached, and a tokenizer that needs code from the folder.
         """
-        tokenizer = open_tokenizer(local_folder(self.path, FILES), self.path)
+        tokenizer = open_tokenizer(local_folder(self.path, FETCHED), self.path)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         return tokenizer

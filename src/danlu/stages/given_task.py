@@ -1,0 +1,196 @@
+"""What a model can do that others trained: read off its folder, as transformers and sentence-transformers write it."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+from danlu.machine.door import file_inside, opened, read_bytes, read_json
+from danlu.machine.hub import local_folder
+from danlu.model.folder import FILES, settings_in
+from danlu.model.label_rows import known_labels
+from danlu.model.source import Say
+from danlu.recipe.part import find, kinds
+from danlu.refusal import Refusal
+from danlu.task.task import Task
+from danlu.text.tokenizing.tokenizer import Tokenizer
+
+MODULES = "modules.json"
+"""Where sentence-transformers says what a vector is made by."""
+
+_REMEDY = "copy the folder again"
+_SEVERAL_LANGUAGES = ("marian", "m2m_100", "mbart", "nllb", "nllb-moe", "fsmt", "seamless_m4t")
+_OF_PAIRS = {"entailment", "contradiction", "not_entailment", "not_duplicate", "duplicate", "not_equivalent"}
+"""Labels, in small letters, that only two texts can have."""
+
+
+def task_of(path: str, tokenizer: Tokenizer, asked: Task | None, say: Say) -> Task:
+    """The task that the model at `path` has learnt; where one is asked for, that one, with what the folder says of it.
+
+    Raises:
+        Refusal: the folder does not say what its model has learnt, or that is not what is asked for.
+    """
+    folder = local_folder(path, FILES)
+    if asked is None:
+        kind = learnt(path, tokenizer)
+        asked = find(Task, kind)()  # type: ignore[type-abstract]
+        say(f"task: '{kind}', as the folder says")
+    _refuse_other(asked, settings_in(folder, path), path)
+    said = _SAID.get(asked.kind)
+    told = said(folder, path) if said else {}
+    known = {key: value for key, value in told.items() if key in type(asked).model_fields}
+    missing = {key: value for key, value in known.items() if key not in asked.model_fields_set}
+    if asked.kind == "embed" and (wanted := _prompts(folder)):
+        say(f"texts want something written before them, which you write ({wanted})")
+    return type(asked).model_validate(asked.to_plain() | missing)
+
+
+def learnt(path: str, tokenizer: Tokenizer) -> str:
+    """The kind of the task that the model at `path` has learnt. Raises `Refusal` where its folder does not say."""
+    folder = local_folder(path, FILES)
+    settings = settings_in(folder, path)
+    name = (settings.architectures or [""])[0]
+    if (folder / MODULES).is_file():
+        return "embed"
+    for ending, kind in _BY_ENDING.items():
+        if name.endswith(ending):
+            return kind(settings, tokenizer) if callable(kind) else kind
+    raise Refusal(
+        f"{path}: its config.json names {f'the architecture {name}' if name else 'no architecture'}, which does not "
+        f"say what it has learnt; name it with 'task', one of {', '.join(kinds(Task))}"
+    )
+
+
+def _of_texts(settings: PreTrainedConfig, _: Tokenizer) -> str:
+    if settings.num_labels == 1:
+        return "rank"
+    return "multilabel" if settings.problem_type == "multi_label_classification" else "classify"
+
+
+def _next_tokens(_: PreTrainedConfig, tokenizer: Tokenizer) -> str:
+    return "chat" if tokenizer.chat_template else "causal_lm"
+
+
+def _another_text(settings: PreTrainedConfig, _: Tokenizer) -> str:
+    if settings.model_type in _SEVERAL_LANGUAGES:
+        return "translate"
+    told = getattr(settings, "task_specific_params", None) or {}
+    return "summarise" if told and all(name.startswith("summar") for name in told) else "rewrite"
+
+
+_BY_ENDING: dict[str, str | Callable[[PreTrainedConfig, Tokenizer], str]] = {
+    "ForSequenceClassification": _of_texts,
+    "ForTokenClassification": "tag",
+    "ForQuestionAnswering": "answer",
+    "ForMultipleChoice": "choose",
+    "ForMaskedLM": "masked_lm",
+    "ForCausalLM": _next_tokens,
+    "LMHeadModel": _next_tokens,
+    "MTModel": _another_text,
+    "ForConditionalGeneration": _another_text,
+}
+"""The task by the end of the name that transformers gives an architecture."""
+
+_DIRECTIONS = (("ForCausalLM", "LMHeadModel"), ("ForMaskedLM", "ForPreTraining"))
+"""Names of networks whose weights fit into one another, and that have learnt to look one way, and both."""
+
+
+def _refuse_other(task: Task, settings: PreTrainedConfig, path: str) -> None:
+    """Refuse a head that takes the weights of another one, which has learnt something else."""
+    name = (settings.architectures or [""])[0]
+    asked = {"AutoModelForCausalLM": 0, "AutoModelForMaskedLM": 1}.get(getattr(task, "auto_class", ""))
+    if asked is not None and name.endswith(_DIRECTIONS[1 - asked]) and not name.startswith("T5"):
+        raise Refusal(
+            f"{path}: holds a {name}, which has not learnt '{task.kind}', though its weights fit; leave 'task' out, "
+            "or train it first"
+        )
+
+
+def _labels(folder: Path, _path: str) -> dict[str, Any]:
+    """Labels in the order of the head, and whether they are of two texts."""
+    labels = known_labels(folder)
+    return {"labels": labels, "pairs": bool(_OF_PAIRS.intersection(label.lower() for label in labels))}
+
+
+def _entities(folder: Path, path: str) -> dict[str, Any]:
+    """Types of entities out of BIO tags, in their order."""
+    tags = known_labels(folder)
+    types = list(dict.fromkeys(tag[2:] for tag in tags if tag[:2] in ("B-", "I-")))
+    other = [tag for tag in tags if tag != "O" and not re.fullmatch("[BI]-.+", tag)]
+    if other or not types:
+        raise Refusal(
+            f"{path}: the labels of its tokens are {', '.join(tags[:8])}, and danlu reads entities out of O, B-TYPE "
+            "and I-TYPE alone; name other labels in config.json if these are such tags, or train it first"
+        )
+    return {"labels": tuple(types), "units": "first"}
+
+
+def _vector(folder: Path, path: str) -> dict[str, Any]:
+    """What sentence-transformers says of a vector: of which tokens it is the mean, and how long a text may be."""
+    found: dict[str, Any] = {"scored": False, "objective": "contrastive"}
+    if not (folder / MODULES).is_file():
+        return found
+    for kind, place in _modules(folder):
+        name = kind.rpartition(".")[2]
+        if name == "Pooling":
+            found["pooling"] = _pooling(read_json(file_inside(folder, f"{place}/config.json"), _REMEDY), path)
+        elif name == "Transformer" and place:
+            raise Refusal(f"{path}: its weights lie in the folder '{place}'; give that")
+        elif name not in ("Transformer", "Normalize"):
+            raise Refusal(
+                f"{path}: its vectors go through a layer '{name}' of sentence-transformers ({MODULES}), which danlu "
+                "has not; give a model without it"
+            )
+    told = "sentence_bert_config.json"
+    if (folder / told).is_file() and (longest := read_json(file_inside(folder, told), _REMEDY).get("max_seq_length")):
+        found["max_length"] = longest
+    return found
+
+
+def _modules(folder: Path) -> list[tuple[str, str]]:
+    """What sentence-transformers puts one after another: the class and the folder of each."""
+    file = file_inside(folder, MODULES)
+    with opened(file, "is no list of modules, each with a type and a path", _REMEDY):
+        told = json.loads(read_bytes(file, _REMEDY))
+        modules = [(str(module["type"]), str(module["path"])) for module in told]
+        if not modules:
+            raise ValueError(told)
+        return modules
+
+
+def _pooling(plain: dict[str, Any], path: str) -> str:
+    """Ours for what sentence-transformers calls so."""
+    flags = {name.removeprefix("pooling_mode_"): True for name, value in plain.items() if value is True}
+    named = plain.get("pooling_mode")
+    modes = [named] if isinstance(named, str) else named or [name for name in flags if name != "include_prompt"]
+    ours = {"mean": "mean", "mean_tokens": "mean", "cls": "first", "cls_token": "first"}
+    if len(modes) != 1 or modes[0] not in ours:
+        raise Refusal(
+            f"{path}: its vectors are pooled by {' and '.join(map(str, modes)) or 'nothing'}, and danlu takes the mean "
+            "of all tokens or the first one; give a model that does"
+        )
+    return ours[modes[0]]
+
+
+def _prompts(folder: Path) -> str:
+    """What texts want before them, by what they are; nothing where they want nothing."""
+    name = "config_sentence_transformers.json"
+    if not (folder / name).is_file():
+        return ""
+    prompts = read_json(file_inside(folder, name), _REMEDY).get("prompts") or {}
+    return ", ".join(f"{key}: '{value}'" for key, value in prompts.items() if value)
+
+
+_SAID: dict[str, Callable[[Path, str], dict[str, Any]]] = {
+    "classify": _labels,
+    "multilabel": _labels,
+    "tag": _entities,
+    "embed": _vector,
+    "regress": lambda *_: {"mean": 0.0, "deviation": 1.0, "pairs": True},
+    "rank": lambda *_: {"lists": True, "objective": "binary"},
+    "answer": lambda *_: {"no_answer": False},
+}
+"""What a folder says of a task, as fields of it."""

@@ -1,0 +1,88 @@
+"""Vectors of models that others trained are those of sentence-transformers, or there are none."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from danlu.refusal import Refusal
+from danlu.stages.given import take
+
+from .others_models import TEXTS, given, taken
+
+
+def _as_vectors(folder: Path, pooling: dict[str, Any], *more: str) -> None:
+    """The files of sentence-transformers beside a trunk."""
+    names = ["Transformer", "Pooling", *more]
+    paths = ["", *(f"{place}_{name}" for place, name in enumerate(names[1:], 1))]
+    modules = [
+        {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{name}"}
+        for place, (name, path) in enumerate(zip(names, paths, strict=True))
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 8, "do_lower_case": False}))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"word_embedding_dimension": 16} | pooling))
+
+
+@pytest.mark.parametrize(
+    ("pooling", "first"),
+    [
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, True),
+        ({"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True, "include_prompt": True}, False),
+        ({"pooling_mode": "cls"}, True),
+    ],
+)
+def test_vectors_are_pooled_and_cut_as_sentence_transformers_would(
+    tmp_path: Path, pooling: dict[str, Any], *, first: bool
+) -> None:
+    folder = given(tmp_path, "AutoModel")
+    _as_vectors(folder, pooling, "Normalize")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    bundle = taken(folder)
+    for text in [*TEXTS, " ".join(TEXTS)]:
+        with torch.no_grad():
+            hidden_TE = model(**tokenizer(text, return_tensors="pt", truncation=True, max_length=8))[0][0]
+        vector_E = hidden_TE[0] if first else hidden_TE.mean(0)
+        expected = (vector_E / vector_E.norm()).tolist()
+        assert bundle.predict([text])[0]["vector"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_is_to_stand_before_texts_is_told(tmp_path: Path) -> None:
+    folder = given(tmp_path, "AutoModel")
+    _as_vectors(folder, {"pooling_mode": "mean"})
+    told = {"prompts": {"query": "query: ", "document": ""}}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(told))
+    said: list[str] = []
+    take(str(folder), None, folder.parent / "taken", "auto", "en", said.append)
+    assert said[-1] == "texts want something written before them, which you write (query: 'query: ')"
+
+
+@pytest.mark.parametrize(
+    ("pooling", "more", "sentence"),
+    [
+        ({"pooling_mode_max_tokens": True}, (), "pooled by max_tokens"),
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True}, (), "by cls_token and mean_tokens"),
+        ({}, (), "by nothing"),
+        ({"pooling_mode": "mean"}, ("Dense",), "go through a layer 'Dense'"),
+    ],
+)
+def test_vectors_that_are_made_otherwise_are_refused(
+    tmp_path: Path, pooling: dict[str, Any], more: tuple[str, ...], sentence: str
+) -> None:
+    folder = given(tmp_path, "AutoModel")
+    _as_vectors(folder, pooling, *more)
+    with pytest.raises(Refusal, match=sentence):
+        taken(folder)
+
+
+@pytest.mark.parametrize("broken", ["{}", "[3]", '[{"type": "x"}]', "no json", '{"path": []}'])
+def test_a_broken_list_of_modules_is_one_sentence(tmp_path: Path, broken: str) -> None:
+    folder = given(tmp_path, "AutoModel")
+    (folder / "modules.json").write_text(broken)
+    with pytest.raises(Refusal, match=r"modules\.json"):
+        taken(folder)
