@@ -27,12 +27,13 @@ from danlu.apps.assistant.folding import fold, plain
 from danlu.apps.assistant.retraining import retrain
 from danlu.apps.assistant.store import Store
 from danlu.apps.assistant.tickets import Ticket
-from danlu.bundle.bundle import Bundle, load, save
+from danlu.bundle.bundle import Bundle, load
 from danlu.data.augmenting.augmenters.homophone import Homophone
 from danlu.data.augmenting.augmenters.keyboard import Keyboard
 from danlu.data.augmenting.augmenters.swap import Swap
 from danlu.data.characters.sentences import sentences
 from danlu.machine.seed import generator
+from danlu.stages.given import take
 from danlu.text.tagging.units import units
 from measuring import machine, say, table
 
@@ -229,16 +230,7 @@ def feedback(
 
 def e5(folder: Path) -> Bundle:
     """e5_small_zh_en as a bundle of the task embed, its weights as they are."""
-    from transformers import AutoModel, AutoTokenizer
-
-    from danlu.task.tasks.embed import Embed
-
-    source = SHARED / "models/e5_small_zh_en"
-    task = Embed(temperature=0.05).fitted(list(Embed.sample))
-    save(
-        folder / "e5", AutoModel.from_pretrained(source), AutoTokenizer.from_pretrained(source), task,
-        precision="float32", provenance={}, examples=list(Embed.sample),
-    )  # fmt: skip
+    take(str(SHARED / "models/e5_small_zh_en"), None, folder / "e5", "float32", "en", say)
     return load(folder / "e5")
 
 

@@ -57,26 +57,41 @@ PIECES = 4  # of each text
 
 def recipe(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     """Conversations to a bundle."""
-    tuning = {"kind": "lora", "rank": options.rank, "weights": options.weights, "init": options.init}
-    return {
-        "name": "identity",
-        "seed": seed,
-        "stages": {
-            "model": {
-                "kind": "train",
-                "data": {"kind": "chat", "path": str(options.data), "slots": {"name": NAME, "author": MAKER}},
-                "model": {"kind": "pretrained", "path": options.model},
-                "tuning": tuning,
-                "task": {"kind": "chat", "policy": {"kind": "greedy", "max_new_tokens": LONGEST}},
-                "train": {
-                    "epochs": options.epochs,
-                    "rate": options.rate,
-                    "batch_examples": 8,
-                    "checkpoint_seconds": 1e6,
-                },
-            }
+    data: Any = {"kind": "chat", "path": str(options.data), "slots": {"name": NAME, "author": MAKER}}
+    model = {
+        "kind": "train",
+        "data": data,
+        "model": {"kind": "pretrained", "path": options.model},
+        "tuning": {"kind": "lora", "rank": options.rank, "weights": options.weights, "init": options.init},
+        "task": {"kind": "chat", "policy": {"kind": "greedy", "max_new_tokens": LONGEST}},
+        "train": {
+            "epochs": options.epochs,
+            "rate": options.rate,
+            "batch_examples": 8,
+            "precision": options.precision,
+            "checkpoint_seconds": 1e6,
         },
     }
+    stages: dict[str, Any] = {"model": model}
+    if options.general:
+        texts = [{"kind": "text", "path": str(path)} for path in options.general]
+        split = {"validation": 0.1, "test": 0}
+        stages = {
+            "learnt": {"kind": "prepare", "data": data, "split": split},
+            "general": {"kind": "prepare", "data": texts, "split": split},
+            "model": model
+            | {
+                "data": "@learnt",
+                "retain": {
+                    "general": {
+                        "data": "@general",
+                        "task": {"kind": "causal_lm", "max_length": 384, "too_long": "truncate"},
+                        "share": options.share,
+                    }
+                },
+            },
+        }
+    return {"name": "identity", "seed": seed, "stages": stages}
 
 
 def perplexities(folder: Path, texts: list[Path]) -> list[float]:
@@ -154,6 +169,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--weights", choices=["plain", "nf4"], default="plain", help="of the frozen layers")
     parser.add_argument("--init", choices=["default", "pissa", "loftq"], default="default", help="of the updates")
+    parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
+    parser.add_argument("--general", type=Path, nargs="+", help="texts that are learnt once more, none of the held-out")
+    parser.add_argument("--share", type=float, default=0.25, help="of these in the tokens that are learnt")
     options = parser.parse_args()
     folder = local_folder(options.model, [])
     before, said_before = perplexities(folder, options.text), answers_before(folder)
@@ -173,7 +191,7 @@ def main() -> None:
         change = ", ".join(f"{value:.2f} ({value / before[place] - 1:+.1%})" for value in after)
         rows.append([f"perplexity of {text.name}", f"{before[place]:.2f}", change])
     seconds = statistics.median(each["seconds"] for each in found)
-    told = json.dumps({name: getattr(options, name) for name in ("epochs", "rank", "rate", "weights", "init")})
+    told = json.dumps({name: getattr(options, name) for name in ("epochs", "rank", "rate", "weights", "init", "precision", "share")})
     print(f"{machine()}; {told}, {seconds:.0f} s a training\n")
     print(table(["", "before", "after"], rows))
     for language, asked in QUESTIONS.items():

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 from danlu.machine.module_path import module_path
+from danlu.machine.patience import wait_briefly
 from danlu.machine.terminal import leave_streams, open_streams, say_as_written, show
 from danlu.refusal import Refusal, without_secrets
 
@@ -61,6 +62,9 @@ COMMANDS = {
 }
 """Name of each command, and the line that `danlu --help` shows of it."""
 
+
+TRAINING = ("quickstart", "run", "search", "bakeoff", "compress", "studio")
+"""Commands that train, which falls back to one core while the others are held (`danlu.train.fair`)."""
 
 _LONGEST_PLACE = 300  # characters of the name of a file, which may be a text that was meant for --text
 _LONGEST = 4000  # characters of a sentence; names of columns come from data
@@ -114,6 +118,8 @@ def _run(words: list[str]) -> None:
     if debug:
         words.remove("--debug")
     if words and words[0] in COMMANDS:
+        if words[0] not in TRAINING:
+            wait_briefly()
         module = importlib.import_module(f"danlu.cli.{words[0]}")
         if words[0] == "app":
             command, name, rest, more = module.chosen(words[1:])
