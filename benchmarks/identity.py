@@ -77,7 +77,7 @@ def recipe(options: argparse.Namespace, seed: int) -> dict[str, Any]:
         texts = [{"kind": "text", "path": str(path)} for path in options.general]
         split = {"validation": 0.1, "test": 0}
         stages = {
-            "learnt": {"kind": "prepare", "data": data, "split": split},
+            "learnt": {"kind": "prepare", "data": data, "text": "messages", "split": split},
             "general": {"kind": "prepare", "data": texts, "split": split},
             "model": model
             | {

@@ -20,7 +20,7 @@ CATALOGUE = SOURCE / "locale" / "zh" / "sentences.json"
 FLOW = {"Refusal", "Empty", "Unfit", "Failed", "Problem", "Lost", "Unjudged", "PydanticCustomError", "_refuse"}
 """What is raised with a sentence; `_refuse` prints one. Other classes are found as those that inherit of these."""
 
-_ALSO = {"opened", "BadParameter", "needed", "ValueError", "say"}
+_ALSO = {"opened", "BadParameter", "needed", "ValueError", "say", "reject"}
 """What takes a sentence, and of which no other class is made."""
 
 _DESCRIBES = {"Field", "Option", "Argument", "translator", "_", "said"}
@@ -98,6 +98,20 @@ def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 def module(name: str) -> Module | None:
     path = SOURCE.parent / f"{name.replace('.', '/')}.py"
     return Module(path) if path.is_file() else None
+
+
+def _says_nothing(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it returns no text by itself, for others to say something in its place."""
+    last = function.body[-1]
+    return isinstance(last, ast.Return) and isinstance(last.value, ast.Constant) and last.value.value == ""
+
+
+@cache
+def _overriding(name: str) -> list[Module]:
+    """The files that have a function of this name."""
+    found = [path for path in sorted(SOURCE.rglob("*.py")) if f"def {name}(self" in path.read_text(encoding="utf-8")]
+    names = [".".join(path.relative_to(SOURCE.parent).with_suffix("").parts) for path in found]
+    return [each for each in map(module, names) if each]
 
 
 class Flow:
@@ -181,6 +195,9 @@ class Flow:
                 self._returned(node.func.attr, module(f"{source}.{name}"))
             elif isinstance(owner, ast.Name) and owner.id in ("self", "cls"):
                 self._returned(node.func.attr, at)
+                if node.func.attr in at.functions and _says_nothing(at.functions[node.func.attr][0]):
+                    for other in _overriding(node.func.attr):
+                        self._returned(node.func.attr, other)
         elif isinstance(node.func, ast.Name):
             if node.func.id in at.functions:
                 self._returned(node.func.id, at)

@@ -165,3 +165,11 @@ def test_counts_called_words_are_no_words(tmp_path: Path) -> None:
     data = file(tmp_path, "a.jsonl", [{"review": words(seed), "words": 3} for seed in range(20)])
     with pytest.raises(Refusal, match="there is no column 'text'"):
         prepare(tmp_path, data=data)
+
+
+def test_conversations_are_compared_by_their_messages(tmp_path: Path) -> None:
+    talk = {"messages": [{"role": "user", "content": "几点开门？"}, {"role": "assistant", "content": "九点。"}]}
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(talk) + "\n", encoding="utf-8")
+    with pytest.raises(Refusal, match="of conversations write 'text: messages' in the stage"):
+        prepare(tmp_path, data={"kind": "chat", "path": str(path)})

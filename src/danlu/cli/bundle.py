@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def command(
     model: Annotated[str, typer.Argument(help="folder of transformers, GGUF file, or a name on the hub")],
     to: Annotated[Path, typer.Argument(help="new folder")],
-    settings: Annotated[
+    how: Annotated[
         list[str] | None,
         typer.Argument(help="of the task, as in kind=classify pairs=true; the rest as the folder says"),
     ] = None,
@@ -34,7 +34,7 @@ def command(
     known = ("auto", "float32", "bfloat16")
     if precision not in known:
         raise Refusal(f"precision '{precision}': expected {', '.join(known[:-1])} or {known[-1]}")
-    found = take(model, _task(model, settings or []), to, precision, default(), say)
+    found = take(model, _task(model, how or []), to, precision, default(), say)
     say(f"{to}: bundle of the task {found.kind}; ask it with: {_asking(found)} {to}")
 
 

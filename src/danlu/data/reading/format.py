@@ -146,10 +146,16 @@ class Format(Part):
                 meant = self.columns.get(column, column)
                 if row.get(meant, 0) is None:
                     return f"column '{meant}' is empty (null); fill it in, or write 'on_bad_row: skip' to leave it out"
+                there = ", ".join(map(str, row)) or "none"
+                if meant == "text" and "messages" in row:
+                    return (
+                        f"there is no column 'text'; the columns are: {there}; of conversations write 'text: messages' "
+                        "in the stage"
+                    )
                 return (
-                    f"there is no column '{meant}'{nearest(meant, list(map(str, row)))}; the columns are: "
-                    f"{', '.join(map(str, row)) or 'none'}; write 'columns: {{{column}: NAME}}' with the one that is "
-                    f"meant{self._without_header()}{lists_in(row)}"
+                    f"there is no column '{meant}'{nearest(meant, list(map(str, row)))}; the columns are: {there}; "
+                    f"write 'columns: {{{column}: NAME}}' with the one that is meant{self._without_header()}"
+                    f"{lists_in(row)}"
                 )
             value = record[column]
             if column in STRUCTURED or isinstance(value, str):
