@@ -162,11 +162,17 @@ def test_what_becomes_of_a_text_is_told_by_the_settings(tmp_path: Path, told: di
 
 def test_a_trunk_alone_is_no_classifier(tmp_path: Path) -> None:
     folder = given(tmp_path, "AutoModel")
-    with pytest.raises(Refusal, match=r"holds no weights that fit 'classifier.bias'.*must be learnt first"):
+    with pytest.raises(Refusal, match="holds a BertModel, which has no head and so has not learnt 'classify'"):
         taken(folder, kind="classify", labels=["a", "b"])
     with pytest.raises(Refusal, match=r"the architecture BertModel, which does not say.*name it with 'task'"):
         taken(folder)
     assert taken(folder, kind="embed").task.kind == "embed"
+
+
+def test_a_head_that_is_not_there_is_refused_by_its_weights(tmp_path: Path) -> None:
+    folder = given(tmp_path, "AutoModelForMaskedLM")
+    with pytest.raises(Refusal, match=r"holds no weights that fit 'classifier\.bias'.*must be learnt first"):
+        taken(folder, kind="classify", labels=["a", "b"])
 
 
 def test_weights_of_one_direction_do_not_answer_for_the_other(tmp_path: Path) -> None:

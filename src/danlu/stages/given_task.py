@@ -99,9 +99,11 @@ _DIRECTIONS = (("ForCausalLM", "LMHeadModel"), ("ForMaskedLM", "ForPreTraining")
 
 
 def _refuse_other(task: Task, settings: PreTrainedConfig, path: str) -> None:
-    """Refuse a head that takes the weights of another one, which has learnt something else."""
-    name = (settings.architectures or [""])[0]
-    asked = {"AutoModelForCausalLM": 0, "AutoModelForMaskedLM": 1}.get(getattr(task, "auto_class", ""))
+    """Refuse a trunk without a head, and a head that takes the weights of another one."""
+    name, head = (settings.architectures or [""])[0], getattr(task, "auto_class", "AutoModel")
+    if head != "AutoModel" and name.endswith("Model") and not name.endswith(tuple(_BY_ENDING)):
+        raise Refusal(f"{path}: holds a {name}, which has no head and so has not learnt '{task.kind}'; train it first")
+    asked = {"AutoModelForCausalLM": 0, "AutoModelForMaskedLM": 1}.get(head)
     if asked is not None and name.endswith(_DIRECTIONS[1 - asked]) and not name.startswith("T5"):
         raise Refusal(
             f"{path}: holds a {name}, which has not learnt '{task.kind}', though its weights fit; leave 'task' out, "
