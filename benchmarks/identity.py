@@ -53,6 +53,7 @@ QUESTIONS = {
 PIECE = 384  # tokens of a held-out text that are read at once
 LONGEST = 48  # tokens of an answer
 PIECES = 4  # of each text
+TOLD = ("epochs", "rank", "rate", "weights", "init", "precision", "share")
 
 
 def recipe(options: argparse.Namespace, seed: int) -> dict[str, Any]:
@@ -70,6 +71,7 @@ def recipe(options: argparse.Namespace, seed: int) -> dict[str, Any]:
             "batch_examples": 8,
             "precision": options.precision,
             "checkpoint_seconds": 1e6,
+            "evaluate": 1000,  # at the end alone, for each writes answers
         },
     }
     stages: dict[str, Any] = {"model": model}
@@ -191,7 +193,7 @@ def main() -> None:
         change = ", ".join(f"{value:.2f} ({value / before[place] - 1:+.1%})" for value in after)
         rows.append([f"perplexity of {text.name}", f"{before[place]:.2f}", change])
     seconds = statistics.median(each["seconds"] for each in found)
-    told = json.dumps({name: getattr(options, name) for name in ("epochs", "rank", "rate", "weights", "init", "precision", "share")})
+    told = json.dumps({name: getattr(options, name) for name in TOLD})
     print(f"{machine()}; {told}, {seconds:.0f} s a training\n")
     print(table(["", "before", "after"], rows))
     for language, asked in QUESTIONS.items():

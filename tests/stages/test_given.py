@@ -210,7 +210,7 @@ def test_a_recipe_scores_what_others_trained(tmp_path: Path) -> None:
         "base": {"kind": "bundle", "path": str(folder)},
         "test": {"kind": "evaluate", "bundle": "@base", "data": {"kind": "jsonl", "path": str(data)}},
     }
-    ran = danlu.run({"name": "given", "stages": stages}, root=tmp_path, say=lambda _: None)
+    ran = danlu.run({"name": "scored", "stages": stages}, root=tmp_path, say=lambda _: None)
     assert (ran["test"] / "scores.json").is_file()
     card = (ran["base"] / "bundle" / "README.md").read_text()
-    assert "The model `given` as others have trained it" in card
+    assert "A model that others trained, `given`, for the task `classify`." in card

@@ -11,7 +11,7 @@ import transformers
 from danlu.refusal import Refusal
 from danlu.stages.given import take
 
-from .others_models import TEXTS, given, taken
+from .others_models import TEXTS, given, taken, words
 
 
 def _as_vectors(folder: Path, pooling: dict[str, Any], *more: str) -> None:
@@ -50,6 +50,33 @@ def test_vectors_are_pooled_and_cut_as_sentence_transformers_would(
         vector_E = hidden_TE[0] if first else hidden_TE.mean(0)
         expected = (vector_E / vector_E.norm()).tolist()
         assert bundle.predict([text])[0]["vector"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_limit_of_the_tokenizer_cuts_as_well(tmp_path: Path) -> None:
+    folder = given(tmp_path, "AutoModel")
+    _as_vectors(folder, {"pooling_mode": "mean"}, "Normalize")
+    (folder / "sentence_bert_config.json").write_text("{}")
+    told = json.loads((folder / "tokenizer_config.json").read_text()) | {"model_max_length": 8}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    assert taken(folder).task.max_length == 8
+
+
+def test_a_reranker_beside_the_files_of_sentence_transformers_is_no_embedder(tmp_path: Path) -> None:
+    folder = given(tmp_path, "AutoModelForSequenceClassification", num_labels=1)
+    modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.base.modules.Transformer"}]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    assert taken(folder).task.kind == "rank"
+
+
+def test_small_letters_that_the_tokenizer_does_not_make_are_refused(tmp_path: Path) -> None:
+    folder = given(tmp_path, "AutoModel")
+    _as_vectors(folder, {"pooling_mode": "mean"})
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"do_lower_case": True}))
+    if words()("A")["input_ids"] == words()("a")["input_ids"]:
+        taken(folder)  # the tokenizer makes them itself
+        return
+    with pytest.raises(Refusal, match="made small letters of first"):
+        taken(folder)
 
 
 def test_what_is_to_stand_before_texts_is_told(tmp_path: Path) -> None:

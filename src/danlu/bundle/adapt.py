@@ -13,6 +13,7 @@ from danlu.bundle import golden, manifest, signature
 from danlu.bundle.adapter import FOLDER, asked_for, folder_of, put, refuse_name, unsealed
 from danlu.bundle.bundle import Bundle, load, open_folder, save
 from danlu.machine.files import folder_in_place
+from danlu.machine.gguf import is_gguf, unpacked
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
 from danlu.text.tokenizing.folder import open_tokenizer
@@ -37,7 +38,7 @@ def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path |
             was trained, or is damaged; or the name is taken.
     """
     refuse_name(name)
-    folder = manifest.find(path)
+    folder = base_folder(path)
     _refuse_other_engine(folder)
     source, told = unsealed(adapter)
     refuse_place(folder, output)
@@ -59,6 +60,12 @@ def adapt(path: str | Path, adapter: str | Path, name: str, output: str | Path |
                 golden.write(folder_of(temporary, name), bundle.predictor_of(name), golden.read(source)["records"])
         manifest.write(temporary, facts)
     return final
+
+
+def base_folder(path: str | Path) -> Path:
+    """The folder of a bundle, or of a pretrained model, which may be a GGUF file."""
+    file = Path(path).expanduser()
+    return unpacked(file) if is_gguf(file) else manifest.find(path)
 
 
 @contextmanager

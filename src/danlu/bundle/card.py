@@ -36,7 +36,7 @@ def write(name: str, facts: dict[str, Any], task: Task, language: str) -> str:
 def _origin(provenance: Mapping[str, Any], task: Task, language: str) -> str:
     _ = translator(language)
     if given := provenance.get("given"):
-        told = _("The model `{name}` as others have trained it, for the task `{task}`; danlu has changed no weight.")
+        told = _("A model that others trained, `{name}`, for the task `{task}`.")
         return told.format(name=given, task=task.kind)
     return _("A model trained with danlu, for the task `{task}`.").format(task=task.kind)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from danlu.bundle.manifest import GOLDEN
 from danlu.data.cleaning.clean import samples_rewritten
 from danlu.data.record import Record
 from danlu.engine.predict import Predictor
@@ -13,7 +14,7 @@ from danlu.machine.files import write_text
 from danlu.refusal import Refusal
 from danlu.task.task import Prediction
 
-NAME = "golden.json"
+NAME = GOLDEN
 EXAMPLES = 8  # records at most
 
 LONGEST = 32

@@ -25,6 +25,9 @@ FORMAT = 3  # 2 has a digest of danlu.json itself, 3 names engine and adapters; 
 OWN = ("format", "files", "digest")
 """What this file writes and reads by itself, beside the facts that it is given."""
 
+GOLDEN = "golden.json"
+"""What no folder of another program has: a bundle that lost `danlu.json` is damaged, and no model of others."""
+
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".h5", ".msgpack"}
 """Suffixes of weights that can run code when they are read, or that we never write."""
 
@@ -36,12 +39,16 @@ Kept = TypeVar("Kept", bound=Part)
 def find(path: str | Path) -> Path:
     """The folder of a bundle, given that or the folder of a stage. Raises `Refusal` where there is no folder."""
     folder = Path(path).expanduser()
-    if is_gguf(folder) or ((folder / "config.json").is_file() and not (folder / NAME).exists()):
-        raise Refusal(f"{folder}: is a model and no bundle; make one of it with: danlu bundle {folder} FOLDER")
+    if is_gguf(folder):
+        raise Refusal(_no_bundle(folder))
     if not folder.is_dir():
         raise Refusal(f"{folder}: there is no such folder; give the bundle/ folder that a train stage has left")
     inside = folder / "bundle"
     return inside if not (folder / NAME).exists() and (inside / NAME).is_file() else folder
+
+
+def _no_bundle(model: Path) -> str:
+    return f"{model}: is a model and no bundle; make one of it with: danlu bundle {model} FOLDER"
 
 
 def write(folder: Path, facts: dict[str, Any], name: str = NAME) -> None:
@@ -89,6 +96,8 @@ def read(folder: Path, key: str | Path | None = None) -> dict[str, Any]:
         Refusal: this is no bundle, it was written by a newer danlu, or a file is missing, changed, added or unsafe;
             or the signature is missing or by another key.
     """
+    if (folder / "config.json").is_file() and not (folder / NAME).exists() and not (folder / GOLDEN).exists():
+        raise Refusal(_no_bundle(folder))
     facts = facts_in(folder, NAME, "bundle", "the bundle/ folder that a train stage has left", key)
     if facts["format"] > 2 and not isinstance(facts.get("engine"), dict):
         raise Refusal(f"{folder / NAME}: the key 'engine' is missing or no mapping; {_AGAIN}")

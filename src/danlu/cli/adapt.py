@@ -19,11 +19,10 @@ def command(
     pretrained model becomes a bundle in --output.
     """
     from danlu.bundle import signature
-    from danlu.bundle.adapt import adapt
-    from danlu.bundle.manifest import find
+    from danlu.bundle.adapt import adapt, base_folder
     from danlu.machine.terminal import say
 
-    signed = (find(bundle) / signature.NAME).exists()
+    signed = (base_folder(bundle) / signature.NAME).exists()
     folder = adapt(bundle, adapter, name, output)
     say(f"{folder}: has the adapter '{name}'; ask it with: danlu predict {folder} --adapter {name}")
     if signed:

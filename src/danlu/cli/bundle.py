@@ -29,8 +29,6 @@ def command(
     from danlu.refusal import Refusal
     from danlu.stages.given import take
 
-    if to.exists():
-        raise Refusal(f"{to}: is there already; give a new folder")
     known = ("auto", "float32", "bfloat16")
     if precision not in known:
         raise Refusal(f"precision '{precision}': expected {', '.join(known[:-1])} or {known[-1]}")

@@ -66,6 +66,9 @@ COMMANDS = {
 TRAINING = ("quickstart", "run", "search", "bakeoff", "compress", "studio")
 """Commands that train, which falls back to one core while the others are held (`danlu.train.fair`)."""
 
+_TRAINING_APPS = {"train", "retrain", "--sample"}
+"""Words with which an application may train."""
+
 _LONGEST_PLACE = 300  # characters of the name of a file, which may be a text that was meant for --text
 _LONGEST = 4000  # characters of a sentence; names of columns come from data
 
@@ -118,7 +121,7 @@ def _run(words: list[str]) -> None:
     if debug:
         words.remove("--debug")
     if words and words[0] in COMMANDS:
-        if words[0] not in TRAINING:
+        if not _trains(words):
             wait_briefly()
         module = importlib.import_module(f"danlu.cli.{words[0]}")
         if words[0] == "app":
@@ -136,6 +139,10 @@ def _run(words: list[str]) -> None:
         _refuse(f"there is no command '{words[0]}'; {hint}")
     else:
         _overview(words)
+
+
+def _trains(words: list[str]) -> bool:
+    return words[0] in TRAINING or (words[0] == "app" and not _TRAINING_APPS.isdisjoint(words))
 
 
 def _call(command: Callable[..., Any], name: str, words: list[str], debug: bool, more: str | None = None) -> None:

@@ -28,7 +28,7 @@ SHAPES = "mismatched_keys"
 def head_labels(config: PreTrainedConfig) -> tuple[str, ...]:
     """The labels of a model's head, in the order of its rows; of labels without names, their numbers as text."""
     named: Mapping[Any, Any] = getattr(config, "id2label", None) or {}
-    labels = [str(named[number]) for number in sorted(named, key=int)]
+    labels = [str(named[number]).strip() for number in sorted(named, key=int)]
     numbers = [_UNNAMED.fullmatch(label) for label in labels]
     return tuple(number[1] for number in numbers if number) if all(numbers) else tuple(labels)
 

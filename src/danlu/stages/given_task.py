@@ -10,11 +10,12 @@ from transformers import PreTrainedConfig
 
 from danlu.machine.door import file_inside, opened, read_bytes, read_json
 from danlu.machine.hub import local_folder
-from danlu.model.folder import FILES, settings_in
+from danlu.model.folder import FILES, GENERATION, settings_in
 from danlu.model.label_rows import known_labels
 from danlu.model.source import Say
 from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
+from danlu.stages.given_policy import author_policy
 from danlu.task.task import Task
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
@@ -22,7 +23,8 @@ MODULES = "modules.json"
 """Where sentence-transformers says what a vector is made by."""
 
 _REMEDY = "copy the folder again"
-_SEVERAL_LANGUAGES = ("marian", "m2m_100", "mbart", "nllb", "nllb-moe", "fsmt", "seamless_m4t")
+_OF_LANGUAGES = ("m2m_100", "mbart", "nllb-moe")
+_TRANSLATORS = ("marian", "fsmt", *_OF_LANGUAGES)
 _OF_PAIRS = {"entailment", "contradiction", "not_entailment", "not_duplicate", "duplicate", "not_equivalent"}
 """Labels, in small letters, that only two texts can have."""
 
@@ -38,33 +40,56 @@ def task_of(path: str, tokenizer: Tokenizer, asked: Task | None, say: Say) -> Ta
         kind = learnt(path, tokenizer)
         asked = find(Task, kind)()  # type: ignore[type-abstract]
         say(f"task: '{kind}', as the folder says")
-    _refuse_other(asked, settings_in(folder, path), path)
-    said = _SAID.get(asked.kind)
-    told = said(folder, path) if said else {}
-    known = {key: value for key, value in told.items() if key in type(asked).model_fields}
-    missing = {key: value for key, value in known.items() if key not in asked.model_fields_set}
-    if asked.kind == "embed" and (wanted := _prompts(folder)):
-        say(f"texts want something written before them, which you write ({wanted})")
-    return type(asked).model_validate(asked.to_plain() | missing)
+    with opened(path, "what it says of itself is no such settings", _REMEDY):
+        settings = settings_in(folder, path)
+        _refuse_other(asked, settings, path)
+        told = _SAID[asked.kind](folder, path) if asked.kind in _SAID else {}
+        if "policy" in type(asked).model_fields and "policy" not in asked.model_fields_set:
+            told["policy"] = author_policy(folder, say)
+        if asked.kind == "embed":
+            _refuse_lower_case(folder, tokenizer, path)
+            told.setdefault("max_length", _longest(tokenizer))
+            if wanted := _prompts(folder):
+                say(f"texts want something written before them, which you write ({wanted})")
+        if asked.kind == "translate" and settings.model_type in _OF_LANGUAGES:
+            _refuse_nameless(asked, folder, path)
+        known = {key: value for key, value in told.items() if key in type(asked).model_fields and value is not None}
+        missing = {key: value for key, value in known.items() if key not in asked.model_fields_set}
+        return type(asked).model_validate(asked.to_plain() | missing)
 
 
 def learnt(path: str, tokenizer: Tokenizer) -> str:
     """The kind of the task that the model at `path` has learnt. Raises `Refusal` where its folder does not say."""
     folder = local_folder(path, FILES)
-    settings = settings_in(folder, path)
-    name = (settings.architectures or [""])[0]
-    if (folder / MODULES).is_file():
-        return "embed"
-    for ending, kind in _BY_ENDING.items():
-        if name.endswith(ending):
-            return kind(settings, tokenizer) if callable(kind) else kind
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        raise Refusal(f"{path}: is an adapter and no model; give its base, and then: danlu adapt")
+    with opened(path, "what it says of itself is no such settings", _REMEDY):
+        settings = settings_in(folder, path)
+        name = _architecture(settings)
+        if (folder / MODULES).is_file() and any(kind == "Pooling" for kind, _ in _modules(folder)):
+            return "embed"
+        if settings.problem_type == "regression" and (settings.num_labels or 1) > 1:
+            raise Refusal(
+                f"{path}: its head says {settings.num_labels} numbers of a text, and danlu learns and reads one"
+            )
+        for ending, kind in _BY_ENDING.items():
+            if name.endswith(ending):
+                return kind(settings, tokenizer) if callable(kind) else kind
     raise Refusal(
         f"{path}: its config.json names {f'the architecture {name}' if name else 'no architecture'}, which does not "
         f"say what it has learnt; name it with 'task', one of {', '.join(kinds(Task))}"
     )
 
 
+def _architecture(settings: PreTrainedConfig) -> str:
+    """The name of the network that was saved; nothing where the settings do not say it."""
+    names = settings.architectures
+    return names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
+
+
 def _of_texts(settings: PreTrainedConfig, _: Tokenizer) -> str:
+    if settings.problem_type == "regression":
+        return "regress"
     if settings.num_labels == 1:
         return "rank"
     return "multilabel" if settings.problem_type == "multi_label_classification" else "classify"
@@ -75,10 +100,10 @@ def _next_tokens(_: PreTrainedConfig, tokenizer: Tokenizer) -> str:
 
 
 def _another_text(settings: PreTrainedConfig, _: Tokenizer) -> str:
-    if settings.model_type in _SEVERAL_LANGUAGES:
+    if settings.model_type in _TRANSLATORS:
         return "translate"
     told = getattr(settings, "task_specific_params", None) or {}
-    return "summarise" if told and all(name.startswith("summar") for name in told) else "rewrite"
+    return "summarise" if told and all(str(name).startswith("summar") for name in told) else "rewrite"
 
 
 _BY_ENDING: dict[str, str | Callable[[PreTrainedConfig, Tokenizer], str]] = {
@@ -100,7 +125,7 @@ _DIRECTIONS = (("ForCausalLM", "LMHeadModel"), ("ForMaskedLM", "ForPreTraining")
 
 def _refuse_other(task: Task, settings: PreTrainedConfig, path: str) -> None:
     """Refuse a trunk without a head, and a head that takes the weights of another one."""
-    name, head = (settings.architectures or [""])[0], getattr(task, "auto_class", "AutoModel")
+    name, head = _architecture(settings), getattr(task, "auto_class", "AutoModel")
     if head != "AutoModel" and name.endswith("Model") and not name.endswith(tuple(_BY_ENDING)):
         raise Refusal(f"{path}: holds a {name}, which has no head and so has not learnt '{task.kind}'; train it first")
     asked = {"AutoModelForCausalLM": 0, "AutoModelForMaskedLM": 1}.get(head)
@@ -127,7 +152,7 @@ def _entities(folder: Path, path: str) -> dict[str, Any]:
             f"{path}: the labels of its tokens are {', '.join(tags[:8])}, and danlu reads entities out of O, B-TYPE "
             "and I-TYPE alone; name other labels in config.json if these are such tags, or train it first"
         )
-    return {"labels": tuple(types), "units": "first"}
+    return {"labels": tuple(types), "units": "first", "decoding": "argmax"}  # some open entities with I-, as in IOB1
 
 
 def _vector(folder: Path, path: str) -> dict[str, Any]:
@@ -135,12 +160,17 @@ def _vector(folder: Path, path: str) -> dict[str, Any]:
     found: dict[str, Any] = {"scored": False, "objective": "contrastive"}
     if not (folder / MODULES).is_file():
         return found
-    for kind, place in _modules(folder):
-        name = kind.rpartition(".")[2]
+    modules = _modules(folder)
+    if [name for name, _ in modules].count("Pooling") != 1:
+        raise Refusal(f"{path}: its {MODULES} says of no one layer how its vectors are pooled; give a model of vectors")
+    for name, place in modules:
         if name == "Pooling":
             found["pooling"] = _pooling(read_json(file_inside(folder, f"{place}/config.json"), _REMEDY), path)
         elif name == "Transformer" and place:
-            raise Refusal(f"{path}: its weights lie in the folder '{place}'; give that")
+            raise Refusal(
+                f"{path}: its weights lie in the folder '{place}', as sentence-transformers wrote them long ago; open "
+                "and save it with a newer one"
+            )
         elif name not in ("Transformer", "Normalize"):
             raise Refusal(
                 f"{path}: its vectors go through a layer '{name}' of sentence-transformers ({MODULES}), which danlu "
@@ -153,11 +183,11 @@ def _vector(folder: Path, path: str) -> dict[str, Any]:
 
 
 def _modules(folder: Path) -> list[tuple[str, str]]:
-    """What sentence-transformers puts one after another: the class and the folder of each."""
+    """What sentence-transformers puts one after another: the name of the class and the folder of each."""
     file = file_inside(folder, MODULES)
     with opened(file, "is no list of modules, each with a type and a path", _REMEDY):
         told = json.loads(read_bytes(file, _REMEDY))
-        modules = [(str(module["type"]), str(module["path"])) for module in told]
+        modules = [(str(module["type"]).rpartition(".")[2], str(module["path"])) for module in told]
         if not modules:
             raise ValueError(told)
         return modules
@@ -165,16 +195,40 @@ def _modules(folder: Path) -> list[tuple[str, str]]:
 
 def _pooling(plain: dict[str, Any], path: str) -> str:
     """Ours for what sentence-transformers calls so."""
-    flags = {name.removeprefix("pooling_mode_"): True for name, value in plain.items() if value is True}
+    marked = [name for name, value in plain.items() if value is True and name.startswith("pooling_mode_")]
+    flags = [name.removeprefix("pooling_mode_") for name in marked]
     named = plain.get("pooling_mode")
-    modes = [named] if isinstance(named, str) else named or [name for name in flags if name != "include_prompt"]
-    ours = {"mean": "mean", "mean_tokens": "mean", "cls": "first", "cls_token": "first"}
-    if len(modes) != 1 or modes[0] not in ours:
+    modes = [named] if isinstance(named, str) else list(named or flags)
+    ours: dict[Any, str] = {"mean": "mean", "mean_tokens": "mean", "cls": "first", "cls_token": "first"}
+    if len(modes) != 1 or str(modes[0]) not in ours:
         raise Refusal(
             f"{path}: its vectors are pooled by {' and '.join(map(str, modes)) or 'nothing'}, and danlu takes the mean "
             "of all tokens or the first one; give a model that does"
         )
     return ours[modes[0]]
+
+
+def _longest(tokenizer: Tokenizer) -> int | None:
+    """The tokens of a text that the author has allowed; transformers writes 10 to the power of 30 for no limit."""
+    return tokenizer.model_max_length if tokenizer.model_max_length < 10**6 else None
+
+
+def _refuse_lower_case(folder: Path, tokenizer: Tokenizer, path: str) -> None:
+    """Refuse texts that sentence-transformers makes small letters of before a tokenizer that tells them apart."""
+    told = folder / "sentence_bert_config.json"
+    lower = told.is_file() and read_json(file_inside(folder, told.name), _REMEDY).get("do_lower_case")
+    if lower and tokenizer("A")["input_ids"] != tokenizer("a")["input_ids"]:
+        raise Refusal(f"{path}: its texts are made small letters of first (do_lower_case), which danlu does not do")
+
+
+def _refuse_nameless(task: Task, folder: Path, path: str) -> None:
+    """Refuse a translator of many languages of which nobody says into which."""
+    plain = read_json(folder / GENERATION, _REMEDY) if (folder / GENERATION).is_file() else {}
+    if getattr(task, "target_language", None) is None and plain.get("forced_bos_token_id") is None:
+        raise Refusal(
+            f"{path}: translates between many languages; name them: source_language=... target_language=..., by their "
+            "tokens, such as eng_Latn or en_XX"
+        )
 
 
 def _prompts(folder: Path) -> str:

@@ -53,7 +53,7 @@ class Conversing(NextTokens):
         ends = _ends_of(template.kind, jinja, tokenizer)
         if (end := end_id(tokenizer)) is not None:
             ends.add(end)
-        ends |= _known_ends(model) & {*tokenizer.all_special_ids}
+        ends |= _known_ends(model) & _special_ids(tokenizer)
         if _asks_otherwise(jinja, tokenizer):
             say(
                 "the template asks for an answer with other words than stand before one that is given, so answers are "
@@ -149,6 +149,12 @@ def _known_ends(model: nn.Module) -> set[int]:
     """The tokens at which a pretrained model ends what it writes, where it names several; a single one may be any's."""
     told = getattr(getattr(unwrapped(model), "generation_config", None), "eos_token_id", None)
     return set(told) if isinstance(told, Sequence) else set()
+
+
+def _special_ids(tokenizer: Tokenizer) -> set[int]:
+    """Tokens that are no text, those without a name of their own included (Llama 3's end of a message)."""
+    added = tokenizer.added_tokens_decoder.items()
+    return {*tokenizer.all_special_ids, *(number for number, token in added if token.special)}
 
 
 def _ends_of(kind: str, jinja: str, tokenizer: Tokenizer) -> set[int]:

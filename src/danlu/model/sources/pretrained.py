@@ -34,7 +34,7 @@ class Pretrained(Source):
             Refusal: there is no such folder or name, it holds no safetensors, it needs code of its own, or it
                 lacks weights of the trunk.
         """
-        network = self._opened(auto_class, tokenizer, config, say, say)
+        network = self._opened(auto_class, tokenizer, config, say, whole=False)
         types_alike(network, tokenizer)
         return network
 
@@ -46,18 +46,19 @@ class Pretrained(Source):
         Raises:
             Refusal: see `build`; or a part of what is asked would begin fresh, and so answer by chance.
         """
-
-        def refuse(fresh: str) -> None:
-            if auto_class != "AutoModel":  # of a trunk alone nobody reads the pooler, and the rest is never fresh
-                raise Refusal(f"{fresh}; what is asked of it must be learnt first, in a stage of kind 'train'")
-
-        network = self._opened(auto_class, tokenizer, config, say, refuse)
+        network = self._opened(auto_class, tokenizer, config, say, whole=True)
         types_as_given(network, tokenizer)
         return network
 
     def _opened(
-        self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any], say: Say, fresh: Say
+        self, auto_class: str, tokenizer: Tokenizer, config: dict[str, Any], say: Say, *, whole: bool
     ) -> PreTrainedModel:
+        def fresh(told: str) -> None:
+            if not whole:
+                say(told)
+            elif auto_class != "AutoModel":  # of a trunk alone nobody reads the pooler, and the rest is never fresh
+                raise Refusal(f"{told}; what is asked of it must be learnt first, in a stage of kind 'train'")
+
         folder = local_folder(self.path, FILES)
 
         def opened(fields: dict[str, Any]) -> tuple[PreTrainedModel, dict[str, Any]]:
@@ -70,6 +71,8 @@ class Pretrained(Source):
             follow_labels(network, report, known_labels(folder), lambda: opened(known), self.path, say, fresh)
         elif lacking := fresh_of(report):
             fresh(fresh_in_words(self.path, lacking))
+        if whole:
+            _refuse_random_rows(self.path, network, tokenizer)
         make_room(network, tokenizer, folder, self.path)
         pad_alike(network, tokenizer, self.path)
         borders_alike(network, config)
@@ -92,6 +95,17 @@ class Pretrained(Source):
     def tokenizer_path(self) -> str | None:
         """The tokenizer lies beside the weights."""
         return self.path
+
+
+def _refuse_random_rows(path: str, network: PreTrainedModel, tokenizer: Tokenizer) -> None:
+    """Refuse tokens for which the network has no row, but for the one that pads, which nobody reads."""
+    rows = getattr(network.get_input_embeddings(), "num_embeddings", len(tokenizer))
+    new = [token for token, number in tokenizer.get_vocab().items() if number >= rows and token != tokenizer.pad_token]
+    if new:
+        raise Refusal(
+            f"{path}: its tokenizer has {len(tokenizer):,} tokens and the network rows for {rows:,}, so '{new[0]:.40}' "
+            "would be read as noise; give the tokenizer that belongs to the weights, or train it first"
+        )
 
 
 def _refuse_missing(path: str, network: PreTrainedModel, report: dict[str, Any]) -> None:
