@@ -74,6 +74,12 @@ def test_records_of_a_file_are_explained_in_order(planted_folder, learnt, tmp_pa
     assert [each["record"] for each in json.loads(numbers.read_text())] == [0, 1, 2]
 
 
+def test_a_text_of_unknown_words_alone_is_told(planted_folder, capsys):
+    said = "1 of 1 texts hold no word that the model knows"
+    assert said in run(capsys, planted_folder, "Ωμέγα ไม่รู้", "--method", "gradient_input", "--no-check")[2]
+    assert said not in run(capsys, planted_folder, "the river", "--method", "gradient_input", "--no-check")[2]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

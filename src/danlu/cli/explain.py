@@ -45,6 +45,7 @@ def command(
 ) -> None:
     """Show which words an answer goes back to, and how far that can be believed."""
     from danlu.bundle.bundle import exact, load
+    from danlu.engine.reading import UNREAD
     from danlu.explain.explain import explain
     from danlu.explain.neighbours import examples_for
     from danlu.explain.terminal import show, show_examples
@@ -70,6 +71,8 @@ def command(
         show(told, screen, _)
     for each in near:
         show_examples(each, screen, _)
+    if unread := loaded.predictor.read(items).unread(loaded.tokenizer):
+        say(f"{unread:,} of {len(items):,} texts {UNREAD}", err=True)
     if left_out:
         say(
             _("{file}: the first {count} records are explained; --records raises that").format(

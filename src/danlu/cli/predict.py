@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 FORMULAS = "begin like a formula (=, +, -, @), and stand in the csv as they are; import it as text, not as a sheet"
 
-UNREAD = "hold no word that the model knows, so their answers say nothing of them; ask a model of their language"
-
 
 class Shape(Enum):
     """How predictions are written."""
@@ -115,6 +113,8 @@ def _tell(told: Counter[str], sheet: "Sheet") -> None:
     if not told["lines"]:
         say("standard input: no text came, so nothing is answered; give one a line, a file, or --text", err=True)
     if told["unread"]:
+        from danlu.engine.reading import UNREAD
+
         say(f"{told['unread']:,} of {told['lines']:,} texts {UNREAD}", err=True)
     if sheet.formulas:
         say(f"cells: {sheet.formulas:,} {FORMULAS}", err=True)

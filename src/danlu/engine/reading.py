@@ -14,6 +14,8 @@ from danlu.task.task import Output, Prediction, Task
 from danlu.text.batching.encoded import Encoded
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
+UNREAD = "hold no word that the model knows, so their answers say nothing of them; ask a model of their language"
+
 
 @dataclass(frozen=True)
 class Reading:
