@@ -129,6 +129,9 @@ def test_what_was_done_is_not_done_again_and_another_floor_decides_anew(walked, 
     with load(again.folder / BUNDLE) as bundle:
         assert bundle.model.config.intermediate_size == 16
     assert compress(trained, unseen, "accuracy -15", ladder.folder, say=said.append, **settings).kept == ladder.kept
+    assert not any("may be chance" in line for line in said)
+    compress(trained, unseen, "accuracy -0.5", ladder.folder, say=said.append, **settings)
+    assert f"{len(unseen)} records: a single answer moves accuracy by up to" in "\n".join(said)
 
 
 def test_what_is_kept_must_hold_on_records_that_chose_nothing(walked, trained, unseen, others):

@@ -13,7 +13,7 @@ from danlu.bundle.bundle import Bundle, load
 from danlu.compress.climbing import Climb, Row
 from danlu.compress.computing import computed, computed_here
 from danlu.compress.confirming import Confirmed, confirmed, refuse_others
-from danlu.compress.floor import Floor, floor_of
+from danlu.compress.floor import OWN_UNIT, Floor, floor_of
 from danlu.compress.following import AS_A_RULE, Following, followed_by
 from danlu.compress.measuring import Measuring, bytes_of
 from danlu.compress.prune import plain_facts
@@ -146,6 +146,7 @@ def compress(
         _refuse_without_records(chosen, train)
         refuse_others(original, [*test, *train, *validation], confirm)
         _refuse_unlearnable(original, train, follow, say)
+        _tell_few(asked, len(test), say)
         climb = Climb(original, final, list(test), asked.metric, list(train), list(validation), training, follow, seed)
         climb = replace(climb, resamples=resamples, how=how or Measuring(), say=say)
         with alone_in(final):
@@ -184,6 +185,15 @@ def _original(climb: Climb) -> Row:
         climb.scored(climb.original, scores)
     value = next(row for row in compare(scores, scores).metrics if row.metric == climb.metric).first.value
     return Row(ORIGINAL, value=value, bytes=bytes_of(climb.original.folder), parameters=climb.parameters())
+
+
+def _tell_few(floor: Floor, records: int, say: Say) -> None:
+    """Tell where a single record moves a share by more than the floor leaves room for."""
+    if floor.metric not in OWN_UNIT and floor.change and records * abs(floor.change) < 1:
+        say(
+            f"{records:,} records: a single answer moves {floor.metric} by up to {1 / records:.1%}, more than the "
+            "floor leaves; what holds it may be chance, so give more"
+        )
 
 
 def _refuse_without_records(rungs: Sequence[Rung], train: Sequence[Record]) -> None:
