@@ -272,3 +272,10 @@ def test_modules_that_lie_beside_the_data_are_not_run_however_the_command_is_sta
     )
     assert (tmp_path / "ran").exists() == (start == ["named"])
     assert (done.returncode == 0) == (start != ["named"])
+
+
+@pytest.mark.parametrize("setting", ["tuning=lora", "train.epochs=3"])
+def test_settings_of_the_training_are_sent_to_the_run(capsys: pytest.CaptureFixture[str], setting: str) -> None:
+    code, _, err = _main(capsys, "init", "classify", "reviews.csv", setting)
+    assert code == 2
+    assert f"give it then: danlu run RECIPE model.{setting}" in err

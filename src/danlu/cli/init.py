@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+OF_TRAINING = ("tuning", "train", "retain", "teacher")
+"""Keys of the stage `model` that no format has."""
+
 
 def command(
     task: Annotated[str, typer.Argument(help="what is to be learnt, such as classify or tag; see danlu list task")],
@@ -41,6 +44,11 @@ def command(
     chosen = language or default()
     if chosen not in LANGUAGES:
         raise Refusal(f"--language is '{chosen}'; there are: {', '.join(LANGUAGES)}")
+    for setting in settings or ():
+        if setting.partition("=")[0].partition(".")[0] in OF_TRAINING:
+            raise Refusal(
+                f"{setting}: is of the training and not of the file; give it then: danlu run RECIPE model.{setting}"
+            )
     _ = translator(chosen)
     written = init(task, data, settings or (), model=model, output=output, force=force, language=chosen)
     screen = console(goes_on=True)
