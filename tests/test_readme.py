@@ -236,7 +236,7 @@ def test_every_command_of_the_page_does_its_work(walk: Walk) -> None:
 
 
 def test_predictions_come_out_as_the_page_says(walk: Walk) -> None:
-    short, texts, file, piped, written = walk.of("predict")
+    short, texts, file, piped, given, written = walk.of("predict")
     assert json.loads(short.out)["prediction"]["label"] in ("good", "bad")
     assert json.loads(written.out)["prediction"]["text"] == "早上九点。"
     (talked,) = walk.of("chat")
@@ -244,6 +244,7 @@ def test_predictions_come_out_as_the_page_says(walk: Walk) -> None:
     assert "晚上十点。" in walk.printed
     assert walk.printed.rstrip().endswith("早上九点。"), "served as predicted"
     assert len(texts.out.splitlines()) == 2
+    assert json.loads(given.out)["prediction"]["label"] == json.loads(texts.out.splitlines()[0])["prediction"]["label"]
     assert file.out == ""
     rows = (ROOT / "examples/classify/reviews.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert len((walk.folder / "answers.jsonl").read_text(encoding="utf-8").splitlines()) == len(rows)

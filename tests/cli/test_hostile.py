@@ -51,6 +51,7 @@ WORDS = {
         ["DATA"],
         ["ROOT", "--also", f"{EVIL}/none"],  # a folder EVIL is what other commands may have left
     ],
+    "bundle": [["BUNDLE", EVIL], [EVIL, "out"], ["ROOT", EVIL, f"kind={EVIL}"], ["ROOT", "out", f"{EVIL}=1"]],
     "key": [[f"{EVIL}/x/y", "a"], ["RECIPE", "a"]],
     "explain": [
         ["BUNDLE", EVIL],
