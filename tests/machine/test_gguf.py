@@ -9,11 +9,15 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
+import danlu
+from danlu.bundle.adapt import base_folder
+from danlu.bundle.verify import verify
 from danlu.machine import device
 from danlu.machine.gguf import is_gguf
 from danlu.machine.hub import local_folder
 from danlu.model.sources.pretrained import Pretrained
 from danlu.refusal import Refusal
+from danlu.stages.given import take
 from danlu.text.tokenizing.tokenizers.bpe import Bpe
 from danlu.text.tokenizing.tokenizers.pretrained import Pretrained as PretrainedTokenizer
 
@@ -139,6 +143,20 @@ def test_one_matrix_that_was_quantised_twice_is_one_again(tmp_path: Path, tokeni
         gguf.quants.quantize(model.lm_head.weight.detach().numpy(), kinds["output.weight"]), kinds["output.weight"]
     )
     np.testing.assert_allclose(read.lm_head.weight.detach().numpy(), finer, rtol=1e-6)
+
+
+def test_a_file_becomes_a_bundle_and_is_the_base_of_adapters(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    path = written(tmp_path / "given.gguf", network(tokenizer, tied=True), tokenizer)
+    with pytest.raises(Refusal, match=r"given\.gguf: is a model and no bundle; make one of it with: danlu bundle"):
+        danlu.load(path)
+    assert base_folder(path) == local_folder(str(path), [])
+    take(str(path), None, tmp_path / "taken", "float32", "en", lambda _: None)
+    assert verify(tmp_path / "taken") == []
+    with danlu.load(tmp_path / "taken") as bundle:
+        assert bundle.task.kind == "causal_lm"
+    assert "A model that others trained, `given.gguf`" in (tmp_path / "taken" / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("damage", ["cut", "header", "empty"])

@@ -70,7 +70,7 @@ def test_one_number_is_a_ranker_or_a_number_where_that_is_asked(tmp_path: Path) 
     assert said["scores"] == pytest.approx(number_B.sigmoid().sort(descending=True).values.tolist(), abs=1e-5)
     (folder.parent / "taken").rename(folder.parent / "ranker")
     records = [{"text": one, "text_pair": other} for one, other in pairs]
-    numbers = [said["number"] for said in taken(folder, kind="regress").predict(records)]
+    numbers = [said["number"] for said in taken(folder, kind="regress", pairs=True).predict(records)]
     assert numbers == pytest.approx(number_B.tolist(), abs=1e-5)
 
 
@@ -164,7 +164,7 @@ def test_a_trunk_alone_is_no_classifier(tmp_path: Path) -> None:
     folder = given(tmp_path, "AutoModel")
     with pytest.raises(Refusal, match="holds a BertModel, which has no head and so has not learnt 'classify'"):
         taken(folder, kind="classify", labels=["a", "b"])
-    with pytest.raises(Refusal, match=r"the architecture BertModel, which does not say.*name it with 'task'"):
+    with pytest.raises(Refusal, match=r"the architecture BertModel, which does not say.*say it with 'kind'"):
         taken(folder)
     assert taken(folder, kind="embed").task.kind == "embed"
 

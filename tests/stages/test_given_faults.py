@@ -68,7 +68,8 @@ def test_labels_with_spaces_around_them_are_their_own(tmp_path: Path) -> None:
 def test_a_head_of_one_number_that_is_one_is_no_ranker(tmp_path: Path) -> None:
     folder = given(tmp_path, "AutoModelForSequenceClassification", num_labels=1, problem_type="regression")
     told = transformers.pipeline("text-classification", str(folder))(TEXTS, function_to_apply="none")
-    with taken(folder, kind="regress", pairs=False) as bundle:
+    with taken(folder) as bundle:
+        assert bundle.task.kind == "regress"
         numbers = [said["number"] for said in bundle.predict(TEXTS)]
     assert numbers == pytest.approx([one["score"] for one in told], abs=1e-5)
     settings(folder, id2label={"0": "a", "1": "b", "2": "c"})

@@ -76,10 +76,8 @@ def _asked(predictor: Predictor, records: Sequence[Record], golden: Mapping[str,
     if longest is None:
         return predictor.predict(records)
     brief = task.model_copy(update={"policy": predictor.policy.within(longest)})
-    asked = Predictor(
-        predictor.network, brief, predictor.tokenizer, rewriters=predictor.rewriters, beside=predictor
-    )  # fmt: skip
-    return asked.predict(records)
+    network, tokenizer = predictor.network, predictor.tokenizer
+    return Predictor(network, brief, tokenizer, rewriters=predictor.rewriters, beside=predictor).predict(records)
 
 
 def drift(before: Sequence[Any], after: Sequence[Any], tolerance: float) -> tuple[float, int]:

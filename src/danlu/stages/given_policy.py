@@ -29,10 +29,9 @@ def author_policy(folder: Path, say: Say) -> dict[str, Any] | None:
     given = {name: value for name, value in plain.items() if name in names and value not in (None, _IDLE.get(name))}
     found = {names[name]: value for name, value in given.items()}
     if plain.get("do_sample") is True:
-        told = [f"policy.{name}={plain[name]}" for name in _CHANCE if plain.get(name) not in (None, 0)]
+        told = ["policy.kind=sample"]
+        told += [f"policy.{name}={plain[name]}" for name in _CHANCE if plain.get(name) not in (None, 0)]
         told = [each for each in told if each not in ("policy.top_p=1.0", "policy.top_p=1")]
-        say(
-            "its author lets it draw by chance; here it writes what is likeliest, and draws with: policy.kind=sample "
-            f"{' '.join(told)}"
-        )
+        drawing = " ".join(told)
+        say(f"its author lets it draw by chance; here it writes what is likeliest, and draws with: {drawing}")
     return {"kind": "beam" if beams > 1 else "greedy"} | found if found or beams > 1 else None

@@ -77,7 +77,7 @@ def learnt(path: str, tokenizer: Tokenizer) -> str:
                 return kind(settings, tokenizer) if callable(kind) else kind
     raise Refusal(
         f"{path}: its config.json names {f'the architecture {name}' if name else 'no architecture'}, which does not "
-        f"say what it has learnt; name it with 'task', one of {', '.join(kinds(Task))}"
+        f"say what it has learnt; say it with 'kind', one of {', '.join(kinds(Task))}"
     )
 
 
@@ -131,8 +131,8 @@ def _refuse_other(task: Task, settings: PreTrainedConfig, path: str) -> None:
     asked = {"AutoModelForCausalLM": 0, "AutoModelForMaskedLM": 1}.get(head)
     if asked is not None and name.endswith(_DIRECTIONS[1 - asked]) and not name.startswith("T5"):
         raise Refusal(
-            f"{path}: holds a {name}, which has not learnt '{task.kind}', though its weights fit; leave 'task' out, "
-            "or train it first"
+            f"{path}: holds a {name}, which has not learnt '{task.kind}', though its weights fit; leave the task "
+            "out, or train it first"
         )
 
 
@@ -245,7 +245,7 @@ _SAID: dict[str, Callable[[Path, str], dict[str, Any]]] = {
     "multilabel": _labels,
     "tag": _entities,
     "embed": _vector,
-    "regress": lambda *_: {"mean": 0.0, "deviation": 1.0, "pairs": True},
+    "regress": lambda *_: {"mean": 0.0, "deviation": 1.0, "pairs": False},
     "rank": lambda *_: {"lists": True, "objective": "binary"},
     "answer": lambda *_: {"no_answer": False},
 }
