@@ -19,6 +19,13 @@ ASKED = {
     "prompted": ("这本书写得真好。", {"label", "scores"}),
     "search": ("这本书写得真好。", {"label", "scores"}),
     "tag": ("李雷去了上海。", {"entities"}),
+    "tools": (
+        {
+            "messages": [{"role": "user", "content": "成都天气怎么样？"}],
+            "tools": [{"type": "function", "function": {"name": "weather"}}],
+        },
+        {"text", "score", "ended"},
+    ),
     "tag_words": ("老师今天讨论计划。", {"entities"}),
     "multilabel": ("后备箱太小，不过省油。", {"labels", "scores"}),
     "regress": ("味道很好，就是有点贵。", {"number"}),
@@ -87,7 +94,7 @@ def test_an_example_runs_and_its_bundle_answers(folder: Path, tmp_path: Path) ->
     if bundle.task.kind == "answer":  # some of its questions have no answer: fitted when the best weights were there
         assert bundle.task.threshold is not None
     scores = json.loads((place / run["test"] / "scores.json").read_text(encoding="utf-8"))
-    assert scores["metrics"].keys() == set(bundle.task.metrics)
+    assert scores["metrics"].keys() == {*bundle.task.metrics, *getattr(stages["test"], "metrics", ())}
     assert (scores["baseline"] is None) == (bundle.task.baseline is None)
     assert scores["records"] >= 4
 

@@ -49,11 +49,20 @@ def text_of(record: Record, column: Columns = "text") -> str:
         value = record[column]
         if isinstance(value, list) and all(isinstance(item, dict) and "content" in item for item in value):
             said = [item for item in value if item.get("role") != "system"]
-            return "\n".join(str(item["content"]) for item in said or value)
+            return "\n".join(_said(item) for item in said or value)
         return str(value)
     if "words" in record:
         return "".join(map(str, _listed(record["words"]))) or str(record["words"] or "")
     return " ".join(map(str, _listed(record.get("tokens")))) or str(record.get("tokens") or "")
+
+
+def _said(message: dict[str, Any]) -> str:
+    """What a message says, and the tools that it calls."""
+    calls = message.get("tool_calls")
+    if not calls or not isinstance(calls, list):
+        return str(message["content"])
+    told = [call.get("function", call) if isinstance(call, dict) else call for call in calls]
+    return f"{message['content'] or ''}{json.dumps(told, ensure_ascii=False, default=str)}"
 
 
 def plain_record(record: Record) -> Record:

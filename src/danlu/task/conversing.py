@@ -14,10 +14,13 @@ from danlu.model.heads import unwrapped
 from danlu.model.policies.greedy import Greedy
 from danlu.model.policy import Policy
 from danlu.model.source import borders_alike
+from danlu.model.written import Written
 from danlu.refusal import Refusal
 from danlu.task.columns import text_in
 from danlu.task.next_tokens import NextTokens
+from danlu.task.task import Prediction
 from danlu.text.batching.encoded import Encoded, Ids, Row
+from danlu.text.dialogue.calls import CallForm, form_of_calls
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import Message, asked, checked, tools_in
 from danlu.text.dialogue.rendered import conversation, question
@@ -38,6 +41,7 @@ class Conversing(NextTokens):
     too_long: Literal["stop", "truncate", "drop"] = "stop"  # type: ignore[assignment]
     policy: Policy = Field(default=Greedy(), description="how an answer is written")
     ends: tuple[int, ...] = Field(default=(), description="tokens that end an answer; learnt from the template")
+    calls: CallForm | None = Field(default=None, description="how calls of tools are written; learnt from the template")
 
     def suited(self, model: nn.Module, tokenizer: Tokenizer, say: Callable[[str], None]) -> Self:
         """This task with its template, which the tokenizer takes over, and the tokens that end an answer.
@@ -62,8 +66,11 @@ class Conversing(NextTokens):
         if self.ends and set(self.ends) != ends:
             told = ", ".join(map(str, sorted(ends)))
             raise Refusal(f"task.ends: the template ends an answer with token {told}; leave 'ends' out")
+        calls = form_of_calls(jinja, tokenizer)
+        if self.calls not in (None, calls):
+            raise Refusal("task.calls: the template writes calls of tools in another way; leave 'calls' out")
         tokenizer.chat_template = jinja
-        suited = suited.model_copy(update={"template": template, "ends": tuple(sorted(ends))})
+        suited = suited.model_copy(update={"template": template, "ends": tuple(sorted(ends)), "calls": calls})
         borders_alike(unwrapped(model), suited.config())  # as in the bundle, so that validation ends alike
         return suited
 
@@ -76,6 +83,12 @@ class Conversing(NextTokens):
         jinja = self.jinja(tokenizer)
         limit = min(limit, self.max_length or limit)
         return [self._asked(record, jinja, tokenizer, limit, number) for number, record in enumerate(records)]
+
+    def composed(self, written: Sequence[Written], encoded: Sequence[Encoded], record: Record) -> Prediction:
+        """See `Task.composed`; calls of tools that the record tells of are `tool_calls`, in the form of OpenAI."""
+        found = super().composed(written, encoded, record)
+        said, calls = self.calls.read(found["text"]) if self.calls and tools_in(record, 0) else ("", [])
+        return {**found, "text": said, "tool_calls": calls} if calls else found
 
     def messages(self, record: Record, number: int) -> list[Message]:
         """The messages of record `number`, counted from 0; a text is what the user says where there are none.

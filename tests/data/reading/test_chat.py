@@ -12,9 +12,9 @@ from danlu.data.record import Record
 from danlu.refusal import Refusal
 
 
-def read(folder: Path, given: Any, bad_rows: BadRows | None = None) -> list[Record]:
+def read(folder: Path, given: Any, bad_rows: BadRows | None = None, **keys: Any) -> list[Record]:
     (folder / "a.json").write_text(json.dumps([given], ensure_ascii=False), encoding="utf-8")
-    source = Format.model_validate({"kind": "chat", "path": str(folder / "a.json")})
+    source = Format.model_validate({"kind": "chat", "path": str(folder / "a.json")} | keys)
     return list(source.read(bad_rows=bad_rows))
 
 
@@ -94,6 +94,74 @@ def test_tool_calls_of_another_form_are_refused(calls: Any, tmp_path: Path) -> N
     }
     with pytest.raises(Refusal, match=r"tool.call.* of message 2"):
         read(tmp_path, given)
+
+
+KEPT = {"type": "function", "function": CALL}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in CALLS if name not in ("no_json", "none", "no_calls", "beside_a_text")]
+)
+def test_calls_that_are_kept_come_in_one_form(name: str, tmp_path: Path) -> None:
+    given = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant"} | CALLS[name][0]]}
+    (found,) = read(tmp_path, given, calls="kept")
+    called = found["messages"][1]
+    assert (called["role"], called["content"]) == ("assistant", "")
+    assert [{key: call[key] for key in KEPT} for call in called["tool_calls"]] == [KEPT]
+    assert [call.get("id") for call in called["tool_calls"]] == ["1" if name == "openai" else None]
+
+
+@pytest.mark.parametrize("called", [CALL, [CALL], [CALL, CALL]])
+def test_sharegpt_calls_and_tools_are_kept_as_openai_has_them(called: Any, tmp_path: Path) -> None:
+    tool = {"name": "weather", "description": "天气", "parameters": {"type": "object"}}
+    given = {
+        "conversations": [
+            {"from": "human", "value": "问"},
+            {"from": "function_call", "value": json.dumps(called)},
+            {"from": "observation", "value": "晴"},
+            {"from": "gpt", "value": "晴天。"},
+        ],
+        "tools": json.dumps([tool]),
+        "source": "a",
+    }
+    (found,) = read(tmp_path, given, calls="kept")
+    assert [message["role"] for message in found["messages"]] == ["user", "assistant", "tool", "assistant"]
+    assert found["messages"][1]["tool_calls"] == [KEPT] * (len(called) if isinstance(called, list) else 1)
+    assert found["tools"] == [{"type": "function", "function": tool}]
+    assert found["source"] == "a"
+    (as_text,) = read(tmp_path, given)
+    assert as_text["tools"] == given["tools"]
+    assert as_text["messages"][1] == {"role": "assistant", "content": json.dumps(called)}
+
+
+def test_what_is_beside_a_call_stays_with_it_and_so_does_whose_answer_it_is(tmp_path: Path) -> None:
+    message, _ = CALLS["beside_a_text"]
+    answer = {"role": "tool", "tool_call_id": "1", "name": "weather", "content": "晴"}
+    talk = [
+        {"role": "user", "content": "问"},
+        {"role": "assistant"} | message,
+        answer,
+        {"role": "assistant", "content": "晴"},
+    ]
+    (found,) = read(tmp_path, {"messages": talk, "functions": [{"name": "weather"}]}, calls="kept")
+    assert found["messages"][1]["content"] == "看看"
+    assert found["messages"][2] == answer
+    assert found["tools"] == [{"type": "function", "function": {"name": "weather"}}]
+    assert "functions" not in found
+
+
+@pytest.mark.parametrize("value", ["看看", '{"arguments": {}}', "[]", "3", '["f"]'])
+def test_a_call_of_sharegpt_that_says_none_is_refused_where_it_is_kept(value: str, tmp_path: Path) -> None:
+    given = {"conversations": [{"from": "human", "value": "问"}, {"from": "function_call", "value": value}]}
+    with pytest.raises(Refusal, match="message 2"):
+        read(tmp_path, given, calls="kept")
+    assert read(tmp_path, given)[0]["messages"][1]["content"] == value
+
+
+@pytest.mark.parametrize("tools", ["x", 3, [3], {"name": "f"}])
+def test_tools_that_are_no_list_of_objects_are_refused_where_calls_are_kept(tools: Any, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="'tools' is no list of objects"):
+        read(tmp_path, openai("答") | {"tools": tools}, calls="kept")
 
 
 def dialogue(*texts: str) -> list[dict[str, Any]]:

@@ -57,8 +57,20 @@ def test_a_conversation_with_calls_is_learnt_measured_and_asked_alike(bpe: Token
     call = '<call>{"name": "weather", "arguments": {"city": "北京", "days": 2}}</call><|im_end|>'
     assert told == f"{call}晴天。<|im_end|>"
     assert task.gold(record) == ("晴天。",)
-    with pytest.raises(Refusal, match="record 1: column 'messages' ends with a call of a tool"):
-        task.gold({"messages": called()[:2]})
+
+
+def test_a_conversation_may_end_with_a_call_which_is_learnt(bpe: Tokenizer) -> None:
+    task, record = Chat(template=find(Template, "own")(), learn="last"), {"messages": called()[:2], "tools": [WEATHER]}
+    learnt, asked = (read(task, record, bpe, labelled=labelled) for labelled in (True, False))
+    call = '<call>{"name": "weather", "arguments": {"city": "北京", "days": 2}}</call><|im_end|>'
+    assert learnt == f"{asked}{call}\n"
+    assert task.gold(record) == ('{"name": "weather", "arguments": {"city": "北京", "days": 2}}',)
+    bpe.chat_template = JINJA.replace("{% for m in messages %}", "{{ messages | length }}{% for m in messages %}")
+    try:
+        with pytest.raises(Refusal, match="record 1: the chat template writes the call at the end otherwise than"):
+            read(task, record, bpe, labelled=True)
+    finally:
+        bpe.chat_template = JINJA
 
 
 def test_arguments_are_written_as_values_however_they_came(bpe: Tokenizer) -> None:
@@ -96,7 +108,7 @@ def test_a_call_that_a_template_writes_otherwise_once_the_talk_goes_on_is_read_a
     assert "<call>" in "".join(span.text for span in spans)
 
 
-@pytest.mark.parametrize("kind", ["plain", "chatml", "vicuna", "alpaca"])
+@pytest.mark.parametrize("kind", ["plain", "vicuna", "alpaca"])
 def test_a_template_that_would_drop_calls_is_refused(kind: str, bpe: Tokenizer) -> None:
     jinja = find(Template, kind)().jinja(bpe)
     with pytest.raises(Refusal, match=r"record 3: the chat template (drops the calls of tools|does not take)"):

@@ -13,7 +13,7 @@ from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import answered, asked, checked
-from danlu.text.dialogue.rendered import _Writer, conversation, question
+from danlu.text.dialogue.rendered import Writer, conversation, question
 from danlu.text.dialogue.template import Template
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
@@ -201,7 +201,7 @@ def test_what_is_written_is_what_the_tokenizer_itself_writes(bpe: Tokenizer) -> 
     for jinja in (*templates(bpe).values(), "{% for i in range(2, 9, 3) %}{{ i }}" + more + "{% endfor %}"):
         for asks in (False, True):
             own = bpe.apply_chat_template(messages, chat_template=jinja, tokenize=False, add_generation_prompt=asks)
-            assert _Writer(jinja, bpe, 0, None).written(messages, asks=asks) == own
+            assert Writer(jinja, bpe, 0, None).written(messages, asks=asks) == own
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def metric_name(kind: str, _: Callable[[str], str]) -> str:
         "preference_accuracy": _("Preferred answers that are the chosen ones"),
         "reward_margin": _("Margin of log-probabilities (nats)"),
         "exact_match": _("Exact match (English words, Chinese characters)"),
+        "tool_calls": _("The same calls of tools"),
         "verbatim": _("The same to the letter"),
         "relation_macro_f1": _("Relation F1 (macro, without no relation, direction counts)"),
         "relation_micro_f1": _("Relation F1 (micro, without no relation, direction counts)"),

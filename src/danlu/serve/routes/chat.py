@@ -11,6 +11,7 @@ from danlu.model.policy import Policy
 from danlu.serve.body import FirstMistake, checked
 from danlu.serve.problem import Problem
 from danlu.serve.routes.tokens import told_tokens
+from danlu.serve.routes.tool_calls import ToolCalls, form_of, told_of
 from danlu.serve.routes.writing import (
     HARMLESS,
     REASONS,
@@ -32,7 +33,6 @@ from danlu.text.batching.encoded import Encoded
 IGNORED: dict[str, tuple[Any, ...]] = {
     **HARMLESS,
     "modalities": (None, ["text"]),
-    "tool_choice": (None, "auto", "none"),
     "functions": (None, []),
     "function_call": (None, "auto", "none"),
     "audio": (None,),
@@ -51,6 +51,8 @@ class Chat(Writing):
     logprobs: bool | None = False
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     tools: Annotated[list[dict[str, Any]], FirstMistake()] | None = None
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
 
     @property
     def most(self) -> int | None:
@@ -66,6 +68,7 @@ class Chat(Writing):
 async def chat(service: Service, call: Call) -> Response:
     """Answer."""
     body = checked(Chat, call.value, IGNORED)
+    tools = body.tools if told_of(body.tools, body.tool_choice) else None
     if body.top_logprobs is not None and not body.logprobs:
         raise Problem(400, "invalid_value", "tells of tokens only with 'logprobs': true", "top_logprobs")
     model = service.leased(call, body.model)
@@ -78,23 +81,25 @@ async def chat(service: Service, call: Call) -> Response:
         raise Problem(400, "invalid_value", told, "messages")
     policy = policy_of(body, model)
     await refuse_endless(service, call, model, policy)
-    size = sum(len(str(each)) for each in (*body.messages, *(body.tools or ())))
+    size = sum(len(str(each)) for each in (*body.messages, *(tools or ())))
     refuse_long(model, size, "messages")
     record: Record = {"messages": [_plain(message) for message in body.messages]}
-    if body.tools:
-        record["tools"] = body.tools
+    if tools:
+        record["tools"] = tools
     encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "messages", service.limits.tokens))
+    form = form_of(model.predictor.task) if tools else None
+    calls = ToolCalls(form, call.id, several=body.parallel_tool_calls is not False)
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))
-        pieces = _pieces(service, call, body, model, encoded, policy)
+        pieces = _pieces(service, call, body, model, encoded, policy, calls)
         return Streamed(pieces, EVENTS, call.asking.ends, event)
     texts = await written(service, call, model, encoded, policy, body.likeliest)
     choices = [
         {
             "index": number,
-            "message": {"role": "assistant", "content": text.text, "refusal": None},
+            "message": calls.message(text.text, number),
             "logprobs": {"content": told_tokens(model, text.chosen)} if body.logprobs else None,
-            "finish_reason": REASONS[text.ended],
+            "finish_reason": calls.reason(text.text, number, REASONS[text.ended]),
         }
         for number, text in enumerate(texts)
     ]
@@ -102,7 +107,13 @@ async def chat(service: Service, call: Call) -> Response:
 
 
 async def _pieces(
-    service: Service, call: Call, body: Chat, model: Model, encoded: Encoded, policy: Policy
+    service: Service,
+    call: Call,
+    body: Chat,
+    model: Model,
+    encoded: Encoded,
+    policy: Policy,
+    calls: ToolCalls,
 ) -> AsyncGenerator[bytes, None]:
     head = _head(call, model, "chat.completion.chunk")
 
@@ -114,11 +125,14 @@ async def _pieces(
         yield chunk(number, {"role": "assistant", "content": ""})
     async for piece in streamed(service, call, model, encoded, policy, body.likeliest):
         if isinstance(piece, tuple):
-            yield chunk(piece[0], {"content": piece[1]})
+            if said := calls.piece(*piece):
+                yield chunk(piece[0], {"content": said})
             continue
         for text in piece:
             logprobs = {"content": told_tokens(model, text.chosen)} if body.logprobs else None
-            yield chunk(text.number, {}, REASONS[text.ended], logprobs)
+            for delta in calls.rest(text.text, text.number):
+                yield chunk(text.number, delta)
+            yield chunk(text.number, {}, calls.reason(text.text, text.number, REASONS[text.ended]), logprobs)
     if body.usage_in_stream:
         yield event({**head, "choices": [], "usage": usage(call)})
     yield DONE

@@ -30,7 +30,6 @@ HARMLESS: dict[str, tuple[Any, ...]] = {
     "service_tier": (None, "auto", "default"),
     "safety_identifier": (),
     "prompt_cache_key": (),
-    "parallel_tool_calls": (),
 }
 """Keys of both routes that change no answer, with the values that are taken; an empty tuple: any."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+from danlu.data.call_lines import with_calls
 from danlu.data.cleaning.rewriting import LISTS, TEXTS
 from danlu.data.record import Record
 from danlu.machine.files import folder_in_place, write_text
@@ -52,9 +53,11 @@ class TokenizerStage(Stage):
 
 
 def texts_of(record: Record) -> list[str]:
-    """All texts of a record, read or to be written, or what its messages say, or what its words or tokens make."""
+    """All texts of a record, read or to be written, or what its messages say and call, or what its words make."""
     found = [record[name] for name in (*TEXTS, *LISTS) if record.get(name) is not None]
-    found += [message["content"] for message in record.get("messages") or ()]
+    found += [with_calls(each["content"] or "", each.get("tool_calls")) for each in record.get("messages") or ()]
+    if tools := record.get("tools"):  # which a chat template writes as JSON
+        found.append(tools if isinstance(tools, str) else json.dumps(tools, ensure_ascii=False))
     if not found:
         return [joined(record.get("words") or record.get("tokens") or ())[0]]
     return [str(text) for value in found for text in (value if isinstance(value, list) else [value])]

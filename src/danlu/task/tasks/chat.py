@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from danlu.data.call_lines import with_calls
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.conversing import Conversing, last_alone, next_learnt, without_the_oldest
@@ -24,8 +25,8 @@ class Chat(Conversing, PackedTokens):
 
     What the assistant says is learnt, each answer with the token that ends it, and nothing else. A conversation that is
     longer than a row loses its oldest turns under "truncate", after them the end of its answer; the system message
-    stays. Under "drop" it is left out. Calls of tools are learnt as the template writes them, messages with `weight: 0`
-    not at all.
+    stays. Under "drop" it is left out. Calls of tools are learnt as the template writes them, and told as `tool_calls`
+    where the model has written some; messages with `weight: 0` are not learnt at all.
     """
 
     columns: ClassVar[dict[str, str]] = {"messages": "messages, each with a role and content"}
@@ -69,14 +70,16 @@ class Chat(Conversing, PackedTokens):
         return packed_rows(rows, max(min(longest, room), *map(len, rows))) if self.pack and room and rows else rows
 
     def gold(self, record: Record, number: int = 0) -> tuple[str, ...]:
-        """The last answer, without its thoughts."""
+        """The last answer, without its thoughts, and what it calls, a line of JSON a call."""
         messages = self.messages(record, number)
         answered(messages, number)
-        return (answer_alone(messages[-1]["content"]),)
+        return (with_calls(answer_alone(messages[-1]["content"]), messages[-1].get("tool_calls")),)
 
     def examined(self, predictions: Iterable[Prediction], records: Sequence[Record]) -> Iterable[Prediction]:
-        """See `Task.examined`: answers without their thoughts, which a template may write before each."""
-        return ({**each, "text": answer_alone(each["text"])} if "text" in each else each for each in predictions)
+        """See `Task.examined`: answers as `gold` has them, without thoughts, which a template may write before each."""
+        for each in predictions:
+            told = {"text": with_calls(answer_alone(each["text"]), each.get("tool_calls"))} if "text" in each else {}
+            yield each | told
 
     def kept(self, record: Record) -> Record:
         """See `Task.kept`; a text is what the user says where there are no messages."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from danlu.data.call_lines import values_of
 from danlu.data.reading.json_text import parse
 from danlu.data.record import Record
 from danlu.data.turns import ROLES, out_of_turn
@@ -75,8 +76,7 @@ def _plain(calls: Any) -> Any:
     for call in found:
         called = call.get("function") if isinstance(call, dict) else None
         if isinstance(called, dict) and isinstance(called.get("arguments"), str):
-            with suppress(Refusal):  # what is no JSON stays as it is
-                call["function"] = {**called, "arguments": parse(called["arguments"], "arguments")}
+            call["function"] = {**called, "arguments": values_of(called["arguments"])}
     return found
 
 
@@ -95,11 +95,6 @@ def _weight(message: Any, where: str) -> dict[str, int]:
 def answered(messages: Sequence[Message], number: int) -> None:
     """Raises `Refusal` for a conversation that does not end with an answer, from which nothing can be learnt there."""
     last = messages[-1]
-    if last["role"] == "assistant" and "tool_calls" in last and not last["content"].strip():
-        raise Refusal(
-            f"record {number + 1:,}: column 'messages' ends with a call of a tool, which the template writes, so there "
-            "is no answer to learn; add what the tool says and the answer, or leave that message out"
-        )
     if last["role"] != "assistant":
         raise Refusal(
             f"record {number + 1:,}: column 'messages' ends with a message of the {last['role']}, so there is "

@@ -58,7 +58,7 @@ def question(
     Raises:
         Refusal: the template does not take these messages, drops one, or changes what it says.
     """
-    return _spans(messages, _Writer(jinja, tokenizer, number, tools), asks=True)
+    return _spans(messages, Writer(jinja, tokenizer, number, tools), asks=True)
 
 
 def conversation(
@@ -72,10 +72,10 @@ def conversation(
     Raises:
         Refusal: as for `question`; or no end token follows an answer, so the model would not learn to end.
     """
-    return _spans(messages, _Writer(jinja, tokenizer, number, tools), asks=False)
+    return _spans(messages, Writer(jinja, tokenizer, number, tools), asks=False)
 
 
-def _spans(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> list[Span]:
+def _spans(messages: Sequence[Message], writer: "Writer", *, asks: bool) -> list[Span]:
     tokenizer = writer.tokenizer
     marked, contents = _marked(messages, writer, asks=asks)
     special = "|".join(map(re.escape, _longest_first(tokenizer)))
@@ -94,6 +94,12 @@ def _spans(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> lis
                     spans += [_span(part, contents) for part in _parts(marked[done:start])]
                     spans += [_span(part, contents, learnt=True) for part in _parts(marked[start:stop])]
                     done = stop
+                elif not asks and place == len(messages) - 1:
+                    raise Refusal(
+                        f"record {writer.number + 1:,}: the chat template writes the call at the end otherwise than "
+                        "where it asks for an answer, or without a special token behind it, so it cannot be learnt; "
+                        "add what the tool says and the answer, or leave that message out"
+                    )
             continue
         before, _ = _marked(messages[:place], writer, asks=True)
         start = len(before) if done <= len(before) <= match.start() and marked.startswith(before) else match.start()
@@ -116,7 +122,7 @@ def _spans(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> lis
     return spans + [_span(part, contents) for part in _parts(marked[done:])]
 
 
-def _call(messages: Sequence[Message], marked: str, writer: "_Writer", special: str) -> tuple[int, int]:
+def _call(messages: Sequence[Message], marked: str, writer: "Writer", special: str) -> tuple[int, int]:
     """Where the last message, which calls tools, is written in the text: up to the special token that ends it.
 
     (0, 0) where that is not known, as of a template that writes a conversation in another way once it goes on.
@@ -136,7 +142,7 @@ def _is_answer(message: Message) -> bool:
     return bool(message["role"] == "assistant" and "tool_calls" not in message and WEIGHT not in message)
 
 
-def _marked(messages: Sequence[Message], writer: "_Writer", *, asks: bool) -> tuple[str, list[str]]:
+def _marked(messages: Sequence[Message], writer: "Writer", *, asks: bool) -> tuple[str, list[str]]:
     """The text with a mark for each message, and what the messages say there: some templates strip it.
 
     Where a template knows the thoughts of an answer these have marks of their own, numbered behind the messages.
@@ -180,7 +186,7 @@ def _read_off(parts: Sequence[str | int], right: str, forms: Sequence[Sequence[s
     return found if "".join(_span(part, found).text for part in parts) == right else None
 
 
-def _with_marks(messages: Sequence[Message], thinks: Sequence[bool], writer: "_Writer", *, asks: bool) -> str:
+def _with_marks(messages: Sequence[Message], thinks: Sequence[bool], writer: "Writer", *, asks: bool) -> str:
     """What a template writes of marks in place of the texts.
 
     Raises:
@@ -219,7 +225,7 @@ def _with_marks(messages: Sequence[Message], thinks: Sequence[bool], writer: "_W
 
 
 @dataclass(frozen=True)
-class _Writer:
+class Writer:
     """A template with its tokenizer, the number of the record that it writes, and the tools that this tells of."""
 
     jinja: str

@@ -1,13 +1,13 @@
 """Dialogues and instructions in the forms of Alpaca (Taori et al., 2023), ShareGPT and OpenAI, and preferences."""
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from danlu.data.call_lines import values_of, with_calls
 from danlu.data.reading.bad_rows import BadRows
 from danlu.data.reading.json_format import JsonFormat
 from danlu.data.reading.json_text import parse
@@ -28,7 +28,7 @@ _ROLES = {
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
-class _Unfit(ValueError):
+class Unfit(ValueError):
     """What is wrong with an object, for the sentence that tells it."""
 
 
@@ -38,7 +38,8 @@ class Chat(JsonFormat):
     The form is told object by object: `messages` with role and content (OpenAI), `conversations` with from and
     value (ShareGPT), or an instruction with input and output (Alpaca). `chosen` and `rejected` are two answers to
     the messages before them. What an assistant calls is a line of JSON a call, `{"name", "arguments"}`, behind what it
-    says. An answer that is empty is refused, and what stands behind the last answer left out. Other keys stay.
+    says, or kept as `tool_calls` for a template that writes them in its own way. An answer that is empty is refused,
+    and what stands behind the last answer left out. Other keys stay.
     """
 
     counted_in: ClassVar[str] = "record"
@@ -47,6 +48,9 @@ class Chat(JsonFormat):
     input: str = Field(default="input", description="key of what the instruction is about; a line of its own after it")
     output: str = Field(default="output", description="key of the answer to an instruction")
     slots: dict[str, str] = Field(default={}, description="texts that take the place of {{name}} slots in messages")
+    calls: Literal["text", "kept"] = Field(
+        default="text", description="calls of tools as lines of JSON in the answers, or kept in the form of OpenAI"
+    )
     under: str = Field(default="", description="key of the list, with dots between nested keys; empty: the top")
 
     def rows(self, source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, Record]]:
@@ -54,21 +58,21 @@ class Chat(JsonFormat):
         for unit, number, given in self.objects(source, bad_rows, self.under):
             try:
                 yield number, self._record(given, bad_rows)
-            except _Unfit as error:
+            except Unfit as error:
                 bad_rows.reject(source.name, f"{unit} {number}", str(error), given)
 
     def _record(self, given: Record, bad_rows: BadRows) -> Record:
         others = dict(given)
         preferred = {key: others.pop(key) for key in ("chosen", "rejected") if given.get(key) is not None}
         if len(preferred) == 1:
-            raise _Unfit(f"there is '{next(iter(preferred))}' alone; give both 'chosen' and 'rejected'")
+            raise Unfit(f"there is '{next(iter(preferred))}' alone; give both 'chosen' and 'rejected'")
         messages = self._messages(others, answered=bool(preferred))
         sides = {key: _answer(value, key) for key, value in preferred.items()}
         if preferred:
             messages = _before(messages, sides)
             preferred = {key: self._filled(answer) for key, (_, answer) in sides.items()}
         if not messages:
-            raise _Unfit(
+            raise Unfit(
                 f"there is no 'messages', 'conversations' or '{self.instruction}'; the keys are: "
                 f"{', '.join(map(str, given)) or 'none'}; name the keys in 'instruction', 'input' and 'output'"
             )
@@ -76,33 +80,33 @@ class Chat(JsonFormat):
             messages = _up_to_the_last_answer(messages, bad_rows)
         for place, message in enumerate(messages):
             if wrong := out_of_turn(message["role"], messages[place - 1]["role"] if place else None):
-                raise _Unfit(f"message {place + 1}: {wrong}")
+                raise Unfit(f"message {place + 1}: {wrong}")
         filled = [{**message, "content": self._filled(message["content"])} for message in messages]
-        return {"messages": filled, **preferred, **others}
+        return {"messages": filled, **preferred, **(_with_tools(others) if self.calls == "kept" else others)}
 
     def _messages(self, others: Record, *, answered: bool) -> list[Message]:
         """The messages of one of the forms, whose keys are taken out of `others`; none if it is none of them."""
         system = others.pop("system", None)
         opening = [{"role": "system", "content": _text(system, "system")}] if system else []
         if "messages" in others:
-            return [*opening, *_turns(others.pop("messages"), "messages", "role", "content")]
+            return [*opening, *_turns(others.pop("messages"), "messages", "role", "content", self.calls)]
         if "conversations" in others:
             given = others.pop("conversations")
             first = given[0] if isinstance(given, list) and given and isinstance(given[0], dict) else {}
             keys = ("from", "value") if "from" in first else ("role", "content")
-            return [*opening, *_turns(given, "conversations", *keys)]
+            return [*opening, *_turns(given, "conversations", *keys, self.calls)]
         if self.instruction not in others:
             return []
         history = others.pop("history", None) or []
         for pair in history if isinstance(history, list) else [history]:
             if not isinstance(pair, list) or len(pair) != 2:
-                raise _Unfit("'history' holds something else than [question, answer]; mend it")
+                raise Unfit("'history' holds something else than [question, answer]; mend it")
             opening += _pair(_text(pair[0], "history"), _text(pair[1], "history"))
         asked = _text(others.pop(self.instruction), self.instruction)
         about = others.pop(self.input, None)
         asked += f"\n{_text(about, self.input)}" if about else ""
         if not asked.strip():
-            raise _Unfit(f"'{self.instruction}' is empty; write what is asked")
+            raise Unfit(f"'{self.instruction}' is empty; write what is asked")
         if answered:
             return [*opening, {"role": "user", "content": asked}]
         answer = _text(others.pop(self.output, None), self.output)
@@ -119,24 +123,31 @@ def _pair(asked: str, answer: str) -> list[Message]:
     return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
 
 
-def _turns(given: Any, key: str, role_key: str, content_key: str) -> list[Message]:
+def _turns(given: Any, key: str, role_key: str, content_key: str, calls: Literal["text", "kept"]) -> list[Message]:
     if not isinstance(given, list) or not given:
-        raise _Unfit(f"'{key}' is no list of messages; expected {{'{role_key}': ..., '{content_key}': ...}}")
+        raise Unfit(f"'{key}' is no list of messages; expected {{'{role_key}': ..., '{content_key}': ...}}")
     found = []
     for place, message in enumerate(given, 1):
         where = f"message {place}"
-        called = _called(message, where) if isinstance(message, dict) else ""
+        called = _called(message, where) if isinstance(message, dict) else []
         if not isinstance(message, dict) or role_key not in message or not (called or content_key in message):
-            raise _Unfit(f"message {place} of '{key}' has no '{role_key}' or no '{content_key}'; mend it")
+            raise Unfit(f"message {place} of '{key}' has no '{role_key}' or no '{content_key}'; mend it")
         role = _ROLES.get(str(message[role_key]).lower())
         if role is None:
-            raise _Unfit(f"message {place} has the role '{message[role_key]}'; the roles are: {', '.join(_ROLES)}")
+            raise Unfit(f"message {place} has the role '{message[role_key]}'; the roles are: {', '.join(_ROLES)}")
         content = message.get(content_key)
         text = "" if called and content is None else _text(content, where)
-        text = "\n".join(part for part in (text, called) if part)
-        if role == "assistant":
+        if calls == "kept" and str(message[role_key]).lower() == "function_call":
+            called, text = _called({"tool_calls": _spoken(text, where)}, where), ""
+        told: dict[str, Any] = {name: message[name] for name in ("tool_call_id", "name") if message.get(name)}
+        told = told if calls == "kept" and role == "tool" else {}
+        if calls == "kept" and called:
+            told = {"tool_calls": called}
+        else:
+            text = with_calls(text, called)
+        if role == "assistant" and not (calls == "kept" and called):
             _refuse_empty(text, f"{where} of '{key}'")
-        found.append({"role": role, "content": text, **_weight(message, role, where)})
+        found.append({"role": role, "content": text, **told, **_weight(message, role, where)})
     return found
 
 
@@ -144,7 +155,7 @@ def _weight(message: dict[str, Any], role: str, where: str) -> dict[str, int]:
     """That an answer is not to be learnt, where its `weight` says so, as for OpenAI."""
     weight = message.get("weight")
     if weight not in (None, 0, 1):
-        raise _Unfit(f"{where} has the 'weight' {weight!s:.40}; write 0 for an answer that is not learnt, or 1")
+        raise Unfit(f"{where} has the 'weight' {weight!s:.40}; write 0 for an answer that is not learnt, or 1")
     return {"weight": 0} if weight == 0 and role == "assistant" else {}
 
 
@@ -155,7 +166,7 @@ def _text(value: Any, what: str) -> str:
     if isinstance(value, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in value):
         return "".join(str(part.get("text", "")) for part in value)
     kind = {dict: "an object", list: "a list", type(None): "nothing"}.get(type(value), "no text")
-    raise _Unfit(f"'{what}' is {kind} where a text is expected; mend it")
+    raise Unfit(f"'{what}' is {kind} where a text is expected; mend it")
 
 
 def _answer(value: Any, key: str) -> tuple[list[Message], str]:
@@ -167,10 +178,10 @@ def _answer(value: Any, key: str) -> tuple[list[Message], str]:
         before: list[Message] = []
     else:
         keys = ("from", "value") if value and isinstance(value[0], dict) and "from" in value[0] else ("role", "content")
-        *before, last = _turns(value, key, *keys)
+        *before, last = _turns(value, key, *keys, "text")
         answer = last["content"]
         if last["role"] != "assistant":
-            raise _Unfit(f"the last message of '{key}' is not the assistant's; mend it")
+            raise Unfit(f"the last message of '{key}' is not the assistant's; mend it")
     _refuse_empty(answer, f"'{key}'")
     return before, answer
 
@@ -179,45 +190,66 @@ def _before(messages: list[Message], sides: dict[str, tuple[list[Message], str]]
     """The messages before two answers, as they stand alone, before either answer, or in both ways."""
     told = [before for before, _ in sides.values() if before]
     if len(told) == 2 and told[0] != told[1]:
-        raise _Unfit("the messages before 'chosen' are not those before 'rejected'; mend them")
+        raise Unfit("the messages before 'chosen' are not those before 'rejected'; mend them")
     if messages and messages[-1]["role"] == "assistant":  # the whole of one of the two, as UltraFeedback has it
         if messages[-1]["content"] not in [answer for _, answer in sides.values()]:
-            raise _Unfit("the messages end with an answer that is neither 'chosen' nor 'rejected'; leave it out")
+            raise Unfit("the messages end with an answer that is neither 'chosen' nor 'rejected'; leave it out")
         messages = messages[:-1]
     if told and messages and messages != told[0]:
-        raise _Unfit("the messages are not those before 'chosen' and 'rejected'; mend them")
+        raise Unfit("the messages are not those before 'chosen' and 'rejected'; mend them")
     return messages or [*told, []][0]
 
 
 def _refuse_empty(answer: str, what: str) -> None:
     """The one rule for answers, whatever form they come in."""
     if not answer.strip():
-        raise _Unfit(f"{what} is empty, so there is nothing to learn; write the answer")
+        raise Unfit(f"{what} is empty, so there is nothing to learn; write the answer")
 
 
 def _up_to_the_last_answer(messages: list[Message], bad_rows: BadRows) -> list[Message]:
     """The messages without those that nobody has answered."""
     answers = [place for place, message in enumerate(messages, 1) if message["role"] == "assistant"]
     if not answers:
-        raise _Unfit("the last message is not the assistant's, so there is nothing to learn; add its answer")
+        raise Unfit("the last message is not the assistant's, so there is nothing to learn; add its answer")
     if answers[-1] < len(messages):
         bad_rows.mend("dialogues without the messages behind their last answer")
     return messages[: answers[-1]]
 
 
-def _called(message: dict[str, Any], place: str) -> str:
-    """What an assistant calls instead of an answer, or beside it: a line of JSON a call; nothing without any."""
+def _called(message: dict[str, Any], place: str) -> list[dict[str, Any]]:
+    """What an assistant calls instead of an answer, or beside it, in the form of OpenAI, with arguments as values."""
     calls = message.get("tool_calls") or ([message["function_call"]] if message.get("function_call") else [])
     if not isinstance(calls, list):
-        raise _Unfit(f"'tool_calls' of {place} is no list; mend it")
-    lines = []
+        raise Unfit(f"'tool_calls' of {place} is no list; mend it")
+    found = []
     for call in calls:
         called = call.get("function", call) if isinstance(call, dict) else None
         if not isinstance(called, dict) or not isinstance(called.get("name"), str):
-            raise _Unfit(f"a tool call of {place} has no 'name'; mend it")
-        given = called.get("arguments", {})
-        if isinstance(given, str):  # JSON within JSON, as OpenAI writes it
-            with suppress(Refusal):
-                given = parse(given, place)
-        lines.append(json.dumps({"name": called["name"], "arguments": given}, ensure_ascii=False))
-    return "\n".join(lines)
+            raise Unfit(f"a tool call of {place} has no 'name'; mend it")
+        known = {"id": call["id"]} if call.get("id") else {}
+        function = {"name": called["name"], "arguments": values_of(called.get("arguments", {}))}
+        found.append({**known, "type": "function", "function": function})
+    return found
+
+
+def _spoken(text: str, place: str) -> list[Any]:
+    """The calls that a message of ShareGPT's role `function_call` says: an object in JSON, or a list of such."""
+    try:
+        value = parse(text, place)
+    except Refusal:
+        raise Unfit(f"{place} is a 'function_call' and no JSON; mend it, or set 'calls' to text") from None
+    return value if isinstance(value, list) and value else [value]
+
+
+def _with_tools(others: Record) -> Record:
+    """The other keys, with what tools there are in the form of OpenAI, whichever they came in."""
+    tools = others.get("tools") or others.get("functions")
+    if isinstance(tools, str):
+        with suppress(Refusal):
+            tools = parse(tools, "tools") if tools.strip() else None
+    rest = {name: value for name, value in others.items() if name not in ("tools", "functions")}
+    if not tools:
+        return rest
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise Unfit("'tools' is no list of objects, each of which tells of a tool; mend it")
+    return rest | {"tools": [{"type": "function", "function": tool} if "name" in tool else tool for tool in tools]}

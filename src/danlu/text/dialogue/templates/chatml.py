@@ -1,4 +1,4 @@
-"""ChatML, with two special tokens around each message (OpenAI, 2023; Qwen, 2023)."""
+"""ChatML, with two special tokens around each message (OpenAI, 2023; Qwen, 2023), and calls of tools as Hermes does."""
 
 from danlu.refusal import Refusal
 from danlu.text.dialogue.template import Template
@@ -7,7 +7,17 @@ from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 _MARKS = ("<|im_start|>", "<|im_end|>")
 
 _JINJA = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% set opened = messages[0]['role'] == 'system' %}"
+    "{% if tools %}{{ '<|im_start|>system\\n' + (messages[0]['content'] + '\\n\\n' if opened else '') + "
+    "'You may call these tools:\\n<tools>\\n' }}{% for tool in tools %}{{ tool | tojson + '\\n' }}{% endfor %}"
+    '{{ \'</tools>\\nEach call is an object in JSON:\\n<tool_call>\\n{"name": ..., "arguments": {...}}\\n</tool_call>'
+    "<|im_end|>\\n' }}{% endif %}"
+    "{% for message in (messages[1:] if tools and opened else messages) %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] }}{% for call in message['tool_calls'] or [] %}"
+    "{{ ('\\n' if message['content'] or not loop.first else '') + '<tool_call>\\n' }}"
+    "{% set called = call['function'] %}{{ {'name': called['name'], 'arguments': called['arguments']} | tojson }}"
+    "{{ '\\n</tool_call>' }}"
+    "{% endfor %}{{ '<|im_end|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 

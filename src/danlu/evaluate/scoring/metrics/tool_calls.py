@@ -1,0 +1,34 @@
+"""Calls of tools: the share of answers that call what the right one calls (Patil et al., 2023)."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from danlu.data.call_lines import calls_in
+from danlu.evaluate.scoring.metric import MeanMetric
+from danlu.evaluate.scoring.side import Side
+
+
+class ToolCalls(MeanMetric):
+    """Share of answers with the calls of the right one: the same names and arguments in any order, or none as it.
+
+    What is said beside the calls does not count.
+    """
+
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
+
+    forms: ClassVar[tuple[str, ...]] = ("text",)
+
+    def of_each(self, side: Side) -> Iterable[float]:
+        """1 where it calls the same as one of the right texts, else 0."""
+        for truths, (answer,) in zip(side.gold, side.values, strict=True):
+            called = calls_in(answer)
+            yield float(any(_alike(called, calls_in(truth)) for truth in truths))
+
+
+def _alike(ours: Iterable[object], theirs: Iterable[object]) -> bool:
+    left = list(theirs)
+    for call in ours:
+        if call not in left:
+            return False
+        left.remove(call)
+    return not left

@@ -1,0 +1,86 @@
+"""Calls of tools as the clients of OpenAI read them, in an answer that is told whole or piece by piece."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from danlu.serve.problem import Problem
+from danlu.task.conversing import Conversing
+from danlu.task.task import Task
+from danlu.text.dialogue.calls import CallForm
+
+Delta = dict[str, Any]
+
+
+def told_of(tools: list[Any] | None, choice: Any) -> bool:
+    """Whether the model is told of tools, which it is not where it must not call any.
+
+    Raises:
+        Problem: it must call one, which cannot be had.
+    """
+    if choice not in (None, "auto", "none"):
+        told = "a call cannot be forced; leave it out, or set it to 'auto' or 'none'"
+        raise Problem(400, "unsupported_parameter", told, "tool_choice")
+    return bool(tools) and choice != "none"
+
+
+def form_of(task: Task) -> CallForm | None:
+    """How a model writes calls, where it writes any."""
+    return task.calls if isinstance(task, Conversing) else None
+
+
+class ToolCalls:
+    """What of each text of an answer is said and what calls tools, of a request that tells of tools.
+
+    - `form`: how the model's template writes calls; None: nothing is a call.
+    - `several`: whether a text may make more than one; of others the first counts.
+    """
+
+    def __init__(self, form: CallForm | None, request: str, *, several: bool) -> None:
+        self.form, self.request, self.several = form, request, several
+        self._said: dict[int, str] = {}
+        self._sent: dict[int, int] = {}
+
+    def message(self, text: str, number: int) -> dict[str, Any]:
+        """A whole text as a message."""
+        said, calls = self._read(text, number)
+        told = {"content": said or None, "tool_calls": calls} if calls else {"content": text}
+        return {"role": "assistant", "refusal": None, **told}
+
+    def piece(self, number: int, piece: str) -> str:
+        """What may be sent of a text when a piece of it has come: nothing that may be the beginning of a call."""
+        if self.form is None:
+            return piece
+        text = self._said[number] = self._said.get(number, "") + piece
+        sent, known = self._sent.get(number, 0), len(text[: self.form.begin(text)].rstrip())
+        self._sent[number] = max(sent, known)
+        return text[sent:known]
+
+    def rest(self, text: str, number: int) -> Iterator[Delta]:
+        """What is still to be sent of a text at its end: the rest of what it says, and its calls."""
+        if self.form is None:
+            return
+        said, calls = self._read(text, number)
+        if left := said[self._sent.get(number, 0) :]:
+            yield {"content": left}
+        if calls:
+            yield {"tool_calls": [{"index": place, **call} for place, call in enumerate(calls)]}
+
+    def reason(self, text: str, number: int, reason: str) -> str:
+        """Why a text ended, where a call is a reason of its own."""
+        return "tool_calls" if reason == "stop" and self._read(text, number)[1] else reason
+
+    def _read(self, text: str, number: int) -> tuple[str, list[dict[str, Any]]]:
+        said, calls = (text, []) if self.form is None else self.form.read(text)
+        told = [
+            {
+                "id": f"call_{self.request}_{number}_{place}",
+                "type": "function",
+                "function": {
+                    "name": call["function"]["name"],
+                    "arguments": json.dumps(call["function"]["arguments"], ensure_ascii=False),
+                },
+            }
+            for place, call in enumerate(calls if self.several else calls[:1])
+        ]
+        return said, told
