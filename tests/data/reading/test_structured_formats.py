@@ -240,9 +240,12 @@ def test_preferences_of_all_forms_become_two_answers_to_the_messages(given: dict
 NO_CHATS = [
     ({"text": "a"}, "there is no 'messages', 'conversations' or 'instruction'; the keys are: text"),
     ({"messages": []}, "'messages' is no list of messages"),
-    ({"messages": [{"role": "robot", "content": "a"}]}, "message 1 has the role 'robot'"),
+    ({"messages": [{"role": "robot", "content": "a"}]}, "message 1 of 'messages': there is no role 'robot'"),
     ({"messages": [ASKED]}, "the last message is not the assistant's"),
-    ({"messages": [ASKED, SAID | {"content": {"a": 1}}]}, "'message 2' is an object where a text is expected"),
+    (
+        {"messages": [ASKED, SAID | {"content": {"a": 1}}]},
+        "'content' is an object where a text",
+    ),
     ({"instruction": "a", "output": ""}, "'output' is empty"),
     ({"instruction": "a", "output": ["x"]}, "'output' is a list where a text is expected"),
     ({"instruction": "a", "chosen": "x"}, "there is 'chosen' alone"),

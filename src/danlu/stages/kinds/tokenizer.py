@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from danlu.data.call_lines import with_calls
 from danlu.data.cleaning.rewriting import LISTS, TEXTS
+from danlu.data.reading.call_lines import with_calls
 from danlu.data.record import Record
 from danlu.machine.files import folder_in_place, write_text
 from danlu.refusal import Refusal

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from danlu.data.call_lines import with_calls
+from danlu.data.reading.call_lines import with_calls
 from danlu.data.record import Record
 from danlu.refusal import Refusal
 from danlu.task.conversing import Conversing, last_alone, next_learnt, without_the_oldest

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from danlu.data.call_lines import values_of
+from danlu.data.reading.call_lines import values_of
 from danlu.data.reading.json_text import parse
 from danlu.refusal import Refusal
 from danlu.text.dialogue.rendered import Writer
@@ -79,7 +79,7 @@ class CallForm(BaseModel):
         return len(text) - next((size for size in halves if self.before.startswith(text[-size:])), 0)
 
     def _next(self, text: str, end: int, behind: int) -> int:
-        """Where another call begins behind one: as the template joins them, or as it opens the first; -1 for nowhere."""
+        """Where another call begins behind one, as the template joins them or opens the first; -1 for nowhere."""
         if self.between is None:
             return -1
         place = _behind(text, end, self.between)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from danlu.data.call_lines import values_of
+from danlu.data.reading.call_lines import values_of
 from danlu.data.reading.json_text import parse
 from danlu.data.record import Record
 from danlu.data.turns import ROLES, out_of_turn

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from danlu.data.call_lines import values_of, with_calls
 from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.call_lines import values_of, with_calls
 from danlu.data.reading.json_format import JsonFormat
 from danlu.data.reading.json_text import parse
 from danlu.data.reading.source_file import SourceFile
@@ -128,34 +128,42 @@ def _turns(given: Any, key: str, role_key: str, content_key: str, calls: Literal
         raise Unfit(f"'{key}' is no list of messages; expected {{'{role_key}': ..., '{content_key}': ...}}")
     found = []
     for place, message in enumerate(given, 1):
-        where = f"message {place}"
-        called = _called(message, where) if isinstance(message, dict) else []
-        if not isinstance(message, dict) or role_key not in message or not (called or content_key in message):
-            raise Unfit(f"message {place} of '{key}' has no '{role_key}' or no '{content_key}'; mend it")
-        role = _ROLES.get(str(message[role_key]).lower())
-        if role is None:
-            raise Unfit(f"message {place} has the role '{message[role_key]}'; the roles are: {', '.join(_ROLES)}")
-        content = message.get(content_key)
-        text = "" if called and content is None else _text(content, where)
-        if calls == "kept" and str(message[role_key]).lower() == "function_call":
-            called, text = _called({"tool_calls": _spoken(text, where)}, where), ""
-        told: dict[str, Any] = {name: message[name] for name in ("tool_call_id", "name") if message.get(name)}
-        told = told if calls == "kept" and role == "tool" else {}
-        if calls == "kept" and called:
-            told = {"tool_calls": called}
-        else:
-            text = with_calls(text, called)
-        if role == "assistant" and not (calls == "kept" and called):
-            _refuse_empty(text, f"{where} of '{key}'")
-        found.append({"role": role, "content": text, **told, **_weight(message, role, where)})
+        try:
+            found.append(_turn(message, role_key, content_key, calls))
+        except Unfit as error:
+            raise Unfit(f"message {place} of '{key}': {error}") from None
     return found
 
 
-def _weight(message: dict[str, Any], role: str, where: str) -> dict[str, int]:
+def _turn(message: Any, role_key: str, content_key: str, calls: Literal["text", "kept"]) -> Message:
+    called = _called(message) if isinstance(message, dict) else []
+    if not isinstance(message, dict) or role_key not in message or not (called or content_key in message):
+        raise Unfit(f"there is no '{role_key}' or no '{content_key}'; mend it")
+    said_by = str(message[role_key]).lower()
+    role = _ROLES.get(said_by)
+    if role is None:
+        raise Unfit(f"there is no role '{message[role_key]}'; the roles are: {', '.join(_ROLES)}")
+    content = message.get(content_key)
+    text = "" if called and content is None else _text(content, content_key)
+    told: dict[str, Any] = {}
+    if calls == "text":
+        text = with_calls(text, called)
+    elif role == "tool":
+        told = {name: message[name] for name in ("tool_call_id", "name") if message.get(name)}
+    else:
+        if said_by == "function_call":
+            called, text = _called({"tool_calls": _spoken(text)}), ""
+        told = {"tool_calls": called} if called else {}
+    if role == "assistant" and not told:
+        _refuse_empty(text, f"'{content_key}'")
+    return {"role": role, "content": text, **told, **_weight(message, role)}
+
+
+def _weight(message: dict[str, Any], role: str) -> dict[str, int]:
     """That an answer is not to be learnt, where its `weight` says so, as for OpenAI."""
     weight = message.get("weight")
     if weight not in (None, 0, 1):
-        raise Unfit(f"{where} has the 'weight' {weight!s:.40}; write 0 for an answer that is not learnt, or 1")
+        raise Unfit(f"the 'weight' is {weight!s:.40}; write 0 for an answer that is not learnt, or 1")
     return {"weight": 0} if weight == 0 and role == "assistant" else {}
 
 
@@ -216,28 +224,28 @@ def _up_to_the_last_answer(messages: list[Message], bad_rows: BadRows) -> list[M
     return messages[: answers[-1]]
 
 
-def _called(message: dict[str, Any], place: str) -> list[dict[str, Any]]:
+def _called(message: dict[str, Any]) -> list[dict[str, Any]]:
     """What an assistant calls instead of an answer, or beside it, in the form of OpenAI, with arguments as values."""
     calls = message.get("tool_calls") or ([message["function_call"]] if message.get("function_call") else [])
     if not isinstance(calls, list):
-        raise Unfit(f"'tool_calls' of {place} is no list; mend it")
+        raise Unfit("'tool_calls' is no list; mend it")
     found = []
     for call in calls:
         called = call.get("function", call) if isinstance(call, dict) else None
         if not isinstance(called, dict) or not isinstance(called.get("name"), str):
-            raise Unfit(f"a tool call of {place} has no 'name'; mend it")
+            raise Unfit("a tool call has no 'name'; mend it")
         known = {"id": call["id"]} if call.get("id") else {}
         function = {"name": called["name"], "arguments": values_of(called.get("arguments", {}))}
         found.append({**known, "type": "function", "function": function})
     return found
 
 
-def _spoken(text: str, place: str) -> list[Any]:
+def _spoken(text: str) -> list[Any]:
     """The calls that a message of ShareGPT's role `function_call` says: an object in JSON, or a list of such."""
     try:
-        value = parse(text, place)
+        value = parse(text, "call")
     except Refusal:
-        raise Unfit(f"{place} is a 'function_call' and no JSON; mend it, or set 'calls' to text") from None
+        raise Unfit("a 'function_call' says no JSON; mend it, or set 'calls' to text") from None
     return value if isinstance(value, list) and value else [value]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
-from danlu.data.call_lines import calls_in
+from danlu.data.reading.call_lines import calls_in
 from danlu.evaluate.scoring.metric import MeanMetric
 from danlu.evaluate.scoring.side import Side
 
