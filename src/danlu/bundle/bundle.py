@@ -12,11 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-import torch
 from transformers import PreTrainedModel
 
 from danlu.bundle import card, golden, manifest
 from danlu.bundle.adapter import BASE, asked_for, folder_of, network_with, put, refuse_name
+from danlu.bundle.stored import in_float32, narrowed
 from danlu.data.cleaning.cleaner import Rewriter
 from danlu.data.record import Record
 from danlu.engine.engine import Engine, Network
@@ -198,7 +198,7 @@ def save(
     language: str = "en",
     adapter: tuple[str, Path, dict[str, Any]] | None = None,
 ) -> None:
-    """Write a bundle as a whole or not at all; weights are float32 safetensors.
+    """Write a bundle as a whole or not at all; weights are safetensors, float32 or what is narrower and loses nothing.
 
     `precision` ('auto', 'float32' or 'bfloat16') is what it predicts in. `provenance` is kept as it is; the card
     shows its keys `recipe`, `stage`, `fingerprint`, `records` (counts by split), `scores` (as in scores.json).
@@ -207,8 +207,8 @@ def save(
     name, its folder, and what is said of it (`danlu.bundle.adapter.save`).
     """
     with folder_in_place(Path(folder)) as temporary:
-        plain = _in_float32(model)
-        with quiet():
+        plain = in_float32(model)
+        with quiet(), narrowed(plain) as stored:
             plain.save_pretrained(temporary)
             _with_limit(tokenizer, longest_row(model)).save_pretrained(temporary)
         width = getattr(model.config, "hidden_size", 0)
@@ -220,6 +220,7 @@ def save(
             "task": task.to_plain(),
             "cleaners": [part.to_plain() for part in rewriters],
             "engine": Torch.model_validate({"precision": precision}).to_plain(),
+            "weights": stored,
             "base": base_hash(dict(plain.named_parameters())),
             "tolerances": golden.TOLERANCES,
             "max_length": longest_row(model),
@@ -303,13 +304,6 @@ def _records(items: Iterable[str | Record]) -> Iterator[Record]:
                 f"item {number:,} is of type {type(item).__name__}; give a text, or a record such as {{'text': ...}}"
             )
         yield {"text": item} if isinstance(item, str) else item
-
-
-def _in_float32(model: PreTrainedModel) -> PreTrainedModel:
-    if all(tensor.dtype == torch.float32 for tensor in model.parameters()):
-        return model
-    plain: PreTrainedModel = copy.deepcopy(model).to(dtype=torch.float32)  # type: ignore[call-arg]
-    return plain
 
 
 def _with_limit(tokenizer: Tokenizer, limit: int) -> Tokenizer:

@@ -58,7 +58,7 @@ def _what(facts: dict[str, Any], task: Task, language: str) -> str:
         lines.append(f"- {_('Records')}: {counts}")
     lines.append(f"- {_('Longest text')}: " + _("{count} tokens").format(count=task.max_length or facts["max_length"]))
     engine = facts["engine"]
-    told = "float32; " + _("predicts in {precision}").format(precision=engine["precision"])
+    told = f"{facts.get('weights', 'float32')}; " + _("predicts in {precision}").format(precision=engine["precision"])
     lines.append(
         f"- {_('Weights')}: " + (told if engine["kind"] == "torch" else f"{engine['kind']}, {engine['precision']}")
     )
