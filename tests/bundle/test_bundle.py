@@ -102,19 +102,21 @@ def test_one_text_without_a_list_is_refused(made: Made) -> None:
         load(made("bert", "classify")).predict("物流太慢")
 
 
-def test_weights_in_bfloat16_are_saved_as_the_float32_numbers_they_are(tiny: SimpleNamespace, tmp_path: Path) -> None:
+def test_weights_in_bfloat16_are_saved_as_they_are_and_opened_in_either_precision(
+    tiny: SimpleNamespace, tmp_path: Path
+) -> None:
     model, tokenizer, task = tiny.parts("bert", "tag")
     model = model.to(torch.bfloat16)
     from danlu.bundle.bundle import save
 
     save(tmp_path / "b", model, tokenizer, task, precision="bfloat16", provenance={}, examples=[])
     saved = load_file(tmp_path / "b" / "model.safetensors")
-    assert {tensor.dtype for tensor in saved.values()} == {torch.float32}
-    assert torch.equal(saved["classifier.weight"], model.classifier.weight.detach().float())
+    assert {tensor.dtype for tensor in saved.values()} == {torch.bfloat16}
+    assert torch.equal(saved["classifier.weight"], model.classifier.weight.detach())
     assert model.dtype == torch.bfloat16
     assert load(tmp_path / "b").model.dtype == torch.bfloat16
     assert load(tmp_path / "b", "float32").model.dtype == torch.float32
-    assert json.loads((tmp_path / "b" / "config.json").read_text())["dtype"] == "float32"
+    assert json.loads((tmp_path / "b" / "config.json").read_text())["dtype"] == "bfloat16"
 
 
 def test_danlu_json_says_what_the_bundle_is(made: Made, tiny: SimpleNamespace) -> None:
