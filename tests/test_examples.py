@@ -24,7 +24,7 @@ ASKED = {
             "messages": [{"role": "user", "content": "成都天气怎么样？"}],
             "tools": [{"type": "function", "function": {"name": "weather"}}],
         },
-        {"text", "score", "ended"},
+        {"text", "score", "ended", "tool_calls"},
     ),
     "tag_words": ("老师今天讨论计划。", {"entities"}),
     "multilabel": ("后备箱太小，不过省油。", {"labels", "scores"}),

@@ -5,6 +5,7 @@ from typing import Any
 
 from danlu.answer.answer import Answer
 from danlu.answer.shown import Cell, Headings, cell
+from danlu.data.reading.call_lines import with_calls
 
 
 class Worded(Answer):
@@ -31,8 +32,8 @@ class Worded(Answer):
         return int(not self.right(truth, self.value(prediction))), float(prediction.get("score") or 0.0)
 
     def short(self, prediction: Mapping[str, Any]) -> list[str]:
-        """The text."""
-        return [str(prediction["text"])]
+        """The text, and what it calls."""
+        return [with_calls(str(prediction["text"]), prediction.get("tool_calls"))]
 
     def headings(self, _: Callable[[str], str]) -> Headings:
         """Text, right texts, answer, score."""

@@ -47,7 +47,7 @@ def text_of(record: Record, column: Columns = "text") -> str:
         return "\n".join(found) if found else text_of(record, column[0])
     if column in record:
         value = record[column]
-        if isinstance(value, list) and all(isinstance(item, dict) and "content" in item for item in value):
+        if isinstance(value, list) and all(map(_is_message, value)):
             said = [item for item in value if item.get("role") != "system"]
             return "\n".join(_said(item) for item in said or value)
         return str(value)
@@ -56,13 +56,17 @@ def text_of(record: Record, column: Columns = "text") -> str:
     return " ".join(map(str, _listed(record.get("tokens")))) or str(record.get("tokens") or "")
 
 
+def _is_message(item: Any) -> bool:
+    return isinstance(item, dict) and ("content" in item or "tool_calls" in item)
+
+
 def _said(message: dict[str, Any]) -> str:
     """What a message says, and the tools that it calls."""
     calls = message.get("tool_calls")
     if not calls or not isinstance(calls, list):
-        return str(message["content"])
+        return str(message.get("content"))
     told = [call.get("function", call) if isinstance(call, dict) else call for call in calls]
-    return f"{message['content'] or ''}{json.dumps(told, ensure_ascii=False, default=str)}"
+    return f"{message.get('content') or ''}{json.dumps(told, ensure_ascii=False, default=str)}"
 
 
 def plain_record(record: Record) -> Record:

@@ -85,10 +85,17 @@ class Conversing(NextTokens):
         return [self._asked(record, jinja, tokenizer, limit, number) for number, record in enumerate(records)]
 
     def composed(self, written: Sequence[Written], encoded: Sequence[Encoded], record: Record) -> Prediction:
-        """See `Task.composed`; calls of tools that the record tells of are `tool_calls`, in the form of OpenAI."""
+        """See `Task.composed`; calls, where the template writes such, are `tool_calls`, in the form of OpenAI."""
         found = super().composed(written, encoded, record)
-        said, calls = self.calls.read(found["text"]) if self.calls and tools_in(record, 0) else ("", [])
-        return {**found, "text": said, "tool_calls": calls} if calls else found
+        if self.calls is None:
+            return found
+        said, calls = self.calls.read(found["text"])
+        return {**found, "text": said, "tool_calls": calls}
+
+    def told_apart(self, text: str) -> Message:
+        """An answer as a message, with the calls that its text holds."""
+        said, calls = (text, []) if self.calls is None else self.calls.read(text)
+        return {"role": "assistant", "content": said} | ({"tool_calls": calls} if calls else {})
 
     def messages(self, record: Record, number: int) -> list[Message]:
         """The messages of record `number`, counted from 0; a text is what the user says where there are none.

@@ -14,7 +14,8 @@ from danlu.task.conversing import last_alone, next_learnt, without_the_oldest
 from danlu.text.batching.encoded import Encoded, Ids, Row
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import Message, asked, tools_in
-from danlu.text.dialogue.rendered import Tools, conversation
+from danlu.text.dialogue.rendered import conversation
+from danlu.text.dialogue.writer import Tools
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 CHOSEN, REJECTED, LABEL = "chosen", "rejected", "label"
@@ -56,6 +57,11 @@ def judged(messages: list[Message], record: Record, number: int, needs: Needs) -
         Refusal: there are no such, one is empty, or both are the same; names the record.
     """
     if CHOSEN not in record and REJECTED not in record and messages[-1]["role"] == "assistant" and needs != "pairs":
+        if "tool_calls" in messages[-1]:
+            raise Refusal(
+                f"record {number + 1:,}: column 'messages' ends with a call of a tool, which cannot be judged; write "
+                "it as text ('calls: text' of data), or leave the record out"
+            )
         answer = _filled(messages[-1]["content"], number, "the last message")
         good = _judgement(record, number, needs)
         return Judged(number, asked(messages, number), ((answer, good),), tools=tools_in(record, number))

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -48,6 +49,21 @@ def test_answers_move_with_their_context_and_questions_are_rewritten_too() -> No
     assert found["question"] == "哪 年？"
     for answer, said in zip(found["answers"], ["1998年", "北京"], strict=True):
         assert answer["text"] == said == found["context"][answer["start"] : answer["start"] + len(said)]
+
+
+def test_texts_among_the_arguments_of_calls_are_rewritten_as_what_is_said() -> None:
+    def asked(arguments: Any) -> Record:
+        call = {"id": "1", "type": "function", "function": {"name": "ＡＢ", "arguments": arguments}}
+        said = {"role": "assistant", "content": None, "tool_calls": [call, {"function": "?"}, 3]}
+        return {"messages": [{"role": "user", "content": "Ｃ"}, said, {"role": "tool", "content": "Ｄ"}]}
+
+    given = {"城": "Ｅ", "ｋ": [1, "Ｆ", {"x": "Ｇ\u200b"}], "n": None}
+    clean = {"城": "E", "ｋ": [1, "F", {"x": "G"}], "n": None}
+    for arguments in (given, json.dumps(given)):
+        (found,) = clean_records([asked(arguments)], USUAL).records
+        user, said, tool = found["messages"]
+        assert (user["content"], tool["content"]) == ("C", "D")
+        assert said == asked(clean)["messages"][1]
 
 
 def test_conversations_pairs_translations_and_tokens_are_rewritten_where_they_hold_text() -> None:

@@ -195,3 +195,29 @@ def test_an_answer_of_no_weight_keeps_it(tmp_path: Path) -> None:
         Refusal, match=r"message 2 of 'messages': the 'weight' is 0\.5; write 0 for an answer that is not learnt, or 1"
     ):
         read(tmp_path, given)
+
+
+@pytest.mark.parametrize("key", ["arguments", "parameters", "args"])
+@pytest.mark.parametrize("calls", ["text", "kept"])
+def test_arguments_are_found_under_the_names_that_others_give_them(key: str, calls: str, tmp_path: Path) -> None:
+    said = {"content": "", "tool_calls": [{"name": "weather", key: {"city": "北京"}}]}
+    given = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant"} | said]}
+    (found,) = read(tmp_path, given, calls=calls)
+    message = found["messages"][1]
+    assert (message["content"] == AS_TEXT) if calls == "text" else (message["tool_calls"] == [KEPT])
+
+
+def test_arguments_under_a_name_that_nobody_knows_are_no_empty_ones(tmp_path: Path) -> None:
+    said = {"content": "", "tool_calls": [{"name": "weather", "input": {"city": "北京"}}]}
+    given = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant"} | said]}
+    with pytest.raises(Refusal, match="a tool call has no 'arguments', and a 'input'"):
+        read(tmp_path, given)
+
+
+def test_calls_before_two_answers_are_text_or_refused(tmp_path: Path) -> None:
+    called = [{"role": "user", "content": "问"}, {"role": "assistant", "content": None, "tool_calls": [CALL]}]
+    given = {"messages": [*called, {"role": "tool", "content": "晴"}], "chosen": "晴", "rejected": "雨"}
+    (found,) = read(tmp_path, given)
+    assert found["messages"][1] == {"role": "assistant", "content": AS_TEXT}
+    with pytest.raises(Refusal, match="calls of tools are kept in conversations, not in preferences"):
+        read(tmp_path, given, calls="kept")

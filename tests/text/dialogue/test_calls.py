@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from danlu.data.record import text_of
 from danlu.recipe.part import find
 from danlu.refusal import Refusal
+from danlu.stages.kinds.tokenizer import texts_of
 from danlu.task.tasks.chat import Chat
 from danlu.task.tasks.prefer import Prefer
 from danlu.text.dialogue.messages import checked
@@ -83,6 +85,28 @@ def test_arguments_are_written_as_values_however_they_came(bpe: Tokenizer) -> No
     assert '"days": 2' in texts[0]
     odd = "".join(span.text for span in question(checked(called("no json")[:3], 0), JINJA, bpe, 0))
     assert '"arguments": "no json"' in odd
+
+
+@pytest.mark.parametrize("calls", [5, "f", [3], [{}], *([{"function": each}] for each in (None, "f", {"name": 3}))])
+def test_calls_of_another_form_are_refused_by_all_who_read_them(calls: Any, bpe: Tokenizer) -> None:
+    messages = [{"role": "user", "content": "天气？"}, {"role": "assistant", "content": "", "tool_calls": calls}]
+    task, record = Chat(template=find(Template, "own")()), {"messages": messages}
+    for reads in (task.gold, lambda each: task.encode([each], bpe, 500, labelled=True)):
+        with pytest.raises(Refusal, match="record 1: column 'messages', message 2: 'tool_calls' must be a list of"):
+            reads(record)
+    assert texts_of(record)
+    assert text_of(record, "messages")
+
+
+def test_a_call_without_content_is_read_by_all(bpe: Tokenizer) -> None:
+    messages = called()[:2]
+    del messages[1]["content"]
+    record = {"messages": messages, "tools": [WEATHER]}
+    call = json.dumps({"name": "weather", "arguments": ARGUMENTS}, ensure_ascii=False)
+    assert texts_of(record) == ["天气？", call, json.dumps([WEATHER], ensure_ascii=False)]
+    assert text_of(record, "messages").splitlines()[0] == "天气？"
+    assert "北京" in text_of(record, "messages")
+    assert Chat(template=find(Template, "own")()).encode([record], bpe, 500, labelled=True)
 
 
 @pytest.mark.parametrize("content", [None, "让我看看。"])

@@ -13,8 +13,9 @@ from danlu.recipe.part import find, kinds
 from danlu.refusal import Refusal
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import answered, asked, checked
-from danlu.text.dialogue.rendered import Writer, conversation, question
+from danlu.text.dialogue.rendered import conversation, question
 from danlu.text.dialogue.template import Template
+from danlu.text.dialogue.writer import Writer
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
 STORIES = Path(__file__).parents[4] / "shared" / "models" / "stories260k"

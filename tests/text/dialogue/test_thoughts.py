@@ -9,8 +9,9 @@ from danlu.recipe.part import find
 from danlu.refusal import Refusal
 from danlu.task.task import Task
 from danlu.text.dialogue.ids import encoded
-from danlu.text.dialogue.rendered import DAY, conversation, question
+from danlu.text.dialogue.rendered import conversation, question
 from danlu.text.dialogue.thoughts import answer_alone
+from danlu.text.dialogue.writer import DAY
 from danlu.text.tokenizing.tokenizer import Tokenizer, TokenizerSource
 
 # As Qwen3's: thoughts stand before the last answer alone, and those of earlier ones are taken out.

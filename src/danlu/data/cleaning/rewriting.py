@@ -3,11 +3,12 @@
 Records are replaced in their list, never changed themselves.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from danlu.data.characters.alignment import Alignment, forward
 from danlu.data.cleaning.cleaner import Rewriter
+from danlu.data.reading.call_lines import values_of
 from danlu.data.record import Record, answers_of, is_mark
 from danlu.refusal import Refusal
 
@@ -104,7 +105,7 @@ def rewrite_tokens(records: list[Record], rewriter: Rewriter, names: Collection[
 
 
 def rewrite_messages(records: list[Record], rewriter: Rewriter, names: Collection[str]) -> None:
-    """Rewrite what is said in conversations."""
+    """Rewrite what is said in conversations, and the texts among the arguments of calls."""
     for name in MESSAGES:
         rows = (
             [row for row, record in enumerate(records) if isinstance(record.get(name), list)] if name in names else []
@@ -112,7 +113,7 @@ def rewrite_messages(records: list[Record], rewriter: Rewriter, names: Collectio
         new = iter(rewriter.rewrite([text for row in rows for text in _said(records[row][name])]))
         for row in rows:
             old = records[row][name]
-            changed = [message | {"content": next(new)} if _says(message) else message for message in old]
+            changed = [_rewritten(message, new) for message in old]
             if changed != old:
                 records[row] = records[row] | {name: changed}
 
@@ -213,4 +214,53 @@ def _says(message: object) -> bool:
 
 
 def _said(messages: list[Any]) -> list[str]:
-    return [message["content"] for message in messages if _says(message)]
+    """The texts of messages, each before those of its calls."""
+    found = []
+    for message in messages:
+        found += [message["content"]] if _says(message) else []
+        for call in _calls(message):
+            found += _texts(values_of(call["function"].get("arguments", {})))
+    return found
+
+
+def _calls(message: Any) -> list[dict[str, Any]]:
+    """The calls of a message that have a function with arguments."""
+    calls = message.get("tool_calls") if isinstance(message, dict) else None
+    return [call for call in calls if _is_call(call)] if isinstance(calls, list) else []
+
+
+def _is_call(call: Any) -> bool:
+    return isinstance(call, dict) and isinstance(call.get("function"), dict)
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts in a plain value, in their order, but for the keys."""
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for each in inner for text in _texts(each)]
+
+
+def _filled(value: Any, new: Iterator[str]) -> Any:
+    """The value with the next texts in place of its own."""
+    if isinstance(value, str):
+        return next(new)
+    if isinstance(value, dict):
+        return {key: _filled(each, new) for key, each in value.items()}
+    return [_filled(each, new) for each in value] if isinstance(value, list) else value
+
+
+def _rewritten(message: Any, new: Iterator[str]) -> Any:
+    """The message with the next texts in place of those of `_said`."""
+    said = {"content": next(new)} if _says(message) else {}
+    if not _calls(message):
+        return message | said if said else message
+    calls = [_called_anew(call, new) if _is_call(call) else call for call in message["tool_calls"]]
+    return message | said | {"tool_calls": calls}
+
+
+def _called_anew(call: dict[str, Any], new: Iterator[str]) -> dict[str, Any]:
+    function = call["function"]
+    if "arguments" not in function:
+        return call
+    return {**call, "function": {**function, "arguments": _filled(values_of(function["arguments"]), new)}}

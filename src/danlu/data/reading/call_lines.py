@@ -13,8 +13,10 @@ KEYS = {"name", "arguments"}
 
 def with_calls(said: str, calls: Any) -> str:
     """What is said and a line a call, of calls in the form of OpenAI; what is no such call is left out."""
-    told = [call.get("function", call) for call in calls or () if isinstance(call, dict)]
-    lines = [line_of(each["name"], each.get("arguments", {})) for each in told if isinstance(each.get("name"), str)]
+    listed = calls if isinstance(calls, list) else []
+    told = [call.get("function", call) if isinstance(call, dict) else call for call in listed]
+    named = [each for each in told if isinstance(each, dict) and isinstance(each.get("name"), str)]
+    lines = [line_of(each["name"], each.get("arguments", {})) for each in named]
     return "\n".join([*([said] if said or not lines else []), *lines])
 
 
@@ -24,7 +26,9 @@ def line_of(name: str, arguments: Any) -> str:
 
 
 def values_of(arguments: Any) -> Any:
-    """Arguments as values, where some write them as JSON within JSON, as OpenAI does; what is no JSON stays."""
+    """Arguments as values, where some write them as JSON within JSON, as OpenAI does, or none at all; no JSON stays."""
+    if arguments is None or arguments == "":
+        return {}
     if isinstance(arguments, str):
         with suppress(Refusal):
             return parse(arguments, "arguments")

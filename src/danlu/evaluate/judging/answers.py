@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.data.reading.bad_rows import BadRows
+from danlu.data.reading.call_lines import with_calls
 from danlu.data.reading.json_text import parse
 from danlu.data.reading.lines import lines
 from danlu.data.reading.source_file import find_source
@@ -133,7 +134,8 @@ def _question(value: Mapping[str, Any]) -> str | None:
 
 def _answer(value: Mapping[str, Any]) -> str | None:
     said = value.get("prediction")
-    inner = said.get("text") if isinstance(said, dict) else said
+    inner = with_calls(str(said["text"]), said.get("tool_calls")) if isinstance(said, dict) and "text" in said else said
+    inner = None if isinstance(inner, dict) else inner
     return _first({"prediction": inner, "answer": value.get("answer")}, ("prediction", "answer"))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 from danlu.serve.problem import Problem
@@ -74,7 +75,7 @@ class ToolCalls:
         said, calls = (text, []) if self.form is None else self.form.read(text)
         told = [
             {
-                "id": f"call_{self.request}_{number}_{place}",
+                "id": sha256(f"{self.request} {number} {place}".encode()).hexdigest()[:9],  # as Mistral wants them
                 "type": "function",
                 "function": {
                     "name": call["function"]["name"],

@@ -55,7 +55,7 @@ class TokenizerStage(Stage):
 def texts_of(record: Record) -> list[str]:
     """All texts of a record, read or to be written, or what its messages say and call, or what its words make."""
     found = [record[name] for name in (*TEXTS, *LISTS) if record.get(name) is not None]
-    found += [with_calls(each["content"] or "", each.get("tool_calls")) for each in record.get("messages") or ()]
+    found += [with_calls(each.get("content") or "", each.get("tool_calls")) for each in record.get("messages") or ()]
     if tools := record.get("tools"):  # which a chat template writes as JSON
         found.append(tools if isinstance(tools, str) else json.dumps(tools, ensure_ascii=False))
     if not found:

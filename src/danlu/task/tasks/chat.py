@@ -15,8 +15,9 @@ from danlu.task.task import Prediction
 from danlu.text.batching.encoded import Encoded, Row
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import Message, answered, tools_in
-from danlu.text.dialogue.rendered import Tools, conversation
+from danlu.text.dialogue.rendered import conversation
 from danlu.text.dialogue.thoughts import answer_alone
+from danlu.text.dialogue.writer import Tools
 from danlu.text.tokenizing.tokenizer import Tokenizer
 
 
@@ -73,13 +74,19 @@ class Chat(Conversing, PackedTokens):
         """The last answer, without its thoughts, and what it calls, a line of JSON a call."""
         messages = self.messages(record, number)
         answered(messages, number)
-        return (with_calls(answer_alone(messages[-1]["content"]), messages[-1].get("tool_calls")),)
+        return (self._alone(messages[-1]),)
 
     def examined(self, predictions: Iterable[Prediction], records: Sequence[Record]) -> Iterable[Prediction]:
         """See `Task.examined`: answers as `gold` has them, without thoughts, which a template may write before each."""
         for each in predictions:
-            told = {"text": with_calls(answer_alone(each["text"]), each.get("tool_calls"))} if "text" in each else {}
-            yield each | told
+            rest = {name: value for name, value in each.items() if name != "tool_calls"}
+            told = {"content": each["text"], "tool_calls": each.get("tool_calls")} if "text" in each else None
+            yield rest | ({"text": self._alone(told)} if told else {})
+
+    def _alone(self, answer: Message) -> str:
+        """An answer without its thoughts, and a line of JSON a call, which its text may hold instead."""
+        told = answer if answer.get("tool_calls") else self.told_apart(answer["content"])
+        return with_calls(answer_alone(told["content"]), told.get("tool_calls"))
 
     def kept(self, record: Record) -> Record:
         """See `Task.kept`; a text is what the user says where there are no messages."""

@@ -6,7 +6,7 @@ Qwen), in a list (Mistral), or alone (Llama 3.1). A template that is shown two m
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from danlu.data.reading.call_lines import values_of
 from danlu.data.reading.json_text import parse
 from danlu.refusal import Refusal
-from danlu.text.dialogue.rendered import Writer
+from danlu.text.dialogue.writer import Writer
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
 ToolCall = dict[str, Any]
@@ -23,6 +23,11 @@ ToolCall = dict[str, Any]
 
 LONGEST = 100_000
 """Characters of a text that calls are looked for in."""
+
+MOST_STARTS = 100
+"""Places of a text where calls are looked for."""
+
+OPENED, CLOSED = "<think>", "</think>"
 
 _DECODER = json.JSONDecoder()
 _NAMES = ("danlu_first", "danlu_second")
@@ -56,27 +61,57 @@ class CallForm(BaseModel):
 
     def read(self, text: str) -> tuple[str, list[ToolCall]]:
         """What is said before the calls, and these; all of the text and none where it holds none, or half of one."""
+        for start in self._starts(text) if len(text) <= LONGEST else ():
+            if calls := self._calls(text, start):
+                return text[:start].rstrip(), calls
+        return text, []
+
+    def begin(self, text: str) -> int:
+        """Where calls begin, or may begin with what is still to be written; the text's length where none does."""
+        for start in self._starts(text):
+            rest = text[start:].lstrip()
+            if rest.startswith(self.before):
+                rest = rest[len(self.before) :].lstrip()
+                if not rest or rest[0] == "{":
+                    return start
+            elif self.before.startswith(rest):
+                return start
+        halves = range(min(len(self.before) - 1, len(text)), 0, -1) if self._marks and not _thinks(text) else ()
+        return len(text) - next((size for size in halves if self.before.startswith(text[-size:])), 0)
+
+    @property
+    def _marks(self) -> bool:
+        """Whether calls stand behind a word of their own; a bracket, or nothing, opens them at the beginning alone."""
+        return len(self.before) > 1
+
+    def _starts(self, text: str) -> Iterator[int]:
+        """Where calls may stand, behind what a model thinks before."""
+        thought = text.find(CLOSED) + len(CLOSED) if CLOSED in text else 0
+        opened = text.lstrip().startswith(OPENED)
+        if opened and not thought:
+            return
+        if not self._marks:
+            yield from ([] if opened else [0]) + ([thought] if thought else [])
+            return
+        start = text.find(self.before, thought if opened else 0)
+        for _ in range(MOST_STARTS):
+            if start < 0:
+                return
+            yield start
+            start = text.find(self.before, start + 1)
+
+    def _calls(self, text: str, start: int) -> list[ToolCall]:
+        """The calls from a place to the end of the text; none where something else stands there."""
         calls: list[ToolCall] = []
-        start = self.begin(text)
-        place = _behind(text, start, self.before) if len(text) <= LONGEST else -1
+        place = _behind(text, start, self.before)
         while place >= 0 and (found := self._call(text, place)) is not None:
             call, end = found
             calls.append(call)
             behind = _behind(text, end, self.after)
             if behind >= 0 and not text[behind:].strip():
-                return text[:start].rstrip(), calls
+                return calls
             place = self._next(text, end, behind)
-        return text, []
-
-    def begin(self, text: str) -> int:
-        """Where calls begin, or may begin with what is still to be written; the text's length where none does."""
-        if len(self.before) < 2:  # a bracket, or nothing, opens calls at the beginning of a text alone
-            opens = re.match(rf"\s*{re.escape(self.before)}\s*(\{{|$)", text) or self.before.startswith(text.strip())
-            return len(text) - len(text.lstrip()) if opens else len(text)
-        if (found := text.find(self.before)) >= 0:
-            return found
-        halves = range(min(len(self.before) - 1, len(text)), 0, -1)
-        return len(text) - next((size for size in halves if self.before.startswith(text[-size:])), 0)
+        return []
 
     def _next(self, text: str, end: int, behind: int) -> int:
         """Where another call begins behind one, as the template joins them or opens the first; -1 for nowhere."""
@@ -90,10 +125,10 @@ class CallForm(BaseModel):
         try:
             _, end = _DECODER.raw_decode(text, place)
             value = parse(text[place:end], "call")
-        except (ValueError, RecursionError, Refusal):
+            name, arguments = (_at(value, path) for path in (self.name, self.arguments))
+            json.dumps(arguments := values_of(arguments), allow_nan=False)
+        except (ValueError, KeyError, RecursionError):
             return None
-        name, arguments = (_at(value, path) for path in (self.name, self.arguments))
-        arguments = values_of(arguments)
         if not isinstance(name, str) or not isinstance(arguments, dict):
             return None
         return {"type": "function", "function": {"name": name, "arguments": arguments}}, end
@@ -114,12 +149,13 @@ def _form(writer: Writer, count: int) -> CallForm | None:
         for place, name in enumerate(_NAMES[:count], 1)
     ]
     question = {"role": "user", "content": "a"}
-    asked = writer.written([question], asks=True)
+    asked = re.sub(rf"{OPENED}\s*$", "", writer.written([question], asks=True))
     whole = writer.written([question, {"role": "assistant", "content": "", "tool_calls": calls}], asks=False)
     if not whole.startswith(asked):
         return None
     special = "|".join(map(re.escape, sorted(special_tokens(writer.tokenizer), key=len, reverse=True)))
     text = re.sub(special, "", whole[len(asked) :]) if special else whole[len(asked) :]
+    text = re.sub(rf"^\s*(?:{OPENED})?[^{{]*?{CLOSED}", "", text)
     found = [_object(text, name) for name in _NAMES[:count]]
     if any(each is None for each in found):
         return None
@@ -146,6 +182,11 @@ def _object(text: str, name: str) -> tuple[int, int, tuple[str, ...], tuple[str,
     return None
 
 
+def _thinks(text: str) -> bool:
+    """Whether all of a text is thought, which has not come to its end."""
+    return CLOSED not in text and text.lstrip().startswith(OPENED)
+
+
 def _behind(text: str, place: int, words: str) -> int:
     """The place behind some words, whatever white space is between them; -1 where they do not stand there."""
     found = re.compile(r"\s*".join(["", *map(re.escape, words.split()), ""])).match(text, place)
@@ -153,8 +194,11 @@ def _behind(text: str, place: int, words: str) -> int:
 
 
 def _at(value: Any, path: Sequence[str]) -> Any:
+    """What stands there. Raises `KeyError` where nothing does."""
     for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            raise KeyError(key)
+        value = value[key]
     return value
 
 

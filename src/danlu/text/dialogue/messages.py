@@ -1,5 +1,7 @@
 """What a conversation must be before it is written for a model."""
 
+import hashlib
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -32,7 +34,7 @@ def checked(value: Any, number: int) -> list[Message]:
     found: list[Message] = []
     for place, message in enumerate(value, 1):
         role, content = (message.get(key) for key in ("role", "content")) if isinstance(message, dict) else (None, None)
-        calls = _calls(message, role)
+        calls = _calls(message, role, f"{where}, message {place}")
         content = "" if content is None and "tool_calls" in calls else content
         if not isinstance(role, str) or not isinstance(content, str):
             raise Refusal(f"{where}, message {place}: expected an object with the texts 'role' and 'content'")
@@ -58,26 +60,55 @@ def tools_in(record: Record, number: int) -> list[dict[str, Any]] | None:
     return tools
 
 
-def _calls(message: Any, role: Any) -> dict[str, Any]:
+def _calls(message: Any, role: Any, where: str) -> dict[str, Any]:
     """What a message says of tools beside its text."""
     if role not in ("assistant", "tool"):
         return {}
     found = {name: message[name] for name in CALLS if message.get(name) not in (None, [])}
     if "tool_calls" in found:
-        found["tool_calls"] = _plain(found["tool_calls"])
+        found["tool_calls"] = _plain(found["tool_calls"], where)
     return found
 
 
-def _plain(calls: Any) -> Any:
-    """Calls whose arguments are values, as templates write them, and not JSON within JSON, as OpenAI sends them."""
-    if not isinstance(calls, list):
-        return calls
-    found = [dict(call) if isinstance(call, dict) else call for call in calls]
-    for call in found:
+def _plain(calls: Any, where: str) -> list[dict[str, Any]]:
+    """Calls whose arguments are values, as templates write them, and not JSON within JSON, as OpenAI sends them.
+
+    Raises:
+        Refusal: it is no list of calls.
+    """
+    found = []
+    for call in calls if isinstance(calls, list) and calls else [None]:
         called = call.get("function") if isinstance(call, dict) else None
-        if isinstance(called, dict) and isinstance(called.get("arguments"), str):
-            call["function"] = {**called, "arguments": values_of(called["arguments"])}
+        if not isinstance(call, dict) or not isinstance(called, dict) or not isinstance(called.get("name"), str):
+            raise Refusal(f"{where}: 'tool_calls' must be a list of objects, each with a 'function' that has a 'name'")
+        found.append({**call, "function": {**called, "arguments": values_of(called.get("arguments"))}})
     return found
+
+
+def with_short_ids(messages: Sequence[Message]) -> list[Message] | None:
+    """The messages with ids of calls of nine letters and digits, which Mistral's templates want; None without calls.
+
+    A call without an id has one that tells its place; the answers without one belong to the calls in their order.
+    """
+    found, waiting, count = [], list[str](), 0
+    for message in messages:
+        changed = dict(message)
+        if "tool_calls" in message:
+            waiting = []
+            for call in message["tool_calls"]:
+                count += 1
+                waiting.append(_short(call.get("id") or f"call {count}"))
+            pairs = zip(message["tool_calls"], waiting, strict=True)
+            changed["tool_calls"] = [{**call, "id": short} for call, short in pairs]
+        elif message["role"] == "tool":
+            told = message.get("tool_call_id")
+            changed["tool_call_id"] = _short(told) if told else (waiting.pop(0) if waiting else _short("call"))
+        found.append(changed)
+    return found if count else None
+
+
+def _short(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9]{9}", str(name)) else hashlib.sha256(str(name).encode()).hexdigest()[:9]
 
 
 def _weight(message: Any, where: str) -> dict[str, int]:

@@ -4,37 +4,19 @@ A template is asked for marks in place of the messages, so it shows where each o
 characters of the marks out of all text that is exchanged (noncharacters, chapter 23.7).
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
-from typing import Any
-
-from jinja2 import TemplateError
-from transformers.utils import chat_template_utils
 
 from danlu.refusal import Refusal
-from danlu.text.dialogue.messages import CALLS, WEIGHT, Message
+from danlu.text.dialogue.messages import WEIGHT, Message
 from danlu.text.dialogue.thoughts import forms_of, thoughts_and_rest
+from danlu.text.dialogue.writer import Tools, Writer
 from danlu.text.tokenizing.special import end_id
 from danlu.text.tokenizing.tokenizer import Tokenizer, special_tokens
 
-Tools = Sequence[Mapping[str, Any]] | None
-"""What tools a model is told of, in the form of OpenAI."""
-
 _MARK = re.compile("\ufdd0([0-9]+)\ufdd1")
-MOST_TURNS = 4_000_000
-"""Turns of all counted loops of a template together, a second or two; a loop within a loop over 1,000 messages has a
-quarter of that."""
-MOST_WRITTEN = 1_000_000
-"""Characters that a template may write beside ten times what the messages say."""
-
-
-DAY = datetime(2024, 7, 26)
-"""What a template that writes today's date is told (that of Llama 3.1 where it is told none): rows that are learnt, and
-what a bundle was verified with, are those of any other day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +57,7 @@ def conversation(
     return _spans(messages, Writer(jinja, tokenizer, number, tools), asks=False)
 
 
-def _spans(messages: Sequence[Message], writer: "Writer", *, asks: bool) -> list[Span]:
+def _spans(messages: Sequence[Message], writer: Writer, *, asks: bool) -> list[Span]:
     tokenizer = writer.tokenizer
     marked, contents = _marked(messages, writer, asks=asks)
     special = "|".join(map(re.escape, _longest_first(tokenizer)))
@@ -89,17 +71,13 @@ def _spans(messages: Sequence[Message], writer: "Writer", *, asks: bool) -> list
         match = answers.get(place)
         if match is None:
             if "tool_calls" in message and WEIGHT not in message:
-                start, stop = _call(messages[: place + 1], marked, writer, special)
+                start, stop = _call(messages[: place + 1], marked, done, writer, special)
                 if done <= start < stop:
                     spans += [_span(part, contents) for part in _parts(marked[done:start])]
                     spans += [_span(part, contents, learnt=True) for part in _parts(marked[start:stop])]
                     done = stop
                 elif not asks and place == len(messages) - 1:
-                    raise Refusal(
-                        f"record {writer.number + 1:,}: the chat template writes the call at the end otherwise than "
-                        "where it asks for an answer, or without a special token behind it, so it cannot be learnt; "
-                        "add what the tool says and the answer, or leave that message out"
-                    )
+                    raise _unlearnable(writer.number)
             continue
         before, _ = _marked(messages[:place], writer, asks=True)
         start = len(before) if done <= len(before) <= match.start() and marked.startswith(before) else match.start()
@@ -122,19 +100,33 @@ def _spans(messages: Sequence[Message], writer: "Writer", *, asks: bool) -> list
     return spans + [_span(part, contents) for part in _parts(marked[done:])]
 
 
-def _call(messages: Sequence[Message], marked: str, writer: "Writer", special: str) -> tuple[int, int]:
-    """Where the last message, which calls tools, is written in the text: up to the special token that ends it.
+def _unlearnable(number: int) -> Refusal:
+    return Refusal(
+        f"record {number + 1:,}: the chat template writes the call at the end otherwise than where it asks for an "
+        "answer, or without a special token behind it, so it cannot be learnt; add what the tool says and the answer, "
+        "or leave that message out"
+    )
 
-    (0, 0) where that is not known, as of a template that writes a conversation in another way once it goes on.
+
+def _call(messages: Sequence[Message], marked: str, done: int, writer: Writer, special: str) -> tuple[int, int]:
+    """Where the last message, which calls tools, is written behind `done`: up to the special token that ends it.
+
+    Thoughts that a template writes in the last message alone are none of the call. (0, 0) where it is not known where
+    it stands, as of a template that writes a conversation in another way once it goes on.
     """
     try:
         (before, _), (upto, _) = _marked(messages[:-1], writer, asks=True), _marked(messages, writer, asks=False)
     except Refusal:
         return 0, 0
-    if not marked.startswith(before) or not marked.startswith(upto) or not upto.startswith(before):
+    whole = marked.startswith(before) and marked.startswith(upto) and upto.startswith(before)
+    before = before if whole else re.sub(r"<think>\s*$", "", before)
+    if not upto.startswith(before):
         return 0, 0
-    ends = [found.end() for found in re.finditer(special, upto[len(before) :])] if special else []
-    return (len(before), len(before) + ends[-1]) if ends else (0, 0)
+    written = upto[len(before) :]
+    written = written if whole else re.sub(r"^\s*<think>[^{]*?</think>\s*", "", written)
+    ends = [found.end() for found in re.finditer(special, written)] if special else []
+    start = len(before) if whole else marked.find(written[: ends[-1]], done) if ends else -1
+    return (start, start + ends[-1]) if ends and start >= 0 else (0, 0)
 
 
 def _is_answer(message: Message) -> bool:
@@ -142,7 +134,7 @@ def _is_answer(message: Message) -> bool:
     return bool(message["role"] == "assistant" and "tool_calls" not in message and WEIGHT not in message)
 
 
-def _marked(messages: Sequence[Message], writer: "Writer", *, asks: bool) -> tuple[str, list[str]]:
+def _marked(messages: Sequence[Message], writer: Writer, *, asks: bool) -> tuple[str, list[str]]:
     """The text with a mark for each message, and what the messages say there: some templates strip it.
 
     Where a template knows the thoughts of an answer these have marks of their own, numbered behind the messages.
@@ -186,7 +178,7 @@ def _read_off(parts: Sequence[str | int], right: str, forms: Sequence[Sequence[s
     return found if "".join(_span(part, found).text for part in parts) == right else None
 
 
-def _with_marks(messages: Sequence[Message], thinks: Sequence[bool], writer: "Writer", *, asks: bool) -> str:
+def _with_marks(messages: Sequence[Message], thinks: Sequence[bool], writer: Writer, *, asks: bool) -> str:
     """What a template writes of marks in place of the texts.
 
     Raises:
@@ -222,82 +214,6 @@ def _with_marks(messages: Sequence[Message], thinks: Sequence[bool], writer: "Wr
             "behind later ones, so the model would learn to answer before it is asked; choose another 'template'"
         )
     return marked
-
-
-@dataclass(frozen=True)
-class Writer:
-    """A template with its tokenizer, the number of the record that it writes, and the tools that this tells of."""
-
-    jinja: str
-    tokenizer: Tokenizer
-    number: int
-    tools: Tools
-
-    def written(self, messages: Sequence[Message], *, asks: bool) -> str:
-        """The text of a conversation.
-
-        Raises:
-            Refusal: the template does not take these messages, or has no place for tools; or what is said of tools
-                spells special tokens, which it would make such.
-        """
-        self._refuse_spelling(messages)
-        text = self._text(messages, self.tools, asks=asks)
-        if self.tools and text == self._text(messages, None, asks=asks):
-            raise Refusal(
-                f"record {self.number + 1:,}: the chat template has no place for tools, so the model would not hear of "
-                "them; leave 'tools' out, or take a model with a template for them"
-            )
-        if any("tool_calls" in message for message in messages):
-            without = [{name: told for name, told in each.items() if name != "tool_calls"} for each in messages]
-            if text == self._text(without, self.tools, asks=asks):
-                raise Refusal(
-                    f"record {self.number + 1:,}: the chat template drops the calls of tools; take a model with a "
-                    "template for them, or write them as text ('kind: chat' of data does)"
-                )
-        return text
-
-    def _refuse_spelling(self, messages: Sequence[Message]) -> None:
-        given = [self.tools, *([message[name] for name in CALLS if name in message] for message in messages)]
-        told = json.dumps([each for each in given if each], ensure_ascii=False)
-        spelled = [token for token in special_tokens(self.tokenizer) if token in told] if len(told) > len("[]") else []
-        if spelled:
-            raise Refusal(
-                f"record {self.number + 1:,}: what is said of tools spells the special token '{spelled[0]}'; leave it "
-                "out"
-            )
-
-    def _text(self, messages: Sequence[Message], tools: Tools, *, asks: bool) -> str:
-        try:
-            return "".join(self._pieces(messages, tools, asks=asks))
-        except Exception as error:  # a template is a program of somebody else, which may raise anything
-            told = str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
-            raise Refusal(
-                f"record {self.number + 1:,}: the chat template does not take these messages ({told:.200}); "
-                "mend them, or choose another 'template'"
-            ) from None
-
-    def _pieces(self, messages: Sequence[Message], tools: Tools, *, asks: bool) -> Iterator[str]:
-        """What `apply_chat_template` writes, piece by piece, since a template may never end."""
-        turns, size = 0, 0
-
-        def counted(*bounds: int) -> range:
-            nonlocal turns
-            turns += len(range(*bounds))
-            if turns > MOST_TURNS:
-                raise TemplateError(f"its loops take more than {MOST_TURNS:,} turns")
-            return range(*bounds)
-
-        template = chat_template_utils._compile_jinja_template(self.jinja)
-        most = MOST_WRITTEN + 10 * sum(len(message["content"]) for message in messages)
-        told = None if tools is None else [dict(tool) for tool in tools]
-        given: dict[str, Any] = {"messages": [dict(message) for message in messages], "tools": told, "documents": None}
-        given |= {**self.tokenizer.special_tokens_map, "range": counted, "add_generation_prompt": asks}
-        given["strftime_now"] = DAY.strftime
-        for piece in template.generate(**given):
-            size += len(piece)
-            if size > most:
-                raise TemplateError(f"it writes more than {MOST_WRITTEN:,} characters of its own")
-            yield piece
 
 
 def _parts(marked: str) -> list[str | int]:

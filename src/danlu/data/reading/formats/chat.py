@@ -25,6 +25,10 @@ _ROLES = {
     **dict.fromkeys(("tool", "function", "observation", "function_response"), "tool"),
 }
 
+_ARGUMENTS = ("arguments", "parameters", "args")
+_BESIDE = ("name", "type", "id", "index", "description")
+"""Keys of a call: that of its arguments, as others call it, and those that tell nothing of them."""
+
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -69,6 +73,8 @@ class Chat(JsonFormat):
         messages = self._messages(others, answered=bool(preferred))
         sides = {key: _answer(value, key) for key, value in preferred.items()}
         if preferred:
+            if any("tool_calls" in message for message in messages):
+                raise Unfit("calls of tools are kept in conversations, not in preferences; set 'calls' to text")
             messages = _before(messages, sides)
             preferred = {key: self._filled(answer) for key, (_, answer) in sides.items()}
         if not messages:
@@ -235,7 +241,10 @@ def _called(message: dict[str, Any]) -> list[dict[str, Any]]:
         if not isinstance(called, dict) or not isinstance(called.get("name"), str):
             raise Unfit("a tool call has no 'name'; mend it")
         known = {"id": call["id"]} if call.get("id") else {}
-        function = {"name": called["name"], "arguments": values_of(called.get("arguments", {}))}
+        given: Any = next((called[key] for key in _ARGUMENTS if key in called), {})
+        if given == {} and (unread := called.keys() - {*_BESIDE, *_ARGUMENTS}):
+            raise Unfit(f"a tool call has no 'arguments', and a '{min(unread)}'; mend it")
+        function = {"name": called["name"], "arguments": values_of(given)}
         found.append({**known, "type": "function", "function": function})
     return found
 

@@ -1,5 +1,6 @@
 """Calls of tools: the share of answers that call what the right one calls (Patil et al., 2023)."""
 
+import json
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -21,14 +22,10 @@ class ToolCalls(MeanMetric):
     def of_each(self, side: Side) -> Iterable[float]:
         """1 where it calls the same as one of the right texts, else 0."""
         for truths, (answer,) in zip(side.gold, side.values, strict=True):
-            called = calls_in(answer)
-            yield float(any(_alike(called, calls_in(truth)) for truth in truths))
+            called = _spelled(answer)
+            yield float(any(called == _spelled(truth) for truth in truths))
 
 
-def _alike(ours: Iterable[object], theirs: Iterable[object]) -> bool:
-    left = list(theirs)
-    for call in ours:
-        if call not in left:
-            return False
-        left.remove(call)
-    return not left
+def _spelled(text: str) -> list[str]:
+    """The calls in one form and order; true and 1 are two values, as in JSON."""
+    return sorted(json.dumps(call, sort_keys=True) for call in calls_in(text))

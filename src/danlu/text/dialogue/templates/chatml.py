@@ -8,12 +8,13 @@ _MARKS = ("<|im_start|>", "<|im_end|>")
 
 _JINJA = (
     "{% set opened = messages[0]['role'] == 'system' %}"
-    "{% if tools %}{{ '<|im_start|>system\\n' + (messages[0]['content'] + '\\n\\n' if opened else '') + "
+    "{% if tools %}{{ '<|im_start|>system\\n' + ((messages[0]['content'] or '') + '\\n\\n' if opened else '') + "
     "'You may call these tools:\\n<tools>\\n' }}{% for tool in tools %}{{ tool | tojson + '\\n' }}{% endfor %}"
     '{{ \'</tools>\\nEach call is an object in JSON:\\n<tool_call>\\n{"name": ..., "arguments": {...}}\\n</tool_call>'
     "<|im_end|>\\n' }}{% endif %}"
     "{% for message in (messages[1:] if tools and opened else messages) %}"
-    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] }}{% for call in message['tool_calls'] or [] %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + (message['content'] or '') }}"
+    "{% for call in message['tool_calls'] or [] %}"
     "{{ ('\\n' if message['content'] or not loop.first else '') + '<tool_call>\\n' }}"
     "{% set called = call['function'] %}{{ {'name': called['name'], 'arguments': called['arguments']} | tojson }}"
     "{{ '\\n</tool_call>' }}"
