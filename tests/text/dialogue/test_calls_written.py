@@ -3,12 +3,12 @@
 import copy
 import json
 import re
-import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from in_proportion import BOUND, growth
 
 from danlu.recipe.part import find
 from danlu.serve.routes.tool_calls import ToolCalls
@@ -215,15 +215,14 @@ def test_a_word_that_is_only_mentioned_hides_no_call_and_holds_nothing_back(form
     assert form.begin("The <tool_call> ") == 4
 
 
-@pytest.mark.parametrize(
-    "text", [" " * 50_000 + "x", "<tool_call>" * 20_000, "<tool_call>{" * 9_000, "{" * 90_000, "[ " * 40_000]
-)
-def test_no_text_takes_long(text: str, forms: dict[str, CallForm]) -> None:
-    begun = time.process_time()
-    for form in forms.values():
-        assert form.read(text) == (text, [])
-        form.begin(text)
-    assert time.process_time() - begun < 5  # tens of seconds where it is quadratic
+@pytest.mark.parametrize("unit", [" ", "<tool_call>", "<tool_call>{", "{", "[ ", "<think>", "x"])
+def test_the_time_for_a_text_grows_with_its_length(unit: str, forms: dict[str, CallForm]) -> None:
+    def run(count: int) -> None:
+        for form in forms.values():
+            assert form.read(unit * count + "x")[1] == []
+            form.begin(unit * count + "x")
+
+    assert growth(lambda: run(2000), lambda: run(8000)) < BOUND
 
 
 def test_ids_are_as_a_template_wants_them_whichever_they_came_in(bpe: Tokenizer) -> None:
