@@ -20,7 +20,7 @@ from danlu.task.columns import text_in
 from danlu.task.next_tokens import NextTokens
 from danlu.task.task import Prediction
 from danlu.text.batching.encoded import Encoded, Ids, Row
-from danlu.text.dialogue.calls import CallForm, form_of_calls
+from danlu.text.dialogue.calls import CallForm, form_of_calls, offered_in
 from danlu.text.dialogue.ids import encoded
 from danlu.text.dialogue.messages import Message, asked, checked, tools_in
 from danlu.text.dialogue.rendered import conversation, question
@@ -89,7 +89,7 @@ class Conversing(NextTokens):
         found = super().composed(written, encoded, record)
         if self.calls is None:
             return found
-        said, calls = self.calls.read(found["text"])
+        said, calls = self.calls.read(found["text"], offered_in(tools_in(record, 0)))
         return {**found, "text": said, "tool_calls": calls}
 
     def told_apart(self, text: str) -> Message:

@@ -131,6 +131,32 @@ def test_what_is_no_whole_call_stays_text(text: str, forms: dict[str, CallForm])
         assert form.read(text) == (text, [])
 
 
+BARE = [
+    EMPTY, f" {EMPTY}\n{EMPTY}", f"```json\n{EMPTY}\n```", f"```\n{EMPTY}```", f"x</think>{EMPTY}",
+    f"<think>x</think>\n{EMPTY}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BARE)
+def test_a_text_of_nothing_but_calls_of_tools_that_were_offered_calls_them(
+    text: str, forms: dict[str, CallForm]
+) -> None:
+    form = forms["hermes"]
+    said, found = form.read(text, {"f", "g"})
+    assert {each["function"]["name"] for each in found} == {"f"}
+    assert said in ("", "<think>x</think>", "x</think>")
+    assert form.read(text, {"g"}) == (text, [])
+    assert form.read(text) == (text, [])
+
+
+OTHERWISE = [f"{EMPTY} or so", f"Call {EMPTY}", f"```python\n{EMPTY}\n```", f"```json\n{EMPTY}", "{}", "```", ""]
+
+
+@pytest.mark.parametrize("text", [*OTHERWISE, f"[{EMPTY}]"])
+def test_a_text_that_says_anything_beside_is_no_bare_call(text: str, forms: dict[str, CallForm]) -> None:
+    assert forms["hermes"].read(text, {"f"}) == (text, [])
+
+
 @given(some.data())
 def test_an_answer_in_pieces_is_the_whole_answer(
     forms: dict[str, CallForm], bpe: Tokenizer, data: some.DataObject
@@ -139,11 +165,13 @@ def test_an_answer_in_pieces_is_the_whole_answer(
     calls = data.draw(some.sampled_from([[], [{}], [{"城": "北京"}, {"a": 1}]]))
     said = data.draw(some.sampled_from(["", "看看。\n", "<tool", *TEXTS[:10]]))
     text = written(name, said, calls_of(calls[: 1 if name == "llama" else 2]), bpe)
+    several = data.draw(some.booleans())
+    form, offered = data.draw(some.sampled_from([forms[name], None])), data.draw(some.sampled_from([(), ("f", "f0")]))
+    text = data.draw(some.sampled_from([text, *BARE]))
     cuts = sorted(data.draw(some.lists(some.integers(0, len(text)), max_size=6)))
     pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    several = data.draw(some.booleans())
-    form = data.draw(some.sampled_from([forms[name], None]))
-    streamed, whole = ToolCalls(form, "x", several=several), ToolCalls(form, "x", several=several).message(text, 0)
+    streamed = ToolCalls(form, offered, "x", several=several)
+    whole = ToolCalls(form, offered, "x", several=several).message(text, 0)
     content = "".join(streamed.piece(0, piece) for piece in pieces)
     rest = list(streamed.rest(text, 0))
     content += "".join(delta.get("content", "") for delta in rest)
@@ -219,8 +247,8 @@ def test_a_word_that_is_only_mentioned_hides_no_call_and_holds_nothing_back(form
 def test_the_time_for_a_text_grows_with_its_length(unit: str, forms: dict[str, CallForm]) -> None:
     def run(count: int) -> None:
         for form in forms.values():
-            assert form.read(unit * count + "x")[1] == []
-            form.begin(unit * count + "x")
+            assert form.read(unit * count + "x", {"f"})[1] == []
+            form.begin(unit * count + "x", {"f"})
 
     assert growth(lambda: run(2000), lambda: run(8000)) < BOUND
 

@@ -1,7 +1,7 @@
 """Calls of tools as the clients of OpenAI read them, in an answer that is told whole or piece by piece."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -34,11 +34,12 @@ class ToolCalls:
     """What of each text of an answer is said and what calls tools, of a request that tells of tools.
 
     - `form`: how the model's template writes calls; None: nothing is a call.
+    - `offered`: the names of the tools that it is told of.
     - `several`: whether a text may make more than one; of others the first counts.
     """
 
-    def __init__(self, form: CallForm | None, request: str, *, several: bool) -> None:
-        self.form, self.request, self.several = form, request, several
+    def __init__(self, form: CallForm | None, offered: Collection[str], request: str, *, several: bool) -> None:
+        self.form, self.offered, self.request, self.several = form, offered, request, several
         self._said: dict[int, str] = {}
         self._sent: dict[int, int] = {}
 
@@ -53,7 +54,7 @@ class ToolCalls:
         if self.form is None:
             return piece
         text = self._said[number] = self._said.get(number, "") + piece
-        sent, known = self._sent.get(number, 0), len(text[: self.form.begin(text)].rstrip())
+        sent, known = self._sent.get(number, 0), len(text[: self.form.begin(text, self.offered)].rstrip())
         self._sent[number] = max(sent, known)
         return text[sent:known]
 
@@ -72,7 +73,7 @@ class ToolCalls:
         return "tool_calls" if reason == "stop" and self._read(text, number)[1] else reason
 
     def _read(self, text: str, number: int) -> tuple[str, list[dict[str, Any]]]:
-        said, calls = (text, []) if self.form is None else self.form.read(text)
+        said, calls = (text, []) if self.form is None else self.form.read(text, self.offered)
         told = [
             {
                 "id": sha256(f"{self.request} {number} {place}".encode()).hexdigest()[:9],  # as Mistral wants them

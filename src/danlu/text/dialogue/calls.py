@@ -6,7 +6,7 @@ Qwen), in a list (Mistral), or alone (Llama 3.1). A template that is shown two m
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -28,6 +28,10 @@ MOST_STARTS = 100
 """Places of a text where calls are looked for."""
 
 OPENED, CLOSED = "<think>", "</think>"
+
+FENCE = "```"
+_BARE = re.compile(r"`{0,2}$|(?:```(?:j|js|jso|json)?\s*)?(?:\{|$)")
+"""How a text begins that may be nothing but calls."""
 
 _DECODER = json.JSONDecoder()
 _NAMES = ("danlu_first", "danlu_second")
@@ -59,15 +63,25 @@ class CallForm(BaseModel):
     name: tuple[str, ...]
     arguments: tuple[str, ...]
 
-    def read(self, text: str) -> tuple[str, list[ToolCall]]:
-        """What is said before the calls, and these; all of the text and none where it holds none, or half of one."""
-        for start in self._starts(text) if len(text) <= LONGEST else ():
+    def read(self, text: str, offered: Collection[str] = ()) -> tuple[str, list[ToolCall]]:
+        """What is said before the calls, and these; all of the text and none where it holds none, or half of one.
+
+        A small model may write the objects alone, or fenced as code: a text that is nothing but such is read as calls
+        where they are of tools that were `offered`.
+        """
+        if len(text) > LONGEST:
+            return text, []
+        for start in self._starts(text):
             if calls := self._calls(text, start):
                 return text[:start].rstrip(), calls
-        return text, []
+        thought = _behind_thoughts(text)
+        bare = self._bare(text[thought:], offered) if offered and thought is not None else []
+        return (text[:thought].rstrip(), bare) if bare else (text, [])
 
-    def begin(self, text: str) -> int:
+    def begin(self, text: str, offered: Collection[str] = ()) -> int:
         """Where calls begin, or may begin with what is still to be written; the text's length where none does."""
+        if offered and (thought := _behind_thoughts(text)) is not None and _BARE.match(text[thought:].lstrip()):
+            return thought
         for start in self._starts(text):
             rest = text[start:].lstrip()
             if rest.startswith(self.before):
@@ -76,7 +90,9 @@ class CallForm(BaseModel):
                     return start
             elif self.before.startswith(rest):
                 return start
-        halves = range(min(len(self.before) - 1, len(text)), 0, -1) if self._marks and not _thinks(text) else ()
+        if _behind_thoughts(text) is None:
+            return len(text)
+        halves = range(min(len(self.before) - 1, len(text)), 0, -1) if self._marks else ()
         return len(text) - next((size for size in halves if self.before.startswith(text[-size:])), 0)
 
     @property
@@ -86,10 +102,10 @@ class CallForm(BaseModel):
 
     def _starts(self, text: str) -> Iterator[int]:
         """Where calls may stand, behind what a model thinks before."""
-        thought = text.find(CLOSED) + len(CLOSED) if CLOSED in text else 0
-        opened = text.lstrip().startswith(OPENED)
-        if opened and not thought:
+        thought = _behind_thoughts(text)
+        if thought is None:
             return
+        opened = text.lstrip().startswith(OPENED)
         if not self._marks:
             yield from ([] if opened else [0]) + ([thought] if thought else [])
             return
@@ -112,6 +128,21 @@ class CallForm(BaseModel):
                 return calls
             place = self._next(text, end, behind)
         return []
+
+    def _bare(self, text: str, offered: Collection[str]) -> list[ToolCall]:
+        """The calls of a text that holds nothing else; none where it holds something else, or calls another tool."""
+        text = text.strip()
+        if text.startswith(FENCE) and text.endswith(FENCE):
+            text = text[len(FENCE) : -len(FENCE)].removeprefix("json").strip()
+        calls: list[ToolCall] = []
+        place = 0
+        while place < len(text):
+            found = self._call(text, place)
+            if found is None or found[0]["function"]["name"] not in offered:
+                return []
+            calls.append(found[0])
+            place = _behind(text, found[1], "")
+        return calls
 
     def _next(self, text: str, end: int, behind: int) -> int:
         """Where another call begins behind one, as the template joins them or opens the first; -1 for nowhere."""
@@ -182,9 +213,17 @@ def _object(text: str, name: str) -> tuple[int, int, tuple[str, ...], tuple[str,
     return None
 
 
-def _thinks(text: str) -> bool:
-    """Whether all of a text is thought, which has not come to its end."""
-    return CLOSED not in text and text.lstrip().startswith(OPENED)
+def offered_in(tools: Sequence[Mapping[str, Any]] | None) -> frozenset[str]:
+    """The names of the tools that a model is told of."""
+    told = [tool.get("function", tool) for tool in tools or ()]
+    return frozenset(str(each["name"]) for each in told if isinstance(each, dict) and each.get("name"))
+
+
+def _behind_thoughts(text: str) -> int | None:
+    """The place behind what a model thinks before it answers; None where it has not come to the end of that."""
+    if (closed := text.find(CLOSED)) >= 0:
+        return closed + len(CLOSED)
+    return None if text.lstrip().startswith(OPENED) else 0
 
 
 def _behind(text: str, place: int, words: str) -> int:
