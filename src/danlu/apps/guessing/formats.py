@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from danlu.apps.guessing.calls import tells_of_calls
 from danlu.apps.guessing.files import Given
 from danlu.apps.guessing.several import several
 from danlu.apps.guessing.tables import Table, look_at
@@ -171,6 +172,8 @@ def _json(source: SourceFile, encoding: str) -> Iterator[Settings]:
     tool = _ANNOTATED & first.keys()
     if tool and ("data" in first or tool & {"annotation_id", "annotator"}):
         yield from ({"kind": "label_studio", "text": key} for key in _text_keys(first.get("data", first)))
+    if tells_of_calls(first):
+        yield {"kind": "chat", **({"under": under} if under else {}), "calls": "kept"}
     yield where | _joined(first)
     if not under:
         for text in _text_keys(first):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from danlu.apps.guessing.calls import MARKS, kept_calls
 from danlu.apps.guessing.columns import shape_of
 from danlu.apps.guessing.files import Files
 from danlu.apps.guessing.look import Measured, Read
@@ -66,6 +67,11 @@ class Guessed:
         return shares(self.counted.rows, [name for name in self.sections if name != "train"])
 
     @property
+    def calls(self) -> bool:
+        """Whether tools are called in the conversations that are learnt."""
+        return kind_of(self.task) == "chat" and kept_calls(self.counted.records)
+
+    @property
     def rare(self) -> list[str]:
         """The labels of which not every split can have a text."""
         needed = 1 + len(self.held_out)
@@ -82,11 +88,15 @@ def recipe_of(guessed: Guessed, name: str, path: Path, language: str) -> tuple[s
     stages: dict[str, dict[str, Any]] = {"clean": _prepare(guessed)}
     if guessed.model is None:
         tokenizer = tokenizer_for(guessed.task, guessed.counted, guessed.script)
+        if guessed.calls:
+            tokenizer = {"kind": "extended", "base": tokenizer, "special": MARKS}
         stages["vocab"] = {"kind": "tokenizer", "data": "@clean", "tokenizer": tokenizer}
     if guessed.model is None:
         stages |= {role: _taught(guessed, kind) for role, kind in guessed.task.role_learns.items()}
     stages["model"] = _train(guessed)
     stages["test"] = {"kind": "evaluate", "bundle": "@model", "data": "@clean:test"}
+    if guessed.calls:
+        stages["test"]["metrics"] = ["tool_calls"]
     plain = {"name": name, "language": language, "stages": stages}
     told = Words(guessed, plain, path, translator(language)).all()
     return commented(plain, _comments(told), _head(guessed, path, language)), tuple((t.what, t.how) for t in told)
@@ -125,7 +135,9 @@ def _train(guessed: Guessed) -> dict[str, Any]:
         model = None
     source = {"kind": "pretrained", "path": model.path} if model else network_for(task, counted)
     tuning = tuning_for(model)
-    nested = {"nested": "longest"} if guessed.nested else {}
+    own = {"nested": "longest"} if guessed.nested else {}
+    if guessed.calls and not model:
+        own["template"] = "chatml"
     return {
         "kind": "train",
         "data": "@clean",
@@ -133,7 +145,7 @@ def _train(guessed: Guessed) -> dict[str, Any]:
         "model": source,
         **learner,
         **({"tuning": tuning} if tuning else {}),
-        "task": {"kind": kind_of(task)} | task_settings(task, counted, script, model) | nested,
+        "task": {"kind": kind_of(task)} | task_settings(task, counted, script, model) | own,
         "train": training_for(task, counted, script, model),
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from danlu.apps.guessing.calls import told_characters
 from danlu.apps.guessing.look import Measured, percentile
 from danlu.apps.guessing.models import Found
 from danlu.data.characters.scripts import HAN, LATIN, LETTER, kinds_of
@@ -30,6 +31,7 @@ _LOOKED_AT = 500  # texts
 _LONGEST = 256  # tokens of a row: attention over more costs minutes on two cores
 _HEAD = 30  # characters around a message, such as <|im_start|>assistant and its end
 _TALK = 512  # tokens of a conversation: what is asked next must still fit behind one that was learnt
+_OF_JSON = 0.45  # tokens a character of what is told of tools, by a vocabulary of our own
 _LORA = 150_000_000  # parameters from which all of them are too many to train on a processor
 _SOME = 0.05  # of the letters to be written, which are Chinese
 _FEW_PIECES = 2500  # with which 28,000 pairs of sentences learn to write Chinese (docs/benchmarks.md)
@@ -87,6 +89,7 @@ def task_settings(task: type[Task], found: Measured, script: Script, model: Foun
     if "messages" in task.columns:  # each has a head, and an end
         turns = percentile([_turns(record) for record in found.records], 0.98)
         usual += _HEAD * (rate or script.tokens(1)) * turns
+        usual += percentile([told_characters(record) for record in found.records], 0.98) * (rate or _OF_JSON)
     least, most = 128 if task.reads_tokens else 32, _LONGEST  # short documents share a row
     if "messages" in task.columns:
         usual, least, most = 2 * usual, _TALK, 2 * _TALK

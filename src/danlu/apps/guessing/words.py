@@ -148,6 +148,9 @@ class Words:
         lengths = {"median": counted.percentile(0.5), "most": counted.percentile(0.98)}
         what = what.format(letters=letters, longer=longer.format(tokens=length), **lengths)
         told = [Told(("stages", "model", "task"), what, f"danlu run {self.path} model.task.max_length=512")]
+        if guessed.calls:
+            what = _("calls of tools, which the template writes: chatml for a fresh network, else that of the model")
+            told.append(Told(("stages", "model", "task"), what, _("calls=text writes them as text")))
         if guessed.nested:
             what = _("entities lie over one another, of which the longest is kept")
             told.append(Told(("stages", "model", "task"), what, _("mend the data, and leave 'nested' out")))
