@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "calls.jsonl").write_text("\n".join(lines), "utf-8")
     data = {"kind": "chat", "path": "calls.jsonl", "calls": "kept"}
     special = {"kind": "extended", "base": {"kind": "bpe", "size": 600}, "special": ["<|im_start|>", "<|im_end|>"]}
-    size = {"layers": 2, "width": 64, "heads": 4, "dropout": 0.0, "positions": 256}
+    size = {"layers": 2, "width": 64, "heads": 4, "dropout": 0.0, "positions": 384}
     train = {"epochs": 80, "rate": 3e-3, "batch_examples": 3, "precision": "float32", "threads": 1}
     stages = {
         "vocab": {"kind": "tokenizer", "data": data, "tokenizer": special},
@@ -110,12 +110,47 @@ def test_calls_that_are_streamed_are_those_of_the_whole_answer(client: openai.Op
     ]
 
 
-def test_a_model_that_must_not_call_hears_of_no_tools_and_a_call_is_not_forced(live: Live) -> None:
+def test_a_model_that_must_not_call_hears_of_no_tools(live: Live) -> None:
     body = {"model": "tools", "messages": [{"role": "user", "content": "北京?"}], "tools": [CALLED], "max_tokens": 30}
     found = live.post("/v1/chat/completions", body | {"tool_choice": "none"}).json()
     without = live.post("/v1/chat/completions", {**body, "tools": []}).json()
     assert found["usage"]["prompt_tokens"] == without["usage"]["prompt_tokens"]
     assert "tool_calls" not in found["choices"][0]["message"]
-    for choice in ("required", {"type": "function", "function": {"name": "sky"}}, 3):
-        refused = live.post("/v1/chat/completions", body | {"tool_choice": choice})
-        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "tool_choice")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "rain"}}])
+def test_a_call_may_be_forced_whatever_the_model_would_say(client: openai.OpenAI, choice: Any, stream: bool) -> None:
+    day = {
+        "type": "object",
+        "properties": {"day": {"enum": ["今天"]}},
+        "required": ["day"],
+        "additionalProperties": False,
+    }
+    told: dict[str, Any] = {"model": "tools", "messages": [{"role": "user", "content": "你好"}], "tool_choice": choice}
+    told |= {"tools": [{"type": "function", "function": {"name": "rain", "parameters": day}}], "max_tokens": 100}
+    if stream:
+        with client.chat.completions.stream(**told) as streamed:
+            (answer,) = streamed.get_final_completion().choices
+    else:
+        (answer,) = client.chat.completions.create(**told).choices
+    calls = answer.message.tool_calls or []
+    assert [(call.function.name, call.function.arguments) for call in calls] == [("rain", '{"day": "今天"}')]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"tool_choice": 3}, "expected 'auto', 'none', 'required' or the name of a function"),
+        ({"tool_choice": {"type": "function", "function": {}}}, "expected 'auto'"),
+        ({"tool_choice": {"type": "function", "function": {"name": "rain"}}}, "there is no such tool among 'tools'"),
+        ({"tool_choice": "required", "tools": []}, "there is no such tool among 'tools'"),
+        ({"tool_choice": "required", "regex": "a+"}, "both say of what form the text is"),
+        ({"tool_choice": "required", "tools": [{"name": "f", "parameters": {"type": "nothing"}}]}, "grammar"),
+    ],
+)
+def test_a_call_that_cannot_be_forced_is_refused(live: Live, changed: dict[str, Any], sentence: str) -> None:
+    body = {"model": "tools", "messages": [{"role": "user", "content": "北京?"}], "tools": [CALLED], "max_tokens": 30}
+    refused = live.post("/v1/chat/completions", body | changed)
+    assert refused.status_code == 400, refused.text
+    assert sentence in refused.json()["error"]["message"]

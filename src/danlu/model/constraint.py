@@ -1,4 +1,4 @@
-"""Output of a given form: one of some texts, what a regular expression matches, or JSON of a schema.
+"""Output of a given form: one of some texts, what an expression or a grammar matches, or JSON of a schema.
 
 llguidance (Moskal et al., 2025) tells after each token which may follow. Its work is done for the last few beginnings
 only once, as each of them is one token longer than one that was seen.
@@ -30,7 +30,7 @@ class Constraint:
     """Which tokens may follow those that are written."""
 
     def __init__(self, tokenizer: Tokenizer, size: int, ends: Sequence[int], form: Mapping[str, Any]) -> None:
-        """`form` has one key of `choices`, `regex` and `json_schema`; `size` is the vocabulary of the model.
+        """`form` has one key of `choices`, `regex`, `json_schema` and `grammar`; `size` is the vocabulary of the model.
 
         Raises:
             Refusal: the package is missing, nothing can be of this form, or the tokenizer's tokens are no bytes.
@@ -109,6 +109,8 @@ def grammar_of(matcher: Any, name: str, value: Any) -> str:
     """A form as the library reads it, which is not looked into yet."""
     if name == "regex":
         return str(matcher.grammar_from_regex(value))
+    if name == "grammar":
+        return str(matcher.grammar_from_lark(value))
     if name == "choices":  # as a regular expression, since the other grammars hold 2,000 of them at most
         return str(matcher.grammar_from_regex("|".join(map(_literal, value))))
     spaces = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}

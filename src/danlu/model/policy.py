@@ -50,12 +50,15 @@ class Policy(Part):
     choices: tuple[Filled, ...] | None = Field(default=None, min_length=1, description="write one of these texts")
     regex: str | None = Field(default=None, min_length=1, description="write what this regular expression matches")
     json_schema: dict[str, JsonValue] | None = Field(default=None, description="write JSON of this schema")
+    grammar: str | None = Field(
+        default=None, min_length=1, description="write what this grammar matches, in Lark's form as llguidance reads it"
+    )
 
     @property
     def form(self) -> dict[str, Any]:
         """The form that the text must have, under its name; empty where it may have any."""
-        told = {"choices": self.choices, "regex": self.regex, "json_schema": self.json_schema}
-        return {name: value for name, value in told.items() if value is not None}
+        names = ("choices", "regex", "json_schema", "grammar")
+        return {name: told for name in names if (told := getattr(self, name)) is not None}
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:

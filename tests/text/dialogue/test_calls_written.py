@@ -2,6 +2,7 @@
 
 import copy
 import json
+import random
 import re
 from typing import Any
 
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 from in_proportion import BOUND, growth
 
+from danlu.model.constraint import Constraint
 from danlu.recipe.part import find
+from danlu.refusal import Refusal
 from danlu.serve.routes.tool_calls import ToolCalls
 from danlu.task.tasks.chat import Chat
 from danlu.text.dialogue.calls import CallForm, form_of_calls
@@ -318,3 +321,37 @@ def test_truth_and_answer_are_read_alike_whether_calls_stand_in_the_text_or_besi
     record = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", **message}]}
     [examined] = task.examined([answer], [record])
     assert task.gold(record) == (examined["text"],) == ('{"name": "f", "arguments": {"a": 1}}',)
+
+
+def tool(name: str, **arguments: Any) -> dict[str, Any]:
+    """A tool that wants these arguments and no others."""
+    schema = {"type": "object", "properties": arguments, "required": [*arguments], "additionalProperties": False}
+    return {"type": "function", "function": {"name": name, "parameters": schema}}
+
+
+FUNCTIONS = [tool("f", on={"type": "boolean"}), tool("g", mode={"enum": ["快", "slow"]})["function"], tool("h")]
+
+
+@pytest.mark.parametrize("name", [*TEMPLATES, "chatml"])
+def test_whatever_is_written_where_a_call_is_forced_is_one(
+    name: str, forms: dict[str, CallForm], bpe: Tokenizer
+) -> None:
+    if name == "text":
+        with pytest.raises(Refusal, match="JSON within JSON, so a call cannot be forced"):
+            forms[name].grammar(FUNCTIONS)
+        return
+    grammar = forms[name].grammar(FUNCTIONS)
+    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": grammar})
+    for seed in range(12):
+        dice, ids = random.Random(seed), list[int]()
+        while len(ids) < 400:
+            allowed = (~constraint.forbidden(ids)).nonzero().flatten().tolist()
+            token = dice.choice(allowed)
+            if bpe.eos_token_id in allowed and (token == bpe.eos_token_id or dice.random() < 0.5):
+                break
+            ids.append(token)
+        said, calls = forms[name].read(str(bpe.decode(ids)))
+        assert said == ""
+        (call,) = calls
+        named, arguments = call["function"]["name"], call["function"]["arguments"]
+        assert (named, list(arguments)) in [("f", ["on"]), ("g", ["mode"]), ("h", [])]

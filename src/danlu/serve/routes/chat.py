@@ -11,7 +11,7 @@ from danlu.model.policy import Policy
 from danlu.serve.body import FirstMistake, checked
 from danlu.serve.problem import Problem
 from danlu.serve.routes.tokens import told_tokens
-from danlu.serve.routes.tool_calls import ToolCalls, form_of, told_of
+from danlu.serve.routes.tool_calls import ToolCalls, forced, form_of
 from danlu.serve.routes.writing import (
     HARMLESS,
     REASONS,
@@ -69,7 +69,7 @@ class Chat(Writing):
 async def chat(service: Service, call: Call) -> Response:
     """Answer."""
     body = checked(Chat, call.value, IGNORED)
-    tools = body.tools if told_of(body.tools, body.tool_choice) else None
+    tools = body.tools if body.tool_choice != "none" else None
     if body.top_logprobs is not None and not body.logprobs:
         raise Problem(400, "invalid_value", "tells of tokens only with 'logprobs': true", "top_logprobs")
     model = service.leased(call, body.model)
@@ -80,7 +80,8 @@ async def chat(service: Service, call: Call) -> Response:
     if last.get("role") == "assistant" and not last.get("tool_calls"):
         told = "end with an answer, and none is gone on with; leave it out, or add what is asked next"
         raise Problem(400, "invalid_value", told, "messages")
-    policy = policy_of(body, model)
+    form = form_of(model.predictor.task) if tools else None
+    policy = policy_of(body, model, forced(tools, body.tool_choice, form))
     await refuse_endless(service, call, model, policy)
     size = sum(len(str(each)) for each in (*body.messages, *(tools or ())))
     refuse_long(model, size, "messages")
@@ -88,7 +89,6 @@ async def chat(service: Service, call: Call) -> Response:
     if tools:
         record["tools"] = tools
     encoded = await call.asking.done(size, lambda: prompted(model, record, policy, "messages", service.limits.tokens))
-    form = form_of(model.predictor.task) if tools else None
     calls = ToolCalls(form, offered_in(tools), call.id, several=body.parallel_tool_calls is not False)
     if body.stream:
         service.admitted(call, *cost(encoded, policy, model))

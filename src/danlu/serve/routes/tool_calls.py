@@ -5,24 +5,38 @@ from collections.abc import Collection, Iterator
 from hashlib import sha256
 from typing import Any
 
+from danlu.refusal import Refusal
 from danlu.serve.problem import Problem
 from danlu.task.conversing import Conversing
 from danlu.task.task import Task
-from danlu.text.dialogue.calls import CallForm
+from danlu.text.dialogue.calls import CallForm, offered_in
 
 Delta = dict[str, Any]
 
 
-def told_of(tools: list[Any] | None, choice: Any) -> bool:
-    """Whether the model is told of tools, which it is not where it must not call any.
+def forced(tools: list[Any] | None, choice: Any, form: CallForm | None) -> str | None:
+    """The grammar of what must be written where a tool must be called; None where nothing must be.
 
     Raises:
-        Problem: it must call one, which cannot be had.
+        Problem: there is no such tool, or the model writes no calls that are known.
     """
-    if choice not in (None, "auto", "none"):
-        told = "a call cannot be forced; leave it out, or set it to 'auto' or 'none'"
+    if choice in (None, "auto", "none"):
+        return None
+    named = choice.get("function") if isinstance(choice, dict) and choice.get("type") == "function" else None
+    if choice != "required" and not (isinstance(named, dict) and isinstance(named.get("name"), str)):
+        raise Problem(
+            400, "invalid_value", "expected 'auto', 'none', 'required' or the name of a function", "tool_choice"
+        )
+    wanted = [each for each in tools or () if named is None or offered_in([each]) == {named["name"]}]
+    if not wanted:
+        raise Problem(400, "invalid_value", "there is no such tool among 'tools'; name one of them", "tool_choice")
+    if form is None:
+        told = "the template of this model writes no calls that could be forced; leave it out"
         raise Problem(400, "unsupported_parameter", told, "tool_choice")
-    return bool(tools) and choice != "none"
+    try:
+        return form.grammar(wanted)
+    except Refusal as refusal:
+        raise Problem(400, "unsupported_parameter", str(refusal), "tool_choice") from None
 
 
 def form_of(task: Task) -> CallForm | None:

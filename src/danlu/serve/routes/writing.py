@@ -33,7 +33,7 @@ HARMLESS: dict[str, tuple[Any, ...]] = {
 }
 """Keys of both routes that change no answer, with the values that are taken; an empty tuple: any."""
 
-FORMS = ("choices", "regex", "json_schema")
+FORMS = ("choices", "regex", "json_schema", "grammar")
 """What says of which form a text is."""
 LONGEST_STOP = 1000
 """Characters of a text that ends another."""
@@ -80,14 +80,14 @@ class Writing(Body):
         return bool((self.stream_options or {}).get("include_usage"))
 
 
-def policy_of(body: Writing, model: Model) -> Policy:
-    """How to write, as the bundle says where the request does not.
+def policy_of(body: Writing, model: Model, grammar: str | None = None) -> Policy:
+    """How to write, as the bundle says where the request does not; `grammar` is what must be written.
 
     Raises:
         Problem: settings contradict each other, or have no effect.
     """
     own = model.predictor.policy
-    changes = _changes(body, own)
+    changes = _changes(body, own) | ({"grammar": grammar, "min_new_tokens": 0} if grammar else {})
     if changes.keys() & set(FORMS):  # the bundle's own form makes room for it, and so does what would forbid it
         changes = dict.fromkeys((*FORMS, "no_repeat_ngram")) | changes
     kind = _kind_of(body, own)

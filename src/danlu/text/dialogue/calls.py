@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from danlu.data.reading.call_lines import values_of
 from danlu.data.reading.json_text import parse
@@ -62,6 +62,7 @@ class CallForm(BaseModel):
     after: str
     name: tuple[str, ...]
     arguments: tuple[str, ...]
+    within: bool = Field(default=False, description="whether arguments are JSON within JSON")
 
     def read(self, text: str, offered: Collection[str] = ()) -> tuple[str, list[ToolCall]]:
         """What is said before the calls, and these; all of the text and none where it holds none, or half of one.
@@ -94,6 +95,34 @@ class CallForm(BaseModel):
             return len(text)
         halves = range(min(len(self.before) - 1, len(text)), 0, -1) if self._marks else ()
         return len(text) - next((size for size in halves if self.before.startswith(text[-size:])), 0)
+
+    def grammar(self, tools: Sequence[Mapping[str, Any]]) -> str:
+        """What may be written where one of some tools must be called, once, as a grammar in Lark's form.
+
+        White space, which templates write around calls, may be left out.
+
+        Raises:
+            Refusal: arguments are written as JSON within JSON, of which a grammar cannot say what it holds.
+        """
+        if self.within:
+            raise Refusal("the template writes arguments as JSON within JSON, so a call cannot be forced; leave it out")
+        schemas = [self._schema(tool.get("function", tool)) for tool in tools]
+        spaces = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+        schema = json.dumps({"x-guidance": spaces, "anyOf": schemas})
+        start = f"{_literal(self.before)} call {_literal(self.after)}"
+        return f"start: {start}\ncall: %json {schema}\nSPACE: /[ \\n]{{0,2}}/\n"
+
+    def _schema(self, function: Mapping[str, Any]) -> dict[str, Any]:
+        """The object that calls a function."""
+        parameters = function.get("parameters") or {}
+        arguments = {"type": "object", **(parameters if isinstance(parameters, dict) else {})}
+        found: dict[str, Any] = {}
+        for path, inner in ((self.name, {"const": function.get("name")}), (self.arguments, arguments)):
+            here = found
+            for key in path[:-1]:
+                here = here.setdefault(key, {})
+            here[path[-1]] = inner
+        return _object_of(found, {self.name, self.arguments})
 
     @property
     def _marks(self) -> bool:
@@ -165,6 +194,19 @@ class CallForm(BaseModel):
         return {"type": "function", "function": {"name": name, "arguments": arguments}}, end
 
 
+def _object_of(keys: dict[str, Any], ends: Collection[tuple[str, ...]], path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The schema of an object with these keys and no others."""
+    inner = {
+        key: value if (*path, key) in ends else _object_of(value, ends, (*path, key)) for key, value in keys.items()
+    }
+    return {"type": "object", "properties": inner, "required": list(inner), "additionalProperties": False}
+
+
+def _literal(words: str) -> str:
+    """Words, and the white space around and between them, in Lark's form."""
+    return " ".join(["SPACE", *(f"{json.dumps(word, ensure_ascii=False)} SPACE" for word in words.split())])
+
+
 def form_of_calls(jinja: str, tokenizer: Tokenizer) -> CallForm | None:
     """How a template writes calls; None where it writes none, or not as objects in JSON."""
     writer = Writer(jinja, tokenizer, 0, _TOOLS)
@@ -198,6 +240,7 @@ def _form(writer: Writer, count: int) -> CallForm | None:
         after=text[last[1] :].strip(),
         name=name,
         arguments=arguments,
+        within=isinstance(_at(_DECODER.raw_decode(text, start)[0], arguments), str),
     )
 
 
