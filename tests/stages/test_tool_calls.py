@@ -145,6 +145,7 @@ def test_a_call_may_be_forced_whatever_the_model_would_say(client: openai.OpenAI
         ({"tool_choice": {"type": "function", "function": {}}}, "expected 'auto'"),
         ({"tool_choice": {"type": "function", "function": {"name": "rain"}}}, "there is no such tool among 'tools'"),
         ({"tool_choice": "required", "tools": []}, "there is no such tool among 'tools'"),
+        ({"tool_choice": "required", "tools": [{"function": "f"}, {"name": 3}]}, "there is no such tool"),
         ({"tool_choice": "required", "regex": "a+"}, "both say of what form the text is"),
         ({"tool_choice": "required", "tools": [{"name": "f", "parameters": {"type": "nothing"}}]}, "grammar"),
     ],

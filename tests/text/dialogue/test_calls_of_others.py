@@ -178,3 +178,20 @@ def test_whatever_is_written_where_a_call_is_forced_is_one(
         (call,) = calls
         named, arguments = call["function"]["name"], call["function"]["arguments"]
         assert (named, list(arguments)) in [("f", ["on"]), ("g", ["mode"]), ("h", [])]
+
+
+def test_what_parameters_define_apart_is_followed_in_each_tool(bpe: Tokenizer, forms: dict[str, CallForm]) -> None:
+    tools = []
+    for name, apart, value in (("f", "$defs", "快"), ("g", "definitions", "slow")):
+        own = tool(name, mode={"$ref": f"#/{apart}/Mode"})
+        own["function"]["parameters"][apart] = {"Mode": {"$ref": f"#/{apart}/Real"}, "Real": {"const": value}}
+        tools.append(own)
+    constraint = Constraint(bpe, len(bpe), [int(bpe.eos_token_id)], {"grammar": forms["chatml"].grammar(tools)})
+    found = set()
+    for seed in range(8):
+        dice, ids = random.Random(seed), list[int]()
+        while bpe.eos_token_id not in (allowed := (~constraint.forbidden(ids)).nonzero().flatten().tolist()):
+            ids.append(dice.choice(allowed))
+        ((call,),) = [forms["chatml"].read(str(bpe.decode(ids)))[1]]
+        found.add((call["function"]["name"], call["function"]["arguments"]["mode"]))
+    assert found == {("f", "快"), ("g", "slow")}

@@ -27,7 +27,8 @@ def forced(tools: list[Any] | None, choice: Any, form: CallForm | None) -> str |
         raise Problem(
             400, "invalid_value", "expected 'auto', 'none', 'required' or the name of a function", "tool_choice"
         )
-    wanted = [each for each in tools or () if named is None or offered_in([each]) == {named["name"]}]
+    names = offered_in(tools) if named is None else {named["name"]}
+    wanted = [each for each in tools or () if names.intersection(offered_in([each]))]
     if not wanted:
         raise Problem(400, "invalid_value", "there is no such tool among 'tools'; name one of them", "tool_choice")
     if form is None:

@@ -106,16 +106,25 @@ class CallForm(BaseModel):
         """
         if self.within:
             raise Refusal("the template writes arguments as JSON within JSON, so a call cannot be forced; leave it out")
-        schemas = [self._schema(tool.get("function", tool)) for tool in tools]
+        shared: dict[str, Any] = {}
+        schemas = [self._schema(tool.get("function", tool), shared) for tool in tools]
         spaces = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-        schema = json.dumps({"x-guidance": spaces, "anyOf": schemas})
+        schema = json.dumps({"x-guidance": spaces, "anyOf": schemas, "$defs": shared})
         start = f"{_literal(self.before)} call {_literal(self.after)}"
         return f"start: {start}\ncall: %json {schema}\nSPACE: /[ \\n]{{0,2}}/\n"
 
-    def _schema(self, function: Mapping[str, Any]) -> dict[str, Any]:
-        """The object that calls a function."""
-        parameters = function.get("parameters") or {}
+    def _schema(self, function: Mapping[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+        """The object that calls a function; what its parameters define apart goes to `shared`, under other names."""
+        parameters = function.get("parameters")
         arguments = {"type": "object", **(parameters if isinstance(parameters, dict) else {})}
+        for apart in ("$defs", "definitions"):
+            defined = arguments.pop(apart, None)
+            if isinstance(defined, dict):
+                mark = f"{len(shared)}."
+                shared |= {f"{mark}{name}": each for name, each in defined.items()}
+                renamed = {f"#/{apart}/{name}": f"#/$defs/{mark}{name}" for name in defined}
+                shared |= {name: _pointed(each, renamed) for name, each in shared.items() if name.startswith(mark)}
+                arguments = _pointed(arguments, renamed)
         found: dict[str, Any] = {}
         for path, inner in ((self.name, {"const": function.get("name")}), (self.arguments, arguments)):
             here = found
@@ -194,6 +203,15 @@ class CallForm(BaseModel):
         return {"type": "function", "function": {"name": name, "arguments": arguments}}, end
 
 
+def _pointed(schema: Any, renamed: Mapping[str, str]) -> Any:
+    """A schema whose references are those of other names."""
+    if isinstance(schema, dict):
+        told = {key: _pointed(value, renamed) for key, value in schema.items()}
+        pointer = schema.get("$ref")
+        return told | ({"$ref": renamed[pointer]} if isinstance(pointer, str) and pointer in renamed else {})
+    return [_pointed(each, renamed) for each in schema] if isinstance(schema, list) else schema
+
+
 def _object_of(keys: dict[str, Any], ends: Collection[tuple[str, ...]], path: tuple[str, ...] = ()) -> dict[str, Any]:
     """The schema of an object with these keys and no others."""
     inner = {
@@ -259,7 +277,7 @@ def _object(text: str, name: str) -> tuple[int, int, tuple[str, ...], tuple[str,
 def offered_in(tools: Sequence[Mapping[str, Any]] | None) -> frozenset[str]:
     """The names of the tools that a model is told of."""
     told = [tool.get("function", tool) for tool in tools or ()]
-    return frozenset(str(each["name"]) for each in told if isinstance(each, dict) and each.get("name"))
+    return frozenset(each["name"] for each in told if isinstance(each, dict) and isinstance(each.get("name"), str))
 
 
 def _behind_thoughts(text: str) -> int | None:
